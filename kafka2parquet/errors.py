@@ -1,0 +1,191 @@
+"""Every error of the library, grouped by what the caller does next.
+
+    Kafka2ParquetError
+    ├── ConfigurationError          fix the settings; lists all problems at once
+    │   └── GuaranteeError          the delivery that was asked for can't be kept here
+    ├── AccessError                 fix credentials, rights or names
+    │   ├── KafkaAuthenticationError
+    │   ├── KafkaAuthorizationError
+    │   ├── StorageAuthenticationError
+    │   ├── StoragePermissionError
+    │   └── BucketNotFoundError
+    ├── RecordError                 look at a record
+    │   ├── RejectedRecordError
+    │   └── CorruptRecordBatchError
+    ├── TransientError              wait; nothing is lost, the library retries by itself
+    │   ├── KafkaUnavailableError
+    │   └── StorageUnavailableError
+    ├── DeliveryError               an operator has to decide
+    │   ├── DataLossError
+    │   ├── TopicRecreatedError
+    │   ├── ForeignObjectError
+    │   ├── UnknownMetadataError
+    │   └── FencedInstanceError
+    └── UsageError                  fix the calling code
+
+A message says what happened, where (topic, partition, offset, key) and what to do. Errors of other libraries are mapped
+to these in the adapter that owns the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class Kafka2ParquetError(Exception):
+    """Base of all errors that this library raises on purpose."""
+
+
+class ConfigurationError(Kafka2ParquetError):
+    """The settings can't work.
+
+    Attributes:
+        problems: one sentence for each problem found; all of them, not the first.
+    """
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class GuaranteeError(ConfigurationError):
+    """Exactly-once delivery was asked for and the broker or the store can't give what it needs."""
+
+
+class AccessError(Kafka2ParquetError):
+    """Kafka or the store refused us: credentials, rights or names have to be mended, retrying is pointless."""
+
+
+class KafkaAuthenticationError(AccessError):
+    """Kafka did not accept the credentials, the certificate or the security protocol."""
+
+
+class KafkaAuthorizationError(AccessError):
+    """The principal lacks a right on a topic or group; the message names it."""
+
+
+class StorageAuthenticationError(AccessError):
+    """The store did not accept the credentials, or they have expired for good."""
+
+
+class StoragePermissionError(AccessError):
+    """The store accepted the credentials but not the operation; the message names the missing right."""
+
+
+class BucketNotFoundError(AccessError):
+    """The bucket or base folder doesn't exist."""
+
+
+class RecordError(Kafka2ParquetError):
+    """Something about one record, or one batch of records, in the log.
+
+    Attributes:
+        topic: topic of the record.
+        partition: partition of the record.
+        offset: offset of the record, or the first offset of the batch.
+    """
+
+    def __init__(self, message: str, *, topic: str, partition: int, offset: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        super().__init__(message)
+
+
+class RejectedRecordError(RecordError):
+    """A record can't be converted, and the settings say to stop then.
+
+    Attributes:
+        stage: where the record failed (a value of `kafka2parquet.records.Stage`).
+        reason: why.
+    """
+
+    def __init__(self, *, topic: str, partition: int, offset: int, stage: str, reason: str, advice: str = "") -> None:
+        self.stage = stage
+        self.reason = reason
+        super().__init__(
+            f"{topic}-{partition}, offset {offset}: rejected at stage {stage!r}: {reason}.{' ' + advice if advice else ''}",
+            topic=topic,
+            partition=partition,
+            offset=offset,
+        )
+
+
+class CorruptRecordBatchError(RecordError):
+    """The broker returned bytes that fail their checksum or don't decode."""
+
+
+class TransientError(Kafka2ParquetError):
+    """Something is down. The library retries; this is raised only where a limit was set.
+
+    Attributes:
+        retry_after_s: how long to wait before the next attempt, in seconds, if the other side said so.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class KafkaUnavailableError(TransientError):
+    """No broker answers."""
+
+
+class StorageUnavailableError(TransientError):
+    """The store, or the local staging folder, can't take the file just now."""
+
+
+class DeliveryError(Kafka2ParquetError):
+    """Going on by itself could lose or repeat records: somebody has to look.
+
+    Attributes:
+        topic: topic concerned.
+        partition: partition concerned, None for all.
+    """
+
+    def __init__(self, message: str, *, topic: str, partition: int | None = None) -> None:
+        self.topic = topic
+        self.partition = partition
+        super().__init__(message)
+
+
+class DataLossError(DeliveryError):
+    """Records that were not yet written are gone from the log.
+
+    Attributes:
+        missing_start: first offset that is missing.
+        missing_end: offset after the last one that is missing.
+    """
+
+    def __init__(self, message: str, *, topic: str, partition: int, missing_start: int, missing_end: int) -> None:
+        self.missing_start = missing_start
+        self.missing_end = missing_end
+        super().__init__(message, topic=topic, partition=partition)
+
+
+class TopicRecreatedError(DeliveryError):
+    """The topic was deleted and created again: its offsets mean other records now."""
+
+
+class ForeignObjectError(DeliveryError):
+    """An object that this library did not write for this topic stands where a file should go.
+
+    Attributes:
+        key: the object's key.
+    """
+
+    def __init__(self, message: str, *, topic: str, partition: int, key: str) -> None:
+        self.key = key
+        super().__init__(message, topic=topic, partition=partition)
+
+
+class UnknownMetadataError(DeliveryError):
+    """The committed offset carries metadata of a newer version of this library, or of another cluster."""
+
+
+class FencedInstanceError(DeliveryError):
+    """Another process uses the same static member id (`group.instance.id`)."""
+
+
+class UsageError(Kafka2ParquetError):
+    """The calling code did something that can't work, such as using a closed task or forking with an open one."""

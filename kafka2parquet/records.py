@@ -1,0 +1,244 @@
+"""Values that flow through the task: consumed batches, converted rows, rejects, partitioned rows.
+
+All of them are whole columns of one topic-partition in offset order. Every stage takes a value and returns a value.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+
+import attrs
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@attrs.frozen(order=True)
+class TopicPartition:
+    """One ordered log; the unit of assignment and commit."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}"
+
+
+class Stage(enum.Enum):
+    """Where a record was rejected."""
+
+    DECODE = "decode"
+    TIMESTAMP = "timestamp"
+    PARTITION = "partition"
+    WRITE = "write"
+
+
+@attrs.frozen(eq=False)
+class ConsumedBatch:
+    """Records of one topic-partition as the consumer delivers them: columns of equal length, in offset order.
+
+    The batch covers the offsets [first_offset, next_offset). Some of them may hold no record for us: transaction markers,
+    aborted records, holes that compaction left. A batch without any record only moves the position.
+
+    Attributes:
+        topic_partition: where the records come from.
+        offsets: int64, rising.
+        timestamps_ms: int64, milliseconds since the epoch; null where the record has none (Kafka's -1).
+        timestamp_types: int8; 0 create time, 1 log-append time.
+        keys: binary_view; null where the record has no key.
+        values: binary_view; null for a tombstone.
+        headers: binary_view; the record's header section as sent (count, then key and value each with its length, all
+            lengths zigzag varints), null where it has none. `decode_headers` reads one.
+        first_offset: position before the batch.
+        next_offset: position after the batch: what to commit when all of it is durable.
+        leader_epoch: of the batch's last records, -1 where unknown.
+        high_watermark: next offset that readers could see at the broker when this was fetched, None where unknown.
+        size_bytes: decompressed bytes that the columns keep alive.
+    """
+
+    topic_partition: TopicPartition
+    offsets: pa.Array
+    timestamps_ms: pa.Array
+    timestamp_types: pa.Array
+    keys: pa.Array
+    values: pa.Array
+    headers: pa.Array
+    first_offset: int
+    next_offset: int
+    leader_epoch: int = -1
+    high_watermark: int | None = None
+    size_bytes: int = 0
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def filter(self, mask: pa.Array) -> ConsumedBatch:
+        """The records for which the boolean `mask` is true; the range of offsets covered stays the same."""
+        return attrs.evolve(
+            self,
+            offsets=self.offsets.filter(mask),
+            timestamps_ms=self.timestamps_ms.filter(mask),
+            timestamp_types=self.timestamp_types.filter(mask),
+            keys=filter_view(self.keys, mask),
+            values=filter_view(self.values, mask),
+            headers=filter_view(self.headers, mask),
+        )
+
+    def reject(self, row: int, stage: Stage, reason: str) -> Reject:
+        """The record at index `row` as a reject, raw bytes included."""
+        return Reject(
+            topic_partition=self.topic_partition,
+            offset=self.offsets[row].as_py(),
+            stage=stage,
+            reason=reason,
+            timestamp_ms=self.timestamps_ms[row].as_py(),
+            key=self.keys[row].as_py(),
+            value=self.values[row].as_py(),
+            headers=decode_headers(self.headers[row].as_py()),
+        )
+
+    def reject_offset(self, offset: int, stage: Stage, reason: str) -> Reject:
+        """The record with that offset as a reject. The offset must be one of `offsets`."""
+        return self.reject(pc.index(self.offsets, offset).as_py(), stage, reason)
+
+
+def filter_view(column: pa.Array, mask: pa.Array) -> pa.Array:
+    """`column.filter(mask)` for binary_view, whose filter kernel Arrow lacks."""
+    return column.cast(pa.large_binary()).filter(mask).cast(pa.binary_view())
+
+
+def decode_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...]:
+    """The (key, value) pairs of one record's header section (Kafka protocol, record format v2).
+
+    Raises:
+        ValueError: the section is not well formed.
+    """
+    if section is None:
+        return ()
+    position = 0
+
+    def varint() -> int:
+        nonlocal position
+        number = shift = 0
+        while True:
+            byte = section[position]
+            position += 1
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return (number >> 1) ^ -(number & 1)
+            shift += 7
+
+    def take(length: int) -> bytes:
+        nonlocal position
+        position += length
+        return section[position - length : position]
+
+    try:
+        pairs = []
+        for _ in range(varint()):
+            key = take(varint()).decode()
+            length = varint()
+            pairs.append((key, None if length < 0 else take(length)))
+    except IndexError:
+        raise ValueError("the header section ends too early") from None
+    if position != len(section):
+        raise ValueError(f"the header section is {len(section)} bytes long, its headers take {position}")
+    return tuple(pairs)
+
+
+@attrs.frozen
+class Reject:
+    """A record that can't be written, with all that is needed to look at it or to replay it."""
+
+    topic_partition: TopicPartition
+    offset: int
+    stage: Stage
+    reason: str
+    timestamp_ms: int | None = None
+    key: bytes | None = attrs.field(default=None, repr=False)
+    value: bytes | None = attrs.field(default=None, repr=False)
+    headers: tuple[tuple[str, bytes | None], ...] = attrs.field(default=(), repr=False)
+
+
+@attrs.frozen(eq=False)
+class Rows:
+    """Converted records: a table with one row for each, and where they came from.
+
+    Attributes:
+        batch: the consumed batch; rows are a subset of its records, in the same order.
+        offsets: int64, one for each row.
+        timestamps_ms: int64, the Kafka timestamp of each row; null where the record has none.
+        table: the columns to be written.
+    """
+
+    batch: ConsumedBatch
+    offsets: pa.Array
+    timestamps_ms: pa.Array
+    table: pa.Table
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def slice(self, start: int, length: int | None = None) -> Rows:
+        """Rows [start, start + length) without copying."""
+        return Rows(
+            batch=self.batch,
+            offsets=self.offsets.slice(start, length),
+            timestamps_ms=self.timestamps_ms.slice(start, length),
+            table=self.table.slice(start, length),
+        )
+
+    def filter(self, mask: pa.Array) -> Rows:
+        """The rows for which the boolean `mask` is true."""
+        return Rows(
+            batch=self.batch,
+            offsets=self.offsets.filter(mask),
+            timestamps_ms=self.timestamps_ms.filter(mask),
+            table=self.table.filter(mask),
+        )
+
+
+@attrs.frozen(eq=False)
+class Converted:
+    """What a converter made of a batch: every record is either a row or a reject."""
+
+    rows: Rows
+    rejects: Sequence[Reject] = ()
+
+
+@attrs.frozen(eq=False)
+class PartitionedRows:
+    """Rows with the encoded partition and the time of each.
+
+    Attributes:
+        rows: the rows.
+        encoded_partitions: the distinct encoded partitions, such as `year=2026/month=05`.
+        codes: int32, for each row the index of its encoded partition in `encoded_partitions`.
+        timestamps_ms: int64 without nulls where the partitioner is based on time: the time it used for each row. Else the
+            records' Kafka timestamps, null where they have none.
+    """
+
+    rows: Rows
+    encoded_partitions: tuple[str, ...]
+    codes: pa.Array
+    timestamps_ms: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def slice(self, start: int, length: int | None = None) -> PartitionedRows:
+        """Rows [start, start + length) without copying; `encoded_partitions` may then name some that no row has."""
+        return PartitionedRows(
+            rows=self.rows.slice(start, length),
+            encoded_partitions=self.encoded_partitions,
+            codes=self.codes.slice(start, length),
+            timestamps_ms=self.timestamps_ms.slice(start, length),
+        )
+
+
+@attrs.frozen(eq=False)
+class Partitioned:
+    """What a partitioner made of rows: every row is either partitioned or a reject."""
+
+    rows: PartitionedRows
+    rejects: Sequence[Reject] = ()

@@ -1,0 +1,1 @@
+"""Rotation: when a flush ends, by its rows or by the clock."""

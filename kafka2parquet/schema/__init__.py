@@ -1,0 +1,1 @@
+"""Schemas: the lattice of types along which a learned schema grows."""

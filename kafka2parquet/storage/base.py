@@ -1,0 +1,66 @@
+"""The Storage protocol: create-only publishing, and reading footers back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import attrs
+
+from kafka2parquet.parquet.staged import StagedFile
+
+
+@attrs.frozen
+class Published:
+    """The file is visible at its key, and was put there by this call."""
+
+
+@attrs.frozen
+class AlreadyExists:
+    """An object stood at the key already; nothing was changed.
+
+    Attributes:
+        metadata: key-value metadata of its Parquet footer, None when it is no Parquet file.
+    """
+
+    metadata: Mapping[str, str] | None
+
+
+class Storage(Protocol):
+    """Keeps finished files. Keys are relative to the storage's root and use `/`.
+
+    Every call may block for seconds, may be made from any thread, and makes one attempt: the engine retries what is raised
+    as `StorageUnavailableError`, so a put whose answer was lost is seen again as `AlreadyExists` with our own footer.
+
+    Raises (each call):
+        StorageUnavailableError: down, slow, throttled, connection lost, or the local disk is full; retrying makes sense.
+        StorageAuthenticationError: the credentials were not accepted.
+        StoragePermissionError: the credentials lack a right; the message names it.
+        BucketNotFoundError: the bucket doesn't exist.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the root is, for people, such as `s3://bucket`."""
+
+    def publish(self, key: str, file: StagedFile) -> Published | AlreadyExists:
+        """Make the file visible at `key`, whole or not at all, and only if nothing stands there.
+
+        A failed attempt leaves nothing behind: no part of a file, no unfinished multipart upload.
+        """
+
+    def read_metadata(self, key: str) -> Mapping[str, str] | None:
+        """Key-value metadata of the Parquet footer of the object at `key`; None if there is no object.
+
+        An object that is no Parquet file has the metadata {}.
+        """
+
+    def list(self, prefix: str) -> Iterable[str]:
+        """Keys of all objects whose key starts with `prefix`, in no special order, as the store sees them now (no cache)."""
+
+    def probe(self, prefix: str) -> None:
+        """Try out under `prefix` that we may write and read, and that create-only holds for two racing writes; clean up.
+
+        Raises:
+            GuaranteeError: the store lets a second write replace the first.
+        """
