@@ -1,0 +1,188 @@
+"""Properties that Kafka Connect itself defines for sink connectors."""
+
+from __future__ import annotations
+
+from kafka2parquet.connect.option import Option, Value, ValueType, at_least, ignored, one_of, unsupported
+from kafka2parquet.connect.options_converters import CONVERTERS, REFUSED_CONVERTERS
+
+S3_CONNECTOR = "io.confluent.connect.s3.S3SinkConnector"
+GCS_CONNECTOR = "io.confluent.connect.gcs.GcsSinkConnector"
+
+_IN_PYTHON = (
+    "Transforms are Java classes. Write a RecordConverter, or wrap one, in Python and build the task from its parts"
+)
+_NO_DEAD_LETTERS = "Rejected records are skipped and handed to the hooks as RecordRejected events; write them from there"
+
+
+def _printable(value: Value) -> None:
+    text = str(value)
+    if not text:
+        raise ValueError("String may not be empty")
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
+        raise ValueError("String may not contain control sequences")
+
+
+FRAMEWORK_OPTIONS = (
+    Option(
+        "name",
+        ValueType.STRING,
+        None,
+        "Name of the connector.",
+        required=True,
+        validator=_printable,
+        note="the consumer group is `connect-<name>`",
+    ),
+    Option(
+        "connector.class",
+        ValueType.STRING,
+        None,
+        "Which sink the configuration is for.",
+        required=True,
+        choices=(S3_CONNECTOR, GCS_CONNECTOR),
+        note="says which properties apply and where the files go",
+    ),
+    Option(
+        "tasks.max",
+        ValueType.INT,
+        1,
+        "Upper limit of the number of tasks.",
+        validator=at_least(1),
+        note="as many tasks run, each in a thread with its own consumer; they share one memory budget",
+    ),
+    ignored(
+        "tasks.max.enforce",
+        ValueType.BOOLEAN,
+        True,
+        "Whether a connector that makes more tasks than `tasks.max` is refused.",
+        "there are never more",
+    ),
+    Option("topics", ValueType.LIST, (), "Topics to read, separated by commas; either this or `topics.regex`."),
+    Option(
+        "topics.regex",
+        ValueType.STRING,
+        "",
+        "Regular expression for the whole name of the topics to read; either this or `topics`.",
+        note="topics that are created later are picked up too",
+    ),
+    Option(
+        "key.converter",
+        ValueType.CLASS,
+        None,
+        "Class that reads the record keys.",
+        note="keys are written only where `kafka2parquet.metadata.columns` names `key`, as they are",
+    ),
+    Option(
+        "value.converter",
+        ValueType.CLASS,
+        None,
+        "Class that reads the record values: JsonConverter, StringConverter, or a Python class as `package.module:Class`.",
+        choices=tuple(CONVERTERS.values()),
+        refused=REFUSED_CONVERTERS,
+    ),
+    ignored(
+        "header.converter",
+        ValueType.CLASS,
+        None,
+        "Class that reads the record headers.",
+        "headers are written only where `kafka2parquet.metadata.columns` names `headers`, as they are",
+    ),
+    unsupported("transforms", ValueType.LIST, (), "Aliases of single-message transforms.", _IN_PYTHON),
+    unsupported("transforms.*", ValueType.STRING, None, "Settings of the transforms.", _IN_PYTHON),
+    unsupported("predicates", ValueType.LIST, (), "Aliases of predicates for transforms.", _IN_PYTHON),
+    unsupported("predicates.*", ValueType.STRING, None, "Settings of the predicates.", _IN_PYTHON),
+    ignored(
+        "config.action.reload",
+        ValueType.STRING,
+        "restart",
+        "What the worker does when an external configuration value changes.",
+        "there are no configuration providers",
+        validator=one_of("none", "restart"),
+    ),
+    Option(
+        "errors.tolerance",
+        ValueType.STRING,
+        "none",
+        "`none`: the first record that can't be written ends the task; `all`: such records are left out.",
+        validator=one_of("none", "all"),
+        choices=("none", "all"),
+    ),
+    ignored(
+        "errors.retry.timeout",
+        ValueType.LONG,
+        0,
+        "How long a failed operation is repeated, in milliseconds; 0 not at all, -1 for ever.",
+        "storage and broker failures are retried until they pass; a record that can't be read is rejected at once",
+        validator=at_least(-1),
+    ),
+    ignored(
+        "errors.retry.delay.max.ms",
+        ValueType.LONG,
+        60_000,
+        "Longest pause between two attempts, in milliseconds.",
+        "retries have their own pauses, with jitter",
+        validator=at_least(1),
+    ),
+    Option(
+        "errors.log.enable",
+        ValueType.BOOLEAN,
+        False,
+        "Whether each rejected record is logged.",
+        note="the log tells stage and reason, never a payload",
+    ),
+    Option(
+        "errors.log.include.messages",
+        ValueType.BOOLEAN,
+        False,
+        "Whether the log tells topic, partition, offset and timestamp of a rejected record.",
+        note="topic, partition and offset are always told",
+    ),
+    unsupported(
+        "errors.deadletterqueue.topic.name",
+        ValueType.STRING,
+        "",
+        "Topic that rejected records are sent to.",
+        _NO_DEAD_LETTERS,
+    ),
+    ignored(
+        "errors.deadletterqueue.topic.replication.factor",
+        ValueType.SHORT,
+        3,
+        "Replication factor of the dead-letter topic where it has to be created.",
+        "it goes with `errors.deadletterqueue.topic.name`",
+    ),
+    ignored(
+        "errors.deadletterqueue.context.headers.enable",
+        ValueType.BOOLEAN,
+        False,
+        "Whether dead letters carry headers that tell what happened.",
+        "it goes with `errors.deadletterqueue.topic.name`",
+    ),
+    Option(
+        "consumer.override.*",
+        ValueType.STRING,
+        None,
+        "Settings of the consumer, by their Java names, such as `consumer.override.max.partition.fetch.bytes`.",
+        note="translated to kafka-python's settings; see the list of consumer settings",
+    ),
+    ignored(
+        "producer.override.*",
+        ValueType.STRING,
+        None,
+        "Settings of the producer for dead letters.",
+        "there is no such producer",
+    ),
+    ignored(
+        "admin.override.*",
+        ValueType.STRING,
+        None,
+        "Settings of the client that creates the dead-letter topic.",
+        "there is no such client",
+    ),
+    ignored(
+        "confluent.*",
+        ValueType.STRING,
+        None,
+        "Licence of Confluent's connectors and the topic that keeps it.",
+        "no licence is needed; kafka2parquet is free software",
+    ),
+)

@@ -1,0 +1,95 @@
+"""Properties of Confluent's GCS sink."""
+
+from __future__ import annotations
+
+from kafka2parquet.connect.option import Option, ValueType, at_least, ignored, one_of, unsupported
+from kafka2parquet.connect.options_s3 import part_size, url
+
+GCS_FORMATS = "io.confluent.connect.gcs.format"
+
+_JSON_ONLY = "it concerns JSON and byte-array files, and only Parquet files are written"
+_OTHER_PROXY = "Set the environment variable HTTPS_PROXY"
+_ONLY_PARQUET = "only Parquet is written: use ParquetFormat"
+
+GCS_OPTIONS = (
+    Option("gcs.bucket.name", ValueType.STRING, None, "Bucket that the files go to.", required=True),
+    Option(
+        "storage.class",
+        ValueType.CLASS,
+        None,
+        "Class that writes to the store.",
+        required=True,
+        choices=("io.confluent.connect.gcs.storage.GcsStorage",),
+        note="always gcsfs",
+    ),
+    Option(
+        "format.class",
+        ValueType.CLASS,
+        None,
+        "Class that writes the files.",
+        required=True,
+        choices=(f"{GCS_FORMATS}.parquet.ParquetFormat",),
+        refused=dict.fromkeys(("AvroFormat", "JsonFormat", "ByteArrayFormat"), _ONLY_PARQUET),
+    ),
+    Option(
+        "gcs.part.size",
+        ValueType.INT,
+        25 << 20,
+        "Bytes of a part of an upload.",
+        validator=part_size,
+        note="smaller files go up in one request",
+    ),
+    ignored(
+        "gcs.part.retries",
+        ValueType.INT,
+        3,
+        "Attempts for a request.",
+        "failed uploads are retried until the store is back",
+        validator=at_least(0),
+    ),
+    ignored(
+        "gcs.retry.backoff.ms",
+        ValueType.LONG,
+        200,
+        "First pause between two attempts, in milliseconds.",
+        "pauses grow from half a second, with jitter",
+        validator=at_least(0),
+    ),
+    Option(
+        "gcs.credentials.path",
+        ValueType.STRING,
+        "",
+        "File with the key of a service account.",
+        note="not set: the application's default credentials",
+    ),
+    Option("gcs.credentials.json", ValueType.PASSWORD, "", "Key of a service account, as JSON text."),
+    unsupported(
+        "gcs.credentials.provider.class",
+        ValueType.CLASS,
+        None,
+        "Class that finds the credentials.",
+        "Use `gcs.credentials.path`, `gcs.credentials.json` or the application's default credentials",
+    ),
+    ignored(
+        "gcs.compression.type",
+        ValueType.STRING,
+        "none",
+        "Compression of JSON and byte-array files.",
+        _JSON_ONLY + "; see `parquet.codec`",
+        validator=one_of("none", "gzip"),
+    ),
+    unsupported("gcs.proxy.url", ValueType.STRING, "", "Proxy on the way to GCS.", _OTHER_PROXY, validator=url),
+    unsupported("gcs.proxy.user", ValueType.STRING, "", "User at the proxy.", _OTHER_PROXY),
+    unsupported("gcs.proxy.password", ValueType.PASSWORD, "", "Password at the proxy.", _OTHER_PROXY),
+    ignored(
+        "gcs.parts.prefix",
+        ValueType.STRING,
+        None,
+        "Prefix of temporary objects, no longer used by Confluent.",
+        "there are no temporary objects",
+    ),
+    ignored("format.bytearray.extension", ValueType.STRING, ".bin", "Extension of byte-array files.", _JSON_ONLY),
+    ignored(
+        "format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", _JSON_ONLY
+    ),
+)

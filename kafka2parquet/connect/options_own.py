@@ -1,0 +1,80 @@
+"""Properties of our own, for what Kafka Connect has no word for; all begin with `kafka2parquet.`."""
+
+from __future__ import annotations
+
+from kafka2parquet.connect.option import Option, Value, ValueType, at_least, one_of
+
+METADATA_COLUMNS = ("topic", "partition", "offset", "timestamp", "key", "headers")
+
+
+def _metadata_columns(value: Value) -> None:
+    unknown = [name for name in value if name not in METADATA_COLUMNS] if isinstance(value, tuple) else []
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: none of {', '.join(METADATA_COLUMNS)}")
+
+
+OWN_OPTIONS = (
+    Option(
+        "kafka2parquet.storage.url",
+        ValueType.STRING,
+        "",
+        "Where the files go instead of the bucket, as an fsspec URL such as `file:///data/lake`.",
+    ),
+    Option(
+        "kafka2parquet.memory.bytes",
+        ValueType.LONG,
+        256 << 20,
+        "Bytes that all tasks together may buffer; partitions are paused beyond.",
+        validator=at_least(16 << 20),
+    ),
+    Option(
+        "kafka2parquet.target.file.bytes",
+        ValueType.LONG,
+        -1,
+        "Compressed bytes of the open files of a topic-partition at which these are closed; 0 or less: off.",
+    ),
+    Option(
+        "kafka2parquet.row.group.bytes",
+        ValueType.LONG,
+        64 << 20,
+        "Uncompressed bytes of a row group.",
+        validator=at_least(1 << 20),
+    ),
+    Option(
+        "kafka2parquet.staging.dir",
+        ValueType.STRING,
+        "",
+        "Local folder for files that aren't published yet; not set: the system's folder for temporary files.",
+    ),
+    Option(
+        "kafka2parquet.metadata.columns",
+        ValueType.LIST,
+        (),
+        "Columns that are added to each row, as `_kafka_<name>`.",
+        validator=_metadata_columns,
+        choices=METADATA_COLUMNS,
+    ),
+    Option(
+        "kafka2parquet.delivery",
+        ValueType.STRING,
+        "exactly_once",
+        "Guarantee that is asked for; `exactly_once` refuses to start where broker or store can't give it.",
+        validator=one_of("exactly_once", "at_least_once"),
+        choices=("exactly_once", "at_least_once"),
+    ),
+    Option(
+        "kafka2parquet.on.data.loss",
+        ValueType.STRING,
+        "fail",
+        "What happens when the log has lost records that weren't written yet: `fail`, or `continue` behind the gap.",
+        validator=one_of("fail", "continue"),
+        choices=("fail", "continue"),
+    ),
+    Option(
+        "kafka2parquet.group.instance.id",
+        ValueType.STRING,
+        "",
+        "Static member id, unique to this process: a restart within the session timeout then moves no partition.",
+        note="task n is called `<id>-<n>`",
+    ),
+)

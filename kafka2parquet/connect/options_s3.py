@@ -1,0 +1,298 @@
+"""Properties of Confluent's S3 sink."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from kafka2parquet.connect.option import (
+    Option,
+    Value,
+    ValueType,
+    at_least,
+    between,
+    ignored,
+    one_of,
+    unsupported,
+)
+from kafka2parquet.connect.options_storage import LONG_MAX
+
+S3_FORMATS = "io.confluent.connect.s3.format"
+DEFAULT_CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
+
+_JSON_ONLY = "it concerns JSON and byte-array files, and only Parquet files are written"
+_OTHER_FORMATS = {
+    "AvroFormat": "only Parquet is written: use ParquetFormat",
+    "JsonFormat": "only Parquet is written: use ParquetFormat",
+    "ByteArrayFormat": "only Parquet is written: use ParquetFormat",
+}
+_NO_TAGS = "Tags can be set by a lifecycle or inventory job of the bucket; the Parquet footers carry offsets and row counts"
+_OTHER_PROXY = "Set the environment variable HTTPS_PROXY"
+
+
+def part_size(value: Value) -> None:
+    """The size of a part of a multipart upload, as S3 limits it."""
+    if isinstance(value, int) and value < 5 << 20:
+        raise ValueError(f"Part size must be at least: {5 << 20} bytes (5MB)")
+
+
+def url(value: Value) -> None:
+    """An empty text, or a URL with scheme and host."""
+    if value:
+        parts = urlsplit(str(value))
+        if not parts.scheme or not parts.hostname:
+            raise ValueError("not a URL with scheme and host")
+
+
+S3_OPTIONS = (
+    Option("s3.bucket.name", ValueType.STRING, None, "Bucket that the files go to.", required=True),
+    Option("s3.region", ValueType.STRING, "us-west-2", "Region of the bucket."),
+    Option(
+        "storage.class",
+        ValueType.CLASS,
+        None,
+        "Class that writes to the store.",
+        required=True,
+        choices=("io.confluent.connect.s3.storage.S3Storage",),
+        note="always s3fs",
+    ),
+    Option(
+        "format.class",
+        ValueType.CLASS,
+        None,
+        "Class that writes the files.",
+        required=True,
+        choices=(f"{S3_FORMATS}.parquet.ParquetFormat",),
+        refused=_OTHER_FORMATS,
+    ),
+    Option(
+        "s3.part.size",
+        ValueType.INT,
+        25 << 20,
+        "Bytes of a part of a multipart upload.",
+        validator=part_size,
+        note="smaller files go up in one request",
+    ),
+    ignored(
+        "s3.part.retries",
+        ValueType.INT,
+        3,
+        "Attempts for a request.",
+        "failed uploads are retried until the store is back",
+        validator=at_least(0),
+    ),
+    ignored(
+        "s3.retry.backoff.ms",
+        ValueType.LONG,
+        200,
+        "First pause between two attempts, in milliseconds.",
+        "pauses grow from half a second, with jitter",
+        validator=at_least(0),
+    ),
+    unsupported(
+        "s3.wan.mode",
+        ValueType.BOOLEAN,
+        False,
+        "Whether S3 Transfer Acceleration is used.",
+        "Set `store.url` to the bucket's accelerate endpoint",
+    ),
+    Option(
+        "s3.path.style.access.enabled",
+        ValueType.BOOLEAN,
+        True,
+        "Whether the bucket is named in the path of a URL, and not in its host.",
+    ),
+    Option(
+        "s3.credentials.provider.class",
+        ValueType.CLASS,
+        DEFAULT_CREDENTIALS,
+        "Class that finds the credentials.",
+        choices=(DEFAULT_CREDENTIALS,),
+        note="the default one becomes botocore's search: environment, profile files, container, instance",
+    ),
+    unsupported(
+        "s3.credentials.provider.*",
+        ValueType.STRING,
+        None,
+        "Settings of the credentials provider, such as the role to assume.",
+        "Put `role_arn` into a profile of ~/.aws/config and name it in the environment variable AWS_PROFILE",
+    ),
+    Option(
+        "aws.access.key.id",
+        ValueType.STRING,
+        "",
+        "Access key.",
+        note="not set: as `s3.credentials.provider.class` says",
+    ),
+    Option("aws.secret.access.key", ValueType.PASSWORD, None, "Secret of the access key."),
+    Option(
+        "s3.ssea.name",
+        ValueType.STRING,
+        "",
+        "Encryption on the server.",
+        validator=one_of("", "AES256", "aws:kms", "aws:kms:dsse", "aws:fsx"),
+        choices=("AES256", "aws:kms", "aws:kms:dsse"),
+    ),
+    unsupported(
+        "s3.sse.customer.key",
+        ValueType.PASSWORD,
+        None,
+        "Key of the customer for encryption on the server.",
+        "Use `s3.ssea.name=aws:kms` with `s3.sse.kms.key.id`",
+    ),
+    Option("s3.sse.kms.key.id", ValueType.STRING, "", "Key in KMS, with `s3.ssea.name=aws:kms`."),
+    Option(
+        "s3.acl.canned",
+        ValueType.STRING,
+        None,
+        "Canned access control list of the objects.",
+        validator=one_of(
+            "private",
+            "public-read",
+            "public-read-write",
+            "authenticated-read",
+            "log-delivery-write",
+            "bucket-owner-read",
+            "bucket-owner-full-control",
+            "aws-exec-read",
+        ),
+    ),
+    ignored(
+        "s3.compression.type",
+        ValueType.STRING,
+        "none",
+        "Compression of JSON and byte-array files.",
+        _JSON_ONLY + "; see `parquet.codec`",
+        validator=one_of("none", "gzip"),
+    ),
+    ignored(
+        "s3.compression.level",
+        ValueType.INT,
+        -1,
+        "Level of `s3.compression.type`.",
+        _JSON_ONLY,
+        validator=between(-1, 9),
+    ),
+    ignored(
+        "s3.send.digest",
+        ValueType.BOOLEAN,
+        False,
+        "Whether uploads carry an MD5 digest.",
+        "uploads carry the checksums that the AWS client adds",
+    ),
+    unsupported(
+        "s3.object.tagging",
+        ValueType.BOOLEAN,
+        False,
+        "Whether objects are tagged with their offsets and number of records.",
+        _NO_TAGS,
+    ),
+    ignored(
+        "s3.object.tagging.key.value.pairs",
+        ValueType.LIST,
+        (),
+        "More tags, as `key:value`.",
+        "it goes with `s3.object.tagging`",
+    ),
+    ignored(
+        "s3.object.behavior.on.tagging.error",
+        ValueType.STRING,
+        "ignore",
+        "What happens when an object can't be tagged.",
+        "it goes with `s3.object.tagging`",
+        validator=one_of("ignore", "fail", ignore_case=True),
+    ),
+    unsupported("s3.proxy.url", ValueType.STRING, "", "Proxy on the way to S3.", _OTHER_PROXY, validator=url),
+    unsupported("s3.proxy.user", ValueType.STRING, None, "User at the proxy.", _OTHER_PROXY),
+    unsupported("s3.proxy.password", ValueType.PASSWORD, None, "Password at the proxy.", _OTHER_PROXY),
+    ignored(
+        "s3.http.send.expect.continue",
+        ValueType.BOOLEAN,
+        True,
+        "Whether uploads wait for `100 Continue`.",
+        "the AWS client for Python decides",
+    ),
+    ignored(
+        "json.decimal.format",
+        ValueType.STRING,
+        "BASE64",
+        "How decimals are written to JSON files.",
+        _JSON_ONLY,
+        validator=one_of("BASE64", "NUMERIC", ignore_case=True),
+    ),
+    ignored("format.bytearray.extension", ValueType.STRING, ".bin", "Extension of byte-array files.", _JSON_ONLY),
+    ignored(
+        "format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", _JSON_ONLY
+    ),
+    ignored(
+        "report.null.values.to.dlq",
+        ValueType.BOOLEAN,
+        True,
+        "Whether ignored tombstones are sent to the dead-letter topic.",
+        "there is no dead-letter topic",
+    ),
+    ignored(
+        "tombstone.encoded.partition",
+        ValueType.STRING,
+        "tombstone",
+        "Folder of tombstones with `behavior.on.null.values=write`.",
+        "it goes with `behavior.on.null.values=write`",
+    ),
+    ignored(
+        "keys.format.class",
+        ValueType.CLASS,
+        f"{S3_FORMATS}.avro.AvroFormat",
+        "Format of the files with keys.",
+        "it goes with `store.kafka.keys`",
+    ),
+    ignored(
+        "headers.format.class",
+        ValueType.CLASS,
+        f"{S3_FORMATS}.avro.AvroFormat",
+        "Format of the files with headers.",
+        "it goes with `store.kafka.headers`",
+    ),
+    unsupported(
+        "s3.schema.partition.affix.type",
+        ValueType.STRING,
+        "NONE",
+        "Whether the name of the record's schema becomes a folder, and where.",
+        "Schemaless records have no such name; a partitioner of your own can add a folder",
+        validator=one_of("NONE", "PREFIX", "SUFFIX"),
+    ),
+    ignored(
+        "max.write.duration.ms",
+        ValueType.LONG,
+        LONG_MAX,
+        "Time for writing the records of one poll, in milliseconds.",
+        "reading goes on while files are written",
+    ),
+    ignored(
+        "enable.conditional.writes",
+        ValueType.BOOLEAN,
+        True,
+        "Whether an object that exists is left alone.",
+        "objects are always created and never replaced",
+    ),
+    ignored(
+        "max.files.scan.limit",
+        ValueType.INT,
+        100,
+        "How many names are tried when an object exists.",
+        "an object that exists is recognised by its footer",
+    ),
+    ignored(
+        "s3.elastic.buffer.enable",
+        ValueType.BOOLEAN,
+        False,
+        "Whether the buffer of a part grows as needed.",
+        "buffers are bounded by `kafka2parquet.memory.bytes`",
+    ),
+    ignored(
+        "s3.elastic.buffer.init.capacity",
+        ValueType.INT,
+        128 << 10,
+        "First size of that buffer.",
+        "buffers are bounded by `kafka2parquet.memory.bytes`",
+        validator=at_least(4096),
+    ),
+)

@@ -1,0 +1,231 @@
+"""Properties that Confluent's S3 and GCS sinks share: storage, rotation, format and partitioners."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+
+from kafka2parquet.connect.option import Option, Value, ValueType, at_least, ignored, one_of, unsupported
+
+PARTITIONER_PACKAGE = "io.confluent.connect.storage.partitioner"
+PARQUET_CODECS = ("none", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
+_OFFSET = re.compile(r"[+-][0-9]{2}(:?[0-9]{2}){0,2}")
+LONG_MAX = (1 << 63) - 1
+
+_AVRO_ONLY = "it concerns Avro schemas, and Parquet files are written from Arrow schemas"
+
+
+def _field_paths(value: Value) -> None:
+    if isinstance(value, tuple):
+        for name in value:
+            if any(not segment.strip() for segment in name.split(".")):
+                raise ValueError("Field name cannot contain an empty or whitespace-only path segment")
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether Joda-Time knows the zone: names of the tz database in their exact case, and offsets such as `+02:00`."""
+    return bool(_OFFSET.fullmatch(name)) or name in zoneinfo.available_timezones()
+
+
+def _time_zone(value: Value) -> None:
+    if value and not is_time_zone(str(value)):
+        raise ValueError(f"The datetime zone id '{value}' is not recognised")
+
+
+ROTATION_OPTIONS = (
+    Option(
+        "flush.size",
+        ValueType.INT,
+        None,
+        "Rows of a topic-partition, over all its open files, at which these are closed; 1 or less: one row in each file.",
+        required=True,
+    ),
+    Option(
+        "rotate.interval.ms",
+        ValueType.LONG,
+        -1,
+        "Span of record time, in milliseconds, at which the open files of a topic-partition are closed; 0 or less: off.",
+        note="a quiet partition's files are closed after the same time by the clock; needs a partitioner by time",
+    ),
+    Option(
+        "rotate.schedule.interval.ms",
+        ValueType.LONG,
+        -1,
+        "Period by the clock, in milliseconds, counted from midnight in `timezone`, at which open files are closed; "
+        "0 or less: off.",
+    ),
+    Option(
+        "rotate.file.on.partition.change",
+        ValueType.BOOLEAN,
+        True,
+        "Whether files are closed when a record falls into another folder than the one before it; applies only with "
+        "`rotate.interval.ms` and a partitioner by time.",
+    ),
+    Option(
+        "partitioner.max.open.files",
+        ValueType.INT,
+        -1,
+        "Open files of a topic-partition at which these are closed before another one is begun; below 0: no limit.",
+    ),
+)
+
+FORMAT_OPTIONS = (
+    Option(
+        "parquet.codec",
+        ValueType.STRING,
+        "snappy",
+        "Compression of the Parquet pages, part of the file name.",
+        validator=one_of(*PARQUET_CODECS),
+        choices=PARQUET_CODECS,
+        refused={"lzo": "zstd is smaller and read by every engine"},
+    ),
+    Option(
+        "schema.compatibility",
+        ValueType.STRING,
+        "NONE",
+        "When a record with another schema closes the file.",
+        choices=("NONE", "BACKWARD", "FORWARD", "FULL"),
+        note="schemas of JSON records are learned and only grow, so no schema change ever closes a file",
+        refused=dict.fromkeys(("BACKWARD", "FORWARD", "FULL"), "records without versioned schemas can only have NONE"),
+    ),
+    ignored(
+        "avro.codec",
+        ValueType.STRING,
+        "null",
+        "Compression of Avro files.",
+        "only Parquet files are written",
+        validator=one_of("null", "deflate", "snappy", "bzip2"),
+    ),
+    ignored("schemas.cache.config", ValueType.INT, 1000, "Size of the cache of Avro schemas.", _AVRO_ONLY),
+    ignored(
+        "enhanced.avro.schema.support",
+        ValueType.BOOLEAN,
+        True,
+        "Whether enum symbols and package names are kept in Avro schemas.",
+        _AVRO_ONLY,
+    ),
+    ignored(
+        "connect.meta.data", ValueType.BOOLEAN, True, "Whether Avro schemas carry the properties of Connect.", _AVRO_ONLY
+    ),
+    ignored(
+        "allow.optional.map.keys", ValueType.BOOLEAN, False, "Whether map keys may be optional in Avro schemas.", _AVRO_ONLY
+    ),
+)
+
+STORAGE_OPTIONS = (
+    Option(
+        "topics.dir",
+        ValueType.STRING,
+        "topics",
+        "Folder in the bucket that holds one folder for each topic; blank: these lie at the top.",
+    ),
+    Option(
+        "store.url",
+        ValueType.STRING,
+        None,
+        "URL of the object store where it is not the provider's own.",
+        note="endpoint of s3fs or gcsfs",
+    ),
+    Option("directory.delim", ValueType.STRING, "/", "What separates folders in a key."),
+    Option("file.delim", ValueType.STRING, "+", "What separates topic, partition and offset in a file name."),
+    Option(
+        "filename.offset.zero.pad.width",
+        ValueType.INT,
+        10,
+        "Digits that the offset in a file name is padded to.",
+        validator=at_least(0),
+    ),
+    ignored(
+        "retry.backoff.ms",
+        ValueType.LONG,
+        5000,
+        "Pause after a failed upload, in milliseconds.",
+        "failed uploads are retried with growing pauses and jitter until the store is back",
+    ),
+    ignored("shutdown.timeout.ms", ValueType.LONG, 3000, "Time for the Hive metastore client to stop.", "there is no Hive"),
+)
+
+PARTITIONER_OPTIONS = (
+    Option(
+        "partitioner.class",
+        ValueType.CLASS,
+        f"{PARTITIONER_PACKAGE}.DefaultPartitioner",
+        "Which folder a record belongs to: one of Confluent's partitioners, or a Python class as `package.module:Class`.",
+        choices=tuple(
+            f"{PARTITIONER_PACKAGE}.{name}Partitioner" for name in ("Default", "Hourly", "Daily", "TimeBased", "Field")
+        ),
+    ),
+    Option(
+        "partition.field.name",
+        ValueType.LIST,
+        (),
+        "Fields whose values name the folders with FieldPartitioner; a dot leads into a nested field.",
+        validator=_field_paths,
+    ),
+    Option(
+        "partition.duration.ms",
+        ValueType.LONG,
+        -1,
+        "Length of a time partition with TimeBasedPartitioner, in milliseconds.",
+    ),
+    Option(
+        "path.format",
+        ValueType.STRING,
+        "",
+        "Joda pattern of the folder names with TimeBasedPartitioner, such as `'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH`.",
+    ),
+    Option(
+        "locale",
+        ValueType.STRING,
+        "",
+        "Language of names of months and days in folders.",
+        note="taken whole as a language, as Confluent does: `en-US` gives no English names",
+    ),
+    Option(
+        "timezone",
+        ValueType.STRING,
+        "",
+        "Time zone of folders and of `rotate.schedule.interval.ms`, such as `UTC` or `Europe/Paris`.",
+        validator=_time_zone,
+    ),
+    Option(
+        "timestamp.extractor",
+        ValueType.STRING,
+        "Record",
+        "Where a record's time comes from: `Record`, `RecordField` or `Wallclock`.",
+        choices=("Record", "RecordField", "Wallclock"),
+        note="not set: `Record`, the record's own timestamp, where Confluent takes the clock",
+    ),
+    Option(
+        "timestamp.field",
+        ValueType.STRING,
+        "timestamp",
+        "Field of the value that holds the time with `RecordField`; a dot leads into a nested field.",
+    ),
+)
+
+KEY_AND_NULL_OPTIONS = (
+    Option(
+        "behavior.on.null.values",
+        ValueType.STRING,
+        "fail",
+        "What happens to records without a value (tombstones).",
+        validator=one_of("ignore", "fail", "write", ignore_case=True),
+        choices=("ignore", "fail", "write"),
+        refused={"write": "tombstones can't be written; use ignore"},
+    ),
+    unsupported(
+        "store.kafka.keys",
+        ValueType.BOOLEAN,
+        False,
+        "Whether keys are written to files of their own.",
+        "`kafka2parquet.metadata.columns` with `key` writes them as a column of the same file",
+    ),
+    unsupported(
+        "store.kafka.headers",
+        ValueType.BOOLEAN,
+        False,
+        "Whether headers are written to files of their own.",
+        "`kafka2parquet.metadata.columns` with `headers` writes them as a column of the same file",
+    ),
+)
