@@ -1,0 +1,62 @@
+"""AsyncSinkTask: the same task, driven from an asyncio application."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from typing import TypeVar
+
+from kafka2parquet.task import SinkTask, StepResult
+
+T = TypeVar("T")
+
+
+class AsyncSinkTask:
+    """Drives a `SinkTask` on one thread of its own, so that the event loop never blocks.
+
+        async with AsyncSinkTask(task) as sink:
+            await sink.run()
+
+    The task must not be driven by anything else.
+    """
+
+    def __init__(self, task: SinkTask) -> None:
+        self._task = task
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="kafka2parquet-task")
+
+    async def step(self, timeout_s: float = 0.25) -> StepResult:
+        """`SinkTask.step` on the task's thread; raises what it raises."""
+        return await self._call(lambda: self._task.step(timeout_s))
+
+    async def run(self) -> None:
+        """Step until `stop()` is called, then flush what is open and close. Raises what `SinkTask.step` raises.
+
+        When cancelled, the task is stopped in the same orderly way before the cancellation goes on.
+        """
+        running = asyncio.ensure_future(self._call(self._task.run))
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self._task.stop()
+            await running
+            raise
+
+    def stop(self) -> None:
+        """Make `run()` end soon. Returns at once."""
+        self._task.stop()
+
+    async def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
+        """`SinkTask.close` on the task's thread, and end that thread. May be called twice."""
+        self._task.stop()
+        await self._call(lambda: self._task.close(flush=flush, timeout_s=timeout_s))
+
+    async def __aenter__(self) -> AsyncSinkTask:
+        return self
+
+    async def __aexit__(self, error_type: object, *_: object) -> None:
+        await self.close(flush=error_type is None)
+        self._thread.shutdown(wait=False)
+
+    async def _call(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)

@@ -1,0 +1,174 @@
+"""What every step of a topic-partition's delivery needs, and the notation that the steps are written in.
+
+The steps (recover, deliver, ...) are generators that read like the protocol: they `yield` while they wait for the store or
+for Kafka, and the engine resumes them in each `SinkTask.step()`. A process that dies, or an assignment that ends, is a
+generator that is never resumed: nothing has to be cleaned up in the world, because only publish and commit change it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Generator
+from typing import Literal, Protocol, TypeVar
+
+import attrs
+
+from kafka2parquet.clock import Clock
+from kafka2parquet.consumers.base import Assigned, Consumer
+from kafka2parquet.delivery.calls import StorageCall, StorageCalls
+from kafka2parquet.delivery.chain import RecordChain
+from kafka2parquet.delivery.metadata import Breadcrumb, Identity, Intent
+from kafka2parquet.errors import ForeignObjectError
+from kafka2parquet.events import Event, OffsetCommitted, StorageRetried
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.parquet.writer import ParquetWriter
+from kafka2parquet.records import TopicPartition
+from kafka2parquet.rotation.base import RotationPolicy
+from kafka2parquet.storage.base import Storage
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Procedure = Generator[None, None, T]
+"""A step that yields while it waits and returns its outcome."""
+
+
+class Waitable(Protocol[T_co]):
+    """Something whose outcome comes later."""
+
+    def done(self) -> bool:
+        """Whether the outcome is known. Never blocks."""
+
+    def result(self) -> T_co:
+        """The outcome, once it is known."""
+
+
+def until(waitable: Waitable[T]) -> Procedure[T]:
+    """Wait for an outcome."""
+    while not waitable.done():
+        yield
+    return waitable.result()
+
+
+class Commits:
+    """The commits of one assignment: one at a time, each with its outcome.
+
+    A refused commit needs no handling here: the assignment is over, and the procedure that waits is never resumed.
+    """
+
+    def __init__(self, consumer: Consumer, assigned: Assigned) -> None:
+        self._consumer = consumer
+        self._assignment = assigned.assignment
+        self._under_way: tuple[int, str] | None = None
+        self.committed = assigned.committed.offset if assigned.committed is not None else None
+        """The group's committed offset, None while there is none."""
+
+    def commit(self, offset: int, metadata: Intent | Breadcrumb) -> Procedure[None]:
+        """Commit, and wait for the outcome."""
+        self._under_way = (offset, metadata.format())
+        self._consumer.commit(self._assignment, *self._under_way)
+        while self._under_way is not None:
+            yield
+
+    def succeeded(self, offset: int, metadata: str) -> None:
+        """The consumer says that a commit is stored."""
+        if self._under_way == (offset, metadata):
+            self._under_way = None
+            self.committed = offset
+
+
+@attrs.frozen(eq=False)
+class DeliverySettings:
+    """How a topic-partition is delivered.
+
+    Attributes:
+        first_start: where to begin when the group has no committed offset.
+        on_data_loss: `stop` raises `DataLossError` when records are gone from the log, `continue` reports them and goes on.
+        idle_commit_interval_s: how often the position of a quiet partition is committed, so that its lag reaches zero.
+    """
+
+    first_start: Literal["earliest", "latest"] = "earliest"
+    on_data_loss: Literal["stop", "continue"] = "stop"
+    idle_commit_interval_s: float = 5.0
+
+
+@attrs.frozen(eq=False)
+class PartitionContext:
+    """One topic-partition for the time of one assignment, and the parts of the task."""
+
+    assigned: Assigned
+    identity: Identity
+    commits: Commits
+    consumer: Consumer
+    storage: Storage
+    calls: StorageCalls
+    naming: ObjectNaming
+    chain: RecordChain
+    rotation: RotationPolicy
+    writer: ParquetWriter
+    clock: Clock
+    settings: DeliverySettings
+    emit: Callable[[Event], None]
+
+    @property
+    def topic_partition(self) -> TopicPartition:
+        """The topic-partition."""
+        return self.assigned.assignment.topic_partition
+
+    def call(self, function: Callable[[], T]) -> StorageCall[T]:
+        """Run a call to the store in the pool, again and again while the store is down."""
+        return self.calls.start(
+            function,
+            lambda error, attempt, pause_s: self.emit(StorageRetried(self.topic_partition, error, attempt, pause_s)),
+        )
+
+    def commit_end(self, start: int, end: int, rows: int, *, trusted: bool) -> Procedure[None]:
+        """Commit the end of what is durable: [start, end) with `rows` rows."""
+        yield from self.commits.commit(end, Breadcrumb(self.identity, trusted, start, rows))
+        self.emit(OffsetCommitted(self.topic_partition, end, rows))
+
+    def read_footer(self, key: str) -> Procedure[FlushFooter | None]:
+        """What our file at `key` says; None if there is no object.
+
+        Raises:
+            ForeignObjectError: the object isn't a file of this topic-partition.
+        """
+        metadata = yield from until(self.call(functools.partial(self.storage.read_metadata, key)))
+        return None if metadata is None else self.own_footer(key, FlushFooter.from_metadata(metadata))
+
+    def own_footer(self, key: str, footer: FlushFooter | None) -> FlushFooter:
+        """The footer, if it is one of this topic-partition.
+
+        Raises:
+            ForeignObjectError: it isn't.
+        """
+        if footer is not None and self.is_own(footer):
+            return footer
+        if footer is None:
+            found = "was not written by kafka2parquet (or by a newer version of it)"
+        else:
+            found = (
+                f"holds offsets [{footer.start}, {footer.end}) of {footer.topic}-{footer.partition} with topic id"
+                f" {footer.topic_id or 'unknown'} on cluster {footer.cluster_id or 'unknown'}"
+            )
+        raise ForeignObjectError(
+            f"{self.topic_partition}: the object {self.storage.url}/{key} stands where a file of topic id"
+            f" {self.identity.topic_id or 'unknown'} on cluster {self.identity.cluster_id or 'unknown'} has to go, and it"
+            f" {found}. Nothing was overwritten. Choose another topics.dir, or move the object away.",
+            topic=self.topic_partition.topic,
+            partition=self.topic_partition.partition,
+            key=key,
+        )
+
+    def is_own(self, footer: FlushFooter) -> bool:
+        """Whether a footer counts in the same log; ids that are unknown on either side are not compared."""
+        return (
+            (footer.topic, footer.partition) == (self.topic_partition.topic, self.topic_partition.partition)
+            and _same_id(footer.topic_id, self.identity.topic_id)
+            and _same_id(footer.cluster_id, self.identity.cluster_id)
+        )
+
+
+def _same_id(one: str, other: str) -> bool:
+    return not one or not other or one == other

@@ -1,0 +1,90 @@
+"""What is published already: the flushes of a topic-partition, read from the footers of their anchors."""
+
+from __future__ import annotations
+
+import functools
+
+import attrs
+
+from kafka2parquet.delivery.context import PartitionContext, Procedure, until
+from kafka2parquet.errors import TopicRecreatedError
+from kafka2parquet.parquet.footer import FlushFooter
+
+#: Footers that are read at the same time.
+_CHUNK = 16
+
+
+@attrs.frozen
+class PublishedFlush:
+    """A flush whose anchor is published; its siblings may be missing."""
+
+    key: str
+    footer: FlushFooter
+
+
+def discover(context: PartitionContext, position: int) -> Procedure[list[PublishedFlush]]:
+    """The published flushes that end after `position`, by start. One listing of the topic, then footers.
+
+    Flushes follow each other, and a file's name tells its first offset. So of the files that begin before `position` only
+    the last ones are looked at, back to the first one whose flush ends there or earlier.
+
+    Raises:
+        TopicRecreatedError: files of an older topic of the same name lie there.
+    """
+    listing = yield from until(context.call(functools.partial(_list_keys, context)))
+    ahead = [key for first_offset, key in listing if first_offset >= position]
+    behind = [key for first_offset, key in reversed(listing) if first_offset < position]
+    found: list[PublishedFlush] = []
+    for keys, stop_before_position in ((behind, True), (ahead, False)):
+        for chunk in (keys[begin : begin + _CHUNK] for begin in range(0, len(keys), _CHUNK)):
+            footers = yield from _read_footers(context, chunk)
+            found += [PublishedFlush(key, footer) for key, footer in footers if footer.is_anchor and footer.end > position]
+            if stop_before_position and any(footer.end <= position for _, footer in footers):
+                break
+    return sorted(found, key=lambda flush: flush.footer.start)
+
+
+def missing_siblings(context: PartitionContext, anchor: FlushFooter) -> Procedure[frozenset[int]]:
+    """File numbers of the anchor's siblings that are not published."""
+    calls = [context.call(functools.partial(context.storage.read_metadata, sibling.key)) for sibling in anchor.siblings or ()]
+    missing = set()
+    for number, call in enumerate(calls, start=1):
+        if (yield from until(call)) is None:
+            missing.add(number)
+    return frozenset(missing)
+
+
+def find_key(context: PartitionContext, key_hash: str, hash_of: functools.partial[str]) -> Procedure[str | None]:
+    """The published key of this topic-partition that has the given hash."""
+    listing = yield from until(context.call(functools.partial(_list_keys, context)))
+    return next((key for _, key in listing if hash_of(key) == key_hash), None)
+
+
+def _list_keys(context: PartitionContext) -> list[tuple[int, str]]:
+    topic, partition = attrs.astuple(context.topic_partition)
+    listing = []
+    for key in context.storage.list(context.naming.prefix(topic)):
+        name = context.naming.parse(key)
+        if name is not None and (name.topic, name.partition) == (topic, partition):
+            listing.append((name.first_offset, key))
+    return sorted(listing)
+
+
+def _read_footers(context: PartitionContext, keys: list[str]) -> Procedure[list[tuple[str, FlushFooter]]]:
+    calls = [context.call(functools.partial(context.storage.read_metadata, key)) for key in keys]
+    footers = []
+    for key, call in zip(keys, calls, strict=True):
+        footer = FlushFooter.from_metadata((yield from until(call)))
+        if footer is None:
+            continue  # another tool's file: it matters only if one of ours has to go there
+        if not context.is_own(footer):
+            raise TopicRecreatedError(
+                f"{context.topic_partition}: {context.storage.url}/{key} was written from a topic with id"
+                f" {footer.topic_id or 'unknown'} on cluster {footer.cluster_id or 'unknown'}, the topic now has id"
+                f" {context.identity.topic_id or 'unknown'} on cluster {context.identity.cluster_id or 'unknown'}: the same"
+                " offsets mean other records. Choose another topics.dir for the new topic, or move the old files away.",
+                topic=context.topic_partition.topic,
+                partition=context.topic_partition.partition,
+            )
+        footers.append((key, footer))
+    return footers

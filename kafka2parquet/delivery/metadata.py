@@ -1,0 +1,163 @@
+"""What the committed offset's metadata says: the intent of a flush, or a breadcrumb.
+
+Printable ASCII, fields separated by one blank, at most 300 characters:
+
+    k2p1 i FINGERPRINT TRUST CLUSTER TOPIC_ID END ROWS OPENED_MS ANCHOR     intent: [committed offset, END) comes next
+    k2p1 c FINGERPRINT TRUST CLUSTER TOPIC_ID START ROWS                    breadcrumb: [START, committed offset) is durable
+
+TRUST is `t` when whoever reads it under the same fingerprint may trust the offset to be a published boundary, and `d` when it
+has to discover what is published. CLUSTER is the beginning of a hash of the cluster's id. ANCHOR is the key of the flush's
+first file, percent-encoded; `-` when the flush has no rows; `#` and a hash when the key is too long. Empty ids are written `-`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.parse
+from typing import ClassVar
+
+import attrs
+
+from kafka2parquet.errors import UnknownMetadataError
+from kafka2parquet.records import TopicPartition
+
+MAX_CHARACTERS = 300
+_MAGIC = "k2p"
+_VERSION = "1"
+_PATH_SAFE = "/=+:,@!*'()"
+
+
+@attrs.frozen
+class Identity:
+    """Which log the offsets count in, and which configuration writes."""
+
+    cluster_id: str
+    topic_id: str
+    fingerprint: str
+
+    @property
+    def cluster(self) -> str:
+        """The cluster's id, shortened."""
+        return short_hash(self.cluster_id) if self.cluster_id else ""
+
+
+@attrs.frozen
+class Intent:
+    """The flush [committed offset, end) is about to be published.
+
+    Attributes:
+        identity: of the log and the configuration that wrote it.
+        trusted: whether the committed offset is a published boundary under that configuration.
+        end: where the flush ends.
+        rows: rows in it.
+        opened_at_ms: wall clock when it was opened, milliseconds since the epoch.
+        anchor: key of its first file; None when it has no rows.
+        anchor_hash: hash of that key, where the key was too long to be written down; then `anchor` is None.
+    """
+
+    identity: Identity
+    trusted: bool
+    end: int
+    rows: int
+    opened_at_ms: int
+    anchor: str | None
+    anchor_hash: str | None = None
+
+    kind: ClassVar[str] = "i"
+
+    def format(self) -> str:
+        """As the metadata of a commit."""
+        numbers = [str(self.end), str(self.rows), str(self.opened_at_ms)]
+        head = _head(self.kind, self.identity, self.trusted) + numbers
+        key = "-" if self.anchor is None else urllib.parse.quote(self.anchor, safe=_PATH_SAFE)
+        text = " ".join([*head, key])
+        if len(text) > MAX_CHARACTERS and self.anchor is not None:
+            text = " ".join([*head, "#" + short_hash(self.anchor)])
+        return text
+
+
+@attrs.frozen
+class Breadcrumb:
+    """Everything before the committed offset is durable; the flush that ended there began at `start`."""
+
+    identity: Identity
+    trusted: bool
+    start: int
+    rows: int
+
+    kind: ClassVar[str] = "c"
+
+    def format(self) -> str:
+        """As the metadata of a commit."""
+        return " ".join([*_head(self.kind, self.identity, self.trusted), str(self.start), str(self.rows)])
+
+
+def short_hash(text: str) -> str:
+    """Twelve hexadecimal digits that stand for `text`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _head(kind: str, identity: Identity, trusted: bool) -> list[str]:
+    return [
+        _MAGIC + _VERSION,
+        kind,
+        identity.fingerprint,
+        "t" if trusted else "d",
+        identity.cluster or "-",
+        identity.topic_id or "-",
+    ]
+
+
+def parse(text: str, topic_partition: TopicPartition, cluster_id: str) -> Intent | Breadcrumb | None:
+    """Read the metadata of a committed offset; None when it isn't ours (another tool's, or empty).
+
+    Raises:
+        UnknownMetadataError: it is ours, but of a version that this one doesn't know, damaged, or of another cluster.
+    """
+    if not text.startswith(_MAGIC):
+        return None
+    fields = text.split(" ")
+    where = f"The committed offset of {topic_partition} carries the metadata {text!r}"
+    if fields[0] != _MAGIC + _VERSION:
+        raise UnknownMetadataError(
+            f"{where}, which was written by another version of kafka2parquet. Run that version, or a newer one; or stop all"
+            " members and set the group's offset anew with Kafka's tools: what is published is then found and not repeated.",
+            topic=topic_partition.topic,
+            partition=topic_partition.partition,
+        )
+    try:
+        found = _parse_fields(fields, cluster_id)
+    except (ValueError, IndexError):
+        found = None
+    if found is None:
+        raise UnknownMetadataError(
+            f"{where}, which is damaged. Stop all members and set the group's offset anew with Kafka's tools: what is"
+            " published is then found and not repeated.",
+            topic=topic_partition.topic,
+            partition=topic_partition.partition,
+        )
+    if cluster_id and fields[4] != "-" and fields[4] != short_hash(cluster_id):
+        raise UnknownMetadataError(
+            f"{where}, which was written for another Kafka cluster than {cluster_id!r}: offsets were copied, and may mean"
+            " other records here. Choose another topics.dir, or set the group's offset anew with Kafka's tools.",
+            topic=topic_partition.topic,
+            partition=topic_partition.partition,
+        )
+    return found
+
+
+def _parse_fields(fields: list[str], cluster_id: str) -> Intent | Breadcrumb | None:
+    _, kind, fingerprint, trust, cluster, topic_id, *rest = fields
+    if trust not in ("t", "d"):
+        return None
+    same_cluster = cluster_id if cluster != "-" else ""
+    identity = Identity(same_cluster, "" if topic_id == "-" else topic_id, fingerprint)
+    if kind == Breadcrumb.kind:
+        start, rows = rest
+        return Breadcrumb(identity, trust == "t", int(start), int(rows))
+    if kind == Intent.kind:
+        end, rows, opened_at_ms, key = rest
+        anchor_hash = key[1:] if key.startswith("#") else None
+        anchor = None if key == "-" or anchor_hash is not None else urllib.parse.unquote(key, errors="strict")
+        return Intent(identity, trust == "t", int(end), int(rows), int(opened_at_ms), anchor, anchor_hash)
+    return None

@@ -1,0 +1,309 @@
+"""One assigned topic-partition: rows are taken into the open flush while the one before it is delivered.
+
+Two things go on side by side. *Filling*: batches are converted, partitioned and appended to the open flush until the rotation
+policy, the clock or the plan cuts it. *Running*: a procedure that finds where to begin, waits for cut flushes, and delivers
+them one at a time. When a flush is delivered as it was cut, filling has simply gone on. Where somebody else was here first
+(a published boundary, a missing sibling, an intent), what was read after the flush is dropped and read again from the new
+beginning. If the next flush is cut before the last one is delivered, the partition takes nothing more until then.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+import numpy as np
+import pyarrow as pa
+
+from kafka2parquet.delivery.context import PartitionContext, Procedure
+from kafka2parquet.delivery.flush import FIRST_COMPRESSION_RATIO, Flush, OpenFlush
+from kafka2parquet.delivery.publishing import deliver
+from kafka2parquet.delivery.recovery import Beginning, Finish, Free, Plan, Recovery
+from kafka2parquet.errors import DataLossError, Kafka2ParquetError
+from kafka2parquet.events import DataLost, FlushCut, PartitionStarted, PartitionStopped
+from kafka2parquet.parquet.footer import Layout
+from kafka2parquet.records import ConsumedBatch, PartitionedRows, Rows
+
+
+@attrs.define(eq=False)
+class _Waiting:
+    """What is left of a batch: rows that are not yet in a flush, and the position after the batch."""
+
+    rows: PartitionedRows | None
+    next_offset: int
+
+
+class PartitionEngine:
+    """Delivers one topic-partition for the time of one assignment. All calls come from the driver thread; none blocks."""
+
+    def __init__(self, context: PartitionContext) -> None:
+        self.context = context
+        self._recovery = Recovery(context)
+        self._running = self._run()
+        self._plan: Plan = Free()
+        self._open: OpenFlush | None = None
+        self._cut: deque[Flush] = deque()
+        self._delivering: Flush | None = None
+        self._inbox: deque[ConsumedBatch] = deque()
+        self._waiting: _Waiting | None = None
+        self._ratio = FIRST_COMPRESSION_RATIO
+        self._idle_commit_at = context.clock.monotonic()
+        self._steps = 0
+
+    # ---- what the task tells it
+
+    def offer(self, batch: ConsumedBatch) -> None:
+        """Take a batch that follows the one before it; ignored while the partition is about to begin elsewhere."""
+        if self._open is not None:
+            self._inbox.append(batch)
+
+    def fail(self, error: Kafka2ParquetError) -> None:
+        """The consumer can't read on.
+
+        Raises:
+            Kafka2ParquetError: that error, unless it is data loss that the settings say to go over.
+        """
+        if not isinstance(error, DataLossError) or self.context.settings.on_data_loss == "stop":
+            raise error
+        self.context.emit(DataLost(self.context.topic_partition, error.missing_start, error.missing_end))
+        self.context.consumer.start(self.context.assigned.assignment, error.missing_end)
+
+    def advance(self) -> None:
+        """Do all that can be done now.
+
+        Raises:
+            Kafka2ParquetError: the partition can't go on.
+        """
+        while True:
+            steps = self._steps
+            self._fill()
+            self._rotate_by_clock()
+            next(self._running)
+            if steps == self._steps:
+                return
+
+    def cut_open_flush(self, reason: str) -> None:
+        """End the open flush now, if it may be ended: what begins or is finished by a plan is left for the next owner."""
+        if self._open is not None and isinstance(self._plan, Free) and not self._cut:
+            self._inbox.clear()
+            self._waiting = None
+            self._end_flush(self._open.position, reason)
+
+    def stop(self) -> None:
+        """The assignment is over: drop what isn't published."""
+        self._running.close()
+        dropped = sum(flush.rows for flush in (self._open, self._delivering, *self._cut) if flush is not None)
+        self._drop_unpublished()
+        if self._delivering is not None:
+            self._delivering.discard()
+            self._delivering = None
+        self.context.emit(PartitionStopped(self.context.topic_partition, dropped))
+
+    # ---- what the task asks
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything taken so far is durable and committed."""
+        return not self._cut and self._delivering is None and (self._open is None or not self._open.rows)
+
+    @property
+    def is_delivering(self) -> bool:
+        """Whether something of it is on its way to the store or to Kafka, the beginning included."""
+        return self._delivering is not None or (self._open is None and not self._cut)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether batches wait because a flush is cut and the one before it isn't delivered yet."""
+        return bool(self._cut) and bool(self._inbox)
+
+    @property
+    def position(self) -> int | None:
+        """Position after all that was taken; None while the beginning isn't known."""
+        return self._open.position if self._open is not None else None
+
+    @property
+    def open_rows(self) -> int:
+        """Rows taken that are not yet durable."""
+        return sum(flush.rows for flush in (self._open, self._delivering, *self._cut) if flush is not None)
+
+    @property
+    def used_bytes(self) -> int:
+        """Memory held."""
+        flushes = [flush for flush in (self._open, self._delivering, *self._cut) if flush is not None]
+        waiting = self._waiting.rows.rows.table.nbytes if self._waiting is not None and self._waiting.rows is not None else 0
+        return sum(flush.memory_bytes for flush in flushes) + sum(batch.size_bytes for batch in self._inbox) + waiting
+
+    def spill_largest(self) -> bool:
+        """Move the largest buffer to disk; False when nothing is buffered."""
+        return self._open is not None and self._open.spill_largest()
+
+    def due_in_s(self) -> float | None:
+        """Seconds until the clock ends the open flush, None for never."""
+        if self._open is None or not self._open.rows or not isinstance(self._plan, Free):
+            return None
+        due_at = self.context.rotation.due_at(self._open.stats)
+        return None if due_at is None else max(0.0, (due_at - self.context.clock.now()).total_seconds())
+
+    # ---- running
+
+    def _run(self) -> Procedure[None]:
+        beginning = yield from self._recovery.begin()
+        while True:
+            self._begin(beginning)
+            beginning = yield from self._deliver_until_disturbed()
+
+    def _deliver_until_disturbed(self) -> Procedure[Beginning]:
+        while True:
+            while not self._cut:
+                self._commit_idle_position()
+                if not self._cut:
+                    yield
+            flush = self._delivering = self._cut.popleft()
+            self._steps += 1
+            beginning = yield from deliver(self.context, flush, self._plan, self._recovery)
+            self._learn_ratio(flush)
+            self._delivering = None
+            self._steps += 1
+            if beginning is not None:
+                return beginning
+            if self._open is None:  # only a free plan without a limit goes on by itself
+                return (yield from self._recovery.go_on(flush.end))
+
+    def _begin(self, beginning: Beginning) -> None:
+        self._drop_unpublished()
+        self._plan = beginning.plan
+        self._open = self._new_flush(beginning.position)
+        self._steps += 1
+        self.context.consumer.start(self.context.assigned.assignment, beginning.position)
+        self.context.emit(PartitionStarted(self.context.topic_partition, beginning.position))
+
+    def _drop_unpublished(self) -> None:
+        for flush in (self._open, *self._cut):
+            if flush is not None:
+                flush.discard()
+        self._open = None
+        self._cut.clear()
+        self._inbox.clear()
+        self._waiting = None
+
+    def _commit_idle_position(self) -> None:
+        """A position that moved without rows (rejects, tombstones, transaction markers) is committed now and then."""
+        flush = self._open
+        if flush is None or flush.rows or not isinstance(self._plan, Free) or flush.position == self.context.commits.committed:
+            return
+        now = self.context.clock.monotonic()
+        if now >= self._idle_commit_at:
+            self._idle_commit_at = now + self.context.settings.idle_commit_interval_s
+            self._end_flush(flush.position, "idle")
+
+    def _learn_ratio(self, flush: Flush) -> None:
+        arrow_bytes = sum(file.content.spilled_bytes for file in flush.files)
+        if arrow_bytes:
+            self._ratio = sum(file.content.encoded_bytes for file in flush.files) / arrow_bytes
+
+    # ---- filling
+
+    def _new_flush(self, position: int) -> OpenFlush:
+        return OpenFlush(position, self.context.writer, self.context.clock.now(), self._ratio)
+
+    def _fill(self) -> None:
+        while self._open is not None and not self._cut:
+            if self._waiting is None:
+                if not self._inbox:
+                    return
+                batch = self._inbox.popleft()
+                self._waiting = _Waiting(self._convert(batch, self._open), batch.next_offset)
+            self._take(self._open, self._waiting)
+            self._steps += 1
+
+    def _convert(self, batch: ConsumedBatch, flush: OpenFlush) -> PartitionedRows | None:
+        rows = self.context.chain.convert(batch) if len(batch) else None
+        return None if rows is None else self._partition(rows, flush)
+
+    def _partition(self, rows: Rows, flush: OpenFlush) -> PartitionedRows | None:
+        if isinstance(self._plan, Finish):
+            return _route(rows, self._plan)
+        return self.context.chain.partition(rows, flush.open_at(self.context.clock.now()))
+
+    def _take(self, flush: OpenFlush, waiting: _Waiting) -> None:
+        """Append what belongs to the flush; end it where the policy or the plan says."""
+        end = self._plan.limit if isinstance(self._plan, Free) else self._plan.end
+        rows = waiting.rows
+        if rows is not None and end is not None and waiting.next_offset > end:
+            inside = int(np.searchsorted(rows.rows.offsets.to_numpy(), end))
+            rows = rows.slice(0, inside) if inside else None
+        if rows is not None and len(rows):
+            now = self.context.clock.now()
+            cut = None
+            if isinstance(self._plan, Free):
+                if flush.rows and self._is_due(flush):
+                    self._end_flush(flush.position, self.context.rotation.reason)
+                    return
+                cut = self.context.rotation.cut(flush.stats, rows)
+            if cut is None or cut > 0:
+                flush.open_at(now)
+                flush.append(rows if cut is None else rows.slice(0, cut), now)
+            if cut is not None:
+                self._leave(waiting, cut)
+                self._end_flush(flush.position, self.context.rotation.reason)
+                return
+        self._waiting = None
+        if end is not None and waiting.next_offset >= end:
+            flush.position = end
+            self._end_flush(end, "boundary")
+        else:
+            flush.position = max(flush.position, waiting.next_offset)
+
+    def _leave(self, waiting: _Waiting, taken: int) -> None:
+        """Keep the rows after the first `taken` ones for the next flush."""
+        rows = waiting.rows.slice(taken) if waiting.rows is not None and taken < len(waiting.rows) else None
+        self._waiting = _Waiting(rows, waiting.next_offset)
+
+    def _is_due(self, flush: OpenFlush) -> bool:
+        due_at = self.context.rotation.due_at(flush.stats)
+        return due_at is not None and due_at <= self.context.clock.now()
+
+    def _rotate_by_clock(self) -> None:
+        flush = self._open
+        if flush is None or not flush.rows or self._cut or not isinstance(self._plan, Free):
+            return
+        if self._is_due(flush):
+            self._end_flush(flush.position, self.context.rotation.reason)
+
+    def _end_flush(self, end: int, reason: str) -> None:
+        if self._open is None:
+            return
+        flush = self._open.cut(end, reason)
+        self._cut.append(flush)
+        self._steps += 1
+        if flush.rows:
+            self.context.emit(FlushCut(self.context.topic_partition, flush.start, end, flush.rows, len(flush.files), reason))
+        if isinstance(self._plan, Free) and self._plan.limit is None:
+            self._open = self._new_flush(end)
+            self._partition_anew(self._open)
+        else:
+            self._open = None
+            self._inbox.clear()
+            self._waiting = None
+
+    def _partition_anew(self, flush: OpenFlush) -> None:
+        """Where folders depend on the clock at which a flush is opened, waiting rows get those of the new flush."""
+        waiting = self._waiting
+        if waiting is not None and waiting.rows is not None and self.context.chain.partitions_by_clock:
+            waiting.rows = self._partition(waiting.rows.rows, flush)
+
+
+def _route(rows: Rows, plan: Finish) -> PartitionedRows | None:
+    """The rows of the missing files, each with its file's key in the place of the encoded partition."""
+    footer = plan.flush.footer
+    numbers = Layout.decode(footer.layout or "").files(rows.offsets.to_numpy())
+    wanted = np.isin(numbers, list(plan.missing)) & (rows.offsets.to_numpy() >= footer.start)
+    if not wanted.any():
+        return None
+    keys = (plan.flush.key, *(sibling.key for sibling in footer.siblings or ()))
+    return PartitionedRows(
+        rows=rows.filter(pa.array(wanted)),
+        encoded_partitions=keys,
+        codes=pa.array(numbers[wanted].astype(np.int32)),
+        timestamps_ms=rows.timestamps_ms.filter(pa.array(wanted)),
+    )

@@ -1,0 +1,143 @@
+"""What the footer of every file says about the flush that it belongs to.
+
+Together with Kafka's committed offsets these footers are the only state. They are one JSON text under one key of the Parquet
+key-value metadata, so that people and query engines can read them too (DuckDB: `parquet_kv_metadata`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+#: Key of the metadata entry, and the version of its text.
+METADATA_KEY = "kafka2parquet"
+VERSION = 1
+
+
+@attrs.frozen
+class Sibling:
+    """Another file of the same flush, as the anchor lists it."""
+
+    key: str
+    rows: int
+
+
+@attrs.frozen
+class FlushFooter:
+    """The flush that a file belongs to, and the file's part in it.
+
+    Attributes:
+        cluster_id: id of the Kafka cluster, "" where unknown.
+        topic_id: id of the topic, "" where unknown.
+        topic: name of the topic.
+        partition: partition of the topic.
+        start: position at which the flush starts.
+        end: position at which the flush ends; it covers [start, end).
+        flush_rows: rows in all files of the flush.
+        file_rows: rows in this file.
+        first_offset: offset of this file's first row, -1 when it has none.
+        last_offset: offset of this file's last row, -1 when it has none.
+        fingerprint: of the configuration that wrote it.
+        opened_at_ms: wall clock when the flush was opened, milliseconds since the epoch.
+        reason: what ended the flush.
+        siblings: the flush's other files, in the order of their first rows, where this file is the anchor; else None.
+        layout: which rows went into which file, where this file is the anchor and has siblings; else None.
+    """
+
+    cluster_id: str
+    topic_id: str
+    topic: str
+    partition: int
+    start: int
+    end: int
+    flush_rows: int
+    file_rows: int
+    first_offset: int
+    last_offset: int
+    fingerprint: str
+    opened_at_ms: int
+    reason: str
+    siblings: tuple[Sibling, ...] | None = None
+    layout: str | None = attrs.field(default=None, repr=False)
+
+    @property
+    def is_anchor(self) -> bool:
+        """Whether this file holds the flush's first row and lists the others."""
+        return self.siblings is not None
+
+    def to_metadata(self) -> dict[str, str]:
+        """As the key-value metadata of a Parquet footer."""
+        values = {name: value for name, value in attrs.asdict(self).items() if value is not None}
+        return {METADATA_KEY: json.dumps({"version": VERSION, **values}, separators=(",", ":"))}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str] | None) -> FlushFooter | None:
+        """Read it back; None when the file is not ours, or was written by a newer version than this one understands."""
+        text = (metadata or {}).get(METADATA_KEY)
+        if text is None:
+            return None
+        try:
+            values: dict[str, Any] = json.loads(text)
+            if values.pop("version") != VERSION:
+                return None
+            siblings = values.pop("siblings", None)
+            if siblings is not None:
+                siblings = tuple(Sibling(**sibling) for sibling in siblings)
+            return cls(siblings=siblings, **values)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+
+class Layout:
+    """Which offsets of a flush went into which of its files, as runs of rows.
+
+    A file is a number: 0 for the anchor, then the siblings in their order. A run starts at an offset and lasts until the next
+    one starts. With it, whoever takes over can write a missing sibling with exactly its rows, even under another
+    configuration.
+    """
+
+    def __init__(self, starts: npt.NDArray[np.int64], files: npt.NDArray[np.int64]) -> None:
+        self._starts = starts
+        self._files = files
+
+    @classmethod
+    def of(cls, offsets: npt.NDArray[np.int64], files: npt.NDArray[np.int64]) -> Layout:
+        """From the file number of each row; `offsets` rise."""
+        first_of_run = np.flatnonzero(np.diff(files, prefix=-1))
+        return cls(offsets[first_of_run], files[first_of_run])
+
+    def files(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The file number of each row; -1 for one that lies before all runs."""
+        runs = np.searchsorted(self._starts, offsets, side="right") - 1
+        return np.where(runs < 0, -1, self._files[np.maximum(runs, 0)])
+
+    def renumbered(self, numbers: list[int]) -> Layout:
+        """The same rows, where the file with number n gets the number `numbers[n]`."""
+        return Layout(self._starts, np.array(numbers, dtype=np.int64)[self._files] if len(self._files) else self._files)
+
+    def encode(self) -> str:
+        """As text for the footer."""
+        steps = np.diff(self._starts, prefix=0)
+        text = json.dumps(np.column_stack((steps, self._files)).ravel().tolist(), separators=(",", ":"))
+        return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> Layout:
+        """Read it back.
+
+        Raises:
+            ValueError: the text is damaged.
+        """
+        try:
+            pairs = np.array(json.loads(zlib.decompress(base64.b85decode(text))), dtype=np.int64).reshape(-1, 2)
+        except (zlib.error, binascii.Error) as error:
+            raise ValueError(f"the layout in the footer is damaged: {error}") from error
+        return cls(np.cumsum(pairs[:, 0]), pairs[:, 1])

@@ -1,0 +1,390 @@
+"""SinkTask: one consumer, all its partitions, from poll to commit."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Literal
+
+import attrs
+
+from kafka2parquet.clock import Clock, SystemClock
+from kafka2parquet.consumers.base import (
+    Assigned,
+    Assignment,
+    CommitRefused,
+    CommitSucceeded,
+    Consumer,
+    ConsumerEvent,
+    PartitionFailed,
+    Revoked,
+)
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.delivery.budget import MemoryBudget
+from kafka2parquet.delivery.calls import RetryPolicy, StorageCall, StorageCalls
+from kafka2parquet.delivery.chain import RecordChain, RejectPolicy, TombstonePolicy
+from kafka2parquet.delivery.context import Commits, DeliverySettings, PartitionContext
+from kafka2parquet.delivery.metadata import Identity, short_hash
+from kafka2parquet.delivery.partition import PartitionEngine
+from kafka2parquet.errors import GuaranteeError, UsageError
+from kafka2parquet.events import Event, FilePublished, Hook, OffsetCommitted, RecordRejected, StorageRetried
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.parquet.writer import ParquetWriter
+from kafka2parquet.partitioners.base import Partitioner
+from kafka2parquet.records import Reject, TopicPartition
+from kafka2parquet.rotation.base import RotationPolicy
+from kafka2parquet.storage.base import Storage
+
+_LOG = logging.getLogger(__name__)
+
+#: A step waits at most so long for records while uploads are under way, so that their ends are noticed soon.
+_BUSY_POLL_S = 0.02
+
+
+@attrs.frozen
+class StepResult:
+    """What one step did.
+
+    Attributes:
+        records: records that were polled.
+        rejected: records that were left out.
+        files: files that became visible.
+        file_bytes: their size.
+        committed_rows: rows that became durable and committed.
+        open_rows: rows taken that are not durable yet.
+        partitions: topic-partitions assigned.
+        lag: records that readers can see and that are not committed yet, as far as known; over all partitions.
+        next_deadline_s: seconds until the clock ends a flush; None when none waits for it.
+    """
+
+    records: int = 0
+    rejected: int = 0
+    files: int = 0
+    file_bytes: int = 0
+    committed_rows: int = 0
+    open_rows: int = 0
+    partitions: int = 0
+    lag: int = 0
+    next_deadline_s: float | None = None
+
+
+class SinkTask:
+    """Drains the partitions of one consumer into Parquet files, every record exactly once.
+
+    Drive it in one of three ways: `run()` in a thread of yours, `step()` in your own loop, or `kafka2parquet.AsyncSinkTask`.
+    All methods but `stop` belong to one thread. The task installs no signal handlers and has no globals, so any number of
+    them may live in one process. Create and use it in the same process: it doesn't survive a fork.
+    """
+
+    def __init__(
+        self,
+        *,
+        consumer: Consumer,
+        converter: RecordConverter,
+        partitioner: Partitioner,
+        rotation: RotationPolicy,
+        storage: Storage,
+        naming: ObjectNaming | None = None,
+        writer: ParquetWriter | None = None,
+        metadata_columns: MetadataColumns | None = None,
+        on_reject: RejectPolicy = "fail",
+        on_tombstone: TombstonePolicy = "fail",
+        delivery: Literal["exactly_once", "at_least_once"] = "exactly_once",
+        settings: DeliverySettings | None = None,
+        budget: MemoryBudget | None = None,
+        retry: RetryPolicy | None = None,
+        clock: Clock | None = None,
+        hooks: Sequence[Hook] = (),
+        executor: concurrent.futures.Executor | None = None,
+    ) -> None:
+        """Put a task together; nothing is connected before the first step.
+
+        Args:
+            consumer: of one member of the group; the task closes it.
+            converter: makes columns of the records' values.
+            partitioner: gives each row its folder.
+            rotation: ends flushes.
+            storage: where files go; may be shared between tasks.
+            naming: of objects; by default as Kafka Connect's sink names them, under `topics/`.
+            writer: how files are written; of this task alone. The task closes it.
+            metadata_columns: columns with a record's offset, timestamp and so on; by default partition, offset, timestamp.
+            on_reject: `fail` ends the task at a record that can't be written, `skip` leaves it out and tells the hooks.
+            on_tombstone: `fail` treats a record without value like a reject, `ignore` leaves it out silently.
+            delivery: `exactly_once` refuses to start where the store can't give what that needs.
+            settings: where to begin, what to do about lost records.
+            budget: memory limit, shared by the tasks that are given the same one; 256 MiB by default.
+            retry: pauses while the store is down.
+            clock: for tests.
+            hooks: told of everything that happens.
+            executor: where calls to the store run; by default four threads of the task's own.
+        """
+        self._consumer = consumer
+        self._storage = storage
+        self._writer = writer if writer is not None else ParquetWriter()
+        self._naming = naming if naming is not None else ObjectNaming(compression=self._writer.compression)
+        self._rotation = rotation
+        self._chain = RecordChain(
+            converter=converter,
+            partitioner=partitioner,
+            metadata_columns=metadata_columns if metadata_columns is not None else MetadataColumns(),
+            on_reject=on_reject,
+            on_tombstone=on_tombstone,
+            skipped=self._rejected,
+        )
+        self._fingerprint = short_hash(f"{self._naming.fingerprint}|{self._chain.fingerprint}")[:8]
+        self._delivery = delivery
+        self._settings = settings if settings is not None else DeliverySettings()
+        self._budget = budget if budget is not None else MemoryBudget()
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._hooks = (self._count, *hooks)
+        self._own_executor = executor is None
+        self._executor = executor or concurrent.futures.ThreadPoolExecutor(4, thread_name_prefix="kafka2parquet-storage")
+        self._calls = StorageCalls(self._executor, self._clock, retry if retry is not None else RetryPolicy())
+        self._engines: dict[TopicPartition, PartitionEngine] = {}
+        self._paused: set[TopicPartition] = set()
+        self._log_ends: dict[TopicPartition, int] = {}
+        self._probe: StorageCall[None] | None = None
+        self._ready = False
+        self._stopping = threading.Event()
+        self._closing = False
+        self._closed = False
+        self._result = StepResult()
+
+    # ---- driving it
+
+    def run(self) -> None:
+        """Step until `stop()` is called, then flush what is open and close. Blocks.
+
+        Raises:
+            Kafka2ParquetError: the task can't go on; it is closed, and nothing that isn't durable is committed.
+        """
+        try:
+            while not self._stopping.is_set():
+                self.step()
+        except BaseException:
+            self.close(flush=False)
+            raise
+        self.close()
+
+    def stop(self) -> None:
+        """Make `run()` end soon. Returns at once; may be called from any thread, or from a signal handler."""
+        self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop()` was called."""
+        return self._stopping.is_set()
+
+    def step(self, timeout_s: float = 0.25) -> StepResult:
+        """Do what there is to do: poll, convert, write, publish, commit. Waits at most `timeout_s` seconds for records.
+
+        Call it again and again, at least once in a few minutes (`max.poll.interval.ms`), or the partitions are given up.
+
+        Raises:
+            GuaranteeError: `exactly_once` was asked for and the store can't give it.
+            AccessError: Kafka or the store refuses us.
+            RejectedRecordError: a record can't be written, and the settings say to fail.
+            DeliveryError: going on could lose or repeat records; the message says what to do.
+            UsageError: the task is closed.
+        """
+        if self._closed:
+            raise UsageError("step() on a closed SinkTask; make a new one.")
+        self._result = StepResult()
+        if not self._ready and not self._probed():
+            self._stopping.wait(_BUSY_POLL_S)
+            return self._result
+        busy = any(engine.is_delivering for engine in self._engines.values())
+        polled = self._consumer.poll(min(timeout_s, _BUSY_POLL_S) if busy else timeout_s)
+        for event in polled.events:
+            self._apply(event)
+        for batch in polled.batches:
+            engine = self._engines.get(batch.topic_partition)
+            if batch.high_watermark is not None:
+                self._log_ends[batch.topic_partition] = batch.high_watermark
+            if engine is not None and not self._closing:
+                engine.offer(batch)
+                self._add(records=len(batch))
+                self._advance(engine)
+        for engine in self._engines.values():
+            self._advance(engine)
+        self._keep_to_budget()
+        return self._summary()
+
+    def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
+        """Leave the group and release everything. May be called twice.
+
+        Args:
+            flush: publish and commit what is open first, for at most `timeout_s` seconds. What isn't durable by then is
+                dropped, and read again by the next owner; both ways are exactly-once.
+            timeout_s: limit for that, in seconds.
+        """
+        if self._closed:
+            return
+        try:
+            if flush and self._ready:
+                self._flush_all(timeout_s)
+        finally:
+            self._closed = True
+            for engine in self._engines.values():
+                engine.stop()
+            self._engines.clear()
+            self._consumer.close(5.0)
+            if self._own_executor:
+                self._executor.shutdown(wait=False, cancel_futures=True)
+            self._writer.close()
+            self._budget.set_used(id(self), 0)
+
+    def __enter__(self) -> SinkTask:
+        return self
+
+    def __exit__(self, error_type: object, *_: object) -> None:
+        self.close(flush=error_type is None)
+
+    # ---- parts of a step
+
+    def _probed(self) -> bool:
+        """Find out, once, whether the store gives what exactly-once needs."""
+        if self._probe is None:
+            self._probe = self._calls.start(
+                functools.partial(self._storage.probe, self._naming.probe_prefix()),
+                lambda error, attempt, pause_s: _LOG.warning(
+                    "%s can't be reached (attempt %d, next in %.1f s): %s", self._storage.url, attempt, pause_s, error
+                ),
+            )
+        try:
+            if not self._probe.done():
+                return False
+        except GuaranteeError:
+            if self._delivery == "exactly_once":
+                raise
+        self._ready = True
+        _LOG.info("Delivery to %s: %s", self._storage.url, self._delivery.replace("_", "-"))
+        return True
+
+    def _apply(self, event: ConsumerEvent) -> None:
+        topic_partition = event.assignment.topic_partition
+        if isinstance(event, Assigned):
+            self._log_ends[topic_partition] = event.log_end
+            self._engines[topic_partition] = PartitionEngine(self._context(event))
+            return
+        engine = self._engines.get(topic_partition)
+        if engine is None or engine.context.assigned.assignment != event.assignment:
+            return  # about an assignment that is over
+        if isinstance(event, CommitSucceeded):
+            engine.context.commits.succeeded(event.offset, event.metadata)
+        elif isinstance(event, PartitionFailed):
+            engine.fail(event.error)
+        elif isinstance(event, Revoked | CommitRefused):
+            engine.stop()
+            del self._engines[topic_partition]
+            self._log_ends.pop(topic_partition, None)
+            self._paused.discard(topic_partition)
+
+    def _context(self, assigned: Assigned) -> PartitionContext:
+        return PartitionContext(
+            assigned=assigned,
+            identity=Identity(assigned.cluster_id, assigned.topic_id, self._fingerprint),
+            commits=Commits(self._consumer, assigned),
+            consumer=self._consumer,
+            storage=self._storage,
+            calls=self._calls,
+            naming=self._naming,
+            chain=self._chain,
+            rotation=self._rotation,
+            writer=self._writer,
+            clock=self._clock,
+            settings=self._settings,
+            emit=self._emit,
+        )
+
+    def _advance(self, engine: PartitionEngine) -> None:
+        engine.advance()
+        self._set_paused(engine, engine.is_full)
+
+    def _set_paused(self, engine: PartitionEngine, paused: bool) -> None:
+        assignment: Assignment = engine.context.assigned.assignment
+        topic_partition = assignment.topic_partition
+        if paused and topic_partition not in self._paused:
+            self._paused.add(topic_partition)
+            self._consumer.pause(assignment)
+        elif not paused and topic_partition in self._paused and not self._closing:
+            self._paused.discard(topic_partition)
+            self._consumer.resume(assignment)
+
+    def _keep_to_budget(self) -> None:
+        """Near the limit the largest buffers go to disk; at it nothing more is taken in."""
+        self._budget.set_used(id(self), self._used_bytes())
+        if not self._budget.is_tight:
+            return
+        share_bytes = self._budget.share_bytes
+        for engine in sorted(self._engines.values(), key=lambda engine: engine.used_bytes, reverse=True):
+            while self._used_bytes() > share_bytes and engine.spill_largest():
+                pass
+        self._budget.set_used(id(self), self._used_bytes())
+        if self._budget.is_exhausted:
+            for engine in self._engines.values():
+                self._set_paused(engine, True)
+
+    def _used_bytes(self) -> int:
+        return sum(engine.used_bytes for engine in self._engines.values())
+
+    def _flush_all(self, timeout_s: float) -> None:
+        self._closing = True
+        deadline = self._clock.monotonic() + timeout_s
+        for engine in self._engines.values():
+            self._set_paused(engine, True)
+        while self._clock.monotonic() < deadline:
+            for engine in self._engines.values():
+                engine.cut_open_flush("shutdown")
+            if all(engine.is_settled for engine in self._engines.values()):
+                return
+            self.step(_BUSY_POLL_S)
+
+    # ---- counting
+
+    def _rejected(self, reject: Reject) -> None:
+        self._emit(RecordRejected(reject.topic_partition, reject))
+
+    def _emit(self, event: Event) -> None:
+        for hook in self._hooks:
+            hook(event)
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, FilePublished) and event.created:
+            self._add(files=1, file_bytes=event.size_bytes)
+        elif isinstance(event, OffsetCommitted):
+            self._add(committed_rows=event.rows)
+        elif isinstance(event, RecordRejected):
+            self._add(rejected=1)
+        elif isinstance(event, StorageRetried):
+            _LOG.warning(
+                "%s: attempt %d failed, next in %.1f s: %s",
+                event.topic_partition,
+                event.attempt,
+                event.retry_in_s,
+                event.error,
+            )
+
+    def _add(self, **counts: int) -> None:
+        self._result = attrs.evolve(
+            self._result, **{name: getattr(self._result, name) + count for name, count in counts.items()}
+        )
+
+    def _summary(self) -> StepResult:
+        engines = self._engines.values()
+        deadlines = [due for due in (engine.due_in_s() for engine in engines) if due is not None]
+        lags = (
+            self._log_ends[tp] - (engine.context.commits.committed or engine.context.assigned.log_start)
+            for tp, engine in self._engines.items()
+        )
+        return attrs.evolve(
+            self._result,
+            open_rows=sum(engine.open_rows for engine in engines),
+            partitions=len(self._engines),
+            lag=sum(max(0, lag) for lag in lags),
+            next_deadline_s=min(deadlines, default=None),
+        )
