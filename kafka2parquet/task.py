@@ -208,7 +208,6 @@ class SinkTask:
             if engine is not None and not self._closing:
                 engine.offer(batch)
                 self._add(records=len(batch))
-                self._advance(engine)
         for engine in self._engines.values():
             self._advance(engine)
         self._keep_to_budget()

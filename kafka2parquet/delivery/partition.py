@@ -19,7 +19,7 @@ from kafka2parquet.delivery.context import PartitionContext, Procedure
 from kafka2parquet.delivery.flush import FIRST_COMPRESSION_RATIO, Flush, OpenFlush
 from kafka2parquet.delivery.publishing import deliver
 from kafka2parquet.delivery.recovery import Beginning, Finish, Free, Plan, Recovery
-from kafka2parquet.errors import DataLossError, Kafka2ParquetError
+from kafka2parquet.errors import DataLossError, Kafka2ParquetError, UsageError
 from kafka2parquet.events import DataLost, FlushCut, PartitionStarted, PartitionStopped
 from kafka2parquet.parquet.footer import Layout
 from kafka2parquet.records import ConsumedBatch, PartitionedRows, Rows
@@ -45,6 +45,7 @@ class PartitionEngine:
         self._cut: deque[Flush] = deque()
         self._delivering: Flush | None = None
         self._inbox: deque[ConsumedBatch] = deque()
+        self._next_offset = 0
         self._waiting: _Waiting | None = None
         self._ratio = FIRST_COMPRESSION_RATIO
         self._idle_commit_at = context.clock.monotonic()
@@ -53,9 +54,20 @@ class PartitionEngine:
     # ---- what the task tells it
 
     def offer(self, batch: ConsumedBatch) -> None:
-        """Take a batch that follows the one before it; ignored while the partition is about to begin elsewhere."""
-        if self._open is not None:
-            self._inbox.append(batch)
+        """Take a batch that follows the one before it; ignored while the partition is about to begin elsewhere.
+
+        Raises:
+            UsageError: the consumer left records out, or delivered some twice.
+        """
+        if self._open is None:
+            return
+        if batch.first_offset != self._next_offset:
+            raise UsageError(
+                f"{batch.topic_partition}: the consumer delivered a batch that begins at offset {batch.first_offset} after one"
+                f" that ended at {self._next_offset}. Check it with kafka2parquet.testing's consumer contract."
+            )
+        self._inbox.append(batch)
+        self._next_offset = batch.next_offset
 
     def fail(self, error: Kafka2ParquetError) -> None:
         """The consumer can't read on.
@@ -66,6 +78,7 @@ class PartitionEngine:
         if not isinstance(error, DataLossError) or self.context.settings.on_data_loss == "stop":
             raise error
         self.context.emit(DataLost(self.context.topic_partition, error.missing_start, error.missing_end))
+        self._next_offset = error.missing_end
         self.context.consumer.start(self.context.assigned.assignment, error.missing_end)
 
     def advance(self) -> None:
@@ -173,6 +186,7 @@ class PartitionEngine:
         self._drop_unpublished()
         self._plan = beginning.plan
         self._open = self._new_flush(beginning.position)
+        self._next_offset = beginning.position
         self._steps += 1
         self.context.consumer.start(self.context.assigned.assignment, beginning.position)
         self.context.emit(PartitionStarted(self.context.topic_partition, beginning.position))

@@ -9,7 +9,7 @@ can't be trusted) the published flushes. From them follows a plan for the next f
 
 The committed offset is trusted when it carries our metadata under the same configuration: then it lies on a published
 boundary, and every conflict shows as an object that stands at the key already. Anything else (no commit yet, offsets set by
-a tool, another configuration's) may lie anywhere, so what is published is discovered once, and until all of it lies behind
+a tool, another configuration's, folders that depend on the clock) may lie anywhere, so what is published is discovered once, and until all of it lies behind
 the committed offset the metadata tells the next owner to discover again.
 """
 
@@ -113,7 +113,7 @@ class Recovery:
         if max(position, intent.end if intent is not None else 0) > context.assigned.log_end:
             raise self._recreated(f"its log ends at {context.assigned.log_end}, before the committed offset {position}")
         trusted = found is not None and found.trusted and found.identity.fingerprint == context.identity.fingerprint
-        if not trusted:
+        if not trusted or context.chain.partitions_by_clock:  # by the clock, a repeated flush would go to other folders
             self._published = yield from discover(context, position)
         return (yield from self.go_on(position, intent=intent))
 

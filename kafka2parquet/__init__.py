@@ -1,0 +1,3 @@
+"""Drains Kafka topics into time-partitioned Parquet files, every record exactly once."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,83 @@
+"""The text in the committed offset's metadata."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafka2parquet.delivery.metadata import MAX_CHARACTERS, Breadcrumb, Identity, Intent, parse, short_hash
+from kafka2parquet.errors import UnknownMetadataError
+from kafka2parquet.records import TopicPartition
+
+PARTITION = TopicPartition("events", 3)
+IDENTITY = Identity("cluster-a", "Zm9vYmFyYmF6cXV4MTIzNA", "0a1b2c3d")
+
+
+def intent(anchor: str | None = "topics/events/year=2026/events+3+0000000100.snappy.parquet") -> Intent:
+    return Intent(IDENTITY, trusted=True, end=200, rows=90, opened_at_ms=1_790_000_000_000, anchor=anchor)
+
+
+def test_an_intent_is_read_back_as_it_was_written() -> None:
+    """format and parse are inverse."""
+    assert intent() == parse(intent().format(), PARTITION, "cluster-a")
+
+
+def test_a_breadcrumb_is_read_back_as_it_was_written() -> None:
+    """format and parse are inverse."""
+    breadcrumb = Breadcrumb(IDENTITY, trusted=False, start=100, rows=90)
+    assert breadcrumb == parse(breadcrumb.format(), PARTITION, "cluster-a")
+
+
+@given(st.text(min_size=1, max_size=400).filter(lambda text: not text.isspace()))
+def test_any_key_fits_and_stays_ascii(key: str) -> None:
+    """Whatever a folder is called, the metadata is printable ASCII of at most 300 characters."""
+    text = intent(key.encode("utf-8", "replace").decode()).format()
+    assert text.isascii()
+    assert text.isprintable()
+    assert len(text) <= MAX_CHARACTERS
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=20))
+def test_a_key_with_any_characters_is_read_back(key: str) -> None:
+    """Keys survive the percent-encoding."""
+    found = parse(intent("k" + key).format(), PARTITION, "cluster-a")
+    assert isinstance(found, Intent)
+    assert "k" + key == found.anchor
+
+
+def test_a_long_key_is_replaced_by_its_hash() -> None:
+    """A key that doesn't fit is still recognised."""
+    key = "x" * 400
+    found = parse(intent(key).format(), PARTITION, "cluster-a")
+    assert isinstance(found, Intent)
+    assert (None, short_hash(key)) == (found.anchor, found.anchor_hash)
+
+
+@pytest.mark.parametrize("text", ["", "something else", "{}"])
+def test_metadata_of_others_is_none_of_ours(text: str) -> None:
+    """Another tool's metadata is not an error: what is published is then discovered."""
+    assert parse(text, PARTITION, "cluster-a") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("k2p9 i whatever", "another version"),
+        ("k2p1", "damaged"),
+        ("k2p1 x 0a1b2c3d t - - 1 2", "damaged"),
+        ("k2p1 c 0a1b2c3d t - - 1", "damaged"),
+        ("k2p1 c 0a1b2c3d y - - 1 2", "damaged"),
+        (intent().format().replace(" 200 ", " two "), "damaged"),
+    ],
+)
+def test_metadata_that_cannot_be_understood_is_an_error(text: str, what: str) -> None:
+    """It is never guessed; the message names the partition and says what to do."""
+    with pytest.raises(UnknownMetadataError, match=rf"events-3.*{what}.*Kafka's tools|events-3.*{what}.*newer"):
+        parse(text, PARTITION, "cluster-a")
+
+
+def test_metadata_of_another_cluster_is_an_error() -> None:
+    """Offsets that were copied to another cluster may mean other records."""
+    with pytest.raises(UnknownMetadataError, match="another Kafka cluster"):
+        parse(intent().format(), PARTITION, "cluster-b")
