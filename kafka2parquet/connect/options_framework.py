@@ -8,9 +8,7 @@ from kafka2parquet.connect.options_converters import CONVERTERS, REFUSED_CONVERT
 S3_CONNECTOR = "io.confluent.connect.s3.S3SinkConnector"
 GCS_CONNECTOR = "io.confluent.connect.gcs.GcsSinkConnector"
 
-_IN_PYTHON = (
-    "Transforms are Java classes. Write a RecordConverter, or wrap one, in Python and build the task from its parts"
-)
+_IN_PYTHON = "Transforms are Java classes. Write a RecordConverter, or wrap one, in Python and build the task from its parts"
 _NO_DEAD_LETTERS = "Rejected records are skipped and handed to the hooks as RecordRejected events; write them from there"
 
 

@@ -89,7 +89,5 @@ GCS_OPTIONS = (
         "there are no temporary objects",
     ),
     ignored("format.bytearray.extension", ValueType.STRING, ".bin", "Extension of byte-array files.", _JSON_ONLY),
-    ignored(
-        "format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", _JSON_ONLY
-    ),
+    ignored("format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", _JSON_ONLY),
 )

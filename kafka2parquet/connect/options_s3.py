@@ -220,9 +220,7 @@ S3_OPTIONS = (
         validator=one_of("BASE64", "NUMERIC", ignore_case=True),
     ),
     ignored("format.bytearray.extension", ValueType.STRING, ".bin", "Extension of byte-array files.", _JSON_ONLY),
-    ignored(
-        "format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", _JSON_ONLY
-    ),
+    ignored("format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", _JSON_ONLY),
     ignored(
         "report.null.values.to.dlq",
         ValueType.BOOLEAN,

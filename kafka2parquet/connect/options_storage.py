@@ -85,6 +85,7 @@ FORMAT_OPTIONS = (
         "NONE",
         "When a record with another schema closes the file.",
         choices=("NONE", "BACKWARD", "FORWARD", "FULL"),
+        otherwise="NONE",
         note="schemas of JSON records are learned and only grow, so no schema change ever closes a file",
         refused=dict.fromkeys(("BACKWARD", "FORWARD", "FULL"), "records without versioned schemas can only have NONE"),
     ),
@@ -104,9 +105,7 @@ FORMAT_OPTIONS = (
         "Whether enum symbols and package names are kept in Avro schemas.",
         _AVRO_ONLY,
     ),
-    ignored(
-        "connect.meta.data", ValueType.BOOLEAN, True, "Whether Avro schemas carry the properties of Connect.", _AVRO_ONLY
-    ),
+    ignored("connect.meta.data", ValueType.BOOLEAN, True, "Whether Avro schemas carry the properties of Connect.", _AVRO_ONLY),
     ignored(
         "allow.optional.map.keys", ValueType.BOOLEAN, False, "Whether map keys may be optional in Avro schemas.", _AVRO_ONLY
     ),

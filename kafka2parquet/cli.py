@@ -1,0 +1,125 @@
+"""The command line: `kafka2parquet run`, `check` and `demo`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from kafka2parquet.connect.build import build_runner
+from kafka2parquet.connect.check import describe
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.parse import load_connect_config
+from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
+from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
+from kafka2parquet.runner import TaskRunner
+
+EXIT_OK = 0
+EXIT_CONFIGURATION = 1
+EXIT_FAILED = 3
+
+_EPILOG = """\
+exit codes:
+  0    done, or stopped in order by SIGINT or SIGTERM
+  1    the configuration can't work; stderr lists all its problems
+  2    the command line itself is wrong
+  3    a task has failed; stderr says why and what to do
+  130, 143
+       stopped at once by a second SIGINT or SIGTERM; what was not durable is read again by the next run
+"""
+_LOG = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["demo"]:
+        from kafka2parquet import demo  # needs the embedded broker, which nothing else here does
+
+        return demo.main(arguments[1:])
+    options = _parser().parse_args(arguments)
+    _log_to_stderr(verbose=options.verbose)
+    try:
+        config, worker = _load(options)
+        if options.command == "check":
+            print(describe(config, worker))
+            return EXIT_OK
+        for finding in (*config.warnings, *config.notes):
+            _LOG.warning("%s", finding)
+        runner = build_runner(config, worker)
+        _stop_on_signals(runner)
+        runner.run()
+    except ConfigurationError as error:
+        print(_problems(options.config, error), file=sys.stderr)
+        return EXIT_CONFIGURATION
+    except Kafka2ParquetError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kafka2parquet",
+        description="Drains Kafka topics into partitioned Parquet files, exactly once.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=importlib.metadata.version("kafka2parquet"))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, does in (
+        ("run", "run the sink until it is stopped with Ctrl-C or SIGTERM"),
+        ("check", "say what a configuration will do, or all its problems"),
+    ):
+        command = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
+        command.add_argument("config", metavar="CONFIG", help="a Kafka Connect sink configuration, JSON or properties")
+        command.add_argument("--worker", metavar="FILE", help="properties of a Connect worker: brokers, security, converters")
+        command.add_argument("--bootstrap-server", metavar="HOST:PORT", help="some brokers, separated by commas")
+        command.add_argument("--endpoint-url", metavar="URL", help="the object store, where it is not the provider's own")
+        command.add_argument("-v", "--verbose", action="store_true", help="log details, also of the Kafka client")
+    commands.add_parser("demo", help="fill a folder from an embedded broker", add_help=False)
+    return parser
+
+
+def _load(options: argparse.Namespace) -> tuple[ConnectConfig, WorkerConfig]:
+    config = load_connect_config(options.config)
+    worker = load_worker_config(options.worker, bootstrap_servers=options.bootstrap_server, endpoint_url=options.endpoint_url)
+    return config, worker
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(threadName)s %(message)s", level=logging.WARNING)
+    logging.getLogger("kafka2parquet").setLevel(logging.DEBUG if verbose else logging.INFO)
+    if verbose:
+        logging.getLogger("kafka").setLevel(logging.INFO)
+
+
+def _problems(path: str, error: ConfigurationError) -> str:
+    if len(error.problems) == 1:
+        return f"{path} can't work: {error.problems[0]}"
+    numbered = (f"  {number}. {problem}" for number, problem in enumerate(error.problems, 1))
+    return "\n".join([f"{path} can't work; it has {len(error.problems)} problems:", *numbered])
+
+
+def _stop_on_signals(runner: TaskRunner) -> None:
+    """The first SIGINT or SIGTERM stops in order, the second at once."""
+
+    def exit_at_once(number: int, frame: FrameType | None) -> None:
+        os._exit(128 + number)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for either in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(either, exit_at_once)
+        runner.stop()
+
+    for either in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(either, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

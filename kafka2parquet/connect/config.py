@@ -1,0 +1,156 @@
+"""ConnectConfig: a validated connector configuration, and Problem: what is wrong with one."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import attrs
+
+from kafka2parquet.connect.option import Value, simple_name
+from kafka2parquet.connect.options import OptionTable
+
+
+class ProblemKind(enum.Enum):
+    """Whether Connect would refuse it too."""
+
+    INVALID = "invalid"
+    UNSUPPORTED = "unsupported"
+
+
+@attrs.frozen
+class Problem:
+    """Something that keeps a configuration from running.
+
+    Attributes:
+        properties: names of the properties concerned.
+        message: which rule is broken, in Kafka's own words where Kafka has the rule.
+        advice: what to do.
+        kind: `INVALID` by Connect's rules, or valid there and `UNSUPPORTED` here.
+    """
+
+    properties: tuple[str, ...]
+    message: str
+    advice: str = ""
+    kind: ProblemKind = ProblemKind.INVALID
+
+    def __str__(self) -> str:
+        message = (
+            self.message
+            if any(name in self.message for name in self.properties) or not self.properties
+            else (f"{', '.join(self.properties)}: {self.message}")
+        )
+        return f"{message.rstrip('.')}.{' ' + self.advice if self.advice else ''}"
+
+
+class PartitionerKind(enum.Enum):
+    """Which of the known partitioners a class name means."""
+
+    DEFAULT = "DefaultPartitioner"
+    FIELD = "FieldPartitioner"
+    TIME_BASED = "TimeBasedPartitioner"
+    DAILY = "DailyPartitioner"
+    HOURLY = "HourlyPartitioner"
+    CUSTOM = ""
+
+    @classmethod
+    def of(cls, class_name: str) -> PartitionerKind:
+        """The kind of a partitioner's class name; `CUSTOM` for a class of somebody's own."""
+        name = simple_name(class_name)
+        is_confluent = "." not in class_name or class_name.startswith("io.confluent.")
+        return next((kind for kind in cls if kind.value == name and is_confluent), cls.CUSTOM)
+
+    @property
+    def time_based(self) -> bool:
+        """Whether it is one of Confluent's partitioners by time."""
+        return self in (PartitionerKind.TIME_BASED, PartitionerKind.DAILY, PartitionerKind.HOURLY)
+
+
+_VISIBLE = {
+    PartitionerKind.DEFAULT: (),
+    PartitionerKind.FIELD: ("partition.field.name",),
+    PartitionerKind.DAILY: ("locale", "timezone"),
+    PartitionerKind.HOURLY: ("locale", "timezone"),
+}
+
+
+def visible_properties(partitioner_class: str) -> tuple[str, ...]:
+    """The properties of partitioners that matter to this one, as Connect's validation shows them."""
+    kind = PartitionerKind.of(partitioner_class)
+    return _VISIBLE.get(kind, ("partition.duration.ms", "path.format", "locale", "timezone"))
+
+
+@attrs.frozen(eq=False)
+class ConnectConfig:
+    """A connector configuration that can run.
+
+    Attributes:
+        table: the properties that its connector knows.
+        values: typed values of all of them, defaults included; properties of a known prefix by their full names.
+        given: the texts as they were written.
+        unknown: properties that nobody knows; custom classes get them.
+        warnings: what probably isn't meant so.
+        notes: what is accepted and has no effect, or works otherwise than in Connect.
+    """
+
+    table: OptionTable = attrs.field(repr=False)
+    values: Mapping[str, Value] = attrs.field(repr=False)
+    given: Mapping[str, str] = attrs.field(repr=False)
+    unknown: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def is_set(self, name: str) -> bool:
+        """Whether the property is written down, and doesn't only have its default."""
+        return name in self.given
+
+    def text(self, name: str) -> str:
+        """The value of a property that is a text; "" where it has none."""
+        value = self.values[name]
+        return "" if value is None else str(value)
+
+    def number(self, name: str) -> int:
+        """The value of a numeric property; 0 where it has none."""
+        value = self.values[name]
+        return value if isinstance(value, int) else 0
+
+    def flag(self, name: str) -> bool:
+        """The value of a boolean property."""
+        return self.values[name] is True
+
+    def items(self, name: str) -> tuple[str, ...]:
+        """The values of a list property, empty ones left out."""
+        value = self.values[name]
+        return tuple(item for item in value if item) if isinstance(value, tuple) else ()
+
+    def below(self, prefix: str) -> dict[str, str]:
+        """Given properties that begin with `prefix`, without it."""
+        return {name.removeprefix(prefix): text for name, text in self.given.items() if name.startswith(prefix)}
+
+    @property
+    def name(self) -> str:
+        """Name of the connector."""
+        return self.text("name")
+
+    @property
+    def tasks_max(self) -> int:
+        """Number of tasks."""
+        return self.number("tasks.max")
+
+    @property
+    def partitioner(self) -> PartitionerKind:
+        """Which partitioner is asked for."""
+        return PartitionerKind.of(self.text("partitioner.class"))
+
+    @property
+    def provider(self) -> str:
+        """`s3` or `gcs`."""
+        return "s3" if "s3.bucket.name" in self.table.options else "gcs"
+
+    @property
+    def destination(self) -> str:
+        """URL (as fsspec reads it) of the bucket or folder that holds `topics.dir`."""
+        own = self.text("kafka2parquet.storage.url")
+        if own:
+            return own
+        return f"s3://{self.text('s3.bucket.name')}" if self.provider == "s3" else f"gs://{self.text('gcs.bucket.name')}"

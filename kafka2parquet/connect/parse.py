@@ -1,0 +1,177 @@
+"""From the text of a connector configuration to a ConnectConfig, or to all its problems at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
+from kafka2parquet.connect.option import Effect, Option, Value, ValueType, simple_name
+from kafka2parquet.connect.options import GCS_TABLE, S3_TABLE, OptionTable, table_for
+from kafka2parquet.connect.rules import cross_check
+from kafka2parquet.connect.text import Properties, flatten, read_properties
+from kafka2parquet.errors import ConfigurationError
+
+
+@attrs.frozen(eq=False)
+class Validation:
+    """Everything that can be said of a configuration.
+
+    Attributes:
+        config: what was read; where there are problems, the properties concerned have their defaults.
+        problems: all that keep it from running.
+    """
+
+    config: ConnectConfig
+    problems: tuple[Problem, ...]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether Kafka Connect would take it, whatever this library makes of it."""
+        return all(problem.kind is not ProblemKind.INVALID for problem in self.problems)
+
+
+def load_connect_config(source: str | os.PathLike[str] | Mapping[str, object]) -> ConnectConfig:
+    """Read and check a connector configuration.
+
+    Args:
+        source: path of a file (JSON, where `//` and `/* */` comments are allowed, or Java properties), or a mapping; flat
+            or as `{"name": …, "config": {…}}`.
+
+    Raises:
+        ConfigurationError: with all problems, each naming the property, its value and what to do.
+    """
+    if isinstance(source, Mapping):
+        read = flatten(source)
+    else:
+        try:
+            read = read_properties(Path(source).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{os.fspath(source)} can't be read: {error}.") from error
+    if read.problems and not read.values:
+        raise ConfigurationError(read.problems)
+    validation = validate(read)
+    problems = [*read.problems, *map(str, validation.problems)]
+    if problems:
+        raise ConfigurationError(problems)
+    return validation.config
+
+
+def validate(properties: Properties | Mapping[str, str]) -> Validation:
+    """Check texts by name against the table of properties and against each other. Never raises for what they say."""
+    read = properties if isinstance(properties, Properties) else Properties(properties)
+    given = dict(read.values)
+    connector = given.get("connector.class", "")
+    table = table_for(connector)
+    if table is None:
+        problem = _unknown_connector(connector)
+        return Validation(ConnectConfig(S3_TABLE, {}, given, warnings=read.warnings), (problem,))
+    reading = _Reading(table, given)
+    config = ConnectConfig(
+        table,
+        reading.values,
+        given,
+        reading.unknown,
+        (*read.warnings, *reading.warnings),
+        tuple(reading.notes),
+    )
+    checked = cross_check(config, reading.failed)
+    return Validation(
+        attrs.evolve(config, warnings=config.warnings + checked.warnings, notes=config.notes + checked.notes),
+        (*reading.problems, *checked.problems),
+    )
+
+
+def _unknown_connector(connector: str) -> Problem:
+    known = " or ".join(table.connector for table in (S3_TABLE, GCS_TABLE))
+    if not connector:
+        return Problem(("connector.class",), _missing("connector.class"), f"Set it to {known}.")
+    return Problem(
+        ("connector.class",), f"connector.class={connector} is not supported", f"Use {known}.", ProblemKind.UNSUPPORTED
+    )
+
+
+def _missing(name: str) -> str:
+    return f'Missing required configuration "{name}" which has no default value.'
+
+
+class _Reading:
+    """One pass over the given properties: typed values, and what is wrong with each property by itself."""
+
+    def __init__(self, table: OptionTable, given: Mapping[str, str]) -> None:
+        self._table = table
+        self.values: dict[str, Value] = {
+            option.name: option.default for option in table.options.values() if not option.is_prefix
+        }
+        self.unknown: dict[str, str] = {}
+        self.failed: set[str] = set()
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+        self.notes: list[str] = []
+        for name, text in given.items():
+            option = table.find(name)
+            if option is None:
+                self._unknown_property(name, text)
+            else:
+                self._known_property(option, name, text)
+        for option in table.options.values():
+            if option.required and not given.get(option.name):
+                self.failed.add(option.name)
+                self.problems.append(Problem((option.name,), _missing(option.name), _suggest(option)))
+
+    def _known_property(self, option: Option, name: str, text: str) -> None:
+        if option.required and not text:
+            return
+        try:
+            value = option.parse(name, text)
+        except ValueError as error:
+            self.failed.add(name)
+            self.problems.append(Problem((name,), str(error)))
+            return
+        if option.otherwise is not None and value not in option.choices:
+            self.warnings.append(
+                f"{name}={text} means {option.otherwise}, as in Connect; it knows {', '.join(option.choices)}."
+            )
+            value = option.otherwise
+        self.values[name] = value
+        refusal = _refusal(option, value)
+        if refusal is not None:
+            self.problems.append(
+                Problem((name,), f"{name}={option.shown(text)} is not supported", refusal, ProblemKind.UNSUPPORTED)
+            )
+        elif option.effect is Effect.IGNORED:
+            self.notes.append(f"{name} has no effect: {option.note}.")
+
+    def _unknown_property(self, name: str, text: str) -> None:
+        other = GCS_TABLE if self._table is S3_TABLE else S3_TABLE
+        meant = self._table.near_miss(name)
+        if name in other.options:
+            self.warnings.append(f"{name} has no effect: it belongs to {simple_name(other.connector)}.")
+        elif meant is not None:
+            self.failed.add(meant)
+            self.problems.append(Problem((name,), f"{name} is not a known property", f"Did you mean {meant}?"))
+        else:
+            self.unknown[name] = text
+            self.warnings.append(f"{name} is not a known property: only custom classes see it.")
+
+
+def _suggest(option: Option) -> str:
+    return f"Set it, for example to {option.choices[0]}." if option.choices else option.doc
+
+
+def _refusal(option: Option, value: Value) -> str | None:
+    """What to use instead of a value that Connect takes and we don't."""
+    if option.effect is Effect.UNSUPPORTED and value not in (option.default, None, "", ()):
+        return option.note + "."
+    name = simple_name(str(value)) if option.type is ValueType.CLASS else str(value).lower()
+    return next(
+        (
+            f"{instead[0].upper()}{instead[1:]}."
+            for refused, instead in option.refused.items()
+            if name in (refused, refused.lower(), refused.removesuffix("Converter"))
+        ),
+        None,
+    )

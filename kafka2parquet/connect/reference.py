@@ -1,0 +1,46 @@
+"""The settings reference of the documentation, made from the table of options."""
+
+from __future__ import annotations
+
+from kafka2parquet.connect.option import Effect, Option, Value, ValueType
+from kafka2parquet.connect.options import CHAPTERS
+
+_INTRODUCTION = """# Settings
+
+Configurations of Confluent's S3 and GCS sink connectors work as they stand. All their properties are listed here, with what
+becomes of them. A property that is nearly a known one is refused with the name that was meant; any other unknown one is
+handed to custom classes, with a warning. `kafka2parquet check sink.json` tells all problems of a configuration at once.
+"""
+
+_EFFECTS = {Effect.USED: "", Effect.IGNORED: "No effect: ", Effect.UNSUPPORTED: "Not supported. "}
+
+
+def reference_markdown() -> str:
+    """The page with all properties, as Markdown."""
+    return "\n".join([_INTRODUCTION, *(_chapter(title, options) for title, options in CHAPTERS)])
+
+
+def _chapter(title: str, options: tuple[Option, ...]) -> str:
+    rows = [f"| {' | '.join(_cells(option))} |" for option in options]
+    return "\n".join([f"## {title}\n", "| Property | Type | Default | Meaning |", "|---|---|---|---|", *rows, ""])
+
+
+def _cells(option: Option) -> tuple[str, ...]:
+    parts = [option.doc]
+    if option.choices and option.type is not ValueType.CLASS:
+        parts.append(f"One of {', '.join(f'`{choice}`' for choice in option.choices)}.")
+    if option.note:
+        parts.append(f"*{_EFFECTS[option.effect]}{_sentence(option)}.*")
+    parts += [f"*`{value}`: {instead}.*" for value, instead in option.refused.items()]
+    default = "**required**" if option.required else _default(option.default)
+    return (f"`{option.name}`", option.type.value, default, " ".join(parts).replace("|", "\\|"))
+
+
+def _sentence(option: Option) -> str:
+    return option.note if option.effect is Effect.IGNORED else option.note[0].upper() + option.note[1:]
+
+
+def _default(value: Value) -> str:
+    if value is None or value in ("", ()):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"

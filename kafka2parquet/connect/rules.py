@@ -1,0 +1,283 @@
+"""What properties have to say about each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from kafka2parquet.connect.classes import is_python_path, load_class
+from kafka2parquet.connect.config import ConnectConfig, PartitionerKind, Problem, ProblemKind
+from kafka2parquet.connect.option import invalid_value, simple_name
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.partitioners.base import Partitioner
+from kafka2parquet.partitioners.path_format import PathFormat
+
+
+@attrs.frozen
+class Warned:
+    """Something that works and is probably not meant so."""
+
+    text: str
+
+
+@attrs.frozen
+class Noted:
+    """Something that works otherwise than in Connect."""
+
+    text: str
+
+
+Finding = Problem | Warned | Noted
+Rule = Callable[[ConnectConfig], Iterator[Finding]]
+
+
+@attrs.frozen
+class Checked:
+    """What all rules together have found."""
+
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def cross_check(config: ConnectConfig, failed: set[str]) -> Checked:
+    """Apply all rules. Findings about properties in `failed`, which are known to be wrong already, are left out."""
+    found = [finding for rule in _RULES for finding in rule(config)]
+    return Checked(
+        tuple(item for item in found if isinstance(item, Problem) and not failed.intersection(item.properties)),
+        tuple(item.text for item in found if isinstance(item, Warned)),
+        tuple(item.text for item in found if isinstance(item, Noted)),
+    )
+
+
+def _topics(config: ConnectConfig) -> Iterator[Finding]:
+    pattern = config.text("topics.regex")
+    topics = config.items("topics")
+    if topics and pattern:
+        yield Problem(
+            ("topics", "topics.regex"),
+            "topics and topics.regex are mutually exclusive options, but both are set.",
+            "Remove one of them.",
+        )
+    if not topics and not pattern:
+        yield Problem(("topics", "topics.regex"), "Must configure one of topics or topics.regex", "Set topics.")
+    try:
+        compiled = re.compile(pattern) if pattern else None
+    except re.error as error:
+        yield Problem(("topics.regex",), invalid_value("topics.regex", pattern, f"not a regular expression: {error}"))
+        return
+    dead_letters = config.text("errors.deadletterqueue.topic.name")
+    if dead_letters and dead_letters in topics:
+        yield _dead_letter_problem(dead_letters, f"list of topics ('topics={','.join(topics)}')", "topics")
+    if dead_letters and compiled is not None and compiled.fullmatch(dead_letters):
+        yield _dead_letter_problem(dead_letters, f"regex matching the topics ('topics.regex={pattern}')", "topics.regex")
+
+
+def _dead_letter_problem(topic: str, where: str, name: str) -> Problem:
+    return Problem(
+        ("errors.deadletterqueue.topic.name", name),
+        f"The DLQ topic '{topic}' may not be included in the {where} consumed by the connector",
+        "Choose another topic for dead letters.",
+    )
+
+
+def _partitioner(config: ConnectConfig) -> Iterator[Finding]:
+    kind = config.partitioner
+    class_name = config.text("partitioner.class")
+    if kind is PartitionerKind.CUSTOM:
+        yield from _custom_class(class_name, "partitioner.class", Partitioner)
+    if kind is PartitionerKind.FIELD and not config.items("partition.field.name"):
+        yield Problem(("partition.field.name",), "Partition field name cannot be null or empty when using FieldPartitioner.")
+    if kind.time_based:
+        for name, label in (("locale", "Locale"), ("timezone", "Timezone")):
+            if not config.text(name):
+                example = "en" if name == "locale" else "UTC"
+                yield Problem(
+                    (name,), invalid_value(name, "", f"{label} cannot be empty."), f"Set it, for example to {example}."
+                )
+    if kind is PartitionerKind.TIME_BASED:
+        yield from _time_partitions(config)
+
+
+def _time_partitions(config: ConnectConfig) -> Iterator[Finding]:
+    duration_ms = config.number("partition.duration.ms")
+    if duration_ms <= 0:
+        rule = "Partition duration needs to be a positive."
+        yield Problem(
+            ("partition.duration.ms",),
+            invalid_value("partition.duration.ms", str(duration_ms), rule),
+            "Set it, for example to 3600000 for an hour.",
+        )
+    pattern = config.text("path.format")
+    if not pattern or pattern == config.text("directory.delim"):
+        yield Problem(
+            ("path.format",),
+            invalid_value("path.format", pattern, "Path format cannot be empty."),
+            "Set it, for example to 'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH.",
+        )
+        return
+    try:
+        PathFormat(pattern)
+    except ConfigurationError as error:
+        yield Problem(("path.format",), invalid_value("path.format", pattern, str(error)))
+
+
+def _timestamps(config: ConnectConfig) -> Iterator[Finding]:
+    if not config.partitioner.time_based:
+        return
+    extractor = config.text("timestamp.extractor")
+    if not config.is_set("timestamp.extractor"):
+        yield Noted(
+            "timestamp.extractor is not set: each record's own timestamp decides its folder. Confluent's sink would take the "
+            "clock of its worker; set timestamp.extractor=Wallclock for that."
+        )
+    elif simple_name(extractor).split("$")[-1].removesuffix("TimestampExtractor") not in ("Record", "RecordField", "Wallclock"):
+        yield Problem(
+            ("timestamp.extractor",),
+            f"Invalid timestamp extractor: {extractor}",
+            "Use Record, RecordField or Wallclock; for a time of your own, write a Partitioner in Python.",
+        )
+
+
+def _rotation(config: ConnectConfig) -> Iterator[Finding]:
+    kind = config.partitioner
+    if config.number("rotate.schedule.interval.ms") > 0 and not config.text("timezone"):
+        yield Problem(
+            ("timezone",),
+            "timezone configuration must be set when using rotate.schedule.interval.ms",
+            "Set it, for example to UTC.",
+        )
+    if config.number("rotate.interval.ms") > 0 and not kind.time_based and kind is not PartitionerKind.CUSTOM:
+        yield Warned(
+            f"rotate.interval.ms has no effect with {kind.value}, as in Connect: only partitioners by time look at record "
+            "times. Use rotate.schedule.interval.ms, or a partitioner by time."
+        )
+    if config.number("flush.size") <= 1 and config.is_set("flush.size"):
+        yield Warned(f"flush.size={config.number('flush.size')} makes one file of every record.")
+
+
+def _classes(config: ConnectConfig) -> Iterator[Finding]:
+    for name in ("storage.class", "format.class"):
+        yield from _known_class(config, name)
+    converter = config.text("value.converter")
+    if is_python_path(converter):
+        yield from _custom_class(converter, "value.converter", RecordConverter)
+    elif converter:
+        yield from _known_class(config, "value.converter")
+
+
+def _known_class(config: ConnectConfig, name: str) -> Iterator[Finding]:
+    option = config.table.options[name]
+    class_name = config.text(name)
+    known = {simple_name(choice) for choice in option.choices} | set(option.refused)
+    names = known | {choice.removesuffix("Converter") for choice in known}
+    if class_name and simple_name(class_name) not in names:
+        yield Problem(
+            (name,), f"{name}={class_name} is not known", f"Use {' or '.join(option.choices)}.", ProblemKind.UNSUPPORTED
+        )
+
+
+def _custom_class(class_name: str, property_name: str, base: type) -> Iterator[Finding]:
+    if not is_python_path(class_name):
+        advice = f"Name a Python class that derives from {base.__name__}, as package.module:Class."
+        yield Problem((property_name,), f"{property_name}={class_name} is not known", advice, ProblemKind.UNSUPPORTED)
+        return
+    try:
+        load_class(class_name, base)
+    except ValueError as error:
+        yield Problem((property_name,), invalid_value(property_name, class_name, str(error)))
+
+
+def _json_envelope(config: ConnectConfig) -> Iterator[Finding]:
+    name = "value.converter.schemas.enable"
+    converter = simple_name(config.text("value.converter"))
+    if converter in ("JsonConverter", "Json") and config.flag(name):
+        given = "true" if config.is_set(name) else "true, its default,"
+        yield Problem(
+            (name,),
+            f"{name}={given} is not supported: messages with schema and payload can't be read",
+            "Set it to false; each message is then a row as it stands.",
+            ProblemKind.UNSUPPORTED,
+        )
+    if config.below("value.converter.") and not converter:
+        yield Warned("Properties that begin with value.converter. have no effect, as value.converter itself is not set.")
+
+
+def _output_compression(config: ConnectConfig) -> Iterator[Finding]:
+    name = f"{config.provider}.compression.type"
+    if config.text(name) != "gzip":
+        return
+    views = [("data", ("format.class",))]
+    if config.provider == "s3":
+        views += [
+            (view, (f"store.kafka.{view}", f"{view}.format.class"))
+            for view in ("keys", "headers")
+            if config.flag(f"store.kafka.{view}")
+        ]
+    for view, properties in views:
+        format_class = config.text(properties[-1])
+        if simple_name(format_class) not in ("JsonFormat", "ByteArrayFormat"):
+            yield Problem(
+                (*properties, name),
+                f"Compression Type gzip not valid for {view} format class: ( {format_class} ).",
+                f"Remove {name}; parquet.codec=gzip compresses Parquet files.",
+            )
+
+
+def _tombstones(config: ConnectConfig) -> Iterator[Finding]:
+    writes = config.text("behavior.on.null.values").lower() == "write"
+    if writes and config.provider == "s3" and not config.flag("store.kafka.keys"):
+        yield Problem(
+            ("store.kafka.keys", "behavior.on.null.values"),
+            "Writing Kafka record keys to storage is mandatory when tombstone writing is enabled.",
+        )
+
+
+def _s3(config: ConnectConfig) -> Iterator[Finding]:
+    if config.provider != "s3":
+        return
+    if config.flag("s3.wan.mode") and config.flag("s3.path.style.access.enabled"):
+        yield Problem(
+            ("s3.wan.mode", "s3.path.style.access.enabled"),
+            "s3.wan.mode and s3.path.style.access.enabled are mutually exclusive options, but both are true.",
+        )
+    key, secret = "aws.access.key.id", "aws.secret.access.key"
+    if bool(config.text(key)) != bool(config.text(secret)):
+        missing, given = (secret, key) if config.text(key) else (key, secret)
+        yield Problem((missing,), f"{missing} is not set, but {given} is", "Set both or none.")
+    provider = config.text("s3.credentials.provider.class")
+    if simple_name(provider) not in _CREDENTIALS:
+        yield Problem(
+            ("s3.credentials.provider.class",),
+            f"s3.credentials.provider.class={provider} is not supported",
+            "Remove it: the usual places are searched (environment, profile files, container, instance).",
+            ProblemKind.UNSUPPORTED,
+        )
+    if config.text("s3.sse.kms.key.id") and not config.text("s3.ssea.name").startswith("aws:kms"):
+        yield Warned("s3.sse.kms.key.id has no effect: s3.ssea.name is not aws:kms.")
+
+
+_CREDENTIALS = (
+    "DefaultCredentialsProvider",
+    "DefaultAWSCredentialsProviderChain",
+    "EnvironmentVariableCredentialsProvider",
+    "ProfileCredentialsProvider",
+    "InstanceProfileCredentialsProvider",
+    "ContainerCredentialsProvider",
+    "WebIdentityTokenFileCredentialsProvider",
+)
+
+_RULES: tuple[Rule, ...] = (
+    _topics,
+    _partitioner,
+    _timestamps,
+    _rotation,
+    _classes,
+    _json_envelope,
+    _output_compression,
+    _tombstones,
+    _s3,
+)

@@ -1,0 +1,89 @@
+"""WorkerConfig: what Kafka Connect keeps with the worker and not with the connector."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.consumer_settings import ConsumerSettings, consumer_settings
+from kafka2parquet.connect.text import flatten, parse_java_properties
+from kafka2parquet.errors import ConfigurationError
+
+#: Settings of a worker's own clients that its consumers take over where `consumer.` says nothing else.
+_CLIENT_PREFIXES = ("security.", "sasl.", "ssl.")
+
+
+@attrs.frozen
+class WorkerConfig:
+    """Brokers, security and defaults for all connectors.
+
+    Attributes:
+        bootstrap_servers: `host:port` of some brokers, separated by commas.
+        consumer: settings of the consumers, by their Java names.
+        converters: `key.converter`, `value.converter` and what is below them: taken by connectors that set none.
+        endpoint_url: URL of the object store; counts for more than a connector's `store.url`.
+    """
+
+    bootstrap_servers: str = ""
+    consumer: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    converters: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    endpoint_url: str = ""
+
+    def consumer_for(self, config: ConnectConfig) -> ConsumerSettings:
+        """The consumer settings for a connector: the worker's, then its own `consumer.override.*`.
+
+        Raises:
+            ConfigurationError: with all problems.
+        """
+        given = {"bootstrap.servers": self.bootstrap_servers, "group.id": f"connect-{config.name}"}
+        settings = consumer_settings({**given, **self.consumer, **config.below("consumer.override.")})
+        if not settings.bootstrap_servers:
+            raise ConfigurationError(
+                "bootstrap.servers is not set. Name some brokers in the worker's properties (--worker FILE) or with "
+                "--bootstrap-server HOST:PORT."
+            )
+        return settings
+
+
+def load_worker_config(
+    source: str | os.PathLike[str] | Mapping[str, str] | None = None,
+    *,
+    bootstrap_servers: str | None = None,
+    endpoint_url: str | None = None,
+) -> WorkerConfig:
+    """Read the properties of a Connect worker; what a worker needs for itself is passed over.
+
+    Args:
+        source: path of a properties file, or a mapping; None for none.
+        bootstrap_servers: counts for more than that of `source`.
+        endpoint_url: URL of the object store.
+
+    Raises:
+        ConfigurationError: the file can't be read.
+    """
+    given = _read(source)
+    consumer = {name: text for name, text in given.items() if name.startswith(_CLIENT_PREFIXES)}
+    consumer |= {name.removeprefix("consumer."): text for name, text in given.items() if name.startswith("consumer.")}
+    if bootstrap_servers:
+        consumer.pop("bootstrap.servers", None)
+    return WorkerConfig(
+        bootstrap_servers=bootstrap_servers or given.get("bootstrap.servers", ""),
+        consumer=consumer,
+        converters={name: text for name, text in given.items() if name.startswith(("key.converter", "value.converter"))},
+        endpoint_url=endpoint_url or "",
+    )
+
+
+def _read(source: str | os.PathLike[str] | Mapping[str, str] | None) -> Mapping[str, str]:
+    if source is None:
+        return {}
+    if isinstance(source, Mapping):
+        return flatten(source).values
+    try:
+        return parse_java_properties(Path(source).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{os.fspath(source)} can't be read: {error}.") from error

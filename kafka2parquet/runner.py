@@ -1,0 +1,192 @@
+"""TaskRunner: several tasks of one group, each in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from kafka2parquet.errors import UsageError
+from kafka2parquet.events import Event, FilePublished, Hook, OffsetCommitted, RecordRejected
+from kafka2parquet.task import SinkTask, StepResult
+
+_LOG = logging.getLogger(__name__)
+_WATCH_INTERVAL_S = 0.1
+
+TaskFactory = Callable[[Sequence[Hook]], SinkTask]
+"""Makes a task that tells these hooks, beside its own. Called on the thread that will drive the task."""
+
+
+@attrs.frozen
+class Progress:
+    """What all tasks together have done since the start, and where they stand.
+
+    Attributes:
+        records: records polled.
+        committed_rows: rows that are durable and committed.
+        rejected: records left out.
+        files: files made visible.
+        file_bytes: their size.
+        open_rows: rows taken that are not durable yet.
+        partitions: topic-partitions assigned.
+        lag: records that readers can see and that are not committed yet, as far as known.
+    """
+
+    records: int = 0
+    committed_rows: int = 0
+    rejected: int = 0
+    files: int = 0
+    file_bytes: int = 0
+    open_rows: int = 0
+    partitions: int = 0
+    lag: int = 0
+
+    def __add__(self, other: Progress) -> Progress:
+        return Progress(*(mine + theirs for mine, theirs in zip(attrs.astuple(self), attrs.astuple(other), strict=True)))
+
+
+class TaskRunner:
+    """Drives tasks in threads until it is stopped or one of them fails; then all of them are closed in order.
+
+    There is no restart: what failed once fails again, and whoever runs the process decides. `stop`, `progress` and `join`
+    may be called from any thread, and `stop` from a signal handler too.
+    """
+
+    def __init__(self, factories: Sequence[TaskFactory], *, progress_interval_s: float = 10.0) -> None:
+        """Take the tasks to run; nothing happens before `start` or `run`.
+
+        Args:
+            factories: one for each task.
+            progress_interval_s: how often `run` logs a line about the progress, in seconds.
+        """
+        self._progress_interval_s = progress_interval_s
+        self._drivers = [_Driver(factory, index, self._failed) for index, factory in enumerate(factories)]
+        self._errors: list[BaseException] = []
+        self._started = False
+
+    def start(self) -> None:
+        """Start all tasks. Returns at once.
+
+        Raises:
+            UsageError: it was started before.
+        """
+        if self._started:
+            raise UsageError("start() on a TaskRunner that was started before; make a new one.")
+        self._started = True
+        for driver in self._drivers:
+            driver.thread.start()
+
+    def stop(self) -> None:
+        """Make all tasks flush what is open, and close. Returns at once."""
+        for driver in self._drivers:
+            driver.stopping.set()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until all tasks are closed, at most `timeout_s` seconds; tells whether they are.
+
+        Raises:
+            UsageError: it was never started.
+            BaseException: what the first task that failed has raised, once all are closed.
+        """
+        if not self._started:
+            raise UsageError("join() on a TaskRunner that was not started; call start() first.")
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        for driver in self._drivers:
+            driver.thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        if any(driver.thread.is_alive() for driver in self._drivers):
+            return False
+        if self._errors:
+            raise self._errors[0]
+        return True
+
+    def run(self) -> None:
+        """Start all tasks and wait until they were stopped, or one has failed and all are closed. Logs the progress.
+
+        Raises:
+            Kafka2ParquetError: what the first task that failed has raised.
+        """
+        self.start()
+        last = Progress()
+        logged_at = time.monotonic()
+        while not self.join(_WATCH_INTERVAL_S):
+            passed_s = time.monotonic() - logged_at
+            if passed_s >= self._progress_interval_s:
+                last = self._log_progress(last, passed_s)
+                logged_at = time.monotonic()
+        end = self.progress()
+        _LOG.info("Stopped: %d rows committed, %d files, %d records rejected", end.committed_rows, end.files, end.rejected)
+
+    def progress(self) -> Progress:
+        """What was done up to now."""
+        return sum((driver.progress for driver in self._drivers), Progress())
+
+    def _failed(self, error: BaseException) -> None:
+        self._errors.append(error)
+        self.stop()
+
+    def _log_progress(self, last: Progress, passed_s: float) -> Progress:
+        now = self.progress()
+        _LOG.info(
+            "%d rows committed (%.0f/s), %d files, %d rows open, %d records rejected, lag %d, %d partitions",
+            now.committed_rows,
+            (now.committed_rows - last.committed_rows) / max(passed_s, 1e-9),
+            now.files,
+            now.open_rows,
+            now.rejected,
+            now.lag,
+            now.partitions,
+        )
+        return now
+
+
+class _Driver:
+    """One task and its thread. Only that thread writes `progress`."""
+
+    def __init__(self, factory: TaskFactory, index: int, failed: Callable[[BaseException], None]) -> None:
+        self._factory = factory
+        self._failed = failed
+        self.stopping = threading.Event()
+        self.progress = Progress()
+        self.thread = threading.Thread(target=self._drive, name=f"kafka2parquet-task-{index}", daemon=True)
+
+    def _drive(self) -> None:
+        try:
+            task = self._factory((self._count,))
+            self._step_until_stopped(task)
+        except BaseException as error:  # handed to whoever joins
+            _LOG.error("%s ends: %s", self.thread.name, error)
+            self._failed(error)
+        finally:
+            self.progress = attrs.evolve(self.progress, open_rows=0, partitions=0)
+
+    def _step_until_stopped(self, task: SinkTask) -> None:
+        try:
+            while not self.stopping.is_set():
+                self._stands(task.step())
+        except BaseException:
+            task.close(flush=False)
+            raise
+        task.close()
+
+    def _stands(self, result: StepResult) -> None:
+        self.progress = attrs.evolve(
+            self.progress,
+            records=self.progress.records + result.records,
+            open_rows=result.open_rows,
+            partitions=result.partitions,
+            lag=result.lag,
+        )
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, FilePublished) and event.created:
+            self._add(Progress(files=1, file_bytes=event.size_bytes))
+        elif isinstance(event, OffsetCommitted):
+            self._add(Progress(committed_rows=event.rows))
+        elif isinstance(event, RecordRejected):
+            self._add(Progress(rejected=1))
+
+    def _add(self, more: Progress) -> None:
+        self.progress = self.progress + more

@@ -1,0 +1,70 @@
+from kafka2parquet.connect.text import flatten, parse_java_properties, read_properties, strip_comments
+
+
+def test_line_comments_are_blanked():
+    """`//` comments go, and every other character keeps its line and column."""
+    assert '{"a": "1",       \n}' == strip_comments('{"a": "1", // one\n}')
+
+
+def test_block_comments_are_blanked():
+    """`/* */` comments go, over several lines too, and the lines stay."""
+    assert "{  \n   }" == strip_comments("{/*\n*/ }")
+
+
+def test_comment_marks_in_strings_are_text():
+    """A URL or a comment mark in a string is part of it, behind an escaped quote too."""
+    for text in ('"http://x/*y*/"', r'"a\"//b"', '"/*" : "*/"'):
+        assert text == strip_comments(text)
+
+
+def test_wrapper_gives_the_name():
+    """The name beside `config` becomes the property `name`."""
+    read = read_properties('{"name": "sink", "config": {"topics": "a"}}')
+    assert {"name": "sink", "topics": "a"} == read.values
+
+
+def test_flat_mapping():
+    """A document without `config` is the configuration itself."""
+    assert {"name": "sink", "topics": "a"} == read_properties('{"name": "sink", "topics": "a"}').values
+
+
+def test_two_names_that_differ():
+    """The name beside `config` has to be the one in it."""
+    read = read_properties('{"name": "one", "config": {"name": "two"}}')
+    assert ("name: the name beside `config` is 'one', the one in it 'two'; keep one.",) == read.problems
+
+
+def test_scalars_become_trimmed_text():
+    """Numbers keep their digits, booleans are lower case, blanks around texts go, null is not set."""
+    read = read_properties('{"a": 100000, "b": true, "c": " x ", "d": null, "e": 1.50}')
+    assert {"a": "100000", "b": "true", "c": "x", "e": "1.50"} == read.values
+
+
+def test_nested_value_is_a_problem():
+    """A property can't be an object or a list."""
+    assert ("a: the value is an object or a list; write a text, with commas between several values.",) == flatten(
+        {"a": ["x"]}
+    ).problems
+
+
+def test_broken_json_names_the_place():
+    """Broken JSON is told with line and column of the text as written, comments included."""
+    read = read_properties('{\n "a": "1", // one\n "b" "2"\n}')
+    assert ("Line 3, column 6: this is not valid JSON: Expecting ':' delimiter.",) == read.problems
+
+
+def test_repeated_property_warns():
+    """The last one of two equal names counts, as in Connect, and it is said."""
+    read = read_properties('{"a": "1", "a": "2"}')
+    assert ({"a": "2"}, ("a is given more than once; the last one counts.",)) == (read.values, read.warnings)
+
+
+def test_java_properties():
+    """Comments, the three separators, continued lines and escapes of java.util.Properties."""
+    text = "# comment\n! comment\na=1\nb : 2\nc 3\n\nd=x\\\n   y\ne\\ f=\\u00e9\\t=\ng\n"
+    assert {"a": "1", "b": "2", "c": "3", "d": "xy", "e f": "é\t=", "g": ""} == parse_java_properties(text)
+
+
+def test_properties_text_is_recognised():
+    """A text that doesn't begin with a brace is read as properties."""
+    assert {"name": "sink", "store.url": "http://host:1//x"} == read_properties("name=sink\nstore.url=http://host:1//x").values
