@@ -84,12 +84,12 @@ class DeliverySettings:
 
     Attributes:
         first_start: where to begin when the group has no committed offset.
-        on_data_loss: `stop` raises `DataLossError` when records are gone from the log, `continue` reports them and goes on.
+        on_data_loss: `fail` raises `DataLossError` when records are gone from the log, `continue` reports them and goes on.
         idle_commit_interval_s: how often the position of a quiet partition is committed, so that its lag reaches zero.
     """
 
     first_start: Literal["earliest", "latest"] = "earliest"
-    on_data_loss: Literal["stop", "continue"] = "stop"
+    on_data_loss: Literal["fail", "continue"] = "fail"
     idle_commit_interval_s: float = 5.0
 
 

@@ -75,7 +75,7 @@ class PartitionEngine:
         Raises:
             Kafka2ParquetError: that error, unless it is data loss that the settings say to go over.
         """
-        if not isinstance(error, DataLossError) or self.context.settings.on_data_loss == "stop":
+        if not isinstance(error, DataLossError) or self.context.settings.on_data_loss == "fail":
             raise error
         self.context.emit(DataLost(self.context.topic_partition, error.missing_start, error.missing_end))
         self._next_offset = error.missing_end

@@ -96,7 +96,7 @@ class Recovery:
         Raises:
             UnknownMetadataError: the committed metadata can't be understood.
             TopicRecreatedError: the offsets belong to an older topic of this name.
-            DataLossError: records are gone and the settings say to stop.
+            DataLossError: records are gone and the settings say to fail.
         """
         context = self._context
         committed = context.assigned.committed
@@ -208,13 +208,13 @@ class Recovery:
         """The first offset from `position` on that the log still has.
 
         Raises:
-            DataLossError: it begins later, and the settings say to stop.
+            DataLossError: it begins later, and the settings say to fail.
         """
         log_start = self._context.assigned.log_start
         if position >= log_start:
             return position
         topic, partition = attrs.astuple(self._context.topic_partition)
-        if self._context.settings.on_data_loss == "stop":
+        if self._context.settings.on_data_loss == "fail":
             raise DataLossError(
                 f"{topic}-{partition}: records at offsets [{position}, {log_start}) were deleted from the log before they were"
                 " written. Nothing was skipped. To go on without them set kafka2parquet.on.data.loss=continue, or set the"
