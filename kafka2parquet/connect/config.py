@@ -35,11 +35,8 @@ class Problem:
     kind: ProblemKind = ProblemKind.INVALID
 
     def __str__(self) -> str:
-        message = (
-            self.message
-            if any(name in self.message for name in self.properties) or not self.properties
-            else (f"{', '.join(self.properties)}: {self.message}")
-        )
+        told = not self.properties or self.properties[0] in self.message
+        message = self.message if told else f"{', '.join(self.properties)}: {self.message}"
         return f"{message.rstrip('.')}.{' ' + self.advice if self.advice else ''}"
 
 

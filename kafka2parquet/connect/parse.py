@@ -118,7 +118,7 @@ class _Reading:
             else:
                 self._known_property(option, name, text)
         for option in table.options.values():
-            if option.required and not given.get(option.name):
+            if option.required and not given.get(option.name) and option.name not in self.failed:
                 self.failed.add(option.name)
                 self.problems.append(Problem((option.name,), _missing(option.name), _suggest(option)))
 

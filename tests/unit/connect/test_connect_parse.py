@@ -1,0 +1,311 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from kafka2parquet.connect.config import visible_properties
+from kafka2parquet.connect.option import ValueType
+from kafka2parquet.connect.options import S3_TABLE
+from kafka2parquet.connect.parse import load_connect_config, validate
+from kafka2parquet.errors import ConfigurationError
+
+_CASES = json.loads((Path(__file__).parents[2] / "cases" / "config_validation.json").read_text())["cases"]
+
+#: What every case starts from: the base configuration of the cases.
+BASE = {
+    "name": "test-connector",
+    "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+    "tasks.max": "1",
+    "topics": "test-topic",
+    "storage.class": "io.confluent.connect.s3.storage.S3Storage",
+    "s3.bucket.name": "test-bucket",
+    "s3.region": "us-west-2",
+    "flush.size": "3",
+    "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
+    "parquet.codec": "snappy",
+    "partitioner.class": "io.confluent.connect.storage.partitioner.DefaultPartitioner",
+    "topics.dir": "topics",
+    "filename.offset.zero.pad.width": "10",
+    "schema.compatibility": "NONE",
+    "rotate.interval.ms": "-1",
+    "rotate.schedule.interval.ms": "-1",
+    "rotate.file.on.partition.change": "true",
+    "timezone": "America/Los_Angeles",
+    "locale": "en",
+}
+HOURLY = {
+    "partitioner.class": "io.confluent.connect.storage.partitioner.TimeBasedPartitioner",
+    "path.format": "'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH",
+    "partition.duration.ms": "3600000",
+}
+GCS = {
+    "connector.class": "io.confluent.connect.gcs.GcsSinkConnector",
+    "storage.class": "io.confluent.connect.gcs.storage.GcsStorage",
+    "format.class": "io.confluent.connect.gcs.format.parquet.ParquetFormat",
+    "gcs.bucket.name": "test-bucket",
+    "s3.bucket.name": None,
+    "s3.region": None,
+}
+
+
+def _with(**changes: str | None) -> dict[str, str]:
+    """The base configuration with changes; None removes a property."""
+    return _changed({name.replace("__", "."): text for name, text in changes.items()})
+
+
+def _changed(*changes: dict[str, str | None]) -> dict[str, str]:
+    merged: dict[str, str | None] = dict(BASE)
+    for change in changes:
+        merged |= change
+    return {name: text.strip() for name, text in merged.items() if text is not None}
+
+
+def _problems(*changes: dict[str, str | None]) -> list[str]:
+    return [str(problem) for problem in validate(_changed(*changes)).problems]
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in _CASES if case["function"] == "validate_config"], ids=lambda case: case["id"]
+)
+def test_validation_cases(case):
+    """A configuration is valid, or is refused for the properties, as Connect says."""
+    expected = case["expected"]
+    validation = validate(_changed(case["given"]["config"]))
+    assert expected["valid"] == validation.is_valid
+    for name, value in expected.get("parsed", {}).items():
+        assert (tuple(value) if isinstance(value, list) else value) == validation.config.values[name]
+    for error in expected.get("errors", ()):
+        of_property = [problem for problem in validation.problems if error.get("property", "") in (*problem.properties, "")]
+        assert any(
+            error.get("equals", problem.message) == problem.message and error.get("contains", "") in problem.message
+            for problem in of_property
+        )
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in _CASES if case["function"] == "visible_properties"], ids=lambda case: case["id"]
+)
+def test_visibility_cases(case):
+    """A partitioner shows the properties that matter to it."""
+    assert tuple(case["expected"]["value"]) == visible_properties(case["given"]["partitioner.class"])
+
+
+def test_the_usual_configuration_has_no_problems():
+    """The base configuration of the cases is fine."""
+    assert [] == _problems()
+
+
+def test_gcs_configuration():
+    """The GCS sink's names lead to the same."""
+    config = load_connect_config(_changed(GCS))
+    assert ("gcs", "gs://test-bucket") == (config.provider, config.destination)
+
+
+def test_own_url_replaces_the_bucket():
+    """The destination can be any fsspec URL."""
+    config = load_connect_config(_changed({"kafka2parquet.storage.url": "file:///data"}))
+    assert "file:///data" == config.destination
+
+
+def test_near_miss_is_refused_with_the_name_meant():
+    """A slip of the pen must not be taken for somebody's own property."""
+    assert ["flush.sizes is not a known property. Did you mean flush.size?"] == _problems(
+        {"flush.size": None, "flush.sizes": "100"}
+    )
+
+
+def test_unknown_property_is_kept_with_a_warning():
+    """Custom classes get the properties that nobody knows."""
+    config = load_connect_config(_changed({"my.folder.rule": "x"}))
+    assert {"my.folder.rule": "x"} == config.unknown
+    assert "my.folder.rule is not a known property: only custom classes see it." in config.warnings
+
+
+def test_property_of_the_other_sink_warns():
+    """A property of the GCS sink in an S3 configuration does nothing, and that is said."""
+    config = load_connect_config(_changed({"gcs.part.size": "5242880"}))
+    assert "gcs.part.size has no effect: it belongs to GcsSinkConnector." in config.warnings
+
+
+def test_licence_is_accepted_with_a_note():
+    """Confluent's licence properties may stay."""
+    config = load_connect_config(_changed({"confluent.topic.bootstrap.servers": "kafka:9092"}))
+    assert (
+        "confluent.topic.bootstrap.servers has no effect: no licence is needed; kafka2parquet is free software." in config.notes
+    )
+
+
+def test_transforms_are_refused():
+    """Java classes can't run here."""
+    assert (
+        "transforms=Filter is not supported. Transforms are Java classes. Write a RecordConverter, or wrap one, in Python and "
+        "build the task from its parts." == _problems({"transforms": "Filter"})[0]
+    )
+
+
+def test_other_output_format_is_refused():
+    """Valid in Connect, not supported here: told with what to use."""
+    validation = validate(_changed({"format.class": "io.confluent.connect.s3.format.avro.AvroFormat"}))
+    assert validation.is_valid
+    assert [
+        "format.class=io.confluent.connect.s3.format.avro.AvroFormat is not supported. Only Parquet is written: use ParquetFormat."
+    ] == [str(problem) for problem in validation.problems]
+
+
+def test_unknown_connector_names_the_known_ones():
+    """Another connector's configuration can't be read."""
+    assert [
+        "connector.class=io.aiven.S3 is not supported. Use io.confluent.connect.s3.S3SinkConnector or "
+        "io.confluent.connect.gcs.GcsSinkConnector."
+    ] == _problems({"connector.class": "io.aiven.S3"})
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"name": None}, 'Missing required configuration "name" which has no default value. Name of the connector.'),
+        ({"topics": None}, "Must configure one of topics or topics.regex. Set topics."),
+        (
+            {"topics.regex": "a.*"},
+            "topics and topics.regex are mutually exclusive options, but both are set. Remove one of them.",
+        ),
+        (
+            {"topics": None, "topics.regex": "a("},
+            "Invalid value a( for configuration topics.regex: not a regular expression: missing ), unterminated subpattern at "
+            "position 1.",
+        ),
+        ({"tasks.max": "0"}, "Invalid value 0 for configuration tasks.max: Value must be at least 1."),
+        (
+            {"timezone": "PST"},
+            "Invalid value PST for configuration timezone: The datetime zone id 'PST' is not recognised.",
+        ),
+        (
+            {"timezone": "", "rotate.schedule.interval.ms": "60000"},
+            "timezone configuration must be set when using rotate.schedule.interval.ms. Set it, for example to UTC.",
+        ),
+        (
+            {"s3.part.size": "1000"},
+            "Invalid value 1000 for configuration s3.part.size: Part size must be at least: 5242880 bytes (5MB).",
+        ),
+        (
+            {"parquet.codec": "SNAPPY"},
+            "Invalid value SNAPPY for configuration parquet.codec: String must be one of: none, snappy, gzip, lzo, brotli, lz4, "
+            "zstd, lz4_raw.",
+        ),
+        (
+            {"aws.access.key.id": "AKIA"},
+            "aws.secret.access.key is not set, but aws.access.key.id is. Set both or none.",
+        ),
+        (
+            {"behavior.on.null.values": "write"},
+            "behavior.on.null.values=write is not supported. Tombstones can't be written; use ignore.",
+        ),
+        (
+            {"errors.deadletterqueue.topic.name": "test-topic"},
+            "errors.deadletterqueue.topic.name, topics: The DLQ topic 'test-topic' may not be included in the list of topics "
+            "('topics=test-topic') consumed by the connector. Choose another topic for dead letters.",
+        ),
+        (
+            {"value.converter": "org.apache.kafka.connect.json.JsonConverter"},
+            "value.converter.schemas.enable=true, its default, is not supported: messages with schema and payload can't be read. "
+            "Set it to false; each message is then a row as it stands.",
+        ),
+        (
+            {"value.converter": "io.confluent.connect.avro.AvroConverter"},
+            "value.converter=io.confluent.connect.avro.AvroConverter is not supported. Use JsonConverter or StringConverter, or "
+            "name a RecordConverter of your own as `package.module:Class`.",
+        ),
+        (
+            {"partitioner.class": "com.example.Mine"},
+            "partitioner.class=com.example.Mine is not known. Name a Python class that derives from Partitioner, as "
+            "package.module:Class.",
+        ),
+        (
+            {"partitioner.class": "collections:OrderedDict"},
+            "Invalid value collections:OrderedDict for configuration partitioner.class: collections:OrderedDict is not a subclass "
+            "of Partitioner.",
+        ),
+        (
+            HOURLY | {"path.format": ""},
+            "Invalid value  for configuration path.format: Path format cannot be empty. Set it, for example to "
+            "'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH.",
+        ),
+        (
+            HOURLY | {"partition.duration.ms": "0"},
+            "Invalid value 0 for configuration partition.duration.ms: Partition duration needs to be a positive. Set it, for "
+            "example to 3600000 for an hour.",
+        ),
+        (
+            HOURLY | {"locale": ""},
+            "Invalid value  for configuration locale: Locale cannot be empty. Set it, for example to en.",
+        ),
+        (
+            HOURLY | {"timestamp.extractor": "record"},
+            "timestamp.extractor: Invalid timestamp extractor: record. Use Record, RecordField or Wallclock; for a time of your "
+            "own, write a Partitioner in Python.",
+        ),
+    ],
+)
+def test_each_mistake_has_its_sentence(change, problem):
+    """A mistake is told with property, value and what to do."""
+    assert problem in _problems(change)
+
+
+def test_classic_mistake_in_the_path_format():
+    """`year` without quotes is a pattern of letters."""
+    problems = _problems(HOURLY, {"path.format": "year=YYYY"})
+    assert 1 == len(problems)
+    assert problems[0].startswith("Invalid value year=YYYY for configuration path.format: ")
+
+
+def test_all_problems_come_at_once():
+    """Nobody has to start the sink five times to find five mistakes."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_connect_config(
+            _changed(HOURLY, {"flush.size": "many", "s3.bucket.name": None, "tasks.max": "-1", "locale": "", "topic": "x"})
+        )
+    assert 5 == len(caught.value.problems)
+
+
+def test_a_wrong_value_is_told_only_once():
+    """Rules about several properties keep still about one that can't be read."""
+    assert ["Invalid value Mars for configuration timezone: The datetime zone id 'Mars' is not recognised."] == _problems(
+        HOURLY, {"timezone": "Mars"}
+    )
+
+
+def test_record_interval_without_time_warns():
+    """As in Connect, record times are only looked at by partitioners by time."""
+    warnings = validate(_changed({"rotate.interval.ms": "60000"})).config.warnings
+    assert any(warning.startswith("rotate.interval.ms has no effect with DefaultPartitioner") for warning in warnings)
+
+
+def test_unset_extractor_is_noted():
+    """The one default that differs from Confluent's is told."""
+    notes = validate(_changed(HOURLY)).config.notes
+    assert any(note.startswith("timestamp.extractor is not set: each record's own timestamp") for note in notes)
+
+
+def test_secrets_are_not_in_the_repr():
+    """A configuration can be logged."""
+    config = load_connect_config(_changed({"aws.access.key.id": "AKIA", "aws.secret.access.key": "hunter2"}))
+    assert "hunter2" not in repr(config)
+
+
+def test_file_that_is_not_there(tmp_path):
+    """A missing file is a problem of the configuration."""
+    with pytest.raises(ConfigurationError, match=r"no\.json can't be read"):
+        load_connect_config(tmp_path / "no.json")
+
+
+def test_properties_file(tmp_path):
+    """The same configuration as Java properties."""
+    path = tmp_path / "sink.properties"
+    path.write_text("\n".join(f"{name}={text}" for name, text in BASE.items()))
+    assert dict(BASE) == dict(load_connect_config(path).given)
+
+
+def test_recommended_values():
+    """Properties of a fixed set of values name them."""
+    assert ("NONE", "BACKWARD", "FORWARD", "FULL") == S3_TABLE.options["schema.compatibility"].choices
+    assert ValueType.STRING is S3_TABLE.options["schema.compatibility"].type

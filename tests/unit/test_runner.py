@@ -1,0 +1,135 @@
+import threading
+from collections.abc import Sequence
+
+import attrs
+import pytest
+
+from kafka2parquet.errors import UsageError
+from kafka2parquet.events import FilePublished, Hook, OffsetCommitted
+from kafka2parquet.records import TopicPartition
+from kafka2parquet.runner import Progress, TaskRunner
+from kafka2parquet.task import StepResult
+
+_TP = TopicPartition("t", 0)
+
+
+class ScriptedTask:
+    """Answers the steps with what it was given, then with nothing to do; may fail at the end of its script."""
+
+    def __init__(self, hooks: Sequence[Hook], results: Sequence[StepResult], error: Exception | None = None) -> None:
+        self.hooks = hooks
+        self.results = list(results)
+        self.error = error
+        self.closed: list[bool] = []
+        self.drained = threading.Event()
+
+    def step(self, timeout_s: float = 0.25) -> StepResult:
+        if self.results:
+            return self.results.pop(0)
+        if self.error is not None:
+            raise self.error
+        self.drained.set()
+        threading.Event().wait(0.001)
+        return StepResult()
+
+    def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
+        self.closed.append(flush)
+        if flush:
+            for hook in self.hooks:
+                hook(FilePublished(_TP, "key", rows=5, size_bytes=100, is_anchor=True, created=True))
+                hook(OffsetCommitted(_TP, 5, 5))
+
+
+@attrs.define(eq=False)
+class Scripts:
+    """Factories of scripted tasks, and the tasks that they have made."""
+
+    scripts: Sequence[tuple[Sequence[StepResult], Exception | None]]
+    tasks: list[ScriptedTask] = attrs.field(factory=list)
+    made: threading.Semaphore = attrs.field(factory=lambda: threading.Semaphore(0))
+
+    def factories(self):
+        return [self._factory(*script) for script in self.scripts]
+
+    def _factory(self, results, error):
+        def make(hooks):
+            task = ScriptedTask(hooks, results, error)
+            self.tasks.append(task)
+            self.made.release()
+            return task
+
+        return make
+
+    def wait_until_drained(self) -> None:
+        for _ in self.scripts:
+            assert self.made.acquire(timeout=10)
+        for task in self.tasks:
+            assert task.drained.wait(10)
+
+
+def test_stop_closes_all_tasks_in_order():
+    """Every task flushes what is open when the runner is stopped."""
+    scripts = Scripts([((), None), ((), None)])
+    runner = TaskRunner(scripts.factories())
+    runner.start()
+    scripts.wait_until_drained()
+    runner.stop()
+    assert runner.join(10)
+    assert [[True], [True]] == [task.closed for task in scripts.tasks]
+
+
+def test_first_failure_stops_the_others_and_is_raised():
+    """One task's error ends them all: it drops its work, the others flush theirs."""
+    error = ValueError("no")
+    scripts = Scripts([((), None), ((), error)])
+    runner = TaskRunner(scripts.factories())
+    with pytest.raises(ValueError, match="no") as caught:
+        runner.run()
+    assert error is caught.value
+    assert [[False], [True]] == sorted(task.closed for task in scripts.tasks)
+
+
+def test_failing_factory_is_raised():
+    """A task that can't be made is a failure like any other."""
+
+    def make(hooks):
+        raise ValueError("can't be made")
+
+    with pytest.raises(ValueError, match="can't be made"):
+        TaskRunner([make]).run()
+
+
+def test_join_tells_whether_all_are_closed():
+    """Waiting has a limit."""
+    scripts = Scripts([((), None)])
+    runner = TaskRunner(scripts.factories())
+    runner.start()
+    assert not runner.join(0.01)
+    runner.stop()
+    assert runner.join(10)
+
+
+def test_progress_is_the_sum_over_tasks():
+    """Records and what stands come from the steps, files and rows from the events, up to the very end."""
+    result = StepResult(records=10, open_rows=7, partitions=2, lag=3)
+    scripts = Scripts([((result, result), None), ((result,), None)])
+    runner = TaskRunner(scripts.factories())
+    runner.start()
+    scripts.wait_until_drained()
+    runner.stop()
+    runner.join(10)
+    assert Progress(records=30, committed_rows=10, files=2, file_bytes=200) == attrs.evolve(runner.progress(), lag=0)
+
+
+def test_start_twice_is_refused():
+    """A runner runs once."""
+    runner = TaskRunner([])
+    runner.start()
+    with pytest.raises(UsageError):
+        runner.start()
+
+
+def test_join_before_start_is_refused():
+    """There is nothing to wait for."""
+    with pytest.raises(UsageError):
+        TaskRunner([]).join()
