@@ -1,0 +1,233 @@
+"""Kafka record batches, format v2: the header, building batches out of columns, and reading records back.
+
+The layout is that of https://kafka.apache.org/documentation/#recordbatch. Only the builder and the search for a timestamp
+look at records; the broker itself keeps and hands out batches as the bytes that it was given.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import attrs
+from kafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
+from kafka.record import MemoryRecords
+from kafka.record.util import calc_crc32c
+
+from kafka2parquet.testing.broker.error_codes import BrokerError, ErrorCode
+
+Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
+Headers = Sequence[tuple[str, bytes | None]]
+
+HEADER = struct.Struct(">qiibIhiqqqhii")
+_BEFORE_LENGTH_ENDS = 12  # bytes of the header that the length field doesn't count
+_BASE_OFFSET_AT = 0
+_PARTITION_LEADER_EPOCH_AT = 12
+_CRC_AT = 17
+_CHECKED_FROM = 21  # the checksum covers everything from the attributes on
+
+_TRANSACTIONAL = 0x10
+_CONTROL = 0x20
+_CODECS: dict[Compression, tuple[int, Any]] = {
+    "none": (0, bytes),
+    "gzip": (1, gzip_encode),
+    "snappy": (2, snappy_encode),
+    "lz4": (3, lz4_encode),
+    "zstd": (4, zstd_encode),
+}
+
+
+@attrs.frozen
+class BatchHeader:
+    """What the broker needs to know about a record batch, in the units of the wire."""
+
+    last_offset_delta: int
+    max_timestamp_ms: int
+    producer_id: int
+    producer_epoch: int
+    base_sequence: int
+    is_transactional: bool
+    is_control: bool
+
+
+def split_batches(data: bytes, *, check_crc: bool = True) -> list[tuple[BatchHeader, bytearray]]:
+    """Cut what a produce request carries into record batches, each a copy that may be changed.
+
+    Args:
+        data: whole record batches, one after another.
+        check_crc: refuse batches whose checksum is wrong, as a broker does.
+
+    Raises:
+        BrokerError: a batch is of an older format, is cut short or is corrupt.
+    """
+    batches = []
+    position = 0
+    while position < len(data):
+        header, batch = _split_first(data, position)
+        if check_crc and calc_crc32c(memoryview(batch)[_CHECKED_FROM:]) != struct.unpack_from(">I", batch, _CRC_AT)[0]:
+            raise BrokerError(ErrorCode.CORRUPT_MESSAGE)
+        batches.append((header, batch))
+        position += len(batch)
+    return batches
+
+
+def _split_first(data: bytes, position: int) -> tuple[BatchHeader, bytearray]:
+    if len(data) - position < HEADER.size:
+        raise BrokerError(ErrorCode.CORRUPT_MESSAGE)
+    (_, length, _, magic, _, attributes, last_offset_delta, _, max_timestamp_ms, *producer, _) = HEADER.unpack_from(
+        data, position
+    )
+    producer_id, producer_epoch, base_sequence = producer
+    if magic != 2:
+        raise BrokerError(ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT)
+    batch = bytearray(data[position : position + _BEFORE_LENGTH_ENDS + length])
+    if len(batch) != _BEFORE_LENGTH_ENDS + length:
+        raise BrokerError(ErrorCode.CORRUPT_MESSAGE)
+    header = BatchHeader(
+        last_offset_delta=last_offset_delta,
+        max_timestamp_ms=max_timestamp_ms,
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+        base_sequence=base_sequence,
+        is_transactional=bool(attributes & _TRANSACTIONAL),
+        is_control=bool(attributes & _CONTROL),
+    )
+    return header, batch
+
+
+def place(batch: bytearray, base_offset: int) -> None:
+    """Give a batch its place in the log. Neither field is covered by the checksum."""
+    struct.pack_into(">q", batch, _BASE_OFFSET_AT, base_offset)
+    struct.pack_into(">i", batch, _PARTITION_LEADER_EPOCH_AT, 0)
+
+
+def find_timestamp(batch: bytes, timestamp_ms: int, start_offset: int) -> tuple[int, int] | None:
+    """Offset and timestamp of the first record from `start_offset` on that is not older than `timestamp_ms`."""
+    reader: Any = MemoryRecords(batch).next_batch()
+    for record in reader:
+        if record.timestamp >= timestamp_ms and record.offset >= start_offset:
+            return record.offset, record.timestamp
+    return None
+
+
+class _VarintTable(dict[int, bytes]):
+    """Zigzag varints by their number, worked out on first use: the same few lengths and deltas come again and again."""
+
+    def __missing__(self, number: int) -> bytes:
+        rest = (number << 1) ^ (number >> 63)
+        out = bytearray()
+        while rest > 0x7F:
+            out.append(rest & 0x7F | 0x80)
+            rest >>= 7
+        out.append(rest)
+        self[number] = encoded = bytes(out)
+        return encoded
+
+
+def build_batches(
+    values: Sequence[bytes | None],
+    timestamps_ms: Sequence[int],
+    *,
+    keys: Sequence[bytes | None] | None = None,
+    headers: Sequence[Headers] | None = None,
+    compression: Compression = "none",
+    records_per_batch: int = 2000,
+) -> Iterator[bytes]:
+    """Encode columns as record batches with base offset 0, without producer.
+
+    Args:
+        values: one value for each record, None for a tombstone.
+        timestamps_ms: one timestamp for each record, in milliseconds since the epoch; need not be in order.
+        keys: one key for each record; None for no keys at all.
+        headers: the headers of each record; None for no headers at all.
+        compression: how each batch is compressed.
+        records_per_batch: most records in one batch.
+
+    Raises:
+        ValueError: the columns differ in length.
+    """
+    count = len(values)
+    for name, column in (("timestamps_ms", timestamps_ms), ("keys", keys), ("headers", headers)):
+        if column is not None and len(column) != count:
+            raise ValueError(f"{count} values but {len(column)} {name}")
+    varints = _VarintTable()
+    codec, compress = _CODECS[compression]
+    for start in range(0, count, records_per_batch):
+        rows = slice(start, start + records_per_batch)
+        times = [int(timestamp_ms) for timestamp_ms in timestamps_ms[rows]]
+        records = _encode_records(
+            varints, values[rows], times, None if keys is None else keys[rows], None if headers is None else headers[rows]
+        )
+        yield _seal(compress(records), codec, len(times), times[0], max(times))
+
+
+def control_batch(producer_id: int, producer_epoch: int, timestamp_ms: int, *, commit: bool) -> bytes:
+    """The marker that ends a transaction: a batch of one control record, which takes up an offset."""
+    key = struct.pack(">hh", 0, int(commit))
+    value = struct.pack(">hi", 0, 0)
+    record = _encode_records(_VarintTable(), [value], [timestamp_ms], [key], None)
+    return _seal(record, _TRANSACTIONAL | _CONTROL, 1, timestamp_ms, timestamp_ms, producer_id, producer_epoch)
+
+
+def _encode_records(
+    varints: _VarintTable,
+    values: Sequence[bytes | None],
+    times: Sequence[int],
+    keys: Sequence[bytes | None] | None,
+    headers: Sequence[Headers] | None,
+) -> bytes:
+    first = times[0]
+    no_key, no_headers = varints[-1], varints[0]
+    parts: list[bytes] = []
+    for row, value in enumerate(values):
+        # attributes, timestamp delta, offset delta
+        body = b"\0" + varints[times[row] - first] + varints[row]
+        body += no_key if keys is None else _encode_bytes(varints, keys[row])
+        tail = no_headers if headers is None else _encode_headers(varints, headers[row])
+        if value is None:
+            parts += (varints[len(body) + 1 + len(tail)], body, varints[-1], tail)
+        else:
+            length = varints[len(value)]
+            parts += (varints[len(body) + len(length) + len(value) + len(tail)], body, length, value, tail)
+    return b"".join(parts)
+
+
+def _encode_bytes(varints: _VarintTable, data: bytes | None) -> bytes:
+    return varints[-1] if data is None else varints[len(data)] + data
+
+
+def _encode_headers(varints: _VarintTable, headers: Headers) -> bytes:
+    return varints[len(headers)] + b"".join(
+        _encode_bytes(varints, name.encode()) + _encode_bytes(varints, value) for name, value in headers
+    )
+
+
+def _seal(
+    records: bytes,
+    attributes: int,
+    count: int,
+    first_timestamp_ms: int,
+    max_timestamp_ms: int,
+    producer_id: int = -1,
+    producer_epoch: int = -1,
+) -> bytes:
+    """Put the header before encoded records."""
+    header = HEADER.pack(
+        0,
+        HEADER.size - _BEFORE_LENGTH_ENDS + len(records),
+        0,
+        2,
+        0,
+        attributes,
+        count - 1,
+        first_timestamp_ms,
+        max_timestamp_ms,
+        producer_id,
+        producer_epoch,
+        -1,
+        count,
+    )
+    batch = bytearray(header + records)
+    struct.pack_into(">I", batch, _CRC_AT, calc_crc32c(memoryview(batch)[_CHECKED_FROM:]))
+    return bytes(batch)
