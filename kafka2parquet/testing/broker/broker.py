@@ -8,6 +8,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
+import numpy as np
+import numpy.typing as npt
+
 from kafka2parquet.testing.broker.coordinator import GroupCoordinator, TopicPartition
 from kafka2parquet.testing.broker.error_codes import BrokerError, ErrorCode
 from kafka2parquet.testing.broker.faults import Fault, Faults
@@ -169,7 +172,7 @@ class EmbeddedBroker:
         topic: str,
         partition: int,
         values: Sequence[bytes | None],
-        timestamps_ms: Sequence[int],
+        timestamps_ms: Sequence[int] | npt.NDArray[np.int64],
         *,
         keys: Sequence[bytes | None] | None = None,
         headers: Sequence[Headers] | None = None,

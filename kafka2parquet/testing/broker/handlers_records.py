@@ -11,6 +11,7 @@ import attrs
 from kafka2parquet.testing.broker.error_codes import BrokerError, ErrorCode
 from kafka2parquet.testing.broker.log import PartitionLog, Read
 from kafka2parquet.testing.broker.messages import Call, Handler
+from kafka2parquet.testing.broker.record_batches import read_header
 from kafka2parquet.testing.broker.topics import Topics
 from kafka2parquet.testing.broker.transactions import TransactionCoordinator
 
@@ -88,9 +89,13 @@ class RecordHandlers:
         try:
             call.check()
             log = self.topics.log(topic, partition.index)
-            if call.request.transactional_id is not None:
-                self.transactions.check_reaches(call.request.transactional_id, (topic, partition.index))
-            base_offset, log_start_offset = log.append(bytes(partition.records or b"")), log.start
+            data = bytes(partition.records or b"")
+            transactional_id = call.request.transactional_id
+            if transactional_id is not None:
+                header = read_header(data)
+                target = (topic, partition.index)
+                self.transactions.check_write(transactional_id, header.producer_id, header.producer_epoch, target)
+            base_offset, log_start_offset = log.append(data), log.start
         except BrokerError as error:
             code = error.code
         return call.api.response.TopicProduceResponse.PartitionProduceResponse(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-import attrs
+import numpy as np
+import numpy.typing as npt
 from kafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from kafka.record import MemoryRecords
 from kafka.record.util import calc_crc32c
@@ -21,6 +22,7 @@ Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 Headers = Sequence[tuple[str, bytes | None]]
 
 HEADER = struct.Struct(">qiibIhiqqqhii")
+_MAGIC = 2
 _BEFORE_LENGTH_ENDS = 12  # bytes of the header that the length field doesn't count
 _BASE_OFFSET_AT = 0
 _PARTITION_LEADER_EPOCH_AT = 12
@@ -38,17 +40,37 @@ _CODECS: dict[Compression, tuple[int, Any]] = {
 }
 
 
-@attrs.frozen
-class BatchHeader:
-    """What the broker needs to know about a record batch, in the units of the wire."""
+class BatchHeader(NamedTuple):
+    """The header, field by field as on the wire."""
 
+    base_offset: int
+    length: int
+    partition_leader_epoch: int
+    magic: int
+    crc: int
+    attributes: int
     last_offset_delta: int
+    base_timestamp_ms: int
     max_timestamp_ms: int
     producer_id: int
     producer_epoch: int
     base_sequence: int
-    is_transactional: bool
-    is_control: bool
+    record_count: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the whole batch."""
+        return _BEFORE_LENGTH_ENDS + self.length
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether the batch is part of a transaction."""
+        return bool(self.attributes & _TRANSACTIONAL)
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the batch is a transaction marker."""
+        return bool(self.attributes & _CONTROL)
 
 
 def split_batches(data: bytes, *, check_crc: bool = True) -> list[tuple[BatchHeader, bytearray]]:
@@ -64,36 +86,27 @@ def split_batches(data: bytes, *, check_crc: bool = True) -> list[tuple[BatchHea
     batches = []
     position = 0
     while position < len(data):
-        header, batch = _split_first(data, position)
-        if check_crc and calc_crc32c(memoryview(batch)[_CHECKED_FROM:]) != struct.unpack_from(">I", batch, _CRC_AT)[0]:
+        header = read_header(data, position)
+        batch = bytearray(data[position : position + header.size_bytes])
+        if len(batch) != header.size_bytes or (check_crc and calc_crc32c(memoryview(batch)[_CHECKED_FROM:]) != header.crc):
             raise BrokerError(ErrorCode.CORRUPT_MESSAGE)
         batches.append((header, batch))
-        position += len(batch)
+        position += header.size_bytes
     return batches
 
 
-def _split_first(data: bytes, position: int) -> tuple[BatchHeader, bytearray]:
+def read_header(data: bytes, position: int = 0) -> BatchHeader:
+    """Read the header of the record batch that begins at `position`.
+
+    Raises:
+        BrokerError: the batch is of an older format, or the header is cut short.
+    """
     if len(data) - position < HEADER.size:
         raise BrokerError(ErrorCode.CORRUPT_MESSAGE)
-    (_, length, _, magic, _, attributes, last_offset_delta, _, max_timestamp_ms, *producer, _) = HEADER.unpack_from(
-        data, position
-    )
-    producer_id, producer_epoch, base_sequence = producer
-    if magic != 2:
+    header = BatchHeader(*HEADER.unpack_from(data, position))
+    if header.magic != _MAGIC:
         raise BrokerError(ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT)
-    batch = bytearray(data[position : position + _BEFORE_LENGTH_ENDS + length])
-    if len(batch) != _BEFORE_LENGTH_ENDS + length:
-        raise BrokerError(ErrorCode.CORRUPT_MESSAGE)
-    header = BatchHeader(
-        last_offset_delta=last_offset_delta,
-        max_timestamp_ms=max_timestamp_ms,
-        producer_id=producer_id,
-        producer_epoch=producer_epoch,
-        base_sequence=base_sequence,
-        is_transactional=bool(attributes & _TRANSACTIONAL),
-        is_control=bool(attributes & _CONTROL),
-    )
-    return header, batch
+    return header
 
 
 def place(batch: bytearray, base_offset: int) -> None:
@@ -127,7 +140,7 @@ class _VarintTable(dict[int, bytes]):
 
 def build_batches(
     values: Sequence[bytes | None],
-    timestamps_ms: Sequence[int],
+    timestamps_ms: Sequence[int] | npt.NDArray[np.int64],
     *,
     keys: Sequence[bytes | None] | None = None,
     headers: Sequence[Headers] | None = None,
@@ -151,11 +164,12 @@ def build_batches(
     for name, column in (("timestamps_ms", timestamps_ms), ("keys", keys), ("headers", headers)):
         if column is not None and len(column) != count:
             raise ValueError(f"{count} values but {len(column)} {name}")
+    times_ms: list[int] = np.asarray(timestamps_ms, np.int64).tolist()
     varints = _VarintTable()
     codec, compress = _CODECS[compression]
     for start in range(0, count, records_per_batch):
         rows = slice(start, start + records_per_batch)
-        times = [int(timestamp_ms) for timestamp_ms in timestamps_ms[rows]]
+        times = times_ms[rows]
         records = _encode_records(
             varints, values[rows], times, None if keys is None else keys[rows], None if headers is None else headers[rows]
         )
@@ -213,21 +227,21 @@ def _seal(
     producer_epoch: int = -1,
 ) -> bytes:
     """Put the header before encoded records."""
-    header = HEADER.pack(
-        0,
-        HEADER.size - _BEFORE_LENGTH_ENDS + len(records),
-        0,
-        2,
-        0,
-        attributes,
-        count - 1,
-        first_timestamp_ms,
-        max_timestamp_ms,
-        producer_id,
-        producer_epoch,
-        -1,
-        count,
+    header = BatchHeader(
+        base_offset=0,
+        length=HEADER.size - _BEFORE_LENGTH_ENDS + len(records),
+        partition_leader_epoch=0,
+        magic=_MAGIC,
+        crc=0,
+        attributes=attributes,
+        last_offset_delta=count - 1,
+        base_timestamp_ms=first_timestamp_ms,
+        max_timestamp_ms=max_timestamp_ms,
+        producer_id=producer_id,
+        producer_epoch=producer_epoch,
+        base_sequence=-1,
+        record_count=count,
     )
-    batch = bytearray(header + records)
+    batch = bytearray(HEADER.pack(*header) + records)
     struct.pack_into(">I", batch, _CRC_AT, calc_crc32c(memoryview(batch)[_CHECKED_FROM:]))
     return bytes(batch)

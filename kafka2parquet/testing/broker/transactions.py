@@ -93,14 +93,18 @@ class TransactionCoordinator:
         """Refuse a producer that is unknown or fenced with a BrokerError."""
         self._find(transactional_id, producer_id, producer_epoch)
 
-    def check_reaches(self, transactional_id: str, topic_partition: TopicPartition) -> None:
-        """Refuse to write where no marker would follow.
+    def check_write(self, transactional_id: str, producer_id: int, producer_epoch: int, target: TopicPartition) -> None:
+        """Refuse records of a fenced producer, and those where no marker would follow.
 
         Raises:
-            BrokerError: the partition was not added to the transaction.
+            BrokerError: the producer is unknown or fenced, or the partition was not added to its transaction.
         """
         transaction = self._transactions.get(transactional_id)
-        if transaction is None or topic_partition not in transaction.partitions:
+        if transaction is None or transaction.producer_id != producer_id:
+            raise BrokerError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+        if transaction.epoch != producer_epoch:
+            raise BrokerError(ErrorCode.INVALID_PRODUCER_EPOCH)
+        if target not in transaction.partitions:
             raise BrokerError(ErrorCode.INVALID_TXN_STATE)
 
     def end(self, transactional_id: str, producer_id: int, producer_epoch: int, *, commit: bool) -> None:
