@@ -1,0 +1,149 @@
+"""A storage in memory that fails and stalls when told to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kafka2parquet.errors import StorageUnavailableError
+from kafka2parquet.parquet.staged import StagedFile
+from kafka2parquet.storage.base import AlreadyExists, Published
+
+Operation = Literal["publish", "read_metadata", "list", "probe"]
+
+
+@attrs.frozen(eq=False)
+class StoredObject:
+    """An object: its bytes, and the metadata that `read_metadata` answers without parsing them."""
+
+    content: bytes = attrs.field(repr=False)
+    metadata: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.define(eq=False)
+class Fault:
+    """What `MemoryStorage.fail` and `block` have planned.
+
+    Attributes:
+        reached: set when a call has come to the fault.
+        released: a call waits for this at the fault before it goes on.
+    """
+
+    operation: Operation
+    key_part: str
+    after_effect: bool
+    error: Exception | None
+    remaining: int
+    reached: threading.Event = attrs.field(factory=threading.Event)
+    released: threading.Event = attrs.field(factory=threading.Event)
+
+    def meets(self, operation: Operation, key: str, after_effect: bool) -> bool:
+        """Whether a call at that point comes to this fault."""
+        return self.remaining > 0 and self.operation == operation and self.after_effect == after_effect and self.key_part in key
+
+    def release(self) -> None:
+        """Let the calls go on that wait at this fault, and all later ones."""
+        self.remaining = 0
+        self.released.set()
+
+
+class MemoryStorage:
+    """A `Storage` in a dictionary. Safe for use from many threads; an object is never replaced by `publish`.
+
+    Attributes:
+        objects: what is visible, by key. Tests may put objects in and take them out.
+        published: key of every object that `publish` made visible, in order.
+        publish_calls: key of every call of `publish`, whatever came of it, in order.
+    """
+
+    def __init__(self, url: str = "memory://test") -> None:
+        self.url = url
+        self.objects: dict[str, StoredObject] = {}
+        self.published: list[str] = []
+        self.publish_calls: list[str] = []
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def fail(
+        self,
+        operation: Operation = "publish",
+        *,
+        key_part: str = "",
+        times: int = 1,
+        after_effect: bool = False,
+        error: Exception | None = None,
+    ) -> Fault:
+        """Let the next `times` calls whose key holds `key_part` raise `error`, by default `StorageUnavailableError`.
+
+        With `after_effect` the call does its work and then raises, as when only the answer is lost.
+        """
+        error = error or StorageUnavailableError(f"{self.url}: {operation} fails as planned")
+        return self._plan(Fault(operation, key_part, after_effect, error, times))
+
+    def block(self, operation: Operation = "publish", *, key_part: str = "", after_effect: bool = False) -> Fault:
+        """Let calls whose key holds `key_part` wait before (or after) their effect until the fault is released."""
+        return self._plan(Fault(operation, key_part, after_effect, None, 1 << 62))
+
+    def _plan(self, fault: Fault) -> Fault:
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def _meet(self, operation: Operation, key: str, *, after_effect: bool) -> None:
+        """Meet the first fault planned for this point, if any: wait for its release, or raise its error."""
+        if not self._faults:
+            return
+        with self._lock:
+            fault = next((fault for fault in self._faults if fault.meets(operation, key, after_effect)), None)
+            if fault is None:
+                return
+            fault.remaining -= 1
+        fault.reached.set()
+        if fault.error is not None:
+            raise fault.error
+        fault.released.wait()
+
+    def publish(self, key: str, file: StagedFile) -> Published | AlreadyExists:
+        """See `Storage.publish`."""
+        with self._lock:
+            self.publish_calls.append(key)
+        self._meet("publish", key, after_effect=False)
+        content = file.content.read_bytes() if isinstance(file.content, Path) else file.content
+        with self._lock:
+            existing = self.objects.get(key)
+            if existing is None:
+                self.objects[key] = StoredObject(content, dict(file.metadata))
+                self.published.append(key)
+        self._meet("publish", key, after_effect=True)
+        return Published() if existing is None else AlreadyExists(existing.metadata or None)
+
+    def read_metadata(self, key: str) -> Mapping[str, str] | None:
+        """See `Storage.read_metadata`."""
+        self._meet("read_metadata", key, after_effect=False)
+        stored = self.objects.get(key)
+        return None if stored is None else stored.metadata
+
+    def list(self, prefix: str) -> Iterable[str]:
+        """See `Storage.list`; what is visible when it is called."""
+        self._meet("list", prefix, after_effect=False)
+        with self._lock:
+            return [key for key in self.objects if key.startswith(prefix)]
+
+    def probe(self, prefix: str) -> None:
+        """See `Storage.probe`; nothing to find out."""
+        self._meet("probe", prefix, after_effect=False)
+
+    def table(self, key: str) -> pa.Table:
+        """The object at `key`, parsed as a Parquet file."""
+        return pq.read_table(pa.BufferReader(self.objects[key].content))
+
+    def rows(self, key: str) -> Sequence[dict[str, Any]]:
+        """The rows of the Parquet file at `key`."""
+        rows: Sequence[dict[str, Any]] = self.table(key).to_pylist()
+        return rows
