@@ -106,7 +106,7 @@ class OpenFlush:
             file.content.append(_take(batch.rows.table, chosen))
             file.last_offset = int(offsets[chosen][-1])
             numbers[code] = file.number
-        changes = np.flatnonzero(np.diff(codes, prefix=-1))
+        changes = np.flatnonzero(np.diff(codes, prepend=-1))
         self._runs.append((offsets[changes].astype(np.int64), numbers[codes[changes]]))
         if not self.rows:
             self._first_timestamp_ms = batch.timestamps_ms[0].as_py()

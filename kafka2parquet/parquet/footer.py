@@ -111,7 +111,7 @@ class Layout:
     @classmethod
     def of(cls, offsets: npt.NDArray[np.int64], files: npt.NDArray[np.int64]) -> Layout:
         """From the file number of each row; `offsets` rise."""
-        first_of_run = np.flatnonzero(np.diff(files, prefix=-1))
+        first_of_run = np.flatnonzero(np.diff(files, prepend=-1))
         return cls(offsets[first_of_run], files[first_of_run])
 
     def files(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -125,7 +125,7 @@ class Layout:
 
     def encode(self) -> str:
         """As text for the footer."""
-        steps = np.diff(self._starts, prefix=0)
+        steps = np.diff(self._starts, prepend=0)
         text = json.dumps(np.column_stack((steps, self._files)).ravel().tolist(), separators=(",", ":"))
         return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
 

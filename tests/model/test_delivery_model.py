@@ -1,0 +1,22 @@
+"""Random troubles against the delivery engine, in memory and by a manual clock."""
+
+from __future__ import annotations
+
+import collections
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.machine import SCENARIOS, DeliveryMachine
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_record_is_in_exactly_one_file(scenario: str) -> None:
+    """Whatever happens in whatever order, nothing is lost, repeated or overwritten, and lag reaches zero."""
+
+    class Machine(DeliveryMachine):
+        scenario_names = (scenario,)
+
+    share = max(1, settings().max_examples // len(SCENARIOS))
+    run_state_machine_as_test(Machine, settings=settings(max_examples=share, stateful_step_count=40, deadline=None))

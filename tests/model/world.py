@@ -1,0 +1,352 @@
+"""A log, a consumer group and a bucket in memory, and members that run the real engine against them.
+
+Nothing runs by itself: a member acts only when it is stepped, and its calls to the store happen only when they are let go. So
+a member that is left alone in the middle of anything is a frozen process, and one that is forgotten is a dead one.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import datetime
+import io
+import random
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kafka2parquet.consumers.base import (
+    Assigned,
+    Assignment,
+    CommitRefused,
+    CommitSucceeded,
+    CommittedOffset,
+    ConsumerEvent,
+    Polled,
+    Revoked,
+)
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet.errors import StorageUnavailableError
+from kafka2parquet.events import BoundaryAdopted, Event, FilePublished, IntentCommitted, OffsetCommitted
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.parquet.staged import StagedFile
+from kafka2parquet.partitioners.base import Partitioner
+from kafka2parquet.records import ConsumedBatch, Converted, Partitioned, PartitionedRows, Rows, Stage, TopicPartition
+from kafka2parquet.rotation.base import FlushStats, RotationPolicy
+from kafka2parquet.storage.base import AlreadyExists, Published
+from kafka2parquet.task import SinkTask
+
+PARTITION = TopicPartition("events", 0)
+CLUSTER, TOPIC_ID = "cluster", "topic-id"
+EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+@attrs.frozen
+class Config:
+    """What a redeployment may change: the folder of each record, the idea of a bad record, and the rotation policy."""
+
+    number: int
+    folders: tuple[int, ...]
+    rejected: frozenset[int]
+    rotation: Callable[[], RotationPolicy]
+
+    def folder(self, offset: int) -> int:
+        return self.folders[offset % len(self.folders)]
+
+
+class World:
+    """All that survives a crash, and the clock."""
+
+    def __init__(self) -> None:
+        self.log_start = 0
+        self.log_end = 0
+        self.gone: set[int] = set()
+        self.committed: CommittedOffset | None = None
+        self.history: list[CommittedOffset] = []
+        self.owner: Member | None = None
+        self.epoch = 0
+        self.now_s = 0.0
+        self.objects: dict[str, tuple[bytes, Mapping[str, str], tuple[int, ...]]] = {}
+        self.rejected: set[int] = set()
+        self.passed: collections.Counter[str] = collections.Counter()
+
+    # ---- clock
+
+    def now(self) -> datetime.datetime:
+        return EPOCH + datetime.timedelta(seconds=self.now_s)
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    # ---- what an oracle asks
+
+    def rows(self) -> collections.Counter[int]:
+        """How often each offset is in the bucket."""
+        count: collections.Counter[int] = collections.Counter()
+        for _, _, offsets in self.objects.values():
+            count.update(offsets)
+        return count
+
+    def readable(self, offset: int) -> bool:
+        return self.log_start <= offset < self.log_end and offset not in self.gone
+
+
+class Member:
+    """A process with one task; Consumer, Storage and Executor of it are this object too."""
+
+    url = "memory://bucket"
+
+    def __init__(self, world: World, config: Config, rng: random.Random) -> None:
+        self.world = world
+        self.config = config
+        self.rng = rng
+        self.events: list[ConsumerEvent] = []
+        self.position: int | None = None
+        self.paused = False
+        self.assignment = Assignment(PARTITION, -1)
+        self.calls: list[tuple[concurrent.futures.Future[Any], Callable[[], Any]]] = []
+        self.crash_before: str | None = None
+        self.crash_after: str | None = None
+        self.fault: str | None = None
+        self.closing = False
+        world.rejected |= config.rejected
+        self.task = SinkTask(
+            consumer=self,
+            converter=ModelConverter(config),
+            partitioner=ModelPartitioner(config),
+            rotation=config.rotation(),
+            storage=self,
+            naming=ObjectNaming(),
+            metadata_columns=MetadataColumns(("offset",)),
+            on_reject="skip",
+            settings=DeliverySettings(on_data_loss="continue"),
+            clock=world,
+            hooks=[self.on_event],
+            executor=self,  # type: ignore[arg-type]  # only submit is used
+        )
+
+    # ---- what the test does to it
+
+    def step(self) -> None:
+        self.task.step(0)
+
+    def let_calls_go(self, count: int | None = None) -> None:
+        """Make calls to the store happen, in any order."""
+        for _ in range(len(self.calls) if count is None else min(count, len(self.calls))):
+            future, function = self.calls.pop(self.rng.randrange(len(self.calls)))
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(function())
+            except Exception as error:
+                future.set_exception(error)
+
+    def take_over(self) -> None:
+        """Become the partition's owner; the owner so far isn't told (that is `rebalance`)."""
+        world = self.world
+        world.epoch += 1
+        world.owner = self
+        self.assignment = Assignment(PARTITION, world.epoch)
+        self.position = None
+        self.paused = False
+        self.events.append(Assigned(self.assignment, world.committed, world.log_start, world.log_end, CLUSTER, TOPIC_ID))
+
+    def give_up(self) -> None:
+        """Be told that the partition is revoked."""
+        self.events.append(Revoked(self.assignment))
+        self.position = None
+        if self.world.owner is self:
+            self.world.owner = None
+
+    def on_event(self, event: Event) -> None:
+        names = {IntentCommitted: "intent", OffsetCommitted: "end", BoundaryAdopted: "adoption"}
+        if isinstance(event, FilePublished):
+            self.passes("anchor" if event.is_anchor else "sibling")
+        elif type(event) in names:
+            self.passes(names[type(event)])
+
+    def passes(self, point: str) -> None:
+        """A named kill point: the moment after an effect."""
+        self.world.passed[point] += 1
+        if self.crash_after == point:
+            self.world.passed[f"killed after {point}"] += 1
+            raise Crash
+
+    # ---- Consumer
+
+    def poll(self, timeout_s: float) -> Polled:
+        if self.closing:  # it waits for what it has begun: time passes, and calls come back
+            self.world.now_s += 0.5
+            self.let_calls_go()
+        events, self.events = self.events, []
+        world = self.world
+        if self.position is None or self.paused or self.position >= world.log_end:
+            return Polled(events)
+        first = self.position
+        end = min(world.log_end, max(first, world.log_start) + self.rng.randint(1, 12))
+        self.position = end
+        offsets = [offset for offset in range(first, end) if world.readable(offset)]
+        return Polled(events, [batch_of(first, end, offsets, world.log_end)])
+
+    def start(self, assignment: Assignment, offset: int) -> None:
+        if assignment == self.assignment:
+            self.position = offset
+
+    def commit(self, assignment: Assignment, offset: int, metadata: str) -> None:
+        world = self.world
+        kind = "intent" if " i " in metadata else "end"
+        if self.crash_before == kind:
+            world.passed[f"killed before {kind}"] += 1
+            raise Crash
+        assert metadata.isascii()
+        assert len(metadata) <= 300
+        mine = world.owner is self and assignment == self.assignment
+        if not mine:
+            self.events.append(CommitRefused(assignment, offset, metadata, "not the owner"))
+            return
+        world.committed = CommittedOffset(offset, metadata)
+        world.history.append(world.committed)
+        self.events.append(CommitSucceeded(assignment, offset, metadata))
+
+    def pause(self, assignment: Assignment) -> None:
+        self.paused = True
+
+    def resume(self, assignment: Assignment) -> None:
+        self.paused = False
+
+    def close(self, timeout_s: float) -> None:
+        if self.world.owner is self:
+            self.world.owner = None
+
+    # ---- Executor
+
+    def submit(self, function: Callable[[], Any]) -> concurrent.futures.Future[Any]:
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self.calls.append((future, function))
+        return future
+
+    # ---- Storage
+
+    def publish(self, key: str, file: StagedFile) -> Published | AlreadyExists:
+        world = self.world
+        fault, self.fault = self.fault, None
+        if fault == "before":
+            raise StorageUnavailableError("refused before it did anything")
+        if key in world.objects:
+            return AlreadyExists(world.objects[key][1])
+        content = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
+        table = pq.read_table(io.BytesIO(content))
+        offsets = tuple(table["_kafka_offset"].to_pylist())
+        assert len(offsets) == file.rows
+        world.objects[key] = (content, file.metadata, offsets)
+        if fault == "after":
+            raise StorageUnavailableError("the answer got lost")
+        return Published()
+
+    def read_metadata(self, key: str) -> Mapping[str, str] | None:
+        found = self.world.objects.get(key)
+        return None if found is None else found[1]
+
+    def list(self, prefix: str) -> Iterable[str]:
+        return [key for key in self.world.objects if key.startswith(prefix)]
+
+    def probe(self, prefix: str) -> None:
+        return None
+
+
+def batch_of(first: int, end: int, offsets: list[int], log_end: int) -> ConsumedBatch:
+    """A batch of records without content."""
+    count = len(offsets)
+    return ConsumedBatch(
+        topic_partition=PARTITION,
+        offsets=pa.array(offsets, pa.int64()),
+        timestamps_ms=pa.array([0] * count, pa.int64()),
+        timestamp_types=pa.array([0] * count, pa.int8()),
+        keys=pa.nulls(count, pa.binary_view()),
+        values=pa.array([b"x"] * count, pa.binary_view()),
+        headers=pa.nulls(count, pa.binary_view()),
+        first_offset=first,
+        next_offset=end,
+        high_watermark=log_end,
+        size_bytes=count,
+    )
+
+
+class ModelConverter(RecordConverter):
+    """Rejects what its configuration says."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def convert(self, batch: ConsumedBatch) -> Converted:
+        rejected = [offset in self._config.rejected for offset in batch.offsets.to_pylist()]
+        rows = Rows(batch, batch.offsets, batch.timestamps_ms, pa.table({"value": batch.values.cast(pa.binary())}))
+        return Converted(
+            rows.filter(pa.array([not reject for reject in rejected])),
+            [batch.reject(row, Stage.DECODE, "bad") for row, reject in enumerate(rejected) if reject],
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        return f"model-{self._config.number}"
+
+
+class ModelPartitioner(Partitioner):
+    """Puts each record where its configuration says."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
+        folders = [self._config.folder(offset) for offset in rows.offsets.to_pylist()]
+        distinct = list(dict.fromkeys(folders))
+        return Partitioned(
+            PartitionedRows(
+                rows,
+                tuple(f"folder={folder}" for folder in distinct),
+                pa.array([distinct.index(folder) for folder in folders], pa.int32()),
+                rows.timestamps_ms,
+            )
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        return f"model-{self._config.number}"
+
+
+class CountRotation(RotationPolicy):
+    """Every so many rows: what a record-count policy does."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+        left = self._rows - stats.rows
+        return left if left <= len(batch) else None
+
+
+class RandomRotation(RotationPolicy):
+    """Cuts anywhere and at any time, as wall clocks, memory pressure and shutdowns do."""
+
+    def __init__(self, rng: random.Random, often: float, after_s: float) -> None:
+        self._rng = rng
+        self._often = often
+        self._after = datetime.timedelta(seconds=after_s)
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+        for row in range(1 if not stats.rows else 0, len(batch)):
+            if self._rng.random() < self._often:
+                return row
+        return None
+
+    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
+        return stats.opened_at + self._after
