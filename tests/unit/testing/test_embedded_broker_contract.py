@@ -1,0 +1,20 @@
+"""The embedded broker keeps the contract that Apache Kafka keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kafka2parquet.testing.broker.broker import EmbeddedBroker
+from tests.support.broker_contract import BrokerContract
+
+
+@pytest.fixture(scope="module")
+def bootstrap() -> Iterator[str]:
+    with EmbeddedBroker() as broker:
+        yield broker.bootstrap
+
+
+class TestEmbeddedBroker(BrokerContract):
+    """See `tests.support.broker_contract`."""
