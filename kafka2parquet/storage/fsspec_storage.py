@@ -1,0 +1,151 @@
+"""Storage on S3, GCS, a local folder or any other store that fsspec knows."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import uuid
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from fsspec import AbstractFileSystem
+
+from kafka2parquet.errors import ConfigurationError, GuaranteeError, StoragePermissionError, StorageUnavailableError
+from kafka2parquet.parquet.staged import StagedFile
+from kafka2parquet.storage.base import AlreadyExists, Published
+from kafka2parquet.storage.footer_metadata import read_footer_metadata
+from kafka2parquet.storage.local import LocalStore
+from kafka2parquet.storage.options import GcsOptions, S3Options
+from kafka2parquet.storage.store import Store
+
+_LOG = logging.getLogger(__name__)
+
+
+class FsspecStorage:
+    """A `Storage` on whatever the URL names.
+
+    | URL                                    | store                                                             |
+    |----------------------------------------|-------------------------------------------------------------------|
+    | `s3://bucket/prefix`                   | Amazon S3 or a compatible one: If-None-Match                       |
+    | `gs://bucket/prefix`                   | Google Cloud Storage: ifGenerationMatch=0                          |
+    | `file:///folder`, `/folder`, `folder`  | a local folder: hard link                                          |
+    | any other of fsspec                    | `pipe_file(mode="create")`, as good as that file system makes it   |
+
+    Building it talks to nobody: the first call does. So it may be built before a fork, and used after it.
+
+    Args:
+        url: root below which all keys lie.
+        options: typed settings of the store. Where they are missing, the store's usual sources hold: environment, shared
+            configuration files, the machine's role.
+        storage_options: further options, handed to s3fs, gcsfs or another fsspec file system as they are. They win.
+
+    Raises:
+        ConfigurationError: nothing can be stored under such a URL, or the options are those of another store.
+    """
+
+    def __init__(self, url: str, options: S3Options | GcsOptions | None = None, **storage_options: Any) -> None:
+        self._url = url.rstrip("/") or "/"
+        self._store = _open_store(url, options, storage_options)
+
+    def __repr__(self) -> str:
+        return f"FsspecStorage({self._url!r})"
+
+    @property
+    def url(self) -> str:
+        """Where the root is."""
+        return self._url
+
+    @property
+    def filesystem(self) -> AbstractFileSystem:
+        """The fsspec file system behind it, for applications that want to read the files."""
+        return self._store.filesystem
+
+    def publish(self, key: str, file: StagedFile) -> Published | AlreadyExists:
+        """See `Storage.publish`."""
+        if self._store.create(key, file.content):
+            return Published()
+        metadata = self.read_metadata(key)
+        if metadata is None:
+            raise StorageUnavailableError(f"{self._url}/{key}: an object stood here and is gone again; trying once more.")
+        return AlreadyExists(metadata or None)
+
+    def read_metadata(self, key: str) -> Mapping[str, str] | None:
+        """See `Storage.read_metadata`. One request, two for a footer of more than 64 KiB."""
+        return read_footer_metadata(lambda length: self._store.read_tail(key, length))
+
+    def list(self, prefix: str) -> Iterable[str]:
+        """See `Storage.list`. Lazy: requests are made, and errors raised, on the way."""
+        return self._store.list(prefix)
+
+    def probe(self, prefix: str) -> None:
+        """See `Storage.probe`.
+
+        Makes one small object named `<prefix>probe-<random>`. It stays where the right to delete is missing; a lifecycle
+        rule on the prefix may remove such objects.
+        """
+        key = f"{prefix}probe-{uuid.uuid4().hex}"
+        try:
+            winner = self._race(key)
+            for in_parts in (False, True):
+                if self._store.create(key, b"a late writer", in_parts=in_parts):
+                    raise self._overwrites()
+            if self._store.read_tail(key, 1024) != winner:
+                raise self._overwrites()
+        finally:
+            with contextlib.suppress(StoragePermissionError, StorageUnavailableError):
+                self._store.delete(key)
+
+    def _race(self, key: str) -> bytes:
+        """Let two writers create the same object at once; what the winner wrote."""
+        contents = (b"one of two writers", b"the other of two writers")
+        with ThreadPoolExecutor(len(contents), "kafka2parquet-probe") as pool:
+            attempts = [pool.submit(self._store.create, key, content) for content in contents]
+        # A loser may be told to try again later instead of being told that it lost.
+        errors = [error for attempt in attempts if (error := attempt.exception()) is not None]
+        winners = [c for c, attempt in zip(contents, attempts, strict=True) if attempt.exception() is None and attempt.result()]
+        for error in errors:
+            if not winners or not isinstance(error, StorageUnavailableError):
+                raise error
+        if len(winners) > 1:
+            raise self._overwrites()
+        if not winners:  # its answer was lost, and the second attempt met the object of the first
+            raise StorageUnavailableError(f"{self._url}: none of two racing writes was told that it had won.")
+        return winners[0]
+
+    def _overwrites(self) -> GuaranteeError:
+        return GuaranteeError(
+            f"{self._url}: the store lets a second write replace the first one, so two owners of a partition could replace each"
+            " other's files. Use a store with conditional writes, or ask for at-least-once delivery."
+        )
+
+
+def _open_store(url: str, options: S3Options | GcsOptions | None, storage_options: dict[str, Any]) -> Store:
+    """The store for a URL. Its client library is imported only when it is needed: s3fs and gcsfs take a second each."""
+    scheme, separator, path = url.partition("://")
+    scheme, path = (scheme.lower(), path) if separator else ("file", url)
+    if "::" in url:
+        raise ConfigurationError(f"{url}: chained fsspec URLs can't keep what publishing promises. Name the store itself.")
+    if scheme == "memory":
+        raise ConfigurationError(f"{url}: what is in memory is not durable. In tests, use MemoryStorage.")
+    for kind, schemes in ((S3Options, ("s3", "s3a")), (GcsOptions, ("gs", "gcs"))):
+        if isinstance(options, kind) and scheme not in schemes:
+            raise ConfigurationError(f"{url}: {kind.__name__} are given, which belong to {schemes[0]}:// URLs.")
+    if scheme in ("file", "local"):
+        return LocalStore(Path(path).absolute())
+    bucket, _, root = path.partition("/")
+    if not bucket:
+        raise ConfigurationError(f"{url}: the name of the bucket is missing after {scheme}://.")
+    root = root.strip("/")
+    if scheme in ("s3", "s3a"):
+        from kafka2parquet.storage.s3 import S3Store
+
+        return S3Store(bucket, root, options if isinstance(options, S3Options) else S3Options(), storage_options)
+    if scheme in ("gs", "gcs"):
+        from kafka2parquet.storage.gcs import GcsStore
+
+        return GcsStore(bucket, root, options if isinstance(options, GcsOptions) else GcsOptions(), storage_options)
+    from kafka2parquet.storage.any_fsspec import AnyFsspecStore
+
+    return AnyFsspecStore(url, storage_options)
