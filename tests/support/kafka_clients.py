@@ -40,12 +40,13 @@ def admin_client(bootstrap: str) -> Iterator[KafkaAdminClient]:
 
 
 def make_topic(bootstrap: str, partitions: int = 1, **configs: str) -> str:
-    """A new topic under a unique name."""
+    """A new topic under a unique name; a broker may take a moment until it knows it."""
     name = unique("topic")
     with admin_client(bootstrap) as admin:
         admin.create_topics(
             [NewTopic(name=name, num_partitions=partitions, replication_factor=1, topic_configs=configs or None)]
         )
+        wait_until(lambda: len(admin.describe_topics([name])[0]["partitions"]) == partitions, "the new topic")
     return name
 
 
