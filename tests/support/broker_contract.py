@@ -33,11 +33,9 @@ from kafka.protocol.consumer import (
     SyncGroupResponse,
 )
 from kafka.protocol.producer import InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse
-from kafka.record.util import calc_crc32c
 from kafka.structs import OffsetAndMetadata
 
 from kafka2parquet.testing.broker.error_codes import ErrorCode
-from kafka2parquet.testing.broker.record_batches import HEADER, BatchHeader, build_batches, read_header
 from tests.support.kafka_clients import (
     LIMIT_S,
     admin_client,
@@ -51,6 +49,7 @@ from tests.support.kafka_clients import (
     wait_until,
 )
 from tests.support.raw_kafka_client import RawKafkaClient
+from tests.support.record_batches import produced_batch
 
 TIME_MS = 1_767_225_600_000
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -101,7 +100,7 @@ class RecordContract:
 
         assert [(offset, b"%d" % offset) for offset in range(4, 10)] == [(m.offset(), m.value()) for m in messages]
 
-    def test_begins_in_the_middle_of_a_batch(self, bootstrap: str) -> None:
+    def test_begins_in_the_middle_of_aproduced_batch(self, bootstrap: str) -> None:
         """A consumer that seeks into a batch gets the records from there on."""
         topic = make_topic(bootstrap)
         fill(bootstrap, topic, [b"%d" % number for number in range(20)], linger_ms=50)
@@ -170,7 +169,7 @@ class RecordContract:
             )
 
             def produce(base_sequence: int) -> tuple[int, int]:
-                return _produce(client, topic, _batch(3, producer.producer_id, producer.producer_epoch, base_sequence))
+                return _produce(client, topic, produced_batch(3, producer.producer_id, producer.producer_epoch, base_sequence))
 
             answers = [produce(0), produce(3), produce(0), produce(7)]
 
@@ -179,7 +178,7 @@ class RecordContract:
     def test_refuses_corrupt_batches(self, bootstrap: str) -> None:
         """A batch whose checksum is wrong doesn't get into the log."""
         topic = make_topic(bootstrap)
-        batch = bytearray(_batch(3))
+        batch = bytearray(produced_batch(3))
         batch[-1] ^= 1
         with RawKafkaClient(bootstrap) as client:
             answer = _produce(client, topic, bytes(batch))
@@ -450,7 +449,7 @@ class TransactionContract:
                 return None if answer.error_code else answer
 
             newer = wait_until(init, "a producer id")
-            batch = _batch(1, newer.producer_id, newer.producer_epoch - 1, 1, transactional=True)
+            batch = produced_batch(1, newer.producer_id, newer.producer_epoch - 1, 1, transactional=True)
             code, _ = _produce(client, topic, batch, transactional_id)
             fill(bootstrap, topic, [b"kept"])
 
@@ -460,25 +459,6 @@ class TransactionContract:
 
 class BrokerContract(RecordContract, TopicContract, GroupContract, TransactionContract):
     """Everything."""
-
-
-def _batch(
-    records: int, producer_id: int = -1, producer_epoch: int = -1, base_sequence: int = -1, *, transactional: bool = False
-) -> bytes:
-    """A record batch of a given producer."""
-    (batch,) = build_batches([b"value"] * records, [TIME_MS] * records)
-    header = read_header(batch)._replace(
-        producer_id=producer_id,
-        producer_epoch=producer_epoch,
-        base_sequence=base_sequence,
-        attributes=0x10 if transactional else 0,
-    )
-    return _with_checksum(header, batch[HEADER.size :])
-
-
-def _with_checksum(header: BatchHeader, records: bytes) -> bytes:
-    crc = calc_crc32c(HEADER.pack(*header)[21:] + records)
-    return HEADER.pack(*header._replace(crc=crc)) + records
 
 
 def _produce(client: RawKafkaClient, topic: str, batch: bytes, transactional_id: str | None = None) -> tuple[int, int]:
