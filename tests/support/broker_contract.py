@@ -207,7 +207,7 @@ class TopicContract:
 
     def test_describes_settings(self, bootstrap: str) -> None:
         """A topic's settings can be read."""
-        topic = make_topic(bootstrap, **{"retention.ms": "1234567"})
+        topic = make_topic(bootstrap, configs={"retention.ms": "1234567"})
         with admin_client(bootstrap) as admin:
             described = admin.describe_configs([ConfigResource("topic", topic)])
 

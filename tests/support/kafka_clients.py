@@ -39,13 +39,11 @@ def admin_client(bootstrap: str) -> Iterator[KafkaAdminClient]:
         client.close()
 
 
-def make_topic(bootstrap: str, partitions: int = 1, **configs: str) -> str:
+def make_topic(bootstrap: str, partitions: int = 1, configs: dict[str, str] | None = None) -> str:
     """A new topic under a unique name; a broker may take a moment until it knows it."""
     name = unique("topic")
     with admin_client(bootstrap) as admin:
-        admin.create_topics(
-            [NewTopic(name=name, num_partitions=partitions, replication_factor=1, topic_configs=configs or None)]
-        )
+        admin.create_topics([NewTopic(name=name, num_partitions=partitions, replication_factor=1, topic_configs=configs)])
         wait_until(lambda: len(admin.describe_topics([name])[0]["partitions"]) == partitions, "the new topic")
     return name
 
@@ -64,8 +62,12 @@ def python_producer(bootstrap: str, **settings: Any) -> Iterator[KafkaProducer]:
 def python_consumer(bootstrap: str, *topics: str, **settings: Any) -> Iterator[KafkaConsumer]:
     """kafka-python's consumer; from the beginning, without automatic commits."""
     defaults = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
-    consumer = KafkaConsumer(*topics, bootstrap_servers=bootstrap, **{**defaults, **settings})
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, **{**defaults, **settings})
     try:
+        if topics:
+            # kafka-python that joins a group before it knows the topic may never get an assignment
+            wait_until(lambda: all(consumer.partitions_for_topic(topic) for topic in topics), "the topics' partitions")
+            consumer.subscribe(topics)
         yield consumer
     finally:
         consumer.close(autocommit=False)

@@ -20,7 +20,7 @@ from kafka2parquet.testing.broker.record_batches import (
 
 
 def decode(batch: bytes) -> list[Any]:
-    reader: Any = MemoryRecords(bytes(batch)).next_batch()
+    reader: Any = MemoryRecords(batch).next_batch()
     assert reader.validate_crc()
     return list(reader)
 
@@ -105,7 +105,7 @@ def test_placing_a_batch_keeps_its_checksum() -> None:
     ((_, batch),) = split_batches(next(build_batches([b"1", b"2"], [0, 0])))
     place(batch, 41)
 
-    assert [41, 42] == [record.offset for record in decode(batch)]
+    assert [41, 42] == [record.offset for record in decode(bytes(batch))]
 
 
 def test_control_batch_is_a_marker() -> None:
