@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import logging
 import os
 import signal
@@ -11,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from kafka2parquet import __version__
 from kafka2parquet.connect.build import build_runner
 from kafka2parquet.connect.check import describe
 from kafka2parquet.connect.config import ConnectConfig
@@ -37,7 +37,7 @@ _LOG = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["demo"]:
         from kafka2parquet import demo  # needs the embedded broker, which nothing else here does
 
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=importlib.metadata.version("kafka2parquet"))
+    parser.add_argument("--version", action="version", version=f"kafka2parquet {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, does in (
         ("run", "run the sink until it is stopped with Ctrl-C or SIGTERM"),

@@ -63,7 +63,7 @@ class TaskRunner:
             progress_interval_s: how often `run` logs a line about the progress, in seconds.
         """
         self._progress_interval_s = progress_interval_s
-        self._drivers = [_Driver(factory, index, self._failed) for index, factory in enumerate(factories)]
+        self._drivers = [_Driver(factory, index, self._end_all) for index, factory in enumerate(factories)]
         self._errors: list[BaseException] = []
         self._started = False
 
@@ -116,19 +116,25 @@ class TaskRunner:
             if passed_s >= self._progress_interval_s:
                 last = self._log_progress(last, passed_s)
                 logged_at = time.monotonic()
-        end = self.progress()
+        end = self.progress
         _LOG.info("Stopped: %d rows committed, %d files, %d records rejected", end.committed_rows, end.files, end.rejected)
 
+    @property
     def progress(self) -> Progress:
         """What was done up to now."""
         return sum((driver.progress for driver in self._drivers), Progress())
 
-    def _failed(self, error: BaseException) -> None:
+    @property
+    def failed(self) -> bool:
+        """Whether a task has failed; `join` raises its error once all are closed."""
+        return bool(self._errors)
+
+    def _end_all(self, error: BaseException) -> None:
         self._errors.append(error)
         self.stop()
 
     def _log_progress(self, last: Progress, passed_s: float) -> Progress:
-        now = self.progress()
+        now = self.progress
         _LOG.info(
             "%d rows committed (%.0f/s), %d files, %d rows open, %d records rejected, lag %d, %d partitions",
             now.committed_rows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 
 import attrs
@@ -138,6 +139,11 @@ class ConnectConfig:
     def partitioner(self) -> PartitionerKind:
         """Which partitioner is asked for."""
         return PartitionerKind.of(self.text("partitioner.class"))
+
+    @property
+    def extractor(self) -> str:
+        """Where a row's time comes from: `Record`, `RecordField`, `Wallclock`, or a name that isn't known."""
+        return re.split(r"[.$]", self.text("timestamp.extractor"))[-1].removesuffix("TimestampExtractor")
 
     @property
     def provider(self) -> str:

@@ -7,14 +7,17 @@ import attrs
 from kafka2parquet.connect.option import Effect, Option, ValueType, at_least, ignored, one_of
 
 _NO_REGISTRY = "no schema registry is asked"
-_IN_PYTHON = "use JsonConverter or StringConverter, or name a RecordConverter of your own as `package.module:Class`"
+_IN_PYTHON = (
+    "use JsonConverter, StringConverter or ByteArrayConverter, or name a RecordConverter of your own as `package.module:Class`"
+)
 
 #: Converters that read values, by the last part of their names.
 CONVERTERS = {
     "StringConverter": "org.apache.kafka.connect.storage.StringConverter",
     "JsonConverter": "org.apache.kafka.connect.json.JsonConverter",
+    "ByteArrayConverter": "org.apache.kafka.connect.converters.ByteArrayConverter",
 }
-_OTHERS = ("Avro", "Protobuf", "JsonSchema", "ByteArray", "Boolean", "Double", "Float", "Integer", "Long", "Short")
+_OTHERS = ("Avro", "Protobuf", "JsonSchema", "Boolean", "Double", "Float", "Integer", "Long", "Short")
 REFUSED_CONVERTERS = {f"{name}Converter": _IN_PYTHON for name in _OTHERS}
 
 _SUB_OPTIONS = (

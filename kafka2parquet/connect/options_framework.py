@@ -73,7 +73,7 @@ FRAMEWORK_OPTIONS = (
         "value.converter",
         ValueType.CLASS,
         None,
-        "Class that reads the record values: JsonConverter, StringConverter, or a Python class as `package.module:Class`.",
+        "Class that reads the record values: JSON, text, bytes, or a Python class as `package.module:Class`.",
         choices=tuple(CONVERTERS.values()),
         refused=REFUSED_CONVERTERS,
     ),

@@ -40,13 +40,7 @@ class WorkerConfig:
             ConfigurationError: with all problems.
         """
         given = {"bootstrap.servers": self.bootstrap_servers, "group.id": f"connect-{config.name}"}
-        settings = consumer_settings({**given, **self.consumer, **config.below("consumer.override.")})
-        if not settings.bootstrap_servers:
-            raise ConfigurationError(
-                "bootstrap.servers is not set. Name some brokers in the worker's properties (--worker FILE) or with "
-                "--bootstrap-server HOST:PORT."
-            )
-        return settings
+        return consumer_settings({**given, **self.consumer, **config.below("consumer.override.")})
 
 
 def load_worker_config(

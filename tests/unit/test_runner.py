@@ -85,6 +85,7 @@ def test_first_failure_stops_the_others_and_is_raised():
     runner = TaskRunner(scripts.factories())
     with pytest.raises(ValueError, match="no") as caught:
         runner.run()
+    assert runner.failed
     assert error is caught.value
     assert [[False], [True]] == sorted(task.closed for task in scripts.tasks)
 
@@ -118,7 +119,7 @@ def test_progress_is_the_sum_over_tasks():
     scripts.wait_until_drained()
     runner.stop()
     runner.join(10)
-    assert Progress(records=30, committed_rows=10, files=2, file_bytes=200) == attrs.evolve(runner.progress(), lag=0)
+    assert Progress(records=30, committed_rows=10, files=2, file_bytes=200) == attrs.evolve(runner.progress, lag=0)
 
 
 def test_start_twice_is_refused():

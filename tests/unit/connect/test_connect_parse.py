@@ -148,7 +148,8 @@ def test_other_output_format_is_refused():
     validation = validate(_changed({"format.class": "io.confluent.connect.s3.format.avro.AvroFormat"}))
     assert validation.is_valid
     assert [
-        "format.class=io.confluent.connect.s3.format.avro.AvroFormat is not supported. Only Parquet is written: use ParquetFormat."
+        "format.class=io.confluent.connect.s3.format.avro.AvroFormat is not supported. "
+        "Only Parquet is written: use ParquetFormat."
     ] == [str(problem) for problem in validation.problems]
 
 
@@ -189,8 +190,8 @@ def test_unknown_connector_names_the_known_ones():
         ),
         (
             {"parquet.codec": "SNAPPY"},
-            "Invalid value SNAPPY for configuration parquet.codec: String must be one of: none, snappy, gzip, lzo, brotli, lz4, "
-            "zstd, lz4_raw.",
+            "Invalid value SNAPPY for configuration parquet.codec: String must be one of: none, snappy, gzip, "
+            "lzo, brotli, lz4, zstd, lz4_raw.",
         ),
         (
             {"aws.access.key.id": "AKIA"},
@@ -207,13 +208,13 @@ def test_unknown_connector_names_the_known_ones():
         ),
         (
             {"value.converter": "org.apache.kafka.connect.json.JsonConverter"},
-            "value.converter.schemas.enable=true, its default, is not supported: messages with schema and payload can't be read. "
-            "Set it to false; each message is then a row as it stands.",
+            "value.converter.schemas.enable=true, its default, is not supported: messages with schema and payload can't be "
+            "read. Set it to false; each message is then a row as it stands.",
         ),
         (
             {"value.converter": "io.confluent.connect.avro.AvroConverter"},
-            "value.converter=io.confluent.connect.avro.AvroConverter is not supported. Use JsonConverter or StringConverter, or "
-            "name a RecordConverter of your own as `package.module:Class`.",
+            "value.converter=io.confluent.connect.avro.AvroConverter is not supported. Use JsonConverter, "
+            "StringConverter or ByteArrayConverter, or name a RecordConverter of your own as `package.module:Class`.",
         ),
         (
             {"partitioner.class": "com.example.Mine"},
@@ -222,8 +223,8 @@ def test_unknown_connector_names_the_known_ones():
         ),
         (
             {"partitioner.class": "collections:OrderedDict"},
-            "Invalid value collections:OrderedDict for configuration partitioner.class: collections:OrderedDict is not a subclass "
-            "of Partitioner.",
+            "Invalid value collections:OrderedDict for configuration partitioner.class: collections:OrderedDict is not a "
+            "subclass of Partitioner.",
         ),
         (
             HOURLY | {"path.format": ""},
@@ -241,8 +242,8 @@ def test_unknown_connector_names_the_known_ones():
         ),
         (
             HOURLY | {"timestamp.extractor": "record"},
-            "timestamp.extractor: Invalid timestamp extractor: record. Use Record, RecordField or Wallclock; for a time of your "
-            "own, write a Partitioner in Python.",
+            "timestamp.extractor: Invalid timestamp extractor: record. Use Record, RecordField or Wallclock; for a "
+            "time of your own, write a Partitioner in Python.",
         ),
     ],
 )

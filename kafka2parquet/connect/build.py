@@ -1,0 +1,190 @@
+"""From a configuration to tasks that run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar, cast
+
+import attrs
+
+from kafka2parquet.clock import Clock
+from kafka2parquet.connect import parts
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.consumer_settings import ConsumerSettings
+from kafka2parquet.connect.parse import load_connect_config
+from kafka2parquet.connect.storage import make_storage
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.delivery.budget import MemoryBudget
+from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.events import Hook
+from kafka2parquet.runner import TaskRunner
+from kafka2parquet.storage.base import Storage
+from kafka2parquet.task import SinkTask
+
+T = TypeVar("T")
+
+NO_BROKERS = (
+    "bootstrap.servers is not set. Name some brokers in the worker's properties (--worker FILE) or with "
+    "--bootstrap-server HOST:PORT."
+)
+
+
+@attrs.frozen(eq=False)
+class TaskPlan:
+    """Everything that is known before a task is made, and what the tasks of one process share.
+
+    Attributes:
+        config: the configuration, with the worker's converter where it has none.
+        consumer: settings of the consumers.
+        storage: where files go.
+        budget: the memory limit of all tasks together.
+        converter: of the values; its learned schema is the same for all tasks.
+    """
+
+    config: ConnectConfig
+    consumer: ConsumerSettings
+    storage: Storage
+    budget: MemoryBudget
+    converter: RecordConverter
+
+    @classmethod
+    def of(cls, config: ConnectConfig, worker: WorkerConfig, *, brokers_needed: bool = True) -> TaskPlan:
+        """Work out what tasks need. Nothing is connected.
+
+        Args:
+            config: of the connector.
+            worker: brokers, security, defaults.
+            brokers_needed: whether it is a problem if no brokers are named.
+
+        Raises:
+            ConfigurationError: with all problems of connector and worker together.
+        """
+        problems: list[str] = []
+
+        def collect(make: Callable[[], T]) -> T | None:
+            try:
+                return make()
+            except ConfigurationError as error:
+                problems.extend(error.problems)
+                return None
+
+        complete = collect(lambda: with_worker_converter(config, worker)) or config
+        consumer = collect(lambda: worker.consumer_for(complete))
+        if brokers_needed and consumer is not None and not consumer.bootstrap_servers:
+            problems.append(NO_BROKERS)
+        storage = collect(lambda: make_storage(complete, worker.endpoint_url))
+        converter = collect(lambda: parts.make_converter(complete)) if complete.text("value.converter") else None
+        collect(lambda: parts.make_rotation(complete, parts.make_partitioner(complete)))
+        if consumer is None or storage is None or converter is None or problems:
+            raise ConfigurationError(problems)
+        budget = MemoryBudget(complete.number("kafka2parquet.memory.bytes"))
+        return cls(complete, consumer, storage, budget, converter)
+
+    def task(self, index: int = 0, hooks: Sequence[Hook] = (), clock: Clock | None = None) -> SinkTask:
+        """Make the task with this index, counted from 0."""
+        config = self.config
+        partitioner = parts.make_partitioner(config)
+        return SinkTask(
+            consumer=self._consumer(index),
+            converter=self.converter,
+            partitioner=partitioner,
+            rotation=parts.make_rotation(config, partitioner),
+            storage=self.storage,
+            naming=parts.make_naming(config),
+            writer=parts.make_writer(config),
+            metadata_columns=parts.make_metadata_columns(config),
+            on_reject="skip" if config.text("errors.tolerance") == "all" else "fail",
+            on_tombstone="ignore" if config.text("behavior.on.null.values").lower() == "ignore" else "fail",
+            delivery=cast(Literal["exactly_once", "at_least_once"], config.text("kafka2parquet.delivery")),
+            settings=DeliverySettings(
+                first_start=cast(Literal["earliest", "latest"], self.consumer.first_start),
+                on_data_loss=cast(Literal["stop", "continue"], config.text("kafka2parquet.on.data.loss")),
+            ),
+            budget=self.budget,
+            clock=clock,
+            hooks=hooks,
+        )
+
+    def _consumer(self, index: int) -> KafkaPythonConsumer:
+        name = self.config.name
+        instance = self.consumer.group_instance_id or self.config.text("kafka2parquet.group.instance.id")
+        return KafkaPythonConsumer(
+            bootstrap_servers=self.consumer.bootstrap_servers,
+            group_id=self.consumer.group_id,
+            topics=self.config.items("topics"),
+            topics_pattern=self.config.text("topics.regex") or None,
+            group_instance_id=f"{instance}-{index}" if instance else None,
+            client_settings={"client_id": f"connector-consumer-{name}-{index}", **self.consumer.client_settings},
+        )
+
+
+def build_task(
+    config: ConnectConfig,
+    worker: WorkerConfig,
+    *,
+    task_index: int = 0,
+    shared: TaskPlan | None = None,
+    hooks: Sequence[Hook] = (),
+    clock: Clock | None = None,
+) -> SinkTask:
+    """Make one task from a configuration. Nothing is connected before its first step.
+
+    Args:
+        config: of the connector.
+        worker: brokers, security, defaults.
+        task_index: number of the task, counted from 0.
+        shared: what it shares with the other tasks of the process, `TaskPlan.of(config, worker)`; by default nothing.
+        hooks: told of everything that happens.
+        clock: for tests.
+
+    Raises:
+        ConfigurationError: with all problems of connector and worker together.
+    """
+    plan = shared if shared is not None else TaskPlan.of(config, worker)
+    return plan.task(task_index, hooks, clock)
+
+
+def build_runner(
+    config: ConnectConfig, worker: WorkerConfig, *, hooks: Sequence[Hook] = (), progress_interval_s: float = 10.0
+) -> TaskRunner:
+    """Make a runner of `tasks.max` tasks, which share the memory budget, the storage and the learned schema.
+
+    Args:
+        config: of the connector.
+        worker: brokers, security, defaults.
+        hooks: told of everything that happens, on the threads of the tasks.
+        progress_interval_s: how often the runner logs its progress, in seconds.
+
+    Raises:
+        ConfigurationError: with all problems of connector and worker together.
+    """
+    plan = TaskPlan.of(config, worker)
+
+    def make(index: int, of_runner: Sequence[Hook]) -> SinkTask:
+        return plan.task(index, (*of_runner, *hooks))
+
+    factories = [functools.partial(make, index) for index in range(config.tasks_max)]
+    return TaskRunner(factories, progress_interval_s=progress_interval_s)
+
+
+def with_worker_converter(config: ConnectConfig, worker: WorkerConfig) -> ConnectConfig:
+    """The configuration, with the worker's converter of values where it names none, as in Connect.
+
+    Raises:
+        ConfigurationError: neither names one, or the worker's can't be used.
+    """
+    if config.text("value.converter"):
+        return config
+    converter = {name: text for name, text in worker.converters.items() if name.startswith("value.converter")}
+    if not converter.get("value.converter"):
+        raise ConfigurationError(
+            "value.converter is set neither here nor in the worker's properties. Set it to "
+            "org.apache.kafka.connect.json.JsonConverter, with value.converter.schemas.enable=false, or to "
+            "org.apache.kafka.connect.storage.StringConverter."
+        )
+    own = {name: text for name, text in config.given.items() if not name.startswith("value.converter")}
+    return load_connect_config({**own, **converter})

@@ -1,0 +1,184 @@
+"""What a configuration will do, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from kafka2parquet.clock import SystemClock
+from kafka2parquet.connect.build import NO_BROKERS, TaskPlan
+from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
+from kafka2parquet.connect.lint import lint_path_format
+from kafka2parquet.connect.option import simple_name
+from kafka2parquet.connect.parts import make_naming, make_partitioner
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.partitioners.timestamps import RecordTimestamp
+from kafka2parquet.records import ConsumedBatch, Rows, TopicPartition
+
+#: 2026-01-31 13:37 UTC: a moment that shows what each letter of a pattern prints.
+_EXAMPLE_MS = 1_769_866_620_000
+_UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond"))
+
+
+def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
+    """What the configuration will do: a text for people, with what is probably not meant so at its end.
+
+    Nothing is connected. Brokers may be missing from `worker`.
+
+    Raises:
+        ConfigurationError: it can't run with this worker; with all problems.
+    """
+    plan = TaskPlan.of(config, worker, brokers_needed=False)
+    config = plan.config
+    paragraphs = [
+        f"{config.name}: from Kafka to {plan.storage.url}",
+        "\n".join(_reading(plan)),
+        "\n".join(_rows(config)),
+        "\n".join(_folders(config)),
+        "\n".join(_rotation(config)),
+        "\n".join(_delivery(config)),
+    ]
+    for title, findings in (
+        ("Look at this:", (*config.warnings, *_path_warnings(config))),
+        ("Good to know:", (*config.notes, *plan.consumer.notes, *_folder_change_notes(config), *_broker_notes(plan))),
+    ):
+        if findings:
+            paragraphs.append("\n".join([title, *(f"- {finding}" for finding in findings)]))
+    return "\n\n".join(paragraphs)
+
+
+def duration(milliseconds: int) -> str:
+    """A duration in its largest whole unit, such as `1 hour`."""
+    unit_ms, unit = next(unit for unit in _UNITS if milliseconds % unit[0] == 0)
+    return _count(milliseconds // unit_ms, unit)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _reading(plan: TaskPlan) -> Iterator[str]:
+    config = plan.config
+    topics = config.items("topics")
+    if topics:
+        what = f"the topic{'s' if len(topics) > 1 else ''} {', '.join(topics)}"
+    else:
+        what = f"all topics whose names match {config.text('topics.regex')}, also those that are created later,"
+    yield f"{_count(config.tasks_max, 'task')} will read {what} as members of the consumer group {plan.consumer.group_id}."
+    yield f"A partition for which the group has no committed offset is read from its {plan.consumer.first_start} record on."
+
+
+def _folder_change_notes(config: ConnectConfig) -> tuple[str, ...]:
+    rotates = config.partitioner.time_based and config.number("rotate.interval.ms") > 0
+    if not rotates or not config.flag("rotate.file.on.partition.change"):
+        return ()
+    return (
+        "Where records are not in the order of their times, each change between folders closes files, as in Connect, and makes "
+        "small ones. rotate.file.on.partition.change=false keeps several folders open instead.",
+    )
+
+
+def _broker_notes(plan: TaskPlan) -> tuple[str, ...]:
+    return () if plan.consumer.bootstrap_servers else (f"To run it, brokers are needed: {NO_BROKERS}",)
+
+
+def _rows(config: ConnectConfig) -> Iterator[str]:
+    converter = simple_name(config.text("value.converter"))
+    if converter.startswith("Json"):
+        yield "Each value has to be a JSON object and becomes a row; columns are learned from the records, and only ever added."
+    elif converter.startswith("String"):
+        yield "Each value becomes a row with one column of text."
+    elif converter.startswith("ByteArray"):
+        yield "Each value becomes a row with one column of bytes."
+    else:
+        yield f"Each value becomes a row as {converter} makes it."
+    columns = config.items("kafka2parquet.metadata.columns")
+    yield (
+        f"The columns {', '.join(f'_kafka_{name}' for name in columns)} are added."
+        if columns
+        else "Keys and headers are not written."
+    )
+    for what, is_left_out in (
+        ("A record without value (tombstone)", config.text("behavior.on.null.values").lower() == "ignore"),
+        ("A record that can't be read", config.text("errors.tolerance") == "all"),
+    ):
+        yield f"{what} is left out." if is_left_out else f"{what} ends the task with an error; nothing is lost."
+
+
+def _folders(config: ConnectConfig) -> Iterator[str]:
+    kind = config.partitioner
+    if kind.time_based:
+        length_ms = {PartitionerKind.HOURLY: 3_600_000, PartitionerKind.DAILY: 86_400_000}.get(
+            kind, config.number("partition.duration.ms")
+        )
+        source = {
+            "Record": "the timestamp of its record",
+            "RecordField": f"its field {config.text('timestamp.field')}",
+            "Wallclock": "the clock at which its flush was opened",
+        }[config.extractor]
+        steps = f"in steps of {duration(length_ms)} in the time zone {config.text('timezone')}"
+        yield f"A row's folder is given by {source}, {steps}."
+    elif kind is PartitionerKind.FIELD:
+        yield f"A row's folder is given by the values of {', '.join(config.items('partition.field.name'))}."
+    elif kind is PartitionerKind.CUSTOM:
+        yield f"A row's folder is given by {config.text('partitioner.class')}."
+    else:
+        yield "A row's folder is given by its Kafka partition."
+    folder = _example_folder(config)
+    topic = next(iter(config.items("topics")), "my-topic")
+    key = make_naming(config).key(topic, 0, folder, 0)
+    when = " of 2026-01-31 13:37 UTC" if kind.time_based else ""
+    yield f"A file whose first record is offset 0 of partition 0{when} is called"
+    yield f"{config.destination.rstrip('/')}/{key}"
+
+
+def _example_folder(config: ConnectConfig) -> str:
+    """The encoded partition of an example record."""
+    if config.partitioner is PartitionerKind.FIELD:
+        delimiter = config.text("directory.delim")
+        return delimiter.join(f"{name}=…" for name in config.items("partition.field.name"))
+    if config.partitioner is PartitionerKind.CUSTOM:
+        return "…"
+    number, none = pa.array([0], pa.int64()), pa.nulls(1, pa.binary_view())
+    time = pa.array([_EXAMPLE_MS], pa.int64())
+    batch = ConsumedBatch(
+        TopicPartition("", 0), number, time, pa.array([0], pa.int8()), none, none, none, first_offset=0, next_offset=1
+    )
+    rows = Rows(batch, number, time, pa.table({"value": [None]}))
+    partitioned = make_partitioner(config, RecordTimestamp()).partition(rows, SystemClock().now())
+    return partitioned.rows.encoded_partitions[0]
+
+
+def _rotation(config: ConnectConfig) -> Iterator[str]:
+    interval_ms, schedule_ms = config.number("rotate.interval.ms"), config.number("rotate.schedule.interval.ms")
+    yield "The open files of a topic-partition are closed and published together, whichever comes first:"
+    yield f"- after {_count(max(1, config.number('flush.size')), 'row')}, over all its folders"
+    if interval_ms > 0 and config.partitioner.time_based:
+        yield f"- when the times of its rows span {duration(interval_ms)}, or when it has been quiet for so long"
+        if config.flag("rotate.file.on.partition.change"):
+            yield "- when a row belongs to another folder than the row before it"
+    if schedule_ms > 0:
+        yield f"- by the clock, every {duration(schedule_ms)} counted from midnight in {config.text('timezone')}"
+    if config.number("partitioner.max.open.files") >= 0:
+        yield f"- before more than {_count(config.number('partitioner.max.open.files'), 'file')} would be open"
+    if config.number("kafka2parquet.target.file.bytes") > 0:
+        yield f"- when its files have about {config.number('kafka2parquet.target.file.bytes'):,} bytes"
+    yield "- on an orderly stop"
+
+
+def _delivery(config: ConnectConfig) -> Iterator[str]:
+    if config.text("kafka2parquet.delivery") == "exactly_once":
+        yield "Every record will be in exactly one file, whatever crashes, rebalances or rotates (exactly once)."
+        yield "A store that can't give that is refused at the start."
+    else:
+        yield "No record will be lost (at least once)."
+        yield "One may be written twice where the store can't create objects without replacing others."
+    yield "A file becomes visible whole, is never replaced, and the offset is committed after it."
+    yield f"All tasks together buffer at most {config.number('kafka2parquet.memory.bytes') >> 20} MiB; beyond, partitions wait."
+
+
+def _path_warnings(config: ConnectConfig) -> tuple[str, ...]:
+    if config.partitioner is not PartitionerKind.TIME_BASED:
+        return ()
+    return lint_path_format(config.text("path.format"), config.number("partition.duration.ms"))

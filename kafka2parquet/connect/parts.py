@@ -1,0 +1,134 @@
+"""The parts of a task, each made from the properties that concern it."""
+
+from __future__ import annotations
+
+import datetime
+from typing import cast
+
+from kafka2parquet.connect.classes import is_python_path, load_class
+from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
+from kafka2parquet.connect.option import simple_name
+from kafka2parquet.connect.options_own import METADATA_COLUMNS
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.json import JsonConverter
+from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.parquet.writer import ParquetWriter
+from kafka2parquet.partitioners.base import Partitioner
+from kafka2parquet.partitioners.default import DefaultPartitioner
+from kafka2parquet.partitioners.field import FieldPartitioner
+from kafka2parquet.partitioners.time import DailyPartitioner, HourlyPartitioner, TimeBasedPartitioner
+from kafka2parquet.partitioners.timestamps import (
+    RecordFieldTimestamp,
+    RecordTimestamp,
+    TimestampExtractor,
+    WallclockTimestamp,
+)
+from kafka2parquet.rotation.base import RotationPolicy
+from kafka2parquet.rotation.policies import (
+    CompressedBytesRotation,
+    EncodedPartitionRotation,
+    FirstOf,
+    MaxOpenFilesRotation,
+    RecordCountRotation,
+    RecordTimeRotation,
+    ScheduledRotation,
+)
+
+
+def make_converter(config: ConnectConfig) -> RecordConverter:
+    """The converter that `value.converter` names."""
+    class_name = config.text("value.converter")
+    if is_python_path(class_name):
+        return cast(RecordConverter, load_class(class_name, RecordConverter)(config.given))
+    name = simple_name(class_name).removesuffix("Converter")
+    if name == "Json":
+        return JsonConverter()
+    if name == "ByteArray":
+        return ByteArrayConverter()
+    return StringConverter(encoding=config.text("value.converter.converter.encoding"))
+
+
+def make_partitioner(config: ConnectConfig, extractor: TimestampExtractor | None = None) -> Partitioner:
+    """The partitioner that `partitioner.class` names; with another source of time where `extractor` is given."""
+    kind = config.partitioner
+    if kind is PartitionerKind.CUSTOM:
+        return cast(Partitioner, load_class(config.text("partitioner.class"), Partitioner)(config.given))
+    if kind is PartitionerKind.DEFAULT:
+        return DefaultPartitioner()
+    if kind is PartitionerKind.FIELD:
+        return FieldPartitioner(config.items("partition.field.name"), directory_delimiter=config.text("directory.delim"))
+    zone = {
+        "timezone": config.text("timezone"),
+        "locale": config.text("locale"),
+        "timestamp": extractor or make_extractor(config),
+    }
+    if kind is PartitionerKind.HOURLY:
+        return HourlyPartitioner(**zone)
+    if kind is PartitionerKind.DAILY:
+        return DailyPartitioner(**zone)
+    return TimeBasedPartitioner(
+        path_format=config.text("path.format"),
+        partition_duration=_milliseconds(config, "partition.duration.ms"),
+        **zone,
+    )
+
+
+def make_extractor(config: ConnectConfig) -> TimestampExtractor:
+    """Where a row's time comes from."""
+    name = config.extractor
+    if name == "Wallclock":
+        return WallclockTimestamp()
+    if name == "RecordField":
+        return RecordFieldTimestamp(config.text("timestamp.field"))
+    return RecordTimestamp()
+
+
+def make_rotation(config: ConnectConfig, partitioner: Partitioner) -> RotationPolicy:
+    """All rules that end a flush; whichever comes first."""
+    policies: list[RotationPolicy] = []
+    if partitioner.time_based and config.number("rotate.interval.ms") > 0:
+        if config.flag("rotate.file.on.partition.change"):
+            policies.append(EncodedPartitionRotation())
+        policies.append(RecordTimeRotation(_milliseconds(config, "rotate.interval.ms")))
+    if config.number("rotate.schedule.interval.ms") > 0:
+        policies.append(
+            ScheduledRotation(_milliseconds(config, "rotate.schedule.interval.ms"), timezone=config.text("timezone"))
+        )
+    if config.number("partitioner.max.open.files") >= 0:
+        policies.append(MaxOpenFilesRotation(config.number("partitioner.max.open.files")))
+    if config.number("kafka2parquet.target.file.bytes") > 0:
+        policies.append(CompressedBytesRotation(config.number("kafka2parquet.target.file.bytes")))
+    policies.append(RecordCountRotation(max(1, config.number("flush.size"))))
+    return FirstOf(*policies)
+
+
+def make_naming(config: ConnectConfig) -> ObjectNaming:
+    """How objects are called."""
+    return ObjectNaming(
+        topics_dir=config.text("topics.dir"),
+        directory_delimiter=config.text("directory.delim"),
+        file_delimiter=config.text("file.delim"),
+        zero_pad_width=config.number("filename.offset.zero.pad.width"),
+        compression=config.text("parquet.codec"),
+    )
+
+
+def make_writer(config: ConnectConfig) -> ParquetWriter:
+    """How files are written."""
+    return ParquetWriter(
+        compression=config.text("parquet.codec"),
+        row_group_bytes=config.number("kafka2parquet.row.group.bytes"),
+        staging_directory=config.text("kafka2parquet.staging.dir") or None,
+    )
+
+
+def make_metadata_columns(config: ConnectConfig) -> MetadataColumns:
+    """Columns that are added to each row; none, unless they are asked for."""
+    wanted = config.items("kafka2parquet.metadata.columns")
+    return MetadataColumns(**{name: name in wanted for name in METADATA_COLUMNS})
+
+
+def _milliseconds(config: ConnectConfig, name: str) -> datetime.timedelta:
+    return datetime.timedelta(milliseconds=config.number(name))
