@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,8 @@ from kafka2parquet.storage.local import LocalStore
 from kafka2parquet.storage.options import GcsOptions, S3Options
 from kafka2parquet.storage.store import Store
 
-_LOG = logging.getLogger(__name__)
+_S3_SCHEMES = ("s3", "s3a")
+_GCS_SCHEMES = ("gs", "gcs")
 
 
 class FsspecStorage:
@@ -129,23 +129,23 @@ def _open_store(url: str, options: S3Options | GcsOptions | None, storage_option
         raise ConfigurationError(f"{url}: chained fsspec URLs can't keep what publishing promises. Name the store itself.")
     if scheme == "memory":
         raise ConfigurationError(f"{url}: what is in memory is not durable. In tests, use MemoryStorage.")
-    for kind, schemes in ((S3Options, ("s3", "s3a")), (GcsOptions, ("gs", "gcs"))):
+    for kind, schemes in ((S3Options, _S3_SCHEMES), (GcsOptions, _GCS_SCHEMES)):
         if isinstance(options, kind) and scheme not in schemes:
             raise ConfigurationError(f"{url}: {kind.__name__} are given, which belong to {schemes[0]}:// URLs.")
     if scheme in ("file", "local"):
         return LocalStore(Path(path).absolute())
     bucket, _, root = path.partition("/")
-    if not bucket:
-        raise ConfigurationError(f"{url}: the name of the bucket is missing after {scheme}://.")
     root = root.strip("/")
-    if scheme in ("s3", "s3a"):
+    if scheme in (*_S3_SCHEMES, *_GCS_SCHEMES) and not bucket:
+        raise ConfigurationError(f"{url}: the name of the bucket is missing after {scheme}://.")
+    if scheme in _S3_SCHEMES:
         from kafka2parquet.storage.s3 import S3Store
 
         return S3Store(bucket, root, options if isinstance(options, S3Options) else S3Options(), storage_options)
-    if scheme in ("gs", "gcs"):
+    if scheme in _GCS_SCHEMES:
         from kafka2parquet.storage.gcs import GcsStore
 
         return GcsStore(bucket, root, options if isinstance(options, GcsOptions) else GcsOptions(), storage_options)
     from kafka2parquet.storage.any_fsspec import AnyFsspecStore
 
-    return AnyFsspecStore(url, storage_options)
+    return AnyFsspecStore.open(url, storage_options)

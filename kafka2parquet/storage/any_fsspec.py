@@ -1,0 +1,112 @@
+"""Any store that fsspec knows and we don't.
+
+An object is created by `pipe_file(mode="create")`. Whether that is atomic, and whether it refuses to replace an object, is up
+to the file system: the probe finds out about the second. Object stores such as Azure's keep both; file servers that write
+straight to the final name, such as SFTP, don't keep the first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec import AbstractFileSystem
+
+from kafka2parquet.errors import ConfigurationError, GuaranteeError, StoragePermissionError, StorageUnavailableError
+from kafka2parquet.storage.staged_content import read_part, size_of
+
+
+class AnyFsspecStore:
+    """A `Store` on an fsspec file system.
+
+    Args:
+        filesystem: the file system, its cache of listings switched off.
+        root: path of the root on it.
+    """
+
+    def __init__(self, filesystem: AbstractFileSystem, root: str) -> None:
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+
+    @classmethod
+    def open(cls, url: str, storage_options: Mapping[str, Any]) -> AnyFsspecStore:
+        """The store at an fsspec URL.
+
+        Raises:
+            ConfigurationError: fsspec doesn't know such URLs, or lacks a package or an option for them.
+        """
+        try:
+            filesystem, root = fsspec.core.url_to_fs(
+                url, **{"skip_instance_cache": True, "use_listings_cache": False, **storage_options}
+            )
+        except (ImportError, TypeError, ValueError) as error:
+            raise ConfigurationError(f"{url}: {error}") from error
+        return cls(filesystem, root)
+
+    @property
+    def filesystem(self) -> AbstractFileSystem:
+        """The file system."""
+        return self._filesystem
+
+    def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
+        """See `Store.create`. Holds the whole file in memory, so that it goes up in one call."""
+        path = self._path(key)
+        body = read_part(content, 0, size_of(content))
+        with self._mapped(path):
+            try:
+                self._filesystem.pipe_file(path, body, mode="create")
+            except FileExistsError:
+                return False
+            except (NotImplementedError, TypeError, ValueError) as error:
+                raise GuaranteeError(
+                    f"{path}: fsspec's {type(self._filesystem).__name__} can't create an object only where none stands: {error}"
+                ) from error
+        return True
+
+    def read_tail(self, key: str, length: int) -> bytes | None:
+        """See `Store.read_tail`."""
+        path = self._path(key)
+        with self._mapped(path):
+            try:
+                tail: bytes = self._filesystem.cat_file(path, start=-length)
+            except FileNotFoundError:
+                return None
+            return tail
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `Store.list`."""
+        folder = self._path(prefix.rpartition("/")[0])
+        with self._mapped(folder):
+            self._filesystem.invalidate_cache()
+            try:
+                paths = self._filesystem.find(folder)
+            except FileNotFoundError:
+                return
+        for path in paths:
+            key = path.removeprefix(self._root).lstrip("/")
+            if key.startswith(prefix):
+                yield key
+
+    def delete(self, key: str) -> None:
+        """See `Store.delete`."""
+        path = self._path(key)
+        with self._mapped(path), contextlib.suppress(FileNotFoundError):
+            self._filesystem.rm_file(path)
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{key}" if key else self._root
+
+    @contextlib.contextmanager
+    def _mapped(self, path: str) -> Iterator[None]:
+        """Raise our error instead of the file system's. What its library means by others can't be known: tried again."""
+        try:
+            yield
+        except GuaranteeError:
+            raise
+        except PermissionError as error:
+            raise StoragePermissionError(f"{path}: {error}") from error
+        except Exception as error:
+            raise StorageUnavailableError(f"{path}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,189 @@
+"""Errors of s3fs, botocore and S3, as ours.
+
+s3fs turns the answers of S3 into exceptions of Python and loses much on the way (a 412 may become any `OSError`), so what
+counts is botocore's own exception, which it keeps as the cause.
+(https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import botocore.exceptions as boto
+
+from kafka2parquet.errors import (
+    BucketNotFoundError,
+    ConfigurationError,
+    GuaranteeError,
+    Kafka2ParquetError,
+    StorageAuthenticationError,
+    StoragePermissionError,
+    StorageUnavailableError,
+)
+
+
+class ObjectExistsError(Exception):
+    """An object stands at the key."""
+
+
+class NoSuchObjectError(Exception):
+    """There is no such object."""
+
+
+class EmptyObjectError(Exception):
+    """The object has no bytes, so it has no range of bytes either."""
+
+
+class NoSuchUploadError(StorageUnavailableError):
+    """The multipart upload was completed or aborted, by somebody else or by a call whose answer was lost. Begin again."""
+
+
+Mapped = Kafka2ParquetError | ObjectExistsError | NoSuchObjectError | EmptyObjectError
+
+
+EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"})
+
+_AUTHENTICATION_CODES = frozenset(
+    {
+        "AuthFailure",
+        "CredentialsNotSupported",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSecurity",
+        "InvalidToken",
+        "MissingSecurityElement",
+        "MissingSecurityHeader",
+        "NotSignedUp",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_PERMISSION_CODES = frozenset({"AccessDenied", "AccountProblem", "AllAccessDisabled", "InvalidObjectState", "InvalidPayer"})
+_TRANSIENT_CODES = frozenset(
+    {
+        "BadDigest",  # damaged on the way, like the next four
+        "IncompleteBody",
+        "InvalidDigest",
+        "XAmzContentChecksumMismatch",
+        "XAmzContentSHA256Mismatch",
+        "BandwidthLimitExceeded",
+        "ConditionalRequestConflict",
+        "InternalError",
+        "OperationAborted",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "RestoreAlreadyInProgress",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
+
+_AUTHENTICATION_ERRORS = (
+    boto.NoCredentialsError,
+    boto.NoAuthTokenError,
+    boto.PartialCredentialsError,
+    boto.ProfileNotFound,
+    boto.SSOError,
+    boto.TokenRetrievalError,
+    boto.RefreshWithMFAUnsupportedError,
+    boto.UnknownCredentialError,
+)
+_TRANSIENT_ERRORS = (
+    boto.HTTPClientError,
+    boto.ConnectionError,
+    boto.IncompleteReadError,
+    boto.ChecksumError,
+    boto.FlexibleChecksumError,
+    boto.CredentialRetrievalError,  # the service that lends them is down
+    boto.MetadataRetrievalError,
+    boto.CapacityNotAvailableError,
+    OSError,  # sockets, names that don't resolve, time-outs of fsspec
+    asyncio.TimeoutError,
+)
+
+
+def client_error(error: BaseException) -> boto.ClientError | None:
+    """What S3 answered, if that is why `error` was raised."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, boto.ClientError):
+        cause = cause.__cause__
+    return cause
+
+
+def error_code(error: boto.ClientError) -> str:
+    """The code of S3's answer, such as `AccessDenied`; the HTTP status where there was no text."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def map_s3_error(error: Exception, where: str, right: str, *, renewable: bool = True) -> Mapped:
+    """Our error for one that s3fs raised.
+
+    Args:
+        error: what it raised.
+        where: object, bucket and endpoint, for people.
+        right: the right that the operation needs.
+        renewable: whether expired credentials can be had anew.
+    """
+    answer = client_error(error)
+    if answer is not None:
+        return _map_answer(answer, where, right, renewable)
+    message = f"{where}: {type(error).__name__}: {error}"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return ConfigurationError(f"{message}. Trust the store's certificate authority (AWS_CA_BUNDLE).")
+    if isinstance(error, _AUTHENTICATION_ERRORS):
+        return StorageAuthenticationError(f"{message}. Give credentials, or a profile or role that has them.")
+    if isinstance(error, _TRANSIENT_ERRORS) or _is_http_error(error):
+        return StorageUnavailableError(message)
+    return ConfigurationError(message)
+
+
+def _map_answer(answer: boto.ClientError, where: str, right: str, renewable: bool) -> Mapped:
+    code = error_code(answer)
+    metadata = answer.response.get("ResponseMetadata", {})
+    status = metadata.get("HTTPStatusCode", 0)
+    text = answer.response.get("Error", {}).get("Message", "")
+    message = f"{where}: {code} ({status}): {text}"
+    if status == 412 or code in ("PreconditionFailed", "412"):
+        return ObjectExistsError(message)
+    if code in EXPIRED_CODES:
+        if renewable:
+            return StorageUnavailableError(f"{message}. The credentials are asked for anew.")
+        return StorageAuthenticationError(f"{message}. A fixed session token can't be renewed: use a profile or a role.")
+    if code in ("NoSuchKey", "NoSuchVersion") or (status == 404 and code == "404"):
+        return NoSuchObjectError(message)
+    if status == 416 or code == "InvalidRange":
+        return EmptyObjectError(message)
+    if code in ("NoSuchUpload", "InvalidPart"):
+        return NoSuchUploadError(message)
+    if code == "NoSuchBucket":
+        return BucketNotFoundError(f"{message}. Create the bucket, or mend its name.")
+    if code in ("NotImplemented", "501") or status == 501:
+        return GuaranteeError(f"{message}. The store may not know conditional writes (If-None-Match).")
+    if code in _AUTHENTICATION_CODES or status == 401:
+        return StorageAuthenticationError(f"{message}. Check access key, secret key and this machine's clock.")
+    if code in _TRANSIENT_CODES or status in _TRANSIENT_STATUSES or status >= 500:
+        return StorageUnavailableError(message, retry_after_s=_retry_after_s(metadata))
+    if code in _PERMISSION_CODES or status == 403:
+        return StoragePermissionError(f"{message}. The right that is missing: {right}.")
+    if status in (301, 307) or code in ("AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
+        return ConfigurationError(f"{message}. The bucket is in another region.")
+    return ConfigurationError(f"{message}.")
+
+
+def _retry_after_s(metadata: dict[str, Any]) -> float | None:
+    with contextlib.suppress(KeyError, ValueError):
+        return float(metadata["HTTPHeaders"]["retry-after"])
+    return None
+
+
+def _is_http_error(error: Exception) -> bool:
+    """An error of the HTTP client that botocore didn't translate, such as a body that broke off."""
+    return type(error).__module__.partition(".")[0] in ("aiohttp", "httpx", "httpcore", "urllib3")

@@ -1,0 +1,184 @@
+"""What the delivery engine relies on in a storage, as tests for pytest.
+
+Subclass `StorageContract` in a test module and give two fixtures:
+
+    class TestMyStorage(StorageContract):
+        @pytest.fixture
+        def storage(self): ...       # an empty storage
+
+        @pytest.fixture
+        def read_object(self): ...   # Callable[[str], bytes | None]: the object at a key, read by another route
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kafka2parquet.errors import StorageUnavailableError
+from kafka2parquet.parquet.staged import StagedFile
+from kafka2parquet.storage.base import AlreadyExists, Published, Storage
+
+_KEY = "topics/orders/year=2026/month=05/orders+0+0000000000.zstd.parquet"
+_ODD_KEYS = (
+    "a b/c d.parquet",
+    "plus+plus/x=y+z.parquet",
+    "percent%20/100%.parquet",
+    "ünï/中文/🙂.parquet",
+    "signs/!'()*;:@&$,[]~#?.parquet",
+    "dt=2026-01-01 00%3A00%3A00/_hidden-looking/.x.parquet",
+    '"quoted"/<a>{0}|^`\\.parquet',
+)
+ReadObject = Callable[[str], "bytes | None"]
+
+
+def staged_parquet(metadata: Mapping[str, str], rows: int = 1, folder: Path | None = None) -> StagedFile:
+    """A staged Parquet file with one column of numbers; in memory, or in `folder`."""
+    schema = pa.schema([("number", pa.int64())])
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, schema) as writer:
+        writer.write_table(pa.table({"number": range(rows)}, schema=schema))
+        writer.add_key_value_metadata(dict(metadata))
+    content = sink.getvalue().to_pybytes()
+    if folder is None:
+        return StagedFile(content, len(content), rows, metadata)
+    path = folder / "staged.parquet"
+    path.write_bytes(content)
+    return StagedFile(path, len(content), rows, metadata)
+
+
+class StorageContract:
+    """Every `Storage` passes these."""
+
+    def test_publishes_a_file_from_memory(self, storage: Storage, read_object: ReadObject) -> None:
+        """The object has exactly the bytes of the staged file."""
+        file = staged_parquet({"who": "a"})
+
+        assert Published() == storage.publish(_KEY, file)
+        assert file.content == read_object(_KEY)
+
+    def test_publishes_a_file_from_disk(self, storage: Storage, read_object: ReadObject, tmp_path: Path) -> None:
+        """The object has exactly the bytes of the staged file, which stays where it is."""
+        file = staged_parquet({"who": "a"}, rows=1000, folder=tmp_path)
+
+        assert Published() == storage.publish(_KEY, file)
+        assert isinstance(file.content, Path)
+        assert file.content.read_bytes() == read_object(_KEY)
+
+    def test_never_replaces_an_object(self, storage: Storage, read_object: ReadObject) -> None:
+        """The second file for a key changes nothing, and its publisher is told what the first one's footer says."""
+        first = staged_parquet({"who": "first"})
+        storage.publish(_KEY, first)
+
+        assert AlreadyExists({"who": "first"}) == storage.publish(_KEY, staged_parquet({"who": "second"}))
+        assert first.content == read_object(_KEY)
+
+    def test_tells_that_the_object_in_the_way_is_no_parquet_file(self, storage: Storage) -> None:
+        """What has no footer has no metadata: None from publishing, {} from reading."""
+        storage.publish(_KEY, StagedFile(b"no Parquet, PAR1", 16, 0, {}))
+
+        assert AlreadyExists(None) == storage.publish(_KEY, staged_parquet({"who": "second"}))
+        assert {} == storage.read_metadata(_KEY)
+
+    def test_an_empty_object_has_no_metadata(self, storage: Storage) -> None:
+        """An object without bytes is no Parquet file."""
+        storage.publish(_KEY, StagedFile(b"", 0, 0, {}))
+
+        assert {} == storage.read_metadata(_KEY)
+
+    def test_one_of_many_racing_publishers_wins(self, storage: Storage, read_object: ReadObject) -> None:
+        """All others are told about the winner's file, which is whole."""
+        files = {f"writer {number}": staged_parquet({"who": f"writer {number}"}, rows=20_000) for number in range(8)}
+        start = threading.Barrier(len(files))
+
+        def publish(file: StagedFile) -> Published | AlreadyExists:
+            start.wait()
+            while True:  # a store may ask a loser to try again
+                try:
+                    return storage.publish(_KEY, file)
+                except StorageUnavailableError:
+                    continue
+
+        with ThreadPoolExecutor(len(files)) as pool:
+            outcomes = dict(zip(files, pool.map(publish, files.values()), strict=True))
+
+        winners = [name for name, outcome in outcomes.items() if outcome == Published()]
+        assert 1 == len(winners)
+        assert [AlreadyExists({"who": winners[0]})] * 7 == [o for o in outcomes.values() if o != Published()]
+        assert files[winners[0]].content == read_object(_KEY)
+
+    def test_nothing_is_visible_when_the_staged_file_can_not_be_read(self, storage: Storage, tmp_path: Path) -> None:
+        """A failed attempt leaves nothing behind, and the next one succeeds."""
+        gone = StagedFile(tmp_path / "gone.parquet", 10, 1, {})
+        error: Exception | None = None
+        try:
+            storage.publish(_KEY, gone)
+        except Exception as raised:
+            error = raised
+
+        assert error is not None
+        assert [] == list(storage.list(""))
+        assert Published() == storage.publish(_KEY, staged_parquet({}))
+
+    def test_reads_the_metadata_of_a_footer(self, storage: Storage) -> None:
+        """All of it, whatever its length, and only what the writer put there."""
+        metadata = {"short": "ü", "long": "x" * 200_000, "empty": ""}
+        storage.publish(_KEY, staged_parquet(metadata))
+
+        assert metadata == storage.read_metadata(_KEY)
+
+    def test_has_no_metadata_where_no_object_is(self, storage: Storage) -> None:
+        """None says that there is no object."""
+        assert storage.read_metadata("nothing/here.parquet") is None
+
+    def test_lists_keys_by_their_beginning(self, storage: Storage) -> None:
+        """A prefix is the beginning of a text, not a folder."""
+        for key in ("t/a/1", "t/a/2/3", "t/ab/4", "t/b", "u/a"):
+            storage.publish(key, staged_parquet({}))
+
+        assert ["t/a/1", "t/a/2/3", "t/ab/4"] == sorted(storage.list("t/a"))
+        assert ["t/a/1", "t/a/2/3"] == sorted(storage.list("t/a/"))
+        assert ["t/b"] == sorted(storage.list("t/b"))
+        assert ["t/a/1", "t/a/2/3", "t/ab/4", "t/b", "u/a"] == sorted(storage.list(""))
+        assert [] == sorted(storage.list("nothing/"))
+
+    def test_lists_what_was_published_just_now(self, storage: Storage) -> None:
+        """No listing comes from a cache."""
+        before = sorted(storage.list("t/"))
+        storage.publish("t/a", staged_parquet({}))
+
+        assert ([], ["t/a"]) == (before, sorted(storage.list("t/")))
+
+    def test_lists_more_than_one_page(self, storage: Storage) -> None:
+        """Object stores answer at most a thousand keys at once."""
+        keys = [f"many/{number:04}" for number in range(1005)]
+        file = StagedFile(b"x", 1, 0, {})
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda key: storage.publish(key, file), keys))
+
+        assert keys == sorted(storage.list("many/"))
+
+    def test_keys_may_have_any_characters(self, storage: Storage, read_object: ReadObject) -> None:
+        """Spaces, `=`, `+`, `%`, signs and letters of all languages stay as they are."""
+        for key in _ODD_KEYS:
+            storage.publish(key, staged_parquet({"key": key}))
+
+        assert sorted(_ODD_KEYS) == sorted(storage.list(""))
+        assert [{"key": key} for key in _ODD_KEYS] == [storage.read_metadata(key) for key in _ODD_KEYS]
+        assert [True] * len(_ODD_KEYS) == [(read_object(key) or b"").startswith(b"PAR1") for key in _ODD_KEYS]
+
+    def test_the_probe_leaves_nothing_behind(self, storage: Storage) -> None:
+        """A store that keeps its promises passes, again and again."""
+        storage.probe("_kafka2parquet/probe/")
+        storage.probe("_kafka2parquet/probe/")
+
+        assert [] == list(storage.list(""))
+
+    def test_says_where_it_is(self, storage: Storage) -> None:
+        """The URL is for people."""
+        assert "://" in storage.url or storage.url.startswith("/")
