@@ -1,0 +1,57 @@
+
+import pytest
+
+from kafka2parquet import __version__
+from kafka2parquet.cli import EXIT_CONFIGURATION, EXIT_OK, main
+from tests.support.connect_story import FIVE_MISTAKES, STORY
+
+
+@pytest.fixture
+def sink(tmp_path):
+    path = tmp_path / "sink.json"
+    path.write_text(STORY)
+    return str(path)
+
+
+def test_check_describes(sink, capsys):
+    """A good configuration is described on stdout."""
+    assert EXIT_OK == main(["check", sink])
+    assert capsys.readouterr().out.startswith("s3-sink-my-topic-parquet-hourly: from Kafka to s3://your-data-lake-bucket\n")
+
+
+def test_check_lists_all_problems(tmp_path, capsys):
+    """A bad one is refused on stderr with all its problems, numbered."""
+    path = tmp_path / "sink.json"
+    path.write_text(FIVE_MISTAKES)
+    assert EXIT_CONFIGURATION == main(["check", str(path)])
+    lines = capsys.readouterr().err.splitlines()
+    assert f"{path} can't work; it has 5 problems:" == lines[0]
+    assert ["  1. ", "  2. ", "  3. ", "  4. ", "  5. "] == [line[:5] for line in lines[1:]]
+
+
+def test_run_needs_brokers(sink, capsys):
+    """One problem is one line."""
+    assert EXIT_CONFIGURATION == main(["run", sink])
+    assert (
+        f"{sink} can't work: bootstrap.servers is not set. Name some brokers in the worker's properties (--worker FILE) or "
+        "with --bootstrap-server HOST:PORT.\n" == capsys.readouterr().err
+    )
+
+
+def test_missing_file(capsys):
+    """A file that isn't there is a problem like any other."""
+    assert EXIT_CONFIGURATION == main(["check", "/nowhere/sink.json"])
+    assert "/nowhere/sink.json can't be read" in capsys.readouterr().err
+
+
+def test_wrong_command_line():
+    """argparse says what is wrong, with its own exit code."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["drain"])
+
+
+def test_version(capsys):
+    """The version can be asked for."""
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert f"kafka2parquet {__version__}\n" == capsys.readouterr().out
