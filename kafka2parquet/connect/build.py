@@ -102,7 +102,7 @@ class TaskPlan:
             delivery=cast(Literal["exactly_once", "at_least_once"], config.text("kafka2parquet.delivery")),
             settings=DeliverySettings(
                 first_start=cast(Literal["earliest", "latest"], self.consumer.first_start),
-                on_data_loss=cast(Literal["stop", "continue"], config.text("kafka2parquet.on.data.loss")),
+                on_data_loss=cast(Literal["fail", "continue"], config.text("kafka2parquet.on.data.loss")),
             ),
             budget=self.budget,
             clock=clock,

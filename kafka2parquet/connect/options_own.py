@@ -65,10 +65,10 @@ OWN_OPTIONS = (
     Option(
         "kafka2parquet.on.data.loss",
         ValueType.STRING,
-        "stop",
-        "What happens when the log has lost records that weren't written yet: `stop`, or `continue` behind the gap.",
-        validator=one_of("stop", "continue"),
-        choices=("stop", "continue"),
+        "fail",
+        "What happens when the log has lost records that weren't written yet: `fail`, or `continue` behind the gap.",
+        validator=one_of("fail", "continue"),
+        choices=("fail", "continue"),
     ),
     Option(
         "kafka2parquet.group.instance.id",

@@ -59,19 +59,18 @@ def make_partitioner(config: ConnectConfig, extractor: TimestampExtractor | None
         return DefaultPartitioner()
     if kind is PartitionerKind.FIELD:
         return FieldPartitioner(config.items("partition.field.name"), directory_delimiter=config.text("directory.delim"))
-    zone = {
-        "timezone": config.text("timezone"),
-        "locale": config.text("locale"),
-        "timestamp": extractor or make_extractor(config),
-    }
+    timestamp = extractor if extractor is not None else make_extractor(config)
+    timezone, locale = config.text("timezone"), config.text("locale")
     if kind is PartitionerKind.HOURLY:
-        return HourlyPartitioner(**zone)
+        return HourlyPartitioner(timezone=timezone, locale=locale, timestamp=timestamp)
     if kind is PartitionerKind.DAILY:
-        return DailyPartitioner(**zone)
+        return DailyPartitioner(timezone=timezone, locale=locale, timestamp=timestamp)
     return TimeBasedPartitioner(
         path_format=config.text("path.format"),
         partition_duration=_milliseconds(config, "partition.duration.ms"),
-        **zone,
+        timezone=timezone,
+        locale=locale,
+        timestamp=timestamp,
     )
 
 

@@ -209,7 +209,7 @@ def _output_compression(config: ConnectConfig) -> Iterator[Finding]:
     name = f"{config.provider}.compression.type"
     if config.text(name) != "gzip":
         return
-    views = [("data", ("format.class",))]
+    views: list[tuple[str, tuple[str, ...]]] = [("data", ("format.class",))]
     if config.provider == "s3":
         views += [
             (view, (f"store.kafka.{view}", f"{view}.format.class"))
