@@ -31,7 +31,11 @@ class RawKafkaClient:
         """Send a request; the answer is left to `receive`."""
         request.API_VERSION = version
         request.with_header(correlation_id=next(self._correlation_ids), client_id="raw")
-        self._socket.sendall(request.encode(header=True, framed=True))
+        self.send_frame(request.encode(header=True, framed=True))
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send bytes as they are, with the length before them."""
+        self._socket.sendall(frame)
 
     def receive(self, response_class: Any, version: int) -> Any:
         """Wait for the next answer."""
