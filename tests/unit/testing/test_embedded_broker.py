@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import threading
 import time
@@ -281,8 +282,8 @@ def test_a_taken_port_is_an_error(broker: EmbeddedBroker) -> None:
         raise AssertionError("The port was free.")
 
 
-def test_stopping_leaves_no_thread_behind() -> None:
-    """Also with clients connected and requests waiting, and stopping twice does no harm."""
+def test_stopping_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+    """No thread and no complaint, with a client connected and its request waiting; stopping twice does no harm."""
     broker = EmbeddedBroker()
     broker.start()
     broker.create_topic("topic")
@@ -295,6 +296,7 @@ def test_stopping_leaves_no_thread_behind() -> None:
         with pytest.raises(ConnectionError):
             client.receive(FetchResponse, 11)
     assert [] == [thread for thread in threading.enumerate() if thread.name == "embedded-broker"]
+    assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_a_request_that_breaks_the_broker_fails_the_test() -> None:
