@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import uuid
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from kafka2parquet.errors import ConfigurationError, GuaranteeError, StoragePermissionError, StorageUnavailableError
+from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.storage.footer_metadata import read_footer_metadata
 from kafka2parquet.storage.local import LocalStore
 from kafka2parquet.storage.options import GcsOptions, S3Options
+from kafka2parquet.storage.probe import probe_store
 from kafka2parquet.storage.store import Store
 
 _S3_SCHEMES = ("s3", "s3a")
@@ -80,45 +78,8 @@ class FsspecStorage:
         return self._store.list(prefix)
 
     def probe(self, prefix: str) -> None:
-        """See `Storage.probe`.
-
-        Makes one small object named `<prefix>probe-<random>`. It stays where the right to delete is missing; a lifecycle
-        rule on the prefix may remove such objects.
-        """
-        key = f"{prefix}probe-{uuid.uuid4().hex}"
-        try:
-            winner = self._race(key)
-            for in_parts in (False, True):
-                if self._store.create(key, b"a late writer", in_parts=in_parts):
-                    raise self._overwrites()
-            if self._store.read_tail(key, 1024) != winner:
-                raise self._overwrites()
-        finally:
-            with contextlib.suppress(StoragePermissionError, StorageUnavailableError):
-                self._store.delete(key)
-
-    def _race(self, key: str) -> bytes:
-        """Let two writers create the same object at once; what the winner wrote."""
-        contents = (b"one of two writers", b"the other of two writers")
-        with ThreadPoolExecutor(len(contents), "kafka2parquet-probe") as pool:
-            attempts = [pool.submit(self._store.create, key, content) for content in contents]
-        # A loser may be told to try again later instead of being told that it lost.
-        errors = [error for attempt in attempts if (error := attempt.exception()) is not None]
-        winners = [c for c, attempt in zip(contents, attempts, strict=True) if attempt.exception() is None and attempt.result()]
-        for error in errors:
-            if not winners or not isinstance(error, StorageUnavailableError):
-                raise error
-        if len(winners) > 1:
-            raise self._overwrites()
-        if not winners:  # its answer was lost, and the second attempt met the object of the first
-            raise StorageUnavailableError(f"{self._url}: none of two racing writes was told that it had won.")
-        return winners[0]
-
-    def _overwrites(self) -> GuaranteeError:
-        return GuaranteeError(
-            f"{self._url}: the store lets a second write replace the first one, so two owners of a partition could replace each"
-            " other's files. Use a store with conditional writes, or ask for at-least-once delivery."
-        )
+        """See `Storage.probe`; `probe_store` says what it leaves behind."""
+        probe_store(self._store, self._url, prefix)
 
 
 def _open_store(url: str, options: S3Options | GcsOptions | None, storage_options: dict[str, Any]) -> Store:

@@ -56,7 +56,7 @@ def map_gcs_error(error: Exception, where: str, right: str) -> Mapped:
         where: object, bucket and endpoint, for people.
         right: the right that the operation needs.
     """
-    message = f"{where}: {type(error).__name__}: {error}"
+    message = f"{where}: {type(error).__name__}: {error}".rstrip(".")
     if isinstance(error, HttpError):
         return _map_answer(error, message, right)
     if isinstance(error, FileExistsError):

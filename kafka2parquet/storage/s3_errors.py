@@ -59,6 +59,7 @@ _AUTHENTICATION_CODES = frozenset(
         "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
+        "XAdminUserNotFound",  # of versitygw
     }
 )
 _PERMISSION_CODES = frozenset({"AccessDenied", "AccountProblem", "AllAccessDisabled", "InvalidObjectState", "InvalidPayer"})
@@ -135,7 +136,7 @@ def map_s3_error(error: Exception, where: str, right: str, *, renewable: bool = 
     answer = client_error(error)
     if answer is not None:
         return _map_answer(answer, where, right, renewable)
-    message = f"{where}: {type(error).__name__}: {error}"
+    message = f"{where}: {type(error).__name__}: {error}".rstrip(".")
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return ConfigurationError(f"{message}. Trust the store's certificate authority (AWS_CA_BUNDLE).")
     if isinstance(error, _AUTHENTICATION_ERRORS):
@@ -149,7 +150,7 @@ def _map_answer(answer: boto.ClientError, where: str, right: str, renewable: boo
     code = error_code(answer)
     metadata = answer.response.get("ResponseMetadata", {})
     status = metadata.get("HTTPStatusCode", 0)
-    text = answer.response.get("Error", {}).get("Message", "")
+    text = str(answer.response.get("Error", {}).get("Message", "")).rstrip(".")
     message = f"{where}: {code} ({status}): {text}"
     if status == 412 or code in ("PreconditionFailed", "412"):
         return ObjectExistsError(message)

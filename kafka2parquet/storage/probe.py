@@ -1,0 +1,60 @@
+"""Finding out whether a store keeps what publishing promises."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+from kafka2parquet.errors import GuaranteeError, StoragePermissionError, StorageUnavailableError
+from kafka2parquet.storage.store import Store
+
+
+def probe_store(store: Store, url: str, prefix: str) -> None:
+    """Race two writers for one key, let late writers come after them, and read back what the winner wrote.
+
+    The object is named `<prefix>probe-<random>`. It stays where the right to delete is missing; a lifecycle rule on the prefix
+    may remove such objects.
+
+    Raises:
+        GuaranteeError: a later write replaced an earlier one, or both racing writers were told that they had won.
+        StorageUnavailableError: the outcome isn't clear; another attempt makes sense.
+    """
+    key = f"{prefix}probe-{uuid.uuid4().hex}"
+    try:
+        winner = _race(store, url, key)
+        for in_parts in (False, True):
+            if store.create(key, b"a late writer", in_parts=in_parts):
+                raise _overwrites(url)
+        if store.read_tail(key, 1024) != winner:
+            raise _overwrites(url)
+    finally:
+        with contextlib.suppress(StoragePermissionError, StorageUnavailableError):
+            store.delete(key)
+
+
+def _race(store: Store, url: str, key: str) -> bytes:
+    """Let two writers create the same object at once; what the winner wrote."""
+    contents = (b"one of two writers", b"the other of two writers")
+    with ThreadPoolExecutor(len(contents), "kafka2parquet-probe") as pool:
+        attempts = [pool.submit(store.create, key, content) for content in contents]
+    errors = [error for attempt in attempts if (error := attempt.exception()) is not None]
+    winners = [
+        content for content, attempt in zip(contents, attempts, strict=True) if attempt.exception() is None and attempt.result()
+    ]
+    for error in errors:
+        # A loser may be told to try again later instead of being told that it lost.
+        if not winners or not isinstance(error, StorageUnavailableError):
+            raise error
+    if len(winners) > 1:
+        raise _overwrites(url)
+    if not winners:  # the winner's answer was lost, and its second attempt met the object of the first
+        raise StorageUnavailableError(f"{url}: neither of two racing writers was told that it had won.")
+    return winners[0]
+
+
+def _overwrites(url: str) -> GuaranteeError:
+    return GuaranteeError(
+        f"{url}: the store lets a second write replace the first one, so two owners of a partition could replace each other's"
+        " files. Use a store with conditional writes, or ask for at-least-once delivery."
+    )

@@ -1,0 +1,162 @@
+"""A proxy in front of an object store: counts requests, refuses some, loses answers, stalls."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+
+@attrs.frozen
+class Request:
+    """One request as the client sent it; header names in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+
+    @property
+    def summary(self) -> str:
+        """Such as `PUT ?partNumber=2&uploadId=…`."""
+        return f"{self.method} ?{self.query}"
+
+
+When = Callable[[Request], bool]
+
+
+def _always(_: Request) -> bool:
+    return True
+
+
+@attrs.define
+class _Rule:
+    when: When
+    times: int
+    action: str
+    status: int = 0
+    body: bytes = b""
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+
+class HttpProxy:
+    """Passes on what no rule is for; a rule is used up after `times` requests.
+
+    The signature of S3 covers the Host header, so the server sees the one of the client.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.requests: list[Request] = []
+        self._target = urlsplit(target).netloc
+        self._rules: list[_Rule] = []
+        self._lock = threading.Lock()
+        self._released = threading.Event()
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                proxy._handle(self)
+
+            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = handle_any  # noqa: N815
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> HttpProxy:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def fail(
+        self,
+        status: int,
+        *,
+        times: int = 1,
+        when: When = _always,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Answer with that status, and don't ask the store."""
+        self._rules.append(_Rule(when, times, "fail", status, body, headers or {}))
+
+    def lose_answer(self, *, times: int = 1, when: When = _always) -> None:
+        """Let the store do its work, and close the connection instead of answering."""
+        self._rules.append(_Rule(when, times, "lose"))
+
+    def stall(self) -> None:
+        """Never answer."""
+        self._rules.append(_Rule(_always, 1 << 30, "stall"))
+
+    def _rule_for(self, request: Request) -> _Rule | None:
+        with self._lock:
+            self.requests.append(request)
+            rule = next((rule for rule in self._rules if rule.times > 0 and rule.when(request)), None)
+            if rule is not None:
+                rule.times -= 1
+            return rule
+
+    def _handle(self, handler: BaseHTTPRequestHandler) -> None:
+        path, _, query = handler.path.partition("?")
+        headers = {name.lower(): value for name, value in handler.headers.items()}
+        body = handler.rfile.read(int(headers.get("content-length", 0)))
+        rule = self._rule_for(Request(handler.command, path, query, headers))
+        action = rule.action if rule is not None else "pass"
+        if rule is not None and action == "fail":
+            _answer(handler, rule.status, dict(rule.headers), rule.body)
+            return
+        if action == "stall":
+            self._released.wait()
+            handler.close_connection = True
+            return
+        status, answer_headers, answer = self._pass_on(handler.command, handler.path, headers, body)
+        if action == "lose":
+            handler.close_connection = True
+            return
+        _answer(handler, status, answer_headers, answer)
+
+    def _pass_on(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection(self._target, timeout=30)
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers.items():
+                if name not in ("connection", "expect", "transfer-encoding"):
+                    connection.putheader(name, value)
+            connection.endheaders(body)
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+        finally:
+            connection.close()
+
+
+def _answer(handler: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    handler.send_response_only(status)
+    for name, value in headers.items():
+        if name.lower() not in ("connection", "content-length", "transfer-encoding"):
+            handler.send_header(name, value)
+    if handler.command == "HEAD":
+        handler.send_header("Content-Length", headers.get("Content-Length", "0"))
+        body = b""
+    elif status != 204:
+        handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)

@@ -1,0 +1,119 @@
+"""Stores that only fsspec knows."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from kafka2parquet.errors import ConfigurationError, GuaranteeError, StoragePermissionError, StorageUnavailableError
+from kafka2parquet.storage.any_fsspec import AnyFsspecStore
+from kafka2parquet.storage.fsspec_storage import FsspecStorage
+from kafka2parquet.storage.options import GcsOptions, S3Options
+
+
+class Raising(MemoryFileSystem):
+    """Raises what it is told to."""
+
+    cachable = False
+    error: Exception = OSError("down")
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
+        raise self.error
+
+
+@pytest.fixture
+def store() -> AnyFsspecStore:
+    return AnyFsspecStore(MemoryFileSystem(skip_instance_cache=True), f"/{uuid.uuid4().hex}")
+
+
+def test_creates_where_nothing_stands(store: AnyFsspecStore) -> None:
+    """And tells when something does."""
+    assert (True, False) == (store.create("a/b", b"one"), store.create("a/b", b"two"))
+    assert b"one" == store.read_tail("a/b", 100)
+
+
+def test_reads_the_tail(store: AnyFsspecStore) -> None:
+    """At most what was asked for; None where nothing is."""
+    store.create("a", b"0123456789")
+
+    assert (b"789", None) == (store.read_tail("a", 3), store.read_tail("b", 3))
+
+
+def test_lists_by_the_beginning_of_keys(store: AnyFsspecStore) -> None:
+    """As objects are listed everywhere."""
+    for key in ("t/a/1", "t/ab/2", "u/3"):
+        store.create(key, b"")
+
+    assert ["t/a/1", "t/ab/2"] == sorted(store.list("t/a"))
+    assert ["t/a/1", "t/ab/2", "u/3"] == sorted(store.list(""))
+    assert [] == list(store.list("nothing/x"))
+
+
+def test_deletes_what_is_there(store: AnyFsspecStore) -> None:
+    """And doesn't mind when it isn't."""
+    store.create("a", b"")
+    store.delete("a")
+    store.delete("a")
+
+    assert store.read_tail("a", 1) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError("down"), StorageUnavailableError),
+        (RuntimeError("of some library"), StorageUnavailableError),
+        (PermissionError("no"), StoragePermissionError),
+        (NotImplementedError("create"), GuaranteeError),
+        (TypeError("unexpected keyword argument 'mode'"), GuaranteeError),
+    ],
+)
+def test_maps_errors(error: Exception, expected: type[Exception]) -> None:
+    """What can't be understood is tried again, for that loses nothing."""
+    filesystem = Raising()
+    filesystem.error = error
+
+    with pytest.raises(expected):
+        AnyFsspecStore(filesystem, "/root").create("a", b"")
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("memory://x", "MemoryStorage"),
+        ("simplecache::s3://bucket", "chained"),
+        ("s3://", "bucket"),
+        ("gs:///x", "bucket"),
+        ("nonsense://x", "nonsense"),
+    ],
+)
+def test_refuses_what_can_not_work(url: str, problem: str) -> None:
+    """When it is built, not when the first file is due."""
+    with pytest.raises(ConfigurationError, match=problem):
+        FsspecStorage(url)
+
+
+@pytest.mark.parametrize(("url", "options"), [("gs://b", S3Options()), ("s3://b", GcsOptions()), ("/folder", S3Options())])
+def test_refuses_options_of_another_store(url: str, options: S3Options | GcsOptions) -> None:
+    """They would be ignored otherwise."""
+    with pytest.raises(ConfigurationError, match="Options"):
+        FsspecStorage(url, options)
+
+
+def test_secrets_are_masked() -> None:
+    """No representation shows one."""
+    shown = [
+        repr(S3Options(access_key_id="id", secret_access_key="hush", session_token="hush")),
+        repr(GcsOptions(token={"private_key": "hush"})),
+        repr(FsspecStorage("s3://b", S3Options(secret_access_key="hush"), token="hush")),
+    ]
+
+    assert [False, False, False] == ["hush" in text for text in shown]
+
+
+def test_nobody_is_asked_when_a_storage_is_built() -> None:
+    """So it may be built before a fork, and without a network."""
+    assert "s3://b/x" == FsspecStorage("s3://b/x/", endpoint_url="http://127.0.0.1:1").url
