@@ -237,9 +237,8 @@ class Group:
             if not is_waiting and now - member.last_seen > member.request.session_timeout_s:
                 self._remove(member, now)
         if self.state is GroupState.COMPLETING_REBALANCE and now >= self._sync_deadline:
-            for member in list(self.members.values()):
-                if member.pending_sync is None:
-                    self._remove(member, now)
+            for member in [each for each in self.members.values() if each.pending_sync is None]:
+                self._remove(member, now)
         self._complete_join_if_all_joined(now)
         if self.state is GroupState.PREPARING_REBALANCE and now >= self._join_deadline:
             self._complete_join(now)

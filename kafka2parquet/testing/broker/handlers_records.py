@@ -41,8 +41,10 @@ class DataSignal:
         """Return at the next `notify`, or after the timeout."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
-        await asyncio.wait([future], timeout=timeout_s)
-        self._waiting.discard(future)
+        try:
+            await asyncio.wait([future], timeout=timeout_s)
+        finally:
+            self._waiting.discard(future)
 
 
 @attrs.frozen

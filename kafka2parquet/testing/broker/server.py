@@ -121,9 +121,12 @@ class Server:
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(_START_OR_STOP_S)
 
     def _join(self) -> None:
-        if self._thread is not None:
-            self._thread.join(_START_OR_STOP_S)
-        self._thread = self._loop = self._stopping = None
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(_START_OR_STOP_S)
+            if thread.is_alive():
+                raise RuntimeError("The broker's thread did not end.")
+        self._loop = self._stopping = None
 
     async def _main(self, started: concurrent.futures.Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -136,7 +139,10 @@ class Server:
         started.set_result(None)
         try:
             while not stopping.is_set():
-                self._on_tick(self._loop.time())
+                try:
+                    self._on_tick(self._loop.time())
+                except Exception as error:
+                    self._fail(error)
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(stopping.wait(), _TICK_S)
         finally:
@@ -172,12 +178,15 @@ class Server:
             # ends here, where the task ends: before Python 3.12, asyncio reports a cancelled connection as a failed one
             logger.debug("The broker stops")
         except Exception as error:
-            # stop() raises it, so that it fails the test that caused it
-            self._failure = self._failure or error
-            logger.exception("A request failed inside the broker")
+            self._fail(error)
         finally:
             del self._connections[task]
             writer.transport.abort()
+
+    def _fail(self, error: Exception) -> None:
+        """Keep what broke the broker for `stop`, which raises it, so that it fails the test that caused it."""
+        self._failure = self._failure or error
+        logger.error("The broker is broken", exc_info=error)
 
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Carry out one request; False when the connection shall be closed."""

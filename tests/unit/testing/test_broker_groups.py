@@ -174,6 +174,23 @@ def test_members_that_do_not_fetch_their_assignment_are_dropped() -> None:
     assert {} == scene.group.members
 
 
+def test_members_that_wait_for_the_leader_are_not_dropped_with_it() -> None:
+    """They did their part; the rebalance begins again without the leader."""
+    scene = Scene(initial_rebalance_delay_s=1.0)
+    leader, follower = scene.new_id(), scene.new_id()
+    for member_id in (leader, follower):
+        scene.join(request(member_id))
+    scene.group.expire(1.0)
+    scene.sync(follower, now=1.0)
+    for now in range(1, 61, 5):
+        scene.group.heartbeat(leader, None, scene.group.generation, float(now))
+        scene.group.expire(float(now))
+    scene.group.expire(1.0 + REBALANCE_S)
+
+    assert [follower] == list(scene.group.members)
+    assert [SyncResult(ErrorCode.REBALANCE_IN_PROGRESS)] == scene.synced
+
+
 def test_silent_members_are_dropped() -> None:
     """After the session timeout, and the rest share anew."""
     scene = Scene()

@@ -299,6 +299,18 @@ def test_stopping_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> Non
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+def test_a_stopped_broker_can_be_started_again() -> None:
+    """With everything that it had."""
+    broker = EmbeddedBroker()
+    with broker:
+        broker.create_topic("topic")
+        fill(broker.bootstrap, "topic", [b"before"])
+    with broker:
+        fill(broker.bootstrap, "topic", [b"after"])
+
+        assert [b"before", b"after"] == [record.value for record in read(broker.bootstrap, "topic", 2)]
+
+
 def test_a_request_that_breaks_the_broker_fails_the_test() -> None:
     """Garbage isn't swallowed: stopping raises what went wrong."""
     broker = EmbeddedBroker()
