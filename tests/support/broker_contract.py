@@ -6,7 +6,6 @@ broker says, single requests.
 
 from __future__ import annotations
 
-import struct
 from typing import Any
 
 import confluent_kafka
@@ -19,20 +18,8 @@ from kafka.errors import (
     OffsetOutOfRangeError,
     TopicAlreadyExistsError,
 )
-from kafka.protocol.admin import DeleteGroupsRequest, DeleteGroupsResponse
-from kafka.protocol.consumer import (
-    HeartbeatRequest,
-    HeartbeatResponse,
-    JoinGroupRequest,
-    JoinGroupResponse,
-    LeaveGroupRequest,
-    LeaveGroupResponse,
-    OffsetCommitRequest,
-    OffsetCommitResponse,
-    SyncGroupRequest,
-    SyncGroupResponse,
-)
-from kafka.protocol.producer import InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse
+from kafka.protocol.consumer import JoinGroupResponse, LeaveGroupResponse, SyncGroupResponse
+from kafka.protocol.producer import InitProducerIdRequest, InitProducerIdResponse
 from kafka.structs import OffsetAndMetadata
 
 from kafka2parquet.testing.broker.error_codes import ErrorCode
@@ -49,6 +36,16 @@ from tests.support.kafka_clients import (
     wait_until,
 )
 from tests.support.raw_kafka_client import RawKafkaClient
+from tests.support.raw_requests import (
+    become_member,
+    commit_offset,
+    delete_group,
+    heartbeat,
+    join_request,
+    leave_request,
+    produce_batch,
+    sync_request,
+)
 from tests.support.record_batches import produced_batch
 
 TIME_MS = 1_767_225_600_000
@@ -169,7 +166,9 @@ class RecordContract:
             )
 
             def produce(base_sequence: int) -> tuple[int, int]:
-                return _produce(client, topic, produced_batch(3, producer.producer_id, producer.producer_epoch, base_sequence))
+                return produce_batch(
+                    client, topic, produced_batch(3, producer.producer_id, producer.producer_epoch, base_sequence)
+                )
 
             answers = [produce(0), produce(3), produce(0), produce(7)]
 
@@ -181,7 +180,7 @@ class RecordContract:
         batch = bytearray(produced_batch(3))
         batch[-1] ^= 1
         with RawKafkaClient(bootstrap) as client:
-            answer = _produce(client, topic, bytes(batch))
+            answer = produce_batch(client, topic, bytes(batch))
 
         assert (ErrorCode.CORRUPT_MESSAGE, -1) == answer
 
@@ -302,8 +301,8 @@ class GroupContract:
         """A member without an id is given one, and joins with it."""
         group = unique("group")
         with RawKafkaClient(bootstrap) as client:
-            refused = client.ask_coordinator(_join(group, ""), JoinGroupResponse, 9)
-            joined = client.ask(_join(group, refused.member_id), JoinGroupResponse, 9)
+            refused = client.ask_coordinator(join_request(group, ""), JoinGroupResponse, 9)
+            joined = client.ask(join_request(group, refused.member_id), JoinGroupResponse, 9)
 
         assert ErrorCode.MEMBER_ID_REQUIRED == refused.error_code
         assert (0, 1, refused.member_id) == (joined.error_code, joined.generation_id, joined.leader)
@@ -312,10 +311,10 @@ class GroupContract:
         """Heartbeats and commits need the member id and generation of now."""
         topic, group = make_topic(bootstrap), unique("group")
         with RawKafkaClient(bootstrap) as client:
-            member_id, generation = _become_member(client, group)
+            member_id, generation = become_member(client, group)
 
             answers = [
-                (_heartbeat(client, group, *member), _commit(client, group, topic, *member))
+                (heartbeat(client, group, *member), commit_offset(client, group, topic, *member))
                 for member in ((member_id, generation), (member_id, generation + 1), ("nobody", generation))
             ]
 
@@ -326,14 +325,16 @@ class GroupContract:
         """A join makes the others' heartbeats say so; once they have rejoined, a new generation begins for all."""
         group = unique("group")
         with RawKafkaClient(bootstrap) as one, RawKafkaClient(bootstrap) as other:
-            first_id, generation = _become_member(one, group)
-            second_id = other.ask(_join(group, ""), JoinGroupResponse, 9).member_id
-            other.send(_join(group, second_id), 9)
-            wait_until(lambda: _heartbeat(one, group, first_id, generation) == ErrorCode.REBALANCE_IN_PROGRESS, "a rebalance")
-            leader = one.ask(_join(group, first_id), JoinGroupResponse, 9)
+            first_id, generation = become_member(one, group)
+            second_id = other.ask(join_request(group, ""), JoinGroupResponse, 9).member_id
+            other.send(join_request(group, second_id), 9)
+            wait_until(lambda: heartbeat(one, group, first_id, generation) == ErrorCode.REBALANCE_IN_PROGRESS, "a rebalance")
+            leader = one.ask(join_request(group, first_id), JoinGroupResponse, 9)
             follower = other.receive(JoinGroupResponse, 9)
-            other.send(_sync(group, second_id, generation + 1, {}), 5)
-            led = one.ask(_sync(group, first_id, generation + 1, {first_id: b"1", second_id: b"2"}), SyncGroupResponse, 5)
+            other.send(sync_request(group, second_id, generation + 1, {}), 5)
+            led = one.ask(
+                sync_request(group, first_id, generation + 1, {first_id: b"1", second_id: b"2"}), SyncGroupResponse, 5
+            )
             followed = other.receive(SyncGroupResponse, 5)
 
         assert {first_id, second_id} == {member.member_id for member in leader.members}
@@ -344,10 +345,10 @@ class GroupContract:
         """It gets a new id in the same generation, and its old self is fenced."""
         group = unique("group")
         with RawKafkaClient(bootstrap) as client:
-            old_id, generation = _become_member(client, group, instance_id="one")
-            back = client.ask(_join(group, "", instance_id="one"), JoinGroupResponse, 9)
-            assigned = client.ask(_sync(group, back.member_id, generation, {}, "one"), SyncGroupResponse, 5)
-            fenced = _heartbeat(client, group, old_id, generation, "one")
+            old_id, generation = become_member(client, group, instance_id="one")
+            back = client.ask(join_request(group, "", instance_id="one"), JoinGroupResponse, 9)
+            assigned = client.ask(sync_request(group, back.member_id, generation, {}, "one"), SyncGroupResponse, 5)
+            fenced = heartbeat(client, group, old_id, generation, "one")
 
         assert (0, generation, True) == (back.error_code, back.generation_id, back.skip_assignment)
         assert old_id != back.member_id
@@ -358,7 +359,7 @@ class GroupContract:
         """A member that neither polls nor leaves is dropped after its session timeout."""
         group = unique("group")
         with RawKafkaClient(bootstrap) as client:
-            _become_member(client, group, session_timeout_ms=1000)
+            become_member(client, group, session_timeout_ms=1000)
         with admin_client(bootstrap) as admin:
             wait_until(lambda: "Empty" in str(admin.describe_groups([group])), "an empty group")
 
@@ -366,11 +367,11 @@ class GroupContract:
         """A group with members can be seen, and can't be deleted; one without can."""
         group = unique("group")
         with RawKafkaClient(bootstrap) as client, admin_client(bootstrap) as admin:
-            member_id, _ = _become_member(client, group)
+            member_id, _ = become_member(client, group)
             listed, described = str(admin.list_groups()), str(admin.describe_groups([group]))
-            refused = _delete_group(client, group)
-            left = client.ask(_leave(group, member_id), LeaveGroupResponse, 5).members[0].error_code
-            deleted = _delete_group(client, group)
+            refused = delete_group(client, group)
+            left = client.ask(leave_request(group, member_id), LeaveGroupResponse, 5).members[0].error_code
+            deleted = delete_group(client, group)
             afterwards = str(admin.list_groups())
 
         assert group in listed
@@ -450,7 +451,7 @@ class TransactionContract:
 
             newer = wait_until(init, "a producer id")
             batch = produced_batch(1, newer.producer_id, newer.producer_epoch - 1, 1, transactional=True)
-            code, _ = _produce(client, topic, batch, transactional_id)
+            code, _ = produce_batch(client, topic, batch, transactional_id)
             fill(bootstrap, topic, [b"kept"])
 
         assert ErrorCode.INVALID_PRODUCER_EPOCH == code
@@ -459,87 +460,6 @@ class TransactionContract:
 
 class BrokerContract(RecordContract, TopicContract, GroupContract, TransactionContract):
     """Everything."""
-
-
-def _produce(client: RawKafkaClient, topic: str, batch: bytes, transactional_id: str | None = None) -> tuple[int, int]:
-    """Error code and base offset."""
-    topic_class = ProduceRequest.TopicProduceData
-    partition = topic_class.PartitionProduceData(index=0, records=batch)
-    request = ProduceRequest(
-        transactional_id=transactional_id,
-        acks=-1,
-        timeout_ms=10_000,
-        topic_data=[topic_class(name=topic, partition_data=[partition])],
-    )
-    answer = client.ask(request, ProduceResponse, 9).responses[0].partition_responses[0]
-    return answer.error_code, answer.base_offset
-
-
-def _join(group: str, member_id: str, *, instance_id: str | None = None, session_timeout_ms: int = 10_000) -> Any:
-    return JoinGroupRequest(
-        group_id=group,
-        session_timeout_ms=session_timeout_ms,
-        rebalance_timeout_ms=10_000,
-        member_id=member_id,
-        group_instance_id=instance_id,
-        protocol_type="consumer",
-        protocols=[JoinGroupRequest.JoinGroupRequestProtocol(name="range", metadata=_SUBSCRIPTION)],
-    )
-
-
-def _sync(group: str, member_id: str, generation: int, assignments: dict[str, bytes], instance_id: str | None = None) -> Any:
-    assignment_class = SyncGroupRequest.SyncGroupRequestAssignment
-    return SyncGroupRequest(
-        group_id=group,
-        generation_id=generation,
-        member_id=member_id,
-        group_instance_id=instance_id,
-        protocol_type="consumer",
-        protocol_name="range",
-        assignments=[assignment_class(member_id=member, assignment=data) for member, data in assignments.items()],
-    )
-
-
-def _leave(group: str, member_id: str) -> Any:
-    return LeaveGroupRequest(group_id=group, members=[LeaveGroupRequest.MemberIdentity(member_id=member_id)])
-
-
-def _delete_group(client: RawKafkaClient, group: str) -> int:
-    code: int = client.ask(DeleteGroupsRequest(groups_names=[group]), DeleteGroupsResponse, 2).results[0].error_code
-    return code
-
-
-def _become_member(
-    client: RawKafkaClient, group: str, *, instance_id: str | None = None, session_timeout_ms: int = 10_000
-) -> tuple[str, int]:
-    """Join an empty group and lead it; returns member id and generation."""
-    request = _join(group, "", instance_id=instance_id, session_timeout_ms=session_timeout_ms)
-    joined = client.ask_coordinator(request, JoinGroupResponse, 9)
-    if joined.error_code == ErrorCode.MEMBER_ID_REQUIRED:
-        request = _join(group, joined.member_id, session_timeout_ms=session_timeout_ms)
-        joined = client.ask(request, JoinGroupResponse, 9)
-    member_id, generation = joined.member_id, joined.generation_id
-    client.ask(_sync(group, member_id, generation, {member_id: b"mine"}, instance_id), SyncGroupResponse, 5)
-    return member_id, generation
-
-
-def _heartbeat(client: RawKafkaClient, group: str, member_id: str, generation: int, instance_id: str | None = None) -> int:
-    request = HeartbeatRequest(group_id=group, generation_id=generation, member_id=member_id, group_instance_id=instance_id)
-    code: int = client.ask(request, HeartbeatResponse, 4).error_code
-    return code
-
-
-def _commit(client: RawKafkaClient, group: str, topic: str, member_id: str, generation: int) -> int:
-    topic_class = OffsetCommitRequest.OffsetCommitRequestTopic
-    partition = topic_class.OffsetCommitRequestPartition(partition_index=0, committed_offset=1, committed_metadata="")
-    request = OffsetCommitRequest(
-        group_id=group,
-        generation_id_or_member_epoch=generation,
-        member_id=member_id,
-        topics=[topic_class(name=topic, partitions=[partition])],
-    )
-    code: int = client.ask(request, OffsetCommitResponse, 8).topics[0].partitions[0].error_code
-    return code
 
 
 def _commit_as_tool(bootstrap: str, group: str, partition: TopicPartition, offset: int, metadata: str) -> None:
@@ -566,7 +486,3 @@ def _confluent_member(bootstrap: str, group: str, topic: str) -> confluent_kafka
     )
     member.subscribe([topic])
     return member
-
-
-# what a consumer says about itself: version 0, subscribed to nothing
-_SUBSCRIPTION = struct.pack(">hii", 0, 0, -1)
