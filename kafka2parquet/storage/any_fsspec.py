@@ -16,6 +16,7 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from kafka2parquet.errors import ConfigurationError, GuaranteeError, StoragePermissionError, StorageUnavailableError
+from kafka2parquet.storage.answers import describe
 from kafka2parquet.storage.staged_content import read_part, size_of
 
 
@@ -109,4 +110,4 @@ class AnyFsspecStore:
         except PermissionError as error:
             raise StoragePermissionError(f"{path}: {error}") from error
         except Exception as error:
-            raise StorageUnavailableError(f"{path}: {type(error).__name__}: {error}") from error
+            raise StorageUnavailableError(f"{path}: {describe(error)}") from error

@@ -25,7 +25,8 @@ from fsspec import AbstractFileSystem
 from gcsfs.core import GCSFileSystem  # the package's own name is a class that asks each bucket's layout over gRPC first
 
 from kafka2parquet.errors import BucketNotFoundError, StorageUnavailableError
-from kafka2parquet.storage.gcs_errors import EmptyObjectError, NoSuchObjectError, ObjectExistsError, map_gcs_error
+from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
+from kafka2parquet.storage.gcs_errors import map_gcs_error
 from kafka2parquet.storage.options import GcsOptions
 from kafka2parquet.storage.staged_content import base64_md5, pieces, read_part, size_of
 
@@ -117,7 +118,7 @@ class GcsStore:
         try:
             self._send_parts(key, session, content)
         except BaseException:
-            with contextlib.suppress(StorageUnavailableError):  # it is forgotten anyway, only later
+            with contextlib.suppress(BucketNotFoundError, StorageUnavailableError):  # it is forgotten anyway, only later
                 self._call(_CREATE, key, "DELETE", session.replace("&ifGenerationMatch=0", ""))
             raise
 
@@ -129,10 +130,14 @@ class GcsStore:
             part = read_part(content, start, self._options.part_size_bytes)
             end = start + len(part)
             span = f"bytes {start}-{end - 1}/{size}" if part else f"bytes */{size}"
-            headers, answer = self._call(_CREATE, key, "PUT", session, headers={"Content-Range": span}, data=_Body(part))
-            if answer:
-                return
+            try:
+                headers, answer = self._call(_CREATE, key, "PUT", session, headers={"Content-Range": span}, data=_Body(part))
+            except BucketNotFoundError as error:
+                raise StorageUnavailableError(f"{self._where(key)}: the upload session is gone; beginning again.") from error
             persisted = int(headers["Range"].rpartition("-")[2]) + 1 if "Range" in headers else 0
+            # The status isn't to be had: the last answer is the object, and only some stores repeat the range in it.
+            if answer and persisted in (0, size) and json.loads(answer).get("size") == str(size):
+                return
             if persisted <= start:
                 raise StorageUnavailableError(f"{self._where(key)}: the store keeps none of what it is sent.")
             start = persisted

@@ -21,27 +21,16 @@ from kafka2parquet.errors import (
     StoragePermissionError,
     StorageUnavailableError,
 )
-
-
-class ObjectExistsError(Exception):
-    """An object stands at the key."""
-
-
-class NoSuchObjectError(Exception):
-    """There is no such object, or no such bucket: gcsfs doesn't say which."""
-
-
-class EmptyObjectError(Exception):
-    """The object has no bytes, so it has no range of bytes either."""
-
+from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError, describe
 
 Mapped = Kafka2ParquetError | ObjectExistsError | NoSuchObjectError | EmptyObjectError
 
-_TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
+_TRANSIENT_STATUSES = frozenset({408, 409, 410, 425, 429})  # 410: the upload session has ended, begin again
 _TRANSIENT_ERRORS = (
     aiohttp.ClientError,
     asyncio.TimeoutError,
     ChecksumError,
+    google.auth.exceptions.RefreshError,  # those that can be tried again
     google.auth.exceptions.TransportError,
     requests.exceptions.RequestException,
     OSError,  # sockets, names that don't resolve, time-outs of fsspec
@@ -56,7 +45,7 @@ def map_gcs_error(error: Exception, where: str, right: str) -> Mapped:
         where: object, bucket and endpoint, for people.
         right: the right that the operation needs.
     """
-    message = f"{where}: {type(error).__name__}: {error}".rstrip(".")
+    message = f"{where}: {describe(error)}"
     if isinstance(error, HttpError):
         return _map_answer(error, message, right)
     if isinstance(error, FileExistsError):
@@ -67,7 +56,7 @@ def map_gcs_error(error: Exception, where: str, right: str) -> Mapped:
         return StoragePermissionError(f"{message}. The right that is missing: {right}.")
     if isinstance(error, google.auth.exceptions.RefreshError) and not error.retryable:
         return StorageAuthenticationError(f"{message}. The credentials can't be renewed: give others, or log in again.")
-    if isinstance(error, google.auth.exceptions.RefreshError | _TRANSIENT_ERRORS):
+    if isinstance(error, _TRANSIENT_ERRORS):
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return ConfigurationError(f"{message}. Trust the store's certificate authority.")
         return StorageUnavailableError(message)

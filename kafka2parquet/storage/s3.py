@@ -23,17 +23,9 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from kafka2parquet.errors import StorageUnavailableError
+from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 from kafka2parquet.storage.options import S3Options
-from kafka2parquet.storage.s3_errors import (
-    EXPIRED_CODES,
-    EmptyObjectError,
-    NoSuchObjectError,
-    NoSuchUploadError,
-    ObjectExistsError,
-    client_error,
-    error_code,
-    map_s3_error,
-)
+from kafka2parquet.storage.s3_errors import EXPIRED_CODES, NoSuchUploadError, client_error, error_code, map_s3_error
 from kafka2parquet.storage.staged_content import base64_md5, read_part, size_of
 
 _CONTENT_TYPE = "application/vnd.apache.parquet"

@@ -22,18 +22,7 @@ from kafka2parquet.errors import (
     StoragePermissionError,
     StorageUnavailableError,
 )
-
-
-class ObjectExistsError(Exception):
-    """An object stands at the key."""
-
-
-class NoSuchObjectError(Exception):
-    """There is no such object."""
-
-
-class EmptyObjectError(Exception):
-    """The object has no bytes, so it has no range of bytes either."""
+from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError, describe
 
 
 class NoSuchUploadError(StorageUnavailableError):
@@ -136,7 +125,7 @@ def map_s3_error(error: Exception, where: str, right: str, *, renewable: bool = 
     answer = client_error(error)
     if answer is not None:
         return _map_answer(answer, where, right, renewable)
-    message = f"{where}: {type(error).__name__}: {error}".rstrip(".")
+    message = f"{where}: {describe(error)}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return ConfigurationError(f"{message}. Trust the store's certificate authority (AWS_CA_BUNDLE).")
     if isinstance(error, _AUTHENTICATION_ERRORS):

@@ -103,6 +103,10 @@ class HttpProxy:
         """Let the store do its work, and close the connection instead of answering."""
         self._rules.append(_Rule(when, times, "lose"))
 
+    def damage(self, sent: bytes, arrived: bytes, *, when: When = _always) -> None:
+        """Pass bodies on with `arrived` instead of `sent`, which must be as long."""
+        self._rules.append(_Rule(when, 1 << 30, "damage", body=sent, headers={"arrived": arrived.decode()}))
+
     def stall(self) -> None:
         """Never answer."""
         self._rules.append(_Rule(_always, 1 << 30, "stall"))
@@ -128,6 +132,8 @@ class HttpProxy:
             self._released.wait()
             handler.close_connection = True
             return
+        if rule is not None and action == "damage":
+            body = body.replace(rule.body, rule.headers["arrived"].encode())
         status, answer_headers, answer = self._pass_on(handler.command, handler.path, headers, body)
         if action == "lose":
             handler.close_connection = True

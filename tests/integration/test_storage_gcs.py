@@ -1,0 +1,182 @@
+"""Google Cloud Storage, on an emulator: the contract, what is sent, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kafka2parquet.errors import (
+    BucketNotFoundError,
+    StorageAuthenticationError,
+    StoragePermissionError,
+    StorageUnavailableError,
+)
+from kafka2parquet.parquet.staged import StagedFile
+from kafka2parquet.storage.base import AlreadyExists, Published
+from kafka2parquet.storage.fsspec_storage import FsspecStorage
+from kafka2parquet.storage.options import GcsOptions
+from kafka2parquet.testing.storage_contract import ReadObject, StorageContract, staged_parquet
+from tests.support.http_proxy import HttpProxy
+
+MIB = 1 << 20
+
+
+def gcs_options(url: str, **changes: Any) -> GcsOptions:
+    return GcsOptions(**{"endpoint_url": url, "token": "anon", "project": "p", "part_size_bytes": MIB, **changes})
+
+
+@pytest.fixture
+def bucket(gcs_server: Any) -> str:
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    urllib.request.urlopen(
+        urllib.request.Request(
+            f"{gcs_server.url}/storage/v1/b?project=p",
+            json.dumps({"name": name}).encode(),
+            {"Content-Type": "application/json"},
+        )
+    ).close()
+    return name
+
+
+@pytest.fixture
+def proxy(gcs_server: Any) -> Iterator[HttpProxy]:
+    with HttpProxy(gcs_server.url) as proxy:
+        yield proxy
+
+
+def read(url: str, bucket: str, key: str) -> bytes:
+    with urllib.request.urlopen(f"{url}/storage/v1/b/{bucket}/o/{urllib.parse.quote(key, safe='')}?alt=media") as answer:
+        content: bytes = answer.read()
+        return content
+
+
+class TestGcsStorageContract(StorageContract):
+    """See `StorageContract`."""
+
+    @pytest.fixture
+    def storage(self, gcs_server: Any, bucket: str) -> FsspecStorage:
+        return FsspecStorage(f"gs://{bucket}/some/root", gcs_options(gcs_server.url))
+
+    @pytest.fixture
+    def read_object(self, gcs_server: Any, bucket: str) -> ReadObject:
+        return lambda key: read(gcs_server.url, bucket, f"some/root/{key}")
+
+
+def test_a_small_file_is_one_conditional_request(proxy: HttpProxy, bucket: str) -> None:
+    """No look-up of the bucket or the object."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
+    storage.publish("a.parquet", staged_parquet({}))
+
+    assert [("POST", f"/upload/storage/v1/b/{bucket}/o", "uploadType=multipart&ifGenerationMatch=0")] == [
+        (r.method, r.path, r.query) for r in proxy.requests
+    ]
+
+
+def test_the_footer_is_read_with_one_request(proxy: HttpProxy, bucket: str) -> None:
+    """The tail of the object, without asking for its size first."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
+    storage.publish("a.parquet", staged_parquet({"who": "me"}))
+    proxy.requests.clear()
+
+    assert {"who": "me"} == storage.read_metadata("a.parquet")
+    assert ["bytes=-65536"] == [r.headers["range"] for r in proxy.requests]
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_large_file_goes_up_in_parts(gcs_server: Any, bucket: str, tmp_path: Path, on_disk: bool) -> None:
+    """In a resumable session; it arrives whole."""
+    content = os.urandom(3 * MIB + 5)
+    path = tmp_path / "staged"
+    path.write_bytes(content)
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(gcs_server.url))
+
+    assert Published() == storage.publish("a", StagedFile(path if on_disk else content, len(content), 1, {}))
+    assert content == read(gcs_server.url, bucket, "a")
+
+
+def test_a_large_file_replaces_nothing(gcs_server: Any, bucket: str) -> None:
+    """The condition holds for a resumable session too."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(gcs_server.url))
+    storage.publish("a", staged_parquet({"who": "first"}))
+
+    assert AlreadyExists({"who": "first"}) == storage.publish("a", StagedFile(bytes(2 * MIB), 2 * MIB, 1, {}))
+
+
+def test_a_failed_session_is_cancelled(proxy: HttpProxy, bucket: str) -> None:
+    """Nothing is visible, and the store is told."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
+    proxy.fail(400, when=lambda r: r.headers.get("content-range", "").startswith(f"bytes {MIB}-"), times=100)
+    file = StagedFile(bytes(2 * MIB), 2 * MIB, 1, {})
+
+    with pytest.raises(Exception, match="400"):
+        storage.publish("a", file)
+    assert "DELETE" == proxy.requests[-1].method
+    assert [] == list(storage.list(""))
+
+
+def test_a_damaged_upload_is_refused(proxy: HttpProxy, bucket: str) -> None:
+    """Every upload names its MD5, which the store verifies."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
+    proxy.damage(b"PAR1", b"PAR0")
+
+    with pytest.raises(StorageUnavailableError, match="MD5"):
+        storage.publish("a", staged_parquet({}))
+    assert [] == list(storage.list(""))
+
+
+def test_a_lost_answer_is_seen_again_as_an_object_of_ours(proxy: HttpProxy, bucket: str) -> None:
+    """The publisher meets its own footer."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
+    proxy.lose_answer()
+
+    assert AlreadyExists({"who": "me"}) == storage.publish("a", staged_parquet({"who": "me"}))
+
+
+def test_a_store_that_is_down_is_unavailable(proxy: HttpProxy, bucket: str) -> None:
+    """The time limit cuts gcsfs's own attempts short."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url, request_timeout_s=1.0))
+    proxy.fail(503, times=100)
+
+    with pytest.raises(StorageUnavailableError):
+        storage.publish("a", staged_parquet({}))
+
+
+def test_a_missing_right_is_named(proxy: HttpProxy, bucket: str) -> None:
+    """With the object it was missing for."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
+    proxy.fail(403, times=100, body=b'{"error": {"message": "no access"}}')
+
+    with pytest.raises(StoragePermissionError, match=rf"gs://{bucket}/a/b at http.*storage\.objects\.create"):
+        storage.publish("a/b", staged_parquet({}))
+    with pytest.raises(StoragePermissionError, match=r"storage\.objects\.get"):
+        storage.read_metadata("a/b")
+    with pytest.raises(StoragePermissionError, match=r"storage\.objects\.list"):
+        list(storage.list("a"))
+
+
+def test_refused_credentials_are_an_error_at_once(proxy: HttpProxy, bucket: str) -> None:
+    """They don't get better by waiting."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
+    proxy.fail(401, times=100, body=b'{"error": {"message": "who are you"}}')
+
+    with pytest.raises(StorageAuthenticationError):
+        storage.publish("a", staged_parquet({}))
+
+
+def test_a_missing_bucket_is_named(gcs_server: Any) -> None:
+    """By the calls that gcsfs lets tell it from a missing object."""
+    storage = FsspecStorage("gs://no-such-bucket-here", gcs_options(gcs_server.url))
+
+    with pytest.raises(BucketNotFoundError, match="no-such-bucket-here"):
+        storage.publish("a", staged_parquet({}))
+    with pytest.raises(BucketNotFoundError, match="no-such-bucket-here"):
+        storage.probe("p/")

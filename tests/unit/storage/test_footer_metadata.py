@@ -1,0 +1,70 @@
+"""Reading the metadata of a Parquet footer from the end of an object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kafka2parquet.storage.footer_metadata import TAIL_BYTES, read_footer_metadata
+
+
+def parquet(metadata: dict[bytes | str, bytes | str], columns: int = 1) -> bytes:
+    table = pa.table({f"column {number}": [1] for number in range(columns)})
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(metadata)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def counting(content: bytes, lengths: list[int]) -> Callable[[int], bytes]:
+    def read_tail(length: int) -> bytes:
+        lengths.append(length)
+        return content[-length:]
+
+    return read_tail
+
+
+def test_an_ordinary_footer_takes_one_read() -> None:
+    """Whatever the size of the file."""
+    lengths: list[int] = []
+
+    assert {"a": "b"} == read_footer_metadata(counting(parquet({"a": "b"}), lengths))
+    assert [TAIL_BYTES] == lengths
+
+
+def test_a_large_footer_takes_two() -> None:
+    """The second one has just the size that the first one told."""
+    lengths: list[int] = []
+    content = parquet({"a": "b"}, columns=2000)
+
+    assert {"a": "b"} == read_footer_metadata(counting(content, lengths))
+    assert [TAIL_BYTES, int.from_bytes(content[-8:-4], "little") + 8] == lengths
+
+
+def test_arrow_keeps_its_own_schema_to_itself() -> None:
+    """It is long, and nobody else's business."""
+    assert {} == read_footer_metadata(counting(parquet({}), []))
+
+
+def test_bytes_that_are_no_text_do_no_harm() -> None:
+    """Somebody else's file may hold anything."""
+    assert {"k\ufffd": "\ufffd"} == read_footer_metadata(counting(parquet({b"k\xff": b"\xfe"}), []))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PAR1", b"no Parquet at all", b"PAR1" + b"\xff" * 4 + b"PAR1", b"x" * 100 + (50).to_bytes(4, "little") + b"PAR1"],
+)
+def test_what_is_no_parquet_file_has_no_metadata(content: bytes) -> None:
+    """Even where it ends like one."""
+    assert {} == read_footer_metadata(counting(content, []))
+
+
+def test_no_object_has_none() -> None:
+    """Which is something else than no metadata."""
+    assert read_footer_metadata(lambda length: None) is None
