@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -121,7 +122,7 @@ def unify(schemas: Sequence[pa.Schema]) -> pa.Schema:
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with the columns of `schema`, which holds its rows: missing ones are null, at any depth."""
+    """The table with the columns of `schema` and no others: missing ones are null, at any depth."""
     columns = []
     for field in schema:
         index = table.schema.get_field_index(field.name)
@@ -139,16 +140,16 @@ def _conform_array(array: pa.Array, data_type: pa.DataType) -> pa.Array:
     if array.type.equals(data_type):
         return array
     if pa.types.is_struct(array.type):
-        missing = (field for field in data_type if array.type.get_field_index(field.name) < 0)
-        children = {field.name: pa.nulls(len(array), field.type) for field in missing}
-        for field in array.type:
-            child = pc.struct_field(array, field.name)  # with the offset and the nulls of the struct applied
-            children[field.name] = _conform_array(child, data_type.field(field.name).type)
-        arrays = [children[field.name] for field in data_type]
+        arrays = [
+            pa.nulls(len(array), field.type)
+            if array.type.get_field_index(field.name) < 0
+            else _conform_array(pc.struct_field(array, field.name), field.type)
+            for field in data_type
+        ]
         return pa.StructArray.from_arrays(arrays, fields=list(data_type), mask=array.is_null())
     if pa.types.is_list(array.type):
         items = _conform_array(array.flatten(), data_type.value_type)
         lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-        offsets = pa.array([0, *lengths.cumsum().tolist()], pa.int32())
+        offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
         return pa.ListArray.from_arrays(offsets, items, type=data_type, mask=array.is_null())
     return array.cast(data_type)

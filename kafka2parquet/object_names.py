@@ -1,0 +1,121 @@
+"""Names of objects, as Kafka Connect's storage sinks give them.
+
+    [topics.dir/]topic/encoded-partition/topic+partition+0000000042.snappy.parquet
+
+The number is the offset of the file's first row.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import attrs
+
+#: What stands between the offset and the end of the name, by Parquet codec.
+EXTENSIONS = {
+    "none": ".parquet",
+    "snappy": ".snappy.parquet",
+    "gzip": ".gz.parquet",
+    "lzo": ".lzo.parquet",
+    "brotli": ".br.parquet",
+    "lz4": ".lz4.parquet",
+    "zstd": ".zstd.parquet",
+    "lz4_raw": ".lz4raw.parquet",
+}
+
+
+@attrs.frozen
+class ObjectName:
+    """What a key tells."""
+
+    topic: str
+    partition: int
+    encoded_partition: str
+    first_offset: int
+
+
+@attrs.frozen
+class ObjectNaming:
+    """How objects are called.
+
+    Attributes:
+        topics_dir: prefix of all keys; blank for none.
+        directory_delimiter: between directories (`directory.delim`).
+        file_delimiter: between the parts of the file's name (`file.delim`).
+        zero_pad_width: digits that offsets are padded to; longer ones are not cut.
+        compression: codec of the files, which gives the extension.
+    """
+
+    topics_dir: str = "topics"
+    directory_delimiter: str = "/"
+    file_delimiter: str = "+"
+    zero_pad_width: int = 10
+    compression: str = attrs.field(default="snappy", validator=attrs.validators.in_(EXTENSIONS))
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the settings; part of the configuration fingerprint in the footers."""
+        return "|".join(str(value) for value in attrs.astuple(self))
+
+    @property
+    def extension(self) -> str:
+        """End of each name."""
+        return EXTENSIONS[self.compression]
+
+    @property
+    def base(self) -> str:
+        """What all keys begin with."""
+        return f"{self.topics_dir}{self.directory_delimiter}" if self.topics_dir.strip() else ""
+
+    def prefix(self, topic: str) -> str:
+        """What the keys of a topic begin with."""
+        return f"{self.base}{topic}{self.directory_delimiter}"
+
+    def key(self, topic: str, partition: int, encoded_partition: str, first_offset: int) -> str:
+        """Key of the file with that first row."""
+        number = str(first_offset).zfill(self.zero_pad_width)
+        name = self.file_delimiter.join((topic, str(partition), number))
+        return f"{self.prefix(topic)}{encoded_partition}{self.directory_delimiter}{name}{self.extension}"
+
+    def parse(self, key: str) -> ObjectName | None:
+        """What a key tells; None when it isn't one of ours, under any codec and with any width."""
+        if not key.startswith(self.base):
+            return None
+        match = self._pattern.fullmatch(key, len(self.base))
+        if match is None:
+            return None
+        return ObjectName(match["topic"], int(match["partition"]), match["encoded_partition"], int(match["offset"]))
+
+    def probe_prefix(self) -> str:
+        """Where the store may be tried out: outside the folders of all topics."""
+        return f"{self.base}_kafka2parquet{self.directory_delimiter}"
+
+    @property
+    def _pattern(self) -> re.Pattern[str]:
+        return _pattern(self.directory_delimiter, self.file_delimiter)
+
+
+@functools.lru_cache(maxsize=16)
+def _pattern(directory_delimiter: str, file_delimiter: str) -> re.Pattern[str]:
+    directory, file = re.escape(directory_delimiter), re.escape(file_delimiter)
+    extensions = "|".join(re.escape(extension) for extension in EXTENSIONS.values())
+    return re.compile(
+        rf"(?P<topic>[a-zA-Z0-9._-]+){directory}(?P<encoded_partition>.*){directory}"
+        rf"(?P=topic){file}(?P<partition>\d+){file}(?P<offset>\d+)(?:{extensions})",
+        re.DOTALL,
+    )
+
+
+def view_name(name: str, view: str, extension: str, value_extension: str | None = None) -> str:
+    """Name of the object that holds the keys or headers of a file's rows.
+
+    Args:
+        name: of the file with the values.
+        view: `keys` or `headers`; `` for the values themselves.
+        extension: of the view's own format.
+        value_extension: of the values' format, cut off where the name ends with it; by default `extension`.
+    """
+    ending = value_extension if value_extension is not None else extension
+    stem = name[: -len(ending)] if ending and name.endswith(ending) else name
+    return f"{stem}.{view}{extension}" if view else f"{stem}{extension}"
