@@ -6,6 +6,8 @@ arrived, and a session that is never ended costs nothing and is forgotten after 
 store refuses what was damaged on the way.
 (https://cloud.google.com/storage/docs/request-preconditions, https://cloud.google.com/storage/docs/resumable-uploads)
 
+Rights that are needed: `storage.objects.create`, `.get` and `.list`; `.delete` only lets the probe clean up.
+
 gcsfs gives credentials, connections, the event loop and repeated requests. Its `pipe_file` isn't used because it doubles the
 file in memory, nor are its file handles, because they publish what they hold when a block raises.
 """

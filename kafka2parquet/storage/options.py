@@ -14,6 +14,11 @@ def _masked(value: str | None) -> str:
     return "None" if value is None else "'***'"
 
 
+def _multiple_of_256_kib(_: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if value % (256 << 10):
+        raise ValueError(f"{attribute.name} must be a multiple of 256 KiB, not {value}")
+
+
 @attrs.frozen(kw_only=True)
 class S3Options:
     """How to reach S3. What is None comes from the usual sources: environment, shared configuration files, the machine's role.
@@ -84,7 +89,7 @@ class GcsOptions:
     token: str | dict[str, Any] | None = attrs.field(default=None, repr=lambda token: "None" if token is None else "'***'")
     project: str | None = None
     endpoint_url: str | None = None
-    part_size_bytes: int = attrs.field(default=64 * _MIB, validator=ge(256 << 10))
+    part_size_bytes: int = attrs.field(default=64 * _MIB, validator=[ge(256 << 10), _multiple_of_256_kib])
     connect_timeout_s: float = attrs.field(default=10.0, validator=gt(0))
     read_timeout_s: float = attrs.field(default=60.0, validator=gt(0))
     request_timeout_s: float = attrs.field(default=300.0, validator=gt(0))

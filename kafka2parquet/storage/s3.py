@@ -6,6 +6,9 @@ nothing is visible, and whatever fails ends in an AbortMultipartUpload. A proces
 behind, invisible but paid for: give the bucket a lifecycle rule with `AbortIncompleteMultipartUpload`.
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)
 
+Rights that are needed: `s3:PutObject`, `s3:GetObject` and `s3:AbortMultipartUpload` on the objects, `s3:ListBucket` on the
+bucket. `s3:DeleteObject` only lets the probe clean up.
+
 s3fs gives credentials, connections and the event loop. Its file handles aren't used, because they publish what they hold when
 a block raises; nor are its `pipe_file` and `put_file`, which abort while parts are still on their way.
 """
@@ -50,7 +53,7 @@ class S3Store:
         self._bucket = bucket
         self._root = f"{root}/" if root else ""
         self._options = options
-        self._arguments = _filesystem_arguments(options, storage_options)
+        self._arguments = filesystem_arguments(options, storage_options)
         self._endpoint_url = self._arguments.get("endpoint_url")
         self._lock = threading.Lock()
         self._connected: AbstractFileSystem | None = None
@@ -162,11 +165,11 @@ class S3Store:
             where = f"s3://{self._bucket}/{self._root}{key or ''}"
             if self._endpoint_url is not None:
                 where += f" at {self._endpoint_url}"
-            renewable = "token" not in self._arguments
+            renewable = self._arguments.get("token") is None
             raise map_s3_error(error, where, _RIGHTS[operation], renewable=renewable) from error
 
 
-def _filesystem_arguments(options: S3Options, storage_options: Mapping[str, Any]) -> dict[str, Any]:
+def filesystem_arguments(options: S3Options, storage_options: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of `s3fs.S3FileSystem`: ours, over them the application's, and for compatible stores no checksums of AWS.
 
     Since 2025 botocore adds checksums as a trailer of the body, which many compatible stores refuse.

@@ -1,0 +1,72 @@
+"""Settings of the object stores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kafka2parquet.storage.options import GcsOptions, S3Options
+from kafka2parquet.storage.s3 import filesystem_arguments
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting"),
+    [
+        (S3Options, {"part_size_bytes": 1 << 20}),
+        (S3Options, {"read_timeout_s": 0.0}),
+        (GcsOptions, {"part_size_bytes": 300_000}),
+        (GcsOptions, {"request_timeout_s": -1.0}),
+    ],
+)
+def test_refuses_what_the_stores_refuse(kind: type, setting: dict[str, Any]) -> None:
+    """When the options are made."""
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        kind(**setting)
+
+
+def test_what_is_not_set_is_left_to_the_usual_sources() -> None:
+    """No credentials, region or endpoint are handed over."""
+    assert {"config_kwargs"} == set(S3Options().to_fsspec())
+    assert {} == GcsOptions().to_fsspec()
+
+
+def test_timeouts_and_attempts_are_bounded() -> None:
+    """Whatever botocore's defaults are."""
+    config = filesystem_arguments(S3Options(connect_timeout_s=3, read_timeout_s=4), {})["config_kwargs"]
+
+    assert {
+        "connect_timeout": 3,
+        "read_timeout": 4,
+        "retries": {"mode": "standard", "total_max_attempts": 2},
+    } == config
+
+
+def test_options_of_the_application_win() -> None:
+    """They are laid over ours, one by one."""
+    arguments = filesystem_arguments(
+        S3Options(region="eu-central-1", access_key_id="ours"),
+        {"key": "theirs", "config_kwargs": {"read_timeout": 1, "s3": {"addressing_style": "virtual"}}},
+    )
+
+    assert ("theirs", {"region_name": "eu-central-1"}) == (arguments["key"], arguments["client_kwargs"])
+    assert (10.0, 1) == (arguments["config_kwargs"]["connect_timeout"], arguments["config_kwargs"]["read_timeout"])
+
+
+@pytest.mark.parametrize(
+    "storage_options", [{"endpoint_url": "https://store"}, {"client_kwargs": {"endpoint_url": "https://store"}}]
+)
+def test_compatible_stores_are_spared_the_new_checksums(storage_options: dict[str, Any]) -> None:
+    """However the endpoint is given."""
+    config = filesystem_arguments(S3Options(), storage_options)["config_kwargs"]
+
+    assert ("when_required", "when_required") == (
+        config["request_checksum_calculation"],
+        config["response_checksum_validation"],
+    )
+
+
+@pytest.mark.parametrize(("path_style", "expected"), [(True, "path"), (False, "virtual")])
+def test_the_addressing_style_can_be_chosen(path_style: bool, expected: str) -> None:
+    """Else botocore chooses."""
+    assert {"addressing_style": expected} == S3Options(path_style=path_style).to_fsspec()["config_kwargs"]["s3"]
