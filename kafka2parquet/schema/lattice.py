@@ -1,155 +1,173 @@
-"""The lattice of types along which a learned schema grows.
+"""The lattice of types along which schemas grow, and tables that are brought to a grown schema.
 
-    unknown < bool, int64 < double, string, list<T>, struct<fields>
+Two types are joined like this; whatever isn't listed is a conflict:
 
-Two types merge into the least one that holds the values of both: `unknown` (only nulls were seen) gives way to anything, int64
-widens to double, structs unite their fields, lists merge their items. Everything else is a conflict. Merging is commutative
-but for the order of fields, associative and idempotent, so a schema only ever grows, in whatever order records are seen.
+    unknown ⊔ T         = T             unknown (Arrow's null): only nulls were seen
+    T ⊔ T               = T
+    int64 ⊔ float64     = float64
+    list<T> ⊔ list<U>   = list<T ⊔ U>
+    struct ⊔ struct     = union of the fields; new ones at the end, each field joined
 
-Strings are never taken for dates. A field of which only nulls, empty lists or empty structs were seen is `unknown`: it is left
-out of files until more is known, because neither Parquet nor its readers can do much with a column without a type.
+The join is commutative (but for the order of fields), associative and idempotent, so the schema of a topic depends on the set
+of its records, not on how they were batched. Only types that stand for values are ever written: unknown columns, empty
+structs and lists of these are left out until more is known (`known_fields`), because query engines reject or misread them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: Stands for a type of which only nulls were seen.
-UNKNOWN = pa.null()
+from kafka2parquet.errors import Kafka2ParquetError
 
 
-class SchemaConflict(Exception):
-    """Two types that have no common one.
+class SchemaConflict(Kafka2ParquetError):  # noqa: N818  # the lattice's word for it
+    """Two types have no join.
 
     Attributes:
-        path: of the field, such as `user.age`.
+        path: the field, such as `user.age`; `[]` stands for the elements of a list.
+        left: its type on one side.
+        right: its type on the other side.
     """
 
-    def __init__(self, path: str, one: pa.DataType, other: pa.DataType) -> None:
+    def __init__(self, path: str, left: pa.DataType, right: pa.DataType) -> None:
         self.path = path
-        super().__init__(f"field {path}: {describe(one)} and {describe(other)}")
+        self.left = left
+        self.right = right
+        super().__init__(f"{path}: {left} and {right}")
 
 
-def describe(data_type: pa.DataType) -> str:
-    """The type in a few words, for messages."""
-    if pa.types.is_struct(data_type):
-        return "an object"
-    if pa.types.is_list(data_type):
-        return "an array"
-    return {"string": "text", "int64": "an integer", "double": "a number", "bool": "true or false"}.get(
-        str(data_type), str(data_type)
-    )
+def merge(left: pa.DataType, right: pa.DataType, path: str = "") -> pa.DataType:
+    """The join of two types.
 
-
-def merge(one: pa.DataType, other: pa.DataType, path: str = "") -> pa.DataType:
-    """The least type that holds the values of both.
+    Args:
+        left: one type; its fields come first.
+        right: another type.
+        path: where the types stand, for the message.
 
     Raises:
         SchemaConflict: there is none.
     """
-    if one.equals(other) or other.equals(UNKNOWN):
-        return one
-    if one.equals(UNKNOWN):
-        return other
-    if pa.types.is_struct(one) and pa.types.is_struct(other):
-        return pa.struct(_merge_fields(list(one), list(other), f"{path}." if path else ""))
-    if pa.types.is_list(one) and pa.types.is_list(other):
-        return pa.list_(merge(one.value_type, other.value_type, f"{path}[]"))
-    if {str(one), str(other)} == {"int64", "double"}:
+    if left.equals(right, check_metadata=True) or pa.types.is_null(right):
+        return left
+    if pa.types.is_null(left):
+        return right
+    if pa.types.is_struct(left) and pa.types.is_struct(right):
+        return pa.struct(_merge_fields(list(left), list(right), f"{path}." if path else ""))
+    if pa.types.is_list(left) and pa.types.is_list(right):
+        element = left.value_field
+        return pa.list_(element.with_type(merge(element.type, right.value_type, f"{path}[]")))
+    if {left, right} == {pa.int64(), pa.float64()}:
         return pa.float64()
-    raise SchemaConflict(path, one, other)
+    if left.equals(right):  # they differ in the metadata of nested fields only
+        return left
+    raise SchemaConflict(path, left, right)
 
 
-def merge_schemas(one: pa.Schema, other: pa.Schema) -> pa.Schema:
-    """The schema that holds the rows of both; new fields come last.
+def merge_schemas(left: pa.Schema, right: pa.Schema) -> pa.Schema:
+    """The join of two schemas, unknown columns included.
 
     Raises:
-        SchemaConflict: some field has types without a common one.
+        SchemaConflict: two columns of one name have none.
     """
-    return pa.schema(_merge_fields(list(one), list(other), ""))
+    if left.equals(right):
+        return left
+    return pa.schema(_merge_fields(list(left), list(right), ""), metadata=left.metadata)
 
 
-def _merge_fields(ones: list[pa.Field], others: list[pa.Field], prefix: str) -> list[pa.Field]:
-    merged = {field.name: field for field in ones}
-    for field in others:
-        known = merged.get(field.name)
-        if known is None:
-            merged[field.name] = field
-        elif not known.equals(field):
-            merged[field.name] = pa.field(
-                field.name, merge(known.type, field.type, f"{prefix}{field.name}"), known.nullable or field.nullable
-            )
-    return list(merged.values())
+def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], prefix: str) -> list[pa.Field]:
+    others = {field.name: field for field in right}
+    merged = []
+    for field in left:
+        other = others.pop(field.name, None)
+        if other is None:
+            merged.append(field.with_nullable(True))
+        else:
+            joined = merge(field.type, other.type, prefix + field.name)
+            merged.append(field.with_type(joined).with_nullable(field.nullable or other.nullable))
+    return merged + [field.with_nullable(True) for field in others.values()]
 
 
-def without_unknown(schema: pa.Schema) -> pa.Schema:
-    """The schema without the parts whose type is not known yet: what may be written."""
-    return pa.schema(_known_fields(list(schema)))
-
-
-def _known_fields(fields: list[pa.Field]) -> list[pa.Field]:
+def known_fields(fields: Iterable[pa.Field]) -> list[pa.Field]:
+    """The fields that can be written, without those of which no value has been seen."""
     known = ((field, _known_type(field.type)) for field in fields)
-    return [field.with_type(data_type) for field, data_type in known if data_type is not None]
+    return [field if type_.equals(field.type) else field.with_type(type_) for field, type_ in known if type_ is not None]
 
 
-def _known_type(data_type: pa.DataType) -> pa.DataType | None:
-    if data_type.equals(UNKNOWN):
+def _known_type(type_: pa.DataType) -> pa.DataType | None:
+    if pa.types.is_null(type_):
         return None
-    if pa.types.is_struct(data_type):
-        fields = _known_fields(list(data_type))
+    if pa.types.is_struct(type_):
+        fields = known_fields(type_)
         return pa.struct(fields) if fields else None
-    if pa.types.is_list(data_type):
-        item = _known_type(data_type.value_type)
-        return pa.list_(item) if item is not None else None
-    return data_type
+    if pa.types.is_list(type_):
+        element = _known_type(type_.value_type)
+        return pa.list_(type_.value_field.with_type(element)) if element is not None else None
+    return type_
 
 
 def unify(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """The schema that holds the rows of all; of tables that go into one file.
+    """The schema that tables of all these schemas can be brought to with `conform`, without unknown columns.
 
     Raises:
-        SchemaConflict: some field has types without a common one.
+        SchemaConflict: two columns of one name have no common type.
     """
-    first, *rest = schemas
-    for schema in rest:
-        if not schema.equals(first):
-            first = merge_schemas(first, schema)
-    return first
+    united = schemas[0] if schemas else pa.schema([])
+    for schema in schemas[1:]:
+        united = merge_schemas(united, schema)
+    fields = known_fields(united)
+    return united if fields == list(united) else pa.schema(fields, metadata=united.metadata)
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with the columns of `schema` and no others: missing ones are null, at any depth."""
+    """The table in another schema: columns by name in its order, missing ones as nulls, others cast or left out.
+
+    The same goes for the fields of structs, at any depth. Integers become the nearest double; above 2**53 that isn't the
+    same number.
+
+    Raises:
+        pyarrow.ArrowInvalid: a value can't be cast without loss.
+    """
+    if table.schema.equals(schema, check_metadata=True):
+        return table
+    if not len(schema):
+        return table.select([])
     columns = []
     for field in schema:
         index = table.schema.get_field_index(field.name)
         if index < 0:
             columns.append(pa.nulls(table.num_rows, field.type))
-            continue
-        column = table.column(index)
-        if not column.type.equals(field.type):
-            column = pa.chunked_array([_conform_array(chunk, field.type) for chunk in column.chunks], field.type)
-        columns.append(column)
+        elif table.schema.field(index).type.equals(field.type, check_metadata=True):
+            columns.append(table.column(index))
+        else:
+            chunks = [_conform_array(chunk, field.type) for chunk in table.column(index).chunks]
+            columns.append(pa.chunked_array(chunks, field.type))
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _conform_array(array: pa.Array, data_type: pa.DataType) -> pa.Array:
-    if array.type.equals(data_type):
+def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    if array.type.equals(type_, check_metadata=True):
         return array
-    if pa.types.is_struct(array.type):
-        arrays = [
-            pa.nulls(len(array), field.type)
-            if array.type.get_field_index(field.name) < 0
-            else _conform_array(pc.struct_field(array, field.name), field.type)
-            for field in data_type
-        ]
-        return pa.StructArray.from_arrays(arrays, fields=list(data_type), mask=array.is_null())
-    if pa.types.is_list(array.type):
-        items = _conform_array(array.flatten(), data_type.value_type)
-        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-        offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
-        return pa.ListArray.from_arrays(offsets, items, type=data_type, mask=array.is_null())
-    return array.cast(data_type)
+    if pa.types.is_null(array.type):
+        return pa.nulls(len(array), type_)
+    if pa.types.is_struct(array.type) and pa.types.is_struct(type_):
+        children = [_conform_child(array, field) for field in type_]
+        return pa.StructArray.from_arrays(children, fields=list(type_), mask=_null_mask(array))
+    if pa.types.is_list(array.type) and pa.types.is_list(type_):
+        first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
+        values = _conform_array(array.values.slice(first, last - first), type_.value_type)
+        # from_arrays takes a mask only with offsets that are no slice
+        return pa.ListArray.from_arrays(pc.subtract(array.offsets, first), values, type=type_, mask=_null_mask(array))
+    # an exact cast would refuse integers that a double can't hold
+    return array.cast(type_, safe=not (pa.types.is_integer(array.type) and pa.types.is_floating(type_)))
+
+
+def _conform_child(array: pa.StructArray, field: pa.Field) -> pa.Array:
+    index = array.type.get_field_index(field.name)
+    return pa.nulls(len(array), field.type) if index < 0 else _conform_array(array.field(index), field.type)
+
+
+def _null_mask(array: pa.Array) -> pa.Array | None:
+    return array.is_null() if array.null_count else None

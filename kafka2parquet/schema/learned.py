@@ -1,46 +1,82 @@
-"""LearnedSchema: the schema of a topic that nobody has written down, as far as it is known."""
+"""Schemas that are learned from the records of a topic, and that only ever grow."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 import pyarrow as pa
 
-from kafka2parquet.schema.lattice import merge_schemas, without_unknown
+from kafka2parquet.errors import Kafka2ParquetError
+from kafka2parquet.schema.lattice import known_fields, merge_schemas
+
+_MAX_FIELDS = 10_000
+
+
+class TooManyFields(Kafka2ParquetError):  # noqa: N818  # a limit, not a fault
+    """The schema would grow beyond its limit; typical of objects whose keys are data."""
 
 
 class LearnedSchema:
-    """A schema that only grows, shared by all that read the topic in this process. Thread-safe.
+    """What is known of the columns of one topic. All methods may be called from any thread; none blocks."""
 
-    Fields of which only nulls were seen are remembered, but not part of what is written.
-    """
+    def __init__(self, schema: pa.Schema | None = None, *, max_fields: int = _MAX_FIELDS) -> None:
+        """Begin with `schema`, or with nothing.
 
-    def __init__(self, schema: pa.Schema | None = None) -> None:
-        """Begin with `schema`, by default with nothing."""
+        Args:
+            schema: columns that are known already.
+            max_fields: limit for the number of fields, those inside structs included.
+        """
         self._lock = threading.Lock()
-        self._known = schema if schema is not None else pa.schema([])
-        self._written = without_unknown(self._known)
+        self._max_fields = max_fields
+        self._seen = schema if schema is not None else pa.schema([])
+        self._schema = pa.schema(known_fields(self._seen))
 
     @property
-    def written(self) -> pa.Schema:
-        """The columns of files that are written now."""
-        return self._written
+    def schema(self) -> pa.Schema:
+        """The columns that can be written: each has had a value."""
+        return self._schema
 
-    def merged(self, seen: pa.Schema) -> pa.Schema:
-        """What the written schema would be after `seen`; nothing is learned yet.
+    @property
+    def seen(self) -> pa.Schema:
+        """All columns, also those of which only nulls, empty lists or empty objects were seen (Arrow's null type)."""
+        return self._seen
 
-        Raises:
-            SchemaConflict: `seen` can't be merged.
-        """
-        return without_unknown(merge_schemas(self._known, seen))
-
-    def learn(self, seen: pa.Schema) -> pa.Schema:
-        """Grow by what was seen; the columns that are written from now on.
+    def grow(self, schema: pa.Schema) -> pa.Schema:
+        """Take in the columns of `schema`; returns what is `seen` afterwards.
 
         Raises:
-            SchemaConflict: `seen` can't be merged; nothing is learned.
+            SchemaConflict: a type doesn't fit the one that is known. Nothing has changed.
+            TooManyFields: there would be too many fields. Nothing has changed.
         """
         with self._lock:
-            self._known = merge_schemas(self._known, seen)
-            self._written = without_unknown(self._known)
-            return self._written
+            merged = merge_schemas(self._seen, schema)
+            if not merged.equals(self._seen):
+                if _count_fields(merged) > self._max_fields:
+                    raise TooManyFields(f"more than {self._max_fields} fields")
+                self._schema = pa.schema(known_fields(merged))
+                self._seen = merged
+            return merged
+
+
+class LearnedSchemas:
+    """The learned schema of each topic; share it between the converters of all tasks of a process."""
+
+    def __init__(self, schemas: Mapping[str, pa.Schema] | None = None) -> None:
+        """Begin with `schemas`, by topic, or with nothing."""
+        self._lock = threading.Lock()
+        self._of_topic = {topic: LearnedSchema(schema) for topic, schema in (schemas or {}).items()}
+
+    def of_topic(self, topic: str) -> LearnedSchema:
+        """The schema of that topic; empty when the topic is new."""
+        with self._lock:
+            return self._of_topic.setdefault(topic, LearnedSchema())
+
+
+def _count_fields(node: pa.Schema | pa.DataType) -> int:
+    if isinstance(node, pa.DataType):
+        if pa.types.is_list(node):
+            return _count_fields(node.value_type)
+        if not pa.types.is_struct(node):
+            return 0
+    return sum(1 + _count_fields(field.type) for field in node)
