@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar, cast
 
@@ -16,12 +17,12 @@ from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.storage import make_storage
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
-from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.events import Hook
 from kafka2parquet.runner import TaskRunner
+from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.task import SinkTask
 
@@ -33,6 +34,19 @@ NO_BROKERS = (
 )
 
 
+class LearnedSchemas:
+    """The learned schema of each topic, shared by the tasks of a process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_topic: dict[str, LearnedSchema] = {}
+
+    def of(self, topic: str) -> LearnedSchema:
+        """What is known of the topic's schema."""
+        with self._lock:
+            return self._by_topic.setdefault(topic, LearnedSchema())
+
+
 @attrs.frozen(eq=False)
 class TaskPlan:
     """Everything that is known before a task is made, and what the tasks of one process share.
@@ -42,14 +56,14 @@ class TaskPlan:
         consumer: settings of the consumers.
         storage: where files go.
         budget: the memory limit of all tasks together.
-        converter: of the values; its learned schema is the same for all tasks.
+        learned: what is known of the topics' schemas.
     """
 
     config: ConnectConfig
     consumer: ConsumerSettings
     storage: Storage
     budget: MemoryBudget
-    converter: RecordConverter
+    learned: LearnedSchemas
 
     @classmethod
     def of(cls, config: ConnectConfig, worker: WorkerConfig, *, brokers_needed: bool = True) -> TaskPlan:
@@ -77,12 +91,14 @@ class TaskPlan:
         if brokers_needed and consumer is not None and not consumer.bootstrap_servers:
             problems.append(NO_BROKERS)
         storage = collect(lambda: make_storage(complete, worker.endpoint_url))
-        converter = collect(lambda: parts.make_converter(complete)) if complete.text("value.converter") else None
+        learned = LearnedSchemas()
+        if complete.text("value.converter"):
+            collect(lambda: parts.make_converter(complete, learned.of))
         collect(lambda: parts.make_rotation(complete, parts.make_partitioner(complete)))
-        if consumer is None or storage is None or converter is None or problems:
+        collect(lambda: parts.make_metadata_columns(complete))
+        if consumer is None or storage is None or problems:
             raise ConfigurationError(problems)
-        budget = MemoryBudget(complete.number("kafka2parquet.memory.bytes"))
-        return cls(complete, consumer, storage, budget, converter)
+        return cls(complete, consumer, storage, MemoryBudget(complete.number("kafka2parquet.memory.bytes")), learned)
 
     def task(self, index: int = 0, hooks: Sequence[Hook] = (), clock: Clock | None = None) -> SinkTask:
         """Make the task with this index, counted from 0."""
@@ -90,7 +106,7 @@ class TaskPlan:
         partitioner = parts.make_partitioner(config)
         return SinkTask(
             consumer=self._consumer(index),
-            converter=self.converter,
+            converter=parts.make_converter(config, self.learned.of),
             partitioner=partitioner,
             rotation=parts.make_rotation(config, partitioner),
             storage=self.storage,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-_TOKEN = re.compile(r"'(?:[^']|'')*'?|(?P<letters>([A-Za-z])\2*)|.", re.DOTALL)
+from kafka2parquet.partitioners.path_format import tokens
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -24,7 +22,7 @@ _UNITS = {
 
 def lint_path_format(pattern: str, duration_ms: int) -> tuple[str, ...]:
     """What is probably wrong with a Joda pattern for partitions of `duration_ms`, one sentence each."""
-    letters = {match["letters"][0] for match in _TOKEN.finditer(pattern) if match["letters"]}
+    letters = {token.letter for token in tokens(pattern) if token.letter is not None}
     found = [*_mistaken_letters(letters), *_missing_units(letters)]
     units = [_UNITS[letter] for letter in letters if letter in _UNITS]
     if units and not found:

@@ -67,7 +67,7 @@ FRAMEWORK_OPTIONS = (
         ValueType.CLASS,
         None,
         "Class that reads the record keys.",
-        note="keys are written only where `kafka2parquet.metadata.columns` names `key`, as they are",
+        note="keys are written only where `kafka2parquet.metadata.columns` names `key`: as text or as bytes",
     ),
     Option(
         "value.converter",

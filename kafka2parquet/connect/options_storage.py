@@ -200,6 +200,7 @@ PARTITIONER_OPTIONS = (
         ValueType.STRING,
         "timestamp",
         "Field of the value that holds the time with `RecordField`; a dot leads into a nested field.",
+        note="a text without time zone is taken for UTC",
     ),
 )
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import cast
 
 from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.option import simple_name
-from kafka2parquet.connect.options_own import METADATA_COLUMNS
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.converters.per_topic import PerTopicConverter
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.writer import ParquetWriter
@@ -35,19 +36,29 @@ from kafka2parquet.rotation.policies import (
     RecordTimeRotation,
     ScheduledRotation,
 )
+from kafka2parquet.schema.learned import LearnedSchema
 
 
-def make_converter(config: ConnectConfig) -> RecordConverter:
-    """The converter that `value.converter` names."""
+def make_converter(config: ConnectConfig, learned: Callable[[str], LearnedSchema]) -> RecordConverter:
+    """The converter that `value.converter` names.
+
+    Args:
+        config: the configuration.
+        learned: what is known of a topic's schema; asked when the topic's first record comes.
+    """
     class_name = config.text("value.converter")
     if is_python_path(class_name):
         return cast(RecordConverter, load_class(class_name, RecordConverter)(config.given))
-    name = simple_name(class_name).removesuffix("Converter")
+    name = _converter_name(class_name)
     if name == "Json":
-        return JsonConverter()
+        return PerTopicConverter(lambda topic: JsonConverter(learned=learned(topic)))
     if name == "ByteArray":
         return ByteArrayConverter()
     return StringConverter(encoding=config.text("value.converter.converter.encoding"))
+
+
+def _converter_name(class_name: str) -> str:
+    return simple_name(class_name).removesuffix("Converter")
 
 
 def make_partitioner(config: ConnectConfig, extractor: TimestampExtractor | None = None) -> Partitioner:
@@ -124,9 +135,10 @@ def make_writer(config: ConnectConfig) -> ParquetWriter:
 
 
 def make_metadata_columns(config: ConnectConfig) -> MetadataColumns:
-    """Columns that are added to each row; none, unless they are asked for."""
-    wanted = config.items("kafka2parquet.metadata.columns")
-    return MetadataColumns(**{name: name in wanted for name in METADATA_COLUMNS})
+    """Columns that are added to each row; none, unless they are asked for. Keys are text where their converter reads text."""
+    key_is_text = _converter_name(config.text("key.converter")) in ("String", "Json")
+    key_converter = StringConverter(encoding=config.text("key.converter.converter.encoding")) if key_is_text else None
+    return MetadataColumns(config.items("kafka2parquet.metadata.columns"), key_converter=key_converter)
 
 
 def _milliseconds(config: ConnectConfig, name: str) -> datetime.timedelta:

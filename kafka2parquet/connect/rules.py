@@ -120,9 +120,9 @@ def _time_partitions(config: ConnectConfig) -> Iterator[Finding]:
         )
         return
     try:
-        PathFormat(pattern)
+        PathFormat(pattern, config.text("locale"))
     except ConfigurationError as error:
-        yield Problem(("path.format",), invalid_value("path.format", pattern, str(error)))
+        yield Problem(("path.format",), str(error))
 
 
 def _timestamps(config: ConnectConfig) -> Iterator[Finding]:

@@ -1,0 +1,30 @@
+"""PerTopicConverter: each topic has a converter of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.records import ConsumedBatch, Converted
+
+
+class PerTopicConverter(RecordConverter):
+    """Gives the records of each topic to a converter of its own, so that topics don't share a learned schema."""
+
+    def __init__(self, make: Callable[[str], RecordConverter]) -> None:
+        """Make converters with `make`, which is called with the topic's name when its first record comes."""
+        self._make = make
+        self._by_topic: dict[str, RecordConverter] = {}
+        self._fingerprint = make("").fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """That of each topic's converter: they differ only in what they have learned."""
+        return self._fingerprint
+
+    def convert(self, batch: ConsumedBatch) -> Converted:
+        """Let the topic's converter make each record either a row or a reject."""
+        topic = batch.topic_partition.topic
+        if topic not in self._by_topic:
+            self._by_topic[topic] = self._make(topic)
+        return self._by_topic[topic].convert(batch)
