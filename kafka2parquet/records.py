@@ -6,7 +6,8 @@ All of them are whole columns of one topic-partition in offset order. Every stag
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import attrs
 import pyarrow as pa
@@ -188,6 +189,12 @@ class Rows:
             table=self.table.slice(start, length),
         )
 
+    def each(self, timestamps_ms: pa.Array | None = None) -> Iterator[Row]:
+        """Every row as a `Row`, with the given times instead of Kafka's; slow."""
+        times = self.timestamps_ms if timestamps_ms is None else timestamps_ms
+        for offset, time, values in zip(self.offsets.to_pylist(), times.to_pylist(), self.table.to_pylist(), strict=True):
+            yield Row(offset, time, values)
+
     def filter(self, mask: pa.Array) -> Rows:
         """The rows for which the boolean `mask` is true."""
         return Rows(
@@ -196,6 +203,21 @@ class Rows:
             timestamps_ms=self.timestamps_ms.filter(mask),
             table=self.table.filter(mask),
         )
+
+
+@attrs.frozen
+class Row:
+    """One row, for rules that users write record by record.
+
+    Attributes:
+        offset: of the record.
+        timestamp_ms: time of the row, in milliseconds since the epoch; None where it has none.
+        values: the row's columns by name.
+    """
+
+    offset: int
+    timestamp_ms: int | None
+    values: Mapping[str, Any]
 
 
 @attrs.frozen(eq=False)

@@ -56,5 +56,5 @@ class RotationPolicy(abc.ABC):
 
     @property
     def reason(self) -> str:
-        """One word for logs and footers, such as `rows` or `schedule`."""
+        """One word for logs and footers, such as `rows` or `schedule`: why the last cut was made, or the clock was due."""
         return type(self).__name__

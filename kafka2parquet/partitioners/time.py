@@ -1,0 +1,191 @@
+"""TimeBasedPartitioner: folders by time, as Kafka Connect's storage sinks compute them.
+
+A row's time is moved to the time zone, cut down to a multiple of the partition's duration since 1970 in *local* time, moved back
+and printed. Only distinct times of a batch are computed one by one; rows are numpy arrays throughout.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.partitioners.base import Partitioner
+from kafka2parquet.partitioners.path_format import PathFormat, normalize
+from kafka2parquet.partitioners.timestamps import RecordTimestamp, TimestampExtractor, zone
+from kafka2parquet.records import Partitioned, PartitionedRows, Reject, Rows, Stage
+
+_EPOCH = datetime.datetime(1970, 1, 1)
+_MILLISECOND = datetime.timedelta(milliseconds=1)
+#: Time zones change their offsets at whole quarters of an hour, since time zones are kept.
+_QUARTER_MS = 900_000
+#: Times that Python's datetime can't express in every time zone are rejected.
+_MIN_MS, _MAX_MS = -62_135_000_000_000, 253_402_000_000_000
+#: Folder names that are remembered.
+_MAX_REMEMBERED = 10_000
+
+_Int64s = npt.NDArray[np.int64]
+
+
+class TimeBasedPartitioner(Partitioner):
+    """Puts rows into folders such as `year=2026/month=05/day=17/hour=10`, by a time of theirs."""
+
+    time_based = True
+
+    def __init__(
+        self,
+        *,
+        path_format: str,
+        partition_duration: datetime.timedelta,
+        timezone: str = "UTC",
+        locale: str = "en",
+        timestamp_extractor: TimestampExtractor | None = None,
+        directory_delimiter: str = "/",
+    ) -> None:
+        """Make a partitioner.
+
+        Args:
+            path_format: a Joda-Time pattern; text stands in single quotes.
+            partition_duration: times are cut down to multiples of it.
+            timezone: of the folders' names, such as `Europe/Paris` or `+02:00`.
+            locale: language of the names of months and days.
+            timestamp_extractor: where a row's time comes from; by default the record's timestamp.
+            directory_delimiter: one of it at the end of `path_format` is taken off.
+
+        Raises:
+            ConfigurationError: bad pattern, unknown time zone or a duration that isn't positive.
+        """
+        if partition_duration <= datetime.timedelta():
+            raise ConfigurationError(
+                f"Invalid value {partition_duration // _MILLISECOND} for configuration partition.duration.ms:"
+                " Partition duration needs to be a positive."
+            )
+        if not locale.strip():
+            raise ConfigurationError("Invalid value for configuration locale: Locale cannot be empty.")
+        if not timezone.strip():
+            raise ConfigurationError("Invalid value for configuration timezone: Timezone cannot be empty.")
+        self._format = PathFormat(normalize(path_format, directory_delimiter), locale)
+        self._duration_ms = partition_duration // _MILLISECOND
+        self._zone = zone(timezone)
+        self._extractor = timestamp_extractor if timestamp_extractor is not None else RecordTimestamp()
+        self.uses_clock = self._extractor.uses_clock
+        self._names: dict[int, str] = {}
+        self._fingerprint = "|".join(
+            (self._format.pattern, str(self._duration_ms), timezone, locale, self._extractor.fingerprint)
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the settings."""
+        return f"time-{self._fingerprint}"
+
+    def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
+        """Give each row its folder; rows without a usable time are rejects."""
+        times = self._extractor.extract(rows, opened_at)
+        usable = times.is_valid().to_numpy(zero_copy_only=False)
+        milliseconds = times.fill_null(0).to_numpy(zero_copy_only=False)
+        usable &= (milliseconds >= _MIN_MS) & (milliseconds <= _MAX_MS)
+        rejects: list[Reject] = []
+        if not usable.all():
+            for row in np.flatnonzero(~usable).tolist():
+                reason = self._extractor.explain(rows, row) if times[row].as_py() is None else f"the time {times[row]} is absurd"
+                rejects.append(
+                    rows.batch.reject_offset(
+                        rows.offsets[row].as_py(),
+                        Stage.TIMESTAMP,
+                        f"Unable to determine timestamp using timestamp.extractor: {reason}",
+                    )
+                )
+            mask = pa.array(usable)
+            rows, milliseconds = rows.filter(mask), milliseconds[usable]
+        folders, codes = self._encode(milliseconds)
+        return Partitioned(PartitionedRows(rows, folders, pa.array(codes), pa.array(milliseconds)), rejects)
+
+    def encode(self, timestamp_ms: int) -> str:
+        """The folder of one time, in milliseconds since the epoch."""
+        return self._encode(np.array([timestamp_ms], np.int64))[0][0]
+
+    def _encode(self, milliseconds: _Int64s) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
+        """The distinct folders, and the index of each row's."""
+        local = milliseconds + self._offsets_ms(milliseconds)
+        # integer division that truncates toward zero, as Java's does
+        buckets = np.sign(local) * (np.abs(local) // self._duration_ms) * self._duration_ms
+        if len(buckets) and (buckets == buckets[0]).all():
+            return (self._name(int(buckets[0])),), np.zeros(len(buckets), np.int32)
+        distinct, inverse = np.unique(buckets, return_inverse=True)
+        names = [self._name(bucket) for bucket in distinct.tolist()]
+        folders = tuple(dict.fromkeys(names))
+        numbers = {folder: number for number, folder in enumerate(folders)}
+        return folders, np.array([numbers[name] for name in names], np.int32)[inverse]
+
+    def _offsets_ms(self, milliseconds: _Int64s) -> _Int64s:
+        """The zone's offset at each instant."""
+        if isinstance(self._zone, datetime.timezone):
+            return np.full(len(milliseconds), self._offset_ms(0), np.int64)
+        quarters = milliseconds // _QUARTER_MS
+        if len(quarters) and (quarters == quarters[0]).all():
+            return np.full(len(quarters), self._offset_ms(int(quarters[0]) * _QUARTER_MS), np.int64)
+        distinct, inverse = np.unique(quarters, return_inverse=True)
+        return np.array([self._offset_ms(quarter * _QUARTER_MS) for quarter in distinct.tolist()], np.int64)[inverse]
+
+    def _offset_ms(self, instant_ms: int) -> int:
+        moment = (_EPOCH + instant_ms * _MILLISECOND).replace(tzinfo=datetime.timezone.utc).astimezone(self._zone)
+        return (moment.utcoffset() or datetime.timedelta()) // _MILLISECOND
+
+    def _name(self, local_ms: int) -> str:
+        """The folder of a local time; one that a clock change skips is moved behind the gap."""
+        name = self._names.get(local_ms)
+        if name is None:
+            if len(self._names) >= _MAX_REMEMBERED:
+                self._names.clear()
+            local = (_EPOCH + local_ms * _MILLISECOND).replace(tzinfo=self._zone)
+            name = self._format.format(local.astimezone(datetime.timezone.utc).astimezone(self._zone))
+            self._names[local_ms] = name
+        return name
+
+
+class HourlyPartitioner(TimeBasedPartitioner):
+    """Puts rows into `year=2026/month=05/day=17/hour=10`."""
+
+    def __init__(
+        self,
+        *,
+        timezone: str = "UTC",
+        locale: str = "en",
+        timestamp_extractor: TimestampExtractor | None = None,
+        directory_delimiter: str = "/",
+    ) -> None:
+        """Make a partitioner; the arguments are those of `TimeBasedPartitioner`."""
+        super().__init__(
+            path_format=directory_delimiter.join(("'year'=YYYY", "'month'=MM", "'day'=dd", "'hour'=HH")),
+            partition_duration=datetime.timedelta(hours=1),
+            timezone=timezone,
+            locale=locale,
+            timestamp_extractor=timestamp_extractor,
+            directory_delimiter=directory_delimiter,
+        )
+
+
+class DailyPartitioner(TimeBasedPartitioner):
+    """Puts rows into `year=2026/month=05/day=17`."""
+
+    def __init__(
+        self,
+        *,
+        timezone: str = "UTC",
+        locale: str = "en",
+        timestamp_extractor: TimestampExtractor | None = None,
+        directory_delimiter: str = "/",
+    ) -> None:
+        """Make a partitioner; the arguments are those of `TimeBasedPartitioner`."""
+        super().__init__(
+            path_format=directory_delimiter.join(("'year'=YYYY", "'month'=MM", "'day'=dd")),
+            partition_duration=datetime.timedelta(days=1),
+            timezone=timezone,
+            locale=locale,
+            timestamp_extractor=timestamp_extractor,
+            directory_delimiter=directory_delimiter,
+        )

@@ -1,0 +1,245 @@
+"""The rules that end a flush, and their combination."""
+
+from __future__ import annotations
+
+import abc
+import datetime
+
+import attrs
+import numpy as np
+import pyarrow.compute as pc
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.partitioners.timestamps import zone
+from kafka2parquet.records import PartitionedRows, Row
+from kafka2parquet.rotation.base import FlushStats, RotationPolicy
+from kafka2parquet.rotation.schedule import next_boundary
+
+
+class RecordCountRotation(RotationPolicy):
+    """Ends a flush with its n-th row, counted over all its files (`flush.size`)."""
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return "rows"
+
+    def __init__(self, rows: int) -> None:
+        """Set the number of rows, at least 1."""
+        if rows < 1:
+            raise ConfigurationError(f"A flush has to have at least one row, not {rows}.")
+        self._rows = rows
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+        """The rows that are still missing."""
+        missing = max(0, self._rows - stats.rows)
+        return missing if missing <= len(batch) else None
+
+
+class RecordTimeRotation(RotationPolicy):
+    """Ends a flush before the first row whose time is an interval or more after that of its first row (`rotate.interval.ms`).
+
+    Rows older than the first one never end it. So that a quiet topic-partition doesn't keep its last rows to itself, a flush
+    also ends when it has been open for the interval by the wall clock.
+    """
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return "interval"
+
+    def __init__(self, interval: datetime.timedelta, *, or_by_the_clock: bool = True) -> None:
+        """Set the interval.
+
+        Args:
+            interval: positive.
+            or_by_the_clock: whether the wall clock ends a flush too.
+
+        Raises:
+            ConfigurationError: the interval isn't positive.
+        """
+        if interval <= datetime.timedelta():
+            raise ConfigurationError(f"A rotation interval has to be positive, not {interval}.")
+        self._interval = interval
+        self._interval_ms = interval // datetime.timedelta(milliseconds=1)
+        self._or_by_the_clock = or_by_the_clock
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+        """The row that is too late."""
+        times = batch.timestamps_ms
+        base = stats.first_timestamp_ms if stats.rows else times[0].as_py()
+        if base is None:
+            return None
+        late = pc.fill_null(pc.greater_equal(times, base + self._interval_ms), False)
+        first = pc.index(late, True).as_py()
+        return None if first < 0 else first
+
+    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
+        """An interval after the flush was opened."""
+        return stats.opened_at + self._interval if self._or_by_the_clock else None
+
+
+class EncodedPartitionRotation(RotationPolicy):
+    """Ends a flush before a row that goes to another folder than the row before it (`rotate.file.on.partition.change`).
+
+    Rows of two hours that come by turns make a file for every turn: leave it out where records may be late.
+    """
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return "partition"
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+        """The first row of another folder."""
+        codes = batch.codes.to_numpy()
+        last = stats.last_encoded_partition
+        if last is not None and batch.encoded_partitions[codes[0]] != last:
+            return 0
+        change = np.flatnonzero(codes != codes[0])
+        return int(change[0]) if len(change) else None
+
+
+class MaxOpenFilesRotation(RotationPolicy):
+    """Ends a flush before a row that would need one file more than allowed (`partitioner.max.open.files`)."""
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return "files"
+
+    def __init__(self, files: int) -> None:
+        """Set the number of files, at least 1."""
+        if files < 1:
+            raise ConfigurationError(f"A flush has to have at least one file, not {files}.")
+        self._files = files
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+        """The first row of the folder that is one too many."""
+        codes = batch.codes.to_numpy()
+        distinct, first_rows = np.unique(codes, return_index=True)
+        new = sorted(
+            int(row)
+            for code, row in zip(distinct, first_rows, strict=True)
+            if batch.encoded_partitions[code] not in stats.encoded_partitions
+        )
+        allowed = max(0, self._files - len(stats.encoded_partitions))
+        return new[allowed] if len(new) > allowed else None
+
+
+class ScheduledRotation(RotationPolicy):
+    """Ends flushes at moments of the wall clock, aligned in a time zone (`rotate.schedule.interval.ms`)."""
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return "schedule"
+
+    def __init__(self, interval: datetime.timedelta, *, timezone: str = "UTC") -> None:
+        """Set the schedule.
+
+        Args:
+            interval: positive; counted from each local midnight.
+            timezone: where midnight is.
+
+        Raises:
+            ConfigurationError: unknown time zone, or the interval isn't positive.
+        """
+        if interval <= datetime.timedelta():
+            raise ConfigurationError(f"A rotation interval has to be positive, not {interval}.")
+        self._interval = interval
+        self._zone = zone(timezone)
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+        """Rows never end the flush."""
+        return None
+
+    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
+        """The next moment of the schedule after the flush was opened."""
+        return next_boundary(stats.opened_at, self._interval, self._zone)
+
+
+class CompressedBytesRotation(RotationPolicy):
+    """Ends a flush at about so many bytes of compressed Parquet, over all its files.
+
+    The size of rows that aren't encoded yet is estimated from what the topic-partition has written before, so files come out
+    near the target, not at it, and cuts depend on how records were polled. Delivery is exactly-once all the same.
+    """
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return "bytes"
+
+    def __init__(self, target_bytes: int) -> None:
+        """Set the size."""
+        if target_bytes < 1:
+            raise ConfigurationError(f"A target size has to be positive, not {target_bytes}.")
+        self._target_bytes = target_bytes
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+        """Before a batch, once the size is reached."""
+        return 0 if stats.rows and stats.size_bytes >= self._target_bytes else None
+
+
+class PerRecordRotation(RotationPolicy):
+    """Subclass it and write `should_rotate`. Simple, but many times slower than a policy that works on columns."""
+
+    @abc.abstractmethod
+    def should_rotate(self, stats: FlushStats, row: Row) -> bool:
+        """Whether the flush ends before this row; asked for every row but a flush's first.
+
+        `stats` are as if all rows before this one had been taken, but for `size_bytes`.
+        """
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+        """Ask for each row."""
+        folders = batch.encoded_partitions
+        for number, (row, code) in enumerate(
+            zip(batch.rows.each(batch.timestamps_ms), batch.codes.to_pylist(), strict=True)
+        ):
+            if stats.rows and self.should_rotate(stats, row):
+                return number
+            stats = attrs.evolve(
+                stats,
+                rows=stats.rows + 1,
+                encoded_partitions=stats.encoded_partitions | {folders[code]},
+                first_timestamp_ms=stats.first_timestamp_ms if stats.rows else row.timestamp_ms,
+                last_timestamp_ms=row.timestamp_ms,
+                last_encoded_partition=folders[code],
+            )
+        return None
+
+
+class FirstOf(RotationPolicy):
+    """Ends a flush when the first of several policies does."""
+
+    def __init__(self, *policies: RotationPolicy) -> None:
+        """Combine policies; of those that cut at the same row, the first one gives the reason."""
+        if not policies:
+            raise ConfigurationError("FirstOf needs at least one policy.")
+        self._policies = policies
+        self._reason = policies[0].reason
+
+    @property
+    def reason(self) -> str:
+        """The reason of the policy that was the last one to decide."""
+        return self._reason
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+        """The least of all cuts."""
+        first: int | None = None
+        for policy in self._policies:
+            rows = policy.cut(stats, batch)
+            if rows is not None and (first is None or rows < first):
+                first, self._reason = rows, policy.reason
+        return first
+
+    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
+        """The earliest moment of all."""
+        first: datetime.datetime | None = None
+        for policy in self._policies:
+            due_at = policy.due_at(stats)
+            if due_at is not None and (first is None or due_at < first):
+                first, self._reason = due_at, policy.reason
+        return first
