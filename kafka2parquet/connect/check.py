@@ -155,7 +155,7 @@ def _rotation(config: ConnectConfig) -> Iterator[str]:
     yield "The open files of a topic-partition are closed and published together, whichever comes first:"
     yield f"- after {_count(max(1, config.number('flush.size')), 'row')}, over all its folders"
     if interval_ms > 0 and config.partitioner.time_based:
-        yield f"- when the times of its rows span {duration(interval_ms)}, or when it has been quiet for so long"
+        yield f"- when the times of their rows span {duration(interval_ms)}, or when they have been open for so long"
         if config.flag("rotate.file.on.partition.change"):
             yield "- when a row belongs to another folder than the row before it"
     if schedule_ms > 0:
@@ -163,7 +163,7 @@ def _rotation(config: ConnectConfig) -> Iterator[str]:
     if config.number("partitioner.max.open.files") >= 0:
         yield f"- before more than {_count(config.number('partitioner.max.open.files'), 'file')} would be open"
     if config.number("kafka2parquet.target.file.bytes") > 0:
-        yield f"- when its files have about {config.number('kafka2parquet.target.file.bytes'):,} bytes"
+        yield f"- when they have about {config.number('kafka2parquet.target.file.bytes'):,} bytes"
     yield "- on an orderly stop"
 
 

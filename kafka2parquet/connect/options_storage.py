@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import zoneinfo
-
 from kafka2parquet.connect.option import Option, Value, ValueType, at_least, ignored, one_of, unsupported
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.partitioners.timestamps import zone
 
 PARTITIONER_PACKAGE = "io.confluent.connect.storage.partitioner"
 PARQUET_CODECS = ("none", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
-_OFFSET = re.compile(r"[+-][0-9]{2}(:?[0-9]{2}){0,2}")
 LONG_MAX = (1 << 63) - 1
 
 _AVRO_ONLY = "it concerns Avro schemas, and Parquet files are written from Arrow schemas"
@@ -22,14 +20,13 @@ def _field_paths(value: Value) -> None:
                 raise ValueError("Field name cannot contain an empty or whitespace-only path segment")
 
 
-def is_time_zone(name: str) -> bool:
-    """Whether Joda-Time knows the zone: names of the tz database in their exact case, and offsets such as `+02:00`."""
-    return bool(_OFFSET.fullmatch(name)) or name in zoneinfo.available_timezones()
-
-
 def _time_zone(value: Value) -> None:
-    if value and not is_time_zone(str(value)):
-        raise ValueError(f"The datetime zone id '{value}' is not recognised")
+    if not value:
+        return
+    try:
+        zone(str(value))
+    except ConfigurationError:
+        raise ValueError(f"The datetime zone id '{value}' is not recognised") from None
 
 
 ROTATION_OPTIONS = (

@@ -70,18 +70,18 @@ def make_partitioner(config: ConnectConfig, extractor: TimestampExtractor | None
         return DefaultPartitioner()
     if kind is PartitionerKind.FIELD:
         return FieldPartitioner(config.items("partition.field.name"), directory_delimiter=config.text("directory.delim"))
-    timestamp = extractor if extractor is not None else make_extractor(config)
-    timezone, locale = config.text("timezone"), config.text("locale")
-    if kind is PartitionerKind.HOURLY:
-        return HourlyPartitioner(timezone=timezone, locale=locale, timestamp=timestamp)
-    if kind is PartitionerKind.DAILY:
-        return DailyPartitioner(timezone=timezone, locale=locale, timestamp=timestamp)
+    timestamp_extractor = extractor if extractor is not None else make_extractor(config)
+    timezone, locale, delimiter = (config.text(name) for name in ("timezone", "locale", "directory.delim"))
+    if kind is not PartitionerKind.TIME_BASED:
+        of_kind = HourlyPartitioner if kind is PartitionerKind.HOURLY else DailyPartitioner
+        return of_kind(timezone=timezone, locale=locale, timestamp_extractor=timestamp_extractor, directory_delimiter=delimiter)
     return TimeBasedPartitioner(
         path_format=config.text("path.format"),
         partition_duration=_milliseconds(config, "partition.duration.ms"),
         timezone=timezone,
         locale=locale,
-        timestamp=timestamp,
+        timestamp_extractor=timestamp_extractor,
+        directory_delimiter=delimiter,
     )
 
 
@@ -107,7 +107,7 @@ def make_rotation(config: ConnectConfig, partitioner: Partitioner) -> RotationPo
             ScheduledRotation(_milliseconds(config, "rotate.schedule.interval.ms"), timezone=config.text("timezone"))
         )
     if config.number("partitioner.max.open.files") >= 0:
-        policies.append(MaxOpenFilesRotation(config.number("partitioner.max.open.files")))
+        policies.append(MaxOpenFilesRotation(max(1, config.number("partitioner.max.open.files"))))
     if config.number("kafka2parquet.target.file.bytes") > 0:
         policies.append(CompressedBytesRotation(config.number("kafka2parquet.target.file.bytes")))
     policies.append(RecordCountRotation(max(1, config.number("flush.size"))))

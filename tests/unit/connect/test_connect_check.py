@@ -28,7 +28,7 @@ your-source-topic-name+0+0000000000.snappy.parquet
 
 The open files of a topic-partition are closed and published together, whichever comes first:
 - after 100,000 rows, over all its folders
-- when the times of its rows span 1 hour, or when it has been quiet for so long
+- when the times of their rows span 1 hour, or when they have been open for so long
 - when a row belongs to another folder than the row before it
 - by the clock, every 1 hour counted from midnight in UTC
 - on an orderly stop
@@ -112,7 +112,7 @@ def test_field_folders_are_told():
 def test_rules_that_end_files_are_all_told():
     """Each configured rule has its line, in the order of their weight."""
     text = _described(kafka2parquet_target_file_bytes="134217728", partitioner_max_open_files="50")
-    assert "- before more than 50 files would be open\n- when its files have about 134,217,728 bytes\n" in text
+    assert "- before more than 50 files would be open\n- when they have about 134,217,728 bytes\n" in text
 
 
 def test_at_least_once_is_told():
