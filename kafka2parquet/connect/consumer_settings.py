@@ -13,7 +13,7 @@ from kafka2parquet.connect.option import ValueType, invalid_value, one_of, parse
 from kafka2parquet.errors import ConfigurationError
 
 #: Settings that kafka-python has under the same name, with `_` for `.`.
-_SAME = {
+SAME_NAME = {
     "client.dns.lookup": ValueType.STRING,
     "client.id": ValueType.STRING,
     "client.rack": ValueType.STRING,
@@ -37,7 +37,7 @@ _SAME = {
 }
 
 #: Settings whose value is fixed here, or that have no counterpart, each with the reason.
-_WITHOUT_EFFECT = {
+WITHOUT_EFFECT = {
     "allow.auto.create.topics": "topics are never created",
     "auto.commit.interval.ms": "offsets are committed when their rows are durable",
     "check.crcs": "checksums are always verified",
@@ -64,7 +64,8 @@ _WITHOUT_EFFECT = {
 
 _PEM_FILE = "Put it into a PEM file and name that in ssl.truststore.location or ssl.keystore.location"
 _IN_PYTHON = "Build the KafkaPythonConsumer in Python, with client_settings"
-_UNSUPPORTED = {
+#: Settings that are refused, each with what to do instead.
+UNSUPPORTED = {
     "group.protocol": "kafka-python speaks the classic protocol: remove it",
     "group.remote.assignor": "kafka-python speaks the classic protocol: remove it",
     "interceptor.classes": "Use a hook of the task",
@@ -75,7 +76,8 @@ _UNSUPPORTED = {
     "ssl.truststore.certificates": _PEM_FILE,
 }
 
-_SPECIAL = (
+#: Settings that need more than another name.
+SPECIAL = (
     "auto.offset.reset",
     "bootstrap.servers",
     "group.id",
@@ -90,7 +92,7 @@ _SPECIAL = (
     "ssl.truststore.location",
     "ssl.truststore.type",
 )
-_KNOWN = (*_SAME, *_WITHOUT_EFFECT, *_UNSUPPORTED, *_SPECIAL)
+_KNOWN = (*SAME_NAME, *WITHOUT_EFFECT, *UNSUPPORTED, *SPECIAL)
 _NO_EFFECT_PREFIXES = ("metric.", "metrics.", "sasl.login.", "sasl.kerberos.", "sasl.oauthbearer.", "auto.include.")
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
@@ -150,17 +152,17 @@ class _Translation:
 
     def plain_settings(self) -> None:
         for name, text in self._given.items():
-            if name in _SAME:
+            if name in SAME_NAME:
                 try:
-                    self.settings[name.replace(".", "_")] = parse_value(_SAME[name], text)
+                    self.settings[name.replace(".", "_")] = parse_value(SAME_NAME[name], text)
                 except ValueError as error:
                     self.problems.append(f"{invalid_value(name, text, str(error))}.")
-            elif name in _WITHOUT_EFFECT:
-                self.notes.append(f"Consumer setting {name} has no effect: {_WITHOUT_EFFECT[name]}.")
-            elif name in _UNSUPPORTED:
+            elif name in WITHOUT_EFFECT:
+                self.notes.append(f"Consumer setting {name} has no effect: {WITHOUT_EFFECT[name]}.")
+            elif name in UNSUPPORTED:
                 if text and (name, text.lower()) != ("group.protocol", "classic"):
-                    self.problems.append(f"Consumer setting {name} is not supported. {_UNSUPPORTED[name]}.")
-            elif name not in _SPECIAL:
+                    self.problems.append(f"Consumer setting {name} is not supported. {UNSUPPORTED[name]}.")
+            elif name not in SPECIAL:
                 self._unknown(name)
         self._one_of("auto.offset.reset", "earliest", "latest")
 

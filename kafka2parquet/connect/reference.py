@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kafka2parquet.connect.consumer_settings import SAME_NAME, SPECIAL, UNSUPPORTED, WITHOUT_EFFECT
 from kafka2parquet.connect.option import Effect, Option, Value, ValueType
 from kafka2parquet.connect.options import CHAPTERS
 
@@ -12,17 +13,41 @@ becomes of them. A property that is nearly a known one is refused with the name 
 handed to custom classes, with a warning. `kafka2parquet check sink.json` tells all problems of a configuration at once.
 """
 
+_CONSUMER = """## Consumer settings
+
+A worker gives them as `consumer.<name>`, a connector as `consumer.override.<name>`; the connector's count for more. Of the
+worker's own client settings, `bootstrap.servers`, `security.*`, `sasl.*` and `ssl.*` are taken for the consumers too.
+"""
+
 _EFFECTS = {Effect.USED: "", Effect.IGNORED: "No effect: ", Effect.UNSUPPORTED: "Not supported. "}
 
 
 def reference_markdown() -> str:
     """The page with all properties, as Markdown."""
-    return "\n".join([_INTRODUCTION, *(_chapter(title, options) for title, options in CHAPTERS)])
+    return "\n".join([_INTRODUCTION, *(_chapter(title, options) for title, options in CHAPTERS), _consumer_chapter()])
 
 
 def _chapter(title: str, options: tuple[Option, ...]) -> str:
     rows = [f"| {' | '.join(_cells(option))} |" for option in options]
     return "\n".join([f"## {title}\n", "| Property | Type | Default | Meaning |", "|---|---|---|---|", *rows, ""])
+
+
+def _consumer_chapter() -> str:
+    used = sorted({*SAME_NAME, *SPECIAL})
+    rows = [
+        f"| `{name}` | {'No effect' if name in WITHOUT_EFFECT else 'Not supported'}: {why}. |"
+        for name, why in sorted({**WITHOUT_EFFECT, **UNSUPPORTED}.items())
+    ]
+    return "\n".join(
+        [
+            _CONSUMER,
+            f"These take effect: {', '.join(f'`{name}`' for name in used)}.\n",
+            "| Setting | What becomes of it |",
+            "|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 def _cells(option: Option) -> tuple[str, ...]:
@@ -31,7 +56,9 @@ def _cells(option: Option) -> tuple[str, ...]:
         parts.append(f"One of {', '.join(f'`{choice}`' for choice in option.choices)}.")
     if option.note:
         parts.append(f"*{_EFFECTS[option.effect]}{_sentence(option)}.*")
-    parts += [f"*`{value}`: {instead}.*" for value, instead in option.refused.items()]
+    for instead in dict.fromkeys(option.refused.values()):
+        values = ", ".join(f"`{value}`" for value, advice in option.refused.items() if advice == instead)
+        parts.append(f"*Not supported: {values}; {instead}.*")
     default = "**required**" if option.required else _default(option.default)
     return (f"`{option.name}`", option.type.value, default, " ".join(parts).replace("|", "\\|"))
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from kafka2parquet.connect.option import Option, ValueType, at_least, between, one_of, parse_value
@@ -132,3 +134,9 @@ def test_reference_lists_every_property():
     """The page of the documentation names each property of both sinks."""
     page = reference_markdown()
     assert [] == [name for table in (S3_TABLE, GCS_TABLE) for name in table.options if f"| `{name}` |" not in page]
+
+
+def test_page_of_the_documentation_is_up_to_date():
+    """`docs/settings.md` is what the table says: write `reference_markdown()` to it."""
+    page = Path(__file__).parents[3] / "docs" / "settings.md"
+    assert page.read_text(encoding="utf-8") == reference_markdown()
