@@ -1,143 +1,149 @@
-"""JsonConverter: JSON objects without a schema of their own."""
+"""JsonConverter: JSON objects, one per value, to columns of a given or a learned schema."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Any, Literal
+from typing import Literal, Protocol
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from kafka2parquet.converters import json_text
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.json_text import UnparsableError
-from kafka2parquet.records import ConsumedBatch, Converted, Rows, Stage
+from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
+from kafka2parquet.converters.json_given import GivenSchema
+from kafka2parquet.converters.json_record import RecordRefused, conflict_reason, load_object, schema_of
+from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, Stage
 from kafka2parquet.schema.lattice import SchemaConflict, conform
-from kafka2parquet.schema.learned import LearnedSchema
+from kafka2parquet.schema.learned import LearnedSchema, TooManyFields
 
 
 class JsonConverter(RecordConverter):
-    """Makes columns of JSON objects, one object a record.
+    """Values are JSON objects (Kafka Connect's JsonConverter with `schemas.enable=false`); each member becomes a column.
 
-    With a schema, fields have its types; any type that `pyarrow.json` parses may be in it, ISO texts as timestamps included.
-    Without one, the schema is learned and only grows: new fields are added, integers widen to doubles where a fraction or an
-    integer beyond 64 bits comes, texts are never taken for times. What a file lacks of the schema is null.
+    Without a schema, the columns of each topic are learned from its records, in their order, and only grow: a new member is
+    a new column at the end, and an integer column becomes double when a fraction turns up. JSON's types are kept: integers
+    are int64, other numbers double, text is never taken for a date. A member that has only been null, `[]` or `{}` is no
+    column yet. A record whose types don't fit what is known is a reject. So the table of a batch has all columns known after
+    it, and except for that what becomes of a record doesn't depend on batches, only on the records before it.
 
-    Rejected are values that aren't one JSON object in UTF-8, objects with a field twice, and fields whose type doesn't fit. A
-    field that is missing is null. `NaN` and `Infinity` are numbers.
+    With a schema, exactly its columns are made; a member that is missing or null is null, whatever the schema says about
+    nulls. Besides booleans, integers, floats and text, lists and structs, these types are understood:
+
+    - timestamps: ISO 8601 text, taken as UTC where it has no zone; or integers, see `timestamps`;
+    - date32: text such as `2026-05-17`;
+    - decimals: a number, or text that is one; digits beyond the scale are no fit.
+
+    Rejected are, in both cases: what isn't one object in strict JSON and valid UTF-8, objects that name a member twice,
+    integers outside the column's range (numbers with a fraction or an exponent are no integers, even `1.0`), NaN and
+    infinities. Integers in a double column become the nearest double.
+
+    The converter may be shared by tasks on several threads.
     """
 
     def __init__(
         self,
         schema: pa.Schema | None = None,
         *,
-        unknown_fields: Literal["ignore", "reject"] = "ignore",
+        on_unknown_field: Literal["reject", "ignore"] = "reject",
+        timestamps: Literal["iso8601", "epoch_ms"] = "iso8601",
         learned: LearnedSchema | None = None,
     ) -> None:
-        """Make a converter.
+        """Convert to `schema`, or learn the schema of each topic.
 
         Args:
-            schema: of the objects; None to learn it.
-            unknown_fields: what to do about fields that aren't in `schema`.
-            learned: what is known already, shared with the converters of other tasks; used where `schema` is None.
+            schema: the columns of every topic.
+            on_unknown_field: what a member outside `schema` does with its record; learning always adds a column.
+            timestamps: how timestamps of `schema` are written in JSON; `epoch_ms` are milliseconds since 1970.
+            learned: where the schema is learned, to share it between converters or to begin with something known. By default
+                each topic has one of its own.
+
+        Raises:
+            ConfigurationError: the schema has types that JSON values can't be converted to.
         """
-        self._schema = schema
-        self._unexpected = {"ignore": "ignore", "reject": "error"}[unknown_fields]
-        self._learned = learned if learned is not None else LearnedSchema()
+        self._given = None
+        self._learned = learned
+        self._learned_by_topic: dict[str, LearnedSchema] = {}
+        if schema is not None:
+            self._given = GivenSchema(schema, ignore_unknown=on_unknown_field == "ignore", timestamps=timestamps)
+
+    def convert(self, batch: ConsumedBatch) -> Converted:
+        """Parse the batch at once; where it is refused, halve it until the records that are to blame stand alone."""
+        columns: _Columns = self._given or _LearningSchema(self._learned_schema(batch.topic_partition.topic))
+        tables: list[pa.Table] = []
+        rejects: list[Reject] = []
+        runs = [(0, len(batch))]
+        while runs:
+            start, length = runs.pop()
+            try:
+                tables.append(columns.parse(batch.values.slice(start, length)))
+            except ValuesRefused as exc:
+                if length > 1:
+                    runs += [(start + length // 2, length - length // 2), (start, length // 2)]
+                    continue
+                reason = columns.explain(batch.values[start].as_py(), exc)
+                if reason is None:
+                    runs.append((start, 1))
+                else:
+                    rejects.append(batch.reject(start, Stage.DECODE, reason))
+        return Converted(_rows(batch, rejects, _concatenate(tables, columns.schema)), rejects)
+
+    def _learned_schema(self, topic: str) -> LearnedSchema:
+        return self._learned if self._learned is not None else self._learned_by_topic.setdefault(topic, LearnedSchema())
 
     @property
     def fingerprint(self) -> str:
-        """Names the schema, if it is given."""
-        if self._schema is None:
-            return "json"
-        text = f"{self._schema.to_string(show_field_metadata=False, show_schema_metadata=False)}|{self._unexpected}"
-        return f"json-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        """Names the given schema and how it is used, or that schemas are learned."""
+        return f"json:{self._given.fingerprint}" if self._given is not None else "json:learned"
 
-    def convert(self, batch: ConsumedBatch) -> Converted:
-        """Make each record either a row or a reject. Learns fields that are new."""
-        values = json_text.trim(batch.values)
-        parts: list[pa.Table] = []
-        rejects: dict[int, str] = {}
-        self._convert(values, parts, rejects)
-        written = self._written
-        table = pa.concat_tables([part if part.schema.equals(written) else conform(part, written) for part in parts])
-        rows = Rows(batch, batch.offsets, batch.timestamps_ms, table)
-        if rejects:
-            kept = np.ones(len(batch), dtype=bool)
-            kept[list(rejects)] = False
-            mask = pa.array(kept)
-            rows = Rows(batch, batch.offsets.filter(mask), batch.timestamps_ms.filter(mask), table)
-        return Converted(rows, [batch.reject(row, Stage.DECODE, reason) for row, reason in sorted(rejects.items())])
 
-    def _convert(self, values: pa.Array, parts: list[pa.Table], rejects: dict[int, str]) -> None:
-        """Parse the values at once; where that fails, split them around the culprit and try the pieces, in order."""
-        pending = [(0, len(values))]
-        while pending:
-            start, end = pending.pop()
-            try:
-                parts.append(self._parse(values.slice(start, end - start)))
-            except (UnparsableError, SchemaConflict) as error:
-                if end - start == 1:
-                    rejects[start] = explain(values[start].as_py(), str(error))
-                    continue
-                row = getattr(error, "row", None)
-                if row is None:
-                    middle = (start + end) // 2
-                    pending += [(middle, end), (start, middle)]
-                else:
-                    pieces = [(start, start + row), (start + row, start + row + 1), (start + row + 1, end)]
-                    pending += [(begin, stop) for begin, stop in reversed(pieces) if begin < stop]
-        if not parts:
-            parts.append(self._written.empty_table())
+class _Columns(Protocol):
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns to be written."""
+
+    def parse(self, values: pa.Array) -> pa.Table:
+        """All values at once, or ValuesRefused."""
+
+    def explain(self, value: bytes, refused: ValuesRefused) -> str | None:
+        """Why `parse` refused the value; None when it should be tried again."""
+
+
+class _LearningSchema:
+    def __init__(self, learned: LearnedSchema) -> None:
+        self._learned = learned
+        self._used = learned.seen
 
     @property
-    def _written(self) -> pa.Schema:
-        return self._schema if self._schema is not None else self._learned.written
+    def schema(self) -> pa.Schema:
+        return self._learned.schema
 
-    def _parse(self, values: pa.Array) -> pa.Table:
-        """One row for each value, in the schema that is known by then.
+    def parse(self, values: pa.Array) -> pa.Table:
+        self._used = self._learned.seen
+        return parse_objects(values, self._used)
 
-        Raises:
-            UnparsableError: some value can't be parsed.
-            SchemaConflict: some field has another type than it had before.
-        """
-        if self._schema is not None:
-            return json_text.parse(values, self._schema, unexpected=self._unexpected).select(self._schema.names)
-        known = self._learned.written
-        fits = True
+    def explain(self, value: bytes, refused: ValuesRefused) -> str | None:
         try:
-            table = json_text.parse(values, known)
-        except UnparsableError:
-            fits = False
-            table = json_text.parse(values, None)  # with all types inferred: perhaps a field only has to be widened
-        if fits and table.schema.equals(known):
-            return table
-        seen = json_text.canonical(table.schema)
-        merged = self._learned.merged(seen)
-        if not (fits and merged.equals(known)):
-            table = json_text.parse(values, merged)
-        self._learned.learn(seen)
-        return conform(table, merged)
+            grown = self._learned.grow(schema_of(load_object(value), self._used))
+        except RecordRefused as exc:
+            return str(exc)
+        except SchemaConflict as exc:
+            return conflict_reason(exc)
+        except TooManyFields as exc:
+            return f"its fields would give the schema {exc}; give the schema, or send such data as an array"
+        # another task may have taught us these columns in the meantime
+        return None if not grown.equals(self._used) else str(refused)
 
 
-def explain(value: bytes, reason: str) -> str:
-    """Why a value is no JSON object, as exactly as can be said; else the parser's reason."""
-    try:
-        text = value.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return f"not UTF-8 at byte {error.start}"
-    try:
-        decoded: Any = json.loads(text)
-    except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg} at character {error.pos}"
-    except RecursionError:
-        return "nested too deeply"
-    except ValueError as error:
-        return f"not JSON: {error}"
-    if not isinstance(decoded, dict):
-        return f"a JSON {_NAMES.get(type(decoded), 'null')}, not an object"
-    return reason
+def _rows(batch: ConsumedBatch, rejects: list[Reject], table: pa.Table) -> Rows:
+    offsets, timestamps_ms = batch.offsets, batch.timestamps_ms
+    if rejects:
+        rejected = pa.array([reject.offset for reject in rejects], pa.int64())
+        kept = pc.invert(pc.is_in(offsets, rejected))
+        offsets, timestamps_ms = offsets.filter(kept), timestamps_ms.filter(kept)
+    return Rows(batch=batch, offsets=offsets, timestamps_ms=timestamps_ms, table=table)
 
 
-_NAMES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean"}
+def _concatenate(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
+    if len(schema):
+        return pa.concat_tables([schema.empty_table(), *(conform(table, schema) for table in tables)])
+    # a table without columns forgets its rows when it is concatenated
+    return pa.table({"rows": pa.nulls(sum(table.num_rows for table in tables))}).select([])

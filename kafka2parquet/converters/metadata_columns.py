@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import ConsumedBatch, Converted, Rows, decode_headers
+from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, decode_headers
 
 _HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
 
@@ -48,7 +48,7 @@ class MetadataColumns:
         """
         if not self.names:
             return Converted(rows)
-        rejects = ()
+        rejects: Sequence[Reject] = ()
         keys = None
         if "key" in self.names:
             converted = self._convert_keys(rows)

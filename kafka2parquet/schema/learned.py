@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 
 import pyarrow as pa
 
@@ -57,20 +56,6 @@ class LearnedSchema:
                 self._schema = pa.schema(known_fields(merged))
                 self._seen = merged
             return merged
-
-
-class LearnedSchemas:
-    """The learned schema of each topic; share it between the converters of all tasks of a process."""
-
-    def __init__(self, schemas: Mapping[str, pa.Schema] | None = None) -> None:
-        """Begin with `schemas`, by topic, or with nothing."""
-        self._lock = threading.Lock()
-        self._of_topic = {topic: LearnedSchema(schema) for topic, schema in (schemas or {}).items()}
-
-    def of_topic(self, topic: str) -> LearnedSchema:
-        """The schema of that topic; empty when the topic is new."""
-        with self._lock:
-            return self._of_topic.setdefault(topic, LearnedSchema())
 
 
 def _count_fields(node: pa.Schema | pa.DataType) -> int:

@@ -1,0 +1,103 @@
+"""JSON values to columns, a whole batch at a time.
+
+pyarrow's parser reads a stream of JSON documents, not one document per value, so it has to be shown that each value became
+one row. Every value starts with `{` and ends with `}`, and a newline stands between two of them. Inside a document no `{`
+may follow a `}` with only white space between, and inside a string a raw newline is an error. So wherever the parser accepts
+the stream, each of our newlines lies between two documents: each value holds one or more whole documents, and if there are as
+many rows as values, exactly one. A NUL byte would end the stream early, and is never valid JSON; it is looked for first.
+
+Apart from that, the parser is laxer than JSON in three ways that are made good here: it doesn't check UTF-8, it reads `NaN`
+and `Infinity`, and it makes numbers beyond a float's range infinite.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+
+_BLOCK_BYTES = 1 << 20  # fits the processor's cache; larger blocks are slower
+_WHITE_SPACE = " \t\r\n"
+
+
+class ValuesRefused(Exception):  # noqa: N818  # an answer, not a fault
+    """The values, taken together, are not one JSON object each that fits the schema."""
+
+
+def parse_objects(values: pa.Array, schema: pa.Schema, *, ignore_unknown: bool = False) -> pa.Table:
+    """Make a table with one row for each value and exactly the columns of `schema`.
+
+    A batch is accepted if and only if each of its values is accepted by itself: an object in strict JSON (RFC 8259) of valid
+    UTF-8 that names no known field twice; a missing field is null.
+
+    Args:
+        values: binary_view without nulls, at least one.
+        schema: types that pyarrow.json can parse.
+        ignore_unknown: leave out fields that are not in the schema, instead of refusing the values.
+
+    Raises:
+        ValuesRefused: some value isn't such an object. Which one isn't said; halve the batch to find out.
+    """
+    try:
+        text = _stripped(values.cast(pa.string()))  # checks UTF-8
+        stream = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(text)], pa.int32()), text), "\n")[0].as_buffer()
+        table = pyarrow.json.read_json(
+            pa.BufferReader(stream),
+            read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=_block_bytes(stream, text)),
+            parse_options=pyarrow.json.ParseOptions(
+                explicit_schema=schema, unexpected_field_behavior="ignore" if ignore_unknown else "error"
+            ),
+        )
+    except (pa.ArrowInvalid, pa.ArrowCapacityError) as exc:
+        raise ValuesRefused(str(exc)) from exc
+    if table.num_rows != len(values):
+        raise ValuesRefused(f"{len(values)} values hold {table.num_rows} documents")
+    if not all(_is_finite(chunk) for column in table.columns for chunk in column.chunks):
+        raise ValuesRefused("NaN, an infinity, or a number too large for its type")
+    return table
+
+
+def _stripped(text: pa.StringArray) -> pa.StringArray:
+    """The text without white space around it, after the checks that the proof above needs."""
+    if not _in_braces(text):
+        text = pc.ascii_trim(text, _WHITE_SPACE)
+        if not _in_braces(text):
+            raise ValuesRefused("not in braces")
+    return text
+
+
+def _in_braces(text: pa.StringArray) -> bool:
+    offsets, characters = _buffers(text)
+    if (np.diff(offsets) < 2).any():
+        return False
+    first, last = characters[offsets[:-1]], characters[offsets[1:] - 1]
+    return bool((first == ord("{")).all() and (last == ord("}")).all())
+
+
+def _block_bytes(stream: pa.Buffer, text: pa.StringArray) -> int:
+    """The parser's block size. Blocks end at newlines, so a value with a newline inside needs one block for everything."""
+    characters = np.frombuffer(stream, np.uint8)
+    if not characters.all():
+        raise ValuesRefused("a NUL byte")
+    if np.count_nonzero(characters == ord("\n")) != len(text) - 1:
+        return len(characters) + 1
+    return max(_BLOCK_BYTES, int(np.diff(_buffers(text)[0]).max()) + 1)
+
+
+def _buffers(text: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
+    _, offsets, characters = text.buffers()
+    return (
+        np.frombuffer(offsets, np.int32)[text.offset : text.offset + len(text) + 1],
+        np.frombuffer(characters if characters is not None else b"", np.uint8),
+    )
+
+
+def _is_finite(array: pa.Array) -> bool:
+    if pa.types.is_floating(array.type):
+        return pc.all(pc.is_finite(array)).as_py() is not False
+    if pa.types.is_struct(array.type):
+        return all(_is_finite(child) for child in array.flatten())
+    if pa.types.is_list(array.type):
+        return _is_finite(array.flatten())
+    return True
