@@ -91,7 +91,9 @@ class TimeBasedPartitioner(Partitioner):
         rejects: list[Reject] = []
         if not usable.all():
             for row in np.flatnonzero(~usable).tolist():
-                reason = self._extractor.explain(rows, row) if times[row].as_py() is None else f"the time {times[row]} is absurd"
+                reason = (
+                    self._extractor.explain(rows, row) if times[row].as_py() is None else f"the time {times[row]} is absurd"
+                )
                 rejects.append(
                     rows.batch.reject_offset(
                         rows.offsets[row].as_py(),

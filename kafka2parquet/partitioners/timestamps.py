@@ -165,6 +165,5 @@ def zone(timezone: str) -> datetime.tzinfo:
 
 
 _ZONES_WITHOUT_AREA = frozenset(
-    "UTC GMT UCT CET CST6CDT EET EST EST5EDT HST MET MST MST7MDT PST8PDT WET Cuba Egypt Eire GB Greenwich Hongkong Iceland Iran"
-    " Israel Jamaica Japan Kwajalein Libya NZ Navajo PRC Poland Portugal ROC ROK Singapore Turkey Universal W-SU Zulu".split()
+    ["UTC", "GMT", "UCT", "CET", "CST6CDT", "EET", "EST", "EST5EDT", "HST", "MET", "MST", "MST7MDT", "PST8PDT", "WET", "Cuba", "Egypt", "Eire", "GB", "Greenwich", "Hongkong", "Iceland", "Iran", "Israel", "Jamaica", "Japan", "Kwajalein", "Libya", "NZ", "Navajo", "PRC", "Poland", "Portugal", "ROC", "ROK", "Singapore", "Turkey", "Universal", "W-SU", "Zulu"]
 )

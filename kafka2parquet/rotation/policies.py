@@ -195,9 +195,7 @@ class PerRecordRotation(RotationPolicy):
     def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
         """Ask for each row."""
         folders = batch.encoded_partitions
-        for number, (row, code) in enumerate(
-            zip(batch.rows.each(batch.timestamps_ms), batch.codes.to_pylist(), strict=True)
-        ):
+        for number, (row, code) in enumerate(zip(batch.rows.each(batch.timestamps_ms), batch.codes.to_pylist(), strict=True)):
             if stats.rows and self.should_rotate(stats, row):
                 return number
             stats = attrs.evolve(

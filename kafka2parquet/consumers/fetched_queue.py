@@ -1,0 +1,107 @@
+"""What the poll thread has fetched and the driver has not yet taken, by partition, within a budget of bytes."""
+
+from __future__ import annotations
+
+import collections
+
+import attrs
+
+from kafka2parquet.consumers.base import Assignment
+from kafka2parquet.consumers.record_batches import FetchedBatches
+from kafka2parquet.records import TopicPartition
+
+
+@attrs.define(eq=False)
+class PartitionQueue:
+    """One assigned partition.
+
+    Attributes:
+        assignment: the token.
+        pieces: fetched, in order.
+        records: in `pieces`, as their headers say.
+        since: clock when the first piece of `pieces` was queued.
+        accepting: whether fetched pieces are wanted: not before `start`, nor between `start` and the seek that it asks for.
+        paused: by the application.
+        high_watermark: as of the last fetch.
+        leader_epoch: of the last piece taken.
+    """
+
+    assignment: Assignment
+    pieces: collections.deque[FetchedBatches] = attrs.Factory(collections.deque)
+    records: int = 0
+    size_bytes: int = 0
+    since: float = 0.0
+    accepting: bool = False
+    paused: bool = False
+    high_watermark: int | None = None
+    leader_epoch: int = -1
+
+    def put(self, piece: FetchedBatches, now: float) -> None:
+        """Add a piece."""
+        if not self.pieces:
+            self.since = now
+        self.pieces.append(piece)
+        self.records += piece.records
+        self.size_bytes += piece.size_bytes
+
+    def clear(self) -> None:
+        """Forget all pieces."""
+        self.pieces.clear()
+        self.records = self.size_bytes = 0
+
+    def take(self, most_records: int, now: float) -> list[FetchedBatches]:
+        """The first pieces, at least one and up to about so many records; pieces of old formats come alone."""
+        taken: list[FetchedBatches] = []
+        records = 0
+        while self.pieces and (not taken or records + self.pieces[0].records <= most_records):
+            if taken and (self.pieces[0].legacy or taken[-1].legacy):
+                break
+            piece = self.pieces.popleft()
+            taken.append(piece)
+            records += piece.records
+            self.size_bytes -= piece.size_bytes
+        self.records -= records
+        self.since = now
+        return taken
+
+
+class FetchedQueues:
+    """All assigned partitions. Not thread-safe: its user holds a lock."""
+
+    def __init__(self, limit_bytes: int, gather_records: int, gather_max_wait_s: float) -> None:
+        self._limit_bytes = limit_bytes
+        self._gather_records = gather_records
+        self._gather_max_wait_s = gather_max_wait_s
+        self.partitions: dict[TopicPartition, PartitionQueue] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        """Fetched bytes that wait."""
+        return sum(queue.size_bytes for queue in self.partitions.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether fetching should pause."""
+        return self.size_bytes >= self._limit_bytes
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether fetching should go on."""
+        return self.size_bytes <= self._limit_bytes // 2
+
+    def ready(self, now: float) -> list[PartitionQueue]:
+        """Partitions with enough records to be worth decoding, or with some that have waited long enough; longest first."""
+        hurry = self.size_bytes > self._limit_bytes // 2
+        queues = [
+            queue
+            for queue in self.partitions.values()
+            if queue.pieces
+            and not queue.paused
+            and (hurry or queue.records >= self._gather_records or now - queue.since >= self._gather_max_wait_s)
+        ]
+        return sorted(queues, key=lambda queue: queue.since)
+
+    def ready_in_s(self, now: float) -> float | None:
+        """Seconds until some partition will have waited long enough; None when nothing waits."""
+        waiting = [queue.since for queue in self.partitions.values() if queue.pieces and not queue.paused]
+        return max(0.0, min(waiting) + self._gather_max_wait_s - now) if waiting else None

@@ -1,0 +1,74 @@
+"""What kafka-python raises, in our errors: by what has to be done about it."""
+
+from __future__ import annotations
+
+import kafka.errors as kafka_errors
+
+from kafka2parquet.errors import (
+    ConfigurationError,
+    FencedInstanceError,
+    Kafka2ParquetError,
+    KafkaAuthenticationError,
+    KafkaAuthorizationError,
+    KafkaUnavailableError,
+)
+
+#: The commit was not stored, and never will be: the partition isn't ours any more.
+REFUSED_COMMITS = (
+    kafka_errors.CommitFailedError,
+    kafka_errors.IllegalGenerationError,
+    kafka_errors.UnknownMemberIdError,
+)
+
+_AUTHENTICATION = tuple(
+    error
+    for name in (
+        "SaslAuthenticationFailedError",
+        "AuthenticationFailedError",
+        "UnsupportedSaslMechanismError",
+        "IllegalSaslStateError",
+        "SslAuthenticationFailedError",
+    )
+    if isinstance(error := getattr(kafka_errors, name, None), type)
+)
+_AUTHORIZATION = tuple(
+    error
+    for name in (
+        "TopicAuthorizationFailedError",
+        "GroupAuthorizationFailedError",
+        "ClusterAuthorizationFailedError",
+        "TransactionalIdAuthorizationFailedError",
+        "AuthorizationError",
+    )
+    if isinstance(error := getattr(kafka_errors, name, None), type)
+)
+
+
+def translate(error: Exception, what: str) -> Kafka2ParquetError | None:
+    """Our error for one of kafka-python's; None for one that passes by itself, when the same is tried again.
+
+    Args:
+        error: what was raised.
+        what: what was being done, for the message.
+    """
+    if isinstance(error, Kafka2ParquetError):
+        return error
+    if isinstance(error, kafka_errors.FencedInstanceIdError):
+        return FencedInstanceError(
+            f"While {what}: another process has joined with the same group.instance.id. Give each process its own, and"
+            " restart this one.",
+            topic="",
+        )
+    if isinstance(error, _AUTHENTICATION):
+        return KafkaAuthenticationError(f"While {what}, Kafka did not accept the credentials: {error}.")
+    if isinstance(error, _AUTHORIZATION):
+        return KafkaAuthorizationError(
+            f"While {what}, Kafka refused it: {error}. The principal needs READ on the topics and on the group."
+        )
+    if isinstance(error, kafka_errors.KafkaConfigurationError):
+        return ConfigurationError(f"kafka-python does not accept the settings: {error}")
+    if isinstance(error, kafka_errors.KafkaError) and not error.retriable:
+        return KafkaUnavailableError(f"While {what}, Kafka answered with an error that does not pass by itself: {error}.")
+    if isinstance(error, kafka_errors.KafkaError | OSError | TimeoutError):
+        return None
+    return KafkaUnavailableError(f"While {what}, the Kafka client failed: {error!r}.")

@@ -1,0 +1,353 @@
+"""Columns instead of records: what takes the place of kafka-python's `PartitionRecords` in its fetcher.
+
+kafka-python's fetcher makes one `PartitionRecords` of each partition's part of a fetch response, and uses of it only
+`bool()`, `take`, `drain`, `topic_partition`, `next_fetch_offset`, `leader_epoch` and, in its own callback, `bytes_read`. So
+positions, epochs, pauses, seeks and rebalances stay kafka-python's. `take` only walks the headers of the batches, so that the
+next fetch is sent at once; checksums, decompression and columns are made later, by `FetchedBatches.decode` on another thread.
+"""
+
+from __future__ import annotations
+
+import collections
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import pyarrow as pa
+from kafka.protocol.consumer import IsolationLevel
+from kafka.record.legacy_records import LegacyRecordBatch
+from kafka.record.util import calc_crc32c
+
+from kafka2parquet.consumers.columns import CRC_FROM, HEADER, Batch, Columns, CorruptDataError, Decompressor, decode
+from kafka2parquet.errors import CorruptRecordBatchError
+from kafka2parquet.records import ConsumedBatch, TopicPartition
+
+_CODEC = 0x07
+_APPEND_TIME = 0x08
+_TRANSACTIONAL = 0x10
+_CONTROL = 0x20
+_MAGIC_AT = 16
+_LENGTH_AT = 8
+_BEFORE_LENGTH = 12
+
+_decompressor = Decompressor()
+
+
+@attrs.frozen(eq=False)
+class Header:
+    """The header of a batch, and where the batch lies in the fetched bytes."""
+
+    base_offset: int
+    leader_epoch: int
+    crc: int
+    attributes: int
+    last_offset: int
+    base_timestamp_ms: int
+    max_timestamp_ms: int
+    producer_id: int
+    records: int
+    start: int
+    end: int
+
+
+@attrs.frozen(eq=False)
+class FetchedBatches:
+    """Batches of one partition as they were fetched. Immutable; `decode` may be called on any thread.
+
+    Attributes:
+        topic_partition: where they come from.
+        data: the fetched bytes.
+        headers: of the batches that hold records for us; empty where only markers and aborted records were fetched.
+        legacy: bounds of one batch of an old format (before Kafka 0.11) instead.
+        first_offset: position before them.
+        next_offset: position after them.
+        leader_epoch: of the last batch.
+        records: how many records they say to hold.
+    """
+
+    topic_partition: TopicPartition
+    data: bytes
+    headers: Sequence[Header]
+    legacy: tuple[int, int] | None
+    first_offset: int
+    next_offset: int
+    leader_epoch: int
+    records: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes as fetched."""
+        return sum(header.end - header.start for header in self.headers) + (self.legacy[1] - self.legacy[0] if self.legacy else 0)
+
+    def split(self) -> list[FetchedBatches]:
+        """One piece for each batch, in order."""
+        pieces, first_offset = [], self.first_offset
+        for index, header in enumerate(self.headers):
+            last = index == len(self.headers) - 1
+            next_offset = self.next_offset if last else header.last_offset + 1
+            pieces.append(
+                attrs.evolve(
+                    self, headers=[header], first_offset=first_offset, next_offset=next_offset, records=header.records
+                )
+            )
+            first_offset = next_offset
+        return pieces
+
+    def decode(self) -> ConsumedBatch:
+        """Check, decompress and make columns.
+
+        Raises:
+            CorruptRecordBatchError: a checksum is wrong, or the bytes are no records.
+        """
+        try:
+            if self.legacy is not None:
+                return self._batch(_legacy_columns(self.data, self.legacy, self.first_offset), self.size_bytes)
+            data, batches = self._uncompressed()
+            return self._batch(decode(data, batches, self.first_offset), len(data))
+        except CorruptDataError as error:
+            raise self.corrupt(str(error), self.first_offset) from error
+
+    def corrupt(self, reason: str, offset: int) -> CorruptRecordBatchError:
+        """An error about the batch at that offset."""
+        return CorruptRecordBatchError(
+            f"{self.topic_partition}: the record batch at offset {offset} is corrupt: {reason}. Nothing is committed past it."
+            " Look at the segment with Kafka's DumpLogSegments; to leave it out, set the group's offset behind it with"
+            " Kafka's tools.",
+            topic=self.topic_partition.topic,
+            partition=self.topic_partition.partition,
+            offset=offset,
+        )
+
+    def _batch(self, columns: Columns, size_bytes: int) -> ConsumedBatch:
+        return ConsumedBatch(
+            topic_partition=self.topic_partition,
+            offsets=columns.offsets,
+            timestamps_ms=columns.timestamps_ms,
+            timestamp_types=columns.timestamp_types,
+            keys=columns.keys,
+            values=columns.values,
+            headers=columns.headers,
+            first_offset=self.first_offset,
+            next_offset=self.next_offset,
+            leader_epoch=self.leader_epoch,
+            size_bytes=size_bytes,
+        )
+
+    def _uncompressed(self) -> tuple[bytes, list[Batch]]:
+        """The records of all batches in one piece of memory: the fetched bytes themselves where nothing is compressed."""
+        view = memoryview(self.data)
+        bodies: list[bytes | memoryview] = []
+        for header in self.headers:
+            if calc_crc32c(view[header.start + CRC_FROM : header.end]) != header.crc:
+                raise self.corrupt("it fails its checksum", header.base_offset)
+            body = view[header.start + HEADER.size : header.end]
+            bodies.append(_decompressor.decompress(header.attributes & _CODEC, body))
+        if not any(header.attributes & _CODEC for header in self.headers):
+            spans = [(header.start + HEADER.size, header.end) for header in self.headers]
+            return self.data, [_batch_of(header, *span) for header, span in zip(self.headers, spans, strict=True)]
+        batches, position = [], 0
+        for header, body in zip(self.headers, bodies, strict=True):
+            batches.append(_batch_of(header, position, position + len(body)))
+            position += len(body)
+        return b"".join(bodies), batches
+
+
+def join(pieces: Sequence[FetchedBatches]) -> FetchedBatches:
+    """Pieces that follow each other in one partition, as one: decoding few large ones costs less than many small ones."""
+    if len(pieces) == 1:
+        return pieces[0]
+    headers, shift = [], 0
+    for piece in pieces:
+        headers += [attrs.evolve(header, start=header.start + shift, end=header.end + shift) for header in piece.headers]
+        shift += len(piece.data)
+    return attrs.evolve(
+        pieces[0],
+        data=b"".join(piece.data for piece in pieces),
+        headers=headers,
+        next_offset=pieces[-1].next_offset,
+        leader_epoch=pieces[-1].leader_epoch,
+        records=sum(piece.records for piece in pieces),
+    )
+
+
+def _batch_of(header: Header, start: int, end: int) -> Batch:
+    return Batch(
+        base_offset=header.base_offset,
+        base_timestamp_ms=header.base_timestamp_ms,
+        max_timestamp_ms=header.max_timestamp_ms,
+        append_time=bool(header.attributes & _APPEND_TIME),
+        records=header.records,
+        start=start,
+        end=end,
+    )
+
+
+class ColumnarPartitionRecords:
+    """Stands in for `kafka.consumer.fetcher.Fetcher.PartitionRecords`; see there for the arguments."""
+
+    def __init__(
+        self,
+        fetch_offset: int,
+        tp: Any,
+        records: Any,
+        key_deserializer: Any = None,
+        value_deserializer: Any = None,
+        check_crcs: bool = True,
+        isolation_level: Any = IsolationLevel.READ_UNCOMMITTED,
+        aborted_transactions: Any = None,
+        metric_aggregator: Any = None,
+        on_drain: Callable[[Any], None] = lambda _: None,
+    ) -> None:
+        self.topic_partition = tp
+        self.next_fetch_offset = fetch_offset
+        self.leader_epoch = -1
+        self.bytes_read = 0
+        self._records_read = 0
+        self._read_committed = isolation_level == IsolationLevel.READ_COMMITTED
+        aborted = sorted(aborted_transactions or [], key=lambda transaction: transaction.first_offset)
+        self._aborted = collections.deque(aborted)
+        self._aborted_producers: set[int] = set()
+        self._metric_aggregator = metric_aggregator
+        self._on_drain = on_drain
+        self._data = bytes(records._buffer)  # these are bytes already: nothing is copied
+        self._position = 0
+        self._open = True
+
+    def __bool__(self) -> bool:
+        return self._open
+
+    def drain(self) -> None:
+        """Forget what wasn't taken."""
+        if self._open:
+            self._open = False
+            self._data = b""
+            if self._metric_aggregator:
+                self._metric_aggregator.record(self.topic_partition, self.bytes_read, self._records_read)
+            self._on_drain(self)
+
+    def take(self, n: int | None = None) -> list[FetchedBatches]:
+        """All batches as one `FetchedBatches`, or nothing once there are none.
+
+        Raises:
+            CorruptRecordBatchError: the headers make no sense; the next poll fetches again.
+        """
+        if not self._open:
+            return []
+        first_offset = self.next_fetch_offset
+        try:
+            taken = self._walk()
+        except (struct.error, CorruptDataError, IndexError, ValueError) as error:
+            topic_partition = TopicPartition(*self.topic_partition)
+            nothing = FetchedBatches(topic_partition, b"", [], None, first_offset, first_offset, -1, 0)
+            self.drain()
+            raise nothing.corrupt(str(error), first_offset) from error
+        if taken is None:
+            self.drain()
+            return []
+        return [taken]
+
+    def _walk(self) -> FetchedBatches | None:
+        """Read the headers from where the last walk ended; None when no whole batch is left."""
+        data, start = self._data, self._position
+        position, next_offset = start, self.next_fetch_offset
+        headers: list[Header] = []
+        legacy: tuple[int, int] | None = None
+        while len(data) - position > _MAGIC_AT:
+            end = position + _BEFORE_LENGTH + struct.unpack_from(">i", data, position + _LENGTH_AT)[0]
+            if end > len(data):
+                break  # cut off by the fetch's size
+            if end <= position + _MAGIC_AT:
+                raise CorruptDataError("a batch has no length")
+            if data[position + _MAGIC_AT] < 2:
+                if not headers:
+                    legacy = (position, end)
+                    position = end
+                break
+            header = _read_header(data, position, end)
+            if not self._is_skipped(header):
+                headers.append(header)
+            self.leader_epoch = header.leader_epoch
+            next_offset = max(next_offset, header.last_offset + 1)
+            position = end
+        if position == start:
+            return None
+        if legacy is not None:
+            next_offset = max(next_offset, _legacy_next_offset(data, legacy))
+        taken = FetchedBatches(
+            topic_partition=TopicPartition(*self.topic_partition),
+            data=data,
+            headers=headers,
+            legacy=legacy,
+            first_offset=self.next_fetch_offset,
+            next_offset=next_offset,
+            leader_epoch=self.leader_epoch,
+            records=sum(header.records for header in headers),
+        )
+        self._position, self.next_fetch_offset = position, next_offset
+        self.bytes_read += position - start
+        self._records_read += taken.records
+        return taken
+
+    def _is_skipped(self, header: Header) -> bool:
+        """Whether a batch holds nothing for us: transaction markers, and what was aborted."""
+        control = bool(header.attributes & _CONTROL)
+        if self._read_committed and header.producer_id >= 0:
+            while self._aborted and self._aborted[0].first_offset <= header.last_offset:
+                self._aborted_producers.add(self._aborted.popleft().producer_id)
+            if control:
+                if self._is_abort_marker(header):
+                    self._aborted_producers.discard(header.producer_id)
+            elif header.attributes & _TRANSACTIONAL and header.producer_id in self._aborted_producers:
+                return True
+        return control
+
+    def _is_abort_marker(self, header: Header) -> bool:
+        """A control record's key is its version and its type, two bytes each; type 0 is an abort."""
+        body = memoryview(self._data)[header.start + HEADER.size : header.end]
+        data = bytes(_decompressor.decompress(header.attributes & _CODEC, body))
+        batch = Batch(header.base_offset, 0, 0, False, header.records, 0, len(data))
+        key: bytes = decode(data, [batch], header.base_offset).keys[0].as_py()
+        return struct.unpack(">hh", key[:4])[1] == 0
+
+
+def _read_header(data: bytes, start: int, end: int) -> Header:
+    fields = HEADER.unpack_from(data, start)
+    base_offset, _, leader_epoch, _, crc, attributes, last_offset_delta, base_timestamp, max_timestamp, producer_id, *rest = fields
+    return Header(
+        base_offset=base_offset,
+        leader_epoch=leader_epoch,
+        crc=crc,
+        attributes=attributes,
+        last_offset=base_offset + last_offset_delta,
+        base_timestamp_ms=base_timestamp,
+        max_timestamp_ms=max_timestamp,
+        producer_id=producer_id,
+        records=rest[-1],
+        start=start,
+        end=end,
+    )
+
+
+def _legacy_batch(data: bytes, bounds: tuple[int, int]) -> Any:
+    batch = LegacyRecordBatch(memoryview(data)[bounds[0] : bounds[1]], data[bounds[0] + _MAGIC_AT])
+    if not batch.validate_crc():
+        raise CorruptDataError("it fails its checksum")
+    return batch
+
+
+def _legacy_next_offset(data: bytes, bounds: tuple[int, int]) -> int:
+    return int(max(record.offset for record in _legacy_batch(data, bounds))) + 1
+
+
+def _legacy_columns(data: bytes, bounds: tuple[int, int], first_offset: int) -> Columns:
+    """Records of the formats before Kafka 0.11, one by one: topics that old are rare."""
+    records = [record for record in _legacy_batch(data, bounds) if record.offset >= first_offset]
+    return Columns(
+        offsets=pa.array([record.offset for record in records], pa.int64()),
+        timestamps_ms=pa.array([record.timestamp for record in records], pa.int64()),
+        timestamp_types=pa.array([record.timestamp_type or 0 for record in records], pa.int8()),
+        keys=pa.array([record.key for record in records], pa.binary_view()),
+        values=pa.array([record.value for record in records], pa.binary_view()),
+        headers=pa.nulls(len(records), pa.binary_view()),
+    )
