@@ -1,3 +1,105 @@
-"""Drains Kafka topics into time-partitioned Parquet files, every record exactly once."""
+"""Drains Kafka topics into time-partitioned Parquet files, every record exactly once.
+
+Build a `SinkTask` from its parts, or load a Kafka Connect configuration: `build_task(load_connect_config("sink.json"))`.
+"""
+
+from kafka2parquet.aio import AsyncSinkTask
+from kafka2parquet.clock import Clock, SystemClock
+from kafka2parquet.connect.build import build_runner, build_task
+from kafka2parquet.connect.parse import load_connect_config
+from kafka2parquet.connect.worker import load_worker_config
+from kafka2parquet.consumers.base import Consumer
+from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.json import JsonConverter
+from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
+from kafka2parquet.delivery.budget import MemoryBudget
+from kafka2parquet.delivery.calls import RetryPolicy
+from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet.errors import (
+    AccessError,
+    ConfigurationError,
+    DeliveryError,
+    Kafka2ParquetError,
+    RecordError,
+    TransientError,
+    UsageError,
+)
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.parquet.writer import ParquetWriter
+from kafka2parquet.partitioners.base import Partitioner
+from kafka2parquet.partitioners.default import DefaultPartitioner
+from kafka2parquet.partitioners.field import FieldPartitioner
+from kafka2parquet.partitioners.per_record import PerRecordPartitioner
+from kafka2parquet.partitioners.time import DailyPartitioner, HourlyPartitioner, TimeBasedPartitioner
+from kafka2parquet.partitioners.timestamps import RecordFieldTimestamp, RecordTimestamp, WallclockTimestamp
+from kafka2parquet.rotation.base import RotationPolicy
+from kafka2parquet.rotation.policies import (
+    CompressedBytesRotation,
+    EncodedPartitionRotation,
+    FirstOf,
+    PerRecordRotation,
+    RecordCountRotation,
+    RecordTimeRotation,
+    ScheduledRotation,
+)
+from kafka2parquet.runner import TaskRunner
+from kafka2parquet.storage.base import Storage
+from kafka2parquet.storage.fsspec_storage import FsspecStorage
+from kafka2parquet.task import SinkTask, StepResult
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AccessError",
+    "AsyncSinkTask",
+    "ByteArrayConverter",
+    "Clock",
+    "CompressedBytesRotation",
+    "ConfigurationError",
+    "Consumer",
+    "DailyPartitioner",
+    "DefaultPartitioner",
+    "DeliveryError",
+    "DeliverySettings",
+    "EncodedPartitionRotation",
+    "FieldPartitioner",
+    "FirstOf",
+    "FsspecStorage",
+    "HourlyPartitioner",
+    "JsonConverter",
+    "Kafka2ParquetError",
+    "KafkaPythonConsumer",
+    "MemoryBudget",
+    "MetadataColumns",
+    "ObjectNaming",
+    "ParquetWriter",
+    "Partitioner",
+    "PerRecordPartitioner",
+    "PerRecordRotation",
+    "RecordConverter",
+    "RecordCountRotation",
+    "RecordError",
+    "RecordFieldTimestamp",
+    "RecordTimeRotation",
+    "RecordTimestamp",
+    "RetryPolicy",
+    "RotationPolicy",
+    "ScheduledRotation",
+    "SinkTask",
+    "StepResult",
+    "Storage",
+    "StringConverter",
+    "SystemClock",
+    "TaskRunner",
+    "TimeBasedPartitioner",
+    "TransientError",
+    "UsageError",
+    "WallclockTimestamp",
+    "__version__",
+    "build_runner",
+    "build_task",
+    "load_connect_config",
+    "load_worker_config",
+]

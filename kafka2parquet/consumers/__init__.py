@@ -1,1 +1,1 @@
-"""Consumers: the protocol that the engine reads Kafka through, and its adapter for kafka-python (the only importer of kafka)."""
+"""The protocol that the engine reads Kafka through, and its adapter for kafka-python (the only place that imports it)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import kafka.errors
@@ -35,11 +35,10 @@ FIXED: Mapping[str, Any] = {
     "key_deserializer": None,
     "value_deserializer": None,
     "max_poll_records": 1 << 30,  # counts fetched chunks
-    "max_poll_interval_ms": 2_000_000_000,  # the poll thread always polls; the application is watched by the adapter itself
     "bootstrap_timeout_ms": _BOOTSTRAP_ATTEMPT_MS,
 }
 
-_AUTHENTICATION = re.compile(r"SaslAuthenticationFailed|AuthenticationFailed|Invalid username or password|UnsupportedSaslMechanism")
+_AUTHENTICATION = re.compile(r"AuthenticationFailed|Invalid username or password|UnsupportedSaslMechanism")
 _TLS = re.compile(r"CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|SSLError|certificate|SSL handshake", re.IGNORECASE)
 
 
@@ -56,9 +55,15 @@ class _LastErrors(logging.Handler):
 
 
 def connect(
-    bootstrap_servers: str | Sequence[str], group_id: str, settings: Mapping[str, Any], timeout_s: float
-) -> KafkaConsumer:
-    """A consumer that has reached some broker and is not yet subscribed. Blocks for at most about `timeout_s` seconds.
+    bootstrap_servers: str | Sequence[str],
+    group_id: str,
+    settings: Mapping[str, Any],
+    timeout_s: float,
+    stopping: Callable[[], bool],
+) -> KafkaConsumer | None:
+    """A consumer that has reached some broker and is not yet subscribed; None if `stopping` became true before.
+
+    Blocks for at most about `timeout_s` seconds.
 
     Raises:
         KafkaAuthenticationError: Kafka, or TLS, did not accept us.
@@ -71,7 +76,7 @@ def connect(
     logger = logging.getLogger("kafka")
     logger.addHandler(seen)
     try:
-        while True:
+        while not stopping():
             try:
                 consumer = KafkaConsumer(**configuration)
                 break
@@ -90,6 +95,8 @@ def connect(
                     ) from error
             except (kafka.errors.KafkaError, OSError, ValueError, AssertionError) as error:
                 raise (translate(error, "connecting") or _unavailable(error, bootstrap_servers)) from error
+        else:
+            return None
     finally:
         logger.removeHandler(seen)
     mend_join(consumer)

@@ -39,7 +39,7 @@ class CorruptDataError(ValueError):
 
 
 class Decompressor(threading.local):
-    """Decompresses the bodies of batches; keeps one zstd context for each thread, because making one costs more than a batch."""
+    """Decompresses the bodies of batches; keeps a zstd context for each thread: making one costs more than a batch."""
 
     def __init__(self) -> None:
         self._zstd = zstandard.ZstdDecompressor()
@@ -68,7 +68,9 @@ class Decompressor(threading.local):
     def _unzstd(self, body: memoryview) -> bytes:
         if zstandard.frame_content_size(body) > 0:
             return self._zstd.decompress(body, allow_extra_data=False)
-        with self._zstd.stream_reader(body, read_across_frames=True) as reader:  # the Java client's frames don't tell their size
+        with self._zstd.stream_reader(
+            body, read_across_frames=True
+        ) as reader:  # the Java client's frames don't tell their size
             return bytes(reader.read())
 
 

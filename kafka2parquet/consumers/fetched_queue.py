@@ -20,6 +20,7 @@ class PartitionQueue:
         pieces: fetched, in order.
         records: in `pieces`, as their headers say.
         since: clock when the first piece of `pieces` was queued.
+        starts: how many times `start` was called.
         accepting: whether fetched pieces are wanted: not before `start`, nor between `start` and the seek that it asks for.
         paused: by the application.
         high_watermark: as of the last fetch.
@@ -31,6 +32,7 @@ class PartitionQueue:
     records: int = 0
     size_bytes: int = 0
     since: float = 0.0
+    starts: int = 0
     accepting: bool = False
     paused: bool = False
     high_watermark: int | None = None

@@ -78,18 +78,20 @@ class FetchedBatches:
     @property
     def size_bytes(self) -> int:
         """Bytes as fetched."""
-        return sum(header.end - header.start for header in self.headers) + (self.legacy[1] - self.legacy[0] if self.legacy else 0)
+        return sum(header.end - header.start for header in self.headers) + (
+            self.legacy[1] - self.legacy[0] if self.legacy else 0
+        )
 
     def split(self) -> list[FetchedBatches]:
         """One piece for each batch, in order."""
+        if len(self.headers) < 2:
+            return [self]
         pieces, first_offset = [], self.first_offset
         for index, header in enumerate(self.headers):
             last = index == len(self.headers) - 1
             next_offset = self.next_offset if last else header.last_offset + 1
             pieces.append(
-                attrs.evolve(
-                    self, headers=[header], first_offset=first_offset, next_offset=next_offset, records=header.records
-                )
+                attrs.evolve(self, headers=[header], first_offset=first_offset, next_offset=next_offset, records=header.records)
             )
             first_offset = next_offset
         return pieces
@@ -141,8 +143,8 @@ class FetchedBatches:
         for header in self.headers:
             if calc_crc32c(view[header.start + CRC_FROM : header.end]) != header.crc:
                 raise self.corrupt("it fails its checksum", header.base_offset)
-            body = view[header.start + HEADER.size : header.end]
-            bodies.append(_decompressor.decompress(header.attributes & _CODEC, body))
+            compressed = view[header.start + HEADER.size : header.end]
+            bodies.append(_decompressor.decompress(header.attributes & _CODEC, compressed))
         if not any(header.attributes & _CODEC for header in self.headers):
             spans = [(header.start + HEADER.size, header.end) for header in self.headers]
             return self.data, [_batch_of(header, *span) for header, span in zip(self.headers, spans, strict=True)]
@@ -308,12 +310,14 @@ class ColumnarPartitionRecords:
         data = bytes(_decompressor.decompress(header.attributes & _CODEC, body))
         batch = Batch(header.base_offset, 0, 0, False, header.records, 0, len(data))
         key: bytes = decode(data, [batch], header.base_offset).keys[0].as_py()
-        return struct.unpack(">hh", key[:4])[1] == 0
+        return bool(struct.unpack(">hh", key[:4])[1] == 0)
 
 
 def _read_header(data: bytes, start: int, end: int) -> Header:
     fields = HEADER.unpack_from(data, start)
-    base_offset, _, leader_epoch, _, crc, attributes, last_offset_delta, base_timestamp, max_timestamp, producer_id, *rest = fields
+    base_offset, _, leader_epoch, _, crc, attributes, last_offset_delta, base_timestamp, max_timestamp, producer_id, *rest = (
+        fields
+    )
     return Header(
         base_offset=base_offset,
         leader_epoch=leader_epoch,
