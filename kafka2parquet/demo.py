@@ -167,14 +167,15 @@ def _query(url: str, topic: str, endpoint_url: str | None) -> int:
     """Show one query over the hive partitions; returns the rows that DuckDB sees."""
     connection = importlib.import_module("duckdb").connect()
     if "://" in url:
-        storage = FsspecStorage(url, **({"endpoint_url": endpoint_url} if endpoint_url else {}))
+        storage = FsspecStorage(url, endpoint_url=endpoint_url) if endpoint_url else FsspecStorage(url)
         connection.register_filesystem(storage.filesystem)
     glob = f"{url.rstrip('/')}/raw/kafka-source/{topic}/**/*.parquet"
     files = f"read_parquet('{glob}', hive_partitioning=true, union_by_name=true)"
     query = (
-        "SELECT year, month, day, hour, count(*) AS events, count(DISTINCT user_id) AS users, round(sum(amount), 2) AS amount"
+        "SELECT year, month, day, hour, count(*) AS events, count(DISTINCT user.id) AS users,"
+        "\n  round(sum(product.price * product.quantity) FILTER (event_type = 'order_placed'), 2) AS sales"
         f"\nFROM {files}\nGROUP BY ALL ORDER BY ALL"
     )
     print(f"\n{query}\n")
     print(connection.sql(query))
-    return int(connection.sql(f"SELECT count(*) FROM {files}").fetchone()[0])
+    return int(connection.sql(f"SELECT count(*) FROM {files}").fetchall()[0][0])  # noqa: S608

@@ -96,11 +96,18 @@ class PartitionEngine:
                 return
 
     def cut_open_flush(self, reason: str) -> None:
-        """End the open flush now, if it may be ended: what begins or is finished by a plan is left for the next owner."""
-        if self._open is not None and isinstance(self._plan, Free) and not self._cut:
-            self._inbox.clear()
-            self._waiting = None
-            self._end_flush(self._open.position, reason)
+        """End the open flush now and take nothing more into it.
+
+        One without rows is ended only to commit its position. One that a plan has begun is left to the next owner.
+        """
+        self._inbox.clear()
+        self._waiting = None
+        flush = self._open
+        if flush is None or self._cut or not isinstance(self._plan, Free):
+            return
+        moved = self._delivering is None and flush.position != self.context.commits.committed
+        if flush.rows or moved:
+            self._end_flush(flush.position, reason)
 
     def stop(self) -> None:
         """The assignment is over: drop what isn't published."""

@@ -9,8 +9,8 @@ can't be trusted) the published flushes. From them follows a plan for the next f
 
 The committed offset is trusted when it carries our metadata under the same configuration: then it lies on a published
 boundary, and every conflict shows as an object that stands at the key already. Anything else (no commit yet, offsets set by
-a tool, another configuration's, folders that depend on the clock) may lie anywhere, so what is published is discovered once, and until all of it lies behind
-the committed offset the metadata tells the next owner to discover again.
+a tool, another configuration's, folders that depend on the clock) may lie anywhere, so what is published is discovered once,
+and until all of it lies behind the committed offset the metadata tells the next owner to discover again.
 """
 
 from __future__ import annotations
@@ -146,12 +146,13 @@ class Recovery:
                 position, intent = end, None
                 continue
             position = self._readable(position)
-            if intent is not None and not intent.rows:
-                intent, adopted = None, Redo(intent.end, intent.opened_at_ms)
-            if intent is not None and limit is not None and intent.end > limit:
-                intent, adopted = None, Redo(limit, intent.opened_at_ms)
             if intent is not None:
-                return Beginning(position, Redo(intent.end, intent.opened_at_ms, intent.anchor, has_intent=True))
+                if not intent.rows:
+                    adopted = Redo(intent.end, intent.opened_at_ms)
+                elif limit is not None and intent.end > limit:
+                    adopted = Redo(limit, intent.opened_at_ms)
+                else:
+                    return Beginning(position, Redo(intent.end, intent.opened_at_ms, intent.anchor, has_intent=True))
             if adopted is not None:
                 return Beginning(position, adopted if limit is None else attrs.evolve(adopted, end=min(limit, adopted.end)))
             return Beginning(position, Free(limit))
