@@ -1,0 +1,26 @@
+"""A clock that moves only when told to."""
+
+from __future__ import annotations
+
+import datetime
+
+
+class ManualClock:
+    """A `Clock` for tests: both of its times move by `advance`, and by nothing else."""
+
+    def __init__(self, now: datetime.datetime = datetime.datetime(2026, 5, 17, 10, tzinfo=datetime.timezone.utc)) -> None:
+        self._now = now
+        self._monotonic_s = 0.0
+
+    def now(self) -> datetime.datetime:
+        """The wall clock, in UTC."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Seconds since the clock was made."""
+        return self._monotonic_s
+
+    def advance(self, seconds: float) -> None:
+        """Let that much time pass."""
+        self._now += datetime.timedelta(seconds=seconds)
+        self._monotonic_s += seconds

@@ -1,0 +1,279 @@
+"""Topics and consumer groups in memory, and the consumer that reads them: for tests of a task without any network."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+
+import attrs
+import pyarrow as pa
+
+from kafka2parquet.consumers.base import (
+    Assigned,
+    Assignment,
+    CommitRefused,
+    CommitSucceeded,
+    CommittedOffset,
+    ConsumerEvent,
+    PartitionFailed,
+    Polled,
+    Revoked,
+)
+from kafka2parquet.errors import DataLossError, TopicRecreatedError, UsageError
+from kafka2parquet.records import ConsumedBatch, TopicPartition
+
+_WAIT_S = 0.005
+_MAX_METADATA_CHARACTERS = 300
+
+
+@attrs.frozen
+class MemoryRecord:
+    """A record of a `MemoryKafka`; `headers` is the header section as Kafka sends it."""
+
+    value: bytes | None
+    key: bytes | None = None
+    timestamp_ms: int | None = 0
+    headers: bytes | None = None
+
+
+@attrs.define(eq=False)
+class _Log:
+    start: int = 0
+    records: list[MemoryRecord] = attrs.Factory(list)
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.records)
+
+
+class MemoryKafka:
+    """Topics, groups and committed offsets of one process. Thread-safe.
+
+    Partitions of a topic are dealt out to the open consumers of a group by turns, at once, whenever one comes or goes.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._logs: dict[TopicPartition, _Log] = {}
+        self._committed: dict[tuple[str, TopicPartition], CommittedOffset] = {}
+        self._members: dict[str, list[MemoryConsumer]] = collections.defaultdict(list)
+        self._epochs = itertools.count(1)
+
+    def create_topic(self, name: str, partitions: int = 1) -> None:
+        """Make a topic without records."""
+        with self.lock:
+            for partition in range(partitions):
+                self._logs[TopicPartition(name, partition)] = _Log()
+
+    def append(self, topic: str, partition: int, records: Sequence[MemoryRecord]) -> None:
+        """Add records at the end of a log."""
+        with self.lock:
+            self._logs[TopicPartition(topic, partition)].records.extend(records)
+
+    def delete_records(self, topic: str, partition: int, before_offset: int) -> None:
+        """Let the log begin at `before_offset`, as retention does."""
+        with self.lock:
+            log = self._logs[TopicPartition(topic, partition)]
+            del log.records[: before_offset - log.start]
+            log.start = before_offset
+
+    def committed(self, group_id: str, topic: str, partition: int) -> CommittedOffset | None:
+        """What the group has stored."""
+        with self.lock:
+            return self._committed.get((group_id, TopicPartition(topic, partition)))
+
+    def commit(self, group_id: str, topic: str, partition: int, offset: int, metadata: str = "") -> None:
+        """Set the group's offset, as an operator's tool does."""
+        with self.lock:
+            self._committed[group_id, TopicPartition(topic, partition)] = CommittedOffset(offset, metadata)
+
+    def log(self, topic_partition: TopicPartition) -> _Log:
+        """The log of a partition. Under the lock."""
+        return self._logs[topic_partition]
+
+    def join(self, consumer: MemoryConsumer) -> None:
+        """Take a consumer into its group."""
+        with self.lock:
+            self._members[consumer.group_id].append(consumer)
+            self._rebalance(consumer.group_id)
+
+    def leave(self, consumer: MemoryConsumer) -> None:
+        """Let a consumer go."""
+        with self.lock:
+            if consumer in self._members[consumer.group_id]:
+                self._members[consumer.group_id].remove(consumer)
+                self._rebalance(consumer.group_id)
+
+    def _rebalance(self, group_id: str) -> None:
+        members = self._members[group_id]
+        wanted = sorted({tp for member in members for tp in self._logs if tp.topic in member.topics})
+        owners = {tp: members[number % len(members)] for number, tp in enumerate(wanted)}
+        for member in members:
+            member.follow({tp for tp, owner in owners.items() if owner is member})
+        for tp, owner in owners.items():
+            if tp not in owner.owned:
+                log = self._logs[tp]
+                committed = self._committed.get((group_id, tp))
+                assignment = Assignment(tp, next(self._epochs))
+                owner.gain(Assigned(assignment, committed, log.start, log.end, "memory", f"id-of-{tp.topic}"))
+
+
+@attrs.define(eq=False)
+class _Owned:
+    assignment: Assignment
+    position: int | None = None
+    paused: bool = False
+
+
+class MemoryConsumer:
+    """A `Consumer` of a `MemoryKafka`. It joins the group at its first `poll`."""
+
+    def __init__(self, kafka: MemoryKafka, *, group_id: str, topics: Sequence[str], max_poll_records: int = 1000) -> None:
+        self.group_id = group_id
+        self.topics = frozenset(topics)
+        self.owned: dict[TopicPartition, _Owned] = {}
+        self._kafka = kafka
+        self._max_poll_records = max_poll_records
+        self._events: list[ConsumerEvent] = []
+        self._committing: set[Assignment] = set()
+        self._joined = False
+        self._closed = False
+
+    # ---- the Consumer protocol
+
+    def poll(self, timeout_s: float) -> Polled:
+        """See `Consumer.poll`.
+
+        Raises:
+            UsageError: the consumer is closed.
+        """
+        if self._closed:
+            raise UsageError("poll() on a closed MemoryConsumer; make a new one.")
+        if not self._joined:
+            self._joined = True
+            self._kafka.join(self)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with self._kafka.lock:
+                batches = self._fetch()
+                events, self._events = self._events, []
+            if events or batches or time.monotonic() >= deadline:
+                break
+            time.sleep(_WAIT_S)
+        for event in events:
+            if isinstance(event, CommitSucceeded | CommitRefused | Revoked):
+                self._committing.discard(event.assignment)
+        return Polled(events, batches)
+
+    def start(self, assignment: Assignment, offset: int) -> None:
+        """See `Consumer.start`."""
+        with self._kafka.lock:
+            owned = self._owned(assignment)
+            if owned is not None:
+                owned.position = offset
+
+    def commit(self, assignment: Assignment, offset: int, metadata: str) -> None:
+        """See `Consumer.commit`.
+
+        Raises:
+            UsageError: a commit of this assignment is under way, or the metadata is too long or not ASCII.
+        """
+        if assignment in self._committing:
+            raise UsageError(f"{assignment.topic_partition}: a commit is under way; wait for its outcome.")
+        if not metadata.isascii() or len(metadata) > _MAX_METADATA_CHARACTERS:
+            raise UsageError(f"Commit metadata has to be ASCII, at most {_MAX_METADATA_CHARACTERS} characters: {metadata!r}")
+        self._committing.add(assignment)
+        with self._kafka.lock:
+            topic_partition = assignment.topic_partition
+            if self._owned(assignment) is None:
+                self._events.append(CommitRefused(assignment, offset, metadata, "the partition is not ours"))
+                return
+            self._kafka.commit(self.group_id, topic_partition.topic, topic_partition.partition, offset, metadata)
+            self._events.append(CommitSucceeded(assignment, offset, metadata))
+
+    def pause(self, assignment: Assignment) -> None:
+        """See `Consumer.pause`."""
+        self._set_paused(assignment, True)
+
+    def resume(self, assignment: Assignment) -> None:
+        """See `Consumer.resume`."""
+        self._set_paused(assignment, False)
+
+    def close(self, timeout_s: float) -> None:
+        """See `Consumer.close`."""
+        self._closed = True
+        self._kafka.leave(self)
+
+    # ---- what MemoryKafka calls, under its lock
+
+    def follow(self, partitions: set[TopicPartition]) -> None:
+        """Give up all other partitions."""
+        for topic_partition in set(self.owned) - partitions:
+            self._events.append(Revoked(self.owned.pop(topic_partition).assignment))
+
+    def gain(self, assigned: Assigned) -> None:
+        """Own one partition more."""
+        self.owned[assigned.assignment.topic_partition] = _Owned(assigned.assignment)
+        self._events.append(assigned)
+
+    # ---- private
+
+    def _owned(self, assignment: Assignment) -> _Owned | None:
+        owned = self.owned.get(assignment.topic_partition)
+        return owned if owned is not None and owned.assignment == assignment else None
+
+    def _set_paused(self, assignment: Assignment, paused: bool) -> None:
+        with self._kafka.lock:
+            owned = self._owned(assignment)
+            if owned is not None:
+                owned.paused = paused
+
+    def _fetch(self) -> list[ConsumedBatch]:
+        batches = []
+        for topic_partition, owned in self.owned.items():
+            position = owned.position
+            log = self._kafka.log(topic_partition)
+            if position is None or owned.paused or position == log.end:
+                continue
+            if log.start <= position < log.end:
+                first = position - log.start
+                records = log.records[first : first + self._max_poll_records]
+                batches.append(_batch(topic_partition, position, records, log.end))
+                owned.position = position + len(records)
+                continue
+            owned.position = None
+            self._events.append(PartitionFailed(owned.assignment, _lost(topic_partition, position, log.start)))
+        return batches
+
+
+def _lost(topic_partition: TopicPartition, position: int, log_start: int) -> DataLossError | TopicRecreatedError:
+    topic, partition = topic_partition.topic, topic_partition.partition
+    if position > log_start:
+        return TopicRecreatedError(f"{topic_partition}: offset {position} is behind the log", topic=topic, partition=partition)
+    return DataLossError(
+        f"{topic_partition}: offsets [{position}, {log_start}) are gone from the log",
+        topic=topic,
+        partition=partition,
+        missing_start=position,
+        missing_end=log_start,
+    )
+
+
+def _batch(tp: TopicPartition, first_offset: int, records: Sequence[MemoryRecord], log_end: int) -> ConsumedBatch:
+    next_offset = first_offset + len(records)
+    return ConsumedBatch(
+        topic_partition=tp,
+        offsets=pa.array(range(first_offset, next_offset), pa.int64()),
+        timestamps_ms=pa.array([record.timestamp_ms for record in records], pa.int64()),
+        timestamp_types=pa.array([0] * len(records), pa.int8()),
+        keys=pa.array([record.key for record in records], pa.binary_view()),
+        values=pa.array([record.value for record in records], pa.binary_view()),
+        headers=pa.array([record.headers for record in records], pa.binary_view()),
+        first_offset=first_offset,
+        next_offset=next_offset,
+        high_watermark=log_end,
+        size_bytes=sum(len(record.value or b"") + len(record.key or b"") for record in records),
+    )

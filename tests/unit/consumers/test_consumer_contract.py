@@ -1,0 +1,67 @@
+"""The memory consumer, and the kafka-python consumer on the embedded broker, keep the consumer contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from kafka2parquet.consumers.base import Consumer
+from kafka2parquet.testing.broker.broker import EmbeddedBroker
+from kafka2parquet.testing.consumer_contract import ConsumerContract, KafkaUnderTest
+from kafka2parquet.testing.memory_consumer import MemoryConsumer, MemoryKafka, MemoryRecord
+from tests.support.kafka_consumers import Consumers
+
+
+class InMemory:
+    """A `MemoryKafka` as the contract wants it."""
+
+    def __init__(self) -> None:
+        self.kafka = MemoryKafka()
+
+    def make_topic(self, partitions: int) -> str:
+        self.kafka.create_topic("topic", partitions)
+        return "topic"
+
+    def append(self, topic: str, partition: int, values: Sequence[bytes | None]) -> None:
+        records = [MemoryRecord(value, b"k%d" % number, number) for number, value in enumerate(values)]
+        self.kafka.append(topic, partition, records)
+
+    def delete_records(self, topic: str, partition: int, before_offset: int) -> None:
+        self.kafka.delete_records(topic, partition, before_offset)
+
+    def consumer(self, group_id: str, topic: str) -> Consumer:
+        return MemoryConsumer(self.kafka, group_id=group_id, topics=[topic])
+
+
+class Embedded(Consumers):
+    """An embedded broker as the contract wants it."""
+
+    def __init__(self, broker: EmbeddedBroker) -> None:
+        super().__init__(broker.bootstrap)
+        self.broker = broker
+
+    def make_topic(self, partitions: int) -> str:
+        self.broker.create_topic("topic", partitions)
+        return "topic"
+
+    def append(self, topic: str, partition: int, values: Sequence[bytes | None]) -> None:
+        keys = [b"k%d" % number for number in range(len(values))]
+        self.broker.append_values(topic, partition, values, np.arange(len(values)), keys=keys)
+
+    def delete_records(self, topic: str, partition: int, before_offset: int) -> None:
+        self.broker.delete_records(topic, partition, before_offset)
+
+
+class TestMemoryConsumer(ConsumerContract):
+    @pytest.fixture
+    def kafka(self) -> KafkaUnderTest:
+        return InMemory()
+
+
+class TestKafkaPythonConsumer(ConsumerContract):
+    @pytest.fixture
+    def kafka(self) -> Iterator[KafkaUnderTest]:
+        with EmbeddedBroker() as broker, Embedded(broker) as kafka:
+            yield kafka
