@@ -7,7 +7,6 @@ key-value metadata, so that people and query engines can read them too (DuckDB: 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import zlib
 from collections.abc import Mapping
@@ -138,6 +137,6 @@ class Layout:
         """
         try:
             pairs = np.array(json.loads(zlib.decompress(base64.b85decode(text))), dtype=np.int64).reshape(-1, 2)
-        except (zlib.error, binascii.Error) as error:
+        except (zlib.error, ValueError) as error:
             raise ValueError(f"the layout in the footer is damaged: {error}") from error
         return cls(np.cumsum(pairs[:, 0]), pairs[:, 1])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -23,6 +23,12 @@ def run(name: str, **arguments: Any) -> dict[str, Any]:
     if finished.returncode:
         raise SystemExit(f"{name} failed with exit code {finished.returncode}:\n{finished.stdout}")
     return dict(json.loads(finished.stdout.splitlines()[-1]))
+
+
+def peak_rss_mb() -> int:
+    """Most memory that this process has held, in MiB. (`getrusage` would count the process that it was forked from, too.)"""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) >> 10
 
 
 class Meter:
@@ -42,6 +48,6 @@ class Meter:
             "cpu_s_per_million": round(cpu_s / rows * 1e6, 3),
             "wall_s": round(wall_s, 2),
             "cpu_s": round(cpu_s, 2),
-            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+            "peak_rss_mb": peak_rss_mb(),
             **more,
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import sys
-import threading
 import time
 from typing import Any
 
@@ -71,10 +70,8 @@ def hand_confluent_pyarrow(**arguments: Any) -> dict[str, Any]:
     return meter.figures(arguments["rows"])
 
 
-def sink(
-    config: dict[str, str], worker: dict[str, str], rows: int, seconds: float = 0, url: str | None = None
-) -> dict[str, Any]:
-    """The sink, by a Kafka Connect configuration, until so many rows are committed; or for so many seconds.
+def sink(config: dict[str, str], worker: dict[str, str], rows: int = 0, seconds: float = 0) -> dict[str, Any]:
+    """The sink, by a Kafka Connect configuration, until so many records are read and stopped in order; or for so many seconds.
 
     With `seconds`, the delay of each record from its creation to its conversion is measured.
     """
@@ -82,24 +79,9 @@ def sink(
     from kafka2parquet.connect.parse import load_connect_config
     from kafka2parquet.connect.worker import load_worker_config
     from kafka2parquet.converters.json import JsonConverter
-    from kafka2parquet.events import Event, FilePublished, OffsetCommitted
     from kafka2parquet.records import ConsumedBatch, Converted
-    from kafka2parquet.storage.fsspec_storage import FsspecStorage
 
-    committed, files, all_committed = 0, 0, threading.Event()
     delays: list[np.ndarray] = []
-    lock = threading.Lock()
-
-    def count(event: Event) -> None:
-        nonlocal committed, files
-        with lock:
-            if isinstance(event, OffsetCommitted):
-                committed += event.rows
-                if committed >= rows:
-                    all_committed.set()
-            elif isinstance(event, FilePublished):
-                files += 1
-
     if seconds:
         convert = JsonConverter.convert
 
@@ -108,22 +90,18 @@ def sink(
             return convert(self, batch)
 
         JsonConverter.convert = convert_and_measure  # type: ignore[method-assign]  # measured from outside
-    runner = build_runner(
-        load_connect_config(config),
-        load_worker_config(worker),
-        hooks=(count,),
-        **({"storage": FsspecStorage(url)} if url is not None else {}),
-    )
+    runner = build_runner(load_connect_config(config), load_worker_config(worker))
     meter = Meter()
     runner.start()
-    if seconds:
-        all_committed.wait(seconds)
-    else:
-        while not all_committed.wait(0.5) and not runner.failed:
-            pass
-    figures = meter.figures(max(committed, 1), files=files)
+    until = time.monotonic() + seconds
+    while not runner.failed and (time.monotonic() < until if seconds else runner.progress.records < rows):
+        time.sleep(0.1)
+    if seconds:  # what the load costs, without the end
+        figures = meter.figures(max(runner.progress.records, 1), files=runner.progress.files)
     runner.stop()
     runner.join(60)
+    if not seconds:
+        figures = meter.figures(runner.progress.committed_rows, files=runner.progress.files)
     if delays:
         figures["p99_delay_s"] = round(float(np.percentile(np.concatenate(delays), 99)) / 1000, 2)
     return figures

@@ -145,7 +145,6 @@ def user_load(bootstrap: str, store: Any, tasks: int) -> dict[str, Any]:
             "sink",
             config=configuration(store, topic, tasks, ""),
             worker={"bootstrap.servers": bootstrap},
-            rows=1 << 60,
             seconds=LOAD_S,
         )
     return {**figures, "cores": round(figures["cpu_s"] / figures["wall_s"], 3)}
