@@ -107,9 +107,7 @@ def _run(options: argparse.Namespace) -> int:
         config = {**_CONFIG, "name": f"demo-{topic}", "topics": topic, "kafka2parquet.storage.url": url}
         if options.endpoint_url:
             config["store.url"] = options.endpoint_url
-        runner = build_runner(
-            load_connect_config(config), load_worker_config(bootstrap_servers=bootstrap), hooks=(tally.hook,)
-        )
+        runner = build_runner(load_connect_config(config), load_worker_config(bootstrap_servers=bootstrap), hooks=(tally.hook,))
         seconds = _drain(runner, options.events)
     _show_tree(url, tally.files)
     rows_out = _query(url, topic, options.endpoint_url)
@@ -119,9 +117,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _topic(
-    bootstrap: str | None, topic: str, values: list[bytes], timestamps_ms: npt.NDArray[np.int64]
-) -> Iterator[str]:
+def _topic(bootstrap: str | None, topic: str, values: list[bytes], timestamps_ms: npt.NDArray[np.int64]) -> Iterator[str]:
     """A broker whose topic holds the events."""
     if bootstrap is not None:
         produce(bootstrap, topic, _PARTITIONS, values, timestamps_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kafka2parquet.connect.option import Option, Value, ValueType, at_least, ignored, one_of, unsupported
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.partitioners.timestamps import zone
+from kafka2parquet.time_zones import time_zone
 
 PARTITIONER_PACKAGE = "io.confluent.connect.storage.partitioner"
 PARQUET_CODECS = ("none", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
@@ -24,7 +24,7 @@ def _time_zone(value: Value) -> None:
     if not value:
         return
     try:
-        zone(str(value))
+        time_zone(str(value))
     except ConfigurationError:
         raise ValueError(f"The datetime zone id '{value}' is not recognised") from None
 

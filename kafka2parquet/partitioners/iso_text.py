@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import re
 
-_DATE = r"(?P<year>[+-]?\d{1,9})(?:-W(?P<week>\d{1,2})(?:-(?P<weekday>[1-7]))?|-(?P<ordinal>\d{3})|-(?P<month>\d{1,2})(?:-(?P<day>\d{1,2}))?)?"
+_DAY_OF_YEAR = r"-W(?P<week>\d{1,2})(?:-(?P<weekday>[1-7]))?|-(?P<ordinal>\d{3})|-(?P<month>\d{1,2})(?:-(?P<day>\d{1,2}))?"
+_DATE = rf"(?P<year>[+-]?\d{{1,9}})(?:{_DAY_OF_YEAR})?"
 _TIME = r"(?P<hour>\d{1,2})(?::(?P<minute>\d{1,2})(?::(?P<second>\d{1,2}))?)?(?:[.,](?P<fraction>\d{1,}))?"
 _ZONE = r"(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?"
 _TEXT = re.compile(rf"(?:{_DATE})?(?:T(?:{_TIME})?{_ZONE})?", re.ASCII)

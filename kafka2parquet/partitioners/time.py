@@ -1,7 +1,7 @@
 """TimeBasedPartitioner: folders by time, as Kafka Connect's storage sinks compute them.
 
-A row's time is moved to the time zone, cut down to a multiple of the partition's duration since 1970 in *local* time, moved back
-and printed. Only distinct times of a batch are computed one by one; rows are numpy arrays throughout.
+A row's time is moved to the time zone, cut down to a multiple of the partition's duration since 1970 in *local* time, moved
+back and printed. Only distinct times of a batch are computed one by one; rows are numpy arrays throughout.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import pyarrow as pa
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat, normalize
-from kafka2parquet.partitioners.timestamps import RecordTimestamp, TimestampExtractor, zone
+from kafka2parquet.partitioners.timestamps import RecordTimestamp, TimestampExtractor
 from kafka2parquet.records import Partitioned, PartitionedRows, Reject, Rows, Stage
+from kafka2parquet.time_zones import time_zone
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
@@ -69,7 +70,7 @@ class TimeBasedPartitioner(Partitioner):
             raise ConfigurationError("Invalid value for configuration timezone: Timezone cannot be empty.")
         self._format = PathFormat(normalize(path_format, directory_delimiter), locale)
         self._duration_ms = partition_duration // _MILLISECOND
-        self._zone = zone(timezone)
+        self._zone = time_zone(timezone)
         self._extractor = timestamp_extractor if timestamp_extractor is not None else RecordTimestamp()
         self.uses_clock = self._extractor.uses_clock
         self._names: dict[int, str] = {}

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import abc
 import datetime
-import re
-import zoneinfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.field import nested_field
 from kafka2parquet.partitioners.iso_text import parse_text
 from kafka2parquet.records import Rows
+from kafka2parquet.time_zones import time_zone
 
 #: The form of text that Arrow parses at once, and exactly as Joda does.
 _COMMON_TEXT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
@@ -95,7 +93,7 @@ class RecordFieldTimestamp(TimestampExtractor):
         """
         self._field = field
         self._timezone = timezone
-        self._zone = zone(timezone)
+        self._zone = time_zone(timezone)
 
     def extract(self, rows: Rows, opened_at: datetime.datetime) -> pa.Array:
         """The field's times."""
@@ -142,28 +140,3 @@ class RecordFieldTimestamp(TimestampExtractor):
             return parse_text(text, self._zone)
         except (ValueError, OverflowError):
             return None
-
-
-def zone(timezone: str) -> datetime.tzinfo:
-    """The time zone of a Joda id: a name of the tz database as it is written there, `UTC`, or an offset such as `+02:00`.
-
-    Raises:
-        ConfigurationError: there is none of that name.
-    """
-    offset = re.fullmatch(r"([+-])(\d\d)(?::?(\d\d))?", timezone, re.ASCII)
-    if offset is not None:
-        delta = datetime.timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
-        return datetime.timezone(-delta if offset[1] == "-" else delta)
-    if timezone in _ZONES_WITHOUT_AREA or "/" in timezone:
-        try:
-            return zoneinfo.ZoneInfo(timezone)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            pass
-    raise ConfigurationError(
-        f"Invalid value {timezone} for configuration timezone: The datetime zone id '{timezone}' is not recognised"
-    )
-
-
-_ZONES_WITHOUT_AREA = frozenset(
-    ["UTC", "GMT", "UCT", "CET", "CST6CDT", "EET", "EST", "EST5EDT", "HST", "MET", "MST", "MST7MDT", "PST8PDT", "WET", "Cuba", "Egypt", "Eire", "GB", "Greenwich", "Hongkong", "Iceland", "Iran", "Israel", "Jamaica", "Japan", "Kwajalein", "Libya", "NZ", "Navajo", "PRC", "Poland", "Portugal", "ROC", "ROK", "Singapore", "Turkey", "Universal", "W-SU", "Zulu"]
-)

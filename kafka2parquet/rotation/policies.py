@@ -10,19 +10,16 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.partitioners.timestamps import zone
 from kafka2parquet.records import PartitionedRows, Row
 from kafka2parquet.rotation.base import FlushStats, RotationPolicy
 from kafka2parquet.rotation.schedule import next_boundary
+from kafka2parquet.time_zones import time_zone
 
 
 class RecordCountRotation(RotationPolicy):
     """Ends a flush with its n-th row, counted over all its files (`flush.size`)."""
 
-    @property
-    def reason(self) -> str:
-        """Why."""
-        return "rows"
+    reason = "rows"
 
     def __init__(self, rows: int) -> None:
         """Set the number of rows, at least 1."""
@@ -43,10 +40,7 @@ class RecordTimeRotation(RotationPolicy):
     also ends when it has been open for the interval by the wall clock.
     """
 
-    @property
-    def reason(self) -> str:
-        """Why."""
-        return "interval"
+    reason = "interval"
 
     def __init__(self, interval: datetime.timedelta, *, or_by_the_clock: bool = True) -> None:
         """Set the interval.
@@ -85,10 +79,7 @@ class EncodedPartitionRotation(RotationPolicy):
     Rows of two hours that come by turns make a file for every turn: leave it out where records may be late.
     """
 
-    @property
-    def reason(self) -> str:
-        """Why."""
-        return "partition"
+    reason = "partition"
 
     def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
         """The first row of another folder."""
@@ -103,10 +94,7 @@ class EncodedPartitionRotation(RotationPolicy):
 class MaxOpenFilesRotation(RotationPolicy):
     """Ends a flush before a row that would need one file more than allowed (`partitioner.max.open.files`)."""
 
-    @property
-    def reason(self) -> str:
-        """Why."""
-        return "files"
+    reason = "files"
 
     def __init__(self, files: int) -> None:
         """Set the number of files, at least 1."""
@@ -130,10 +118,7 @@ class MaxOpenFilesRotation(RotationPolicy):
 class ScheduledRotation(RotationPolicy):
     """Ends flushes at moments of the wall clock, aligned in a time zone (`rotate.schedule.interval.ms`)."""
 
-    @property
-    def reason(self) -> str:
-        """Why."""
-        return "schedule"
+    reason = "schedule"
 
     def __init__(self, interval: datetime.timedelta, *, timezone: str = "UTC") -> None:
         """Set the schedule.
@@ -148,7 +133,7 @@ class ScheduledRotation(RotationPolicy):
         if interval <= datetime.timedelta():
             raise ConfigurationError(f"A rotation interval has to be positive, not {interval}.")
         self._interval = interval
-        self._zone = zone(timezone)
+        self._zone = time_zone(timezone)
 
     def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
         """Rows never end the flush."""
@@ -166,10 +151,7 @@ class CompressedBytesRotation(RotationPolicy):
     near the target, not at it, and cuts depend on how records were polled. Delivery is exactly-once all the same.
     """
 
-    @property
-    def reason(self) -> str:
-        """Why."""
-        return "bytes"
+    reason = "bytes"
 
     def __init__(self, target_bytes: int) -> None:
         """Set the size."""

@@ -27,7 +27,11 @@ def kafka_python(bootstrap: str, topic: str, rows: int, target: str) -> None:
     from kafka import KafkaConsumer
 
     consumer = KafkaConsumer(
-        topic, bootstrap_servers=bootstrap, group_id=f"hand-{time.time_ns()}", auto_offset_reset="earliest", enable_auto_commit=False
+        topic,
+        bootstrap_servers=bootstrap,
+        group_id=f"hand-{time.time_ns()}",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
     )
     buffers: dict[tuple[int, str], list[dict[str, Any]]] = {}
     counts: dict[int, int] = {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import collections
-
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test

@@ -1,4 +1,3 @@
-
 import pytest
 
 from kafka2parquet import __version__

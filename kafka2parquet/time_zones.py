@@ -1,0 +1,36 @@
+"""Time zones by the names that Kafka Connect's configurations use."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import re
+import zoneinfo
+
+from kafka2parquet.errors import ConfigurationError
+
+_OFFSET = re.compile(r"([+-])(\d\d)(?::?(\d\d))?", re.ASCII)
+
+
+def time_zone(name: str) -> datetime.tzinfo:
+    """The time zone of a Joda-Time id: a name of the tz database as it is written there, `UTC`, or an offset like `+02:00`.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+    """
+    offset = _OFFSET.fullmatch(name)
+    if offset is not None:
+        delta = datetime.timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+        return datetime.timezone(-delta if offset[1] == "-" else delta)
+    if name == "UTC":
+        return datetime.timezone.utc
+    if name in _names():
+        return zoneinfo.ZoneInfo(name)
+    raise ConfigurationError(
+        f"Invalid value {name} for configuration timezone: The datetime zone id '{name}' is not recognised"
+    )
+
+
+@functools.cache
+def _names() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())

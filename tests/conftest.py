@@ -1,0 +1,65 @@
+"""Real servers as fixtures, how a missing tool is told, and Hypothesis's profiles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.stack.gcs import gcs
+from tests.stack.install import NotInstalledError
+from tests.stack.kafka import kafka
+from tests.stack.s3 import s3
+
+_IN_CI = os.environ.get("CI") == "true"
+
+_COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+settings.register_profile("default", max_examples=100, derandomize=_IN_CI, **_COMMON)
+settings.register_profile("nightly", max_examples=20_000, **_COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def _running(server: Callable[[], AbstractContextManager[Any]]) -> Iterator[Any]:
+    """The server; where its tools are missing the tests are skipped, which is a failure in CI."""
+    try:
+        context = server()
+        running = context.__enter__()
+    except NotInstalledError as error:
+        if _IN_CI:
+            raise
+        pytest.skip(f"no server: {error}")
+    try:
+        yield running
+    finally:
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[Any]:
+    """Apache Kafka."""
+    yield from _running(kafka)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[Any]:
+    """An S3 server."""
+    yield from _running(s3)
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[Any]:
+    """An emulator of Google Cloud Storage."""
+    yield from _running(gcs)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the very end what was not tested, and why."""
+    reasons = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()) if report.longrepr}
+    if reasons:
+        terminalreporter.section("NOT TESTED")
+        for reason in sorted(reasons):
+            terminalreporter.write_line(reason)

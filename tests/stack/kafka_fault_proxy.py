@@ -1,0 +1,219 @@
+"""A proxy in front of one broker that knows Kafka's frames, and breaks what a test names.
+
+Of a request it reads length, API key, version and correlation id; a response belongs to the request with its correlation id.
+Plaintext only. The broker has to advertise the proxy's address to its clients.
+
+    with KafkaFaultProxy("127.0.0.1", broker_port) as proxy:  # clients are given proxy.address
+        fault = proxy.fault("OffsetCommit", Action.LOSE_RESPONSE)
+        ...  # the broker stores the commit, the client never hears of it
+        assert fault.hits == 1
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import enum
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+import attrs
+
+T = TypeVar("T")
+
+API_KEYS = {
+    "Produce": 0,
+    "Fetch": 1,
+    "ListOffsets": 2,
+    "Metadata": 3,
+    "OffsetCommit": 8,
+    "OffsetFetch": 9,
+    "FindCoordinator": 10,
+    "JoinGroup": 11,
+    "Heartbeat": 12,
+    "LeaveGroup": 13,
+    "SyncGroup": 14,
+}
+_CALL_LIMIT_S = 10.0
+
+
+class Action(enum.Enum):
+    """What happens to a request or to its response."""
+
+    RESET_BEFORE = "reset the connection; the broker never sees the request"
+    DELAY_REQUEST = "forward the request after a delay"
+    LOSE_RESPONSE = "the broker does its work; then the connection is reset"
+    DELAY_RESPONSE = "forward the response after a delay"
+    CUT_RESPONSE = "forward half of the response, then close"
+
+
+_ON_REQUEST = (Action.RESET_BEFORE, Action.DELAY_REQUEST)
+
+
+@attrs.define(eq=False)
+class Fault:
+    """Takes the next `times` requests of one API; `hits` counts those it has met."""
+
+    api: str
+    action: Action
+    times: int
+    delay_s: float
+    hits: int = 0
+
+    def takes(self, api_key: int) -> bool:
+        """Whether it applies to this request; counts it."""
+        if self.times == 0 or api_key != API_KEYS[self.api]:
+            return False
+        self.times -= 1
+        return True
+
+
+class KafkaFaultProxy:
+    """Runs on a thread of its own; all methods may be called from any thread."""
+
+    def __init__(self, broker_host: str, broker_port: int, host: str = "127.0.0.1") -> None:
+        self._broker = (broker_host, broker_port)
+        self._host = host
+        self.port = 0
+        self._faults: list[Fault] = []
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.AbstractServer | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="kafka-fault-proxy", daemon=True)
+
+    def __enter__(self) -> KafkaFaultProxy:
+        self._thread.start()
+        self.listen()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.refuse()
+        self._call(self._cancel_all())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_CALL_LIMIT_S)
+        self._loop.close()
+
+    @property
+    def address(self) -> str:
+        """What clients connect to."""
+        return f"{self._host}:{self.port}"
+
+    def fault(self, api: str, action: Action, *, times: int = 1, delay_s: float = 0.0) -> Fault:
+        """Break the next `times` requests of an API."""
+        fault = Fault(api, action, times, delay_s)
+        self._faults.append(fault)
+        return fault
+
+    def clear(self) -> collections.Counter[str]:
+        """Forget all faults; returns how often each was met."""
+        faults, self._faults = self._faults, []
+        return collections.Counter({f"{fault.api} {fault.action.name}": fault.hits for fault in faults if fault.hits})
+
+    def refuse(self) -> None:
+        """Refuse connections and reset the open ones: for clients the broker is gone."""
+
+        async def refuse() -> None:
+            if self._server is not None:
+                self._server.close()
+                self._server = None
+            for writer in list(self._writers):
+                _reset(writer)
+
+        self._call(refuse())
+
+    def listen(self) -> None:
+        """Take connections, at the same port as before."""
+
+        async def listen() -> None:
+            self._server = await asyncio.start_server(self._serve, self._host, self.port, limit=1 << 20)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+        self._call(listen())
+
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_CALL_LIMIT_S)
+
+    @staticmethod
+    async def _cancel_all() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends = [writer]
+        self._writers.add(writer)
+        try:
+            broker_reader, broker_writer = await asyncio.open_connection(*self._broker, limit=1 << 20)
+            ends.append(broker_writer)
+            self._writers.add(broker_writer)
+            waiting: dict[int, Fault] = {}
+            directions = [
+                asyncio.ensure_future(self._forward_requests(reader, broker_writer, waiting)),
+                asyncio.ensure_future(self._forward_responses(broker_reader, writer, waiting)),
+            ]
+            try:
+                await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for direction in directions:
+                    direction.cancel()
+                await asyncio.gather(*directions, return_exceptions=True)
+        except OSError:
+            pass  # the broker is down: the client sees a reset
+        finally:
+            for end in ends:
+                _reset(end)
+            self._writers.difference_update(ends)
+
+    async def _forward_requests(
+        self, reader: asyncio.StreamReader, out: asyncio.StreamWriter, waiting: dict[int, Fault]
+    ) -> None:
+        async for frame in _frames(reader):
+            api_key, _, correlation_id = struct.unpack_from(">hhi", frame)
+            fault = next((fault for fault in self._faults if fault.takes(api_key)), None)
+            if fault is not None and fault.action in _ON_REQUEST:
+                fault.hits += 1
+                if fault.action is Action.RESET_BEFORE:
+                    return
+                await asyncio.sleep(fault.delay_s)
+            elif fault is not None:
+                waiting[correlation_id] = fault
+            out.write(struct.pack(">i", len(frame)) + frame)
+            await out.drain()
+
+    async def _forward_responses(
+        self, reader: asyncio.StreamReader, out: asyncio.StreamWriter, waiting: dict[int, Fault]
+    ) -> None:
+        async for frame in _frames(reader):
+            fault = waiting.pop(struct.unpack_from(">i", frame)[0], None)
+            data = struct.pack(">i", len(frame)) + frame
+            if fault is not None:
+                fault.hits += 1
+                if fault.action is Action.LOSE_RESPONSE:
+                    return
+                if fault.action is Action.CUT_RESPONSE:
+                    out.write(data[: len(data) // 2])
+                    await out.drain()
+                    return
+                await asyncio.sleep(fault.delay_s)
+            out.write(data)
+            await out.drain()
+
+
+async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            yield await reader.readexactly(struct.unpack(">i", await reader.readexactly(4))[0])
+        except (asyncio.IncompleteReadError, OSError):
+            return
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close so that the other side sees an error, not an end."""
+    with contextlib.suppress(OSError, AttributeError):
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

@@ -1,0 +1,99 @@
+"""versitygw: an S3 server on a local folder, which honours conditional writes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from tests.stack import install
+from tests.stack.server import HOST, Server, free_port, http_answers
+
+REGION = "us-east-1"
+
+
+class S3:
+    """A running S3 server.
+
+    Attributes:
+        url: its endpoint.
+        key: access key id of its one user.
+        secret: that user's secret access key.
+    """
+
+    key = "testing"
+    secret = "testing-secret"
+
+    def __init__(self, server: Server, url: str) -> None:
+        self._server = server
+        self.url = url
+
+    def kill(self) -> None:
+        """Stop serving; objects stay."""
+        self._server.kill()
+
+    def start(self) -> None:
+        """Serve again, at the same address."""
+        self._server.start()
+
+    def client(self) -> Any:
+        """A boto3 client: another way to the objects than the one under test."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=self.key,
+            aws_secret_access_key=self.secret,
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+    def create_bucket(self, name: str) -> None:
+        """Make a bucket."""
+        client = self.client()
+        client.create_bucket(Bucket=name)
+        client.close()
+
+
+@contextlib.contextmanager
+def s3() -> Iterator[S3]:
+    """Start a server without buckets; kills it at the end.
+
+    Raises:
+        NotInstalledError: Go is missing.
+    """
+    binary = install.go_binary("versitygw")
+    with tempfile.TemporaryDirectory(prefix="s3-") as name:
+        folder = Path(name)
+        data, metadata = folder / "data", folder / "metadata"
+        data.mkdir()
+        metadata.mkdir()
+        port = free_port()
+        command = [binary, "--port", f"{HOST}:{port}", "--quiet", "--keep-alive", "posix"]
+        beside = [] if _has_extended_attributes(data) else ["--sidecar", metadata]
+        url = f"http://{HOST}:{port}"
+        server = Server(
+            [*command, *beside, data],
+            http_answers(url, 200, 403),
+            folder / "log",
+            {"ROOT_ACCESS_KEY": S3.key, "ROOT_SECRET_KEY": S3.secret},
+        )
+        try:
+            server.start()
+            yield S3(server, url)
+        finally:
+            server.kill()
+
+
+def _has_extended_attributes(folder: Path) -> bool:
+    """Whether the server can keep metadata with the files."""
+    try:
+        os.setxattr(folder, "user.probe", b"1")
+    except OSError:
+        return False
+    return True
