@@ -1,5 +1,5 @@
 # Each target sets up what it needs: a virtual environment in .venv, packages, and (by the tests themselves) servers.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3.10 || command -v python3)
+PYTHON ?= python3
 MINUTES ?= 30
 CASES ?= tests/cases
 VENV := .venv

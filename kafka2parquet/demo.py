@@ -137,7 +137,7 @@ def _drain(runner: TaskRunner, events: int) -> float:
     while not runner.failed:
         progress = runner.progress
         print(f"\r{progress.records:>9,} records read, {progress.files:>3} files published", end="", flush=True)
-        if progress.records >= events:
+        if progress.taken_rows >= events:
             break
         time.sleep(0.1)
     runner.stop()

@@ -44,6 +44,11 @@ class Progress:
     partitions: int = 0
     lag: int = 0
 
+    @property
+    def taken_rows(self) -> int:
+        """Rows that are committed or on their way. (`records` counts a record again when a rebalance lets it be read again.)"""
+        return self.committed_rows + self.open_rows
+
     def __add__(self, other: Progress) -> Progress:
         return Progress(*(mine + theirs for mine, theirs in zip(attrs.astuple(self), attrs.astuple(other), strict=True)))
 

@@ -3,7 +3,7 @@
 set -euo pipefail
 missing=()
 for version in 3.10 3.11 3.12 3.13; do
-  python="$(command -v "python$version" || ls -d "$HOME"/.pyenv/versions/"$version".*/bin/python 2>/dev/null | tail -n 1 || true)"
+  python="$(ls -d "$HOME"/.pyenv/versions/"$version".*/bin/python 2>/dev/null | tail -n 1)" || python="$(command -v "python$version" || true)"
   if [ -z "$python" ]; then
     missing+=("$version")
     continue

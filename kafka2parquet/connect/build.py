@@ -165,7 +165,12 @@ def build_task(
 
 
 def build_runner(
-    config: ConnectConfig, worker: WorkerConfig, *, hooks: Sequence[Hook] = (), progress_interval_s: float = 10.0
+    config: ConnectConfig,
+    worker: WorkerConfig,
+    *,
+    hooks: Sequence[Hook] = (),
+    clock: Clock | None = None,
+    progress_interval_s: float = 10.0,
 ) -> TaskRunner:
     """Make a runner of `tasks.max` tasks, which share the memory budget, the storage and the learned schema.
 
@@ -173,6 +178,7 @@ def build_runner(
         config: of the connector.
         worker: brokers, security, defaults.
         hooks: told of everything that happens, on the threads of the tasks.
+        clock: for tests.
         progress_interval_s: how often the runner logs its progress, in seconds.
 
     Raises:
@@ -181,7 +187,7 @@ def build_runner(
     plan = TaskPlan.of(config, worker)
 
     def make(index: int, of_runner: Sequence[Hook]) -> SinkTask:
-        return plan.task(index, (*of_runner, *hooks))
+        return plan.task(index, (*of_runner, *hooks), clock)
 
     factories = [functools.partial(make, index) for index in range(config.tasks_max)]
     return TaskRunner(factories, progress_interval_s=progress_interval_s)

@@ -57,6 +57,8 @@ def gcs_options(config: ConnectConfig, endpoint_url: str | None = None) -> GcsOp
                 f"gcs.credentials.json is not JSON ({error.msg} at character {error.pos}). Put the whole key file into it, or "
                 "its path into gcs.credentials.path."
             ) from None
+    if token is None and endpoint_url is not None:
+        token = "anon"  # noqa: S105  # an emulator knows no credentials
     return GcsOptions(token=token, endpoint_url=endpoint_url, part_size_bytes=config.number("gcs.part.size"))
 
 

@@ -94,7 +94,7 @@ def sink(config: dict[str, str], worker: dict[str, str], rows: int = 0, seconds:
     meter = Meter()
     runner.start()
     until = time.monotonic() + seconds
-    while not runner.failed and (time.monotonic() < until if seconds else runner.progress.records < rows):
+    while not runner.failed and (time.monotonic() < until if seconds else runner.progress.taken_rows < rows):
         time.sleep(0.1)
     if seconds:  # what the load costs, without the end
         figures = meter.figures(max(runner.progress.records, 1), files=runner.progress.files)
