@@ -195,7 +195,7 @@ class _Driver:
         if isinstance(event, FilePublished) and event.created:
             self._add(Progress(files=1, file_bytes=event.size_bytes))
         elif isinstance(event, OffsetCommitted):
-            self._add(Progress(committed_rows=event.rows))
+            self._add(Progress(committed_rows=event.rows, open_rows=-event.rows))
         elif isinstance(event, RecordRejected):
             self._add(Progress(rejected=1))
 
