@@ -105,17 +105,3 @@ def _pattern(directory_delimiter: str, file_delimiter: str) -> re.Pattern[str]:
         rf"(?P=topic){file}(?P<partition>\d+){file}(?P<offset>\d+)(?:{extensions})",
         re.DOTALL,
     )
-
-
-def view_name(name: str, view: str, extension: str, value_extension: str | None = None) -> str:
-    """Name of the object that holds the keys or headers of a file's rows.
-
-    Args:
-        name: of the file with the values.
-        view: `keys` or `headers`; `` for the values themselves.
-        extension: of the view's own format.
-        value_extension: of the values' format, cut off where the name ends with it; by default `extension`.
-    """
-    ending = value_extension if value_extension is not None else extension
-    stem = name[: -len(ending)] if ending and name.endswith(ending) else name
-    return f"{stem}.{view}{extension}" if view else f"{stem}{extension}"

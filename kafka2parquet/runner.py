@@ -46,7 +46,7 @@ class Progress:
 
     @property
     def taken_rows(self) -> int:
-        """Rows that are committed or on their way. (`records` counts a record again when a rebalance lets it be read again.)"""
+        """Rows that are committed or on their way; `records` counts one again that is read again after a rebalance."""
         return self.committed_rows + self.open_rows
 
     def __add__(self, other: Progress) -> Progress:

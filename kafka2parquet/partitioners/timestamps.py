@@ -103,8 +103,8 @@ class RecordFieldTimestamp(TimestampExtractor):
         data_type = column.type
         if pa.types.is_timestamp(data_type):
             return column.cast(pa.timestamp("ms", data_type.tz), safe=False).cast(pa.int64())
-        if pa.types.is_integer(data_type) or pa.types.is_floating(data_type):
-            return column.cast(pa.int64(), safe=False)
+        if pa.types.is_integer(data_type):
+            return column.cast(pa.int64())
         if pa.types.is_string(data_type) or pa.types.is_large_string(data_type):
             return self._parse(column)
         return pa.nulls(len(rows), pa.int64())
