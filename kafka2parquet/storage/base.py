@@ -41,7 +41,7 @@ class Storage(Protocol):
 
     @property
     def url(self) -> str:
-        """Where the root is, for people, such as `s3://bucket`."""
+        """Where the root is, for people."""
 
     def publish(self, key: str, file: StagedFile) -> Published | AlreadyExists:
         """Make the file visible at `key`, whole or not at all, and only if nothing stands there.

@@ -24,12 +24,10 @@ _GCS_SCHEMES = ("gs", "gcs")
 class FsspecStorage:
     """A `Storage` on whatever the URL names.
 
-    | URL                                    | store                                                             |
-    |----------------------------------------|-------------------------------------------------------------------|
-    | `s3://bucket/prefix`                   | Amazon S3 or a compatible one: If-None-Match                       |
-    | `gs://bucket/prefix`                   | Google Cloud Storage: ifGenerationMatch=0                          |
-    | `file:///folder`, `/folder`, `folder`  | a local folder: hard link                                          |
-    | any other of fsspec                    | `pipe_file(mode="create")`, as good as that file system makes it   |
+    - `s3://bucket/prefix`: Amazon S3 or a compatible store; create-only by If-None-Match
+    - `gs://bucket/prefix`: Google Cloud Storage; create-only by ifGenerationMatch=0
+    - `file:///folder`, `/folder`, `folder`: a local folder; create-only by hard link
+    - any other URL of fsspec: `pipe_file(mode="create")`, as good as that file system makes it
 
     Building it talks to nobody: the first call does. So it may be built before a fork, and used after it.
 
