@@ -39,19 +39,22 @@ API_KEYS = {
     "SyncGroup": 14,
 }
 _CALL_LIMIT_S = 10.0
+_BUFFER_BYTES = 1 << 20
 
 
 class Action(enum.Enum):
     """What happens to a request or to its response."""
 
     RESET_BEFORE = "reset the connection; the broker never sees the request"
-    DELAY_REQUEST = "forward the request after a delay"
+    FREEZE_BEFORE = "the broker never sees the request, nor a later one; the connection stays open"
+    DELAY_REQUEST = "forward the request after a delay; later ones wait behind it"
     LOSE_RESPONSE = "the broker does its work; then the connection is reset"
-    DELAY_RESPONSE = "forward the response after a delay"
+    FREEZE_AFTER = "the broker does its work; the client never hears of it, nor of anything later; the connection stays open"
+    DELAY_RESPONSE = "forward the response after a delay; later ones wait behind it"
     CUT_RESPONSE = "forward half of the response, then close"
 
 
-_ON_REQUEST = (Action.RESET_BEFORE, Action.DELAY_REQUEST)
+_ON_REQUEST = (Action.RESET_BEFORE, Action.FREEZE_BEFORE, Action.DELAY_REQUEST)
 
 
 @attrs.define(eq=False)
@@ -70,6 +73,10 @@ class Fault:
             return False
         self.times -= 1
         return True
+
+
+class _ResetError(Exception):
+    """A fault wants this connection reset, not closed in order."""
 
 
 class KafkaFaultProxy:
@@ -113,6 +120,15 @@ class KafkaFaultProxy:
         faults, self._faults = self._faults, []
         return collections.Counter({f"{fault.api} {fault.action.name}": fault.hits for fault in faults if fault.hits})
 
+    def cut(self) -> None:
+        """Reset the open connections; new ones are taken."""
+
+        async def cut() -> None:
+            for writer in list(self._writers):
+                _reset(writer)
+
+        self._call(cut())
+
     def refuse(self) -> None:
         """Refuse connections and reset the open ones: for clients the broker is gone."""
 
@@ -120,16 +136,15 @@ class KafkaFaultProxy:
             if self._server is not None:
                 self._server.close()
                 self._server = None
-            for writer in list(self._writers):
-                _reset(writer)
 
         self._call(refuse())
+        self.cut()
 
     def listen(self) -> None:
         """Take connections, at the same port as before."""
 
         async def listen() -> None:
-            self._server = await asyncio.start_server(self._serve, self._host, self.port, limit=1 << 20)
+            self._server = await asyncio.start_server(self._serve, self._host, self.port, limit=_BUFFER_BYTES)
             self.port = self._server.sockets[0].getsockname()[1]
 
         self._call(listen())
@@ -148,22 +163,19 @@ class KafkaFaultProxy:
         ends = [writer]
         self._writers.add(writer)
         try:
-            broker_reader, broker_writer = await asyncio.open_connection(*self._broker, limit=1 << 20)
-            ends.append(broker_writer)
-            self._writers.add(broker_writer)
-            waiting: dict[int, Fault] = {}
-            directions = [
-                asyncio.ensure_future(self._forward_requests(reader, broker_writer, waiting)),
-                asyncio.ensure_future(self._forward_responses(broker_reader, writer, waiting)),
-            ]
-            try:
-                await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for direction in directions:
-                    direction.cancel()
-                await asyncio.gather(*directions, return_exceptions=True)
-        except OSError:
-            pass  # the broker is down: the client sees a reset
+            # Where the broker is down, the client sees a reset.
+            with contextlib.suppress(OSError, _ResetError):
+                broker_reader, broker_writer = await asyncio.open_connection(*self._broker, limit=_BUFFER_BYTES)
+                ends.append(broker_writer)
+                self._writers.add(broker_writer)
+                waiting: dict[int, Fault] = {}
+                await _until_one_ends(
+                    self._forward_requests(reader, broker_writer, waiting),
+                    _forward_responses(broker_reader, writer, waiting),
+                )
+                # Sends what is buffered, half a response for instance, where a reset would throw it away.
+                writer.close()
+                await writer.wait_closed()
         finally:
             for end in ends:
                 _reset(end)
@@ -178,30 +190,47 @@ class KafkaFaultProxy:
             if fault is not None and fault.action in _ON_REQUEST:
                 fault.hits += 1
                 if fault.action is Action.RESET_BEFORE:
-                    return
+                    raise _ResetError
+                if fault.action is Action.FREEZE_BEFORE:
+                    return await _swallow(reader)
                 await asyncio.sleep(fault.delay_s)
             elif fault is not None:
                 waiting[correlation_id] = fault
             out.write(struct.pack(">i", len(frame)) + frame)
             await out.drain()
 
-    async def _forward_responses(
-        self, reader: asyncio.StreamReader, out: asyncio.StreamWriter, waiting: dict[int, Fault]
-    ) -> None:
-        async for frame in _frames(reader):
-            fault = waiting.pop(struct.unpack_from(">i", frame)[0], None)
-            data = struct.pack(">i", len(frame)) + frame
-            if fault is not None:
-                fault.hits += 1
-                if fault.action is Action.LOSE_RESPONSE:
-                    return
-                if fault.action is Action.CUT_RESPONSE:
-                    out.write(data[: len(data) // 2])
-                    await out.drain()
-                    return
-                await asyncio.sleep(fault.delay_s)
-            out.write(data)
-            await out.drain()
+
+async def _forward_responses(reader: asyncio.StreamReader, out: asyncio.StreamWriter, waiting: dict[int, Fault]) -> None:
+    async for frame in _frames(reader):
+        fault = waiting.pop(struct.unpack_from(">i", frame)[0], None)
+        data = struct.pack(">i", len(frame)) + frame
+        if fault is not None:
+            fault.hits += 1
+            if fault.action is Action.LOSE_RESPONSE:
+                raise _ResetError
+            if fault.action is Action.FREEZE_AFTER:
+                return await _swallow(reader)
+            if fault.action is Action.CUT_RESPONSE:
+                out.write(data[: len(data) // 2])
+                return None
+            await asyncio.sleep(fault.delay_s)
+        out.write(data)
+        await out.drain()
+    return None
+
+
+async def _until_one_ends(*directions: Coroutine[Any, Any, None]) -> None:
+    """Run both; when one is through or fails, stop the other one and raise what went wrong."""
+    tasks = [asyncio.ensure_future(direction) for direction in directions]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ended = [task for task in tasks if task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in ended:
+        task.result()
 
 
 async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
@@ -210,6 +239,13 @@ async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
             yield await reader.readexactly(struct.unpack(">i", await reader.readexactly(4))[0])
         except (asyncio.IncompleteReadError, OSError):
             return
+
+
+async def _swallow(reader: asyncio.StreamReader) -> None:
+    """Read and forget, until the other side closes."""
+    with contextlib.suppress(OSError):
+        while await reader.read(_BUFFER_BYTES):
+            pass
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -14,18 +14,22 @@ _READY_WITHIN_S = 30.0
 
 
 class RawKafkaClient:
-    """One connection. Requests are kafka-python's message classes; each is sent in exactly the version asked for."""
+    """One connection. Requests are kafka-python's message classes; each is sent in exactly the version asked for.
+
+    Attributes:
+        socket: the connection, for tests that look at bytes or at silence.
+    """
 
     def __init__(self, bootstrap: str) -> None:
         host, _, port = bootstrap.partition(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=30)
+        self.socket = socket.create_connection((host, int(port)), timeout=30)
         self._correlation_ids = itertools.count(1)
 
     def __enter__(self) -> RawKafkaClient:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._socket.close()
+        self.socket.close()
 
     def send(self, request: Any, version: int) -> None:
         """Send a request; the answer is left to `receive`."""
@@ -35,7 +39,7 @@ class RawKafkaClient:
 
     def send_frame(self, frame: bytes) -> None:
         """Send bytes as they are, with the length before them."""
-        self._socket.sendall(frame)
+        self.socket.sendall(frame)
 
     def receive(self, response_class: Any, version: int) -> Any:
         """Wait for the next answer."""
@@ -59,7 +63,7 @@ class RawKafkaClient:
     def _read(self, size: int) -> bytes:
         chunks = []
         while size:
-            chunk = self._socket.recv(size)
+            chunk = self.socket.recv(size)
             if not chunk:
                 raise ConnectionError("The broker closed the connection.")
             chunks.append(chunk)
