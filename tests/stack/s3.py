@@ -15,8 +15,6 @@ from botocore.config import Config
 from tests.stack import install
 from tests.stack.server import HOST, Server, free_port, http_answers
 
-REGION = "us-east-1"
-
 
 class S3:
     """A running S3 server.
@@ -25,18 +23,24 @@ class S3:
         url: its endpoint.
         key: access key id of its one user.
         secret: that user's secret access key.
+        region: the region that it says to be in.
     """
 
     key = "testing"
     secret = "testing-secret"
+    region = "us-east-1"
 
     def __init__(self, server: Server, url: str) -> None:
         self._server = server
         self.url = url
 
     def kill(self) -> None:
-        """Stop serving; objects stay."""
+        """What a lost machine looks like; objects stay."""
         self._server.kill()
+
+    def stop(self) -> None:
+        """Stop serving in order; objects stay."""
+        self._server.stop()
 
     def start(self) -> None:
         """Serve again, at the same address."""
@@ -47,7 +51,7 @@ class S3:
         return boto3.client(
             "s3",
             endpoint_url=self.url,
-            region_name=REGION,
+            region_name=self.region,
             aws_access_key_id=self.key,
             aws_secret_access_key=self.secret,
             config=Config(s3={"addressing_style": "path"}),
@@ -81,7 +85,7 @@ def s3() -> Iterator[S3]:
             [*command, *beside, data],
             http_answers(url, 200, 403),
             folder / "log",
-            {"ROOT_ACCESS_KEY": S3.key, "ROOT_SECRET_KEY": S3.secret},
+            {"ROOT_ACCESS_KEY": S3.key, "ROOT_SECRET_KEY": S3.secret, "VGW_REGION": S3.region},
         )
         try:
             server.start()

@@ -52,6 +52,8 @@ class Reaper:
 
 
 _reaper = Reaper()
+#: Not seeded by anyone, or the test processes that run side by side would choose the same ports.
+_random = random.SystemRandom()
 
 
 class Server:
@@ -88,6 +90,11 @@ class Server:
                 raise RuntimeError(f"{self._command[0]} did not start:\n{self._log.read_text()[-3000:]}")
             time.sleep(0.03)
 
+    @property
+    def pid(self) -> int:
+        """Its process; 0 while it doesn't run."""
+        return 0 if self._process is None else self._process.pid
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole group."""
         if self._process is not None:
@@ -114,7 +121,7 @@ class Server:
 def free_port() -> int:
     """A port that nobody listens on, below those that outgoing connections are given."""
     for _ in range(200):
-        port = random.randrange(20_000, 32_000)
+        port = _random.randrange(20_000, 32_000)
         with socket.socket() as candidate, contextlib.suppress(OSError):
             candidate.bind((HOST, port))
             return port
@@ -134,3 +141,13 @@ def http_answers(url: str, *codes: int) -> Callable[[], bool]:
             return False
 
     return is_ready
+
+
+def kafka_answers(port: int, limit_s: float = 2.0) -> bool:
+    """Whether a broker answers ApiVersions, version 0: a port that listens isn't a broker yet."""
+    try:
+        with socket.create_connection((HOST, port), limit_s) as connection:
+            connection.sendall(b"\0\0\0\x0a\0\x12\0\0\0\0\0\x07\xff\xff")
+            return connection.recv(8)[4:8] == b"\0\0\0\x07"
+    except OSError:
+        return False
