@@ -4,11 +4,12 @@ MINUTES ?= 30
 CASES ?= tests/cases
 VENV := .venv
 RUN := $(VENV)/bin
+INSTALL := $(RUN)/python -m pip install --quiet
 export PYTHONPATH := .
 
-.PHONY: demo test test-matrix lint bench chaos nightly docs clean
+.PHONY: demo test test-matrix lint bench chaos acceptance nightly docs clean
 
-demo: $(VENV)/installed
+demo: $(VENV)/demo-installed
 	$(RUN)/kafka2parquet demo
 
 test: $(VENV)/installed
@@ -27,22 +28,31 @@ bench: $(VENV)/installed
 	$(RUN)/python -m tests.bench.run
 
 chaos: $(VENV)/installed
-	$(RUN)/python -m tests.chaos.run --minutes $(MINUTES)
+	CHAOS_MINUTES=$(MINUTES) $(RUN)/python -m pytest -m chaos --timeout 0 -s
+
+acceptance: $(VENV)/installed
+	CASES=$(abspath $(CASES)) $(RUN)/python -m pytest -m acceptance -n 2
 
 nightly: $(VENV)/installed
 	HYPOTHESIS_PROFILE=nightly $(RUN)/python -m pytest -n 2 --timeout 0 tests/model
 
 docs: $(VENV)/docs-installed
-	$(RUN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(RUN)/sphinx-build -W --keep-going --fresh-env -q -b html docs docs/_build/html
 
-$(VENV)/installed: pyproject.toml
+# The demo is for users: only what they would install.
+$(VENV)/demo-installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(RUN)/python -m pip install --quiet --editable ".[demo,locale]" --group dev
+	$(INSTALL) --upgrade "pip>=25.1"
+	$(INSTALL) --editable ".[demo]"
+	touch $@
+
+$(VENV)/installed: $(VENV)/demo-installed
+	$(INSTALL) --editable ".[demo,locale]" --group dev
 	touch $@
 
 $(VENV)/docs-installed: $(VENV)/installed
-	$(RUN)/python -m pip install --quiet --group docs
+	$(INSTALL) --group docs
 	touch $@
 
 clean:

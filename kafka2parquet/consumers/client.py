@@ -23,6 +23,7 @@ DEFAULTS: Mapping[str, Any] = {
     "fetch_min_bytes": 256 << 10,
     "fetch_max_wait_ms": 500,
     "metadata_max_age_ms": 60_000,
+    "allow_auto_create_topics": False,
     "client_id": "kafka2parquet",
 }
 

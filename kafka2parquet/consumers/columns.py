@@ -153,26 +153,44 @@ def _decode(data: bytes | memoryview, batches: Sequence[Batch], first_offset: in
 
 def _find_records(data: bytes | memoryview, position: int, end: int, count: int, places: list[int]) -> None:
     """Append where each of the records in data[position:end] begins."""
-    add = places.append
-    for _ in range(count):
+    add, steps = places.append, _STEPS
+    for _ in range(count - 1):
         add(position)
-        number = data[position]
-        position += 1
-        if number > 0x7F:
-            byte = data[position]
-            position += 1
-            number = (number & 0x7F) | (byte & 0x7F) << 7
-            shift = 14
-            while byte > 0x7F:
-                byte = data[position]
-                position += 1
-                number |= (byte & 0x7F) << shift
-                shift += 7
-        if number & 1:
-            raise CorruptDataError("a record has a negative length")
-        position += number >> 1
+        position += steps[data[position] | data[position + 1] << 8] or _long_step(data, position)
+    if count:
+        add(position)
+        position += _long_step(data, position)
     if position != end:
         raise CorruptDataError(f"{end - position} bytes are left over after {count} records")
+
+
+def _long_step(data: bytes | memoryview, position: int) -> int:
+    """Bytes from the record at `position` to the next one."""
+    number = shift = 0
+    begin = position
+    while True:
+        byte = data[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+    if number & 1:
+        raise CorruptDataError("a record has a negative length")
+    return position - begin + (number >> 1)
+
+
+def _short_steps() -> list[int]:
+    """For the first two bytes of a record, first one lowest: how far it is to the next one; 0 where its length takes more."""
+    first, second = np.meshgrid(np.arange(256), np.arange(256))
+    number = np.where(first < 0x80, first, first & 0x7F | second << 7)
+    width = np.where(first < 0x80, 1, 2)
+    known = ((first < 0x80) | (second < 0x80)) & (number & 1 == 0)
+    return [int(step) for step in np.where(known, width + (number >> 1), 0).ravel()]
+
+
+#: Most records are found by this table: looking at each byte of each length would take twice as long.
+_STEPS = _short_steps()
 
 
 def _varints(content: Bytes, position: Int64s) -> tuple[Int64s, Int64s]:

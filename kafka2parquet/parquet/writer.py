@@ -67,6 +67,10 @@ class ParquetWriter:
         return self._staging.new_file()
 
 
+#: Columns of mostly different values give their dictionary up early: less work, and smaller files.
+_DICTIONARY_BYTES = 128 << 10
+
+
 class OpenFile:
     """A file that is being filled. Rows are buffered; row groups go to local disk, where nobody looks for them.
 
@@ -191,6 +195,7 @@ class _Part:
             coerce_timestamps="us",
             allow_truncated_timestamps=True,
             use_compliant_nested_type=True,
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
             write_page_checksum=True,
         )
 

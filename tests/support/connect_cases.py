@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from kafka2parquet.records import ConsumedBatch, Rows, TopicPartition
 
 #: What isn't built (yet); the cases that need it are left out.
 _NOT_BUILT = {"key_header_files"}
-_FOLDER = Path(__file__).parents[1] / "cases"
+_FOLDER = Path(os.environ.get("CASES") or Path(__file__).parents[1] / "cases")
 _TYPES = {
     "boolean": pa.bool_(),
     "int8": pa.int8(),
@@ -33,10 +34,10 @@ _LOGICAL_TYPES = {
 
 
 def cases(name: str, *functions: str) -> list[Any]:
-    """The cases of a file that are about some functions, as parameters of a test."""
+    """The cases of a file that are about some functions, as parameters of a test; `make acceptance` runs those tests."""
     found = json.loads((_FOLDER / f"{name}.json").read_text())["cases"]
     return [
-        pytest.param(case, id=case["id"])
+        pytest.param(case, id=case["id"], marks=pytest.mark.acceptance)
         for case in found
         if case.get("function") in functions and not _NOT_BUILT & set(case.get("requires", ()))
     ]

@@ -1,6 +1,3 @@
-import json
-from pathlib import Path
-
 import pytest
 
 from kafka2parquet.connect.config import visible_properties
@@ -8,8 +5,7 @@ from kafka2parquet.connect.option import ValueType
 from kafka2parquet.connect.options import S3_TABLE
 from kafka2parquet.connect.parse import load_connect_config, validate
 from kafka2parquet.errors import ConfigurationError
-
-_CASES = json.loads((Path(__file__).parents[2] / "cases" / "config_validation.json").read_text())["cases"]
+from tests.support.connect_cases import cases
 
 #: What every case starts from: the base configuration of the cases.
 BASE = {
@@ -64,9 +60,7 @@ def _problems(*changes: dict[str, str | None]) -> list[str]:
     return [str(problem) for problem in validate(_changed(*changes)).problems]
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in _CASES if case["function"] == "validate_config"], ids=lambda case: case["id"]
-)
+@pytest.mark.parametrize("case", cases("config_validation", "validate_config"))
 def test_validation_cases(case):
     """A configuration is valid, or is refused for the properties, as Connect says."""
     expected = case["expected"]
@@ -82,9 +76,7 @@ def test_validation_cases(case):
         )
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in _CASES if case["function"] == "visible_properties"], ids=lambda case: case["id"]
-)
+@pytest.mark.parametrize("case", cases("config_validation", "visible_properties"))
 def test_visibility_cases(case):
     """A partitioner shows the properties that matter to it."""
     assert tuple(case["expected"]["value"]) == visible_properties(case["given"]["partitioner.class"])
