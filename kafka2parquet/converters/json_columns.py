@@ -40,8 +40,9 @@ def parse_objects(values: pa.Array, schema: pa.Schema, *, ignore_unknown: bool =
         ValuesRefused: some value isn't such an object. Which one isn't said; halve the batch to find out.
     """
     try:
-        text = _stripped(values.cast(pa.string()))  # checks UTF-8
-        stream = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(text)], pa.int32()), text), "\n")[0].as_buffer()
+        text = _stripped(values.cast(pa.binary()))
+        stream = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(text)], pa.int32()), text), b"\n")[0].as_buffer()
+        _check_utf8(stream)
         table = pyarrow.json.read_json(
             pa.BufferReader(stream),
             read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=_block_bytes(stream, text)),
@@ -58,16 +59,22 @@ def parse_objects(values: pa.Array, schema: pa.Schema, *, ignore_unknown: bool =
     return table
 
 
-def _stripped(text: pa.StringArray) -> pa.StringArray:
+def _check_utf8(stream: pa.Buffer) -> None:
+    """Newlines stand alone in UTF-8: the whole is valid if and only if each line is."""
+    offsets = pa.py_buffer(np.array([0, len(stream)], np.int64))
+    pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, stream]).validate(full=True)
+
+
+def _stripped(text: pa.BinaryArray) -> pa.BinaryArray:
     """The text without white space around it, after the checks that the proof above needs."""
     if not _in_braces(text):
-        text = pc.ascii_trim(text, _WHITE_SPACE)
+        text = pc.ascii_trim(text.cast(pa.string()), _WHITE_SPACE).cast(pa.binary())
         if not _in_braces(text):
             raise ValuesRefused("not in braces")
     return text
 
 
-def _in_braces(text: pa.StringArray) -> bool:
+def _in_braces(text: pa.BinaryArray) -> bool:
     offsets, characters = _buffers(text)
     if (np.diff(offsets) < 2).any():
         return False
@@ -75,7 +82,7 @@ def _in_braces(text: pa.StringArray) -> bool:
     return bool((first == ord("{")).all() and (last == ord("}")).all())
 
 
-def _block_bytes(stream: pa.Buffer, text: pa.StringArray) -> int:
+def _block_bytes(stream: pa.Buffer, text: pa.BinaryArray) -> int:
     """The parser's block size. Blocks end at newlines, so a value with a newline inside needs one block for everything."""
     characters = np.frombuffer(stream, np.uint8)
     if not characters.all():
@@ -85,7 +92,7 @@ def _block_bytes(stream: pa.Buffer, text: pa.StringArray) -> int:
     return max(_BLOCK_BYTES, int(np.diff(_buffers(text)[0]).max()) + 1)
 
 
-def _buffers(text: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
+def _buffers(text: pa.BinaryArray) -> tuple[np.ndarray, np.ndarray]:
     _, offsets, characters = text.buffers()
     return (
         np.frombuffer(offsets, np.int32)[text.offset : text.offset + len(text) + 1],
