@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -42,6 +43,8 @@ class _Rule:
     status: int = 0
     body: bytes = b""
     headers: Mapping[str, str] = attrs.field(factory=dict)
+    seconds: float = 0.0
+    then: Callable[[], None] | None = None
 
 
 class HttpProxy:
@@ -99,9 +102,25 @@ class HttpProxy:
         """Answer with that status, and don't ask the store."""
         self._rules.append(_Rule(when, times, "fail", status, body, headers or {}))
 
-    def lose_answer(self, *, times: int = 1, when: When = _always) -> None:
-        """Let the store do its work, and close the connection instead of answering."""
-        self._rules.append(_Rule(when, times, "lose"))
+    def lose_answer(self, *, times: int = 1, when: When = _always, then: Callable[[], None] | None = None) -> None:
+        """Let the store do its work, and close the connection instead of answering; then call `then`."""
+        self._rules.append(_Rule(when, times, "lose", then=then))
+
+    def cut_off(self, *, times: int = 1, when: When = _always) -> None:
+        """Close the connection, and don't ask the store."""
+        self._rules.append(_Rule(when, times, "cut"))
+
+    def delay(self, seconds: float, *, times: int = 1, when: When = _always) -> None:
+        """Pass requests on late; also when the client has gone by then."""
+        self._rules.append(_Rule(when, times, "delay", seconds=seconds))
+
+    def clear(self) -> int:
+        """Forget all rules, and the requests so far; returns how many times a rule was still to be used."""
+        with self._lock:
+            left = sum(rule.times for rule in self._rules)
+            self._rules.clear()
+            self.requests.clear()
+            return left
 
     def damage(self, sent: bytes, arrived: bytes, *, when: When = _always) -> None:
         """Pass bodies on with `arrived` instead of `sent`, which must be as long."""
@@ -128,17 +147,31 @@ class HttpProxy:
         if rule is not None and action == "fail":
             _answer(handler, rule.status, dict(rule.headers), rule.body)
             return
+        if action == "cut":
+            handler.close_connection = True
+            return
+        if rule is not None and action == "delay":
+            time.sleep(rule.seconds)
         if action == "stall":
             self._released.wait()
             handler.close_connection = True
             return
         if rule is not None and action == "damage":
             body = body.replace(rule.body, rule.headers["arrived"].encode())
-        status, answer_headers, answer = self._pass_on(handler.command, handler.path, headers, body)
-        if action == "lose":
+        try:
+            status, answer_headers, answer = self._pass_on(handler.command, handler.path, headers, body)
+        except OSError:  # the store is down
             handler.close_connection = True
             return
-        _answer(handler, status, answer_headers, answer)
+        if rule is not None and action == "lose":
+            handler.close_connection = True
+            if rule.then is not None:
+                rule.then()
+            return
+        try:
+            _answer(handler, status, answer_headers, answer)
+        except OSError:  # the client has gone
+            handler.close_connection = True
 
     def _pass_on(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection(self._target, timeout=30)

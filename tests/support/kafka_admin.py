@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import confluent_kafka
 from kafka.admin import NewPartitions, NewTopic
 
 from tests.support.kafka_clients import admin_client, wait_until
@@ -19,3 +20,16 @@ def add_partitions(bootstrap: str, name: str, total: int) -> None:
     with admin_client(bootstrap) as admin:
         admin.create_partitions({name: NewPartitions(total)})
         wait_until(lambda: len(admin.describe_topics([name])[0]["partitions"]) == total, "the new partitions")
+
+
+def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
+    """What the group has committed, by partition; nothing while no broker answers."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0})
+    try:
+        partitions = consumer.list_topics(topic, timeout=5).topics[topic].partitions
+        asked = [confluent_kafka.TopicPartition(topic, partition) for partition in partitions]
+        return {found.partition: found.offset for found in consumer.committed(asked, timeout=5) if found.offset >= 0}
+    except confluent_kafka.KafkaException:
+        return {}
+    finally:
+        consumer.close()

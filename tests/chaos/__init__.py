@@ -1,0 +1,1 @@
+"""Faults on real servers: `make chaos MINUTES=30`."""

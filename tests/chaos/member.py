@@ -1,0 +1,142 @@
+"""One member of the group: `python -m tests.chaos.member JSON`, a process that is killed, frozen and woken from outside.
+
+It tells on its standard output each named point that it passes, and kills itself at the point it was told.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import random
+import signal
+import sys
+from typing import Any
+
+from kafka2parquet import (
+    CompressedBytesRotation,
+    FirstOf,
+    FsspecStorage,
+    HourlyPartitioner,
+    JsonConverter,
+    KafkaPythonConsumer,
+    MemoryBudget,
+    PerRecordRotation,
+    RecordCountRotation,
+    RecordTimeRotation,
+    RetryPolicy,
+    RotationPolicy,
+    ScheduledRotation,
+    SinkTask,
+)
+from kafka2parquet.events import (
+    BoundaryAdopted,
+    Event,
+    FilePublished,
+    FlushCut,
+    IntentCommitted,
+    OffsetCommitted,
+    PartitionStarted,
+)
+from kafka2parquet.records import Row
+from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.storage.options import S3Options
+
+#: The named points of the protocol; a process may die right after each.
+POINTS = ("start", "cut", "intent", "anchor", "sibling", "end", "adoption")
+
+
+class RandomRotation(PerRecordRotation):
+    """No boundary can be told again from the records."""
+
+    def should_rotate(self, stats: FlushStats, row: Row) -> bool:
+        return random.random() < 0.001
+
+
+def rotation(name: str) -> RotationPolicy:
+    """The policies; all of them with a clock, so that everything is flushed in the end."""
+    clock = ScheduledRotation(datetime.timedelta(seconds=2))
+    policies: dict[str, RotationPolicy] = {
+        "clock": clock,
+        "rows": FirstOf(RecordCountRotation(1_500), clock),
+        "time": FirstOf(RecordTimeRotation(datetime.timedelta(minutes=20)), clock),
+        "bytes": FirstOf(CompressedBytesRotation(30_000), clock),
+        "random": FirstOf(RandomRotation(), clock),
+    }
+    return policies[name]
+
+
+ROTATIONS = ("clock", "rows", "time", "bytes", "random")
+
+
+def point_of(event: Event) -> str | None:
+    """The named point that an event stands for."""
+    if isinstance(event, FilePublished):
+        return "anchor" if event.is_anchor else "sibling"
+    names = {
+        PartitionStarted: "start",
+        FlushCut: "cut",
+        IntentCommitted: "intent",
+        OffsetCommitted: "end",
+        BoundaryAdopted: "adoption",
+    }
+    return names.get(type(event))
+
+
+def main(settings: dict[str, Any]) -> None:
+    """Run until SIGTERM; die at the point `die_at`, when it is passed for the `die_after`-th time."""
+    left = settings.get("die_after", 1)
+
+    def hook(event: Event) -> None:
+        nonlocal left
+        point = point_of(event)
+        if point is None:
+            return
+        sys.stdout.write(f"{point}\n")
+        sys.stdout.flush()
+        if point == settings.get("die_at"):
+            left -= 1
+            if left <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    task = SinkTask(
+        consumer=KafkaPythonConsumer(
+            bootstrap_servers=settings["bootstrap"],
+            group_id=settings["group"],
+            topics=[settings["topic"]],
+            group_instance_id=settings.get("instance"),
+            client_settings={
+                "session_timeout_ms": 6000,
+                "heartbeat_interval_ms": 500,
+                "metadata_max_age_ms": 2000,
+                "request_timeout_ms": 12_000,
+                "fetch_max_wait_ms": 100,
+                "reconnect_backoff_max_ms": 1000,
+            },
+            gather_max_wait_s=0.2,
+        ),
+        converter=JsonConverter(),
+        partitioner=HourlyPartitioner(),
+        rotation=rotation(settings["rotation"]),
+        storage=FsspecStorage(
+            f"s3://{settings['bucket']}",
+            S3Options(
+                endpoint_url=settings["s3"],
+                access_key_id=settings["key"],
+                secret_access_key=settings["secret"],
+                region="us-east-1",
+                connect_timeout_s=2.0,
+                read_timeout_s=5.0,
+                request_timeout_s=10.0,
+            ),
+        ),
+        budget=MemoryBudget(settings.get("memory_bytes", 4 << 20)),
+        retry=RetryPolicy(first_s=0.1, longest_s=1.0),
+        hooks=[hook],
+    )
+    signal.signal(signal.SIGTERM, lambda *_: task.stop())
+    task.run()
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,144 @@
+"""The members of the group, as processes that can be killed, frozen, woken and replaced."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from tests.chaos.member import ROTATIONS
+
+ROOT = Path(__file__).parents[2]
+_STOP_LIMIT_S = 60.0
+
+
+@attrs.define(eq=False)
+class Member:
+    """One process."""
+
+    process: subprocess.Popen[str]
+    log: Path
+    reader: threading.Thread
+    frozen: bool = False
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it doesn't notice."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        self.frozen = True
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on with whatever it was about to do."""
+        os.kill(self.process.pid, signal.SIGCONT)
+        self.frozen = False
+
+
+class Members:
+    """All processes so far. A member that ends by itself, and not by a planned death, is an error."""
+
+    def __init__(self, settings: dict[str, Any], rng: random.Random, folder: Path) -> None:
+        self._settings = settings
+        self.topic: str = settings["topic"]
+        self.group: str = settings["group"]
+        self._rng = rng
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        self._wanted = 0
+        self.alive: list[Member] = []
+        self.points: collections.Counter[str] = collections.Counter()
+        """How often each named point was passed, by all members."""
+
+    def keep(self, count: int) -> None:
+        """Have so many of them; the oldest ones stop in order where there are more."""
+        self._wanted = count
+        while len(self.alive) > count:
+            self.stop(self.alive[0])
+        self.replace_dead()
+
+    def start(self, **settings: Any) -> Member:
+        """One more, with a rotation policy of its own."""
+        number = next(self._numbers)
+        arguments = {"rotation": self._rng.choice(ROTATIONS), **self._settings, **settings}
+        log = self._folder / f"member-{number}.log"
+        with log.open("w") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-m", "tests.chaos.member", json.dumps(arguments)],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=ROOT,
+            )
+        reader = threading.Thread(target=self._read, args=(process,), daemon=True)
+        member = Member(process, log, reader)
+        reader.start()
+        self.alive.append(member)
+        return member
+
+    def replace_dead(self) -> None:
+        """Start as many as are missing.
+
+        Raises:
+            RuntimeError: one has ended by an error.
+        """
+        for member in list(self.alive):
+            if not member.is_alive:
+                self.alive.remove(member)
+                if member.process.returncode not in (0, -signal.SIGKILL):
+                    raise RuntimeError(f"a member has failed:\n{member.log.read_text()[-3000:]}")
+        while len(self.alive) < self._wanted:
+            self.start()
+
+    def any(self) -> Member:
+        """One that is alive."""
+        self.replace_dead()
+        return self._rng.choice(self.alive)
+
+    def stop(self, member: Member) -> None:
+        """SIGTERM, and wait until it has flushed and left."""
+        member.process.terminate()
+        if member.process.wait(_STOP_LIMIT_S) not in (0, -signal.SIGKILL):
+            raise RuntimeError(f"a member has failed while it stopped:\n{member.log.read_text()[-3000:]}")
+        if member in self.alive:
+            self.alive.remove(member)
+
+    def stop_all(self) -> None:
+        """All of them at once, in order."""
+        for member in self.alive:
+            member.process.terminate()
+        for member in list(self.alive):
+            self.stop(member)
+
+    def kill_all(self) -> None:
+        """Whatever is left."""
+        for member in self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                member.kill()
+        self.alive.clear()
+
+    def last_words(self) -> str:
+        """The ends of the logs of those that are alive."""
+        return "\n".join(f"{member.log.name}: {member.log.read_text()[-1500:]}" for member in self.alive)
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.points[line.strip()] += 1
