@@ -1,4 +1,4 @@
-"""The command line: `kafka2parquet run`, `check` and `demo`."""
+"""The command line: `kafka2parquet run`, `check`, `audit` and `demo`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from kafka2parquet import __version__
+from kafka2parquet.audit import command as audit
 from kafka2parquet.connect.build import build_runner
 from kafka2parquet.connect.check import describe
 from kafka2parquet.connect.config import ConnectConfig
@@ -29,6 +30,7 @@ exit codes:
   1    the configuration can't work; stderr lists all its problems
   2    the command line itself is wrong
   3    a task has failed; stderr says why and what to do
+  4    audit: something is missing, doubled or foreign
   130, 143
        stopped at once by a second SIGINT or SIGTERM; what was not durable is read again by the next run
 """
@@ -49,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "check":
             print(describe(config, worker))
             return EXIT_OK
+        if options.command == "audit":
+            return audit.run(options, config, worker)
         for finding in (*config.warnings, *config.notes):
             _LOG.warning("%s", finding)
         runner = build_runner(config, worker)
@@ -75,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, does in (
         ("run", "run the sink until it is stopped with Ctrl-C or SIGTERM"),
         ("check", "say what a configuration will do, or all its problems"),
+        ("audit", "prove from files and offsets that every record is in exactly one file"),
     ):
         command = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
         command.add_argument("config", metavar="CONFIG", help="a Kafka Connect sink configuration, JSON or properties")
@@ -82,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--bootstrap-server", metavar="HOST:PORT", help="some brokers, separated by commas")
         command.add_argument("--endpoint-url", metavar="URL", help="the object store, where it is not the provider's own")
         command.add_argument("-v", "--verbose", action="store_true", help="log details, also of the Kafka client")
+        if name == "audit":
+            audit.add_arguments(command)
     commands.add_parser("demo", help="fill a folder from an embedded broker", add_help=False)
     return parser
 

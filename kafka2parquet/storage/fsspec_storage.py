@@ -58,6 +58,10 @@ class FsspecStorage:
         """The fsspec file system behind it, for applications that want to read the files."""
         return self._store.filesystem
 
+    def path(self, key: str) -> str:
+        """The path of a key in `filesystem`."""
+        return str(self.filesystem._strip_protocol(f"{self._url}/{key}"))
+
     def publish(self, key: str, file: StagedFile) -> Published | AlreadyExists:
         """See `Storage.publish`."""
         if self._store.create(key, file.content):

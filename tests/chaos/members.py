@@ -21,6 +21,8 @@ from tests.chaos.member import ROTATIONS
 
 ROOT = Path(__file__).parents[2]
 _STOP_LIMIT_S = 60.0
+#: In order; killed; or asked to stop while it was still starting.
+_GOOD_ENDS = (0, -signal.SIGKILL, -signal.SIGTERM)
 
 
 @attrs.define(eq=False)
@@ -102,7 +104,7 @@ class Members:
         for member in list(self.alive):
             if not member.is_alive:
                 self.alive.remove(member)
-                if member.process.returncode not in (0, -signal.SIGKILL):
+                if member.process.returncode not in _GOOD_ENDS:
                     raise RuntimeError(f"a member has failed:\n{member.log.read_text()[-3000:]}")
         while len(self.alive) < self._wanted:
             self.start()
@@ -115,7 +117,7 @@ class Members:
     def stop(self, member: Member) -> None:
         """SIGTERM, and wait until it has flushed and left."""
         member.process.terminate()
-        if member.process.wait(_STOP_LIMIT_S) not in (0, -signal.SIGKILL):
+        if member.process.wait(_STOP_LIMIT_S) not in _GOOD_ENDS:
             raise RuntimeError(f"a member has failed while it stopped:\n{member.log.read_text()[-3000:]}")
         if member in self.alive:
             self.alive.remove(member)

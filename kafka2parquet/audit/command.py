@@ -1,0 +1,65 @@
+"""`kafka2parquet audit`: what it prints, and its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+from kafka2parquet.audit.coverage import Coverage
+from kafka2parquet.audit.deep import compare
+from kafka2parquet.audit.html import page
+from kafka2parquet.audit.read import read_coverage
+from kafka2parquet.audit.report import is_exact, table, to_json, verdict
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.parts import make_naming
+from kafka2parquet.connect.storage import make_storage
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.consumers.log_reader import LogReader
+
+EXIT_EXACT = 0
+EXIT_NOT_EXACT = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("--deep", action="store_true", help="read all rows and the log, and compare them offset by offset")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--html", metavar="FILE", help="draw the coverage of each partition into a page")
+
+
+def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
+    """Audit the topics of a configuration, and print what was found; returns the exit code.
+
+    Raises:
+        Kafka2ParquetError: Kafka or the store can't be read.
+    """
+    coverages = audit(config, worker, deep=options.deep)
+    if options.html:
+        title = f"{config.name}: coverage of the topics' offsets"
+        Path(options.html).write_text(page(title, coverages, deep=options.deep), encoding="utf-8")
+    if options.json:
+        print(json.dumps(to_json(coverages, deep=options.deep), indent=1))
+    else:
+        print(table(coverages))
+        print(verdict(coverages, deep=options.deep))
+    return EXIT_EXACT if is_exact(coverages) else EXIT_NOT_EXACT
+
+
+def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False) -> list[Coverage]:
+    """Judge all partitions of the configuration's topics. Blocks; reads each file's footer, with `deep` all rows and the log.
+
+    Raises:
+        Kafka2ParquetError: Kafka or the store can't be read.
+    """
+    consumer = worker.consumer_for(config)
+    storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
+    with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
+        topics = config.items("topics")
+        if not topics:
+            pattern = re.compile(config.text("topics.regex"))
+            topics = tuple(topic for topic in log.topics() if pattern.fullmatch(topic))
+        committed = log.committed(topics)
+        coverages = [found for topic in topics for found in read_coverage(storage, naming, topic, committed)]
+        return [compare(found, storage, log) for found in coverages] if deep else coverages

@@ -1,0 +1,193 @@
+"""What the footers of a topic-partition's files, and its committed offset, say together."""
+
+from __future__ import annotations
+
+import collections
+import enum
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.records import TopicPartition
+
+
+class Kind(enum.Enum):
+    """What can be wrong."""
+
+    GAP = "gap"
+    OVERLAP = "overlap"
+    MISSING_FILE = "missing file"
+    WRONG_ROWS = "wrong rows"
+    UNLISTED_FILE = "unlisted file"
+    FOREIGN_FILE = "foreign file"
+    MISSING_RECORDS = "missing records"
+    REPEATED_RECORDS = "repeated records"
+
+
+@attrs.frozen
+class Finding:
+    """Something that is wrong, with the offsets that it concerns: [start, end)."""
+
+    kind: Kind
+    start: int
+    end: int
+    text: str
+
+
+@attrs.frozen
+class FlushRange:
+    """A published flush: offsets [start, end).
+
+    Attributes:
+        start: first offset that it covers.
+        end: offset after the last one.
+        rows: in all its files.
+        files: how many it has.
+        opened_at_ms: wall clock when it was opened, milliseconds since the epoch.
+        reason: what ended it.
+        keys: of its files, the anchor's first.
+    """
+
+    start: int
+    end: int
+    rows: int
+    files: int
+    opened_at_ms: int
+    reason: str
+    keys: tuple[str, ...] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Coverage:
+    """One topic-partition.
+
+    Attributes:
+        topic_partition: which.
+        committed: the group's committed offset, None where there is none.
+        flushes: published ones, by start.
+        files: how many files there are.
+        findings: what is wrong.
+    """
+
+    topic_partition: TopicPartition
+    committed: int | None
+    flushes: tuple[FlushRange, ...]
+    files: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def rows(self) -> int:
+        """In all flushes."""
+        return sum(flush.rows for flush in self.flushes)
+
+    @property
+    def start(self) -> int:
+        """First offset that is covered."""
+        return self.flushes[0].start if self.flushes else self.committed or 0
+
+    @property
+    def end(self) -> int:
+        """Offset after the last one that is covered."""
+        return max((flush.end for flush in self.flushes), default=self.committed or 0)
+
+
+def coverage(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter | None], committed: int | None) -> Coverage:
+    """Judge the files of a topic-partition.
+
+    Args:
+        topic_partition: which.
+        footers: of each file by its key; None for a file that isn't ours.
+        committed: the group's committed offset.
+    """
+    anchors = sorted(
+        ((key, footer) for key, footer in footers.items() if footer is not None and footer.is_anchor),
+        key=lambda found: found[1].start,
+    )
+    findings = [
+        *_foreign(topic_partition, footers),
+        *(finding for key, anchor in anchors for finding in _incomplete(key, anchor, footers, committed)),
+        *_unlisted(anchors, footers),
+        *_gaps(anchors, committed),
+    ]
+    flushes = tuple(
+        FlushRange(
+            anchor.start,
+            anchor.end,
+            anchor.flush_rows,
+            1 + len(anchor.siblings or ()),
+            anchor.opened_at_ms,
+            anchor.reason,
+            (key, *(sibling.key for sibling in anchor.siblings or ())),
+        )
+        for key, anchor in anchors
+    )
+    return Coverage(topic_partition, committed, flushes, len(footers), tuple(findings))
+
+
+def _foreign(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter | None]) -> list[Finding]:
+    """Files that we didn't write, or wrote for another topic; the topic is the one that most files are of."""
+    ids = collections.Counter((footer.cluster_id, footer.topic_id) for footer in footers.values() if footer is not None)
+    own = ids.most_common(1)[0][0] if ids else ("", "")
+    findings = []
+    for key, footer in footers.items():
+        if footer is None:
+            findings.append(Finding(Kind.FOREIGN_FILE, 0, 0, f"{key} was not written by kafka2parquet"))
+        elif (footer.topic, footer.partition) != (topic_partition.topic, topic_partition.partition) or (
+            footer.cluster_id,
+            footer.topic_id,
+        ) != own:
+            whose = f"{footer.topic}-{footer.partition}, topic id {footer.topic_id or 'unknown'}"
+            findings.append(Finding(Kind.FOREIGN_FILE, footer.start, footer.end, f"{key} belongs to {whose}"))
+    return findings
+
+
+def _incomplete(
+    key: str, anchor: FlushFooter, footers: Mapping[str, FlushFooter | None], committed: int | None
+) -> list[Finding]:
+    """Missing siblings and wrong counts; of a flush that is not committed yet siblings may still be on their way."""
+    siblings = anchor.siblings or ()
+    findings = []
+    if anchor.file_rows + sum(sibling.rows for sibling in siblings) != anchor.flush_rows:
+        text = f"{key} counts {anchor.flush_rows} rows for its flush, and its files add up to another number"
+        findings.append(Finding(Kind.WRONG_ROWS, anchor.start, anchor.end, text))
+    for sibling in siblings:
+        footer = footers.get(sibling.key)
+        if footer is None:
+            if committed is None or anchor.end <= committed:
+                text = f"{sibling.key}, a file of the flush of {key}, does not exist"
+                findings.append(Finding(Kind.MISSING_FILE, anchor.start, anchor.end, text))
+        elif footer.file_rows != sibling.rows:
+            text = f"{sibling.key} has {footer.file_rows} rows, its anchor {key} says {sibling.rows}"
+            findings.append(Finding(Kind.WRONG_ROWS, anchor.start, anchor.end, text))
+    return findings
+
+
+def _unlisted(anchors: Sequence[tuple[str, FlushFooter]], footers: Mapping[str, FlushFooter | None]) -> list[Finding]:
+    listed = {sibling.key for _, anchor in anchors for sibling in anchor.siblings or ()}
+    return [
+        Finding(Kind.UNLISTED_FILE, footer.start, footer.end, f"{key} is listed by no anchor")
+        for key, footer in footers.items()
+        if footer is not None and not footer.is_anchor and key not in listed
+    ]
+
+
+def _gaps(anchors: Sequence[tuple[str, FlushFooter]], committed: int | None) -> list[Finding]:
+    findings = []
+    position = anchors[0][1].start if anchors else None
+    for key, anchor in anchors:
+        if position is not None and anchor.start > position:
+            findings.append(_gap(position, anchor.start))
+        elif position is not None and anchor.start < position:
+            end = min(position, anchor.end)
+            text = f"[{anchor.start}, {end}) is in {key} and in a flush before it"
+            findings.append(Finding(Kind.OVERLAP, anchor.start, end, text))
+        position = max(position or 0, anchor.end)
+    if position is not None and committed is not None and committed > position:
+        findings.append(_gap(position, committed))
+    return findings
+
+
+def _gap(start: int, end: int) -> Finding:
+    text = f"[{start}, {end}) is in no file: no records that make rows (rejects, tombstones, markers), or lost; --deep tells"
+    return Finding(Kind.GAP, start, end, text)

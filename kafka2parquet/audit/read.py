@@ -1,0 +1,42 @@
+"""Reads what an audit needs: footers from the store, committed offsets from Kafka."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+from collections.abc import Mapping
+
+from kafka2parquet.audit.coverage import Coverage, coverage
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.records import TopicPartition
+from kafka2parquet.storage.base import Storage
+
+_THREADS = 16
+
+
+def read_coverage(
+    storage: Storage, naming: ObjectNaming, topic: str, committed: Mapping[TopicPartition, int]
+) -> list[Coverage]:
+    """Judge all partitions of a topic that have files or a committed offset. Blocks; one listing, and a read for each file.
+
+    Raises:
+        StorageUnavailableError: the store doesn't answer.
+        AccessError: the store refuses us.
+    """
+    keys: dict[TopicPartition, list[str]] = collections.defaultdict(list)
+    for key in storage.list(naming.prefix(topic)):
+        name = naming.parse(key)
+        if name is not None and name.topic == topic:
+            keys[TopicPartition(topic, name.partition)].append(key)
+    wanted = [key for of_partition in keys.values() for key in of_partition]
+    with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-audit") as pool:
+        metadata = dict(zip(wanted, pool.map(storage.read_metadata, wanted), strict=True))
+    return [
+        coverage(
+            topic_partition,
+            {key: FlushFooter.from_metadata(metadata[key]) for key in sorted(keys[topic_partition])},
+            committed.get(topic_partition),
+        )
+        for topic_partition in sorted({*keys, *(found for found in committed if found.topic == topic)})
+    ]

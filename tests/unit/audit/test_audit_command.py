@@ -1,0 +1,139 @@
+"""`kafka2parquet audit` after a run, on the embedded broker and a local folder; and after somebody meddled with the files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kafka2parquet import build_task, cli, load_connect_config, load_worker_config
+from kafka2parquet.testing.broker.broker import EmbeddedBroker
+
+TOPIC = "events"
+BEGIN_MS = 1_779_012_000_000
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(params=["offset", ""], ids=["with offsets", "without offsets"])
+def sink(broker: EmbeddedBroker, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The configuration of a sink that has taken 500 records of two partitions, a tombstone and a bad one among them."""
+    config = {
+        "name": "audited",
+        "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+        "topics": TOPIC,
+        "flush.size": "100",
+        "s3.bucket.name": "unused",
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "false",
+        "storage.class": "io.confluent.connect.s3.storage.S3Storage",
+        "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
+        "partitioner.class": "io.confluent.connect.storage.partitioner.HourlyPartitioner",
+        "locale": "en",
+        "timezone": "UTC",
+        "behavior.on.null.values": "ignore",
+        "kafka2parquet.storage.url": str(tmp_path / "files"),
+        "kafka2parquet.metadata.columns": request.param,
+    }
+    path = tmp_path / "sink.json"
+    path.write_text(json.dumps(config))
+    broker.create_topic(TOPIC, partitions=2)
+    for partition in (0, 1):
+        values: list[bytes | None] = [b'{"number":%d}' % number for number in range(250)]
+        values[120] = None
+        times = [BEGIN_MS + number % 2 * 3_600_000 for number in range(250)]
+        broker.append_values(TOPIC, partition, values, times)
+    task = build_task(load_connect_config(path), load_worker_config(bootstrap_servers=broker.bootstrap))
+    committed, taken = 0, 0
+    while taken < 2 * 249:
+        result = task.step()
+        committed += result.committed_rows
+        taken = committed + result.open_rows
+    task.close()
+    return path
+
+
+def audit(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker, *options: str) -> tuple[int, Any]:
+    code = cli.main(["audit", str(sink), "--bootstrap-server", broker.bootstrap, "--json", *options])
+    return code, json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("options", [(), ("--deep",)])
+def test_a_good_run_is_exact(
+    capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker, options: tuple[str, ...]
+) -> None:
+    """By footers, and compared with the log."""
+    code, found = audit(capsys, sink, broker, *options)
+
+    assert (0, True) == (code, found["exact"])
+    assert [(0, 250, 250, 249), (0, 250, 250, 249)] == [
+        (part["start"], part["end"], part["committed"], part["rows"]) for part in found["partitions"]
+    ]
+
+
+def test_a_lost_file_is_found(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
+    """A sibling by its anchor's list, an anchor by the gap it leaves."""
+    files = sorted((sink.parent / "files").rglob("*.parquet"))
+    sibling = next(path for path in files if "+0+0000000001" in path.name)
+    sibling.unlink()
+    code, found = audit(capsys, sink, broker)
+    assert 4 == code
+    assert ["missing file"] == [finding["kind"] for finding in found["partitions"][0]["findings"]]
+    next(path for path in files if "+1+0000000000" in path.name).unlink()
+    _, found = audit(capsys, sink, broker)
+    assert ["unlisted file"] == [finding["kind"] for finding in found["partitions"][1]["findings"]]
+
+
+def test_a_copied_file_is_found(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
+    """Its flush overlaps with the original."""
+    original = next(path for path in (sink.parent / "files").rglob("*.parquet") if "+0+0000000000" in path.name)
+    shutil.copy(original, original.with_name(original.name.replace("+0+0000000000", "+0+0000000077")))
+    code, found = audit(capsys, sink, broker)
+
+    assert 4 == code
+    assert "overlap" in [finding["kind"] for finding in found["partitions"][0]["findings"]]
+
+
+def test_committed_records_without_a_file_are_found_deep(
+    capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker
+) -> None:
+    """A gap is a finding by footers; the log tells whether it held records."""
+    broker.append_values(TOPIC, 0, [None] * 10, [BEGIN_MS] * 10)
+    _commit(broker, 260)
+    code, found = audit(capsys, sink, broker)
+    assert (4, ["gap"]) == (code, [finding["kind"] for finding in found["partitions"][0]["findings"]])
+    code, _ = audit(capsys, sink, broker, "--deep")
+    assert 0 == code
+    broker.append_values(TOPIC, 0, [b"{}"] * 10, [BEGIN_MS] * 10)
+    _commit(broker, 270)
+    code, found = audit(capsys, sink, broker, "--deep")
+    assert (4, ["missing records"]) == (code, [finding["kind"] for finding in found["partitions"][0]["findings"]])
+
+
+def test_the_page_and_the_table(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
+    """Both end with the same verdict."""
+    page = sink.parent / "coverage.html"
+    assert 0 == cli.main(["audit", str(sink), "--bootstrap-server", broker.bootstrap, "--html", str(page)])
+    printed = capsys.readouterr().out
+    assert "EXACT: every offset is covered once; 498 rows in 12 files of 2 topic-partitions" in printed
+    assert "EXACT: every offset is covered once; 498 rows" in page.read_text()
+
+
+def _commit(broker: EmbeddedBroker, offset: int) -> None:
+    from kafka import TopicPartition
+    from kafka.structs import OffsetAndMetadata
+
+    from tests.support.kafka_clients import python_consumer
+
+    partition = TopicPartition(TOPIC, 0)
+    with python_consumer(broker.bootstrap, group_id="connect-audited") as consumer:
+        consumer.assign([partition])
+        consumer.commit({partition: OffsetAndMetadata(offset, "", -1)})

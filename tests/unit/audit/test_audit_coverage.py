@@ -1,0 +1,109 @@
+"""What an audit makes of footers and a committed offset."""
+
+from __future__ import annotations
+
+from kafka2parquet.audit.coverage import Coverage, Kind, coverage
+from kafka2parquet.audit.html import page
+from kafka2parquet.audit.report import is_exact, table, to_json, verdict
+from kafka2parquet.parquet.footer import FlushFooter, Sibling
+from kafka2parquet.records import TopicPartition
+
+PARTITION = TopicPartition("events", 0)
+
+
+def footer(
+    start: int, end: int, *, siblings: tuple[Sibling, ...] | None = (), rows: int | None = None, **changes: object
+) -> FlushFooter:
+    values = {
+        "cluster_id": "c",
+        "topic_id": "t",
+        "topic": "events",
+        "partition": 0,
+        "start": start,
+        "end": end,
+        "flush_rows": end - start,
+        "file_rows": end - start - sum(sibling.rows for sibling in siblings or ()) if rows is None else rows,
+        "first_offset": start,
+        "last_offset": end - 1,
+        "fingerprint": "f",
+        "opened_at_ms": 1_779_012_000_000 + start,
+        "reason": "rows",
+        "siblings": siblings,
+        **changes,
+    }
+    return FlushFooter(**values)  # type: ignore[arg-type]
+
+
+def judge(footers: dict[str, FlushFooter | None], committed: int | None) -> Coverage:
+    return coverage(PARTITION, footers, committed)
+
+
+def kinds(found: Coverage) -> list[Kind]:
+    return [finding.kind for finding in found.findings]
+
+
+def test_flushes_that_follow_each_other_are_exact() -> None:
+    """From the first file to the committed offset."""
+    siblings = (Sibling("b2", 4),)
+    found = judge({"a": footer(0, 10), "b": footer(10, 20, siblings=siblings), "b2": footer(10, 20, siblings=None, rows=4)}, 20)
+
+    assert [] == kinds(found)
+    assert (20, 3, 0, 20) == (found.rows, found.files, found.start, found.end)
+    assert verdict([found], deep=False).startswith("EXACT: every offset is covered once; 20 rows in 3 files")
+
+
+def test_a_gap_is_found() -> None:
+    """Between flushes, and before the committed offset."""
+    found = judge({"a": footer(0, 10), "b": footer(15, 20)}, 30)
+
+    assert [(Kind.GAP, 10, 15), (Kind.GAP, 20, 30)] == [(f.kind, f.start, f.end) for f in found.findings]
+    assert verdict([found], deep=False).startswith("NOT EXACT: 2 findings")
+
+
+def test_an_overlap_is_found() -> None:
+    """With the doubled range."""
+    found = judge({"a": footer(0, 10), "b": footer(7, 20)}, 20)
+    assert [(Kind.OVERLAP, 7, 10)] == [(f.kind, f.start, f.end) for f in found.findings]
+
+
+def test_a_missing_sibling_is_found() -> None:
+    """Unless its flush is just being delivered."""
+    footers = {"a": footer(0, 10, siblings=(Sibling("a2", 3),))}
+
+    assert [Kind.MISSING_FILE] == kinds(judge(footers, 10))
+    assert [] == kinds(judge(footers, 0))
+
+
+def test_wrong_counts_are_found() -> None:
+    """Of a sibling, and of a flush."""
+    sibling = footer(0, 10, siblings=None, rows=2)
+    assert [Kind.WRONG_ROWS] == kinds(judge({"a": footer(0, 10, siblings=(Sibling("a2", 3),)), "a2": sibling}, 10))
+    assert [Kind.WRONG_ROWS] == kinds(judge({"a": footer(0, 10, rows=9)}, 10))
+
+
+def test_files_of_others_are_found() -> None:
+    """Not ours, of another topic of the same name, and listed by no anchor."""
+    other = footer(0, 10, siblings=None, topic_id="old")
+    found = judge({"a": footer(0, 10), "b": footer(10, 20), "x": None, "y": other}, 20)
+    assert [Kind.FOREIGN_FILE, Kind.FOREIGN_FILE, Kind.UNLISTED_FILE] == kinds(found)
+
+
+def test_a_partition_without_files() -> None:
+    """Nothing is wrong with it."""
+    found = judge({}, 5)
+    assert is_exact([found])
+    assert "events-0" in table([found])
+
+
+def test_reports_tell_the_same() -> None:
+    """Table, JSON and page."""
+    found = judge({"a": footer(0, 10), "b": footer(15, 20)}, 20)
+
+    assert "gap: [10, 15) is in no file" in table([found])
+    assert [{"kind": "gap", "start": 10, "end": 15}] == [
+        {name: finding[name] for name in ("kind", "start", "end")}
+        for finding in to_json([found], deep=False)["partitions"][0]["findings"]
+    ]
+    html = page("Coverage of <events>", [found], deep=False)
+    assert "Coverage of &lt;events&gt;" in html
+    assert 1 == html.count('fill="#d92626"')
