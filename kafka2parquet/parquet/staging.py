@@ -31,8 +31,7 @@ class StagingDirectory:
             base.mkdir(parents=True, exist_ok=True)
             self._delete_abandoned(base)
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-            self._lock: BinaryIO = (self.path / _LOCK).open("wb")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = _lock(self.path)
         except OSError as error:
             raise ConfigurationError(f"The staging folder {base} can't be used: {error}. Choose another one.") from error
         self._count = 0
@@ -56,3 +55,12 @@ class StagingDirectory:
         """Delete the folder. May be called twice."""
         self._lock.close()
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _lock(folder: Path) -> BinaryIO:
+    """A locked lock file. It gets its name only then: before, whoever starts now would take the folder for abandoned."""
+    unnamed = folder / f"{_LOCK}-unnamed"
+    file = unnamed.open("wb")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    unnamed.rename(folder / _LOCK)
+    return file
