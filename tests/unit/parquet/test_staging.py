@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import subprocess
 import sys
 import threading
@@ -35,7 +34,7 @@ def test_a_closed_folder_is_gone(tmp_path: Path) -> None:
     folder = StagingDirectory(tmp_path)
     folder.new_file().write_bytes(b"staged")
     folder.close()
-    assert [] == os.listdir(tmp_path)
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_what_a_killed_process_left_behind_is_deleted(tmp_path: Path) -> None:
