@@ -195,7 +195,7 @@ class SinkTask:
             raise UsageError("step() on a closed SinkTask; make a new one.")
         self._result = StepResult()
         if not self._ready and not self._probed():
-            self._stopping.wait(_BUSY_POLL_S)
+            self._stopping.wait(min(timeout_s, _BUSY_POLL_S))
             return self._result
         busy = any(engine.is_delivering for engine in self._engines.values())
         polled = self._consumer.poll(min(timeout_s, _BUSY_POLL_S) if busy else timeout_s)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import datetime
-import io
 import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -244,7 +243,7 @@ class Member:
         if key in world.objects:
             return AlreadyExists(world.objects[key][1])
         content = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
-        table = pq.read_table(io.BytesIO(content))
+        table = pq.ParquetFile(pa.BufferReader(content)).read(["_kafka_offset"], use_threads=False)
         offsets = tuple(table["_kafka_offset"].to_pylist())
         assert len(offsets) == file.rows
         world.objects[key] = (content, file.metadata, offsets)
