@@ -146,6 +146,10 @@ class Recovery:
                 position, intent = end, None
                 continue
             position = self._readable(position)
+            if intent is not None and intent.end <= position:  # deleted from the log whole: there is nothing to redo
+                intent = None
+            if adopted is not None and adopted.end <= position:
+                adopted = None
             if intent is not None:
                 if not intent.rows:
                     adopted = Redo(intent.end, intent.opened_at_ms)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import collections
 import random
+import time
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import CommitFailedError
 from kafka.structs import OffsetAndMetadata
 
 _KEPT = 50
+_EMPTY_LIMIT_S = 30.0
 
 
 class GroupOffsets:
@@ -49,7 +52,15 @@ class GroupOffsets:
         with self._client() as client:
             names = {TopicPartition(self._topic, partition): offset for partition, offset in offsets.items()}
             client.assign(list(names))
-            client.commit(names, timeout_ms=10_000)
+            deadline = time.monotonic() + _EMPTY_LIMIT_S
+            while True:
+                try:
+                    client.commit(names, timeout_ms=10_000)
+                    return
+                except CommitFailedError:  # a member that was killed is still counted
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.5)
 
     def _client(self) -> KafkaConsumer:
         return KafkaConsumer(bootstrap_servers=self._bootstrap, group_id=self._group, enable_auto_commit=False)

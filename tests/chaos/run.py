@@ -57,13 +57,13 @@ class Result:
         }
 
 
-def chaos(seconds: float, seed: int, least_faults: int = 0) -> Result:
+def chaos(seconds: float, seed: int, *, until_all_points: bool = False) -> Result:
     """Break things for so many seconds, then let the group settle and count.
 
     Args:
         seconds: how long to break things.
         seed: which faults come in which order.
-        least_faults: go on until there were at least so many.
+        until_all_points: go on until each named point of the protocol was passed.
     """
     rng = random.Random(seed)
     with (
@@ -91,7 +91,7 @@ def chaos(seconds: float, seed: int, least_faults: int = 0) -> Result:
             load.start()
             members.keep(2)
             wait(lambda: progress(broker, group, topic) > 0, _RECOVERY_LIMIT_S, "the first commit", members)
-            recovery_s = break_things(faults, seconds, least_faults, lambda: progress(broker, group, topic))
+            recovery_s = break_things(faults, seconds, until_all_points, lambda: progress(broker, group, topic))
             counts = load.stop()
             settle(broker, members, group, topic, counts)
         finally:
@@ -102,12 +102,14 @@ def chaos(seconds: float, seed: int, least_faults: int = 0) -> Result:
         return Result(faults.seconds, dict(faults.counts), dict(members.points), worst, verdict)
 
 
-def break_things(faults: Faults, seconds: float, least_faults: int, progress_of: Callable[[], int]) -> dict[str, list[float]]:
+def break_things(
+    faults: Faults, seconds: float, until_all_points: bool, progress_of: Callable[[], int]
+) -> dict[str, list[float]]:
     """One fault after the other; how long the group took to commit again after each, by kind."""
     recovery_s: dict[str, list[float]] = collections.defaultdict(list)
     began = time.monotonic()
-    while time.monotonic() - began < seconds or sum(faults.counts.values()) < least_faults:
-        kind = faults.one()
+    while time.monotonic() - began < seconds or (until_all_points and not set(POINTS) <= set(faults.members.points)):
+        kind = faults.one(quick=until_all_points)
         after, before = time.monotonic(), progress_of()
         wait(lambda before=before: progress_of() > before, _RECOVERY_LIMIT_S, f"a commit after {kind}", faults.members)
         recovery_s[kind].append(time.monotonic() - after)

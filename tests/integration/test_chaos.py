@@ -1,0 +1,15 @@
+"""A short run of the chaos suite. `make chaos` is the long one."""
+
+from __future__ import annotations
+
+from tests.chaos.member import POINTS
+from tests.chaos.run import chaos
+
+
+def test_nothing_is_lost_or_repeated() -> None:
+    """Until each named point of the protocol was passed; then everything is counted."""
+    result = chaos(seconds=30, seed=11, until_all_points=True)
+
+    assert result.verdict.is_exact, result
+    assert result.verdict.records_in == result.verdict.rows_out
+    assert set(POINTS) <= set(result.points)

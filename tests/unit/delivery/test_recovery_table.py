@@ -1,0 +1,191 @@
+"""The table in docs/guarantees.md is what the code does, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kafka2parquet import HourlyPartitioner, JsonConverter, RecordCountRotation, SinkTask
+from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet.errors import DataLossError, ForeignObjectError, TopicRecreatedError, UnknownMetadataError
+from kafka2parquet.events import Event, FilePublished, IntentCommitted
+from kafka2parquet.testing.manual_clock import ManualClock
+from kafka2parquet.testing.memory_consumer import MemoryConsumer, MemoryKafka, MemoryRecord
+from kafka2parquet.testing.memory_storage import MemoryStorage, StoredObject
+
+TOPIC = "events"
+TEN_O_CLOCK_MS = 1_779_012_000_000
+STEPS = 2000
+
+
+class Died(Exception):  # noqa: N818  # what happens, not a fault
+    """The process ends here."""
+
+
+class World:
+    """A topic of 30 records in two folders by turns, a store, and one task after the other."""
+
+    def __init__(self) -> None:
+        self.kafka = MemoryKafka()
+        self.kafka.create_topic(TOPIC)
+        self.append(30)
+        self.storage = MemoryStorage()
+        self.clock = ManualClock()
+
+    def append(self, count: int) -> None:
+        times = [TEN_O_CLOCK_MS + number % 2 * 3_600_000 for number in range(count)]
+        self.kafka.append(TOPIC, 0, [MemoryRecord(b"{}", timestamp_ms=time) for time in times])
+
+    def run(self, until: int, *, rows: int = 10, die_at: Callable[[Event], bool] | None = None, **settings: Any) -> None:
+        """Run a task until so much is committed, or until it dies."""
+
+        def hook(event: Event) -> None:
+            if die_at is not None and die_at(event):
+                raise Died
+
+        task = SinkTask(
+            consumer=MemoryConsumer(self.kafka, group_id="group", topics=[TOPIC]),
+            converter=JsonConverter(),
+            partitioner=HourlyPartitioner(),
+            rotation=RecordCountRotation(rows),
+            storage=self.storage,
+            clock=self.clock,
+            settings=DeliverySettings(**settings),
+            hooks=[hook],
+        )
+        try:
+            for _ in range(STEPS):
+                committed = self.kafka.committed("group", TOPIC, 0)
+                if committed is not None and committed.offset >= until and " i " not in committed.metadata:
+                    return
+                task.step(0.001)
+            raise TimeoutError(f"committed {committed}")
+        except Died:
+            return
+        finally:
+            task.close(flush=False)
+
+    def metadata(self) -> str:
+        committed = self.kafka.committed("group", TOPIC, 0)
+        assert committed is not None
+        return committed.metadata
+
+    def offsets(self) -> list[int]:
+        return sorted(row["_kafka_offset"] for key in self.storage.objects for row in self.storage.rows(key))
+
+    def files_of(self, first: int) -> list[int]:
+        key = next(key for key in self.storage.objects if f"+0+{first:010}" in key)
+        return [row["_kafka_offset"] for row in self.storage.rows(key)]
+
+
+def anchor(event: Event) -> bool:
+    return isinstance(event, FilePublished) and event.is_anchor
+
+
+def sibling(event: Event) -> bool:
+    return isinstance(event, FilePublished) and not event.is_anchor
+
+
+def intent(event: Event) -> bool:
+    return isinstance(event, IntentCommitted)
+
+
+def trusted(world: World) -> None:
+    world.run(30)
+    world.append(10)
+    listing = world.storage.fail("list", error=AssertionError("nothing has to be listed"))
+    world.run(37, rows=7)
+    assert not listing.reached.is_set()
+    assert list(range(37)) == world.offsets()
+
+
+def not_trusted(world: World) -> None:
+    world.run(30)
+    before = dict(world.storage.objects)
+    world.kafka.commit("group", TOPIC, 0, 13)
+    world.run(30, rows=7)
+    assert before == dict(world.storage.objects)
+
+
+def intent_without_anchor(world: World) -> None:
+    world.run(30, die_at=intent)
+    assert {} == dict(world.storage.objects)
+    world.run(10, rows=7)
+    assert [0, 2, 4, 6, 8] == world.files_of(0)
+
+
+def intent_with_all(world: World) -> None:
+    world.run(30, die_at=sibling)
+    before = dict(world.storage.objects)
+    assert 2 == len(before)
+    assert " i " in world.metadata()
+    world.run(10, rows=1000)
+    assert before == dict(world.storage.objects)
+
+
+def intent_with_some(world: World) -> None:
+    world.storage.fail("publish", key_part="0000000001", times=1000)
+    world.run(30, die_at=anchor)
+    assert 1 == len(world.storage.objects)
+    world.storage._faults.clear()
+    world.run(10, rows=7)
+    assert [1, 3, 5, 7, 9] == world.files_of(1)
+
+
+def foreign(world: World) -> None:
+    key = f"topics/{TOPIC}/year=2026/month=05/day=17/hour=10/{TOPIC}+0+0000000000.snappy.parquet"
+    world.storage.objects[key] = StoredObject(b"of another tool")
+    with pytest.raises(ForeignObjectError, match="Nothing was overwritten"):
+        world.run(10)
+    assert b"of another tool" == world.storage.objects[key].content
+
+
+def unknown(world: World) -> None:
+    world.kafka.commit("group", TOPIC, 0, 5, "k2p9 something newer")
+    with pytest.raises(UnknownMetadataError):
+        world.run(10)
+
+
+def recreated(world: World) -> None:
+    world.kafka.commit("group", TOPIC, 0, 1000)
+    with pytest.raises(TopicRecreatedError):
+        world.run(2000)
+
+
+def lost(world: World) -> None:
+    world.kafka.commit("group", TOPIC, 0, 3)
+    world.kafka.delete_records(TOPIC, 0, 8)
+    with pytest.raises(DataLossError, match=r"\[3, 8\)"):
+        world.run(18)
+    world.run(18, on_data_loss="continue")
+    assert list(range(8, 18)) == world.offsets()
+
+
+CASES: list[tuple[tuple[str, str, str], Callable[[World], None]]] = [
+    (("no intent, trusted", "", ""), trusted),
+    (("no intent, not trusted", "", ""), not_trusted),
+    (("intent", "absent", ""), intent_without_anchor),
+    (("intent", "published", "all there"), intent_with_all),
+    (("intent", "published", "some or none"), intent_with_some),
+    (("intent", "foreign object at the key", ""), foreign),
+    (("intent of an unknown version, or of another cluster", "", ""), unknown),
+    (("topic was re-created (topic id, or log shorter than the offset)", "", ""), recreated),
+    (("log begins after the offset", "", ""), lost),
+]
+
+
+def test_every_row_is_tried() -> None:
+    """The table has these rows and no others."""
+    page = (Path(__file__).parents[3] / "docs" / "guarantees.md").read_text()
+    table = page.split("| committed offset | anchor of the intent |")[1].split("\n\n")[0]
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")[:3]) for line in table.splitlines()[2:]]
+    assert [case for case, _ in CASES] == rows
+
+
+@pytest.mark.parametrize("behaviour", [pytest.param(behaviour, id=", ".join(case)) for case, behaviour in CASES])
+def test_the_row_is_true(behaviour: Callable[[World], None]) -> None:
+    """What the table says happens."""
+    behaviour(World())
