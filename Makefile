@@ -28,7 +28,7 @@ bench: $(VENV)/installed
 	$(RUN)/python -m tests.bench.run
 
 chaos: $(VENV)/installed
-	CHAOS_MINUTES=$(MINUTES) $(RUN)/python -m pytest -m chaos --timeout 0 -s
+	$(RUN)/python -m tests.chaos.run --minutes $(MINUTES)
 
 acceptance: $(VENV)/installed
 	CASES=$(abspath $(CASES)) $(RUN)/python -m pytest -m acceptance -n 2

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -25,46 +23,61 @@ settings.register_profile("nightly", max_examples=20_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
-def _running(server: Callable[[], AbstractContextManager[Any]]) -> Iterator[Any]:
-    """The server; where its tools are missing the tests are skipped, which is a failure in CI."""
-    with contextlib.ExitStack() as stack:
-        try:
-            running = stack.enter_context(server())
-        except NotInstalledError as error:
-            if _IN_CI:
-                raise
-            pytest.skip(f"no server: {error}")
-        yield running
+def _skip_without_tools() -> Generator[None, Any, Any]:
+    """Where a server can't be installed, its tests are skipped; in CI that is a failure."""
+    try:
+        return (yield)
+    except NotInstalledError as error:
+        if _IN_CI:
+            raise
+        pytest.skip(f"no server: {error}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, Any, Any]:
+    """For servers that fixtures start."""
+    return (yield from _skip_without_tools())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    """For servers that tests start."""
+    return (yield from _skip_without_tools())
 
 
 @pytest.fixture(scope="session")
 def kafka_server() -> Iterator[Any]:
     """Apache Kafka."""
-    yield from _running(kafka)
+    with kafka() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def proxied_kafka() -> Iterator[Any]:
     """Apache Kafka behind a `KafkaFaultProxy`, for one module to break and to stop."""
-    yield from _running(lambda: kafka(proxied=True))
+    with kafka(proxied=True) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[Any]:
     """An S3 server."""
-    yield from _running(s3)
+    with s3() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def own_s3() -> Iterator[Any]:
     """An S3 server for one module to stop."""
-    yield from _running(s3)
+    with s3() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def gcs_server() -> Iterator[Any]:
     """An emulator of Google Cloud Storage."""
-    yield from _running(gcs)
+    with gcs() as server:
+        yield server
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
