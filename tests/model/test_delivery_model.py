@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.model.machine import SCENARIOS, DeliveryMachine
+from tests.model.machine import SCENARIOS, STEPS, DeliveryMachine
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -17,4 +17,4 @@ def test_every_record_is_in_exactly_one_file(scenario: str) -> None:
         scenario_names = (scenario,)
 
     share = max(1, settings().max_examples // len(SCENARIOS))
-    run_state_machine_as_test(Machine, settings=settings(max_examples=share, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Machine, settings=settings(max_examples=share, stateful_step_count=STEPS, deadline=None))

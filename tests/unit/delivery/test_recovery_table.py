@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet import HourlyPartitioner, JsonConverter, RecordCountRotation, SinkTask
+from kafka2parquet import HourlyPartitioner, JsonConverter, RecordConverter, RecordCountRotation, SinkTask, StringConverter
 from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.errors import DataLossError, ForeignObjectError, TopicRecreatedError, UnknownMetadataError
-from kafka2parquet.events import Event, FilePublished, IntentCommitted
+from kafka2parquet.events import Event, FilePublished, IntentCommitted, OffsetCommitted
 from kafka2parquet.testing.manual_clock import ManualClock
 from kafka2parquet.testing.memory_consumer import MemoryConsumer, MemoryKafka, MemoryRecord
 from kafka2parquet.testing.memory_storage import MemoryStorage, StoredObject
@@ -35,12 +35,20 @@ class World:
         self.storage = MemoryStorage()
         self.clock = ManualClock()
 
-    def append(self, count: int) -> None:
+    def append(self, count: int, value: bytes = b"{}") -> None:
         times = [TEN_O_CLOCK_MS + number % 2 * 3_600_000 for number in range(count)]
-        self.kafka.append(TOPIC, 0, [MemoryRecord(b"{}", timestamp_ms=time) for time in times])
+        self.kafka.append(TOPIC, 0, [MemoryRecord(value, timestamp_ms=time) for time in times])
 
-    def run(self, until: int, *, rows: int = 10, die_at: Callable[[Event], bool] | None = None, **settings: Any) -> None:
-        """Run a task until so much is committed, or until it dies."""
+    def run(
+        self,
+        until: int,
+        *,
+        rows: int = 10,
+        die_at: Callable[[Event], bool] | None = None,
+        converter: RecordConverter | None = None,
+        **settings: Any,
+    ) -> None:
+        """Run a task until so much is committed, or until it dies; time passes."""
 
         def hook(event: Event) -> None:
             if die_at is not None and die_at(event):
@@ -48,7 +56,8 @@ class World:
 
         task = SinkTask(
             consumer=MemoryConsumer(self.kafka, group_id="group", topics=[TOPIC]),
-            converter=JsonConverter(),
+            converter=converter if converter is not None else JsonConverter(),
+            on_reject="skip",
             partitioner=HourlyPartitioner(),
             rotation=RecordCountRotation(rows),
             storage=self.storage,
@@ -62,6 +71,7 @@ class World:
                 if committed is not None and committed.offset >= until and " i " not in committed.metadata:
                     return
                 task.step(0.001)
+                self.clock.advance(0.1)
             raise TimeoutError(f"committed {committed}")
         except Died:
             return
@@ -189,3 +199,39 @@ def test_every_row_is_tried() -> None:
 def test_the_row_is_true(behaviour: Callable[[World], None]) -> None:
     """What the table says happens."""
     behaviour(World())
+
+
+def with_a_gap() -> World:
+    """Offsets 30 to 39 are in no file, because JSON they are not; [40, 50) is published after them; the group is gone."""
+    world = World()
+    world.run(30)
+    world.append(10, b"text")
+    world.run(40)
+    world.append(10)
+    world.run(50)
+    world.kafka.commit("group", TOPIC, 0, 0)
+    return world
+
+
+def test_a_flush_never_crosses_the_start_of_a_published_one() -> None:
+    """Another converter finds rows in the gap, and its flush ends where the published one begins."""
+    world = with_a_gap()
+    world.run(50, rows=13, converter=StringConverter())
+
+    assert list(range(50)) == world.offsets()
+
+
+def first_flush(event: Event) -> bool:
+    return isinstance(event, OffsetCommitted) and event.rows == 4
+
+
+def test_what_was_discovered_is_not_forgotten_by_a_crash() -> None:
+    """A task that dies in the gap leaves behind that what follows has to be discovered again."""
+    world = with_a_gap()
+    world.run(
+        50, rows=4, converter=StringConverter(), die_at=lambda event: isinstance(event, OffsetCommitted) and event.rows == 4
+    )
+    assert list(range(34)) + list(range(40, 50)) == world.offsets()
+    world.run(50, rows=10, converter=StringConverter())
+
+    assert list(range(50)) == world.offsets()

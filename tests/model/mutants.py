@@ -1,0 +1,106 @@
+"""Safeguards of the delivery, each switched off by a change of one place in the source."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Mutant:
+    """A change that makes the delivery unsafe.
+
+    Attributes:
+        file: path under the repository.
+        original: text that stands there exactly once.
+        replacement: what takes its place.
+        scenarios: of the model, in which the loss or the repetition shows; or tests that fail, where the model needs too
+            long to come by it.
+    """
+
+    file: str
+    original: str
+    replacement: str
+    scenarios: tuple[str, ...]
+
+
+PUBLISHING = "kafka2parquet/delivery/publishing.py"
+RECOVERY = "kafka2parquet/delivery/recovery.py"
+PARTITION = "kafka2parquet/delivery/partition.py"
+WORLD = "tests/model/world.py"
+
+MUTANTS = {
+    "create-only": Mutant(WORLD, "        if key in world.objects:", "        if False:", ("zombies and late commits",)),
+    "intent": Mutant(
+        PUBLISHING,
+        "        yield from context.commits.commit(flush.start, intent)",
+        "        pass",
+        ("redeployments and zombies",),
+    ),
+    "anchor first": Mutant(
+        PUBLISHING,
+        "    found = yield from _published(context, anchor, _publish(context, anchor))",
+        "    for early in siblings:\n"
+        "        yield from _published(context, early, _publish(context, early))\n"
+        "    found = yield from _published(context, anchor, _publish(context, anchor))",
+        ("zombies, late commits and resets", "redeployments and zombies"),
+    ),
+    "publish before commit": Mutant(
+        PUBLISHING,
+        "    calls = [_publish(context, sibling) for sibling in siblings]",
+        "    yield from context.commit_end(flush.start, flush.end, flush.rows, trusted=True)\n"
+        "    calls = [_publish(context, sibling) for sibling in siblings]",
+        ("crashes",),
+    ),
+    "adoption": Mutant(
+        PUBLISHING,
+        "        footer = context.own_footer(file.key, FlushFooter.from_metadata(outcome.metadata))",
+        "        pass",
+        ("zombies and late commits",),
+    ),
+    "one flush in delivery": Mutant(
+        PARTITION,
+        "            beginning = yield from deliver(self.context, flush, self._plan, self._recovery)",
+        "            delivery = deliver(self.context, flush, self._plan, self._recovery)\n"
+        "            for _ in range(3):\n"
+        "                next(delivery, None)\n"
+        "                yield\n"
+        "            beginning = None",
+        ("crashes",),
+    ),
+    "discovery": Mutant(
+        RECOVERY,
+        "            self._published = yield from discover(context, position)\n        return",
+        "            pass\n        return",
+        ("resets", "redeployments"),
+    ),
+    "keep discovering until all is behind": Mutant(
+        RECOVERY,
+        "        return all(flush.footer.start < offset for flush in self._published)",
+        "        return True",
+        ("tests/unit/delivery/test_recovery_table.py",),
+    ),
+    "never cross a published flush": Mutant(
+        RECOVERY,
+        "            limit = min((flush.footer.start for flush in self._published), default=None)",
+        "            limit = None",
+        ("tests/unit/delivery/test_recovery_table.py",),
+    ),
+    "missing siblings": Mutant(
+        RECOVERY,
+        "                missing = yield from missing_siblings(context, anchor.footer)",
+        "                missing = frozenset()",
+        ("crashes",),
+    ),
+    "assignment token": Mutant(
+        WORLD,
+        "        mine = world.owner is self and assignment == self.assignment",
+        "        mine = True",
+        ("redeployments and zombies",),
+    ),
+    "read-back of unknown commits": Mutant(
+        WORLD,
+        "        world.committed = CommittedOffset(offset, metadata)",
+        "        if self.rng.random() < 0.7:\n            world.committed = CommittedOffset(offset, metadata)",
+        ("redeployments", "zombies", "crashes"),
+    ),
+}
