@@ -13,6 +13,9 @@ import numpy as np
 from tests.bench import hand_written
 from tests.bench.measure import Meter
 
+#: The load has begun before the sink: only then has it caught up.
+_SETTLING_S = 15.0
+
 
 def floor(rows: int) -> dict[str, Any]:
     """pyarrow.json with a known schema, and Parquet encoding, from memory, on one thread."""
@@ -82,11 +85,13 @@ def sink(config: dict[str, str], worker: dict[str, str], rows: int = 0, seconds:
     from kafka2parquet.records import ConsumedBatch, Converted
 
     delays: list[np.ndarray] = []
+    settled_at = float("inf")
     if seconds:
         convert = JsonConverter.convert
 
         def convert_and_measure(self: JsonConverter, batch: ConsumedBatch) -> Converted:
-            delays.append(time.time() * 1000 - batch.timestamps_ms.to_numpy())
+            if time.monotonic() > settled_at:
+                delays.append(time.time() * 1000 - batch.timestamps_ms.to_numpy())
             return convert(self, batch)
 
         JsonConverter.convert = convert_and_measure  # type: ignore[method-assign]  # measured from outside
@@ -94,6 +99,7 @@ def sink(config: dict[str, str], worker: dict[str, str], rows: int = 0, seconds:
     meter = Meter()
     runner.start()
     until = time.monotonic() + seconds
+    settled_at = time.monotonic() + _SETTLING_S
     while not runner.failed and (time.monotonic() < until if seconds else runner.progress.taken_rows < rows):
         time.sleep(0.1)
     if seconds:  # what the load costs, without the end

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import kafka2parquet
@@ -26,3 +28,10 @@ def test_public_names_are_documented() -> None:
     documented = re.findall(r":: kafka2parquet\.(\w+)$", API_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     shown_as_module = {name for name in kafka2parquet.__all__ if hasattr(errors, name)} | {"__version__"}
     assert sorted(set(kafka2parquet.__all__) - shown_as_module) == sorted(set(documented) - {"errors"})
+
+
+def test_clients_of_stores_are_imported_late() -> None:
+    """They take a second each, and most applications need one of them."""
+    code = "import sys, kafka2parquet; print([name for name in ('s3fs', 'gcsfs', 'botocore') if name in sys.modules])"
+    finished = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert "[]" == finished.stdout.strip()
