@@ -199,7 +199,9 @@ class PollThread:
             self._fail_named(KafkaTopicPartition(error.topic, error.partition), error)
         except kafka_errors.OffsetOutOfRangeError as error:
             for name, offset in dict(error.args[0]).items():
-                self._fail_named(name, self._lost(name, offset))
+                lost = self._lost(name, offset)
+                if lost is not None:
+                    self._fail_named(name, lost)
         except kafka_errors.NoOffsetForPartitionError:
             pass  # a new partition, which is started soon
         except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
@@ -238,17 +240,12 @@ class PollThread:
         self._client.seek(_kafka_name(assignment), 0)  # or each poll would raise again
         self._exchange.fail_partition(assignment, error)
 
-    def _lost(self, name: KafkaTopicPartition, offset: int) -> Kafka2ParquetError:
+    def _lost(self, name: KafkaTopicPartition, offset: int) -> Kafka2ParquetError | None:
+        """What it means that the offset is not in the log; None while Kafka can't be asked: the next poll raises again."""
         try:
             log_start = self._client.beginning_offsets([name], timeout_ms=_ASK_TIMEOUT_MS)[name]
         except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
-            return translate(error, "looking for the log's start") or DataLossError(
-                f"{name.topic}-{name.partition}: offset {offset} is not in the log.",
-                topic=name.topic,
-                partition=name.partition,
-                missing_start=offset,
-                missing_end=offset,
-            )
+            return translate(error, "looking for the log's start")
         if offset < log_start:
             return DataLossError(
                 f"{name.topic}-{name.partition}: offsets [{offset}, {log_start}) are gone from the log (retention) and were not"
