@@ -22,7 +22,7 @@ from kafka2parquet.errors import Kafka2ParquetError
 from kafka2parquet.events import Event, FilePublished
 from kafka2parquet.runner import TaskRunner
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
-from kafka2parquet.testing.broker.broker import EmbeddedBroker
+from kafka2parquet.testing import EmbeddedBroker
 from kafka2parquet.testing.events import generate_events
 from kafka2parquet.testing.producing import produce
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kafka2parquet.testing.broker.broker import EmbeddedBroker
+from kafka2parquet.testing import EmbeddedBroker
 from tests.support.files import offsets_by_partition
 from tests.support.kafka_clients import wait_until
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kafka.protocol.consumer import OffsetCommitRequest, OffsetCommitResponse
 
-from kafka2parquet.testing.broker.broker import EmbeddedBroker
+from kafka2parquet.testing import EmbeddedBroker
 from tests.stack.kafka_fault_proxy import Action, KafkaFaultProxy
 from tests.support.kafka_clients import wait_until
 from tests.support.raw_kafka_client import RawKafkaClient

@@ -38,9 +38,7 @@ from kafka2parquet.events import (
     RecordRejected,
     StorageRetried,
 )
-from kafka2parquet.testing.manual_clock import ManualClock
-from kafka2parquet.testing.memory_consumer import MemoryConsumer, MemoryKafka, MemoryRecord
-from kafka2parquet.testing.memory_storage import MemoryStorage
+from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 
 TOPIC = "events"
 TEN_O_CLOCK_MS = 1_779_012_000_000  # 2026-05-17 10:00 UTC

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kafka2parquet import build_task, cli, load_connect_config, load_worker_config
-from kafka2parquet.testing.broker.broker import EmbeddedBroker
+from kafka2parquet.testing import EmbeddedBroker
 
 TOPIC = "events"
 BEGIN_MS = 1_779_012_000_000

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from kafka2parquet.consumers.base import Consumer
-from kafka2parquet.testing.broker.broker import EmbeddedBroker
+from kafka2parquet.testing import EmbeddedBroker, MemoryConsumer, MemoryKafka, MemoryRecord
 from kafka2parquet.testing.consumer_contract import ConsumerContract, KafkaUnderTest
-from kafka2parquet.testing.memory_consumer import MemoryConsumer, MemoryKafka, MemoryRecord
 from tests.support.kafka_consumers import Consumers
 
 

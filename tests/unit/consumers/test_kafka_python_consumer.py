@@ -12,7 +12,7 @@ from kafka2parquet.consumers.base import Assigned, CommitRefused, CommitSucceede
 from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
 from kafka2parquet.errors import CorruptRecordBatchError, KafkaUnavailableError, TopicRecreatedError, UsageError
 from kafka2parquet.records import decode_headers
-from kafka2parquet.testing.broker.broker import EmbeddedBroker
+from kafka2parquet.testing import EmbeddedBroker
 from kafka2parquet.testing.broker.record_batches import build_batches
 from kafka2parquet.testing.consumer_contract import Reader, poll_all_until
 from tests.support.kafka_clients import python_producer

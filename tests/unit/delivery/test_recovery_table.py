@@ -12,8 +12,7 @@ from kafka2parquet import HourlyPartitioner, JsonConverter, RecordConverter, Rec
 from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.errors import DataLossError, ForeignObjectError, TopicRecreatedError, UnknownMetadataError
 from kafka2parquet.events import Event, FilePublished, IntentCommitted, OffsetCommitted
-from kafka2parquet.testing.manual_clock import ManualClock
-from kafka2parquet.testing.memory_consumer import MemoryConsumer, MemoryKafka, MemoryRecord
+from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord
 from kafka2parquet.testing.memory_storage import MemoryStorage, StoredObject
 
 TOPIC = "events"

@@ -8,9 +8,7 @@ from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.delivery.metadata import Intent, parse
 from kafka2parquet.events import DataLost, Event
 from kafka2parquet.records import TopicPartition
-from kafka2parquet.testing.manual_clock import ManualClock
-from kafka2parquet.testing.memory_consumer import MemoryConsumer, MemoryKafka, MemoryRecord
-from kafka2parquet.testing.memory_storage import MemoryStorage
+from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 
 STEPS = 1000
 

@@ -16,7 +16,7 @@ from kafka.protocol.consumer import FetchRequest, FetchResponse
 from kafka.protocol.metadata import ApiVersionsRequest, ApiVersionsResponse
 from kafka.structs import OffsetAndMetadata
 
-from kafka2parquet.testing.broker.broker import EmbeddedBroker
+from kafka2parquet.testing import EmbeddedBroker
 from kafka2parquet.testing.broker.error_codes import BrokerError, ErrorCode
 from kafka2parquet.testing.broker.messages import APIS
 from tests.support.kafka_clients import drain, fill, python_consumer, python_producer, read, wait_until

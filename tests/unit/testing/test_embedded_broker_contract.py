@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kafka2parquet.testing.broker.broker import EmbeddedBroker
+from kafka2parquet.testing import EmbeddedBroker
 from tests.support.broker_contract import BrokerContract
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kafka2parquet.errors import StoragePermissionError, StorageUnavailableError
 from kafka2parquet.storage.base import AlreadyExists, Published
-from kafka2parquet.testing.memory_storage import MemoryStorage
+from kafka2parquet.testing import MemoryStorage
 from kafka2parquet.testing.storage_contract import ReadObject, StorageContract, staged_parquet
 
 
