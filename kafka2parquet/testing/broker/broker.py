@@ -103,7 +103,7 @@ class EmbeddedBroker:
 
     @property
     def bootstrap(self) -> str:
-        """The address for clients, `host:port`."""
+        """The address for clients: host and port, with a colon between."""
         return f"{_HOST}:{self._server.port}"
 
     def start(self) -> None:
