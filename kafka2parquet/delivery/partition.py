@@ -197,6 +197,14 @@ class PartitionEngine:
         self._steps += 1
         self.context.consumer.start(self.context.assigned.assignment, beginning.position)
         self.context.emit(PartitionStarted(self.context.topic_partition, beginning.position))
+        end = self._planned_end
+        if end is not None and beginning.position >= end:  # the log has lost all of it: nothing will come that ends it
+            self._end_flush(end, "boundary")
+
+    @property
+    def _planned_end(self) -> int | None:
+        """Where the flush has to end, None where only the rotation policy decides."""
+        return self._plan.limit if isinstance(self._plan, Free) else self._plan.end
 
     def _drop_unpublished(self) -> None:
         for flush in (self._open, *self._cut):
@@ -248,7 +256,7 @@ class PartitionEngine:
 
     def _take(self, flush: OpenFlush, waiting: _Waiting) -> None:
         """Append what belongs to the flush; end it where the policy or the plan says."""
-        end = self._plan.limit if isinstance(self._plan, Free) else self._plan.end
+        end = self._planned_end
         rows = waiting.rows
         if rows is not None and end is not None and waiting.next_offset > end:
             inside = int(np.searchsorted(rows.rows.offsets.to_numpy(), end))
