@@ -15,6 +15,8 @@ from kafka2parquet.task import SinkTask, StepResult
 
 _LOG = logging.getLogger(__name__)
 _WATCH_INTERVAL_S = 0.1
+#: As long as a task flushes at most.
+_LEAVE_TIMEOUT_S = 30.0
 
 TaskFactory = Callable[[Sequence[Hook]], SinkTask]
 """Makes a task that tells these hooks, beside its own. Called on the thread that will drive the task."""
@@ -68,7 +70,8 @@ class TaskRunner:
             progress_interval_s: how often `run` logs a line about the progress, in seconds.
         """
         self._progress_interval_s = progress_interval_s
-        self._drivers = [_Driver(factory, index, self._end_all) for index, factory in enumerate(factories)]
+        flushed = _Flushed(len(factories))
+        self._drivers = [_Driver(factory, index, self._end_all, flushed) for index, factory in enumerate(factories)]
         self._errors: list[BaseException] = []
         self._started = False
 
@@ -153,12 +156,33 @@ class TaskRunner:
         return now
 
 
+class _Flushed:
+    """Keeps tasks in the group until all have flushed: a leaving member starts a rebalance that would disturb the others."""
+
+    def __init__(self, tasks: int) -> None:
+        self._tasks = tasks
+        self._done: set[_Driver] = set()
+        self._changed = threading.Condition()
+
+    def add(self, driver: _Driver) -> None:
+        """One has flushed, or failed."""
+        with self._changed:
+            self._done.add(driver)
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float) -> None:
+        """Until all have, at most so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._done) == self._tasks, timeout_s)
+
+
 class _Driver:
     """One task and its thread. Only that thread writes `progress`."""
 
-    def __init__(self, factory: TaskFactory, index: int, failed: Callable[[BaseException], None]) -> None:
+    def __init__(self, factory: TaskFactory, index: int, failed: Callable[[BaseException], None], flushed: _Flushed) -> None:
         self._factory = factory
         self._failed = failed
+        self._flushed = flushed
         self.stopping = threading.Event()
         self.progress = Progress()
         self.thread = threading.Thread(target=self._drive, name=f"kafka2parquet-task-{index}", daemon=True)
@@ -166,21 +190,23 @@ class _Driver:
     def _drive(self) -> None:
         try:
             task = self._factory((self._count,))
-            self._step_until_stopped(task)
+            try:
+                self._step_until_stopped(task)
+                self._flushed.add(self)
+                self._flushed.wait(_LEAVE_TIMEOUT_S)
+            finally:
+                task.close(flush=False)
         except BaseException as error:  # handed to whoever joins
             _LOG.error("%s ends: %s", self.thread.name, error)
             self._failed(error)
         finally:
+            self._flushed.add(self)
             self.progress = attrs.evolve(self.progress, open_rows=0, partitions=0)
 
     def _step_until_stopped(self, task: SinkTask) -> None:
-        try:
-            while not self.stopping.is_set():
-                self._stands(task.step())
-        except BaseException:
-            task.close(flush=False)
-            raise
-        task.close()
+        while not self.stopping.is_set():
+            self._stands(task.step())
+        task.flush()
 
     def _stands(self, result: StepResult) -> None:
         self.progress = attrs.evolve(

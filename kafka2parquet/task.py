@@ -213,6 +213,25 @@ class SinkTask:
         self._keep_to_budget()
         return self._summary()
 
+    def flush(self, *, timeout_s: float = 30.0) -> None:
+        """Publish and commit what is open, for at most `timeout_s` seconds, and take nothing more. Only `close` may follow.
+
+        It is part of `close`. By itself it is for several tasks of one group that end together: each that leaves the group
+        starts a rebalance, which takes partitions away from those that still flush. Raises what `step` raises.
+        """
+        if not self._ready:
+            return
+        self._closing = True
+        deadline = self._clock.monotonic() + timeout_s
+        for engine in self._engines.values():
+            self._set_paused(engine, True)
+        while self._clock.monotonic() < deadline:
+            for engine in self._engines.values():
+                engine.cut_open_flush("shutdown")
+            if all(engine.is_settled for engine in self._engines.values()):
+                return
+            self.step(_BUSY_POLL_S)
+
     def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
         """Leave the group and release everything. May be called twice.
 
@@ -224,8 +243,8 @@ class SinkTask:
         if self._closed:
             return
         try:
-            if flush and self._ready:
-                self._flush_all(timeout_s)
+            if flush:
+                self.flush(timeout_s=timeout_s)
         finally:
             self._closed = True
             for engine in self._engines.values():
@@ -330,18 +349,6 @@ class SinkTask:
 
     def _used_bytes(self) -> int:
         return sum(engine.used_bytes for engine in self._engines.values())
-
-    def _flush_all(self, timeout_s: float) -> None:
-        self._closing = True
-        deadline = self._clock.monotonic() + timeout_s
-        for engine in self._engines.values():
-            self._set_paused(engine, True)
-        while self._clock.monotonic() < deadline:
-            for engine in self._engines.values():
-                engine.cut_open_flush("shutdown")
-            if all(engine.is_settled for engine in self._engines.values()):
-                return
-            self.step(_BUSY_POLL_S)
 
     # ---- counting
 

@@ -142,5 +142,6 @@ class Members:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self.points[line.strip()] += 1
+        with process.stdout as lines:
+            for line in lines:
+                self.points[line.strip()] += 1

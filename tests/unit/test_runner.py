@@ -20,6 +20,7 @@ class ScriptedTask:
         self.hooks = hooks
         self.results = list(results)
         self.error = error
+        self.flushed = False
         self.closed: list[bool] = []
         self.drained = threading.Event()
 
@@ -32,12 +33,14 @@ class ScriptedTask:
         threading.Event().wait(0.001)
         return StepResult()
 
+    def flush(self, *, timeout_s: float = 30.0) -> None:
+        self.flushed = True
+        for hook in self.hooks:
+            hook(FilePublished(_TP, "key", rows=5, size_bytes=100, is_anchor=True, created=True))
+            hook(OffsetCommitted(_TP, 5, 5))
+
     def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
-        self.closed.append(flush)
-        if flush:
-            for hook in self.hooks:
-                hook(FilePublished(_TP, "key", rows=5, size_bytes=100, is_anchor=True, created=True))
-                hook(OffsetCommitted(_TP, 5, 5))
+        self.closed.append(flush or self.flushed)
 
 
 @attrs.define(eq=False)
