@@ -11,6 +11,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kafka2parquet import FsspecStorage, ObjectNaming
+from kafka2parquet.audit.read import read_coverage
+from kafka2parquet.records import TopicPartition
+from kafka2parquet.storage.options import S3Options
 from tests.stack.s3 import S3
 
 
@@ -26,10 +30,12 @@ class Verdict:
     misplaced: int
     partial_objects: int
     abandoned_uploads: int
+    audit_findings: int
 
     @property
     def is_exact(self) -> bool:
-        return not (self.lost or self.repeated or self.misplaced or self.partial_objects or self.abandoned_uploads)
+        bad = (self.lost, self.repeated, self.misplaced, self.partial_objects, self.abandoned_uploads, self.audit_findings)
+        return not any(bad)
 
 
 def verify(s3: S3, bucket: str, topic: str, counts: list[int]) -> Verdict:
@@ -75,7 +81,16 @@ def verify(s3: S3, bucket: str, topic: str, counts: list[int]) -> Verdict:
             ),
             partial_objects=partial,
             abandoned_uploads=len(uploads),
+            audit_findings=_audit_findings(s3, bucket, topic, counts),
         )
+
+
+def _audit_findings(s3: S3, bucket: str, topic: str, counts: list[int]) -> int:
+    """What our own audit finds in the footers, when everything is committed."""
+    options = S3Options(endpoint_url=s3.url, access_key_id=s3.key, secret_access_key=s3.secret, region="us-east-1")
+    committed = {TopicPartition(topic, partition): count for partition, count in enumerate(counts)}
+    judged = read_coverage(FsspecStorage(f"s3://{bucket}", options), ObjectNaming(), topic, committed)
+    return sum(len(coverage.findings) for coverage in judged)
 
 
 def keys(client: Any, bucket: str, prefix: str) -> list[str]:
