@@ -13,6 +13,8 @@ import attrs
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.schema.connect_schema import ConnectSchema
+
 
 @attrs.frozen(order=True)
 class TopicPartition:
@@ -170,20 +172,22 @@ class Rows:
         offsets: int64, one for each row.
         timestamps_ms: int64, the Kafka timestamp of each row; null where the record has none.
         table: the columns to be written.
+        value_schema: the schema that all these records were sent with; None for records without one.
     """
 
     batch: ConsumedBatch
     offsets: pa.Array
     timestamps_ms: pa.Array
     table: pa.Table
+    value_schema: ConnectSchema | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def slice(self, start: int, length: int | None = None) -> Rows:
         """Rows [start, start + length) without copying."""
-        return Rows(
-            batch=self.batch,
+        return attrs.evolve(
+            self,
             offsets=self.offsets.slice(start, length),
             timestamps_ms=self.timestamps_ms.slice(start, length),
             table=self.table.slice(start, length),
@@ -197,8 +201,8 @@ class Rows:
 
     def filter(self, mask: pa.Array) -> Rows:
         """The rows for which the boolean `mask` is true."""
-        return Rows(
-            batch=self.batch,
+        return attrs.evolve(
+            self,
             offsets=self.offsets.filter(mask),
             timestamps_ms=self.timestamps_ms.filter(mask),
             table=self.table.filter(mask),
@@ -222,10 +226,22 @@ class Row:
 
 @attrs.frozen(eq=False)
 class Converted:
-    """What a converter made of a batch: every record is either a row or a reject."""
+    """What a converter made of a batch: every record is either a row or a reject.
+
+    Attributes:
+        rows: the rows of one value schema.
+        rejects: the records that are no rows.
+        other_rows: where records of several schemas lay in the batch, the rows of each further one.
+    """
 
     rows: Rows
     rejects: Sequence[Reject] = ()
+    other_rows: Sequence[Rows] = ()
+
+    @property
+    def groups(self) -> Sequence[Rows]:
+        """The rows of each value schema that has any."""
+        return [rows for rows in (self.rows, *self.other_rows) if len(rows)]
 
 
 @attrs.frozen(eq=False)

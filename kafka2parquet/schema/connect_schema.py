@@ -1,0 +1,132 @@
+"""ConnectSchema: the schema of a value as Kafka Connect sees it, and the Arrow types that stand for it.
+
+Names of types and attributes are those of the envelope that Connect's JsonConverter writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import pyarrow as pa
+
+DECIMAL = "org.apache.kafka.connect.data.Decimal"
+DATE = "org.apache.kafka.connect.data.Date"
+TIME = "org.apache.kafka.connect.data.Time"
+TIMESTAMP = "org.apache.kafka.connect.data.Timestamp"
+
+#: Parameter with the number of digits of a decimal; Connect itself only knows the scale.
+DECIMAL_PRECISION = "connect.decimal.precision"
+#: Parameter with the size of a fixed, in bytes.
+FIXED_SIZE = "connect.fixed.size"
+
+_MAX_PRECISION = 38
+_PRIMITIVES = {
+    "boolean": pa.bool_(),
+    "int8": pa.int8(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "string": pa.string(),
+    "bytes": pa.binary(),
+}
+TYPES = frozenset((*_PRIMITIVES, "array", "map", "struct"))
+
+
+@attrs.frozen
+class ConnectField:
+    """A field of a struct."""
+
+    name: str
+    schema: ConnectSchema
+
+
+@attrs.frozen
+class ConnectSchema:
+    """A schema. Two of them are equal when all that they say is equal, documentation included.
+
+    Attributes:
+        type: `boolean`, `int8` to `int64`, `float`, `double`, `string`, `bytes`, `array`, `map` or `struct`.
+        optional: whether a value may be null.
+        name: of a struct, an enum or a logical type.
+        version: of the schema, such as the registry's; only the outermost one is ever compared.
+        doc: documentation.
+        default: what a null or a missing value stands for, as a Python value; None for no default.
+        parameters: further properties, such as the `scale` of a decimal.
+        fields: of a struct.
+        keys: schema of a map's keys.
+        values: schema of a map's values, or of an array's items.
+    """
+
+    type: str
+    optional: bool = False
+    name: str | None = None
+    version: int | None = None
+    doc: str | None = None
+    default: Any = attrs.field(default=None, hash=False)
+    parameters: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    fields: tuple[ConnectField, ...] = ()
+    keys: ConnectSchema | None = None
+    values: ConnectSchema | None = None
+
+    @property
+    def field_schemas(self) -> dict[str, ConnectSchema]:
+        """The schemas of a struct's fields by name."""
+        return {field.name: field.schema for field in self.fields}
+
+    @property
+    def scale(self) -> int:
+        """Digits behind the point of a decimal."""
+        return int(self.parameters.get("scale", "0"))
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The Arrow type of its values.
+
+        Logical types become Arrow's: decimals decimal128 (38 digits, where the schema doesn't say how many), dates date32,
+        times time32[ms], timestamps milliseconds in UTC. Decimals of more digits are decimal256.
+        """
+        if self.type == "struct":
+            return pa.struct([arrow_field(field.name, field.schema) for field in self.fields])
+        if self.type == "array":
+            return pa.list_(arrow_field("element", _known(self.values)))
+        if self.type == "map":
+            return pa.map_(_known(self.keys).arrow_type, arrow_field("value", _known(self.values)))
+        logical = self._logical_type()
+        if logical is not None:
+            return logical
+        size = self.parameters.get(FIXED_SIZE)
+        return pa.binary(int(size)) if size is not None and self.type == "bytes" else _PRIMITIVES[self.type]
+
+    def _logical_type(self) -> pa.DataType | None:
+        if self.name == TIMESTAMP and self.type == "int64":
+            return pa.timestamp("ms", "UTC")
+        if self.name == DATE and self.type == "int32":
+            return pa.date32()
+        if self.name == TIME and self.type == "int32":
+            return pa.time32("ms")
+        if self.name == DECIMAL and self.type == "bytes":
+            precision = max(int(self.parameters.get(DECIMAL_PRECISION, _MAX_PRECISION)), 1)
+            if not 0 <= self.scale <= precision:
+                return None  # Parquet has no such decimals: the bytes are written, as Confluent's sink does
+            return pa.decimal128(precision, self.scale) if precision <= _MAX_PRECISION else pa.decimal256(precision, self.scale)
+        return None
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The columns of a struct."""
+        return pa.schema([arrow_field(field.name, field.schema) for field in self.fields])
+
+
+def arrow_field(name: str, schema: ConnectSchema) -> pa.Field:
+    """A field with the schema's type, required unless the schema is optional."""
+    return pa.field(name, schema.arrow_type, nullable=schema.optional)
+
+
+def _known(schema: ConnectSchema | None) -> ConnectSchema:
+    if schema is None:
+        raise ValueError("an array or map schema without the schemas of its parts")
+    return schema
