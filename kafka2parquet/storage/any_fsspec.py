@@ -15,7 +15,7 @@ from typing import Any
 import fsspec
 from fsspec import AbstractFileSystem
 
-from kafka2parquet.errors import ConfigurationError, GuaranteeError, StoragePermissionError, StorageUnavailableError
+from kafka2parquet.errors import ConfigurationError, GuaranteeError, StoragePermissionError, StorageUnavailableError, UsageError
 from kafka2parquet.storage.answers import describe
 from kafka2parquet.storage.staged_content import read_part, size_of
 
@@ -76,6 +76,14 @@ class AnyFsspecStore:
             except FileNotFoundError:
                 return None
             return tail
+
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """See `Store.tag`.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"{self._path(key)}: this store has no tags. Use S3 or GCS, or tag nothing.")
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `Store.list`."""

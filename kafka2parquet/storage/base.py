@@ -55,6 +55,15 @@ class Storage(Protocol):
         An object that is no Parquet file has the metadata {}.
         """
 
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """Put tags on the object at `key`, for people and rules of the store; delivery never reads them.
+
+        A tag replaces one of the same name, and the store may take the object's other tags away. So it may be repeated.
+
+        Raises:
+            UsageError: the store has no tags, or there is no object at `key`.
+        """
+
     def list(self, prefix: str) -> Iterable[str]:
         """Keys of all objects whose key starts with `prefix`, in no special order, as the store sees them now (no cache)."""
 

@@ -75,6 +75,10 @@ class FsspecStorage:
         """See `Storage.read_metadata`. One request, two for a footer of more than 64 KiB."""
         return read_footer_metadata(lambda length: self._store.read_tail(key, length))
 
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """See `Storage.tag`. Tags of S3, metadata of the object on GCS; one request. Other stores have none."""
+        self._store.tag(key, tags)
+
     def list(self, prefix: str) -> Iterable[str]:
         """See `Storage.list`. Lazy: requests are made, and errors raised, on the way."""
         return self._store.list(prefix)

@@ -6,7 +6,8 @@ arrived, and a session that is never ended costs nothing and is forgotten after 
 store refuses what was damaged on the way.
 (https://cloud.google.com/storage/docs/request-preconditions, https://cloud.google.com/storage/docs/resumable-uploads)
 
-Rights that are needed: `storage.objects.create`, `.get` and `.list`; `.delete` only lets the probe clean up.
+Rights that are needed: `storage.objects.create`, `.get` and `.list`; `.delete` only lets the probe clean up, and `.update` is
+for tags.
 
 gcsfs gives credentials, connections, the event loop and repeated requests. Its `pipe_file` isn't used because it doubles the
 file in memory, nor are its file handles, because they publish what they hold when a block raises.
@@ -26,7 +27,7 @@ import aiohttp
 from fsspec import AbstractFileSystem
 from gcsfs.core import GCSFileSystem  # the package's own name is a class that asks each bucket's layout over gRPC first
 
-from kafka2parquet.errors import BucketNotFoundError, StorageUnavailableError
+from kafka2parquet.errors import BucketNotFoundError, StorageUnavailableError, UsageError
 from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 from kafka2parquet.storage.gcs_errors import map_gcs_error
 from kafka2parquet.storage.options import GcsOptions
@@ -162,6 +163,22 @@ class GcsStore:
         except EmptyObjectError:
             return b""
         return bytes(tail)
+
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """See `Store.tag`. GCS has no tags: they become metadata of the object, whose other entries stay."""
+        try:
+            self._call(
+                "storage.objects.update",
+                key,
+                "PATCH",
+                "b/{}/o/{}",
+                self._bucket,
+                self._root + key,
+                fields="metadata",
+                json={"metadata": dict(tags)},
+            )
+        except NoSuchObjectError as error:
+            raise UsageError(f"{error}: there is no object to tag.") from error
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `Store.list`. One request for a thousand keys."""

@@ -12,7 +12,7 @@ import errno
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import fsspec
@@ -25,6 +25,7 @@ from kafka2parquet.errors import (
     Kafka2ParquetError,
     StoragePermissionError,
     StorageUnavailableError,
+    UsageError,
 )
 
 _TEMPORARY_PREFIX = ".kafka2parquet-"
@@ -92,6 +93,14 @@ class LocalStore:
             # The caller is going to rely on what it saw, so it has to outlast a loss of power.
             _sync_folder(path.parent)
             return tail
+
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """See `Store.tag`.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"{self._path(key)}: files in a folder have no tags. Use S3 or GCS, or tag nothing.")
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `Store.list`."""

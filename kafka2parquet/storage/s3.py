@@ -7,7 +7,7 @@ behind, invisible but paid for: give the bucket a lifecycle rule with `AbortInco
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)
 
 Rights that are needed: `s3:PutObject`, `s3:GetObject` and `s3:AbortMultipartUpload` on the objects, `s3:ListBucket` on the
-bucket. `s3:DeleteObject` only lets the probe clean up.
+bucket. `s3:DeleteObject` only lets the probe clean up, and `s3:PutObjectTagging` is for tags.
 
 s3fs gives credentials, connections and the event loop. Its file handles aren't used, because they publish what they hold when
 a block raises; nor are its `pipe_file` and `put_file`, which abort while parts are still on their way.
@@ -25,7 +25,7 @@ from typing import Any
 import fsspec
 from fsspec import AbstractFileSystem
 
-from kafka2parquet.errors import StorageUnavailableError
+from kafka2parquet.errors import StorageUnavailableError, UsageError
 from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 from kafka2parquet.storage.options import S3Options
 from kafka2parquet.storage.s3_errors import EXPIRED_CODES, NoSuchUploadError, client_error, error_code, map_s3_error
@@ -43,6 +43,7 @@ _RIGHTS = {
     "get_object": "s3:GetObject, or s3:ListBucket, without which S3 calls a missing object forbidden",
     "list_objects_v2": "s3:ListBucket",
     "delete_object": "s3:DeleteObject",
+    "put_object_tagging": "s3:PutObjectTagging",
 }
 
 
@@ -123,6 +124,14 @@ class S3Store:
         except EmptyObjectError:
             return b""
         return tail
+
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """See `Store.tag`. The object's tags are replaced by these, with one request."""
+        tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
+        try:
+            self._call("put_object_tagging", key, Tagging={"TagSet": tag_set})
+        except NoSuchObjectError as error:
+            raise UsageError(f"{error}: there is no object to tag.") from error
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `Store.list`. One request for a thousand keys."""

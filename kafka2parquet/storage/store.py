@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +27,9 @@ class Store(Protocol):
 
     def read_tail(self, key: str, length: int) -> bytes | None:
         """The last `length` bytes of an object, all of it when it is shorter; None when there is none. One request."""
+
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """See `kafka2parquet.storage.base.Storage.tag`."""
 
     def list(self, prefix: str) -> Iterator[str]:
         """Keys that start with `prefix`, as they are now."""

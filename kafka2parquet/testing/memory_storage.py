@@ -11,11 +11,11 @@ import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kafka2parquet.errors import StorageUnavailableError
+from kafka2parquet.errors import StorageUnavailableError, UsageError
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 
-Operation = Literal["publish", "read_metadata", "list", "probe"]
+Operation = Literal["publish", "read_metadata", "tag", "list", "probe"]
 
 
 @attrs.frozen(eq=False)
@@ -59,6 +59,7 @@ class MemoryStorage:
     Attributes:
         objects: what is visible, by key. Tests may put objects in and take them out.
         published: key of every object that `publish` made visible, in order.
+        tags: tags of the objects that `tag` was called for, by key.
         publish_calls: key of every call of `publish`, whatever came of it, in order.
     """
 
@@ -67,6 +68,7 @@ class MemoryStorage:
         self.objects: dict[str, StoredObject] = {}
         self.published: list[str] = []
         self.publish_calls: list[str] = []
+        self.tags: dict[str, dict[str, str]] = {}
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
@@ -128,6 +130,15 @@ class MemoryStorage:
         self._meet("read_metadata", key, after_effect=False)
         stored = self.objects.get(key)
         return None if stored is None else stored.metadata
+
+    def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """See `Storage.tag`; they replace the object's tags."""
+        self._meet("tag", key, after_effect=False)
+        with self._lock:
+            if key not in self.objects:
+                raise UsageError(f"{self.url}/{key}: there is no object to tag.")
+            self.tags[key] = dict(tags)
+        self._meet("tag", key, after_effect=True)
 
     def list(self, prefix: str) -> Iterable[str]:
         """See `Storage.list`; what is visible when it is called."""

@@ -8,6 +8,8 @@ Subclass `StorageContract` in a test module and give two fixtures:
 
         @pytest.fixture
         def read_object(self): ...   # Callable[[str], bytes | None]: the object at a key, read by another route
+
+A storage that has tags gives a third one, `read_tags`, a `Callable[[str], Mapping[str, str]]`.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from kafka2parquet.errors import StorageUnavailableError
+from kafka2parquet.errors import StorageUnavailableError, UsageError
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published, Storage
 
@@ -35,6 +38,7 @@ _ODD_KEYS = (
     '"quoted"/<a>{0}|^`\\.parquet',
 )
 ReadObject = Callable[[str], "bytes | None"]
+ReadTags = Callable[[str], Mapping[str, str]]
 
 
 def staged_parquet(metadata: Mapping[str, str], rows: int = 1, folder: Path | None = None) -> StagedFile:
@@ -54,6 +58,11 @@ def staged_parquet(metadata: Mapping[str, str], rows: int = 1, folder: Path | No
 
 class StorageContract:
     """Every `Storage` passes these."""
+
+    @pytest.fixture
+    def read_tags(self) -> ReadTags | None:
+        """The tags of the object at a key, read by another route; None for a storage without tags."""
+        return None
 
     def test_publishes_a_file_from_memory(self, storage: Storage, read_object: ReadObject) -> None:
         """The object has exactly the bytes of the staged file."""
@@ -171,6 +180,28 @@ class StorageContract:
         assert sorted(_ODD_KEYS) == sorted(storage.list(""))
         assert [{"key": key} for key in _ODD_KEYS] == [storage.read_metadata(key) for key in _ODD_KEYS]
         assert [True] * len(_ODD_KEYS) == [(read_object(key) or b"").startswith(b"PAR1") for key in _ODD_KEYS]
+
+    def test_tags_an_object(self, storage: Storage, read_object: ReadObject, read_tags: ReadTags | None) -> None:
+        """Later tags replace earlier ones, and the object stays as it is; a storage without tags says so."""
+        file = staged_parquet({"who": "a"})
+        storage.publish(_KEY, file)
+        for end_offset in ("7", "8"):
+            tags = {"startOffset": "0", "endOffset": end_offset, "team": "data lake/1:+-=._:@"}
+            if read_tags is None:
+                with pytest.raises(UsageError, match="tags"):
+                    storage.tag(_KEY, tags)
+            else:
+                storage.tag(_KEY, tags)
+                assert tags == read_tags(_KEY)
+
+        assert (file.content, {"who": "a"}) == (read_object(_KEY), storage.read_metadata(_KEY))
+
+    def test_tags_only_what_is_there(self, storage: Storage) -> None:
+        """Where no object is, there is nothing to tag."""
+        with pytest.raises(UsageError, match=r"nothing/here\.parquet"):
+            storage.tag("nothing/here.parquet", {"a": "b"})
+
+        assert [] == list(storage.list(""))
 
     def test_the_probe_leaves_nothing_behind(self, storage: Storage) -> None:
         """A store that keeps its promises passes, again and again."""

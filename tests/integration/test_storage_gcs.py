@@ -24,7 +24,7 @@ from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.storage.options import GcsOptions
-from kafka2parquet.testing.storage_contract import ReadObject, StorageContract, staged_parquet
+from kafka2parquet.testing.storage_contract import ReadObject, ReadTags, StorageContract, staged_parquet
 from tests.support.http_proxy import HttpProxy
 
 MIB = 1 << 20
@@ -53,8 +53,8 @@ def proxy(gcs_server: Any) -> Iterator[HttpProxy]:
         yield proxy
 
 
-def read(url: str, bucket: str, key: str) -> bytes:
-    with urllib.request.urlopen(f"{url}/storage/v1/b/{bucket}/o/{urllib.parse.quote(key, safe='')}?alt=media") as answer:
+def read(url: str, bucket: str, key: str, alt: str = "media") -> bytes:
+    with urllib.request.urlopen(f"{url}/storage/v1/b/{bucket}/o/{urllib.parse.quote(key, safe='')}?alt={alt}") as answer:
         content: bytes = answer.read()
         return content
 
@@ -69,6 +69,10 @@ class TestGcsStorageContract(StorageContract):
     @pytest.fixture
     def read_object(self, gcs_server: Any, bucket: str) -> ReadObject:
         return lambda key: read(gcs_server.url, bucket, f"some/root/{key}")
+
+    @pytest.fixture
+    def read_tags(self, gcs_server: Any, bucket: str) -> ReadTags:
+        return lambda key: json.loads(read(gcs_server.url, bucket, f"some/root/{key}", "json"))["metadata"]
 
 
 def test_a_small_file_is_one_conditional_request(proxy: HttpProxy, bucket: str) -> None:

@@ -22,7 +22,7 @@ from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.storage.options import S3Options
-from kafka2parquet.testing.storage_contract import ReadObject, StorageContract, staged_parquet
+from kafka2parquet.testing.storage_contract import ReadObject, ReadTags, StorageContract, staged_parquet
 from tests.support.http_proxy import HttpProxy
 
 MIB = 1 << 20
@@ -72,6 +72,10 @@ def open_uploads(client: Any, bucket: str) -> list[str]:
     return [upload["Key"] for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
 
 
+def tags_of(client: Any, bucket: str, key: str) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in client.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]}
+
+
 def staged(size: int, folder: Path | None = None) -> StagedFile:
     content = os.urandom(size)
     if folder is None:
@@ -91,6 +95,10 @@ class TestS3StorageContract(StorageContract):
     @pytest.fixture
     def read_object(self, client: Any, bucket: str) -> ReadObject:
         return lambda key: client.get_object(Bucket=bucket, Key=f"some/root/{key}")["Body"].read()
+
+    @pytest.fixture
+    def read_tags(self, client: Any, bucket: str) -> ReadTags:
+        return lambda key: tags_of(client, bucket, f"some/root/{key}")
 
 
 def test_a_small_file_is_one_conditional_put(proxy: HttpProxy, s3_server: Any, bucket: str) -> None:

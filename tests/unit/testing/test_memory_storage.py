@@ -9,7 +9,7 @@ import pytest
 from kafka2parquet.errors import StoragePermissionError, StorageUnavailableError
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.testing import MemoryStorage
-from kafka2parquet.testing.storage_contract import ReadObject, StorageContract, staged_parquet
+from kafka2parquet.testing.storage_contract import ReadObject, ReadTags, StorageContract, staged_parquet
 
 
 class TestMemoryStorageContract(StorageContract):
@@ -22,6 +22,10 @@ class TestMemoryStorageContract(StorageContract):
     @pytest.fixture
     def read_object(self, storage: MemoryStorage) -> ReadObject:
         return lambda key: storage.objects[key].content
+
+    @pytest.fixture
+    def read_tags(self, storage: MemoryStorage) -> ReadTags:
+        return lambda key: storage.tags[key]
 
 
 def test_fails_before_the_effect_as_planned() -> None:
