@@ -25,10 +25,12 @@ from typing import Any
 
 import aiohttp
 from fsspec import AbstractFileSystem
+from gcsfs import __version__ as gcsfs_version
 from gcsfs.core import GCSFileSystem  # the package's own name is a class that asks each bucket's layout over gRPC first
 
 from kafka2parquet.errors import BucketNotFoundError, StorageUnavailableError, UsageError
 from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
+from kafka2parquet.storage.gcs_credentials import find_credentials
 from kafka2parquet.storage.gcs_errors import map_gcs_error
 from kafka2parquet.storage.options import GcsOptions
 from kafka2parquet.storage.staged_content import base64_md5, pieces, read_part, size_of
@@ -59,10 +61,13 @@ class GcsStore:
             "requests_timeout": aiohttp.ClientTimeout(
                 total=options.request_timeout_s, sock_connect=options.connect_timeout_s, sock_read=options.read_timeout_s
             ),
-            "session_kwargs": {"trust_env": True},  # proxies of the environment
+            # Proxies of the environment, or the one that is given.
+            "session_kwargs": {"trust_env": True} if options.proxy_url is None else {"proxy": options.proxy_url},
             **options.to_fsspec(),
             **storage_options,
         }
+        self._finds_credentials = "token" not in storage_options
+        self._user_agent = f"python-gcsfs/{gcsfs_version} {options.user_agent}"
         self._lock = threading.Lock()
         self._connected: AbstractFileSystem | None = None
 
@@ -71,12 +76,17 @@ class GcsStore:
         """The `gcsfs.core.GCSFileSystem`, made at the first call."""
         with self._lock:
             if self._connected is None:
-                self._connected = GCSFileSystem(**self._arguments)
+                found = (
+                    {"token": find_credentials(self._options.token, self._options.proxy_url)} if self._finds_credentials else {}
+                )
+                self._connected = GCSFileSystem(**{**self._arguments, **found})
             return self._connected
 
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`. One request for a file of at most one part; else one for each part and one more."""
         resource = {"name": self._root + key, "contentType": _CONTENT_TYPE, "md5Hash": base64_md5(content)}
+        if self._options.storage_class is not None:
+            resource["storageClass"] = self._options.storage_class
         try:
             if size_of(content) > self._options.part_size_bytes or in_parts:
                 self._create_in_parts(key, resource, content)
@@ -213,6 +223,8 @@ class GcsStore:
 
     def _call(self, right: str, key: str | None, method: str, path: str, *path_arguments: str, **arguments: Any) -> Any:
         """One call of the JSON API that needs `right`, within the time limit."""
+        if self._options.user_agent is not None:
+            arguments["headers"] = {"User-Agent": self._user_agent, **arguments.get("headers", {})}
         try:
             return self.filesystem.call(method, path, *path_arguments, timeout=self._options.request_timeout_s, **arguments)
         except Exception as error:

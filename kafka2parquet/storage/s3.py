@@ -29,6 +29,7 @@ from kafka2parquet.errors import StorageUnavailableError, UsageError
 from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 from kafka2parquet.storage.options import S3Options
 from kafka2parquet.storage.s3_errors import EXPIRED_CODES, NoSuchUploadError, client_error, error_code, map_s3_error
+from kafka2parquet.storage.s3_role import CREDENTIAL_ARGUMENTS, role_session
 from kafka2parquet.storage.staged_content import base64_md5, read_part, size_of
 
 _CONTENT_TYPE = "application/vnd.apache.parquet"
@@ -65,9 +66,14 @@ class S3Store:
         """The `s3fs.S3FileSystem`; made at the first call, and anew after its credentials have expired."""
         with self._lock:
             if self._connected is None:
-                self._connected = fsspec.filesystem("s3", **self._arguments)
+                self._connected = fsspec.filesystem("s3", **self._arguments, **self._role_arguments())
                 self._connected.retries = 1  # botocore makes a second attempt, and the engine all others
             return self._connected
+
+    def _role_arguments(self) -> dict[str, Any]:
+        """A session of its own for each connection, so that credentials that were refused are asked for anew."""
+        role = self._options.role
+        return {} if role is None else {"session": role_session(role, self._options)}
 
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`. One request for a file of at most one part; else one for each part and two more."""
@@ -184,6 +190,8 @@ def filesystem_arguments(options: S3Options, storage_options: Mapping[str, Any])
     Since 2025 botocore adds checksums as a trailer of the body, which many compatible stores refuse.
     """
     arguments: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False, **options.to_fsspec()}
+    if options.role is not None:
+        arguments = {name: value for name, value in arguments.items() if name not in CREDENTIAL_ARGUMENTS}
     for name, value in storage_options.items():
         ours = arguments.get(name)
         arguments[name] = {**ours, **value} if isinstance(ours, dict) and isinstance(value, dict) else value

@@ -1,0 +1,99 @@
+"""Credentials for GCS: from a key file, from its JSON, or the application's default ones; through a proxy where one is given.
+
+gcsfs would go on without credentials where it finds none, take a path to no file for an access token, and ask for access
+tokens past the proxy. (https://cloud.google.com/docs/authentication/application-default-credentials)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import google.auth
+import google.auth.compute_engine
+import google.auth.credentials
+import google.oauth2.credentials
+import requests
+from google.auth.transport.requests import Request
+from google.oauth2 import service_account
+
+from kafka2parquet.errors import ConfigurationError
+
+_SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
+#: What gcsfs takes for a way to find credentials, and not for a path.
+_WORDS = ("anon", "browser", "cache", "cloud", "google_default")
+
+
+def find_credentials(token: str | Mapping[str, Any] | None, proxy_url: str | None = None) -> object:
+    """What `token` of `GcsOptions` means, as the argument `token` of gcsfs.
+
+    May read files, and ask the machine's metadata server.
+
+    Raises:
+        ConfigurationError: there is no such file, or no credentials in it.
+        google.auth.exceptions.DefaultCredentialsError: the application has no default credentials.
+    """
+    if isinstance(token, str) and token in _WORDS:
+        return token
+    credentials: object
+    if token is None:
+        credentials, _ = google.auth.default(scopes=[_SCOPE])
+    elif isinstance(token, str):
+        credentials = _from_key(_read(token), token)
+    else:
+        credentials = _from_key(token, "The JSON text")
+    # The metadata server is a neighbour that no proxy reaches.
+    if proxy_url is None or isinstance(credentials, google.auth.compute_engine.Credentials):
+        return credentials
+    return ProxiedCredentials(credentials, proxy_url)
+
+
+class ProxiedCredentials(google.auth.credentials.Credentials):
+    """Credentials whose access tokens are asked for through a proxy."""
+
+    def __init__(self, credentials: Any, proxy_url: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # google-auth says that it has types, and hasn't
+        self._credentials = credentials
+        self._proxy_url = proxy_url
+
+    def refresh(self, request: object) -> None:
+        """Ask for a new access token; gcsfs calls it with a way around the proxy, which isn't taken."""
+        with requests.Session() as session:
+            session.proxies = {"http": self._proxy_url, "https": self._proxy_url}
+            session.trust_env = False
+            self._credentials.refresh(Request(session))
+        self.token = self._credentials.token
+        self.expiry = self._credentials.expiry
+
+
+def _read(path: str) -> Mapping[str, Any]:
+    try:
+        key = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: the file with credentials for GCS can't be read: {error.strerror}.") from error
+    except ValueError:  # whose text might hold parts of the key
+        key = None
+    if not isinstance(key, dict):
+        raise ConfigurationError(f"{path} is no file with credentials for GCS: it has to be a JSON object.")
+    return key
+
+
+def _from_key(key: Mapping[str, Any], where: str) -> object:
+    kind = key.get("type")
+    service: Any = service_account.Credentials
+    user: Any = google.oauth2.credentials.Credentials
+    try:
+        if kind == "service_account":
+            return service.from_service_account_info(key, scopes=[_SCOPE])
+        if kind == "authorized_user":
+            return user.from_authorized_user_info(key)
+    except Exception as error:  # malformed keys raise whatever the parser of their format does
+        raise ConfigurationError(
+            f"{where} holds no usable key for GCS: {type(error).__name__}. Take the whole key file, as Google gave it."
+        ) from None
+    raise ConfigurationError(
+        f"{where} holds credentials of type {kind!r}, not of service_account or authorized_user. Name a file of another type "
+        "in the environment variable GOOGLE_APPLICATION_CREDENTIALS."
+    )
