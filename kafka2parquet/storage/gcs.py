@@ -28,7 +28,7 @@ from fsspec import AbstractFileSystem
 from gcsfs import __version__ as gcsfs_version
 from gcsfs.core import GCSFileSystem  # the package's own name is a class that asks each bucket's layout over gRPC first
 
-from kafka2parquet.errors import BucketNotFoundError, StorageUnavailableError, UsageError
+from kafka2parquet.errors import BucketNotFoundError, ConfigurationError, StorageUnavailableError, UsageError
 from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 from kafka2parquet.storage.gcs_credentials import find_credentials
 from kafka2parquet.storage.gcs_errors import map_gcs_error
@@ -66,7 +66,7 @@ class GcsStore:
             **options.to_fsspec(),
             **storage_options,
         }
-        self._finds_credentials = "token" not in storage_options
+        self._token_is_raw = "token" in storage_options
         self._user_agent = f"python-gcsfs/{gcsfs_version} {options.user_agent}"
         self._lock = threading.Lock()
         self._connected: AbstractFileSystem | None = None
@@ -76,10 +76,10 @@ class GcsStore:
         """The `gcsfs.core.GCSFileSystem`, made at the first call."""
         with self._lock:
             if self._connected is None:
-                found = (
-                    {"token": find_credentials(self._options.token, self._options.proxy_url)} if self._finds_credentials else {}
-                )
-                self._connected = GCSFileSystem(**{**self._arguments, **found})
+                arguments = dict(self._arguments)
+                if not self._token_is_raw:
+                    arguments["token"] = find_credentials(self._options.token, self._options.proxy_url)
+                self._connected = GCSFileSystem(**arguments)
             return self._connected
 
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
@@ -227,6 +227,8 @@ class GcsStore:
             arguments["headers"] = {"User-Agent": self._user_agent, **arguments.get("headers", {})}
         try:
             return self.filesystem.call(method, path, *path_arguments, timeout=self._options.request_timeout_s, **arguments)
+        except ConfigurationError:  # of the credentials
+            raise
         except Exception as error:
             mapped = map_gcs_error(error, self._where(key), right)
             if isinstance(mapped, NoSuchObjectError) and right in (_CREATE, _LIST):

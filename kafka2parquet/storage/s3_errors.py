@@ -124,7 +124,8 @@ def map_s3_error(error: Exception, where: str, right: str, *, renewable: bool = 
     """
     answer = client_error(error)
     if answer is not None:
-        return _map_answer(answer, where, right, renewable)
+        asked_sts = getattr(answer, "operation_name", "") == "AssumeRole"
+        return _map_answer(answer, where, "sts:AssumeRole on the role" if asked_sts else right, renewable)
     message = f"{where}: {describe(error)}"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return ConfigurationError(f"{message}. Trust the store's certificate authority (AWS_CA_BUNDLE).")
