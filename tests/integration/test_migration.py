@@ -1,0 +1,436 @@
+"""From Confluent's sink to kafka2parquet and back, as docs/migrating-from-confluent.md says, with Kafka's own tools.
+
+Confluent's sink can't be had here. What it leaves behind can: the offsets are committed by a real worker of Kafka Connect, in
+which Kafka's FileStreamSink runs under the connector's name, and the files are made by pyarrow under the names that
+Confluent's sink would have given them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kafka2parquet import build_runner, cli, load_connect_config, load_worker_config
+from kafka2parquet.errors import ForeignObjectError
+from tests.chaos.verify import keys
+from tests.stack import install
+from tests.stack.server import HOST, Server, free_port, http_answers
+from tests.support.kafka_admin import committed_offsets, create_topic
+from tests.support.kafka_clients import python_producer, unique, wait_until
+
+_GUIDE = Path(__file__).parents[2] / "docs" / "migrating-from-confluent.md"
+_CONNECT_FILE = "org.apache.kafka:connect-file:4.3.1"
+_MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+_STRINGS = "org.apache.kafka.connect.storage.StringConverter"
+BEGIN_MS = 1_779_012_000_000  # 2026-05-17 10:00 UTC
+HOUR_MS = 3_600_000
+FLUSH_ROWS = 100
+
+Record = tuple[int, int]
+"""Partition and index; the record with index n has offset n."""
+
+
+class Connect:
+    """A standalone worker of Kafka Connect."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self._folder = folder
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """A request to its REST interface."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def start(self, name: str, topic: str) -> None:
+        """Start a sink that writes values as lines of a file."""
+        sink = "org.apache.kafka.connect.file.FileStreamSinkConnector"
+        config = {"connector.class": sink, "tasks.max": "1", "topics": topic, "file": str(self._folder / name)}
+        self.ask("POST", "/connectors", {"name": name, "config": config})
+
+    def offsets(self, name: str) -> dict[int, int]:
+        """What the connector has committed, by partition."""
+        found = self.ask("GET", f"/connectors/{name}/offsets")["offsets"]
+        return {each["partition"]["kafka_partition"]: each["offset"]["kafka_offset"] for each in found}
+
+    def stop(self, name: str) -> None:
+        """Stop the connector, and wait until its tasks are gone; its group is empty then."""
+        self.ask("PUT", f"/connectors/{name}/stop")
+        wait_until(lambda: not self.ask("GET", f"/connectors/{name}/status")["tasks"], "the end of the tasks")
+
+    def delete(self, name: str) -> None:
+        """Delete the connector; its group's offsets stay."""
+        self.ask("DELETE", f"/connectors/{name}")
+
+    def written(self, name: str) -> Counter[Record]:
+        """The records that it has written."""
+        lines = (self._folder / name).read_text().splitlines()
+        return Counter((row["partition"], row["index"]) for row in map(json.loads, lines))
+
+
+@pytest.fixture(scope="module")
+def connect(kafka_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
+    """Kafka Connect, with Kafka's connectors for files."""
+    java, jars = install.java(), install.kafka_jars()
+    plugins = install._installed(install._cache() / "connect-file-4.3.1", _install_connect_file)
+    folder = tmp_path_factory.mktemp("connect")
+    port = free_port()
+    (folder / "worker.properties").write_text(
+        f"bootstrap.servers={kafka_server.bootstrap}\n"
+        f"listeners=http://{HOST}:{port}\n"
+        f"plugin.path={plugins}\n"
+        "plugin.discovery=service_load\n"
+        f"key.converter={_STRINGS}\n"
+        f"value.converter={_STRINGS}\n"
+        f"offset.storage.file.filename={folder / 'offsets'}\n"
+        "offset.flush.interval.ms=100\n"
+    )
+    command = [java, "-Xmx200m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"]
+    url = f"http://{HOST}:{port}"
+    server = Server(
+        [*command, "org.apache.kafka.connect.cli.ConnectStandalone", folder / "worker.properties"],
+        http_answers(f"{url}/connectors", 200),
+        folder / "worker.log",
+    )
+    try:
+        server.start()
+        yield Connect(url, folder)
+    finally:
+        server.kill()
+
+
+def _install_connect_file(folder: Path) -> None:
+    maven = install._tool("mvn", "Maven")
+    install._run(maven, "-q", "-B", _MAVEN_COPY, f"-Dartifact={_CONNECT_FILE}", f"-DoutputDirectory={folder}")
+
+
+class Migration:
+    """One topic, its bucket, and the connector that writes the one into the other."""
+
+    def __init__(self, kafka: Any, s3: Any, connect: Connect, folder: Path) -> None:
+        self.kafka, self.s3, self.connect = kafka, s3, connect
+        self.name, self.topic, self.bucket = unique("s3-sink"), unique("events"), unique("bucket")
+        self.group = f"connect-{self.name}"
+        self.counts = [0, 0, 0]
+        self.hours_at_once = 1
+        self._folder = folder
+        create_topic(kafka.bootstrap, self.topic, len(self.counts))
+        s3.create_bucket(self.bucket)
+        self._client = s3.client()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    # ---- Kafka
+
+    @property
+    def log(self) -> Counter[Record]:
+        """All records."""
+        return Counter((partition, index) for partition, count in enumerate(self.counts) for index in range(count))
+
+    def produce(self, *counts: int) -> None:
+        """Let the partitions have so many records."""
+        with python_producer(self.kafka.bootstrap) as producer:
+            for partition, count in enumerate(counts):
+                for index in range(self.counts[partition], count):
+                    value = b'{"partition":%d,"index":%d}' % (partition, index)
+                    time_ms = BEGIN_MS + self._hour_of(index) * HOUR_MS
+                    producer.send(self.topic, value, partition=partition, timestamp_ms=time_ms)
+            producer.flush()
+        self.counts = list(counts)
+
+    def _hour_of(self, index: int) -> int:
+        return index // (2 * FLUSH_ROWS) + index % self.hours_at_once
+
+    def committed(self, group: str = "") -> dict[int, int]:
+        """Committed offsets by partition."""
+        return committed_offsets(self.kafka.bootstrap, group or self.group, self.topic)
+
+    def groups_tool(self, *arguments: str, group: str = "") -> str:
+        """Kafka's own tool for groups."""
+        return str(self.kafka.tool("kafka-consumer-groups", "--group", group or self.group, *arguments))
+
+    def export(self) -> Path:
+        """The group's offsets as the guide lets them be written down."""
+        path = self._folder / "offsets.csv"
+        path.write_text(self.groups_tool("--all-topics", "--reset-offsets", "--to-current", "--export", "--dry-run"))
+        return path
+
+    # ---- Confluent's sink
+
+    def run_connect(self) -> None:
+        """Let the connector read everything, and stop it in order."""
+        self.connect.start(self.name, self.topic)
+        wait_until(lambda: self.committed() == dict(enumerate(self.counts)), "Connect's commits")
+        self.connect.stop(self.name)
+        self.connect.delete(self.name)
+
+    def confluent_writes(self, partition: int, start: int, end: int, *, only_hour: int | None = None) -> None:
+        """Put the files of the records [start, end) where Confluent's sink puts them, or only those of one hour."""
+        for first in range(start, end, FLUSH_ROWS):
+            of_hour: dict[int, list[int]] = {}
+            for index in range(first, min(first + FLUSH_ROWS, end)):
+                of_hour.setdefault(self._hour_of(index), []).append(index)
+            for hour, indexes in of_hour.items():
+                if only_hour in (None, hour):
+                    self._put(partition, hour, indexes)
+
+    def _put(self, partition: int, hour: int, indexes: list[int]) -> None:
+        table = pa.table({"partition": [partition] * len(indexes), "index": indexes})
+        pq.write_table(table, sink := pa.BufferOutputStream())
+        self._client.put_object(
+            Bucket=self.bucket, Key=self.key(partition, hour, indexes[0]), Body=sink.getvalue().to_pybytes()
+        )
+
+    def key(self, partition: int, hour: int, first_offset: int) -> str:
+        """The name that Confluent's sink gives to a file."""
+        name = f"{self.topic}+{partition}+{first_offset:010}.snappy.parquet"
+        return f"topics/{self.topic}/year=2026/month=05/day=17/hour={10 + hour}/{name}"
+
+    # ---- kafka2parquet
+
+    def config(self, name: str = "", changes: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+        """The connector's configuration."""
+        config = {
+            "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+            "tasks.max": "1",
+            "topics": self.topic,
+            "consumer.override.fetch.min.bytes": "1",
+            "s3.bucket.name": self.bucket,
+            "s3.region": "us-east-1",
+            "aws.access.key.id": self.s3.key,
+            "aws.secret.access.key": self.s3.secret,
+            "storage.class": "io.confluent.connect.s3.storage.S3Storage",
+            "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
+            "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+            "value.converter.schemas.enable": "false",
+            "flush.size": str(FLUSH_ROWS),
+            "partitioner.class": "io.confluent.connect.storage.partitioner.HourlyPartitioner",
+            "timestamp.extractor": "Record",
+            "locale": "en",
+            "timezone": "UTC",
+        }
+        return {"name": name or self.name, "config": {**config, **changes}}
+
+    def run(self, rows: int, *, name: str = "", **changes: str) -> None:
+        """Run kafka2parquet until it has taken so many rows, and stop it in order."""
+        worker = load_worker_config(bootstrap_servers=self.kafka.bootstrap, endpoint_url=self.s3.url)
+        runner = build_runner(load_connect_config(self.config(name, changes)), worker)
+        runner.start()
+        wait_until(lambda: runner.failed or runner.progress.taken_rows >= rows, "the rows")
+        runner.stop()
+        assert runner.join(30)
+        assert rows == runner.progress.committed_rows
+
+    def command(self, *arguments: str, name: str = "", **changes: str) -> int:
+        """A command of `kafka2parquet` on the configuration; its exit code."""
+        path = self._folder / "sink.json"
+        path.write_text(json.dumps(self.config(name, changes)))
+        servers = ("--bootstrap-server", self.kafka.bootstrap, "--endpoint-url", self.s3.url)
+        return cli.main([arguments[0], str(path), *servers, *arguments[1:]])
+
+    # ---- the bucket
+
+    def objects(self) -> dict[str, str]:
+        """What is in it, and a hash of each."""
+        return {
+            key: self._client.head_object(Bucket=self.bucket, Key=key)["ETag"]
+            for key in keys(self._client, self.bucket, "")
+            if key.endswith(".parquet")
+        }
+
+    def rows(self) -> Counter[Record]:
+        """The rows of all its files."""
+        found: Counter[Record] = Counter()
+        for key in self.objects():
+            content = self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            table = pq.read_table(pa.BufferReader(content))
+            found.update(zip(table["partition"].to_pylist(), table["index"].to_pylist(), strict=True))
+        return found
+
+    def move_away(self, key: str) -> None:
+        """Out of `topics.dir`."""
+        self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    def script(self, exported: Path) -> subprocess.CompletedProcess[str]:
+        """The script of the guide, as it stands there."""
+        path = self._folder / "files_past_offsets.py"
+        path.write_text(_GUIDE.read_text().split("```python\n")[1].split("```")[0])
+        return subprocess.run(
+            [sys.executable, path, f"s3://{self.bucket}/topics", exported],
+            env={
+                **os.environ,
+                "AWS_ACCESS_KEY_ID": self.s3.key,
+                "AWS_SECRET_ACCESS_KEY": self.s3.secret,
+                "AWS_ENDPOINT_URL": self.s3.url,
+                "AWS_DEFAULT_REGION": self.s3.region,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def migration(kafka_server: Any, s3_server: Any, connect: Connect, tmp_path: Path) -> Iterator[Migration]:
+    made = Migration(kafka_server, s3_server, connect, tmp_path)
+    yield made
+    made.close()
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a CSV file, in order of partitions."""
+    return sorted(line for line in text.splitlines() if line)
+
+
+def test_switch_in_order(migration: Migration, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same group goes on at the connector's offsets: old files stay, every later record is in one new file."""
+    migration.produce(300, 200, 0)
+    migration.run_connect()
+    migration.confluent_writes(0, 0, 300)
+    migration.confluent_writes(1, 0, 200)
+    before = migration.objects()
+    assert "Empty" in migration.groups_tool("--describe", "--state")
+    # the sink for files has committed the beginning of the empty partition; Confluent's sink commits nothing without a file
+    migration.groups_tool("--delete-offsets", "--topic", f"{migration.topic}:2")
+    exported = migration.export()
+    assert [f"{migration.topic},0,300", f"{migration.topic},1,200"] == lines(exported.read_text())
+    migration.produce(450, 200, 30)
+
+    assert 0 == migration.command("check")
+    assert f"members of the consumer group {migration.group}." in capsys.readouterr().out
+    migration.run(150 + 30)
+
+    after = migration.objects()
+    assert before == {key: after[key] for key in before}
+    assert {migration.key(0, 1, 300), migration.key(0, 2, 400), migration.key(2, 0, 0)} == after.keys() - before.keys()
+    assert migration.log == migration.rows()
+    assert {0: 450, 1: 200, 2: 30} == migration.committed()
+    assert 4 == migration.command("audit", "--json")
+    partitions = json.loads(capsys.readouterr().out)["partitions"]
+    assert {"foreign file"} == {finding["kind"] for each in partitions for finding in each["findings"]}
+    assert [(300, 450, 450), (200, 200, 200), (0, 30, 30)] == [
+        (each["start"], each["end"], each["committed"]) for each in partitions
+    ]
+
+
+@pytest.fixture
+def crashed(migration: Migration) -> Migration:
+    """The connector has written files of partition 0 up to 500, and was killed before it could commit more than 300."""
+    migration.produce(300, 200, 0)
+    migration.run_connect()
+    migration.confluent_writes(0, 0, 500)
+    migration.confluent_writes(1, 0, 200)
+    migration.produce(560, 250, 0)
+    return migration
+
+
+def test_files_past_the_offsets_end_the_task(crashed: Migration) -> None:
+    """One stands where a file of ours has to go: nothing is overwritten; behind the files it goes on."""
+    before = crashed.objects()
+    with pytest.raises(ForeignObjectError) as raised:
+        crashed.run(260 + 50)
+    assert crashed.key(0, 1, 300) == raised.value.key
+    after = crashed.objects()
+    assert before == {key: after[key] for key in before}
+    assert not [key for key in after.keys() - before.keys() if f"{crashed.topic}+0+" in key]
+    assert 300 == crashed.committed()[0]
+
+    exported = crashed.export()
+    behind = crashed.script(exported)
+    assert crashed.key(0, 1, 300) in behind.stderr
+    assert crashed.key(0, 2, 400) in behind.stderr
+    assert f"{crashed.topic},0,500" in lines(behind.stdout)
+    exported.with_name("new-offsets.csv").write_text(behind.stdout)
+    crashed.groups_tool("--reset-offsets", "--from-file", str(exported.with_name("new-offsets.csv")), "--execute")
+    crashed.run(60 + 250 - crashed.committed()[1])
+    assert crashed.log == crashed.rows()
+
+
+def test_files_under_other_names_are_not_noticed(crashed: Migration) -> None:
+    """A limit that the guide tells: where the names differ, here by the codec, rows are repeated."""
+    crashed.run(260 + 50, **{"parquet.codec": "zstd"})
+    assert Counter((0, index) for index in range(300, 500)) == crashed.rows() - crashed.log
+    assert not crashed.log - crashed.rows()
+
+
+@pytest.fixture
+def half_written(migration: Migration) -> Migration:
+    """The connector writes two folders at a time, and was killed after the second of the two files of flush [200, 300)."""
+    migration.hours_at_once = 2
+    migration.produce(200, 0, 0)
+    migration.run_connect()
+    migration.confluent_writes(0, 0, 200)
+    migration.confluent_writes(0, 200, 300, only_hour=2)
+    migration.produce(600, 0, 0)
+    return migration
+
+
+def test_a_flush_of_which_files_are_missing_is_moved_away(half_written: Migration) -> None:
+    """No offset is right for it."""
+    key = half_written.key(0, 2, 201)
+    found = half_written.script(half_written.export())
+    assert (1, "") == (found.returncode, found.stdout)
+    assert f"{key} doesn't begin at 200" in found.stderr
+    half_written.move_away(key)
+    half_written.run(400)
+    assert half_written.log == half_written.rows()
+
+
+@pytest.mark.xfail(reason="at the second start, another tool's object counts as a sibling that is published", strict=True)
+def test_a_foreign_file_within_a_flush_is_never_taken_for_ours(half_written: Migration) -> None:
+    """However often it is started while the file stands there."""
+    for _ in range(2):
+        with pytest.raises(ForeignObjectError):
+            half_written.run(400, **{"flush.size": "150"})
+
+
+def test_another_group(migration: Migration, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the offsets handed over it goes on where the connector was; in a folder of its own the audit finds nothing."""
+    migration.produce(300, 200, 0)
+    migration.run_connect()
+    migration.confluent_writes(0, 0, 300)
+    migration.confluent_writes(1, 0, 200)
+    migration.produce(350, 250, 40)
+    group = f"{migration.group}-new"
+    exported = migration.export()
+    migration.groups_tool("--reset-offsets", "--from-file", str(exported), "--execute", group=group)
+    assert {0: 300, 1: 200, 2: 0} == migration.committed(group)
+
+    name = group.removeprefix("connect-")
+    migration.run(50 + 50 + 40, name=name, **{"topics.dir": "lake"})
+    assert migration.log == migration.rows()
+    assert {0: 350, 1: 250, 2: 40} == migration.committed(group)
+    assert 0 == migration.command("audit", "--deep", name=name, **{"topics.dir": "lake"})
+    assert "EXACT: every offset is covered once; 140 rows" in capsys.readouterr().out
+
+
+def test_back_and_forth(migration: Migration) -> None:
+    """Connect goes on at our offsets, and we at its; each record is written by one of them."""
+    migration.produce(250, 120, 30)
+    migration.run(400)
+    ours = migration.log
+    migration.produce(300, 200, 30)
+    migration.run_connect()
+    assert migration.log - ours == migration.connect.written(migration.name)
+    migration.confluent_writes(0, 250, 300)
+    migration.confluent_writes(1, 120, 200)
+    migration.produce(310, 200, 60)
+    migration.run(10 + 30)
+    assert migration.log == migration.rows()
