@@ -55,6 +55,8 @@ class Option:
             `UNSUPPORTED`, what to use instead.
         otherwise: what a value outside `choices` means, where Connect doesn't refuse it.
         refused: values that Connect knows and this library doesn't, each with what to use instead.
+        read_as: classes that are read as another one, by their names without package; what they add to it are properties of
+            their own.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Option:
     note: str = attrs.field(default="", kw_only=True)
     otherwise: Value = attrs.field(default=None, kw_only=True)
     refused: Mapping[str, str] = attrs.field(factory=dict, kw_only=True, eq=False)
+    read_as: Mapping[str, str] = attrs.field(factory=dict, kw_only=True, eq=False)
 
     @property
     def is_prefix(self) -> bool:
@@ -90,7 +93,7 @@ class Option:
                 self.validator(value)
         except ValueError as error:
             raise ValueError(invalid_value(name, self.shown(text), str(error))) from None
-        return value
+        return self.read_as.get(simple_name(text), value)
 
     def shown(self, text: str) -> str:
         """The value as it may be shown to people: passwords are not."""

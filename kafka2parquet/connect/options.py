@@ -11,6 +11,7 @@ from kafka2parquet.connect.options_converters import CONVERTER_OPTIONS
 from kafka2parquet.connect.options_framework import FRAMEWORK_OPTIONS, GCS_CONNECTOR, S3_CONNECTOR
 from kafka2parquet.connect.options_gcs import GCS_OPTIONS
 from kafka2parquet.connect.options_own import OWN_OPTIONS
+from kafka2parquet.connect.options_own_storage import OWN_STORAGE_OPTIONS
 from kafka2parquet.connect.options_s3 import S3_OPTIONS
 from kafka2parquet.connect.options_storage import (
     FORMAT_OPTIONS,
@@ -31,7 +32,7 @@ CHAPTERS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     ("Converters", CONVERTER_OPTIONS),
     ("S3", S3_OPTIONS),
     ("GCS", GCS_OPTIONS),
-    ("Of our own", OWN_OPTIONS),
+    ("Of our own", (*OWN_OPTIONS, *OWN_STORAGE_OPTIONS)),
 )
 
 _COMMON = (
@@ -43,6 +44,7 @@ _COMMON = (
     *KEY_AND_NULL_OPTIONS,
     *CONVERTER_OPTIONS,
     *OWN_OPTIONS,
+    *OWN_STORAGE_OPTIONS,
 )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from kafka2parquet.connect.option import Option, ValueType, at_least, ignored, one_of, unsupported
-from kafka2parquet.connect.options_s3 import part_size, url
+from kafka2parquet.connect.options_s3 import part_size, proxy_url
 
 GCS_FORMATS = "io.confluent.connect.gcs.format"
 
 _JSON_ONLY = "it concerns JSON and byte-array files, and only Parquet files are written"
-_OTHER_PROXY = "Set the environment variable HTTPS_PROXY"
 _ONLY_PARQUET = "only Parquet is written: use ParquetFormat"
 
 GCS_OPTIONS = (
@@ -44,7 +43,7 @@ GCS_OPTIONS = (
         ValueType.INT,
         3,
         "Attempts for a request.",
-        "failed uploads are retried until the store is back",
+        "gcsfs makes six at once, and failed uploads are retried until the store is back",
         validator=at_least(0),
     ),
     ignored(
@@ -78,9 +77,16 @@ GCS_OPTIONS = (
         _JSON_ONLY + "; see `parquet.codec`",
         validator=one_of("none", "gzip"),
     ),
-    unsupported("gcs.proxy.url", ValueType.STRING, "", "Proxy on the way to GCS.", _OTHER_PROXY, validator=url),
-    unsupported("gcs.proxy.user", ValueType.STRING, "", "User at the proxy.", _OTHER_PROXY),
-    unsupported("gcs.proxy.password", ValueType.PASSWORD, "", "Password at the proxy.", _OTHER_PROXY),
+    Option(
+        "gcs.proxy.url",
+        ValueType.STRING,
+        "",
+        "Proxy on the way to GCS, and to where access tokens are given out.",
+        validator=proxy_url,
+        note="not set: the one of the environment (HTTPS_PROXY)",
+    ),
+    Option("gcs.proxy.user", ValueType.STRING, "", "User at the proxy, before one in `gcs.proxy.url`."),
+    Option("gcs.proxy.password", ValueType.PASSWORD, "", "Password at the proxy, before one in `gcs.proxy.url`."),
     ignored(
         "gcs.parts.prefix",
         ValueType.STRING,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from urllib.parse import urlsplit
 
 from kafka2parquet.connect.option import (
@@ -12,11 +14,13 @@ from kafka2parquet.connect.option import (
     between,
     ignored,
     one_of,
+    simple_name,
     unsupported,
 )
 from kafka2parquet.connect.options_storage import LONG_MAX
 
 S3_FORMATS = "io.confluent.connect.s3.format"
+ASSUME_ROLE = "io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider"
 DEFAULT_CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 
 _JSON_ONLY = "it concerns JSON and byte-array files, and only Parquet files are written"
@@ -26,7 +30,11 @@ _OTHER_FORMATS = {
     "ByteArrayFormat": "only Parquet is written: use ParquetFormat",
 }
 _NO_TAGS = "Tags can be set by a lifecycle or inventory job of the bucket; the Parquet footers carry offsets and row counts"
-_OTHER_PROXY = "Set the environment variable HTTPS_PROXY"
+_PROXY = "not set: the one of the environment (HTTPS_PROXY)"
+_ROLE = "s3.credentials.provider.sts."
+_OWN_TAGS = ("startOffset", "endOffset", "recordCount")
+_MOST_TAGS = 10
+_TAG_TEXT = re.compile(r"[\w .:/=+@-]*")
 
 
 def part_size(value: Value) -> None:
@@ -41,6 +49,42 @@ def url(value: Value) -> None:
         parts = urlsplit(str(value))
         if not parts.scheme or not parts.hostname:
             raise ValueError("not a URL with scheme and host")
+
+
+def proxy_url(value: Value) -> None:
+    """An empty text, or the URL of an HTTP proxy."""
+    url(value)
+    if value and urlsplit(str(value)).scheme not in ("http", "https"):
+        raise ValueError("not the URL of an http or https proxy")
+
+
+def customer_key(value: Value) -> None:
+    """A key of 32 bytes, in base64."""
+    try:
+        size = len(base64.b64decode(str(value), validate=True)) if value else 32
+    except ValueError:
+        raise ValueError("not base64") from None
+    if size != 32:
+        raise ValueError(f"32 bytes are needed, in base64; these are {size}")
+
+
+def tag_pairs(value: Value) -> None:
+    """Tags as `key:value`, within what S3 allows (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html)."""
+    pairs = [pair for pair in value if pair] if isinstance(value, tuple) else []
+    keys = [pair.partition(":")[0].strip() for pair in pairs]
+    for pair, key in zip(pairs, keys, strict=True):
+        if ":" not in pair:
+            raise ValueError(f"{pair} is no pair of key and value with a colon between them")
+        if not key or len(key) > 128 or len(pair.partition(":")[2].strip()) > 256:
+            raise ValueError(f"{pair}: keys have 1 to 128 characters, values at most 256")
+        if not _TAG_TEXT.fullmatch(pair):
+            raise ValueError(f"{pair}: only letters, digits, spaces and + - = . _ : / @ may be in tags")
+        if key in _OWN_TAGS:
+            raise ValueError(f"the key {key} is taken: {', '.join(_OWN_TAGS)} are set for each file")
+    if len(set(keys)) < len(keys):
+        raise ValueError("a key stands there twice")
+    if len(keys) > _MOST_TAGS - len(_OWN_TAGS):
+        raise ValueError(f"at most {_MOST_TAGS - len(_OWN_TAGS)} fit, for an object has {_MOST_TAGS} tags")
 
 
 S3_OPTIONS = (
@@ -72,13 +116,13 @@ S3_OPTIONS = (
         validator=part_size,
         note="smaller files go up in one request",
     ),
-    ignored(
+    Option(
         "s3.part.retries",
         ValueType.INT,
         3,
-        "Attempts for a request.",
-        "failed uploads are retried until the store is back",
+        "Attempts for a request, at once; 0 counts as 1.",
         validator=at_least(0),
+        note="after them, uploads are still retried until the store is back",
     ),
     ignored(
         "s3.retry.backoff.ms",
@@ -88,13 +132,7 @@ S3_OPTIONS = (
         "pauses grow from half a second, with jitter",
         validator=at_least(0),
     ),
-    unsupported(
-        "s3.wan.mode",
-        ValueType.BOOLEAN,
-        False,
-        "Whether S3 Transfer Acceleration is used.",
-        "Set `store.url` to the bucket's accelerate endpoint",
-    ),
+    Option("s3.wan.mode", ValueType.BOOLEAN, False, "Whether S3 Transfer Acceleration is used."),
     Option(
         "s3.path.style.access.enabled",
         ValueType.BOOLEAN,
@@ -106,15 +144,21 @@ S3_OPTIONS = (
         ValueType.CLASS,
         DEFAULT_CREDENTIALS,
         "Class that finds the credentials.",
-        choices=(DEFAULT_CREDENTIALS,),
-        note="the default one becomes botocore's search: environment, profile files, container, instance",
+        choices=(DEFAULT_CREDENTIALS, ASSUME_ROLE),
+        read_as={simple_name(ASSUME_ROLE): DEFAULT_CREDENTIALS},
+        note="the default one becomes botocore's search: environment, profile files, container, instance; "
+        "AwsAssumeRoleCredentialsProvider takes on a role with `aws.access.key.id`, or with what is found there",
     ),
+    Option(f"{_ROLE}role.arn", ValueType.STRING, "", "Role that AwsAssumeRoleCredentialsProvider takes on."),
+    Option(f"{_ROLE}role.external.id", ValueType.STRING, "", "What the role's trust policy may ask for."),
+    Option(f"{_ROLE}role.session.name", ValueType.STRING, "", "Name of the role's session, which AWS puts into its logs."),
+    Option(f"{_ROLE}region", ValueType.STRING, "", "Region of the STS that is asked.", note="not set: `s3.region`"),
     unsupported(
         "s3.credentials.provider.*",
         ValueType.STRING,
         None,
-        "Settings of the credentials provider, such as the role to assume.",
-        "Put `role_arn` into a profile of ~/.aws/config and name it in the environment variable AWS_PROFILE",
+        "Settings of other credentials providers.",
+        f"The known ones are `{_ROLE}role.arn`, `.role.external.id`, `.role.session.name` and `{_ROLE}region`",
     ),
     Option(
         "aws.access.key.id",
@@ -132,12 +176,12 @@ S3_OPTIONS = (
         validator=one_of("", "AES256", "aws:kms", "aws:kms:dsse", "aws:fsx"),
         choices=("AES256", "aws:kms", "aws:kms:dsse"),
     ),
-    unsupported(
+    Option(
         "s3.sse.customer.key",
         ValueType.PASSWORD,
         None,
-        "Key of the customer for encryption on the server.",
-        "Use `s3.ssea.name=aws:kms` with `s3.sse.kms.key.id`",
+        "Key of the customer for encryption on the server: 32 bytes in base64, with `s3.ssea.name=AES256`.",
+        validator=customer_key,
     ),
     Option("s3.sse.kms.key.id", ValueType.STRING, "", "Key in KMS, with `s3.ssea.name=aws:kms`."),
     Option(
@@ -192,6 +236,7 @@ S3_OPTIONS = (
         (),
         "More tags, as `key:value`.",
         "it goes with `s3.object.tagging`",
+        validator=tag_pairs,
     ),
     ignored(
         "s3.object.behavior.on.tagging.error",
@@ -201,9 +246,9 @@ S3_OPTIONS = (
         "it goes with `s3.object.tagging`",
         validator=one_of("ignore", "fail", ignore_case=True),
     ),
-    unsupported("s3.proxy.url", ValueType.STRING, "", "Proxy on the way to S3.", _OTHER_PROXY, validator=url),
-    unsupported("s3.proxy.user", ValueType.STRING, None, "User at the proxy.", _OTHER_PROXY),
-    unsupported("s3.proxy.password", ValueType.PASSWORD, None, "Password at the proxy.", _OTHER_PROXY),
+    Option("s3.proxy.url", ValueType.STRING, "", "Proxy on the way to S3.", validator=proxy_url, note=_PROXY),
+    Option("s3.proxy.user", ValueType.STRING, None, "User at the proxy, before one in `s3.proxy.url`."),
+    Option("s3.proxy.password", ValueType.PASSWORD, None, "Password at the proxy, before one in `s3.proxy.url`."),
     ignored(
         "s3.http.send.expect.continue",
         ValueType.BOOLEAN,

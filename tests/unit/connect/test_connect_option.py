@@ -125,7 +125,7 @@ def test_connector_classes_and_aliases(name, table):
 
 def test_longest_prefix_wins():
     """A property of a prefix is found by it, and one with a name of its own by that."""
-    assert "s3.credentials.provider.*" == S3_TABLE.find("s3.credentials.provider.sts.role.arn").name
+    assert "s3.credentials.provider.*" == S3_TABLE.find("s3.credentials.provider.my.own").name
     assert "s3.credentials.provider.class" == S3_TABLE.find("s3.credentials.provider.class").name
     assert S3_TABLE.find("nobody.knows") is None
 
