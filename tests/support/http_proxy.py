@@ -1,4 +1,8 @@
-"""A proxy in front of an object store: counts requests, refuses some, loses answers, stalls."""
+"""A proxy in front of an object store: counts requests, refuses some, loses answers, stalls.
+
+It also answers as it is told, in place of a store; and it takes what clients send to a proxy that they know of, whole URLs and
+CONNECT, wherever these lead to.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +19,27 @@ import attrs
 
 @attrs.frozen
 class Request:
-    """One request as the client sent it; header names in lower case."""
+    """One request as the client sent it; header names in lower case.
+
+    Attributes:
+        host: where a client that knows of the proxy wanted to go.
+        body: the beginning of it.
+    """
 
     method: str
     path: str
     query: str
     headers: Mapping[str, str]
+    host: str = ""
+    body: bytes = b""
 
     @property
     def summary(self) -> str:
         """Such as `PUT ?partNumber=2&uploadId=…`."""
         return f"{self.method} ?{self.query}"
 
+
+_KEPT_BYTES = 4 << 10
 
 When = Callable[[Request], bool]
 
@@ -67,7 +80,7 @@ class HttpProxy:
             def handle_any(self) -> None:
                 proxy._handle(self)
 
-            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = handle_any  # noqa: N815
+            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = do_CONNECT = handle_any  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
@@ -89,6 +102,10 @@ class HttpProxy:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def answer(self, body: bytes = b"", *, headers: Mapping[str, str] | None = None, when: When = _always) -> None:
+        """Answer all such requests with 200, and don't ask the store."""
+        self.fail(200, times=1 << 30, when=when, body=body, headers=headers)
 
     def fail(
         self,
@@ -139,15 +156,16 @@ class HttpProxy:
             return rule
 
     def _handle(self, handler: BaseHTTPRequestHandler) -> None:
-        path, _, query = handler.path.partition("?")
+        host, target = _split(handler.command, handler.path)
+        path, _, query = target.partition("?")
         headers = {name.lower(): value for name, value in handler.headers.items()}
         body = handler.rfile.read(int(headers.get("content-length", 0)))
-        rule = self._rule_for(Request(handler.command, path, query, headers))
+        rule = self._rule_for(Request(handler.command, path, query, headers, host, body[:_KEPT_BYTES]))
         action = rule.action if rule is not None else "pass"
         if rule is not None and action == "fail":
             _answer(handler, rule.status, dict(rule.headers), rule.body)
             return
-        if action == "cut":
+        if action == "cut" or handler.command == "CONNECT":
             handler.close_connection = True
             return
         if rule is not None and action == "delay":
@@ -159,7 +177,7 @@ class HttpProxy:
         if rule is not None and action == "damage":
             body = body.replace(rule.body, rule.headers["arrived"].encode())
         try:
-            status, answer_headers, answer = self._pass_on(handler.command, handler.path, headers, body)
+            status, answer_headers, answer = self._pass_on(handler.command, target, headers, body)
         except OSError:  # the store is down
             handler.close_connection = True
             return
@@ -185,6 +203,16 @@ class HttpProxy:
             return response.status, dict(response.getheaders()), response.read()
         finally:
             connection.close()
+
+
+def _split(method: str, target: str) -> tuple[str, str]:
+    """Host and path of a request to a proxy; of others, only the path."""
+    if method == "CONNECT":
+        return target, ""
+    if not target.startswith("http://"):
+        return "", target
+    host, _, path = target.removeprefix("http://").partition("/")
+    return host, f"/{path}"
 
 
 def _answer(handler: BaseHTTPRequestHandler, status: int, headers: Mapping[str, str], body: bytes) -> None:
