@@ -27,8 +27,9 @@ import aiohttp
 from fsspec import AbstractFileSystem
 from gcsfs import __version__ as gcsfs_version
 from gcsfs.core import GCSFileSystem  # the package's own name is a class that asks each bucket's layout over gRPC first
+from google.auth.exceptions import GoogleAuthError
 
-from kafka2parquet.errors import BucketNotFoundError, ConfigurationError, StorageUnavailableError, UsageError
+from kafka2parquet.errors import BucketNotFoundError, Kafka2ParquetError, StorageUnavailableError, UsageError
 from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 from kafka2parquet.storage.gcs_credentials import find_credentials
 from kafka2parquet.storage.gcs_errors import map_gcs_error
@@ -76,11 +77,16 @@ class GcsStore:
         """The `gcsfs.core.GCSFileSystem`, made at the first call."""
         with self._lock:
             if self._connected is None:
-                arguments = dict(self._arguments)
-                if not self._token_is_raw:
-                    arguments["token"] = find_credentials(self._options.token, self._options.proxy_url)
-                self._connected = GCSFileSystem(**arguments)
+                self._connected = GCSFileSystem(**{**self._arguments, **self._credentials()})
             return self._connected
+
+    def _credentials(self) -> dict[str, object]:
+        if self._token_is_raw:
+            return {}
+        try:
+            return {"token": find_credentials(self._options.token, self._options.proxy_url)}
+        except GoogleAuthError as error:
+            raise map_gcs_error(error, self._where(None), "") from error
 
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`. One request for a file of at most one part; else one for each part and one more."""
@@ -227,7 +233,7 @@ class GcsStore:
             arguments["headers"] = {"User-Agent": self._user_agent, **arguments.get("headers", {})}
         try:
             return self.filesystem.call(method, path, *path_arguments, timeout=self._options.request_timeout_s, **arguments)
-        except ConfigurationError:  # of the credentials
+        except Kafka2ParquetError:  # about the credentials
             raise
         except Exception as error:
             mapped = map_gcs_error(error, self._where(key), right)
