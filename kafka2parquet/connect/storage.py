@@ -103,6 +103,12 @@ def gcs_options(config: ConnectConfig, endpoint_url: str | None = None) -> GcsOp
     )
 
 
+def own_tags(config: ConnectConfig) -> dict[str, str]:
+    """The tags of `s3.object.tagging.key.value.pairs`, which go with those of each file."""
+    pairs = (pair.partition(":") for pair in config.items("s3.object.tagging.key.value.pairs"))
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
 def _uses(config: ConnectConfig, provider: str, scheme: str) -> bool:
     """Whether the properties of a provider's sink count: files go to its store, by its sink."""
     return config.provider == provider == _STORES.get(scheme)

@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from kafka2parquet.connect.parse import load_connect_config
-from kafka2parquet.connect.storage import gcs_options, make_storage, s3_options
+from kafka2parquet.connect.storage import gcs_options, make_storage, own_tags, s3_options
 from kafka2parquet.connect.text import read_properties
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.storage.options import AssumedRole, GcsOptions, S3Options
@@ -187,6 +187,13 @@ def test_malformed_values(name: str, text: str, problem: str):
         _s3(**{name: text})
     assert problem in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+def test_tags():
+    """Pairs are split at their first colon; spaces around are not part of them."""
+    config = _s3(**{"s3.object.tagging.key.value.pairs": "team: data lake , at:12:30,empty:"})
+    assert {"team": "data lake", "at": "12:30", "empty": ""} == own_tags(config)
+    assert {} == own_tags(_s3())
 
 
 def test_own_properties_go_by_the_store():

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from kafka2parquet.errors import ConfigurationError, GuaranteeError, StoragePermissionError, StorageUnavailableError
+from kafka2parquet.errors import ConfigurationError, GuaranteeError, StoragePermissionError, StorageUnavailableError, UsageError
 from kafka2parquet.storage.any_fsspec import AnyFsspecStore
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
-from kafka2parquet.storage.options import GcsOptions, S3Options
+from kafka2parquet.storage.options import AssumedRole, GcsOptions, S3Options
 
 
 class Raising(MemoryFileSystem):
@@ -106,12 +107,37 @@ def test_refuses_options_of_another_store(url: str, options: S3Options | GcsOpti
 def test_secrets_are_masked() -> None:
     """No representation shows one."""
     shown = [
-        repr(S3Options(access_key_id="id", secret_access_key="hush", session_token="hush")),
-        repr(GcsOptions(token={"private_key": "hush"})),
+        repr(S3Options(access_key_id="id", secret_access_key="hush", session_token="hush", customer_key=b"hush" * 8)),
+        repr(S3Options(proxy_url="http://me:hush@proxy", role=AssumedRole(arn="a", session_name="s", external_id="hush"))),
+        repr(GcsOptions(token={"private_key": "hush"}, proxy_url="http://me:hush@proxy")),
         repr(FsspecStorage("s3://b", S3Options(secret_access_key="hush"), token="hush")),
     ]
 
-    assert [False, False, False] == ["hush" in text for text in shown]
+    assert [] == [text for text in shown if "hush" in text]
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda: S3Options(customer_key=b"short"), "customer_key must have 32 bytes, not 5"),
+        (lambda: S3Options(proxy_url="socks5://proxy"), "proxy_url must be an http or https URL"),
+        (lambda: GcsOptions(proxy_url="proxy:3128"), "proxy_url must be an http or https URL"),
+        (lambda: S3Options(attempts=0), "attempts"),
+        (lambda: AssumedRole(arn="", session_name="s"), "arn"),
+    ],
+)
+def test_refuses_settings_that_can_not_work(make: Callable[[], object], problem: str) -> None:
+    """When they are made, not when the first file is due."""
+    with pytest.raises(ValueError, match=problem):
+        make()
+
+
+def test_tags_nothing(store: AnyFsspecStore) -> None:
+    """What fsspec has no word for isn't left out silently."""
+    store.create("a", b"")
+
+    with pytest.raises(UsageError, match="has no tags"):
+        store.tag("a", {"b": "c"})
 
 
 def test_nobody_is_asked_when_a_storage_is_built() -> None:

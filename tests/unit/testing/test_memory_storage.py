@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -82,6 +83,21 @@ def test_records_every_attempt_in_order() -> None:
         storage.publish(key, staged_parquet({}))
 
     assert (["a", "b", "a"], ["a", "b"]) == (storage.publish_calls, storage.published)
+
+
+def test_tagging_fails_as_planned() -> None:
+    """Before the effect or after it, as every other operation."""
+    storage = MemoryStorage()
+    storage.publish("a", staged_parquet({}))
+    storage.fail("tag", times=1)
+    storage.fail("tag", times=1, after_effect=True)
+
+    seen = []
+    for end_offset in ("1", "2", "3"):
+        with contextlib.suppress(StorageUnavailableError):
+            storage.tag("a", {"endOffset": end_offset})
+        seen.append(storage.tags.get("a"))
+    assert [None, {"endOffset": "2"}, {"endOffset": "3"}] == seen
 
 
 def test_gives_the_rows_of_a_file() -> None:
