@@ -11,8 +11,10 @@ from kafka2parquet.connect.worker import load_worker_config
 from kafka2parquet.consumers.base import Consumer
 from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
 from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.confluent_registry import ConfluentSchemaRegistry
 from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.calls import RetryPolicy
@@ -58,6 +60,7 @@ __all__ = [
     "Clock",
     "CompressedBytesRotation",
     "ConfigurationError",
+    "ConfluentSchemaRegistry",
     "Consumer",
     "DailyPartitioner",
     "DefaultPartitioner",
@@ -84,9 +87,11 @@ __all__ = [
     "RecordFieldTimestamp",
     "RecordTimeRotation",
     "RecordTimestamp",
+    "RegisteredSchema",
     "RetryPolicy",
     "RotationPolicy",
     "ScheduledRotation",
+    "SchemaRegistry",
     "SinkTask",
     "StepResult",
     "Storage",

@@ -8,13 +8,15 @@
     │   ├── KafkaAuthorizationError
     │   ├── StorageAuthenticationError
     │   ├── StoragePermissionError
-    │   └── BucketNotFoundError
+    │   ├── BucketNotFoundError
+    │   └── SchemaRegistryAuthenticationError
     ├── RecordError                 look at a record
     │   ├── RejectedRecordError
     │   └── CorruptRecordBatchError
     ├── TransientError              wait; nothing is lost, the library retries by itself
     │   ├── KafkaUnavailableError
-    │   └── StorageUnavailableError
+    │   ├── StorageUnavailableError
+    │   └── SchemaRegistryUnavailableError
     ├── DeliveryError               an operator has to decide
     │   ├── DataLossError
     │   ├── TopicRecreatedError
@@ -53,7 +55,7 @@ class GuaranteeError(ConfigurationError):
 
 
 class AccessError(Kafka2ParquetError):
-    """Kafka or the store refused us: credentials, rights or names have to be mended, retrying is pointless."""
+    """Kafka, the store or the registry refused us: credentials, rights or names have to be mended, retrying is pointless."""
 
 
 class KafkaAuthenticationError(AccessError):
@@ -74,6 +76,10 @@ class StoragePermissionError(AccessError):
 
 class BucketNotFoundError(AccessError):
     """The bucket or base folder doesn't exist."""
+
+
+class SchemaRegistryAuthenticationError(AccessError):
+    """The schema registry did not accept the credentials, or we its certificate; or a right is missing."""
 
 
 class RecordError(Kafka2ParquetError):
@@ -133,6 +139,10 @@ class KafkaUnavailableError(TransientError):
 
 class StorageUnavailableError(TransientError):
     """The store, or the local staging folder, can't take the file just now."""
+
+
+class SchemaRegistryUnavailableError(TransientError):
+    """The schema registry doesn't answer, or not as it should; the records that need it wait."""
 
 
 class DeliveryError(Kafka2ParquetError):

@@ -1,0 +1,275 @@
+"""ConfluentSchemaRegistry: looks schemas up with Confluent's client, set up by the properties of Kafka Connect."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound
+from kafka2parquet.errors import (
+    ConfigurationError,
+    SchemaRegistryAuthenticationError,
+    SchemaRegistryUnavailableError,
+)
+
+_T = TypeVar("_T")
+
+#: Properties of the same name and kind in Confluent's client for Python.
+_NUMBERS = ("max.retries", "retries.wait.ms", "retries.max.wait.ms")
+_BEARER = {
+    "STATIC_TOKEN": ("bearer.auth.token",),
+    "OAUTHBEARER": (
+        "bearer.auth.issuer.endpoint.url",
+        "bearer.auth.client.id",
+        "bearer.auth.client.secret",
+        "bearer.auth.scope",
+    ),
+}
+_OLD_PREFIX = "schema.registry."
+_DEFAULT_TIMEOUT_MS = 60_000
+#: Codes of the registry in answers with status 404: the subject, the version or the schema is not there.
+_NOT_FOUND = (40401, 40402, 40403)
+#: The registry can't read a schema that it is asked for; it may have been registered under laxer rules.
+_UNPROCESSABLE = 422
+
+
+class ConfluentSchemaRegistry:
+    """A schema registry with Confluent's REST API (Confluent's own, Apicurio, Karapace, Redpanda).
+
+    Schemas are kept for ever: what an id means never changes. Needs `pip install kafka2parquet[registry]`.
+    """
+
+    def __init__(self, properties: Mapping[str, str]) -> None:
+        """Make a client. Nothing is asked yet.
+
+        Args:
+            properties: `schema.registry.url` (several, separated by commas, are tried in turn) and, where they are needed,
+                `basic.auth.*`, `bearer.auth.*`, `schema.registry.ssl.*`, `proxy.host`, `proxy.port`, `max.retries`,
+                `retries.wait.ms`, `retries.max.wait.ms`, `http.connect.timeout.ms` and `http.read.timeout.ms`, as Kafka
+                Connect's AvroConverter has them. Others are not looked at.
+
+        Raises:
+            ConfigurationError: they can't work, or the client isn't installed.
+        """
+        try:
+            from confluent_kafka import schema_registry
+        except ImportError as error:
+            raise ConfigurationError(
+                f"A schema registry needs Confluent's client: pip install 'kafka2parquet[registry]' ({error})."
+            ) from error
+        settings = client_settings(properties)
+        self._url = _without_credentials(settings["url"])
+        self._http = _http_libraries()
+        self._error = schema_registry.error.SchemaRegistryError
+        self._token_error = schema_registry.error.OAuthTokenError
+        try:
+            self._client = schema_registry.SchemaRegistryClient(settings)
+        except (ValueError, TypeError, OSError) as error:
+            raise ConfigurationError(f"The settings of the schema registry can't work: {error}.") from error
+        self._schemas: dict[tuple[int, str], RegisteredSchema] = {}
+        self._referenced: dict[tuple[str, int], RegisteredSchema] = {}
+
+    def schema(self, schema_id: int, subject: str) -> RegisteredSchema:
+        """The schema with that id, with its version in the subject; asks the registry the first time.
+
+        Raises:
+            SchemaNotFound: the registry doesn't have the schema, or one that it refers to.
+            SchemaRegistryUnavailableError: it doesn't answer as it should.
+            SchemaRegistryAuthenticationError: it refuses us.
+            ConfigurationError: what answers is no schema registry.
+        """
+        key = (schema_id, subject)
+        if key not in self._schemas:
+            found = self._ask(f"schema {schema_id}", lambda: self._client.get_schema(schema_id, subject_name=subject))
+            if found is None:
+                raise SchemaNotFound(f"schema id {schema_id} is not in the registry")
+            registered = self._ask(
+                f"the version in {subject}", lambda: self._client.lookup_schema(subject, found, deleted=True)
+            )
+            version = registered.version if registered is not None else None
+            self._schemas[key] = self._made(schema_id, found, version, f"schema id {schema_id}")
+        return self._schemas[key]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _made(self, schema_id: int | None, found: Any, version: int | None, name: str) -> RegisteredSchema:
+        references = tuple((each.name, self._reference(each, name)) for each in found.references or ())
+        return RegisteredSchema(
+            schema_id if schema_id is not None else -1, found.schema_type or "AVRO", found.schema_str, references, version
+        )
+
+    def _reference(self, reference: Any, name: str) -> RegisteredSchema:
+        subject, version = reference.subject, reference.version
+        if (subject, version) not in self._referenced:
+            what = f"version {version} of {subject}"
+            # schemas that were deleted softly are still referred to
+            registered = self._ask(what, lambda: self._client.get_version(subject, version, deleted=True))
+            if registered is None:
+                raise SchemaNotFound(f"{name} refers to {what}, which is not in the registry")
+            self._referenced[subject, version] = self._made(registered.schema_id, registered.schema, version, what)
+        return self._referenced[subject, version]
+
+    def _ask(self, what: str, ask: Callable[[], _T]) -> _T | None:
+        """The answer, or None where the registry says that it has none."""
+        try:
+            return ask()
+        except self._error as error:
+            status = error.http_status_code
+            if (status == 404 and error.error_code in _NOT_FOUND) or status == _UNPROCESSABLE:
+                return None
+            raise self._mapped(status, what, str(error.error_message)) from error
+        except self._token_error as error:
+            if isinstance(error.__context__, tuple(library.TransportError for library in self._http)):
+                raise self._unavailable(what, f"no token could be had: {error.message}") from error
+            raise SchemaRegistryAuthenticationError(
+                f"No token for the schema registry at {self._url} could be had: {error.message}. Check bearer.auth.*."
+            ) from error
+        except tuple(library.HTTPError for library in self._http) as error:
+            if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
+                raise SchemaRegistryAuthenticationError(
+                    f"The certificate of the schema registry at {self._url} is not trusted: {error}. "
+                    "Name its issuer in schema.registry.ssl.truststore.location."
+                ) from error
+            raise self._unavailable(what, f"{type(error).__name__}: {error}") from error
+        except tuple(library.InvalidURL for library in self._http) as error:
+            raise ConfigurationError(f"schema.registry.url={self._url}: {error}.") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:  # an answer, but not that of a registry
+            raise self._unavailable(what, f"an answer that makes no sense ({type(error).__name__}: {error})") from error
+
+    def _mapped(self, status: int, what: str, message: str) -> Exception:
+        if status in (401, 403):
+            return SchemaRegistryAuthenticationError(
+                f"The schema registry at {self._url} refuses us (HTTP {status}, {message}) when asked for {what}. "
+                "Check basic.auth.* or bearer.auth.*."
+            )
+        if status >= 500 or status in (408, 429):
+            return self._unavailable(what, f"HTTP {status}, {message}")
+        return ConfigurationError(
+            f"What answers at schema.registry.url={self._url} is no schema registry: asked for {what}, it says HTTP {status}, "
+            f"{message}. Check the path and the scheme."
+        )
+
+    def _unavailable(self, what: str, why: str) -> SchemaRegistryUnavailableError:
+        return SchemaRegistryUnavailableError(f"The schema registry at {self._url} doesn't answer for {what}: {why}.")
+
+
+def client_settings(properties: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of Confluent's client for Python that stand for the properties of Kafka Connect.
+
+    Raises:
+        ConfigurationError: some can't be had.
+    """
+    urls = [url.strip() for url in properties.get("schema.registry.url", "").split(",") if url.strip()]
+    problems: list[str] = []
+    if not urls:
+        problems.append("schema.registry.url is missing: name the schema registry, such as http://registry:8081.")
+    problems += [f"schema.registry.url has {_without_credentials(url)}, which is no http or https URL." for url in urls
+                 if not url.startswith(("http://", "https://"))]  # fmt: skip
+    settings: dict[str, Any] = {"url": ",".join(urls)}
+    for name in _NUMBERS:
+        if name in properties:
+            settings[name] = _number(name, properties[name], problems)
+    connect, read = (
+        _number(name, properties.get(name, str(_DEFAULT_TIMEOUT_MS)), problems) / 1000
+        for name in ("http.connect.timeout.ms", "http.read.timeout.ms")
+    )
+    settings["timeout"] = (connect, read, read, connect)
+    if properties.get("proxy.host"):
+        settings["proxy"] = f"http://{properties['proxy.host']}:{properties.get('proxy.port', '80')}"
+    _add_basic(properties, settings, problems)
+    _add_bearer(properties, settings, problems)
+    _add_tls(properties, settings, problems)
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _given(properties: Mapping[str, str], name: str) -> str | None:
+    """A property, which had a prefix in older versions."""
+    return properties.get(name) or properties.get(f"{_OLD_PREFIX}{name}") or None
+
+
+def _number(name: str, text: str, problems: list[str]) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        problems.append(f"{name}={text} is no number of 0 or more.")
+    return number
+
+
+def _add_basic(properties: Mapping[str, str], settings: dict[str, Any], problems: list[str]) -> None:
+    source = _given(properties, "basic.auth.credentials.source")
+    credentials = _given(properties, "basic.auth.user.info")
+    if source == "SASL_INHERIT":
+        problems.append(
+            "basic.auth.credentials.source=SASL_INHERIT can't be had. Set USER_INFO and basic.auth.user.info=<name>:<password>."
+        )
+    elif source not in (None, "URL", "USER_INFO"):
+        problems.append(f"basic.auth.credentials.source={source} is unknown. It is URL, USER_INFO or SASL_INHERIT.")
+    elif source == "USER_INFO" and (credentials is None or ":" not in credentials):
+        problems.append("basic.auth.credentials.source is USER_INFO: set basic.auth.user.info=<name>:<password>.")
+    elif credentials is not None and source != "URL":
+        settings["basic.auth.user.info"] = credentials
+
+
+def _add_bearer(properties: Mapping[str, str], settings: dict[str, Any], problems: list[str]) -> None:
+    source = properties.get("bearer.auth.credentials.source")
+    if not source:
+        return
+    if source not in _BEARER:
+        problems.append(f"bearer.auth.credentials.source={source} can't be had. Use {' or '.join(_BEARER)}.")
+        return
+    settings["bearer.auth.credentials.source"] = source
+    problems += [f"bearer.auth.credentials.source is {source}: set {name}." for name in _BEARER[source]
+                 if not properties.get(name) and name != "bearer.auth.scope"]  # fmt: skip
+    for name in (*_BEARER[source], "bearer.auth.logical.cluster"):
+        settings[name] = properties.get(name, "")
+    if properties.get("bearer.auth.identity.pool.id"):
+        settings["bearer.auth.identity.pool.id"] = properties["bearer.auth.identity.pool.id"]
+
+
+def _add_tls(properties: Mapping[str, str], settings: dict[str, Any], problems: list[str]) -> None:
+    for store, setting in (("truststore", "ssl.ca.location"), ("keystore", "ssl.certificate.location")):
+        location = properties.get(f"{_OLD_PREFIX}ssl.{store}.location")
+        if not location:
+            continue
+        guess = "PEM" if re.search(r"\.(pem|crt|cer)$", location, re.IGNORECASE) else "JKS"
+        store_type = properties.get(f"{_OLD_PREFIX}ssl.{store}.type", guess)
+        if store_type.upper() == "PEM":
+            settings[setting] = location
+        else:
+            problems.append(
+                f"schema.registry.ssl.{store}.location={location} is a {store_type} file, which Python can't read. Convert it "
+                f"to PEM (keytool -importkeystore to PKCS12, then openssl pkcs12) and set schema.registry.ssl.{store}.type=PEM."
+            )
+    password = properties.get(f"{_OLD_PREFIX}ssl.key.password")
+    if password and "ssl.certificate.location" in settings:
+        settings["ssl.key.password"] = password
+    if properties.get(f"{_OLD_PREFIX}ssl.endpoint.identification.algorithm", "https") == "":
+        problems.append(
+            "schema.registry.ssl.endpoint.identification.algorithm is empty, but the registry's name is always checked. "
+            "Give the registry a certificate with its name."
+        )
+
+
+def _http_libraries() -> list[Any]:
+    """Those that the client may use: the one of old, and the one that came after it."""
+    return [importlib.import_module(name) for name in ("httpx2", "httpx") if importlib.util.find_spec(name) is not None]
+
+
+def _without_credentials(urls: str) -> str:
+    return re.sub(r"//[^/@,]*@", "//", urls)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -1,0 +1,264 @@
+"""The client of the schema registry: what it asks, and what its failures become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kafka2parquet.converters.confluent_registry import ConfluentSchemaRegistry, client_settings
+from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound
+from kafka2parquet.errors import (
+    ConfigurationError,
+    SchemaRegistryAuthenticationError,
+    SchemaRegistryUnavailableError,
+)
+from tests.stack.server import free_port
+from tests.support.registry_server import RegistryServer
+
+RECORD = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
+
+
+@pytest.fixture
+def server() -> Iterator[RegistryServer]:
+    with RegistryServer() as registry:
+        yield registry
+
+
+def _client(url: str, **properties: str) -> ConfluentSchemaRegistry:
+    given = {name.replace("_", "."): value for name, value in properties.items()}
+    return ConfluentSchemaRegistry({"schema.registry.url": url, "max.retries": "0", **given})
+
+
+def test_schema_has_its_version_in_the_subject(server: RegistryServer) -> None:
+    """Ids are of the registry, versions of the subject."""
+    server.add("t-value", '"string"')
+    schema_id = server.add("t-value", RECORD)
+    found = _client(server.url).schema(schema_id, "t-value")
+    assert (schema_id, "AVRO", 2, ()) == (found.id, found.type, found.version, found.references)
+    assert '"name": "R"' in found.text
+
+
+def test_schema_of_another_subject_has_no_version(server: RegistryServer) -> None:
+    """Records may be copied from one topic to another."""
+    schema_id = server.add("other-value", RECORD)
+    server.add("t-value", '"string"')
+    client = _client(server.url)
+    assert client.schema(schema_id, "t-value").version is None
+    assert client.schema(schema_id, "nothing-value").version is None
+    assert 1 == client.schema(schema_id, "other-value").version
+
+
+def test_schemas_are_asked_for_once(server: RegistryServer) -> None:
+    """What an id means never changes."""
+    schema_id = server.add("t-value", RECORD)
+    client = _client(server.url)
+    assert client.schema(schema_id, "t-value") is client.schema(schema_id, "t-value")
+    assert 2 == len(server.requests)
+    assert server.requests[0] == ("GET", f"/schemas/ids/{schema_id}?subject=t-value")
+
+
+def test_references_are_followed(server: RegistryServer) -> None:
+    """By subject and version, at any depth."""
+    server.add("c", {"type": "enum", "name": "C", "symbols": ["X"]})
+    server.add("b", {"type": "record", "name": "B", "fields": [{"name": "c", "type": "C"}]}, references=[("C", "c", 1)])
+    schema_id = server.add("t-value", RECORD, references=[("B", "b", 1), ("C", "c", 1)])
+    found = _client(server.url).schema(schema_id, "t-value")
+    names = [(name, [inner for inner, _ in reference.references]) for name, reference in found.references]
+    assert [("B", ["C"]), ("C", [])] == names
+    assert isinstance(found.references[0][1], RegisteredSchema)
+
+
+def test_other_types_are_told(server: RegistryServer) -> None:
+    """Converters refuse the schemas that aren't theirs."""
+    schema_id = server.add("t-value", "{}", schema_type="JSON")
+    assert "JSON" == _client(server.url).schema(schema_id, "t-value").type
+
+
+def test_unknown_id_is_not_found(server: RegistryServer) -> None:
+    """That is about the record."""
+    with pytest.raises(SchemaNotFound, match="schema id 77 is not in the registry"):
+        _client(server.url).schema(77, "t-value")
+
+
+def test_unknown_id_is_asked_for_again(server: RegistryServer) -> None:
+    """It may have been registered since."""
+    client = _client(server.url)
+    with pytest.raises(SchemaNotFound):
+        client.schema(1, "t-value")
+    server.add("t-value", RECORD)
+    assert 1 == client.schema(1, "t-value").id
+
+
+def test_unknown_reference_is_not_found(server: RegistryServer) -> None:
+    """The schema can't be read without it."""
+    schema_id = server.add("t-value", RECORD, references=[("B", "b", 3)])
+    with pytest.raises(SchemaNotFound, match="schema id 1 refers to version 3 of b, which is not in the registry"):
+        _client(server.url).schema(schema_id, "t-value")
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 507])
+def test_outage_is_no_answer(server: RegistryServer, status: int) -> None:
+    """The records wait, and are asked for again."""
+    schema_id = server.add("t-value", RECORD)
+    client = _client(server.url)
+    server.broken = [status]
+    with pytest.raises(SchemaRegistryUnavailableError, match=f"HTTP {status}"):
+        client.schema(schema_id, "t-value")
+    assert 1 == client.schema(schema_id, "t-value").version
+
+
+def test_outage_between_schema_and_version_is_no_answer(server: RegistryServer) -> None:
+    """A schema without its version would close files that it shouldn't."""
+    schema_id = server.add("t-value", RECORD)
+    client = _client(server.url, max_retries="1", retries_wait_ms="0")
+    server.broken = [503]
+    assert 1 == client.schema(schema_id, "t-value").version
+
+
+def test_retries_are_those_of_the_settings(server: RegistryServer) -> None:
+    """`max.retries`, as in Kafka Connect."""
+    schema_id = server.add("t-value", RECORD)
+    server.broken = [503] * 3
+    client = _client(server.url, max_retries="3", retries_wait_ms="0")
+    assert 1 == client.schema(schema_id, "t-value").version
+    assert 5 == len(server.requests)
+
+
+def test_nobody_listening_is_no_answer() -> None:
+    """A registry that is started again."""
+    with pytest.raises(SchemaRegistryUnavailableError, match="ConnectError"):
+        _client(f"http://127.0.0.1:{free_port()}").schema(1, "t-value")
+
+
+def test_slow_registry_is_no_answer(server: RegistryServer) -> None:
+    """After `http.read.timeout.ms`."""
+    server.hold.clear()
+    with pytest.raises(SchemaRegistryUnavailableError, match="ReadTimeout"):
+        _client(server.url, http_read_timeout_ms="50").schema(1, "t-value")
+
+
+@pytest.mark.parametrize("garbage", [b"<html>", b"[]", b'{"a": 1', b'"x"'])
+def test_nonsense_is_no_answer(server: RegistryServer, garbage: bytes) -> None:
+    """Such as the page of a gateway."""
+    schema_id = server.add("t-value", RECORD)
+    server.garbage = garbage
+    with pytest.raises(SchemaRegistryUnavailableError):
+        _client(server.url).schema(schema_id, "t-value")
+
+
+def test_several_urls_are_tried_in_turn(server: RegistryServer) -> None:
+    """One is enough."""
+    schema_id = server.add("t-value", RECORD)
+    assert 1 == _client(f"http://127.0.0.1:{free_port()}, {server.url}").schema(schema_id, "t-value").version
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refusal_is_an_access_error(server: RegistryServer, status: int) -> None:
+    """Trying again is pointless."""
+    server.broken = [status]
+    with pytest.raises(SchemaRegistryAuthenticationError, match=f"HTTP {status}"):
+        _client(server.url).schema(1, "t-value")
+
+
+@pytest.mark.parametrize("url", ["/wrong", "/a/b"])
+def test_wrong_path_is_a_configuration_error(server: RegistryServer, url: str) -> None:
+    """All records would be rejected."""
+    with pytest.raises(ConfigurationError, match="is no schema registry"):
+        _client(server.url + url).schema(1, "t-value")
+
+
+def test_credentials_are_sent() -> None:
+    """Both ways to name them, and tokens."""
+    with RegistryServer(credentials="user:secret") as server:
+        schema_id = server.add("t-value", RECORD)
+        with pytest.raises(SchemaRegistryAuthenticationError):
+            _client(server.url).schema(schema_id, "t-value")
+        properties = {"basic_auth_credentials_source": "USER_INFO", "basic_auth_user_info": "user:secret"}
+        assert 1 == _client(server.url, **properties).schema(schema_id, "t-value").version
+        assert 1 == _client(server.url.replace("//", "//user:secret@")).schema(schema_id, "t-value").version
+    with RegistryServer(token="token") as server:
+        schema_id = server.add("t-value", RECORD)
+        properties = {"bearer_auth_credentials_source": "STATIC_TOKEN", "bearer_auth_token": "token"}
+        assert 1 == _client(server.url, **properties).schema(schema_id, "t-value").version
+
+
+def test_token_server_that_is_down_is_no_answer(server: RegistryServer) -> None:
+    """The registry can't be asked until it is back."""
+    client = _client(
+        server.url,
+        bearer_auth_credentials_source="OAUTHBEARER",
+        bearer_auth_issuer_endpoint_url=f"http://127.0.0.1:{free_port()}/token",
+        bearer_auth_client_id="a",
+        bearer_auth_client_secret="b",
+    )
+    with pytest.raises(SchemaRegistryUnavailableError, match="token"):
+        client.schema(1, "t-value")
+
+
+def test_messages_have_no_credentials() -> None:
+    """They end in logs."""
+    with pytest.raises(SchemaRegistryUnavailableError) as caught:
+        _client(f"http://user:secret@127.0.0.1:{free_port()}").schema(1, "t-value")
+    assert "secret" not in str(caught.value)
+
+
+def test_settings_of_the_client() -> None:
+    """Each property arrives under the client's name."""
+    settings = client_settings(
+        {
+            "schema.registry.url": "https://a, https://b",
+            "schema.registry.basic.auth.user.info": "a:b",
+            "schema.registry.ssl.truststore.location": "ca.pem",
+            "schema.registry.ssl.keystore.location": "client.crt",
+            "schema.registry.ssl.key.password": "p",
+            "proxy.host": "proxy",
+            "proxy.port": "8080",
+            "max.retries": "7",
+            "retries.wait.ms": "5",
+            "retries.max.wait.ms": "50",
+            "http.connect.timeout.ms": "1000",
+            "http.read.timeout.ms": "2000",
+        }
+    )
+    assert {
+        "url": "https://a,https://b",
+        "basic.auth.user.info": "a:b",
+        "ssl.ca.location": "ca.pem",
+        "ssl.certificate.location": "client.crt",
+        "ssl.key.password": "p",
+        "proxy": "http://proxy:8080",
+        "max.retries": 7,
+        "retries.wait.ms": 5,
+        "retries.max.wait.ms": 50,
+        "timeout": (1.0, 2.0, 2.0, 1.0),
+    } == settings
+
+
+@pytest.mark.parametrize(
+    ("properties", "problem"),
+    [
+        ({"schema.registry.url": ""}, "schema.registry.url is missing"),
+        ({"schema.registry.url": "ftp://a"}, "no http or https URL"),
+        ({"max.retries": "many"}, "max.retries=many"),
+        ({"basic.auth.credentials.source": "SASL_INHERIT"}, "SASL_INHERIT can't be had"),
+        ({"basic.auth.credentials.source": "FILE"}, "FILE is unknown"),
+        ({"basic.auth.credentials.source": "USER_INFO"}, "set basic.auth.user.info"),
+        ({"bearer.auth.credentials.source": "CUSTOM"}, "CUSTOM can't be had"),
+        ({"bearer.auth.credentials.source": "STATIC_TOKEN"}, "set bearer.auth.token"),
+        ({"schema.registry.ssl.truststore.location": "a.jks"}, "is a JKS file"),
+        ({"schema.registry.ssl.endpoint.identification.algorithm": ""}, "always checked"),
+    ],
+)
+def test_settings_that_cannot_work_are_told(properties: dict[str, Any], problem: str) -> None:
+    """Before anything is asked."""
+    with pytest.raises(ConfigurationError, match=problem):
+        client_settings({"schema.registry.url": "http://a", **properties})
+
+
+def test_missing_certificate_file_is_told(tmp_path: Path) -> None:
+    """When the client is made."""
+    with pytest.raises(ConfigurationError, match="can't work"):
+        _client("https://a", **{"schema.registry.ssl.truststore.location": str(tmp_path / "none.pem")})
