@@ -232,11 +232,13 @@ class Converted:
         rows: the rows of one value schema.
         rejects: the records that are no rows.
         other_rows: where records of several schemas lay in the batch, the rows of each further one.
+        tombstones: offsets (int64) of records whose value turned out to be null, such as a JSON envelope with a null payload.
     """
 
     rows: Rows
     rejects: Sequence[Reject] = ()
     other_rows: Sequence[Rows] = ()
+    tombstones: pa.Array | None = None
 
     @property
     def groups(self) -> Sequence[Rows]:

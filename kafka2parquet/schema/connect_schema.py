@@ -33,6 +33,7 @@ _PRIMITIVES = {
     "string": pa.string(),
     "bytes": pa.binary(),
 }
+#: All types by their names in the envelope.
 TYPES = frozenset((*_PRIMITIVES, "array", "map", "struct"))
 
 
@@ -116,9 +117,14 @@ class ConnectSchema:
         return None
 
     @property
+    def row_schema(self) -> ConnectSchema:
+        """The struct that a row is: the schema itself, or one field called `value` for values that aren't structs."""
+        return self if self.type == "struct" else ConnectSchema("struct", fields=(ConnectField("value", self),))
+
+    @property
     def arrow_schema(self) -> pa.Schema:
-        """The columns of a struct."""
-        return pa.schema([arrow_field(field.name, field.schema) for field in self.fields])
+        """The columns of a row."""
+        return pa.schema([arrow_field(field.name, field.schema) for field in self.row_schema.fields])
 
 
 def arrow_field(name: str, schema: ConnectSchema) -> pa.Field:

@@ -147,6 +147,8 @@ class S3Options:
             "SSECustomerAlgorithm": None if self.customer_key is None else "AES256",
             "SSECustomerKey": self.customer_key,
             "StorageClass": self.storage_class,
+            # Versions of s3fs before 2026 say it by `requester_pays` in few requests.
+            "RequestPayer": "requester" if self.requester_pays else None,
         }
         return {name: value for name, value in arguments.items() if value is not None}
 
