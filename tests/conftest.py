@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from tests.stack.gcs import gcs
 from tests.stack.install import NotInstalledError
 from tests.stack.kafka import kafka
+from tests.stack.registry import registry
 from tests.stack.s3 import s3
 
 _IN_CI = os.environ.get("CI") == "true"
@@ -77,6 +78,20 @@ def own_s3() -> Iterator[Any]:
 def gcs_server() -> Iterator[Any]:
     """An emulator of Google Cloud Storage."""
     with gcs() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry_server() -> Iterator[Any]:
+    """A schema registry."""
+    with registry() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def own_registry() -> Iterator[Any]:
+    """A schema registry for one module to stop."""
+    with registry() as server:
         yield server
 
 

