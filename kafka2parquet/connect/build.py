@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
 import threading
 from collections.abc import Callable, Sequence
@@ -16,10 +17,11 @@ from kafka2parquet.connect.consumer_settings import ConsumerSettings
 from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.storage import make_storage
 from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.consumers.base import Consumer
 from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.context import DeliverySettings
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.events import Hook
 from kafka2parquet.runner import TaskRunner
 from kafka2parquet.schema.learned import LearnedSchema
@@ -66,13 +68,16 @@ class TaskPlan:
     learned: LearnedSchemas
 
     @classmethod
-    def of(cls, config: ConnectConfig, worker: WorkerConfig, *, brokers_needed: bool = True) -> TaskPlan:
+    def of(
+        cls, config: ConnectConfig, worker: WorkerConfig, *, brokers_needed: bool = True, storage: Storage | None = None
+    ) -> TaskPlan:
         """Work out what tasks need. Nothing is connected.
 
         Args:
             config: of the connector.
             worker: brokers, security, defaults.
             brokers_needed: whether it is a problem if no brokers are named.
+            storage: where files go instead of the place that the configuration names.
 
         Raises:
             ConfigurationError: with all problems of connector and worker together.
@@ -90,7 +95,8 @@ class TaskPlan:
         consumer = collect(lambda: worker.consumer_for(complete))
         if brokers_needed and consumer is not None and not consumer.bootstrap_servers:
             problems.append(NO_BROKERS)
-        storage = collect(lambda: make_storage(complete, worker.endpoint_url))
+        if storage is None:
+            storage = collect(lambda: make_storage(complete, worker.endpoint_url))
         learned = LearnedSchemas()
         if complete.text("value.converter"):
             collect(lambda: parts.make_converter(complete, learned.of))
@@ -100,12 +106,20 @@ class TaskPlan:
             raise ConfigurationError(problems)
         return cls(complete, consumer, storage, MemoryBudget(complete.number("kafka2parquet.memory.bytes")), learned)
 
-    def task(self, index: int = 0, hooks: Sequence[Hook] = (), clock: Clock | None = None) -> SinkTask:
-        """Make the task with this index, counted from 0."""
+    def task(
+        self,
+        index: int = 0,
+        hooks: Sequence[Hook] = (),
+        clock: Clock | None = None,
+        *,
+        consumer: Consumer | None = None,
+        executor: concurrent.futures.Executor | None = None,
+    ) -> SinkTask:
+        """Make the task with this index, counted from 0; the arguments are those of `build_task`."""
         config = self.config
         partitioner = parts.make_partitioner(config)
         return SinkTask(
-            consumer=self._consumer(index),
+            consumer=consumer if consumer is not None else self._consumer(index),
             converter=parts.make_converter(config, self.learned.of),
             partitioner=partitioner,
             rotation=parts.make_rotation(config, partitioner),
@@ -123,6 +137,7 @@ class TaskPlan:
             budget=self.budget,
             clock=clock,
             hooks=hooks,
+            executor=executor,
         )
 
     def _consumer(self, index: int) -> KafkaPythonConsumer:
@@ -146,6 +161,9 @@ def build_task(
     shared: TaskPlan | None = None,
     hooks: Sequence[Hook] = (),
     clock: Clock | None = None,
+    consumer: Consumer | None = None,
+    storage: Storage | None = None,
+    executor: concurrent.futures.Executor | None = None,
 ) -> SinkTask:
     """Make one task from a configuration. Nothing is connected before its first step.
 
@@ -156,12 +174,19 @@ def build_task(
         shared: what it shares with the other tasks of the process, `TaskPlan.of(config, worker)`; by default nothing.
         hooks: told of everything that happens.
         clock: for tests.
+        consumer: reads the records instead of one that is made for `worker`, which then needs to name no brokers; the task
+            closes it.
+        storage: where files go instead of the place that the configuration names. Not together with `shared`.
+        executor: where calls to the store run; by default four threads of the task's own.
 
     Raises:
         ConfigurationError: with all problems of connector and worker together.
+        UsageError: a storage is given twice.
     """
-    plan = shared if shared is not None else TaskPlan.of(config, worker)
-    return plan.task(task_index, hooks, clock)
+    if shared is not None and storage is not None:
+        raise UsageError("build_task() with `shared` and `storage`: give the storage to TaskPlan.of.")
+    plan = shared if shared is not None else TaskPlan.of(config, worker, brokers_needed=consumer is None, storage=storage)
+    return plan.task(task_index, hooks, clock, consumer=consumer, executor=executor)
 
 
 def build_runner(
