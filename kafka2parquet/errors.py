@@ -12,6 +12,8 @@
     │   └── SchemaRegistryAuthenticationError
     ├── RecordError                 look at a record
     │   ├── RejectedRecordError
+    │   ├── DeadLetterRefusedError
+    │   ├── TooManyRejectsError
     │   └── CorruptRecordBatchError
     ├── TransientError              wait; nothing is lost, the library retries by itself
     │   ├── KafkaUnavailableError
@@ -115,6 +117,14 @@ class RejectedRecordError(RecordError):
             partition=partition,
             offset=offset,
         )
+
+
+class DeadLetterRefusedError(RecordError):
+    """Kafka does not take a rejected record into the dead-letter topic, because it is too large for instance."""
+
+
+class TooManyRejectsError(RecordError):
+    """More than the set share of a topic-partition's records is rejected; the offset is that of the last one."""
 
 
 class CorruptRecordBatchError(RecordError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,10 +9,11 @@ from typing import Any
 import kafka.errors
 from kafka import KafkaConsumer
 
+from kafka2parquet.consumers.bootstrap import BootstrapLog
 from kafka2parquet.consumers.join import mend_join
 from kafka2parquet.consumers.kafka_errors import translate
 from kafka2parquet.consumers.record_batches import ColumnarPartitionRecords
-from kafka2parquet.errors import Kafka2ParquetError, KafkaAuthenticationError, KafkaUnavailableError
+from kafka2parquet.errors import Kafka2ParquetError, KafkaUnavailableError
 
 _BOOTSTRAP_ATTEMPT_MS = 5000
 
@@ -39,21 +38,6 @@ FIXED: Mapping[str, Any] = {
     "bootstrap_timeout_ms": _BOOTSTRAP_ATTEMPT_MS,
 }
 
-_AUTHENTICATION = re.compile(r"AuthenticationFailed|Invalid username or password|UnsupportedSaslMechanism")
-_TLS = re.compile(r"CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|SSLError|certificate|SSL handshake", re.IGNORECASE)
-
-
-class _LastErrors(logging.Handler):
-    """Remembers what kafka-python logs while it connects: it raises a bare timeout."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING:
-            self.lines.append(record.getMessage())
-
 
 def connect(
     bootstrap_servers: str | Sequence[str],
@@ -73,50 +57,28 @@ def connect(
     """
     configuration = {**DEFAULTS, **settings, **FIXED, "bootstrap_servers": bootstrap_servers, "group_id": group_id}
     deadline = time.monotonic() + timeout_s
-    seen = _LastErrors()
-    logger = logging.getLogger("kafka")
-    logger.addHandler(seen)
-    try:
+    with BootstrapLog(bootstrap_servers) as log:
         while not stopping():
             try:
                 consumer = KafkaConsumer(**configuration)
                 break
             except kafka.errors.KafkaTimeoutError as error:
-                reason = _reason(seen.lines)
-                if _AUTHENTICATION.search(reason) or _TLS.search(reason):
-                    raise KafkaAuthenticationError(
-                        f"Kafka at {_names(bootstrap_servers)} did not let us in: {reason}. Check security.protocol, the"
-                        " user name and password, and the certificates."
-                    ) from error
+                if (refusal := log.refusal()) is not None:
+                    raise refusal from error
                 if time.monotonic() >= deadline:
                     raise KafkaUnavailableError(
-                        f"No Kafka broker has answered at {_names(bootstrap_servers)} within {timeout_s:.0f} s"
-                        f"{': ' + reason if reason else ''}. Check bootstrap.servers, and that the security protocol is the"
-                        " listener's."
+                        f"No Kafka broker has answered at {log.servers} within {timeout_s:.0f} s"
+                        f"{': ' + log.reason if log.reason else ''}. Check bootstrap.servers, and that the security protocol is"
+                        " the listener's."
                     ) from error
             except (kafka.errors.KafkaError, OSError, ValueError, AssertionError) as error:
-                raise (translate(error, "connecting") or _unavailable(error, bootstrap_servers)) from error
+                raise (translate(error, "connecting") or _unavailable(error, log.servers)) from error
         else:
             return None
-    finally:
-        logger.removeHandler(seen)
     mend_join(consumer)
     consumer._fetcher.PartitionRecords = ColumnarPartitionRecords
     return consumer
 
 
-def _unavailable(error: Exception, bootstrap_servers: str | Sequence[str]) -> Kafka2ParquetError:
-    return KafkaUnavailableError(f"Kafka at {_names(bootstrap_servers)} can't be reached: {error}.")
-
-
-def _reason(lines: Sequence[str]) -> str:
-    """The line that tells most."""
-    for pattern in (_AUTHENTICATION, _TLS):
-        telling = [line for line in lines if pattern.search(line)]
-        if telling:
-            return telling[-1]
-    return lines[-1] if lines else ""
-
-
-def _names(bootstrap_servers: str | Sequence[str]) -> str:
-    return bootstrap_servers if isinstance(bootstrap_servers, str) else ",".join(bootstrap_servers)
+def _unavailable(error: Exception, servers: str) -> Kafka2ParquetError:
+    return KafkaUnavailableError(f"Kafka at {servers} can't be reached: {error}.")

@@ -44,12 +44,13 @@ _AUTHORIZATION = tuple(
 )
 
 
-def translate(error: Exception, what: str) -> Kafka2ParquetError | None:
+def translate(error: Exception, what: str, rights: str = "READ on the topics and on the group") -> Kafka2ParquetError | None:
     """Our error for one of kafka-python's; None for one that passes by itself, when the same is tried again.
 
     Args:
         error: what was raised.
         what: what was being done, for the message.
+        rights: which rights that takes.
     """
     if isinstance(error, Kafka2ParquetError):
         return error
@@ -62,9 +63,7 @@ def translate(error: Exception, what: str) -> Kafka2ParquetError | None:
     if isinstance(error, _AUTHENTICATION):
         return KafkaAuthenticationError(f"While {what}, Kafka did not accept the credentials: {error}.")
     if isinstance(error, _AUTHORIZATION):
-        return KafkaAuthorizationError(
-            f"While {what}, Kafka refused it: {error}. The principal needs READ on the topics and on the group."
-        )
+        return KafkaAuthorizationError(f"While {what}, Kafka refused it: {error}. The principal needs {rights}.")
     if isinstance(error, kafka_errors.KafkaConfigurationError):
         return ConfigurationError(f"kafka-python does not accept the settings: {error}")
     if isinstance(error, kafka_errors.KafkaError) and not error.retriable:

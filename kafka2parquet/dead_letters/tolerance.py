@@ -1,0 +1,68 @@
+"""Tolerance: which rejects are left out, and which end the task (Kafka Connect's `errors.tolerance`)."""
+
+from __future__ import annotations
+
+import attrs
+
+from kafka2parquet.dead_letters.report import ConnectStage
+from kafka2parquet.errors import RejectedRecordError
+from kafka2parquet.records import Reject, Stage
+
+#: What Connect itself does with a record, before the sink has it.
+_BEFORE_THE_SINK = frozenset(
+    {
+        ConnectStage.KEY_CONVERTER,
+        ConnectStage.VALUE_CONVERTER,
+        ConnectStage.HEADER_CONVERTER,
+        ConnectStage.TRANSFORMATION,
+    }
+)
+_REPORTERS = "errors.deadletterqueue.topic.name, errors.log.enable=true or kafka2parquet.quarantine=true"
+
+
+@attrs.frozen
+class Tolerance:
+    """The rule of `RetryWithToleranceOperator` and, for the sink's own stages, of `WorkerErrantRecordReporter`.
+
+    Attributes:
+        everything: `errors.tolerance=all`; otherwise no reject is tolerated.
+        has_reporter: whether rejects are kept or told somewhere: dead letters, quarantine, log. Without, Connect gives the
+            sink no way to leave a record out.
+    """
+
+    everything: bool
+    has_reporter: bool = False
+
+    def tolerates(self, stage: Stage) -> bool:
+        """Whether a record that fails at this stage is left out; if not, it ends the task."""
+        return self.everything and (self.has_reporter or self.tolerates_in_connect(ConnectStage.of(stage)))
+
+    def tolerates_in_connect(self, stage: ConnectStage, *, retriable: bool = False) -> bool:
+        """Whether Connect leaves out a record whose exception nobody reports.
+
+        Args:
+            stage: where it was raised.
+            retriable: whether it is a `RetriableException`, of which the attempts are used up.
+        """
+        return self.everything and (retriable or stage in _BEFORE_THE_SINK)
+
+    def failure(self, reject: Reject) -> RejectedRecordError:
+        """The error that ends the task at a reject that is not tolerated. Begins its advice with Connect's words."""
+        if self.everything:
+            advice = (
+                f"Unhandled exception in error handler: errors.tolerance=all covers the stage {reject.stage.value} only where"
+                f" such records are kept or told. Set {_REPORTERS}."
+            )
+        else:
+            advice = (
+                "Tolerance exceeded in error handler: errors.tolerance=none. Mend the settings or the producer, or leave such"
+                " records out (errors.tolerance=all; null values: behavior.on.null.values=ignore)."
+            )
+        return RejectedRecordError(
+            topic=reject.topic_partition.topic,
+            partition=reject.topic_partition.partition,
+            offset=reject.offset,
+            stage=reject.stage.value,
+            reason=reject.reason,
+            advice=f"{advice} Nothing is committed past it.",
+        )
