@@ -49,6 +49,19 @@ class Storage(Protocol):
         A failed attempt leaves nothing behind: no part of a file, no unfinished multipart upload.
         """
 
+    def create(self, key: str, content: bytes) -> bool:
+        """Make a small object of ours, such as a schema; False, and nothing changed, where something stands at `key`.
+
+        Whole or not at all, like `publish`. After a lost answer the next attempt says False: read what stands there.
+        """
+
+    def read(self, key: str) -> bytes | None:
+        """The small object at `key`, as it is now (no cache); None if there is none.
+
+        Raises:
+            ConfigurationError: it has more than 16 MiB, which nothing small of ours has.
+        """
+
     def read_metadata(self, key: str) -> Mapping[str, str] | None:
         """Key-value metadata of the Parquet footer of the object at `key`; None if there is no object.
 

@@ -19,6 +19,7 @@ from kafka2parquet.storage.store import Store
 
 _S3_SCHEMES = ("s3", "s3a")
 _GCS_SCHEMES = ("gs", "gcs")
+_MOST_SMALL_BYTES = 16 << 20
 
 
 class FsspecStorage:
@@ -70,6 +71,19 @@ class FsspecStorage:
         if metadata is None:
             raise StorageUnavailableError(f"{self._url}/{key}: an object stood here and is gone again; trying once more.")
         return AlreadyExists(metadata or None)
+
+    def create(self, key: str, content: bytes) -> bool:
+        """See `Storage.create`. One request."""
+        return self._store.create(key, content)
+
+    def read(self, key: str) -> bytes | None:
+        """See `Storage.read`. One request."""
+        content = self._store.read_tail(key, _MOST_SMALL_BYTES + 1)
+        if content is not None and len(content) > _MOST_SMALL_BYTES:
+            raise ConfigurationError(
+                f"{self._url}/{key} has more than {_MOST_SMALL_BYTES} bytes: this library didn't write it. Move it away."
+            )
+        return content
 
     def read_metadata(self, key: str) -> Mapping[str, str] | None:
         """See `Storage.read_metadata`. One request, two for a footer of more than 64 KiB."""

@@ -34,9 +34,8 @@ from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, O
 from kafka2parquet.storage.gcs_credentials import find_credentials
 from kafka2parquet.storage.gcs_errors import map_gcs_error
 from kafka2parquet.storage.options import GcsOptions
-from kafka2parquet.storage.staged_content import base64_md5, pieces, read_part, size_of
+from kafka2parquet.storage.staged_content import base64_md5, content_type, pieces, read_part, size_of
 
-_CONTENT_TYPE = "application/vnd.apache.parquet"
 _CREATE = "storage.objects.create"
 _LIST = "storage.objects.list"
 _BOUNDARY = "kafka2parquet-5f0c8d1be6a74c0f"
@@ -90,7 +89,7 @@ class GcsStore:
 
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`. One request for a file of at most one part; else one for each part and one more."""
-        resource = {"name": self._root + key, "contentType": _CONTENT_TYPE, "md5Hash": base64_md5(content)}
+        resource = {"name": self._root + key, "contentType": content_type(key), "md5Hash": base64_md5(content)}
         if self._options.storage_class is not None:
             resource["storageClass"] = self._options.storage_class
         try:
@@ -105,7 +104,7 @@ class GcsStore:
     def _create_at_once(self, key: str, resource: Mapping[str, str], content: Path | bytes) -> None:
         body = _Body()
         body.write(f"--{_BOUNDARY}\r\nContent-Type: application/json\r\n\r\n{json.dumps(resource)}\r\n".encode())
-        body.write(f"--{_BOUNDARY}\r\nContent-Type: {_CONTENT_TYPE}\r\n\r\n".encode())
+        body.write(f"--{_BOUNDARY}\r\nContent-Type: {resource['contentType']}\r\n\r\n".encode())
         body.writelines(pieces(content))
         body.write(f"\r\n--{_BOUNDARY}--".encode())
         self._call(
@@ -130,7 +129,7 @@ class GcsStore:
             uploadType="resumable",
             name=resource["name"],
             ifGenerationMatch="0",
-            headers={"X-Upload-Content-Type": _CONTENT_TYPE},
+            headers={"X-Upload-Content-Type": resource["contentType"]},
             json=resource,
         )
         session = headers["Location"]

@@ -30,9 +30,8 @@ from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, O
 from kafka2parquet.storage.options import S3Options
 from kafka2parquet.storage.s3_errors import EXPIRED_CODES, NoSuchUploadError, client_error, error_code, map_s3_error
 from kafka2parquet.storage.s3_role import CREDENTIAL_ARGUMENTS, role_session
-from kafka2parquet.storage.staged_content import base64_md5, read_part, size_of
+from kafka2parquet.storage.staged_content import base64_md5, content_type, read_part, size_of
 
-_CONTENT_TYPE = "application/vnd.apache.parquet"
 _MOST_PARTS = 10_000
 
 _RIGHTS = {
@@ -83,13 +82,13 @@ class S3Store:
             if size > self._options.part_size_bytes or in_parts:
                 self._create_in_parts(key, content, size)
             else:
-                self._send("put_object", key, read_part(content, 0, size), ContentType=_CONTENT_TYPE, IfNoneMatch="*")
+                self._send("put_object", key, read_part(content, 0, size), ContentType=content_type(key), IfNoneMatch="*")
         except ObjectExistsError:
             return False
         return True
 
     def _create_in_parts(self, key: str, content: Path | bytes, size: int) -> None:
-        upload = self._call("create_multipart_upload", key, ContentType=_CONTENT_TYPE)["UploadId"]
+        upload = self._call("create_multipart_upload", key, ContentType=content_type(key))["UploadId"]
         try:
             part_size = max(self._options.part_size_bytes, math.ceil(size / _MOST_PARTS))
             parts = []

@@ -10,6 +10,11 @@ from pathlib import Path
 from kafka2parquet.storage.local import map_error
 
 
+def content_type(key: str) -> str:
+    """What an object is, for people and tools that look at the bucket; data files are Parquet."""
+    return "application/json" if key.endswith(".json") else "application/vnd.apache.parquet"
+
+
 def size_of(content: Path | bytes) -> int:
     """Length in bytes."""
     if isinstance(content, bytes):

@@ -15,7 +15,7 @@ from kafka2parquet.errors import StorageUnavailableError, UsageError
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 
-Operation = Literal["publish", "read_metadata", "tag", "list", "probe"]
+Operation = Literal["publish", "create", "read", "read_metadata", "tag", "list", "probe"]
 
 
 @attrs.frozen(eq=False)
@@ -124,6 +124,22 @@ class MemoryStorage:
                 self.published.append(key)
         self._meet("publish", key, after_effect=True)
         return Published() if existing is None else AlreadyExists(existing.metadata or None)
+
+    def create(self, key: str, content: bytes) -> bool:
+        """See `Storage.create`."""
+        self._meet("create", key, after_effect=False)
+        with self._lock:
+            created = key not in self.objects
+            if created:
+                self.objects[key] = StoredObject(content)
+        self._meet("create", key, after_effect=True)
+        return created
+
+    def read(self, key: str) -> bytes | None:
+        """See `Storage.read`."""
+        self._meet("read", key, after_effect=False)
+        stored = self.objects.get(key)
+        return None if stored is None else stored.content
 
     def read_metadata(self, key: str) -> Mapping[str, str] | None:
         """See `Storage.read_metadata`."""

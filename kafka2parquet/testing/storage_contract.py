@@ -141,6 +141,53 @@ class StorageContract:
 
         assert metadata == storage.read_metadata(_KEY)
 
+    def test_creates_a_small_object_once(self, storage: Storage, read_object: ReadObject) -> None:
+        """The second one for a key changes nothing, and its writer is told so."""
+        content = '{"zwölf": 12}'.encode()
+
+        assert (True, False) == (storage.create("t/small-1.json", content), storage.create("t/small-1.json", b"other"))
+        assert (content, content) == (read_object("t/small-1.json"), storage.read("t/small-1.json"))
+
+    def test_creates_a_small_object_only_where_no_file_stands(self, storage: Storage, read_object: ReadObject) -> None:
+        """Small objects and files share the keys."""
+        file = staged_parquet({"who": "first"})
+        storage.publish(_KEY, file)
+
+        assert storage.create(_KEY, b"other") is False
+        assert file.content == read_object(_KEY) == storage.read(_KEY)
+
+    def test_one_of_many_racing_creators_wins(self, storage: Storage) -> None:
+        """All others are told that something stands there, and read what the winner wrote."""
+        contents = [f"writer {number}".encode() * 100 for number in range(8)]
+        start = threading.Barrier(len(contents))
+
+        def create(content: bytes) -> bool:
+            start.wait()
+            while True:  # a store may ask a loser to try again
+                try:
+                    return storage.create("t/raced.json", content)
+                except StorageUnavailableError:
+                    continue
+
+        with ThreadPoolExecutor(len(contents)) as pool:
+            outcomes = list(pool.map(create, contents))
+
+        assert 1 == outcomes.count(True)
+        assert contents[outcomes.index(True)] == storage.read("t/raced.json")
+
+    def test_reads_nothing_where_no_object_is(self, storage: Storage) -> None:
+        """None says that there is no object; one without bytes is another thing."""
+        storage.create("t/empty.json", b"")
+
+        assert (None, b"") == (storage.read("t/nothing.json"), storage.read("t/empty.json"))
+
+    def test_reads_what_was_created_just_now(self, storage: Storage) -> None:
+        """Nothing comes from a cache, not even that there was no object."""
+        before = storage.read("t/new.json")
+        storage.create("t/new.json", b"{}")
+
+        assert (None, b"{}") == (before, storage.read("t/new.json"))
+
     def test_has_no_metadata_where_no_object_is(self, storage: Storage) -> None:
         """None says that there is no object."""
         assert storage.read_metadata("nothing/here.parquet") is None

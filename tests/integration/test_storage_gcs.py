@@ -85,6 +85,19 @@ def test_a_small_file_is_one_conditional_request(proxy: HttpProxy, bucket: str) 
     ]
 
 
+def test_a_small_object_is_one_conditional_request_and_one_to_read_it(proxy: HttpProxy, bucket: str) -> None:
+    """And it says that it is JSON."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
+    storage.create("a/schema-1.json", b"{}")
+    storage.read("a/schema-1.json")
+
+    assert [("POST", "uploadType=multipart&ifGenerationMatch=0"), ("GET", "alt=media")] == [
+        (r.method, r.query) for r in proxy.requests
+    ]
+    about = json.loads(read(proxy.url, bucket, "a/schema-1.json", "json"))
+    assert "application/json" == about["contentType"]
+
+
 def test_the_footer_is_read_with_one_request(proxy: HttpProxy, bucket: str) -> None:
     """The tail of the object, without asking for its size first."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))

@@ -112,6 +112,18 @@ def test_a_small_file_is_one_conditional_put(proxy: HttpProxy, s3_server: Any, b
     assert "content-md5" in proxy.requests[0].headers
 
 
+def test_a_small_object_is_one_conditional_put_and_one_get(proxy: HttpProxy, s3_server: Any, bucket: str, client: Any) -> None:
+    """And it says that it is JSON."""
+    storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
+    storage.create("a/schema-1.json", b"{}")
+    storage.read("a/schema-1.json")
+
+    assert [("PUT", f"/{bucket}/a/schema-1.json", "*"), ("GET", f"/{bucket}/a/schema-1.json", None)] == [
+        (r.method, r.path, r.headers.get("if-none-match")) for r in proxy.requests
+    ]
+    assert "application/json" == client.head_object(Bucket=bucket, Key="a/schema-1.json")["ContentType"]
+
+
 def test_the_footer_is_read_with_one_request(proxy: HttpProxy, s3_server: Any, bucket: str) -> None:
     """The tail of the object, without asking for its size first."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
