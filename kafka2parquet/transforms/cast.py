@@ -1,0 +1,99 @@
+"""Cast: other types for fields."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.transforms.base import TableTransform
+from kafka2parquet.transforms.paths import change_column, checked_paths, resolve
+from kafka2parquet.transforms.properties import TransformProperties
+
+#: Kafka Connect's names of types, and ours for what it lacks.
+TYPES: Mapping[str, pa.DataType] = {
+    "int8": pa.int8(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "boolean": pa.bool_(),
+    "string": pa.string(),
+    "bytes": pa.binary(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"),
+}
+_DECIMAL = re.compile(r"decimal\((\d{1,2}); ?(\d{1,2})\)")
+
+
+class Cast(TableTransform):
+    """Gives fields other types. A row whose value can't be cast without loss is a reject, never a silent null.
+
+    Text is read as numbers, `true` and `false`, ISO dates and times. Fields that rows lack don't matter.
+    """
+
+    def __init__(self, types: Mapping[str, str | pa.DataType]) -> None:
+        """Choose the types.
+
+        Args:
+            types: dotted paths of fields to types of Arrow, or to names: `int8`, `int16`, `int32`, `int64`, `float32`,
+                `float64`, `boolean`, `string`, `bytes`, `date`, `timestamp` (UTC), `decimal(10;2)` (digits, and those behind
+                the point).
+
+        Raises:
+            ConfigurationError: no field, or an unknown type.
+        """
+        checked_paths(tuple(types), "Cast")
+        self._types = {path: _type(type_) for path, type_ in types.items()}
+
+    @classmethod
+    def from_config(cls, properties: Mapping[str, str]) -> Cast:
+        """Property: `spec`, as `field:type` between commas."""
+        return cls(TransformProperties(properties, "Cast", "spec").pairs("spec"))
+
+    @property
+    def fingerprint(self) -> str:
+        """Names fields and types."""
+        return f"cast-{sorted((path, str(type_)) for path, type_ in self._types.items())}"
+
+    def transform(self, table: pa.Table) -> pa.Table:
+        """The table with the new types.
+
+        Raises:
+            ValueError: a value can't be cast.
+            UsageError: no value of the type can.
+        """
+        for path, type_ in self._types.items():
+            parts = resolve(table.schema, path)
+            if parts is not None:
+                table = change_column(table, parts, functools.partial(_cast, path, type_))
+        return table
+
+
+def _type(given: str | pa.DataType) -> pa.DataType:
+    if isinstance(given, pa.DataType):
+        return given
+    decimal = _DECIMAL.fullmatch(given)
+    if decimal is not None and 1 <= int(decimal[1]) <= 38 and int(decimal[2]) <= int(decimal[1]):
+        return pa.decimal128(int(decimal[1]), int(decimal[2]))
+    if given not in TYPES:
+        raise ConfigurationError(f"Cast: {given!r} is no type; it knows {', '.join(TYPES)} and decimal(10;2).")
+    return TYPES[given]
+
+
+def _cast(path: str, type_: pa.DataType, field: pa.Field, values: pa.Array) -> tuple[pa.Field, pa.Array]:
+    if field.type.equals(type_):
+        return field, values
+    try:
+        if pa.types.is_decimal(type_) and pa.types.is_integer(field.type):
+            # Arrow looks at the integer's type, and asks for room for all of its values
+            values = values.cast(pa.decimal128(38, type_.scale))
+        return field.with_type(type_), values.cast(type_)
+    except NotImplementedError as error:
+        raise UsageError(f"Cast: {path} is {field.type}, which can't become {type_}.") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -1,0 +1,95 @@
+"""TransformChain: several transforms, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.errors import Kafka2ParquetError, UsageError
+from kafka2parquet.records import Reject, Rows
+from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.schema.from_arrow import connect_schema
+from kafka2parquet.transforms.base import Transform, Transformed
+
+#: Schemas that are remembered.
+_MAX_REMEMBERED = 1000
+
+
+class TransformChain(Transform):
+    """Applies transforms in their order, and says for rows with a schema what that is afterwards."""
+
+    def __init__(self, transforms: Sequence[Transform]) -> None:
+        """Take the transforms; there may be none."""
+        self._transforms = tuple(transforms)
+        self._schemas: dict[tuple[int, pa.Schema], tuple[ConnectSchema, ConnectSchema]] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """Names all settings; empty where there are no transforms."""
+        return "+".join(transform.fingerprint for transform in self._transforms)
+
+    def apply(self, rows: Rows) -> Transformed:
+        """Apply all transforms to rows of one schema. Tombstones, which have no columns, pass as they are.
+
+        Raises:
+            UsageError: a transform failed otherwise than by refusing rows, or returned what it was not given.
+        """
+        if rows.tombstones:
+            return Transformed(rows)
+        before = rows.table.schema
+        rejects: list[Reject] = []
+        for transform in self._transforms:
+            if not len(rows):
+                break
+            transformed = _applied(transform, rows)
+            rejects += transformed.rejects
+            rows = transformed.rows
+        if len(rows) and rows.value_schema is not None and not rows.table.schema.equals(before):
+            rows = _with_schema(rows, self._schema_after(rows.table.schema, rows.value_schema))
+        return Transformed(rows, rejects)
+
+    def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
+        """The schema of columns that were of the schema `before`; the same object for the same ones."""
+        place = (id(before), columns)
+        if place not in self._schemas:
+            if len(self._schemas) >= _MAX_REMEMBERED:
+                self._schemas.clear()
+            # `before` is kept too, so that no other schema gets its id
+            self._schemas[place] = (before, connect_schema(columns, before))
+        return self._schemas[place][1]
+
+
+def _applied(transform: Transform, rows: Rows) -> Transformed:
+    where = f"{type(transform).__name__} at {rows.batch.topic_partition}, offsets {rows.offsets[0]} to {rows.offsets[-1]}"
+    try:
+        transformed = transform.apply(rows)
+    except (Kafka2ParquetError, MemoryError):
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"The transform {where} failed: {type(error).__name__}: {error}. Nothing is lost: mend it and start again. Where it"
+            " can't transform a row it has to raise ValueError."
+        ) from error
+    after = transformed.rows
+    if after.table.num_rows != len(after) or len(after.timestamps_ms) != len(after):
+        raise UsageError(f"The transform {where} returned {after.table.num_rows} rows with {len(after)} offsets.")
+    if after.offsets is not rows.offsets and len(after):
+        places = pc.index_in(after.offsets, rows.offsets)
+        if places.null_count or not np.all(np.diff(places.to_numpy()) > 0):
+            raise UsageError(f"The transform {where} returned offsets that it was not given, or in another order.")
+    return transformed
+
+
+def _with_schema(rows: Rows, schema: ConnectSchema) -> Rows:
+    """The rows with the schema of their columns, which are brought to the types that it has."""
+    table = rows.table
+    if not table.schema.equals(schema.arrow_schema):
+        try:
+            table = table.cast(schema.arrow_schema)
+        except (ValueError, NotImplementedError) as error:
+            raise UsageError(f"The transforms make columns ({table.schema}) that can't be written: {error}.") from error
+    return attrs.evolve(rows, table=table, value_schema=schema)

@@ -1,0 +1,99 @@
+"""Columns at dotted paths, inside structs too. A column whose own name has the dots goes first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import pyarrow as pa
+
+from kafka2parquet.errors import ConfigurationError, UsageError
+
+Parts = tuple[str, ...]
+#: From a field and its values to others, or to None to leave it out.
+Change = Callable[[pa.Field, pa.Array], tuple[pa.Field, pa.Array] | None]
+
+
+def checked_paths(paths: Sequence[str], who: str) -> tuple[str, ...]:
+    """The paths, if there are any and all of them have names.
+
+    Raises:
+        ConfigurationError: there are none, or one has an empty part.
+    """
+    if isinstance(paths, str) or not paths:
+        raise ConfigurationError(f"{who}: fields has to be a list with at least one field.")
+    for path in paths:
+        if not all(part.strip() for part in path.split(".")):
+            raise ConfigurationError(f"{who}: {path!r} names no field; a part of it is empty.")
+    return tuple(paths)
+
+
+def resolve(fields: pa.Schema | pa.StructType, path: str) -> Parts | None:
+    """The names on the way to the field at `path`; None where there is none."""
+    if fields.get_field_index(path) >= 0:
+        return (path,)
+    for end in (place for place, letter in enumerate(path) if letter == "."):
+        index = fields.get_field_index(path[:end])
+        if index >= 0 and pa.types.is_struct(fields.field(index).type):
+            rest = resolve(fields.field(index).type, path[end + 1 :])
+            if rest is not None:
+                return (path[:end], *rest)
+    return None
+
+
+def resolve_all(schema: pa.Schema, paths: Iterable[str]) -> Iterator[Parts]:
+    """The names on the way to each field that is there."""
+    return (parts for parts in (resolve(schema, path) for path in paths) if parts is not None)
+
+
+def change_column(table: pa.Table, parts: Parts, change: Change) -> pa.Table:
+    """The table with another column in the place of the one at `parts`, or without it.
+
+    Values inside a struct that is null are given as nulls. A struct that loses its last field is left out too.
+    """
+    index = table.schema.get_field_index(parts[0])
+    field = table.schema.field(index)
+    chunks = table.column(index).chunks or [pa.array([], field.type)]
+    changed = [_changed(field, chunk, parts[1:], change) for chunk in chunks]
+    columns = [column for column in changed if column is not None]
+    if not columns:
+        return table.remove_column(index)
+    new_field = columns[0][0]
+    return table.set_column(index, new_field, pa.chunked_array([values for _, values in columns], new_field.type))
+
+
+def _changed(field: pa.Field, array: pa.Array, parts: Parts, change: Change) -> tuple[pa.Field, pa.Array] | None:
+    if not parts:
+        return change(field, array)
+    fields = list(array.type)
+    children = [array.field(index) for index in range(len(fields))]
+    index = array.type.get_field_index(parts[0])
+    keeps_values = not fields[index].nullable and pa.types.is_nested(fields[index].type)
+    child = _changed(fields[index], children[index] if keeps_values else array.flatten()[index], parts[1:], change)
+    if child is None:
+        del fields[index], children[index]
+    else:
+        fields[index], children[index] = child[0], child[1] if child[0].nullable else _without_nulls(child[1])
+    return (field.with_type(pa.struct(fields)), struct_array(array, children, fields)) if fields else None
+
+
+def _without_nulls(array: pa.Array) -> pa.Array:
+    """Anything in the place of nulls: a required field has none, not even where its struct is null."""
+    if not array.null_count or pa.types.is_nested(array.type):
+        return array
+    return pa.Array.from_buffers(array.type, len(array), [None, *array.buffers()[1:]], offset=array.offset)
+
+
+def struct_array(like: pa.StructArray, children: Sequence[pa.Array], fields: Sequence[pa.Field]) -> pa.StructArray:
+    """A struct array with other children, and nulls where `like` has them."""
+    return pa.StructArray.from_arrays(children, fields=fields, mask=like.is_null() if like.null_count else None)
+
+
+def refuse_repeated(names: Sequence[str], who: str) -> None:
+    """Raise where two columns would have one name.
+
+    Raises:
+        UsageError: which.
+    """
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if repeated:
+        raise UsageError(f"{who} would make two columns called {' and '.join(repeated)}. Drop or rename one of them first.")

@@ -1,0 +1,76 @@
+"""The properties of a transform in a Kafka Connect configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kafka2parquet.errors import ConfigurationError
+
+
+class TransformProperties:
+    """Texts by name, of which all names are known."""
+
+    def __init__(self, given: Mapping[str, str], who: str, *known: str) -> None:
+        """Take the properties.
+
+        Args:
+            given: without their prefix.
+            who: the transform, for messages.
+            known: all names that it has.
+
+        Raises:
+            ConfigurationError: a name that isn't known.
+        """
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ConfigurationError([f"{name} is no property of {who}, which has {', '.join(known)}." for name in unknown])
+        self._given = given
+        self._who = who
+
+    def text(self, name: str) -> str | None:
+        """The value; None where it isn't set."""
+        return self._given.get(name)
+
+    def required(self, name: str) -> str:
+        """The value.
+
+        Raises:
+            ConfigurationError: it isn't set.
+        """
+        text = self._given.get(name)
+        if not text:
+            raise ConfigurationError(f"{self._who} needs {name}.")
+        return text
+
+    def items(self, name: str) -> list[str]:
+        """The values between commas, at least one.
+
+        Raises:
+            ConfigurationError: it isn't set.
+        """
+        return [item.strip() for item in self.required(name).split(",") if item.strip()]
+
+    def pairs(self, name: str) -> dict[str, str]:
+        """The values of the form `left:right` between commas.
+
+        Raises:
+            ConfigurationError: it isn't set, or a value has another form.
+        """
+        pairs = {}
+        for item in self.items(name):
+            left, colon, right = (part.strip() for part in item.partition(":"))
+            if not (left and colon and right):
+                raise ConfigurationError(f"{name}: {item!r} hasn't the form left:right.")
+            pairs[left] = right
+        return pairs
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """`true` or `false`.
+
+        Raises:
+            ConfigurationError: it is neither.
+        """
+        text = self._given.get(name, str(default)).lower()
+        if text not in ("true", "false"):
+            raise ConfigurationError(f"{name}: {text!r} is neither true nor false.")
+        return text == "true"
