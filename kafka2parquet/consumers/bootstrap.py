@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from kafka2parquet.errors import KafkaAuthenticationError
 
 _AUTHENTICATION = re.compile(r"AuthenticationFailed|Invalid username or password|UnsupportedSaslMechanism")
-_TLS = re.compile(r"CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|SSLError|certificate|SSL handshake", re.IGNORECASE)
+_TLS = re.compile(
+    r"CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|SSLError|certificate|SSL handshake|No such file or directory",
+    re.IGNORECASE,
+)
 
 
 class BootstrapLog(logging.Handler):

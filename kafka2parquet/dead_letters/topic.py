@@ -1,0 +1,93 @@
+"""Finds the dead-letter topic, or creates it as Kafka Connect does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import kafka.errors as kafka_errors
+from kafka import KafkaAdminClient
+
+from kafka2parquet.consumers.bootstrap import BootstrapLog
+from kafka2parquet.consumers.kafka_errors import translate
+from kafka2parquet.errors import ConfigurationError
+
+_LOG = logging.getLogger(__name__)
+BOOTSTRAP_TIMEOUT_MS = 5000
+
+#: The topic is there: what is missing comes by itself, or another task was faster.
+_THERE = (
+    kafka_errors.NoError,
+    kafka_errors.LeaderNotAvailableError,
+    kafka_errors.ReplicaNotAvailableError,
+    kafka_errors.TopicAlreadyExistsError,
+)
+#: Kafka says no, and will say so again.
+_MISTAKES = (
+    kafka_errors.InvalidTopicError,
+    kafka_errors.InvalidReplicationFactorError,
+    kafka_errors.InvalidConfigurationError,
+    kafka_errors.PolicyViolationError,
+)
+
+
+def ensure_topic(
+    bootstrap_servers: str | Sequence[str], topic: str, replication_factor: int, settings: Mapping[str, Any]
+) -> None:
+    """Create the topic with one partition, as Connect does, unless it is there. Blocks, some seconds at most.
+
+    Args:
+        bootstrap_servers: some brokers.
+        topic: its name.
+        replication_factor: copies of its partition.
+        settings: further settings of kafka-python's admin client.
+
+    Raises:
+        ConfigurationError: Kafka can't create it so.
+        AccessError: Kafka refuses us.
+        kafka.errors.KafkaError: it did not work now, and may later.
+    """
+    with BootstrapLog(bootstrap_servers) as log:
+        try:
+            configuration = {**settings, "bootstrap_servers": bootstrap_servers, "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS}
+            admin = KafkaAdminClient(**configuration)
+        except kafka_errors.KafkaTimeoutError as error:
+            raise (log.refusal() or error) from error
+    try:
+        found = admin.describe_topics([topic])[0]
+        error_class = kafka_errors.for_code(found["error_code"])
+        if error_class is kafka_errors.UnknownTopicOrPartitionError:
+            _create(admin, topic, replication_factor)
+        elif error_class not in _THERE:
+            _raise(error_class, None, topic, replication_factor)
+    finally:
+        admin.close()
+
+
+def _create(admin: KafkaAdminClient, topic: str, replication_factor: int) -> None:
+    wanted = {topic: {"num_partitions": 1, "replication_factor": replication_factor}}
+    try:
+        created = admin.create_topics(wanted, raise_errors=False)["topics"][0]
+    except RuntimeError as error:  # kafka-python's words for a controller that is being elected
+        raise kafka_errors.NotControllerError(str(error)) from error
+    error_class = kafka_errors.for_code(created["error_code"])
+    if error_class not in _THERE:
+        _raise(error_class, created["error_message"], topic, replication_factor)
+    _LOG.info("Dead-letter topic %s was created with 1 partition and %d replicas", topic, replication_factor)
+
+
+def _raise(error_class: type[Exception], message: str | None, topic: str, replication_factor: int) -> None:
+    error = error_class(message) if message else error_class()
+    if isinstance(error, _MISTAKES):
+        advice = (
+            "Set errors.deadletterqueue.topic.replication.factor to the number of brokers at most"
+            if isinstance(error, kafka_errors.InvalidReplicationFactorError)
+            else "Change errors.deadletterqueue.topic.name"
+        )
+        raise ConfigurationError(
+            f"The dead-letter topic {topic} can't be created with {replication_factor} replicas: {error}. {advice}, or create"
+            " the topic yourself."
+        ) from error
+    rights = f"DESCRIBE and WRITE on the dead-letter topic {topic}, and CREATE where it is missing"
+    raise (translate(error, f"looking for the dead-letter topic {topic}", rights) or error) from error
