@@ -101,6 +101,7 @@ class TaskPlan:
         if complete.text("value.converter"):
             collect(lambda: parts.make_converter(complete, learned.of))
         collect(lambda: parts.make_rotation(complete, parts.make_partitioner(complete)))
+        collect(lambda: parts.make_writer(complete))
         collect(lambda: parts.make_metadata_columns(complete))
         if consumer is None or storage is None or problems:
             raise ConfigurationError(problems)

@@ -41,6 +41,22 @@ OWN_OPTIONS = (
         validator=at_least(1 << 20),
     ),
     Option(
+        "kafka2parquet.parquet.types",
+        ValueType.STRING,
+        "connect",
+        "Types of columns: `connect` as Confluent's sink writes them (timestamps in milliseconds), or `own`, which more query"
+        " engines can read (timestamps and times in microseconds, decimals of up to 38 digits).",
+        validator=one_of("connect", "own"),
+        choices=("connect", "own"),
+    ),
+    Option(
+        "kafka2parquet.parquet.compression.level",
+        ValueType.INT,
+        0,
+        "Level of `parquet.codec`, where that has levels; 0: the codec's own.",
+        validator=at_least(0),
+    ),
+    Option(
         "kafka2parquet.staging.dir",
         ValueType.STRING,
         "",

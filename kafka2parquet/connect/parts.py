@@ -11,10 +11,12 @@ from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.option import simple_name
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.json import JsonConverter
+from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.per_topic import PerTopicConverter
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.parquet.types import ParquetTypes
 from kafka2parquet.parquet.writer import ParquetWriter
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.default import DefaultPartitioner
@@ -50,6 +52,13 @@ def make_converter(config: ConnectConfig, learned: Callable[[str], LearnedSchema
     if is_python_path(class_name):
         return cast(RecordConverter, load_class(class_name, RecordConverter)(config.given))
     name = _converter_name(class_name)
+    if name == "Json" and config.flag("value.converter.schemas.enable"):
+        null_is_default = config.flag("value.converter.replace.null.with.default")
+        return PerTopicConverter(
+            lambda topic: JsonEnvelopeConverter(
+                schemaless=JsonConverter(learned=learned(topic)), replace_null_with_default=null_is_default
+            )
+        )
     if name == "Json":
         return PerTopicConverter(lambda topic: JsonConverter(learned=learned(topic)))
     if name == "ByteArray":
@@ -129,6 +138,8 @@ def make_writer(config: ConnectConfig) -> ParquetWriter:
     """How files are written."""
     return ParquetWriter(
         compression=config.text("parquet.codec"),
+        compression_level=config.number("kafka2parquet.parquet.compression.level") or None,
+        types=cast(ParquetTypes, config.text("kafka2parquet.parquet.types")),
         row_group_bytes=config.number("kafka2parquet.row.group.bytes"),
         staging_directory=config.text("kafka2parquet.staging.dir") or None,
     )

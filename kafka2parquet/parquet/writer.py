@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-import io
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
+from kafka2parquet.errors import ConfigurationError, StorageUnavailableError, UsageError
+from kafka2parquet.parquet.part import Part
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.parquet.staging import StagingDirectory
+from kafka2parquet.parquet.types import Fitted, ParquetTypes, fit, written_schema
 from kafka2parquet.schema.lattice import conform, unify
 
 _COMPRESSIONS = {"none", "snappy", "gzip", "zstd", "brotli", "lz4", "lz4_raw"}
+#: What older versions of pyarrow can't do is left out: files then have the same values, in types a little different.
+_PYARROW_OPTIONS = inspect.signature(pq.ParquetWriter.__init__).parameters
+#: Columns of mostly different values give their dictionary up early: less work, and smaller files.
+_DICTIONARY_BYTES = 128 << 10
+_OPTIONS_BY_TYPES: Mapping[ParquetTypes, Mapping[str, bool]] = {
+    "own": {"store_decimal_as_integer": True},
+    "connect": {"write_time_adjusted_to_utc": True},
+}
 
 
 class ParquetWriter:
     """Opens the files of a task and says how they are written.
 
-    Timestamps are written in microseconds UTC, lists in the three-level form of the Parquet specification, and every page
-    with its checksum.
+    Lists are written in the three-level form of the Parquet specification; pages with their checksums, and an index that lets
+    engines skip those they don't need.
     """
 
     def __init__(
         self,
         *,
         compression: str = "snappy",
+        compression_level: int | None = None,
+        types: ParquetTypes = "own",
         row_group_bytes: int = 64 << 20,
         in_memory_bytes: int = 256 << 10,
         staging_directory: str | Path | None = None,
@@ -36,16 +49,26 @@ class ParquetWriter:
 
         Args:
             compression: `snappy`, `zstd`, `gzip`, `brotli`, `lz4`, `lz4_raw` or `none`.
+            compression_level: of `zstd` (1 to 22), `gzip` (1 to 9), `brotli` (0 to 11) and `lz4` (1 to 12); by default the
+                codec's own.
+            types: `own` is what query engines get on with best: timestamps and times in microseconds, decimals of up to 38
+                digits. `connect` is what Confluent's sink writes: timestamps and times in milliseconds, int8 and int16 as
+                plain INT32, decimals of as many digits as their schema says.
             row_group_bytes: Arrow bytes at which buffered rows become a row group.
             in_memory_bytes: files smaller than this stay in memory until they are published; bigger ones are staged on disk.
             staging_directory: folder for staged files; by default the system's folder for temporary files.
 
         Raises:
-            ConfigurationError: unknown compression.
+            ConfigurationError: unknown compression, level or types.
         """
         if compression not in _COMPRESSIONS:
             raise ConfigurationError(f"compression {compression!r} is none of {', '.join(sorted(_COMPRESSIONS))}.")
+        if types not in get_args(ParquetTypes):
+            raise ConfigurationError(f"types {types!r} is none of {', '.join(get_args(ParquetTypes))}.")
+        _check_level(compression, compression_level)
         self.compression = compression
+        self.compression_level = compression_level
+        self.types = types
         self.row_group_bytes = row_group_bytes
         self.in_memory_bytes = in_memory_bytes
         self._staging_parent = staging_directory
@@ -55,11 +78,30 @@ class ParquetWriter:
         """Begin a file. Files of one writer are used on one thread."""
         return OpenFile(self)
 
+    def fit(self, table: pa.Table) -> Fitted:
+        """Bring a table to the types that are written, and find the rows that can't be.
+
+        What comes out can be appended to files without another conversion.
+        """
+        return fit(table, self.types)
+
     def close(self) -> None:
         """Delete what is staged. May be called twice."""
         if self._staging is not None:
             self._staging.close()
             self._staging = None
+
+    def _new_part(self, schema: pa.Schema) -> Part:
+        options = {
+            "compression": self.compression,
+            "compression_level": self.compression_level,
+            "use_compliant_nested_type": True,
+            "dictionary_pagesize_limit": _DICTIONARY_BYTES,
+            "write_page_checksum": True,
+            "write_page_index": True,
+            **{name: on for name, on in _OPTIONS_BY_TYPES[self.types].items() if name in _PYARROW_OPTIONS},
+        }
+        return Part(schema, options, self.in_memory_bytes, self._new_path)
 
     def _new_path(self) -> Path:
         if self._staging is None:
@@ -67,8 +109,14 @@ class ParquetWriter:
         return self._staging.new_file()
 
 
-#: Columns of mostly different values give their dictionary up early: less work, and smaller files.
-_DICTIONARY_BYTES = 128 << 10
+def _check_level(compression: str, level: int | None) -> None:
+    if level is None:
+        return
+    if compression in ("none", "snappy"):
+        raise ConfigurationError(f"compression {compression} has no levels. Leave the level out, or use zstd.")
+    least, most = max(pa.Codec.minimum_compression_level(compression), 0), pa.Codec.maximum_compression_level(compression)
+    if not least <= level <= most:
+        raise ConfigurationError(f"compression level {level} of {compression} is not one of {least} to {most}.")
 
 
 class OpenFile:
@@ -81,7 +129,7 @@ class OpenFile:
     def __init__(self, writer: ParquetWriter) -> None:
         self._writer = writer
         self._buffered: list[pa.Table] = []
-        self._parts: list[_Part] = []
+        self._parts: list[Part] = []
         self._finished: StagedFile | None = None
         self.rows = 0
         self.buffered_bytes = 0
@@ -104,7 +152,16 @@ class OpenFile:
         return unify([part.schema for part in self._parts[-1:]] + [table.schema for table in self._buffered])
 
     def append(self, table: pa.Table) -> None:
-        """Take rows. Full row groups are written at once: call it where a few hundred milliseconds don't matter."""
+        """Take rows. Full row groups are written at once: call it where a few hundred milliseconds don't matter.
+
+        Raises:
+            UsageError: a row can't be written; `ParquetWriter.fit` finds and removes such rows.
+        """
+        fitted = self._writer.fit(table)
+        if fitted.refused:
+            row, reason = min(fitted.refused.items())
+            raise UsageError(f"Row {row} can't be written: {reason}. Call ParquetWriter.fit and leave out what it refuses.")
+        table = fitted.table
         self._buffered.append(table)
         self.rows += table.num_rows
         self.buffered_bytes += table.nbytes
@@ -120,7 +177,7 @@ class OpenFile:
             return
         schema = self.schema()
         if not self._parts or not schema.equals(self._parts[-1].schema):
-            self._parts.append(_Part(self._writer, schema))
+            self._parts.append(self._writer._new_part(schema))
         self._parts[-1].write(_concatenate(self._buffered, schema))
         self._buffered.clear()
         self.spilled_bytes += self.buffered_bytes
@@ -139,7 +196,8 @@ class OpenFile:
         if self._finished is None:
             self.spill()
             if not self._parts:
-                self._parts.append(_Part(self._writer, schema if schema is not None else pa.schema([])))
+                empty = schema if schema is not None else pa.schema([])
+                self._parts.append(self._writer._new_part(written_schema(empty, self._writer.types)))
             if len(self._parts) > 1:
                 self._parts = [self._united()]
             part = self._parts[0]
@@ -147,8 +205,8 @@ class OpenFile:
             self._finished = StagedFile(part.content(), part.size_bytes, self.rows, dict(metadata))
         return self._finished
 
-    def _united(self) -> _Part:
-        united = _Part(self._writer, unify([part.schema for part in self._parts]))
+    def _united(self) -> Part:
+        united = self._writer._new_part(unify([part.schema for part in self._parts]))
         try:
             for part in self._parts:
                 part.complete({})
@@ -172,111 +230,3 @@ class OpenFile:
 
 def _concatenate(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
     return pa.concat_tables([table if table.schema.equals(schema) else conform(table, schema) for table in tables])
-
-
-class _Part:
-    """One Parquet file of one schema, encoded into memory and moved on to disk row group by row group.
-
-    The disk file is open only while bytes are appended, so the number of files being filled is not bounded by the number of
-    files that a process may have open.
-    """
-
-    def __init__(self, writer: ParquetWriter, schema: pa.Schema) -> None:
-        self.schema = schema
-        self._writer = writer
-        self._memory = _Tail()
-        self._path: Path | None = None
-        self._path_bytes = 0
-        self._complete = False
-        self._parquet = pq.ParquetWriter(
-            pa.PythonFile(self._memory, mode="w"),
-            schema,
-            compression=writer.compression,
-            coerce_timestamps="us",
-            allow_truncated_timestamps=True,
-            use_compliant_nested_type=True,
-            dictionary_pagesize_limit=_DICTIONARY_BYTES,
-            write_page_checksum=True,
-        )
-
-    @property
-    def size_bytes(self) -> int:
-        return self._memory.position
-
-    @property
-    def memory_bytes(self) -> int:
-        return self._memory.held_bytes
-
-    def write(self, table: pa.Table) -> None:
-        self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
-        if self._memory.held_bytes > self._writer.in_memory_bytes or self._path is not None:
-            try:
-                self._move_to_disk()
-            except StorageUnavailableError:
-                return  # kept in memory; `complete` tries again and tells
-
-    def complete(self, metadata: Mapping[str, str]) -> None:
-        if not self._complete:
-            if metadata:
-                self._parquet.add_key_value_metadata(dict(metadata))
-            self._parquet.close()
-            self._complete = True
-        if self._path is not None or self._memory.held_bytes > self._writer.in_memory_bytes:
-            self._move_to_disk()
-
-    def content(self) -> Path | bytes:
-        return self._path if self._path is not None else self._memory.held()
-
-    def open(self) -> pq.ParquetFile:
-        content = self.content()
-        return pq.ParquetFile(content if isinstance(content, Path) else pa.BufferReader(content))
-
-    def discard(self) -> None:
-        self._memory.clear()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-
-    def _move_to_disk(self) -> None:
-        try:
-            if self._path is None:
-                self._path = self._writer._new_path()
-            with self._path.open("ab") as file:
-                file.truncate(self._path_bytes)  # drops what a failed attempt has left
-                for block in self._memory.blocks:
-                    file.write(block)
-        except OSError as error:
-            raise StorageUnavailableError(
-                f"The staging folder can't take more data: {error}. Free some space there, or configure another folder."
-            ) from error
-        self._path_bytes += self._memory.held_bytes
-        self._memory.clear()
-
-
-class _Tail(io.RawIOBase):
-    """The bytes written since they were last moved on to disk; `tell` counts from the beginning of the file."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks: list[bytes] = []
-        self.held_bytes = 0
-        self.position = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        block = bytes(data)  # type: ignore[call-overload]  # any buffer; Arrow reuses it after the call
-        self.blocks.append(block)
-        self.held_bytes += len(block)
-        self.position += len(block)
-        return len(block)
-
-    def tell(self) -> int:
-        return self.position
-
-    def held(self) -> bytes:
-        return b"".join(self.blocks)
-
-    def clear(self) -> None:
-        self.blocks = []
-        self.held_bytes = 0

@@ -4,12 +4,14 @@ import pyarrow as pa
 import pytest
 
 from kafka2parquet.connect import parts
-from kafka2parquet.connect.build import LearnedSchemas
+from kafka2parquet.connect.build import LearnedSchemas, TaskPlan
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.text import read_properties
+from kafka2parquet.connect.worker import load_worker_config
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.records import ConsumedBatch, Converted, Partitioned, PartitionedRows, Rows, TopicPartition
 from kafka2parquet.rotation.base import FlushStats
@@ -213,6 +215,20 @@ def test_writer():
     """Codec, row groups and staging folder."""
     writer = parts.make_writer(_config(parquet_codec="none", kafka2parquet_row_group_bytes="2097152"))
     assert ("none", 2_097_152) == (writer.compression, writer.row_group_bytes)
+
+
+def test_writer_types_and_level():
+    """Confluent's types and the codec's level, unless others are asked for."""
+    assert ("connect", None) == (parts.make_writer(_config()).types, parts.make_writer(_config()).compression_level)
+    own = _config(parquet_codec="zstd", kafka2parquet_parquet_types="own", kafka2parquet_parquet_compression_level="9")
+    assert ("own", 9) == (parts.make_writer(own).types, parts.make_writer(own).compression_level)
+
+
+def test_a_level_that_the_codec_does_not_have():
+    """Told with the other problems, before anything is connected."""
+    config = _config(kafka2parquet_parquet_compression_level="3")
+    with pytest.raises(ConfigurationError, match="snappy has no levels"):
+        TaskPlan.of(config, load_worker_config({}), brokers_needed=False)
 
 
 def test_metadata_columns():

@@ -1,0 +1,134 @@
+"""Part: one Parquet file of one schema while it is encoded."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kafka2parquet.errors import StorageUnavailableError
+
+
+class Part:
+    """One Parquet file of one schema, encoded into memory and moved on to disk row group by row group.
+
+    The disk file is open only while bytes are appended, so the number of files being filled is not bounded by the number of
+    files that a process may have open.
+    """
+
+    def __init__(
+        self, schema: pa.Schema, options: Mapping[str, Any], in_memory_bytes: int, new_path: Callable[[], Path]
+    ) -> None:
+        """Begin without rows.
+
+        Args:
+            schema: of all tables that are written.
+            options: for `pyarrow.parquet.ParquetWriter`.
+            in_memory_bytes: encoded bytes beyond which they go to disk.
+            new_path: makes up a path for them.
+        """
+        self.schema = schema
+        self._in_memory_bytes = in_memory_bytes
+        self._new_path = new_path
+        self._memory = _Tail()
+        self._path: Path | None = None
+        self._path_bytes = 0
+        self._complete = False
+        self._parquet = pq.ParquetWriter(pa.PythonFile(self._memory, mode="w"), schema, **options)
+
+    @property
+    def size_bytes(self) -> int:
+        """Parquet bytes so far."""
+        return self._memory.position
+
+    @property
+    def memory_bytes(self) -> int:
+        """Those that are not on disk."""
+        return self._memory.held_bytes
+
+    def write(self, table: pa.Table) -> None:
+        """Add a row group. Where the disk is full it stays in memory."""
+        self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
+        if self._memory.held_bytes > self._in_memory_bytes or self._path is not None:
+            try:
+                self._move_to_disk()
+            except StorageUnavailableError:
+                return  # kept in memory; `complete` tries again and tells
+
+    def complete(self, metadata: Mapping[str, str]) -> None:
+        """Write the footer. May be called again after an error.
+
+        Raises:
+            StorageUnavailableError: the disk is full.
+        """
+        if not self._complete:
+            if metadata:
+                self._parquet.add_key_value_metadata(dict(metadata))
+            self._parquet.close()
+            self._complete = True
+        if self._path is not None or self._memory.held_bytes > self._in_memory_bytes:
+            self._move_to_disk()
+
+    def content(self) -> Path | bytes:
+        """The file, once it is complete."""
+        return self._path if self._path is not None else self._memory.held()
+
+    def open(self) -> pq.ParquetFile:
+        """Read it, once it is complete."""
+        content = self.content()
+        return pq.ParquetFile(content if isinstance(content, Path) else pa.BufferReader(content))
+
+    def discard(self) -> None:
+        """Drop it."""
+        self._memory.clear()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def _move_to_disk(self) -> None:
+        try:
+            if self._path is None:
+                self._path = self._new_path()
+            with self._path.open("ab") as file:
+                file.truncate(self._path_bytes)  # drops what a failed attempt has left
+                for block in self._memory.blocks:
+                    file.write(block)
+        except OSError as error:
+            raise StorageUnavailableError(
+                f"The staging folder can't take more data: {error}. Free some space there, or configure another folder."
+            ) from error
+        self._path_bytes += self._memory.held_bytes
+        self._memory.clear()
+
+
+class _Tail(io.RawIOBase):
+    """The bytes written since they were last moved on to disk; `tell` counts from the beginning of the file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks: list[bytes] = []
+        self.held_bytes = 0
+        self.position = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        block = bytes(data)  # type: ignore[call-overload]  # any buffer; Arrow reuses it after the call
+        self.blocks.append(block)
+        self.held_bytes += len(block)
+        self.position += len(block)
+        return len(block)
+
+    def tell(self) -> int:
+        return self.position
+
+    def held(self) -> bytes:
+        return b"".join(self.blocks)
+
+    def clear(self) -> None:
+        self.blocks = []
+        self.held_bytes = 0

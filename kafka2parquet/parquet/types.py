@@ -1,0 +1,111 @@
+"""The types that columns have in a file: those that query engines get on with best, or those that Confluent's sink writes.
+
+| Arrow | own | connect |
+| --- | --- | --- |
+| timestamp of any unit | microseconds | milliseconds |
+| time of any unit | microseconds | milliseconds |
+| int8, int16 | INT32 annotated as INT(8), INT(16) | INT32 |
+| decimal of more than 38 digits | 38 digits, text where the scale alone is more than that | as it is |
+
+Spark reads no file with a time in milliseconds or a decimal of more than 38 digits, Polars none with such a decimal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import attrs
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+ParquetTypes = Literal["own", "connect"]
+
+_MOST_DIGITS = 38
+
+
+@attrs.frozen(eq=False)
+class Fitted:
+    """A table in the types of the file.
+
+    Attributes:
+        table: the rows that fit.
+        refused: for each row left out, by its index, why it doesn't.
+    """
+
+    table: pa.Table
+    refused: Mapping[int, str]
+
+
+def written_schema(schema: pa.Schema, types: ParquetTypes) -> pa.Schema:
+    """The schema that a table with `schema` is written with."""
+    return pa.schema([_written_field(field, types) for field in schema], metadata=schema.metadata)
+
+
+def fit(table: pa.Table, types: ParquetTypes) -> Fitted:
+    """Bring a table to the types of the file. Digits behind the last one that is written are cut off.
+
+    Left out are rows with a time or a number that is too far from zero for the type: a timestamp in milliseconds may lie
+    beyond the year 294247, the last one in microseconds, and a decimal may have more than 38 digits.
+    """
+    schema = written_schema(table.schema, types)
+    if schema.equals(table.schema):
+        return Fitted(table, {})
+    try:
+        return Fitted(_cast(table, schema), {})
+    except pa.ArrowInvalid:
+        refused = _misfits(table, schema)
+    rows = np.delete(np.arange(table.num_rows), list(refused))
+    return Fitted(_cast(table.take(pa.array(rows)), schema), refused)
+
+
+def _written_field(field: pa.Field, types: ParquetTypes) -> pa.Field:
+    return field.with_type(_written_type(field.type, types))
+
+
+def _written_type(type_: pa.DataType, types: ParquetTypes) -> pa.DataType:
+    if pa.types.is_struct(type_):
+        return pa.struct([_written_field(field, types) for field in type_])
+    if pa.types.is_map(type_):
+        return pa.map_(_written_field(type_.key_field, types), _written_field(type_.item_field, types))
+    if pa.types.is_list(type_):
+        return pa.list_(_written_field(type_.value_field, types))
+    if pa.types.is_large_list(type_):
+        return pa.large_list(_written_field(type_.value_field, types))
+    if pa.types.is_timestamp(type_):
+        return pa.timestamp("us" if types == "own" else "ms", type_.tz)
+    if pa.types.is_time(type_):
+        return pa.time64("us") if types == "own" else pa.time32("ms")
+    if types == "connect":
+        return pa.int32() if type_ in (pa.int8(), pa.int16()) else type_
+    if pa.types.is_decimal(type_) and type_.precision > _MOST_DIGITS:
+        return pa.decimal128(_MOST_DIGITS, type_.scale) if type_.scale <= _MOST_DIGITS else pa.string()
+    return type_
+
+
+def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [_cast_column(column, type_) for column, type_ in zip(table.columns, schema.types, strict=True)]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _cast_column(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+    return column if column.type == type_ else column.cast(options=pc.CastOptions(type_, allow_time_truncate=True))
+
+
+def _misfits(table: pa.Table, schema: pa.Schema) -> dict[int, str]:
+    """The rows that can't be cast, found by halving."""
+    found: dict[int, str] = {}
+    runs = [(field, column, 0, len(column)) for field, column in zip(schema, table.columns, strict=True)]
+    while runs:
+        field, column, start, length = runs.pop()
+        try:
+            # taken, not sliced: Arrow casts all elements of lists, also those outside of a slice
+            _cast_column(column.take(pa.array(np.arange(start, start + length))), field.type)
+        except pa.ArrowInvalid as error:
+            if length == 1:
+                found[start] = f"field {field.name}: {error}"
+            else:
+                half = length // 2
+                runs += [(field, column, start, half), (field, column, start + half, length - half)]
+    return found

@@ -1,0 +1,203 @@
+"""The types that columns have in files, and the rows that don't fit them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kafka2parquet import ConfigurationError, ParquetWriter, UsageError
+from kafka2parquet.parquet.types import fit, written_schema
+
+FAR_MS = 2**63 - 1
+MILLISECONDS = pa.timestamp("ms", "UTC")
+WIDE = pa.decimal256(60, 2)
+
+
+def _file(table: pa.Table, **settings: Any) -> pq.ParquetFile:
+    writer = ParquetWriter(in_memory_bytes=4 << 20, **settings)
+    file = writer.open()
+    file.append(table)
+    staged = file.finish({})
+    return pq.ParquetFile(pa.BufferReader(staged.content))
+
+
+def _column(table: pa.Table, types: str) -> str:
+    """The Parquet type of the only column."""
+    (line,) = str(_file(table, types=types).schema).splitlines()[2:-1]
+    return line.replace("field_id=-1 ", "").strip().rstrip(";")
+
+
+@pytest.mark.parametrize(
+    ("type_", "own", "connect"),
+    [
+        (pa.int8(), "optional int32 x (Int(bitWidth=8, isSigned=true))", "optional int32 x"),
+        (pa.int16(), "optional int32 x (Int(bitWidth=16, isSigned=true))", "optional int32 x"),
+        (pa.decimal128(9, 2), "optional int32 x (Decimal(precision=9, scale=2))", None),
+        (pa.decimal128(18, 2), "optional int64 x (Decimal(precision=18, scale=2))", None),
+        (
+            pa.decimal128(38, 2),
+            "optional fixed_len_byte_array(16) x (Decimal(precision=38, scale=2))",
+            "optional fixed_len_byte_array(16) x (Decimal(precision=38, scale=2))",
+        ),
+        (
+            WIDE,
+            "optional fixed_len_byte_array(16) x (Decimal(precision=38, scale=2))",
+            "optional fixed_len_byte_array(26) x (Decimal(precision=60, scale=2))",
+        ),
+        (pa.decimal256(50, 40), "optional binary x (String)", None),
+        (
+            pa.time32("ms"),
+            "optional int64 x (Time(isAdjustedToUTC=false, timeUnit=microseconds))",
+            "optional int32 x (Time(isAdjustedToUTC=true, timeUnit=milliseconds))",
+        ),
+        (pa.date32(), "optional int32 x (Date)", "optional int32 x (Date)"),
+        (pa.binary(3), "optional fixed_len_byte_array(3) x", "optional fixed_len_byte_array(3) x"),
+    ],
+)
+def test_parquet_types(type_: pa.DataType, own: str, connect: str | None) -> None:
+    """Ours, and those of Confluent's sink."""
+    table = pa.table({"x": pa.nulls(2, type_)})
+    assert own == _column(table, "own")
+    assert connect is None or connect == _column(table, "connect")
+
+
+@pytest.mark.parametrize(("types", "unit"), [("own", "us"), ("connect", "ms")])
+@pytest.mark.parametrize("given", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", ["UTC", None])
+def test_timestamps(types: Any, unit: str, given: str, zone: str | None) -> None:
+    """Microseconds or milliseconds, whatever they were; those without a zone stay without one."""
+    (field,) = _file(pa.table({"x": pa.array([0], pa.timestamp(given, zone))}), types=types).schema_arrow
+    assert pa.timestamp(unit, zone) == field.type
+
+
+def test_nested_types() -> None:
+    """Structs, lists and maps at any depth; names, nullability and metadata stay."""
+    inner = pa.struct([pa.field("at", MILLISECONDS, nullable=False, metadata={b"doc": b"d"}), ("b", pa.bool_())])
+    schema = pa.schema(
+        [
+            pa.field("list", pa.list_(pa.field("element", inner, nullable=False))),
+            pa.field("large", pa.large_list(pa.field("element", inner))),
+            pa.field("map", pa.map_(MILLISECONDS, pa.field("value", inner, nullable=False))),
+        ],
+        metadata={b"k": b"v"},
+    )
+    text = str(schema.to_string(show_field_metadata=True))
+    written = written_schema(schema, "own")
+    assert text.replace("timestamp[ms", "timestamp[us") == written.to_string(show_field_metadata=True)
+    assert written.equals(written_schema(written, "own"), check_metadata=True)
+
+
+def test_a_table_that_fits_is_not_copied() -> None:
+    """Most of them do."""
+    table = pa.table({"x": [1]})
+    assert table is fit(table, "own").table
+
+
+def test_digits_behind_the_last_are_cut_off() -> None:
+    """Nanoseconds have no place in files."""
+    table = pa.table({"x": pa.array([1_999, None], pa.timestamp("ns"))})
+    assert [1, None] == fit(table, "own").table["x"].cast(pa.int64()).to_pylist()
+
+
+def test_rows_that_do_not_fit() -> None:
+    """Each with its first field and the reason; the others stay as they are."""
+    table = pa.table(
+        {
+            "at": pa.array([0, FAR_MS, 2, -FAR_MS, 4], MILLISECONDS),
+            "n": pa.array([Decimal(1), Decimal(2), Decimal("1e40"), None, None], WIDE),
+        }
+    )
+    fitted = fit(table, "own")
+    assert [(0, Decimal(1)), (4000, None)] == list(
+        zip(fitted.table["at"].cast(pa.int64()).to_pylist(), fitted.table["n"].to_pylist(), strict=True)
+    )
+    assert {1, 2, 3} == set(fitted.refused)
+    assert fitted.refused[1].startswith("field at: ")
+    assert "38" in fitted.refused[2]
+    assert {} == fit(table, "connect").refused
+
+
+def test_rows_that_do_not_fit_inside_lists() -> None:
+    """However deep."""
+    table = pa.table({"x": pa.array([[{"at": 0}], [{"at": FAR_MS}], None], pa.list_(pa.struct([("at", MILLISECONDS)])))})
+    fitted = fit(table, "own")
+    assert ([1], 2) == (list(fitted.refused), fitted.table.num_rows)
+
+
+def test_rows_outside_of_a_slice_do_not_matter() -> None:
+    """A slice shares its elements with the table that it was cut from."""
+    table = pa.table({"x": pa.array([[0], [FAR_MS], [2]], pa.list_(MILLISECONDS))})
+    for start in (0, 2):
+        fitted = fit(table.slice(start, 1), "own")
+        assert ({}, 1) == (fitted.refused, fitted.table.num_rows)
+
+
+def test_rows_that_do_not_fit_are_not_written() -> None:
+    """They were to be left out before."""
+    file = ParquetWriter().open()
+    with pytest.raises(UsageError, match="Row 1 can't be written: field x"):
+        file.append(pa.table({"x": pa.array([0, FAR_MS], MILLISECONDS)}))
+    assert 0 == file.rows
+
+
+@pytest.mark.parametrize("types", ["own", "connect"])
+def test_files_without_rows_have_the_same_types(types: Any) -> None:
+    """As those with rows."""
+    schema = pa.schema([("at", pa.timestamp("s")), ("i", pa.int8())])
+    empty = pq.ParquetFile(pa.BufferReader(ParquetWriter(types=types).open().finish({}, schema).content))
+    assert _file(schema.empty_table(), types=types).schema.equals(empty.schema)
+
+
+def test_parts_of_a_grown_schema_are_united_in_the_types_of_the_file() -> None:
+    """Row groups that were already written are no exception."""
+    file = ParquetWriter().open()
+    file.append(pa.table({"at": pa.array([1], MILLISECONDS)}))
+    file.spill()
+    file.append(pa.table({"at": pa.array([2], MILLISECONDS), "n": [1]}))
+    table = pq.read_table(pa.BufferReader(file.finish({}).content))
+    assert [pa.timestamp("us", "UTC"), pa.int64()] == table.schema.types
+    assert [1000, 2000] == table["at"].cast(pa.int64()).to_pylist()
+
+
+def test_pages_have_an_index_and_checksums() -> None:
+    """So that engines skip pages, and notice damage."""
+    table = pa.table({"x": range(100_000)})
+    file = _file(table, compression="none")
+    column = file.metadata.row_group(0).column(0)
+    assert (True, True, True) == (column.has_column_index, column.has_offset_index, column.statistics.has_min_max)
+    writer = ParquetWriter(compression="none", in_memory_bytes=4 << 20).open()
+    writer.append(table)
+    content = bytearray(writer.finish({}).content)
+    content[len(content) // 2] ^= 1
+    with pytest.raises(OSError, match="CRC"):
+        pq.read_table(pa.BufferReader(bytes(content)), page_checksum_verification=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"compression": "lzo"}, "compression 'lzo' is none of"),
+        ({"types": "spark"}, "types 'spark' is none of own, connect"),
+        ({"compression_level": 3}, "compression snappy has no levels"),
+        ({"compression": "zstd", "compression_level": 23}, "level 23 of zstd is not one of 0 to 22"),
+        ({"compression": "gzip", "compression_level": 0}, "level 0 of gzip is not one of 1 to 9"),
+    ],
+)
+def test_settings_that_can_not_work(settings: dict[str, Any], problem: str) -> None:
+    """Told before anything is written."""
+    with pytest.raises(ConfigurationError, match=problem):
+        ParquetWriter(**settings)
+
+
+def test_a_higher_level_makes_smaller_files() -> None:
+    """The level arrives."""
+    table = pa.table({"x": [f"{number * 7919 % 10007}" for number in range(50_000)]})
+    sizes = [
+        _file(table, compression="zstd", compression_level=level).metadata.row_group(0).column(0).total_compressed_size
+        for level in (1, 19)
+    ]
+    assert sizes[1] < sizes[0]
