@@ -1,0 +1,585 @@
+"""The transforms that come with the library."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import io
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.transforms import (
+    Cast,
+    Drop,
+    Filter,
+    Flatten,
+    InsertField,
+    Keep,
+    Mask,
+    Rename,
+    ToTimestamp,
+    Transform,
+    value_in,
+)
+from tests.support.rows import rows_of
+
+USERS = [
+    {"id": 1, "user": {"name": "Ann", "home": {"city": "Paris", "zip": "75001"}}},
+    {"id": 2, "user": None},
+    {"id": 3, "user": {"name": None, "home": None}},
+]
+#: Struct and fields required, as schemas of a registry have them.
+REQUIRED = pa.schema(
+    [
+        pa.field(
+            "user", pa.struct([pa.field("age", pa.string(), nullable=False), pa.field("name", pa.string(), nullable=False)])
+        ),
+    ]
+)
+
+
+def _table(rows: list[dict[str, Any]] = USERS, schema: pa.Schema | None = None) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _written(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows as a Parquet file gives them back."""
+    file = io.BytesIO()
+    pq.write_table(table, file)
+    read: list[dict[str, Any]] = pq.read_table(io.BytesIO(file.getvalue())).to_pylist()
+    return read
+
+
+def _result(transform: Transform, table: pa.Table) -> pa.Table:
+    transformed = transform.apply(rows_of(table))
+    assert [] == list(transformed.rejects)
+    transformed.rows.table.validate(full=True)
+    return transformed.rows.table
+
+
+def _kept(transform: Transform, table: pa.Table) -> list[int]:
+    offsets: list[int] = transform.apply(rows_of(table)).rows.offsets.to_pylist()
+    return offsets
+
+
+def _rejected(transform: Transform, table: pa.Table) -> list[tuple[int, str]]:
+    return [(reject.offset, reject.reason) for reject in transform.apply(rows_of(table)).rejects]
+
+
+class TestFilter:
+    """Rows that are not written."""
+
+    NUMBERS = pa.table({"n": [1, None, 3], "user": [{"age": 5}, None, {"age": 7}], "s": ["a", "b", None]})
+
+    @pytest.mark.parametrize(
+        ("condition", "kept"),
+        [
+            (pc.field("n") > 1, [2]),
+            (pc.field("user", "age") >= 5, [0, 2]),
+            (pc.field("s").is_null(), [2]),
+            ((pc.field("n") == 1) | (pc.field("s") == "b"), [0, 1]),
+            (pc.field("n").is_valid() | (pc.field("s") == "b"), [0, 1, 2]),
+            (pc.scalar(True), [0, 1, 2]),
+            (pc.scalar(False), []),
+        ],
+    )
+    def test_expression(self, condition: pc.Expression, kept: list[int]) -> None:
+        """A condition over columns; a row for which it is null is left out."""
+        assert kept == _kept(Filter(condition), self.NUMBERS)
+
+    @pytest.mark.parametrize(
+        ("condition", "kept"),
+        [
+            (pc.field("x") == 1, []),
+            (pc.field("x").is_null(), [0, 1, 2]),
+            (pc.field("x").isin(["a"]) | (pc.field("n") == 3), [2]),
+            (pc.field("x").isin([1]) | pc.field("y").isin(["a"]) | (pc.field("n") == 3), [2]),
+            (pc.field("user", "x").is_null() & pc.field("user").is_valid(), [0, 2]),
+            (pc.field("z", "x").is_null(), [0, 1, 2]),
+            (pc.match_substring(pc.field("x"), "a") | pc.field("n").is_valid(), [0, 2]),
+        ],
+    )
+    def test_expression_over_missing_columns(self, condition: pc.Expression, kept: list[int]) -> None:
+        """What rows lack is null to it: the first batches of a topic may not have a field yet."""
+        assert kept == _kept(Filter(condition), self.NUMBERS)
+
+    @pytest.mark.parametrize("condition", [pc.field("n") == "a", pc.field("n", "deeper") == 1, pc.field("n")])
+    def test_expression_that_doesn_t_fit(self, condition: pc.Expression) -> None:
+        """It is a mistake in the settings, and told so."""
+        with pytest.raises(UsageError, match="condition of Filter"):
+            Filter(condition).apply(rows_of(self.NUMBERS))
+
+    def test_function(self) -> None:
+        """Any function from tables to booleans."""
+        assert [2] == _kept(Filter(lambda table: pc.greater(table["n"], 1)), self.NUMBERS)
+
+    def test_function_with_a_wrong_result(self) -> None:
+        """One boolean for each row is asked for."""
+        with pytest.raises(UsageError, match=r"has to give one boolean for each of 3 rows"):
+            Filter(lambda table: pa.array([True])).apply(rows_of(self.NUMBERS))
+
+    def test_filtered_rows_are_no_rejects(self) -> None:
+        """Nobody is told of them."""
+        assert [] == _rejected(Filter(pc.scalar(False)), self.NUMBERS)
+
+    @pytest.mark.parametrize(
+        ("field", "values", "keep", "kept"),
+        [
+            ("n", ["1", "3"], True, [0, 2]),
+            ("n", ["1"], False, [1, 2]),
+            ("s", ["a"], True, [0]),
+            ("user.age", ["7"], True, [2]),
+            ("no.such", ["7"], True, []),
+            ("no.such", ["7"], False, [0, 1, 2]),
+        ],
+    )
+    def test_values(self, field: str, values: list[str], keep: bool, kept: list[int]) -> None:
+        """A field whose value, as text, is one of some; nulls are none of them."""
+        assert kept == _kept(Filter(value_in(field, values, keep=keep)), self.NUMBERS)
+
+    @pytest.mark.parametrize(("keep", "kept"), [({}, [0]), ({"keep": "false"}, [1, 2])])
+    def test_properties(self, keep: dict[str, str], kept: list[int]) -> None:
+        """`field`, `values` and `keep` of a configuration."""
+        assert kept == _kept(Filter.from_config({"field": "s", "values": "a, c", **keep}), self.NUMBERS)
+
+    def test_fingerprint_tells_conditions_apart(self) -> None:
+        """Other rows, other name."""
+        filters = [
+            Filter(pc.field("n") > 1),
+            Filter(pc.field("n") > 2),
+            Filter.from_config({"field": "n", "values": "1"}),
+            Filter.from_config({"field": "n", "values": "1", "keep": "false"}),
+        ]
+        assert 4 == len({one.fingerprint for one in filters})
+
+
+class TestRename:
+    """Other names."""
+
+    def test_columns_and_nested_fields(self) -> None:
+        """Each stays where it is, and a field in a struct stays in it; paths have the names from before."""
+        renamed = _result(Rename({"id": "number", "user": "person", "user.home.zip": "post code", "no.such": "x"}), _table())
+        assert [
+            {"number": 1, "person": {"name": "Ann", "home": {"city": "Paris", "post code": "75001"}}},
+            {"number": 2, "person": None},
+            {"number": 3, "person": {"name": None, "home": None}},
+        ] == renamed.to_pylist()
+
+    def test_swap(self) -> None:
+        """All names change at once."""
+        assert {"b": [1], "a": [2]} == _result(Rename({"a": "b", "b": "a"}), pa.table({"a": [1], "b": [2]})).to_pydict()
+
+    def test_name_that_is_taken(self) -> None:
+        """Two columns of one name can't be written."""
+        with pytest.raises(UsageError, match=r"Rename would make two columns called b. Drop or rename"):
+            Rename({"a": "b"}).apply(rows_of(pa.table({"a": [1], "b": [2]})))
+
+    def test_slices(self) -> None:
+        """Structs that start in the middle of their memory."""
+        assert [None, {"n": None, "home": None}] == _result(Rename({"user.name": "n"}), _table().slice(1))["user"].to_pylist()
+
+    def test_required_fields_stay_required(self) -> None:
+        """And can be written where their struct is null."""
+        renamed = _result(Rename({"user.name": "n"}), _table([{"user": {"age": "5", "name": "x"}}, {"user": None}], REQUIRED))
+        assert not renamed.schema.field("user").type.field("n").nullable
+        assert [{"user": {"age": "5", "n": "x"}}, {"user": None}] == _written(renamed)
+
+    def test_properties(self) -> None:
+        """`renames`, as Kafka Connect's ReplaceField has them."""
+        assert {"x": [1], "y": [2]} == _result(
+            Rename.from_config({"renames": "a:x, b:y"}), pa.table({"a": [1], "b": [2]})
+        ).to_pydict()
+
+
+class TestDropAndKeep:
+    """Which columns are written."""
+
+    def test_drop(self) -> None:
+        """Columns and nested fields go; what isn't there doesn't matter."""
+        dropped = _result(Drop(["id", "user.home.zip", "no.such", "user.no"]), _table())
+        assert [
+            {"user": {"name": "Ann", "home": {"city": "Paris"}}},
+            {"user": None},
+            {"user": {"name": None, "home": None}},
+        ] == dropped.to_pylist()
+
+    def test_drop_all_fields_of_a_struct(self) -> None:
+        """An empty struct can't be written, so it goes too, and so on outwards."""
+        assert ["id"] == _result(Drop(["user.home.zip", "user.home.city", "user.name"]), _table()).column_names
+
+    def test_drop_struct_and_field(self) -> None:
+        """A field that went with its struct is gone."""
+        assert ["id"] == _result(Drop(["user.home", "user", "user.home.city"]), _table()).column_names
+
+    def test_drop_all(self) -> None:
+        """Rows without columns are still rows."""
+        assert (3, 0) == _result(Drop(["id", "user"]), _table()).shape
+
+    def test_drop_column_whose_name_has_dots(self) -> None:
+        """As Flatten makes them."""
+        assert ["a"] == _result(Drop(["a.b"]), pa.table({"a": [{"b": 1}], "a.b": [2]})).column_names
+
+    def test_keep(self) -> None:
+        """What isn't named goes; what is named stays in its order, a struct with all that is in it."""
+        kept = _result(Keep(["user.home", "id", "no.such"]), _table())
+        assert ["id", "user"] == kept.column_names
+        assert [{"home": {"city": "Paris", "zip": "75001"}}, None, {"home": None}] == kept["user"].to_pylist()
+
+    def test_keep_struct_and_field(self) -> None:
+        """The struct stays whole."""
+        assert _table().select(["user"]) == _result(Keep(["user", "user.name"]), _table())
+
+    def test_keep_nothing_that_is_there(self) -> None:
+        """Rows without columns are still rows."""
+        assert (3, 0) == _result(Keep(["other"]), _table()).shape
+
+    def test_properties(self) -> None:
+        """`fields`, with commas."""
+        table = pa.table({"a": [1], "b": [2], "c": [3]})
+        assert (["c"], ["a", "b"]) == (
+            _result(Drop.from_config({"fields": "a, b"}), table).column_names,
+            _result(Keep.from_config({"fields": "a, b"}), table).column_names,
+        )
+
+
+class TestMask:
+    """Values that nobody may see."""
+
+    def test_null(self) -> None:
+        """By default values become null, of whatever type."""
+        assert {"id": [None] * 3, "user": [None] * 3} == _result(Mask(["id", "user"]), _table()).to_pydict()
+
+    def test_null_keeps_the_type(self) -> None:
+        """So that files of masked and unmasked times are read together."""
+        assert _table().schema == _result(Mask(["user.home.city"]), _table()).schema
+
+    def test_replacement(self) -> None:
+        """One value for all, read as the field's type; nulls stay."""
+        masked = _result(Mask(["a", "s.b"], replacement="7"), pa.table({"a": [1, None], "s": [{"b": "x"}, None]}))
+        assert {"a": [7, None], "s": [{"b": "7"}, None]} == masked.to_pydict()
+
+    def test_replacement_that_doesn_t_fit(self) -> None:
+        """Is told with field and type."""
+        with pytest.raises(UsageError, match="the replacement of a is no int64"):
+            Mask(["a"], replacement="***").apply(rows_of(pa.table({"a": [1]})))
+
+    @pytest.mark.parametrize(
+        ("values", "text"),
+        [
+            (pa.array(["x"]), b"x"),
+            (pa.array(["x"]).dictionary_encode(), b"x"),
+            (pa.array([b"\xff"]), b"\xff"),
+            (pa.array([b"\xff"], pa.binary(1)), b"\xff"),
+            (pa.array([12]), b"12"),
+            (pa.array([True]), b"true"),
+        ],
+    )
+    def test_hash(self, values: pa.Array, text: bytes) -> None:
+        """SHA-256 of texts, bytes, and the texts of other values; nulls stay."""
+        masked = _result(Mask(["a"], hashed="sha256"), pa.table({"a": values}))
+        assert {"a": [hashlib.sha256(text).hexdigest()]} == masked.to_pydict()
+
+    def test_hash_with_a_key(self) -> None:
+        """With a key it is an HMAC, which nobody can guess values of."""
+        masked = _result(Mask(["a"], hashed="sha256", key="secret"), pa.table({"a": ["x", None]}))
+        assert {"a": [hmac.new(b"secret", b"x", hashlib.sha256).hexdigest(), None]} == masked.to_pydict()
+
+    def test_hash_of_a_struct(self) -> None:
+        """There is no hash of it."""
+        with pytest.raises(UsageError, match=r"user is struct<.*>, which can't be hashed"):
+            Mask(["user"], hashed="sha256").apply(rows_of(_table()))
+
+    def test_required_field_in_a_null_struct(self) -> None:
+        """A masked text stays required, and can be written where its struct is null."""
+        table = _table([{"user": {"age": "5", "name": "x"}}, {"user": None}], REQUIRED)
+        masked = _result(Mask(["user.age"], replacement="0"), table)
+        assert [{"user": {"age": "0", "name": "x"}}, {"user": None}] == _written(masked)
+
+    def test_key_is_not_shown_in_the_fingerprint(self) -> None:
+        """It tells keys apart without naming them."""
+        names = [Mask(["a"], hashed="sha256", key=key).fingerprint for key in ("secret", "other")]
+        assert ("secret" in names[0], names[0] == names[1]) == (False, False)
+
+    def test_properties(self) -> None:
+        """`replacement`, or `hash` with `hash.key`."""
+        table = pa.table({"a": ["x"]})
+        assert {"a": ["***"]} == _result(Mask.from_config({"fields": "a", "replacement": "***"}), table).to_pydict()
+        keyed = Mask.from_config({"fields": "a", "hash": "sha256", "hash.key": "k"})
+        assert {"a": [hmac.new(b"k", b"x", hashlib.sha256).hexdigest()]} == _result(keyed, table).to_pydict()
+
+
+class TestCast:
+    """Other types."""
+
+    @pytest.mark.parametrize(
+        ("given", "type_name", "expected"),
+        [
+            (pa.array(["1", None]), "int32", pa.array([1, None], pa.int32())),
+            (pa.array([1, None]), "string", pa.array(["1", None])),
+            (pa.array([1.0]), "int8", pa.array([1], pa.int8())),
+            (pa.array([1], pa.int32()), "float64", pa.array([1.0])),
+            (pa.array(["true", "false"]), "boolean", pa.array([True, False])),
+            (pa.array(["2026-05-17"]), "date", pa.array([datetime.date(2026, 5, 17)])),
+            (
+                pa.array(["2026-05-17T10:00:00+02:00"]),
+                "timestamp",
+                pa.array([datetime.datetime(2026, 5, 17, 8)], pa.timestamp("us", "UTC")),
+            ),
+            (pa.array([3]), "decimal(5;2)", pa.array([3]).cast(pa.decimal128(38, 2)).cast(pa.decimal128(5, 2))),
+            (pa.array(["3.5"]), "decimal(5;2)", pa.array(["3.5"]).cast(pa.decimal128(5, 2))),
+            (pa.nulls(1), "int64", pa.nulls(1, pa.int64())),
+        ],
+    )
+    def test_types(self, given: pa.Array, type_name: str, expected: pa.Array) -> None:
+        """By their names."""
+        assert pa.table({"a": expected}) == _result(Cast({"a": type_name}), pa.table({"a": given}))
+
+    def test_arrow_types(self) -> None:
+        """Any type of Arrow can be given."""
+        assert pa.uint16() == _result(Cast({"a": pa.uint16()}), pa.table({"a": [1]})).schema.field("a").type
+
+    def test_nested_field(self) -> None:
+        """Structs stay as they are around it; a field that isn't there doesn't matter."""
+        table = pa.table({"s": [{"a": "1", "b": "x"}, None, {"a": None, "b": "y"}]})
+        cast = _result(Cast({"s.a": "int32", "s.z": "int8"}), table)
+        assert [{"a": 1, "b": "x"}, None, {"a": None, "b": "y"}] == cast["s"].to_pylist()
+
+    def test_chunks(self) -> None:
+        """Columns in several pieces."""
+        table = pa.concat_tables([pa.table({"a": ["1"]}), pa.table({"a": ["2"]})])
+        assert {"a": [1, 2]} == _result(Cast({"a": "int64"}), table).to_pydict()
+
+    @pytest.mark.parametrize(
+        ("given", "type_name", "offsets"),
+        [
+            (["1", "x", "2", "1.5", None], "int64", [1, 3]),
+            ([1.0, 1.5, float("nan")], "int64", [1, 2]),
+            ([1, 300, -129], "int8", [1, 2]),
+            ([1 << 60, (1 << 60) + 1], "float64", [0, 1]),
+            (["true", "maybe"], "boolean", [1]),
+            ([999, 1000], "decimal(5;2)", [1]),
+        ],
+    )
+    def test_misfits_are_rejects(self, given: list[object], type_name: str, offsets: list[int]) -> None:
+        """What can't be cast without loss is a reject, and never a null."""
+        assert offsets == [offset for offset, _ in _rejected(Cast({"a": type_name}), pa.table({"a": given}))]
+
+    def test_reason_names_the_field(self) -> None:
+        """And says what was wrong."""
+        table = pa.table({"s": [{"a": "1"}, {"a": "x"}]})
+        assert [(1, "s.a: Failed to parse string: 'x' as a scalar of type int32")] == _rejected(Cast({"s.a": "int32"}), table)
+
+    def test_required_field_in_a_null_struct(self) -> None:
+        """What lies in memory under a null is not looked at, and the field stays required."""
+        ages = pa.array(["5", "garbage"])
+        struct = pa.StructArray.from_arrays(
+            [ages, ages], fields=list(REQUIRED.field("user").type), mask=pa.array([False, True])
+        )
+        cast = _result(Cast({"user.age": "int64"}), pa.table({"user": struct}))
+        assert [{"user": {"age": 5, "name": "5"}}, {"user": None}] == _written(cast)
+
+    def test_types_that_never_fit(self) -> None:
+        """Are a mistake in the settings, not rejects."""
+        with pytest.raises(UsageError, match=r"user is struct<.*>, which can't become int64"):
+            Cast({"user": "int64"}).apply(rows_of(_table()))
+
+    def test_unknown_type(self) -> None:
+        """Is refused with the known ones."""
+        with pytest.raises(ConfigurationError, match="'integer' is no type; it knows int8, int16,"):
+            Cast({"a": "integer"})
+
+    def test_properties(self) -> None:
+        """`spec`, as Kafka Connect's Cast has it."""
+        cast = _result(Cast.from_config({"spec": "a:int32,b:string"}), pa.table({"a": ["1"], "b": [2]}))
+        assert {"a": [1], "b": ["2"]} == cast.to_pydict()
+
+    @pytest.mark.parametrize("spec", ["int32", "a:", ":int32", "a"])
+    def test_malformed_spec(self, spec: str) -> None:
+        """Each part has a field and a type."""
+        with pytest.raises(ConfigurationError, match="hasn't the form left:right"):
+            Cast.from_config({"spec": spec})
+
+
+class TestFlatten:
+    """The fields of structs as columns."""
+
+    def test_nested(self) -> None:
+        """At any depth; what is in a null struct is null."""
+        assert {
+            "id": [1, 2, 3],
+            "user.name": ["Ann", None, None],
+            "user.home.city": ["Paris", None, None],
+            "user.home.zip": ["75001", None, None],
+        } == _result(Flatten(), _table()).to_pydict()
+
+    def test_delimiter(self) -> None:
+        """Another one."""
+        assert ["id", "user_name", "user_home_city", "user_home_zip"] == _result(Flatten("_"), _table()).column_names
+
+    def test_required_field_becomes_optional(self) -> None:
+        """Where its struct may be null."""
+        flat = _result(Flatten(), _table([{"user": {"age": "5", "name": "x"}}, {"user": None}], REQUIRED))
+        assert flat.schema.field("user.age").nullable
+        assert [{"user.age": "5", "user.name": "x"}, {"user.age": None, "user.name": None}] == _written(flat)
+
+    def test_lists_and_maps_stay(self) -> None:
+        """They have no fixed number of values."""
+        table = pa.table({"l": [[{"a": 1}]], "m": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64()))})
+        assert table == _result(Flatten(), table)
+
+    def test_names_that_meet(self) -> None:
+        """Two columns of one name can't be written."""
+        with pytest.raises(UsageError, match="Flatten would make two columns called a_b"):
+            Flatten("_").apply(rows_of(pa.table({"a": [{"b": 1}], "a_b": [2]})))
+
+    def test_properties(self) -> None:
+        """`delimiter`, by default a dot as in Kafka Connect."""
+        table = pa.table({"a": [{"b": 1}]})
+        assert (["a.b"], ["a-b"]) == (
+            _result(Flatten.from_config({}), table).column_names,
+            _result(Flatten.from_config({"delimiter": "-"}), table).column_names,
+        )
+
+
+class TestInsertField:
+    """Columns that say where a row comes from."""
+
+    def test_all(self) -> None:
+        """Behind the others, in their order."""
+        insert = InsertField(topic="t", partition="p", offset="o", timestamp="ts", static={"region": "eu", "v": 2})
+        inserted = insert.apply(rows_of(pa.table({"a": [1, 2]}), first_offset=5)).rows.table
+        moments = [datetime.datetime(1970, 1, 1, 0, 0, second, tzinfo=datetime.timezone.utc) for second in (5, 6)]
+        assert [
+            {"a": 1, "t": "topic", "p": 0, "o": 5, "ts": moments[0], "region": "eu", "v": 2},
+            {"a": 2, "t": "topic", "p": 0, "o": 6, "ts": moments[1], "region": "eu", "v": 2},
+        ] == inserted.to_pylist()
+
+    def test_column_that_is_there(self) -> None:
+        """Is replaced in its place."""
+        assert {"a": ["eu"], "b": [2]} == _result(InsertField(static={"a": "eu"}), pa.table({"a": [1], "b": [2]})).to_pydict()
+
+    def test_filtered_rows_keep_their_offsets(self) -> None:
+        """The offset is the record's, not a count."""
+        rows = rows_of(pa.table({"a": [1, 2]}), first_offset=5).filter(pa.array([False, True]))
+        assert [6] == InsertField(offset="o").apply(rows).rows.table["o"].to_pylist()
+
+    @pytest.mark.parametrize("arguments", [{}, {"topic": "a", "offset": "a"}, {"topic": " "}])
+    def test_bad_names(self, arguments: dict[str, str]) -> None:
+        """One or more columns, each once."""
+        with pytest.raises(ConfigurationError, match="name one column or more, each once"):
+            InsertField(**arguments)  # type: ignore[arg-type]
+
+    def test_properties(self) -> None:
+        """Those of Kafka Connect's InsertField, its marks included."""
+        given = {"topic.field": "t!", "offset.field": "o?", "static.field": "s", "static.value": "x"}
+        inserted = _result(InsertField.from_config(given), pa.table({"a": [1]}))
+        assert {"a": [1], "t": ["topic"], "o": [0], "s": ["x"]} == inserted.to_pydict()
+
+
+class TestToTimestamp:
+    """Numbers and texts that mean times."""
+
+    NOON = datetime.datetime(2026, 5, 17, 12, tzinfo=datetime.timezone.utc)
+
+    @pytest.mark.parametrize(
+        ("values", "settings"),
+        [
+            (pa.array([1_779_019_200_000]), {}),
+            (pa.array([1_779_019_200], pa.int32()), {"unit": "s"}),
+            (pa.array([1_779_019_200_000_000_001]), {"unit": "ns"}),
+            (pa.array(["2026-05-17T12:00:00Z"]), {}),
+            (pa.array(["2026-05-17T14:00:00.000+02:00"]), {}),
+            (pa.array(["2026-05-17 14:00:00+0200"]), {}),
+            (pa.array(["2026-05-17 12:00"]), {}),
+            (pa.array(["2026-05-17T14:00:00"]), {"timezone": "Europe/Paris"}),
+            (pa.array(["17.05.2026 12:00:00"]), {"format": "%d.%m.%Y %H:%M:%S"}),
+            (pa.array([datetime.datetime(2026, 5, 17, 14)]), {"timezone": "Europe/Paris"}),
+            (pa.array([1_779_019_200], pa.timestamp("s", "Asia/Tokyo")), {}),
+        ],
+    )
+    def test_forms(self, values: pa.Array, settings: dict[str, str]) -> None:
+        """All become microseconds in UTC."""
+        times = _result(ToTimestamp(["a"], **settings), pa.table({"a": values}))
+        assert pa.table({"a": pa.array([self.NOON], pa.timestamp("us", "UTC"))}) == times
+
+    def test_mixed_texts(self) -> None:
+        """With an offset and without one, in one column."""
+        table = pa.table({"a": ["2026-05-17T14:00:00+02:00", "2026-05-17T12:00:00", None, "2026-05-17"]})
+        assert [self.NOON, self.NOON, None, self.NOON.replace(hour=0)] == _result(ToTimestamp(["a"]), table)["a"].to_pylist()
+
+    def test_dates(self) -> None:
+        """Midnight in the time zone."""
+        table = pa.table({"a": [datetime.date(2026, 5, 17)]})
+        assert [datetime.datetime(2026, 5, 16, 22, tzinfo=datetime.timezone.utc)] == _result(
+            ToTimestamp(["a"], timezone="Europe/Paris"), table
+        )["a"].to_pylist()
+
+    def test_changes_of_the_clock(self) -> None:
+        """The earlier of two moments; behind a gap."""
+        table = pa.table({"a": ["2026-10-25T02:30:00", "2026-03-29T02:30:00"]})
+        times = _result(ToTimestamp(["a"], timezone="Europe/Paris"), table)["a"].to_pylist()
+        assert ["2026-10-25 00:30", "2026-03-29 01:00"] == [time.strftime("%Y-%m-%d %H:%M") for time in times]
+
+    @pytest.mark.parametrize(
+        ("values", "settings", "offsets"),
+        [
+            (["2026-05-17T12:00:00Z", "yesterday", "2026-02-30T00:00:00Z"], {}, [1, 2]),
+            (["17.05.2026", "2026-05-17"], {"format": "%d.%m.%Y"}, [1]),
+            ([1, 1 << 62], {"unit": "s"}, [1]),
+        ],
+    )
+    def test_misfits_are_rejects(self, values: list[object], settings: dict[str, str], offsets: list[int]) -> None:
+        """What means no time is a reject, and never a null."""
+        assert offsets == [offset for offset, _ in _rejected(ToTimestamp(["a"], **settings), pa.table({"a": values}))]
+
+    def test_nested_field(self) -> None:
+        """Inside a struct; a field that isn't there doesn't matter."""
+        table = pa.table({"s": [{"at": 1_779_019_200_000}, None]})
+        assert [{"at": self.NOON}, None] == _result(ToTimestamp(["s.at", "b"]), table)["s"].to_pylist()
+
+    def test_types_that_never_fit(self) -> None:
+        """Are a mistake in the settings, not rejects."""
+        with pytest.raises(UsageError, match="a is bool, which means no time"):
+            ToTimestamp(["a"]).apply(rows_of(pa.table({"a": [True]})))
+
+    @pytest.mark.parametrize("settings", [{"unit": "minutes"}, {"timezone": "Mars/Base"}])
+    def test_bad_settings(self, settings: dict[str, str]) -> None:
+        """Are told when it is made."""
+        with pytest.raises(ConfigurationError, match=r"is no unit|is no time zone"):
+            ToTimestamp(["a"], **settings)
+
+    def test_properties(self) -> None:
+        """`unix.precision` is that of Kafka Connect's TimestampConverter."""
+        made = ToTimestamp.from_config({"fields": "a", "unix.precision": "seconds"})
+        assert [self.NOON] == _result(made, pa.table({"a": [1_779_019_200]}))["a"].to_pylist()
+
+
+BUILT_IN = (Cast, Drop, Filter, Flatten, InsertField, Keep, Mask, Rename, ToTimestamp)
+
+
+@pytest.mark.parametrize("transform", BUILT_IN)
+def test_unknown_properties(transform: type[Transform]) -> None:
+    """A property that a transform doesn't have is told with those that it has."""
+    with pytest.raises(ConfigurationError, match=f"fieldz is no property of {transform.__name__}, which has "):
+        transform.from_config({"fieldz": "a"})
+
+
+@pytest.mark.parametrize("transform", [one for one in BUILT_IN if one is not Flatten])
+def test_missing_properties(transform: type[Transform]) -> None:
+    """Each but Flatten has to be told of a field."""
+    with pytest.raises(ConfigurationError, match=f"{transform.__name__}"):
+        transform.from_config({})
+
+
+@pytest.mark.parametrize("transform", [Drop, Keep, Mask, ToTimestamp])
+@pytest.mark.parametrize("fields", [[], ["a..b"], [""], "a"])
+def test_bad_fields(transform: type[Any], fields: list[str]) -> None:
+    """Fields have names, and are a list."""
+    with pytest.raises(ConfigurationError, match=transform.__name__):
+        transform(fields)
