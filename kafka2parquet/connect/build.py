@@ -231,8 +231,8 @@ def with_worker_converter(config: ConnectConfig, worker: WorkerConfig) -> Connec
     if not converter.get("value.converter"):
         raise ConfigurationError(
             "value.converter is set neither here nor in the worker's properties. Set it to "
-            "org.apache.kafka.connect.json.JsonConverter, with value.converter.schemas.enable=false, or to "
-            "org.apache.kafka.connect.storage.StringConverter."
+            "org.apache.kafka.connect.json.JsonConverter, with value.converter.schemas.enable=false where messages carry no "
+            "schema, or to org.apache.kafka.connect.storage.StringConverter."
         )
     own = {name: text for name, text in config.given.items() if not name.startswith("value.converter")}
     return load_connect_config({**own, **converter})

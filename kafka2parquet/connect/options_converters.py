@@ -43,12 +43,11 @@ _SUB_OPTIONS = (
         "it concerns writing; both forms are read",
         validator=one_of("BASE64", "NUMERIC", ignore_case=True),
     ),
-    ignored(
+    Option(
         "replace.null.with.default",
         ValueType.BOOLEAN,
         True,
-        "Whether a null becomes the default of its field.",
-        "schemaless messages have no defaults",
+        "Whether JsonConverter takes a null for the default of its field, where the schema has one.",
     ),
     Option("converter.encoding", ValueType.STRING, "UTF-8", "Character set of StringConverter."),
     ignored("schema.registry.url", ValueType.LIST, (), "Where the schema registry is.", _NO_REGISTRY),

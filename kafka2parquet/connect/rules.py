@@ -190,18 +190,8 @@ def _custom_class(class_name: str, property_name: str, base: type) -> Iterator[F
         yield Problem((property_name,), invalid_value(property_name, class_name, str(error)))
 
 
-def _json_envelope(config: ConnectConfig) -> Iterator[Finding]:
-    name = "value.converter.schemas.enable"
-    converter = simple_name(config.text("value.converter"))
-    if converter in ("JsonConverter", "Json") and config.flag(name):
-        given = "true" if config.is_set(name) else "true, its default,"
-        yield Problem(
-            (name,),
-            f"{name}={given} is not supported: messages with schema and payload can't be read",
-            "Set it to false; each message is then a row as it stands.",
-            ProblemKind.UNSUPPORTED,
-        )
-    if config.below("value.converter.") and not converter:
+def _converter_settings(config: ConnectConfig) -> Iterator[Finding]:
+    if config.below("value.converter.") and not config.text("value.converter"):
         yield Warned("Properties that begin with value.converter. have no effect, as value.converter itself is not set.")
 
 
@@ -275,7 +265,7 @@ _RULES: tuple[Rule, ...] = (
     _timestamps,
     _rotation,
     _classes,
-    _json_envelope,
+    _converter_settings,
     _output_compression,
     _tombstones,
     _s3,

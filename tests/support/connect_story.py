@@ -36,7 +36,7 @@ STORY = """\
 FIVE_MISTAKES = (
     STORY.replace('"flush.size"', '"flush.sizes"')
     .replace('"us-east-1",', '"us-east-1", "s3.part.size": "5MB",')
-    .replace('"value.converter.schemas.enable": "false"', '"value.converter.schemas.enable": "true"')
+    .replace("format.parquet.ParquetFormat", "format.json.JsonFormat")
     .replace("'year'=YYYY", "year=YYYY")
     .replace('"UTC"', '"Mars/Phobos"')
 )

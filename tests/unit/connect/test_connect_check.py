@@ -46,12 +46,11 @@ ones. rotate.file.on.partition.change=false keeps several folders open instead."
 
 _FIVE_PROBLEMS = (
     "Invalid value 5MB for configuration s3.part.size: Not a number of type INT.",
+    "format.class=io.confluent.connect.s3.format.json.JsonFormat is not supported. Only Parquet is written: use ParquetFormat.",
     "flush.sizes is not a known property. Did you mean flush.size?",
     "Invalid value Mars/Phobos for configuration timezone: The datetime zone id 'Mars/Phobos' is not recognised.",
     "Invalid value year=YYYY/'month'=MM/'day'=dd/'hour'=HH for configuration path.format: Illegal pattern component: r. "
     "Text has to stand in single quotes, as in 'year'=YYYY.",
-    "value.converter.schemas.enable=true is not supported: messages with schema and payload can't be read. Set it to false; "
-    "each message is then a row as it stands.",
 )
 
 

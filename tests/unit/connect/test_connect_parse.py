@@ -199,11 +199,6 @@ def test_unknown_connector_names_the_known_ones():
             "('topics=test-topic') consumed by the connector. Choose another topic for dead letters.",
         ),
         (
-            {"value.converter": "org.apache.kafka.connect.json.JsonConverter"},
-            "value.converter.schemas.enable=true, its default, is not supported: messages with schema and payload can't be "
-            "read. Set it to false; each message is then a row as it stands.",
-        ),
-        (
             {"value.converter": "io.confluent.connect.avro.AvroConverter"},
             "value.converter=io.confluent.connect.avro.AvroConverter is not supported. Use JsonConverter, "
             "StringConverter or ByteArrayConverter, or name a RecordConverter of your own as `package.module:Class`.",
