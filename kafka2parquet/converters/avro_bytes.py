@@ -1,0 +1,67 @@
+"""Decimals and fixed of Avro as columns, from their bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+_Bools = npt.NDArray[np.bool_]
+_Bytes = npt.NDArray[np.uint8]
+
+
+def decimals_of_bytes(array: pa.BinaryArray, type_: pa.DataType, valid: _Bools | None) -> pa.Array:
+    """Numbers in two's complement, big-endian, of any length each; `valid` says which count, all by default.
+
+    Raises:
+        ValueError: one has no bytes, or more than its type has.
+        pyarrow.ArrowInvalid: one has more digits than its type.
+    """
+    _, offsets, content = array.buffers()
+    starts = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    lengths = np.diff(starts)
+    if ((lengths == 0) if valid is None else (lengths == 0) & valid).any():
+        raise ValueError("a decimal without digits")
+    longest = int(lengths.max(initial=1))
+    if longest > type_.byte_width:
+        raise ValueError(f"a decimal of {longest} bytes")
+    data = np.frombuffer(content, np.uint8) if content is not None else np.zeros(0, np.uint8)
+    places = np.arange(longest) - (longest - lengths)[:, None]
+    inside = places >= 0
+    found = np.zeros((len(array), longest), np.uint8)
+    found[inside] = data[(starts[:-1, None] + places)[inside]]
+    if len(array):
+        firsts = np.where(lengths > 0, found[np.arange(len(array)), np.minimum(longest - lengths, longest - 1)], 0)
+        found[~inside] = np.repeat(np.where(firsts >= 0x80, 0xFF, 0).astype(np.uint8), (~inside).sum(axis=1))
+    return decimals_of_matrix(found, type_, valid)
+
+
+def decimals_of_matrix(found: _Bytes, type_: pa.DataType, valid: _Bools | None) -> pa.Array:
+    """Numbers in two's complement, big-endian, one in each line.
+
+    Raises:
+        ValueError: they have more bytes than their type.
+        pyarrow.ArrowInvalid: one has more digits than its type.
+    """
+    count, size = found.shape
+    width = type_.byte_width
+    if size > width:
+        raise ValueError(f"a decimal of {size} bytes")
+    numbers = np.empty((count, width), np.uint8)
+    numbers[:, :size] = found[:, ::-1]
+    numbers[:, size:] = np.where(found[:, :1] >= 0x80, 0xFF, 0)
+    if valid is not None:
+        numbers[~valid] = 0
+    array = pa.Array.from_buffers(type_, count, [None, pa.py_buffer(numbers)])
+    array.validate(full=True)
+    return array
+
+
+def matrix_of(array: pa.StructArray, size: int) -> _Bytes:
+    """The bytes of a fixed that was read as doubles, and a float at its end."""
+    columns = [
+        np.frombuffer(child.buffers()[1], np.uint8, len(array) * child.type.byte_width).reshape(len(array), -1)
+        for child in (array.field(i) for i in range(array.type.num_fields))
+        if len(array)
+    ]
+    return np.concatenate(columns, axis=1) if columns else np.zeros((0, size), np.uint8)

@@ -1,0 +1,261 @@
+"""Avro values as columns, whole batches at once, by pyruhvro.
+
+pyruhvro gets a schema that it reads the same bytes by, but that leaves less for it to decide: int is long, as it would cut off
+higher bits; dates and times are the numbers that they are; types of a union are wrapped into records, which have no bytes of
+their own; names are made up. It has no bytes and no fixed: bytes are text for it, which it doesn't look at, and a fixed is a
+record of doubles, and a float at the end. What it returns is brought to the types of the schema here. Schemas with a fixed of
+another size, or with maps as arrays of entries, are left to `avro_values`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.converters.avro_bytes import decimals_of_bytes, decimals_of_matrix, matrix_of
+from kafka2parquet.converters.avro_values import day_limit
+from kafka2parquet.converters.payload_decoder import PayloadsRefused
+from kafka2parquet.schema.avro_node import AvroNode, Kind
+from kafka2parquet.schema.connect_schema import DECIMAL
+
+_FLOAT_BYTES, _DOUBLE_BYTES = 4, 8
+_MAX_FIXED_BYTES = 256
+#: Types of a union have numbers of one byte in Arrow.
+_MAX_BRANCHES = 100
+#: Texts of a batch have offsets of 32 bits.
+_MAX_BATCH_BYTES = 1 << 30
+
+_Bools = npt.NDArray[np.bool_]
+
+
+class ColumnDecoder:
+    """Decodes payloads of one schema."""
+
+    def __init__(self, node: AvroNode, *, null_becomes_default: bool) -> None:
+        """Make a decoder.
+
+        Args:
+            node: the schema; `is_readable` it must be.
+            null_becomes_default: whether the null of a type with a default is the default.
+
+        Raises:
+            ImportError: pyruhvro isn't installed.
+        """
+        from pyruhvro import deserialize_array
+
+        self._deserialize = deserialize_array
+        self._node = node
+        self._null_becomes_default = null_becomes_default
+        self._schema = json.dumps(_record(itertools.count(), [_wire_type(node, itertools.count(1))]))
+
+    def decode(self, payloads: pa.Array) -> pa.Array:
+        """An array of the values of these payloads (binary_view without nulls), of the schema's Arrow type.
+
+        Raises:
+            PayloadsRefused: one of them, at least, is malformed.
+        """
+        values = payloads.to_pylist()
+        if sum(map(len, values)) > _MAX_BATCH_BYTES:
+            raise PayloadsRefused("too many bytes")
+        try:
+            batch = self._deserialize(values, self._schema)
+            return self._column(batch.column(0), self._node)
+        except (ValueError, pa.ArrowException) as error:
+            raise PayloadsRefused(str(error)) from None
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            raise PayloadsRefused(str(error)) from None
+
+    def _column(self, array: pa.Array, node: AvroNode, alive: _Bools | None = None) -> pa.Array:
+        """The array as one of the node's type.
+
+        Args:
+            array: from pyruhvro.
+            node: what it is.
+            alive: which of the values count; the others become null. All, by default.
+        """
+        if array.offset:
+            raise PayloadsRefused("arrays are expected to begin at their first value")
+        valid = _both(alive, _valid(array))
+        if node.kind is Kind.UNION:
+            column, valid = self._union(array, node, alive)
+        elif node.kind is Kind.SINGLE:
+            if not _all_equal(array.field(0), 0, valid):
+                raise PayloadsRefused("a union of one type has no other")
+            return self._column(array.field(1), node.children[0], alive)
+        elif node.kind is Kind.FIXED:
+            column = _with_validity(_fixed(array, node, valid), valid)
+        elif node.children:
+            column = self._nested(array, node, valid)
+        else:
+            column = _with_validity(_scalars(array, node, valid), valid)
+        if self._null_becomes_default and node.schema.optional and node.schema.default is not None and valid is not None:
+            absent = ~valid if alive is None else alive & ~valid
+            column = pc.if_else(pa.array(absent), pa.scalar(node.schema.default, column.type), column)
+        return column
+
+    def _nested(self, array: pa.Array, node: AvroNode, valid: _Bools | None) -> pa.Array:
+        type_ = node.schema.arrow_type
+        bitmap = _bitmap(valid)
+        if node.kind is Kind.RECORD:
+            children = [self._column(array.field(i), child, valid) for i, child in enumerate(node.children)]
+            return pa.Array.from_buffers(type_, len(array), [bitmap], children=children)
+        offsets = array.buffers()[1]
+        if node.kind is Kind.ARRAY:
+            items = self._column(array.values, node.children[0])
+            return pa.Array.from_buffers(type_, len(array), [bitmap, offsets], children=[items])
+        array.keys.validate(full=True)
+        _check_keys_differ(array)
+        items = self._column(array.items, node.children[0])
+        entries = pa.Array.from_buffers(
+            pa.struct([type_.key_field, type_.item_field]), len(items), [None], children=[array.keys, items]
+        )
+        return pa.Array.from_buffers(type_, len(array), [bitmap, offsets], children=[entries])
+
+    def _union(self, array: pa.Array, node: AvroNode, alive: _Bools | None) -> tuple[pa.Array, _Bools | None]:
+        branches = array.type_codes.to_numpy(zero_copy_only=False)
+        numbers = [i for i in range(len(node.children) + (node.null_branch is not None)) if i != node.null_branch]
+        children = []
+        for number, child in zip(numbers, node.children, strict=True):
+            chosen = branches == number
+            children.append(self._column(array.field(number).field(0), child, chosen if alive is None else chosen & alive))
+        valid = alive if node.null_branch is None else _both(alive, branches != node.null_branch)
+        return pa.Array.from_buffers(node.schema.arrow_type, len(array), [_bitmap(valid)], children=children), valid
+
+
+def is_readable(node: AvroNode, *, null_becomes_default: bool) -> bool:
+    """Whether batches of the schema can be decoded at once."""
+    if node.kind is Kind.ENTRIES or (node.kind is Kind.UNION and len(node.children) > _MAX_BRANCHES):
+        return False
+    if node.kind is Kind.FIXED and (node.size % _FLOAT_BYTES or node.size > _MAX_FIXED_BYTES):
+        return False
+    if null_becomes_default and node.schema.optional and node.schema.default is not None and node.children:
+        return False
+    return all(is_readable(child, null_becomes_default=null_becomes_default) for child in node.children)
+
+
+def _wire_type(node: AvroNode, numbers: Iterator[int]) -> Any:
+    """The type that pyruhvro reads the node's bytes by."""
+    children = [_wire_type(child, numbers) for child in node.children]
+    wire: Any
+    if node.kind is Kind.UNION:
+        wire = [_record(numbers, [child]) for child in children]
+        if node.null_branch is not None:
+            wire.insert(node.null_branch, "null")
+        return wire
+    if node.kind is Kind.RECORD:
+        wire = _record(numbers, children)
+    elif node.kind is Kind.SINGLE:
+        wire = _record(numbers, ["long", *children])
+    elif node.kind is Kind.ARRAY:
+        wire = {"type": "array", "items": children[0]}
+    elif node.kind is Kind.MAP:
+        wire = {"type": "map", "values": children[0]}
+    elif node.kind is Kind.FIXED:
+        doubles, floats = divmod(node.size, _DOUBLE_BYTES)
+        wire = _record(numbers, ["double"] * doubles + ["float"] * (floats // _FLOAT_BYTES))
+    elif node.kind is Kind.BYTES:
+        wire = "string"
+    elif node.kind is Kind.ENUM:
+        wire = {"type": "enum", "name": f"N{next(numbers)}", "symbols": node.symbols}
+    else:
+        wire = "long" if node.kind is Kind.INT else node.kind.value
+    if node.null_branch is None:
+        return wire
+    return ["null", wire] if node.null_branch == 0 else [wire, "null"]
+
+
+def _record(numbers: Iterator[int], types: list[Any]) -> dict[str, Any]:
+    fields = [{"name": f"f{i}", "type": type_} for i, type_ in enumerate(types)]
+    return {"type": "record", "name": f"N{next(numbers)}", "fields": fields}
+
+
+def _scalars(array: pa.Array, node: AvroNode, valid: _Bools | None) -> pa.Array:
+    type_ = node.schema.arrow_type
+    if node.kind is Kind.BYTES:
+        return _bytes(array.view(pa.binary()), node, valid)
+    if node.kind is Kind.STRING:
+        array.validate(full=True)  # pyruhvro takes any bytes for UTF-8
+    if node.kind not in (Kind.INT, Kind.LONG):
+        return array if array.type.equals(type_) else array.cast(type_)
+    limit = day_limit(type_)
+    if limit is not None:
+        numbers = array.to_numpy(zero_copy_only=False) if array.null_count == 0 else pc.fill_null(array, 0).to_numpy()
+        outside = (numbers < 0) | (numbers >= limit)
+        if (outside if valid is None else outside & valid).any():
+            raise PayloadsRefused("no time of a day")
+        array = pa.array(np.where(outside, 0, numbers))
+    if node.kind is Kind.INT:
+        array = array.cast(pa.int32())
+    if array.type.equals(type_):
+        return array
+    return array.cast(type_) if pa.types.is_integer(type_) else array.view(type_)
+
+
+def _bytes(array: pa.BinaryArray, node: AvroNode, valid: _Bools | None) -> pa.Array:
+    type_ = node.schema.arrow_type
+    if pa.types.is_decimal(type_):
+        return decimals_of_bytes(array, type_, valid)
+    if node.schema.name == DECIMAL and not _all_differ(pc.binary_length(array), 0, valid):
+        raise PayloadsRefused("a decimal without digits")
+    return array
+
+
+def _fixed(array: pa.StructArray, node: AvroNode, valid: _Bools | None) -> pa.Array:
+    type_ = node.schema.arrow_type
+    content = matrix_of(array, node.size)
+    if pa.types.is_decimal(type_):
+        return decimals_of_matrix(content, type_, valid)
+    fixed = pa.Array.from_buffers(pa.binary(node.size), len(array), [None, pa.py_buffer(np.ascontiguousarray(content))])
+    return fixed if fixed.type.equals(type_) else fixed.cast(type_)
+
+
+def _check_keys_differ(array: pa.MapArray) -> None:
+    """Of a key that comes twice in a map the last counts; that is left to others."""
+    codes = array.keys.dictionary_encode()
+    starts = array.offsets.to_numpy()
+    rows = np.repeat(np.arange(len(array)), np.diff(starts))
+    both = rows * max(len(codes.dictionary), 1) + codes.indices.to_numpy()
+    if len(np.unique(both)) < len(both):
+        raise PayloadsRefused("a key comes twice")
+
+
+def _all_equal(array: pa.Array, value: int, valid: _Bools | None) -> bool:
+    numbers = pc.fill_null(array, value).to_numpy(zero_copy_only=False)
+    return bool(((numbers == value) if valid is None else (numbers == value) | ~valid).all())
+
+
+def _all_differ(array: pa.Array, value: int, valid: _Bools | None) -> bool:
+    numbers = pc.fill_null(array, value).to_numpy(zero_copy_only=False)
+    return bool(((numbers != value) if valid is None else (numbers != value) | ~valid).all())
+
+
+def _valid(array: pa.Array) -> _Bools | None:
+    if pa.types.is_union(array.type) or array.null_count == 0:
+        return None
+    return array.is_valid().to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # pyarrow has no types
+
+
+def _both(left: _Bools | None, right: _Bools | None) -> _Bools | None:
+    if left is None or right is None:
+        return left if right is None else right
+    return left & right
+
+
+def _bitmap(valid: _Bools | None) -> pa.Buffer | None:
+    return None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
+
+
+def _with_validity(array: pa.Array, valid: _Bools | None) -> pa.Array:
+    """A scalar array with other nulls."""
+    if valid is None:
+        return array
+    return pa.Array.from_buffers(array.type, len(array), [_bitmap(valid), *array.buffers()[1:]])

@@ -1,0 +1,99 @@
+"""PayloadDecoder: payloads of one schema to values, all at once where that can be, the others one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from kafka2parquet.schema.connect_schema import ConnectSchema
+
+#: Refused runs of this many payloads or fewer are decoded one by one.
+_FEW = 32
+
+_Int64s = npt.NDArray[np.int64]
+
+
+class PayloadsRefused(Exception):  # noqa: N818  # an answer, not a fault
+    """Payloads, taken together, can't be decoded; or a single one can't, and the text says why."""
+
+
+@attrs.frozen(eq=False)
+class Decoded:
+    """Values of some payloads.
+
+    Attributes:
+        values: of the schema's Arrow type.
+        kept: the index of each value's payload, rising.
+        refused: index and reason of each other payload.
+    """
+
+    values: pa.Array
+    kept: _Int64s
+    refused: Sequence[tuple[int, str]] = ()
+
+
+@attrs.frozen(eq=False)
+class PayloadDecoder:
+    """Decodes payloads of one schema.
+
+    Both ways make the same of a payload: what becomes of a record doesn't depend on its neighbours.
+
+    Attributes:
+        schema: of the values.
+        decode_one: makes of a payload its value, as `pyarrow.array` takes it, or raises PayloadsRefused.
+        decode: makes an array of the values of all payloads (binary_view without nulls) at once, or raises PayloadsRefused;
+            None where nothing can do that.
+    """
+
+    schema: ConnectSchema
+    decode_one: Callable[[bytes], Any]
+    decode: Callable[[pa.Array], pa.Array] | None = None
+
+    def run(self, payloads: pa.Array) -> Iterator[Decoded]:
+        """The values of the payloads, in their order; where a run of them is refused, it is halved."""
+        runs = [(0, len(payloads))]
+        while runs:
+            start, length = runs.pop()
+            if self.decode is not None:
+                try:
+                    values = self.decode(payloads.slice(start, length))
+                except PayloadsRefused:
+                    if length > _FEW:
+                        runs += [(start + length // 2, length - length // 2), (start, length // 2)]
+                        continue
+                else:
+                    yield Decoded(values, np.arange(start, start + length))
+                    continue
+            yield self._one_by_one(payloads.slice(start, length).to_pylist(), start)
+
+    def _one_by_one(self, payloads: list[bytes], start: int) -> Decoded:
+        values: list[Any] = []
+        kept: list[int] = []
+        refused: list[tuple[int, str]] = []
+        for row, payload in enumerate(payloads, start):
+            try:
+                values.append(self.decode_one(payload))
+                kept.append(row)
+            except PayloadsRefused as exc:
+                refused.append((row, str(exc)))
+        try:
+            array = self._array(values)
+        except (pa.ArrowException, OverflowError, ValueError):  # such as decimals of too many digits
+            fitting: list[int] = []
+            for i, value in enumerate(values):
+                try:
+                    self._array([value])
+                    fitting.append(i)
+                except (pa.ArrowException, OverflowError, ValueError) as exc:
+                    refused.append((kept[i], str(exc)))
+            array = self._array([values[i] for i in fitting])
+            kept = [kept[i] for i in fitting]
+        return Decoded(array, np.array(kept, np.int64), refused)
+
+    def _array(self, values: list[Any]) -> pa.Array:
+        return pa.array(values, self.schema.arrow_type)

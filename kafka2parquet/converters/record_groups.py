@@ -1,0 +1,93 @@
+"""RecordGroups: what became of the records of a batch whose values have schemas of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, Stage
+from kafka2parquet.schema.connect_schema import ConnectSchema
+
+#: The class that Kafka Connect's converters throw for a value that they can't read.
+DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
+
+_Int64s = npt.NDArray[np.int64]
+
+
+@attrs.define(eq=False)
+class RecordGroups:
+    """Collects the rows of each schema, the rejects and the tombstones of a batch, in any order.
+
+    Attributes:
+        batch: the batch.
+        prefix: what the reasons of all rejects begin with.
+    """
+
+    batch: ConsumedBatch
+    prefix: str = ""
+    _rejects: list[Reject] = attrs.Factory(list)
+    _tables: dict[ConnectSchema, list[tuple[_Int64s, pa.Table]]] = attrs.Factory(dict)
+    _others: list[Rows] = attrs.Factory(list)
+    _tombstones: list[_Int64s] = attrs.Factory(list)
+
+    def reject(self, rows: _Int64s, reason: str) -> None:
+        """The records at these indices are rejects."""
+        self._rejects += [
+            self.batch.reject(row, Stage.DECODE, f"{self.prefix}{reason}", DATA_EXCEPTION) for row in rows.tolist()
+        ]
+
+    def add_tombstones(self, rows: _Int64s) -> None:
+        """The records at these indices have no value."""
+        if len(rows):
+            self._tombstones.append(rows)
+
+    def add_values(self, schema: ConnectSchema, rows: _Int64s, values: pa.Array) -> None:
+        """The records at these indices have these values, of the schema's Arrow type; those that are null are tombstones."""
+        if values.null_count:
+            null = values.is_null().to_numpy(zero_copy_only=False)
+            self.add_tombstones(rows[null])
+            rows, values = rows[~null], values.filter(pc.is_valid(values))
+        columns = values.flatten() if schema.type == "struct" else [values]
+        self.add_table(schema, rows, pa.Table.from_arrays(columns, schema=schema.arrow_schema))
+
+    def add_table(self, schema: ConnectSchema, rows: _Int64s, table: pa.Table) -> None:
+        """The records at these indices become these rows, with the columns of the schema."""
+        if len(rows):
+            self._tables.setdefault(schema, []).append((rows, table))
+
+    def add_rows(self, rows: Rows) -> None:
+        """Some records have become rows already."""
+        if len(rows):
+            self._others.append(rows)
+
+    def converted(self) -> Converted:
+        """All of it: groups in the order of their first records, rejects and tombstones by offset."""
+        batch = self.batch
+        groups = [*self._others, *(self._rows(schema, parts) for schema, parts in self._tables.items())]
+        groups.sort(key=lambda rows: rows.offsets[0].as_py())
+        if not groups:
+            groups.append(Rows(batch, batch.offsets[:0], batch.timestamps_ms[:0], pa.table({})))
+        rejects = sorted(self._rejects, key=lambda reject: reject.offset)
+        if not self._tombstones:
+            return Converted(groups[0], rejects, groups[1:])
+        tombstones = batch.offsets.take(pa.array(np.sort(np.concatenate(self._tombstones))))
+        return Converted(groups[0], rejects, groups[1:], tombstones)
+
+    def _rows(self, schema: ConnectSchema, parts: Sequence[tuple[_Int64s, pa.Table]]) -> Rows:
+        rows, table = parts[0]
+        if len(parts) > 1:
+            rows = np.concatenate([rows for rows, _ in parts])
+            table = pa.concat_tables([table for _, table in parts])
+            if (np.diff(rows) < 0).any():
+                order = np.argsort(rows)
+                rows, table = rows[order], table.take(pa.array(order))
+        batch = self.batch
+        if len(rows) == len(batch):
+            return Rows(batch, batch.offsets, batch.timestamps_ms, table, schema)
+        chosen = pa.array(rows, pa.int64())
+        return Rows(batch, batch.offsets.take(chosen), batch.timestamps_ms.take(chosen), table, schema)

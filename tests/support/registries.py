@@ -1,0 +1,42 @@
+"""A schema registry in memory, and values in its wire format."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, MutableMapping
+
+import attrs
+
+from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound
+
+
+def registered(
+    text: str,
+    schema_type: str = "PROTOBUF",
+    references: Mapping[str, RegisteredSchema] | None = None,
+    version: int | None = 1,
+) -> RegisteredSchema:
+    """A registered schema."""
+    return RegisteredSchema(1, schema_type, text, tuple((references or {}).items()), version)
+
+
+@attrs.define
+class FakeRegistry:
+    """Schemas by their ids; counts how often it is asked, and fails while it is told to."""
+
+    schemas: MutableMapping[int, RegisteredSchema]
+    asked: list[tuple[int, str | None]] = attrs.Factory(list)
+    error: Exception | None = None
+
+    def schema(self, schema_id: int, subject: str | None) -> RegisteredSchema:
+        self.asked.append((schema_id, subject))
+        if self.error is not None:
+            raise self.error
+        if schema_id not in self.schemas:
+            raise SchemaNotFound(f"schema id {schema_id} is not in the registry")
+        return self.schemas[schema_id]
+
+
+def framed(schema_id: int, payload: bytes) -> bytes:
+    """A value as serializers write it: a zero byte, the id, and the payload (with Protobuf's indexes in front of it)."""
+    return struct.pack(">bI", 0, schema_id) + payload
