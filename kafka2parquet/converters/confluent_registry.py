@@ -69,11 +69,11 @@ class ConfluentSchemaRegistry:
             self._client = schema_registry.SchemaRegistryClient(settings)
         except (ValueError, TypeError, OSError) as error:
             raise ConfigurationError(f"The settings of the schema registry can't work: {error}.") from error
-        self._schemas: dict[tuple[int, str], RegisteredSchema] = {}
+        self._schemas: dict[tuple[int, str | None], RegisteredSchema] = {}
         self._referenced: dict[tuple[str, int], RegisteredSchema] = {}
 
-    def schema(self, schema_id: int, subject: str) -> RegisteredSchema:
-        """The schema with that id, with its version in the subject; asks the registry the first time.
+    def schema(self, schema_id: int, subject: str | None) -> RegisteredSchema:
+        """The schema with that id, with its version in the subject, if one is named; asks the registry the first time.
 
         Raises:
             SchemaNotFound: the registry doesn't have the schema, or one that it refers to.
@@ -86,16 +86,17 @@ class ConfluentSchemaRegistry:
             found = self._ask(f"schema {schema_id}", lambda: self._client.get_schema(schema_id, subject_name=subject))
             if found is None:
                 raise SchemaNotFound(f"schema id {schema_id} is not in the registry")
-            registered = self._ask(
-                f"the version in {subject}", lambda: self._client.lookup_schema(subject, found, deleted=True)
-            )
-            version = registered.version if registered is not None else None
+            version = self._version(subject, found) if subject is not None else None
             self._schemas[key] = self._made(schema_id, found, version, f"schema id {schema_id}")
         return self._schemas[key]
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _version(self, subject: str, found: Any) -> int | None:
+        registered = self._ask(f"the version in {subject}", lambda: self._client.lookup_schema(subject, found, deleted=True))
+        return registered.version if registered is not None else None
 
     def _made(self, schema_id: int | None, found: Any, version: int | None, name: str) -> RegisteredSchema:
         references = tuple((each.name, self._reference(each, name)) for each in found.references or ())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet.converters.schema_registry import split
+from kafka2parquet.converters.wire_format import begins_with, split, without_prefix
 
 _IDS = st.tuples(st.integers(0, 1), st.integers(0, 1)).map(lambda last: b"\0\0\0" + bytes(last))
 _HEADERS = st.one_of(st.just(b""), _IDS, st.sampled_from([b"\0\xff\xff\xff\xff", b"\x01\0\0\0\1"]))
@@ -50,3 +51,17 @@ def test_other_binary_arrays_are_split_too() -> None:
     """A caller may have cast them."""
     values = [b"\0\0\0\0\7payload", b"\0\0"]
     assert {7: [(0, b"payload")], None: [(1, b"\0\0")]} == _split(pa.array(values, pa.large_binary()))
+
+
+@given(st.lists(st.lists(_VALUES, min_size=1, max_size=10), min_size=1, max_size=3), st.data())
+def test_prefixes_are_cut_off_as_by_hand(parts: list[list[bytes]], data: st.DataObject) -> None:
+    """Of any length, whether a value stands in its view before or after."""
+    values = [value for part in parts for value in part]
+    array = pa.concat_arrays([pa.array(part, pa.binary_view()) for part in parts])
+    prefix = data.draw(st.sampled_from(values))
+    prefix = prefix[: data.draw(st.integers(0, len(prefix)))]
+    chosen = begins_with(array, prefix)
+    assert [value.startswith(prefix) for value in values] == chosen.tolist()
+    cut = without_prefix(array, np.flatnonzero(chosen), len(prefix))
+    cut.validate(full=True)
+    assert [value[len(prefix) :] for value in values if value.startswith(prefix)] == cut.to_pylist()
