@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from kafka2parquet.connect.consumer_settings import SAME_NAME, SPECIAL, UNSUPPORTED, WITHOUT_EFFECT
+from kafka2parquet.connect.client_settings import ClientTable
+from kafka2parquet.connect.consumer_settings import CONSUMER_TABLE
 from kafka2parquet.connect.option import Effect, Option, Value, ValueType
 from kafka2parquet.connect.options import CHAPTERS
+from kafka2parquet.connect.producer_settings import ADMIN_TABLE, PRODUCER_TABLE
 
 _INTRODUCTION = """# Settings
 
@@ -19,12 +21,31 @@ A worker gives them as `consumer.<name>`, a connector as `consumer.override.<nam
 worker's own client settings, `bootstrap.servers`, `security.*`, `sasl.*` and `ssl.*` are taken for the consumers too.
 """
 
+_PRODUCER = """## Producer settings
+
+For dead letters. A worker gives them as `producer.<name>`, a connector as `producer.override.<name>`; the connector's count for
+more. The worker's own `bootstrap.servers`, `security.*`, `sasl.*` and `ssl.*` are taken too; those of the consumers are not.
+"""
+
+_ADMIN = """## Admin settings
+
+For the client that looks for the dead-letter topic and creates it. A worker gives them as `admin.<name>`, a connector as
+`admin.override.<name>`; otherwise as for the producer.
+"""
+
 _EFFECTS = {Effect.USED: "", Effect.IGNORED: "No effect: ", Effect.UNSUPPORTED: "Not supported. "}
 
 
 def reference_markdown() -> str:
     """The page with all properties, as Markdown."""
-    return "\n".join([_INTRODUCTION, *(_chapter(title, options) for title, options in CHAPTERS), _consumer_chapter()])
+    clients = ((_CONSUMER, CONSUMER_TABLE), (_PRODUCER, PRODUCER_TABLE), (_ADMIN, ADMIN_TABLE))
+    return "\n".join(
+        [
+            _INTRODUCTION,
+            *(_chapter(title, options) for title, options in CHAPTERS),
+            *(_client_chapter(introduction, table) for introduction, table in clients),
+        ]
+    )
 
 
 def _chapter(title: str, options: tuple[Option, ...]) -> str:
@@ -32,15 +53,15 @@ def _chapter(title: str, options: tuple[Option, ...]) -> str:
     return "\n".join([f"## {title}\n", "| Property | Type | Default | Meaning |", "|---|---|---|---|", *rows, ""])
 
 
-def _consumer_chapter() -> str:
-    used = sorted({*SAME_NAME, *SPECIAL})
+def _client_chapter(introduction: str, table: ClientTable) -> str:
+    used = sorted({*table.same_name, *table.special})
     rows = [
-        f"| `{name}` | {'No effect' if name in WITHOUT_EFFECT else 'Not supported'}: {why}. |"
-        for name, why in sorted({**WITHOUT_EFFECT, **UNSUPPORTED}.items())
+        f"| `{name}` | {'No effect' if name in table.without_effect else 'Not supported'}: {why}. |"
+        for name, why in sorted({**table.without_effect, **table.unsupported}.items())
     ]
     return "\n".join(
         [
-            _CONSUMER,
+            introduction,
             f"These take effect: {', '.join(f'`{name}`' for name in used)}.\n",
             "| Setting | What becomes of it |",
             "|---|---|",

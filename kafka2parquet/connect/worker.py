@@ -10,10 +10,11 @@ import attrs
 
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.consumer_settings import ConsumerSettings, consumer_settings
+from kafka2parquet.connect.producer_settings import ClientSettings, admin_settings, producer_settings
 from kafka2parquet.connect.text import flatten, parse_java_properties
 from kafka2parquet.errors import ConfigurationError
 
-#: Settings of a worker's own clients that its consumers take over where `consumer.` says nothing else.
+#: Settings of a worker's own clients that its other ones take over where `consumer.` and so on say nothing else.
 _CLIENT_PREFIXES = ("security.", "sasl.", "ssl.")
 
 
@@ -24,12 +25,16 @@ class WorkerConfig:
     Attributes:
         bootstrap_servers: `host:port` of some brokers, separated by commas.
         consumer: settings of the consumers, by their Java names.
+        producer: settings of the producers of dead letters, by their Java names.
+        admin: settings of the clients that create the topics of dead letters, by their Java names.
         converters: `key.converter`, `value.converter` and what is below them: taken by connectors that set none.
         endpoint_url: URL of the object store; counts for more than a connector's `store.url`.
     """
 
     bootstrap_servers: str = ""
     consumer: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    producer: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    admin: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     converters: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     endpoint_url: str = ""
 
@@ -41,6 +46,24 @@ class WorkerConfig:
         """
         given = {"bootstrap.servers": self.bootstrap_servers, "group.id": f"connect-{config.name}"}
         return consumer_settings({**given, **self.consumer, **config.below("consumer.override.")})
+
+    def producer_for(self, config: ConnectConfig) -> ClientSettings:
+        """The settings of a connector's producer: the worker's, then its own `producer.override.*`.
+
+        Raises:
+            ConfigurationError: with all problems.
+        """
+        given = {"bootstrap.servers": self.bootstrap_servers}
+        return producer_settings({**given, **self.producer, **config.below("producer.override.")})
+
+    def admin_for(self, config: ConnectConfig) -> ClientSettings:
+        """The settings of a connector's admin client: the worker's, then its own `admin.override.*`.
+
+        Raises:
+            ConfigurationError: with all problems.
+        """
+        given = {"bootstrap.servers": self.bootstrap_servers}
+        return admin_settings({**given, **self.admin, **config.below("admin.override.")})
 
 
 def load_worker_config(
@@ -60,13 +83,18 @@ def load_worker_config(
         ConfigurationError: the file can't be read.
     """
     given = _read(source)
-    consumer = {name: text for name, text in given.items() if name.startswith(_CLIENT_PREFIXES)}
-    consumer |= {name.removeprefix("consumer."): text for name, text in given.items() if name.startswith("consumer.")}
-    if bootstrap_servers:
-        consumer.pop("bootstrap.servers", None)
+    clients = {}
+    for prefix in ("consumer.", "producer.", "admin."):
+        client = {name: text for name, text in given.items() if name.startswith(_CLIENT_PREFIXES)}
+        client |= {name.removeprefix(prefix): text for name, text in given.items() if name.startswith(prefix)}
+        if bootstrap_servers:
+            client.pop("bootstrap.servers", None)
+        clients[prefix] = client
     return WorkerConfig(
         bootstrap_servers=bootstrap_servers or given.get("bootstrap.servers", ""),
-        consumer=consumer,
+        consumer=clients["consumer."],
+        producer=clients["producer."],
+        admin=clients["admin."],
         converters={name: text for name, text in given.items() if name.startswith(("key.converter", "value.converter"))},
         endpoint_url=endpoint_url or "",
     )

@@ -50,7 +50,7 @@ def ensure_topic(
     """
     with BootstrapLog(bootstrap_servers) as log:
         try:
-            configuration = {**settings, "bootstrap_servers": bootstrap_servers, "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS}
+            configuration = {"bootstrap_servers": bootstrap_servers, **settings, "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS}
             admin = KafkaAdminClient(**configuration)
         except kafka_errors.KafkaTimeoutError as error:
             raise (log.refusal() or error) from error

@@ -73,3 +73,23 @@ def test_secrets_are_not_in_the_repr():
     """Worker settings can be logged."""
     worker = load_worker_config({"consumer.sasl.jaas.config": 'x.Y required username="u" password="hunter2";'})
     assert "hunter2" not in repr(worker)
+
+
+def test_clients_for_dead_letters_have_their_own_settings():
+    """The worker's security is theirs too, what is meant for the consumers is not."""
+    worker = load_worker_config(
+        {
+            "bootstrap.servers": "a:1",
+            "security.protocol": "SSL",
+            "ssl.truststore.location": "/worker.pem",
+            "consumer.ssl.truststore.location": "/consumer.pem",
+            "producer.linger.ms": "1",
+            "admin.request.timeout.ms": "3",
+        }
+    )
+    overrides = {"producer.override.linger.ms": "2", "admin.override.bootstrap.servers": "b:1"}
+    config = load_connect_config({**read_properties(STORY).values, **overrides})
+    producer, admin = worker.producer_for(config), worker.admin_for(config)
+    tls = {"security_protocol": "SSL", "ssl_cafile": "/worker.pem"}
+    assert (("a:1",), {**tls, "linger_ms": 2}) == (producer.bootstrap_servers, producer.client_settings)
+    assert (("b:1",), {**tls, "request_timeout_ms": 3}) == (admin.bootstrap_servers, admin.client_settings)

@@ -1,0 +1,242 @@
+"""Settings of Kafka's Java clients, translated to those of kafka-python: what all of them share."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+
+import attrs
+
+from kafka2parquet.connect.option import ValueType, invalid_value, one_of, parse_value
+
+#: Settings that every client of kafka-python has under the same name, with `_` for `.`.
+COMMON_SAME_NAME = {
+    "client.dns.lookup": ValueType.STRING,
+    "client.id": ValueType.STRING,
+    "connections.max.idle.ms": ValueType.LONG,
+    "metadata.max.age.ms": ValueType.LONG,
+    "receive.buffer.bytes": ValueType.INT,
+    "reconnect.backoff.max.ms": ValueType.LONG,
+    "reconnect.backoff.ms": ValueType.LONG,
+    "request.timeout.ms": ValueType.INT,
+    "retry.backoff.ms": ValueType.LONG,
+    "sasl.kerberos.service.name": ValueType.STRING,
+    "send.buffer.bytes": ValueType.INT,
+}
+
+#: Settings of every client that have no counterpart, each with the reason.
+COMMON_WITHOUT_EFFECT = {
+    "default.api.timeout.ms": "calls have their own deadlines",
+    "retry.backoff.max.ms": "there is one pause, `retry.backoff.ms`",
+    "sasl.client.callback.handler.class": "it is a Java class",
+    "sasl.login.callback.handler.class": "it is a Java class",
+    "socket.connection.setup.timeout.max.ms": "`request.timeout.ms` bounds it",
+    "socket.connection.setup.timeout.ms": "`request.timeout.ms` bounds it",
+    "ssl.enabled.protocols": "Python's ssl module decides",
+    "ssl.keymanager.algorithm": "Python's ssl module decides",
+    "ssl.keystore.password": "PEM files have only `ssl.key.password`",
+    "ssl.protocol": "Python's ssl module decides",
+    "ssl.provider": "Python's ssl module decides",
+    "ssl.trustmanager.algorithm": "Python's ssl module decides",
+    "ssl.truststore.password": "PEM files need none",
+}
+
+#: Settings of every client that need more than another name.
+COMMON_SPECIAL = (
+    "bootstrap.servers",
+    "sasl.jaas.config",
+    "sasl.mechanism",
+    "security.protocol",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.password",
+    "ssl.keystore.location",
+    "ssl.keystore.type",
+    "ssl.truststore.location",
+    "ssl.truststore.type",
+)
+_PEM_FILE = "Put it into a PEM file and name that in ssl.truststore.location or ssl.keystore.location"
+_NO_EFFECT_PREFIXES = ("metric.", "metrics.", "sasl.login.", "sasl.kerberos.", "sasl.oauthbearer.", "auto.include.")
+
+_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "AWS_MSK_IAM")
+_JAAS = re.compile(r"\s*(?P<module>[\w.]+)\s+\w+(?P<options>.*?);?\s*", re.DOTALL)
+_JAAS_OPTION = re.compile(r"""(\w+)\s*=\s*("(?:\\.|[^"\\])*"|[^\s;"]+)""")
+
+
+@attrs.frozen(eq=False)
+class ClientTable:
+    """The settings of one kind of client.
+
+    Attributes:
+        client: its kind, for messages.
+        in_python: how to give settings that only Python can express.
+        own_same_name: that kafka-python has under the same name too, besides those of every client.
+        own_without_effect: whose value is fixed here, or that have no counterpart, each with the reason.
+        own_unsupported: that are refused, each with what to do instead.
+        own_special: that need more than another name.
+    """
+
+    client: str
+    in_python: str
+    own_same_name: Mapping[str, ValueType]
+    own_without_effect: Mapping[str, str]
+    own_unsupported: Mapping[str, str]
+    own_special: tuple[str, ...] = ()
+
+    @property
+    def same_name(self) -> Mapping[str, ValueType]:
+        """All that kafka-python has under the same name."""
+        return {**COMMON_SAME_NAME, **self.own_same_name}
+
+    @property
+    def without_effect(self) -> Mapping[str, str]:
+        """All that have no effect, each with the reason."""
+        return {**COMMON_WITHOUT_EFFECT, **self.own_without_effect}
+
+    @property
+    def unsupported(self) -> Mapping[str, str]:
+        """All that are refused, each with what to do instead."""
+        return {
+            "ssl.cipher.suites": f"{self.in_python} (ssl_ciphers)",
+            "ssl.engine.factory.class": f"{self.in_python} (ssl_context)",
+            "ssl.keystore.certificate.chain": _PEM_FILE,
+            "ssl.keystore.key": _PEM_FILE,
+            "ssl.truststore.certificates": _PEM_FILE,
+            **self.own_unsupported,
+        }
+
+    @property
+    def special(self) -> tuple[str, ...]:
+        """All that need more than another name."""
+        return (*COMMON_SPECIAL, *self.own_special)
+
+
+def servers(given: Mapping[str, str]) -> tuple[str, ...]:
+    """The brokers that `bootstrap.servers` names."""
+    return tuple(server.strip() for server in given.get("bootstrap.servers", "").split(",") if server.strip())
+
+
+class Translation:
+    """One pass over the settings of a client.
+
+    Attributes:
+        settings: keyword arguments of kafka-python's client.
+        problems: all that is wrong; passwords are not shown.
+        notes: settings without effect.
+    """
+
+    def __init__(self, table: ClientTable, given: Mapping[str, str]) -> None:
+        self._table = table
+        self._given = given
+        self.settings: dict[str, object] = {}
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+
+    def plain_settings(self) -> None:
+        """Translate what is not about security."""
+        table = self._table
+        same_name, without_effect, unsupported = table.same_name, table.without_effect, table.unsupported
+        for name, text in self._given.items():
+            if name in same_name:
+                try:
+                    self.settings[name.replace(".", "_")] = parse_value(same_name[name], text)
+                except ValueError as error:
+                    self.problems.append(f"{invalid_value(name, text, str(error))}.")
+            elif name in without_effect:
+                self.notes.append(f"{table.client} setting {name} has no effect: {without_effect[name]}.")
+            elif name in unsupported:
+                if text and (name, text.lower()) != ("group.protocol", "classic"):
+                    self.problems.append(f"{table.client} setting {name} is not supported. {unsupported[name]}.")
+            elif name not in table.special:
+                self._unknown(name)
+
+    def _unknown(self, name: str) -> None:
+        table = self._table
+        known = (*table.same_name, *table.without_effect, *table.unsupported, *table.special)
+        meant = next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.9)), None)
+        if meant is not None:
+            self.problems.append(f"{table.client} setting {name} is not known. Did you mean {meant}?")
+        elif name.startswith(_NO_EFFECT_PREFIXES):
+            self.notes.append(f"{table.client} setting {name} has no effect: kafka-python has nothing like it.")
+        else:
+            self.notes.append(f"{table.client} setting {name} is not known and has no effect.")
+
+    def one_of(self, name: str, *choices: str) -> str | None:
+        """The text of a setting, which has to be one of these; None where it isn't set."""
+        text = self._given.get(name)
+        if text is None:
+            return None
+        try:
+            one_of(*choices)(text)
+        except ValueError as error:
+            self.problems.append(f"{invalid_value(name, text, str(error))}.")
+        return text
+
+    def security(self) -> None:
+        """Translate `security.protocol`, `sasl.*` and `ssl.*`."""
+        protocol = self.one_of("security.protocol", *_PROTOCOLS) or "PLAINTEXT"
+        if protocol != "PLAINTEXT":
+            self.settings["security_protocol"] = protocol
+        if protocol.startswith("SASL"):
+            self._sasl()
+        elif "sasl.mechanism" in self._given or "sasl.jaas.config" in self._given:
+            self.problems.append(
+                f"sasl.* is set, but security.protocol is {protocol}. Set security.protocol to SASL_SSL or SASL_PLAINTEXT."
+            )
+        if protocol.endswith("SSL"):
+            self._tls()
+
+    def _sasl(self) -> None:
+        mechanism = self._given.get("sasl.mechanism", "GSSAPI")
+        if mechanism not in _MECHANISMS:
+            advice = (
+                f"{self._table.in_python} (sasl_oauth_token_provider)"
+                if mechanism == "OAUTHBEARER"
+                else "Use another mechanism"
+            )
+            rule = f"String must be one of: {', '.join(_MECHANISMS)}"
+            self.problems.append(f"{invalid_value('sasl.mechanism', mechanism, rule)}. {advice}.")
+            return
+        self.settings["sasl_mechanism"] = mechanism
+        if not mechanism.startswith(("PLAIN", "SCRAM")):
+            return
+        jaas = _JAAS.fullmatch(self._given.get("sasl.jaas.config", ""))
+        options = {name: _unquote(value) for name, value in _JAAS_OPTION.findall(jaas["options"])} if jaas else {}
+        if "username" not in options or "password" not in options:
+            module = "plain.PlainLoginModule" if mechanism == "PLAIN" else "scram.ScramLoginModule"
+            self.problems.append(
+                f"sasl.jaas.config has no username and password, which {mechanism} needs. Write it as "
+                f'org.apache.kafka.common.security.{module} required username="…" password="…";'
+            )
+            return
+        self.settings["sasl_plain_username"] = options["username"]
+        self.settings["sasl_plain_password"] = options["password"]
+
+    def _tls(self) -> None:
+        for store, setting in (("truststore", "ssl_cafile"), ("keystore", "ssl_certfile")):
+            location = self._given.get(f"ssl.{store}.location")
+            if not location:
+                continue
+            store_type = self._given.get(f"ssl.{store}.type", "PEM" if _is_pem(location) else "JKS")
+            if store_type.upper() == "PEM":
+                self.settings[setting] = location
+            else:
+                self.problems.append(
+                    f"ssl.{store}.location={location} is a {store_type} file, which Python can't read. Convert it to PEM "
+                    f"(keytool -importkeystore to PKCS12, then openssl pkcs12) and set ssl.{store}.type=PEM."
+                )
+        password = self._given.get("ssl.key.password")
+        if password:
+            self.settings["ssl_password"] = password
+        if self._given.get("ssl.endpoint.identification.algorithm", "https") == "":
+            self.settings["ssl_check_hostname"] = False
+
+
+def _is_pem(location: str) -> bool:
+    return PurePath(location).suffix.lower() in (".pem", ".crt", ".cer")
+
+
+def _unquote(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text
