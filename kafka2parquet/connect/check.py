@@ -93,6 +93,9 @@ def _rows(config: ConnectConfig) -> Iterator[str]:
         yield "Each value becomes a row with one column of bytes."
     else:
         yield f"Each value becomes a row as {converter} makes it."
+    transforms = [f"{alias} ({config.text(f'transforms.{alias}.type')})" for alias in config.items("transforms")]
+    if transforms:
+        yield f"Rows then go through {', '.join(transforms)}."
     columns = config.items("kafka2parquet.metadata.columns")
     yield (
         f"The columns {', '.join(f'_kafka_{name}' for name in columns)} are added."

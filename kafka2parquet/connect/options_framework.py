@@ -8,7 +8,10 @@ from kafka2parquet.connect.options_converters import CONVERTERS, REFUSED_CONVERT
 S3_CONNECTOR = "io.confluent.connect.s3.S3SinkConnector"
 GCS_CONNECTOR = "io.confluent.connect.gcs.GcsSinkConnector"
 
-_IN_PYTHON = "Transforms are Java classes. Write a RecordConverter, or wrap one, in Python and build the task from its parts"
+_NO_PREDICATES = (
+    "Leave rows out with kafka2parquet.transforms:Filter (field and values), or decide in a transform of your own; for "
+    "tombstones there is behavior.on.null.values"
+)
 _NO_DEAD_LETTERS = "Rejected records are skipped and handed to the hooks as RecordRejected events; write them from there"
 
 
@@ -84,10 +87,22 @@ FRAMEWORK_OPTIONS = (
         "Class that reads the record headers.",
         "headers are written only where `kafka2parquet.metadata.columns` names `headers`, as they are",
     ),
-    unsupported("transforms", ValueType.LIST, (), "Aliases of single-message transforms.", _IN_PYTHON),
-    unsupported("transforms.*", ValueType.STRING, None, "Settings of the transforms.", _IN_PYTHON),
-    unsupported("predicates", ValueType.LIST, (), "Aliases of predicates for transforms.", _IN_PYTHON),
-    unsupported("predicates.*", ValueType.STRING, None, "Settings of the predicates.", _IN_PYTHON),
+    Option(
+        "transforms",
+        ValueType.LIST,
+        (),
+        "Aliases of the transforms that rows go through, in their order.",
+        note="transforms are Python classes; Java's are refused with what to use instead",
+    ),
+    Option(
+        "transforms.*",
+        ValueType.STRING,
+        None,
+        "`transforms.<alias>.type` is a class as `package.module:Class`, such as `kafka2parquet.transforms:Drop`; all other "
+        "properties of the alias are settings of it.",
+    ),
+    unsupported("predicates", ValueType.LIST, (), "Aliases of predicates for transforms.", _NO_PREDICATES),
+    unsupported("predicates.*", ValueType.STRING, None, "Settings of the predicates.", _NO_PREDICATES),
     ignored(
         "config.action.reload",
         ValueType.STRING,

@@ -10,6 +10,7 @@ import attrs
 from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind, Problem, ProblemKind
 from kafka2parquet.connect.option import invalid_value, simple_name
+from kafka2parquet.connect.transforms import read_transforms
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
@@ -195,6 +196,12 @@ def _converter_settings(config: ConnectConfig) -> Iterator[Finding]:
         yield Warned("Properties that begin with value.converter. have no effect, as value.converter itself is not set.")
 
 
+def _transforms(config: ConnectConfig) -> Iterator[Finding]:
+    transforms = read_transforms(config)
+    yield from transforms.problems
+    yield from (Warned(f"{name} has no effect: transforms names no such alias.") for name in transforms.unused)
+
+
 def _output_compression(config: ConnectConfig) -> Iterator[Finding]:
     name = f"{config.provider}.compression.type"
     if config.text(name) != "gzip":
@@ -266,6 +273,7 @@ _RULES: tuple[Rule, ...] = (
     _rotation,
     _classes,
     _converter_settings,
+    _transforms,
     _output_compression,
     _tombstones,
     _s3,

@@ -127,14 +127,6 @@ def test_licence_is_accepted_with_a_note():
     )
 
 
-def test_transforms_are_refused():
-    """Java classes can't run here."""
-    assert (
-        "transforms=Filter is not supported. Transforms are Java classes. Write a RecordConverter, or wrap one, in Python and "
-        "build the task from its parts." == _problems({"transforms": "Filter"})[0]
-    )
-
-
 def test_other_output_format_is_refused():
     """Valid in Connect, not supported here: told with what to use."""
     validation = validate(_changed({"format.class": "io.confluent.connect.s3.format.avro.AvroFormat"}))
