@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from collections.abc import Sequence
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
+from kafka2parquet.converters.json_columns import ValuesRefused
 from kafka2parquet.converters.json_given import GivenSchema
-from kafka2parquet.converters.json_record import RecordRefused, conflict_reason, load_object, schema_of
+from kafka2parquet.converters.json_growing import Columns, GrowingColumns, OnMisfit
+from kafka2parquet.converters.json_pinned import PinnedColumns
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, Stage
-from kafka2parquet.schema.lattice import SchemaConflict, conform
-from kafka2parquet.schema.learned import LearnedSchema, TooManyFields
+from kafka2parquet.schema.lattice import conform, known_fields
+from kafka2parquet.schema.learned import LearnedSchema
 
 
 class JsonConverter(RecordConverter):
@@ -22,8 +25,17 @@ class JsonConverter(RecordConverter):
     Without a schema, the columns of each topic are learned from its records, in their order, and only grow: a new member is
     a new column at the end, and an integer column becomes double when a fraction turns up. JSON's types are kept: integers
     are int64, other numbers double, text is never taken for a date. A member that has only been null, `[]` or `{}` is no
-    column yet. A record whose types don't fit what is known is a reject. So the table of a batch has all columns known after
-    it, and except for that what becomes of a record doesn't depend on batches, only on the records before it.
+    column yet. So the table of a batch has all columns known after it, and except for that what becomes of a record doesn't
+    depend on batches, only on the records before it.
+
+    What becomes of a record whose types don't fit what is known is up to `on_misfit`:
+
+    - `reject`: the record is a reject;
+    - `rescue`: what doesn't fit is taken out of the record and put into the column `rescue_column`, as a JSON object of paths
+      and values such as `{"user.age": "twelve", "items[2].price": []}`; null stands in its place, and the rest is kept;
+    - `string`: the column, or the member of an object, becomes text: text stays as it is, and numbers, objects and lists are
+      written as their JSON text. Of records that were read before their column became text, and share a file with later
+      ones, numbers have their shortest text, whatever the producer wrote.
 
     With a schema, exactly its columns are made; a member that is missing or null is null, whatever the schema says about
     nulls. Besides booleans, integers, floats and text, lists and structs, these types are understood:
@@ -32,9 +44,9 @@ class JsonConverter(RecordConverter):
     - date32: text such as `2026-05-17`;
     - decimals: a number, or text that is one; digits beyond the scale are no fit.
 
-    Rejected are, in both cases: what isn't one object in strict JSON and valid UTF-8, objects that name a member twice,
-    integers outside the column's range (numbers with a fraction or an exponent are no integers, even `1.0`), NaN and
-    infinities. Integers in a double column become the nearest double.
+    Rejected are, in all cases: what isn't one object in strict JSON and valid UTF-8, objects that name a member twice, NaN and
+    infinities. No fit are integers outside the column's range, and numbers with a fraction or an exponent, even `1.0`, in an
+    integer column. Integers in a double column become the nearest double.
 
     The converter may be shared by tasks on several threads.
     """
@@ -46,45 +58,118 @@ class JsonConverter(RecordConverter):
         on_unknown_field: Literal["reject", "ignore"] = "reject",
         timestamps: Literal["iso8601", "epoch_ms"] = "iso8601",
         learned: LearnedSchema | None = None,
+        on_misfit: OnMisfit = "reject",
+        evolution: Literal["add", "none", "ignore"] = "add",
+        rescue_column: str = "_rescued",
     ) -> None:
         """Convert to `schema`, or learn the schema of each topic.
 
         Args:
             schema: the columns of every topic.
-            on_unknown_field: what a member outside `schema` does with its record; learning always adds a column.
+            on_unknown_field: what a member outside `schema` does with its record: `reject` makes it a misfit, `ignore` leaves
+                it out.
             timestamps: how timestamps of `schema` are written in JSON; `epoch_ms` are milliseconds since 1970.
-            learned: where the schema is learned, to share it between converters or to begin with something known. By default
-                each topic has one of its own.
+            learned: where the schema is learned, to share it between converters or to begin with something known; a
+                `SchemaContract` keeps it in storage. By default each topic has one of its own, in memory.
+            on_misfit: what becomes of a record whose types don't fit.
+            evolution: what a member outside a learned schema does: `add` makes it a column; with `none` and `ignore` the
+                schema that is known stays as it is, and the member is a misfit, or is left out.
+            rescue_column: name of the last column with `on_misfit="rescue"`; a member of that name is put into it, too.
 
         Raises:
-            ConfigurationError: the schema has types that JSON values can't be converted to.
+            ConfigurationError: the schema has types that JSON values can't be converted to, or a column called like
+                `rescue_column`; or columns are to become text that are pinned.
         """
-        self._given = None
+        if on_misfit == "string" and (schema is not None or evolution != "add"):
+            raise ConfigurationError(
+                "on_misfit='string' changes the types of columns, but a schema that is given or pinned doesn't change. Use "
+                "'rescue' or 'reject', or give such columns the type any."
+            )
         self._learned = learned
         self._learned_by_topic: dict[str, LearnedSchema] = {}
+        self._on_misfit: OnMisfit = on_misfit
+        self._evolution = evolution
+        self._rescue_column = rescue_column
+        self._rescued_field = pa.field(rescue_column, pa.string())
+        self._given: GivenSchema | None = None
+        self._pinned: dict[str, GivenSchema] = {}
         if schema is not None:
+            self._check_rescue_column(schema)
             self._given = GivenSchema(schema, ignore_unknown=on_unknown_field == "ignore", timestamps=timestamps)
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Parse the batch at once; where it is refused, halve it until the records that are to blame stand alone."""
-        columns: _Columns = self._given or _LearningSchema(self._learned_schema(batch.topic_partition.topic))
+        """Parse the batch at once; where it is refused, halve it until the records that are to blame are few."""
+        while True:
+            columns = self._columns(batch)
+            tables, rejects = self._parsed(batch, columns)
+            schema = columns.finish()
+            if schema is not None:
+                break
+        if self._on_misfit == "rescue":
+            schema = schema.append(self._rescued_field)
+        return Converted(_rows(batch, rejects, _concatenate(tables, schema)), rejects)
+
+    def _parsed(self, batch: ConsumedBatch, columns: Columns) -> tuple[list[pa.Table], list[Reject]]:
         tables: list[pa.Table] = []
         rejects: list[Reject] = []
         runs = [(0, len(batch))]
         while runs:
             start, length = runs.pop()
+            values = batch.values.slice(start, length)
             try:
-                tables.append(columns.parse(batch.values.slice(start, length)))
-            except ValuesRefused as exc:
-                if length > 1:
+                tables.append(columns.parse(values))
+            except ValuesRefused:
+                if length > columns.run_length:
                     runs += [(start + length // 2, length - length // 2), (start, length // 2)]
                     continue
-                reason = columns.explain(batch.values[start].as_py(), exc)
-                if reason is None:
-                    runs.append((start, 1))
-                else:
-                    rejects.append(batch.reject(start, Stage.DECODE, reason))
-        return Converted(_rows(batch, rejects, _concatenate(tables, columns.schema)), rejects)
+                settled = columns.settle(values.to_pylist(), batch.offsets.slice(start, length).to_pylist())
+                tables += self._with_rescued(settled.tables, settled.rescued)
+                rejects += [batch.reject(start + row, Stage.DECODE, reason) for row, reason in sorted(settled.refused.items())]
+        return tables, rejects
+
+    def _with_rescued(self, tables: Sequence[pa.Table], rescued: Sequence[str | None]) -> list[pa.Table]:
+        if self._on_misfit != "rescue":
+            return list(tables)
+        made, start = [], 0
+        for parsed in tables:
+            table = conform(parsed, pa.schema(known_fields(parsed.schema)))
+            column = pa.array(rescued[start : start + table.num_rows], pa.string())
+            made.append(pa.Table.from_arrays([*table.columns, column], [*table.column_names, self._rescue_column]))
+            start += table.num_rows
+        return made
+
+    def _columns(self, batch: ConsumedBatch) -> Columns:
+        topic = batch.topic_partition.topic
+        rescues = self._on_misfit == "rescue"
+        if self._given is not None:
+            return PinnedColumns(self._given, rescues=rescues, rescue_column=self._rescue_column)
+        learned = self._learned_schema(topic)
+        if self._evolution != "add":
+            return PinnedColumns(self._pinned_schema(topic, learned), rescues=rescues, rescue_column=self._rescue_column)
+        columns = GrowingColumns(learned, self._on_misfit, self._rescue_column, str(batch.topic_partition))
+        self._check_rescue_column(columns.seen)
+        return columns
+
+    def _pinned_schema(self, topic: str, learned: LearnedSchema) -> GivenSchema:
+        schema = learned.known().schema
+        pinned = self._pinned.get(topic)
+        if pinned is None or not pinned.schema.equals(schema, check_metadata=True):
+            if not len(schema):
+                raise ConfigurationError(
+                    f"Topic {topic} has no schema yet, and with evolution={self._evolution} none is learned. Store one with "
+                    "`kafka2parquet schema learn --write` or `schema pin`, or let the schema grow with evolution=add."
+                )
+            self._check_rescue_column(schema)
+            pinned = GivenSchema(schema, ignore_unknown=self._evolution == "ignore", timestamps="iso8601")
+            self._pinned[topic] = pinned
+        return pinned
+
+    def _check_rescue_column(self, schema: pa.Schema) -> None:
+        if self._on_misfit == "rescue" and schema.get_field_index(self._rescue_column) >= 0:
+            raise ConfigurationError(
+                f"The schema has a column {self._rescue_column} already, where what doesn't fit is to be rescued. "
+                "Choose another rescue column."
+            )
 
     def _learned_schema(self, topic: str) -> LearnedSchema:
         return self._learned if self._learned is not None else self._learned_by_topic.setdefault(topic, LearnedSchema())
@@ -92,45 +177,10 @@ class JsonConverter(RecordConverter):
     @property
     def fingerprint(self) -> str:
         """Names the given schema and how it is used, or that schemas are learned."""
-        return f"json:{self._given.fingerprint}" if self._given is not None else "json:learned"
-
-
-class _Columns(Protocol):
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns to be written."""
-
-    def parse(self, values: pa.Array) -> pa.Table:
-        """All values at once, or ValuesRefused."""
-
-    def explain(self, value: bytes, refused: ValuesRefused) -> str | None:
-        """Why `parse` refused the value; None when it should be tried again."""
-
-
-class _LearningSchema:
-    def __init__(self, learned: LearnedSchema) -> None:
-        self._learned = learned
-        self._used = learned.seen
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self._learned.schema
-
-    def parse(self, values: pa.Array) -> pa.Table:
-        self._used = self._learned.seen
-        return parse_objects(values, self._used)
-
-    def explain(self, value: bytes, refused: ValuesRefused) -> str | None:
-        try:
-            grown = self._learned.grow(schema_of(load_object(value), self._used))
-        except RecordRefused as exc:
-            return str(exc)
-        except SchemaConflict as exc:
-            return conflict_reason(exc)
-        except TooManyFields as exc:
-            return f"its fields would give the schema {exc}; give the schema, or send such data as an array"
-        # another task may have taught us these columns in the meantime
-        return None if not grown.equals(self._used) else str(refused)
+        columns = self._given.fingerprint if self._given is not None else "learned"
+        pinned = "" if self._evolution == "add" or self._given is not None else f":{self._evolution}"
+        misfits = {"reject": "", "rescue": f":rescue:{self._rescue_column}", "string": ":string"}[self._on_misfit]
+        return f"json:{columns}{pinned}{misfits}"
 
 
 def _rows(batch: ConsumedBatch, rejects: list[Reject], table: pa.Table) -> Rows:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
-from kafka2parquet.converters.json_record import RecordRefused, load_object, misfit
+from kafka2parquet.converters.json_record import misfit
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.lattice import conform
 
 
 class GivenSchema:
-    """A schema that was given by the user."""
+    """A schema that stays as it is.
+
+    Attributes:
+        schema: the columns.
+        ignore_unknown: whether members that are not in the schema are left out.
+        parsed: the columns as they are parsed, before they are cast.
+    """
 
     def __init__(self, schema: pa.Schema, *, ignore_unknown: bool, timestamps: Literal["iso8601", "epoch_ms"]) -> None:
         """Prepare parsing.
@@ -32,15 +38,15 @@ class GivenSchema:
         problems = list(_problems(pa.struct(list(schema)), ""))
         if problems:
             raise ConfigurationError(problems)
-        self._ignore_unknown = ignore_unknown
+        self.ignore_unknown = ignore_unknown
         self._timestamps = timestamps
-        self._parsed = pa.schema(_with_leaves(self.schema, self._parsed_type))
+        self.parsed = pa.schema(_with_leaves(self.schema, self._parsed_type))
         self._read = pa.schema(_with_leaves(self.schema, self._read_type))
 
     @property
     def fingerprint(self) -> str:
         """Names the columns, and how they are read."""
-        text = "|".join([self.schema.remove_metadata().to_string(), str(self._ignore_unknown), self._timestamps])
+        text = "|".join([self.schema.remove_metadata().to_string(), str(self.ignore_unknown), self._timestamps])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def parse(self, values: pa.Array) -> pa.Table:
@@ -49,29 +55,24 @@ class GivenSchema:
         Raises:
             ValuesRefused: some value doesn't fit.
         """
-        table = parse_objects(values, self._parsed, ignore_unknown=self._ignore_unknown)
+        table = parse_objects(values, self.parsed, ignore_unknown=self.ignore_unknown)
         try:
             return conform(conform(table, self._read), self.schema)
         except pa.ArrowInvalid as exc:
             raise ValuesRefused(str(exc)) from exc
 
-    def explain(self, value: bytes, refused: ValuesRefused) -> str:
-        """Why `parse` refused the value."""
-        try:
-            document = load_object(value)
-        except RecordRefused as exc:
-            return str(exc)
-        reason = misfit(document, self._parsed, ignore_unknown=self._ignore_unknown)
-        return reason or self._unreadable_field(value) or str(refused)
+    def misfit(self, document: dict[str, Any]) -> str | None:
+        """Why a record doesn't fit; None when that lies in a value, such as the text of a timestamp."""
+        return misfit(document, self.parsed, ignore_unknown=self.ignore_unknown)
 
-    def _unreadable_field(self, value: bytes) -> str | None:
+    def unreadable_fields(self, value: pa.Array) -> Iterator[str]:
+        """The columns that `parse` refuses one value for."""
         for field in self.schema:
             alone = GivenSchema(pa.schema([field]), ignore_unknown=True, timestamps=self._timestamps)
             try:
-                alone.parse(pa.array([value], pa.binary_view()))
+                alone.parse(value)
             except ValuesRefused:
-                return f"field {field.name}: a value that is no {field.type}"
-        return None
+                yield field.name
 
     def _parsed_type(self, type_: pa.DataType) -> pa.DataType:
         """The type that pyarrow.json is asked for."""

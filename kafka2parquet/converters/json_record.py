@@ -8,10 +8,12 @@ from typing import Any, NoReturn
 
 import pyarrow as pa
 
-from kafka2parquet.schema.lattice import SchemaConflict, merge
+from kafka2parquet.schema.lattice import SchemaConflict, any_field, is_any, merge_field
 
-_MAX_DEPTH = 64
+#: Levels of objects and lists that a record may have.
+MAX_DEPTH = 64
 _INT64 = range(-(2**63), 2**63)
+_UNKNOWN_ELEMENT = pa.list_(pa.null()).value_field
 _NAMES = {
     pa.bool_().id: "a boolean",
     pa.int64().id: "an integer",
@@ -26,6 +28,28 @@ class RecordRefused(Exception):  # noqa: N818  # an answer, not a fault
     """The record can't be converted; the text says why, without quoting values."""
 
 
+class JsonNumber(float):
+    """A number with a fraction or an exponent, which remembers how it was written."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> JsonNumber:
+        """Parse its text."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON of a value from `load_object`, numbers as they were written."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json_text(name)}:{json_text(member)}" for name, member in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(json_text, value)) + "]"
+    return value.text if isinstance(value, JsonNumber) else json.dumps(value, ensure_ascii=False)
+
+
 def load_object(value: bytes) -> dict[str, Any]:
     """Parse strict JSON (RFC 8259) that is one object.
 
@@ -33,7 +57,9 @@ def load_object(value: bytes) -> dict[str, Any]:
         RecordRefused: it is something else.
     """
     try:
-        document = json.loads(value.decode(), object_pairs_hook=_unique_names, parse_constant=_refuse_constant)
+        document = json.loads(
+            value.decode(), object_pairs_hook=_unique_names, parse_constant=_refuse_constant, parse_float=JsonNumber
+        )
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeDecodeError as exc:
         raise RecordRefused(f"invalid UTF-8 at byte {exc.start + 1}") from None
@@ -69,33 +95,64 @@ def _refuse_constant(name: str) -> NoReturn:
     raise RecordRefused(f"invalid JSON: {name} is no JSON number")
 
 
-def schema_of(document: dict[str, Any], known: pa.Schema) -> pa.Schema:
+def schema_of(document: dict[str, Any], known: pa.Schema, *, conflicts_become_any: bool = False) -> pa.Schema:
     """The schema of one object, with Arrow's null type where it says nothing about a type.
 
     Args:
         document: from `load_object`.
         known: what is known of the schema; an integer beyond 64 bits is a double only where a double is known.
+        conflicts_become_any: make `any` of what no other type is for, instead of refusing it.
 
     Raises:
         RecordRefused: it holds something that no type is for.
+        SchemaConflict: the elements of a list have no common type.
     """
-    type_ = _type_of(document, pa.struct(list(known)), "", 0)
-    return pa.schema(list(type_))
+    return pa.schema(_Typing(conflicts_become_any).members(document, known, "", 0))
 
 
-def _type_of(value: Any, known: pa.DataType, path: str, depth: int) -> pa.DataType:
-    if depth > _MAX_DEPTH:
-        raise RecordRefused(f"nested more than {_MAX_DEPTH} levels deep")
-    if value is None:
-        return pa.null()
-    if isinstance(value, list):
-        element = known.value_type if pa.types.is_list(known) else pa.null()
-        return pa.list_(_type_of_elements(value, element, f"{path}[]", depth + 1))
-    if isinstance(value, dict):
-        members = {
-            name: _type_of(member, _member_type(known, name), _join(path, name), depth + 1) for name, member in value.items()
-        }
-        return pa.struct(list(members.items()))
+class _Typing:
+    def __init__(self, to_any: bool) -> None:
+        self._to_any = to_any
+
+    def members(self, value: dict[str, Any], known: pa.Schema | pa.StructType | None, path: str, depth: int) -> list[pa.Field]:
+        return [
+            self.field(name, member, member_field(known, name), join_path(path, name), depth + 1)
+            for name, member in value.items()
+        ]
+
+    def field(self, name: str, value: Any, known: pa.Field | None, path: str, depth: int) -> pa.Field:
+        if depth > MAX_DEPTH:
+            raise RecordRefused(f"nested more than {MAX_DEPTH} levels deep")
+        if value is None:
+            return pa.field(name, pa.null())
+        if known is not None and is_any(known):
+            return any_field(name)
+        if isinstance(value, list):
+            return pa.field(name, pa.list_(self._elements(value, element_field(known), f"{path}[]", depth + 1)))
+        if isinstance(value, dict):
+            members = self.members(value, known.type if known is not None else None, path, depth)
+            return pa.field(name, pa.struct(members))
+        try:
+            return pa.field(name, scalar_type(value, known.type if known is not None else pa.null(), path))
+        except RecordRefused:
+            if self._to_any:
+                return any_field(name)
+            raise
+
+    def _elements(self, elements: list[Any], known: pa.Field, path: str, depth: int) -> pa.Field:
+        joined = pa.field(known.name, pa.null())
+        fields = [self.field(known.name, element, known, path, depth) for element in elements]
+        for field in fields if self._to_any else {field.type: field for field in fields}.values():
+            joined = merge_field(joined, field, path, conflicts_become_any=self._to_any)
+        return joined
+
+
+def scalar_type(value: bool | int | float | str, known: pa.DataType, path: str) -> pa.DataType:
+    """The type of a value that is no list and no object.
+
+    Raises:
+        RecordRefused: no type holds it.
+    """
     if isinstance(value, float) and math.isinf(value):
         raise RecordRefused(f"field {path}: a number too large for a double")
     type_ = _type_of_scalar(value)
@@ -114,16 +171,17 @@ def _type_of_scalar(value: bool | int | float | str) -> pa.DataType:
     return pa.float64() if isinstance(value, float) else pa.string()
 
 
-def _member_type(known: pa.DataType, name: str) -> pa.DataType:
-    index = known.get_field_index(name) if pa.types.is_struct(known) else -1
-    return known.field(index).type if index >= 0 else pa.null()
+def member_field(known: pa.Schema | pa.DataType | None, name: str) -> pa.Field | None:
+    """The field of a schema or struct with that name; None where there is none."""
+    if known is None or (isinstance(known, pa.DataType) and not pa.types.is_struct(known)):
+        return None
+    index = known.get_field_index(name)
+    return known.field(index) if index >= 0 else None
 
 
-def _type_of_elements(elements: list[Any], known: pa.DataType, path: str, depth: int) -> pa.DataType:
-    merged = pa.null()
-    for type_ in dict.fromkeys(_type_of(element, known, path, depth) for element in elements):
-        merged = merge(merged, type_, path)
-    return merged
+def element_field(known: pa.Field | None) -> pa.Field:
+    """The field of a list's elements, as far as it is known."""
+    return known.type.value_field if known is not None and pa.types.is_list(known.type) else _UNKNOWN_ELEMENT
 
 
 def conflict_reason(conflict: SchemaConflict) -> str:
@@ -141,30 +199,31 @@ def misfit(document: dict[str, Any], schema: pa.Schema, *, ignore_unknown: bool)
         schema: the columns that are asked for.
         ignore_unknown: whether fields outside the schema are fine.
     """
-    return _misfit(document, pa.struct(list(schema)), "", ignore_unknown)
+    return _misfit(document, pa.field("", pa.struct(list(schema))), "", ignore_unknown)
 
 
-def _misfit(value: Any, expected: pa.DataType, path: str, ignore_unknown: bool) -> str | None:
-    if value is None:
+def _misfit(value: Any, expected: pa.Field, path: str, ignore_unknown: bool) -> str | None:
+    if value is None or is_any(expected):
         return None
-    if isinstance(value, dict) and pa.types.is_struct(expected):
+    if isinstance(value, dict) and pa.types.is_struct(expected.type):
         for name, member in value.items():
-            index = expected.get_field_index(name)
-            if index < 0 and not ignore_unknown:
-                return f"field {_join(path, name)} is not in the schema"
-            reason = _misfit(member, expected.field(index).type, _join(path, name), ignore_unknown) if index >= 0 else None
+            field = member_field(expected.type, name)
+            if field is None and not ignore_unknown:
+                return f"field {join_path(path, name)} is not in the schema"
+            reason = _misfit(member, field, join_path(path, name), ignore_unknown) if field is not None else None
             if reason is not None:
                 return reason
         return None
-    if isinstance(value, list) and pa.types.is_list(expected):
-        reasons = (_misfit(element, expected.value_type, f"{path}[]", ignore_unknown) for element in value)
+    if isinstance(value, list) and pa.types.is_list(expected.type):
+        reasons = (_misfit(element, expected.type.value_field, f"{path}[]", ignore_unknown) for element in value)
         return next((reason for reason in reasons if reason is not None), None)
-    if not _may_hold(expected, value):
-        return f"field {path}: {_describe_value(value)} where {_expected(expected)} is expected"
+    if not may_hold(expected.type, value):
+        return f"field {path}: {_describe_value(value)} where {_expected(expected.type)} is expected"
     return None
 
 
-def _may_hold(expected: pa.DataType, value: Any) -> bool:
+def may_hold(expected: pa.DataType, value: Any) -> bool:
+    """Whether a type is of the kind of a JSON value that is not null; whether the value lies in its range isn't looked at."""
     if isinstance(value, bool):
         return bool(pa.types.is_boolean(expected))
     if isinstance(value, int):
@@ -176,7 +235,8 @@ def _may_hold(expected: pa.DataType, value: Any) -> bool:
     return isinstance(value, str) and not nested and not number
 
 
-def _join(path: str, name: str) -> str:
+def join_path(path: str, name: str) -> str:
+    """The path of a member."""
     return f"{path}.{name}" if path else name
 
 

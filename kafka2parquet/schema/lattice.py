@@ -7,6 +7,9 @@ Two types are joined like this; whatever isn't listed is a conflict:
     int64 ⊔ float64     = float64
     list<T> ⊔ list<U>   = list<T ⊔ U>
     struct ⊔ struct     = union of the fields; new ones at the end, each field joined
+    any ⊔ T             = any           text that stands for whatever JSON there was (`any_field`)
+
+Where conflicts become `any`, whatever isn't listed is joined to that instead, so that every two schemas have a join.
 
 The join is commutative (but for the order of fields), associative and idempotent, so the schema of a topic depends on the set
 of its records, not on how they were batched. Only types that stand for values are ever written: unknown columns, empty
@@ -15,12 +18,17 @@ structs and lists of these are left out until more is known (`known_fields`), be
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import Kafka2ParquetError
+
+#: Marks a text column that holds text as it is, and whatever else as JSON text.
+_ANY = {b"kafka2parquet.type": b"any"}
 
 
 class SchemaConflict(Kafka2ParquetError):  # noqa: N818  # the lattice's word for it
@@ -39,13 +47,24 @@ class SchemaConflict(Kafka2ParquetError):  # noqa: N818  # the lattice's word fo
         super().__init__(f"{path}: {left} and {right}")
 
 
-def merge(left: pa.DataType, right: pa.DataType, path: str = "") -> pa.DataType:
+def any_field(name: str) -> pa.Field:
+    """A field for whatever JSON there is: text as it is, null as null, all else as JSON text."""
+    return pa.field(name, pa.string(), metadata=_ANY)
+
+
+def is_any(field: pa.Field) -> bool:
+    """Whether the field is one of `any_field`."""
+    return field.metadata is not None and _ANY.items() <= field.metadata.items()
+
+
+def merge(left: pa.DataType, right: pa.DataType, path: str = "", *, conflicts_become_any: bool = False) -> pa.DataType:
     """The join of two types.
 
     Args:
         left: one type; its fields come first.
         right: another type.
         path: where the types stand, for the message.
+        conflicts_become_any: whether fields inside of them that have no join become `any`.
 
     Raises:
         SchemaConflict: there is none.
@@ -55,10 +74,10 @@ def merge(left: pa.DataType, right: pa.DataType, path: str = "") -> pa.DataType:
     if pa.types.is_null(left):
         return right
     if pa.types.is_struct(left) and pa.types.is_struct(right):
-        return pa.struct(_merge_fields(list(left), list(right), f"{path}." if path else ""))
+        return pa.struct(_merge_fields(list(left), list(right), f"{path}." if path else "", conflicts_become_any))
     if pa.types.is_list(left) and pa.types.is_list(right):
-        element = left.value_field
-        return pa.list_(element.with_type(merge(element.type, right.value_type, f"{path}[]")))
+        element = merge_field(left.value_field, right.value_field, f"{path}[]", conflicts_become_any=conflicts_become_any)
+        return pa.list_(element)
     if {left, right} == {pa.int64(), pa.float64()}:
         return pa.float64()
     if left.equals(right):  # they differ in the metadata of nested fields only
@@ -66,18 +85,18 @@ def merge(left: pa.DataType, right: pa.DataType, path: str = "") -> pa.DataType:
     raise SchemaConflict(path, left, right)
 
 
-def merge_schemas(left: pa.Schema, right: pa.Schema) -> pa.Schema:
+def merge_schemas(left: pa.Schema, right: pa.Schema, *, conflicts_become_any: bool = False) -> pa.Schema:
     """The join of two schemas, unknown columns included.
 
     Raises:
         SchemaConflict: two columns of one name have none.
     """
-    if left.equals(right):
+    if left.equals(right, check_metadata=True):
         return left
-    return pa.schema(_merge_fields(list(left), list(right), ""), metadata=left.metadata)
+    return pa.schema(_merge_fields(list(left), list(right), "", conflicts_become_any), metadata=left.metadata)
 
 
-def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], prefix: str) -> list[pa.Field]:
+def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], prefix: str, to_any: bool) -> list[pa.Field]:
     others = {field.name: field for field in right}
     merged = []
     for field in left:
@@ -85,9 +104,25 @@ def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], prefix: s
         if other is None:
             merged.append(field.with_nullable(True))
         else:
-            joined = merge(field.type, other.type, prefix + field.name)
-            merged.append(field.with_type(joined).with_nullable(field.nullable or other.nullable))
+            joined = merge_field(field, other, prefix + field.name, conflicts_become_any=to_any)
+            merged.append(joined.with_nullable(field.nullable or other.nullable))
     return merged + [field.with_nullable(True) for field in others.values()]
+
+
+def merge_field(left: pa.Field, right: pa.Field, path: str, *, conflicts_become_any: bool = False) -> pa.Field:
+    """The field called as `left` that has the join of both types.
+
+    Raises:
+        SchemaConflict: there is none.
+    """
+    if is_any(left) or is_any(right):
+        return any_field(left.name)
+    try:
+        return left.with_type(merge(left.type, right.type, path, conflicts_become_any=conflicts_become_any))
+    except SchemaConflict:
+        if not conflicts_become_any:
+            raise
+        return any_field(left.name)
 
 
 def known_fields(fields: Iterable[pa.Field]) -> list[pa.Field]:
@@ -125,7 +160,7 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table in another schema: columns by name in its order, missing ones as nulls, others cast or left out.
 
     The same goes for the fields of structs, at any depth. Integers become the nearest double; above 2**53 that isn't the
-    same number.
+    same number. Objects and lists that are to be text become JSON text, without the members that are null.
 
     Raises:
         pyarrow.ArrowInvalid: a value can't be cast without loss.
@@ -157,9 +192,14 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
         return pa.StructArray.from_arrays(children, fields=list(type_), mask=_null_mask(array))
     if pa.types.is_list(array.type) and pa.types.is_list(type_):
         first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
-        values = _conform_array(array.values.slice(first, last - first), type_.value_type)
+        if pa.types.is_null(array.type.value_type):  # pyarrow.json makes these too short
+            values = pa.nulls(last - first, type_.value_type)
+        else:
+            values = _conform_array(array.values.slice(first, last - first), type_.value_type)
         # from_arrays takes a mask only with offsets that are no slice
         return pa.ListArray.from_arrays(pc.subtract(array.offsets, first), values, type=type_, mask=_null_mask(array))
+    if pa.types.is_string(type_) and pa.types.is_nested(array.type):
+        return pa.array([None if value is None else _json_text(value) for value in array.to_pylist()], type_)
     # an exact cast would refuse integers that a double can't hold
     return array.cast(type_, safe=not (pa.types.is_integer(array.type) and pa.types.is_floating(type_)))
 
@@ -171,3 +211,14 @@ def _conform_child(array: pa.StructArray, field: pa.Field) -> pa.Array:
 
 def _null_mask(array: pa.Array) -> pa.Array | None:
     return array.is_null() if array.null_count else None
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(_without_nulls(value), ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _without_nulls(value: Any) -> Any:
+    """A struct has all members that any row has; those that are null were missing here, as far as anybody knows."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(member) for name, member in value.items() if member is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

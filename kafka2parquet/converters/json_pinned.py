@@ -1,0 +1,84 @@
+"""PinnedColumns: the columns of one batch where they are given, or have stopped growing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from kafka2parquet.converters.json_columns import ValuesRefused
+from kafka2parquet.converters.json_given import GivenSchema
+from kafka2parquet.converters.json_growing import Settled
+from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object
+from kafka2parquet.converters.json_rescue import Rescue, as_text
+
+
+class PinnedColumns:
+    """Columns that stay as they are. See `Columns`."""
+
+    run_length = 1  # the parser overlooks more than `load_object` does, so only what it has refused may be judged by that
+
+    def __init__(self, given: GivenSchema, *, rescues: bool, rescue_column: str) -> None:
+        """Make rows of these columns.
+
+        Args:
+            given: the columns.
+            rescues: whether what doesn't fit is taken out of a record, instead of refusing it.
+            rescue_column: where it is kept.
+        """
+        self._given = given
+        self._rescues = rescues
+        self._rescue_column = rescue_column
+
+    def parse(self, values: pa.Array) -> pa.Table:
+        """See `Columns.parse`."""
+        return self._given.parse(values)
+
+    def settle(self, values: Sequence[bytes], offsets: Sequence[int]) -> Settled:
+        """See `Columns.settle`."""
+        (value,) = values
+        try:
+            document = load_object(value)
+            if self._rescues:
+                table, rescued = self._rescued(document)
+                return Settled([table], [rescued])
+            return Settled([self._fitting(document)], [None])
+        except RecordRefused as exc:
+            return Settled(refused={0: str(exc)})
+
+    def finish(self) -> pa.Schema:
+        """See `Columns.finish`."""
+        return self._given.schema
+
+    def _fitting(self, document: dict[str, Any]) -> pa.Table:
+        reason = self._given.misfit(document)
+        if reason is not None:
+            raise RecordRefused(reason)
+        text = self._text(document)
+        try:
+            return self._given.parse(text)
+        except ValuesRefused as exc:
+            name = next(self._given.unreadable_fields(text), None)
+            reason = str(exc) if name is None else f"field {name}: a value that is no {self._given.schema.field(name).type}"
+            raise RecordRefused(reason) from None
+
+    def _rescued(self, document: dict[str, Any]) -> tuple[pa.Table, str | None]:
+        rescue = Rescue(grows=False, ignore_unknown=self._given.ignore_unknown, reserved=self._rescue_column)
+        fitted, _ = rescue.fit(document, self._given.parsed)
+        text = self._text(fitted)
+        try:
+            return self._given.parse(text), rescue.text
+        except ValuesRefused:
+            unreadable = list(self._given.unreadable_fields(text))
+        for name in unreadable:
+            for path in [path for path in rescue.taken if path.startswith((f"{name}.", f"{name}["))]:
+                del rescue.taken[path]
+            rescue.taken[name], fitted[name] = document[name], None
+        try:
+            return self._given.parse(self._text(fitted)), rescue.text
+        except ValuesRefused as exc:
+            raise RecordRefused(str(exc)) from None
+
+    def _text(self, document: dict[str, Any]) -> pa.Array:
+        return pa.array([json_text(as_text(document, self._given.schema)).encode()], pa.binary_view())

@@ -1,0 +1,230 @@
+"""Columns as JSON that people read, review and edit.
+
+    [
+      {"name": "id", "type": "int64", "nullable": true},
+      {"name": "tags", "type": "list<string>", "nullable": true},
+      {"name": "items", "type": "list<struct>", "nullable": true, "fields": [{"name": "price", "type": "double"}]}
+    ]
+
+`nullable` may be left out, and `doc` may be added; a struct, however deep in lists, has its `fields` beside its type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.schema.lattice import any_field, is_any
+
+#: What JSON itself tells apart; only these are learned.
+JSON_TYPES = {"boolean": pa.bool_(), "int64": pa.int64(), "double": pa.float64(), "string": pa.string()}
+_ANY = "any"
+_STRUCT = "struct"
+_LIST = re.compile(r"list<(.*)>")
+_ITEM = pa.list_(pa.null()).value_field.name
+_KEYS = {"name", "type", "nullable", "fields", "doc"}
+_MAX_DEPTH = 64
+
+_SIMPLE = {
+    **JSON_TYPES,
+    "bool": pa.bool_(),
+    "int8": pa.int8(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "float": pa.float32(),
+    "float64": pa.float64(),
+    "date": pa.date32(),
+    "date32": pa.date32(),
+}
+_TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:,\s*(?:tz=)?([^\]]+))?\]")
+_DECIMAL = re.compile(r"decimal\(\s*(\d{1,2})\s*(?:,\s*(\d{1,2})\s*)?\)")
+
+
+def fields_to_json(schema: pa.Schema) -> list[dict[str, Any]]:
+    """The columns, for `json.dumps`."""
+    return [_field_to_json(field) for field in schema]
+
+
+def _field_to_json(field: pa.Field) -> dict[str, Any]:
+    text, members = _type_text(field)
+    made: dict[str, Any] = {"name": field.name, "type": text, "nullable": True}
+    if members is not None:
+        made["fields"] = [_field_to_json(member) for member in members]
+    return made
+
+
+def type_text(field: pa.Field) -> str:
+    """A field's type in words: `list<double>`, `struct`."""
+    return _type_text(field)[0]
+
+
+def _type_text(field: pa.Field) -> tuple[str, Iterable[pa.Field] | None]:
+    type_ = field.type
+    if is_any(field):
+        return _ANY, None
+    if pa.types.is_list(type_):
+        text, members = _type_text(type_.value_field)
+        return f"list<{text}>", members
+    if pa.types.is_struct(type_):
+        return _STRUCT, list(type_)
+    if pa.types.is_timestamp(type_):
+        return (f"timestamp[{type_.unit}, {type_.tz}]" if type_.tz else f"timestamp[{type_.unit}]"), None
+    if pa.types.is_decimal(type_):
+        return f"decimal({type_.precision}, {type_.scale})", None
+    return next((name for name, simple in _SIMPLE.items() if simple.equals(type_)), str(type_)), None
+
+
+def schema_from_json(fields: Any, where: str, *, learnable: bool = False) -> pa.Schema:
+    """The columns that JSON says.
+
+    Args:
+        fields: what `json.loads` made of it.
+        where: the file, for the message.
+        learnable: whether only types that are learned are allowed, and none that JSON doesn't tell apart.
+
+    Raises:
+        ConfigurationError: with all problems.
+    """
+    problems: list[str] = []
+
+    def problem(path: str, text: str) -> None:
+        problems.append(f"{where}: {path}: {text}" if path else f"{where}: {text}")
+
+    schema = pa.schema(_fields(fields, "", problem, learnable, 0))
+    if not problems and not len(schema):
+        problem("", "it has no fields. Name at least one column.")
+    if problems:
+        raise ConfigurationError(problems)
+    return schema
+
+
+_Problem = Callable[[str, str], None]
+
+
+def _fields(given: Any, path: str, problem: _Problem, learnable: bool, depth: int) -> list[pa.Field]:
+    if depth > _MAX_DEPTH:
+        problem(path, f"nested more than {_MAX_DEPTH} levels deep.")
+        return []
+    if not isinstance(given, list):
+        problem(path, '"fields" is no list. Write one object with "name" and "type" for each column.')
+        return []
+    fields: dict[str, pa.Field] = {}
+    for index, item in enumerate(given):
+        name = item.get("name") if isinstance(item, dict) else None
+        if not isinstance(name, str) or not name:
+            problem(path, f'field {index + 1} has no "name".')
+            continue
+        inner = f"{path}.{name}" if path else name
+        if name in fields:
+            problem(inner, "the name is there twice.")
+        for unknown in sorted(set(item) - _KEYS):
+            problem(inner, f'"{unknown}" is unknown; a field has {", ".join(sorted(_KEYS))}.')
+        if item.get("nullable", True) is not True:
+            problem(inner, '"nullable" must be true: any member of a JSON object may be missing.')
+        field = _field(name, item, inner, problem, learnable, depth)
+        if field is not None:
+            fields[name] = field
+    return list(fields.values())
+
+
+def _field(name: str, item: dict[str, Any], path: str, problem: _Problem, learnable: bool, depth: int) -> pa.Field | None:
+    text = item.get("type")
+    if not isinstance(text, str):
+        problem(path, 'it has no "type".')
+        return None
+    text = text.strip()
+    match = _LIST.fullmatch(text)
+    if match is not None:
+        if depth > _MAX_DEPTH:
+            problem(path, f"nested more than {_MAX_DEPTH} levels deep.")
+            return None
+        element = _field(_ITEM, {**item, "type": match[1]}, path, problem, learnable, depth + 1)
+        return None if element is None else pa.field(name, pa.list_(element))
+    if text == _STRUCT:
+        members = _fields(item.get("fields"), path, problem, learnable, depth + 1)
+        if not members and item.get("fields") == []:
+            problem(path, "a struct without fields can't be written.")
+        return pa.field(name, pa.struct(members))
+    if "fields" in item:
+        problem(path, f'"fields" belong to a struct, and the type is {text}.')
+    if text == _ANY:
+        return any_field(name)
+    type_ = (JSON_TYPES if learnable else _SIMPLE).get(text)
+    if type_ is None and not learnable:
+        type_ = _parameterised(text)
+    if type_ is None:
+        problem(path, f"the type {text!r} is unknown. {_known_types(learnable)}")
+        return None
+    return pa.field(name, type_)
+
+
+def _parameterised(text: str) -> pa.DataType | None:
+    timestamp, decimal = _TIMESTAMP.fullmatch(text), _DECIMAL.fullmatch(text)
+    if timestamp is not None:
+        return pa.timestamp(timestamp[1], timestamp[2])
+    if decimal is not None:
+        precision, scale = int(decimal[1]), int(decimal[2] or 0)
+        if 1 <= precision <= 38 and scale <= precision:
+            return pa.decimal128(precision, scale)
+    return None
+
+
+def _known_types(learnable: bool) -> str:
+    names = [*JSON_TYPES, _ANY, "list<...>", _STRUCT]
+    if not learnable:
+        names += [name for name in _SIMPLE if name not in JSON_TYPES] + ["timestamp[us, UTC]", "decimal(10, 2)"]
+    more = " Others can be given in a schema file of the topic, which isn't learned." if learnable else ""
+    return f"Use one of {', '.join(names)}.{more}"
+
+
+def changes(old: Sequence[pa.Field], new: Sequence[pa.Field], path: str = "") -> Iterator[str]:
+    """What is different in the new columns, in words."""
+    before = {field.name: field for field in old}
+    for field in new:
+        where = f"{path}.{field.name}" if path else field.name
+        earlier = before.get(field.name)
+        if earlier is None:
+            yield f"new: {where} ({type_text(field)})"
+        else:
+            yield from _type_changes(earlier, field, where)
+    after = {field.name for field in new}
+    yield from (f"gone: {path}.{name}" if path else f"gone: {name}" for name in before if name not in after)
+
+
+def _type_changes(old: pa.Field, new: pa.Field, path: str) -> Iterator[str]:
+    if pa.types.is_struct(old.type) and pa.types.is_struct(new.type):
+        yield from changes(list(old.type), list(new.type), path)
+    elif pa.types.is_list(old.type) and pa.types.is_list(new.type):
+        yield from _type_changes(old.type.value_field, new.type.value_field, f"{path}[]")
+    elif type_text(old) != type_text(new):
+        yield f"{path}: {type_text(old)} became {type_text(new)}"
+
+
+def shrinkage(old: Sequence[pa.Field], new: Sequence[pa.Field], path: str = "") -> Iterator[str]:
+    """Why the new columns are no growth of the old ones along the lattice; nothing where they are."""
+    after = {field.name: field for field in new}
+    for field in old:
+        where = f"{path}.{field.name}" if path else field.name
+        if field.name not in after:
+            yield f"{where} is missing; columns that files have stay"
+        else:
+            yield from _type_shrinkage(field, after[field.name], where)
+
+
+def _type_shrinkage(old: pa.Field, new: pa.Field, path: str) -> Iterator[str]:
+    if is_any(new):
+        return
+    if not is_any(old):
+        if pa.types.is_struct(old.type) and pa.types.is_struct(new.type):
+            yield from shrinkage(list(old.type), list(new.type), path)
+            return
+        if pa.types.is_list(old.type) and pa.types.is_list(new.type):
+            yield from _type_shrinkage(old.type.value_field, new.type.value_field, f"{path}[]")
+            return
+        if old.type.equals(new.type) or (old.type, new.type) == (pa.int64(), pa.float64()):
+            return
+    yield f"{path}: {type_text(old)} can't become {type_text(new)}; integers may become double, and everything any"
