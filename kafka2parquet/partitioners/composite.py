@@ -1,0 +1,72 @@
+"""CompositePartitioner: the folders of several partitioners, one inside the other."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.partitioners.base import Partitioner
+from kafka2parquet.records import Partitioned, PartitionedRows, Reject, Rows
+
+
+class CompositePartitioner(Partitioner):
+    """Puts rows into folders such as `country=FR/year=2026/month=05`: by field, and in these by time."""
+
+    def __init__(self, *partitioners: Partitioner, directory_delimiter: str = "/") -> None:
+        """Combine partitioners.
+
+        Args:
+            *partitioners: two or more, outermost folder first; at most one of them by time.
+            directory_delimiter: between their folders.
+
+        Raises:
+            ConfigurationError: fewer than two, or several by time.
+        """
+        if len(partitioners) < 2:
+            raise ConfigurationError("CompositePartitioner combines two partitioners or more.")
+        if sum(partitioner.time_based for partitioner in partitioners) > 1:
+            raise ConfigurationError(
+                "CompositePartitioner: only one of the partitioners may be by time, as a row has one time."
+            )
+        self._partitioners = partitioners
+        self._delimiter = directory_delimiter
+        self.uses_clock = any(partitioner.uses_clock for partitioner in partitioners)
+        self.time_based = any(partitioner.time_based for partitioner in partitioners)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the partitioners."""
+        return f"composite-{self._delimiter.join(f'({one.fingerprint})' for one in self._partitioners)}"
+
+    def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
+        """Ask each partitioner; a row that one of them rejects is no row for the others."""
+        rejects: list[Reject] = []
+        folders: tuple[str, ...] = ("",)
+        codes = np.zeros(len(rows), np.int64)
+        times = rows.timestamps_ms
+        for partitioner in self._partitioners:
+            if not len(rows):
+                break
+            partitioned = partitioner.partition(rows, opened_at)
+            rejects += partitioned.rejects
+            result = partitioned.rows
+            if len(result) < len(rows):
+                kept = pc.is_in(rows.offsets, result.rows.offsets)
+                rows, times, codes = rows.filter(kept), times.filter(kept), codes[kept.to_numpy(zero_copy_only=False)]
+            times = result.timestamps_ms if partitioner.time_based else times
+            folders, codes = self._inside(folders, codes, result)
+        return Partitioned(PartitionedRows(rows, folders, pa.array(codes.astype(np.int32)), times), rejects)
+
+    def _inside(
+        self, outer: tuple[str, ...], codes: npt.NDArray[np.int64], result: PartitionedRows
+    ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+        """The folders of a result inside those around them, and for each row the index of its own."""
+        inner = result.encoded_partitions
+        pairs, codes = np.unique(codes * len(inner) + result.codes.to_numpy(), return_inverse=True)
+        folders = [(outer[pair // len(inner)], inner[pair % len(inner)]) for pair in pairs.tolist()]
+        return tuple(self._delimiter.join(filter(None, folder)) for folder in folders), codes
