@@ -11,7 +11,7 @@ from kafka2parquet.connect.build import NO_BROKERS, TaskPlan
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.lint import lint_path_format
 from kafka2parquet.connect.option import simple_name
-from kafka2parquet.connect.parts import make_naming, make_partitioner
+from kafka2parquet.connect.parts import make_inner_partitioner, make_naming
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
 from kafka2parquet.records import ConsumedBatch, Rows, TopicPartition
@@ -122,6 +122,9 @@ def _folders(config: ConnectConfig) -> Iterator[str]:
         }[config.extractor]
         steps = f"in steps of {duration(length_ms)} in the time zone {config.text('timezone')}"
         yield f"A row's folder is given by {source}, {steps}."
+        outer = config.items("kafka2parquet.partition.field.name")
+        if outer:
+            yield f"It lies in a folder by the values of {', '.join(outer)}."
     elif kind is PartitionerKind.FIELD:
         yield f"A row's folder is given by the values of {', '.join(config.items('partition.field.name'))}."
     elif kind is PartitionerKind.CUSTOM:
@@ -138,8 +141,8 @@ def _folders(config: ConnectConfig) -> Iterator[str]:
 
 def _example_folder(config: ConnectConfig) -> str:
     """The encoded partition of an example record."""
+    delimiter = config.text("directory.delim")
     if config.partitioner is PartitionerKind.FIELD:
-        delimiter = config.text("directory.delim")
         return delimiter.join(f"{name}=…" for name in config.items("partition.field.name"))
     if config.partitioner is PartitionerKind.CUSTOM:
         return "…"
@@ -149,8 +152,9 @@ def _example_folder(config: ConnectConfig) -> str:
         TopicPartition("", 0), number, time, pa.array([0], pa.int8()), none, none, none, first_offset=0, next_offset=1
     )
     rows = Rows(batch, number, time, pa.table({"value": [None]}))
-    partitioned = make_partitioner(config, RecordTimestamp()).partition(rows, SystemClock().now())
-    return partitioned.rows.encoded_partitions[0]
+    partitioned = make_inner_partitioner(config, RecordTimestamp()).partition(rows, SystemClock().now())
+    outer = (f"{name}=…" for name in config.items("kafka2parquet.partition.field.name"))
+    return delimiter.join((*outer, partitioned.rows.encoded_partitions[0]))
 
 
 def _rotation(config: ConnectConfig) -> Iterator[str]:

@@ -13,6 +13,12 @@ def _metadata_columns(value: Value) -> None:
         raise ValueError(f"{', '.join(unknown)}: none of {', '.join(METADATA_COLUMNS)}")
 
 
+def _field_paths(value: Value) -> None:
+    paths = value if isinstance(value, tuple) else ()
+    if not all(part.strip() for path in paths for part in path.split(".")):
+        raise ValueError("Field name cannot contain an empty or whitespace-only path segment")
+
+
 OWN_OPTIONS = (
     Option(
         "kafka2parquet.storage.url",
@@ -69,6 +75,14 @@ OWN_OPTIONS = (
         "Columns that are added to each row, as `_kafka_<name>`.",
         validator=_metadata_columns,
         choices=METADATA_COLUMNS,
+    ),
+    Option(
+        "kafka2parquet.partition.field.name",
+        ValueType.LIST,
+        (),
+        "Fields whose values make folders around those of a partitioner by time, such as `country=FR/year=2026/month=05`.",
+        validator=_field_paths,
+        note="Confluent's sinks have folders by field or by time, not both",
     ),
     Option(
         "kafka2parquet.delivery",

@@ -19,6 +19,7 @@ from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.types import ParquetTypes
 from kafka2parquet.parquet.writer import ParquetWriter
 from kafka2parquet.partitioners.base import Partitioner
+from kafka2parquet.partitioners.composite import CompositePartitioner
 from kafka2parquet.partitioners.default import DefaultPartitioner
 from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.partitioners.time import DailyPartitioner, HourlyPartitioner, TimeBasedPartitioner
@@ -70,7 +71,17 @@ def _converter_name(class_name: str) -> str:
     return simple_name(class_name).removesuffix("Converter")
 
 
-def make_partitioner(config: ConnectConfig, extractor: TimestampExtractor | None = None) -> Partitioner:
+def make_partitioner(config: ConnectConfig) -> Partitioner:
+    """The partitioner that `partitioner.class` names, inside folders by field where these are asked for."""
+    partitioner = make_inner_partitioner(config)
+    fields, delimiter = config.items("kafka2parquet.partition.field.name"), config.text("directory.delim")
+    if not fields:
+        return partitioner
+    by_field = FieldPartitioner(fields, directory_delimiter=delimiter)
+    return CompositePartitioner(by_field, partitioner, directory_delimiter=delimiter)
+
+
+def make_inner_partitioner(config: ConnectConfig, extractor: TimestampExtractor | None = None) -> Partitioner:
     """The partitioner that `partitioner.class` names; with another source of time where `extractor` is given."""
     kind = config.partitioner
     if kind is PartitionerKind.CUSTOM:

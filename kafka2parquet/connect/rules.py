@@ -101,6 +101,13 @@ def _partitioner(config: ConnectConfig) -> Iterator[Finding]:
                 )
     if kind is PartitionerKind.TIME_BASED:
         yield from _time_partitions(config)
+    outer = "kafka2parquet.partition.field.name"
+    if config.items(outer) and not kind.time_based:
+        yield Problem(
+            (outer, "partitioner.class"),
+            f"{outer} goes with a partitioner by time, and partitioner.class={class_name} is none",
+            "Use FieldPartitioner with partition.field.name for folders by field alone, or combine partitioners in Python.",
+        )
 
 
 def _time_partitions(config: ConnectConfig) -> Iterator[Finding]:
