@@ -9,7 +9,7 @@ import pyarrow as pa
 from kafka2parquet.clock import SystemClock
 from kafka2parquet.connect.build import NO_BROKERS, TaskPlan
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
-from kafka2parquet.connect.lint import lint_path_format
+from kafka2parquet.connect.lint import lint
 from kafka2parquet.connect.option import simple_name
 from kafka2parquet.connect.parts import make_inner_partitioner, make_naming
 from kafka2parquet.connect.worker import WorkerConfig
@@ -40,7 +40,7 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
         "\n".join(_delivery(config)),
     ]
     for title, findings in (
-        ("Look at this:", (*config.warnings, *_path_warnings(config))),
+        ("Look at this:", (*config.warnings, *lint(config))),
         ("Good to know:", (*config.notes, *plan.consumer.notes, *_folder_change_notes(config), *_broker_notes(plan))),
     ):
         if findings:
@@ -183,9 +183,3 @@ def _delivery(config: ConnectConfig) -> Iterator[str]:
         yield "One may be written twice where the store can't create objects without replacing others."
     yield "A file becomes visible whole, is never replaced, and the offset is committed after it."
     yield f"All tasks together buffer at most {config.number('kafka2parquet.memory.bytes') >> 20} MiB; beyond, partitions wait."
-
-
-def _path_warnings(config: ConnectConfig) -> tuple[str, ...]:
-    if config.partitioner is not PartitionerKind.TIME_BASED:
-        return ()
-    return lint_path_format(config.text("path.format"), config.number("partition.duration.ms"))

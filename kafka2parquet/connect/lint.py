@@ -1,9 +1,14 @@
-"""Classic mistakes in path formats: patterns that work, and make other folders than their author thinks."""
+"""Classic mistakes: settings that work, and make other folders or files than their author thinks."""
 
 from __future__ import annotations
 
-from kafka2parquet.partitioners.path_format import tokens
+import re
+from collections.abc import Iterator, Sequence
 
+from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
+from kafka2parquet.partitioners.path_format import Token, tokens
+
+_SECOND_MS = 1000
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 #: Length of what each letter counts, and its name.
@@ -20,14 +25,54 @@ _UNITS = {
 }
 
 
+#: Partitions of calendar units can't be counted in equal steps.
+_CALENDAR = ("week", "month", "year")
+#: Letters of a pattern that somebody has put in quotes.
+_QUOTED_LETTERS = re.compile(r"Y{2,}|y{2,}|MM|dd|HH")
+#: Durations in milliseconds that were probably meant in seconds or minutes.
+_DURATIONS = ("rotate.interval.ms", "rotate.schedule.interval.ms", "partition.duration.ms")
+
+
+def lint(config: ConnectConfig) -> tuple[str, ...]:
+    """What is probably wrong with a configuration that works, one sentence each."""
+    found = [*_without_effect(config), *_durations(config), *_files(config)]
+    if config.partitioner is PartitionerKind.TIME_BASED:
+        found += lint_path_format(config.text("path.format"), config.number("partition.duration.ms"))
+    return tuple(found)
+
+
 def lint_path_format(pattern: str, duration_ms: int) -> tuple[str, ...]:
     """What is probably wrong with a Joda pattern for partitions of `duration_ms`, one sentence each."""
-    letters = {token.letter for token in tokens(pattern) if token.letter is not None}
-    found = [*_mistaken_letters(letters), *_missing_units(letters)]
+    parts = tokens(pattern)
+    letters = {token.letter for token in parts if token.letter is not None}
+    found = _mistaken_quotes(parts) or [*_mistaken_letters(letters), *_mistaken_order(parts), *_missing_units(letters)]
     units = [_UNITS[letter] for letter in letters if letter in _UNITS]
-    if units and not found:
+    if not units:
+        found = found or ["it prints no time, so all rows share a folder."]
+    elif not found:
         found += _granularity(min(units), duration_ms)
     return tuple(f"path.format={pattern}: {sentence}" for sentence in found)
+
+
+def _mistaken_quotes(parts: Sequence[Token]) -> list[str]:
+    found = []
+    for number, token in enumerate(parts):
+        if token.letter is None and _QUOTED_LETTERS.search(token.text):
+            found.append(
+                f"what stands in quotes is printed as it is, letters such as {_QUOTED_LETTERS.findall(token.text)[0]} too."
+            )
+        if token.letter is None and token.text.startswith("=") and number and parts[number - 1].letter is not None:
+            word = "".join(part.letter * part.width for part in _word_before(parts, number))
+            found.append(f"{word} before the = is not in quotes, so its letters print parts of the time; write '{word}'=.")
+    return found
+
+
+def _word_before(parts: Sequence[Token], end: int) -> list[Token]:
+    """The letters that stand directly before the part at `end`."""
+    start = end
+    while start and parts[start - 1].letter is not None:
+        start -= 1
+    return list(parts[start:end])
 
 
 def _mistaken_letters(letters: set[str]) -> list[str]:
@@ -36,11 +81,24 @@ def _mistaken_letters(letters: set[str]) -> list[str]:
         found.append("mm is the minute; the month is MM.")
     if letters & {"h", "K"} and "a" not in letters:
         found.append("hh and KK count only half a day, so 03:00 and 15:00 share a folder; the hour of the day is HH.")
+    if "k" in letters:
+        found.append("kk counts the hours from 1 to 24, so midnight is hour 24 of the day that begins; the hour from 0 is HH.")
     if "D" in letters and "M" in letters and "d" not in letters:
         found.append("DD is the day of the year; the day of the month is dd.")
     if "x" in letters and "w" not in letters:
         found.append("xxxx is the year of the week, which differs around New Year; the year is yyyy.")
+    if "w" in letters and "x" not in letters:
+        found.append("ww is the week of the year xxxx, which differs from YYYY and yyyy around New Year.")
+    if "S" in letters and "s" not in letters:
+        found.append("SS is a fraction of a second; the second is ss.")
     return found
+
+
+def _mistaken_order(parts: Sequence[Token]) -> list[str]:
+    letters = [token.letter for token in parts if token.letter is not None]
+    if "H" in letters and "M" in letters[letters.index("H") :] and letters.count("M") > 1:
+        return ["the MM behind the hour is the month again; the minute is mm."]
+    return []
 
 
 def _missing_units(letters: set[str]) -> list[str]:
@@ -59,12 +117,76 @@ def _missing_units(letters: set[str]) -> list[str]:
 
 def _granularity(finest: tuple[int, str], duration_ms: int) -> list[str]:
     unit_ms, unit = finest
-    if unit_ms < duration_ms and unit_ms <= _DAY_MS and duration_ms % unit_ms == 0 and duration_ms // unit_ms > 1:
+    if unit in _CALENDAR:
+        if _DAY_MS % duration_ms:
+            return [
+                f"partition.duration.ms={duration_ms} counts days from 1970 on, and {unit}s begin elsewhere, so rows land in the "
+                f"{unit} in which their step began. {_DAY_MS} (a day) puts each into its own {unit}."
+            ]
+        return []
+    if unit_ms < duration_ms and duration_ms % unit_ms == 0:
+        article = "an" if unit == "hour" else "a"
         return [
-            f"partition.duration.ms={duration_ms} is longer than a {unit}: the {unit} shown is that of the partition's start."
+            f"partition.duration.ms={duration_ms} is longer than {article} {unit}: the {unit} shown is that of the partition's "
+            "start."
         ]
     if unit_ms > duration_ms:
+        article = "an" if unit == "hour" else "a"
         return [
-            f"partition.duration.ms={duration_ms} is shorter than a {unit}: all of its partitions share the {unit}'s folder."
+            f"partition.duration.ms={duration_ms} is shorter than {article} {unit}: all of its partitions share the {unit}'s "
+            "folder."
         ]
+    if _DAY_MS % duration_ms and duration_ms % _DAY_MS:
+        return [f"partition.duration.ms={duration_ms} doesn't divide a day, so partitions begin at other hours each day."]
     return []
+
+
+def _without_effect(config: ConnectConfig) -> Iterator[str]:
+    """Properties that are set, and that the partitioner or the extractor doesn't look at."""
+    kind = config.partitioner
+    if kind is PartitionerKind.CUSTOM:
+        return
+    unused = []
+    if kind is not PartitionerKind.TIME_BASED:
+        unused += ["path.format", "partition.duration.ms"]
+    if not kind.time_based:
+        unused += ["timestamp.extractor", "timestamp.field"]
+    if kind is not PartitionerKind.FIELD:
+        unused.append("partition.field.name")
+    for name in unused:
+        if config.is_set(name):
+            yield f"{name} has no effect with {kind.value}."
+    if kind.time_based and config.is_set("timestamp.field") and config.extractor != "RecordField":
+        yield "timestamp.field has no effect: timestamp.extractor is not RecordField."
+
+
+def _durations(config: ConnectConfig) -> Iterator[str]:
+    for name in _DURATIONS:
+        milliseconds = config.number(name)
+        if 0 < milliseconds < 10 * _SECOND_MS and config.is_set(name):
+            yield f"{name}={milliseconds} is {milliseconds / _SECOND_MS:g} seconds; an hour is {_HOUR_MS}."
+    schedule_ms = config.number("rotate.schedule.interval.ms")
+    if schedule_ms > _DAY_MS:
+        yield f"rotate.schedule.interval.ms={schedule_ms} is longer than a day: files are closed each midnight all the same."
+    elif schedule_ms > 0 and _DAY_MS % schedule_ms:
+        yield (
+            f"rotate.schedule.interval.ms={schedule_ms} doesn't divide a day: it is counted from midnight, and the last part of "
+            "the day is shorter."
+        )
+
+
+def _files(config: ConnectConfig) -> Iterator[str]:
+    """Files that stay open for ever, or are closed too often."""
+    kind, rows = config.partitioner, config.number("flush.size")
+    looks_at_time = kind.time_based or kind is PartitionerKind.CUSTOM
+    by_record_time = config.number("rotate.interval.ms") > 0 and looks_at_time
+    by_clock = config.number("rotate.schedule.interval.ms") > 0
+    if not by_record_time and not by_clock and rows > 1:
+        yield (
+            f"No time ends a file: the last rows of a quiet partition are not written before it has flush.size={rows} rows. Set "
+            "rotate.schedule.interval.ms."
+        )
+    if 1 < rows < 100:
+        yield f"flush.size={rows} makes many small files."
+    if config.number("partitioner.max.open.files") in (0, 1) and looks_at_time:
+        yield "partitioner.max.open.files=1 or less closes files whenever a row belongs to another folder than the one before it."
