@@ -57,22 +57,23 @@ def lint_path_format(pattern: str, duration_ms: int) -> tuple[str, ...]:
 def _mistaken_quotes(parts: Sequence[Token]) -> list[str]:
     found = []
     for number, token in enumerate(parts):
-        if token.letter is None and _QUOTED_LETTERS.search(token.text):
-            found.append(
-                f"what stands in quotes is printed as it is, letters such as {_QUOTED_LETTERS.findall(token.text)[0]} too."
-            )
-        if token.letter is None and token.text.startswith("=") and number and parts[number - 1].letter is not None:
-            word = "".join(part.letter * part.width for part in _word_before(parts, number))
+        quoted = _QUOTED_LETTERS.search(token.text)
+        if quoted is not None:
+            found.append(f"what stands in quotes is printed as it is, letters such as {quoted[0]} too.")
+        word = _word_before(parts, number) if token.text.startswith("=") else ""
+        if word:
             found.append(f"{word} before the = is not in quotes, so its letters print parts of the time; write '{word}'=.")
     return found
 
 
-def _word_before(parts: Sequence[Token], end: int) -> list[Token]:
+def _word_before(parts: Sequence[Token], end: int) -> str:
     """The letters that stand directly before the part at `end`."""
-    start = end
-    while start and parts[start - 1].letter is not None:
-        start -= 1
-    return list(parts[start:end])
+    word = ""
+    for token in reversed(parts[:end]):
+        if token.letter is None:
+            break
+        word = token.letter * token.width + word
+    return word
 
 
 def _mistaken_letters(letters: set[str]) -> list[str]:
@@ -120,11 +121,11 @@ def _granularity(finest: tuple[int, str], duration_ms: int) -> list[str]:
     if unit in _CALENDAR:
         if _DAY_MS % duration_ms:
             return [
-                f"partition.duration.ms={duration_ms} counts days from 1970 on, and {unit}s begin elsewhere, so rows land in the "
-                f"{unit} in which their step began. {_DAY_MS} (a day) puts each into its own {unit}."
+                f"partition.duration.ms={duration_ms} counts days from 1970 on, and {unit}s begin elsewhere, so rows land in "
+                f"the {unit} in which their step began. {_DAY_MS} (a day) puts each into its own {unit}."
             ]
         return []
-    if unit_ms < duration_ms and duration_ms % unit_ms == 0:
+    if unit_ms < duration_ms:
         article = "an" if unit == "hour" else "a"
         return [
             f"partition.duration.ms={duration_ms} is longer than {article} {unit}: the {unit} shown is that of the partition's "
@@ -136,8 +137,6 @@ def _granularity(finest: tuple[int, str], duration_ms: int) -> list[str]:
             f"partition.duration.ms={duration_ms} is shorter than {article} {unit}: all of its partitions share the {unit}'s "
             "folder."
         ]
-    if _DAY_MS % duration_ms and duration_ms % _DAY_MS:
-        return [f"partition.duration.ms={duration_ms} doesn't divide a day, so partitions begin at other hours each day."]
     return []
 
 
@@ -170,8 +169,8 @@ def _durations(config: ConnectConfig) -> Iterator[str]:
         yield f"rotate.schedule.interval.ms={schedule_ms} is longer than a day: files are closed each midnight all the same."
     elif schedule_ms > 0 and _DAY_MS % schedule_ms:
         yield (
-            f"rotate.schedule.interval.ms={schedule_ms} doesn't divide a day: it is counted from midnight, and the last part of "
-            "the day is shorter."
+            f"rotate.schedule.interval.ms={schedule_ms} doesn't divide a day: it is counted from midnight, and the last part "
+            "of the day is shorter."
         )
 
 
@@ -183,10 +182,10 @@ def _files(config: ConnectConfig) -> Iterator[str]:
     by_clock = config.number("rotate.schedule.interval.ms") > 0
     if not by_record_time and not by_clock and rows > 1:
         yield (
-            f"No time ends a file: the last rows of a quiet partition are not written before it has flush.size={rows} rows. Set "
-            "rotate.schedule.interval.ms."
+            f"No time ends a file: the last rows of a quiet partition are not written before it has flush.size={rows} rows. "
+            "Set rotate.schedule.interval.ms."
         )
     if 1 < rows < 100:
         yield f"flush.size={rows} makes many small files."
     if config.number("partitioner.max.open.files") in (0, 1) and looks_at_time:
-        yield "partitioner.max.open.files=1 or less closes files whenever a row belongs to another folder than the one before it."
+        yield "partitioner.max.open.files=1 or less closes files whenever a row has another folder than the one before."

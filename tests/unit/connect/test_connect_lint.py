@@ -59,7 +59,7 @@ def test_good_patterns(pattern, duration_ms):
         ("xxxx/ww", 7 * DAY_MS, "counts days from 1970 on, and weeks begin elsewhere"),
         ("yyyy", 365 * DAY_MS, "86400000 (a day) puts each into its own year."),
         ("YYYY/MM/dd/HH/mm", 7 * HOUR_MS, "is longer than a minute"),
-        ("YYYY/MM/dd/HH", 90 * 60_000, "doesn't divide a day"),
+        ("YYYY/MM/dd/HH", 90 * 60_000, "is longer than an hour: the hour shown is that of the partition's start."),
     ],
 )
 def test_classic_mistakes(pattern, duration_ms, sentence):
@@ -106,7 +106,7 @@ _HOURLY = "io.confluent.connect.storage.partitioner.HourlyPartitioner"
         ({"partitioner_class": _HOURLY}, "partition.duration.ms has no effect with HourlyPartitioner."),
         (
             {"partitioner_class": _DEFAULT, "timestamp_extractor": "Record"},
-            "timestamp.extractor has no effect with DefaultPart",
+            "timestamp.extractor has no effect with Default",
         ),
         ({"partition_field_name": "country"}, "partition.field.name has no effect with TimeBasedPartitioner."),
         ({"timestamp_field": "at"}, "timestamp.field has no effect: timestamp.extractor is not RecordField."),
