@@ -19,8 +19,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.converters.avro_bytes import decimals_of_bytes, decimals_of_matrix, matrix_of
 from kafka2parquet.converters.avro_values import day_limit
+from kafka2parquet.converters.decimals import decimals_of_bytes, decimals_of_matrix
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.schema.avro_node import AvroNode, Kind
 from kafka2parquet.schema.connect_schema import DECIMAL
@@ -211,11 +211,21 @@ def _bytes(array: pa.BinaryArray, node: AvroNode, valid: _Bools | None) -> pa.Ar
 
 def _fixed(array: pa.StructArray, node: AvroNode, valid: _Bools | None) -> pa.Array:
     type_ = node.schema.arrow_type
-    content = matrix_of(array, node.size)
+    content = _content_of_fixed(array, node.size)
     if pa.types.is_decimal(type_):
         return decimals_of_matrix(content, type_, valid)
     fixed = pa.Array.from_buffers(pa.binary(node.size), len(array), [None, pa.py_buffer(np.ascontiguousarray(content))])
     return fixed if fixed.type.equals(type_) else fixed.cast(type_)
+
+
+def _content_of_fixed(array: pa.StructArray, size: int) -> npt.NDArray[np.uint8]:
+    """The bytes of a fixed that was read as doubles, and a float at its end."""
+    columns = [
+        np.frombuffer(child.buffers()[1], np.uint8, len(array) * child.type.byte_width).reshape(len(array), -1)
+        for child in (array.field(i) for i in range(array.type.num_fields))
+        if len(array)
+    ]
+    return np.concatenate(columns, axis=1) if columns else np.zeros((0, size), np.uint8)
 
 
 def _check_keys_differ(array: pa.MapArray) -> None:

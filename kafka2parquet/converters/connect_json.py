@@ -88,6 +88,9 @@ def schema_from_json(node: Any, depth: int = 0) -> ConnectSchema:
     version = node.get("version")
     if version is not None and type(version) is not int:
         raise NotConvertible("the version of the envelope's schema is no whole number")
+    for attribute in ("name", "doc"):
+        if not isinstance(node.get(attribute), str | None):
+            raise NotConvertible(f"the {attribute} of the envelope's schema is no text")
     try:
         schema = ConnectSchema(
             type=kind,
@@ -102,6 +105,9 @@ def schema_from_json(node: Any, depth: int = 0) -> ConnectSchema:
             keys=schema_from_json(node["keys"], depth + 1) if kind == "map" else None,
             values=schema_from_json(node[_VALUES_IN[kind]], depth + 1) if kind in _VALUES_IN else None,
         )
+        names = [field.name for field in schema.fields]
+        if len({*names}) < len(names):
+            raise NotConvertible("the envelope's schema has two fields of one name")
         default = node.get("default")
         if default is None:
             return schema

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.converters.required_fields import without_needless_nulls
 from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, Stage
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
@@ -52,6 +53,7 @@ class RecordGroups:
             null = values.is_null().to_numpy(zero_copy_only=False)
             self.add_tombstones(rows[null])
             rows, values = rows[~null], values.filter(pc.is_valid(values))
+        values = without_needless_nulls(values)
         columns = values.flatten() if schema.type == "struct" else [values]
         self.add_table(schema, rows, pa.Table.from_arrays(columns, schema=schema.arrow_schema))
 

@@ -6,7 +6,7 @@ import io
 import itertools
 import struct
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import attrs
@@ -48,7 +48,7 @@ def _logical(kind: str, logical: str, **more: Any) -> dict[str, Any]:
 
 def _decimals(value: int, size: int | None) -> tuple[bytes, Decimal]:
     length = size if size is not None else (value.bit_length() // 8 + 1)
-    return value.to_bytes(length, "big", signed=True), Decimal(value).scaleb(-2)
+    return value.to_bytes(length, "big", signed=True), Decimal(value).scaleb(-2, Context(prec=100))
 
 
 def _scalars(named: Callable[[], str], fixed_sizes: st.SearchStrategy[int], draw: st.DrawFn) -> list[Callable[[], AvroCase]]:

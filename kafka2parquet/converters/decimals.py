@@ -1,4 +1,4 @@
-"""Decimals and fixed of Avro as columns, from their bytes."""
+"""Decimals as columns, from the bytes of their unscaled numbers: two's complement, big-endian."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _Bytes = npt.NDArray[np.uint8]
 
 
 def decimals_of_bytes(array: pa.BinaryArray, type_: pa.DataType, valid: _Bools | None) -> pa.Array:
-    """Numbers in two's complement, big-endian, of any length each; `valid` says which count, all by default.
+    """Numbers of any length each; `valid` says which count, all by default.
 
     Raises:
         ValueError: one has no bytes, or more than its type has.
@@ -37,7 +37,7 @@ def decimals_of_bytes(array: pa.BinaryArray, type_: pa.DataType, valid: _Bools |
 
 
 def decimals_of_matrix(found: _Bytes, type_: pa.DataType, valid: _Bools | None) -> pa.Array:
-    """Numbers in two's complement, big-endian, one in each line.
+    """Numbers of one length, one in each line; `valid` says which count, all by default.
 
     Raises:
         ValueError: they have more bytes than their type.
@@ -55,13 +55,3 @@ def decimals_of_matrix(found: _Bytes, type_: pa.DataType, valid: _Bools | None) 
     array = pa.Array.from_buffers(type_, count, [None, pa.py_buffer(numbers)])
     array.validate(full=True)
     return array
-
-
-def matrix_of(array: pa.StructArray, size: int) -> _Bytes:
-    """The bytes of a fixed that was read as doubles, and a float at its end."""
-    columns = [
-        np.frombuffer(child.buffers()[1], np.uint8, len(array) * child.type.byte_width).reshape(len(array), -1)
-        for child in (array.field(i) for i in range(array.type.num_fields))
-        if len(array)
-    ]
-    return np.concatenate(columns, axis=1) if columns else np.zeros((0, size), np.uint8)

@@ -1,0 +1,145 @@
+"""JSON objects with a schema of Kafka Connect's to columns of exactly its types, a whole batch at a time.
+
+pyarrow parses them to the types that JSON has; what these stand for (smaller integers, days, milliseconds, base64) is made of
+them here. What this refuses, or can't read (maps, unions), goes one by one through `connect_json`, which makes the same of
+every value that is accepted here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.converters.base64_column import decode_base64
+from kafka2parquet.converters.decimals import decimals_of_bytes
+from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
+from kafka2parquet.converters.payload_decoder import PayloadsRefused
+from kafka2parquet.schema.connect_schema import DATE, DECIMAL, TIME, TIMESTAMP, ConnectSchema
+
+_INTEGERS = ("int8", "int16", "int32", "int64")
+_PARSED_AS = {
+    "boolean": pa.bool_(),
+    "string": pa.string(),
+    "bytes": pa.string(),
+    "float": pa.float64(),
+    "double": pa.float64(),
+    **dict.fromkeys(_INTEGERS, pa.int64()),
+}
+_DAY_MS = 86_400_000
+
+_Bools = npt.NDArray[np.bool_]
+
+
+class TypedJsonColumns:
+    """Decodes objects of one schema."""
+
+    def __init__(self, schema: ConnectSchema, *, null_is_default: bool = True) -> None:
+        """Make a decoder.
+
+        Args:
+            schema: of the objects; `is_typed_json` it must be.
+            null_is_default: whether a null, or a missing member, is the default of its field.
+        """
+        self._schema = schema
+        self._null_is_default = null_is_default
+        self._parsed = pa.schema([(field.name, _parsed_type(field.schema)) for field in schema.fields])
+
+    def decode(self, payloads: pa.Array) -> pa.Array:
+        """An array of the schema's type with one value for each payload (binary_view without nulls, at least one).
+
+        Raises:
+            PayloadsRefused: some payload doesn't fit. Which one isn't said.
+        """
+        try:
+            table = parse_objects(payloads, self._parsed, ignore_unknown=True)
+            columns = [_whole(column) for column in table.columns]
+            return self._struct(columns, self._schema, len(payloads), None)
+        except (ValuesRefused, ValueError, pa.ArrowException) as error:
+            raise PayloadsRefused(str(error)) from None
+
+    def _struct(self, columns: list[pa.Array], schema: ConnectSchema, count: int, valid: _Bools | None) -> pa.Array:
+        made = [self._column(column, field.schema, valid) for column, field in zip(columns, schema.fields, strict=True)]
+        return pa.Array.from_buffers(schema.arrow_type, count, [_bitmap(valid)], children=made)
+
+    def _column(self, array: pa.Array, schema: ConnectSchema, alive: _Bools | None) -> pa.Array:
+        """The array as one of the schema's type.
+
+        Args:
+            array: as parsed.
+            schema: what it is.
+            alive: which of the values count: those in structs that are there. All, by default.
+        """
+        valid = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
+        column = self._typed(array, schema, valid)
+        if valid is None:
+            return column
+        absent = ~valid if alive is None else ~valid & alive
+        if schema.default is not None and self._null_is_default:
+            return _filled(column, absent, schema.default)
+        if not schema.optional and absent.any():
+            raise PayloadsRefused("a null where none may be")
+        return column
+
+    def _typed(self, array: pa.Array, schema: ConnectSchema, valid: _Bools | None) -> pa.Array:
+        type_ = schema.arrow_type
+        if schema.type == "struct":
+            children = [array.field(i) for i in range(array.type.num_fields)]
+            return self._struct(children, schema, len(array), valid)
+        if schema.type == "array" and schema.values is not None:
+            items = self._column(array.values, schema.values, None)
+            return pa.Array.from_buffers(type_, len(array), [_bitmap(valid), array.buffers()[1]], children=[items])
+        if schema.type in _INTEGERS:
+            return _integers(array, schema)
+        if schema.type == "bytes":
+            content = decode_base64(array)
+            return decimals_of_bytes(content, type_, valid) if schema.name == DECIMAL else content.cast(type_)
+        return array.cast(type_, safe=False)  # to a float of fewer digits
+
+
+def is_typed_json(schema: ConnectSchema) -> bool:
+    """Whether batches of such objects can be decoded at once."""
+    return schema.type == "struct" and _is_readable(schema)
+
+
+def _is_readable(schema: ConnectSchema) -> bool:
+    if schema.type == "struct":
+        return bool(schema.fields) and all(_is_readable(field.schema) for field in schema.fields)
+    if schema.type == "array":
+        return schema.values is not None and _is_readable(schema.values)
+    if schema.name == DECIMAL and schema.type == "bytes":
+        return bool(pa.types.is_decimal(schema.arrow_type))
+    return schema.type in _PARSED_AS
+
+
+def _parsed_type(schema: ConnectSchema) -> pa.DataType:
+    if schema.type == "struct":
+        return pa.struct([(field.name, _parsed_type(field.schema)) for field in schema.fields])
+    if schema.type == "array" and schema.values is not None:
+        return pa.list_(_parsed_type(schema.values))
+    return _PARSED_AS[schema.type]
+
+
+def _integers(array: pa.Array, schema: ConnectSchema) -> pa.Array:
+    if (schema.name, schema.type) == (TIMESTAMP, "int64"):
+        return array.view(schema.arrow_type)
+    if schema.name not in (DATE, TIME) or schema.type != "int32":
+        return array.cast(schema.arrow_type)
+    if schema.name == TIME and pc.any(pc.or_(pc.less(array, 0), pc.greater_equal(array, _DAY_MS))).as_py():
+        raise PayloadsRefused("no time of a day")
+    return array.cast(pa.int32()).view(schema.arrow_type)
+
+
+def _filled(column: pa.Array, absent: _Bools, default: object) -> pa.Array:
+    """The column with the default where it is absent."""
+    indices = np.where(absent, len(column), np.arange(len(column)))
+    return pa.concat_arrays([column, pa.array([default], column.type)]).take(pa.array(indices))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 and not column.chunk(0).offset else pa.concat_arrays(column.chunks)
+
+
+def _bitmap(valid: _Bools | None) -> pa.Buffer | None:
+    return None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
