@@ -14,6 +14,7 @@ from kafka2parquet.clock import Clock
 from kafka2parquet.connect import parts
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.consumer_settings import ConsumerSettings
+from kafka2parquet.connect.errors import DeadLetterPlan
 from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.storage import make_storage
 from kafka2parquet.connect.worker import WorkerConfig
@@ -59,6 +60,7 @@ class TaskPlan:
         storage: where files go.
         budget: the memory limit of all tasks together.
         learned: what is known of the topics' schemas.
+        dead_letters: where rejects are sent; None for nowhere.
     """
 
     config: ConnectConfig
@@ -66,6 +68,7 @@ class TaskPlan:
     storage: Storage
     budget: MemoryBudget
     learned: LearnedSchemas
+    dead_letters: DeadLetterPlan | None = None
 
     @classmethod
     def of(
@@ -95,6 +98,9 @@ class TaskPlan:
         consumer = collect(lambda: worker.consumer_for(complete))
         if brokers_needed and consumer is not None and not consumer.bootstrap_servers:
             problems.append(NO_BROKERS)
+        dead_letters = collect(lambda: DeadLetterPlan.of(complete, worker))
+        if brokers_needed and dead_letters is not None and not dead_letters.producer.bootstrap_servers and not problems:
+            problems.append(f"For the producer of dead letters: {NO_BROKERS}")
         if storage is None:
             storage = collect(lambda: make_storage(complete, worker.endpoint_url))
         learned = LearnedSchemas()
@@ -105,7 +111,8 @@ class TaskPlan:
         collect(lambda: parts.make_metadata_columns(complete))
         if consumer is None or storage is None or problems:
             raise ConfigurationError(problems)
-        return cls(complete, consumer, storage, MemoryBudget(complete.number("kafka2parquet.memory.bytes")), learned)
+        budget = MemoryBudget(complete.number("kafka2parquet.memory.bytes"))
+        return cls(complete, consumer, storage, budget, learned, dead_letters)
 
     def task(
         self,

@@ -9,6 +9,7 @@ import pyarrow as pa
 from kafka2parquet.clock import SystemClock
 from kafka2parquet.connect.build import NO_BROKERS, TaskPlan
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
+from kafka2parquet.connect.errors import describe_rejects
 from kafka2parquet.connect.lint import lint
 from kafka2parquet.connect.option import simple_name
 from kafka2parquet.connect.parts import make_inner_partitioner, make_naming
@@ -41,7 +42,7 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
     ]
     for title, findings in (
         ("Look at this:", (*config.warnings, *lint(config))),
-        ("Good to know:", (*config.notes, *plan.consumer.notes, *_folder_change_notes(config), *_broker_notes(plan))),
+        ("Good to know:", (*config.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan))),
     ):
         if findings:
             paragraphs.append("\n".join([title, *(f"- {finding}" for finding in findings)]))
@@ -79,6 +80,10 @@ def _folder_change_notes(config: ConnectConfig) -> tuple[str, ...]:
     )
 
 
+def _client_notes(plan: TaskPlan) -> tuple[str, ...]:
+    return (*plan.consumer.notes, *(plan.dead_letters.notes if plan.dead_letters is not None else ()))
+
+
 def _broker_notes(plan: TaskPlan) -> tuple[str, ...]:
     return () if plan.consumer.bootstrap_servers else (f"To run it, brokers are needed: {NO_BROKERS}",)
 
@@ -102,11 +107,10 @@ def _rows(config: ConnectConfig) -> Iterator[str]:
         if columns
         else "Keys and headers are not written."
     )
-    for what, is_left_out in (
-        ("A record without value (tombstone)", config.text("behavior.on.null.values").lower() == "ignore"),
-        ("A record that can't be read", config.text("errors.tolerance") == "all"),
-    ):
-        yield f"{what} is left out." if is_left_out else f"{what} ends the task with an error; nothing is lost."
+    tombstone = "A record without value (tombstone)"
+    is_left_out = config.text("behavior.on.null.values").lower() == "ignore"
+    yield f"{tombstone} is left out." if is_left_out else f"{tombstone} ends the task with an error; nothing is lost."
+    yield from describe_rejects(config)
 
 
 def _folders(config: ConnectConfig) -> Iterator[str]:

@@ -112,6 +112,11 @@ class ConnectConfig:
         value = self.values[name]
         return value if isinstance(value, int) else 0
 
+    def fraction(self, name: str) -> float:
+        """The value of a property that is a fraction; 0 where it has none."""
+        value = self.values[name]
+        return value if isinstance(value, float) else 0.0
+
     def flag(self, name: str) -> bool:
         """The value of a boolean property."""
         return self.values[name] is True

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-Value = str | int | bool | tuple[str, ...] | None
+Value = str | int | float | bool | tuple[str, ...] | None
 Validator = Callable[[Value], None]
 """Raises `ValueError` with the rule that the value breaks."""
 
@@ -20,6 +20,7 @@ class ValueType(enum.Enum):
     INT = "int"
     SHORT = "short"
     LONG = "long"
+    DOUBLE = "double"
     BOOLEAN = "boolean"
     LIST = "list"
     CLASS = "class"
@@ -120,27 +121,32 @@ def parse_value(value_type: ValueType, text: str) -> Value:
         if not _INTEGER.fullmatch(text) or not -bound <= int(text) < bound:
             raise ValueError(f"Not a number of type {value_type.name}")
         return int(text)
+    if value_type is ValueType.DOUBLE:
+        try:
+            return float(text)
+        except ValueError:
+            raise ValueError(f"Not a number of type {value_type.name}") from None
     if value_type is ValueType.LIST:
         return tuple(part.strip() for part in text.split(",")) if text else ()
     return text
 
 
-def at_least(minimum: int) -> Validator:
+def at_least(minimum: float) -> Validator:
     """The number must be `minimum` or more."""
 
     def check(value: Value) -> None:
-        if isinstance(value, int) and value < minimum:
+        if isinstance(value, int | float) and not value >= minimum:
             raise ValueError(f"Value must be at least {minimum}")
 
     return check
 
 
-def between(minimum: int, maximum: int) -> Validator:
+def between(minimum: float, maximum: float) -> Validator:
     """The number must lie in [minimum, maximum]."""
 
     def check(value: Value) -> None:
         at_least(minimum)(value)
-        if isinstance(value, int) and value > maximum:
+        if isinstance(value, int | float) and not value <= maximum:
             raise ValueError(f"Value must be no more than {maximum}")
 
     return check

@@ -12,7 +12,6 @@ _NO_PREDICATES = (
     "Leave rows out with kafka2parquet.transforms:Filter (field and values), or decide in a transform of your own; for "
     "tombstones there is behavior.on.null.values"
 )
-_NO_DEAD_LETTERS = "Rejected records are skipped and handed to the hooks as RecordRejected events; write them from there"
 
 
 def _printable(value: Value) -> None:
@@ -118,57 +117,57 @@ FRAMEWORK_OPTIONS = (
         "`none`: the first record that can't be written ends the task; `all`: such records are left out.",
         validator=one_of("none", "all"),
         choices=("none", "all"),
+        note="`all` covers converters and transforms; a record that can't be partitioned or written is left out where it is"
+        " kept or told (dead letters, quarantine, log), and ends the task otherwise, as in Connect",
     ),
-    ignored(
+    Option(
         "errors.retry.timeout",
         ValueType.LONG,
         0,
-        "How long a failed operation is repeated, in milliseconds; 0 not at all, -1 for ever.",
-        "storage and broker failures are retried until they pass; a record that can't be read is rejected at once",
+        "How long an operation is repeated that fails because something is down, in milliseconds; -1 for ever.",
         validator=at_least(-1),
+        note="for a schema registry; 0 is for ever too, because records are never skipped for an outage; after the time that is"
+        " set the task ends, and nothing is lost. Store and brokers are waited for as long as it takes",
     ),
-    ignored(
+    Option(
         "errors.retry.delay.max.ms",
         ValueType.LONG,
         60_000,
         "Longest pause between two attempts, in milliseconds.",
-        "retries have their own pauses, with jitter",
         validator=at_least(1),
+        note="for a schema registry; pauses begin with 300 ms and double",
     ),
     Option(
         "errors.log.enable",
         ValueType.BOOLEAN,
         False,
         "Whether each rejected record is logged.",
-        note="the log tells stage and reason, never a payload",
+        note="the log tells stage, class and reason, never a payload",
     ),
     Option(
         "errors.log.include.messages",
         ValueType.BOOLEAN,
         False,
         "Whether the log tells topic, partition, offset and timestamp of a rejected record.",
-        note="topic, partition and offset are always told",
     ),
-    unsupported(
+    Option(
         "errors.deadletterqueue.topic.name",
         ValueType.STRING,
         "",
-        "Topic that rejected records are sent to.",
-        _NO_DEAD_LETTERS,
+        "Topic that rejected records are sent to, at least once each; none of those that are read.",
+        note="created with one partition where it is missing; nothing is committed past a record that has not arrived there",
     ),
-    ignored(
+    Option(
         "errors.deadletterqueue.topic.replication.factor",
         ValueType.SHORT,
         3,
         "Replication factor of the dead-letter topic where it has to be created.",
-        "it goes with `errors.deadletterqueue.topic.name`",
     ),
-    ignored(
+    Option(
         "errors.deadletterqueue.context.headers.enable",
         ValueType.BOOLEAN,
         False,
-        "Whether dead letters carry headers that tell what happened.",
-        "it goes with `errors.deadletterqueue.topic.name`",
+        "Whether dead letters carry headers that tell what happened (`__connect.errors.*`).",
     ),
     Option(
         "consumer.override.*",
@@ -177,19 +176,19 @@ FRAMEWORK_OPTIONS = (
         "Settings of the consumer, by their Java names, such as `consumer.override.max.partition.fetch.bytes`.",
         note="translated to kafka-python's settings; see the list of consumer settings",
     ),
-    ignored(
+    Option(
         "producer.override.*",
         ValueType.STRING,
         None,
-        "Settings of the producer for dead letters.",
-        "there is no such producer",
+        "Settings of the producer of dead letters, by their Java names, such as `producer.override.compression.type`.",
+        note="translated to kafka-python's settings; see the list of producer settings",
     ),
-    ignored(
+    Option(
         "admin.override.*",
         ValueType.STRING,
         None,
-        "Settings of the client that creates the dead-letter topic.",
-        "there is no such client",
+        "Settings of the client that creates the dead-letter topic, by their Java names.",
+        note="translated to kafka-python's settings; see the list of admin settings",
     ),
     ignored(
         "confluent.*",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kafka2parquet.connect.option import Option, Value, ValueType, at_least, one_of
+from kafka2parquet.connect.option import Option, Value, ValueType, at_least, between, one_of
 
 METADATA_COLUMNS = ("topic", "partition", "offset", "timestamp", "key", "headers")
 
@@ -83,6 +83,28 @@ OWN_OPTIONS = (
         "Fields whose values make folders around those of a partitioner by time, such as `country=FR/year=2026/month=05`.",
         validator=_field_paths,
         note="Confluent's sinks have folders by field or by time, not both",
+    ),
+    Option(
+        "kafka2parquet.quarantine",
+        ValueType.BOOLEAN,
+        False,
+        "Whether rejected records are written to Parquet files of their own, exactly once, under"
+        " `<topics.dir>/_kafka2parquet/<topic>/quarantine`.",
+        note="rejects are then kept, so `errors.tolerance=all` leaves them out at every stage",
+    ),
+    Option(
+        "kafka2parquet.reject.limit.share",
+        ValueType.DOUBLE,
+        1.0,
+        "Largest share of a topic-partition's records that may be rejected, such as 0.05; one more ends the task. 1: no limit.",
+        validator=between(0, 1),
+    ),
+    Option(
+        "kafka2parquet.reject.limit.window.rows",
+        ValueType.INT,
+        10_000,
+        "Number of last records over which that share is counted, rounded up to whole batches.",
+        validator=at_least(1),
     ),
     Option(
         "kafka2parquet.delivery",

@@ -85,6 +85,17 @@ def _dead_letter_problem(topic: str, where: str, name: str) -> Problem:
     )
 
 
+def _dead_letters(config: ConnectConfig) -> Iterator[Finding]:
+    topic, log = "errors.deadletterqueue.topic.name", "errors.log.enable"
+    if not config.text(topic):
+        prefixes = ("errors.deadletterqueue.", "producer.override.", "admin.override.")
+        for name in config.given:
+            if name.startswith(prefixes) and name != topic:
+                yield Warned(f"{name} has no effect: {topic} is not set.")
+    if config.flag("errors.log.include.messages") and not config.flag(log):
+        yield Warned(f"errors.log.include.messages has no effect: {log} is not true.")
+
+
 def _partitioner(config: ConnectConfig) -> Iterator[Finding]:
     kind = config.partitioner
     class_name = config.text("partitioner.class")
@@ -275,6 +286,7 @@ _CREDENTIALS = (
 
 _RULES: tuple[Rule, ...] = (
     _topics,
+    _dead_letters,
     _partitioner,
     _timestamps,
     _rotation,

@@ -89,7 +89,12 @@ class KafkaDeadLetterQueue:
             producer_settings: further settings of `kafka.KafkaProducer`, by its names: security, timeouts, compression. Those
                 on which it depends that no letter gets lost can't be changed.
             admin_settings: further settings of `kafka.KafkaAdminClient`, which looks for the topic.
+
+        Raises:
+            UsageError: there are no brokers, or the topic has no name.
         """
+        if not bootstrap_servers or not topic:
+            raise UsageError("KafkaDeadLetterQueue needs bootstrap_servers and a topic.")
         self._servers = bootstrap_servers
         self._topic = topic
         self._reporter = reporter

@@ -19,7 +19,7 @@ A partition for which the group has no committed offset is read from its earlies
 Each value has to be a JSON object and becomes a row; columns are learned from the records, and only ever added.
 Keys and headers are not written.
 A record without value (tombstone) ends the task with an error; nothing is lost.
-A record that can't be read ends the task with an error; nothing is lost.
+A record that can't be read or written ends the task with an error; nothing is lost.
 
 A row's folder is given by the timestamp of its record, in steps of 1 hour in the time zone UTC.
 A file whose first record is offset 0 of partition 0 of 2026-01-31 13:37 UTC is called
@@ -90,7 +90,7 @@ def test_path_format_is_linted():
 def test_skipped_records_are_told():
     """Tolerance and tombstones as configured."""
     text = _described(errors_tolerance="all", behavior_on_null_values="ignore")
-    assert "A record without value (tombstone) is left out.\nA record that can't be read is left out." in text
+    assert "A record without value (tombstone) is left out.\nA record that can't be read is left out, and kept nowhere." in text
 
 
 def test_wall_clock_folders_are_told():

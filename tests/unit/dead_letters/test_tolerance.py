@@ -1,0 +1,48 @@
+import pytest
+
+from kafka2parquet.dead_letters.report import ConnectStage
+from kafka2parquet.dead_letters.tolerance import Tolerance
+from kafka2parquet.records import Reject, Stage, TopicPartition
+
+_BEFORE_THE_SINK = {Stage.KEY, Stage.DECODE, Stage.TRANSFORM}
+
+
+@pytest.mark.parametrize("has_reporter", [False, True])
+def test_none_tolerates_nothing(has_reporter):
+    """Reporters tell of the record, and the task ends all the same."""
+    tolerance = Tolerance(everything=False, has_reporter=has_reporter)
+    assert [] == [stage for stage in Stage if tolerance.tolerates(stage)]
+
+
+def test_all_with_a_reporter_tolerates_every_stage():
+    """The record is kept or told somewhere."""
+    tolerance = Tolerance(everything=True, has_reporter=True)
+    assert list(Stage) == [stage for stage in Stage if tolerance.tolerates(stage)]
+
+
+def test_all_without_a_reporter_tolerates_what_comes_before_the_sink():
+    """The sink can leave nothing out that it can't report."""
+    tolerance = Tolerance(everything=True)
+    assert _BEFORE_THE_SINK == {stage for stage in Stage if tolerance.tolerates(stage)}
+
+
+@pytest.mark.parametrize(("everything", "tolerated"), [(True, list(ConnectStage)), (False, [])])
+def test_retriable_exceptions_are_tolerated_anywhere(everything, tolerated):
+    """In Connect, when the attempts are used up."""
+    tolerance = Tolerance(everything=everything)
+    assert tolerated == [stage for stage in ConnectStage if tolerance.tolerates_in_connect(stage, retriable=True)]
+
+
+@pytest.mark.parametrize(
+    ("everything", "words"),
+    [
+        (False, r"Tolerance exceeded in error handler: errors\.tolerance=none"),
+        (True, r"Unhandled exception in error handler: .*Set errors\.deadletterqueue\.topic\.name"),
+    ],
+)
+def test_failure_has_connects_words_and_says_what_to_do(everything, words):
+    """The error tells where the record is, why it failed, and which setting decides."""
+    error = Tolerance(everything=everything).failure(Reject(TopicPartition("orders", 3), 9, Stage.WRITE, "too long"))
+    assert ("orders", 3, 9, "write", "too long") == (error.topic, error.partition, error.offset, error.stage, error.reason)
+    with pytest.raises(type(error), match=rf"^orders-3, offset 9: rejected at stage 'write': too long\. {words}"):
+        raise error
