@@ -1,19 +1,22 @@
 # Each target sets up what it needs: a virtual environment in .venv, packages, and (by the tests themselves) servers.
 PYTHON ?= python3
 MINUTES ?= 30
-CASES ?= tests/cases
+CASES ?= tests/acceptance/cases
 VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet
 export PYTHONPATH := .
 
-.PHONY: demo test test-matrix lint bench chaos acceptance nightly docs clean
+.PHONY: demo test test-all test-matrix lint bench chaos acceptance nightly docs clean
 
 demo: $(VENV)/demo-installed
 	$(RUN)/kafka2parquet demo
 
 test: $(VENV)/installed
 	$(RUN)/python -m pytest -n 2 --dist loadfile
+
+test-all: $(VENV)/heavy-installed
+	$(RUN)/python -m pytest -n 2 --dist loadfile -m "heavy or not heavy"
 
 test-matrix:
 	tests/matrix.sh
@@ -31,7 +34,7 @@ chaos: $(VENV)/installed
 	$(RUN)/python -m tests.chaos.run --minutes $(MINUTES)
 
 acceptance: $(VENV)/installed
-	CASES=$(abspath $(CASES)) $(RUN)/python -m pytest -m acceptance -n 2
+	@$(RUN)/python -m tests.acceptance $(abspath $(CASES))
 
 nightly: $(VENV)/installed
 	HYPOTHESIS_PROFILE=nightly $(RUN)/python -m pytest -n 2 --timeout 0 tests/model
@@ -49,6 +52,10 @@ $(VENV)/demo-installed: pyproject.toml
 
 $(VENV)/installed: $(VENV)/demo-installed
 	$(INSTALL) --editable ".[demo,locale]" --group dev
+	touch $@
+
+$(VENV)/heavy-installed: $(VENV)/installed
+	$(INSTALL) --group heavy
 	touch $@
 
 $(VENV)/docs-installed: $(VENV)/installed

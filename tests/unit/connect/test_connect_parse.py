@@ -1,11 +1,9 @@
 import pytest
 
-from kafka2parquet.connect.config import visible_properties
 from kafka2parquet.connect.option import ValueType
 from kafka2parquet.connect.options import S3_TABLE
 from kafka2parquet.connect.parse import load_connect_config, validate
 from kafka2parquet.errors import ConfigurationError
-from tests.support.connect_cases import cases
 
 #: What every case starts from: the base configuration of the cases.
 BASE = {
@@ -58,28 +56,6 @@ def _changed(*changes: dict[str, str | None]) -> dict[str, str]:
 
 def _problems(*changes: dict[str, str | None]) -> list[str]:
     return [str(problem) for problem in validate(_changed(*changes)).problems]
-
-
-@pytest.mark.parametrize("case", cases("config_validation", "validate_config"))
-def test_validation_cases(case):
-    """A configuration is valid, or is refused for the properties, as Connect says."""
-    expected = case["expected"]
-    validation = validate(_changed(case["given"]["config"]))
-    assert expected["valid"] == validation.is_valid
-    for name, value in expected.get("parsed", {}).items():
-        assert (tuple(value) if isinstance(value, list) else value) == validation.config.values[name]
-    for error in expected.get("errors", ()):
-        of_property = [problem for problem in validation.problems if error.get("property", "") in (*problem.properties, "")]
-        assert any(
-            error.get("equals", problem.message) == problem.message and error.get("contains", "") in problem.message
-            for problem in of_property
-        )
-
-
-@pytest.mark.parametrize("case", cases("config_validation", "visible_properties"))
-def test_visibility_cases(case):
-    """A partitioner shows the properties that matter to it."""
-    assert tuple(case["expected"]["value"]) == visible_properties(case["given"]["partitioner.class"])
 
 
 def test_the_usual_configuration_has_no_problems():

@@ -1,0 +1,123 @@
+"""Reads a folder of cases: `base.json`, `schemas.json`, and one file of cases for each section."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.parse import Validation, validate
+from kafka2parquet.converters.connect_json import schema_from_json
+from kafka2parquet.schema.connect_schema import ConnectSchema
+from tests.acceptance.outcome import CaseError, NotApplicableError
+
+#: Files that hold no cases.
+_COMMON = ("base.json", "schemas.json")
+
+
+@attrs.frozen(eq=False)
+class Case:
+    """One case.
+
+    Attributes:
+        file: name of its file, without extension.
+        data: as it is written there.
+    """
+
+    file: str
+    data: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return str(self.data["id"])
+
+    @property
+    def is_upstream_bug(self) -> bool:
+        """Whether `sensible` is what to require, and not `expected`."""
+        return self.data.get("kind") == "upstream_bug"
+
+    @property
+    def required(self) -> Mapping[str, Any]:
+        """What has to come out."""
+        found: Mapping[str, Any] = self.data["sensible" if self.is_upstream_bug else "expected"]
+        return found
+
+
+@attrs.frozen(eq=False)
+class CaseFolder:
+    """All cases of a folder, and what they start from."""
+
+    path: Path
+
+    @functools.cached_property
+    def base(self) -> Mapping[str, Any]:
+        """The base configuration and what the harness does by itself."""
+        found: Mapping[str, Any] = json.loads((self.path / "base.json").read_text(encoding="utf-8"))
+        return found
+
+    @functools.cached_property
+    def _schemas(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = json.loads((self.path / "schemas.json").read_text(encoding="utf-8"))["schemas"]
+        return found
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold cases."""
+        return sorted(path for path in self.path.glob("*.json") if path.name not in _COMMON)
+
+    def cases(self) -> list[Case]:
+        """All cases, in the order of files and in that of each file."""
+        return [
+            Case(path.stem, data)
+            for path in self.files
+            for data in json.loads(path.read_text(encoding="utf-8")).get("cases", ())
+        ]
+
+    def schema_json(self, name: str | None) -> Any:
+        """A schema as it stands in an envelope; None for the schema None."""
+        return None if name is None else self._schemas[name]["connect"]
+
+    @functools.cache  # noqa: B019  # folders live as long as the run, and equal names must give the same object
+    def schema(self, name: str | None) -> ConnectSchema | None:
+        """A schema by its name; None for the schema None."""
+        return None if name is None else schema_from_json(self.schema_json(name))
+
+    def texts(self, *changes: Mapping[str, str | None]) -> dict[str, str]:
+        """The base configuration with changes on top; None removes a property."""
+        merged: dict[str, str | None] = {**self.base["config"], **self.base["supporting_config"]}
+        for change in changes:
+            merged |= change
+        return {name: text.strip() for name, text in merged.items() if text is not None}
+
+    def validate(self, *changes: Mapping[str, str | None]) -> Validation:
+        """What the library says of the base configuration with changes on top."""
+        return validate(self.texts(*changes))
+
+    def config(self, *changes: Mapping[str, str | None]) -> ConnectConfig:
+        """The base configuration with changes on top.
+
+        Raises:
+            CaseError: it is wrong.
+            NotApplicableError: Kafka Connect would take it, the library doesn't.
+        """
+        return checked(self.validate(*changes))
+
+
+def checked(validation: Validation) -> ConnectConfig:
+    """The configuration, if it can run.
+
+    Raises:
+        CaseError: it is wrong.
+        NotApplicableError: Kafka Connect would take it, the library doesn't.
+    """
+    if not validation.problems:
+        return validation.config
+    if validation.is_valid:
+        raise NotApplicableError(f"{validation.problems[0].message} here")
+    raise CaseError("ConfigException", " ".join(problem.message for problem in validation.problems))

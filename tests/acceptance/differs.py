@@ -1,0 +1,235 @@
+"""Where kafka2parquet differs from Confluent's sink on purpose: each rule checks that what it does instead was really seen.
+
+The rules are the table at the end of the cases' README. A rule is asked only for runs that aren't as the case requires; it
+gives the reason, or None where what was seen isn't the documented behaviour either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from kafka2parquet.connect import parts
+from kafka2parquet.errors import ForeignObjectError
+from kafka2parquet.partitioners.time import TimeBasedPartitioner
+from tests.acceptance.cases import Case
+from tests.acceptance.compare import Mismatch, expected_rows, rows_of
+from tests.acceptance.outcome import CaseError
+from tests.acceptance.scripted_consumer import partition_of
+from tests.acceptance.steps import Run
+from tests.acceptance.stored import Stored
+
+
+def reason(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
+    """Why the run may differ from what the case requires; None where it may not."""
+    rules = (_existing_object, _committed_position, _schemaless, _no_second_copy, _record_time, _flush_clock, _quiet_partition)
+    return next((why for rule in rules if (why := rule(case, run, found)) is not None), None)
+
+
+def _existing_object(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
+    """An object that the library didn't write stops its topic-partition, and nothing is replaced."""
+    error = run.sink.error
+    if not isinstance(error, ForeignObjectError) or error.key not in case.data.get("existing", ()):
+        return None
+    if run.sink.changed_existing() or error.key not in str(error):
+        return None
+    stored = run.sink.objects()[error.key]
+    committed = run.committed.get(run.name(stored.topic_partition), 0)
+    if committed > min(stored.offsets) or any(count > 1 for counts in rows_of(run).values() for count in counts.values()):
+        return None
+    return "an object that something else wrote is never replaced: its topic-partition stops with an error"
+
+
+def _committed_position(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
+    """Positions are committed, also past records that leave nothing to be written."""
+    for mismatch in found:
+        if not (mismatch.what == "committed" or mismatch.what.endswith("may be committed")):
+            return None
+        if not isinstance(mismatch.expected, dict) or not mismatch.expected.keys() <= mismatch.seen.keys():
+            return None
+        for name, position in mismatch.seen.items():
+            if position < mismatch.expected.get(name, 0) or any(_written_between(run, name, mismatch.expected, position)):
+                return None
+    return "the position is committed, also past records that are skipped" if found else None
+
+
+def _written_between(run: Run, name: str, expected: Mapping[str, int], position: int) -> Iterator[int]:
+    """Records between two positions that had to be written."""
+    tp = partition_of(name, run.sink.default_topic)
+    rejected = {reject.offset for reject in run.sink.rejects if reject.topic_partition == tp}
+    for offset, message in run.sink.broker.log(tp).records.items():
+        if expected.get(name, 0) <= offset < position and offset not in rejected and message.value is not None:
+            yield offset
+
+
+def _schemaless(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
+    """Records without a schema are written too."""
+    schemaless = [record for record in _records(case) if record.get("value_schema") is None and record.get("value") is not None]
+    if not schemaless or case.required.get("error") is None or run.sink.error is not None:
+        return None
+    return "schemaless JSON becomes Parquet" if _keeps(run, schemaless) else None
+
+
+def _no_second_copy(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
+    """Where Confluent's sink repeats rows after a crash, none is repeated."""
+    expected = case.required.get("objects", {})
+    offsets = [(key.rpartition("/")[2].rsplit("+", 1)[0], o) for key, stored in expected.items() for o in stored["offsets"]]
+    if not case.required.get("duplicate_offsets") and len(set(offsets)) == len(offsets):
+        return None
+    if run.sink.error is not None or not _keeps(run, list(_records(case))):
+        return None
+    return "rows are written exactly once"
+
+
+def _record_time(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
+    """Where no extractor is set, the record's own timestamp decides, and the configuration's notes say so."""
+    config = run.sink.config
+    if not config.partitioner.time_based or config.is_set("timestamp.extractor") or run.sink.error is not None:
+        return None
+    if not any(note.startswith("timestamp.extractor is not set") for note in config.notes):
+        return None
+    return "the record's own timestamp where no extractor is set" if _in_folders_by_time(case, run, by_flush=False) else None
+
+
+def _flush_clock(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
+    """With the wall clock, all rows of a flush go where its opening falls."""
+    if run.sink.config.extractor != "Wallclock" or run.sink.error is not None:
+        return None
+    return "the clock at which the flush was opened" if _in_folders_by_time(case, run, by_flush=True) else None
+
+
+def _in_folders_by_time(case: Case, run: Run, *, by_flush: bool) -> bool:
+    partitioner = parts.make_partitioner(run.sink.config)
+    if not isinstance(partitioner, TimeBasedPartitioner) or not _keeps(run, list(_records(case))):
+        return False
+    for stored in run.final.objects.values():
+        log = run.sink.broker.log(stored.topic_partition)
+        times = [stored.opened_at_ms if by_flush else log.records[offset].timestamp_ms for offset in stored.offsets]
+        if any(time is None or partitioner.encode(time) != stored.folder for time in times):
+            return False
+    return True
+
+
+def _quiet_partition(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
+    """A flush that has been open for the interval by the wall clock ends, though no record says so."""
+    interval_ms = run.sink.config.number("rotate.interval.ms")
+    by_the_clock = [
+        known
+        for known in run.sink.cuts
+        if known.cut.reason == "interval"
+        and not known.records_came
+        and known.at_ms - _opened_at_ms(run, known.cut.start) >= interval_ms
+    ]
+    if interval_ms <= 0 or not by_the_clock or run.sink.error is not None:
+        return None
+    if not _keeps(run, list(_records(case))) or not _same_folders(case, run):
+        return None
+    return "a quiet topic-partition is flushed once it has been open for the interval by the wall clock"
+
+
+def _opened_at_ms(run: Run, start: int) -> int:
+    """When the flush was opened whose rows begin at `start`."""
+    known = [o.opened_at_ms for o in run.final.objects.values() if o.opened_at_ms is not None and min(o.offsets) >= start]
+    return min(known, default=1 << 62)
+
+
+def _same_folders(case: Case, run: Run) -> bool:
+    """Whether every row that the case has in an object is in one, in the same folder."""
+    seen = {(str(o.topic_partition), offset, o.role): _folder_of(o) for o in run.final.objects.values() for offset in o.offsets}
+    return all(seen.get(row) == folder for row, folder in expected_rows(case).items())
+
+
+def _folder_of(stored: Stored) -> str:
+    return stored.key.rpartition("/")[0]
+
+
+def _records(case: Case) -> Iterator[Mapping[str, Any]]:
+    for step in case.data["steps"]:
+        yield from step.get("put", ())
+        if "put_range" in step:
+            described = step["put_range"]
+            for number in range(described["count"]):
+                yield {**described, "offset": described["first_offset"] + number}
+
+
+def _keeps(run: Run, records: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether each of the records is in one object, or open, or was rejected, or has no value; and none is in two."""
+    counts = rows_of(run)
+    if any(count > 1 for offsets in counts.values() for count in offsets.values()):
+        return False
+    rejected = {(run.name(reject.topic_partition), reject.offset) for reject in run.sink.rejects}
+    for record in records:
+        topic = record.get("topic", run.sink.default_topic)
+        name = run.name(partition_of(f"{topic}-{record['partition']}", topic))
+        offset = record["offset"]
+        known = counts.get(name, {}).get(offset) or offset in run.final.open_offsets.get(name, ()) or (name, offset) in rejected
+        if not known and record.get("value") is not None:
+            return False
+    return True
+
+
+# ---- functions
+
+
+def reason_of_answer(case: Case, seen: Mapping[str, Any] | CaseError, found: Sequence[Mismatch]) -> str | None:
+    """Why the answer of a function may differ from what the case requires; None where it may not."""
+    rule = _RULES_OF_FUNCTIONS.get(case.data["function"])
+    return None if rule is None else rule(case.data["given"], case.required, seen)
+
+
+def _conditional(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) -> str | None:
+    """Objects are created, never replaced, whatever the configuration says."""
+    if required.get("value") is False and not isinstance(seen, CaseError) and seen["value"] is True:
+        return "an object that exists is never replaced, under any configuration"
+    return None
+
+
+def _condition_sent(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) -> str | None:
+    """And the store is told so with each object."""
+    if isinstance(seen, CaseError) or seen["value"] != {"If-None-Match": "*"}:
+        return None
+    return "an object that exists is never replaced, under any configuration"
+
+
+def _exists(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) -> str | None:
+    """Whose an object is that exists is read from it; where that is forbidden the topic-partition stops."""
+    forbidden = given.get("head") is not None and given["head"]["status"] == 403
+    if forbidden and isinstance(seen, CaseError) and "s3:GetObject" in seen.message:
+        return "an object that exists and can't be read stops its topic-partition"
+    return None
+
+
+def _near_miss(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) -> str | None:
+    """A property that is nearly a known one is refused with that name."""
+    if isinstance(seen, CaseError) or not required.get("valid") or not seen["near_misses"]:
+        return None
+    names_it = all(problem.advice.startswith("Did you mean") for problem in seen["near_misses"])
+    return "a property that is nearly a known one is refused with that name" if names_it else None
+
+
+def _schemaless_value(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) -> str | None:
+    """Values without a schema are written, and partitioned, as those with one."""
+    schema = given["record"].get("value_schema") if "record" in given else given.get("value_schema")
+    if schema is not None or required.get("error") is None or isinstance(seen, CaseError):
+        return None
+    return "schemaless JSON becomes Parquet"
+
+
+def _folder_by_record_time(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) -> str | None:
+    """Where no extractor is set the record's own timestamp decides."""
+    why = _schemaless_value(given, required, seen)
+    if why is not None or isinstance(seen, CaseError) or "now_ms" not in given:
+        return why
+    if seen["extractor_is_set"] or seen["value"] != seen["folder_by_record_time"]:
+        return None
+    return "the record's own timestamp where no extractor is set"
+
+
+_RULES_OF_FUNCTIONS = {
+    "conditional_writes_enabled": _conditional,
+    "complete_request_headers": _condition_sent,
+    "classify_complete_response": _exists,
+    "validate_config": _near_miss,
+    "write_parquet": _schemaless_value,
+    "encode_partition": _folder_by_record_time,
+}

@@ -1,0 +1,92 @@
+"""What happens to an object that exists, and how a store is told not to replace it: seen on the wire."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kafka2parquet.connect import parts
+from kafka2parquet.connect.storage import make_storage
+from kafka2parquet.errors import Kafka2ParquetError, StorageUnavailableError
+from kafka2parquet.parquet.staged import StagedFile
+from kafka2parquet.storage.base import AlreadyExists
+from tests.acceptance.cases import CaseFolder
+from tests.acceptance.outcome import CaseError
+from tests.acceptance.sink import Sink
+from tests.support.http_proxy import HttpProxy, Request
+
+_PART_BYTES = 5 << 20
+#: A file of two parts, so that it goes up as a multipart upload.
+_FILE = StagedFile(bytes(_PART_BYTES + 1), _PART_BYTES + 1, 1, {})
+_ACCESS = {"aws.access.key.id": "KEY", "aws.secret.access.key": "secret", "s3.part.size": str(_PART_BYTES)}
+_NOBODY = "http://127.0.0.1:9"
+_CODES = {403: "AccessDenied", 404: "NoSuchKey", 409: "ConditionalRequestConflict", 412: "PreconditionFailed"}
+
+
+def conditional_writes_enabled(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """Whether an object that stands at a key is left alone: tried out."""
+    changes = {**given["config"], "flush.size": "1"}
+    config = folder.config(changes)
+    key = parts.make_naming(config).key("test-topic", 12, "partition=12", 0)
+    sink = Sink(folder, changes, existing={key: {"rows": 1, "offsets": [0]}})
+    record = {"partition": 12, "offset": 0, "timestamp": 0, "key": "k", "key_schema": "string", "headers": [["h", "v"]]}
+    sink.put([{**record, "value": {"field": "A"}, "value_schema": "field-string"}])
+    return {"value": not sink.changed_existing() and sink.error is not None}
+
+
+def classify_complete_response(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """What the library makes of the answer to CompleteMultipartUpload, and of the request that follows.
+
+    Raises:
+        CaseError: it fails, or sees that the object exists: also as `file_exists`.
+    """
+    complete, head = given["complete"], given.get("head")
+    with _store(complete, head) as store:
+        storage = make_storage(folder.config(_ACCESS), store.url)
+        try:
+            outcome = storage.publish("key", _FILE)
+        except StorageUnavailableError as error:
+            raise CaseError("RetriableException", str(error), also="IOException") from None
+        except Kafka2ParquetError as error:
+            raise CaseError("ConnectException", str(error)) from None
+    if isinstance(outcome, AlreadyExists):
+        raise CaseError("FileExistsException", "an object stands there", value="file_exists")
+    return {"value": "committed"}
+
+
+def complete_request_headers(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """The condition that CompleteMultipartUpload carries."""
+    with _store({"status": 200}, None) as store:
+        make_storage(folder.config(given.get("config", {}), _ACCESS), store.url).publish("key", _FILE)
+        sent = next(request for request in store.requests if _completes(request)).headers
+    headers = {"If-None-Match": sent["if-none-match"]} if "if-none-match" in sent else {}
+    return {"value": headers, "headers": headers}
+
+
+@contextlib.contextmanager
+def _store(complete: Mapping[str, Any], head: Mapping[str, Any] | None) -> Iterator[HttpProxy]:
+    """A store that takes parts, and answers what ends the upload, and what asks for the object, as it is told."""
+    with HttpProxy(_NOBODY) as store:
+        names = "<Bucket>b</Bucket><Key>key</Key>"
+        upload = f"<InitiateMultipartUploadResult>{names}<UploadId>u</UploadId></InitiateMultipartUploadResult>"
+        store.answer(upload.encode(), when=lambda r: r.method == "POST" and r.query == "uploads")
+        _plan(
+            store, complete, f"<CompleteMultipartUploadResult>{names}<ETag>e</ETag></CompleteMultipartUploadResult>", _completes
+        )
+        if head is not None:
+            _plan(store, head, "not a Parquet file", lambda r: r.method in ("GET", "HEAD"))
+        store.answer(headers={"ETag": '"e"'})
+        yield store
+
+
+def _completes(request: Request) -> bool:
+    return request.method == "POST" and request.query != "uploads"
+
+
+def _plan(store: HttpProxy, described: Mapping[str, Any], body: str, when: Any) -> None:
+    status = described["status"]
+    code = described.get("body_error") or (_CODES.get(status, "InternalError") if status >= 300 else None)
+    if code is not None:
+        body = f"<Error><Code>{code}</Code><Message>as the case says</Message></Error>"
+    store.fail(status, times=1 << 30, when=when, body=body.encode())

@@ -1,0 +1,76 @@
+"""Configurations: what is valid, what values mean, what is recommended and shown."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kafka2parquet.connect import parts
+from kafka2parquet.connect.config import Problem
+from kafka2parquet.connect.config import visible_properties as properties_shown
+from kafka2parquet.connect.option import Value
+from kafka2parquet.connect.options import table_for
+from kafka2parquet.connect.parse import Validation
+from tests.acceptance.cases import CaseFolder
+from tests.acceptance.outcome import CaseError, NotApplicableError
+
+#: Codecs that have one name in Parquet's own files and two in configurations.
+_PARQUET_NAMES = {"lz4_raw": "LZ4_RAW"}
+
+
+def validate_config(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """Whether Kafka Connect would take the configuration, what its values mean, and what is wrong with it."""
+    changes = {**given["config"], **dict.fromkeys(given.get("remove", ()))}
+    validation = folder.validate(changes)
+    return {
+        "valid": validation.is_valid,
+        "parsed": {name: _listed(value) for name, value in validation.config.values.items()},
+        "problems": [problem for problem in validation.problems if validation.is_valid or problem.kind.value == "invalid"],
+        "near_misses": _near_misses(validation),
+    }
+
+
+def _listed(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _near_misses(validation: Validation) -> list[Problem]:
+    """Problems of properties that Connect doesn't know either."""
+    table = validation.config.table
+    return [problem for problem in validation.problems if all(table.find(name) is None for name in problem.properties)]
+
+
+def recommended_values(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """The values that are recommended for a property.
+
+    Those that the library knows and doesn't support are no recommendation of its.
+    """
+    table = table_for(folder.texts(given.get("config", {}))["connector.class"])
+    option = table.find(given["property"]) if table is not None else None
+    if option is None:
+        raise CaseError("ConfigException", f"{given['property']} is not known")
+    return {"value": list(option.choices), "refused": sorted(option.refused)}
+
+
+def visible_properties(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """The properties that matter to a partitioner, among some."""
+    shown = properties_shown(given["partitioner.class"])
+    return {"value": [name for name in given["among"] if name in shown]}
+
+
+def parquet_codec(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """What Parquet calls the codec that pages are written with."""
+    codec = given["parquet.codec"]
+    config = folder.config({"parquet.codec": codec})
+    if codec in _PARQUET_NAMES:  # pyarrow calls both of them by one name
+        return {"value": _PARQUET_NAMES[codec]}
+    file = parts.make_writer(config).open()
+    file.append(pa.table({"number": [1]}))
+    content = file.finish({}).content
+    if not isinstance(content, bytes):
+        raise NotApplicableError("a file of one row lies on disk")
+    return {"value": pq.ParquetFile(io.BytesIO(content)).metadata.row_group(0).column(0).compression}

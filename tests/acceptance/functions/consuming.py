@@ -1,0 +1,31 @@
+"""The side of the consumer."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from kafka2parquet.partitioners.timestamps import RecordTimestamp
+from tests.acceptance.cases import CaseFolder
+from tests.acceptance.functions.reading import rows_of_value
+from tests.acceptance.outcome import NotApplicableError
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+def record_timestamp(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """The timestamp of a record as the sink sees it: Kafka's -1 means that there is none."""
+    number = next(value for name, value in given.items() if "timestamp" in name and isinstance(value, int))
+    rows = rows_of_value({"field": "A"}, "field-string", folder, timestamp_ms=None if number == -1 else number)
+    return {"value": RecordTimestamp().extract(rows, _EPOCH)[0].as_py()}
+
+
+def commit_cycle(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """Connect's worker asks its task what may be committed; here the engine commits by itself, and nobody asks."""
+    raise NotApplicableError("the engine commits by itself: there is no worker that asks a task for offsets")
+
+
+def poll_cycle(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """Connect's worker hands the records of a poll to its task; here the engine polls by itself."""
+    raise NotApplicableError("the engine polls by itself: there is no worker that puts records into a task")

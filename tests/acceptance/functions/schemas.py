@@ -1,0 +1,43 @@
+"""Schemas side by side, and values brought from one to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from kafka2parquet.schema.compatibility import Compatibility, CompatibilityMode, SchemaNotProjectable
+from kafka2parquet.schema.compatibility import project as project_column
+from tests.acceptance.cases import CaseFolder
+from tests.acceptance.functions.reading import rows_of_value
+from tests.acceptance.outcome import CaseError
+from tests.acceptance.values import python_values
+
+
+def schema_compatibility(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """Whether a record of one schema closes a file of another."""
+    config = folder.config({"schema.compatibility": given["mode"]})
+    mode = CompatibilityMode[config.text("schema.compatibility")]
+    record, file = folder.schema(given["record_schema"]), folder.schema(given["file_schema"])
+    if record is file and record is not None and not given.get("same_object"):
+        file = attrs.evolve(record)
+    try:
+        result = mode.check(record, file)
+    except SchemaNotProjectable as error:
+        raise CaseError("SchemaProjectorException", str(error)) from None
+    return {"rotate": result is not Compatibility.COMPATIBLE, "result": result.value}
+
+
+def project(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
+    """A value of one schema as one of another."""
+    rows = rows_of_value(given["value"], given["from_schema"], folder)
+    schema, target = folder.schema(given["from_schema"]), folder.schema(given["to_schema"])
+    if schema is None or target is None:
+        raise CaseError("SchemaProjectorException", "Switch between schema-based and schema-less data is not supported")
+    table = rows.table.combine_chunks()
+    column = table.to_struct_array().chunk(0) if schema.type == "struct" else table.column(0).chunk(0)
+    try:
+        return {"value": python_values(project_column(column, schema, target))[0]}
+    except SchemaNotProjectable as error:
+        raise CaseError("SchemaProjectorException", str(error)) from None

@@ -1,0 +1,65 @@
+"""Time and threads of a run: a clock that stands still until a step moves it, and calls that are made at once."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+
+class StepClock:
+    """A `Clock` whose times are moved by the steps of a case, and become true with the next poll."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+        self._next_ms = now_ms
+        self._monotonic_ms = 0.0
+        self.tick_ms = 0.0
+        """How far the monotonic time moves by itself when it is read."""
+
+    @property
+    def now_ms(self) -> int:
+        """The wall clock in milliseconds since the epoch."""
+        return self._now_ms
+
+    def now(self) -> datetime.datetime:
+        """See `Clock.now`."""
+        return _EPOCH + datetime.timedelta(milliseconds=self._now_ms)
+
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
+        self._monotonic_ms += self.tick_ms
+        return self._monotonic_ms / 1000
+
+    def set(self, now_ms: int) -> None:
+        """Let it be that time at the next poll."""
+        self._next_ms = now_ms
+
+    def advance(self, milliseconds: int) -> None:
+        """Let so much time pass until the next poll."""
+        self._next_ms += milliseconds
+
+    def apply(self) -> None:
+        """A poll: what the steps said becomes true."""
+        self._monotonic_ms += max(0, self._next_ms - self._now_ms)
+        self._now_ms = self._next_ms
+
+    def wait(self, seconds: float) -> None:
+        """Let the monotonic time pass that the library waits for by itself, and not the wall clock of the case."""
+        self._monotonic_ms += seconds * 1000
+
+
+class InlineExecutor(concurrent.futures.Executor):
+    """Makes each call where it is handed in, so that a run is the same every time."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
+        """See `Executor.submit`."""
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future

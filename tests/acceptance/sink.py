@@ -1,0 +1,418 @@
+"""A sink of a case: a task made of the configuration, with a scripted consumer, a store in memory and a clock that is told.
+
+Every step of a case is a method. The task runs after each until nothing happens any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from kafka2parquet import build_task, load_worker_config
+from kafka2parquet.connect import parts
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.parse import validate
+from kafka2parquet.errors import Kafka2ParquetError, RejectedRecordError
+from kafka2parquet.events import (
+    Event,
+    FlushCut,
+    IntentCommitted,
+    OffsetCommitted,
+    PartitionStopped,
+    RecordRejected,
+    StorageRetried,
+)
+from kafka2parquet.records import Reject, Stage, TopicPartition
+from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.task import SinkTask
+from tests.acceptance import faults
+from tests.acceptance.cases import CaseFolder, checked
+from tests.acceptance.inline import InlineExecutor, StepClock
+from tests.acceptance.listening import KeptDeadLetters, Warnings
+from tests.acceptance.messages import message_of, with_converters
+from tests.acceptance.scripted_consumer import Broker, ScriptedConsumer
+from tests.acceptance.stored import CountingStorage, Stored, put_existing, read_objects
+
+#: Steps in which nothing happens after which all is quiet: a pause or a commit may only show in the next one.
+_QUIET_STEPS = 3
+#: How long quiet partitions may keep their position to themselves, in seconds; a step in a case counts as so long.
+_IDLE_COMMIT_S = 5.0
+
+#: Changes of a configuration that let a bad record be told instead of ending the task.
+TOLERANT = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "acceptance-dead-letters"}
+
+
+@attrs.frozen
+class ClockCut:
+    """A flush that ended.
+
+    Attributes:
+        cut: the event.
+        at_ms: the wall clock then.
+        records_came: whether the step in which it ended brought records.
+    """
+
+    cut: FlushCut
+    at_ms: int
+    records_came: bool
+
+
+class Sink:
+    """One connector with one task, over its restarts.
+
+    Attributes:
+        config: what runs now.
+        error: what ended the task.
+        rejects: records that were left out, in order.
+        cuts: flushes that ended.
+        warnings: what was warned of.
+        broker: the logs and committed offsets.
+        storage: the store.
+        clock: the time.
+        stopped: whether the task was stopped in order.
+        was_assigned: whether there ever was an assignment.
+    """
+
+    def __init__(
+        self,
+        folder: CaseFolder,
+        changes: Mapping[str, str | None],
+        *,
+        existing: Mapping[str, Mapping[str, Any]] | None = None,
+        reads_all: bool = False,
+    ) -> None:
+        """Set up; no task is made yet.
+
+        Args:
+            folder: base configuration and schemas.
+            changes: the case's configuration, on top of the base.
+            existing: objects that stand in the store.
+            reads_all: whether the task may read all records that were ever put, and not only up to those of the last step.
+
+        Raises:
+            CaseError: the configuration is wrong.
+            NotApplicableError: the library doesn't support it.
+        """
+        self._folder = folder
+        self._texts = folder.texts(changes)
+        self._reads_all = reads_all
+        self.broker = Broker()
+        self.storage = CountingStorage()
+        self.clock = StepClock(folder.base["harness"]["clock_ms"])
+        self.error: Kafka2ParquetError | None = None
+        self.rejects: list[Reject] = []
+        self.cuts: list[ClockCut] = []
+        self.stopped = False
+        self.was_assigned = False
+        self._existing = existing or {}
+        put_existing(self.storage, self._existing)
+        self._existing_contents = {key: self.storage.objects[key].content for key in self._existing}
+        self._task: SinkTask | None = None
+        self._consumer: ScriptedConsumer | None = None
+        self._retrying: set[TopicPartition] = set()
+        self._flush_starts: dict[TopicPartition, int] = {}
+        self._asked_again: dict[TopicPartition, int] = {}
+        self._answered: dict[TopicPartition, int] = {}
+        self._kept = dict(self.broker.committed)
+        self._assigned: tuple[TopicPartition, ...] = ()
+        self._taken: dict[TopicPartition, set[int]] = {}
+        self._contents_at_crash: dict[str, bytes] = {}
+        self._dead_letters = KeptDeadLetters()
+        self._records_come = False
+        self._warnings = Warnings()
+        self.config: ConnectConfig = self._configured()
+
+    # ---- steps
+
+    def assign(self, partitions: Iterable[TopicPartition] | None = None) -> None:
+        """Get an assignment, by default the usual one; the one before it is over."""
+        self.clock.apply()
+        self.was_assigned = True
+        self._assigned = tuple(self._usual_assignment() if partitions is None else partitions)
+        self._start()
+        self._of_task().assign(self._assigned)
+        self._run()
+
+    def put(self, records: Sequence[Mapping[str, Any]], position: Mapping[TopicPartition, int] | None = None) -> None:
+        """Let records arrive. Those that the task doesn't ask for any more are not delivered again."""
+        if self._task is None and self.error is None and not self.stopped:
+            self.assign(self._assigned or None)
+        self.clock.apply()
+        ends: dict[TopicPartition, int] = {}
+        for record in records:
+            tp = self._home(TopicPartition(record.get("topic", self.default_topic), record["partition"]))
+            message = message_of(record, self._converted_texts, self._folder)
+            self.broker.log(tp).records[message.offset] = message
+            ends[tp] = message.offset + 1
+        for tp, end in {**ends, **(position or {})}.items():
+            log = self.broker.log(tp)
+            log.readable_end = max(log.end, end) if self._reads_all else end
+        self._records_come = bool(records)
+        self._run()
+        self._records_come = False
+
+    def pre_commit(self) -> dict[TopicPartition, int]:
+        """What may be committed and could not be when this was asked last: ends of what is durable."""
+        if not self._retrying:  # to let the time pass would mean to try again
+            self.clock.wait(_IDLE_COMMIT_S)
+        self._run()
+        news = {}
+        for tp in self.broker.committed:
+            durable = self.broker.durable(tp)
+            if durable > self._answered.get(tp, 0):
+                news[tp] = self._answered[tp] = durable
+        self._kept = dict(self.broker.committed)
+        return news
+
+    def fault(self, described: Mapping[str, Any]) -> None:
+        """Let calls to the store fail."""
+        faults.plan(self.storage, described, self.config.text("s3.bucket.name"))
+
+    def asked_again(self) -> dict[TopicPartition, int]:
+        """From where the task began anew since this was asked last.
+
+        It asked the consumer to go back, or it holds the rows of a flush that it couldn't publish and begins that anew.
+        """
+        found = {**(self._consumer.rewinds if self._consumer is not None else {}), **self._asked_again}
+        if self._consumer is not None:
+            self._consumer.rewinds.clear()
+        self._asked_again.clear()
+        return {tp: min((o for o in self.broker.log(tp).records if o >= start), default=start) for tp, start in found.items()}
+
+    def close(self) -> None:
+        """Lose the assignment."""
+        if self._consumer is not None:
+            self._consumer.revoke()
+            self._run()
+
+    def stop(self) -> None:
+        """Stop in order, without flushing what is open: the choice that gives what Kafka Connect does."""
+        if self._task is not None:
+            self._task.close(flush=False)
+        self._task = self._consumer = None
+        self.stopped = True
+
+    def crash(self) -> None:
+        """The process is gone; of commits, those that were asked for last are kept."""
+        self._contents_at_crash = {key: stored.content for key, stored in self.storage.objects.items()}
+        if self._task is not None:
+            self._task.close(flush=False)
+        self._task = self._consumer = None
+        self._retrying.clear()
+        self.broker.committed = dict(self._kept)
+        self._answered = {tp: self.broker.durable(tp) for tp in self.broker.committed}
+
+    def reconfigure(self, changes: Mapping[str, str | None]) -> None:
+        """Change properties for the next task."""
+        merged: dict[str, str | None] = {**self._texts, **changes}
+        self._texts = {name: text.strip() for name, text in merged.items() if text is not None}
+        self.config = self._configured()
+
+    def start(self) -> None:
+        """Start the task; nothing is assigned yet."""
+        self._start()
+        self._run()
+
+    def flush_open(self) -> None:
+        """Publish what is open, to see where it goes; the task is over then."""
+        if self._task is None or self.error is not None:
+            return
+        self.clock.tick_ms = 50.0
+        self._guarded(lambda task: task.flush())
+        self._forget()
+
+    def read_on(self) -> None:
+        """Deliver what the task still asks for."""
+        for log in self.broker.logs.values():
+            log.readable_end = log.end
+        self._run()
+
+    # ---- what can be seen
+
+    @property
+    def default_topic(self) -> str:
+        """The topic that cases leave out."""
+        return str(self._folder.base["harness"]["topic"])
+
+    @property
+    def has_task(self) -> bool:
+        """Whether a task runs."""
+        return self._task is not None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the configuration and the log warn of."""
+        return [*self.config.warnings, *self._warnings.messages]
+
+    @property
+    def reports(self) -> list[Reject]:
+        """Dead letters, in order."""
+        return self._dead_letters.sent
+
+    @property
+    def fatal_reject(self) -> Reject | None:
+        """The record that ended the task."""
+        error = self.error
+        if not isinstance(error, RejectedRecordError):
+            return None
+        return Reject(TopicPartition(error.topic, error.partition), error.offset, Stage(error.stage), error.reason)
+
+    @property
+    def task_state(self) -> str:
+        """What Kafka Connect calls the state of the task."""
+        return "FAILED" if self.error is not None else "RUNNING" if self._task is not None else "UNASSIGNED"
+
+    @property
+    def unfinished_uploads(self) -> int:
+        """Calls that publish and are neither done nor failed."""
+        return self.storage.unfinished
+
+    def content_changed_since_crash(self, key: str) -> bool:
+        """Whether the object at `key` is not what it was when the process went."""
+        return key not in self.storage.objects or self._contents_at_crash.get(key) != self.storage.objects[key].content
+
+    def objects(self) -> dict[str, Stored]:
+        """All objects with data."""
+        rejected = {(reject.topic_partition, reject.offset) for reject in self.rejects}
+        tombstones = {
+            tp: [o for o in sorted(offsets) if self.broker.log(tp).records[o].value is None and (tp, o) not in rejected]
+            for tp, offsets in self._taken.items()
+        }
+        return read_objects(self.storage, parts.make_naming(self.config), tombstones)
+
+    def changed_existing(self) -> list[str]:
+        """Objects that stood in the store before and are not what they were."""
+        return [
+            key
+            for key, content in self._existing_contents.items()
+            if key not in self.storage.objects or self.storage.objects[key].content != content
+        ]
+
+    def open_offsets(self) -> dict[TopicPartition, list[int]]:
+        """Records that were taken and are in no object; not those of a flush that will be tried anew."""
+        if self._consumer is None:
+            return {}
+        left_out = {(reject.topic_partition, reject.offset) for reject in self.rejects}
+        written = {(o.topic_partition, offset) for o in self.objects().values() for offset in o.offsets}
+        found = {}
+        for tp, offsets in self._consumer.delivered.items():
+            log = self.broker.log(tp)
+            writes_tombstones = self.config.text("behavior.on.null.values").lower() == "write"
+            ends = self._cut_ends(tp) if tp in self._retrying else (0, 0)
+            rest = [
+                offset
+                for offset in offsets
+                if (tp, offset) not in left_out | written
+                and (writes_tombstones or log.records[offset].value is not None)
+                and not ends[0] <= offset < ends[1]
+            ]
+            if rest:
+                found[tp] = rest
+        return found
+
+    def next_schedule_ms(self) -> int | None:
+        """When the clock ends the flush that is open, or one that would be opened now."""
+        if self._task is None:
+            return None
+        due_in_s = self._task.step(0.0).next_deadline_s
+        if due_in_s is not None:
+            return self.clock.now_ms + round(due_in_s * 1000)
+        rotation = parts.make_rotation(self.config, parts.make_partitioner(self.config))
+        due_at = rotation.due_at(FlushStats(0, 0, frozenset(), self.clock.now(), self.clock.now()))
+        return None if due_at is None else round(due_at.timestamp() * 1000)
+
+    # ---- private
+
+    def _usual_assignment(self) -> list[TopicPartition]:
+        assigned = self._folder.base["harness"]["assigned"]
+        return [TopicPartition(topic, partition) for topic, partitions in assigned.items() for partition in partitions]
+
+    @property
+    def _converted_texts(self) -> dict[str, str]:
+        return with_converters({**self._texts, "kafka2parquet.metadata.columns": "offset"})
+
+    def _configured(self) -> ConnectConfig:
+        return checked(validate(self._converted_texts))
+
+    def _of_task(self) -> ScriptedConsumer:
+        if self._consumer is None:
+            raise RuntimeError("a step that needs a task, where none runs")
+        return self._consumer
+
+    def _home(self, tp: TopicPartition) -> TopicPartition:
+        """Where the record lies in Kafka: a transform may have renamed its topic, its partition is still that of the log."""
+        assigned = self._of_task().assigned
+        if tp in assigned:
+            return tp
+        return next((own for own in assigned if own.partition == tp.partition), tp)
+
+    def _start(self) -> None:
+        if self._task is not None:
+            return
+        self._consumer = ScriptedConsumer(self.broker)
+        self._task = build_task(
+            self.config,
+            load_worker_config(),
+            consumer=self._consumer,
+            storage=self.storage,
+            executor=InlineExecutor(),
+            dead_letters=self._dead_letters if self.config.text("errors.deadletterqueue.topic.name") else None,
+            clock=self.clock,
+            hooks=[self._hear],
+        )
+
+    def _run(self) -> None:
+        """Step until nothing happens any more."""
+        if self._task is None or self.error is not None:
+            return
+        self._guarded(self._step_until_quiet)
+        if self._consumer is not None:
+            for tp, offsets in self._consumer.delivered.items():
+                self._taken.setdefault(tp, set()).update(offsets)
+        if self.error is not None:
+            self._forget()
+
+    def _step_until_quiet(self, task: SinkTask) -> None:
+        quiet = 0
+        while quiet < _QUIET_STEPS:
+            before = self._activity()
+            task.step(0.0)
+            quiet = quiet + 1 if before == self._activity() else 0
+
+    def _guarded(self, do: Any) -> None:
+        with self._warnings:
+            try:
+                do(self._task)
+            except Kafka2ParquetError as error:
+                self.error = error
+
+    def _forget(self) -> None:
+        if self._task is not None:
+            self._task.close(flush=False)
+        self._task = None
+
+    def _activity(self) -> tuple[int, int, int]:
+        consumer = self._of_task()
+        return consumer.activity, len(self.storage.publish_calls), len(self.storage.tags)
+
+    def _hear(self, event: Event) -> None:
+        tp = event.topic_partition
+        if isinstance(event, RecordRejected):
+            self.rejects.append(event.reject)
+        elif isinstance(event, FlushCut):
+            self.cuts.append(ClockCut(event, self.clock.now_ms, self._records_come))
+        elif isinstance(event, IntentCommitted):
+            self._flush_starts[tp] = event.start
+        elif isinstance(event, StorageRetried):
+            self._retrying.add(tp)
+            self._asked_again.setdefault(tp, self._flush_starts.get(tp, 0))
+        elif isinstance(event, OffsetCommitted | PartitionStopped):
+            self._retrying.discard(tp)
+
+    def _cut_ends(self, tp: TopicPartition) -> tuple[int, int]:
+        """The range of the flush that waits for its next attempt."""
+        start = self._flush_starts.get(tp, 0)
+        ends = [known.cut.end for known in self.cuts if known.cut.topic_partition == tp and known.cut.start == start]
+        return start, ends[-1] if ends else start
