@@ -155,7 +155,8 @@ def _map_answer(answer: boto.ClientError, where: str, right: str, renewable: boo
     if code in ("NoSuchUpload", "InvalidPart"):
         return NoSuchUploadError(message)
     if code == "NoSuchBucket":
-        return BucketNotFoundError(f"{message}. Create the bucket, or mend its name.")
+        bucket = where.removeprefix("s3://").partition("/")[0]
+        return BucketNotFoundError(f"Non-existent S3 bucket: {bucket}. {message}. Create the bucket, or mend its name.")
     if code in ("NotImplemented", "501") or status == 501:
         return GuaranteeError(f"{message}. The store may not know conditional writes (If-None-Match).")
     if code in _AUTHENTICATION_CODES or status == 401:

@@ -179,3 +179,11 @@ def test_names_the_missing_right() -> None:
     assert "s3://bucket/key: AccessDenied (403): said so. The right that is missing: s3:PutObject." == str(
         mapped(answer("AccessDenied", 403))
     )
+
+
+def test_names_the_bucket_that_is_missing() -> None:
+    """In the words of Kafka Connect's sink, which people search for."""
+    expected = (
+        "Non-existent S3 bucket: bucket. s3://bucket/key: NoSuchBucket (404): said so. Create the bucket, or mend its name."
+    )
+    assert expected == str(mapped(answer("NoSuchBucket", 404)))
