@@ -50,8 +50,9 @@ from kafka2parquet.runner import TaskRunner
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.task import SinkTask, StepResult
+from kafka2parquet.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "AccessError",

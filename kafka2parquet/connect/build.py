@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
-import threading
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar, cast
 
@@ -16,6 +15,7 @@ from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.consumer_settings import ConsumerSettings
 from kafka2parquet.connect.errors import DeadLetterPlan
 from kafka2parquet.connect.parse import load_connect_config
+from kafka2parquet.connect.schemas import LearnedSchemas
 from kafka2parquet.connect.storage import make_storage
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.base import Consumer
@@ -35,19 +35,6 @@ NO_BROKERS = (
     "bootstrap.servers is not set. Name some brokers in the worker's properties (--worker FILE) or with "
     "--bootstrap-server HOST:PORT."
 )
-
-
-class LearnedSchemas:
-    """The learned schema of each topic, shared by the tasks of a process. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._by_topic: dict[str, LearnedSchema] = {}
-
-    def of(self, topic: str) -> LearnedSchema:
-        """What is known of the topic's schema."""
-        with self._lock:
-            return self._by_topic.setdefault(topic, LearnedSchema())
 
 
 @attrs.frozen(eq=False)
@@ -103,15 +90,15 @@ class TaskPlan:
             problems.append(f"For the producer of dead letters: {NO_BROKERS}")
         if storage is None:
             storage = collect(lambda: make_storage(complete, worker.endpoint_url))
-        learned = LearnedSchemas()
         if complete.text("value.converter"):
-            collect(lambda: parts.make_converter(complete, learned.of))
+            collect(lambda: parts.make_converter(complete, lambda _: LearnedSchema()))
         collect(lambda: parts.make_rotation(complete, parts.make_partitioner(complete)))
         collect(lambda: parts.make_writer(complete))
         collect(lambda: parts.make_metadata_columns(complete))
         if consumer is None or storage is None or problems:
             raise ConfigurationError(problems)
         budget = MemoryBudget(complete.number("kafka2parquet.memory.bytes"))
+        learned = LearnedSchemas(complete, storage, parts.make_naming(complete))
         return cls(complete, consumer, storage, budget, learned, dead_letters)
 
     def task(

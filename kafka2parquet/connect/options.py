@@ -13,6 +13,7 @@ from kafka2parquet.connect.options_gcs import GCS_OPTIONS
 from kafka2parquet.connect.options_own import OWN_OPTIONS
 from kafka2parquet.connect.options_own_storage import OWN_STORAGE_OPTIONS
 from kafka2parquet.connect.options_s3 import S3_OPTIONS
+from kafka2parquet.connect.options_schema import SCHEMA_OPTIONS, TOPIC_OPTION
 from kafka2parquet.connect.options_storage import (
     FORMAT_OPTIONS,
     KEY_AND_NULL_OPTIONS,
@@ -33,6 +34,7 @@ CHAPTERS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     ("S3", S3_OPTIONS),
     ("GCS", GCS_OPTIONS),
     ("Of our own", (*OWN_OPTIONS, *OWN_STORAGE_OPTIONS)),
+    ("Of our own: schemas of JSON", (*SCHEMA_OPTIONS, TOPIC_OPTION)),
 )
 
 _COMMON = (
@@ -45,6 +47,8 @@ _COMMON = (
     *CONVERTER_OPTIONS,
     *OWN_OPTIONS,
     *OWN_STORAGE_OPTIONS,
+    *SCHEMA_OPTIONS,
+    TOPIC_OPTION,
 )
 
 

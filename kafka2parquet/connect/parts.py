@@ -9,11 +9,10 @@ from typing import cast
 from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.option import simple_name
+from kafka2parquet.connect.schemas import make_json_converter
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
-from kafka2parquet.converters.per_topic import PerTopicConverter
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.types import ParquetTypes
@@ -55,13 +54,13 @@ def make_converter(config: ConnectConfig, learned: Callable[[str], LearnedSchema
     name = _converter_name(class_name)
     if name == "Json" and config.flag("value.converter.schemas.enable"):
         null_is_default = config.flag("value.converter.replace.null.with.default")
-        return PerTopicConverter(
-            lambda topic: JsonEnvelopeConverter(
-                schemaless=JsonConverter(learned=learned(topic)), replace_null_with_default=null_is_default
-            )
+        return make_json_converter(
+            config,
+            learned,
+            lambda schemaless: JsonEnvelopeConverter(schemaless=schemaless, replace_null_with_default=null_is_default),
         )
     if name == "Json":
-        return PerTopicConverter(lambda topic: JsonConverter(learned=learned(topic)))
+        return make_json_converter(config, learned)
     if name == "ByteArray":
         return ByteArrayConverter()
     return StringConverter(encoding=config.text("value.converter.converter.encoding"))

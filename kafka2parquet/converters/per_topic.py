@@ -11,15 +11,20 @@ from kafka2parquet.records import ConsumedBatch, Converted
 class PerTopicConverter(RecordConverter):
     """Gives the records of each topic to a converter of its own, so that topics don't share a learned schema."""
 
-    def __init__(self, make: Callable[[str], RecordConverter]) -> None:
-        """Make converters with `make`, which is called with the topic's name when its first record comes."""
+    def __init__(self, make: Callable[[str], RecordConverter], *, fingerprint: str | None = None) -> None:
+        """Make converters with `make`, which is called with the topic's name when its first record comes.
+
+        Args:
+            make: makes a topic's converter.
+            fingerprint: names the settings of all of them, where topics have settings of their own.
+        """
         self._make = make
         self._by_topic: dict[str, RecordConverter] = {}
-        self._fingerprint = make("").fingerprint
+        self._fingerprint = fingerprint if fingerprint is not None else make("").fingerprint
 
     @property
     def fingerprint(self) -> str:
-        """That of each topic's converter: they differ only in what they have learned."""
+        """That of each topic's converter, where they differ only in what they have learned; else the one that was given."""
         return self._fingerprint
 
     def convert(self, batch: ConsumedBatch) -> Converted:

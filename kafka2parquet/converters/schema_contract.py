@@ -17,7 +17,6 @@ import re
 
 import pyarrow as pa
 
-import kafka2parquet
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
 from kafka2parquet.schema.contract import SchemaVersion
@@ -25,6 +24,7 @@ from kafka2parquet.schema.lattice import SchemaConflict, merge_schemas
 from kafka2parquet.schema.learned import MAX_FIELDS, Known, LearnedSchema
 from kafka2parquet.schema.schema_text import changes, shrinkage
 from kafka2parquet.storage.base import Storage
+from kafka2parquet.version import VERSION
 
 DEFAULT_PREFIX = "topics/_kafka2parquet/"
 
@@ -98,7 +98,7 @@ def next_version(
         changes=tuple(changes(list(before.schema) if before is not None else [], list(schema))),
         because_of=because_of,
         created_at=clock.now().isoformat(timespec="seconds"),
-        created_by=created_by or f"kafka2parquet {kafka2parquet.__version__}",
+        created_by=created_by or f"kafka2parquet {VERSION}",
     )
 
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from kafka2parquet.connect import parts
-from kafka2parquet.connect.build import LearnedSchemas, TaskPlan
+from kafka2parquet.connect.build import TaskPlan
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.text import read_properties
@@ -15,6 +15,7 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.records import ConsumedBatch, Converted, Partitioned, PartitionedRows, Rows, TopicPartition
 from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.schema.learned import LearnedSchema
 from tests.support.connect_story import STORY
 
 _PACKAGE = "io.confluent.connect.storage.partitioner"
@@ -130,7 +131,7 @@ def test_custom_partitioner_sees_all_properties():
 def test_custom_converter_sees_all_properties():
     """The same for converters."""
     config = _config(value_converter=f"{__name__}:Upper")
-    converter = parts.make_converter(config, LearnedSchemas().of)
+    converter = parts.make_converter(config, lambda _: LearnedSchema())
     assert "s3-sink-my-topic-parquet-hourly" == converter.name
 
 
@@ -144,14 +145,7 @@ def test_custom_converter_sees_all_properties():
 )
 def test_converters(name, kind):
     """By class name or alias."""
-    assert kind is type(parts.make_converter(_config(value_converter=name), LearnedSchemas().of))
-
-
-def test_tasks_learn_one_schema():
-    """Converters of two tasks know the same of a topic."""
-    learned = LearnedSchemas()
-    assert learned.of("t") is learned.of("t")
-    assert learned.of("t") is not learned.of("other")
+    assert kind is type(parts.make_converter(_config(value_converter=name), lambda _: LearnedSchema()))
 
 
 def test_rows_end_a_flush():

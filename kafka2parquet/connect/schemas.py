@@ -1,0 +1,157 @@
+"""What the configuration says of the schemas of schemaless JSON, topic by topic."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable
+from typing import Literal, cast
+
+import attrs
+
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.options_schema import split_topic
+from kafka2parquet.connect.schema_files import read_schema_file
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.json import JsonConverter
+from kafka2parquet.converters.json_growing import OnMisfit
+from kafka2parquet.converters.per_topic import PerTopicConverter
+from kafka2parquet.converters.schema_contract import SchemaContract, SchemaVersions
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.schema.learned import LearnedSchema
+from kafka2parquet.storage.base import Storage
+
+_TOPIC = "kafka2parquet.topic."
+
+
+@attrs.frozen
+class SchemaSettings:
+    """The settings of one topic.
+
+    Attributes:
+        contract: whether the schema is kept in storage.
+        on_misfit: see `JsonConverter`.
+        rescue_column: see `JsonConverter`.
+        evolution: see `JsonConverter`.
+        file: path of the schema that is given; "" where it is learned.
+        timestamps: see `JsonConverter`.
+    """
+
+    contract: bool
+    on_misfit: OnMisfit
+    rescue_column: str
+    evolution: Literal["add", "none", "ignore"]
+    file: str
+    timestamps: Literal["iso8601", "epoch_ms"]
+
+    @classmethod
+    def of(cls, config: ConnectConfig, topic: str) -> SchemaSettings:
+        """Those of a topic: its own, else those for all topics."""
+
+        def value(setting: str) -> object:
+            own = f"{_TOPIC}{topic}.{setting}"
+            return config.values[own if own in config.values else f"kafka2parquet.{setting}"]
+
+        return cls(
+            contract=value("schema.contract") is True,
+            on_misfit=cast(OnMisfit, value("schema.on.misfit")),
+            rescue_column=str(value("schema.rescue.column")),
+            evolution=cast(Literal["add", "none", "ignore"], value("schema.evolution")),
+            file=str(value("schema.file")),
+            timestamps=cast(Literal["iso8601", "epoch_ms"], value("schema.timestamps")),
+        )
+
+    def converter(self, learned: LearnedSchema) -> JsonConverter:
+        """The topic's converter.
+
+        Raises:
+            ConfigurationError: the schema file can't be used, or the settings exclude each other.
+        """
+        if self.on_misfit == "string" and (self.file or self.evolution != "add"):
+            pinned = "kafka2parquet.schema.file" if self.file else f"kafka2parquet.schema.evolution={self.evolution}"
+            raise ConfigurationError(
+                f"kafka2parquet.schema.on.misfit=string changes the types of columns, and with {pinned} they don't change. Use "
+                "rescue or reject, or give such columns the type any."
+            )
+        if not self.file:
+            return JsonConverter(
+                learned=learned, on_misfit=self.on_misfit, evolution=self.evolution, rescue_column=self.rescue_column
+            )
+        return JsonConverter(
+            read_schema_file(self.file),
+            on_unknown_field="ignore" if self.evolution == "ignore" else "reject",
+            timestamps=self.timestamps,
+            on_misfit=self.on_misfit,
+            rescue_column=self.rescue_column,
+        )
+
+
+def make_json_converter(
+    config: ConnectConfig,
+    learned: Callable[[str], LearnedSchema],
+    around: Callable[[JsonConverter], RecordConverter] = lambda converter: converter,
+) -> RecordConverter:
+    """The converter of schemaless JSON, by topic.
+
+    Args:
+        config: the configuration.
+        learned: what is known of a topic's schema; asked when the topic's first record comes.
+        around: what to put around each topic's converter.
+
+    Raises:
+        ConfigurationError: some settings can't work; with all problems.
+    """
+    problems: list[str] = []
+    own = overridden_topics(config)
+    fingerprints: list[str] = []
+    for topic in ("", *own):
+        try:
+            fingerprints.append(f"{topic}:{SchemaSettings.of(config, topic).converter(LearnedSchema()).fingerprint}")
+        except ConfigurationError as error:
+            problems += [f"Topic {topic}: {problem}" if topic else problem for problem in error.problems]
+        if topic and not _is_read(config, topic):
+            problems.append(f"{_TOPIC}{topic}.*: {topic} is none of the topics that are read. Mend its name, or remove it.")
+    if problems:
+        raise ConfigurationError(problems)
+    fingerprint = around(JsonConverter()).fingerprint
+    if fingerprints != [f":{JsonConverter().fingerprint}"]:
+        fingerprint += ":" + hashlib.sha256("|".join(fingerprints).encode()).hexdigest()[:16]
+    return PerTopicConverter(
+        lambda topic: around(SchemaSettings.of(config, topic).converter(learned(topic))), fingerprint=fingerprint
+    )
+
+
+def overridden_topics(config: ConnectConfig) -> tuple[str, ...]:
+    """Topics that have settings of their own."""
+    return tuple(sorted({split_topic(name)[0] for name in config.values if name.startswith(_TOPIC)}))
+
+
+def _is_read(config: ConnectConfig, topic: str) -> bool:
+    pattern = config.text("topics.regex")
+    return topic in config.items("topics") or bool(pattern and re.fullmatch(pattern, topic))
+
+
+def schema_versions(storage: Storage, naming: ObjectNaming) -> SchemaVersions:
+    """Where the schemas of topics are kept."""
+    return SchemaVersions(storage, prefix=naming.probe_prefix(), directory_delimiter=naming.directory_delimiter)
+
+
+class LearnedSchemas:
+    """The learned schema of each topic, shared by the tasks of a process. Thread-safe."""
+
+    def __init__(self, config: ConnectConfig, storage: Storage, naming: ObjectNaming) -> None:
+        """Nothing is asked of the store before a topic's first record."""
+        self._config = config
+        self._versions = schema_versions(storage, naming)
+        self._lock = threading.Lock()
+        self._by_topic: dict[str, LearnedSchema] = {}
+
+    def of(self, topic: str) -> LearnedSchema:
+        """What is known of the topic's schema."""
+        with self._lock:
+            if topic not in self._by_topic:
+                is_kept = SchemaSettings.of(self._config, topic).contract
+                self._by_topic[topic] = SchemaContract(self._versions, topic) if is_kept else LearnedSchema()
+            return self._by_topic[topic]
