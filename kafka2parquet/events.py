@@ -100,5 +100,22 @@ class StorageRetried(Event):
     retry_in_s: float
 
 
+@attrs.frozen
+class ConverterRetried(Event):
+    """Records can't be converted now, because a schema registry or the store doesn't answer; again in `retry_in_s` seconds."""
+
+    error: Exception
+    attempt: int
+    retry_in_s: float
+
+
+@attrs.frozen
+class TaggingFailed(Event):
+    """An object that is published could not be tagged, and the settings say to go on."""
+
+    key: str
+    error: Exception
+
+
 Hook = Callable[[Event], None]
 """Called on the thread that drives the task; must return at once. What it raises ends the task."""

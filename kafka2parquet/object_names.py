@@ -2,15 +2,20 @@
 
     [topics.dir/]topic/encoded-partition/topic+partition+0000000042.snappy.parquet
 
-The number is the offset of the file's first row.
+The number is the offset of the file's first row. Files of keys and headers lie beside, with `.keys` or `.headers` before the
+extension. What is no data lies outside the folders of all topics, in `[topics.dir/]_kafka2parquet/`: rejected records in
+`topic/quarantine/`.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+from typing import get_args
 
 import attrs
+
+from kafka2parquet.records import View
 
 #: What stands between the offset and the end of the name, by Parquet codec.
 EXTENSIONS = {
@@ -25,14 +30,26 @@ EXTENSIONS = {
 }
 
 
+_QUARANTINE = "quarantine"
+
+
 @attrs.frozen
 class ObjectName:
-    """What a key tells."""
+    """What a key tells.
+
+    Attributes:
+        topic: whose records it holds.
+        partition: of the topic.
+        encoded_partition: its folder; None where it holds rejected records.
+        first_offset: of its first row.
+        view: what of the records it holds; None for values and rejected records.
+    """
 
     topic: str
     partition: int
-    encoded_partition: str
+    encoded_partition: str | None
     first_offset: int
+    view: View | None = None
 
 
 @attrs.frozen
@@ -72,20 +89,35 @@ class ObjectNaming:
         """What the keys of a topic begin with."""
         return f"{self.base}{topic}{self.directory_delimiter}"
 
-    def key(self, topic: str, partition: int, encoded_partition: str, first_offset: int) -> str:
-        """Key of the file with that first row."""
-        number = str(first_offset).zfill(self.zero_pad_width)
-        name = self.file_delimiter.join((topic, str(partition), number))
-        return f"{self.prefix(topic)}{encoded_partition}{self.directory_delimiter}{name}{self.extension}"
+    def key(self, topic: str, partition: int, encoded_partition: str, first_offset: int, *, view: View | None = None) -> str:
+        """Key of the file with that first row: of values, or of a view of the records (`keys`, `headers`)."""
+        name = self._name(topic, partition, first_offset)
+        extension = f".{view}{self.extension}" if view else self.extension
+        return f"{self.prefix(topic)}{encoded_partition}{self.directory_delimiter}{name}{extension}"
+
+    def quarantine_prefix(self, topic: str) -> str:
+        """What the keys of a topic's rejected records begin with."""
+        return self.directory_delimiter.join((f"{self.probe_prefix()}{topic}", _QUARANTINE, ""))
+
+    def quarantine_key(self, topic: str, partition: int, first_offset: int) -> str:
+        """Key of the file of rejected records with that first row."""
+        return f"{self.quarantine_prefix(topic)}{self._name(topic, partition, first_offset)}{self.extension}"
+
+    def _name(self, topic: str, partition: int, first_offset: int) -> str:
+        return self.file_delimiter.join((topic, str(partition), str(first_offset).zfill(self.zero_pad_width)))
 
     def parse(self, key: str) -> ObjectName | None:
         """What a key tells; None when it isn't one of ours, under any codec and with any width."""
         if not key.startswith(self.base):
             return None
-        match = self._pattern.fullmatch(key, len(self.base))
-        if match is None:
+        own = self.probe_prefix()
+        in_quarantine = key.startswith(own)
+        match = self._pattern.fullmatch(key, len(own) if in_quarantine else len(self.base))
+        if match is None or (in_quarantine and match["encoded_partition"] != _QUARANTINE):
             return None
-        return ObjectName(match["topic"], int(match["partition"]), match["encoded_partition"], int(match["offset"]))
+        folder = None if in_quarantine else match["encoded_partition"]
+        view: View | None = match["view"]  # type: ignore[assignment]  # the pattern names just these
+        return ObjectName(match["topic"], int(match["partition"]), folder, int(match["offset"]), view)
 
     def probe_prefix(self) -> str:
         """Where the store may be tried out: outside the folders of all topics."""
@@ -100,8 +132,9 @@ class ObjectNaming:
 def _pattern(directory_delimiter: str, file_delimiter: str) -> re.Pattern[str]:
     directory, file = re.escape(directory_delimiter), re.escape(file_delimiter)
     extensions = "|".join(re.escape(extension) for extension in EXTENSIONS.values())
+    views = "|".join(get_args(View))
     return re.compile(
         rf"(?P<topic>[a-zA-Z0-9._-]+){directory}(?P<encoded_partition>.*){directory}"
-        rf"(?P=topic){file}(?P<partition>\d+){file}(?P<offset>\d+)(?:{extensions})",
+        rf"(?P=topic){file}(?P<partition>\d+){file}(?P<offset>\d+)(?:\.(?P<view>{views}))?(?:{extensions})",
         re.DOTALL,
     )

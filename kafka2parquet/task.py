@@ -24,20 +24,38 @@ from kafka2parquet.consumers.base import (
 )
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.converters.record_views import RecordViews
+from kafka2parquet.dead_letters.base import DeadLetterQueue
+from kafka2parquet.dead_letters.breaker import RejectLimit
+from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.calls import RetryPolicy, StorageCall, StorageCalls
-from kafka2parquet.delivery.chain import RecordChain, RejectPolicy, TombstonePolicy
-from kafka2parquet.delivery.context import Commits, DeliverySettings, PartitionContext
+from kafka2parquet.delivery.chain import RecordChain, TombstonePolicy
+from kafka2parquet.delivery.context import Commits, DeliverySettings, PartitionContext, RejectSettings
 from kafka2parquet.delivery.metadata import Identity, short_hash
 from kafka2parquet.delivery.partition import PartitionEngine
+from kafka2parquet.delivery.schema_join import SchemaJoin
+from kafka2parquet.delivery.tagging import ObjectTags
 from kafka2parquet.errors import GuaranteeError, UsageError
-from kafka2parquet.events import Event, FilePublished, Hook, OffsetCommitted, RecordRejected, StorageRetried
+from kafka2parquet.events import (
+    ConverterRetried,
+    Event,
+    FilePublished,
+    Hook,
+    OffsetCommitted,
+    RecordRejected,
+    StorageRetried,
+    TaggingFailed,
+)
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.writer import ParquetWriter
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.records import Reject, TopicPartition
+from kafka2parquet.records import TopicPartition
 from kafka2parquet.rotation.base import RotationPolicy
+from kafka2parquet.schema.compatibility import CompatibilityMode
 from kafka2parquet.storage.base import Storage
+from kafka2parquet.transforms.base import Transform
+from kafka2parquet.transforms.chain import TransformChain
 
 _LOG = logging.getLogger(__name__)
 
@@ -90,9 +108,16 @@ class SinkTask:
         storage: Storage,
         naming: ObjectNaming | None = None,
         writer: ParquetWriter | None = None,
+        transforms: Sequence[Transform] = (),
         metadata_columns: MetadataColumns | None = None,
-        on_reject: RejectPolicy = "fail",
+        record_views: RecordViews | None = None,
+        schema_compatibility: CompatibilityMode | None = None,
+        on_reject: Literal["fail", "skip"] | Tolerance = "fail",
         on_tombstone: TombstonePolicy = "fail",
+        dead_letters: DeadLetterQueue | None = None,
+        quarantine: bool = False,
+        reject_limit: RejectLimit | None = None,
+        tags: ObjectTags | None = None,
         delivery: Literal["exactly_once", "at_least_once"] = "exactly_once",
         settings: DeliverySettings | None = None,
         budget: MemoryBudget | None = None,
@@ -111,9 +136,20 @@ class SinkTask:
             storage: where files go; may be shared between tasks.
             naming: of objects; by default as Kafka Connect's sink names them, under `topics/`.
             writer: how files are written; of this task alone. The task closes it.
+            transforms: change the rows, in their order, before they are partitioned.
             metadata_columns: columns with a record's offset, timestamp and so on; by default partition, offset, timestamp.
-            on_reject: `fail` ends the task at a record that can't be written, `skip` leaves it out and tells the hooks.
-            on_tombstone: `fail` treats a record without value like a reject, `ignore` leaves it out silently.
+            record_views: writes keys and headers to files beside those of the values; by default they aren't.
+            schema_compatibility: which schemas may share a file, as Kafka Connect decides it; by default the columns of all
+                schemas are united.
+            on_reject: `fail` ends the task at a record that can't be written, `skip` leaves it out and tells the hooks; or a
+                `Tolerance`, which decides by the stage.
+            on_tombstone: what a record without value does: `fail` ends the task, `ignore` leaves it out silently, `report`
+                makes a reject of it, `write` writes it, with the columns of a value null, or only its key and headers where
+                these have files of their own.
+            dead_letters: where rejects are sent, at least once each. The task closes it.
+            quarantine: whether rejects become rows of Parquet files, exactly once, beside the folders of the topics.
+            reject_limit: how many rejects end the task all the same.
+            tags: put on every object, where the store has tags.
             delivery: `exactly_once` refuses to start where the store can't give what that needs.
             settings: where to begin, what to do about lost records.
             budget: memory limit, shared by the tasks that are given the same one; 256 MiB by default.
@@ -129,13 +165,19 @@ class SinkTask:
         self._rotation = rotation
         self._chain = RecordChain(
             converter=converter,
+            transforms=TransformChain(transforms),
             partitioner=partitioner,
             metadata_columns=metadata_columns if metadata_columns is not None else MetadataColumns(),
-            on_reject=on_reject,
+            views=record_views,
             on_tombstone=on_tombstone,
-            skipped=self._rejected,
         )
-        self._fingerprint = short_hash(f"{self._naming.fingerprint}|{self._chain.fingerprint}")[:8]
+        self._join = SchemaJoin(schema_compatibility)
+        if not isinstance(on_reject, Tolerance):
+            on_reject = Tolerance(everything=on_reject == "skip", has_reporter=True)
+        self._rejects = RejectSettings(on_reject, dead_letters, quarantine, reject_limit)
+        self._tags = tags
+        settled = (self._naming.fingerprint, self._chain.fingerprint, self._join.fingerprint, str(on_reject), str(quarantine))
+        self._fingerprint = short_hash("|".join(settled))[:8]
         self._delivery = delivery
         self._settings = settings if settings is not None else DeliverySettings()
         self._budget = budget if budget is not None else MemoryBudget()
@@ -251,6 +293,8 @@ class SinkTask:
                 engine.stop()
             self._engines.clear()
             self._consumer.close(5.0)
+            if self._rejects.dead_letters is not None:
+                self._rejects.dead_letters.close(5.0)
             if self._own_executor:
                 self._executor.shutdown(wait=False, cancel_futures=True)
             self._writer.close()
@@ -313,9 +357,12 @@ class SinkTask:
             naming=self._naming,
             chain=self._chain,
             rotation=self._rotation,
+            join=self._join,
             writer=self._writer,
             clock=self._clock,
             settings=self._settings,
+            rejects=self._rejects,
+            tags=self._tags,
             emit=self._emit,
         )
 
@@ -348,12 +395,10 @@ class SinkTask:
                 self._set_paused(engine, True)
 
     def _used_bytes(self) -> int:
-        return sum(engine.used_bytes for engine in self._engines.values())
+        letters = self._rejects.dead_letters.pending_bytes if self._rejects.dead_letters is not None else 0
+        return letters + sum(engine.used_bytes for engine in self._engines.values())
 
     # ---- counting
-
-    def _rejected(self, reject: Reject) -> None:
-        self._emit(RecordRejected(reject.topic_partition, reject))
 
     def _emit(self, event: Event) -> None:
         for hook in self._hooks:
@@ -366,7 +411,9 @@ class SinkTask:
             self._add(committed_rows=event.rows)
         elif isinstance(event, RecordRejected):
             self._add(rejected=1)
-        elif isinstance(event, StorageRetried):
+        elif isinstance(event, TaggingFailed):
+            _LOG.warning("%s: %s could not be tagged: %s", event.topic_partition, event.key, event.error)
+        elif isinstance(event, StorageRetried | ConverterRetried):
             _LOG.warning(
                 "%s: attempt %d failed, next in %.1f s: %s",
                 event.topic_partition,

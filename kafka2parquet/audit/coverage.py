@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.parquet.footer import FlushFooter, Role
 from kafka2parquet.records import TopicPartition
 
 
@@ -46,7 +46,7 @@ class FlushRange:
         files: how many it has.
         opened_at_ms: wall clock when it was opened, milliseconds since the epoch.
         reason: what ended it.
-        keys: of its files, the anchor's first.
+        row_files: key and role of the files whose rows are records; keys and headers beside them count none again.
     """
 
     start: int
@@ -55,7 +55,7 @@ class FlushRange:
     files: int
     opened_at_ms: int
     reason: str
-    keys: tuple[str, ...] = attrs.field(repr=False)
+    row_files: tuple[tuple[str, Role], ...] = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -118,7 +118,11 @@ def coverage(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter 
             1 + len(anchor.siblings or ()),
             anchor.opened_at_ms,
             anchor.reason,
-            (key, *(sibling.key for sibling in anchor.siblings or ())),
+            tuple(
+                (name, role)
+                for name, role in ((key, anchor.role), *((sibling.key, sibling.role) for sibling in anchor.siblings or ()))
+                if role in ("values", "rejects")
+            ),
         )
         for key, anchor in anchors
     )
@@ -148,7 +152,7 @@ def _incomplete(
     """Missing siblings and wrong counts; of a flush that is not committed yet siblings may still be on their way."""
     siblings = anchor.siblings or ()
     findings = []
-    if anchor.file_rows + sum(sibling.rows for sibling in siblings) != anchor.flush_rows:
+    if anchor.listed_rows != anchor.flush_rows:
         text = f"{key} counts {anchor.flush_rows} rows for its flush, and its files add up to another number"
         findings.append(Finding(Kind.WRONG_ROWS, anchor.start, anchor.end, text))
     for sibling in siblings:

@@ -11,45 +11,57 @@ from kafka2parquet.audit.coverage import Coverage, Finding, FlushRange, Kind
 from kafka2parquet.consumers.log_reader import LogReader
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 
-_OFFSET_COLUMN = "_kafka_offset"
+#: By the role of a file.
+_OFFSET_COLUMNS = {"values": "_kafka_offset", "rejects": "offset"}
 _Int64s = npt.NDArray[np.int64]
 
 
 def compare(coverage: Coverage, storage: FsspecStorage, log: LogReader) -> Coverage:
     """The coverage with what its rows and the log add; gaps without records are no findings any more. Blocks.
 
-    Records without value make no rows; what was rejected counts as missing, because the log doesn't tell. Where the files
-    have the column `_kafka_offset` single offsets are compared, else numbers of rows.
+    Records without value may make rows or not; what was rejected and not kept in the quarantine counts as missing, because
+    the log doesn't tell. Where the files have the column `_kafka_offset` single offsets are compared, else numbers of rows.
     """
     end = max(coverage.end, coverage.committed or 0)
-    in_log, log_start = _offsets_in_log(coverage, log, end)
+    in_log = _LogOffsets.read(coverage, log, end)
     findings = [finding for finding in coverage.findings if finding.kind is not Kind.GAP]
     for gap in (finding for finding in coverage.findings if finding.kind is Kind.GAP):
-        missing = _between(in_log, gap.start, gap.end)
+        missing = _between(in_log.valued, gap.start, gap.end)
         if len(missing):
             findings.append(Finding(Kind.MISSING_RECORDS, gap.start, gap.end, f"in no file: {_some(missing)}"))
     for flush in coverage.flushes:
-        if flush.start >= log_start:
-            findings += _compare_flush(flush, storage, _between(in_log, flush.start, flush.end))
+        if flush.start >= in_log.start:
+            findings += _compare_flush(flush, storage, in_log)
     return attrs.evolve(coverage, findings=tuple(findings))
 
 
-def _offsets_in_log(coverage: Coverage, log: LogReader, end: int) -> tuple[_Int64s, int]:
-    """The offsets of records with a value, and where the log begins."""
-    found: list[_Int64s] = []
-    log_start: int | None = None
-    for batch in log.read(coverage.topic_partition, coverage.start, end):
-        log_start = batch.first_offset if log_start is None else log_start
-        valued = batch.values.is_valid().to_numpy(zero_copy_only=False)
-        found.append(batch.offsets.to_numpy()[valued])
-    offsets = np.concatenate(found) if found else np.empty(0, np.int64)
-    return offsets, coverage.start if log_start is None else log_start
+@attrs.frozen(eq=False)
+class _LogOffsets:
+    """The offsets of all records of the log, of those with a value, and where it begins."""
+
+    all: _Int64s
+    valued: _Int64s
+    start: int
+
+    @classmethod
+    def read(cls, coverage: Coverage, log: LogReader, end: int) -> _LogOffsets:
+        offsets: list[_Int64s] = [np.empty(0, np.int64)]
+        valued: list[_Int64s] = [np.empty(0, np.int64)]
+        start: int | None = None
+        for batch in log.read(coverage.topic_partition, coverage.start, end):
+            start = batch.first_offset if start is None else start
+            found = batch.offsets.to_numpy()
+            offsets.append(found)
+            valued.append(found[batch.values.is_valid().to_numpy(zero_copy_only=False)])
+        return cls(np.concatenate(offsets), np.concatenate(valued), coverage.start if start is None else start)
 
 
-def _compare_flush(flush: FlushRange, storage: FsspecStorage, expected: _Int64s) -> list[Finding]:
+def _compare_flush(flush: FlushRange, storage: FsspecStorage, in_log: _LogOffsets) -> list[Finding]:
+    expected = _between(in_log.valued, flush.start, flush.end)
+    possible = _between(in_log.all, flush.start, flush.end)
     rows, offsets = _rows(flush, storage)
     if offsets is None:
-        if rows == len(expected):
+        if len(expected) <= rows <= len(possible):
             return []
         kind = Kind.MISSING_RECORDS if rows < len(expected) else Kind.REPEATED_RECORDS
         return [Finding(kind, flush.start, flush.end, f"{len(expected)} records in the log, {rows} rows in the files")]
@@ -58,7 +70,7 @@ def _compare_flush(flush: FlushRange, storage: FsspecStorage, expected: _Int64s)
     if len(missing):
         findings.append(Finding(Kind.MISSING_RECORDS, flush.start, flush.end, f"not in its files: {_some(missing)}"))
     distinct, counts = np.unique(offsets, return_counts=True)
-    repeated = np.union1d(distinct[counts > 1], np.setdiff1d(distinct, expected))
+    repeated = np.union1d(distinct[counts > 1], np.setdiff1d(distinct, possible))
     if len(repeated):
         findings.append(
             Finding(Kind.REPEATED_RECORDS, flush.start, flush.end, f"more often than in the log: {_some(repeated)}")
@@ -67,15 +79,18 @@ def _compare_flush(flush: FlushRange, storage: FsspecStorage, expected: _Int64s)
 
 
 def _rows(flush: FlushRange, storage: FsspecStorage) -> tuple[int, _Int64s | None]:
-    """How many rows the flush's files have; their offsets, where they have that column."""
-    rows, offsets = 0, []
-    for key in flush.keys:
+    """How many rows the flush's files have; their offsets, where all have such a column."""
+    rows, offsets = 0, [np.empty(0, np.int64)]
+    complete = True
+    for key, role in flush.row_files:
         with storage.filesystem.open(storage.path(key), "rb") as source:
             file = pq.ParquetFile(source)
             rows += file.metadata.num_rows
-            if _OFFSET_COLUMN in file.schema_arrow.names:
-                offsets.append(file.read([_OFFSET_COLUMN], use_threads=False)[_OFFSET_COLUMN].to_numpy())
-    complete = len(offsets) == len(flush.keys)
+            column = _OFFSET_COLUMNS[role]
+            if column in file.schema_arrow.names:
+                offsets.append(file.read([column], use_threads=False)[column].to_numpy())
+            else:
+                complete = False
     return rows, np.concatenate(offsets) if complete else None
 
 

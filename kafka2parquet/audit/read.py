@@ -18,17 +18,18 @@ _THREADS = 16
 def read_coverage(
     storage: Storage, naming: ObjectNaming, topic: str, committed: Mapping[TopicPartition, int]
 ) -> list[Coverage]:
-    """Judge all partitions of a topic that have files or a committed offset. Blocks; one listing, and a read for each file.
+    """Judge all partitions of a topic that have files or a committed offset. Blocks; two listings, and a read for each file.
 
     Raises:
         StorageUnavailableError: the store doesn't answer.
         AccessError: the store refuses us.
     """
     keys: dict[TopicPartition, list[str]] = collections.defaultdict(list)
-    for key in storage.list(naming.prefix(topic)):
-        name = naming.parse(key)
-        if name is not None and name.topic == topic:
-            keys[TopicPartition(topic, name.partition)].append(key)
+    for prefix in (naming.prefix(topic), naming.quarantine_prefix(topic)):
+        for key in storage.list(prefix):
+            name = naming.parse(key)
+            if name is not None and name.topic == topic:
+                keys[TopicPartition(topic, name.partition)].append(key)
     wanted = [key for of_partition in keys.values() for key in of_partition]
     with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-audit") as pool:
         metadata = dict(zip(wanted, pool.map(storage.read_metadata, wanted), strict=True))

@@ -54,7 +54,7 @@ def to_json(coverages: Sequence[Coverage], *, deep: bool) -> dict[str, Any]:
                 "files": coverage.files,
                 "rows": coverage.rows,
                 "flushes": [
-                    attrs.asdict(flush, filter=attrs.filters.exclude(attrs.fields(type(flush)).keys))
+                    attrs.asdict(flush, filter=attrs.filters.exclude(attrs.fields(type(flush)).row_files))
                     for flush in coverage.flushes
                 ],
                 "findings": [{**attrs.asdict(finding), "kind": finding.kind.value} for finding in coverage.findings],

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.record_keys import kept, key_column, records_of
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, decode_headers
+from kafka2parquet.records import Converted, Reject, Rows, decode_headers
 
 _HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
 
@@ -51,10 +51,10 @@ class MetadataColumns:
         rejects: Sequence[Reject] = ()
         keys = None
         if "key" in self.names:
-            converted = self._convert_keys(rows)
-            keys, rejects = converted.rows.table.column(0), converted.rejects
+            keys, rejects = key_column(records_of(rows), self._key_converter)
             if rejects:
-                rows = rows.filter(pc.is_in(rows.offsets, converted.rows.offsets))
+                mask = kept(rows, rejects)
+                rows, keys = rows.filter(mask), keys.filter(mask)
         table = rows.table
         for name in self.names:
             column = keys if name == "key" else self._column(name, rows)
@@ -70,29 +70,7 @@ class MetadataColumns:
             return pa.repeat(pa.scalar(rows.batch.topic_partition.topic), len(rows))
         if name == "partition":
             return pa.repeat(pa.scalar(rows.batch.topic_partition.partition, pa.int32()), len(rows))
-        return _decoded_headers(_records_of(rows).headers)
-
-    def _convert_keys(self, rows: Rows) -> Converted:
-        """The keys as a table of one column; null keys stay null."""
-        records = _records_of(rows)
-        if self._key_converter is None:
-            return Converted(attrs.evolve(rows, table=pa.table({"key": records.keys.cast(pa.binary())})))
-        keyed = records.filter(pc.is_valid(records.keys)) if records.keys.null_count else records
-        if not len(keyed):
-            return Converted(attrs.evolve(rows, table=pa.table({"key": pa.nulls(len(rows), pa.string())})))
-        converted = self._key_converter.convert(attrs.evolve(keyed, values=keyed.keys))
-        rejected = pa.array([reject.offset for reject in converted.rejects], pa.int64())
-        kept = rows.filter(pc.invert(pc.is_in(rows.offsets, rejected)))
-        places = pc.index_in(kept.offsets, converted.rows.offsets)
-        rejects = [records.reject_offset(reject.offset, reject.stage, f"key: {reject.reason}") for reject in converted.rejects]
-        return Converted(attrs.evolve(kept, table=converted.rows.table.take(places)), rejects)
-
-
-def _records_of(rows: Rows) -> ConsumedBatch:
-    """The records that the rows were made of."""
-    if len(rows) == len(rows.batch):
-        return rows.batch
-    return rows.batch.filter(pc.is_in(rows.batch.offsets, rows.offsets))
+        return _decoded_headers(records_of(rows).headers)
 
 
 def _decoded_headers(sections: pa.Array) -> pa.Array:

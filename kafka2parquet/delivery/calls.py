@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from kafka2parquet.clock import Clock
-from kafka2parquet.errors import StorageUnavailableError
+from kafka2parquet.errors import StorageUnavailableError, TransientError
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class RetryPolicy:
     longest_s: float = 30.0
     limit_s: float | None = None
 
-    def pause_s(self, attempt: int, error: StorageUnavailableError) -> float:
+    def pause_s(self, attempt: int, error: TransientError) -> float:
         """How long to wait after the attempt with that number, counted from 1."""
         bound = min(self.longest_s, self.first_s * 2 ** min(attempt - 1, 30))
         return max(error.retry_after_s or 0.0, random.uniform(bound / 4, bound))  # noqa: S311  # spreads load, no secret
@@ -46,8 +46,10 @@ class StorageCall(Generic[T]):
         calls: StorageCalls,
         function: Callable[[], T],
         on_retry: Callable[[Exception, int, float], None],
+        attempts: int | None,
     ) -> None:
         self._calls = calls
+        self._attempts = attempts
         self._function = function
         self._on_retry = on_retry
         self._attempt = 1
@@ -77,6 +79,8 @@ class StorageCall(Generic[T]):
         limit_s = self._calls.retry.limit_s
         if limit_s is not None and now - self._began >= limit_s:
             raise error
+        if self._attempts is not None and self._attempt >= self._attempts:
+            raise error
         pause_s = self._calls.retry.pause_s(self._attempt, error)
         self._not_before = now + pause_s
         self._future = None
@@ -103,9 +107,14 @@ class StorageCalls:
         self.retry = retry
         self._executor = executor
 
-    def start(self, function: Callable[[], T], on_retry: Callable[[Exception, int, float], None]) -> StorageCall[T]:
-        """Hand a call to the pool; `on_retry(error, attempt, pause_s)` is told of each failed attempt."""
-        return StorageCall(self, function, on_retry)
+    def start(
+        self, function: Callable[[], T], on_retry: Callable[[Exception, int, float], None], attempts: int | None = None
+    ) -> StorageCall[T]:
+        """Hand a call to the pool; `on_retry(error, attempt, pause_s)` is told of each failed attempt.
+
+        With `attempts` it fails after so many.
+        """
+        return StorageCall(self, function, on_retry, attempts)
 
     def submit(self, function: Callable[[], T]) -> concurrent.futures.Future[T]:
         """Run `function` on a thread of the pool."""

@@ -1,113 +1,189 @@
-"""From a consumed batch to partitioned rows: tombstones, converter, metadata columns, partitioner; and rejects."""
+"""From a consumed batch to partitioned rows: tombstones, converter, transforms, added columns, views, partitioner."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable
+import io
+from collections.abc import Sequence
 from typing import Literal
 
+import attrs
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
-from kafka2parquet.errors import RejectedRecordError
+from kafka2parquet.converters.record_views import RecordViews
+from kafka2parquet.errors import ConfigurationError, RejectedRecordError
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.records import ConsumedBatch, PartitionedRows, Reject, Rows, Stage
+from kafka2parquet.partitioners.default import in_one_folder
+from kafka2parquet.records import (
+    ConsumedBatch,
+    MixedRows,
+    Partitioned,
+    PartitionedRows,
+    Reject,
+    Rows,
+    Stage,
+    without_columns,
+)
+from kafka2parquet.transforms.chain import TransformChain
 
-RejectPolicy = Literal["fail", "skip"]
-TombstonePolicy = Literal["fail", "ignore"]
+TombstonePolicy = Literal["fail", "ignore", "report", "write"]
+
+_DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
+#: Schemas whose writability is remembered.
+_MAX_REMEMBERED = 1000
 
 
+@attrs.frozen(eq=False)
+class Chained:
+    """What became of a batch: rows of each value schema, and the records that are none."""
+
+    rows: Rows | MixedRows | None
+    rejects: Sequence[Reject]
+
+
+@attrs.frozen(eq=False)
 class RecordChain:
-    """The pure steps in their order. Everything is done on whole columns, on the thread that drives the task."""
+    """The pure steps in their order. Everything is done on whole columns, on the thread that drives the task.
 
-    def __init__(
-        self,
-        *,
-        converter: RecordConverter,
-        partitioner: Partitioner,
-        metadata_columns: MetadataColumns | None,
-        on_reject: RejectPolicy,
-        on_tombstone: TombstonePolicy,
-        skipped: Callable[[Reject], None],
-    ) -> None:
-        """Put the steps together.
+    Attributes:
+        converter: of the records' values.
+        partitioner: of the rows.
+        transforms: of the rows.
+        metadata_columns: columns to add behind the others.
+        views: keys and headers that get files of their own; None for none.
+        on_tombstone: what a record without value is: `fail` ends the task, `ignore` leaves it out silently, `report` makes a
+            reject of it, `write` writes it, without columns of a value.
+    """
 
-        Args:
-            converter: of the records' values.
-            partitioner: of the rows.
-            metadata_columns: columns to add, None for none.
-            on_reject: `fail` raises at the first reject, `skip` leaves rejects out.
-            on_tombstone: `fail` treats a null value as a reject, `ignore` leaves it out silently.
-            skipped: told of every reject that is left out.
-        """
-        self._converter = converter
-        self._partitioner = partitioner
-        self._metadata_columns = metadata_columns
-        self._on_reject = on_reject
-        self._on_tombstone = on_tombstone
-        self._skipped = skipped
+    converter: RecordConverter
+    partitioner: Partitioner
+    transforms: TransformChain = attrs.field(factory=lambda: TransformChain(()))
+    metadata_columns: MetadataColumns = attrs.field(factory=lambda: MetadataColumns(()))
+    views: RecordViews | None = None
+    on_tombstone: TombstonePolicy = "fail"
+    _writable: dict[pa.Schema, str | None] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        has_keys = "key" in self.metadata_columns.names or (self.views is not None and self.views.keys)
+        if self.on_tombstone == "write" and not has_keys:
+            raise ConfigurationError(
+                "Records without value can only be written with their keys: add the metadata column `key`, or write files of"
+                " keys (store.kafka.keys=true)."
+            )
 
     @property
     def fingerprint(self) -> str:
         """Names all settings that decide which rows come out, with which columns, in which folder."""
-        columns = self._metadata_columns.names if self._metadata_columns is not None else ()
         return "|".join(
             [
-                self._converter.fingerprint,
-                self._partitioner.fingerprint,
-                ",".join(columns),
-                self._on_reject,
-                self._on_tombstone,
+                self.converter.fingerprint,
+                self.transforms.fingerprint,
+                self.partitioner.fingerprint,
+                ",".join(self.metadata_columns.names),
+                self.views.fingerprint if self.views is not None else "",
+                self.on_tombstone,
             ]
         )
 
     @property
     def partitions_by_clock(self) -> bool:
         """Whether rows have to be partitioned anew for each flush."""
-        return self._partitioner.uses_clock
+        return self.partitioner.uses_clock
 
-    def convert(self, batch: ConsumedBatch) -> Rows | None:
-        """Rows of the batch; None when none is left.
-
-        Raises:
-            RejectedRecordError: a record is rejected and the policy says to fail.
-        """
-        if batch.values.null_count:
-            if self._on_tombstone == "fail":
-                first = pc.index(pc.is_null(batch.values), pa.scalar(True)).as_py()
-                self._handle([batch.reject(first, Stage.DECODE, "the value is null (a tombstone)")])
-            batch = batch.filter(pc.is_valid(batch.values))
-        if not len(batch):
-            return None
-        converted = self._converter.convert(batch)
-        self._handle(converted.rejects)
-        if self._metadata_columns is not None and len(converted.rows):
-            converted = self._metadata_columns.add(converted.rows)
-            self._handle(converted.rejects)
-        return converted.rows if len(converted.rows) else None
-
-    def partition(self, rows: Rows, opened_at: datetime.datetime) -> PartitionedRows | None:
-        """The rows with their encoded partitions; None when none is left.
+    def convert(self, batch: ConsumedBatch) -> Chained:
+        """Make each record of the batch (one or more) a row, a reject, or nothing.
 
         Raises:
-            RejectedRecordError: a row is rejected and the policy says to fail.
+            RejectedRecordError: a record has no value, and the policy says to fail.
+            TransientError: a schema registry or the store doesn't answer; the same batch may be given again.
         """
-        partitioned = self._partitioner.partition(rows, opened_at)
-        self._handle(partitioned.rejects)
-        return partitioned.rows if len(partitioned.rows) else None
+        rejects: list[Reject] = []
+        groups: list[Rows] = []
+        tombstones = pc.is_null(batch.values)
+        valued = batch.filter(pc.invert(tombstones)) if batch.values.null_count else batch
+        if len(valued):
+            converted = self.converter.convert(valued)
+            rejects += converted.rejects
+            for rows in converted.groups:
+                transformed = self.transforms.apply(rows)
+                rejects += transformed.rejects
+                groups.append(transformed.rows)
+            if converted.tombstones is not None and len(converted.tombstones):
+                tombstones = pc.or_(tombstones, pc.is_in(batch.offsets, converted.tombstones))
+        if pc.any(tombstones).as_py():
+            written, reported = self._tombstones(batch, tombstones)
+            groups += written
+            rejects += reported
+        finished = [rows for rows in (self._finished(rows, rejects) for rows in groups if len(rows)) if len(rows)]
+        rejects.sort(key=lambda reject: reject.offset)
+        return Chained(MixedRows.of(finished) if finished else None, rejects)
 
-    def _handle(self, rejects: Iterable[Reject]) -> None:
-        for reject in rejects:
-            if self._on_reject == "fail":
-                raise RejectedRecordError(
-                    topic=reject.topic_partition.topic,
-                    partition=reject.topic_partition.partition,
-                    offset=reject.offset,
-                    stage=reject.stage.value,
-                    reason=reject.reason,
-                    advice="Nothing is committed past it. Mend the settings, or leave such records out"
-                    " (errors.tolerance=all; null values: behavior.on.null.values=ignore).",
-                )
-            self._skipped(reject)
+    def _tombstones(self, batch: ConsumedBatch, mask: pa.Array) -> tuple[list[Rows], list[Reject]]:
+        if self.on_tombstone == "fail":
+            raise _null_value(batch, pc.index(mask, pa.scalar(True)).as_py())
+        if self.on_tombstone == "report":
+            places = np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist()
+            return [], [batch.reject(row, Stage.WRITE, "Skipping null value record.", _DATA_EXCEPTION) for row in places]
+        if self.on_tombstone == "ignore":
+            return [], []
+        records = batch.filter(mask)
+        columns = without_columns(len(records))
+        return [Rows(records, records.offsets, records.timestamps_ms, columns, tombstones=True)], []
+
+    def _finished(self, rows: Rows, rejects: list[Reject]) -> Rows:
+        """The rows with added columns and views; those that can't be written become rejects."""
+        for add in (self.metadata_columns.add, self.views.add if self.views is not None else None):
+            if add is not None and len(rows):
+                converted = add(rows)
+                rows = converted.rows
+                rejects += converted.rejects
+        reason = self._unwritable(rows.table.schema) if len(rows) else None
+        if reason is None:
+            return rows
+        rejects += [
+            rows.batch.reject_offset(offset, Stage.WRITE, reason, "org.apache.parquet.schema.InvalidSchemaException")
+            for offset in rows.offsets.to_pylist()
+        ]
+        return rows.slice(0, 0)
+
+    def _unwritable(self, schema: pa.Schema) -> str | None:
+        """Why Parquet has no such columns, such as structs without fields; None where it has."""
+        if schema not in self._writable:
+            if len(self._writable) >= _MAX_REMEMBERED:
+                self._writable.clear()
+            try:
+                pq.ParquetWriter(io.BytesIO(), schema).close()
+                self._writable[schema] = None
+            except pa.ArrowException as error:
+                self._writable[schema] = f"Parquet can't hold these columns: {error}"
+        return self._writable[schema]
+
+    def partition(self, rows: Rows | MixedRows, opened_at: datetime.datetime) -> Partitioned:
+        """The rows (one or more) with their encoded partitions; those without one are rejects."""
+        parts: list[PartitionedRows] = []
+        rejects: list[Reject] = []
+        for group in rows.groups:
+            if group.tombstones and self.views is not None:
+                parts.append(in_one_folder(group, self.views.tombstone_partition, group.timestamps_ms))
+            else:
+                partitioned = self.partitioner.partition(group, opened_at)
+                parts.append(partitioned.rows)
+                rejects += partitioned.rejects
+        return Partitioned(PartitionedRows.merged(parts), sorted(rejects, key=lambda reject: reject.offset))
+
+
+def _null_value(batch: ConsumedBatch, row: int) -> RejectedRecordError:
+    return RejectedRecordError(
+        topic=batch.topic_partition.topic,
+        partition=batch.topic_partition.partition,
+        offset=batch.offsets[row].as_py(),
+        stage=Stage.WRITE.value,
+        reason="Null valued records are not writeable with current behavior.on.null.values 'settings",
+        advice="The value is null (a tombstone). Nothing is committed past it. Leave such records out"
+        " (behavior.on.null.values=ignore) or write them (write).",
+    )

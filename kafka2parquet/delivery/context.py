@@ -15,9 +15,14 @@ import attrs
 
 from kafka2parquet.clock import Clock
 from kafka2parquet.consumers.base import Assigned, Consumer
+from kafka2parquet.dead_letters.base import DeadLetterQueue
+from kafka2parquet.dead_letters.breaker import RejectLimit
+from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.delivery.calls import StorageCall, StorageCalls
 from kafka2parquet.delivery.chain import RecordChain
 from kafka2parquet.delivery.metadata import Breadcrumb, Identity, Intent
+from kafka2parquet.delivery.schema_join import SchemaJoin
+from kafka2parquet.delivery.tagging import ObjectTags
 from kafka2parquet.errors import ForeignObjectError
 from kafka2parquet.events import Event, OffsetCommitted, StorageRetried
 from kafka2parquet.object_names import ObjectNaming
@@ -94,6 +99,23 @@ class DeliverySettings:
 
 
 @attrs.frozen(eq=False)
+class RejectSettings:
+    """What becomes of rejected records.
+
+    Attributes:
+        tolerance: which of them are left out; the others end the task.
+        dead_letters: where they are sent; None for nowhere.
+        quarantine: whether those that are left out become rows of a file of their own in the flush.
+        limit: how many end the task all the same; None for no limit.
+    """
+
+    tolerance: Tolerance
+    dead_letters: DeadLetterQueue | None = None
+    quarantine: bool = False
+    limit: RejectLimit | None = None
+
+
+@attrs.frozen(eq=False)
 class PartitionContext:
     """One topic-partition for the time of one assignment, and the parts of the task."""
 
@@ -106,9 +128,12 @@ class PartitionContext:
     naming: ObjectNaming
     chain: RecordChain
     rotation: RotationPolicy
+    join: SchemaJoin
     writer: ParquetWriter
     clock: Clock
     settings: DeliverySettings
+    rejects: RejectSettings
+    tags: ObjectTags | None
     emit: Callable[[Event], None]
 
     @property
@@ -116,11 +141,12 @@ class PartitionContext:
         """The topic-partition."""
         return self.assigned.assignment.topic_partition
 
-    def call(self, function: Callable[[], T]) -> StorageCall[T]:
-        """Run a call to the store in the pool, again and again while the store is down."""
+    def call(self, function: Callable[[], T], *, attempts: int | None = None) -> StorageCall[T]:
+        """Run a call to the store in the pool, again and again while the store is down, or so many times."""
         return self.calls.start(
             function,
             lambda error, attempt, pause_s: self.emit(StorageRetried(self.topic_partition, error, attempt, pause_s)),
+            attempts,
         )
 
     def commit_end(self, start: int, end: int, rows: int, *, trusted: bool) -> Procedure[None]:

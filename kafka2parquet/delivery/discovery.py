@@ -45,12 +45,13 @@ def discover(context: PartitionContext, position: int) -> Procedure[list[Publish
 
 
 def missing_siblings(context: PartitionContext, anchor: FlushFooter) -> Procedure[frozenset[int]]:
-    """File numbers of the anchor's siblings that are not published."""
-    calls = [context.call(functools.partial(context.storage.read_metadata, sibling.key)) for sibling in anchor.siblings or ()]
+    """Numbers of the flush's files that are not published whole; those of keys and headers count with the file beside them."""
+    siblings = anchor.siblings or ()
+    calls = [context.call(functools.partial(context.storage.read_metadata, sibling.key)) for sibling in siblings]
     missing = set()
-    for number, call in enumerate(calls, start=1):
+    for sibling, call in zip(siblings, calls, strict=True):
         if (yield from until(call)) is None:
-            missing.add(number)
+            missing.add(sibling.file)
     return frozenset(missing)
 
 
@@ -63,10 +64,11 @@ def find_key(context: PartitionContext, key_hash: str, hash_of: functools.partia
 def _list_keys(context: PartitionContext) -> list[tuple[int, str]]:
     topic, partition = attrs.astuple(context.topic_partition)
     listing = []
-    for key in context.storage.list(context.naming.prefix(topic)):
-        name = context.naming.parse(key)
-        if name is not None and (name.topic, name.partition) == (topic, partition):
-            listing.append((name.first_offset, key))
+    for prefix in (context.naming.prefix(topic), context.naming.quarantine_prefix(topic)):
+        for key in context.storage.list(prefix):
+            name = context.naming.parse(key)
+            if name is not None and (name.topic, name.partition) == (topic, partition):
+                listing.append((name.first_offset, key))
     return sorted(listing)
 
 

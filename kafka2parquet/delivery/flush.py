@@ -1,20 +1,24 @@
-"""A flush while it fills, and once it is cut: rows of [start, end) of one topic-partition, a file per encoded partition."""
+"""A flush while it fills, and once it is cut: records of [start, end) of one topic-partition, files per encoded partition."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kafka2parquet.parquet.footer import FlushFooter, Layout, Sibling
+from kafka2parquet.dead_letters.base import Sending
+from kafka2parquet.delivery.quarantine import rejects_table
+from kafka2parquet.delivery.schema_join import SchemaJoin
+from kafka2parquet.parquet.footer import FlushFooter, Layout, Role, Sibling
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.parquet.writer import OpenFile, ParquetWriter
-from kafka2parquet.records import PartitionedRows
+from kafka2parquet.records import MixedRows, PartitionedRows, Reject, Rows
 from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.schema.connect_schema import ConnectSchema
 
 #: Parquet bytes per Arrow byte that are expected before a topic-partition has written anything.
 FIRST_COMPRESSION_RATIO = 0.25
@@ -22,32 +26,48 @@ FIRST_COMPRESSION_RATIO = 0.25
 #: A layout that is longer as text is not written down: only recovery under another configuration would need it.
 MAX_LAYOUT_CHARACTERS = 1 << 20
 
+_Int64s = npt.NDArray[np.int64]
+
 
 @attrs.define(eq=False)
 class FlushFile:
-    """One file of a flush: the rows of one encoded partition."""
+    """One file of a flush, with the files of keys and headers beside it: the records of one encoded partition.
+
+    Attributes:
+        number: as the layout counts files.
+        encoded_partition: its folder; None for rejected records.
+        value_schema: the schema of its first row's record.
+        columns: of the rows so far, None before the first one.
+        contents: by role.
+    """
 
     number: int
-    encoded_partition: str
-    first_offset: int
-    last_offset: int
-    content: OpenFile
+    encoded_partition: str | None
+    value_schema: ConnectSchema | None = None
+    columns: pa.Schema | None = None
+    first_offset: int = -1
+    last_offset: int = -1
+    rows: int = 0
+    contents: dict[Role, OpenFile] = attrs.Factory(dict)
 
-    @property
-    def rows(self) -> int:
-        """Rows in the file."""
-        return self.content.rows
+    def count(self, offsets: _Int64s) -> None:
+        """Count records that were appended."""
+        if not self.rows:
+            self.first_offset = int(offsets[0])
+        self.last_offset = int(offsets[-1])
+        self.rows += len(offsets)
 
 
 class OpenFlush:
-    """The run of rows from `start` on that will become visible together. Owned by the driver thread."""
+    """The run of records from `start` on that will become visible together. Owned by the driver thread."""
 
-    def __init__(self, start: int, writer: ParquetWriter, now: datetime.datetime, ratio: float) -> None:
+    def __init__(self, start: int, writer: ParquetWriter, join: SchemaJoin, now: datetime.datetime, ratio: float) -> None:
         """Begin without rows.
 
         Args:
             start: position of the flush's beginning.
             writer: opens its files.
+            join: brings rows to the schema of their file.
             now: the wall clock.
             ratio: Parquet bytes per Arrow byte to expect.
         """
@@ -55,15 +75,25 @@ class OpenFlush:
         self.position = start
         """Position after all records that were taken or left out so far."""
         self.rows = 0
+        self.rejects = 0
+        """Rejected records that a file of their own is written of."""
         self.opened_at = now
+        self.sendings: list[Sending] = []
+        """Dead letters of records before `position`."""
         self._writer = writer
+        self._join = join
         self._ratio = ratio
-        self._files: dict[str, FlushFile] = {}
-        self._runs: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+        self._files: dict[str | None, FlushFile] = {}
+        self._runs: list[tuple[_Int64s, _Int64s]] = []
         self._last_row_at = now
         self._first_timestamp_ms: int | None = None
         self._last_timestamp_ms: int | None = None
         self._last_encoded_partition: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self._files
 
     @property
     def stats(self) -> FlushStats:
@@ -71,9 +101,9 @@ class OpenFlush:
         return FlushStats(
             rows=self.rows,
             size_bytes=sum(
-                int(file.content.encoded_bytes + file.content.buffered_bytes * self._ratio) for file in self._files.values()
+                int(content.encoded_bytes + content.buffered_bytes * self._ratio) for content in _contents(self._files.values())
             ),
-            encoded_partitions=frozenset(self._files),
+            encoded_partitions=frozenset(folder for folder in self._files if folder is not None),
             opened_at=self.opened_at,
             last_row_at=self._last_row_at,
             first_timestamp_ms=self._first_timestamp_ms,
@@ -84,44 +114,91 @@ class OpenFlush:
     @property
     def memory_bytes(self) -> int:
         """Memory held."""
-        return sum(file.content.memory_bytes for file in self._files.values())
+        return sum(content.memory_bytes for content in _contents(self._files.values()))
 
     def open_at(self, now: datetime.datetime) -> datetime.datetime:
-        """The wall clock of the flush's opening: `now`, if it has no rows yet."""
-        if not self.rows:
+        """The wall clock of the flush's opening: `now`, if it has nothing yet."""
+        if self.is_empty:
             self.opened_at = now
         return self.opened_at
 
-    def append(self, batch: PartitionedRows, now: datetime.datetime) -> None:
-        """Take rows, at least one."""
-        offsets = batch.rows.offsets.to_numpy()
+    def fitting_rows(self, batch: PartitionedRows) -> int | None:
+        """How many leading rows may join the open files by their schemas; None for all."""
+        return self._join.cut({folder: file for folder, file in self._files.items() if folder is not None}, batch)
+
+    def append(self, batch: PartitionedRows | None, rejects: Sequence[Reject], now: datetime.datetime) -> None:
+        """Take rows, and rejected records between them that are to be written too."""
+        taken: list[tuple[_Int64s, _Int64s]] = []
+        if batch is not None and len(batch):
+            taken.append((batch.rows.offsets.to_numpy(), self._append_rows(batch, now)))
+        if rejects:
+            offsets = np.array([reject.offset for reject in rejects], np.int64)
+            file = self._file(None)
+            self._content(file, "rejects").append(rejects_table(rejects))
+            file.count(offsets)
+            self.rejects += len(rejects)
+            taken.append((offsets, np.full(len(offsets), file.number, np.int64)))
+        if not taken:
+            return
+        offsets = np.concatenate([offsets for offsets, _ in taken])
+        numbers = np.concatenate([numbers for _, numbers in taken])
+        if len(taken) > 1:
+            order = np.argsort(offsets, kind="stable")
+            offsets, numbers = offsets[order], numbers[order]
+        changes = np.flatnonzero(np.diff(numbers, prepend=-1))
+        self._runs.append((offsets[changes], numbers[changes]))
+        self.position = max(self.position, int(offsets[-1]) + 1)
+
+    def _append_rows(self, batch: PartitionedRows, now: datetime.datetime) -> _Int64s:
+        """Append to the files; the number of each row's file."""
         codes = batch.codes.to_numpy()
-        numbers = np.empty(len(batch.encoded_partitions), dtype=np.int64)
-        for code, chosen in _group(codes):
-            name = batch.encoded_partitions[code]
-            file = self._files.get(name)
-            if file is None:
-                number = len(self._files)
-                file = self._files[name] = FlushFile(number, name, int(offsets[chosen][0]), -1, self._writer.open())
-            file.content.append(_take(batch.rows.table, chosen))
-            file.last_offset = int(offsets[chosen][-1])
+        numbers = np.empty(len(batch.encoded_partitions), np.int64)
+        for code, rows in _by_folder(batch.rows, codes):
+            file = self._file(batch.encoded_partitions[code])
             numbers[code] = file.number
-        changes = np.flatnonzero(np.diff(codes, prepend=-1))
-        self._runs.append((offsets[changes].astype(np.int64), numbers[codes[changes]]))
+            self._append_to(file, rows)
+            file.count(rows.offsets.to_numpy())
         if not self.rows:
             self._first_timestamp_ms = batch.timestamps_ms[0].as_py()
         self._last_timestamp_ms = batch.timestamps_ms[-1].as_py()
         self._last_encoded_partition = batch.encoded_partitions[codes[-1]]
         self._last_row_at = now
         self.rows += len(batch)
-        self.position = int(offsets[-1]) + 1
+        return np.asarray(numbers[codes], np.int64)
+
+    def _append_to(self, file: FlushFile, rows: Rows | MixedRows) -> None:
+        if file.columns is None:
+            file.value_schema = rows.groups[0].value_schema
+        valued = [group for group in rows.groups if not (group.tombstones and group.views)]
+        if valued:
+            table = self._join.table(file.value_schema, rows if len(valued) == len(rows.groups) else MixedRows.of(valued))
+            content = self._content(file, "values")
+            content.append(table)
+            if file.columns is None or not file.columns.equals(table.schema):
+                file.columns = content.schema()
+        elif file.columns is None:
+            file.columns = pa.schema([])
+        for role in rows.groups[0].views:
+            self._content(file, role).append(rows.view(role))
+
+    def _file(self, folder: str | None) -> FlushFile:
+        file = self._files.get(folder)
+        if file is None:
+            file = self._files[folder] = FlushFile(len(self._files), folder)
+        return file
+
+    def _content(self, file: FlushFile, role: Role) -> OpenFile:
+        content = file.contents.get(role)
+        if content is None:
+            content = file.contents[role] = self._writer.open()
+        return content
 
     def spill_largest(self) -> bool:
         """Move the largest buffer to disk; False when nothing is buffered."""
-        largest = max(self._files.values(), key=lambda file: file.content.buffered_bytes, default=None)
-        if largest is None or not largest.content.buffered_bytes:
+        largest = max(_contents(self._files.values()), key=lambda content: content.buffered_bytes, default=None)
+        if largest is None or not largest.buffered_bytes:
             return False
-        largest.content.spill()
+        largest.spill()
         return True
 
     def cut(self, end: int, reason: str) -> Flush:
@@ -130,44 +207,52 @@ class OpenFlush:
         if self._runs:
             starts = np.concatenate([starts for starts, _ in self._runs])
             layout = Layout.of(starts, np.concatenate([numbers for _, numbers in self._runs]))
-        return Flush(
+        flush = Flush(
             start=self.start,
             end=end,
-            rows=self.rows,
+            rows=self.rows + self.rejects,
             opened_at=self.opened_at,
             reason=reason,
             files=list(self._files.values()),
             layout=layout,
+            sendings=self.sendings,
         )
+        flush.reorder([file for file in flush.files if file.encoded_partition is not None])
+        return flush
 
     def discard(self) -> None:
         """Drop it with all its rows."""
-        for file in self._files.values():
-            file.content.discard()
+        for content in _contents(self._files.values()):
+            content.discard()
 
 
-def _group(codes: npt.NDArray[np.int32]) -> Iterator[tuple[int, slice | npt.NDArray[np.int64]]]:
-    """The rows of each code, codes in the order of their first rows. A slice where the rows are all neighbours."""
+def _contents(files: Iterable[FlushFile]) -> Iterator[OpenFile]:
+    for file in files:
+        yield from file.contents.values()
+
+
+def _by_folder(rows: Rows | MixedRows, codes: npt.NDArray[np.int32]) -> Iterator[tuple[int, Rows | MixedRows]]:
+    """The rows of each code, codes in the order of their first rows.
+
+    Some rows of many are copied, so that they don't keep the whole table in memory.
+    """
     if (codes == codes[0]).all():
-        yield int(codes[0]), slice(0, len(codes))
+        yield int(codes[0]), rows
         return
     distinct, first = np.unique(codes, return_index=True)
     for code in distinct[np.argsort(first)]:
-        yield int(code), np.flatnonzero(codes == code)
-
-
-def _take(table: pa.Table, chosen: slice | npt.NDArray[np.int64]) -> pa.Table:
-    """Rows of a table. Some rows are copied, so that they don't keep the whole table in memory."""
-    return table if isinstance(chosen, slice) else table.combine_chunks().take(pa.array(chosen))
+        yield int(code), rows.filter(pa.array(codes == code))
 
 
 @attrs.define(eq=False)
 class Flush:
-    """A flush that was cut: it covers [start, end) and gets no more rows.
+    """A flush that was cut: it covers [start, end) and gets no more records.
 
     Attributes:
-        files: in the order of their first rows; the first one is the anchor.
+        rows: in all files; keys and headers beside them count no record again.
+        files: those of values in the order of their first rows, then that of rejects; the first one holds the anchor.
         layout: file number of each row.
+        sendings: dead letters that have to be stored before anything tells that these records are done.
     """
 
     start: int
@@ -177,6 +262,7 @@ class Flush:
     reason: str
     files: list[FlushFile]
     layout: Layout
+    sendings: Sequence[Sending] = ()
 
     @property
     def opened_at_ms(self) -> int:
@@ -186,37 +272,51 @@ class Flush:
     @property
     def memory_bytes(self) -> int:
         """Memory held."""
-        return sum(file.content.memory_bytes for file in self.files)
+        return sum(content.memory_bytes for content in _contents(self.files))
+
+    @property
+    def parts(self) -> list[tuple[FlushFile, Role, OpenFile]]:
+        """Everything that becomes an object, the anchor first."""
+        return [(file, role, content) for file in self.files for role, content in file.contents.items()]
 
     def discard(self) -> None:
         """Drop it with all its rows."""
-        for file in self.files:
-            file.content.discard()
+        for content in _contents(self.files):
+            content.discard()
 
     def any_schema(self) -> pa.Schema:
         """The schema of some file that has rows, for one that has none; readers refuse files without a column."""
-        schemas = (file.content.schema() for file in self.files if file.rows)
-        return next(schemas, pa.schema([("_kafka_offset", pa.int64())]))
+        schemas = (content.schema() for content in _contents(self.files) if content.rows)
+        return next((schema for schema in schemas if len(schema)), pa.schema([("_kafka_offset", pa.int64())]))
 
-    def put_first(self, encoded_partition: str, writer: ParquetWriter) -> None:
+    def put_first(self, encoded_partition: str | None, role: Role, writer: ParquetWriter) -> None:
         """Make the file of an encoded partition the anchor; an empty one, where no row went there."""
         first = next((file for file in self.files if file.encoded_partition == encoded_partition), None)
         if first is None:
-            first = FlushFile(len(self.files), encoded_partition, -1, -1, writer.open())
-        self.files = [first, *(file for file in self.files if file is not first)]
+            first = FlushFile(len(self.files), encoded_partition)
+            self.files.append(first)
+        first.contents = {role: first.contents.get(role) or writer.open(), **first.contents}
+        self.reorder([first])
+
+    def reorder(self, first: Sequence[FlushFile]) -> None:
+        """Put some of the files in front of the others, and number all of them anew."""
+        self.files = [*first, *(file for file in self.files if file not in first)]
         numbers = {file.number: number for number, file in enumerate(self.files)}
         self.layout = self.layout.renumbered([numbers[number] for number in range(len(self.files))])
         for number, file in enumerate(self.files):
             file.number = number
 
-    def footers(self, keys: list[str], common: FlushFooter) -> list[FlushFooter]:
-        """The footer of each file.
+    def footers(self, keys: Sequence[str], common: FlushFooter) -> list[FlushFooter]:
+        """The footer of each part.
 
         Args:
-            keys: of the files, in their order.
+            keys: of the parts, in their order.
             common: what all files of the topic-partition share; the rest is filled in.
         """
-        siblings = tuple(Sibling(key, file.rows) for key, file in zip(keys[1:], self.files[1:], strict=True))
+        siblings = tuple(
+            Sibling(key, content.rows, file.number, role)
+            for key, (file, role, content) in zip(keys[1:], self.parts[1:], strict=True)
+        )
         layout = self.layout.encode() if siblings else None
         if layout is not None and len(layout) > MAX_LAYOUT_CHARACTERS:
             layout = None
@@ -226,15 +326,16 @@ class Flush:
                 start=self.start,
                 end=self.end,
                 flush_rows=self.rows,
-                file_rows=file.rows,
+                file_rows=content.rows,
                 first_offset=file.first_offset,
                 last_offset=file.last_offset,
                 opened_at_ms=self.opened_at_ms,
                 reason=self.reason,
+                role=role,
                 siblings=siblings if number == 0 else None,
                 layout=layout if number == 0 else None,
             )
-            for number, file in enumerate(self.files)
+            for number, (file, role, content) in enumerate(self.parts)
         ]
 
 

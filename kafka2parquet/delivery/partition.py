@@ -1,4 +1,4 @@
-"""One assigned topic-partition: rows are taken into the open flush while the one before it is delivered.
+"""One assigned topic-partition: records are taken into the open flush while the one before it is delivered.
 
 Two things go on side by side. *Filling*: batches are converted, partitioned and appended to the open flush until the rotation
 policy, the clock or the plan cuts it. *Running*: a procedure that finds where to begin, waits for cut flushes, and delivers
@@ -9,27 +9,34 @@ beginning. If the next flush is cut before the last one is delivered, the partit
 
 from __future__ import annotations
 
+import datetime
 from collections import deque
+from collections.abc import Sequence
 
 import attrs
 import numpy as np
-import pyarrow as pa
 
 from kafka2parquet.delivery.context import PartitionContext, Procedure
+from kafka2parquet.delivery.finishing import routed_rejects, routed_rows
 from kafka2parquet.delivery.flush import FIRST_COMPRESSION_RATIO, Flush, OpenFlush
 from kafka2parquet.delivery.publishing import deliver
 from kafka2parquet.delivery.recovery import Beginning, Finish, Free, Plan, Recovery
-from kafka2parquet.errors import DataLossError, Kafka2ParquetError, UsageError
-from kafka2parquet.events import DataLost, FlushCut, PartitionStarted, PartitionStopped
-from kafka2parquet.parquet.footer import Layout
-from kafka2parquet.records import ConsumedBatch, PartitionedRows, Rows
+from kafka2parquet.delivery.rejecting import HandledReject, RejectHandler
+from kafka2parquet.errors import DataLossError, Kafka2ParquetError, TransientError, UsageError
+from kafka2parquet.events import ConverterRetried, DataLost, FlushCut, PartitionStarted, PartitionStopped
+from kafka2parquet.records import ConsumedBatch, PartitionedRows
+
+#: Rejected records that come alone are written after so long, or when there are so many.
+_REJECTS_INTERVAL = datetime.timedelta(minutes=1)
+_MAX_REJECTS_ALONE = 10_000
 
 
 @attrs.define(eq=False)
 class _Waiting:
-    """What is left of a batch: rows that are not yet in a flush, and the position after the batch."""
+    """What is left of a batch: rows and rejects that are not yet in a flush, and the position after the batch."""
 
     rows: PartitionedRows | None
+    rejects: Sequence[HandledReject]
     next_offset: int
 
 
@@ -47,6 +54,9 @@ class PartitionEngine:
         self._inbox: deque[ConsumedBatch] = deque()
         self._next_offset = 0
         self._waiting: _Waiting | None = None
+        self._rejects = RejectHandler(context)
+        self._conversion_attempt = 0
+        self._convert_at = 0.0
         self._ratio = FIRST_COMPRESSION_RATIO
         self._idle_commit_at = context.clock.monotonic()
         self._steps = 0
@@ -73,7 +83,7 @@ class PartitionEngine:
         """The consumer can't read on.
 
         Raises:
-            Kafka2ParquetError: that error, unless it is data loss that the settings say to go over.
+            Kafka2ParquetError: that error, unless the settings say to go over it.
         """
         if not isinstance(error, DataLossError) or self.context.settings.on_data_loss == "fail":
             raise error
@@ -106,13 +116,13 @@ class PartitionEngine:
         if flush is None or self._cut or not isinstance(self._plan, Free):
             return
         moved = self._delivering is None and flush.position != self.context.commits.committed
-        if flush.rows or moved:
+        if not flush.is_empty or moved:
             self._end_flush(flush.position, reason)
 
     def stop(self) -> None:
         """The assignment is over: drop what isn't published."""
         self._running.close()
-        dropped = sum(flush.rows for flush in (self._open, self._delivering, *self._cut) if flush is not None)
+        dropped = self.open_rows
         self._drop_unpublished()
         if self._delivering is not None:
             self._delivering.discard()
@@ -124,7 +134,7 @@ class PartitionEngine:
     @property
     def is_settled(self) -> bool:
         """Whether everything taken so far is durable and committed."""
-        return not self._cut and self._delivering is None and (self._open is None or not self._open.rows)
+        return not self._cut and self._delivering is None and (self._open is None or self._open.is_empty)
 
     @property
     def is_delivering(self) -> bool:
@@ -133,8 +143,8 @@ class PartitionEngine:
 
     @property
     def is_full(self) -> bool:
-        """Whether batches wait because a flush is cut and the one before it isn't delivered yet."""
-        return bool(self._cut) and bool(self._inbox)
+        """Whether batches wait: a flush is cut and the one before it isn't delivered yet, or they can't be converted now."""
+        return bool(self._inbox) and (bool(self._cut) or self._conversion_attempt > 0)
 
     @property
     def position(self) -> int | None:
@@ -143,14 +153,15 @@ class PartitionEngine:
 
     @property
     def open_rows(self) -> int:
-        """Rows taken that are not yet durable."""
-        return sum(flush.rows for flush in (self._open, self._delivering, *self._cut) if flush is not None)
+        """Rows taken, rejected records that are written included, that are not yet durable."""
+        open_rows = self._open.rows + self._open.rejects if self._open is not None else 0
+        return open_rows + sum(flush.rows for flush in (self._delivering, *self._cut) if flush is not None)
 
     @property
     def used_bytes(self) -> int:
         """Memory held."""
         flushes = [flush for flush in (self._open, self._delivering, *self._cut) if flush is not None]
-        waiting = self._waiting.rows.rows.table.nbytes if self._waiting is not None and self._waiting.rows is not None else 0
+        waiting = self._waiting.rows.rows.nbytes if self._waiting is not None and self._waiting.rows is not None else 0
         return sum(flush.memory_bytes for flush in flushes) + sum(batch.size_bytes for batch in self._inbox) + waiting
 
     def spill_largest(self) -> bool:
@@ -159,9 +170,9 @@ class PartitionEngine:
 
     def due_in_s(self) -> float | None:
         """Seconds until the clock ends the open flush, None for never."""
-        if self._open is None or not self._open.rows or not isinstance(self._plan, Free):
+        if self._open is None or self._open.is_empty or not isinstance(self._plan, Free):
             return None
-        due_at = self.context.rotation.due_at(self._open.stats)
+        due_at = self._due_at(self._open)
         return None if due_at is None else max(0.0, (due_at - self.context.clock.now()).total_seconds())
 
     # ---- running
@@ -218,7 +229,9 @@ class PartitionEngine:
     def _commit_idle_position(self) -> None:
         """A position that moved without rows (rejects, tombstones, transaction markers) is committed now and then."""
         flush = self._open
-        if flush is None or flush.rows or not isinstance(self._plan, Free) or flush.position == self.context.commits.committed:
+        if flush is None or not flush.is_empty or not isinstance(self._plan, Free):
+            return
+        if flush.position == self.context.commits.committed:
             return
         now = self.context.clock.monotonic()
         if now >= self._idle_commit_at:
@@ -226,77 +239,121 @@ class PartitionEngine:
             self._end_flush(flush.position, "idle")
 
     def _learn_ratio(self, flush: Flush) -> None:
-        arrow_bytes = sum(file.content.spilled_bytes for file in flush.files)
+        contents = [content for _, _, content in flush.parts]
+        arrow_bytes = sum(content.spilled_bytes for content in contents)
         if arrow_bytes:
-            self._ratio = sum(file.content.encoded_bytes for file in flush.files) / arrow_bytes
+            self._ratio = sum(content.encoded_bytes for content in contents) / arrow_bytes
 
     # ---- filling
 
     def _new_flush(self, position: int) -> OpenFlush:
-        return OpenFlush(position, self.context.writer, self.context.clock.now(), self._ratio)
+        return OpenFlush(position, self.context.writer, self.context.join, self.context.clock.now(), self._ratio)
 
     def _fill(self) -> None:
         while self._open is not None and not self._cut:
             if self._waiting is None:
-                if not self._inbox:
+                if not self._inbox or self.context.clock.monotonic() < self._convert_at:
                     return
-                batch = self._inbox.popleft()
-                self._waiting = _Waiting(self._convert(batch, self._open), batch.next_offset)
+                try:
+                    self._waiting = self._convert(self._inbox[0], self._open)
+                except TransientError as error:
+                    self._convert_later(error)
+                    return
+                self._conversion_attempt = 0
+                self._inbox.popleft()
             self._take(self._open, self._waiting)
             self._steps += 1
 
-    def _convert(self, batch: ConsumedBatch, flush: OpenFlush) -> PartitionedRows | None:
-        rows = self.context.chain.convert(batch) if len(batch) else None
-        return None if rows is None else self._partition(rows, flush)
+    def _convert_later(self, error: TransientError) -> None:
+        """A schema registry or the store doesn't answer: the batch waits, nothing is rejected for that."""
+        self._conversion_attempt += 1
+        pause_s = self.context.calls.retry.pause_s(self._conversion_attempt, error)
+        self._convert_at = self.context.clock.monotonic() + pause_s
+        self.context.emit(ConverterRetried(self.context.topic_partition, error, self._conversion_attempt, pause_s))
 
-    def _partition(self, rows: Rows, flush: OpenFlush) -> PartitionedRows | None:
+    def _convert(self, batch: ConsumedBatch, flush: OpenFlush) -> _Waiting:
+        if not len(batch):
+            return _Waiting(None, (), batch.next_offset)
+        chained = self.context.chain.convert(batch)
         if isinstance(self._plan, Finish):
-            return _route(rows, self._plan)
-        return self.context.chain.partition(rows, flush.open_at(self.context.clock.now()))
+            self._rejects.handle(chained.rejects)
+            rows = None if chained.rows is None else routed_rows(chained.rows, self._plan)
+            return _Waiting(rows, routed_rejects(batch, chained, self._plan), batch.next_offset)
+        handled = self._rejects.handle(chained.rejects, records=len(batch))
+        if chained.rows is None:
+            return _Waiting(None, handled, batch.next_offset)
+        partitioned = self.context.chain.partition(chained.rows, flush.open_at(self.context.clock.now()))
+        handled = sorted([*handled, *self._rejects.handle(partitioned.rejects)], key=lambda found: found.offset)
+        return _Waiting(partitioned.rows if len(partitioned.rows) else None, handled, batch.next_offset)
 
     def _take(self, flush: OpenFlush, waiting: _Waiting) -> None:
         """Append what belongs to the flush; end it where the policy or the plan says."""
-        end = self._planned_end
-        rows = waiting.rows
+        end, rows = self._planned_end, waiting.rows
         if rows is not None and end is not None and waiting.next_offset > end:
             inside = int(np.searchsorted(rows.rows.offsets.to_numpy(), end))
             rows = rows.slice(0, inside) if inside else None
-        if rows is not None and len(rows):
-            now = self.context.clock.now()
-            cut = None
-            if isinstance(self._plan, Free):
-                if flush.rows and self._is_due(flush):
-                    self._end_flush(flush.position, self.context.rotation.reason)
-                    return
-                cut = self.context.rotation.cut(flush.stats, rows)
-            if cut is None or cut > 0:
-                flush.open_at(now)
-                flush.append(rows if cut is None else rows.slice(0, cut), now)
-            if cut is not None:
-                self._leave(waiting, cut)
-                self._end_flush(flush.position, self.context.rotation.reason)
-                return
+        now = self.context.clock.now()
+        if rows is None or not isinstance(self._plan, Free):
+            self._take_all(flush, waiting, rows, end)
+            return
+        if flush.rows and self._is_due(flush):
+            self._end_flush(flush.position, self.context.rotation.reason)
+            return
+        cut, reason = self._cut_of(flush, rows)
+        if cut is None:
+            self._take_all(flush, waiting, rows, end)
+            return
+        position = rows.rows.offsets[cut - 1].as_py() + 1 if cut else flush.position
+        flush.open_at(now)
+        self._append(flush, rows.slice(0, cut) if cut else None, waiting.rejects, position)
+        flush.position = position
+        remaining = waiting.rows.slice(cut) if waiting.rows is not None and cut < len(waiting.rows) else None
+        later = [reject for reject in waiting.rejects if reject.offset >= position]
+        self._waiting = _Waiting(remaining, later, waiting.next_offset)
+        self._end_flush(position, reason)
+
+    def _take_all(self, flush: OpenFlush, waiting: _Waiting, rows: PartitionedRows | None, end: int | None) -> None:
+        """Append everything before the planned end."""
+        position = max(flush.position, waiting.next_offset if end is None else min(waiting.next_offset, end))
+        flush.open_at(self.context.clock.now())
+        self._append(flush, rows, waiting.rejects, position)
         self._waiting = None
+        flush.position = position
         if end is not None and waiting.next_offset >= end:
             flush.position = end
             self._end_flush(end, "boundary")
-        else:
-            flush.position = max(flush.position, waiting.next_offset)
 
-    def _leave(self, waiting: _Waiting, taken: int) -> None:
-        """Keep the rows after the first `taken` ones for the next flush."""
-        rows = waiting.rows.slice(taken) if waiting.rows is not None and taken < len(waiting.rows) else None
-        self._waiting = _Waiting(rows, waiting.next_offset)
+    def _append(self, flush: OpenFlush, rows: PartitionedRows | None, rejects: Sequence[HandledReject], position: int) -> None:
+        """Append rows, and what was rejected before `position`."""
+        taken = [reject for reject in rejects if reject.offset < position]
+        flush.sendings += [found.sending for found in taken if found.sending is not None]
+        flush.append(rows, [found.reject for found in taken if found.is_written], self.context.clock.now())
+
+    def _cut_of(self, flush: OpenFlush, rows: PartitionedRows) -> tuple[int | None, str]:
+        """How many leading rows still belong to the flush, by the policy and by their schemas; and why."""
+        cut = self.context.rotation.cut(flush.stats, rows)
+        fitting = flush.fitting_rows(rows)
+        if fitting is not None and (cut is None or fitting < cut):
+            return fitting, "schema"
+        return cut, self.context.rotation.reason
 
     def _is_due(self, flush: OpenFlush) -> bool:
-        due_at = self.context.rotation.due_at(flush.stats)
+        due_at = self._due_at(flush)
         return due_at is not None and due_at <= self.context.clock.now()
+
+    def _due_at(self, flush: OpenFlush) -> datetime.datetime | None:
+        """When the clock ends a flush that isn't empty."""
+        if not flush.rows:
+            return flush.opened_at + _REJECTS_INTERVAL
+        return self.context.rotation.due_at(flush.stats)
 
     def _rotate_by_clock(self) -> None:
         flush = self._open
-        if flush is None or not flush.rows or self._cut or not isinstance(self._plan, Free):
+        if flush is None or flush.is_empty or self._cut or not isinstance(self._plan, Free):
             return
-        if self._is_due(flush):
+        if not flush.rows and (flush.rejects >= _MAX_REJECTS_ALONE or self._is_due(flush)):
+            self._end_flush(flush.position, "rejects")
+        elif flush.rows and self._is_due(flush):
             self._end_flush(flush.position, self.context.rotation.reason)
 
     def _end_flush(self, end: int, reason: str) -> None:
@@ -319,20 +376,4 @@ class PartitionEngine:
         """Where folders depend on the clock at which a flush is opened, waiting rows get those of the new flush."""
         waiting = self._waiting
         if waiting is not None and waiting.rows is not None and self.context.chain.partitions_by_clock:
-            waiting.rows = self._partition(waiting.rows.rows, flush)
-
-
-def _route(rows: Rows, plan: Finish) -> PartitionedRows | None:
-    """The rows of the missing files, each with its file's key in the place of the encoded partition."""
-    footer = plan.flush.footer
-    numbers = Layout.decode(footer.layout or "").files(rows.offsets.to_numpy())
-    wanted = np.isin(numbers, list(plan.missing)) & (rows.offsets.to_numpy() >= footer.start)
-    if not wanted.any():
-        return None
-    keys = (plan.flush.key, *(sibling.key for sibling in footer.siblings or ()))
-    return PartitionedRows(
-        rows=rows.filter(pa.array(wanted)),
-        encoded_partitions=keys,
-        codes=pa.array(numbers[wanted].astype(np.int32)),
-        timestamps_ms=rows.timestamps_ms.filter(pa.array(wanted)),
-    )
+            waiting.rows = self.context.chain.partition(waiting.rows.rows, flush.open_at(self.context.clock.now())).rows

@@ -13,18 +13,22 @@ owner makes the same flush again, or an anchor that tells exactly what is missin
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
 from kafka2parquet.delivery.calls import StorageCall
 from kafka2parquet.delivery.context import PartitionContext, Procedure, Waitable, until
 from kafka2parquet.delivery.discovery import PublishedFlush
-from kafka2parquet.delivery.flush import Flush, StagedFlushFile
+from kafka2parquet.delivery.finishing import rejects_file
+from kafka2parquet.delivery.flush import Flush, FlushFile, StagedFlushFile
 from kafka2parquet.delivery.metadata import Intent
 from kafka2parquet.delivery.recovery import Beginning, Finish, Plan, Recovery, Redo
-from kafka2parquet.errors import StorageUnavailableError
-from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, StorageRetried
-from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.errors import Kafka2ParquetError, StorageUnavailableError, UnknownMetadataError
+from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, StorageRetried, TaggingFailed
+from kafka2parquet.object_names import ObjectName
+from kafka2parquet.parquet.footer import FlushFooter, Role
+from kafka2parquet.parquet.writer import OpenFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 
 
@@ -36,6 +40,8 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
     """
     if isinstance(plan, Finish):
         return (yield from _deliver_missing(context, flush, plan, recovery))
+    for sending in flush.sendings:  # before anything tells that these records are done
+        yield from until(sending)
     if not flush.files and not (isinstance(plan, Redo) and plan.anchor is not None):
         yield from context.commit_end(flush.start, flush.end, 0, trusted=recovery.trusts(flush.end))
         return None
@@ -62,44 +68,77 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
             for other in calls:
                 other.abandon()
             return (yield from _adopt(context, flush, found, recovery))
+    yield from _tag(context, files)
     yield from context.commit_end(flush.start, flush.end, flush.rows, trusted=recovery.trusts(flush.end))
     return None
 
 
 def _deliver_missing(context: PartitionContext, flush: Flush, plan: Finish, recovery: Recovery) -> Procedure[Beginning]:
     """Publish the missing siblings of a published anchor; whatever stands at their keys by then is as good."""
-    siblings = plan.flush.footer.siblings or ()
+    footer = plan.flush.footer
+    listed: dict[tuple[int | None, Role], str] = {(each.file, each.role): each.key for each in footer.siblings or ()}
+    numbers = {id(file): _listed_number(file, footer) for file in flush.files}
+    made = [(listed.get((numbers[id(file)], role)), file, role, content) for file, role, content in flush.parts]
+    _check_roles(context, plan, {numbers[id(file)]: file.contents.keys() for file in flush.files})
     files = yield from _complete(
         context,
         flush,
-        [file.encoded_partition for file in flush.files],  # the keys: rows were routed by the anchor's layout
         [
-            attrs.evolve(
-                plan.flush.footer,
-                file_rows=file.rows,
-                first_offset=file.first_offset,
-                last_offset=file.last_offset,
-                siblings=None,
-                layout=None,
+            (
+                key,
+                attrs.evolve(
+                    footer,
+                    role=role,
+                    file_rows=content.rows,
+                    first_offset=file.first_offset,
+                    last_offset=file.last_offset,
+                    siblings=None,
+                    layout=None,
+                ),
+                content,
             )
-            for file in flush.files
+            for key, file, role, content in made
+            if key is not None
         ],
     )
     calls = [_publish(context, file) for file in files]
     for file, call in zip(files, calls, strict=True):
         yield from _published(context, file, call)
+    yield from _tag(context, files)
     end = plan.end
-    yield from context.commit_end(flush.start, end, sum(s.rows for s in siblings), trusted=recovery.trusts(end))
+    yield from context.commit_end(flush.start, end, footer.flush_rows, trusted=recovery.trusts(end))
     return (yield from recovery.go_on(end))
+
+
+def _listed_number(file: FlushFile, footer: FlushFooter) -> int | None:
+    """The number that the anchor's layout has for a file that is made again."""
+    return rejects_file(footer) if file.encoded_partition is None else int(file.encoded_partition)
+
+
+def _check_roles(context: PartitionContext, plan: Finish, made: Mapping[int | None, Collection[Role]]) -> None:
+    """Keys and headers can only be written again where today's configuration writes them too.
+
+    Raises:
+        UnknownMetadataError: it doesn't.
+    """
+    for sibling in plan.flush.footer.siblings or ():
+        if sibling.file in plan.missing and sibling.file in made and sibling.role not in made[sibling.file]:
+            raise UnknownMetadataError(
+                f"{context.topic_partition}: {context.storage.url}/{sibling.key}, a file of {sibling.role} of the flush of"
+                f" {plan.flush.key}, is not published, and this configuration writes no such files. Run once with the old"
+                " configuration to finish it.",
+                topic=context.topic_partition.topic,
+                partition=context.topic_partition.partition,
+            )
 
 
 def _stage(context: PartitionContext, flush: Flush, forced_anchor: str | None) -> Procedure[list[StagedFlushFile]]:
     """Name the files and complete them. Under a recorded anchor, the first file gets that name whatever rows it holds."""
     topic, partition = attrs.astuple(context.topic_partition)
     if forced_anchor is not None:
-        name = context.naming.parse(forced_anchor)
-        flush.put_first(name.encoded_partition if name is not None else "", context.writer)
-    keys = [context.naming.key(topic, partition, file.encoded_partition, file.first_offset) for file in flush.files]
+        folder, role = _place_of(context.naming.parse(forced_anchor))
+        flush.put_first(folder, role, context.writer)
+    keys = [_key(context, file, role) for file, role, _ in flush.parts]
     if forced_anchor is not None:
         keys[0] = forced_anchor
     common = FlushFooter(
@@ -117,11 +156,29 @@ def _stage(context: PartitionContext, flush: Flush, forced_anchor: str | None) -
         opened_at_ms=0,
         reason="",
     )
-    return (yield from _complete(context, flush, keys, flush.footers(keys, common)))
+    contents = [content for _, _, content in flush.parts]
+    return (yield from _complete(context, flush, list(zip(keys, flush.footers(keys, common), contents, strict=True))))
+
+
+def _place_of(name: ObjectName | None) -> tuple[str | None, Role]:
+    """The encoded partition and the role of a file with that name; None for one of another naming."""
+    if name is None:
+        return "", "values"
+    if name.encoded_partition is None:
+        return None, "rejects"
+    return name.encoded_partition, name.view if name.view is not None else "values"
+
+
+def _key(context: PartitionContext, file: FlushFile, role: Role) -> str:
+    topic, partition = attrs.astuple(context.topic_partition)
+    if file.encoded_partition is None:
+        return context.naming.quarantine_key(topic, partition, file.first_offset)
+    view = role if role == "keys" or role == "headers" else None
+    return context.naming.key(topic, partition, file.encoded_partition, file.first_offset, view=view)
 
 
 def _complete(
-    context: PartitionContext, flush: Flush, keys: list[str], footers: list[FlushFooter]
+    context: PartitionContext, flush: Flush, parts: Sequence[tuple[str, FlushFooter, OpenFile]]
 ) -> Procedure[list[StagedFlushFile]]:
     """Complete the files locally; while the staging folder is full, wait and try again."""
     attempt = 1
@@ -129,8 +186,7 @@ def _complete(
         try:
             schema = flush.any_schema()
             return [
-                StagedFlushFile(key, footer, file.content.finish(footer.to_metadata(), schema))
-                for key, footer, file in zip(keys, footers, flush.files, strict=True)
+                StagedFlushFile(key, footer, content.finish(footer.to_metadata(), schema)) for key, footer, content in parts
             ]
         except StorageUnavailableError as error:
             pause_s = context.calls.retry.pause_s(attempt, error)
@@ -139,6 +195,28 @@ def _complete(
             while context.clock.monotonic() < resume_at:
                 yield
             attempt += 1
+
+
+def _tag(context: PartitionContext, files: Sequence[StagedFlushFile]) -> Procedure[None]:
+    """Tag published objects.
+
+    Raises:
+        Kafka2ParquetError: one can't be tagged, and the settings say to fail.
+    """
+    tags = context.tags
+    if tags is None:
+        return
+    calls = [
+        context.call(functools.partial(context.storage.tag, file.key, tags.of(file.footer)), attempts=tags.attempts)
+        for file in files
+    ]
+    for file, call in zip(files, calls, strict=True):
+        try:
+            yield from until(call)
+        except Kafka2ParquetError as error:
+            if tags.on_error == "fail":
+                raise type(error)(f"Unable to tag S3 object {file.key}: {error}") from error
+            context.emit(TaggingFailed(context.topic_partition, file.key, error))
 
 
 def _publish(context: PartitionContext, file: StagedFlushFile) -> StorageCall[Published | AlreadyExists]:

@@ -56,7 +56,7 @@ class Finish:
 
     Attributes:
         flush: the anchor.
-        missing: numbers of the files to write, as the layout counts them.
+        missing: numbers of the files to write, as the layout counts them, with the keys and headers beside them.
     """
 
     flush: PublishedFlush

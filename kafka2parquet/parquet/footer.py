@@ -10,7 +10,7 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import numpy as np
@@ -21,12 +21,25 @@ METADATA_KEY = "kafka2parquet"
 VERSION = 1
 
 
+#: What the rows of a file are: values of records, their keys or headers beside, or rejected records.
+Role = Literal["values", "keys", "headers", "rejects"]
+
+
 @attrs.frozen
 class Sibling:
-    """Another file of the same flush, as the anchor lists it."""
+    """Another file of the same flush, as the anchor lists it.
+
+    Attributes:
+        key: where it stands.
+        rows: rows in it.
+        file: number of the file in the layout; a file of keys or headers has that of the file beside it.
+        role: what its rows are.
+    """
 
     key: str
     rows: int
+    file: int
+    role: Role = "values"
 
 
 @attrs.frozen
@@ -40,13 +53,14 @@ class FlushFooter:
         partition: partition of the topic.
         start: position at which the flush starts.
         end: position at which the flush ends; it covers [start, end).
-        flush_rows: rows in all files of the flush.
+        flush_rows: rows in all files of the flush; those of keys and headers count no record again.
         file_rows: rows in this file.
         first_offset: offset of this file's first row, -1 when it has none.
         last_offset: offset of this file's last row, -1 when it has none.
         fingerprint: of the configuration that wrote it.
         opened_at_ms: wall clock when the flush was opened, milliseconds since the epoch.
         reason: what ended the flush.
+        role: what the file's rows are.
         siblings: the flush's other files, in the order of their first rows, where this file is the anchor; else None.
         layout: which rows went into which file, where this file is the anchor and has siblings; else None.
     """
@@ -64,6 +78,7 @@ class FlushFooter:
     fingerprint: str
     opened_at_ms: int
     reason: str
+    role: Role = "values"
     siblings: tuple[Sibling, ...] | None = None
     layout: str | None = attrs.field(default=None, repr=False)
 
@@ -71,6 +86,14 @@ class FlushFooter:
     def is_anchor(self) -> bool:
         """Whether this file holds the flush's first row and lists the others."""
         return self.siblings is not None
+
+    @property
+    def listed_rows(self) -> int:
+        """Rows of this file, where it is the anchor, and of those that it lists; no record counts twice."""
+        rows = {0: self.file_rows}
+        for sibling in self.siblings or ():
+            rows.setdefault(sibling.file, sibling.rows)
+        return sum(rows.values())
 
     def to_metadata(self) -> dict[str, str]:
         """As the key-value metadata of a Parquet footer."""

@@ -81,14 +81,23 @@ class EncodedPartitionRotation(RotationPolicy):
 
     reason = "partition"
 
+    def __init__(self, *, passing: str | None = None) -> None:
+        """Make the policy; rows whose folder has `passing` in its name end nothing, nor do those that follow them."""
+        self._passing = passing
+
     def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
         """The first row of another folder."""
-        codes = batch.codes.to_numpy()
-        last = stats.last_encoded_partition
-        if last is not None and batch.encoded_partitions[codes[0]] != last:
-            return 0
-        change = np.flatnonzero(codes != codes[0])
-        return int(change[0]) if len(change) else None
+        folders = [*batch.encoded_partitions, stats.last_encoded_partition or ""]
+        before = [] if stats.last_encoded_partition is None else [len(folders) - 1]
+        codes = np.concatenate([np.array(before, np.int64), batch.codes.to_numpy()])
+        names = {folder: number for number, folder in enumerate(folders)}
+        codes = np.array([names[folder] for folder in folders], np.int64)[codes]
+        changes = codes[1:] != codes[:-1]
+        if self._passing is not None:
+            passing = np.array([self._passing in folder for folder in folders])[codes]
+            changes &= ~(passing[1:] | passing[:-1])
+        found = np.flatnonzero(changes)
+        return int(found[0]) + 1 - len(before) if len(found) else None
 
 
 class MaxOpenFilesRotation(RotationPolicy):

@@ -44,7 +44,7 @@ def kinds(found: Coverage) -> list[Kind]:
 
 def test_flushes_that_follow_each_other_are_exact() -> None:
     """From the first file to the committed offset."""
-    siblings = (Sibling("b2", 4),)
+    siblings = (Sibling("b2", 4, 1),)
     found = judge({"a": footer(0, 10), "b": footer(10, 20, siblings=siblings), "b2": footer(10, 20, siblings=None, rows=4)}, 20)
 
     assert [] == kinds(found)
@@ -68,7 +68,7 @@ def test_an_overlap_is_found() -> None:
 
 def test_a_missing_sibling_is_found() -> None:
     """Unless its flush is just being delivered."""
-    footers = {"a": footer(0, 10, siblings=(Sibling("a2", 3),))}
+    footers = {"a": footer(0, 10, siblings=(Sibling("a2", 3, 1),))}
 
     assert [Kind.MISSING_FILE] == kinds(judge(footers, 10))
     assert [] == kinds(judge(footers, 0))
@@ -77,7 +77,7 @@ def test_a_missing_sibling_is_found() -> None:
 def test_wrong_counts_are_found() -> None:
     """Of a sibling, and of a flush."""
     sibling = footer(0, 10, siblings=None, rows=2)
-    assert [Kind.WRONG_ROWS] == kinds(judge({"a": footer(0, 10, siblings=(Sibling("a2", 3),)), "a2": sibling}, 10))
+    assert [Kind.WRONG_ROWS] == kinds(judge({"a": footer(0, 10, siblings=(Sibling("a2", 3, 1),)), "a2": sibling}, 10))
     assert [Kind.WRONG_ROWS] == kinds(judge({"a": footer(0, 10, rows=9)}, 10))
 
 

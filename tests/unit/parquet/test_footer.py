@@ -23,7 +23,7 @@ FOOTER = FlushFooter(
     fingerprint="0a1b2c3d",
     opened_at_ms=1_790_000_000_000,
     reason="rows",
-    siblings=(Sibling("a/b.parquet", 40),),
+    siblings=(Sibling("a/b.parquet", 40, 1),),
     layout="x",
 )
 

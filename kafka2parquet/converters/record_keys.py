@@ -1,0 +1,61 @@
+"""The keys of records as one column, by a converter of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.records import ConsumedBatch, MixedRows, Reject, Rows, Stage
+
+
+def records_of(rows: Rows) -> ConsumedBatch:
+    """The records that the rows were made of."""
+    if len(rows) == len(rows.batch):
+        return rows.batch
+    return rows.batch.filter(pc.is_in(rows.batch.offsets, rows.offsets))
+
+
+def key_column(records: ConsumedBatch, converter: RecordConverter | None) -> tuple[pa.Array, Sequence[Reject]]:
+    """The key of each record, null where it has none, or could not be converted: then it is among the rejects.
+
+    Args:
+        records: one or more.
+        converter: of keys; bytes as they are without one. Keys with several members become structs.
+    """
+    if converter is None:
+        return records.keys.cast(pa.binary()), ()
+    keyed = records.filter(pc.is_valid(records.keys)) if records.keys.null_count else records
+    if not len(keyed):
+        return pa.nulls(len(records), pa.string()), ()
+    converted = converter.convert(attrs.evolve(keyed, values=keyed.keys))
+    rejects = [records.reject_offset(r.offset, Stage.KEY, f"key: {r.reason}", r.exception) for r in converted.rejects]
+    if not converted.groups:
+        return pa.nulls(len(records), pa.string()), rejects
+    rows = MixedRows.of(converted.groups)
+    column = _as_column(rows)
+    if len(rows) == len(records):
+        return column, rejects
+    return column.take(pc.index_in(records.offsets, rows.offsets)), rejects
+
+
+def _as_column(rows: Rows | MixedRows) -> pa.Array:
+    """The column of keys that are single values; a struct of the columns of others."""
+    table = rows.table.combine_chunks()
+    is_struct = any(group.value_schema is not None and group.value_schema.type == "struct" for group in rows.groups)
+    if table.column_names == ["value"] and not is_struct:
+        column = table.column(0)
+        return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+    if not table.num_columns:
+        return pa.array([{}] * len(rows), pa.struct([]))
+    return pa.concat_arrays(table.to_struct_array().chunks)
+
+
+def kept(rows: Rows, rejects: Sequence[Reject]) -> pa.Array:
+    """For each row whether it is not rejected."""
+    rejected = np.array([reject.offset for reject in rejects], np.int64)
+    return pa.array(~np.isin(rows.offsets.to_numpy(), rejected))

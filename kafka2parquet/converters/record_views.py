@@ -1,0 +1,116 @@
+"""RecordViews: keys and headers in files of their own, as Kafka Connect's storage sinks write them."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.record_keys import kept, key_column, records_of
+from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, Stage, View, decode_headers
+
+_DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
+_HEADER = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
+_HEADERS = pa.list_(pa.field("element", _HEADER, nullable=False))
+
+
+@attrs.frozen(eq=False)
+class RecordViews:
+    """Writes a file of keys, a file of headers, or both beside each file of values (`store.kafka.keys`, `.headers`).
+
+    Their rows are those of the file beside them, in the same order. A record without key (or without headers) is then a
+    reject. Records without value, if they are to be written, have only these files, in a folder of their own.
+
+    Attributes:
+        keys: whether keys are written.
+        headers: whether headers are written, their values as text.
+        key_converter: makes the column of keys; bytes as they are without one.
+        tombstone_partition: encoded partition of records without value.
+    """
+
+    keys: bool = False
+    headers: bool = False
+    key_converter: RecordConverter | None = None
+    tombstone_partition: str = "tombstone"
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the settings."""
+        of_keys = self.key_converter.fingerprint if self.key_converter is not None else "bytes"
+        return f"views-{self.keys}-{self.headers}-{of_keys}-{self.tombstone_partition}"
+
+    def add(self, rows: Rows) -> Converted:
+        """The rows with their keys and headers as views; rows without them are rejects. On the task's thread."""
+        records = records_of(rows)
+        rejects: list[Reject] = []
+        if self.keys and records.keys.null_count:
+            rejects += _missing(records, pc.is_null(records.keys), "Key")
+        if self.headers:
+            missing = pc.and_(_without_headers(records.headers), _not_among(records, rejects))
+            if pc.any(missing).as_py():
+                rejects += _missing(records, missing, "Headers")
+        if rejects:
+            rows = rows.filter(kept(rows, rejects))
+        views: dict[View, pa.Table] = {}
+        if self.keys and len(rows):
+            keys, not_converted = key_column(records_of(rows), self.key_converter)
+            if not_converted:
+                mask = kept(rows, not_converted)
+                rows, keys = rows.filter(mask), keys.filter(mask)
+                rejects += not_converted
+            views["keys"] = pa.table({"key": keys})
+        if self.headers and len(rows):
+            views["headers"] = pa.table({"headers": _header_lists(records_of(rows).headers)})
+        return Converted(attrs.evolve(rows, views=views), sorted(rejects, key=lambda reject: reject.offset))
+
+
+def _missing(records: ConsumedBatch, mask: pa.Array, what: str) -> list[Reject]:
+    topic, partition = attrs.astuple(records.topic_partition)
+    return [
+        records.reject(
+            row,
+            Stage.WRITE,
+            f"{what} cannot be null for SinkRecord: SinkRecord{{kafkaOffset={records.offsets[row].as_py()}, topic='{topic}',"
+            f" kafkaPartition={partition}}} ",
+            _DATA_EXCEPTION,
+        )
+        for row in np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist()
+    ]
+
+
+def _not_among(records: ConsumedBatch, rejects: list[Reject]) -> pa.Array:
+    return pc.invert(pc.is_in(records.offsets, pa.array([reject.offset for reject in rejects], pa.int64())))
+
+
+def _without_headers(sections: pa.Array) -> pa.Array:
+    """Where a section is null, or says that it holds none."""
+    return pc.fill_null(pc.equal(sections.cast(pa.binary()), b"\x00"), True)
+
+
+def _header_lists(sections: pa.Array) -> pa.Array:
+    """The headers of each record; equal sections, which are the rule, are decoded once."""
+    encoded = sections.cast(pa.binary()).dictionary_encode()
+    lists = [
+        [{"key": key, "value": header_text(value)} for key, value in decode_headers(section)]
+        for section in encoded.dictionary.to_pylist()
+    ]
+    return pa.array(lists, _HEADERS).take(encoded.indices)
+
+
+def header_text(value: object) -> str | None:
+    """The text that a header's value is written as: numbers, booleans and text as they are read, bytes as UTF-8.
+
+    Bytes that are no text are written as their hexadecimal digits.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
+    return str(value)

@@ -1,0 +1,63 @@
+"""Which records go into the missing files of a published flush: the anchor's layout decides, not today's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from kafka2parquet.delivery.chain import Chained
+from kafka2parquet.delivery.recovery import Finish
+from kafka2parquet.delivery.rejecting import HandledReject
+from kafka2parquet.parquet.footer import FlushFooter, Layout
+from kafka2parquet.records import ConsumedBatch, MixedRows, PartitionedRows, Rows, Stage
+
+
+def routed_rows(rows: Rows | MixedRows, plan: Finish) -> PartitionedRows | None:
+    """The rows of the missing files, each with its file's number in the place of the encoded partition."""
+    offsets = rows.offsets.to_numpy()
+    numbers = _file_numbers(plan.flush.footer, offsets)
+    files = sorted(plan.missing - {rejects_file(plan.flush.footer)})
+    wanted = np.isin(numbers, files) & (offsets >= plan.flush.footer.start)
+    if not wanted.any():
+        return None
+    codes = np.searchsorted(files, numbers[wanted]).astype(np.int32)
+    chosen = rows.filter(pa.array(wanted))
+    return PartitionedRows(chosen, tuple(str(number) for number in files), pa.array(codes), chosen.timestamps_ms)
+
+
+def routed_rejects(batch: ConsumedBatch, chained: Chained, plan: Finish) -> Sequence[HandledReject]:
+    """The records of the missing file of rejects; also those that would be rows now.
+
+    Records that were left out altogether lie in the runs of others: what is neither row nor reject now is none of them.
+    """
+    footer = plan.flush.footer
+    number = rejects_file(footer)
+    if number is None or number not in plan.missing:
+        return ()
+    offsets = batch.offsets.to_numpy()
+    wanted = (_file_numbers(footer, offsets) == number) & (offsets >= footer.start)
+    rejects = {reject.offset: reject for reject in chained.rejects}
+    rows = set(chained.rows.offsets.to_pylist()) if chained.rows is not None else set()
+    found = []
+    for row in np.flatnonzero(wanted).tolist():
+        offset = int(offsets[row])
+        reject = rejects.get(offset)
+        if reject is None and offset in rows:
+            reject = batch.reject(row, Stage.DECODE, "rejected when its flush was published, under another configuration")
+        if reject is not None:
+            found.append(HandledReject(reject, is_written=True))
+    return found
+
+
+def rejects_file(footer: FlushFooter) -> int | None:
+    """The number of the flush's file of rejects; None where it has none."""
+    if footer.role == "rejects":
+        return 0
+    return next((sibling.file for sibling in footer.siblings or () if sibling.role == "rejects"), None)
+
+
+def _file_numbers(footer: FlushFooter, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return Layout.decode(footer.layout or "").files(offsets)

@@ -1,0 +1,134 @@
+"""SchemaJoin: which rows may join the files of a flush, and with which columns.
+
+Each file has one schema, which its first row brings. Where records were sent with schemas of their own, Kafka Connect's
+`schema.compatibility` says what ends a flush: any other schema (`NONE`), or one that rows can't be projected from. Without a
+mode, columns of all schemas are united instead, so that producers of several versions make no small files; only columns of one
+name that no type holds together end a flush.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from kafka2parquet.records import MixedRows, PartitionedRows, Rows
+from kafka2parquet.schema.compatibility import Compatibility, CompatibilityMode, SchemaNotProjectable, project_table
+from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.schema.lattice import SchemaConflict, unify
+
+
+class FileSchema(Protocol):
+    """What is known of the values of an open file."""
+
+    @property
+    def value_schema(self) -> ConnectSchema | None:
+        """The schema of its first row's record; None for records without one."""
+
+    @property
+    def columns(self) -> pa.Schema | None:
+        """The columns of its rows so far; None before the first one."""
+
+
+class SchemaJoin:
+    """Decides by a mode of Kafka Connect's, or unites columns where there is none."""
+
+    def __init__(self, mode: CompatibilityMode | None = None) -> None:
+        self._mode = mode
+        self._known: dict[tuple[int, int], tuple[object, object, bool]] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the mode."""
+        return f"schemas-{self._mode.value if self._mode is not None else 'united'}"
+
+    def cut(self, files: Mapping[str, FileSchema], batch: PartitionedRows) -> int | None:
+        """How many leading rows may join the open files; None for all of them.
+
+        Args:
+            files: by their encoded partitions.
+            batch: one or more rows.
+        """
+        first: int | None = None
+        for folder, groups in _groups_by_folder(batch):
+            file = files.get(folder)
+            schema, columns = (file.value_schema, file.columns) if file is not None else (None, None)
+            for place, rows in groups:
+                joined = self._joined_columns(schema, columns, rows)
+                if joined is None:
+                    first = place if first is None else min(first, place)
+                    break
+                if columns is None:
+                    schema = rows.value_schema
+                columns = joined
+        return first
+
+    def _joined_columns(self, schema: ConnectSchema | None, columns: pa.Schema | None, rows: Rows) -> pa.Schema | None:
+        """The columns of a file once the rows are in it; None where they may not join it."""
+        if columns is None or (rows.value_schema is schema and columns.equals(rows.table.schema)):
+            return rows.table.schema
+        if self._mode is not None and not self._compatible(self._mode, rows.value_schema, schema):
+            return None
+        if self._mode is not None and self._mode.projects and schema is not None:
+            return columns
+        try:
+            return unify([columns, rows.table.schema])
+        except SchemaConflict:
+            return None
+
+    def _compatible(self, mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> bool:
+        """`mode.check`, which walks through both schemas, once for each pair."""
+        key = (id(record), id(file))
+        known = self._known.get(key)
+        if known is None:
+            try:
+                fits = mode.check(record, file) is Compatibility.COMPATIBLE
+            except SchemaNotProjectable:
+                fits = False  # nothing tells whether it may: a file of its own loses nothing
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            known = self._known[key] = (record, file, fits)  # kept alive, so that their ids stay theirs
+        return known[2]
+
+    def table(self, schema: ConnectSchema | None, rows: Rows | MixedRows) -> pa.Table:
+        """The columns of rows that may join a file whose first record had `schema`."""
+        if self._mode is None or not self._mode.projects or schema is None:
+            return rows.table
+        tables = [_projected(group, schema) for group in rows.groups]
+        return rows.ordered(tables) if isinstance(rows, MixedRows) else tables[0]
+
+
+#: Pairs of schemas that are remembered.
+_MAX_KNOWN = 10_000
+
+
+def _groups_by_folder(batch: PartitionedRows) -> Iterator[tuple[str, list[tuple[int, Rows]]]]:
+    """For each encoded partition the groups of rows that go there, each with the place of its first row, in their order."""
+    codes, groups = batch.codes.to_numpy(), batch.rows.groups
+    if len(groups) == 1:
+        if (codes == codes[0]).all():
+            yield batch.encoded_partitions[codes[0]], [(0, groups[0])]
+            return
+        distinct, firsts = np.unique(codes, return_index=True)
+        for code, place in zip(distinct.tolist(), firsts.tolist(), strict=True):
+            yield batch.encoded_partitions[code], [(place, groups[0])]
+        return
+    numbers = batch.rows.group_numbers
+    _, firsts = np.unique(codes.astype(np.int64) * len(groups) + numbers, return_index=True)
+    found: dict[str, list[tuple[int, Rows]]] = {}
+    for place in sorted(firsts.tolist()):
+        found.setdefault(batch.encoded_partitions[codes[place]], []).append((place, groups[numbers[place]]))
+    yield from found.items()
+
+
+def _projected(rows: Rows, target: ConnectSchema) -> pa.Table:
+    """The columns of the value, projected, and behind them the others as they are."""
+    if rows.value_schema is None:
+        return rows.table
+    count = len(rows.value_schema.row_schema.fields)
+    values = project_table(rows.table.select(range(count)), rows.value_schema, target)
+    for name in rows.table.column_names[count:]:
+        values = values.append_column(rows.table.schema.field(name), rows.table.column(name))
+    return values
