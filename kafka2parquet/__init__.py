@@ -31,6 +31,7 @@ from kafka2parquet.errors import (
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.writer import ParquetWriter
 from kafka2parquet.partitioners.base import Partitioner
+from kafka2parquet.partitioners.composite import CompositePartitioner
 from kafka2parquet.partitioners.default import DefaultPartitioner
 from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.partitioners.per_record import PerRecordPartitioner
@@ -50,6 +51,7 @@ from kafka2parquet.runner import TaskRunner
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.task import SinkTask, StepResult
+from kafka2parquet.transforms.base import MapTable, TableTransform, Transform
 from kafka2parquet.version import VERSION
 
 __version__ = VERSION
@@ -59,6 +61,7 @@ __all__ = [
     "AsyncSinkTask",
     "ByteArrayConverter",
     "Clock",
+    "CompositePartitioner",
     "CompressedBytesRotation",
     "ConfigurationError",
     "ConfluentSchemaRegistry",
@@ -75,6 +78,7 @@ __all__ = [
     "JsonConverter",
     "Kafka2ParquetError",
     "KafkaPythonConsumer",
+    "MapTable",
     "MemoryBudget",
     "MetadataColumns",
     "ObjectNaming",
@@ -98,8 +102,10 @@ __all__ = [
     "Storage",
     "StringConverter",
     "SystemClock",
+    "TableTransform",
     "TaskRunner",
     "TimeBasedPartitioner",
+    "Transform",
     "TransientError",
     "UsageError",
     "WallclockTimestamp",

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from kafka2parquet.testing import EmbeddedBroker
@@ -68,6 +69,17 @@ def test_examples_that_stop_by_themselves(name: str, broker: EmbeddedBroker, tmp
     check(broker, tmp_path)
     if name == "custom_rotation.py":
         assert finished.stdout.startswith(b"49999 rows in ")
+
+
+def test_the_example_of_transforms(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    """What its filter leaves out is committed all the same; the columns are as its transforms make them."""
+    subprocess.run(arguments("transforms.py", broker, tmp_path), env=ENVIRONMENT, check=True, capture_output=True, timeout=100)
+    assert 100_010 == (broker.committed("parquet-sink", TOPIC, 0) or (0, ""))[0]
+    events = [offset for offset in range(100_010) if offset % 50_000 != 49_999]
+    assert dict.fromkeys(events, 1) == dict(offsets_by_partition(tmp_path)[0])
+    file = next(tmp_path.rglob("*.parquet"))
+    assert ["event_number", "kind", "region"] == pq.read_schema(file).names[:3]
+    assert "int32" == str(pq.read_schema(file).field("event_number").type)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
