@@ -43,13 +43,12 @@ def written_schema(schema: pa.Schema, types: ParquetTypes) -> pa.Schema:
     return pa.schema([_written_field(field, types) for field in schema], metadata=schema.metadata)
 
 
-def fit(table: pa.Table, types: ParquetTypes) -> Fitted:
-    """Bring a table to the types of the file. Digits behind the last one that is written are cut off.
+def fit(table: pa.Table, schema: pa.Schema) -> Fitted:
+    """Bring a table to its `written_schema`. Digits behind the last one that is written are cut off.
 
     Left out are rows with a time or a number that is too far from zero for the type: a timestamp in milliseconds may lie
     beyond the year 294247, the last one in microseconds, and a decimal may have more than 38 digits.
     """
-    schema = written_schema(table.schema, types)
     if schema.equals(table.schema):
         return Fitted(table, {})
     try:

@@ -73,6 +73,9 @@ class ParquetWriter:
         self.in_memory_bytes = in_memory_bytes
         self._staging_parent = staging_directory
         self._staging: StagingDirectory | None = None
+        # the schema of the last table, and what it is written with: most tables have the same
+        self._given: pa.Schema | None = None
+        self._written: pa.Schema | None = None
 
     def open(self) -> OpenFile:
         """Begin a file. Files of one writer are used on one thread."""
@@ -83,7 +86,10 @@ class ParquetWriter:
 
         What comes out can be appended to files without another conversion.
         """
-        return fit(table, self.types)
+        given = table.schema
+        if self._given is None or not given.equals(self._given, check_metadata=True):
+            self._given, self._written = given, written_schema(given, self.types)
+        return fit(table, self._written)
 
     def close(self) -> None:
         """Delete what is staged. May be called twice."""

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kafka2parquet import ConfigurationError, ParquetWriter, UsageError
-from kafka2parquet.parquet.types import fit, written_schema
+from kafka2parquet.parquet.types import written_schema
 
 FAR_MS = 2**63 - 1
 MILLISECONDS = pa.timestamp("ms", "UTC")
@@ -94,13 +94,13 @@ def test_nested_types() -> None:
 def test_a_table_that_fits_is_not_copied() -> None:
     """Most of them do."""
     table = pa.table({"x": [1]})
-    assert table is fit(table, "own").table
+    assert table is ParquetWriter(types="own").fit(table).table
 
 
 def test_digits_behind_the_last_are_cut_off() -> None:
     """Nanoseconds have no place in files."""
     table = pa.table({"x": pa.array([1_999, None], pa.timestamp("ns"))})
-    assert [1, None] == fit(table, "own").table["x"].cast(pa.int64()).to_pylist()
+    assert [1, None] == ParquetWriter(types="own").fit(table).table["x"].cast(pa.int64()).to_pylist()
 
 
 def test_rows_that_do_not_fit() -> None:
@@ -111,20 +111,20 @@ def test_rows_that_do_not_fit() -> None:
             "n": pa.array([Decimal(1), Decimal(2), Decimal("1e40"), None, None], WIDE),
         }
     )
-    fitted = fit(table, "own")
+    fitted = ParquetWriter(types="own").fit(table)
     assert [(0, Decimal(1)), (4000, None)] == list(
         zip(fitted.table["at"].cast(pa.int64()).to_pylist(), fitted.table["n"].to_pylist(), strict=True)
     )
     assert {1, 2, 3} == set(fitted.refused)
     assert fitted.refused[1].startswith("field at: ")
     assert "38" in fitted.refused[2]
-    assert {} == fit(table, "connect").refused
+    assert {} == ParquetWriter(types="connect").fit(table).refused
 
 
 def test_rows_that_do_not_fit_inside_lists() -> None:
     """However deep."""
     table = pa.table({"x": pa.array([[{"at": 0}], [{"at": FAR_MS}], None], pa.list_(pa.struct([("at", MILLISECONDS)])))})
-    fitted = fit(table, "own")
+    fitted = ParquetWriter(types="own").fit(table)
     assert ([1], 2) == (list(fitted.refused), fitted.table.num_rows)
 
 
@@ -132,7 +132,7 @@ def test_rows_outside_of_a_slice_do_not_matter() -> None:
     """A slice shares its elements with the table that it was cut from."""
     table = pa.table({"x": pa.array([[0], [FAR_MS], [2]], pa.list_(MILLISECONDS))})
     for start in (0, 2):
-        fitted = fit(table.slice(start, 1), "own")
+        fitted = ParquetWriter(types="own").fit(table.slice(start, 1))
         assert ({}, 1) == (fitted.refused, fitted.table.num_rows)
 
 
