@@ -47,16 +47,18 @@ class Tolerance:
         return self.everything and (retriable or stage in _BEFORE_THE_SINK)
 
     def failure(self, reject: Reject) -> RejectedRecordError:
-        """The error that ends the task at a reject that is not tolerated. Begins its advice with Connect's words."""
+        """The error that ends the task at a reject that is not tolerated, with Connect's words for it."""
+        could_be_tolerated = self.has_reporter or ConnectStage.of(reject.stage) in _BEFORE_THE_SINK
+        words = "Tolerance exceeded" if could_be_tolerated else "Unhandled exception"
         if self.everything:
             advice = (
-                f"Unhandled exception in error handler: errors.tolerance=all covers the stage {reject.stage.value} only where"
-                f" such records are kept or told. Set {_REPORTERS}."
+                f"errors.tolerance=all covers the stage {reject.stage.value} only where such records are kept or told: set"
+                f" {_REPORTERS}."
             )
         else:
             advice = (
-                "Tolerance exceeded in error handler: errors.tolerance=none. Mend the settings or the producer, or leave such"
-                " records out (errors.tolerance=all; null values: behavior.on.null.values=ignore)."
+                "Mend the settings or the producer, or leave such records out (errors.tolerance=all, which is none now; null"
+                " values: behavior.on.null.values=ignore)."
             )
         return RejectedRecordError(
             topic=reject.topic_partition.topic,
@@ -64,5 +66,5 @@ class Tolerance:
             offset=reject.offset,
             stage=reject.stage.value,
             reason=reject.reason,
-            advice=f"{advice} Nothing is committed past it.",
+            advice=f"{words} in error handler. {advice} Nothing is committed past it.",
         )

@@ -34,15 +34,23 @@ def test_retriable_exceptions_are_tolerated_anywhere(everything, tolerated):
 
 
 @pytest.mark.parametrize(
-    ("everything", "words"),
+    ("tolerance", "stage", "words"),
     [
-        (False, r"Tolerance exceeded in error handler: errors\.tolerance=none"),
-        (True, r"Unhandled exception in error handler: .*Set errors\.deadletterqueue\.topic\.name"),
+        (Tolerance(everything=False), Stage.DECODE, r"Tolerance exceeded in error handler\. .*errors\.tolerance=all"),
+        (Tolerance(everything=False, has_reporter=True), Stage.WRITE, r"Tolerance exceeded in error handler\."),
+        (Tolerance(everything=False), Stage.WRITE, r"Unhandled exception in error handler\. .*errors\.tolerance=all"),
+        (Tolerance(everything=True), Stage.WRITE, r"Unhandled exception in .* set errors\.deadletterqueue\.topic\.name"),
     ],
 )
-def test_failure_has_connects_words_and_says_what_to_do(everything, words):
+def test_failure_has_connects_words_and_says_what_to_do(tolerance, stage, words):
     """The error tells where the record is, why it failed, and which setting decides."""
-    error = Tolerance(everything=everything).failure(Reject(TopicPartition("orders", 3), 9, Stage.WRITE, "too long"))
-    assert ("orders", 3, 9, "write", "too long") == (error.topic, error.partition, error.offset, error.stage, error.reason)
-    with pytest.raises(type(error), match=rf"^orders-3, offset 9: rejected at stage 'write': too long\. {words}"):
+    error = tolerance.failure(Reject(TopicPartition("orders", 3), 9, stage, "too long"))
+    assert ("orders", 3, 9, stage.value, "too long") == (
+        error.topic,
+        error.partition,
+        error.offset,
+        error.stage,
+        error.reason,
+    )
+    with pytest.raises(type(error), match=rf"^orders-3, offset 9: rejected at stage '{stage.value}': too long\. {words}"):
         raise error
