@@ -17,6 +17,7 @@ from kafka2parquet.connect.errors import DeadLetterPlan
 from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.schemas import LearnedSchemas
 from kafka2parquet.connect.storage import make_storage
+from kafka2parquet.connect.transforms import make_transforms
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.base import Consumer
 from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
@@ -116,6 +117,7 @@ class TaskPlan:
         return SinkTask(
             consumer=consumer if consumer is not None else self._consumer(index),
             converter=parts.make_converter(config, self.learned.of),
+            transforms=make_transforms(config),
             partitioner=partitioner,
             rotation=parts.make_rotation(config, partitioner),
             storage=self.storage,
