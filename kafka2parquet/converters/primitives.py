@@ -1,0 +1,106 @@
+"""Converters of single numbers and booleans, as Kafka's own serializers write them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.record_groups import RecordGroups
+from kafka2parquet.records import ConsumedBatch, Converted
+from kafka2parquet.schema.connect_schema import ConnectSchema
+
+_Int64s = npt.NDArray[np.int64]
+
+
+class _PrimitiveConverter(RecordConverter):
+    """Values of a fixed number of bytes, big-endian, in one column called `value`."""
+
+    _schema: ClassVar[ConnectSchema]
+    _wire: ClassVar[np.dtype[np.generic]]
+    #: What Kafka Connect's messages call the type, and the class that reads it.
+    _type_name: ClassVar[str]
+    _deserializer: ClassVar[str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the type."""
+        return f"primitive-{self._type_name}"
+
+    def convert(self, batch: ConsumedBatch) -> Converted:
+        """Read all values of the right size at once; the others are rejects."""
+        groups = RecordGroups(batch, f"Failed to deserialize {self._type_name}: ")
+        width = self._wire.itemsize
+        values = batch.values.cast(pa.binary())
+        fits = pc.equal(pc.binary_length(values), width)
+        fitting = fits.to_numpy(zero_copy_only=False)
+        groups.reject(np.flatnonzero(~fitting), f"Size of data received by {self._deserializer} is not {width}")
+        rows = np.flatnonzero(fitting)
+        if len(rows):
+            _, offsets, content = (values if len(rows) == len(values) else values.filter(fits)).buffers()
+            start = int(np.frombuffer(offsets, np.int32)[0])
+            numbers = np.frombuffer(content, self._wire, len(rows), start)
+            self._add(groups, rows, numbers)
+        return groups.converted()
+
+    def _add(self, groups: RecordGroups, rows: _Int64s, numbers: npt.NDArray[np.generic]) -> None:
+        native = numbers.astype(self._wire.newbyteorder("="))
+        groups.add_values(self._schema, rows, pa.array(native, self._schema.arrow_type))
+
+
+class BooleanConverter(_PrimitiveConverter):
+    """Values are one byte, 0 or 1 (Kafka Connect's BooleanConverter); they become one boolean column called `value`."""
+
+    _schema = ConnectSchema("boolean", optional=True)
+    _wire = np.dtype("u1")
+    _type_name, _deserializer = "boolean", "BooleanDeserializer"
+
+    def _add(self, groups: RecordGroups, rows: _Int64s, numbers: npt.NDArray[np.generic]) -> None:
+        known = (numbers == 0) | (numbers == 1)
+        for number in np.unique(numbers[~known]).astype("i1").tolist():  # as Java has bytes
+            groups.reject(rows[numbers.astype("i1") == number], f"Unexpected byte received by {self._deserializer}: {number}")
+        groups.add_values(self._schema, rows[known], pa.array(numbers[known] == 1))
+
+
+class ShortConverter(_PrimitiveConverter):
+    """Values are numbers of 2 bytes (Kafka Connect's ShortConverter); they become one int16 column called `value`."""
+
+    _schema = ConnectSchema("int16", optional=True)
+    _wire = np.dtype(">i2")
+    _type_name, _deserializer = "short", "ShortDeserializer"
+
+
+class IntegerConverter(_PrimitiveConverter):
+    """Values are numbers of 4 bytes (Kafka Connect's IntegerConverter); they become one int32 column called `value`."""
+
+    _schema = ConnectSchema("int32", optional=True)
+    _wire = np.dtype(">i4")
+    _type_name, _deserializer = "integer", "IntegerDeserializer"
+
+
+class LongConverter(_PrimitiveConverter):
+    """Values are numbers of 8 bytes (Kafka Connect's LongConverter); they become one int64 column called `value`."""
+
+    _schema = ConnectSchema("int64", optional=True)
+    _wire = np.dtype(">i8")
+    _type_name, _deserializer = "long", "LongDeserializer"
+
+
+class FloatConverter(_PrimitiveConverter):
+    """Values are floats of 4 bytes (Kafka Connect's FloatConverter); they become one float column called `value`."""
+
+    _schema = ConnectSchema("float", optional=True)
+    _wire = np.dtype(">f4")
+    _type_name, _deserializer = "float", "Deserializer"
+
+
+class DoubleConverter(_PrimitiveConverter):
+    """Values are floats of 8 bytes (Kafka Connect's DoubleConverter); they become one double column called `value`."""
+
+    _schema = ConnectSchema("double", optional=True)
+    _wire = np.dtype(">f8")
+    _type_name, _deserializer = "double", "Deserializer"
