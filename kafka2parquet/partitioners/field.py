@@ -13,6 +13,9 @@ from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.per_record import by_folder
 from kafka2parquet.records import Partitioned, PartitionedRows, Rows, Stage
 
+_PARTITION_EXCEPTION = "io.confluent.connect.storage.errors.PartitionException"
+_DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
+
 
 class FieldPartitioner(Partitioner):
     """Puts rows into `country=FR/user.city=Paris`, by fields that may be nested. A null is written `null`.
@@ -53,10 +56,13 @@ class FieldPartitioner(Partitioner):
             column = nested_field(rows.table, field)
             text = None if column is None else _as_text(column)
             if text is None:
-                what = "does not exist" if column is None else f"is {column.type}, which can't name a folder"
+                if column is None:
+                    reason, exception = f"Field '{field}' is not present in the schema.", _DATA_EXCEPTION
+                else:
+                    reason = f"Error encoding partition. The field {field} is {column.type}, which can't name a folder"
+                    exception = _PARTITION_EXCEPTION
                 rejects = [
-                    rows.batch.reject_offset(offset, Stage.PARTITION, f"the field {field} {what}")
-                    for offset in rows.offsets.to_pylist()
+                    rows.batch.reject_offset(offset, Stage.PARTITION, reason, exception) for offset in rows.offsets.to_pylist()
                 ]
                 nothing = rows.slice(0, 0)
                 empty = PartitionedRows(nothing, (), pa.array([], pa.int32()), nothing.timestamps_ms)

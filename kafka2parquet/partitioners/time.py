@@ -15,7 +15,7 @@ import pyarrow as pa
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat, normalize
-from kafka2parquet.partitioners.timestamps import RecordTimestamp, TimestampExtractor
+from kafka2parquet.partitioners.timestamps import RecordTimestamp, TimestampExtractor, Unusable
 from kafka2parquet.records import Partitioned, PartitionedRows, Reject, Rows, Stage
 from kafka2parquet.time_zones import time_zone
 
@@ -92,16 +92,9 @@ class TimeBasedPartitioner(Partitioner):
         rejects: list[Reject] = []
         if not usable.all():
             for row in np.flatnonzero(~usable).tolist():
-                reason = (
-                    self._extractor.explain(rows, row) if times[row].as_py() is None else f"the time {times[row]} is absurd"
-                )
-                rejects.append(
-                    rows.batch.reject_offset(
-                        rows.offsets[row].as_py(),
-                        Stage.TIMESTAMP,
-                        f"Unable to determine timestamp using timestamp.extractor: {reason}",
-                    )
-                )
+                why = self._extractor.explain(rows, row) if times[row].as_py() is None else _absurd(times[row])
+                offset = rows.offsets[row].as_py()
+                rejects.append(rows.batch.reject_offset(offset, Stage.TIMESTAMP, why.reason, why.exception))
             mask = pa.array(usable)
             rows, milliseconds = rows.filter(mask), milliseconds[usable]
         folders, codes = self._encode(milliseconds)
@@ -148,6 +141,10 @@ class TimeBasedPartitioner(Partitioner):
             name = self._format.format(local.astimezone(datetime.timezone.utc).astimezone(self._zone))
             self._names[local_ms] = name
         return name
+
+
+def _absurd(time: pa.Scalar) -> Unusable:
+    return Unusable(f"the time {time} can't be written as a date")
 
 
 class HourlyPartitioner(TimeBasedPartitioner):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import abc
 import datetime
 
+import attrs
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.field import nested_field
 from kafka2parquet.partitioners.iso_text import parse_text
 from kafka2parquet.records import Rows
@@ -16,6 +18,26 @@ from kafka2parquet.time_zones import time_zone
 
 #: The form of text that Arrow parses at once, and exactly as Joda does.
 _COMMON_TEXT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
+
+_LONG_END = float(1 << 63)
+_MAX_SHOWN = 100
+
+_CONNECT = "io.confluent.connect.storage"
+_PARTITION_EXCEPTION = f"{_CONNECT}.errors.PartitionException"
+_DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
+
+
+@attrs.frozen
+class Unusable:
+    """Why a row has no time.
+
+    Attributes:
+        reason: in the words of Kafka Connect where it has some.
+        exception: the class that Kafka Connect reports for it.
+    """
+
+    reason: str
+    exception: str = _PARTITION_EXCEPTION
 
 
 class TimestampExtractor(abc.ABC):
@@ -29,7 +51,7 @@ class TimestampExtractor(abc.ABC):
         """The time of each row: int64 milliseconds since the epoch, null where there is none that can be used."""
 
     @abc.abstractmethod
-    def explain(self, rows: Rows, row: int) -> str:
+    def explain(self, rows: Rows, row: int) -> Unusable:
         """Why the row at that index has no time."""
 
     @property
@@ -45,9 +67,12 @@ class RecordTimestamp(TimestampExtractor):
         """Kafka's timestamps."""
         return rows.timestamps_ms
 
-    def explain(self, rows: Rows, row: int) -> str:
+    def explain(self, rows: Rows, row: int) -> Unusable:
         """Why the row has no time."""
-        return "the record has no timestamp"
+        return Unusable(
+            "Unable to determine timestamp using timestamp.extractor"
+            f" {_CONNECT}.partitioner.TimeBasedPartitioner$RecordTimestampExtractor for record: it has no timestamp"
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -64,9 +89,9 @@ class WallclockTimestamp(TimestampExtractor):
         """The same time for all rows."""
         return pa.array(np.full(len(rows), round(opened_at.timestamp() * 1000), np.int64))
 
-    def explain(self, rows: Rows, row: int) -> str:
+    def explain(self, rows: Rows, row: int) -> Unusable:
         """Never needed."""
-        return "the wall clock can't be read"
+        return Unusable("the wall clock can't be read")
 
     @property
     def fingerprint(self) -> str:
@@ -76,6 +101,8 @@ class WallclockTimestamp(TimestampExtractor):
 
 class RecordFieldTimestamp(TimestampExtractor):
     """A field of the value: whole numbers are milliseconds since the epoch, texts are ISO times, timestamps are themselves.
+
+    Where records carry their schema, numbers must have 32 or 64 bits; where they don't, fractions of numbers are left away.
 
     Texts are read in the forms of Joda-Time's ISO parser: dates, week dates, ordinal dates, times with fractions and offsets;
     a text of digits only is milliseconds.
@@ -89,8 +116,10 @@ class RecordFieldTimestamp(TimestampExtractor):
             timezone: of texts that name none.
 
         Raises:
-            ConfigurationError: unknown time zone.
+            ConfigurationError: unknown time zone, or no field.
         """
+        if not field:
+            raise ConfigurationError("The field to extract cannot be null or empty.")
         self._field = field
         self._timezone = timezone
         self._zone = time_zone(timezone)
@@ -103,21 +132,39 @@ class RecordFieldTimestamp(TimestampExtractor):
         data_type = column.type
         if pa.types.is_timestamp(data_type):
             return column.cast(pa.timestamp("ms", data_type.tz), safe=False).cast(pa.int64())
-        if pa.types.is_integer(data_type):
+        if pa.types.is_integer(data_type) and (rows.value_schema is None or data_type.bit_width >= 32):
             return column.cast(pa.int64())
+        if pa.types.is_floating(data_type) and rows.value_schema is None:  # any number counts where there are no types
+            return _whole(column)
         if pa.types.is_string(data_type) or pa.types.is_large_string(data_type):
             return self._parse(column)
         return pa.nulls(len(rows), pa.int64())
 
-    def explain(self, rows: Rows, row: int) -> str:
+    def explain(self, rows: Rows, row: int) -> Unusable:
         """Why the row has no time."""
+        if rows.value_schema is not None and rows.value_schema.type != "struct":
+            message = f"Error encoding partition. A {rows.value_schema.type} has no field {self._field}"
+            return Unusable(message)
         column = nested_field(rows.table, self._field)
         if column is None:
-            return f"the field {self._field} does not exist"
+            return Unusable(self._missing(rows.table), _DATA_EXCEPTION)
         value = column[row].as_py()
+        failed = f"Error extracting timestamp from record field: {self._field}"
         if value is None:
-            return f"the field {self._field} is null"
-        return f"the field {self._field} holds no time: {str(value)[:100]!r}"
+            return Unusable(f"{failed}: it is null", "java.lang.NullPointerException")
+        if isinstance(value, str):
+            text = value if len(value) <= _MAX_SHOWN else value[:_MAX_SHOWN] + "…"
+            return Unusable(f'Invalid format: "{text}" in the field {self._field}', "java.lang.IllegalArgumentException")
+        return Unusable(f"{failed}: it is {column.type}")
+
+    def _missing(self, table: pa.Table) -> str:
+        """Which part of the path leads nowhere."""
+        *outer, name = self._field.split(".")
+        for depth in range(1, len(outer) + 1):
+            column = nested_field(table, ".".join(outer[:depth]))
+            if column is not None and not pa.types.is_struct(column.type):
+                return f"Unable to get field '{name}' from the field {'.'.join(outer[:depth])}, which is {column.type}"
+        return f"The field '{self._field}' does not exist in the value, which has {', '.join(table.column_names) or 'none'}"
 
     @property
     def fingerprint(self) -> str:
@@ -140,3 +187,10 @@ class RecordFieldTimestamp(TimestampExtractor):
             return parse_text(text, self._zone)
         except (ValueError, OverflowError):
             return None
+
+
+def _whole(column: pa.Array) -> pa.Array:
+    """Numbers without their fractions; null where they are too large."""
+    numbers = pc.trunc(column)
+    fits = pc.and_(pc.greater_equal(numbers, -_LONG_END), pc.less(numbers, _LONG_END))
+    return pc.if_else(pc.fill_null(fits, False), numbers, pa.scalar(None, column.type)).cast(pa.int64())
