@@ -1,4 +1,4 @@
-"""The command line: `kafka2parquet run`, `check`, `audit` and `demo`."""
+"""The command line: `kafka2parquet run`, `check`, `schema`, `audit` and `demo`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from kafka2parquet import __version__
+from kafka2parquet import __version__, schema_command
 from kafka2parquet.audit import command as audit
 from kafka2parquet.connect.build import build_runner
 from kafka2parquet.connect.check import describe
@@ -27,7 +27,7 @@ EXIT_FAILED = 3
 _EPILOG = """\
 exit codes:
   0    done, or stopped in order by SIGINT or SIGTERM
-  1    the configuration can't work; stderr lists all its problems
+  1    the configuration can't work; stderr lists all its problems. schema: what is asked for isn't there, or is refused
   2    the command line itself is wrong
   3    a task has failed; stderr says why and what to do
   4    audit: something is missing, doubled or foreign
@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return EXIT_OK
         if options.command == "audit":
             return audit.run(options, config, worker)
+        if options.command == "schema":
+            return schema_command.run(options, config, worker)
         for finding in (*config.warnings, *config.notes):
             _LOG.warning("%s", finding)
         runner = build_runner(config, worker)
@@ -79,18 +81,26 @@ def _parser() -> argparse.ArgumentParser:
     for name, does in (
         ("run", "run the sink until it is stopped with Ctrl-C or SIGTERM"),
         ("check", "say what a configuration will do, or all its problems"),
+        ("schema", "show, learn or pin the schema of a topic of JSON records"),
         ("audit", "prove from files and offsets that every record is in exactly one file"),
     ):
         command = commands.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
-        command.add_argument("config", metavar="CONFIG", help="a Kafka Connect sink configuration, JSON or properties")
-        command.add_argument("--worker", metavar="FILE", help="properties of a Connect worker: brokers, security, converters")
-        command.add_argument("--bootstrap-server", metavar="HOST:PORT", help="some brokers, separated by commas")
-        command.add_argument("--endpoint-url", metavar="URL", help="the object store, where it is not the provider's own")
-        command.add_argument("-v", "--verbose", action="store_true", help="log details, also of the Kafka client")
+        if name == "schema":
+            schema_command.add_actions(command, _add_common)
+            continue
+        _add_common(command)
         if name == "audit":
             audit.add_arguments(command)
     commands.add_parser("demo", help="fill a folder from an embedded broker", add_help=False)
     return parser
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("config", metavar="CONFIG", help="a Kafka Connect sink configuration, JSON or properties")
+    command.add_argument("--worker", metavar="FILE", help="properties of a Connect worker: brokers, security, converters")
+    command.add_argument("--bootstrap-server", metavar="HOST:PORT", help="some brokers, separated by commas")
+    command.add_argument("--endpoint-url", metavar="URL", help="the object store, where it is not the provider's own")
+    command.add_argument("-v", "--verbose", action="store_true", help="log details, also of the Kafka client")
 
 
 def _load(options: argparse.Namespace) -> tuple[ConnectConfig, WorkerConfig]:

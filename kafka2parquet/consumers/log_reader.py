@@ -65,6 +65,18 @@ class LogReader:
             raise _ours(error, "reading the group's offsets") from error
         return {TopicPartition(*name): stored.offset for name, stored in found.items() if stored.offset >= 0}
 
+    def bounds(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
+        """For each partition of a topic where its log begins and ends; nothing where there is no such topic."""
+        try:
+            names = [
+                KafkaTopicPartition(topic, partition) for partition in sorted(self._client.partitions_for_topic(topic) or ())
+            ]
+            starts = self._client.beginning_offsets(names, timeout_ms=_TIMEOUT_MS) if names else {}
+            ends = self._client.end_offsets(names, timeout_ms=_TIMEOUT_MS) if names else {}
+        except (kafka_errors.KafkaError, OSError) as error:
+            raise _ours(error, f"reading where topic {topic} begins and ends") from error
+        return {TopicPartition(*name): (starts[name], ends[name]) for name in names}
+
     def read(self, topic_partition: TopicPartition, start: int, end: int) -> Iterator[ConsumedBatch]:
         """All batches that lie in [start, end), from where the log begins; the last one may reach beyond `end`.
 

@@ -44,6 +44,11 @@ class SchemaVersions:
         self._prefix = prefix
         self._delimiter = directory_delimiter
 
+    def topics(self) -> list[str]:
+        """All topics that have a schema."""
+        pattern = re.compile(rf"{re.escape(self._prefix)}(.+){re.escape(self._delimiter)}schema-[1-9][0-9]*\.json")
+        return sorted({match[1] for key in self._storage.list(self._prefix) if (match := pattern.fullmatch(key))})
+
     def numbers(self, topic: str) -> list[int]:
         """The numbers of all versions, rising."""
         beginning = f"{self._prefix}{topic}{self._delimiter}schema-"
