@@ -17,6 +17,7 @@ from kafka2parquet.converters.decimals import decimals_of_bytes
 from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.schema.connect_schema import DATE, DECIMAL, TIME, TIMESTAMP, ConnectSchema
+from kafka2parquet.schema.json_schema import OneOfSchema
 
 _INTEGERS = ("int8", "int16", "int32", "int64")
 _PARSED_AS = {
@@ -94,7 +95,10 @@ class TypedJsonColumns:
             return _integers(array, schema)
         if schema.type == "bytes":
             content = decode_base64(array)
-            return decimals_of_bytes(content, type_, valid) if schema.name == DECIMAL else content.cast(type_)
+            if schema.name != DECIMAL:
+                return content.cast(type_)
+            numbers = decimals_of_bytes(content, type_, valid)  # without nulls
+            return pa.Array.from_buffers(type_, len(numbers), [_bitmap(valid), numbers.buffers()[1]])
         return array.cast(type_, safe=False)  # to a float of fewer digits
 
 
@@ -104,6 +108,8 @@ def is_typed_json(schema: ConnectSchema) -> bool:
 
 
 def _is_readable(schema: ConnectSchema) -> bool:
+    if isinstance(schema, OneOfSchema):
+        return False
     if schema.type == "struct":
         return bool(schema.fields) and all(_is_readable(field.schema) for field in schema.fields)
     if schema.type == "array":

@@ -142,6 +142,24 @@ def test_structs_become_columns() -> None:
     assert ("Order", 3) == (rows.value_schema.name, rows.value_schema.version)
 
 
+@pytest.mark.parametrize(
+    ("schema", "payload", "value"),
+    [
+        ({"type": "bytes", "name": DECIMAL, "parameters": {"scale": "2"}}, "AJw=", Decimal("1.56")),
+        ({"type": "bytes"}, "AJw=", b"\0\x9c"),
+        ({"type": "int64", "name": TIMESTAMP}, 0, datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)),
+        ({"type": "int32", "name": DATE}, 0, datetime.date(1970, 1, 1)),
+        ({"type": "int32", "name": TIME}, 0, datetime.time()),
+        ({"type": "boolean"}, True, True),
+    ],
+)
+def test_nulls_among_values_stay_nulls(schema: Any, payload: Any, value: Any) -> None:
+    """Of every type, where a whole column is parsed."""
+    node = {"type": "struct", "fields": [{"field": "a", **schema, "optional": True}]}
+    found = convert(*(envelope(node, {"a": each}) for each in (payload, None, payload)))
+    assert [value, None, value] == found.rows.table["a"].to_pylist()
+
+
 def test_white_space_and_other_orders_make_no_difference() -> None:
     """However a producer writes its messages."""
     payload = {"id": 7, "note": "x", "at": 1}
