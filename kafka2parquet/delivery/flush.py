@@ -168,7 +168,7 @@ class OpenFlush:
 
     def _append_to(self, file: FlushFile, rows: Rows | MixedRows) -> None:
         if file.columns is None:
-            file.value_schema = rows.groups[0].value_schema
+            file.value_schema = rows.groups[rows.group_numbers[0]].value_schema
         valued = [group for group in rows.groups if not (group.tombstones and group.views)]
         if valued:
             table = self._join.table(file.value_schema, rows if len(valued) == len(rows.groups) else MixedRows.of(valued))
