@@ -91,9 +91,8 @@ class ObjectNaming:
 
     def key(self, topic: str, partition: int, encoded_partition: str, first_offset: int, *, view: View | None = None) -> str:
         """Key of the file with that first row: of values, or of a view of the records (`keys`, `headers`)."""
-        name = self._name(topic, partition, first_offset)
-        extension = f".{view}{self.extension}" if view else self.extension
-        return f"{self.prefix(topic)}{encoded_partition}{self.directory_delimiter}{name}{extension}"
+        name = view_name(self._name(topic, partition, first_offset), view, self.extension)
+        return f"{self.prefix(topic)}{encoded_partition}{self.directory_delimiter}{name}"
 
     def quarantine_prefix(self, topic: str) -> str:
         """What the keys of a topic's rejected records begin with."""
@@ -126,6 +125,11 @@ class ObjectNaming:
     @property
     def _pattern(self) -> re.Pattern[str]:
         return _pattern(self.directory_delimiter, self.file_delimiter)
+
+
+def view_name(name: str, view: View | None, extension: str) -> str:
+    """The name of the file of a view beside a file of values, or of that file; `name` may lack the extension."""
+    return f"{name.removesuffix(extension)}{f'.{view}' if view else ''}{extension}"
 
 
 @functools.lru_cache(maxsize=16)

@@ -203,7 +203,21 @@ def _value(name: str, expected: Any, seen: Mapping[str, Any], required: Mapping[
     yield from _plain_field(name, expected, seen, required)
 
 
+def _outcome(name: str, expected: Any, seen: Mapping[str, Any], _: Any) -> Iterator[Mismatch]:
+    """Cases have one word for success; whatever else they say is none."""
+    if (expected == "success") != (seen.get(name) == "success"):
+        yield Mismatch(name, expected, seen.get(name))
+
+
+def _stacktrace(name: str, expected: Mapping[str, Any], seen: Mapping[str, Any], _: Any) -> Iterator[Mismatch]:
+    found = seen.get(name) or {"header": None, "text": ""}
+    if expected["header"] != found["header"] or not found["text"].startswith(expected["starts_with"]):
+        yield Mismatch(name, expected, found)
+
+
 _FIELDS = {
+    "outcome": _outcome,
+    "stacktrace": _stacktrace,
     "value": _value,
     "arrow_type": _column_type,
     "value_type": _column_type,

@@ -331,7 +331,8 @@ class Sink:
 
     @property
     def _converted_texts(self) -> dict[str, str]:
-        return with_converters({**self._texts, "kafka2parquet.metadata.columns": "offset"})
+        # a fault is what the store answers after the client's own attempts
+        return with_converters({"s3.part.retries": "1", **self._texts, "kafka2parquet.metadata.columns": "offset"})
 
     def _configured(self) -> ConnectConfig:
         return checked(validate(self._converted_texts))

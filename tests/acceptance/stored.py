@@ -114,7 +114,7 @@ def read_objects(
 
 def _view(naming: ObjectNaming, key: str) -> str:
     name = naming.parse(key)
-    return getattr(name, "view", "") if name is not None else ""
+    return (name.view or "") if name is not None else ""
 
 
 def _offsets(footer: FlushFooter | None, tombstones: Sequence[int]) -> list[int]:

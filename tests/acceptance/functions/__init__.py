@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.acceptance.cases import CaseFolder
-from tests.acceptance.functions import columns, conditional_writes, configuration, consuming, names, partitions, schemas
+from tests.acceptance.functions import (
+    columns,
+    conditional_writes,
+    configuration,
+    consuming,
+    errors,
+    names,
+    partitions,
+    schemas,
+)
 
 Function = Callable[[Mapping[str, Any], CaseFolder], Mapping[str, Any]]
 
@@ -29,6 +38,15 @@ _MODULES: Mapping[types.ModuleType, tuple[str, ...]] = {
     columns: ("json_to_arrow", "write_parquet"),
     conditional_writes: ("conditional_writes_enabled", "classify_complete_response", "complete_request_headers"),
     consuming: ("record_timestamp", "commit_cycle", "poll_cycle"),
+    errors: (
+        "retry_backoff",
+        "backoff_wait",
+        "error_tolerance",
+        "report_error",
+        "dlq_headers",
+        "error_log_line",
+        "errors_logged",
+    ),
 }
 
 FUNCTIONS: Mapping[str, Function] = {name: getattr(module, name) for module, known in _MODULES.items() for name in known}
