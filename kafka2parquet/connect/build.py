@@ -13,14 +13,16 @@ from kafka2parquet.clock import Clock
 from kafka2parquet.connect import parts
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.consumer_settings import ConsumerSettings
-from kafka2parquet.connect.errors import DeadLetterPlan
+from kafka2parquet.connect.errors import DeadLetterPlan, make_reject_limit, make_reject_log, make_tolerance
 from kafka2parquet.connect.parse import load_connect_config
+from kafka2parquet.connect.records import make_compatibility, make_record_views, make_tags, make_tombstone_policy
 from kafka2parquet.connect.schemas import LearnedSchemas
 from kafka2parquet.connect.storage import make_storage
 from kafka2parquet.connect.transforms import make_transforms
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.base import Consumer
 from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
+from kafka2parquet.dead_letters.base import DeadLetterQueue
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.errors import ConfigurationError, UsageError
@@ -110,10 +112,13 @@ class TaskPlan:
         *,
         consumer: Consumer | None = None,
         executor: concurrent.futures.Executor | None = None,
+        dead_letters: DeadLetterQueue | None = None,
     ) -> SinkTask:
         """Make the task with this index, counted from 0; the arguments are those of `build_task`."""
         config = self.config
         partitioner = parts.make_partitioner(config)
+        if dead_letters is None and self.dead_letters is not None:
+            dead_letters = self.dead_letters.queue(config, index)
         return SinkTask(
             consumer=consumer if consumer is not None else self._consumer(index),
             converter=parts.make_converter(config, self.learned.of),
@@ -124,8 +129,14 @@ class TaskPlan:
             naming=parts.make_naming(config),
             writer=parts.make_writer(config),
             metadata_columns=parts.make_metadata_columns(config),
-            on_reject="skip" if config.text("errors.tolerance") == "all" else "fail",
-            on_tombstone="ignore" if config.text("behavior.on.null.values").lower() == "ignore" else "fail",
+            on_reject=make_tolerance(config),
+            record_views=make_record_views(config, parts.make_key_converter(config)),
+            schema_compatibility=make_compatibility(config),
+            on_tombstone=make_tombstone_policy(config),
+            dead_letters=dead_letters,
+            quarantine=config.flag("kafka2parquet.quarantine"),
+            reject_limit=make_reject_limit(config),
+            tags=make_tags(config),
             delivery=cast(Literal["exactly_once", "at_least_once"], config.text("kafka2parquet.delivery")),
             settings=DeliverySettings(
                 first_start=cast(Literal["earliest", "latest"], self.consumer.first_start),
@@ -133,7 +144,7 @@ class TaskPlan:
             ),
             budget=self.budget,
             clock=clock,
-            hooks=hooks,
+            hooks=(*make_reject_log(config, index), *hooks),
             executor=executor,
         )
 
@@ -161,6 +172,7 @@ def build_task(
     consumer: Consumer | None = None,
     storage: Storage | None = None,
     executor: concurrent.futures.Executor | None = None,
+    dead_letters: DeadLetterQueue | None = None,
 ) -> SinkTask:
     """Make one task from a configuration. Nothing is connected before its first step.
 
@@ -175,6 +187,7 @@ def build_task(
             closes it.
         storage: where files go instead of the place that the configuration names. Not together with `shared`.
         executor: where calls to the store run; by default four threads of the task's own.
+        dead_letters: where rejects are sent instead of the topic that the configuration names; the task closes it.
 
     Raises:
         ConfigurationError: with all problems of connector and worker together.
@@ -183,7 +196,7 @@ def build_task(
     if shared is not None and storage is not None:
         raise UsageError("build_task() with `shared` and `storage`: give the storage to TaskPlan.of.")
     plan = shared if shared is not None else TaskPlan.of(config, worker, brokers_needed=consumer is None, storage=storage)
-    return plan.task(task_index, hooks, clock, consumer=consumer, executor=executor)
+    return plan.task(task_index, hooks, clock, consumer=consumer, executor=executor, dead_letters=dead_letters)
 
 
 def build_runner(

@@ -13,6 +13,7 @@ from kafka2parquet.connect.errors import describe_rejects
 from kafka2parquet.connect.lint import lint
 from kafka2parquet.connect.option import simple_name
 from kafka2parquet.connect.parts import make_inner_partitioner, make_naming
+from kafka2parquet.connect.records import make_tombstone_policy
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
 from kafka2parquet.records import ConsumedBatch, Rows, TopicPartition
@@ -101,16 +102,27 @@ def _rows(config: ConnectConfig) -> Iterator[str]:
     transforms = [f"{alias} ({config.text(f'transforms.{alias}.type')})" for alias in config.items("transforms")]
     if transforms:
         yield f"Rows then go through {', '.join(transforms)}."
-    columns = config.items("kafka2parquet.metadata.columns")
-    yield (
-        f"The columns {', '.join(f'_kafka_{name}' for name in columns)} are added."
-        if columns
-        else "Keys and headers are not written."
-    )
-    tombstone = "A record without value (tombstone)"
-    is_left_out = config.text("behavior.on.null.values").lower() == "ignore"
-    yield f"{tombstone} is left out." if is_left_out else f"{tombstone} ends the task with an error; nothing is lost."
+    yield _besides(config)
+    yield _TOMBSTONES[make_tombstone_policy(config)]
     yield from describe_rejects(config)
+
+
+_TOMBSTONES = {
+    "fail": "A record without value (tombstone) ends the task with an error; nothing is lost.",
+    "ignore": "A record without value (tombstone) is left out.",
+    "report": "A record without value (tombstone) is left out, and reported like a rejected record.",
+    "write": "A record without value (tombstone) is written with its key.",
+}
+
+
+def _besides(config: ConnectConfig) -> str:
+    """What is written of keys, headers and the records' places."""
+    columns = config.items("kafka2parquet.metadata.columns")
+    views = [view for view in ("keys", "headers") if config.flag(f"store.kafka.{view}")]
+    sentences = [f"The columns {', '.join(f'_kafka_{name}' for name in columns)} are added."] if columns else []
+    if views:
+        sentences.append(f"Files of {' and '.join(views)} are written beside those of the values.")
+    return " ".join(sentences or ["Keys and headers are not written."])
 
 
 def _folders(config: ConnectConfig) -> Iterator[str]:

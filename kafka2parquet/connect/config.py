@@ -78,6 +78,23 @@ def visible_properties(partitioner_class: str) -> tuple[str, ...]:
     return _VISIBLE.get(kind, ("partition.duration.ms", "path.format", "locale", "timezone"))
 
 
+@attrs.frozen
+class Warned:
+    """Something that works and is probably not meant so."""
+
+    text: str
+
+
+@attrs.frozen
+class Noted:
+    """Something that works otherwise than in Connect."""
+
+    text: str
+
+
+Finding = Problem | Warned | Noted
+
+
 @attrs.frozen(eq=False)
 class ConnectConfig:
     """A connector configuration that can run.

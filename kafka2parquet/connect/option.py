@@ -54,6 +54,7 @@ class Option:
         effect: what this library makes of it.
         note: for `USED`, what it maps to where that isn't plain from its name; for `IGNORED`, why it has no effect; for
             `UNSUPPORTED`, what to use instead.
+        accepted: values that mean something and are not recommended.
         otherwise: what a value outside `choices` means, where Connect doesn't refuse it.
         refused: values that Connect knows and this library doesn't, each with what to use instead.
         read_as: classes that are read as another one, by their names without package; what they add to it are properties of
@@ -69,6 +70,7 @@ class Option:
     choices: tuple[str, ...] = attrs.field(default=(), kw_only=True)
     effect: Effect = attrs.field(default=Effect.USED, kw_only=True)
     note: str = attrs.field(default="", kw_only=True)
+    accepted: tuple[str, ...] = attrs.field(default=(), kw_only=True)
     otherwise: Value = attrs.field(default=None, kw_only=True)
     refused: Mapping[str, str] = attrs.field(factory=dict, kw_only=True, eq=False)
     read_as: Mapping[str, str] = attrs.field(factory=dict, kw_only=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kafka2parquet.connect.option import Option, ValueType, at_least, ignored, one_of, unsupported
 from kafka2parquet.connect.options_s3 import part_size, proxy_url
+from kafka2parquet.connect.options_storage import view_formats
 
 GCS_FORMATS = "io.confluent.connect.gcs.format"
 
@@ -30,6 +31,7 @@ GCS_OPTIONS = (
         choices=(f"{GCS_FORMATS}.parquet.ParquetFormat",),
         refused=dict.fromkeys(("AvroFormat", "JsonFormat", "ByteArrayFormat"), _ONLY_PARQUET),
     ),
+    *view_formats(GCS_FORMATS),
     Option(
         "gcs.part.size",
         ValueType.INT,

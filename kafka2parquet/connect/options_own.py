@@ -77,12 +77,11 @@ OWN_OPTIONS = (
         choices=METADATA_COLUMNS,
     ),
     Option(
-        "kafka2parquet.partition.field.name",
-        ValueType.LIST,
-        (),
-        "Fields whose values make folders around those of a partitioner by time, such as `country=FR/year=2026/month=05`.",
-        validator=_field_paths,
-        note="Confluent's sinks have folders by field or by time, not both",
+        "kafka2parquet.unite.schemas",
+        ValueType.BOOLEAN,
+        False,
+        "Whether rows of all schema versions share files, with the columns of all; only columns of one name that no type holds"
+        " together close a file. Otherwise `schema.compatibility` decides, as in Connect.",
     ),
     Option(
         "kafka2parquet.quarantine",
@@ -105,6 +104,14 @@ OWN_OPTIONS = (
         10_000,
         "Number of last records over which that share is counted, rounded up to whole batches.",
         validator=at_least(1),
+    ),
+    Option(
+        "kafka2parquet.partition.field.name",
+        ValueType.LIST,
+        (),
+        "Fields whose values make folders around those of a partitioner by time, such as `country=FR/year=2026/month=05`.",
+        validator=_field_paths,
+        note="Confluent's sinks have folders by field or by time, not both",
     ),
     Option(
         "kafka2parquet.delivery",

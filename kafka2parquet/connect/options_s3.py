@@ -17,7 +17,7 @@ from kafka2parquet.connect.option import (
     simple_name,
     unsupported,
 )
-from kafka2parquet.connect.options_storage import LONG_MAX
+from kafka2parquet.connect.options_storage import LONG_MAX, view_formats
 
 S3_FORMATS = "io.confluent.connect.s3.format"
 ASSUME_ROLE = "io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider"
@@ -29,7 +29,6 @@ _OTHER_FORMATS = {
     "JsonFormat": "only Parquet is written: use ParquetFormat",
     "ByteArrayFormat": "only Parquet is written: use ParquetFormat",
 }
-_NO_TAGS = "Tags can be set by a lifecycle or inventory job of the bucket; the Parquet footers carry offsets and row counts"
 _PROXY = "not set: the one of the environment (HTTPS_PROXY)"
 _ROLE = "s3.credentials.provider.sts."
 _OWN_TAGS = ("startOffset", "endOffset", "recordCount")
@@ -223,28 +222,27 @@ S3_OPTIONS = (
         "Whether uploads carry an MD5 digest.",
         "uploads carry the checksums that the AWS client adds",
     ),
-    unsupported(
+    Option(
         "s3.object.tagging",
         ValueType.BOOLEAN,
         False,
         "Whether objects are tagged with their offsets and number of records.",
-        _NO_TAGS,
+        note="before the flush is committed",
     ),
-    ignored(
+    Option(
         "s3.object.tagging.key.value.pairs",
         ValueType.LIST,
         (),
         "More tags, as `key:value`.",
-        "it goes with `s3.object.tagging`",
         validator=tag_pairs,
     ),
-    ignored(
+    Option(
         "s3.object.behavior.on.tagging.error",
         ValueType.STRING,
         "ignore",
-        "What happens when an object can't be tagged.",
-        "it goes with `s3.object.tagging`",
+        "What happens when an object can't be tagged in `s3.part.retries` attempts.",
         validator=one_of("ignore", "fail", ignore_case=True),
+        choices=("ignore", "fail"),
     ),
     Option("s3.proxy.url", ValueType.STRING, "", "Proxy on the way to S3.", validator=proxy_url, note=_PROXY),
     Option("s3.proxy.user", ValueType.STRING, None, "User at the proxy, before one in `s3.proxy.url`."),
@@ -266,41 +264,14 @@ S3_OPTIONS = (
     ),
     ignored("format.bytearray.extension", ValueType.STRING, ".bin", "Extension of byte-array files.", _JSON_ONLY),
     ignored("format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", _JSON_ONLY),
-    ignored(
-        "report.null.values.to.dlq",
-        ValueType.BOOLEAN,
-        True,
-        "Whether ignored tombstones are sent to the dead-letter topic.",
-        "there is no dead-letter topic",
-    ),
-    ignored(
-        "tombstone.encoded.partition",
-        ValueType.STRING,
-        "tombstone",
-        "Folder of tombstones with `behavior.on.null.values=write`.",
-        "it goes with `behavior.on.null.values=write`",
-    ),
-    ignored(
-        "keys.format.class",
-        ValueType.CLASS,
-        f"{S3_FORMATS}.avro.AvroFormat",
-        "Format of the files with keys.",
-        "it goes with `store.kafka.keys`",
-    ),
-    ignored(
-        "headers.format.class",
-        ValueType.CLASS,
-        f"{S3_FORMATS}.avro.AvroFormat",
-        "Format of the files with headers.",
-        "it goes with `store.kafka.headers`",
-    ),
-    unsupported(
+    *view_formats(S3_FORMATS),
+    Option(
         "s3.schema.partition.affix.type",
         ValueType.STRING,
         "NONE",
-        "Whether the name of the record's schema becomes a folder, and where.",
-        "Schemaless records have no such name; a partitioner of your own can add a folder",
+        "Whether the name of the record's schema becomes a folder, `schema_name=<name>`, and where.",
         validator=one_of("NONE", "PREFIX", "SUFFIX"),
+        choices=("NONE", "PREFIX", "SUFFIX"),
     ),
     ignored(
         "max.write.duration.ms",

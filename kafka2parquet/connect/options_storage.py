@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kafka2parquet.connect.option import Option, Value, ValueType, at_least, ignored, one_of, unsupported
+from kafka2parquet.connect.option import Option, Value, ValueType, at_least, ignored, one_of
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.time_zones import time_zone
 
@@ -82,9 +82,10 @@ FORMAT_OPTIONS = (
         "NONE",
         "When a record with another schema closes the file.",
         choices=("NONE", "BACKWARD", "FORWARD", "FULL"),
+        accepted=("BACKWARD_TRANSITIVE", "FORWARD_TRANSITIVE", "FULL_TRANSITIVE"),
         otherwise="NONE",
-        note="schemas of JSON records are learned and only grow, so no schema change ever closes a file",
-        refused=dict.fromkeys(("BACKWARD", "FORWARD", "FULL"), "records without versioned schemas can only have NONE"),
+        note="learned schemas of JSON records only grow, and never close a file; nor does any schema with"
+        " `kafka2parquet.unite.schemas`",
     ),
     ignored(
         "avro.codec",
@@ -206,23 +207,51 @@ KEY_AND_NULL_OPTIONS = (
         "behavior.on.null.values",
         ValueType.STRING,
         "fail",
-        "What happens to records without a value (tombstones).",
+        "What happens to records without a value (tombstones): the task ends, they are left out, or they are written.",
         validator=one_of("ignore", "fail", "write", ignore_case=True),
         choices=("ignore", "fail", "write"),
-        refused={"write": "tombstones can't be written; use ignore"},
+        note="written with `store.kafka.keys` they have files of keys and headers only; else, with the metadata column `key`,"
+        " they are rows whose other columns are null",
     ),
-    unsupported(
+    Option(
+        "report.null.values.to.dlq",
+        ValueType.BOOLEAN,
+        True,
+        "Whether tombstones that are left out are reported like rejected records, where these are kept or logged.",
+    ),
+    Option(
+        "tombstone.encoded.partition",
+        ValueType.STRING,
+        "tombstone",
+        "Folder of tombstones with `behavior.on.null.values=write` and `store.kafka.keys`.",
+    ),
+    Option(
         "store.kafka.keys",
         ValueType.BOOLEAN,
         False,
-        "Whether keys are written to files of their own.",
-        "`kafka2parquet.metadata.columns` with `key` writes them as a column of the same file",
+        "Whether keys are written to files of their own; a record without key is then rejected.",
+        note="`kafka2parquet.metadata.columns` with `key` writes them as a column of the same file",
     ),
-    unsupported(
+    Option(
         "store.kafka.headers",
         ValueType.BOOLEAN,
         False,
-        "Whether headers are written to files of their own.",
-        "`kafka2parquet.metadata.columns` with `headers` writes them as a column of the same file",
+        "Whether headers are written to files of their own, as text; a record without headers is then rejected.",
+        note="`kafka2parquet.metadata.columns` with `headers` writes them as a column of the same file",
     ),
 )
+
+
+def view_formats(package: str) -> tuple[Option, ...]:
+    """The properties for the formats of files of keys and headers, where formats are in that Java package."""
+    return tuple(
+        Option(
+            f"{view}.format.class",
+            ValueType.CLASS,
+            f"{package}.avro.AvroFormat",
+            f"Format of the files of {view}.",
+            choices=(f"{package}.parquet.ParquetFormat",),
+            note=f"with `store.kafka.{view}` it has to be ParquetFormat",
+        )
+        for view in ("keys", "headers")
+    )

@@ -131,7 +131,7 @@ class _Reading:
             self.failed.add(name)
             self.problems.append(Problem((name,), str(error)))
             return
-        if option.otherwise is not None and value not in option.choices:
+        if option.otherwise is not None and value not in (*option.choices, *option.accepted):
             self.warnings.append(
                 f"{name}={text} means {option.otherwise}, as in Connect; it knows {', '.join(option.choices)}."
             )

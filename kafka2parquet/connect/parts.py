@@ -9,6 +9,7 @@ from typing import cast
 from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.option import simple_name
+from kafka2parquet.connect.records import passing_folder, with_schema_name
 from kafka2parquet.connect.schemas import make_json_converter
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
@@ -71,13 +72,13 @@ def _converter_name(class_name: str) -> str:
 
 
 def make_partitioner(config: ConnectConfig) -> Partitioner:
-    """The partitioner that `partitioner.class` names, inside folders by field where these are asked for."""
+    """The partitioner that `partitioner.class` names, with the folders around it that are asked for."""
     partitioner = make_inner_partitioner(config)
     fields, delimiter = config.items("kafka2parquet.partition.field.name"), config.text("directory.delim")
-    if not fields:
-        return partitioner
-    by_field = FieldPartitioner(fields, directory_delimiter=delimiter)
-    return CompositePartitioner(by_field, partitioner, directory_delimiter=delimiter)
+    if fields:
+        by_field = FieldPartitioner(fields, directory_delimiter=delimiter)
+        partitioner = CompositePartitioner(by_field, partitioner, directory_delimiter=delimiter)
+    return with_schema_name(config, partitioner)
 
 
 def make_inner_partitioner(config: ConnectConfig, extractor: TimestampExtractor | None = None) -> Partitioner:
@@ -119,7 +120,7 @@ def make_rotation(config: ConnectConfig, partitioner: Partitioner) -> RotationPo
     policies: list[RotationPolicy] = []
     if partitioner.time_based and config.number("rotate.interval.ms") > 0:
         if config.flag("rotate.file.on.partition.change"):
-            policies.append(EncodedPartitionRotation())
+            policies.append(EncodedPartitionRotation(passing=passing_folder(config)))
         policies.append(RecordTimeRotation(_milliseconds(config, "rotate.interval.ms")))
     if config.number("rotate.schedule.interval.ms") > 0:
         policies.append(
@@ -157,9 +158,13 @@ def make_writer(config: ConnectConfig) -> ParquetWriter:
 
 def make_metadata_columns(config: ConnectConfig) -> MetadataColumns:
     """Columns that are added to each row; none, unless they are asked for. Keys are text where their converter reads text."""
+    return MetadataColumns(config.items("kafka2parquet.metadata.columns"), key_converter=make_key_converter(config))
+
+
+def make_key_converter(config: ConnectConfig) -> RecordConverter | None:
+    """The converter of keys; None where they stay bytes."""
     key_is_text = _converter_name(config.text("key.converter")) in ("String", "Json")
-    key_converter = StringConverter(encoding=config.text("key.converter.converter.encoding")) if key_is_text else None
-    return MetadataColumns(config.items("kafka2parquet.metadata.columns"), key_converter=key_converter)
+    return StringConverter(encoding=config.text("key.converter.converter.encoding")) if key_is_text else None
 
 
 def _milliseconds(config: ConnectConfig, name: str) -> datetime.timedelta:

@@ -8,30 +8,15 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from kafka2parquet.connect.classes import is_python_path, load_class
-from kafka2parquet.connect.config import ConnectConfig, PartitionerKind, Problem, ProblemKind
+from kafka2parquet.connect.config import ConnectConfig, Finding, Noted, PartitionerKind, Problem, ProblemKind, Warned
 from kafka2parquet.connect.option import invalid_value, simple_name
+from kafka2parquet.connect.records import check_records
 from kafka2parquet.connect.transforms import read_transforms
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat
 
-
-@attrs.frozen
-class Warned:
-    """Something that works and is probably not meant so."""
-
-    text: str
-
-
-@attrs.frozen
-class Noted:
-    """Something that works otherwise than in Connect."""
-
-    text: str
-
-
-Finding = Problem | Warned | Noted
 Rule = Callable[[ConnectConfig], Iterator[Finding]]
 
 
@@ -241,15 +226,6 @@ def _output_compression(config: ConnectConfig) -> Iterator[Finding]:
             )
 
 
-def _tombstones(config: ConnectConfig) -> Iterator[Finding]:
-    writes = config.text("behavior.on.null.values").lower() == "write"
-    if writes and config.provider == "s3" and not config.flag("store.kafka.keys"):
-        yield Problem(
-            ("store.kafka.keys", "behavior.on.null.values"),
-            "Writing Kafka record keys to storage is mandatory when tombstone writing is enabled.",
-        )
-
-
 def _s3(config: ConnectConfig) -> Iterator[Finding]:
     if config.provider != "s3":
         return
@@ -294,6 +270,6 @@ _RULES: tuple[Rule, ...] = (
     _converter_settings,
     _transforms,
     _output_compression,
-    _tombstones,
+    check_records,
     _s3,
 )

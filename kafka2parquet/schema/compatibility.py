@@ -50,6 +50,10 @@ class CompatibilityMode(enum.Enum):
     """Records of the file's version and of newer ones, projected."""
     FULL = "FULL"
     """As `BACKWARD`."""
+    BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
+    FORWARD_TRANSITIVE = "FORWARD_TRANSITIVE"
+    FULL_TRANSITIVE = "FULL_TRANSITIVE"
+    """The transitive modes are about versions in a registry: between a record and its file they say the same."""
 
     @property
     def projects(self) -> bool:
@@ -77,7 +81,8 @@ class CompatibilityMode(enum.Enum):
             return difference
         newer = record.version > file.version
         older = record.version < file.version
-        if older if self is CompatibilityMode.FORWARD else newer:
+        forward = self in (CompatibilityMode.FORWARD, CompatibilityMode.FORWARD_TRANSITIVE)
+        if older if forward else newer:
             return Compatibility.DIFFERENT_VERSION
         return Compatibility.COMPATIBLE
 

@@ -159,7 +159,8 @@ def test_unknown_connector_names_the_known_ones():
         ),
         (
             {"behavior.on.null.values": "write"},
-            "behavior.on.null.values=write is not supported. Tombstones can't be written; use ignore.",
+            "store.kafka.keys, behavior.on.null.values: Writing Kafka record keys to storage is mandatory when tombstone"
+            " writing is enabled. Set store.kafka.keys=true, or name `key` in kafka2parquet.metadata.columns.",
         ),
         (
             {"errors.deadletterqueue.topic.name": "test-topic"},
