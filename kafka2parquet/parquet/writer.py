@@ -134,6 +134,7 @@ class OpenFile:
 
     def __init__(self, writer: ParquetWriter) -> None:
         self._writer = writer
+        self._given: pa.Schema | None = None
         self._buffered: list[pa.Table] = []
         self._parts: list[Part] = []
         self._finished: StagedFile | None = None
@@ -154,8 +155,8 @@ class OpenFile:
         return self.buffered_bytes + sum(part.memory_bytes for part in self._parts)
 
     def schema(self) -> pa.Schema:
-        """The schema of the rows taken so far."""
-        return unify([part.schema for part in self._parts[-1:]] + [table.schema for table in self._buffered])
+        """The schema of the rows taken so far, with the types that they came with."""
+        return unify([] if self._given is None else [self._given])
 
     def append(self, table: pa.Table) -> None:
         """Take rows. Full row groups are written at once: call it where a few hundred milliseconds don't matter.
@@ -167,6 +168,10 @@ class OpenFile:
         if fitted.refused:
             row, reason = min(fitted.refused.items())
             raise UsageError(f"Row {row} can't be written: {reason}. Call ParquetWriter.fit and leave out what it refuses.")
+        if self._given is None:
+            self._given = table.schema
+        elif not table.schema.equals(self._given):
+            self._given = unify([self._given, table.schema])
         table = fitted.table
         self._buffered.append(table)
         self.rows += table.num_rows
@@ -181,7 +186,7 @@ class OpenFile:
         """
         if not self._buffered:
             return
-        schema = self.schema()
+        schema = unify([part.schema for part in self._parts[-1:]] + [table.schema for table in self._buffered])
         if not self._parts or not schema.equals(self._parts[-1].schema):
             self._parts.append(self._writer._new_part(schema))
         self._parts[-1].write(_concatenate(self._buffered, schema))

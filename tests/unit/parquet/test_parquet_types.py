@@ -163,6 +163,18 @@ def test_parts_of_a_grown_schema_are_united_in_the_types_of_the_file() -> None:
     assert [1000, 2000] == table["at"].cast(pa.int64()).to_pylist()
 
 
+def test_an_open_file_tells_the_types_that_rows_came_with() -> None:
+    """More rows of the same schema are no reason for another file."""
+    file = ParquetWriter().open()
+    given = pa.schema([pa.field("at", MILLISECONDS, nullable=False), ("i", pa.int8())])
+    file.append(given.empty_table())
+    assert given == file.schema()
+    file.spill()
+    assert given == file.schema()
+    file.append(pa.table({"at": pa.array([1], MILLISECONDS), "i": pa.array([1], pa.int8()), "n": [1]}))
+    assert pa.schema([("at", MILLISECONDS), ("i", pa.int8()), ("n", pa.int64())]) == file.schema()
+
+
 def test_pages_have_an_index_and_checksums() -> None:
     """So that engines skip pages, and notice damage."""
     table = pa.table({"x": range(100_000)})
