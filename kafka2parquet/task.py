@@ -170,13 +170,15 @@ class SinkTask:
             metadata_columns=metadata_columns if metadata_columns is not None else MetadataColumns(),
             views=record_views,
             on_tombstone=on_tombstone,
+            fit=self._writer.fit,
         )
         self._join = SchemaJoin(schema_compatibility)
         if not isinstance(on_reject, Tolerance):
             on_reject = Tolerance(everything=on_reject == "skip", has_reporter=True)
         self._rejects = RejectSettings(on_reject, dead_letters, quarantine, reject_limit)
         self._tags = tags
-        settled = (self._naming.fingerprint, self._chain.fingerprint, self._join.fingerprint, str(on_reject), str(quarantine))
+        chosen = (self._naming.fingerprint, self._chain.fingerprint, self._join.fingerprint)
+        settled = (*chosen, self._writer.types, str(on_reject), str(quarantine))
         self._fingerprint = short_hash("|".join(settled))[:8]
         self._delivery = delivery
         self._settings = settings if settings is not None else DeliverySettings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import attrs
@@ -17,6 +17,7 @@ from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.errors import ConfigurationError, RejectedRecordError
+from kafka2parquet.parquet.types import Fitted
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.default import in_one_folder
 from kafka2parquet.records import (
@@ -58,6 +59,7 @@ class RecordChain:
         views: keys and headers that get files of their own; None for none.
         on_tombstone: what a record without value is: `fail` ends the task, `ignore` leaves it out silently, `report` makes a
             reject of it, `write` writes it, without columns of a value.
+        fit: finds the rows with values that the types of the files can't hold, as `ParquetWriter.fit` does.
     """
 
     converter: RecordConverter
@@ -66,6 +68,7 @@ class RecordChain:
     metadata_columns: MetadataColumns = attrs.field(factory=lambda: MetadataColumns(()))
     views: RecordViews | None = None
     on_tombstone: TombstonePolicy = "fail"
+    fit: Callable[[pa.Table], Fitted] | None = None
     _writable: dict[pa.Schema, str | None] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -144,12 +147,29 @@ class RecordChain:
                 rejects += converted.rejects
         reason = self._unwritable(rows.table.schema) if len(rows) else None
         if reason is None:
-            return rows
+            return self._fitting(rows, rejects)
         rejects += [
             rows.batch.reject_offset(offset, Stage.WRITE, reason, "org.apache.parquet.schema.InvalidSchemaException")
             for offset in rows.offsets.to_pylist()
         ]
         return rows.slice(0, 0)
+
+    def _fitting(self, rows: Rows, rejects: list[Reject]) -> Rows:
+        """The rows whose values the types of the files can hold; the others become rejects."""
+        if self.fit is None or not len(rows):
+            return rows
+        refused: dict[int, str] = {}
+        for table in (rows.table, *rows.views.values()):
+            refused |= self.fit(table).refused
+        if not refused:
+            return rows
+        offsets = rows.offsets.to_numpy()
+        rejects += [
+            rows.batch.reject_offset(int(offsets[row]), Stage.WRITE, reason, _DATA_EXCEPTION) for row, reason in refused.items()
+        ]
+        fitting = np.ones(len(rows), np.bool_)
+        fitting[list(refused)] = False
+        return rows.filter(pa.array(fitting))
 
     def _unwritable(self, schema: pa.Schema) -> str | None:
         """Why Parquet has no such columns, such as structs without fields; None where it has."""

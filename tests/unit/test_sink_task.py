@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from kafka2parquet import (
@@ -15,11 +17,13 @@ from kafka2parquet import (
     HourlyPartitioner,
     JsonConverter,
     MemoryBudget,
+    ParquetWriter,
     RecordCountRotation,
     ScheduledRotation,
     SinkTask,
     UsageError,
 )
+from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
 from kafka2parquet.delivery.calls import RetryPolicy
 from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.errors import (
@@ -38,6 +42,7 @@ from kafka2parquet.events import (
     RecordRejected,
     StorageRetried,
 )
+from kafka2parquet.records import Stage
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 
 TOPIC = "events"
@@ -138,6 +143,37 @@ def test_the_clock_ends_a_flush(fixture: Fixture) -> None:
     fixture.step_until(task, lambda: fixture.committed() == 3)
 
     assert [key(0)] == list(fixture.storage.objects)
+
+
+def test_values_that_the_files_can_not_hold_are_rejected(fixture: Fixture) -> None:
+    """A timestamp in milliseconds may be too far away for microseconds; other records don't suffer from it."""
+    schema = {"type": "struct", "fields": [{"field": "at", "type": "int64", "name": "org.apache.kafka.connect.data.Timestamp"}]}
+    for at_ms in (1, 2**63 - 1, 3):
+        fixture.append(json.dumps({"schema": schema, "payload": {"at": at_ms}}).encode())
+    task = fixture.task(converter=JsonEnvelopeConverter(), rotation=RecordCountRotation(2), on_reject="skip")
+    fixture.step_until(task, lambda: fixture.committed() == 3)
+
+    assert [1_000, 3_000] == fixture.storage.table(key(0))["at"].cast(pa.int64()).to_pylist()
+    (rejected,) = fixture.of(RecordRejected)
+    assert (1, Stage.WRITE) == (rejected.reject.offset, rejected.reject.stage)
+    assert rejected.reject.reason.startswith("field at: ")
+
+
+def test_rows_of_several_polls_share_a_file_whatever_their_types(fixture: Fixture) -> None:
+    """What they are written as is no other schema."""
+    schema = {"type": "struct", "fields": [
+        {"field": "at", "type": "int64", "name": "org.apache.kafka.connect.data.Timestamp"}, {"field": "i", "type": "int8"}
+    ]}  # fmt: skip
+    message = json.dumps({"schema": schema, "payload": {"at": 1, "i": 2}}).encode()
+    for _ in range(10):
+        fixture.append(message)
+    for types, group in (("own", "a"), ("connect", "b")):
+        storage = MemoryStorage()
+        consumer = MemoryConsumer(fixture.kafka, group_id=group, topics=[TOPIC], max_poll_records=3)
+        writer = ParquetWriter(types=types)
+        task = fixture.task(converter=JsonEnvelopeConverter(), storage=storage, consumer=consumer, writer=writer)
+        fixture.step_until(task, lambda storage=storage: storage.objects)
+        assert 10 == storage.table(key(0)).num_rows
 
 
 def test_close_flushes_what_is_open(fixture: Fixture) -> None:
