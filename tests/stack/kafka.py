@@ -110,11 +110,12 @@ class Kafka:
 
 
 @contextlib.contextmanager
-def kafka(*, proxied: bool = False) -> Iterator[Kafka]:
+def kafka(*, proxied: bool = False, settings: str = "") -> Iterator[Kafka]:
     """Start a broker; kills it at the end.
 
     Args:
         proxied: put a `KafkaFaultProxy` between clients and broker.
+        settings: further lines of the broker's properties.
 
     Raises:
         NotInstalledError: Java or Maven is missing.
@@ -127,7 +128,7 @@ def kafka(*, proxied: bool = False) -> Iterator[Kafka]:
         advertised = proxy.port if proxy is not None else client
         (folder / "log4j2.properties").write_text(_LOG4J)
         (folder / "server.properties").write_text(
-            f"{_SETTINGS}"
+            f"{_SETTINGS}{settings}\n"
             f"log.dirs={folder / 'data'}\n"
             f"controller.quorum.voters=1@{HOST}:{controller}\n"
             f"listeners=INTERNAL://{HOST}:{internal},CLIENT://{HOST}:{client},CONTROLLER://{HOST}:{controller}\n"

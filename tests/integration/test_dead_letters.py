@@ -1,0 +1,269 @@
+"""Dead letters on Apache Kafka: rights, replicas, outages; and a task that loses neither rows nor rejects."""
+
+from __future__ import annotations
+
+import collections
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as ds
+import pytest
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+
+from kafka2parquet import build_task, load_connect_config
+from kafka2parquet.connect.errors import DeadLetterPlan
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.dead_letters.base import Sending
+from kafka2parquet.dead_letters.kafka_producer import KafkaDeadLetterQueue
+from kafka2parquet.errors import ConfigurationError, KafkaAuthorizationError, RejectedRecordError
+from kafka2parquet.records import Reject, Stage, TopicPartition
+from tests.stack.kafka import kafka
+from tests.stack.kafka_fault_proxy import Action
+from tests.support.kafka_admin import committed_offsets
+from tests.support.kafka_clients import admin_client, fill, make_topic, read, unique, wait_until
+
+AUTHORIZER = """
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+"""
+RECORDS = 3000
+BAD = frozenset(range(50, RECORDS, 100))
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Any]:
+    """A broker behind a proxy, whose rights can be taken away."""
+    with kafka(proxied=True, settings=AUTHORIZER) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def mended(broker: Any) -> Iterator[None]:
+    """What a test breaks is whole again for the next one."""
+    yield
+    broker.proxy.clear()
+
+
+class Denied:
+    """A right on a topic that nobody has, while the context is open."""
+
+    def __init__(self, broker: Any, topic: str, operation: ACLOperation) -> None:
+        self._bootstrap = broker.direct
+        self._acl = ACL(
+            principal="User:*",
+            host="*",
+            operation=operation,
+            permission_type=ACLPermissionType.DENY,
+            resource_pattern=ResourcePattern(ResourceType.TOPIC, topic),
+        )
+
+    def __enter__(self) -> None:
+        with admin_client(self._bootstrap) as admin:
+            admin.create_acls([self._acl])
+
+    def __exit__(self, *_: object) -> None:
+        with admin_client(self._bootstrap) as admin:
+            admin.delete_acls([self._acl])
+
+
+def properties(topic: str, dead_letters: str, folder: Path = Path("/unused")) -> dict[str, str]:
+    """A connector that leaves bad records out and sends them away."""
+    return {
+        "name": unique("sink"),
+        "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+        "topics": topic,
+        "s3.bucket.name": "unused",
+        "kafka2parquet.storage.url": folder.as_uri(),
+        "storage.class": "io.confluent.connect.s3.storage.S3Storage",
+        "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
+        "flush.size": "500",
+        "rotate.schedule.interval.ms": "1000",
+        "timezone": "UTC",
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "false",
+        "errors.tolerance": "all",
+        "errors.deadletterqueue.topic.name": dead_letters,
+        "errors.deadletterqueue.topic.replication.factor": "1",
+        "errors.deadletterqueue.context.headers.enable": "true",
+        "producer.override.request.timeout.ms": "2000",
+    }
+
+
+def make_queue(broker: Any, dead_letters: str, **changes: str) -> KafkaDeadLetterQueue:
+    """The queue of a configuration."""
+    given = {**properties("orders", dead_letters), **{name.replace("_", "."): text for name, text in changes.items()}}
+    config = load_connect_config(given)
+    plan = DeadLetterPlan.of(config, WorkerConfig(bootstrap_servers=broker.bootstrap))
+    assert plan is not None
+    return plan.queue(config, 0)
+
+
+@pytest.fixture
+def queue(broker: Any) -> Iterator[KafkaDeadLetterQueue]:
+    """A queue that is connected."""
+    queue = make_queue(broker, unique("dead"))
+    wait(queue.prepare())
+    yield queue
+    queue.close(5)
+
+
+def reject(offset: int, headers: tuple[tuple[str, bytes | None], ...] = ()) -> Reject:
+    return Reject(
+        TopicPartition("orders", 3), offset, Stage.DECODE, "not JSON", "", 1000 + offset, b"k", b"v%d" % offset, headers
+    )
+
+
+def wait(*sendings: Sending) -> None:
+    wait_until(lambda: all(sending.done() for sending in sendings), "the dead letters")
+
+
+def values(broker: Any, topic: str, count: int) -> list[bytes]:
+    return [record.value for record in read(broker.direct, topic, count)]
+
+
+# ---- the queue
+
+
+def test_letter_arrives_with_its_headers(broker: Any) -> None:
+    """In a topic that was made with one partition; as it was, with what happened behind its own headers."""
+    topic = unique("dead")
+    queue = make_queue(broker, topic)
+    wait(queue.send(reject(7, (("mine", b"1"), ("nothing", None)))))
+    queue.close(5)
+    record = read(broker.direct, topic, 1)[0]
+    assert (b"k", b"v7", 1007) == (record.key, record.value, record.timestamp)
+    assert [
+        ("mine", b"1"),
+        ("nothing", None),
+        ("__connect.errors.topic", b"orders"),
+        ("__connect.errors.partition", b"3"),
+        ("__connect.errors.offset", b"7"),
+    ] == list(record.headers[:5])
+    assert 12 == len(record.headers)
+    assert "PartitionCount: 1" in broker.tool("kafka-topics", "--describe", "--topic", topic)
+
+
+def test_more_replicas_than_brokers(broker: Any) -> None:
+    """Connect's default of 3 needs three brokers; the error names the property and what Kafka says."""
+    queue = make_queue(broker, unique("dead"), errors_deadletterqueue_topic_replication_factor="3")
+    with pytest.raises(ConfigurationError, match=r"with 3 replicas: .*1 broker.*errors\.deadletterqueue\.topic\.replication"):
+        wait(queue.prepare())
+    queue.close(5)
+
+
+@pytest.mark.parametrize("operation", [ACLOperation.WRITE, ACLOperation.CREATE])
+def test_missing_right(broker: Any, operation: ACLOperation) -> None:
+    """It is told which rights are needed on which topic."""
+    topic = unique("dead")
+    with Denied(broker, topic, operation):
+        queue = make_queue(broker, topic)
+        with pytest.raises(KafkaAuthorizationError, match=f"needs DESCRIBE and WRITE on the dead-letter topic {topic}"):
+            wait(queue.send(reject(0)))
+        queue.close(5)
+
+
+@pytest.mark.parametrize(
+    "action", [Action.RESET_BEFORE, Action.LOSE_RESPONSE, Action.FREEZE_BEFORE, Action.FREEZE_AFTER, Action.CUT_RESPONSE]
+)
+def test_broken_requests(broker: Any, queue: KafkaDeadLetterQueue, action: Action) -> None:
+    """Every letter arrives, some perhaps twice, and in their order but for repetitions."""
+    fault = broker.proxy.fault("Produce", action)
+    wait(*[queue.send(reject(offset)) for offset in range(20)])
+    assert 1 == fault.hits
+    seen = list(dict.fromkeys(values(broker, queue._topic, 20)))
+    assert [b"v%d" % offset for offset in range(20)] == seen[:20]
+
+
+def test_broker_that_is_gone(broker: Any, queue: KafkaDeadLetterQueue) -> None:
+    """Letters wait for as long as it takes, and arrive once."""
+    broker.proxy.refuse()
+    sendings = [queue.send(reject(offset)) for offset in range(20)]
+    assert not any(sending.done() for sending in sendings)
+    broker.proxy.listen()
+    wait(*sendings)
+    assert [b"v%d" % offset for offset in range(20)] == values(broker, queue._topic, 20)
+
+
+def test_broker_that_is_killed(broker: Any, queue: KafkaDeadLetterQueue) -> None:
+    """The log is on its disk; what was not confirmed is sent again."""
+    wait(queue.send(reject(0)))
+    broker.kill()
+    sending = queue.send(reject(1))
+    broker.start()
+    wait(sending)
+    assert [b"v0", b"v1"] == list(dict.fromkeys(values(broker, queue._topic, 2)))
+
+
+# ---- a task
+
+
+def messages() -> list[bytes]:
+    """Every hundredth is not JSON."""
+    return [b"{broken %d" % n if n in BAD else json.dumps({"n": n}).encode() for n in range(RECORDS)]
+
+
+def run(broker: Any, given: Mapping[str, str], until: int) -> None:
+    """Run a task of the configuration until so much is committed."""
+    config = load_connect_config(given)
+    task = build_task(config, WorkerConfig(bootstrap_servers=broker.bootstrap))
+    group = f"connect-{config.name}"
+
+    def committed() -> bool:
+        task.step()
+        return committed_offsets(broker.direct, group, given["topics"]) == {0: until}
+
+    with task:
+        wait_until(committed, "everything committed")
+
+
+def written(folder: Path, topic: str) -> Sequence[int]:
+    """The numbers in all files, sorted."""
+    table = ds.dataset(folder / "topics" / topic, format="parquet").to_table(["n"])
+    return sorted(table.column("n").to_pylist())
+
+
+def dead(broker: Any, topic: str, count: int) -> collections.Counter[int]:
+    """How often each number is among the dead letters."""
+    return collections.Counter(int(value.split()[1]) for value in values(broker, topic, count))
+
+
+def test_task_keeps_every_record(broker: Any, tmp_path: Path) -> None:
+    """While the connection to Kafka breaks again and again: good records in files, once; bad ones in the topic."""
+    topic, dead_letters = make_topic(broker.direct), unique("dead")
+    fill(broker.direct, topic, messages())
+    broker.proxy.fault("Produce", Action.LOSE_RESPONSE)
+    broker.proxy.fault("Produce", Action.RESET_BEFORE)
+    run(broker, properties(topic, dead_letters, tmp_path), RECORDS)
+    assert sorted(set(range(RECORDS)) - BAD) == written(tmp_path, topic)
+    assert BAD == set(dead(broker, dead_letters, len(BAD)))
+
+
+def test_task_without_the_right_to_write_dead_letters(broker: Any, tmp_path: Path) -> None:
+    """It ends, and has committed nothing past a record that is in no topic; with the right it goes on and loses nothing."""
+    topic, dead_letters = make_topic(broker.direct), make_topic(broker.direct)
+    fill(broker.direct, topic, messages())
+    given = properties(topic, dead_letters, tmp_path)
+    group = f"connect-{given['name']}"
+    with Denied(broker, dead_letters, ACLOperation.WRITE), pytest.raises(KafkaAuthorizationError):
+        run(broker, given, RECORDS)
+    assert committed_offsets(broker.direct, group, topic).get(0, 0) <= min(BAD)
+    wait_until(lambda: _describes(broker, dead_letters), "the right to be back")
+    run(broker, given, RECORDS)
+    assert sorted(set(range(RECORDS)) - BAD) == written(tmp_path, topic)
+    assert BAD == set(dead(broker, dead_letters, len(BAD)))
+
+
+def _describes(broker: Any, topic: str) -> bool:
+    with admin_client(broker.direct) as admin:
+        return bool(admin.describe_topics([topic])[0]["error_code"] == 0)
+
+
+def test_task_that_tolerates_nothing(broker: Any, tmp_path: Path) -> None:
+    """It ends at the first bad record, which has arrived in the topic before."""
+    topic, dead_letters = make_topic(broker.direct), unique("dead")
+    fill(broker.direct, topic, messages())
+    with pytest.raises(RejectedRecordError, match=r"offset 50: .*Tolerance exceeded in error handler"):
+        run(broker, {**properties(topic, dead_letters, tmp_path), "errors.tolerance": "none"}, RECORDS)
+    assert {min(BAD)} == set(dead(broker, dead_letters, 1))
