@@ -54,7 +54,7 @@ def plan(storage: MemoryStorage, fault: Mapping[str, Any], bucket: str) -> None:
     if operation == "head_bucket" and response in _THERE_IS_A_BUCKET:
         return
     ours, api_call, right = _OPERATIONS[operation]
-    answer = _answer(response, api_call, "NoSuchBucket" if operation == "head_bucket" and response == 404 else None)
+    answer = _answer(response, api_call, "NoSuchBucket" if ours in ("probe", "publish") and response == 404 else None)
     error = map_s3_error(answer, f"s3://{bucket}/{fault.get('match') or ''}", right)
     if not isinstance(error, Kafka2ParquetError):
         raise NotApplicableError(f"to {operation}, the answer {response} is no failure")

@@ -123,6 +123,7 @@ class Sink:
         self._records_come = False
         self._warnings = Warnings()
         self.config: ConnectConfig = self._configured()
+        self._namings = [parts.make_naming(self.config)]
 
     # ---- steps
 
@@ -209,6 +210,7 @@ class Sink:
         merged: dict[str, str | None] = {**self._texts, **changes}
         self._texts = {name: text.strip() for name, text in merged.items() if text is not None}
         self.config = self._configured()
+        self._namings.insert(0, parts.make_naming(self.config))
 
     def start(self) -> None:
         """Start the task; nothing is assigned yet."""
@@ -280,7 +282,7 @@ class Sink:
             tp: [o for o in sorted(offsets) if self.broker.log(tp).records[o].value is None and (tp, o) not in rejected]
             for tp, offsets in self._taken.items()
         }
-        return read_objects(self.storage, parts.make_naming(self.config), tombstones)
+        return read_objects(self.storage, self._namings, tombstones)
 
     def changed_existing(self) -> list[str]:
         """Objects that stood in the store before and are not what they were."""

@@ -10,7 +10,7 @@ import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.object_names import ObjectName, ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.records import TopicPartition
@@ -73,24 +73,22 @@ def put_existing(storage: MemoryStorage, existing: Mapping[str, Mapping[str, Any
 
 
 def read_objects(
-    storage: MemoryStorage, naming: ObjectNaming, tombstones: Mapping[TopicPartition, Sequence[int]]
+    storage: MemoryStorage, namings: Sequence[ObjectNaming], tombstones: Mapping[TopicPartition, Sequence[int]]
 ) -> dict[str, Stored]:
     """All objects with data, by key.
 
     Args:
         storage: where they are.
-        naming: how they are called.
+        namings: how they are called now, and how they were called before.
         tombstones: offsets of the records without value that were read, by topic-partition: no file of values names them.
     """
     found: dict[str, Stored] = {}
-    keys = [key for key in storage.objects if not key.startswith(naming.probe_prefix())]
-    for key in sorted(keys, key=lambda key: _view(naming, key) != ""):  # values first: they name offsets
-        name = naming.parse(key)
-        if name is None:
-            raise ValueError(f"the object {key} has a name that the library doesn't know")
+    own = tuple(naming.probe_prefix() for naming in namings)
+    names = {key: _name(namings, key) for key in storage.objects if not key.startswith(own)}
+    for key, name in sorted(names.items(), key=lambda item: item[1].view is not None):  # values first: they name offsets
         tp = TopicPartition(name.topic, name.partition)
         table = pq.ParquetFile(pa.BufferReader(storage.objects[key].content)).read()
-        view = _view(naming, key)
+        view = name.view
         footer = FlushFooter.from_metadata(storage.objects[key].metadata)
         if OFFSET_COLUMN in table.column_names:
             offsets = table[OFFSET_COLUMN].to_pylist()
@@ -112,9 +110,11 @@ def read_objects(
     return found
 
 
-def _view(naming: ObjectNaming, key: str) -> str:
-    name = naming.parse(key)
-    return (name.view or "") if name is not None else ""
+def _name(namings: Sequence[ObjectNaming], key: str) -> ObjectName:
+    found = next((name for naming in namings if (name := naming.parse(key)) is not None), None)
+    if found is None:
+        raise ValueError(f"the object {key} has a name that the library doesn't know")
+    return found
 
 
 def _offsets(footer: FlushFooter | None, tombstones: Sequence[int]) -> list[int]:

@@ -11,6 +11,7 @@ from kafka2parquet.connect.storage import make_storage
 from kafka2parquet.errors import Kafka2ParquetError, StorageUnavailableError
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists
+from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from tests.acceptance.cases import CaseFolder
 from tests.acceptance.outcome import CaseError
 from tests.acceptance.sink import Sink
@@ -20,13 +21,19 @@ _PART_BYTES = 5 << 20
 #: A file of two parts, so that it goes up as a multipart upload.
 _FILE = StagedFile(bytes(_PART_BYTES + 1), _PART_BYTES + 1, 1, {})
 _ACCESS = {"aws.access.key.id": "KEY", "aws.secret.access.key": "secret", "s3.part.size": str(_PART_BYTES)}
+#: The format of keys and headers has nothing to do with it.
+_IN_PARQUET = dict.fromkeys(
+    ("keys.format.class", "headers.format.class"), "io.confluent.connect.s3.format.parquet.ParquetFormat"
+)
+#: Storages of the whole run: s3fs closes its connections badly when it is collected on a thread with another event loop.
+_KEPT: list[FsspecStorage] = []
 _NOBODY = "http://127.0.0.1:9"
 _CODES = {403: "AccessDenied", 404: "NoSuchKey", 409: "ConditionalRequestConflict", 412: "PreconditionFailed"}
 
 
 def conditional_writes_enabled(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
     """Whether an object that stands at a key is left alone: tried out."""
-    changes = {**given["config"], "flush.size": "1"}
+    changes = {**_IN_PARQUET, **given["config"], "flush.size": "1"}
     config = folder.config(changes)
     key = parts.make_naming(config).key("test-topic", 12, "partition=12", 0)
     sink = Sink(folder, changes, existing={key: {"rows": 1, "offsets": [0]}})
@@ -43,7 +50,7 @@ def classify_complete_response(given: Mapping[str, Any], folder: CaseFolder) -> 
     """
     complete, head = given["complete"], given.get("head")
     with _store(complete, head) as store:
-        storage = make_storage(folder.config(_ACCESS), store.url)
+        storage = _storage(folder, _ACCESS, store.url)
         try:
             outcome = storage.publish("key", _FILE)
         except StorageUnavailableError as error:
@@ -58,10 +65,15 @@ def classify_complete_response(given: Mapping[str, Any], folder: CaseFolder) -> 
 def complete_request_headers(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
     """The condition that CompleteMultipartUpload carries."""
     with _store({"status": 200}, None) as store:
-        make_storage(folder.config(given.get("config", {}), _ACCESS), store.url).publish("key", _FILE)
+        _storage(folder, {**given.get("config", {}), **_ACCESS}, store.url).publish("key", _FILE)
         sent = next(request for request in store.requests if _completes(request)).headers
     headers = {"If-None-Match": sent["if-none-match"]} if "if-none-match" in sent else {}
     return {"value": headers, "headers": headers}
+
+
+def _storage(folder: CaseFolder, changes: Mapping[str, str | None], url: str) -> FsspecStorage:
+    _KEPT.append(make_storage(folder.config(changes), url))
+    return _KEPT[-1]
 
 
 @contextlib.contextmanager
