@@ -16,6 +16,12 @@ from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
+from kafka2parquet.dead_letters.base import DeadLetterQueue
+from kafka2parquet.dead_letters.breaker import RejectLimit
+from kafka2parquet.dead_letters.kafka_producer import KafkaDeadLetterQueue
+from kafka2parquet.dead_letters.log import RejectLog
+from kafka2parquet.dead_letters.report import FailureReporter
+from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.calls import RetryPolicy
 from kafka2parquet.delivery.context import DeliverySettings
@@ -67,16 +73,19 @@ __all__ = [
     "ConfluentSchemaRegistry",
     "Consumer",
     "DailyPartitioner",
+    "DeadLetterQueue",
     "DefaultPartitioner",
     "DeliveryError",
     "DeliverySettings",
     "EncodedPartitionRotation",
+    "FailureReporter",
     "FieldPartitioner",
     "FirstOf",
     "FsspecStorage",
     "HourlyPartitioner",
     "JsonConverter",
     "Kafka2ParquetError",
+    "KafkaDeadLetterQueue",
     "KafkaPythonConsumer",
     "MapTable",
     "MemoryBudget",
@@ -93,6 +102,8 @@ __all__ = [
     "RecordTimeRotation",
     "RecordTimestamp",
     "RegisteredSchema",
+    "RejectLimit",
+    "RejectLog",
     "RetryPolicy",
     "RotationPolicy",
     "ScheduledRotation",
@@ -105,6 +116,7 @@ __all__ = [
     "TableTransform",
     "TaskRunner",
     "TimeBasedPartitioner",
+    "Tolerance",
     "Transform",
     "TransientError",
     "UsageError",
