@@ -13,6 +13,7 @@ from kafka2parquet.clock import Clock
 from kafka2parquet.connect import parts
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.consumer_settings import ConsumerSettings
+from kafka2parquet.connect.converters import make_converter, make_key_converter
 from kafka2parquet.connect.errors import DeadLetterPlan, make_reject_limit, make_reject_log, make_tolerance
 from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.records import make_compatibility, make_record_views, make_tags, make_tombstone_policy
@@ -94,7 +95,7 @@ class TaskPlan:
         if storage is None:
             storage = collect(lambda: make_storage(complete, worker.endpoint_url))
         if complete.text("value.converter"):
-            collect(lambda: parts.make_converter(complete, lambda _: LearnedSchema()))
+            collect(lambda: make_converter(complete, lambda _: LearnedSchema()))
         collect(lambda: parts.make_rotation(complete, parts.make_partitioner(complete)))
         collect(lambda: parts.make_writer(complete))
         collect(lambda: parts.make_metadata_columns(complete))
@@ -121,7 +122,7 @@ class TaskPlan:
             dead_letters = self.dead_letters.queue(config, index)
         return SinkTask(
             consumer=consumer if consumer is not None else self._consumer(index),
-            converter=parts.make_converter(config, self.learned.of),
+            converter=make_converter(config, self.learned.of),
             transforms=make_transforms(config),
             partitioner=partitioner,
             rotation=parts.make_rotation(config, partitioner),
@@ -130,7 +131,7 @@ class TaskPlan:
             writer=parts.make_writer(config),
             metadata_columns=parts.make_metadata_columns(config),
             on_reject=make_tolerance(config),
-            record_views=make_record_views(config, parts.make_key_converter(config)),
+            record_views=make_record_views(config, make_key_converter(config)),
             schema_compatibility=make_compatibility(config),
             on_tombstone=make_tombstone_policy(config),
             dead_letters=dead_letters,
@@ -229,19 +230,20 @@ def build_runner(
 
 
 def with_worker_converter(config: ConnectConfig, worker: WorkerConfig) -> ConnectConfig:
-    """The configuration, with the worker's converter of values where it names none, as in Connect.
+    """The configuration, with the worker's converters of keys and values where it names none, as in Connect.
 
     Raises:
-        ConfigurationError: neither names one, or the worker's can't be used.
+        ConfigurationError: no converter of values is named, or the worker's can't be used.
     """
-    if config.text("value.converter"):
-        return config
-    converter = {name: text for name, text in worker.converters.items() if name.startswith("value.converter")}
-    if not converter.get("value.converter"):
+    given = dict(config.given)
+    for side in ("key.converter", "value.converter"):
+        if not config.text(side) and worker.converters.get(side):
+            given = {name: text for name, text in given.items() if not name.startswith(side)}
+            given |= {name: text for name, text in worker.converters.items() if name.startswith(side)}
+    if not given.get("value.converter"):
         raise ConfigurationError(
             "value.converter is set neither here nor in the worker's properties. Set it to "
             "org.apache.kafka.connect.json.JsonConverter, with value.converter.schemas.enable=false where messages carry no "
-            "schema, or to org.apache.kafka.connect.storage.StringConverter."
+            "schema, or to the converter that reads what your producers write."
         )
-    own = {name: text for name, text in config.given.items() if not name.startswith("value.converter")}
-    return load_connect_config({**own, **converter})
+    return config if given == config.given else load_connect_config(given)

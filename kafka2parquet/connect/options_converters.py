@@ -4,70 +4,215 @@ from __future__ import annotations
 
 import attrs
 
-from kafka2parquet.connect.option import Effect, Option, ValueType, at_least, ignored, one_of
+from kafka2parquet.connect.option import Option, ValueType, at_least, ignored, one_of, unsupported
 
-_NO_REGISTRY = "no schema registry is asked"
-_IN_PYTHON = (
-    "use JsonConverter, StringConverter or ByteArrayConverter, or name a RecordConverter of your own as `package.module:Class`"
+_STRATEGIES = "io.confluent.kafka.serializers.subject"
+
+#: Converters by the last part of their names.
+CONVERTERS = {
+    "AvroConverter": "io.confluent.connect.avro.AvroConverter",
+    "ProtobufConverter": "io.confluent.connect.protobuf.ProtobufConverter",
+    "JsonSchemaConverter": "io.confluent.connect.json.JsonSchemaConverter",
+    "JsonConverter": "org.apache.kafka.connect.json.JsonConverter",
+    "StringConverter": "org.apache.kafka.connect.storage.StringConverter",
+    "ByteArrayConverter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+    **{
+        f"{name}Converter": f"org.apache.kafka.connect.converters.{name}Converter"
+        for name in ("Boolean", "Short", "Integer", "Long", "Float", "Double")
+    },
+}
+#: Those that need a schema registry.
+REGISTRY_CONVERTERS = ("Avro", "Protobuf", "JsonSchema")
+#: What the subject of a schema is named after, by the last part of a strategy's class name.
+SUBJECT_NAMES = {
+    "TopicNameStrategy": "topic",
+    "RecordNameStrategy": "record",
+    "TopicRecordNameStrategy": "topic_record",
+}
+
+_WRITING = "it concerns writing"
+_CACHE = "every schema is kept"
+
+
+def _flag(name: str, default: bool, doc: str) -> Option:
+    return Option(name, ValueType.BOOLEAN, default, doc)
+
+
+def _writing(name: str, value_type: ValueType, default: str | bool | int | None) -> Option:
+    return ignored(name, value_type, default, "How serializers write.", _WRITING)
+
+
+_STRATEGY = Option(
+    "subject.name.strategy",
+    ValueType.CLASS,
+    f"{_STRATEGIES}.TopicNameStrategy",
+    "Names the subject whose versions the schemas have.",
+    choices=tuple(f"{_STRATEGIES}.{name}" for name in SUBJECT_NAMES),
 )
 
-#: Converters that read values, by the last part of their names.
-CONVERTERS = {
-    "StringConverter": "org.apache.kafka.connect.storage.StringConverter",
-    "JsonConverter": "org.apache.kafka.connect.json.JsonConverter",
-    "ByteArrayConverter": "org.apache.kafka.connect.converters.ByteArrayConverter",
-}
-_OTHERS = ("Avro", "Protobuf", "JsonSchema", "Boolean", "Double", "Float", "Integer", "Long", "Short")
-REFUSED_CONVERTERS = {f"{name}Converter": _IN_PYTHON for name in _OTHERS}
-
-_SUB_OPTIONS = (
-    Option(
-        "schemas.enable",
-        ValueType.BOOLEAN,
-        True,
-        "Whether JSON messages carry their schema, as `schema` and `payload`.",
-    ),
-    ignored(
-        "schemas.cache.size",
-        ValueType.INT,
-        1000,
-        "Number of schemas that JsonConverter keeps.",
-        "schemaless messages need none",
-        validator=at_least(0),
-    ),
+_JSON = (
+    _flag("schemas.enable", True, "Whether messages that JsonConverter reads carry their schema, as `schema` and `payload`."),
+    _flag("replace.null.with.default", True, "Whether JsonConverter takes a null for the default of its field."),
     ignored(
         "decimal.format",
         ValueType.STRING,
         "BASE64",
-        "How JsonConverter writes decimals.",
+        "How decimals are written in JSON.",
         "it concerns writing; both forms are read",
         validator=one_of("BASE64", "NUMERIC", ignore_case=True),
     ),
+    ignored("schemas.cache.size", ValueType.INT, 1000, "Number of schemas that are kept.", _CACHE, validator=at_least(0)),
+    ignored("schemas.cache.config", ValueType.INT, 1000, "Number of schemas that are kept.", _CACHE, validator=at_least(0)),
+)
+
+_REGISTRY = (
     Option(
-        "replace.null.with.default",
+        "schema.registry.url",
+        ValueType.LIST,
+        (),
+        "Where the schema registry is; several URLs are tried in turn. Avro, Protobuf and JSON Schema need it.",
+    ),
+    Option(
+        "schema.registry.*",
+        ValueType.PASSWORD,
+        None,
+        "TLS for the schema registry: `schema.registry.ssl.truststore.location`, `….keystore.location` and their `….type`, "
+        "which has to be PEM, `schema.registry.ssl.key.password`.",
+    ),
+    Option(
+        "basic.auth.credentials.source",
+        ValueType.STRING,
+        "URL",
+        "Where the credentials for the schema registry are.",
+        choices=("URL", "USER_INFO"),
+    ),
+    Option("basic.auth.user.info", ValueType.PASSWORD, "", "Name and password for the schema registry, with a colon between."),
+    Option(
+        "bearer.auth.*",
+        ValueType.PASSWORD,
+        None,
+        "Token for the schema registry: `bearer.auth.credentials.source` is STATIC_TOKEN or OAUTHBEARER, with the properties "
+        "of that.",
+    ),
+    Option("max.retries", ValueType.INT, 3, "Attempts for a request to the schema registry.", validator=at_least(0)),
+    Option("retries.wait.ms", ValueType.INT, 1000, "First pause between attempts.", validator=at_least(0)),
+    Option("retries.max.wait.ms", ValueType.INT, 20_000, "Longest pause between attempts.", validator=at_least(0)),
+    Option("http.connect.timeout.ms", ValueType.INT, 60_000, "Time to reach the schema registry.", validator=at_least(0)),
+    Option("http.read.timeout.ms", ValueType.INT, 60_000, "Time for its answer.", validator=at_least(0)),
+    Option("proxy.host", ValueType.STRING, "", "Proxy in front of the schema registry."),
+    Option("proxy.port", ValueType.INT, -1, "Its port."),
+    unsupported("request.header.*", ValueType.STRING, None, "Headers for the schema registry.", "put them into a proxy"),
+    unsupported(
+        "context.name.strategy",
+        ValueType.CLASS,
+        "io.confluent.kafka.serializers.context.NullContextNameStrategy",
+        "Names the context of a subject.",
+        "put the context into schema.registry.url: http://registry:8081/contexts/.name",
+    ),
+    unsupported("rule.executors", ValueType.LIST, (), "Rules of data contracts.", "rules, such as decryption, aren't executed"),
+    *(
+        ignored(name, ValueType.INT, default, "Number of schemas that are kept.", _CACHE)
+        for name, default in (
+            ("max.schemas.per.subject", 1000),
+            ("latest.cache.size", 1000),
+            ("latest.cache.ttl.sec", -1),
+            ("missing.cache.size", 10_000),
+            ("missing.id.cache.ttl.sec", -1),
+            ("missing.version.cache.ttl.sec", -1),
+            ("missing.schema.cache.ttl.sec", -1),
+        )
+    ),
+    *(
+        _writing(name, ValueType.BOOLEAN, default)
+        for name, default in (
+            ("auto.register.schemas", True),
+            ("use.latest.version", False),
+            ("id.compatibility.strict", True),
+            ("latest.compatibility.strict", True),
+            ("normalize.schemas", False),
+            ("propagate.schema.tags", False),
+            ("scrub.invalid.names", False),
+        )
+    ),
+    _writing("use.schema.id", ValueType.INT, -1),
+    _writing("schema.format", ValueType.STRING, None),
+)
+
+_AVRO = (
+    _flag("enhanced.avro.schema.support", False, "Whether the fields of Avro unions have the full names of their types."),
+    _flag("connect.meta.data", True, "Whether documentation and parameters of Avro schemas are kept."),
+    unsupported(
+        "discard.type.doc.default",
+        ValueType.BOOLEAN,
+        False,
+        "Whether documentation and defaults of Avro types are dropped.",
+        "set connect.meta.data=false to drop documentation",
+    ),
+    unsupported(
+        "flatten.singleton.unions",
         ValueType.BOOLEAN,
         True,
-        "Whether JsonConverter takes a null for the default of its field, where the schema has one.",
+        "Whether an Avro union of one type is that type.",
+        "such a union is always its one type",
     ),
-    Option("converter.encoding", ValueType.STRING, "UTF-8", "Character set of StringConverter."),
-    ignored("schema.registry.url", ValueType.LIST, (), "Where the schema registry is.", _NO_REGISTRY),
-    ignored("schema.registry.*", ValueType.STRING, None, "Settings of the schema registry's client.", _NO_REGISTRY),
-    ignored("basic.auth.*", ValueType.PASSWORD, None, "Credentials for the schema registry.", _NO_REGISTRY),
-    ignored("bearer.auth.*", ValueType.PASSWORD, None, "Token for the schema registry.", _NO_REGISTRY),
-    ignored("enhanced.avro.schema.support", ValueType.BOOLEAN, False, "Whether Avro enums are kept.", _NO_REGISTRY),
-    ignored("auto.register.schemas", ValueType.BOOLEAN, True, "Whether schemas are registered.", _NO_REGISTRY),
-    ignored("use.latest.version", ValueType.BOOLEAN, False, "Whether the latest schema is used.", _NO_REGISTRY),
+    _writing("allow.optional.map.keys", ValueType.BOOLEAN, False),
+    _writing("avro.remove.java.properties", ValueType.BOOLEAN, False),
+    _writing("avro.use.logical.type.converters", ValueType.BOOLEAN, False),
+    _writing("avro.reflection.allow.null", ValueType.BOOLEAN, False),
+    _writing("schema.reflection", ValueType.BOOLEAN, False),
+    _writing("specific.avro.reader", ValueType.BOOLEAN, False),
+    _flag(
+        "generalized.sum.type.support",
+        False,
+        "Whether unions of JSON Schema are named as those of other formats. Only for JsonSchemaConverter.",
+    ),
 )
 
-
-def _behind(prefix: str, option: Option) -> Option:
-    if prefix == "key.converter." and option.effect is not Effect.IGNORED:
-        return attrs.evolve(
-            option, name=prefix + option.name, effect=Effect.IGNORED, note="keys are taken as they are", refused={}
-        )
-    return attrs.evolve(option, name=prefix + option.name)
-
-
-CONVERTER_OPTIONS = tuple(
-    _behind(prefix, option) for prefix in ("key.converter.", "value.converter.") for option in _SUB_OPTIONS
+_PROTOBUF = (
+    _flag("enhanced.protobuf.schema.support", False, "Whether Protobuf messages and enums are named with their packages."),
+    _flag("optional.for.nullables", False, "Whether only those fields of Protobuf are optional that can be absent."),
+    _flag("optional.for.proto2", True, "Whether absent optional fields of proto2 are null instead of their default."),
+    _flag("wrapper.for.nullables", False, "Whether messages such as `google.protobuf.Int32Value` are optional primitives."),
+    _flag("wrapper.for.raw.primitives", True, "Whether a value that is such a message as a whole is a primitive."),
+    _flag("int.for.enums", False, "Whether enums of Protobuf are numbers."),
+    _flag("generate.index.for.unions", True, "Whether the column of a Protobuf oneof has its index in its name."),
+    unsupported("flatten.unions", ValueType.BOOLEAN, False, "Whether the fields of a oneof are columns.", "use a transform"),
+    _writing("generate.struct.for.nulls", ValueType.BOOLEAN, False),
 )
+
+_JSON_SCHEMA = (
+    _flag("use.optional.for.nonrequired", False, "Whether properties of JSON Schema that aren't `required` are optional."),
+    ignored(
+        "json.fail.invalid.schema",
+        ValueType.BOOLEAN,
+        False,
+        "Whether messages are validated against their JSON Schema.",
+        "messages are read as far as columns need, and rejected where they don't fit these",
+    ),
+    ignored(
+        "json.fail.unknown.properties",
+        ValueType.BOOLEAN,
+        True,
+        "Whether Java objects may lack properties.",
+        "members that aren't in the schema are left out",
+    ),
+    _writing("object.additional.properties", ValueType.BOOLEAN, True),
+    _writing("json.oneof.for.nullables", ValueType.BOOLEAN, True),
+    _writing("json.write.dates.iso8601", ValueType.BOOLEAN, False),
+)
+
+_TEXT = (Option("converter.encoding", ValueType.STRING, "UTF-8", "Character set of StringConverter."),)
+
+
+def _side(side: str) -> tuple[Option, ...]:
+    """All properties of the converter of keys or values."""
+    other = "key" if side == "value" else "value"
+    strategies = (
+        attrs.evolve(_STRATEGY, name=f"{side}.{_STRATEGY.name}"),
+        ignored(f"{other}.{_STRATEGY.name}", ValueType.CLASS, _STRATEGY.default, _STRATEGY.doc, f"it is that of {other}s"),
+    )
+    options = (*_JSON, *_TEXT, *_REGISTRY, *strategies, *_AVRO, *_PROTOBUF, *_JSON_SCHEMA)
+    return tuple(attrs.evolve(option, name=f"{side}.converter.{option.name}") for option in options)
+
+
+CONVERTER_OPTIONS = (*_side("key"), *_side("value"))

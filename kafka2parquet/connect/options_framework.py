@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kafka2parquet.connect.option import Option, Value, ValueType, at_least, ignored, one_of, unsupported
-from kafka2parquet.connect.options_converters import CONVERTERS, REFUSED_CONVERTERS
+from kafka2parquet.connect.options_converters import CONVERTERS
 
 S3_CONNECTOR = "io.confluent.connect.s3.S3SinkConnector"
 GCS_CONNECTOR = "io.confluent.connect.gcs.GcsSinkConnector"
@@ -68,16 +68,18 @@ FRAMEWORK_OPTIONS = (
         "key.converter",
         ValueType.CLASS,
         None,
-        "Class that reads the record keys.",
-        note="keys are written only where `kafka2parquet.metadata.columns` names `key`: as text or as bytes",
+        "Class that reads the record keys: as for values; without one keys are bytes.",
+        choices=tuple(CONVERTERS.values()),
+        note="keys are read only where they are written: `store.kafka.keys`, or `key` in `kafka2parquet.metadata.columns`; "
+        "schemaless JSON stays text",
     ),
     Option(
         "value.converter",
         ValueType.CLASS,
         None,
-        "Class that reads the record values: JSON, text, bytes, or a Python class as `package.module:Class`.",
+        "Class that reads the record values: one of Kafka Connect's or Confluent's, or a Python class as "
+        "`package.module:Class`.",
         choices=tuple(CONVERTERS.values()),
-        refused=REFUSED_CONVERTERS,
     ),
     ignored(
         "header.converter",

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 from typing import cast
 
-from kafka2parquet.connect.classes import is_python_path, load_class
+from kafka2parquet.connect.classes import load_class
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
-from kafka2parquet.connect.option import simple_name
+from kafka2parquet.connect.converters import make_key_converter
 from kafka2parquet.connect.records import passing_folder, with_schema_name
-from kafka2parquet.connect.schemas import make_json_converter
-from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
-from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.types import ParquetTypes
 from kafka2parquet.parquet.writer import ParquetWriter
@@ -39,36 +34,6 @@ from kafka2parquet.rotation.policies import (
     RecordTimeRotation,
     ScheduledRotation,
 )
-from kafka2parquet.schema.learned import LearnedSchema
-
-
-def make_converter(config: ConnectConfig, learned: Callable[[str], LearnedSchema]) -> RecordConverter:
-    """The converter that `value.converter` names.
-
-    Args:
-        config: the configuration.
-        learned: what is known of a topic's schema; asked when the topic's first record comes.
-    """
-    class_name = config.text("value.converter")
-    if is_python_path(class_name):
-        return cast(RecordConverter, load_class(class_name, RecordConverter)(config.given))
-    name = _converter_name(class_name)
-    if name == "Json" and config.flag("value.converter.schemas.enable"):
-        null_is_default = config.flag("value.converter.replace.null.with.default")
-        return make_json_converter(
-            config,
-            learned,
-            lambda schemaless: JsonEnvelopeConverter(schemaless=schemaless, replace_null_with_default=null_is_default),
-        )
-    if name == "Json":
-        return make_json_converter(config, learned)
-    if name == "ByteArray":
-        return ByteArrayConverter()
-    return StringConverter(encoding=config.text("value.converter.converter.encoding"))
-
-
-def _converter_name(class_name: str) -> str:
-    return simple_name(class_name).removesuffix("Converter")
 
 
 def make_partitioner(config: ConnectConfig) -> Partitioner:
@@ -157,14 +122,8 @@ def make_writer(config: ConnectConfig) -> ParquetWriter:
 
 
 def make_metadata_columns(config: ConnectConfig) -> MetadataColumns:
-    """Columns that are added to each row; none, unless they are asked for. Keys are text where their converter reads text."""
+    """Columns that are added to each row; none, unless they are asked for."""
     return MetadataColumns(config.items("kafka2parquet.metadata.columns"), key_converter=make_key_converter(config))
-
-
-def make_key_converter(config: ConnectConfig) -> RecordConverter | None:
-    """The converter of keys; None where they stay bytes."""
-    key_is_text = _converter_name(config.text("key.converter")) in ("String", "Json")
-    return StringConverter(encoding=config.text("key.converter.converter.encoding")) if key_is_text else None
 
 
 def _milliseconds(config: ConnectConfig, name: str) -> datetime.timedelta:

@@ -9,10 +9,10 @@ import attrs
 
 from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, Finding, Noted, PartitionerKind, Problem, ProblemKind, Warned
+from kafka2parquet.connect.converters import check_converters
 from kafka2parquet.connect.option import invalid_value, simple_name
 from kafka2parquet.connect.records import check_records
 from kafka2parquet.connect.transforms import read_transforms
-from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat
@@ -165,19 +165,13 @@ def _rotation(config: ConnectConfig) -> Iterator[Finding]:
 def _classes(config: ConnectConfig) -> Iterator[Finding]:
     for name in ("storage.class", "format.class"):
         yield from _known_class(config, name)
-    converter = config.text("value.converter")
-    if is_python_path(converter):
-        yield from _custom_class(converter, "value.converter", RecordConverter)
-    elif converter:
-        yield from _known_class(config, "value.converter")
 
 
 def _known_class(config: ConnectConfig, name: str) -> Iterator[Finding]:
     option = config.table.options[name]
     class_name = config.text(name)
     known = {simple_name(choice) for choice in option.choices} | set(option.refused)
-    names = known | {choice.removesuffix("Converter") for choice in known}
-    if class_name and simple_name(class_name) not in names:
+    if class_name and simple_name(class_name) not in known:
         yield Problem(
             (name,), f"{name}={class_name} is not known", f"Use {' or '.join(option.choices)}.", ProblemKind.UNSUPPORTED
         )
@@ -192,11 +186,6 @@ def _custom_class(class_name: str, property_name: str, base: type) -> Iterator[F
         load_class(class_name, base)
     except ValueError as error:
         yield Problem((property_name,), invalid_value(property_name, class_name, str(error)))
-
-
-def _converter_settings(config: ConnectConfig) -> Iterator[Finding]:
-    if config.below("value.converter.") and not config.text("value.converter"):
-        yield Warned("Properties that begin with value.converter. have no effect, as value.converter itself is not set.")
 
 
 def _transforms(config: ConnectConfig) -> Iterator[Finding]:
@@ -267,7 +256,7 @@ _RULES: tuple[Rule, ...] = (
     _timestamps,
     _rotation,
     _classes,
-    _converter_settings,
+    check_converters,
     _transforms,
     _output_compression,
     check_records,

@@ -169,8 +169,8 @@ def test_unknown_connector_names_the_known_ones():
         ),
         (
             {"value.converter": "io.confluent.connect.avro.AvroConverter"},
-            "value.converter=io.confluent.connect.avro.AvroConverter is not supported. Use JsonConverter, "
-            "StringConverter or ByteArrayConverter, or name a RecordConverter of your own as `package.module:Class`.",
+            'Missing required configuration "value.converter.schema.registry.url" which has no default value. '
+            "AvroConverter looks schemas up there: name the schema registry, such as http://registry:8081.",
         ),
         (
             {"partitioner.class": "com.example.Mine"},

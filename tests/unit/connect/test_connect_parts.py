@@ -6,6 +6,7 @@ import pytest
 from kafka2parquet.connect import parts
 from kafka2parquet.connect.build import TaskPlan
 from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.converters import make_converter
 from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.text import read_properties
 from kafka2parquet.connect.worker import load_worker_config
@@ -131,7 +132,7 @@ def test_custom_partitioner_sees_all_properties():
 def test_custom_converter_sees_all_properties():
     """The same for converters."""
     config = _config(value_converter=f"{__name__}:Upper")
-    converter = parts.make_converter(config, lambda _: LearnedSchema())
+    converter = make_converter(config, lambda _: LearnedSchema())
     assert "s3-sink-my-topic-parquet-hourly" == converter.name
 
 
@@ -145,7 +146,7 @@ def test_custom_converter_sees_all_properties():
 )
 def test_converters(name, kind):
     """By class name or alias."""
-    assert kind is type(parts.make_converter(_config(value_converter=name), lambda _: LearnedSchema()))
+    assert kind is type(make_converter(_config(value_converter=name), lambda _: LearnedSchema()))
 
 
 def test_rows_end_a_flush():
