@@ -114,7 +114,7 @@ def test_cells(values: tuple[Any, ...], found: str) -> None:
 @pytest.mark.timeout(900)
 def test_heavy_readers_and_the_page(files: Mapping[str, ZooFiles], tmp_path: Path) -> None:
     """Spark and parquet-java read all files; the tables of the page are written anew."""
-    from tests.readers.heavy import HEAVY
+    from tests.readers.heavy import HEAVY, parquet_version
 
     paths = [path for written in files.values() for path in (*written.paths.values(), written.wide)]
     heavy: dict[str, Mapping[Path, Any]] = {}
@@ -130,7 +130,7 @@ def test_heavy_readers_and_the_page(files: Mapping[str, ZooFiles], tmp_path: Pat
                 cells[each.title][reader] = cell(each, chapter.types, found[files[name].paths[each.title]])
         page = with_part(page, name, markdown(chapter, files[name], cells))
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in VERSIONS)
-    PAGE.write_text(with_part(page, "versions", f"{versions}, parquet-java 1.18.1.\n"), encoding="utf-8")
+    PAGE.write_text(with_part(page, "versions", f"{versions}, parquet-java {parquet_version()}.\n"), encoding="utf-8")
 
     for name in OWN:
         for reader, found in heavy.items():

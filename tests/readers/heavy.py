@@ -59,6 +59,12 @@ def read_with_parquet_java(paths: Sequence[Path], folder: Path) -> Mapping[Path,
     return found
 
 
+def parquet_version() -> str:
+    """The version of parquet-java's jars."""
+    (jar,) = install.parquet_jars().glob("parquet-hadoop-*.jar")
+    return jar.stem.rpartition("-")[2]
+
+
 def _from_java(node: Any) -> Any:
     if node is None:
         return None
