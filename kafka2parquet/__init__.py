@@ -10,10 +10,22 @@ from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.worker import load_worker_config
 from kafka2parquet.consumers.base import Consumer
 from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
+from kafka2parquet.converters.avro import AvroConverter
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.confluent_registry import ConfluentSchemaRegistry
 from kafka2parquet.converters.json import JsonConverter
+from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
+from kafka2parquet.converters.json_schema import JsonSchemaConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.converters.primitives import (
+    BooleanConverter,
+    DoubleConverter,
+    FloatConverter,
+    IntegerConverter,
+    LongConverter,
+    ShortConverter,
+)
+from kafka2parquet.converters.protobuf import ProtobufConverter
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.dead_letters.base import DeadLetterQueue
@@ -54,6 +66,9 @@ from kafka2parquet.rotation.policies import (
     ScheduledRotation,
 )
 from kafka2parquet.runner import TaskRunner
+from kafka2parquet.schema.avro_node import AvroMapping
+from kafka2parquet.schema.json_schema import JsonSchemaMapping
+from kafka2parquet.schema.protobuf_mapping import ProtobufMapping
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.task import SinkTask, StepResult
@@ -65,6 +80,9 @@ __version__ = VERSION
 __all__ = [
     "AccessError",
     "AsyncSinkTask",
+    "AvroConverter",
+    "AvroMapping",
+    "BooleanConverter",
     "ByteArrayConverter",
     "Clock",
     "CompositePartitioner",
@@ -77,16 +95,23 @@ __all__ = [
     "DefaultPartitioner",
     "DeliveryError",
     "DeliverySettings",
+    "DoubleConverter",
     "EncodedPartitionRotation",
     "FailureReporter",
     "FieldPartitioner",
     "FirstOf",
+    "FloatConverter",
     "FsspecStorage",
     "HourlyPartitioner",
+    "IntegerConverter",
     "JsonConverter",
+    "JsonEnvelopeConverter",
+    "JsonSchemaConverter",
+    "JsonSchemaMapping",
     "Kafka2ParquetError",
     "KafkaDeadLetterQueue",
     "KafkaPythonConsumer",
+    "LongConverter",
     "MapTable",
     "MemoryBudget",
     "MetadataColumns",
@@ -95,6 +120,8 @@ __all__ = [
     "Partitioner",
     "PerRecordPartitioner",
     "PerRecordRotation",
+    "ProtobufConverter",
+    "ProtobufMapping",
     "RecordConverter",
     "RecordCountRotation",
     "RecordError",
@@ -108,6 +135,7 @@ __all__ = [
     "RotationPolicy",
     "ScheduledRotation",
     "SchemaRegistry",
+    "ShortConverter",
     "SinkTask",
     "StepResult",
     "Storage",

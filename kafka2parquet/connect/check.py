@@ -15,6 +15,7 @@ from kafka2parquet.connect.option import simple_name
 from kafka2parquet.connect.parts import make_inner_partitioner, make_naming
 from kafka2parquet.connect.records import make_tombstone_policy
 from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.converters.confluent_registry import without_credentials
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
 from kafka2parquet.records import ConsumedBatch, Rows, TopicPartition
 
@@ -91,12 +92,17 @@ def _broker_notes(plan: TaskPlan) -> tuple[str, ...]:
 
 def _rows(config: ConnectConfig) -> Iterator[str]:
     converter = simple_name(config.text("value.converter"))
-    if converter.startswith("Json"):
+    if converter in ("Json", "JsonConverter") and config.flag("value.converter.schemas.enable"):
+        yield "Each value has to be a JSON object with schema and payload, which becomes a row with the types of the schema."
+    elif converter in ("Json", "JsonConverter"):
         yield "Each value has to be a JSON object and becomes a row; columns are learned from the records, and only ever added."
     elif converter.startswith("String"):
         yield "Each value becomes a row with one column of text."
     elif converter.startswith("ByteArray"):
         yield "Each value becomes a row with one column of bytes."
+    elif config.items("value.converter.schema.registry.url"):
+        where = ", ".join(without_credentials(url) for url in config.items("value.converter.schema.registry.url"))
+        yield f"Each value becomes a row as {converter} makes it, by its schema in the registry at {where}."
     else:
         yield f"Each value becomes a row as {converter} makes it."
     transforms = [f"{alias} ({config.text(f'transforms.{alias}.type')})" for alias in config.items("transforms")]

@@ -61,7 +61,7 @@ class ConfluentSchemaRegistry:
                 f"A schema registry needs Confluent's client: pip install 'kafka2parquet[registry]' ({error})."
             ) from error
         settings = client_settings(properties)
-        self._url = _without_credentials(settings["url"])
+        self._url = without_credentials(settings["url"])
         self._http = _http_libraries()
         self._error = schema_registry.error.SchemaRegistryError
         self._token_error = schema_registry.error.OAuthTokenError
@@ -169,7 +169,7 @@ def client_settings(properties: Mapping[str, str]) -> dict[str, Any]:
     problems: list[str] = []
     if not urls:
         problems.append("schema.registry.url is missing: name the schema registry, such as http://registry:8081.")
-    problems += [f"schema.registry.url has {_without_credentials(url)}, which is no http or https URL." for url in urls
+    problems += [f"schema.registry.url has {without_credentials(url)}, which is no http or https URL." for url in urls
                  if not url.startswith(("http://", "https://"))]  # fmt: skip
     settings: dict[str, Any] = {"url": ",".join(urls)}
     for name in _NUMBERS:
@@ -265,7 +265,8 @@ def _http_libraries() -> list[Any]:
     return [importlib.import_module(name) for name in ("httpx2", "httpx") if importlib.util.find_spec(name) is not None]
 
 
-def _without_credentials(urls: str) -> str:
+def without_credentials(urls: str) -> str:
+    """URLs as they may be shown to people."""
     return re.sub(r"//[^/@,]*@", "//", urls)
 
 

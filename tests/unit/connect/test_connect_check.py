@@ -87,6 +87,18 @@ def test_path_format_is_linted():
     )
 
 
+def test_registries_are_told_without_their_credentials():
+    """Whose schemas the rows have."""
+    text = _described(value_converter="Avro", value_converter_schema_registry_url="http://me:secret@registry:8081")
+    assert "Each value becomes a row as Avro makes it, by its schema in the registry at http://registry:8081.\n" in text
+
+
+def test_envelopes_are_told():
+    """Messages with schemas are no plain JSON."""
+    text = _described(value_converter_schemas_enable="true")
+    assert "Each value has to be a JSON object with schema and payload, which becomes a row" in text
+
+
 def test_skipped_records_are_told():
     """Tolerance and tombstones as configured."""
     text = _described(errors_tolerance="all", behavior_on_null_values="ignore")
