@@ -6,11 +6,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import pytest
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
 
 from kafka2parquet import ConfluentSchemaRegistry
+from kafka2parquet.converters.avro import AvroConverter
 from kafka2parquet.converters.schema_registry import SchemaNotFound
 from kafka2parquet.errors import SchemaRegistryUnavailableError
+from kafka2parquet.records import TopicPartition
+from tests.support.batches import batch_of
 from tests.support.kafka_clients import unique
 
 ADDRESS = {"type": "record", "name": "Address", "namespace": "x", "fields": [{"name": "zip", "type": "string"}]}
@@ -76,6 +83,22 @@ def test_json_schema(registry_server: Any, client: ConfluentSchemaRegistry) -> N
     schema = {"title": "J", "type": "object", "properties": {"a": {"type": "integer"}}}
     found = client.schema(registry_server.register(subject, schema, "JSON"), subject)
     assert ("JSON", schema, 1) == (found.type, json.loads(found.text), found.version)
+
+
+def test_what_confluents_serializer_writes(registry_server: Any, client: ConfluentSchemaRegistry) -> None:
+    """Two versions of a schema by turns, registered by the producers; each value is a row of its version."""
+    topic = unique("t")
+    with SchemaRegistryClient({"url": registry_server.url}) as producers_client:
+        versions = [AvroSerializer(producers_client, json.dumps(_record(*names))) for names in ("a", "ab")]
+        context = SerializationContext(topic, MessageField.VALUE)
+        values = [
+            versions[number % 2]({"a": number, "b": -number} if number % 2 else {"a": number}, context) for number in range(6)
+        ]
+    batch = attrs.evolve(batch_of(values), topic_partition=TopicPartition(topic, 0))
+    converted = AvroConverter(client).convert(batch)
+    assert [] == list(converted.rejects)
+    found = {group.value_schema.version: group.table.to_pylist() for group in converted.groups if group.value_schema}
+    assert {1: rows[::2], 2: rows[1::2]} == found
 
 
 def test_an_unknown_id(client: ConfluentSchemaRegistry) -> None:
