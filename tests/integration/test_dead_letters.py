@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pyarrow.dataset as ds
 import pytest
+from confluent_kafka import Producer
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from kafka2parquet import build_task, load_connect_config
@@ -267,3 +269,59 @@ def test_task_that_tolerates_nothing(broker: Any, tmp_path: Path) -> None:
     with pytest.raises(RejectedRecordError, match=r"offset 50: .*Tolerance exceeded in error handler"):
         run(broker, {**properties(topic, dead_letters, tmp_path), "errors.tolerance": "none"}, RECORDS)
     assert {min(BAD)} == set(dead(broker, dead_letters, 1))
+
+
+#: Eight ways to be bad, each with its stage; `n` is what tells the records apart.
+KINDS: Mapping[str, tuple[str, bytes | None]] = {
+    "no JSON": ("decode", b"%d"),
+    "cut off": ("decode", b'{"n": %d, "time": 17790'),
+    "no object": ("decode", b'[{"n": %d}]'),
+    "no UTF-8": ("decode", b'{"n": %d, "name": "\xff"}'),
+    "another type": ("decode", b'{"n": %d, "time": 1779012000000, "country": {"code": "FR"}}'),
+    "tombstone": ("write", None),
+    "no time": ("timestamp", b'{"n": %d, "country": "FR"}'),
+    "a time that no year has": ("timestamp", b'{"n": %d, "time": 9223372036854775807, "country": "FR"}'),
+}
+
+
+def _produce(bootstrap: str, topic: str, sent: Sequence[bytes | None]) -> None:
+    """With a producer that takes records of neither key nor value, which kafka-python doesn't."""
+    producer = Producer({"bootstrap.servers": bootstrap})
+    for value in sent:
+        producer.produce(topic, value)
+    producer.flush()
+
+
+def test_every_kind_of_bad_record_is_found_again(broker: Any, tmp_path: Path) -> None:
+    """One record in a hundred, of eight kinds: in the quarantine once, in the dead letters, with its stage in both."""
+    topic, dead_letters = make_topic(broker.direct), unique("dead")
+    good = b'{"n": %d, "time": 1779012000000, "country": "FR"}'
+    kinds = dict(zip(sorted(BAD), itertools.cycle(KINDS), strict=False))
+    formats = [KINDS[kinds[n]][1] if n in kinds else good for n in range(RECORDS)]
+    sent = [None if text is None else text % n for n, text in enumerate(formats)]
+    _produce(broker.direct, topic, sent)
+    given = {
+        **properties(topic, dead_letters, tmp_path),
+        "kafka2parquet.quarantine": "true",
+        "kafka2parquet.partition.field.name": "country",
+        "partitioner.class": "io.confluent.connect.storage.partitioner.HourlyPartitioner",
+        "timestamp.extractor": "RecordField",
+        "timestamp.field": "time",
+        "locale": "en",
+        "behavior.on.null.values": "ignore",
+        "report.null.values.to.dlq": "true",
+    }
+    run(broker, given, RECORDS)
+
+    expected = {n: (KINDS[kind][0], sent[n]) for n, kind in kinds.items()}
+    found = ds.dataset(tmp_path / "topics" / "_kafka2parquet" / topic / "quarantine", format="parquet").to_table()
+    assert len(BAD) == len(found)
+    assert expected == {row["offset"]: (row["stage"], row["value"]) for row in found.to_pylist()}
+    letters = [(dict(letter.headers), letter.value) for letter in read(broker.direct, dead_letters, len(BAD))]
+    offsets = [int(headers["__connect.errors.offset"]) for headers, _ in letters]
+    connect_stages = {"decode": "VALUE_CONVERTER", "timestamp": "TASK_PUT", "write": "TASK_PUT"}
+    assert {n: (connect_stages[stage], value) for n, (stage, value) in expected.items()} == {
+        offset: (headers["__connect.errors.stage"].decode(), value)
+        for offset, (headers, value) in zip(offsets, letters, strict=True)
+    }
+    assert sorted(set(range(RECORDS)) - BAD) == written(tmp_path, topic)
