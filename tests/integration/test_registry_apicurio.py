@@ -91,9 +91,8 @@ def test_what_confluents_serializer_writes(registry_server: Any, client: Conflue
     with SchemaRegistryClient({"url": registry_server.url}) as producers_client:
         versions = [AvroSerializer(producers_client, json.dumps(_record(*names))) for names in ("a", "ab")]
         context = SerializationContext(topic, MessageField.VALUE)
-        values = [
-            versions[number % 2]({"a": number, "b": -number} if number % 2 else {"a": number}, context) for number in range(6)
-        ]
+        rows = [{"a": number, "b": -number} if number % 2 else {"a": number} for number in range(6)]
+        values = [versions[len(row) - 1](row, context) for row in rows]
     batch = attrs.evolve(batch_of(values), topic_partition=TopicPartition(topic, 0))
     converted = AvroConverter(client).convert(batch)
     assert [] == list(converted.rejects)
