@@ -153,7 +153,9 @@ class _Side:
         registry = ConfluentSchemaRegistry(self.config.below(self.prefix))
         is_key, subject_names = self.role == "key", self.subject_names or "topic"
         if self.name == "Avro":
+            own_types = self.config.text("kafka2parquet.parquet.types") == "own"
             avro = AvroMapping(
+                logical_types="arrow" if own_types else "connect",
                 enhanced_schema_support=self.flag("enhanced.avro.schema.support"),
                 connect_meta_data=self.flag("connect.meta.data"),
                 null_becomes_default=True,  # which Confluent's sink does when it writes

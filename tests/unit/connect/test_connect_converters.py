@@ -15,6 +15,7 @@ from kafka2parquet.connect.text import read_properties
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.converters.avro import AvroConverter
 from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.confluent_registry import ConfluentSchemaRegistry
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.json_schema import JsonSchemaConverter
 from kafka2parquet.converters.primitives import (
@@ -28,6 +29,7 @@ from kafka2parquet.converters.primitives import (
 from kafka2parquet.converters.protobuf import ProtobufConverter
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.schema.avro_node import AvroMapping
 from kafka2parquet.schema.learned import LearnedSchema
 from tests.support.batches import batch_of
 from tests.support.connect_story import STORY
@@ -128,6 +130,16 @@ def test_settings_arrive(name: str, setting: str, value: str) -> None:
     assert plain is not None
     assert changed is not None
     assert plain.fingerprint != changed.fingerprint
+
+
+@pytest.mark.parametrize(("types", "logical_types"), [("connect", "connect"), ("own", "arrow")])
+def test_own_types_have_the_times_of_avro(types: str, logical_types: Any) -> None:
+    """Also those that Kafka Connect doesn't know."""
+    settings = {"value.converter.schema.registry.url": URL, "kafka2parquet.parquet.types": types}
+    config = load_connect_config(given(**{**settings, "value.converter": "Avro"}))
+    mapping = AvroMapping(logical_types=logical_types, null_becomes_default=True)
+    expected = AvroConverter(ConfluentSchemaRegistry({"schema.registry.url": URL}), mapping=mapping)
+    assert expected.fingerprint == make_converter(config, lambda _: LearnedSchema()).fingerprint
 
 
 @pytest.mark.parametrize(
