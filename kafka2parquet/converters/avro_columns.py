@@ -62,7 +62,7 @@ class ColumnDecoder:
             PayloadsRefused: one of them, at least, is malformed.
         """
         values = payloads.to_pylist()
-        if sum(map(len, values)) > _MAX_BATCH_BYTES:
+        if payloads.get_total_buffer_size() > _MAX_BATCH_BYTES and sum(map(len, values)) > _MAX_BATCH_BYTES:
             raise PayloadsRefused("too many bytes")
         try:
             batch = self._deserialize(values, self._schema)

@@ -6,6 +6,8 @@ the value itself where it is short. So a prefix is cut off without touching the 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,6 +22,9 @@ _VIEW = np.dtype([("length", "<i4"), ("prefix", "<u4"), ("buffer", "<i4"), ("off
 _INLINE_BYTES = 12
 #: Bytes of each value that its view has in any case.
 _PREFIX_BYTES = 4
+
+#: Values that lie in more buffers are put together first: one buffer after the other takes longer.
+_MANY_BUFFERS = 16
 
 _Bools = npt.NDArray[np.bool_]
 _Bytes = npt.NDArray[np.uint8]
@@ -77,6 +82,10 @@ def _views(values: pa.Array) -> tuple[_Views, list[pa.Buffer]]:
     if not values.type.equals(pa.binary_view()):
         values = values.cast(pa.binary_view())
     _, views, *buffers = values.buffers()
+    if len(buffers) > _MANY_BUFFERS:
+        with contextlib.suppress(pa.ArrowException):  # more than one buffer can hold
+            values = values.cast(pa.binary()).cast(pa.binary_view())
+            _, views, *buffers = values.buffers()
     if views is None:  # no values
         return np.zeros(0, _VIEW), []
     return np.frombuffer(views, _VIEW)[values.offset : values.offset + len(values)], buffers
@@ -132,6 +141,6 @@ def _by_buffer(views: _Views, chosen: _Bools) -> Iterator[tuple[int, _Int64s]]:
     if len(numbers) and (np.diff(numbers) < 0).any():
         order = np.argsort(numbers, kind="stable")
         rows, numbers = rows[order], numbers[order]
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    for part in np.split(rows, starts[1:]) if len(rows) else ():
-        yield int(views["buffer"][part[0]]), part
+    bounds = [*np.flatnonzero(np.diff(numbers, prepend=-1)).tolist(), len(rows)]
+    for start, end in itertools.pairwise(bounds):
+        yield int(numbers[start]), rows[start:end]

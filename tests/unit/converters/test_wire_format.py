@@ -47,6 +47,13 @@ def test_values_of_several_buffers_are_split(parts: list[list[bytes]]) -> None:
     assert _by_hand([value for part in parts for value in part]) == _split(array)
 
 
+def test_values_of_very_many_buffers_are_split() -> None:
+    """They are put together first."""
+    values = [b"\0\0\0\0" + bytes([row % 3]) + b"payload of a value " + str(row).encode() for row in range(60)]
+    array = pa.concat_arrays([pa.array([value], pa.binary_view()) for value in values]).slice(3, 50)
+    assert _by_hand(values[3:53]) == _split(array)
+
+
 def test_other_binary_arrays_are_split_too() -> None:
     """A caller may have cast them."""
     values = [b"\0\0\0\0\7payload", b"\0\0"]
