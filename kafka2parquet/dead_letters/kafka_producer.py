@@ -46,8 +46,13 @@ _GRACE_MS = 5_000
 _LOOK_EVERY_S = 0.1
 _CLOSE_S = 1.0
 
-#: The user may set these otherwise. What is too large is for the broker to say, which knows the topic's limit.
-DEFAULTS: Mapping[str, Any] = {"client_id": "kafka2parquet-dead-letters", "max_request_size": 256 << 20}
+#: The user may set these otherwise. What is too large is for the broker to say, which knows the topic's limit; one request at a
+#: time needs large batches to be fast.
+DEFAULTS: Mapping[str, Any] = {
+    "batch_size": 128 << 10,
+    "client_id": "kafka2parquet-dead-letters",
+    "max_request_size": 256 << 20,
+}
 
 #: These are part of how dead letters are kept; as Connect has them.
 FIXED: Mapping[str, Any] = {
@@ -232,7 +237,9 @@ class KafkaDeadLetterQueue:
                 try:
                     self._producer = KafkaProducer(**{**self._settings, "bootstrap_servers": self._servers})
                 except kafka_errors.KafkaTimeoutError as error:
-                    raise (log.refusal() or error) from error
+                    if (refusal := log.refusal()) is None:
+                        raise
+                    raise refusal from error
                 except _WRONG_SETTINGS as error:
                     raise ConfigurationError(f"kafka-python does not accept the settings of the producer: {error}.") from error
             ensure_topic(self._servers, self._topic, self._replication_factor, self._admin_settings)

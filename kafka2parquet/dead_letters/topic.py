@@ -53,7 +53,9 @@ def ensure_topic(
             configuration = {"bootstrap_servers": bootstrap_servers, **settings, "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS}
             admin = KafkaAdminClient(**configuration)
         except kafka_errors.KafkaTimeoutError as error:
-            raise (log.refusal() or error) from error
+            if (refusal := log.refusal()) is None:
+                raise
+            raise refusal from error
     try:
         found = admin.describe_topics([topic])[0]
         error_class = kafka_errors.for_code(found["error_code"])
@@ -90,4 +92,7 @@ def _raise(error_class: type[Exception], message: str | None, topic: str, replic
             " the topic yourself."
         ) from error
     rights = f"DESCRIBE and WRITE on the dead-letter topic {topic}, and CREATE where it is missing"
-    raise (translate(error, f"looking for the dead-letter topic {topic}", rights) or error) from error
+    ours = translate(error, f"looking for the dead-letter topic {topic}", rights)
+    if ours is None:
+        raise error
+    raise ours from error
