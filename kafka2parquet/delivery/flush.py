@@ -122,9 +122,17 @@ class OpenFlush:
             self.opened_at = now
         return self.opened_at
 
+    def refused_row(self, batch: PartitionedRows) -> tuple[int, str] | None:
+        """The first row whose schema can't be compared with that of its file, and why."""
+        return self._join.refused(self._by_folder(), batch)
+
     def fitting_rows(self, batch: PartitionedRows) -> int | None:
         """How many leading rows may join the open files by their schemas; None for all."""
-        return self._join.cut({folder: file for folder, file in self._files.items() if folder is not None}, batch)
+        return self._join.cut(self._by_folder(), batch)
+
+    def _by_folder(self) -> dict[str, FlushFile]:
+        """The files of rows."""
+        return {folder: file for folder, file in self._files.items() if folder is not None}
 
     def append(self, batch: PartitionedRows | None, rejects: Sequence[Reject], now: datetime.datetime) -> None:
         """Take rows, and rejected records between them that are to be written too."""

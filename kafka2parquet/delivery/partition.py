@@ -24,11 +24,12 @@ from kafka2parquet.delivery.recovery import Beginning, Finish, Free, Plan, Recov
 from kafka2parquet.delivery.rejecting import HandledReject, RejectHandler
 from kafka2parquet.errors import DataLossError, Kafka2ParquetError, TransientError, UsageError
 from kafka2parquet.events import ConverterRetried, DataLost, FlushCut, PartitionStarted, PartitionStopped
-from kafka2parquet.records import ConsumedBatch, PartitionedRows
+from kafka2parquet.records import ConsumedBatch, PartitionedRows, Stage
 
 #: Rejected records that come alone are written after so long, or when there are so many.
 _REJECTS_INTERVAL = datetime.timedelta(minutes=1)
 _MAX_REJECTS_ALONE = 10_000
+_SCHEMA_EXCEPTION = "org.apache.kafka.connect.errors.SchemaProjectorException"
 
 
 @attrs.define(eq=False)
@@ -293,13 +294,17 @@ class PartitionEngine:
             inside = int(np.searchsorted(rows.rows.offsets.to_numpy(), end))
             rows = rows.slice(0, inside) if inside else None
         now = self.context.clock.now()
-        if rows is None or not isinstance(self._plan, Free):
+        refused = None if rows is None or isinstance(self._plan, Finish) else flush.refused_row(rows)
+        if rows is None or (not isinstance(self._plan, Free) and refused is None):
             self._take_all(flush, waiting, rows, end)
             return
-        if flush.rows and self._is_due(flush):
+        if isinstance(self._plan, Free) and flush.rows and self._is_due(flush):
             self._end_flush(flush.position, self.context.rotation.reason)
             return
-        cut, reason = self._cut_of(flush, rows)
+        cut, reason = self._cut_of(flush, rows) if isinstance(self._plan, Free) else (None, "")
+        if refused is not None and (cut is None or refused[0] < cut):
+            self._refuse(flush, waiting, rows, *refused)
+            return
         if cut is None:
             self._take_all(flush, waiting, rows, end)
             return
@@ -311,6 +316,18 @@ class PartitionEngine:
         later = [reject for reject in waiting.rejects if reject.offset >= position]
         self._waiting = _Waiting(remaining, later, waiting.next_offset)
         self._end_flush(position, reason)
+
+    def _refuse(self, flush: OpenFlush, waiting: _Waiting, rows: PartitionedRows, row: int, why: str) -> None:
+        """Append the rows before one that can't be brought to the schema of its file, and reject that one."""
+        offset = rows.rows.offsets[row].as_py()
+        reject = rows.rows.batch.reject_offset(offset, Stage.WRITE, why, _SCHEMA_EXCEPTION)
+        handled = self._rejects.handle([reject])
+        flush.open_at(self.context.clock.now())
+        self._append(flush, rows.slice(0, row) if row else None, waiting.rejects, offset)
+        flush.position = max(flush.position, offset)
+        remaining = waiting.rows.slice(row + 1) if waiting.rows is not None and row + 1 < len(waiting.rows) else None
+        later = [found for found in waiting.rejects if found.offset > offset]
+        self._waiting = _Waiting(remaining, [*handled, *later], waiting.next_offset)
 
     def _take_all(self, flush: OpenFlush, waiting: _Waiting, rows: PartitionedRows | None, end: int | None) -> None:
         """Append everything before the planned end."""

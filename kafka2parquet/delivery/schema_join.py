@@ -1,9 +1,10 @@
 """SchemaJoin: which rows may join the files of a flush, and with which columns.
 
 Each file has one schema, which its first row brings. Where records were sent with schemas of their own, Kafka Connect's
-`schema.compatibility` says what ends a flush: any other schema (`NONE`), or one that rows can't be projected from. Without a
-mode, columns of all schemas are united instead, so that producers of several versions make no small files; only columns of one
-name that no type holds together end a flush.
+`schema.compatibility` says what ends a flush: any other schema (`NONE`), or one that rows can't be projected from. Rows
+whose schema can't be compared, because it or that of the file has no version, are refused. Without a mode, columns of all
+schemas are united instead, so that producers of several versions make no small files; only columns of one name that no type
+holds together end a flush.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class SchemaJoin:
 
     def __init__(self, mode: CompatibilityMode | None = None) -> None:
         self._mode = mode
-        self._known: dict[tuple[int, int], tuple[object, object, bool]] = {}
+        self._known: dict[tuple[int, int], tuple[object, object, bool | str]] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -56,6 +57,8 @@ class SchemaJoin:
             file = files.get(folder)
             schema, columns = (file.value_schema, file.columns) if file is not None else (None, None)
             for place, rows in groups:
+                if columns is not None and self._refusal(schema, rows) is not None:
+                    continue
                 joined = self._joined_columns(schema, columns, rows)
                 if joined is None:
                     first = place if first is None else min(first, place)
@@ -64,6 +67,34 @@ class SchemaJoin:
                     schema = rows.value_schema
                 columns = joined
         return first
+
+    def refused(self, files: Mapping[str, FileSchema], batch: PartitionedRows) -> tuple[int, str] | None:
+        """The first row that may neither join the open files nor begin others, and why; None where there is none.
+
+        Args:
+            files: by their encoded partitions.
+            batch: one or more rows.
+        """
+        first: tuple[int, str] | None = None
+        if self._mode is None or not self._mode.projects:
+            return None
+        for folder, groups in _groups_by_folder(batch):
+            file = files.get(folder)
+            is_open = file is not None and file.columns is not None
+            schema = file.value_schema if file is not None and is_open else groups[0][1].value_schema
+            for place, rows in groups if is_open else groups[1:]:
+                why = self._refusal(schema, rows)
+                if why is not None:
+                    first = (place, why) if first is None else min(first, (place, why))
+                    break
+        return first
+
+    def _refusal(self, schema: ConnectSchema | None, rows: Rows) -> str | None:
+        """Why rows can't be compared with a file of that schema; None where they can."""
+        if self._mode is None or not self._mode.projects or rows.value_schema is schema:
+            return None
+        known = self._compared(self._mode, rows.value_schema, schema)
+        return known if isinstance(known, str) else None
 
     def _joined_columns(self, schema: ConnectSchema | None, columns: pa.Schema | None, rows: Rows) -> pa.Schema | None:
         """The columns of a file once the rows are in it; None where they may not join it."""
@@ -79,14 +110,18 @@ class SchemaJoin:
             return None
 
     def _compatible(self, mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> bool:
-        """`mode.check`, which walks through both schemas, once for each pair."""
+        return self._compared(mode, record, file) is True
+
+    def _compared(self, mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> bool | str:
+        """`mode.check`, which walks through both schemas, once for each pair; a text where it can't tell."""
         key = (id(record), id(file))
         known = self._known.get(key)
         if known is None:
+            fits: bool | str
             try:
                 fits = mode.check(record, file) is Compatibility.COMPATIBLE
-            except SchemaNotProjectable:
-                fits = False  # nothing tells whether it may: a file of its own loses nothing
+            except SchemaNotProjectable as error:
+                fits = False if record is None or file is None else str(error)  # without a schema: a file of their own
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
             known = self._known[key] = (record, file, fits)  # kept alive, so that their ids stay theirs

@@ -24,7 +24,7 @@ from kafka2parquet.events import (
     RecordRejected,
     StorageRetried,
 )
-from kafka2parquet.records import Reject, Stage, TopicPartition
+from kafka2parquet.records import Reject, TopicPartition
 from kafka2parquet.rotation.base import FlushStats
 from kafka2parquet.task import SinkTask
 from tests.acceptance import faults
@@ -259,7 +259,8 @@ class Sink:
         error = self.error
         if not isinstance(error, RejectedRecordError):
             return None
-        return Reject(TopicPartition(error.topic, error.partition), error.offset, Stage(error.stage), error.reason)
+        told = [reject for reject in self.rejects if reject.offset == error.offset]  # a reject is told before it ends the task
+        return told[-1] if told else None
 
     @property
     def task_state(self) -> str:
