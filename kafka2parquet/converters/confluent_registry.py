@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import ssl
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -69,11 +70,11 @@ class ConfluentSchemaRegistry:
             self._client = schema_registry.SchemaRegistryClient(settings)
         except (ValueError, TypeError, OSError) as error:
             raise ConfigurationError(f"The settings of the schema registry can't work: {error}.") from error
-        self._schemas: dict[tuple[int, str | None], RegisteredSchema] = {}
+        self._schemas: dict[tuple[int | uuid.UUID, str | None], RegisteredSchema] = {}
         self._referenced: dict[tuple[str, int], RegisteredSchema] = {}
 
-    def schema(self, schema_id: int, subject: str | None) -> RegisteredSchema:
-        """The schema with that id, with its version in the subject, if one is named; asks the registry the first time.
+    def schema(self, schema_id: int | uuid.UUID, subject: str | None) -> RegisteredSchema:
+        """The schema with that id or GUID, with its version in the subject, if one is named; asks the registry once.
 
         Raises:
             SchemaNotFound: the registry doesn't have the schema, or one that it refers to.
@@ -83,16 +84,22 @@ class ConfluentSchemaRegistry:
         """
         key = (schema_id, subject)
         if key not in self._schemas:
-            found = self._ask(f"schema {schema_id}", lambda: self._client.get_schema(schema_id, subject_name=subject))
+            found = self._ask(f"schema {schema_id}", lambda: self._found(schema_id, subject))
             if found is None:
                 raise SchemaNotFound(f"schema id {schema_id} is not in the registry")
             version = self._version(subject, found) if subject is not None else None
-            self._schemas[key] = self._made(schema_id, found, version, f"schema id {schema_id}")
+            number = schema_id if isinstance(schema_id, int) else None
+            self._schemas[key] = self._made(number, found, version, f"schema id {schema_id}")
         return self._schemas[key]
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _found(self, schema_id: int | uuid.UUID, subject: str | None) -> Any:
+        if isinstance(schema_id, int):
+            return self._client.get_schema(schema_id, subject_name=subject)
+        return self._client.get_schema_by_guid(str(schema_id))
 
     def _version(self, subject: str, found: Any) -> int | None:
         registered = self._ask(f"the version in {subject}", lambda: self._client.lookup_schema(subject, found, deleted=True))

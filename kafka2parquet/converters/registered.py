@@ -13,8 +13,9 @@ import pyarrow as pa
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.payload_decoder import PayloadDecoder
 from kafka2parquet.converters.record_groups import RecordGroups
+from kafka2parquet.converters.schema_ids import SchemaId, identified
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound, SchemaRegistry
-from kafka2parquet.converters.wire_format import HEADER_BYTES, split
+from kafka2parquet.converters.wire_format import HEADER_BYTES
 from kafka2parquet.records import ConsumedBatch, Converted
 from kafka2parquet.schema.refused import SchemaRefused
 
@@ -30,6 +31,7 @@ _Int64s = npt.NDArray[np.int64]
 class RegisteredConverter(RecordConverter):
     """Base of converters whose values name a schema of a registry.
 
+    The id of the schema stands in front of the value, or in a header of its record, as Confluent's serializers put it there.
     The payloads of each schema are decoded together. Rows of different schemas stay apart; values that aren't structs are
     written to one column, `value`.
     """
@@ -51,7 +53,7 @@ class RegisteredConverter(RecordConverter):
         self._registry = registry
         self._role = "key" if is_key else "value"
         self._subject_names = subject_names
-        self._prepared: dict[tuple[int, str], Any] = {}
+        self._prepared: dict[tuple[SchemaId, str], Any] = {}
 
     @abc.abstractmethod
     def prepare(self, schema: RegisteredSchema) -> Any:
@@ -82,7 +84,7 @@ class RegisteredConverter(RecordConverter):
         """
         topic = batch.topic_partition.topic
         groups = RecordGroups(batch, self.refusal.format(topic=topic))
-        for schema_id, rows, payloads in split(batch.values):
+        for schema_id, rows, payloads in identified(batch, f"__{self._role}_schema_id"):
             if schema_id is None:
                 for row, value in zip(rows.tolist(), payloads.to_pylist(), strict=True):
                     too_short = len(value) < HEADER_BYTES and value[:1] in (b"", b"\0")
@@ -99,7 +101,7 @@ class RegisteredConverter(RecordConverter):
                     _decode(groups, decoder, rows[chosen], messages)
         return groups.converted()
 
-    def _prepare(self, schema_id: int, topic: str) -> Any:
+    def _prepare(self, schema_id: SchemaId, topic: str) -> Any:
         """What a schema needs, or why its values are rejected."""
         key = (schema_id, topic)
         if key not in self._prepared:
@@ -114,7 +116,7 @@ class RegisteredConverter(RecordConverter):
                 self._prepared[key] = f"schema id {schema_id}: {error}"
         return self._prepared[key]
 
-    def _schema(self, schema_id: int, topic: str) -> RegisteredSchema:
+    def _schema(self, schema_id: SchemaId, topic: str) -> RegisteredSchema:
         if self._subject_names == "topic":
             return self._registry.schema(schema_id, f"{topic}-{self._role}")
         schema = self._registry.schema(schema_id, None)

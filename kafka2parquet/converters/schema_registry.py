@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Protocol
 
 import attrs
@@ -14,7 +15,7 @@ class RegisteredSchema:
     """A schema of a registry.
 
     Attributes:
-        id: of the schema, in all subjects.
+        id: of the schema, in all subjects; -1 where only its GUID is known.
         type: `AVRO`, `PROTOBUF` or `JSON`.
         text: the schema itself.
         references: the schemas that it refers to, by the names that it has for them.
@@ -31,8 +32,10 @@ class RegisteredSchema:
 class SchemaRegistry(Protocol):
     """Where schemas are looked up."""
 
-    def schema(self, schema_id: int, subject: str | None) -> RegisteredSchema:
-        """The schema with that id, with its version in the subject, if one is named. May block; called again after an error.
+    def schema(self, schema_id: int | uuid.UUID, subject: str | None) -> RegisteredSchema:
+        """The schema with that id or GUID, with its version in the subject, if one is named.
+
+        May block. Called once for each, and again only after an error.
 
         Raises:
             SchemaNotFound: the registry answered that it has no such schema.

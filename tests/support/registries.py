@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import uuid
 from collections.abc import Mapping, MutableMapping
 
 import attrs
@@ -24,11 +25,11 @@ def registered(
 class FakeRegistry:
     """Schemas by their ids; counts how often it is asked, and fails while it is told to."""
 
-    schemas: MutableMapping[int, RegisteredSchema]
-    asked: list[tuple[int, str | None]] = attrs.Factory(list)
+    schemas: MutableMapping[int | uuid.UUID, RegisteredSchema]
+    asked: list[tuple[int | uuid.UUID, str | None]] = attrs.Factory(list)
     error: Exception | None = None
 
-    def schema(self, schema_id: int, subject: str | None) -> RegisteredSchema:
+    def schema(self, schema_id: int | uuid.UUID, subject: str | None) -> RegisteredSchema:
         self.asked.append((schema_id, subject))
         if self.error is not None:
             raise self.error

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import threading
+import uuid
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -119,6 +120,8 @@ class RegistryServer:
     def _route(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         if found := re.fullmatch(r"/schemas/ids/(\d+)", path):
             return self._schema(int(found[1]))
+        if found := re.fullmatch(r"/schemas/guids/([0-9a-f-]+)", path):
+            return self._schema(uuid.UUID(found[1]).int)  # the GUID of a schema is its id
         if found := re.fullmatch(r"/subjects/([^/]+)/versions/(\d+)", path):
             return self._registered(unquote(found[1]), int(found[2]))
         if method == "POST" and (found := re.fullmatch(r"/subjects/([^/]+)", path)):

@@ -1,0 +1,97 @@
+"""Which schema each value of a batch has: by what stands in front of it, or in a header of its record.
+
+As Confluent's `DualSchemaIdDeserializer`, the default of its converters, looks for it: in the header `__value_schema_id` (for
+keys `__key_schema_id`), else in front of the value. Either is a zero byte and an id, or a one and a GUID.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.converters.wire_format import HEADER_BYTES, begins_with, split, without_prefix
+from kafka2parquet.records import ConsumedBatch, decode_headers
+
+SchemaId = int | uuid.UUID
+
+_GUID_BYTES = 16
+
+_Int64s = npt.NDArray[np.int64]
+
+
+def identified(batch: ConsumedBatch, header_name: str) -> Iterator[tuple[SchemaId | None, _Int64s, pa.Array]]:
+    """The values of each schema.
+
+    Args:
+        batch: with the values.
+        header_name: of the header that may have the id.
+
+    Yields:
+        The schema's id, the indices (rising) of its values, and their payloads as binary_view; a value whose header says more
+        than the id (indexes of a Protobuf message) has that in front of its payload. Values without an id come with None, as
+        they are.
+    """
+    left = np.ones(len(batch), np.bool_)
+    for section, rows in _with_header(batch, header_name):
+        content = next((value for name, value in reversed(decode_headers(section)) if name == header_name), None)
+        if content is None:  # the name stands somewhere else
+            continue
+        left[rows] = False
+        schema_id, rest = _parsed(content)
+        values = without_prefix(batch.values, rows, 0)
+        yield schema_id, rows, _with_prefix(rest, values) if rest else values
+    indices = np.flatnonzero(left)
+    values = batch.values if len(indices) == len(batch) else without_prefix(batch.values, indices, 0)
+    for number, rows, payloads in split(values):
+        if number is not None:
+            yield number, indices[rows], payloads
+        else:
+            yield from _by_guid(payloads, indices[rows])
+
+
+def _with_header(batch: ConsumedBatch, header_name: str) -> Iterator[tuple[bytes, _Int64s]]:
+    """The header sections in which the name stands, and the indices of the records that have each."""
+    if batch.headers.null_count == len(batch):
+        return
+    sections = batch.headers.cast(pa.large_binary())
+    named = pc.fill_null(pc.match_substring(sections, header_name), False).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(named)
+    if len(rows):
+        encoded = sections.take(pa.array(rows)).dictionary_encode()
+        codes = encoded.indices.to_numpy()
+        for code, section in enumerate(encoded.dictionary.to_pylist()):
+            yield section, rows[codes == code]
+
+
+def _by_guid(values: pa.Array, indices: _Int64s) -> Iterator[tuple[SchemaId | None, _Int64s, pa.Array]]:
+    left = begins_with(values, b"\1")
+    others = np.flatnonzero(~left)
+    while left.any():
+        first = int(np.argmax(left))
+        prefix = values[first].as_py()[: 1 + _GUID_BYTES]
+        schema_id, _ = _parsed(prefix)
+        rows = np.flatnonzero(begins_with(values, prefix) & left) if schema_id is not None else np.array([first])
+        left[rows] = False
+        yield schema_id, indices[rows], without_prefix(values, rows, len(prefix) if schema_id is not None else 0)
+    if len(others):
+        yield None, indices[others], without_prefix(values, others, 0)
+
+
+def _parsed(content: bytes) -> tuple[SchemaId | None, bytes]:
+    """The id at the beginning, None where there is none, and what follows it."""
+    if content[:1] == b"\0" and len(content) >= HEADER_BYTES:
+        return int.from_bytes(content[1:HEADER_BYTES], "big"), content[HEADER_BYTES:]
+    if content[:1] == b"\1" and len(content) > _GUID_BYTES:
+        return uuid.UUID(bytes=content[1 : 1 + _GUID_BYTES]), content[1 + _GUID_BYTES :]
+    return None, b""
+
+
+def _with_prefix(prefix: bytes, values: pa.Array) -> pa.Array:
+    before, between = (pa.scalar(content, pa.large_binary()) for content in (prefix, b""))
+    joined = pc.binary_join_element_wise(before, values.cast(pa.large_binary()), between)
+    return joined.cast(pa.binary_view())
