@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,16 @@ from confluent_kafka import Producer
 
 from kafka2parquet.testing.events import generate_events
 from tests.bench import measure
+from tests.bench.avro import SCHEMA, encoded
 from tests.stack.kafka import kafka
 from tests.stack.s3 import s3
 from tests.support.kafka_admin import create_topic
+from tests.support.registry_server import RegistryServer
 
 ROWS = 2_000_000
 BEGIN = datetime.datetime(2026, 5, 17, 10, tzinfo=datetime.timezone.utc)
 RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks" / "latest.json"
+AVRO = "one_task_local_avro"
 LOAD_S = 60
 LOAD_ROWS_PER_S = 10_000
 
@@ -50,7 +53,7 @@ def main() -> None:
 
     with kafka() as broker, s3() as store, tempfile.TemporaryDirectory() as folder:
         bootstrap = broker.bootstrap
-        topic = fill(bootstrap, options.rows)
+        topic = fill(bootstrap, options.rows) if options.names != [AVRO] else ""
         rows = options.rows
         hand = {"bootstrap": bootstrap, "topic": topic, "rows": rows}
         if wanted("floor"):
@@ -65,6 +68,8 @@ def main() -> None:
             if wanted(name):
                 config = configuration(store, topic, tasks, url)
                 record(name, measure.run("sink", config=config, worker={"bootstrap.servers": bootstrap}, rows=rows))
+        if wanted(AVRO):
+            record(AVRO, avro(bootstrap, store, rows, folder))
         for tasks in (12, 1):
             name = f"user_load_{tasks}_task{'s' if tasks > 1 else ''}"
             if wanted(name):
@@ -73,6 +78,20 @@ def main() -> None:
     if not options.names:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def avro(bootstrap: str, store: Any, rows: int, folder: str) -> dict[str, Any]:
+    """The same events as Avro, with their schema in a registry: one task, into a local folder."""
+    with RegistryServer() as registry:
+        topic = f"bench-{uuid.uuid4().hex[:8]}"
+        schema_id = registry.add(f"{topic}-value", SCHEMA)
+        fill(bootstrap, rows, topic, lambda events: encoded(events, schema_id))
+        config = {
+            **configuration(store, topic, 1, folder),
+            "value.converter": "io.confluent.connect.avro.AvroConverter",
+            "value.converter.schema.registry.url": registry.url,
+        }
+        return measure.run("sink", config=config, worker={"bootstrap.servers": bootstrap}, rows=rows)
 
 
 def configuration(store: Any, topic: str, tasks: int, url: str) -> dict[str, str]:
@@ -109,11 +128,14 @@ def configuration(store: Any, topic: str, tasks: int, url: str) -> dict[str, str
     }
 
 
-def fill(bootstrap: str, rows: int) -> str:
+def fill(
+    bootstrap: str, rows: int, topic: str = "", encode: Callable[[list[bytes]], Iterable[bytes]] = lambda events: events
+) -> str:
     """A topic with the benchmark's records: 4 partitions, zstd batches, record times over three hours."""
-    topic = f"bench-{uuid.uuid4().hex[:8]}"
+    topic = topic or f"bench-{uuid.uuid4().hex[:8]}"
     create_topic(bootstrap, topic, 4)
-    values, timestamps_ms = generate_events(rows, BEGIN, datetime.timedelta(hours=3), 1)
+    events, timestamps_ms = generate_events(rows, BEGIN, datetime.timedelta(hours=3), 1)
+    values = [*encode(events)]  # beforehand: a slow producer would make small batches
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
