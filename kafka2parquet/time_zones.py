@@ -9,7 +9,9 @@ import zoneinfo
 
 from kafka2parquet.errors import ConfigurationError
 
-_OFFSET = re.compile(r"([+-])(\d\d)(?::?(\d\d))?", re.ASCII)
+_OFFSET = re.compile(r"([+-])([01]\d|2[0-3])(?::?([0-5]\d)(?::?([0-5]\d))?)?", re.ASCII)
+#: Names that are in the tz database and mean no place.
+_NO_PLACE = frozenset({"Factory", "localtime"})
 
 
 def time_zone(name: str) -> datetime.tzinfo:
@@ -20,7 +22,7 @@ def time_zone(name: str) -> datetime.tzinfo:
     """
     offset = _OFFSET.fullmatch(name)
     if offset is not None:
-        delta = datetime.timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+        delta = datetime.timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0), seconds=int(offset[4] or 0))
         return datetime.timezone(-delta if offset[1] == "-" else delta)
     if name == "UTC":
         return datetime.timezone.utc
@@ -33,4 +35,4 @@ def time_zone(name: str) -> datetime.tzinfo:
 
 @functools.cache
 def _names() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+    return frozenset(zoneinfo.available_timezones()) - _NO_PLACE

@@ -77,7 +77,7 @@ class PathFormat:
         if letter == "S":
             return lambda moment: f"{moment.microsecond // 1000:03d}".ljust(width, "0")[:width]
         if letter == "z":
-            return lambda moment: texts.zone(moment, long=width >= 4)
+            return lambda moment: _fixed_offset(moment) or texts.zone(moment, long=width >= 4)
         if letter == "Z":
             return lambda moment: _offset(moment, width)
         number = _NUMBERS.get(letter)
@@ -150,11 +150,20 @@ def normalize(pattern: str, delimiter: str) -> str:
 
 def _offset(moment: datetime.datetime, width: int) -> str:
     if width >= 3:
-        return getattr(moment.tzinfo, "key", None) or "UTC"
+        return getattr(moment.tzinfo, "key", None) or _fixed_offset(moment) or "UTC"
+    return _offset_text(moment, ":" if width == 2 else "")
+
+
+def _offset_text(moment: datetime.datetime, separator: str) -> str:
     offset = moment.utcoffset() or datetime.timedelta()
     minutes = round(abs(offset).total_seconds() / 60)
     sign = "-" if offset < datetime.timedelta() else "+"
-    return f"{sign}{minutes // 60:02d}{':' if width == 2 else ''}{minutes % 60:02d}"
+    return f"{sign}{minutes // 60:02d}{separator}{minutes % 60:02d}"
+
+
+def _fixed_offset(moment: datetime.datetime) -> str | None:
+    """What Joda calls a time zone that is only an offset, in every language; None for all others."""
+    return _offset_text(moment, ":") if isinstance(moment.tzinfo, datetime.timezone) and moment.utcoffset() else None
 
 
 class _Texts:
