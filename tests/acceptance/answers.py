@@ -162,9 +162,21 @@ def _columns(name: str, expected: Sequence[Mapping[str, Any]], seen: Mapping[str
 
 
 def _same_text(expected: Any, seen: Any) -> bool:
-    if isinstance(expected, str) and isinstance(seen, str):
-        return expected.replace(" ", "").upper() == seen.replace(" ", "").upper()
-    return bool(expected == seen)
+    """Whether two descriptions of a column say the same: `TIMESTAMP(MILLIS, adjusted to UTC)` is `TIMESTAMP_MILLIS`."""
+    if expected is None or seen is None:
+        return expected is seen
+    return _words(expected) == _words(seen)
+
+
+def _words(described: Any) -> list[str]:
+    if isinstance(described, Mapping):
+        return sorted(word for value in described.values() for word in _words(value))
+    words = re.findall(r"[A-Z0-9]+", str(described).upper())
+    return sorted("STRING" if word == "UTF8" else word for word in words if word not in _ADJUSTED)
+
+
+#: How it is written that times are counted in UTC, as all are.
+_ADJUSTED = frozenset({"ADJUSTED", "TO", "UTC", "TRUE", "ISADJUSTEDTOUTC"})
 
 
 def _parsed(name: str, expected: Mapping[str, Any], seen: Mapping[str, Any], _: Any) -> Iterator[Mismatch]:

@@ -15,7 +15,7 @@ from kafka2parquet.schema.connect_schema import ConnectSchema
 from tests.acceptance.cases import CaseFolder
 from tests.acceptance.functions.reading import convert, message_batch, raise_for
 from tests.acceptance.messages import JSON_CONVERTER
-from tests.acceptance.outcome import CaseError
+from tests.acceptance.outcome import CaseError, NotApplicableError
 from tests.acceptance.sink import TOLERANT, Sink
 from tests.acceptance.stored import OFFSET_COLUMN
 from tests.acceptance.values import python_rows, python_values
@@ -31,6 +31,8 @@ def json_to_arrow(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any
     if not message:  # which converters never see: the engine deals with it before
         return {"connect_type": None, "arrow_type": None, "value": None, "value_type": None}
     converted = convert(message_batch([message]), folder, settings)
+    if not with_schema and any(reject.reason.startswith("not a JSON object") for reject in converted.rejects):
+        raise NotApplicableError("without a schema, a value that is no object is no row")
     raise_for(list(converted.rejects))
     if not converted.groups:  # a value that is null, of a known schema
         node, _ = open_envelope(load(message)) if with_schema else (None, None)
@@ -39,6 +41,8 @@ def json_to_arrow(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any
     schema = rows.value_schema
     table = rows.table.combine_chunks()
     is_struct = schema.type == "struct" if schema is not None else table.column_names != ["value"]
+    if not table.num_columns:  # which Arrow makes no struct of
+        return _typed(schema, pa.struct([]), {})
     array = pa.concat_arrays(table.to_struct_array().chunks) if is_struct else pa.concat_arrays(table.column(0).chunks)
     return _typed(schema, array.type, python_values(array)[0])
 
