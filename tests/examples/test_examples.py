@@ -14,8 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from kafka2parquet.testing import EmbeddedBroker
+from tests.support.avro_cases import number
 from tests.support.files import offsets_by_partition
 from tests.support.kafka_clients import wait_until
+from tests.support.registries import framed
+from tests.support.registry_server import RegistryServer
 
 ROOT = Path(__file__).parents[2]
 TOPIC = "events"
@@ -80,6 +83,29 @@ def test_the_example_of_transforms(broker: EmbeddedBroker, tmp_path: Path) -> No
     file = next(tmp_path.rglob("*.parquet"))
     assert ["event_number", "kind", "region"] == pq.read_schema(file).names[:3]
     assert "int32" == str(pq.read_schema(file).field("event_number").type)
+
+
+def test_the_example_of_avro(tmp_path: Path) -> None:
+    """The columns are those of the schema in the registry; times finer than milliseconds are times."""
+    schema = {
+        "type": "record",
+        "name": "Event",
+        "fields": [
+            {"name": "number", "type": "int"},
+            {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+        ],
+    }
+    with EmbeddedBroker() as broker, RegistryServer() as registry:
+        broker.create_topic(TOPIC)
+        schema_id = registry.add(f"{TOPIC}-value", schema)
+        values = [framed(schema_id, number(n) + number(BEGIN_MS * 1000 + n)) for n in range(1000)]
+        broker.append_values(TOPIC, 0, values, range(BEGIN_MS, BEGIN_MS + 1000))
+        command = [*arguments("avro.py", broker, tmp_path), registry.url]
+        subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, timeout=100)
+        assert 1000 == (broker.committed("parquet-sink", TOPIC, 0) or (0, ""))[0]
+    table = pq.read_table(next(tmp_path.rglob("*.parquet")))
+    assert [*range(1000)] == table.column("number").to_pylist()
+    assert "timestamp[us, tz=UTC]" == str(table.schema.field("at").type)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,36 @@
+"""Avro with a schema registry: the columns are those of the schemas, versions of a schema share a file where they can."""
+
+import sys
+import time
+
+from kafka2parquet import (
+    AvroConverter,
+    AvroMapping,
+    ConfluentSchemaRegistry,
+    DefaultPartitioner,
+    FsspecStorage,
+    KafkaPythonConsumer,
+    RecordCountRotation,
+    SinkTask,
+)
+
+
+def main(bootstrap: str, topic: str, url: str, registry_url: str) -> None:
+    """Stop when nothing has come for three seconds."""
+    registry = ConfluentSchemaRegistry({"schema.registry.url": registry_url})
+    with SinkTask(
+        consumer=KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id="parquet-sink", topics=(topic,)),
+        converter=AvroConverter(registry, mapping=AvroMapping(logical_types="arrow")),
+        partitioner=DefaultPartitioner(),
+        rotation=RecordCountRotation(50_000),
+        storage=FsspecStorage(url),
+    ) as task:
+        quiet_since = None
+        while quiet_since is None or time.monotonic() - quiet_since < 3:
+            if task.step(timeout_s=0.5).records:
+                quiet_since = time.monotonic()
+    registry.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
