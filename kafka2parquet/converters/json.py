@@ -18,6 +18,9 @@ from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, Stage
 from kafka2parquet.schema.lattice import conform, known_fields
 from kafka2parquet.schema.learned import LearnedSchema
 
+#: Runs up to this length are split where the parser says that it stopped.
+_HINTED_ROWS = 1024
+
 
 class JsonConverter(RecordConverter):
     """Values are JSON objects (Kafka Connect's JsonConverter with `schemas.enable=false`); each member becomes a column.
@@ -118,9 +121,10 @@ class JsonConverter(RecordConverter):
             values = batch.values.slice(start, length)
             try:
                 tables.append(columns.parse(values))
-            except ValuesRefused:
+            except ValuesRefused as exc:
                 if length > columns.run_length:
-                    runs += [(start + length // 2, length - length // 2), (start, length // 2)]
+                    at = _split_at(length, exc.row, columns.run_length)
+                    runs += [(start + at, length - at), (start, at)]
                     continue
                 settled = columns.settle(values.to_pylist(), batch.offsets.slice(start, length).to_pylist())
                 tables += self._with_rescued(settled.tables, settled.rescued)
@@ -181,6 +185,16 @@ class JsonConverter(RecordConverter):
         pinned = "" if self._evolution == "add" or self._given is not None else f":{self._evolution}"
         misfits = {"reject": "", "rescue": f":rescue:{self._rescue_column}", "string": ":string"}[self._on_misfit]
         return f"json:{columns}{pinned}{misfits}"
+
+
+def _split_at(length: int, row: int | None, run_length: int) -> int:
+    """Where to split values that were refused: before the one that is probably to blame, or behind the run that it is in.
+
+    Long runs are halved, because the rest of each is parsed anew.
+    """
+    if row is None or length > _HINTED_ROWS or row >= length:
+        return length // 2
+    return max(row, run_length)
 
 
 def _rows(batch: ConsumedBatch, rejects: list[Reject], table: pa.Table) -> Rows:

@@ -12,6 +12,8 @@ and `Infinity`, and it makes numbers beyond a float's range infinite.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,10 +21,20 @@ import pyarrow.json
 
 _BLOCK_BYTES = 1 << 20  # fits the processor's cache; larger blocks are slower
 _WHITE_SPACE = " \t\r\n"
+#: How the parser names the row at which it stopped, counted from the block's first one.
+_ROW = re.compile(r" in row (\d+)$")
 
 
 class ValuesRefused(Exception):  # noqa: N818  # an answer, not a fault
-    """The values, taken together, are not one JSON object each that fits the schema."""
+    """The values, taken together, are not one JSON object each that fits the schema.
+
+    Attributes:
+        row: which of them is probably the first to blame; None where the parser doesn't say.
+    """
+
+    def __init__(self, reason: str, row: int | None = None) -> None:
+        self.row = row
+        super().__init__(reason)
 
 
 def parse_objects(values: pa.Array, schema: pa.Schema, *, ignore_unknown: bool = False) -> pa.Table:
@@ -51,7 +63,8 @@ def parse_objects(values: pa.Array, schema: pa.Schema, *, ignore_unknown: bool =
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowCapacityError) as exc:
-        raise ValuesRefused(str(exc)) from exc
+        row = _ROW.search(str(exc))
+        raise ValuesRefused(str(exc), int(row[1]) if row is not None else None) from exc
     if table.num_rows != len(values):
         raise ValuesRefused(f"{len(values)} values hold {table.num_rows} documents")
     if not all(_is_finite(chunk) for column in table.columns for chunk in column.chunks):

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
 from kafka2parquet.converters.json_record import misfit
+from kafka2parquet.converters.json_shape import Shape
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.lattice import conform
 
@@ -21,6 +22,7 @@ class GivenSchema:
         schema: the columns.
         ignore_unknown: whether members that are not in the schema are left out.
         parsed: the columns as they are parsed, before they are cast.
+        shape: the same, compiled.
     """
 
     def __init__(self, schema: pa.Schema, *, ignore_unknown: bool, timestamps: Literal["iso8601", "epoch_ms"]) -> None:
@@ -41,6 +43,7 @@ class GivenSchema:
         self.ignore_unknown = ignore_unknown
         self._timestamps = timestamps
         self.parsed = pa.schema(_with_leaves(self.schema, self._parsed_type))
+        self.shape = Shape.of(self.parsed)
         self._read = pa.schema(_with_leaves(self.schema, self._read_type))
 
     @property

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
 from kafka2parquet.converters.json_record import RecordRefused, conflict_reason, json_text, load_object, schema_of
-from kafka2parquet.converters.json_rescue import Rescue, as_text, has_any
+from kafka2parquet.converters.json_rescue import Rescue, as_text
+from kafka2parquet.converters.json_shape import Shape, fits
 from kafka2parquet.schema.lattice import SchemaConflict
 from kafka2parquet.schema.learned import LearnedSchema, TooManyFields
 
@@ -35,8 +36,9 @@ class Settled:
 class Columns(Protocol):
     """How the values of one batch become columns."""
 
-    run_length: int
-    """How many values, of those that are refused together, are settled at once."""
+    @property
+    def run_length(self) -> int:
+        """How many values, of those that are refused together, are settled at once."""
 
     def parse(self, values: pa.Array) -> pa.Table:
         """All values at once, or ValuesRefused."""
@@ -54,8 +56,6 @@ class GrowingColumns:
     So a batch costs one version of the contract at most, however many of its records bring something new.
     """
 
-    run_length = 32
-
     def __init__(self, learned: LearnedSchema, on_misfit: OnMisfit, rescue_column: str, origin: str) -> None:
         """Begin with what is known.
 
@@ -72,6 +72,7 @@ class GrowingColumns:
         self._because_of = ""
         self._known = learned.known()
         self._seen = self._known.seen
+        self._compiled: Shape | None = None
         self._draft: LearnedSchema | None = None
 
     @property
@@ -79,24 +80,42 @@ class GrowingColumns:
         """All columns so far, also those that have no type yet."""
         return self._seen
 
+    @property
+    def run_length(self) -> int:
+        """See `Columns.run_length`. Where columns hold whatever there is, many values are to blame rather than one."""
+        return 1024 if self._shape.has_any else 32
+
+    @property
+    def _shape(self) -> Shape:
+        if self._compiled is None:
+            self._compiled = Shape.of(self._seen)
+        return self._compiled
+
     def parse(self, values: pa.Array) -> pa.Table:
         """See `Columns.parse`."""
         return parse_objects(values, self._seen)
 
     def settle(self, values: Sequence[bytes], offsets: Sequence[int]) -> Settled:
         """See `Columns.settle`. First all of them are looked at, since each may change what the columns are."""
+        is_reserved = self._on_misfit == "rescue"
         refused: dict[int, str] = {}
         kept: dict[int, tuple[dict[str, Any], str | None]] = {}
         for index, value in enumerate(values):
             try:
-                kept[index] = self._take_in(load_object(value), offsets[index])
+                document = load_object(value)
+                is_known = fits(document, self._shape) and not (is_reserved and self._rescue_column in document)
+                kept[index] = (document, None) if is_known else self._take_in(document, offsets[index])
             except RecordRefused as exc:
                 refused[index] = str(exc)
-        to_text = has_any(self._seen)
-        texts = {
-            index: json_text(as_text(document, self._seen)).encode() if to_text or rescued is not None else values[index]
-            for index, (document, rescued) in kept.items()
-        }
+            except RecursionError:
+                refused[index] = "nested too deeply"
+        texts: dict[int, bytes] = {}
+        for index, (document, rescued) in kept.items():
+            is_changed = self._shape.has_any or rescued is not None
+            try:
+                texts[index] = json_text(as_text(document, self._shape)).encode() if is_changed else values[index]
+            except RecursionError:
+                refused[index] = "nested too deeply"
         tables = self._parse_or_halve(list(texts), texts, refused)
         return Settled(tables, [kept[index][1] for index in texts if index not in refused], refused)
 
@@ -124,8 +143,9 @@ class GrowingColumns:
                 self._grow(schema_of(document, self._seen, conflicts_become_any=to_any), offset)
                 return document, None
             rescue = Rescue(grows=True, reserved=self._rescue_column)
-            fitted, schema = rescue.fit(document, self._seen)
-            self._grow(schema, offset)
+            fitted, schema = rescue.fit(document, self._seen, self._shape)
+            if schema is not None:
+                self._grow(schema, offset)
         except SchemaConflict as exc:
             raise RecordRefused(conflict_reason(exc)) from None
         except TooManyFields as exc:
@@ -134,16 +154,16 @@ class GrowingColumns:
                     f"its fields would give the schema {exc}; give the schema, or send such data as an array"
                 ) from None
             rescue = Rescue(grows=False, reserved=self._rescue_column)
-            fitted, _ = rescue.fit(document, self._seen)
+            fitted, _ = rescue.fit(document, self._seen, self._shape)
         return fitted, rescue.text
 
     def _grow(self, schema: pa.Schema, offset: int) -> None:
         if self._draft is None:
             self._draft = LearnedSchema(self._seen, max_fields=self._learned.max_fields)
         grown = self._draft.grow(schema, conflicts_become_any=self._on_misfit == "string")
-        if not self._because_of and not grown.equals(self._seen, check_metadata=True):
-            self._because_of = f"{self._origin}, offset {offset}"
-        self._seen = grown
+        if grown is not self._seen and not grown.equals(self._seen, check_metadata=True):
+            self._because_of = self._because_of or f"{self._origin}, offset {offset}"
+            self._seen, self._compiled = grown, None
 
     def finish(self) -> pa.Schema | None:
         """See `Columns.finish`. Blocks while a contract keeps what is new."""

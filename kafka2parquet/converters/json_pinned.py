@@ -17,8 +17,6 @@ from kafka2parquet.converters.json_rescue import Rescue, as_text
 class PinnedColumns:
     """Columns that stay as they are. See `Columns`."""
 
-    run_length = 1  # the parser overlooks more than `load_object` does, so only what it has refused may be judged by that
-
     def __init__(self, given: GivenSchema, *, rescues: bool, rescue_column: str) -> None:
         """Make rows of these columns.
 
@@ -30,6 +28,11 @@ class PinnedColumns:
         self._given = given
         self._rescues = rescues
         self._rescue_column = rescue_column
+
+    @property
+    def run_length(self) -> int:
+        """See `Columns.run_length`. `load_object` is stricter than the parser: it judges only what that refuses alone."""
+        return 1
 
     def parse(self, values: pa.Array) -> pa.Table:
         """See `Columns.parse`."""
@@ -46,6 +49,8 @@ class PinnedColumns:
             return Settled([self._fitting(document)], [None])
         except RecordRefused as exc:
             return Settled(refused={0: str(exc)})
+        except RecursionError:
+            return Settled(refused={0: "nested too deeply"})
 
     def finish(self) -> pa.Schema:
         """See `Columns.finish`."""
@@ -65,7 +70,7 @@ class PinnedColumns:
 
     def _rescued(self, document: dict[str, Any]) -> tuple[pa.Table, str | None]:
         rescue = Rescue(grows=False, ignore_unknown=self._given.ignore_unknown, reserved=self._rescue_column)
-        fitted, _ = rescue.fit(document, self._given.parsed)
+        fitted, _ = rescue.fit(document, self._given.parsed, self._given.shape)
         text = self._text(fitted)
         try:
             return self._given.parse(text), rescue.text
@@ -81,4 +86,4 @@ class PinnedColumns:
             raise RecordRefused(str(exc)) from None
 
     def _text(self, document: dict[str, Any]) -> pa.Array:
-        return pa.array([json_text(as_text(document, self._given.schema)).encode()], pa.binary_view())
+        return pa.array([json_text(as_text(document, self._given.shape)).encode()], pa.binary_view())

@@ -60,7 +60,8 @@ def load_object(value: bytes) -> dict[str, Any]:
         document = json.loads(
             value.decode(), object_pairs_hook=_unique_names, parse_constant=_refuse_constant, parse_float=JsonNumber
         )
-        json.dumps(document, ensure_ascii=False).encode()
+        if b"\\u" in value:  # only an escape can make half of a surrogate pair
+            json.dumps(document, ensure_ascii=False).encode()
     except UnicodeDecodeError as exc:
         raise RecordRefused(f"invalid UTF-8 at byte {exc.start + 1}") from None
     except UnicodeEncodeError:

@@ -115,7 +115,7 @@ def _fields(given: Any, path: str, problem: _Problem, learnable: bool, depth: in
     fields: dict[str, pa.Field] = {}
     for index, item in enumerate(given):
         name = item.get("name") if isinstance(item, dict) else None
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str):
             problem(path, f'field {index + 1} has no "name".')
             continue
         inner = f"{path}.{name}" if path else name

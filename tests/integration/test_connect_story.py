@@ -140,9 +140,10 @@ def story(topic: str, **changes: str) -> dict[str, Any]:
 
 
 def check(produced: Produced, keys: list[str], read: Callable[[str], bytes]) -> None:
-    """Every record in exactly one file, every row in the folder of its hour, every file as predicted."""
+    """Every record in exactly one file, every row in the folder of its hour, every file as predicted; and the schema."""
     predicted = predicted_files(produced.topic, produced)
-    assert sorted(predicted) == sorted(keys)
+    contract = f"raw/kafka-source/_kafka2parquet/{produced.topic}/schema-1.json"
+    assert sorted([contract, *predicted]) == sorted(keys)
     seen: collections.Counter[int] = collections.Counter()
     for key, offsets in predicted.items():
         table = pq.read_table(pa.BufferReader(read(key)))

@@ -103,7 +103,8 @@ def known(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: known(item) for name, item in value.items() if item is not None and known(item) not in ({}, [])}
     if isinstance(value, list):
-        return [known(item) for item in value] if any(item is not None for item in value) else []
+        items = [known(item) for item in value]
+        return items if any(item is not None and item not in ({}, []) for item in items) else []
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -269,3 +269,24 @@ def test_the_fingerprint_names_the_policies() -> None:
 
     assert "json:learned" == converters[0].fingerprint
     assert len(converters) == len({converter.fingerprint for converter in converters})
+
+
+@pytest.mark.parametrize("policy", ["reject", "rescue", "string"])
+def test_what_is_nested_too_deeply_is_rejected(policy: Any) -> None:
+    """Also where a column takes everything, or where it would be rescued."""
+    deep = b'{"a": ' + b"[" * 600 + b"1" + b"]" * 600 + b"}"
+    learned = LearnedSchema(pa.schema([any_field("a")]))
+    known_any = converted(JsonConverter(learned=learned, on_misfit=policy), b'{"a": 1}', deep)[1]
+    unknown = converted(JsonConverter(on_misfit=policy), deep)[1]
+
+    assert [["nested too deeply"], ["nested more than 64 levels deep"]] == [known_any, unknown]
+
+
+def test_members_may_have_any_name() -> None:
+    """An empty one, too; it is no rescue column."""
+    rows, _ = converted(JsonConverter(on_misfit="rescue"), b'{"": 1, "a.b": 1, "a": {"b": 2}}', b'{"": "x"}')
+
+    assert [
+        {"": 1, "a.b": 1, "a": {"b": 2}, "_rescued": None},
+        {"": None, "a.b": None, "a": None, "_rescued": '{"":"x"}'},
+    ] == rows
