@@ -30,7 +30,7 @@ _OTHER_FORMATS = {
     "ByteArrayFormat": "only Parquet is written: use ParquetFormat",
 }
 _PROXY = "not set: the one of the environment (HTTPS_PROXY)"
-_ROLE = "s3.credentials.provider.sts."
+STS_PREFIX = "s3.credentials.provider.sts."
 _OWN_TAGS = ("startOffset", "endOffset", "recordCount")
 _MOST_TAGS = 10
 _TAG_TEXT = re.compile(r"[\w .:/=+@-]*")
@@ -148,16 +148,16 @@ S3_OPTIONS = (
         note="the default one becomes botocore's search: environment, profile files, container, instance; "
         "AwsAssumeRoleCredentialsProvider takes on a role with `aws.access.key.id`, or with what is found there",
     ),
-    Option(f"{_ROLE}role.arn", ValueType.STRING, "", "Role that AwsAssumeRoleCredentialsProvider takes on."),
-    Option(f"{_ROLE}role.external.id", ValueType.STRING, "", "What the role's trust policy may ask for."),
-    Option(f"{_ROLE}role.session.name", ValueType.STRING, "", "Name of the role's session, which AWS puts into its logs."),
-    Option(f"{_ROLE}region", ValueType.STRING, "", "Region of the STS that is asked.", note="not set: `s3.region`"),
+    Option(f"{STS_PREFIX}role.arn", ValueType.STRING, "", "Role that AwsAssumeRoleCredentialsProvider takes on."),
+    Option(f"{STS_PREFIX}role.external.id", ValueType.STRING, "", "What the role's trust policy may ask for."),
+    Option(f"{STS_PREFIX}role.session.name", ValueType.STRING, "", "Name of the role's session, which AWS puts into its logs."),
+    Option(f"{STS_PREFIX}region", ValueType.STRING, "", "Region of the STS that is asked.", note="not set: `s3.region`"),
     unsupported(
         "s3.credentials.provider.*",
         ValueType.STRING,
         None,
         "Settings of other credentials providers.",
-        f"The known ones are `{_ROLE}role.arn`, `.role.external.id`, `.role.session.name` and `{_ROLE}region`",
+        f"The known ones are `{STS_PREFIX}role.arn`, `.role.external.id`, `.role.session.name` and `{STS_PREFIX}region`",
     ),
     Option(
         "aws.access.key.id",

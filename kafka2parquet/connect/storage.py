@@ -11,12 +11,11 @@ import attrs
 
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.option import simple_name
-from kafka2parquet.connect.options_s3 import ASSUME_ROLE
+from kafka2parquet.connect.options_s3 import ASSUME_ROLE, STS_PREFIX
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.storage.options import AssumedRole, GcsOptions, S3Options
 
-_STS = "s3.credentials.provider.sts."
 _PROVIDER = "s3.credentials.provider.class"
 _STORES = {"s3": "s3", "gs": "gcs"}
 
@@ -124,14 +123,9 @@ def _misplaced(config: ConnectConfig, scheme: str) -> Iterator[str]:
 
 def _s3_problems(config: ConnectConfig, endpoint_url: str | None) -> Iterator[str]:
     """What would be ignored silently, or be refused by S3 at the first file."""
-    takes_role = _takes_role(config)
-    if takes_role:
-        for name in ("role.arn", "role.session.name"):
-            if not config.text(_STS + name):
-                yield f"{_STS}{name} is not set, but {_PROVIDER} is {simple_name(ASSUME_ROLE)}. Set it."
-    else:
-        for name in config.below(_STS):
-            yield f"{_STS}{name} has no effect without {_PROVIDER}={ASSUME_ROLE}. Set that, or remove this."
+    if not _takes_role(config):
+        for name in config.below(STS_PREFIX):
+            yield f"{STS_PREFIX}{name} has no effect without {_PROVIDER}={ASSUME_ROLE}. Set that, or remove this."
         if config.text("kafka2parquet.s3.sts.url"):
             yield f"kafka2parquet.s3.sts.url has no effect without {_PROVIDER}={ASSUME_ROLE}. Set that, or remove this."
     if config.text("kafka2parquet.s3.profile") and config.text("aws.access.key.id"):
@@ -152,10 +146,10 @@ def _role(config: ConnectConfig) -> AssumedRole | None:
     if not _takes_role(config):
         return None
     return AssumedRole(
-        arn=config.text(_STS + "role.arn"),
-        session_name=config.text(_STS + "role.session.name"),
-        external_id=config.text(_STS + "role.external.id") or None,
-        region=config.text(_STS + "region") or None,
+        arn=config.text(STS_PREFIX + "role.arn"),
+        session_name=config.text(STS_PREFIX + "role.session.name"),
+        external_id=config.text(STS_PREFIX + "role.external.id") or None,
+        region=config.text(STS_PREFIX + "region") or None,
         sts_url=config.text("kafka2parquet.s3.sts.url") or None,
     )
 

@@ -129,8 +129,8 @@ def test_each_property_of_gcs(changes: dict[str, str], expected: dict[str, objec
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({_PROVIDER: _ROLE[_PROVIDER]}, f"{_STS}.role.arn is not set"),
-        ({**_ROLE, f"{_STS}.role.session.name": ""}, f"{_STS}.role.session.name is not set"),
+        ({_PROVIDER: _ROLE[_PROVIDER]}, f'Missing required configuration "{_STS}.role.arn"'),
+        ({**_ROLE, f"{_STS}.role.session.name": ""}, f'Missing required configuration "{_STS}.role.session.name"'),
         ({f"{_STS}.role.arn": "arn:aws:iam::1:role/r"}, "has no effect without s3.credentials.provider.class"),
         ({"kafka2parquet.s3.sts.url": "http://sts"}, "has no effect without s3.credentials.provider.class"),
         (
