@@ -143,8 +143,10 @@ class RecordFieldTimestamp(TimestampExtractor):
     def explain(self, rows: Rows, row: int) -> Unusable:
         """Why the row has no time."""
         if rows.value_schema is not None and rows.value_schema.type != "struct":
-            message = f"Error encoding partition. A {rows.value_schema.type} has no field {self._field}"
-            return Unusable(message)
+            return Unusable(
+                f"Error encoding partition. Argument not a Struct or Map. Cannot get field '{self._field}' from a value of type"
+                f" {rows.value_schema.type}"
+            )
         column = nested_field(rows.table, self._field)
         if column is None:
             return Unusable(self._missing(rows.table), _DATA_EXCEPTION)

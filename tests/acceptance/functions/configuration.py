@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import io
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kafka2parquet.connect import parts
-from kafka2parquet.connect.config import Problem
+from kafka2parquet.connect.config import ConnectConfig, Problem
 from kafka2parquet.connect.config import visible_properties as properties_shown
-from kafka2parquet.connect.option import Value
+from kafka2parquet.connect.option import Value, simple_name
 from kafka2parquet.connect.options import table_for
 from kafka2parquet.connect.parse import Validation
 from tests.acceptance.cases import CaseFolder
 from tests.acceptance.outcome import CaseError, NotApplicableError
-
-#: Codecs that have one name in Parquet's own files and two in configurations.
-_PARQUET_NAMES = {"lz4_raw": "LZ4_RAW"}
 
 
 def validate_config(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
@@ -28,13 +26,18 @@ def validate_config(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, A
     validation = folder.validate(changes)
     return {
         "valid": validation.is_valid,
-        "parsed": {name: _listed(value) for name, value in validation.config.values.items()},
+        "parsed": {name: _parsed(validation.config, name, value) for name, value in validation.config.values.items()},
         "problems": [problem for problem in validation.problems if validation.is_valid or problem.kind.value == "invalid"],
         "near_misses": _near_misses(validation),
     }
 
 
-def _listed(value: Value) -> Any:
+def _parsed(config: ConnectConfig, name: str, value: Value) -> Any:
+    """The value as Connect has it: of a class that works like another one, its own name."""
+    option = config.table.options.get(name)
+    given = config.given.get(name, "")
+    if option is not None and simple_name(given) in option.read_as:
+        return given
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -64,13 +67,17 @@ def visible_properties(given: Mapping[str, Any], folder: CaseFolder) -> dict[str
 
 def parquet_codec(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
     """What Parquet calls the codec that pages are written with."""
-    codec = given["parquet.codec"]
-    config = folder.config({"parquet.codec": codec})
-    if codec in _PARQUET_NAMES:  # pyarrow calls both of them by one name
-        return {"value": _PARQUET_NAMES[codec]}
+    config = folder.config({"parquet.codec": given["parquet.codec"]})
     file = parts.make_writer(config).open()
     file.append(pa.table({"number": [1]}))
     content = file.finish({}).content
     if not isinstance(content, bytes):
         raise NotApplicableError("a file of one row lies on disk")
-    return {"value": pq.ParquetFile(io.BytesIO(content)).metadata.row_group(0).column(0).compression}
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as copy:
+        copy.write(content)
+        copy.flush()
+        of_pyarrow = pq.read_metadata(copy.name).row_group(0).column(0).compression
+        with duckdb.connect() as connection:
+            rows = connection.execute("SELECT compression FROM parquet_metadata(?)", [copy.name]).fetchall()
+    # pyarrow has one name for both codecs that are called LZ4
+    return {"value": of_pyarrow, "also": rows[0][0]}

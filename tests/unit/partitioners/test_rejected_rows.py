@@ -81,9 +81,8 @@ def test_path_that_leads_nowhere(path: str, reason: str) -> None:
 def test_value_without_fields() -> None:
     """Text has no field, even where its column has the field's name."""
     rows = rows_of(ConnectSchema("string"), value=pa.array(["a"]))
-    assert [("PartitionException", "Error encoding partition. A string has no field value")] == rejected(
-        RecordFieldTimestamp("value"), rows
-    )
+    reason = "Error encoding partition. Argument not a Struct or Map. Cannot get field 'value' from a value of type string"
+    assert [("PartitionException", reason)] == rejected(RecordFieldTimestamp("value"), rows)
 
 
 def test_only_the_row_to_blame_is_rejected() -> None:
