@@ -26,6 +26,7 @@ from kafka2parquet.converters.primitives import (
     ShortConverter,
 )
 from kafka2parquet.converters.protobuf import ProtobufConverter
+from kafka2parquet.converters.schema_contract import SchemaContract, SchemaVersions
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.dead_letters.base import DeadLetterQueue
@@ -67,7 +68,9 @@ from kafka2parquet.rotation.policies import (
 )
 from kafka2parquet.runner import TaskRunner
 from kafka2parquet.schema.avro_node import AvroMapping
+from kafka2parquet.schema.contract import SchemaVersion
 from kafka2parquet.schema.json_schema import JsonSchemaMapping
+from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.schema.protobuf_mapping import ProtobufMapping
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
@@ -111,6 +114,7 @@ __all__ = [
     "Kafka2ParquetError",
     "KafkaDeadLetterQueue",
     "KafkaPythonConsumer",
+    "LearnedSchema",
     "LongConverter",
     "MapTable",
     "MemoryBudget",
@@ -134,7 +138,10 @@ __all__ = [
     "RetryPolicy",
     "RotationPolicy",
     "ScheduledRotation",
+    "SchemaContract",
     "SchemaRegistry",
+    "SchemaVersion",
+    "SchemaVersions",
     "ShortConverter",
     "SinkTask",
     "StepResult",

@@ -14,6 +14,7 @@ from kafka2parquet.connect.lint import lint
 from kafka2parquet.connect.option import simple_name
 from kafka2parquet.connect.parts import make_inner_partitioner, make_naming
 from kafka2parquet.connect.records import make_tombstone_policy
+from kafka2parquet.connect.schemas import describe_schemas
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.converters.confluent_registry import without_credentials
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
@@ -95,7 +96,8 @@ def _rows(config: ConnectConfig) -> Iterator[str]:
     if converter in ("Json", "JsonConverter") and config.flag("value.converter.schemas.enable"):
         yield "Each value has to be a JSON object with schema and payload, which becomes a row with the types of the schema."
     elif converter in ("Json", "JsonConverter"):
-        yield "Each value has to be a JSON object and becomes a row; columns are learned from the records, and only ever added."
+        yield "Each value has to be a JSON object and becomes a row."
+        yield from describe_schemas(config)
     elif converter.startswith("String"):
         yield "Each value becomes a row with one column of text."
     elif converter.startswith("ByteArray"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, cast
 
 import attrs
@@ -121,6 +121,30 @@ def make_json_converter(
     return PerTopicConverter(
         lambda topic: around(SchemaSettings.of(config, topic).converter(learned(topic))), fingerprint=fingerprint
     )
+
+
+def describe_schemas(config: ConnectConfig) -> Iterator[str]:
+    """What becomes of schemaless JSON, in sentences."""
+    yield _described(SchemaSettings.of(config, ""))
+    for topic in overridden_topics(config):
+        yield f"Of {topic}: {_described(SchemaSettings.of(config, topic))}"
+
+
+def _described(settings: SchemaSettings) -> str:
+    if settings.file:
+        columns = f"Columns are those of {settings.file}"
+    elif settings.evolution != "add":
+        columns = "Columns are those of the stored schema, which doesn't grow" if settings.contract else "Columns are pinned"
+    else:
+        where = " and kept as a contract beside the data" if settings.contract else ""
+        columns = f"Columns are learned from the records{where}, and only ever added"
+    left_out = "; other members are left out" if settings.evolution == "ignore" else ""
+    misfits = {
+        "reject": "a record that doesn't fit is rejected",
+        "rescue": f"what doesn't fit goes into the column {settings.rescue_column}",
+        "string": "a column of several types becomes text",
+    }[settings.on_misfit]
+    return f"{columns}{left_out}; {misfits}."
 
 
 def overridden_topics(config: ConnectConfig) -> tuple[str, ...]:

@@ -16,7 +16,9 @@ s3-sink-my-topic-parquet-hourly: from Kafka to s3://your-data-lake-bucket
 connect-s3-sink-my-topic-parquet-hourly.
 A partition for which the group has no committed offset is read from its earliest record on.
 
-Each value has to be a JSON object and becomes a row; columns are learned from the records, and only ever added.
+Each value has to be a JSON object and becomes a row.
+Columns are learned from the records and kept as a contract beside the data, and only ever added; a record that doesn't fit is \
+rejected.
 Keys and headers are not written.
 A record without value (tombstone) ends the task with an error; nothing is lost.
 A record that can't be read or written ends the task with an error; nothing is lost.

@@ -14,7 +14,7 @@ from kafka2parquet.connect.build import TaskPlan
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.schema_files import read_schema_file
-from kafka2parquet.connect.schemas import LearnedSchemas, SchemaSettings, make_json_converter
+from kafka2parquet.connect.schemas import LearnedSchemas, SchemaSettings, describe_schemas, make_json_converter
 from kafka2parquet.connect.worker import load_worker_config
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.json import JsonConverter
@@ -190,3 +190,15 @@ def test_tasks_share_what_is_learned_of_a_topic() -> None:
     assert (True, False) == tuple(learned.of(topic) is learned.of("topic") for topic in ("topic", "my.orders"))
     assert (SchemaContract, LearnedSchema) == (type(learned.of("topic")), type(learned.of("my.orders")))
     assert ["lake/_kafka2parquet/topic/schema-1.json"] == list(storage.objects)
+
+
+def test_check_says_what_becomes_of_the_columns() -> None:
+    """For all topics, and for those with settings of their own."""
+    config = config_of(**own(on_misfit="rescue"), **for_orders(evolution="ignore", on_misfit="reject"))
+
+    assert [
+        "Columns are learned from the records and kept as a contract beside the data, and only ever added; what doesn't fit "
+        "goes into the column _rescued.",
+        "Of my.orders: Columns are those of the stored schema, which doesn't grow; other members are left out; a record that "
+        "doesn't fit is rejected.",
+    ] == list(describe_schemas(config))
