@@ -133,7 +133,7 @@ def value_from_json(schema: ConnectSchema, node: Any, *, null_is_default: bool =
             return schema.default
         if schema.optional:
             return None
-        raise NotConvertible(f"{_at(path)}Invalid null value for required {_connect_name(schema)} field")
+        raise NotConvertible(f"Invalid null value for required {_connect_name(schema)} field{_in(path)}")
     if schema.type == "struct":
         if not isinstance(node, dict):
             raise _mismatch(schema, node, path)
@@ -223,11 +223,12 @@ def _decode_base64(text: str, path: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise NotConvertible(f"{_at(path)}Invalid bytes field: not base64") from None
+        raise NotConvertible(f"Invalid bytes field: not base64{_in(path)}") from None
 
 
 def _mismatch(schema: ConnectSchema, node: Any, path: str) -> NotConvertible:
-    return NotConvertible(f"{_at(path)}Invalid type for {_connect_name(schema)}: class {_JAVA_CLASSES.get(type(node), 'null')}")
+    java_class = _JAVA_CLASSES.get(type(node), "null")
+    return NotConvertible(f"Invalid type for {_connect_name(schema)}: class {java_class}{_in(path)}")
 
 
 def _connect_name(schema: ConnectSchema) -> str:
@@ -237,6 +238,11 @@ def _connect_name(schema: ConnectSchema) -> str:
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+def _in(path: str) -> str:
+    """Behind Connect's own words."""
+    return f", in the field {path}" if path else ""
 
 
 def _at(path: str) -> str:

@@ -128,9 +128,12 @@ def test_values_that_are_no_objects_become_one_column() -> None:
         (framed(1, b""), "Converting byte[] to Kafka Connect data failed due to serialization error: "),
         (framed(1, b"{"), "Converting byte[] to Kafka Connect data failed due to serialization error: "),
         (value([]), "Invalid type for STRUCT: class java.util.ArrayList"),
-        (value({"id": "x", "lines": []}), "field id: Invalid type for INT64: class java.lang.String"),
-        (value({"lines": []}), "field id: Invalid null value for required INT64 field"),
-        (value({"id": 1, "lines": [{"count": 1.5}]}), "field lines[].count: Invalid type for INT64: class java.lang.Double"),
+        (value({"id": "x", "lines": []}), "Invalid type for INT64: class java.lang.String, in the field id"),
+        (value({"lines": []}), "Invalid null value for required INT64 field, in the field id"),
+        (
+            value({"id": 1, "lines": [{"count": 1.5}]}),
+            "Invalid type for INT64: class java.lang.Double, in the field lines[].count",
+        ),
         (value({"id": 1, "lines": [], "price": 1.234}), "field price: a number that doesn't fit a decimal of scale 2"),
     ],
 )
