@@ -63,18 +63,21 @@ def plan(storage: MemoryStorage, fault: Mapping[str, Any], bucket: str) -> None:
 
 
 def _answer(response: Any, api_call: str, code: str | None) -> Exception:
-    """What botocore raises for a status, or for a connection that breaks."""
+    """What botocore raises for a status, an error code of S3, an error inside a good answer, or a connection that breaks."""
     if response in ("connection_reset", "connection_closed"):
         return boto.ConnectionClosedError(endpoint_url="https://s3")
     if response in ("timeout", "read_timeout"):
         return boto.ReadTimeoutError(endpoint_url="https://s3")
-    if not isinstance(response, int):
-        raise NotApplicableError(f"the runner knows no answer {response!r} of a store")
-    known = code or _CODES.get(response) or http.HTTPStatus(response).phrase.replace(" ", "")
+    status = response if isinstance(response, int) else response.get("status", 400) if isinstance(response, dict) else 400
+    if isinstance(response, dict):
+        code = response.get("body_error")
+    elif isinstance(response, str):
+        code = response
+    known = code or _CODES.get(status) or http.HTTPStatus(status).phrase.replace(" ", "")
     return boto.ClientError(
         {
             "Error": {"Code": known, "Message": "as the case says"},
-            "ResponseMetadata": {"HTTPStatusCode": response, "HTTPHeaders": {}},
+            "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}},
         },
         api_call,
     )

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+import pyarrow as pa
 
 from kafka2parquet.schema.compatibility import Compatibility, CompatibilityMode, SchemaNotProjectable
 from kafka2parquet.schema.compatibility import project as project_column
+from kafka2parquet.schema.connect_schema import ConnectSchema
 from tests.acceptance.cases import CaseFolder
 from tests.acceptance.functions.reading import rows_of_value
 from tests.acceptance.outcome import CaseError
@@ -31,13 +33,18 @@ def schema_compatibility(given: Mapping[str, Any], folder: CaseFolder) -> dict[s
 
 def project(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
     """A value of one schema as one of another."""
-    rows = rows_of_value(given["value"], given["from_schema"], folder)
     schema, target = folder.schema(given["from_schema"]), folder.schema(given["to_schema"])
     if schema is None or target is None:
         raise CaseError("SchemaProjectorException", "Switch between schema-based and schema-less data is not supported")
-    table = rows.table.combine_chunks()
-    column = table.to_struct_array().chunk(0) if schema.type == "struct" else table.column(0).chunk(0)
     try:
-        return {"value": python_values(project_column(column, schema, target))[0]}
+        return {"value": python_values(project_column(_column(given, schema, folder), schema, target))[0]}
     except SchemaNotProjectable as error:
         raise CaseError("SchemaProjectorException", str(error)) from None
+
+
+def _column(given: Mapping[str, Any], schema: ConnectSchema, folder: CaseFolder) -> pa.Array:
+    """The value as a column of one row."""
+    if given["value"] is None:
+        return pa.nulls(1, schema.arrow_type)
+    table = rows_of_value(given["value"], given["from_schema"], folder).table.combine_chunks()
+    return table.to_struct_array().chunk(0) if schema.type == "struct" else table.column(0).chunk(0)
