@@ -10,7 +10,6 @@ import attrs
 
 from tests.acceptance.cases import Case
 from tests.acceptance.java_errors import fits, java_class, java_class_of_reject, java_message
-from tests.acceptance.scripted_consumer import partition_of
 from tests.acceptance.steps import Answer, Run, State
 from tests.acceptance.stored import Stored
 from tests.acceptance.values import same
@@ -330,15 +329,3 @@ _FIELDS = {
     "same_content_as_before_crash": _same_content,
     "open_by_partition": _open_by_partition,
 }
-
-
-def expected_rows(case: Case) -> dict[tuple[str, int, str], str]:
-    """Where the case wants each row: topic-partition by name, offset and role, with the folder of the object."""
-    found = {}
-    for key, described in case.data["expected"].get("objects", {}).items():
-        folder, _, name = key.rpartition("/")
-        topic, partition, _ = name.split("+")
-        tp = partition_of(f"{topic}-{partition}", topic)
-        for offset in offsets_of(described):
-            found[str(tp), offset, described.get("role", "values")] = folder
-    return found

@@ -39,7 +39,9 @@ def java_class_of_reject(reject: Reject) -> str:
 
 def java_message(error: Kafka2ParquetError) -> str:
     """What the error says, without where the record is, which Connect doesn't tell there."""
-    return error.reason if isinstance(error, RejectedRecordError) else str(error)
+    if isinstance(error, RejectedRecordError):
+        return str(error).partition(f"rejected at stage {error.stage!r}: ")[2]
+    return str(error)
 
 
 def is_class(seen: str, expected: str) -> bool:
@@ -66,4 +68,6 @@ def fits(expected: Mapping[str, Any], type_: str, message: str, *, type_name: st
 
 def _goes_on(message: str, sentence: str) -> bool:
     rest = message.removeprefix(sentence)
-    return bool(sentence) and rest != message and rest[:1] in (" ", ":", ".", ",", ";")
+    if not sentence or rest == message:
+        return False
+    return rest.startswith((". ", ": ", ", ", "; ")) or (sentence.endswith(".") and rest.startswith(" "))

@@ -8,32 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from kafka2parquet import build_task, load_worker_config
 from kafka2parquet.connect import parts
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parse import validate
 from kafka2parquet.errors import Kafka2ParquetError, RejectedRecordError
-from kafka2parquet.events import (
-    Event,
-    FlushCut,
-    IntentCommitted,
-    OffsetCommitted,
-    PartitionStopped,
-    RecordRejected,
-    StorageRetried,
-)
 from kafka2parquet.records import Reject, TopicPartition
 from kafka2parquet.rotation.base import FlushStats
 from kafka2parquet.task import SinkTask
 from tests.acceptance import faults
 from tests.acceptance.cases import CaseFolder, checked
 from tests.acceptance.inline import InlineExecutor, StepClock
-from tests.acceptance.listening import KeptDeadLetters, Warnings
+from tests.acceptance.listening import KeptDeadLetters, Listener, Warnings
 from tests.acceptance.messages import message_of, with_converters
 from tests.acceptance.scripted_consumer import Broker, ScriptedConsumer
-from tests.acceptance.stored import CountingStorage, Stored, put_existing, read_objects
+from tests.acceptance.stored import CountingStorage, Stored, name_of_object, put_existing, read_objects
 
 #: Steps in which nothing happens after which all is quiet: a pause or a commit may only show in the next one.
 _QUIET_STEPS = 3
@@ -44,33 +33,18 @@ _IDLE_COMMIT_S = 5.0
 TOLERANT = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "acceptance-dead-letters"}
 
 
-@attrs.frozen
-class ClockCut:
-    """A flush that ended.
-
-    Attributes:
-        cut: the event.
-        at_ms: the wall clock then.
-        records_came: whether the step in which it ended brought records.
-    """
-
-    cut: FlushCut
-    at_ms: int
-    records_came: bool
-
-
 class Sink:
     """One connector with one task, over its restarts.
 
     Attributes:
         config: what runs now.
         error: what ended the task.
-        rejects: records that were left out, in order.
-        cuts: flushes that ended.
+        happened: what the task told.
         warnings: what was warned of.
         broker: the logs and committed offsets.
         storage: the store.
         clock: the time.
+        put_at_ms: the wall clock at which each record came, as often as it did.
         stopped: whether the task was stopped in order.
         was_assigned: whether there ever was an assignment.
     """
@@ -102,8 +76,8 @@ class Sink:
         self.storage = CountingStorage()
         self.clock = StepClock(folder.base["harness"]["clock_ms"])
         self.error: Kafka2ParquetError | None = None
-        self.rejects: list[Reject] = []
-        self.cuts: list[ClockCut] = []
+        self.happened = Listener(self.clock)
+        self.put_at_ms: dict[tuple[TopicPartition, int], set[int]] = {}
         self.stopped = False
         self.was_assigned = False
         self._existing = existing or {}
@@ -111,16 +85,12 @@ class Sink:
         self._existing_contents = {key: self.storage.objects[key].content for key in self._existing}
         self._task: SinkTask | None = None
         self._consumer: ScriptedConsumer | None = None
-        self._retrying: set[TopicPartition] = set()
-        self._flush_starts: dict[TopicPartition, int] = {}
-        self._asked_again: dict[TopicPartition, int] = {}
         self._answered: dict[TopicPartition, int] = {}
         self._kept = dict(self.broker.committed)
         self._assigned: tuple[TopicPartition, ...] = ()
         self._taken: dict[TopicPartition, set[int]] = {}
         self._contents_at_crash: dict[str, bytes] = {}
         self._dead_letters = KeptDeadLetters()
-        self._records_come = False
         self._warnings = Warnings()
         self.config: ConnectConfig = self._configured()
         self._namings = [parts.make_naming(self.config)]
@@ -146,17 +116,18 @@ class Sink:
             tp = self._home(TopicPartition(record.get("topic", self.default_topic), record["partition"]))
             message = message_of(record, self._converted_texts, self._folder)
             self.broker.log(tp).records[message.offset] = message
+            self.put_at_ms.setdefault((tp, message.offset), set()).add(self.clock.now_ms)
             ends[tp] = message.offset + 1
         for tp, end in {**ends, **(position or {})}.items():
             log = self.broker.log(tp)
             log.readable_end = max(log.end, end) if self._reads_all else end
-        self._records_come = bool(records)
+        self.happened.records_come = bool(records)
         self._run()
-        self._records_come = False
+        self.happened.records_come = False
 
     def pre_commit(self) -> dict[TopicPartition, int]:
         """What may be committed and could not be when this was asked last: ends of what is durable."""
-        if not self._retrying:  # to let the time pass would mean to try again
+        if not self.happened.retrying:  # to let the time pass would mean to try again
             self.clock.wait(_IDLE_COMMIT_S)
         self._run()
         news = {}
@@ -176,10 +147,10 @@ class Sink:
 
         It asked the consumer to go back, or it holds the rows of a flush that it couldn't publish and begins that anew.
         """
-        found = {**(self._consumer.rewinds if self._consumer is not None else {}), **self._asked_again}
+        found = {**(self._consumer.rewinds if self._consumer is not None else {}), **self.happened.begun_anew}
         if self._consumer is not None:
             self._consumer.rewinds.clear()
-        self._asked_again.clear()
+        self.happened.begun_anew.clear()
         return {tp: min((o for o in self.broker.log(tp).records if o >= start), default=start) for tp, start in found.items()}
 
     def close(self) -> None:
@@ -201,7 +172,7 @@ class Sink:
         if self._task is not None:
             self._task.close(flush=False)
         self._task = self._consumer = None
-        self._retrying.clear()
+        self.happened.retrying.clear()
         self.broker.committed = dict(self._kept)
         self._answered = {tp: self.broker.durable(tp) for tp in self.broker.committed}
 
@@ -259,7 +230,9 @@ class Sink:
         error = self.error
         if not isinstance(error, RejectedRecordError):
             return None
-        told = [reject for reject in self.rejects if reject.offset == error.offset]  # a reject is told before it ends the task
+        told = [
+            reject for reject in self.happened.rejects if reject.offset == error.offset
+        ]  # a reject is told before it ends the task
         return told[-1] if told else None
 
     @property
@@ -278,12 +251,21 @@ class Sink:
 
     def objects(self) -> dict[str, Stored]:
         """All objects with data."""
-        rejected = {(reject.topic_partition, reject.offset) for reject in self.rejects}
+        rejected = {(reject.topic_partition, reject.offset) for reject in self.happened.rejects}
         tombstones = {
             tp: [o for o in sorted(offsets) if self.broker.log(tp).records[o].value is None and (tp, o) not in rejected]
             for tp, offsets in self._taken.items()
         }
         return read_objects(self.storage, self._namings, tombstones)
+
+    def topic_partition_of(self, key: str) -> TopicPartition:
+        """Whose records an object holds, by its key."""
+        name = name_of_object(self._namings, key)
+        return TopicPartition(name.topic, name.partition)
+
+    def folder_of(self, key: str) -> str | None:
+        """The encoded partition in a key."""
+        return name_of_object(self._namings, key).encoded_partition
 
     def changed_existing(self) -> list[str]:
         """Objects that stood in the store before and are not what they were."""
@@ -297,13 +279,13 @@ class Sink:
         """Records that were taken and are in no object; not those of a flush that will be tried anew."""
         if self._consumer is None:
             return {}
-        left_out = {(reject.topic_partition, reject.offset) for reject in self.rejects}
+        left_out = {(reject.topic_partition, reject.offset) for reject in self.happened.rejects}
         written = {(o.topic_partition, offset) for o in self.objects().values() for offset in o.offsets}
         found = {}
         for tp, offsets in self._consumer.delivered.items():
             log = self.broker.log(tp)
             writes_tombstones = self.config.text("behavior.on.null.values").lower() == "write"
-            ends = self._cut_ends(tp) if tp in self._retrying else (0, 0)
+            ends = self.happened.flush_range(tp) if tp in self.happened.retrying else (0, 0)
             rest = [
                 offset
                 for offset in offsets
@@ -364,7 +346,7 @@ class Sink:
             executor=InlineExecutor(),
             dead_letters=self._dead_letters if self.config.text("errors.deadletterqueue.topic.name") else None,
             clock=self.clock,
-            hooks=[self._hear],
+            hooks=[self.happened],
         )
 
     def _run(self) -> None:
@@ -400,23 +382,3 @@ class Sink:
     def _activity(self) -> tuple[int, int, int]:
         consumer = self._of_task()
         return consumer.activity, len(self.storage.publish_calls), len(self.storage.tags)
-
-    def _hear(self, event: Event) -> None:
-        tp = event.topic_partition
-        if isinstance(event, RecordRejected):
-            self.rejects.append(event.reject)
-        elif isinstance(event, FlushCut):
-            self.cuts.append(ClockCut(event, self.clock.now_ms, self._records_come))
-        elif isinstance(event, IntentCommitted):
-            self._flush_starts[tp] = event.start
-        elif isinstance(event, StorageRetried):
-            self._retrying.add(tp)
-            self._asked_again.setdefault(tp, self._flush_starts.get(tp, 0))
-        elif isinstance(event, OffsetCommitted | PartitionStopped):
-            self._retrying.discard(tp)
-
-    def _cut_ends(self, tp: TopicPartition) -> tuple[int, int]:
-        """The range of the flush that waits for its next attempt."""
-        start = self._flush_starts.get(tp, 0)
-        ends = [known.cut.end for known in self.cuts if known.cut.topic_partition == tp and known.cut.start == start]
-        return start, ends[-1] if ends else start

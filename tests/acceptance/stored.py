@@ -84,7 +84,7 @@ def read_objects(
     """
     found: dict[str, Stored] = {}
     own = tuple(naming.probe_prefix() for naming in namings)
-    names = {key: _name(namings, key) for key in storage.objects if not key.startswith(own)}
+    names = {key: name_of_object(namings, key) for key in storage.objects if not key.startswith(own)}
     for key, name in sorted(names.items(), key=lambda item: item[1].view is not None):  # values first: they name offsets
         tp = TopicPartition(name.topic, name.partition)
         table = pq.ParquetFile(pa.BufferReader(storage.objects[key].content)).read()
@@ -110,7 +110,12 @@ def read_objects(
     return found
 
 
-def _name(namings: Sequence[ObjectNaming], key: str) -> ObjectName:
+def name_of_object(namings: Sequence[ObjectNaming], key: str) -> ObjectName:
+    """What a key tells, by the first naming that knows it.
+
+    Raises:
+        ValueError: none does.
+    """
     found = next((name for naming in namings if (name := naming.parse(key)) is not None), None)
     if found is None:
         raise ValueError(f"the object {key} has a name that the library doesn't know")
