@@ -14,6 +14,7 @@ from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, Stage,
 _DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
 _HEADER = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 _HEADERS = pa.list_(pa.field("element", _HEADER, nullable=False))
+HEADERS_SCHEMA = pa.schema([("headers", _HEADERS)])
 
 
 @attrs.frozen(eq=False)

@@ -12,7 +12,7 @@ from kafka2parquet.delivery.chain import Chained
 from kafka2parquet.delivery.recovery import Finish
 from kafka2parquet.delivery.rejecting import HandledReject
 from kafka2parquet.parquet.footer import FlushFooter, Layout
-from kafka2parquet.records import ConsumedBatch, MixedRows, PartitionedRows, Rows, Stage
+from kafka2parquet.records import ConsumedBatch, MixedRows, PartitionedRows, Reject, Rows, Stage
 
 
 def routed_rows(rows: Rows | MixedRows, plan: Finish) -> PartitionedRows | None:
@@ -50,6 +50,13 @@ def routed_rejects(batch: ConsumedBatch, chained: Chained, plan: Finish) -> Sequ
         if reject is not None:
             found.append(HandledReject(reject, is_written=True))
     return found
+
+
+def rejected_files(rejects: Sequence[Reject], plan: Finish) -> set[int]:
+    """Numbers of the missing files in whose runs of rows records are rejected now."""
+    offsets = np.array([reject.offset for reject in rejects if reject.offset >= plan.flush.footer.start], np.int64)
+    numbers = set(_file_numbers(plan.flush.footer, offsets).tolist())
+    return (numbers & plan.missing) - {rejects_file(plan.flush.footer)}
 
 
 def rejects_file(footer: FlushFooter) -> int | None:

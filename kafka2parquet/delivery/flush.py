@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.converters.record_views import HEADERS_SCHEMA
 from kafka2parquet.dead_letters.base import Sending
-from kafka2parquet.delivery.quarantine import rejects_table
+from kafka2parquet.delivery.quarantine import REJECTS_SCHEMA, rejects_table
 from kafka2parquet.delivery.schema_join import SchemaJoin
 from kafka2parquet.parquet.footer import FlushFooter, Layout, Role, Sibling
 from kafka2parquet.parquet.staged import StagedFile
@@ -27,6 +28,13 @@ FIRST_COMPRESSION_RATIO = 0.25
 MAX_LAYOUT_CHARACTERS = 1 << 20
 
 _Int64s = npt.NDArray[np.int64]
+
+_WITHOUT_ROWS: dict[Role, pa.Schema] = {
+    "values": pa.schema([("_kafka_offset", pa.int64())]),
+    "keys": pa.schema([("key", pa.binary())]),
+    "headers": HEADERS_SCHEMA,
+    "rejects": REJECTS_SCHEMA,
+}
 
 
 @attrs.define(eq=False)
@@ -80,6 +88,8 @@ class OpenFlush:
         self.opened_at = now
         self.sendings: list[Sending] = []
         """Dead letters of records before `position`."""
+        self.rejected_files: set[int] = set()
+        """Of a flush that is finished: missing files in whose runs of rows records are rejected now."""
         self._writer = writer
         self._join = join
         self._ratio = ratio
@@ -224,6 +234,7 @@ class OpenFlush:
             files=list(self._files.values()),
             layout=layout,
             sendings=self.sendings,
+            rejected_files=self.rejected_files,
         )
         flush.reorder([file for file in flush.files if file.encoded_partition is not None])
         return flush
@@ -261,6 +272,7 @@ class Flush:
         files: those of values in the order of their first rows, then that of rejects; the first one holds the anchor.
         layout: file number of each row.
         sendings: dead letters that have to be stored before anything tells that these records are done.
+        rejected_files: of a flush that is finished, numbers of the files in whose runs of rows records are rejected now.
     """
 
     start: int
@@ -271,6 +283,7 @@ class Flush:
     files: list[FlushFile]
     layout: Layout
     sendings: Sequence[Sending] = ()
+    rejected_files: Set[int] = frozenset()
 
     @property
     def opened_at_ms(self) -> int:
@@ -292,10 +305,10 @@ class Flush:
         for content in _contents(self.files):
             content.discard()
 
-    def any_schema(self) -> pa.Schema:
-        """The schema of some file that has rows, for one that has none; readers refuse files without a column."""
-        schemas = (content.schema() for content in _contents(self.files) if content.rows)
-        return next((schema for schema in schemas if len(schema)), pa.schema([("_kafka_offset", pa.int64())]))
+    def schema_without_rows(self, role: Role) -> pa.Schema:
+        """The schema of a file that has no rows: that of one with rows, if there is one; readers want a column."""
+        schemas = (content.schema() for _, each, content in self.parts if each == role and content.rows)
+        return next((schema for schema in schemas if len(schema)), _WITHOUT_ROWS[role])
 
     def put_first(self, encoded_partition: str | None, role: Role, writer: ParquetWriter) -> None:
         """Make the file of an encoded partition the anchor; an empty one, where no row went there."""

@@ -17,7 +17,7 @@ import attrs
 import numpy as np
 
 from kafka2parquet.delivery.context import PartitionContext, Procedure
-from kafka2parquet.delivery.finishing import routed_rejects, routed_rows
+from kafka2parquet.delivery.finishing import rejected_files, routed_rejects, routed_rows
 from kafka2parquet.delivery.flush import FIRST_COMPRESSION_RATIO, Flush, OpenFlush
 from kafka2parquet.delivery.publishing import deliver
 from kafka2parquet.delivery.recovery import Beginning, Finish, Free, Plan, Recovery
@@ -278,6 +278,7 @@ class PartitionEngine:
         chained = self.context.chain.convert(batch)
         if isinstance(self._plan, Finish):
             self._rejects.handle(chained.rejects)
+            flush.rejected_files |= rejected_files(chained.rejects, self._plan)
             rows = None if chained.rows is None else routed_rows(chained.rows, self._plan)
             return _Waiting(rows, routed_rejects(batch, chained, self._plan), batch.next_offset)
         handled = self._rejects.handle(chained.rejects, records=len(batch))

@@ -27,7 +27,7 @@ from kafka2parquet.delivery.recovery import Beginning, Finish, Plan, Recovery, R
 from kafka2parquet.errors import Kafka2ParquetError, StorageUnavailableError, UnknownMetadataError
 from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, StorageRetried, TaggingFailed
 from kafka2parquet.object_names import ObjectName
-from kafka2parquet.parquet.footer import FlushFooter, Role
+from kafka2parquet.parquet.footer import FlushFooter, Role, Sibling
 from kafka2parquet.parquet.writer import OpenFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 
@@ -76,16 +76,19 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
 def _deliver_missing(context: PartitionContext, flush: Flush, plan: Finish, recovery: Recovery) -> Procedure[Beginning]:
     """Publish the missing siblings of a published anchor; whatever stands at their keys by then is as good."""
     footer = plan.flush.footer
-    listed: dict[tuple[int | None, Role], str] = {(each.file, each.role): each.key for each in footer.siblings or ()}
+    listed: dict[tuple[int | None, Role], Sibling] = {(each.file, each.role): each for each in footer.siblings or ()}
     numbers = {id(file): _listed_number(file, footer) for file in flush.files}
     made = [(listed.get((numbers[id(file)], role)), file, role, content) for file, role, content in flush.parts]
     _check_roles(context, plan, {numbers[id(file)]: file.contents.keys() for file in flush.files})
+    for sibling, _, _, content in made:
+        if sibling is not None and content.rows < sibling.rows and sibling.file in flush.rejected_files:
+            _refuse_rejects(context, plan, sibling)
     files = yield from _complete(
         context,
         flush,
         [
             (
-                key,
+                sibling.key,
                 attrs.evolve(
                     footer,
                     role=role,
@@ -97,8 +100,8 @@ def _deliver_missing(context: PartitionContext, flush: Flush, plan: Finish, reco
                 ),
                 content,
             )
-            for key, file, role, content in made
-            if key is not None
+            for sibling, file, role, content in made
+            if sibling is not None
         ],
     )
     calls = [_publish(context, file) for file in files]
@@ -132,13 +135,34 @@ def _check_roles(context: PartitionContext, plan: Finish, made: Mapping[int | No
             )
 
 
+def _refuse_rejects(context: PartitionContext, plan: Finish, sibling: Sibling) -> None:
+    """Where rejects are kept, or rows have keys beside them, a file can't do without rows that are rejected only now.
+
+    Raises:
+        UnknownMetadataError: it is so.
+    """
+    if plan.flush.footer.fingerprint == context.identity.fingerprint:
+        return  # they were rejected then too: the log has lost others
+    if not context.rejects.quarantine and context.chain.views is None:
+        return
+    raise UnknownMetadataError(
+        f"{context.topic_partition}: {context.storage.url}/{sibling.key}, a file of the flush of {plan.flush.key}, is not"
+        " published, and this configuration rejects records that are in it. Run once with the old configuration to finish it.",
+        topic=context.topic_partition.topic,
+        partition=context.topic_partition.partition,
+    )
+
+
 def _stage(context: PartitionContext, flush: Flush, forced_anchor: str | None) -> Procedure[list[StagedFlushFile]]:
     """Name the files and complete them. Under a recorded anchor, the first file gets that name whatever rows it holds."""
     topic, partition = attrs.astuple(context.topic_partition)
+    name = context.naming.parse(forced_anchor) if forced_anchor is not None else None
     if forced_anchor is not None:
-        folder, role = _place_of(context.naming.parse(forced_anchor))
-        flush.put_first(folder, role, context.writer)
-    keys = [_key(context, file, role) for file, role, _ in flush.parts]
+        flush.put_first(*_place_of(name), context.writer)
+    keys = [_key(context, file, role, file.first_offset) for file, role, _ in flush.parts]
+    if name is not None:  # keys and headers beside the anchor are called as it is
+        first = flush.files[0]
+        keys[: len(first.contents)] = [_key(context, first, role, name.first_offset) for role in first.contents]
     if forced_anchor is not None:
         keys[0] = forced_anchor
     common = FlushFooter(
@@ -169,12 +193,12 @@ def _place_of(name: ObjectName | None) -> tuple[str | None, Role]:
     return name.encoded_partition, name.view if name.view is not None else "values"
 
 
-def _key(context: PartitionContext, file: FlushFile, role: Role) -> str:
+def _key(context: PartitionContext, file: FlushFile, role: Role, first_offset: int) -> str:
     topic, partition = attrs.astuple(context.topic_partition)
     if file.encoded_partition is None:
-        return context.naming.quarantine_key(topic, partition, file.first_offset)
+        return context.naming.quarantine_key(topic, partition, first_offset)
     view = role if role == "keys" or role == "headers" else None
-    return context.naming.key(topic, partition, file.encoded_partition, file.first_offset, view=view)
+    return context.naming.key(topic, partition, file.encoded_partition, first_offset, view=view)
 
 
 def _complete(
@@ -184,9 +208,9 @@ def _complete(
     attempt = 1
     while True:
         try:
-            schema = flush.any_schema()
             return [
-                StagedFlushFile(key, footer, content.finish(footer.to_metadata(), schema)) for key, footer, content in parts
+                StagedFlushFile(key, footer, content.finish(footer.to_metadata(), flush.schema_without_rows(footer.role)))
+                for key, footer, content in parts
             ]
         except StorageUnavailableError as error:
             pause_s = context.calls.retry.pause_s(attempt, error)

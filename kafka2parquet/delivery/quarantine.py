@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from kafka2parquet.records import Reject
 
-SCHEMA = pa.schema(
+REJECTS_SCHEMA = pa.schema(
     [
         pa.field("topic", pa.string(), nullable=False),
         pa.field("partition", pa.int32(), nullable=False),
@@ -43,4 +43,4 @@ def rejects_table(rejects: Sequence[Reject]) -> pa.Table:
         }
         for reject in rejects
     ]
-    return pa.Table.from_pylist(rows, SCHEMA)
+    return pa.Table.from_pylist(rows, REJECTS_SCHEMA)

@@ -29,13 +29,15 @@ from kafka2parquet.consumers.base import (
 )
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.errors import StorageUnavailableError
 from kafka2parquet.events import BoundaryAdopted, Event, FilePublished, IntentCommitted, OffsetCommitted
 from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.records import ConsumedBatch, Converted, Partitioned, PartitionedRows, Rows, Stage, TopicPartition
+from kafka2parquet.records import ConsumedBatch, Converted, Partitioned, PartitionedRows, Reject, Rows, Stage, TopicPartition
 from kafka2parquet.rotation.base import FlushStats, RotationPolicy
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.task import SinkTask
@@ -51,12 +53,18 @@ class Crash(BaseException):
 
 @attrs.frozen
 class Config:
-    """What a redeployment may change: the folder of each record, the idea of a bad record, and the rotation policy."""
+    """What a redeployment may change: the folder of each record, the idea of a bad record, and the rotation policy.
+
+    What it leaves as it is: whether bad records are kept in files or sent away, and whether keys have files of their own.
+    """
 
     number: int
     folders: tuple[int, ...]
     rejected: frozenset[int]
     rotation: Callable[[], RotationPolicy]
+    quarantine: bool = False
+    dead_letters: bool = False
+    views: bool = False
 
     def folder(self, offset: int) -> int:
         return self.folders[offset % len(self.folders)]
@@ -76,6 +84,8 @@ class World:
         self.now_s = 0.0
         self.objects: dict[str, tuple[bytes, Mapping[str, str], tuple[int, ...]]] = {}
         self.rejected: set[int] = set()
+        self.letters: set[int] = set()
+        self.roles: dict[str, str] = {}
         self.passed: collections.Counter[str] = collections.Counter()
 
     # ---- clock
@@ -89,11 +99,25 @@ class World:
     # ---- what an oracle asks
 
     def rows(self) -> collections.Counter[int]:
-        """How often each offset is in the bucket."""
+        """How often each offset is in the bucket; files of keys count none."""
         count: collections.Counter[int] = collections.Counter()
-        for _, _, offsets in self.objects.values():
-            count.update(offsets)
+        for key, (_, _, offsets) in self.objects.items():
+            if self.roles[key] != "keys":
+                count.update(offsets)
         return count
+
+    def unequal_views(self, before: int) -> list[str]:
+        """Files of values that end before an offset and whose file of keys is missing or has other rows."""
+        naming = ObjectNaming()
+        found = []
+        for key, (_, _, offsets) in self.objects.items():
+            name = naming.parse(key)
+            if self.roles[key] != "values" or name is None or not offsets or offsets[-1] >= before:
+                continue
+            view = naming.key(name.topic, name.partition, name.encoded_partition or "", name.first_offset, view="keys")
+            if view not in self.objects or self.objects[view][2] != offsets:
+                found.append(key)
+        return found
 
     def readable(self, offset: int) -> bool:
         return self.log_start <= offset < self.log_end and offset not in self.gone
@@ -117,7 +141,8 @@ class Member:
         self.crash_after: str | None = None
         self.fault: str | None = None
         self.closing = False
-        world.rejected |= config.rejected
+        if not config.quarantine:
+            world.rejected |= config.rejected
         self.task = SinkTask(
             consumer=self,
             converter=ModelConverter(config),
@@ -126,7 +151,10 @@ class Member:
             storage=self,
             naming=ObjectNaming(),
             metadata_columns=MetadataColumns(("offset",)),
+            record_views=RecordViews(keys=True) if config.views else None,
             on_reject="skip",
+            quarantine=config.quarantine,
+            dead_letters=ModelLetters(self) if config.dead_letters else None,
             settings=DeliverySettings(on_data_loss="continue"),
             clock=world,
             hooks=[self.on_event],
@@ -243,9 +271,15 @@ class Member:
         if key in world.objects:
             return AlreadyExists(world.objects[key][1])
         content = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
-        table = pq.ParquetFile(pa.BufferReader(content)).read(["_kafka_offset"], use_threads=False)
-        offsets = tuple(table["_kafka_offset"].to_pylist())
+        footer = FlushFooter.from_metadata(file.metadata)
+        assert footer is not None
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+        if footer.role == "keys":
+            offsets = tuple(int(value) for value in table["key"].to_pylist())
+        else:
+            offsets = tuple(table["offset" if footer.role == "rejects" else "_kafka_offset"].to_pylist())
         assert len(offsets) == file.rows
+        world.roles[key] = footer.role
         world.objects[key] = (content, file.metadata, offsets)
         if fault == "after":
             raise StorageUnavailableError("the answer got lost")
@@ -270,7 +304,7 @@ def batch_of(first: int, end: int, offsets: list[int], log_end: int) -> Consumed
         offsets=pa.array(offsets, pa.int64()),
         timestamps_ms=pa.array([0] * count, pa.int64()),
         timestamp_types=pa.array([0] * count, pa.int8()),
-        keys=pa.nulls(count, pa.binary_view()),
+        keys=pa.array([str(offset).encode() for offset in offsets], pa.binary_view()),
         values=pa.array([b"x"] * count, pa.binary_view()),
         headers=pa.nulls(count, pa.binary_view()),
         first_offset=first,
@@ -278,6 +312,24 @@ def batch_of(first: int, end: int, offsets: list[int], log_end: int) -> Consumed
         high_watermark=log_end,
         size_bytes=count,
     )
+
+
+class ModelLetters:
+    """Dead letters that become durable when the member's calls are let go."""
+
+    pending_bytes = 0
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+
+    def prepare(self) -> concurrent.futures.Future[Any]:
+        return self._member.submit(lambda: None)
+
+    def send(self, reject: Reject) -> concurrent.futures.Future[Any]:
+        return self._member.submit(lambda: self._member.world.letters.add(reject.offset))
+
+    def close(self, timeout_s: float) -> None:
+        return None
 
 
 class ModelConverter(RecordConverter):
