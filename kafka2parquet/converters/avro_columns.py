@@ -3,7 +3,8 @@
 pyruhvro gets a schema that it reads the same bytes by, but that leaves less for it to decide: int is long, as it would cut off
 higher bits; dates and times are the numbers that they are; types of a union are wrapped into records, which have no bytes of
 their own; names are made up. It has no bytes and no fixed: bytes are text for it, which it doesn't look at, and a fixed is a
-record of doubles, and a float at the end. What it returns is brought to the types of the schema here. Schemas with a fixed of
+record of doubles, and a float at the end. What it returns is brought to the types of the schema here. (Of damaged values
+it takes one kind: a block whose count is the smallest long has no items for it.) Schemas with a fixed of
 another size, or with maps as arrays of entries, are left to `avro_values`.
 """
 

@@ -41,7 +41,8 @@ class Decoded:
 class PayloadDecoder:
     """Decodes payloads of one schema.
 
-    Both ways make the same of a payload: what becomes of a record doesn't depend on its neighbours.
+    What becomes of a payload doesn't depend on its neighbours: the fast way is asked first for single ones too, as it may take
+    some damaged ones that the other way refuses.
 
     Attributes:
         schema: of the values.
@@ -69,9 +70,24 @@ class PayloadDecoder:
                 else:
                     yield Decoded(values, np.arange(start, start + length))
                     continue
-            yield self._one_by_one(payloads.slice(start, length).to_pylist(), start)
+            yield self._one_by_one(payloads.slice(start, length), start)
 
-    def _one_by_one(self, payloads: list[bytes], start: int) -> Decoded:
+    def _one_by_one(self, payloads: pa.Array, start: int) -> Decoded:
+        if self.decode is None:
+            return self._values_of(payloads.to_pylist(), start)
+        parts: list[Decoded] = []
+        for i in range(len(payloads)):
+            try:
+                parts.append(Decoded(self.decode(payloads.slice(i, 1)), np.array([start + i])))
+            except PayloadsRefused:
+                parts.append(self._values_of([payloads[i].as_py()], start + i))
+        return Decoded(
+            pa.concat_arrays([part.values for part in parts]),
+            np.concatenate([part.kept for part in parts]),
+            [refused for part in parts for refused in part.refused],
+        )
+
+    def _values_of(self, payloads: list[bytes], start: int) -> Decoded:
         values: list[Any] = []
         kept: list[int] = []
         refused: list[tuple[int, str]] = []

@@ -6,6 +6,7 @@ ptars decodes the wire format straight to Arrow. It differs from Protobuf's own 
   takes for ordinary ones.
 - Where a message has several cases of one oneof, or a map's key twice (no serializer does that, but concatenating messages
   gives such), it keeps all, where the last one counts. Such batches are refused here.
+- It takes some damaged messages, such as those with field numbers that there are not; it has been seen to panic on others.
 - It knows nothing of proto2's closed enums, required fields and defaults. Only messages of proto3 are given to it.
 """
 
@@ -59,6 +60,10 @@ class ColumnDecoder:
             batch = self._handler.array_to_record_batch(payloads.cast(pa.binary()))
             return _array(self._root, pa.StructArray.from_arrays(batch.columns, fields=list(batch.schema)))
         except (ValueError, pa.ArrowException) as error:
+            raise PayloadsRefused(str(error)) from None
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # of Rust, for some damaged messages
+                raise
             raise PayloadsRefused(str(error)) from None
 
 

@@ -152,6 +152,30 @@ def test_finds_bad_records_among_good_ones(bad: set[int], count: int) -> None:
 CONVERTER = ProtobufConverter(FakeRegistry({1: SCHEMA}))
 
 
+_DAMAGED = [
+    b"\x0b\xfc\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+    b"\xf0\x90\x80\x80\xb2\x02\x04",
+    b"\x42\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+    b"\x10",
+]
+
+
+@given(
+    st.lists(
+        st.tuples(st.binary(max_size=4), st.sampled_from(_DAMAGED), st.binary(max_size=4)) | st.just((b"", b"", b"")),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_what_becomes_of_a_record_does_not_depend_on_its_neighbours(parts: list[tuple[bytes, bytes, bytes]]) -> None:
+    """Together or alone, also where messages are damaged, each is a row or a reject."""
+    values = [framed(1, b"\0" + b"".join(part)) for part in parts]
+    alone = [CONVERTER.convert(batch_of([value])) for value in values]
+    together = CONVERTER.convert(batch_of(values))
+    assert [row for row, one in enumerate(alone) if len(one.rows)] == together.rows.offsets.to_pylist()
+    assert [one.rejects[0].reason for one in alone if one.rejects] == [reject.reason for reject in together.rejects]
+
+
 def test_counts_merged_messages_as_protobuf_does() -> None:
     """Where a oneof is set twice or a key stands twice in a map, the last one counts."""
     twice = message([0], card="x", stock={"a": 1}) + message([0], cash={"cents": 1}, stock={"a": 2})
