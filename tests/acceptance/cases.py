@@ -18,6 +18,7 @@ from tests.acceptance.outcome import CaseError, NotApplicableError
 
 #: Files that hold no cases.
 _COMMON = ("base.json", "schemas.json")
+_OWN_FOLDER = Path(__file__).parent / "cases"
 
 
 @attrs.frozen(eq=False)
@@ -58,13 +59,18 @@ class CaseFolder:
     @functools.cached_property
     def base(self) -> Mapping[str, Any]:
         """The base configuration and what the harness does by itself."""
-        found: Mapping[str, Any] = json.loads((self.path / "base.json").read_text(encoding="utf-8"))
+        found: Mapping[str, Any] = self._common("base.json")
         return found
 
     @functools.cached_property
     def _schemas(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = json.loads((self.path / "schemas.json").read_text(encoding="utf-8"))["schemas"]
+        found: Mapping[str, Any] = self._common("schemas.json")["schemas"]
         return found
+
+    def _common(self, name: str) -> Any:
+        """A file for all cases: the folder's own, or else the one beside the cases here."""
+        path = self.path / name
+        return json.loads((path if path.exists() else _OWN_FOLDER / name).read_text(encoding="utf-8"))
 
     @property
     def files(self) -> list[Path]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from kafka2parquet.dead_letters.headers import context_headers
+from kafka2parquet.dead_letters.report import FailureReporter
 from tests.acceptance.cases import Case
 from tests.acceptance.java_errors import fits, java_class, java_class_of_reject, java_message
 from tests.acceptance.steps import Answer, Run, State
@@ -158,7 +160,7 @@ def _object(key: str, expected: Mapping[str, Any], seen: Stored, where: str) -> 
         yield Mismatch(f"role of {what}", expected.get("role", "values"), seen.role)
     if "values" in expected and not _same_rows(expected["values"], seen):
         yield Mismatch(f"values of {what}", expected["values"], seen.values)
-    if "tags" in expected and expected["tags"] != dict(seen.tags):
+    if "tags" in expected and {name: str(text) for name, text in expected["tags"].items()} != dict(seen.tags):
         yield Mismatch(f"tags of {what}", expected["tags"], dict(seen.tags))
     if "lines" in expected:
         yield Mismatch(f"lines of {what}", expected["lines"], "a Parquet file")
@@ -213,6 +215,7 @@ def _error_or_audit(run: Run, expected: str) -> Iterator[Mismatch]:
 
 
 def _reports(run: Run, expected: Sequence[Mapping[str, Any]], *, in_order: bool = True) -> Iterator[Mismatch]:
+    reporter = FailureReporter(run.sink.config.name)
     seen = [
         {
             "topic": reject.topic_partition.topic,
@@ -220,6 +223,7 @@ def _reports(run: Run, expected: Sequence[Mapping[str, Any]], *, in_order: bool 
             "offset": reject.offset,
             "error_type": java_class_of_reject(reject),
             "message": reject.reason,
+            "headers": {name: (text or b"").decode() for name, text in context_headers(reject, reporter)},
         }
         for reject in run.sink.reports
     ]
@@ -234,9 +238,20 @@ def _reports(run: Run, expected: Sequence[Mapping[str, Any]], *, in_order: bool 
         yield Mismatch("dead letters", expected, seen)
 
 
+#: What a case may say of a dead letter.
+_OF_REPORTS = frozenset(
+    {"topic", "partition", "offset", "error_type", "equals", "starts_with", "contains", "any", "header_starts_with"}
+)
+
+
 def _is_report(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
-    return all(expected.get(name, seen[name]) == seen[name] for name in ("topic", "partition", "offset")) and fits(
-        expected, seen["error_type"], seen["message"], type_name="error_type"
+    if expected.keys() - _OF_REPORTS - _PROSE:
+        return False
+    headers = expected.get("header_starts_with", {})
+    return (
+        all(expected.get(name, seen[name]) == seen[name] for name in ("topic", "partition", "offset"))
+        and all(seen["headers"].get(name, "").startswith(text) for name, text in headers.items())
+        and fits(expected, seen["error_type"], seen["message"], type_name="error_type")
     )
 
 

@@ -106,6 +106,39 @@ def test_each_difference_on_the_way_fails(step):
     assert Verdict.FAILED is steps({}, THREE, step).verdict
 
 
+def test_each_difference_of_a_dead_letter_fails():
+    """Place, class, message, headers, order and number."""
+    config = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dead"}
+    put = {"put": [record(0, value="x"), record(1, value="y")]}
+    message = "Invalid type for STRUCT: class java.lang.String"
+    right = [
+        {
+            "topic": "test-topic",
+            "partition": 12,
+            "offset": offset,
+            "error_type": "DataException",
+            "equals": message,
+            "header_starts_with": {"__connect.errors.exception.message": message, "__connect.errors.offset": str(offset)},
+        }
+        for offset in (0, 1)
+    ]
+    assert Verdict.PASSED is steps(config, put, reports=right).verdict
+    assert Verdict.PASSED is steps(config, put, reports=right[::-1], reports_in_any_order=True).verdict
+    for wrong in (
+        {"topic": "other"},
+        {"partition": 13},
+        {"offset": 7},
+        {"error_type": "PartitionException"},
+        {"equals": "Invalid type"},
+        {"header_starts_with": {"__connect.errors.stage": "TASK_PUT"}},
+        {"something_new": 1},
+    ):
+        assert Verdict.FAILED is steps(config, put, reports=[{**right[0], **wrong}, right[1]]).verdict
+    assert Verdict.FAILED is steps(config, put, reports=right[::-1]).verdict
+    assert Verdict.FAILED is steps(config, put, reports=right[:1]).verdict
+    assert Verdict.FAILED is steps(config, put, reports=[*right, right[1]]).verdict
+
+
 def test_wrong_configuration_fails_the_case():
     """Unless the case expects it."""
     assert Verdict.FAILED is steps({"flush.size": "many"}, THREE, error=None).verdict
