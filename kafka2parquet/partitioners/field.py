@@ -54,13 +54,9 @@ class FieldPartitioner(Partitioner):
         parts = []
         for field in self._fields:
             column = nested_field(rows.table, field)
-            text = None if column is None else _as_text(column)
+            text = _as_text(column) if column is not None and _has_fields(rows) else None
             if text is None:
-                if column is None:
-                    reason, exception = f"Field '{field}' is not present in the schema.", _DATA_EXCEPTION
-                else:
-                    reason = f"Error encoding partition. The field {field} is {column.type}, which can't name a folder"
-                    exception = _PARTITION_EXCEPTION
+                reason, exception = _why_not(rows, field, column)
                 rejects = [
                     rows.batch.reject_offset(offset, Stage.PARTITION, reason, exception) for offset in rows.offsets.to_pylist()
                 ]
@@ -70,6 +66,22 @@ class FieldPartitioner(Partitioner):
             parts.append(pc.binary_join_element_wise(f"{field}=", text, ""))
         folders = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, self._delimiter)
         return Partitioned(by_folder(rows, folders, rows.timestamps_ms))
+
+
+def _has_fields(rows: Rows) -> bool:
+    """Whether the values are structs or objects, and not single ones in a column of ours."""
+    return rows.value_schema is None or rows.value_schema.type == "struct"
+
+
+def _why_not(rows: Rows, field: str, column: pa.Array | None) -> tuple[str, str]:
+    """Why the field names no folder, in Kafka Connect's words, and the class of its exception."""
+    if rows.value_schema is not None and not _has_fields(rows):
+        what = f"A value of type {rows.value_schema.type} has no field {field}"
+    elif column is None:
+        return f"Field '{field}' is not present in the schema.", _DATA_EXCEPTION
+    else:
+        what = f"The field {field} is {column.type}, which can't name a folder"
+    return f"Error encoding partition. {what}", _PARTITION_EXCEPTION
 
 
 def nested_field(table: pa.Table, path: str) -> pa.Array | None:

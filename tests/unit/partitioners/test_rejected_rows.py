@@ -123,3 +123,11 @@ def test_field_without_a_folder(field: str, exception: str, reason: str) -> None
     assert [(offset, exception, reason) for offset in (0, 1)] == [
         (reject.offset, reject.exception.rpartition(".")[2], reject.reason) for reject in rejects
     ]
+
+
+def test_value_without_fields_has_no_folder() -> None:
+    """Text has no field, even where its column has the field's name."""
+    rows = rows_of(ConnectSchema("string"), value=pa.array(["a"]))
+    (reject,) = FieldPartitioner(["value"]).partition(rows, OPENED_AT).rejects
+    expected = ("PartitionException", "Error encoding partition. A value of type string has no field value")
+    assert expected == (reject.exception.rpartition(".")[2], reject.reason)
