@@ -128,7 +128,27 @@ class TooManyRejectsError(RecordError):
 
 
 class CorruptRecordBatchError(RecordError):
-    """The broker returned bytes that fail their checksum or don't decode."""
+    """The broker returned bytes that fail their checksum or don't decode.
+
+    Attributes:
+        next_offset: where the batch after it begins; None where none was fetched with it, for what the batch itself says of its
+            end can't be trusted.
+        content: the bytes of the batch.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        topic: str,
+        partition: int,
+        offset: int,
+        next_offset: int | None = None,
+        content: bytes = b"",
+    ) -> None:
+        self.next_offset = next_offset
+        self.content = content
+        super().__init__(message, topic=topic, partition=partition, offset=offset)
 
 
 class TransientError(Kafka2ParquetError):

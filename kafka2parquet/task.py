@@ -25,7 +25,8 @@ from kafka2parquet.consumers.base import (
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.record_views import RecordViews
-from kafka2parquet.dead_letters.base import DeadLetterQueue
+from kafka2parquet.converters.retry import ConverterRetry
+from kafka2parquet.dead_letters.base import DeadLetterQueue, Sending
 from kafka2parquet.dead_letters.breaker import RejectLimit
 from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.delivery.budget import MemoryBudget
@@ -122,6 +123,7 @@ class SinkTask:
         settings: DeliverySettings | None = None,
         budget: MemoryBudget | None = None,
         retry: RetryPolicy | None = None,
+        converter_retry: ConverterRetry | None = None,
         clock: Clock | None = None,
         hooks: Sequence[Hook] = (),
         executor: concurrent.futures.Executor | None = None,
@@ -154,6 +156,7 @@ class SinkTask:
             settings: where to begin, what to do about lost records.
             budget: memory limit, shared by the tasks that are given the same one; 256 MiB by default.
             retry: pauses while the store is down.
+            converter_retry: pauses while what the converter needs is down, such as a schema registry.
             clock: for tests.
             hooks: told of everything that happens.
             executor: where calls to the store run; by default four threads of the task's own.
@@ -175,6 +178,7 @@ class SinkTask:
         self._join = SchemaJoin(schema_compatibility)
         if not isinstance(on_reject, Tolerance):
             on_reject = Tolerance(everything=on_reject == "skip", has_reporter=True)
+        self._converter_retry = converter_retry if converter_retry is not None else ConverterRetry()
         self._rejects = RejectSettings(on_reject, dead_letters, quarantine, reject_limit)
         self._tags = tags
         chosen = (self._naming.fingerprint, self._chain.fingerprint, self._join.fingerprint)
@@ -192,6 +196,7 @@ class SinkTask:
         self._paused: set[TopicPartition] = set()
         self._log_ends: dict[TopicPartition, int] = {}
         self._probe: StorageCall[None] | None = None
+        self._letters_prepared: Sending | None = None
         self._ready = False
         self._stopping = threading.Event()
         self._closing = False
@@ -311,7 +316,7 @@ class SinkTask:
     # ---- parts of a step
 
     def _probed(self) -> bool:
-        """Find out, once, whether the store gives what exactly-once needs."""
+        """Find out, once, whether the store gives what exactly-once needs, and dead letters can be sent."""
         if self._probe is None:
             self._probe = self._calls.start(
                 functools.partial(self._storage.probe, self._naming.probe_prefix()),
@@ -325,6 +330,11 @@ class SinkTask:
         except GuaranteeError:
             if self._delivery == "exactly_once":
                 raise
+        if self._rejects.dead_letters is not None:
+            if self._letters_prepared is None:
+                self._letters_prepared = self._rejects.dead_letters.prepare()
+            if not self._letters_prepared.done():
+                return False
         self._ready = True
         _LOG.info("Delivery to %s: %s", self._storage.url, self._delivery.replace("_", "-"))
         return True
@@ -364,6 +374,7 @@ class SinkTask:
             clock=self._clock,
             settings=self._settings,
             rejects=self._rejects,
+            converter_retry=self._converter_retry,
             tags=self._tags,
             emit=self._emit,
         )

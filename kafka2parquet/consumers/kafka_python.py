@@ -190,12 +190,15 @@ class KafkaPythonConsumer:
             batches = [join(taken.pieces).decode()]
         except CorruptRecordBatchError:
             batches = []
-            try:
-                for piece in taken.pieces:
-                    for batch in piece.split():
-                        batches.append(batch.decode())
-            except CorruptRecordBatchError as error:
-                self._exchange.fail_partition(taken.assignment, error)
+            pieces = [single for piece in taken.pieces for single in piece.split()]
+            for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
+                try:
+                    batches.append(piece.decode())
+                except CorruptRecordBatchError as error:
+                    if following is not None and following.headers:
+                        error.next_offset = following.headers[0].base_offset
+                    self._exchange.fail_partition(taken.assignment, error)
+                    break
         return [attrs.evolve(batch, high_watermark=taken.high_watermark) for batch in batches]
 
     def _set_paused(self, assignment: Assignment, paused: bool) -> None:

@@ -110,6 +110,11 @@ class FetchedBatches:
         except CorruptDataError as error:
             raise self.corrupt(str(error), self.first_offset) from error
 
+    @property
+    def content(self) -> bytes:
+        """The bytes of the batches, as fetched."""
+        return b"".join(self.data[header.start : header.end] for header in self.headers)
+
     def corrupt(self, reason: str, offset: int) -> CorruptRecordBatchError:
         """An error about the batch at that offset."""
         return CorruptRecordBatchError(
@@ -119,6 +124,7 @@ class FetchedBatches:
             topic=self.topic_partition.topic,
             partition=self.topic_partition.partition,
             offset=offset,
+            content=self.content,
         )
 
     def _batch(self, columns: Columns, size_bytes: int) -> ConsumedBatch:

@@ -15,6 +15,7 @@ import attrs
 
 from kafka2parquet.clock import Clock
 from kafka2parquet.consumers.base import Assigned, Consumer
+from kafka2parquet.converters.retry import ConverterRetry
 from kafka2parquet.dead_letters.base import DeadLetterQueue
 from kafka2parquet.dead_letters.breaker import RejectLimit
 from kafka2parquet.dead_letters.tolerance import Tolerance
@@ -133,6 +134,7 @@ class PartitionContext:
     clock: Clock
     settings: DeliverySettings
     rejects: RejectSettings
+    converter_retry: ConverterRetry
     tags: ObjectTags | None
     emit: Callable[[Event], None]
 

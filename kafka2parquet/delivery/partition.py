@@ -22,9 +22,9 @@ from kafka2parquet.delivery.flush import FIRST_COMPRESSION_RATIO, Flush, OpenFlu
 from kafka2parquet.delivery.publishing import deliver
 from kafka2parquet.delivery.recovery import Beginning, Finish, Free, Plan, Recovery
 from kafka2parquet.delivery.rejecting import HandledReject, RejectHandler
-from kafka2parquet.errors import DataLossError, Kafka2ParquetError, TransientError, UsageError
+from kafka2parquet.errors import CorruptRecordBatchError, DataLossError, Kafka2ParquetError, TransientError, UsageError
 from kafka2parquet.events import ConverterRetried, DataLost, FlushCut, PartitionStarted, PartitionStopped
-from kafka2parquet.records import ConsumedBatch, PartitionedRows, Stage
+from kafka2parquet.records import ConsumedBatch, PartitionedRows, Reject, Stage
 
 #: Rejected records that come alone are written after so long, or when there are so many.
 _REJECTS_INTERVAL = datetime.timedelta(minutes=1)
@@ -41,6 +41,15 @@ class _Waiting:
     next_offset: int
 
 
+@attrs.frozen(eq=False)
+class _CorruptBatch:
+    """A record batch that can't be decoded, in its place among the others."""
+
+    reject: Reject
+    next_offset: int
+    size_bytes: int = 0
+
+
 class PartitionEngine:
     """Delivers one topic-partition for the time of one assignment. All calls come from the driver thread; none blocks."""
 
@@ -52,11 +61,13 @@ class PartitionEngine:
         self._open: OpenFlush | None = None
         self._cut: deque[Flush] = deque()
         self._delivering: Flush | None = None
-        self._inbox: deque[ConsumedBatch] = deque()
+        self._inbox: deque[ConsumedBatch | _CorruptBatch] = deque()
+        self._corrupt_offset: int | None = None
         self._next_offset = 0
         self._waiting: _Waiting | None = None
         self._rejects = RejectHandler(context)
         self._conversion_attempt = 0
+        self._converting_since = 0.0
         self._convert_at = 0.0
         self._ratio = FIRST_COMPRESSION_RATIO
         self._idle_commit_at = context.clock.monotonic()
@@ -86,11 +97,35 @@ class PartitionEngine:
         Raises:
             Kafka2ParquetError: that error, unless the settings say to go over it.
         """
-        if not isinstance(error, DataLossError) or self.context.settings.on_data_loss == "fail":
+        if isinstance(error, DataLossError) and self.context.settings.on_data_loss == "continue":
+            self.context.emit(DataLost(self.context.topic_partition, error.missing_start, error.missing_end))
+            self._go_on(error.missing_end)
+        elif isinstance(error, CorruptRecordBatchError) and self._open is not None and error.offset == self._next_offset:
+            self._pass_over(error)
+        else:
             raise error
-        self.context.emit(DataLost(self.context.topic_partition, error.missing_start, error.missing_end))
-        self._next_offset = error.missing_end
-        self.context.consumer.start(self.context.assigned.assignment, error.missing_end)
+
+    def _pass_over(self, error: CorruptRecordBatchError) -> None:
+        """Fetch a corrupt batch once more; if that is no better, make a reject of it.
+
+        Raises:
+            CorruptRecordBatchError: rejects are not tolerated, or it isn't known where the batch ends.
+        """
+        if not self.context.rejects.tolerance.tolerates(Stage.FETCH):
+            raise error
+        if self._corrupt_offset != error.offset:
+            self._corrupt_offset = error.offset
+            self._go_on(error.offset)
+            return
+        if error.next_offset is None:
+            raise error
+        reject = Reject(self.context.topic_partition, error.offset, Stage.FETCH, str(error), value=error.content)
+        self._inbox.append(_CorruptBatch(reject, error.next_offset))
+        self._go_on(error.next_offset)
+
+    def _go_on(self, offset: int) -> None:
+        self._next_offset = offset
+        self.context.consumer.start(self.context.assigned.assignment, offset)
 
     def advance(self) -> None:
         """Do all that can be done now.
@@ -266,13 +301,25 @@ class PartitionEngine:
             self._steps += 1
 
     def _convert_later(self, error: TransientError) -> None:
-        """A schema registry or the store doesn't answer: the batch waits, nothing is rejected for that."""
+        """A schema registry or the store doesn't answer: the batch waits, nothing is rejected for that.
+
+        Raises:
+            TransientError: there is a limit for waiting, and it is reached.
+        """
+        now = self.context.clock.monotonic()
+        if not self._conversion_attempt:
+            self._converting_since = now
         self._conversion_attempt += 1
-        pause_s = self.context.calls.retry.pause_s(self._conversion_attempt, error)
-        self._convert_at = self.context.clock.monotonic() + pause_s
+        pause_ms = self.context.converter_retry.pause_ms(self._conversion_attempt, round((now - self._converting_since) * 1000))
+        if pause_ms is None:
+            raise error
+        pause_s = max(pause_ms / 1000, error.retry_after_s or 0.0)
+        self._convert_at = now + pause_s
         self.context.emit(ConverterRetried(self.context.topic_partition, error, self._conversion_attempt, pause_s))
 
-    def _convert(self, batch: ConsumedBatch, flush: OpenFlush) -> _Waiting:
+    def _convert(self, batch: ConsumedBatch | _CorruptBatch, flush: OpenFlush) -> _Waiting:
+        if isinstance(batch, _CorruptBatch):
+            return _Waiting(None, self._rejects.handle([batch.reject], records=1), batch.next_offset)
         if not len(batch):
             return _Waiting(None, (), batch.next_offset)
         chained = self.context.chain.convert(batch)

@@ -24,7 +24,7 @@ from kafka2parquet.delivery.finishing import rejects_file
 from kafka2parquet.delivery.flush import Flush, FlushFile, StagedFlushFile
 from kafka2parquet.delivery.metadata import Intent
 from kafka2parquet.delivery.recovery import Beginning, Finish, Plan, Recovery, Redo
-from kafka2parquet.errors import Kafka2ParquetError, StorageUnavailableError, UnknownMetadataError
+from kafka2parquet.errors import ForeignObjectError, Kafka2ParquetError, StorageUnavailableError, UnknownMetadataError
 from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, StorageRetried, TaggingFailed
 from kafka2parquet.object_names import ObjectName
 from kafka2parquet.parquet.footer import FlushFooter, Role, Sibling
@@ -258,7 +258,16 @@ def _published(
     outcome = yield from until(call)
     footer = file.footer
     if isinstance(outcome, AlreadyExists):
-        footer = context.own_footer(file.key, FlushFooter.from_metadata(outcome.metadata))
+        try:
+            footer = context.own_footer(file.key, FlushFooter.from_metadata(outcome.metadata))
+        except ForeignObjectError as error:
+            ours = f"{footer.file_rows} rows of offsets {footer.first_offset} to {footer.last_offset}"
+            raise ForeignObjectError(
+                f"{error} The file that has to go there has {ours}, of the flush [{footer.start}, {footer.end}).",
+                topic=footer.topic,
+                partition=footer.partition,
+                key=file.key,
+            ) from None
     file.staged.discard()
     context.emit(
         FilePublished(

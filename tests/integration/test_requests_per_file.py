@@ -47,13 +47,13 @@ def test_one_put_for_each_file(s3_server: Any) -> None:
 
     files = ROWS // FLUSH_ROWS * HOURS
     assert {"put": files} == {kind: count for kind, count in requests.items() if kind not in ("probe", "discovery")}
-    assert 1 == requests["discovery"]
+    assert 2 == requests["discovery"]  # the topic's folder, and that of its rejects
 
 
 def kind_of(request: Request) -> str:
     """What a request is for."""
-    if "/topics/_kafka2parquet/" in request.path:
-        return "probe"
     if request.method == "GET" and "list-type=2" in request.query:
         return "discovery"
+    if "/topics/_kafka2parquet/" in request.path:
+        return "probe"
     return request.method.lower()

@@ -1,0 +1,135 @@
+"""A topic, a store and a clock in memory, and tasks that run over them one after the other."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from kafka2parquet import DefaultPartitioner, JsonConverter, RecordCountRotation, SinkTask
+from kafka2parquet.events import Event
+from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.records import Reject
+from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
+
+TOPIC = "events"
+STEPS = 2000
+
+
+class Died(Exception):  # noqa: N818  # what happens, not a fault
+    """The process ends here."""
+
+
+class SinkWorld:
+    """What outlives a task."""
+
+    def __init__(self) -> None:
+        self.kafka = MemoryKafka()
+        self.kafka.create_topic(TOPIC)
+        self.storage = MemoryStorage()
+        self.clock = ManualClock()
+        self.events: list[Event] = []
+
+    def append(self, *values: bytes | None, key: bytes | None = None, headers: bytes | None = None, time_ms: int = 0) -> None:
+        records = [MemoryRecord(value, key=key, headers=headers, timestamp_ms=time_ms) for value in values]
+        self.kafka.append(TOPIC, 0, records)
+
+    def task(self, *, die_at: Callable[[Event], bool] | None = None, **parts: Any) -> SinkTask:
+        def hook(event: Event) -> None:
+            self.events.append(event)
+            if die_at is not None and die_at(event):
+                raise Died
+
+        defaults: dict[str, Any] = {
+            "consumer": MemoryConsumer(self.kafka, group_id="group", topics=[TOPIC]),
+            "converter": JsonConverter(),
+            "partitioner": DefaultPartitioner(),
+            "rotation": RecordCountRotation(10),
+            "storage": self.storage,
+            "clock": self.clock,
+        }
+        return SinkTask(**{**defaults, **parts}, hooks=[hook])
+
+    def run(self, until: int, **parts: Any) -> None:
+        """Run a task until so much is committed, or until it dies; time passes."""
+        task = self.task(**parts)
+        try:
+            self.step_until(task, lambda: (self.committed or 0) >= until)
+        except Died:
+            return
+        finally:
+            task.close(flush=False)
+
+    def step_until(self, task: SinkTask, condition: Callable[[], bool], *, seconds: float = 0.1) -> None:
+        """Step while time passes."""
+        for _ in range(STEPS):
+            if condition():
+                return
+            task.step(0.001)
+            self.clock.advance(seconds)
+        raise TimeoutError(f"committed {self.kafka.committed('group', TOPIC, 0)}")
+
+    @property
+    def committed(self) -> int | None:
+        """The committed offset; that of an intent doesn't count."""
+        committed = self.kafka.committed("group", TOPIC, 0)
+        return None if committed is None or " i " in committed.metadata else committed.offset
+
+    def tables(self, role: str = "values") -> dict[str, pa.Table]:
+        """The files of a role by their keys, without what stands before the topic."""
+        found = {}
+        for key, stored in sorted(self.storage.objects.items()):
+            footer = FlushFooter.from_metadata(stored.metadata)
+            if footer is not None and footer.role == role:
+                found[key.removeprefix("topics/").removeprefix("_kafka2parquet/").removeprefix(f"{TOPIC}/")] = (
+                    self.storage.table(key)
+                )
+        return found
+
+    def offsets(self, role: str = "values", column: str = "_kafka_offset") -> collections.Counter[int]:
+        """How often each offset is in the files of a role."""
+        return collections.Counter(offset for table in self.tables(role).values() for offset in table[column].to_pylist())
+
+
+class Letter:
+    """A dead letter that is stored when the test says so."""
+
+    def __init__(self, reject: Reject, is_stored: bool) -> None:
+        self.reject = reject
+        self.is_stored = is_stored
+
+    def done(self) -> bool:
+        return self.is_stored
+
+    def result(self) -> None:
+        return None
+
+
+class Letters:
+    """A `DeadLetterQueue` in a list."""
+
+    pending_bytes = 0
+
+    def __init__(self, *, stores: bool = True) -> None:
+        self.stores = stores
+        self.sent: list[Letter] = []
+        self.is_closed = False
+
+    def prepare(self) -> Letter:
+        return Letter(None, True)  # type: ignore[arg-type]  # nothing is sent
+
+    def send(self, reject: Reject) -> Letter:
+        self.sent.append(Letter(reject, self.stores))
+        return self.sent[-1]
+
+    def store_all(self) -> None:
+        for letter in self.sent:
+            letter.is_stored = True
+
+    def close(self, timeout_s: float) -> None:
+        self.is_closed = True
+
+    def offsets(self) -> Sequence[int]:
+        return [letter.reject.offset for letter in self.sent]

@@ -1,0 +1,185 @@
+"""Rejected records: kept in the flush, sent away before it is published, told, or the end of the task."""
+
+from __future__ import annotations
+
+import pytest
+
+from kafka2parquet import HourlyPartitioner, RecordCountRotation
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.json import JsonConverter
+from kafka2parquet.converters.retry import ConverterRetry
+from kafka2parquet.dead_letters.breaker import RejectLimit
+from kafka2parquet.dead_letters.tolerance import Tolerance
+from kafka2parquet.errors import RejectedRecordError, SchemaRegistryUnavailableError, TooManyRejectsError
+from kafka2parquet.events import ConverterRetried, FilePublished, IntentCommitted, RecordRejected
+from kafka2parquet.records import ConsumedBatch, Converted
+from tests.support.sink_world import Letters, SinkWorld
+
+GOOD, BAD = b'{"a":1}', b"no JSON"
+
+
+def test_rejects_are_a_file_of_the_flush() -> None:
+    """Rows and rejects of a flush become visible with it, each once, with the rejected bytes and the reason."""
+    world = SinkWorld()
+    world.append(*[GOOD] * 3, BAD, *[GOOD] * 7, BAD, key=b"k")
+    world.run(11, on_reject="skip", quarantine=True)
+
+    rejects = world.tables("rejects")
+    assert ["quarantine/events+0+0000000003.snappy.parquet"] == list(rejects)
+    (row,) = rejects["quarantine/events+0+0000000003.snappy.parquet"].to_pylist()
+    assert ("events", 0, 3, b"k", BAD, "decode") == tuple(
+        row[name] for name in ("topic", "partition", "offset", "key", "value", "stage")
+    )
+    assert "JSON" in row["reason"]
+    assert dict.fromkeys((0, 1, 2, *range(4, 11)), 1) == world.offsets()
+
+
+def test_rejects_behind_the_last_row_belong_to_the_next_flush() -> None:
+    """A flush ends behind its last row: what is rejected after it is published with the next one."""
+    world = SinkWorld()
+    world.append(*[GOOD] * 10, BAD, *[GOOD] * 10)
+    world.run(21, on_reject="skip", quarantine=True)
+    footers = [event for event in world.events if isinstance(event, FilePublished)]
+    assert [True, True, False] == [footer.is_anchor for footer in footers]
+    assert {10: 1} == world.offsets("rejects", "offset")
+
+
+def test_rejects_alone_are_published_after_a_while() -> None:
+    """A topic with bad records only gets a file of them a minute later, and its offset moves."""
+    world = SinkWorld()
+    world.append(*[BAD] * 5)
+    with world.task(on_reject="skip", quarantine=True) as task:
+        world.step_until(task, lambda: bool([e for e in world.events if isinstance(e, RecordRejected)]))
+        assert not world.tables("rejects")
+        world.step_until(task, lambda: world.committed == 5, seconds=1)
+    assert dict.fromkeys(range(5), 1) == world.offsets("rejects", "offset")
+
+
+@pytest.mark.parametrize("after", ["intent", "anchor", "rejects"])
+def test_rejects_are_kept_once_whatever_crashes(after: str) -> None:
+    """A crash between the effects of a flush with rejects neither loses nor repeats one."""
+    points = {
+        "intent": lambda event: isinstance(event, IntentCommitted),
+        "anchor": lambda event: isinstance(event, FilePublished) and event.is_anchor,
+        "rejects": lambda event: isinstance(event, FilePublished) and "quarantine" in event.key,
+    }
+    world = SinkWorld()
+    for number in range(12):
+        world.append(GOOD if number % 3 else BAD, time_ms=number % 2 * 3_600_000)
+    parts = {"on_reject": "skip", "quarantine": True, "rotation": RecordCountRotation(4), "partitioner": HourlyPartitioner()}
+    world.run(12, die_at=points[after], **parts)
+    world.run(12, **parts)
+    assert {offset: 1 for offset in range(12) if offset % 3} == world.offsets()
+    assert dict.fromkeys(range(0, 12, 3), 1) == world.offsets("rejects", "offset")
+
+
+def test_a_flush_of_rejects_alone_is_found_again() -> None:
+    """Offsets that are set back behind a flush of rejects repeat none of them."""
+    world = SinkWorld()
+    world.append(*[BAD] * 5)
+    world.run(5, on_reject="skip", quarantine=True)
+    world.kafka.commit("group", "events", 0, 0)
+    world.append(*[GOOD] * 10)
+    world.run(15, on_reject="skip", quarantine=True)
+    assert dict.fromkeys(range(5), 1) == world.offsets("rejects", "offset")
+    assert dict.fromkeys(range(5, 15), 1) == world.offsets()
+
+
+def test_nothing_is_published_before_dead_letters_are_stored() -> None:
+    """The intent, and all that follows it, waits for the letters of the flush."""
+    world, letters = SinkWorld(), Letters(stores=False)
+    world.append(BAD, *[GOOD] * 10)
+    with world.task(on_reject="skip", dead_letters=letters) as task:
+        world.step_until(task, lambda: bool(letters.sent))
+        for _ in range(50):
+            task.step(0.001)
+        assert [0] == letters.offsets()
+        assert not world.storage.objects
+        assert not world.committed
+        letters.store_all()
+        world.step_until(task, lambda: world.committed == 11)
+    assert letters.is_closed
+
+
+def test_offsets_of_dead_letters_alone_wait_for_them() -> None:
+    """A position that moves over rejects is committed when their letters are stored."""
+    world, letters = SinkWorld(), Letters(stores=False)
+    world.append(BAD, BAD)
+    with world.task(on_reject="skip", dead_letters=letters) as task:
+        for _ in range(50):
+            task.step(0.001)
+            world.clock.advance(1)
+        assert not world.committed
+        letters.store_all()
+        world.step_until(task, lambda: world.committed == 2)
+
+
+def test_a_reject_that_is_not_tolerated_is_sent_and_ends_the_task() -> None:
+    """Dead letters and hooks are told before the task fails; nothing is committed."""
+    world, letters = SinkWorld(), Letters()
+    world.append(GOOD, BAD)
+    task = world.task(dead_letters=letters)
+    with pytest.raises(RejectedRecordError, match=r"events-0, offset 1: rejected at stage 'decode'"):
+        world.step_until(task, lambda: False)
+    task.close(flush=False)
+    assert [1] == letters.offsets()
+    assert [1] == [event.reject.offset for event in world.events if isinstance(event, RecordRejected)]
+    assert not world.committed
+
+
+def test_the_stage_decides_where_nobody_is_told() -> None:
+    """Without a reporter, what can't be converted is left out, and what can't be partitioned ends the task."""
+    world = SinkWorld()
+    world.append(BAD, GOOD)
+    world.kafka.append("events", 0, [])
+    world.append(GOOD, time_ms=None)  # type: ignore[arg-type]  # a record without a timestamp
+    task = world.task(on_reject=Tolerance(everything=True), partitioner=HourlyPartitioner())
+    with pytest.raises(RejectedRecordError, match=r"offset 2: rejected at stage 'timestamp'.*errors.log.enable"):
+        world.step_until(task, lambda: False)
+    task.close(flush=False)
+
+
+def test_too_many_rejects_end_the_task() -> None:
+    """The limit counts over the last records of the partition."""
+    world = SinkWorld()
+    world.append(*[GOOD, BAD] * 100)
+    task = world.task(on_reject="skip", reject_limit=RejectLimit(0.4))
+    with pytest.raises(TooManyRejectsError):
+        world.step_until(task, lambda: False)
+    task.close(flush=False)
+
+
+class _Unreachable(RecordConverter):
+    """A converter whose registry is down for some calls."""
+
+    fingerprint = "unreachable"
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self._converter = JsonConverter()
+
+    def convert(self, batch: ConsumedBatch) -> Converted:
+        if self.failures:
+            self.failures -= 1
+            raise SchemaRegistryUnavailableError("the registry is down")
+        return self._converter.convert(batch)
+
+
+def test_records_wait_while_the_registry_is_down() -> None:
+    """Nothing is rejected for an outage, and nothing is converted twice."""
+    world = SinkWorld()
+    world.append(*[GOOD] * 10)
+    world.run(10, converter=_Unreachable(3))
+    assert dict.fromkeys(range(10), 1) == world.offsets()
+    assert [1, 2, 3] == [event.attempt for event in world.events if isinstance(event, ConverterRetried)]
+
+
+def test_a_limit_for_waiting_ends_the_task() -> None:
+    """With a limit, the outage itself is the error, and nothing is committed."""
+    world = SinkWorld()
+    world.append(*[GOOD] * 10)
+    task = world.task(converter=_Unreachable(1000), converter_retry=ConverterRetry(timeout_ms=5000))
+    with pytest.raises(SchemaRegistryUnavailableError):
+        world.step_until(task, lambda: False)
+    task.close(flush=False)
+    assert not world.committed
