@@ -47,9 +47,17 @@ def _judged_steps(case: Case, folder: CaseFolder) -> Result:
 def _judged_answer(case: Case, folder: CaseFolder) -> Result:
     seen = answers.answer(case, folder)
     choices: list[Mapping[str, Any]] = [case.required]
-    choices += [{**case.required, **other} for other in case.data.get("also_acceptable", ())]
+    choices += [_replaced(case.required, other) for other in case.data.get("also_acceptable", ())]
     found = min((answers.mismatches(choice, seen) for choice in choices), key=len)
     return _result(found, differs.reason_of_answer(case, seen, found) if found else None)
+
+
+def _replaced(required: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that `other` names in the place of those; an answer takes the place of an error, and an error of all."""
+    if other.get("error") is not None:
+        return dict(other)
+    is_answer = bool(other.keys() - {"error", "why"})
+    return {**{name: value for name, value in required.items() if not (is_answer and name == "error")}, **other}
 
 
 def _result(found: Sequence[Mismatch], why: str | None) -> Result:

@@ -166,6 +166,18 @@ def test_wrong_answer_of_a_function_fails(expected):
     assert Verdict.FAILED is function("encode_partition", {"config": {}, "record": record(0)}, expected).verdict
 
 
+def test_other_answers_are_as_good():
+    """An alternative replaces the fields it names: a value an error, and an error a value."""
+    given = {"config": {}, "record": record(0)}
+    for expected, other in (
+        ({"error": {"type": "DataException"}}, {"value": "partition=12", "why": "it is"}),
+        ({"value": "x"}, {"value": "partition=12"}),
+    ):
+        case = {"id": "C", "title": "a case", "function": "encode_partition", "given": given, "expected": expected}
+        assert Verdict.FAILED is judge(Case("file", case), FOLDER).verdict
+        assert Verdict.PASSED is judge(Case("file", {**case, "also_acceptable": [other]}), FOLDER).verdict
+
+
 def test_wrong_error_fails():
     """Type and message both count."""
     given = {"pattern": "T", "instant_ms": 0, "timezone": "UTC", "locale": "en"}
