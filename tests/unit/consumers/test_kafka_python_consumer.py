@@ -110,6 +110,8 @@ def test_a_corrupt_batch_fails_its_partition_alone(broker: EmbeddedBroker, consu
     assert isinstance(failed, PartitionFailed)
     assert isinstance(failed.error, CorruptRecordBatchError)
     assert (TOPIC, 0, 10) == (failed.error.topic, failed.error.partition, failed.error.offset)
+    assert 13 == failed.error.next_offset
+    assert b"broken" in failed.error.content
     assert list(range(10)) == reader.offsets()
     reader.consumer.start(reader.assignment, 13)
     reader.poll_until(lambda: reader.offsets()[-1] == 22)

@@ -1,0 +1,64 @@
+"""Record batches that can't be decoded: one reject for each where rejects are tolerated, else the end of the task."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+
+from kafka2parquet import DefaultPartitioner, FsspecStorage, JsonConverter, KafkaPythonConsumer, RecordCountRotation, SinkTask
+from kafka2parquet.errors import CorruptRecordBatchError
+from kafka2parquet.testing import EmbeddedBroker
+from kafka2parquet.testing.broker.record_batches import build_batches
+
+TOPIC = "events"
+GOOD = b'{"a":1}'
+
+
+def _task(broker: EmbeddedBroker, folder: pathlib.Path, *, tolerated: bool) -> SinkTask:
+    return SinkTask(
+        consumer=KafkaPythonConsumer(bootstrap_servers=broker.bootstrap, group_id="group", topics=[TOPIC]),
+        converter=JsonConverter(),
+        partitioner=DefaultPartitioner(),
+        rotation=RecordCountRotation(20),
+        storage=FsspecStorage(folder.as_uri()),
+        on_reject="skip" if tolerated else "fail",
+        quarantine=tolerated,
+    )
+
+
+def _broken(broker: EmbeddedBroker, *, good_behind: int) -> None:
+    broker.create_topic(TOPIC)
+    broker.append_values(TOPIC, 0, [GOOD] * 10, [0] * 10)
+    batch = b"".join(build_batches([b"broken"] * 3, [0] * 3))
+    broker.append(TOPIC, 0, batch[:-1] + bytes([batch[-1] ^ 1]), check_crc=False)
+    if good_behind:
+        broker.append_values(TOPIC, 0, [GOOD] * good_behind, [0] * good_behind)
+
+
+def test_a_corrupt_batch_becomes_one_reject(tmp_path: pathlib.Path) -> None:
+    """Its bytes are kept; all that lies around it is written once."""
+    with EmbeddedBroker() as broker:
+        _broken(broker, good_behind=10)
+        committed = 0
+        with _task(broker, tmp_path, tolerated=True) as task:
+            while committed < 20:
+                committed += task.step().committed_rows
+    offsets = pyarrow.dataset.dataset(tmp_path / "topics" / TOPIC).to_table()["_kafka_offset"].to_pylist()
+    assert [*range(10), *range(13, 23)] == sorted(offsets)
+    (quarantined,) = (tmp_path / "topics" / "_kafka2parquet" / TOPIC / "quarantine").glob("*.parquet")
+    (row,) = pq.read_table(quarantined).to_pylist()
+    assert (10, "fetch") == (row["offset"], row["stage"])
+    assert b"broken" in row["value"]
+
+
+@pytest.mark.parametrize(("tolerated", "good_behind"), [(False, 10), (True, 0)])
+def test_a_corrupt_batch_ends_the_task(tmp_path: pathlib.Path, tolerated: bool, good_behind: int) -> None:
+    """Where rejects are not tolerated, or where nothing tells where the next batch begins."""
+    with EmbeddedBroker() as broker:
+        _broken(broker, good_behind=good_behind)
+        task = _task(broker, tmp_path, tolerated=tolerated)
+        with pytest.raises(CorruptRecordBatchError, match="the record batch at offset 10 is corrupt"):
+            task.run()
