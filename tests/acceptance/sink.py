@@ -26,6 +26,7 @@ from tests.acceptance.stored import CountingStorage, Stored, name_of_object, put
 
 #: Steps in which nothing happens after which all is quiet: a pause or a commit may only show in the next one.
 _QUIET_STEPS = 3
+_MOST_STEPS = 100_000
 #: How long quiet partitions may keep their position to themselves, in seconds; a step in a case counts as so long.
 _IDLE_COMMIT_S = 5.0
 
@@ -362,10 +363,13 @@ class Sink:
 
     def _step_until_quiet(self, task: SinkTask) -> None:
         quiet = 0
-        while quiet < _QUIET_STEPS:
+        for _ in range(_MOST_STEPS):
             before = self._activity()
             task.step(0.0)
             quiet = quiet + 1 if before == self._activity() else 0
+            if quiet == _QUIET_STEPS:
+                return
+        raise RuntimeError(f"the task is still busy after {_MOST_STEPS} steps")
 
     def _guarded(self, do: Any) -> None:
         with self._warnings:
