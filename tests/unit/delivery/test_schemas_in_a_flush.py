@@ -1,0 +1,131 @@
+"""Rows of several value schemas: what ends a flush, what is projected, what is united."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from kafka2parquet import JsonEnvelopeConverter, RecordCountRotation
+from kafka2parquet.events import RecordRejected
+from kafka2parquet.partitioners.field import FieldPartitioner
+from kafka2parquet.schema.compatibility import CompatibilityMode
+from tests.support.sink_world import SinkWorld
+
+NONE, BACKWARD, FORWARD = CompatibilityMode.NONE, CompatibilityMode.BACKWARD, CompatibilityMode.FORWARD
+
+
+def version(number: int) -> bytes:
+    """A record of a version: each has a member more, the new ones with defaults."""
+    fields: list[dict[str, Any]] = [{"field": "a", "type": "int32"}]
+    fields += [{"field": f"b{i}", "type": "string", "optional": True, "default": f"d{i}"} for i in range(2, number + 1)]
+    schema = {"type": "struct", "name": "r", "version": number, "fields": fields}
+    payload = {"a": number, **{f"b{i}": f"v{number}" for i in range(2, number + 1)}}
+    return json.dumps({"schema": schema, "payload": payload}, separators=(",", ":")).encode()
+
+
+def of_type(kind: str, value: Any) -> bytes:
+    """A record with one member `a` of a type, and no version."""
+    schema = {"type": "struct", "fields": [{"field": "a", "type": kind}]}
+    return json.dumps({"schema": schema, "payload": {"a": value}}, separators=(",", ":")).encode()
+
+
+def written(world: SinkWorld, until: int, mode: CompatibilityMode | None, **parts: Any) -> list[list[int]]:
+    """The offsets of each file, in the order of the files."""
+    world.run(
+        until,
+        **{"converter": JsonEnvelopeConverter(), "rotation": RecordCountRotation(6), "schema_compatibility": mode, **parts},
+    )
+    return sorted(table["_kafka_offset"].to_pylist() for table in world.tables().values())
+
+
+@pytest.mark.parametrize(
+    ("mode", "versions", "files"),
+    [
+        (NONE, [1, 1, 2, 2, 1, 1], [[0, 1], [2, 3]]),
+        (BACKWARD, [1, 2, 1, 2, 1, 2, 1], [[0], [1, 2, 3, 4, 5, 6]]),
+        (FORWARD, [2, 1, 2, 1, 2, 1, 1], [[0], [1, 2, 3, 4, 5, 6]]),
+        (None, [1, 2, 3, 1, 2, 3], [[0, 1, 2, 3, 4, 5]]),
+    ],
+)
+def test_versions_that_take_turns(mode: CompatibilityMode | None, versions: list[int], files: list[list[int]]) -> None:
+    """Another version ends a flush as the mode says; without a mode none does. What is open stays so."""
+    world = SinkWorld()
+    world.append(*(version(number) for number in versions))
+    until = files[-1][-1] + 1
+    assert files == written(world, until, mode)
+
+
+def test_rows_are_projected_to_their_file() -> None:
+    """Under a mode that projects, older records get the defaults of members that they lack, and keep their order."""
+    world = SinkWorld()
+    world.append(*(version(number) for number in [2, 1, 2, 1, 1, 2]))
+    assert [[0, 1, 2, 3, 4, 5]] == written(world, 6, BACKWARD)
+    (table,) = world.tables().values()
+    assert ["v2", "d2", "v2", "d2", "d2", "v2"] == table["b2"].to_pylist()
+    assert [2, 1, 2, 1, 1, 2] == table["a"].to_pylist()
+
+
+def test_columns_are_united_without_a_mode() -> None:
+    """A file has the columns of all versions; what a record didn't have is null, and nothing is a default."""
+    world = SinkWorld()
+    world.append(*(version(number) for number in [1, 3, 2, 1, 3, 2]))
+    written(world, 6, None)
+    (table,) = world.tables().values()
+    assert [
+        {"a": 1, "b2": None, "b3": None, "_kafka_offset": 0},
+        {"a": 3, "b2": "v3", "b3": "v3", "_kafka_offset": 1},
+        {"a": 2, "b2": "v2", "b3": None, "_kafka_offset": 2},
+    ] == table.select(["a", "b2", "b3", "_kafka_offset"]).to_pylist()[:3]
+
+
+def test_only_types_that_nothing_holds_end_a_united_flush() -> None:
+    """An integer and a text of one name go to different files."""
+    world = SinkWorld()
+    world.append(of_type("int64", 1), of_type("double", 1.5), of_type("string", "x"), *[of_type("string", "y")] * 5)
+    assert [[0, 1], [2, 3, 4, 5, 6, 7]] == written(world, 8, None)
+    assert [pa.float64(), pa.string()] == [table.schema.field("a").type for table in world.tables().values()]
+
+
+def test_schemas_without_a_version_are_refused_where_versions_decide() -> None:
+    """Nothing says which of two is the older one: the record is a reject, as in Connect, and the file goes on."""
+    world = SinkWorld()
+    world.append(of_type("int32", 1), of_type("int64", 1), *[of_type("int32", 2)] * 5)
+    assert [[0, 2, 3, 4, 5, 6]] == written(world, 7, BACKWARD, on_reject="skip")
+    assert [(1, "Schema version required for BACKWARD compatibility")] == [
+        (event.reject.offset, event.reject.reason) for event in world.events if isinstance(event, RecordRejected)
+    ]
+
+
+def test_the_schema_is_that_of_the_folder() -> None:
+    """Each folder's file has a schema of its own: records of two schemas that go to two folders end nothing."""
+    world = SinkWorld()
+    world.append(version(1), version(2), version(1), version(2), version(3), version(3))
+    assert [[0, 2], [1, 3], [4, 5]] == written(world, 6, NONE, partitioner=FieldPartitioner(["a"]))
+
+
+@pytest.mark.parametrize("mode", [NONE, BACKWARD, None])
+def test_cuts_do_not_depend_on_polls(mode: CompatibilityMode | None) -> None:
+    """The same records make the same files, however they are polled."""
+    found = []
+    for sizes in ([30], [1] * 30, [7, 2, 11, 10]):
+        world, start = SinkWorld(), 0
+        records = [version(1 + (number * 7 % 5) % 3) for number in range(30)]
+        task = world.task(converter=JsonEnvelopeConverter(), rotation=RecordCountRotation(6), schema_compatibility=mode)
+        for size in sizes:
+            world.append(*records[start : start + size])
+            start += size
+            for _ in range(20):
+                task.step(0.001)
+        world.step_until(task, lambda: (world.committed or 0) >= 20)
+        task.close(flush=False)
+        found.append(
+            {key: table.to_pylist() for key, table in world.tables().items() if table["_kafka_offset"][0].as_py() < 20}
+        )
+    assert found[0] == found[1] == found[2]
+
+
+def _has_committed(world: SinkWorld, offset: int) -> bool:
+    return (world.committed or 0) >= offset
