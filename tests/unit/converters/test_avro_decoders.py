@@ -86,7 +86,7 @@ def test_what_is_read_at_once_is_the_same_one_by_one(data: st.DataObject, case: 
             found = decoder.decode(_views([damaged]))
         except PayloadsRefused:
             continue
-        if _SMALLEST_LONG not in damaged:  # which pyruhvro takes for the count of an empty block
+        if _SMALLEST_LONG[:9] not in damaged:  # which pyruhvro takes for the count of an empty block, however it ends
             _assert_same(_one_by_one(node, [damaged]), found)
 
 
