@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -119,7 +120,7 @@ def test_cuts_do_not_depend_on_polls(mode: CompatibilityMode | None) -> None:
             start += size
             for _ in range(20):
                 task.step(0.001)
-        world.step_until(task, lambda: (world.committed or 0) >= 20)
+        world.step_until(task, functools.partial(_has_committed, world, 20))
         task.close(flush=False)
         found.append(
             {key: table.to_pylist() for key, table in world.tables().items() if table["_kafka_offset"][0].as_py() < 20}
