@@ -26,6 +26,8 @@ from kafka2parquet.converters.primitives import (
     ShortConverter,
 )
 from kafka2parquet.converters.protobuf import ProtobufConverter
+from kafka2parquet.converters.record_views import RecordViews
+from kafka2parquet.converters.retry import ConverterRetry
 from kafka2parquet.converters.schema_contract import SchemaContract, SchemaVersions
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
@@ -38,6 +40,7 @@ from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.calls import RetryPolicy
 from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet.delivery.tagging import ObjectTags
 from kafka2parquet.errors import (
     AccessError,
     ConfigurationError,
@@ -54,6 +57,7 @@ from kafka2parquet.partitioners.composite import CompositePartitioner
 from kafka2parquet.partitioners.default import DefaultPartitioner
 from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.partitioners.per_record import PerRecordPartitioner
+from kafka2parquet.partitioners.schema_name import SchemaNamePartitioner
 from kafka2parquet.partitioners.time import DailyPartitioner, HourlyPartitioner, TimeBasedPartitioner
 from kafka2parquet.partitioners.timestamps import RecordFieldTimestamp, RecordTimestamp, WallclockTimestamp
 from kafka2parquet.rotation.base import RotationPolicy
@@ -61,6 +65,7 @@ from kafka2parquet.rotation.policies import (
     CompressedBytesRotation,
     EncodedPartitionRotation,
     FirstOf,
+    MaxOpenFilesRotation,
     PerRecordRotation,
     RecordCountRotation,
     RecordTimeRotation,
@@ -68,6 +73,7 @@ from kafka2parquet.rotation.policies import (
 )
 from kafka2parquet.runner import TaskRunner
 from kafka2parquet.schema.avro_node import AvroMapping
+from kafka2parquet.schema.compatibility import CompatibilityMode
 from kafka2parquet.schema.contract import SchemaVersion
 from kafka2parquet.schema.json_schema import JsonSchemaMapping
 from kafka2parquet.schema.learned import LearnedSchema
@@ -88,11 +94,13 @@ __all__ = [
     "BooleanConverter",
     "ByteArrayConverter",
     "Clock",
+    "CompatibilityMode",
     "CompositePartitioner",
     "CompressedBytesRotation",
     "ConfigurationError",
     "ConfluentSchemaRegistry",
     "Consumer",
+    "ConverterRetry",
     "DailyPartitioner",
     "DeadLetterQueue",
     "DefaultPartitioner",
@@ -117,9 +125,11 @@ __all__ = [
     "LearnedSchema",
     "LongConverter",
     "MapTable",
+    "MaxOpenFilesRotation",
     "MemoryBudget",
     "MetadataColumns",
     "ObjectNaming",
+    "ObjectTags",
     "ParquetWriter",
     "Partitioner",
     "PerRecordPartitioner",
@@ -132,6 +142,7 @@ __all__ = [
     "RecordFieldTimestamp",
     "RecordTimeRotation",
     "RecordTimestamp",
+    "RecordViews",
     "RegisteredSchema",
     "RejectLimit",
     "RejectLog",
@@ -139,6 +150,7 @@ __all__ = [
     "RotationPolicy",
     "ScheduledRotation",
     "SchemaContract",
+    "SchemaNamePartitioner",
     "SchemaRegistry",
     "SchemaVersion",
     "SchemaVersions",
