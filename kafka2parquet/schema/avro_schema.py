@@ -7,7 +7,6 @@ always kept. Recursive schemas, records without fields and null as a type of its
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ import attrs
 import pyarrow as pa
 
 from kafka2parquet.schema.avro_defaults import NoDefault, default_value
+from kafka2parquet.schema.avro_names import NAME, fields_of, full_name_of, is_null, name_of, shortened
 from kafka2parquet.schema.avro_node import AvroMapping, AvroNode, Kind
 from kafka2parquet.schema.connect_schema import (
     DATE,
@@ -46,7 +46,6 @@ _PRIMITIVES = {
     "string": "string",
 }
 _NAMED = ("record", "error", "enum", "fixed")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: A schema that names its parts again and again can be small and mean millions of columns.
 _MAX_NODES = 10_000
 _MAX_DEPTH = 100
@@ -148,11 +147,11 @@ class _Planner:
                 self._learn(schema.get(part), namespace)
             return
         full_name, namespace = self._define(schema, namespace)
-        for field in _fields(schema, full_name) if schema["type"] in ("record", "error") else ():
+        for field in fields_of(schema, full_name) if schema["type"] in ("record", "error") else ():
             self._learn(field["type"], namespace)
 
     def _define(self, schema: Mapping[str, Any], namespace: str) -> tuple[str, str]:
-        full_name, namespace = _full_name(schema, namespace)
+        full_name, namespace = full_name_of(schema, namespace)
         if self._types.setdefault(full_name, schema) != schema:
             raise SchemaRefused(f"{full_name} is defined twice")
         self._namespaces[full_name] = namespace
@@ -187,7 +186,7 @@ class _Planner:
                 full_name = self._resolved(schema, namespace)
                 schema, namespace = self._types[full_name], self._namespaces[full_name]
         if not isinstance(schema, dict) or "type" not in schema:
-            raise SchemaRefused(f"{_shortened(schema)} is no type")
+            raise SchemaRefused(f"{shortened(schema)} is no type")
         kind = schema["type"]
         if not isinstance(kind, str):  # {"type": {"type": ...}}: the inner one counts
             if optional and isinstance(kind, list):
@@ -204,13 +203,13 @@ class _Planner:
         elif self._known(kind, namespace) is not None:
             return self.plan(kind, namespace, optional=optional, default=default)
         else:
-            raise SchemaRefused(f"the type {_shortened(kind)} is unknown")
+            raise SchemaRefused(f"the type {shortened(kind)} is unknown")
         return self._finished(node, schema, optional=optional, default=default)
 
     def _resolved(self, name: str, namespace: str) -> str:
         found = self._known(name, namespace)
         if found is None:
-            raise SchemaRefused(f"the type {_shortened(name)} is unknown")
+            raise SchemaRefused(f"the type {shortened(name)} is unknown")
         return found
 
     def _known(self, name: str, namespace: str) -> str | None:
@@ -251,7 +250,7 @@ class _Planner:
             made = ArrowLogicalSchema("int64", parameters={"logicalType": logical}, logical_type=_ARROW_LOGICAL[kind, logical])
         elif kind == "int" and not logical and "connect.type" in schema:
             if schema["connect.type"] not in ("int8", "int16"):
-                raise SchemaRefused(f"connect.type is {_shortened(schema['connect.type'])}, for an int it is int8 or int16")
+                raise SchemaRefused(f"connect.type is {shortened(schema['connect.type'])}, for an int it is int8 or int16")
             made = ConnectSchema(schema["connect.type"])
         else:
             made = ConnectSchema(_PRIMITIVES[kind])
@@ -267,7 +266,7 @@ class _Planner:
             raise SchemaRefused(f"{full_name} contains itself, which Parquet has no type for")
         self._around.append(full_name)
         fields, children, docs = [], [], {}
-        for field in _fields(schema, full_name):
+        for field in fields_of(schema, full_name):
             child = self.plan(field["type"], namespace, default=field.get("default", NoDefault))
             children.append(child)
             fields.append(ConnectField(field["name"], child.schema))
@@ -279,7 +278,7 @@ class _Planner:
         if schema.get("doc") is not None and self.mapping.connect_meta_data:
             docs[_RECORD_DOC] = str(schema["doc"])
         made = ConnectSchema("struct", name=full_name, parameters=docs, fields=tuple(fields))
-        return AvroNode(Kind.RECORD, made, children=tuple(children), short_name=_name(schema), full_name=full_name)
+        return AvroNode(Kind.RECORD, made, children=tuple(children), short_name=name_of(schema), full_name=full_name)
 
     def _enum(self, schema: Mapping[str, Any], full_name: str) -> AvroNode:
         symbols = schema.get("symbols")
@@ -287,16 +286,16 @@ class _Planner:
             not isinstance(symbols, list)
             or not symbols
             or len({*map(str, symbols)}) < len(symbols)
-            or not all(isinstance(symbol, str) and _NAME.fullmatch(symbol) for symbol in symbols)
+            or not all(isinstance(symbol, str) and NAME.fullmatch(symbol) for symbol in symbols)
         ):
             raise SchemaRefused(f"the symbols of {full_name} are no distinct names")
         parameters = {ENUM: full_name, **{f"{ENUM}.{symbol}": symbol for symbol in symbols}}
         if self.mapping.connect_meta_data:
             for key in ("doc", "default"):
                 if schema.get(key) is not None:
-                    parameters[f"{_NAMESPACE}.enum.{key}.{_name(schema)}"] = str(schema[key])
+                    parameters[f"{_NAMESPACE}.enum.{key}.{name_of(schema)}"] = str(schema[key])
         made = ConnectSchema("string", name=full_name, parameters=parameters)
-        return AvroNode(Kind.ENUM, made, symbols=tuple(symbols), short_name=_name(schema), full_name=full_name)
+        return AvroNode(Kind.ENUM, made, symbols=tuple(symbols), short_name=name_of(schema), full_name=full_name)
 
     def _container(self, schema: Mapping[str, Any], namespace: str) -> AvroNode:
         part = "items" if schema["type"] == "array" else "values"
@@ -320,10 +319,12 @@ class _Planner:
             return full_name == f"{_NAMESPACE}.MapEntry" or self._is_map_entry(self._types[full_name], namespace)
         if not isinstance(schema, dict) or schema.get("type") != "record":
             return False
-        return _full_name(schema, namespace)[0] == f"{_NAMESPACE}.MapEntry" or schema.get("connect.internal.type") == "MapEntry"
+        return (
+            full_name_of(schema, namespace)[0] == f"{_NAMESPACE}.MapEntry" or schema.get("connect.internal.type") == "MapEntry"
+        )
 
     def _union(self, branches: list[Any], namespace: str, default: Any) -> AvroNode:
-        nulls = [_is_null(branch) for branch in branches]
+        nulls = [is_null(branch) for branch in branches]
         if not branches or all(nulls) or sum(nulls) > 1:
             raise SchemaRefused("a union without types, or with null alone or twice")
         if any(isinstance(branch, list) for branch in branches):
@@ -364,13 +365,13 @@ class _Planner:
 def _fixed(schema: Mapping[str, Any], full_name: str) -> AvroNode:
     size = schema.get("size")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 < size < 2**31:
-        raise SchemaRefused(f"the size of {full_name} is {_shortened(size)}")
+        raise SchemaRefused(f"the size of {full_name} is {shortened(size)}")
     parameters = {FIXED_SIZE: str(size)}
     if schema.get("logicalType") == "decimal":
         made = _decimal(schema, parameters)
     else:
         made = ConnectSchema("bytes", name=full_name, parameters=parameters)
-    return AvroNode(Kind.FIXED, made, size=size, short_name=_name(schema), full_name=full_name)
+    return AvroNode(Kind.FIXED, made, size=size, short_name=name_of(schema), full_name=full_name)
 
 
 def _decimal(schema: Mapping[str, Any], parameters: Mapping[str, str]) -> ConnectSchema:
@@ -378,7 +379,7 @@ def _decimal(schema: Mapping[str, Any], parameters: Mapping[str, str]) -> Connec
     found = {**parameters, "scale": str(scale if isinstance(scale, int) else 0)}
     if precision is not None:
         if not isinstance(precision, int) or not 0 < precision <= _MAX_DECIMAL_DIGITS:
-            raise SchemaRefused(f"a decimal of {_shortened(precision)} digits; it has 1 to {_MAX_DECIMAL_DIGITS}")
+            raise SchemaRefused(f"a decimal of {shortened(precision)} digits; it has 1 to {_MAX_DECIMAL_DIGITS}")
         found[DECIMAL_PRECISION] = str(precision)
     return ConnectSchema("bytes", name=DECIMAL, version=1, parameters=found)
 
@@ -388,47 +389,9 @@ def _own_parameters(schema: Mapping[str, Any], mapping: AvroMapping) -> dict[str
     given = schema.get("connect.parameters")
     if mapping.connect_meta_data and given is not None:
         if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-            raise SchemaRefused(f"connect.parameters is {_shortened(given)}; it has texts by their names")
+            raise SchemaRefused(f"connect.parameters is {shortened(given)}; it has texts by their names")
         found.update(given)
     for key, value in schema.items():
         if key.startswith("avro"):
             found[key] = value if isinstance(value, str) else json.dumps(value)
     return found
-
-
-def _fields(schema: Mapping[str, Any], full_name: str) -> list[dict[str, Any]]:
-    fields = schema.get("fields")
-    if not isinstance(fields, list) or not all(isinstance(f, dict) and _is_name(f.get("name")) and "type" in f for f in fields):
-        raise SchemaRefused(f"the fields of {full_name} are no fields with names and types")
-    if len({field["name"] for field in fields}) < len(fields):
-        raise SchemaRefused(f"{full_name} has two fields of one name")
-    return fields
-
-
-def _full_name(schema: Mapping[str, Any], namespace: str) -> tuple[str, str]:
-    """The full name of a named type, and its namespace."""
-    name = schema.get("name")
-    if not isinstance(name, str) or not all(map(_is_name, name.split("."))):
-        raise SchemaRefused(f"{_shortened(name)} is no name of a type")
-    if "." in name:
-        return name, name.rpartition(".")[0]
-    own = schema.get("namespace")
-    namespace = own if isinstance(own, str) else namespace
-    return (f"{namespace}.{name}" if namespace else name), namespace
-
-
-def _name(schema: Mapping[str, Any]) -> str:
-    return str(schema["name"]).rpartition(".")[2]
-
-
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and _NAME.fullmatch(name) is not None
-
-
-def _is_null(branch: Any) -> bool:
-    return branch == "null" or (isinstance(branch, dict) and branch.get("type") == "null")
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

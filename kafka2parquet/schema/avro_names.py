@@ -1,0 +1,66 @@
+"""Names, fields and other small parts of Avro schemas as they are parsed from JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kafka2parquet.schema.refused import SchemaRefused
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def fields_of(schema: Mapping[str, Any], full_name: str) -> list[dict[str, Any]]:
+    """The fields of a record.
+
+    Raises:
+        SchemaRefused: they are none.
+    """
+    fields = schema.get("fields")
+    if not isinstance(fields, list) or not all(isinstance(f, dict) and is_name(f.get("name")) and "type" in f for f in fields):
+        raise SchemaRefused(f"the fields of {full_name} are no fields with names and types")
+    if len({field["name"] for field in fields}) < len(fields):
+        raise SchemaRefused(f"{full_name} has two fields of one name")
+    return fields
+
+
+def full_name_of(schema: Mapping[str, Any], namespace: str) -> tuple[str, str]:
+    """The full name of a named type, and its namespace.
+
+    Args:
+        schema: of the type.
+        namespace: of the type around it.
+
+    Raises:
+        SchemaRefused: its name is none.
+    """
+    name = schema.get("name")
+    if not isinstance(name, str) or not all(map(is_name, name.split("."))):
+        raise SchemaRefused(f"{shortened(name)} is no name of a type")
+    if "." in name:
+        return name, name.rpartition(".")[0]
+    own = schema.get("namespace")
+    namespace = own if isinstance(own, str) else namespace
+    return (f"{namespace}.{name}" if namespace else name), namespace
+
+
+def name_of(schema: Mapping[str, Any]) -> str:
+    """The name of a named type without its namespace."""
+    return str(schema["name"]).rpartition(".")[2]
+
+
+def is_name(name: object) -> bool:
+    """Whether it is a name in Avro."""
+    return isinstance(name, str) and NAME.fullmatch(name) is not None
+
+
+def is_null(branch: Any) -> bool:
+    """Whether a type of a union is null."""
+    return branch == "null" or (isinstance(branch, dict) and branch.get("type") == "null")
+
+
+def shortened(value: object) -> str:
+    """Something of a schema as reasons may show it."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
