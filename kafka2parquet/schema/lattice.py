@@ -4,8 +4,11 @@ Two types are joined like this; whatever isn't listed is a conflict:
 
     unknown ⊔ T         = T             unknown (Arrow's null): only nulls were seen
     T ⊔ T               = T
-    int64 ⊔ float64     = float64
+    int ⊔ wider int     = wider int     of 8, 16, 32 and 64 bits, as in int32 ⊔ int64 = int64
+    float32 ⊔ float64   = float64
+    int ⊔ float         = float64       of any widths
     list<T> ⊔ list<U>   = list<T ⊔ U>
+    map<K, T> ⊔ map<K, U> = map<K, T ⊔ U>
     struct ⊔ struct     = union of the fields; new ones at the end, each field joined
     any ⊔ T             = any           text that stands for whatever JSON there was (`any_field`)
 
@@ -29,6 +32,9 @@ from kafka2parquet.errors import Kafka2ParquetError
 
 #: Marks a text column that holds text as it is, and whatever else as JSON text.
 _ANY = {b"kafka2parquet.type": b"any"}
+#: Each after those that it holds.
+_INTEGERS = (pa.int8(), pa.int16(), pa.int32(), pa.int64())
+_FLOATS = (pa.float32(), pa.float64())
 
 
 class SchemaConflict(Kafka2ParquetError):  # noqa: N818  # the lattice's word for it
@@ -78,11 +84,24 @@ def merge(left: pa.DataType, right: pa.DataType, path: str = "", *, conflicts_be
     if pa.types.is_list(left) and pa.types.is_list(right):
         element = merge_field(left.value_field, right.value_field, f"{path}[]", conflicts_become_any=conflicts_become_any)
         return pa.list_(element)
-    if {left, right} == {pa.int64(), pa.float64()}:
-        return pa.float64()
+    if pa.types.is_map(left) and pa.types.is_map(right) and left.key_type.equals(right.key_type):
+        item = merge_field(left.item_field, right.item_field, f"{path}[]", conflicts_become_any=conflicts_become_any)
+        return pa.map_(left.key_field, item.with_nullable(left.item_field.nullable or right.item_field.nullable))
+    number = _number_that_holds(left, right)
+    if number is not None:
+        return number
     if left.equals(right):  # they differ in the metadata of nested fields only
         return left
     raise SchemaConflict(path, left, right)
+
+
+def _number_that_holds(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
+    """The type of numbers that holds those of both; None where one isn't of numbers."""
+    for widths in (_INTEGERS, _FLOATS):
+        if left in widths and right in widths:
+            return widths[max(widths.index(left), widths.index(right))]
+    both = {*_INTEGERS, *_FLOATS}
+    return pa.float64() if left in both and right in both else None
 
 
 def merge_schemas(left: pa.Schema, right: pa.Schema, *, conflicts_become_any: bool = False) -> pa.Schema:
@@ -198,6 +217,13 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
             values = _conform_array(array.values.slice(first, last - first), type_.value_type)
         # from_arrays takes a mask only with offsets that are no slice
         return pa.ListArray.from_arrays(pc.subtract(array.offsets, first), values, type=type_, mask=_null_mask(array))
+    if pa.types.is_map(array.type) and pa.types.is_map(type_):
+        first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
+        items = _conform_array(array.items.slice(first, last - first), type_.item_type)
+        offsets = pc.subtract(array.offsets, first)
+        return pa.MapArray.from_arrays(
+            offsets, array.keys.slice(first, last - first), items, type=type_, mask=_null_mask(array)
+        )
     if pa.types.is_string(type_) and pa.types.is_nested(array.type):
         return pa.array([None if value is None else _json_text(value) for value in array.to_pylist()], type_)
     # an exact cast would refuse integers that a double can't hold

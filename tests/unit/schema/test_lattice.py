@@ -11,22 +11,29 @@ from hypothesis import strategies as st
 
 from kafka2parquet.schema.lattice import SchemaConflict, any_field, conform, is_any, merge_schemas, unify
 
-LEAVES = st.sampled_from([pa.null(), pa.bool_(), pa.int64(), pa.float64(), pa.string()])
-TYPES = st.recursive(
-    LEAVES,
-    lambda inner: (
-        inner.map(pa.list_)
-        | st.dictionaries(st.sampled_from("xyz"), inner, max_size=3).map(lambda fields: pa.struct(list(fields.items())))
-    ),
-    max_leaves=5,
-)
+LEARNED = [pa.null(), pa.bool_(), pa.int64(), pa.float64(), pa.string()]
+NUMBERS = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64()]
 
 
-def _field(name: str) -> st.SearchStrategy[pa.Field]:
-    return st.just(any_field(name)) | TYPES.map(lambda type_: pa.field(name, type_))
+def _nested(inner: st.SearchStrategy[pa.DataType]) -> st.SearchStrategy[pa.DataType]:
+    structs = st.dictionaries(st.sampled_from("xyz"), inner, max_size=3).map(lambda fields: pa.struct(list(fields.items())))
+    return inner.map(pa.list_) | structs
 
 
-SCHEMAS = st.sets(st.sampled_from("abc")).flatmap(lambda names: st.tuples(*map(_field, sorted(names)))).map(pa.schema)
+def _nested_with_maps(inner: st.SearchStrategy[pa.DataType]) -> st.SearchStrategy[pa.DataType]:
+    return _nested(inner) | inner.map(lambda values: pa.map_(pa.string(), values))
+
+
+def _schemas(types: st.SearchStrategy[pa.DataType]) -> st.SearchStrategy[pa.Schema]:
+    def field(name: str) -> st.SearchStrategy[pa.Field]:
+        return st.just(any_field(name)) | types.map(lambda type_: pa.field(name, type_))
+
+    return st.sets(st.sampled_from("abc")).flatmap(lambda names: st.tuples(*map(field, sorted(names)))).map(pa.schema)
+
+
+#: Of types that are learned from JSON.
+SCHEMAS = _schemas(st.recursive(st.sampled_from(LEARNED), _nested, max_leaves=5))
+ANY_SCHEMAS = _schemas(st.recursive(st.sampled_from([*LEARNED, *NUMBERS]), _nested_with_maps, max_leaves=5))
 
 
 def joined(*schemas: pa.Schema) -> pa.Schema:
@@ -46,10 +53,12 @@ def described(field: pa.Field) -> str:
         return "any"
     if pa.types.is_list(field.type):
         return f"list<{described(field.type.value_field)}>"
+    if pa.types.is_map(field.type):
+        return f"map<{described(field.type.item_field)}>"
     return str(in_order(field.type)) if pa.types.is_struct(field.type) else str(field.type)
 
 
-@given(SCHEMAS, SCHEMAS, SCHEMAS)
+@given(ANY_SCHEMAS, ANY_SCHEMAS, ANY_SCHEMAS)
 def test_joins_do_not_depend_on_the_order_of_records(first: pa.Schema, second: pa.Schema, third: pa.Schema) -> None:
     """With `any` for conflicts every two schemas have a join, whatever came first."""
     assert in_order(joined(first, second, third)) == in_order(joined(third, joined(second, first)))
@@ -63,6 +72,36 @@ def test_types_without_a_join_are_a_conflict() -> None:
         merge_schemas(left, right)
 
     assert ("a[]", pa.int64(), pa.string()) == (raised.value.path, raised.value.left, raised.value.right)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "joined_type"),
+    [
+        (pa.int32(), pa.int64(), pa.int64()),
+        (pa.int8(), pa.int16(), pa.int16()),
+        (pa.float32(), pa.float64(), pa.float64()),
+        (pa.float32(), pa.float32(), pa.float32()),
+        (pa.int32(), pa.float32(), pa.float64()),
+        (pa.int64(), pa.float64(), pa.float64()),
+    ],
+)
+def test_numbers_are_joined_to_the_wider_type(left: pa.DataType, right: pa.DataType, joined_type: pa.DataType) -> None:
+    """As producers of a newer version of a schema widen them; whichever comes first."""
+    one, other = pa.schema([("a", left)]), pa.schema([("a", right)])
+    assert [joined_type] * 2 == [unify([one, other]).field("a").type, unify([other, one]).field("a").type]
+
+
+def test_maps_of_structs_that_have_grown() -> None:
+    """Rows of the earlier type get null for the new fields, in slices and beside null maps too."""
+    before = pa.map_(pa.string(), pa.struct([("x", pa.int32())]))
+    after = pa.map_(pa.string(), pa.struct([("x", pa.int64()), ("y", pa.string())]))
+    united = unify([pa.schema([("a", before)]), pa.schema([("a", after)])])
+    assert pa.schema([("a", after)]) == united
+    rows = [[("k", {"x": 0})], [("l", {"x": 1}), ("m", None)], None, [], [("n", {"x": 2})]]
+    brought = conform(pa.table({"a": pa.array(rows, before)}).slice(1), united)
+    brought.validate(full=True)
+    expected = [[("l", {"x": 1, "y": None}), ("m", None)], None, [], [("n", {"x": 2, "y": None})]]
+    assert expected == brought["a"].to_pylist()
 
 
 def test_columns_that_are_any_have_no_conflicts() -> None:
