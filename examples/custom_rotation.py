@@ -13,8 +13,8 @@ from kafka2parquet import (
     SinkTask,
 )
 from kafka2parquet.events import Event, FilePublished
-from kafka2parquet.records import Row
 from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.rows import Row
 
 
 class CheckpointRotation(PerRecordRotation):

@@ -14,7 +14,13 @@ from kafka2parquet.connect import parts
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.consumer_settings import ConsumerSettings
 from kafka2parquet.connect.converters import make_converter, make_key_converter
-from kafka2parquet.connect.errors import DeadLetterPlan, make_converter_retry, make_reject_limit, make_reject_log, make_tolerance
+from kafka2parquet.connect.errors import (
+    DeadLetterPlan,
+    make_converter_retry,
+    make_reject_limit,
+    make_reject_log,
+    make_tolerance,
+)
 from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.records import make_compatibility, make_record_views, make_tags, make_tombstone_policy
 from kafka2parquet.connect.schemas import LearnedSchemas

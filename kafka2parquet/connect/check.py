@@ -18,7 +18,8 @@ from kafka2parquet.connect.schemas import describe_schemas
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.converters.confluent_registry import without_credentials
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
-from kafka2parquet.records import ConsumedBatch, Rows, TopicPartition
+from kafka2parquet.records import ConsumedBatch, TopicPartition
+from kafka2parquet.rows import Rows
 
 #: 2026-01-31 13:37 UTC: a moment that shows what each letter of a pattern prints.
 _EXAMPLE_MS = 1_769_866_620_000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import abc
 
-from kafka2parquet.records import ConsumedBatch, Converted
+from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.rows import Converted
 
 
 class RecordConverter(abc.ABC):

@@ -14,7 +14,8 @@ from kafka2parquet.converters.json_given import GivenSchema
 from kafka2parquet.converters.json_growing import Columns, GrowingColumns, OnMisfit
 from kafka2parquet.converters.json_pinned import PinnedColumns
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, Stage
+from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.rows import Converted, Rows
 from kafka2parquet.schema.lattice import conform, known_fields
 from kafka2parquet.schema.learned import LearnedSchema
 

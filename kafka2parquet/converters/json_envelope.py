@@ -29,7 +29,8 @@ from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.json_typed import TypedJsonColumns, is_typed_json
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.converters.record_groups import RecordGroups
-from kafka2parquet.records import ConsumedBatch, Converted
+from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.rows import Converted
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
 #: Beginnings of messages that are remembered, and those that one batch is grouped by.

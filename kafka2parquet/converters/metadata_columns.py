@@ -11,7 +11,8 @@ import pyarrow as pa
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_keys import kept, key_column, records_of
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import Converted, Reject, Rows, decode_headers
+from kafka2parquet.records import Reject, decode_headers
+from kafka2parquet.rows import Converted, Rows
 
 _HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
 

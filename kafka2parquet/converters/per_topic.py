@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.records import ConsumedBatch, Converted
+from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.rows import Converted
 
 
 class PerTopicConverter(RecordConverter):

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_groups import RecordGroups
-from kafka2parquet.records import ConsumedBatch, Converted
+from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.rows import Converted
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
 _Int64s = npt.NDArray[np.int64]

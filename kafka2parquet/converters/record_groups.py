@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.converters.required_fields import without_needless_nulls
-from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, Stage
+from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.rows import Converted, Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
 #: The class that Kafka Connect's converters throw for a value that they can't read.

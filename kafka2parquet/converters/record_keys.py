@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.records import ConsumedBatch, MixedRows, Reject, Rows, Stage
+from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.rows import MixedRows, Rows
 
 
 def records_of(rows: Rows) -> ConsumedBatch:

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_keys import kept, key_column, records_of
-from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, Stage, View, decode_headers
+from kafka2parquet.records import ConsumedBatch, Reject, Stage, View, decode_headers
+from kafka2parquet.rows import Converted, Rows
 
 _DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
 _HEADER = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])

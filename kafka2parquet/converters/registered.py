@@ -16,7 +16,8 @@ from kafka2parquet.converters.record_groups import RecordGroups
 from kafka2parquet.converters.schema_ids import SchemaId, identified
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound, SchemaRegistry
 from kafka2parquet.converters.wire_format import HEADER_BYTES
-from kafka2parquet.records import ConsumedBatch, Converted
+from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.rows import Converted
 from kafka2parquet.schema.refused import SchemaRefused
 
 #: Whose versions schemas have: the subject of a topic, of a record's type, or of both.

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, Stage
+from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.rows import Converted, Rows
 
 
 class StringConverter(RecordConverter):

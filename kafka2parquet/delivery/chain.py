@@ -20,16 +20,8 @@ from kafka2parquet.errors import ConfigurationError, RejectedRecordError
 from kafka2parquet.parquet.types import Fitted
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.default import in_one_folder
-from kafka2parquet.records import (
-    ConsumedBatch,
-    MixedRows,
-    Partitioned,
-    PartitionedRows,
-    Reject,
-    Rows,
-    Stage,
-    without_columns,
-)
+from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.rows import MixedRows, Partitioned, PartitionedRows, Rows, without_columns
 from kafka2parquet.transforms.chain import TransformChain
 
 TombstonePolicy = Literal["fail", "ignore", "report", "write"]

@@ -12,7 +12,8 @@ from kafka2parquet.delivery.chain import Chained
 from kafka2parquet.delivery.recovery import Finish
 from kafka2parquet.delivery.rejecting import HandledReject
 from kafka2parquet.parquet.footer import FlushFooter, Layout
-from kafka2parquet.records import ConsumedBatch, MixedRows, PartitionedRows, Reject, Rows, Stage
+from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 
 
 def routed_rows(rows: Rows | MixedRows, plan: Finish) -> PartitionedRows | None:

@@ -17,8 +17,9 @@ from kafka2parquet.delivery.schema_join import SchemaJoin
 from kafka2parquet.parquet.footer import FlushFooter, Layout, Role, Sibling
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.parquet.writer import OpenFile, ParquetWriter
-from kafka2parquet.records import MixedRows, PartitionedRows, Reject, Rows
+from kafka2parquet.records import Reject
 from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
 #: Parquet bytes per Arrow byte that are expected before a topic-partition has written anything.

@@ -24,7 +24,8 @@ from kafka2parquet.delivery.recovery import Beginning, Finish, Free, Plan, Recov
 from kafka2parquet.delivery.rejecting import HandledReject, RejectHandler
 from kafka2parquet.errors import CorruptRecordBatchError, DataLossError, Kafka2ParquetError, TransientError, UsageError
 from kafka2parquet.events import ConverterRetried, DataLost, FlushCut, PartitionStarted, PartitionStopped
-from kafka2parquet.records import ConsumedBatch, PartitionedRows, Reject, Stage
+from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.rows import PartitionedRows
 
 #: Rejected records that come alone are written after so long, or when there are so many.
 _REJECTS_INTERVAL = datetime.timedelta(minutes=1)

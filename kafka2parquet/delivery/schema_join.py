@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from kafka2parquet.records import MixedRows, PartitionedRows, Rows
+from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 from kafka2parquet.schema.compatibility import Compatibility, CompatibilityMode, SchemaNotProjectable, project_table
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.lattice import SchemaConflict, unify

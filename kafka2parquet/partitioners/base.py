@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import datetime
 
-from kafka2parquet.records import Partitioned, Rows
+from kafka2parquet.rows import Partitioned, Rows
 
 
 class Partitioner(abc.ABC):

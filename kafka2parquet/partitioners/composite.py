@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.records import Partitioned, PartitionedRows, Reject, Rows
+from kafka2parquet.records import Reject
+from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
 
 
 class CompositePartitioner(Partitioner):

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.records import Partitioned, PartitionedRows, Rows
+from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
 
 
 class DefaultPartitioner(Partitioner):

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.per_record import by_folder
-from kafka2parquet.records import Partitioned, PartitionedRows, Rows, Stage
+from kafka2parquet.records import Stage
+from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
 
 _PARTITION_EXCEPTION = "io.confluent.connect.storage.errors.PartitionException"
 _DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"

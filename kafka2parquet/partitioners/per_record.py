@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.records import Partitioned, PartitionedRows, Reject, Row, Rows, Stage
+from kafka2parquet.records import Reject, Stage
+from kafka2parquet.rows import Partitioned, PartitionedRows, Row, Rows
 
 
 class PerRecordPartitioner(Partitioner):

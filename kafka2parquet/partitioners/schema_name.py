@@ -8,7 +8,7 @@ from typing import Literal
 import attrs
 
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.records import Partitioned, Rows
+from kafka2parquet.rows import Partitioned, Rows
 
 
 class SchemaNamePartitioner(Partitioner):

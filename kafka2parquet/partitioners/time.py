@@ -16,7 +16,8 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat, normalize
 from kafka2parquet.partitioners.timestamps import RecordTimestamp, TimestampExtractor, Unusable
-from kafka2parquet.records import Partitioned, PartitionedRows, Reject, Rows, Stage
+from kafka2parquet.records import Reject, Stage
+from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
 from kafka2parquet.time_zones import time_zone
 
 _EPOCH = datetime.datetime(1970, 1, 1)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.field import nested_field
 from kafka2parquet.partitioners.iso_text import parse_text
-from kafka2parquet.records import Rows
+from kafka2parquet.rows import Rows
 from kafka2parquet.time_zones import time_zone
 
 #: The form of text that Arrow parses at once, and exactly as Joda does.

@@ -7,7 +7,7 @@ import datetime
 
 import attrs
 
-from kafka2parquet.records import PartitionedRows
+from kafka2parquet.rows import PartitionedRows
 
 
 @attrs.frozen

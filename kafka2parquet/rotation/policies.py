@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import PartitionedRows, Row
 from kafka2parquet.rotation.base import FlushStats, RotationPolicy
 from kafka2parquet.rotation.schedule import next_boundary
+from kafka2parquet.rows import PartitionedRows, Row
 from kafka2parquet.time_zones import time_zone
 
 

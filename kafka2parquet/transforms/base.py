@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError, UsageError
-from kafka2parquet.records import Reject, Rows, Stage
+from kafka2parquet.records import Reject, Stage
+from kafka2parquet.rows import Rows
 
 #: What Connect reports for a value that can't be transformed.
 _EXCEPTION = "org.apache.kafka.connect.errors.DataException"

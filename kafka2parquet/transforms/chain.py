@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import Kafka2ParquetError, UsageError
-from kafka2parquet.records import Reject, Rows
+from kafka2parquet.records import Reject
+from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.from_arrow import connect_schema
 from kafka2parquet.transforms.base import Transform, Transformed

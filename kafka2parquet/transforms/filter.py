@@ -12,7 +12,7 @@ import pyarrow.acero as acero
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import UsageError
-from kafka2parquet.records import Rows
+from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.base import Transform, Transformed, name_of
 from kafka2parquet.transforms.paths import Parts, resolve, struct_array
 from kafka2parquet.transforms.properties import TransformProperties

@@ -9,7 +9,7 @@ import attrs
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import Rows
+from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.base import Transform, Transformed
 from kafka2parquet.transforms.properties import TransformProperties
 

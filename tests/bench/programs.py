@@ -82,7 +82,8 @@ def sink(config: dict[str, str], worker: dict[str, str], rows: int = 0, seconds:
     from kafka2parquet.connect.parse import load_connect_config
     from kafka2parquet.connect.worker import load_worker_config
     from kafka2parquet.converters.json import JsonConverter
-    from kafka2parquet.records import ConsumedBatch, Converted
+    from kafka2parquet.records import ConsumedBatch
+    from kafka2parquet.rows import Converted
 
     delays: list[np.ndarray] = []
     settled_at = float("inf")

@@ -37,8 +37,9 @@ from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.records import ConsumedBatch, Converted, Partitioned, PartitionedRows, Reject, Rows, Stage, TopicPartition
+from kafka2parquet.records import ConsumedBatch, Reject, Stage, TopicPartition
 from kafka2parquet.rotation.base import FlushStats, RotationPolicy
+from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Rows
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.task import SinkTask
 

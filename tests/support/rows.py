@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from kafka2parquet.records import Rows
+from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from tests.support.batches import batch_of
 

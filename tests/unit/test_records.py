@@ -6,7 +6,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet.records import ConsumedBatch, MixedRows, PartitionedRows, Rows, TopicPartition
+from kafka2parquet.records import ConsumedBatch, TopicPartition
+from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 
 
 def groups_of(numbers: list[int]) -> list[Rows]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kafka2parquet.connect.converters import make_converter
-from kafka2parquet.records import ConsumedBatch, Converted, Reject, Rows, TopicPartition
+from kafka2parquet.records import ConsumedBatch, Reject, TopicPartition
+from kafka2parquet.rows import Converted, Rows
 from kafka2parquet.schema.learned import LearnedSchema
 from tests.acceptance.cases import CaseFolder
 from tests.acceptance.java_errors import java_class_of_reject

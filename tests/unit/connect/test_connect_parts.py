@@ -14,8 +14,9 @@ from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.records import ConsumedBatch, Converted, Partitioned, PartitionedRows, Rows, TopicPartition
+from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Rows
 from kafka2parquet.schema.learned import LearnedSchema
 from tests.support.connect_story import STORY
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from kafka2parquet.converters.avro import AvroConverter
 from kafka2parquet.errors import SchemaRegistryUnavailableError
-from kafka2parquet.records import Converted, Stage
+from kafka2parquet.records import Stage
+from kafka2parquet.rows import Converted
 from kafka2parquet.schema.avro_node import AvroMapping
 from tests.support.avro_cases import AvroCase, avro_cases, number, text, written
 from tests.support.batches import batch_of

@@ -19,7 +19,7 @@ from kafka2parquet.converters.connect_json import NotConvertible, load, schema_f
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.json_typed import TypedJsonColumns, is_typed_json
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
-from kafka2parquet.records import Converted
+from kafka2parquet.rows import Converted
 from tests.support.batches import batch_of
 
 DECIMAL = "org.apache.kafka.connect.data.Decimal"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka2parquet.converters.json_schema import JsonSchemaConverter
-from kafka2parquet.records import Converted
+from kafka2parquet.rows import Converted
 from kafka2parquet.schema.json_schema import ONE_OF, JsonSchemaMapping
 from tests.support.batches import batch_of
 from tests.support.registries import FakeRegistry, framed, registered

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kafka2parquet.converters.protobuf import ProtobufConverter
 from kafka2parquet.converters.protobuf_files import ProtobufFile, compile_file
 from kafka2parquet.converters.schema_registry import RegisteredSchema
-from kafka2parquet.records import Converted
+from kafka2parquet.rows import Converted
 from kafka2parquet.schema.protobuf_mapping import ProtobufMapping
 from tests.support.batches import batch_of
 from tests.support.registries import FakeRegistry, framed, registered

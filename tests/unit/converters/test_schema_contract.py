@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.schema_contract import SchemaContract, SchemaVersions, check_growth
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
-from kafka2parquet.records import Converted
+from kafka2parquet.rows import Converted
 from kafka2parquet.schema.contract import SchemaVersion
 from kafka2parquet.schema.lattice import SchemaConflict, conform
 from kafka2parquet.schema.learned import TooManyFields

@@ -12,7 +12,8 @@ from kafka2parquet.dead_letters.breaker import RejectLimit
 from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.errors import RejectedRecordError, SchemaRegistryUnavailableError, TooManyRejectsError
 from kafka2parquet.events import ConverterRetried, FilePublished, IntentCommitted, RecordRejected
-from kafka2parquet.records import ConsumedBatch, Converted
+from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.rows import Converted
 from tests.support.sink_world import Letters, SinkWorld
 
 GOOD, BAD = b'{"a":1}', b"no JSON"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from kafka2parquet.delivery.schema_join import SchemaJoin
-from kafka2parquet.records import MixedRows, PartitionedRows
+from kafka2parquet.rows import MixedRows, PartitionedRows
 from kafka2parquet.schema.compatibility import CompatibilityMode
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
 from tests.support.batches import batch_of

@@ -15,7 +15,8 @@ from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.partitioners.per_record import PerRecordPartitioner
 from kafka2parquet.partitioners.time import DailyPartitioner, HourlyPartitioner
 from kafka2parquet.partitioners.timestamps import RecordFieldTimestamp, WallclockTimestamp
-from kafka2parquet.records import Partitioned, Row, Stage
+from kafka2parquet.records import Stage
+from kafka2parquet.rows import Partitioned, Row
 from tests.support.rows import rows_of
 
 NOON = datetime.datetime(2026, 5, 17, 12, tzinfo=datetime.timezone.utc)

@@ -11,7 +11,7 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.partitioners.time import HourlyPartitioner
 from kafka2parquet.partitioners.timestamps import RecordFieldTimestamp, RecordTimestamp, TimestampExtractor
-from kafka2parquet.records import Rows
+from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
 from tests.support.batches import batch_of
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import PartitionedRows, Row, Rows
 from kafka2parquet.rotation.base import FlushStats, RotationPolicy
 from kafka2parquet.rotation.policies import (
     EncodedPartitionRotation,
@@ -23,6 +22,7 @@ from kafka2parquet.rotation.policies import (
     RecordTimeRotation,
     ScheduledRotation,
 )
+from kafka2parquet.rows import PartitionedRows, Row, Rows
 from tests.support.batches import batch_of
 
 NOW = datetime.datetime(2026, 5, 17, 10, 20, tzinfo=datetime.timezone.utc)

@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 import pytest
 
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError, UsageError
-from kafka2parquet.records import Reject, Rows, Stage, TopicPartition
+from kafka2parquet.records import Reject, Stage, TopicPartition
+from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
 from kafka2parquet.transforms import (
     Cast,
