@@ -19,12 +19,12 @@ def unique(prefix: str) -> str:
     return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
-def wait_until(condition: Callable[[], Any], what: str) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
     """Poll the condition until it holds, and return its value."""
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + limit_s
     while not (value := condition()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"Waited {LIMIT_S} s for: {what}")
+            raise TimeoutError(f"Waited {limit_s} s for: {what}")
         time.sleep(0.02)
     return value
 

@@ -1,0 +1,153 @@
+"""A Connect configuration on real servers: what it says of the bucket, runs until all is read, and the objects it leaves."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kafka2parquet import build_runner, load_connect_config, load_worker_config
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.events import Hook
+from kafka2parquet.runner import Progress
+from tests.support.kafka_clients import unique, wait_until
+
+#: Several sinks may run at once, beside other tests.
+LIMIT_S = 120.0
+_NAME = re.compile(r"(?P<topic>.+)\+(?P<partition>\d+)\+(?P<offset>\d{10})\.(?:(?P<view>keys|headers)\.)?snappy\.parquet")
+
+
+@attrs.frozen
+class ObjectName:
+    """What the key of an object says.
+
+    Attributes:
+        folder: the encoded partition.
+        view: `keys` or `headers`; `values` for the file of the values itself.
+    """
+
+    topic: str
+    folder: str
+    partition: int
+    first_offset: int
+    view: str = "values"
+
+    @classmethod
+    def of(cls, key: str) -> ObjectName:
+        """Read a key such as `topics/orders/hour=10/orders+3+0000000120.snappy.parquet`.
+
+        Raises:
+            ValueError: Confluent's sink makes no such key.
+        """
+        _, topic, *folders, name = key.split("/")
+        found = _NAME.fullmatch(name)
+        if found is None or found["topic"] != topic:
+            raise ValueError(key)
+        return cls(topic, "/".join(folders), int(found["partition"]), int(found["offset"]), found["view"] or "values")
+
+
+class ConnectSink:
+    """A bucket of its own, and configurations that write there."""
+
+    def __init__(self, kafka: Any, s3: Any) -> None:
+        self.bucket = unique("bucket")
+        self._kafka, self._s3 = kafka, s3
+        s3.create_bucket(self.bucket)
+        self._client = s3.client()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def properties(self, changes: Mapping[str, str]) -> dict[str, str]:
+        """A sink that writes Parquet into folders by the hour."""
+        return {
+            "name": unique("sink"),
+            "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+            "tasks.max": "3",
+            "s3.bucket.name": self.bucket,
+            "s3.region": self._s3.region,
+            "aws.access.key.id": self._s3.key,
+            "aws.secret.access.key": self._s3.secret,
+            "storage.class": "io.confluent.connect.s3.storage.S3Storage",
+            "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
+            "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+            "partitioner.class": "io.confluent.connect.storage.partitioner.TimeBasedPartitioner",
+            "path.format": "'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH",
+            "partition.duration.ms": "3600000",
+            "locale": "en-US",
+            "timezone": "UTC",
+            **changes,
+        }
+
+    def worker(self) -> WorkerConfig:
+        """The servers."""
+        return load_worker_config(bootstrap_servers=self._kafka.bootstrap, endpoint_url=self._s3.url)
+
+    def keys(self) -> list[str]:
+        """The keys of all objects."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        return [item["Key"] for page in pages for item in page.get("Contents", ())]
+
+    def read(self, key: str) -> bytes:
+        """An object."""
+        content = self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        if not isinstance(content, bytes):
+            raise TypeError(key)
+        return content
+
+    def tables(self) -> Iterator[tuple[ObjectName, pa.Table]]:
+        """All Parquet files of topics, read by pyarrow, ordered by their keys."""
+        for key in sorted(self.keys()):
+            if not key.startswith("topics/_kafka2parquet/"):
+                yield ObjectName.of(key), pq.read_table(io.BytesIO(self.read(key)), partitioning=None)
+
+    def download(self, folder: Path) -> None:
+        """Copy all objects to a local folder, for readers that know no S3."""
+        for key in self.keys():
+            path = folder / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.read(key))
+
+
+class ConnectRun:
+    """The tasks of a configuration, which run while it is entered."""
+
+    def __init__(self, sink: ConnectSink, properties: Mapping[str, str], hooks: Sequence[Hook] = ()) -> None:
+        self.sink = sink
+        self.runner = build_runner(load_connect_config(properties), sink.worker(), hooks=hooks)
+
+    def __enter__(self) -> ConnectRun:
+        self.runner.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.runner.stop()
+
+    def until(self, reached: Callable[[Progress], bool], what: str) -> None:
+        """Wait until it is so far; a task that fails raises its error."""
+
+        def done() -> bool:
+            if self.runner.failed:
+                self.finish()
+            return reached(self.runner.progress)
+
+        wait_until(done, what, LIMIT_S)
+
+    def finish(self) -> Progress:
+        """Stop it in order, so that what is open becomes files; a task that has failed raises its error."""
+        self.runner.stop()
+        if not self.runner.join(30.0):
+            raise TimeoutError("the tasks don't end")
+        return self.runner.progress
+
+    def drain(self, rows: int, rejects: int = 0) -> Progress:
+        """Wait until so many rows are taken and so many records rejected, then stop it in order."""
+        self.until(lambda now: now.taken_rows >= rows and now.rejected >= rejects, f"{rows} rows and {rejects} rejects")
+        return self.finish()
