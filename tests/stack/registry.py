@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,14 @@ class Registry:
     def start(self) -> None:
         """Start it again, at the same address: empty, and with ids from 1 on."""
         self._server.start()
+
+    def freeze(self) -> None:
+        """Stop the process where it is; connections stay open, and its schemas are kept."""
+        self._server.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._server.signal(signal.SIGCONT)
 
     def register(
         self,
