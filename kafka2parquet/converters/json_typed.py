@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import one_array, validity_bitmap
 from kafka2parquet.converters.base64_column import decode_base64
 from kafka2parquet.converters.decimals import decimals_of_bytes
 from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
@@ -55,14 +56,14 @@ class TypedJsonColumns:
         """
         try:
             table = parse_objects(payloads, self._parsed, ignore_unknown=True)
-            columns = [_whole(column) for column in table.columns]
+            columns = [one_array(column) for column in table.columns]
             return self._struct(columns, self._schema, len(payloads), None)
         except (ValuesRefused, ValueError, pa.ArrowException) as error:
             raise PayloadsRefused(str(error)) from None
 
     def _struct(self, columns: list[pa.Array], schema: ConnectSchema, count: int, valid: _Bools | None) -> pa.Array:
         made = [self._column(column, field.schema, valid) for column, field in zip(columns, schema.fields, strict=True)]
-        return pa.Array.from_buffers(schema.arrow_type, count, [_bitmap(valid)], children=made)
+        return pa.Array.from_buffers(schema.arrow_type, count, [validity_bitmap(valid)], children=made)
 
     def _column(self, array: pa.Array, schema: ConnectSchema, alive: _Bools | None) -> pa.Array:
         """The array as one of the schema's type.
@@ -90,7 +91,7 @@ class TypedJsonColumns:
             return self._struct(children, schema, len(array), valid)
         if schema.type == "array" and schema.values is not None:
             items = self._column(array.values, schema.values, None)
-            return pa.Array.from_buffers(type_, len(array), [_bitmap(valid), array.buffers()[1]], children=[items])
+            return pa.Array.from_buffers(type_, len(array), [validity_bitmap(valid), array.buffers()[1]], children=[items])
         if schema.type in _INTEGERS:
             return _integers(array, schema)
         if schema.type == "bytes":
@@ -98,7 +99,7 @@ class TypedJsonColumns:
             if schema.name != DECIMAL:
                 return content.cast(type_)
             numbers = decimals_of_bytes(content, type_, valid)  # without nulls
-            return pa.Array.from_buffers(type_, len(numbers), [_bitmap(valid), numbers.buffers()[1]])
+            return pa.Array.from_buffers(type_, len(numbers), [validity_bitmap(valid), numbers.buffers()[1]])
         return array.cast(type_, safe=False)  # to a float of fewer digits
 
 
@@ -141,11 +142,3 @@ def _filled(column: pa.Array, absent: _Bools, default: object) -> pa.Array:
     """The column with the default where it is absent."""
     indices = np.where(absent, len(column), np.arange(len(column)))
     return pa.concat_arrays([column, pa.array([default], column.type)]).take(pa.array(indices))
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 and not column.chunk(0).offset else pa.concat_arrays(column.chunks)
-
-
-def _bitmap(valid: _Bools | None) -> pa.Buffer | None:
-    return None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from google.protobuf import descriptor_pb2, descriptor_pool
 
+from kafka2parquet.arrays import null_mask
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.converters.protobuf_values import FIRST_SECOND, LAST_SECOND, NANOSECONDS, logical_value
 from kafka2parquet.schema.connect_schema import TIMESTAMP
@@ -91,7 +92,7 @@ def _struct(node: ProtobufNode, array: pa.StructArray) -> pa.StructArray:
         _union(child, array) if child.kind is Kind.UNION else _array(child, _field(array, child.name))
         for child in node.children
     ]
-    return pa.StructArray.from_arrays(columns, fields=list(node.schema.arrow_type), mask=_null_mask(array))
+    return pa.StructArray.from_arrays(columns, fields=list(node.schema.arrow_type), mask=null_mask(array))
 
 
 def _union(node: ProtobufNode, array: pa.StructArray) -> pa.StructArray:
@@ -141,10 +142,6 @@ def _logical(node: ProtobufNode, array: pa.StructArray) -> pa.Array:
 
 def _field(array: pa.StructArray, name: str) -> pa.Array:
     return array.field(array.type.get_field_index(name))
-
-
-def _null_mask(array: pa.Array) -> pa.Array | None:
-    return array.is_null() if array.null_count else None
 
 
 def _new_name(name: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import one_array
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.records import ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import MixedRows, Rows
@@ -46,14 +47,13 @@ def key_column(records: ConsumedBatch, converter: RecordConverter | None) -> tup
 
 def _as_column(rows: Rows | MixedRows) -> pa.Array:
     """The column of keys that are single values; a struct of the columns of others."""
-    table = rows.table.combine_chunks()
+    table = rows.table
     is_struct = any(group.value_schema is not None and group.value_schema.type == "struct" for group in rows.groups)
     if table.column_names == ["value"] and not is_struct:
-        column = table.column(0)
-        return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+        return one_array(table.column(0))
     if not table.num_columns:
         return pa.array([{}] * len(rows), pa.struct([]))
-    return pa.concat_arrays(table.to_struct_array().chunks)
+    return one_array(table.to_struct_array())
 
 
 def kept(rows: Rows, rejects: Sequence[Reject]) -> pa.Array:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.arrays import validity_bitmap
+
 
 def without_needless_nulls(array: pa.Array, *, nullable: bool = True) -> pa.Array:
     """The same array without nulls in required fields, whose structs must be null there.
@@ -32,7 +34,7 @@ def without_needless_nulls(array: pa.Array, *, nullable: bool = True) -> pa.Arra
     if not drops and all(one is other for one, other in zip(made, children, strict=True)):
         return array
     valid = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count and not drops else None
-    bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    bitmap = validity_bitmap(valid)
     if pa.types.is_struct(type_):
         return pa.Array.from_buffers(type_, len(array), [bitmap], children=made)
     if not made:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.per_record import by_folder
@@ -91,9 +92,7 @@ def nested_field(table: pa.Table, path: str) -> pa.Array | None:
     index = table.schema.get_field_index(first)
     if index < 0:
         return None
-    column = table.column(index).combine_chunks()
-    if isinstance(column, pa.ChunkedArray):  # of a table without rows
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    column = one_array(table.column(index))
     for part in rest:
         if not pa.types.is_struct(column.type) or column.type.get_field_index(part) < 0:
             return None

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import null_mask, one_array
 from kafka2parquet.errors import Kafka2ParquetError
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
@@ -156,10 +157,10 @@ def _projected(array: pa.Array, target: ConnectSchema) -> pa.Array:
                 else absent(len(array), field.schema)
                 for field in target.fields
             ]
-            array = pa.StructArray.from_arrays(children, fields=list(type_), mask=_nulls(array))
+            array = pa.StructArray.from_arrays(children, fields=list(type_), mask=null_mask(array))
         elif target.type == "array" and target.values is not None:
             items = _projected(array.flatten(), target.values)
-            array = pa.ListArray.from_arrays(_offsets(array), items, type=type_, mask=_nulls(array))
+            array = pa.ListArray.from_arrays(_offsets(array), items, type=type_, mask=null_mask(array))
         elif target.type == "map" and target.keys is not None and target.values is not None:
             first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
             array = pa.MapArray.from_arrays(
@@ -167,7 +168,7 @@ def _projected(array: pa.Array, target: ConnectSchema) -> pa.Array:
                 _projected(array.keys.slice(first, last - first), target.keys),
                 _projected(array.items.slice(first, last - first), target.values),
                 type=type_,
-                mask=_nulls(array),
+                mask=null_mask(array),
             )
         else:
             array = array.cast(type_, safe=False)
@@ -189,10 +190,6 @@ def _offsets(array: pa.ListArray) -> pa.Array:
     return pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths).cast(pa.int32())])
 
 
-def _nulls(array: pa.Array) -> pa.Array | None:
-    return array.is_null() if array.null_count else None
-
-
 def project_table(table: pa.Table, schema: ConnectSchema, target: ConnectSchema) -> pa.Table:
     """The columns of rows, brought to another schema's; see `project`.
 
@@ -203,5 +200,5 @@ def project_table(table: pa.Table, schema: ConnectSchema, target: ConnectSchema)
         return table
     if structural_difference(schema, target) is not Compatibility.COMPATIBLE:
         raise SchemaNotProjectable(f"a record of the schema {schema.name} can't join a file of {target.name}")
-    rows = pa.concat_arrays(table.to_struct_array().chunks)
+    rows = one_array(table.to_struct_array())
     return pa.Table.from_struct_array(_projected(rows, target.row_schema)).cast(target.arrow_schema)

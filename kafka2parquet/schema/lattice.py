@@ -28,6 +28,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import null_mask
 from kafka2parquet.errors import Kafka2ParquetError
 
 #: Marks a text column that holds text as it is, and whatever else as JSON text.
@@ -208,7 +209,7 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
         return pa.nulls(len(array), type_)
     if pa.types.is_struct(array.type) and pa.types.is_struct(type_):
         children = [_conform_child(array, field) for field in type_]
-        return pa.StructArray.from_arrays(children, fields=list(type_), mask=_null_mask(array))
+        return pa.StructArray.from_arrays(children, fields=list(type_), mask=null_mask(array))
     if pa.types.is_list(array.type) and pa.types.is_list(type_):
         first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
         if pa.types.is_null(array.type.value_type):  # pyarrow.json makes these too short
@@ -216,14 +217,12 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
         else:
             values = _conform_array(array.values.slice(first, last - first), type_.value_type)
         # from_arrays takes a mask only with offsets that are no slice
-        return pa.ListArray.from_arrays(pc.subtract(array.offsets, first), values, type=type_, mask=_null_mask(array))
+        return pa.ListArray.from_arrays(pc.subtract(array.offsets, first), values, type=type_, mask=null_mask(array))
     if pa.types.is_map(array.type) and pa.types.is_map(type_):
         first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
         items = _conform_array(array.items.slice(first, last - first), type_.item_type)
         offsets = pc.subtract(array.offsets, first)
-        return pa.MapArray.from_arrays(
-            offsets, array.keys.slice(first, last - first), items, type=type_, mask=_null_mask(array)
-        )
+        return pa.MapArray.from_arrays(offsets, array.keys.slice(first, last - first), items, type=type_, mask=null_mask(array))
     if pa.types.is_string(type_) and pa.types.is_nested(array.type):
         return pa.array([None if value is None else _json_text(value) for value in array.to_pylist()], type_)
     # an exact cast would refuse integers that a double can't hold
@@ -233,10 +232,6 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
 def _conform_child(array: pa.StructArray, field: pa.Field) -> pa.Array:
     index = array.type.get_field_index(field.name)
     return pa.nulls(len(array), field.type) if index < 0 else _conform_array(array.field(index), field.type)
-
-
-def _null_mask(array: pa.Array) -> pa.Array | None:
-    return array.is_null() if array.null_count else None
 
 
 def _json_text(value: Any) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.acero as acero
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import UsageError
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.base import Transform, Transformed, name_of
@@ -63,7 +64,7 @@ class Filter(Transform):
         condition = self._condition
         mask = _evaluated(condition, rows.table) if isinstance(condition, pc.Expression) else condition(rows.table)
         if isinstance(mask, pa.ChunkedArray):
-            mask = pa.concat_arrays(mask.chunks) if mask.num_chunks else pa.array([], mask.type)
+            mask = one_array(mask)
         if not isinstance(mask, pa.Array) or not pa.types.is_boolean(mask.type) or len(mask) != len(rows):
             raise UsageError(f"The condition of Filter ({self._name}) has to give one boolean for each of {len(rows)} rows.")
         mask = mask.fill_null(False)

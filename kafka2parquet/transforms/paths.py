@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
+from kafka2parquet.arrays import null_mask
 from kafka2parquet.errors import ConfigurationError, UsageError
 
 Parts = tuple[str, ...]
@@ -85,7 +86,7 @@ def _without_nulls(array: pa.Array) -> pa.Array:
 
 def struct_array(like: pa.StructArray, children: Sequence[pa.Array], fields: Sequence[pa.Field]) -> pa.StructArray:
     """A struct array with other children, and nulls where `like` has them."""
-    return pa.StructArray.from_arrays(children, fields=fields, mask=like.is_null() if like.null_count else None)
+    return pa.StructArray.from_arrays(children, fields=fields, mask=null_mask(like))
 
 
 def refuse_repeated(names: Sequence[str], who: str) -> None:

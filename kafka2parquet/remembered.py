@@ -1,0 +1,34 @@
+"""Remembered: a memory for what is dear to work out, which can't grow for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
+
+#: More schemas than the records of a process have at a time, so that none is worked out again and again.
+_LIMIT = 1000
+
+
+class Remembered(Generic[_Key, _Value]):
+    """Values by their keys. When there are too many all are forgotten, which costs no bookkeeping at each look."""
+
+    def __init__(self, limit: int = _LIMIT) -> None:
+        """Begin with nothing; `limit` is how many values are kept at the most."""
+        self._limit = limit
+        self._values: dict[_Key, _Value] = {}
+
+    def get(self, key: _Key, make: Callable[[], _Value]) -> _Value:
+        """The value of the key, made where it isn't remembered."""
+        if key not in self._values:
+            value = make()
+            if len(self._values) >= self._limit:
+                self._values.clear()
+            self._values[key] = value
+        return self._values[key]
+
+    def find(self, is_meant: Callable[[_Value], bool]) -> _Value | None:
+        """The first remembered value that is meant; None where there is none."""
+        return next((value for value in self._values.values() if is_meant(value)), None)

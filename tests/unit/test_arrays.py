@@ -1,0 +1,54 @@
+"""What Arrow has no functions for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from kafka2parquet.arrays import null_mask, one_array, validity_bitmap
+
+
+def test_a_mask_says_where_an_array_is_null() -> None:
+    """It is what `from_arrays` takes."""
+    mask = null_mask(pa.array([1, None, 3]))
+    assert mask is not None
+    assert [False, True, False] == mask.to_pylist()
+
+
+def test_without_nulls_there_is_no_mask() -> None:
+    """`from_arrays` has less to do then."""
+    assert null_mask(pa.array([1, 2])) is None
+
+
+def test_a_bitmap_says_which_values_are_there() -> None:
+    """It is what `from_buffers` takes, for more values than a byte has bits."""
+    valid = np.arange(10) % 3 > 0
+    made = pa.Array.from_buffers(pa.int8(), 10, [validity_bitmap(valid), pa.py_buffer(np.arange(10, dtype=np.int8))])
+    assert [None, 1, 2, None, 4, 5, None, 7, 8, None] == made.to_pylist()
+
+
+def test_where_all_values_are_there_no_bitmap_says_so() -> None:
+    """As Arrow has it."""
+    assert validity_bitmap(None) is None
+
+
+def test_a_column_of_one_chunk_is_that_chunk() -> None:
+    """Its buffers are not copied."""
+    chunk = pa.array([1, 2, 3])
+    assert one_array(pa.chunked_array([chunk])).buffers()[1].address == chunk.buffers()[1].address
+
+
+def test_a_column_of_several_chunks_is_put_together() -> None:
+    """In their order."""
+    assert pa.array([1, 2, 3]).equals(one_array(pa.chunked_array([[1], [2, 3]])))
+
+
+def test_a_slice_begins_anew() -> None:
+    """Whoever looks at the buffers finds the first value at their beginning."""
+    made = one_array(pa.chunked_array([pa.array([1, 2, 3])]).slice(1))
+    assert (0, [2, 3]) == (made.offset, made.to_pylist())
+
+
+def test_a_column_without_chunks_is_an_array_without_values() -> None:
+    """Of the column's type."""
+    assert pa.array([], pa.string()).equals(one_array(pa.chunked_array([], pa.string())))

@@ -1,0 +1,54 @@
+"""Who is to blame for a range that is refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafka2parquet.halving import attempt_halves
+
+
+def _attempt(bad: set[int]) -> tuple[list[tuple[int, int]], object]:
+    asked: list[tuple[int, int]] = []
+
+    def attempt(start: int, length: int) -> list[int]:
+        asked.append((start, length))
+        if bad & {*range(start, start + length)}:
+            raise ValueError("refused")
+        return list(range(start, start + length))
+
+    return asked, attempt
+
+
+@given(length=st.integers(1, 40), bad=st.sets(st.integers(0, 39), max_size=6), few=st.integers(1, 5))
+def test_what_is_refused_is_few_and_holds_something_bad(length: int, bad: set[int], few: int) -> None:
+    """All else is accepted, and everything comes once and in its order."""
+    _, attempt = _attempt(bad)
+    outcomes = list(attempt_halves(length, attempt, ValueError, few=few))  # type: ignore[arg-type]  # it is one
+    assert list(range(length)) == [i for start, size, _ in outcomes for i in range(start, start + size)]
+    for start, size, outcome in outcomes:
+        inside = {*range(start, start + size)}
+        assert (sorted(inside) == outcome) != (isinstance(outcome, ValueError) and size <= few and bool(inside & bad))
+
+
+def test_a_range_without_fault_is_attempted_once() -> None:
+    """Nothing is paid for what goes right."""
+    asked, attempt = _attempt(set())
+    list(attempt_halves(1000, attempt, ValueError))  # type: ignore[arg-type]  # it is one
+    assert [(0, 1000)] == asked
+
+
+def test_each_range_is_attempted_when_its_turn_comes() -> None:
+    """What is made of one range may change how the next one is looked at."""
+    asked, attempt = _attempt({0})
+    ranges = attempt_halves(4, attempt, ValueError)  # type: ignore[arg-type]  # it is one
+    next(ranges)
+    assert [(0, 4), (0, 2), (0, 1)] == asked
+
+
+def test_other_errors_are_not_answers() -> None:
+    """They go through."""
+    _, attempt = _attempt({2})
+    with pytest.raises(ValueError, match="refused"):
+        list(attempt_halves(4, attempt, KeyError))  # type: ignore[arg-type]  # it is one
