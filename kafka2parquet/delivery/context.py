@@ -8,7 +8,7 @@ generator that is never resumed: nothing has to be cleaned up in the world, beca
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Literal, Protocol, TypeVar
 
 import attrs
@@ -24,8 +24,8 @@ from kafka2parquet.delivery.chain import RecordChain
 from kafka2parquet.delivery.metadata import Breadcrumb, Identity, Intent
 from kafka2parquet.delivery.schema_join import SchemaJoin
 from kafka2parquet.delivery.tagging import ObjectTags
-from kafka2parquet.errors import ForeignObjectError
-from kafka2parquet.events import Event, OffsetCommitted, StorageRetried
+from kafka2parquet.errors import ForeignObjectError, Kafka2ParquetError
+from kafka2parquet.events import Event, OffsetCommitted, StorageRetried, TaggingFailed
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.parquet.writer import ParquetWriter
@@ -155,6 +155,27 @@ class PartitionContext:
         """Commit the end of what is durable: [start, end) with `rows` rows."""
         yield from self.commits.commit(end, Breadcrumb(self.identity, trusted, start, rows))
         self.emit(OffsetCommitted(self.topic_partition, end, rows))
+
+    def tag(self, files: Mapping[str, FlushFooter]) -> Procedure[None]:
+        """Tag published files, given by key, if the settings say so.
+
+        Raises:
+            Kafka2ParquetError: one can't be tagged, and the settings say to fail.
+        """
+        tags = self.tags
+        if tags is None:
+            return
+        calls = [
+            self.call(functools.partial(self.storage.tag, key, tags.of(footer)), attempts=tags.attempts)
+            for key, footer in files.items()
+        ]
+        for key, call in zip(files, calls, strict=True):
+            try:
+                yield from until(call)
+            except Kafka2ParquetError as error:
+                if tags.on_error == "fail":
+                    raise type(error)(f"Unable to tag S3 object {key}: {error}") from error
+                self.emit(TaggingFailed(self.topic_partition, key, error))
 
     def read_footer(self, key: str) -> Procedure[FlushFooter | None]:
         """What our file at `key` says; None if there is no object.

@@ -12,7 +12,7 @@ from kafka2parquet.delivery.chain import Chained
 from kafka2parquet.delivery.recovery import Finish
 from kafka2parquet.delivery.rejecting import HandledReject
 from kafka2parquet.parquet.footer import FlushFooter, Layout
-from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.records import ConsumedBatch, Stage
 from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 
 
@@ -53,11 +53,25 @@ def routed_rejects(batch: ConsumedBatch, chained: Chained, plan: Finish) -> Sequ
     return found
 
 
-def rejected_files(rejects: Sequence[Reject], plan: Finish) -> set[int]:
-    """Numbers of the missing files in whose runs of rows records are rejected now."""
-    offsets = np.array([reject.offset for reject in rejects if reject.offset >= plan.flush.footer.start], np.int64)
-    numbers = set(_file_numbers(plan.flush.footer, offsets).tolist())
-    return (numbers & plan.missing) - {rejects_file(plan.flush.footer)}
+def left_out_files(
+    batch: ConsumedBatch, rows: PartitionedRows | None, rejects: Sequence[HandledReject], plan: Finish
+) -> set[int]:
+    """Numbers of the missing files in whose runs of rows there are records that don't go into them now.
+
+    Args:
+        batch: the records.
+        rows: those of them that go into the missing files.
+        rejects: those that go into the missing file of rejects.
+        plan: which files are missing.
+    """
+    footer = plan.flush.footer
+    offsets = batch.offsets.to_numpy()
+    numbers = _file_numbers(footer, offsets)
+    left_out = np.isin(numbers, list(plan.missing)) & (offsets >= footer.start) & (offsets < footer.end)
+    if rows is not None:
+        left_out &= ~np.isin(offsets, rows.rows.offsets.to_numpy())
+    left_out &= ~np.isin(offsets, np.array([reject.offset for reject in rejects], np.int64))
+    return set(numbers[left_out].tolist())
 
 
 def rejects_file(footer: FlushFooter) -> int | None:

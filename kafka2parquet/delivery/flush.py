@@ -89,8 +89,8 @@ class OpenFlush:
         self.opened_at = now
         self.sendings: list[Sending] = []
         """Dead letters of records before `position`."""
-        self.rejected_files: set[int] = set()
-        """Of a flush that is finished: missing files in whose runs of rows records are rejected now."""
+        self.left_out_files: set[int] = set()
+        """Of a flush that is finished: missing files in whose runs of rows there are records that don't go into them now."""
         self._writer = writer
         self._join = join
         self._ratio = ratio
@@ -235,7 +235,7 @@ class OpenFlush:
             files=list(self._files.values()),
             layout=layout,
             sendings=self.sendings,
-            rejected_files=self.rejected_files,
+            left_out_files=self.left_out_files,
         )
         flush.reorder([file for file in flush.files if file.encoded_partition is not None])
         return flush
@@ -273,7 +273,8 @@ class Flush:
         files: those of values in the order of their first rows, then that of rejects; the first one holds the anchor.
         layout: file number of each row.
         sendings: dead letters that have to be stored before anything tells that these records are done.
-        rejected_files: of a flush that is finished, numbers of the files in whose runs of rows records are rejected now.
+        left_out_files: of a flush that is finished, numbers of the files in whose runs of rows there are records that don't go
+            into them now.
     """
 
     start: int
@@ -284,7 +285,7 @@ class Flush:
     files: list[FlushFile]
     layout: Layout
     sendings: Sequence[Sending] = ()
-    rejected_files: Set[int] = frozenset()
+    left_out_files: Set[int] = frozenset()
 
     @property
     def opened_at_ms(self) -> int:

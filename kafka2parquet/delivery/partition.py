@@ -17,38 +17,22 @@ import attrs
 import numpy as np
 
 from kafka2parquet.delivery.context import PartitionContext, Procedure
-from kafka2parquet.delivery.finishing import rejected_files, routed_rejects, routed_rows
 from kafka2parquet.delivery.flush import FIRST_COMPRESSION_RATIO, Flush, OpenFlush
+from kafka2parquet.delivery.intake import Intake, Waiting
 from kafka2parquet.delivery.publishing import deliver
 from kafka2parquet.delivery.recovery import Beginning, Finish, Free, Plan, Recovery
-from kafka2parquet.delivery.rejecting import HandledReject, RejectHandler
-from kafka2parquet.errors import CorruptRecordBatchError, DataLossError, Kafka2ParquetError, TransientError, UsageError
-from kafka2parquet.events import ConverterRetried, DataLost, FlushCut, PartitionStarted, PartitionStopped
-from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.delivery.rejecting import HandledReject
+from kafka2parquet.errors import (
+    Kafka2ParquetError,
+)
+from kafka2parquet.events import FlushCut, PartitionStarted, PartitionStopped
+from kafka2parquet.records import ConsumedBatch, Stage
 from kafka2parquet.rows import PartitionedRows
 
 #: Rejected records that come alone are written after so long, or when there are so many.
 _REJECTS_INTERVAL = datetime.timedelta(minutes=1)
 _MAX_REJECTS_ALONE = 10_000
 _SCHEMA_EXCEPTION = "org.apache.kafka.connect.errors.SchemaProjectorException"
-
-
-@attrs.define(eq=False)
-class _Waiting:
-    """What is left of a batch: rows and rejects that are not yet in a flush, and the position after the batch."""
-
-    rows: PartitionedRows | None
-    rejects: Sequence[HandledReject]
-    next_offset: int
-
-
-@attrs.frozen(eq=False)
-class _CorruptBatch:
-    """A record batch that can't be decoded, in its place among the others."""
-
-    reject: Reject
-    next_offset: int
-    size_bytes: int = 0
 
 
 class PartitionEngine:
@@ -62,14 +46,7 @@ class PartitionEngine:
         self._open: OpenFlush | None = None
         self._cut: deque[Flush] = deque()
         self._delivering: Flush | None = None
-        self._inbox: deque[ConsumedBatch | _CorruptBatch] = deque()
-        self._corrupt_offset: int | None = None
-        self._next_offset = 0
-        self._waiting: _Waiting | None = None
-        self._rejects = RejectHandler(context)
-        self._conversion_attempt = 0
-        self._converting_since = 0.0
-        self._convert_at = 0.0
+        self._intake = Intake(context)
         self._ratio = FIRST_COMPRESSION_RATIO
         self._idle_commit_at = context.clock.monotonic()
         self._steps = 0
@@ -82,15 +59,8 @@ class PartitionEngine:
         Raises:
             UsageError: the consumer left records out, or delivered some twice.
         """
-        if self._open is None:
-            return
-        if batch.first_offset != self._next_offset:
-            raise UsageError(
-                f"{batch.topic_partition}: the consumer delivered a batch that begins at offset {batch.first_offset} after one"
-                f" that ended at {self._next_offset}. Check it with kafka2parquet.testing's consumer contract."
-            )
-        self._inbox.append(batch)
-        self._next_offset = batch.next_offset
+        if self._open is not None:
+            self._intake.offer(batch)
 
     def fail(self, error: Kafka2ParquetError) -> None:
         """The consumer can't read on.
@@ -98,35 +68,9 @@ class PartitionEngine:
         Raises:
             Kafka2ParquetError: that error, unless the settings say to go over it.
         """
-        if isinstance(error, DataLossError) and self.context.settings.on_data_loss == "continue":
-            self.context.emit(DataLost(self.context.topic_partition, error.missing_start, error.missing_end))
-            self._go_on(error.missing_end)
-        elif isinstance(error, CorruptRecordBatchError) and self._open is not None and error.offset == self._next_offset:
-            self._pass_over(error)
-        else:
+        if self._open is None:
             raise error
-
-    def _pass_over(self, error: CorruptRecordBatchError) -> None:
-        """Fetch a corrupt batch once more; if that is no better, make a reject of it.
-
-        Raises:
-            CorruptRecordBatchError: rejects are not tolerated, or it isn't known where the batch ends.
-        """
-        if not self.context.rejects.tolerance.tolerates(Stage.FETCH):
-            raise error
-        if self._corrupt_offset != error.offset:
-            self._corrupt_offset = error.offset
-            self._go_on(error.offset)
-            return
-        if error.next_offset is None:
-            raise error
-        reject = Reject(self.context.topic_partition, error.offset, Stage.FETCH, str(error), value=error.content)
-        self._inbox.append(_CorruptBatch(reject, error.next_offset))
-        self._go_on(error.next_offset)
-
-    def _go_on(self, offset: int) -> None:
-        self._next_offset = offset
-        self.context.consumer.start(self.context.assigned.assignment, offset)
+        self._intake.fail(error)
 
     def advance(self) -> None:
         """Do all that can be done now.
@@ -147,8 +91,7 @@ class PartitionEngine:
 
         One without rows is ended only to commit its position. One that a plan has begun is left to the next owner.
         """
-        self._inbox.clear()
-        self._waiting = None
+        self._intake.clear()
         flush = self._open
         if flush is None or self._cut or not isinstance(self._plan, Free):
             return
@@ -181,7 +124,7 @@ class PartitionEngine:
     @property
     def is_full(self) -> bool:
         """Whether batches wait: a flush is cut and the one before it isn't delivered yet, or they can't be converted now."""
-        return bool(self._inbox) and (bool(self._cut) or self._conversion_attempt > 0)
+        return self._intake.has_batches and (bool(self._cut) or self._intake.is_held_up)
 
     @property
     def position(self) -> int | None:
@@ -198,8 +141,7 @@ class PartitionEngine:
     def used_bytes(self) -> int:
         """Memory held."""
         flushes = [flush for flush in (self._open, self._delivering, *self._cut) if flush is not None]
-        waiting = self._waiting.rows.rows.nbytes if self._waiting is not None and self._waiting.rows is not None else 0
-        return sum(flush.memory_bytes for flush in flushes) + sum(batch.size_bytes for batch in self._inbox) + waiting
+        return sum(flush.memory_bytes for flush in flushes) + self._intake.used_bytes
 
     def spill_largest(self) -> bool:
         """Move the largest buffer to disk; False when nothing is buffered."""
@@ -241,9 +183,8 @@ class PartitionEngine:
         self._drop_unpublished()
         self._plan = beginning.plan
         self._open = self._new_flush(beginning.position)
-        self._next_offset = beginning.position
         self._steps += 1
-        self.context.consumer.start(self.context.assigned.assignment, beginning.position)
+        self._intake.begin(beginning.position)
         self.context.emit(PartitionStarted(self.context.topic_partition, beginning.position))
         end = self._planned_end
         if end is not None and beginning.position >= end:  # the log has lost all of it: nothing will come that ends it
@@ -260,8 +201,7 @@ class PartitionEngine:
                 flush.discard()
         self._open = None
         self._cut.clear()
-        self._inbox.clear()
-        self._waiting = None
+        self._intake.clear()
 
     def _commit_idle_position(self) -> None:
         """A position that moved without rows (rejects, tombstones, transaction markers) is committed now and then."""
@@ -288,112 +228,61 @@ class PartitionEngine:
 
     def _fill(self) -> None:
         while self._open is not None and not self._cut:
-            if self._waiting is None:
-                if not self._inbox or self.context.clock.monotonic() < self._convert_at:
-                    return
-                try:
-                    self._waiting = self._convert(self._inbox[0], self._open)
-                except TransientError as error:
-                    self._convert_later(error)
-                    return
-                self._conversion_attempt = 0
-                self._inbox.popleft()
-            self._take(self._open, self._waiting)
+            waiting = self._intake.next(self._open, self._plan)
+            if waiting is None:
+                return
+            self._take(self._open, waiting)
             self._steps += 1
 
-    def _convert_later(self, error: TransientError) -> None:
-        """A schema registry or the store doesn't answer: the batch waits, nothing is rejected for that.
-
-        Raises:
-            TransientError: there is a limit for waiting, and it is reached.
-        """
-        now = self.context.clock.monotonic()
-        if not self._conversion_attempt:
-            self._converting_since = now
-        self._conversion_attempt += 1
-        pause_ms = self.context.converter_retry.pause_ms(self._conversion_attempt, round((now - self._converting_since) * 1000))
-        if pause_ms is None:
-            raise error
-        pause_s = max(pause_ms / 1000, error.retry_after_s or 0.0)
-        self._convert_at = now + pause_s
-        self.context.emit(ConverterRetried(self.context.topic_partition, error, self._conversion_attempt, pause_s))
-
-    def _convert(self, batch: ConsumedBatch | _CorruptBatch, flush: OpenFlush) -> _Waiting:
-        if isinstance(batch, _CorruptBatch):
-            return _Waiting(None, self._rejects.handle([batch.reject], records=1), batch.next_offset)
-        if not len(batch):
-            return _Waiting(None, (), batch.next_offset)
-        chained = self.context.chain.convert(batch)
-        if isinstance(self._plan, Finish):
-            self._rejects.handle(chained.rejects)
-            flush.rejected_files |= rejected_files(chained.rejects, self._plan)
-            rows = None if chained.rows is None else routed_rows(chained.rows, self._plan)
-            return _Waiting(rows, routed_rejects(batch, chained, self._plan), batch.next_offset)
-        handled = self._rejects.handle(chained.rejects, records=len(batch))
-        if chained.rows is None:
-            return _Waiting(None, handled, batch.next_offset)
-        partitioned = self.context.chain.partition(chained.rows, flush.open_at(self.context.clock.now()))
-        handled = sorted([*handled, *self._rejects.handle(partitioned.rejects)], key=lambda found: found.offset)
-        return _Waiting(partitioned.rows if len(partitioned.rows) else None, handled, batch.next_offset)
-
-    def _take(self, flush: OpenFlush, waiting: _Waiting) -> None:
-        """Append what belongs to the flush; end it where the policy or the plan says."""
-        end, rows = self._planned_end, waiting.rows
-        if rows is not None and end is not None and waiting.next_offset > end:
-            inside = int(np.searchsorted(rows.rows.offsets.to_numpy(), end))
-            rows = rows.slice(0, inside) if inside else None
-        now = self.context.clock.now()
-        refused = None if rows is None or isinstance(self._plan, Finish) else flush.refused_row(rows)
-        if rows is None or (not isinstance(self._plan, Free) and refused is None):
-            self._take_all(flush, waiting, rows, end)
+    def _take(self, flush: OpenFlush, waiting: Waiting) -> None:
+        """Append what belongs to the flush; end it where the policy, the schemas or the plan say."""
+        rows = _before(waiting, self._planned_end)
+        if rows is None or isinstance(self._plan, Finish):
+            self._take_all(flush, waiting, rows)
             return
-        if isinstance(self._plan, Free) and flush.rows and self._is_due(flush):
-            self._end_flush(flush.position, self.context.rotation.reason)
-            return
-        cut, reason = self._cut_of(flush, rows) if isinstance(self._plan, Free) else (None, "")
+        cut, reason = None, ""
+        if isinstance(self._plan, Free):
+            if flush.rows and self._is_due(flush):
+                self._end_flush(flush.position, self.context.rotation.reason)
+                return
+            cut, reason = self._cut_of(flush, rows)
+        refused = flush.refused_row(rows)
         if refused is not None and (cut is None or refused[0] < cut):
             self._refuse(flush, waiting, rows, *refused)
-            return
-        if cut is None:
-            self._take_all(flush, waiting, rows, end)
-            return
-        position = rows.rows.offsets[cut - 1].as_py() + 1 if cut else flush.position
-        flush.open_at(now)
-        self._append(flush, rows.slice(0, cut) if cut else None, waiting.rejects, position)
-        flush.position = position
-        remaining = waiting.rows.slice(cut) if waiting.rows is not None and cut < len(waiting.rows) else None
-        later = [reject for reject in waiting.rejects if reject.offset >= position]
-        self._waiting = _Waiting(remaining, later, waiting.next_offset)
-        self._end_flush(position, reason)
+        elif cut is not None:
+            position = rows.rows.offsets[cut - 1].as_py() + 1 if cut else flush.position
+            self._append(flush, rows.slice(0, cut) if cut else None, waiting.rejects, position)
+            self._intake.waiting = waiting.without(cut, position)
+            self._end_flush(position, reason)
+        else:
+            self._take_all(flush, waiting, rows)
 
-    def _refuse(self, flush: OpenFlush, waiting: _Waiting, rows: PartitionedRows, row: int, why: str) -> None:
-        """Append the rows before one that can't be brought to the schema of its file, and reject that one."""
-        offset = rows.rows.offsets[row].as_py()
-        reject = rows.rows.batch.reject_offset(offset, Stage.WRITE, why, _SCHEMA_EXCEPTION)
-        handled = self._rejects.handle([reject])
-        flush.open_at(self.context.clock.now())
-        self._append(flush, rows.slice(0, row) if row else None, waiting.rejects, offset)
-        flush.position = max(flush.position, offset)
-        remaining = waiting.rows.slice(row + 1) if waiting.rows is not None and row + 1 < len(waiting.rows) else None
-        later = [found for found in waiting.rejects if found.offset > offset]
-        self._waiting = _Waiting(remaining, [*handled, *later], waiting.next_offset)
-
-    def _take_all(self, flush: OpenFlush, waiting: _Waiting, rows: PartitionedRows | None, end: int | None) -> None:
+    def _take_all(self, flush: OpenFlush, waiting: Waiting, rows: PartitionedRows | None) -> None:
         """Append everything before the planned end."""
+        end = self._planned_end
         position = max(flush.position, waiting.next_offset if end is None else min(waiting.next_offset, end))
-        flush.open_at(self.context.clock.now())
         self._append(flush, rows, waiting.rejects, position)
-        self._waiting = None
-        flush.position = position
+        self._intake.waiting = None
         if end is not None and waiting.next_offset >= end:
             flush.position = end
             self._end_flush(end, "boundary")
 
+    def _refuse(self, flush: OpenFlush, waiting: Waiting, rows: PartitionedRows, row: int, why: str) -> None:
+        """Append the rows before one that can't be brought to the schema of its file, and reject that one."""
+        offset = rows.rows.offsets[row].as_py()
+        handled = self._intake.rejects.handle([rows.rows.batch.reject_offset(offset, Stage.WRITE, why, _SCHEMA_EXCEPTION)])
+        self._append(flush, rows.slice(0, row) if row else None, waiting.rejects, offset)
+        left = waiting.without(row + 1, offset)
+        self._intake.waiting = attrs.evolve(left, rejects=[*handled, *left.rejects])
+
     def _append(self, flush: OpenFlush, rows: PartitionedRows | None, rejects: Sequence[HandledReject], position: int) -> None:
-        """Append rows, and what was rejected before `position`."""
+        """Append rows, and what was rejected before `position`, which is the flush's then."""
+        now = self.context.clock.now()
         taken = [reject for reject in rejects if reject.offset < position]
+        flush.open_at(now)
         flush.sendings += [found.sending for found in taken if found.sending is not None]
-        flush.append(rows, [found.reject for found in taken if found.is_written], self.context.clock.now())
+        flush.append(rows, [found.reject for found in taken if found.is_written], now)
+        flush.position = max(flush.position, position)
 
     def _cut_of(self, flush: OpenFlush, rows: PartitionedRows) -> tuple[int | None, str]:
         """How many leading rows still belong to the flush, by the policy and by their schemas; and why."""
@@ -432,14 +321,16 @@ class PartitionEngine:
             self.context.emit(FlushCut(self.context.topic_partition, flush.start, end, flush.rows, len(flush.files), reason))
         if isinstance(self._plan, Free) and self._plan.limit is None:
             self._open = self._new_flush(end)
-            self._partition_anew(self._open)
+            self._intake.partition_anew(self._open)
         else:
             self._open = None
-            self._inbox.clear()
-            self._waiting = None
+            self._intake.clear()
 
-    def _partition_anew(self, flush: OpenFlush) -> None:
-        """Where folders depend on the clock at which a flush is opened, waiting rows get those of the new flush."""
-        waiting = self._waiting
-        if waiting is not None and waiting.rows is not None and self.context.chain.partitions_by_clock:
-            waiting.rows = self.context.chain.partition(waiting.rows.rows, flush.open_at(self.context.clock.now())).rows
+
+def _before(waiting: Waiting, end: int | None) -> PartitionedRows | None:
+    """The rows before the planned end, None where there are none."""
+    rows = waiting.rows
+    if rows is None or end is None or waiting.next_offset <= end:
+        return rows
+    inside = int(np.searchsorted(rows.rows.offsets.to_numpy(), end))
+    return rows.slice(0, inside) if inside else None

@@ -24,8 +24,8 @@ from kafka2parquet.delivery.finishing import rejects_file
 from kafka2parquet.delivery.flush import Flush, FlushFile, StagedFlushFile
 from kafka2parquet.delivery.metadata import Intent
 from kafka2parquet.delivery.recovery import Beginning, Finish, Plan, Recovery, Redo
-from kafka2parquet.errors import ForeignObjectError, Kafka2ParquetError, StorageUnavailableError, UnknownMetadataError
-from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, StorageRetried, TaggingFailed
+from kafka2parquet.errors import ForeignObjectError, StorageUnavailableError, UnknownMetadataError
+from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, StorageRetried
 from kafka2parquet.object_names import ObjectName
 from kafka2parquet.parquet.footer import FlushFooter, Role, Sibling
 from kafka2parquet.parquet.writer import OpenFile
@@ -38,10 +38,10 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
     Returns:
         None when it is durable and committed as it was cut; else where to begin again, because somebody else was here.
     """
-    if isinstance(plan, Finish):
-        return (yield from _deliver_missing(context, flush, plan, recovery))
     for sending in flush.sendings:  # before anything tells that these records are done
         yield from until(sending)
+    if isinstance(plan, Finish):
+        return (yield from _deliver_missing(context, flush, plan, recovery))
     if not flush.files and not (isinstance(plan, Redo) and plan.anchor is not None):
         yield from context.commit_end(flush.start, flush.end, 0, trusted=recovery.trusts(flush.end))
         return None
@@ -68,7 +68,7 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
             for other in calls:
                 other.abandon()
             return (yield from _adopt(context, flush, found, recovery))
-    yield from _tag(context, files)
+    yield from context.tag({file.key: file.footer for file in files})
     yield from context.commit_end(flush.start, flush.end, flush.rows, trusted=recovery.trusts(flush.end))
     return None
 
@@ -80,9 +80,13 @@ def _deliver_missing(context: PartitionContext, flush: Flush, plan: Finish, reco
     numbers = {id(file): _listed_number(file, footer) for file in flush.files}
     made = [(listed.get((numbers[id(file)], role)), file, role, content) for file, role, content in flush.parts]
     _check_roles(context, plan, {numbers[id(file)]: file.contents.keys() for file in flush.files})
+    rows = {sibling: content.rows for sibling, _, _, content in made if sibling is not None}
+    for wanted in footer.siblings or ():
+        if wanted.file in plan.missing:
+            _check_rows(context, plan, flush, wanted, rows.get(wanted, 0))
     for sibling, _, _, content in made:
-        if sibling is not None and content.rows < sibling.rows and sibling.file in flush.rejected_files:
-            _refuse_rejects(context, plan, sibling)
+        if sibling is None:  # published with the anchor, or none of the flush's files
+            content.discard()
     files = yield from _complete(
         context,
         flush,
@@ -107,7 +111,7 @@ def _deliver_missing(context: PartitionContext, flush: Flush, plan: Finish, reco
     calls = [_publish(context, file) for file in files]
     for file, call in zip(files, calls, strict=True):
         yield from _published(context, file, call)
-    yield from _tag(context, files)
+    yield from recovery.tag(plan.flush)
     end = plan.end
     yield from context.commit_end(flush.start, end, footer.flush_rows, trusted=recovery.trusts(end))
     return (yield from recovery.go_on(end))
@@ -135,19 +139,32 @@ def _check_roles(context: PartitionContext, plan: Finish, made: Mapping[int | No
             )
 
 
-def _refuse_rejects(context: PartitionContext, plan: Finish, sibling: Sibling) -> None:
-    """Where rejects are kept, or rows have keys beside them, a file can't do without rows that are rejected only now.
+def _check_rows(context: PartitionContext, plan: Finish, flush: Flush, sibling: Sibling, rows: int) -> None:
+    """Where rejects are kept, or rows have keys beside them, a file has to have the rows that its anchor tells.
+
+    It has less of them where the log has lost records, which can't be helped.
 
     Raises:
-        UnknownMetadataError: it is so.
+        UnknownMetadataError: other records are left out now than when the anchor was published.
     """
-    if plan.flush.footer.fingerprint == context.identity.fingerprint:
-        return  # they were rejected then too: the log has lost others
-    if not context.rejects.quarantine and context.chain.views is None:
+    footer, has_views = plan.flush.footer, context.chain.views is not None
+    keeps_rejects = context.rejects.quarantine or rejects_file(footer) is not None
+    if rows == sibling.rows or (rows < sibling.rows and sibling.file not in flush.left_out_files):
         return
+    if not has_views and (rows > sibling.rows or not keeps_rejects):
+        return
+    what_to_do = "Run once with the old configuration to finish it."
+    if footer.fingerprint == context.identity.fingerprint:
+        if not keeps_rejects and rows < sibling.rows:
+            return  # they were left out then too: the log has lost others
+        what_to_do = (
+            "What was learned of the schema then isn't known now: keep it in the store (`SchemaContract`). Delete the files of"
+            " this flush that exist, listed in the footer of the first one; they are then written anew."
+        )
     raise UnknownMetadataError(
         f"{context.topic_partition}: {context.storage.url}/{sibling.key}, a file of the flush of {plan.flush.key}, is not"
-        " published, and this configuration rejects records that are in it. Run once with the old configuration to finish it.",
+        f" published; {sibling.rows} records belong into it, and of those {rows} can be written now, because other records"
+        f" than before are rejected or left out. {what_to_do}",
         topic=context.topic_partition.topic,
         partition=context.topic_partition.partition,
     )
@@ -219,28 +236,6 @@ def _complete(
             while context.clock.monotonic() < resume_at:
                 yield
             attempt += 1
-
-
-def _tag(context: PartitionContext, files: Sequence[StagedFlushFile]) -> Procedure[None]:
-    """Tag published objects.
-
-    Raises:
-        Kafka2ParquetError: one can't be tagged, and the settings say to fail.
-    """
-    tags = context.tags
-    if tags is None:
-        return
-    calls = [
-        context.call(functools.partial(context.storage.tag, file.key, tags.of(file.footer)), attempts=tags.attempts)
-        for file in files
-    ]
-    for file, call in zip(files, calls, strict=True):
-        try:
-            yield from until(call)
-        except Kafka2ParquetError as error:
-            if tags.on_error == "fail":
-                raise type(error)(f"Unable to tag S3 object {file.key}: {error}") from error
-            context.emit(TaggingFailed(context.topic_partition, file.key, error))
 
 
 def _publish(context: PartitionContext, file: StagedFlushFile) -> StorageCall[Published | AlreadyExists]:

@@ -141,6 +141,7 @@ class Recovery:
                 missing = yield from missing_siblings(context, anchor.footer)
                 if missing:
                     return Beginning(self._readable(anchor.footer.start), self._finish(anchor, missing, position))
+                yield from self.tag(anchor)  # who published them may have died before
                 end = anchor.footer.end
                 yield from context.commit_end(position, end, anchor.footer.flush_rows, trusted=self.trusts(end))
                 position, intent = end, None
@@ -174,6 +175,18 @@ class Recovery:
         end = published.footer.end
         yield from self._context.commit_end(position, end, published.footer.flush_rows, trusted=self.trusts(end))
         return (yield from self.go_on(end))
+
+    def tag(self, flush: PublishedFlush) -> Procedure[None]:
+        """Tag all files of a flush that is published whole, if the settings say so; also those that have their tags."""
+        context = self._context
+        if context.tags is None:
+            return
+        footers = {flush.key: flush.footer}
+        for sibling in flush.footer.siblings or ():
+            footer = yield from context.read_footer(sibling.key)
+            if footer is not None:
+                footers[sibling.key] = footer
+        yield from context.tag(footers)
 
     def _published_anchor(self, intent: Intent | None) -> Procedure[PublishedFlush | None]:
         """The anchor that an intent names, if it is published."""

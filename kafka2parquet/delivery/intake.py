@@ -1,0 +1,205 @@
+"""Intake: the batches of one assigned topic-partition on their way in: gapless, in their order, converted one by one.
+
+What stands in the way of a batch is dealt with here: a registry that doesn't answer (it waits), bytes that can't be decoded
+(fetched once more, then a reject), records that the log has lost.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import attrs
+
+from kafka2parquet.delivery.chain import Chained
+from kafka2parquet.delivery.context import PartitionContext
+from kafka2parquet.delivery.finishing import left_out_files, routed_rejects, routed_rows
+from kafka2parquet.delivery.flush import OpenFlush
+from kafka2parquet.delivery.recovery import Finish, Plan
+from kafka2parquet.delivery.rejecting import HandledReject, RejectHandler
+from kafka2parquet.errors import CorruptRecordBatchError, DataLossError, Kafka2ParquetError, TransientError, UsageError
+from kafka2parquet.events import ConverterRetried, DataLost
+from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.rows import PartitionedRows
+
+
+@attrs.frozen(eq=False)
+class Waiting:
+    """What is left of a batch: rows and rejects that are not yet in a flush, and the position after the batch."""
+
+    rows: PartitionedRows | None
+    rejects: Sequence[HandledReject]
+    next_offset: int
+
+    def without(self, rows: int, position: int) -> Waiting:
+        """What is left once so many leading rows, and the rejects before a position, are taken."""
+        left = self.rows.slice(rows) if self.rows is not None and rows < len(self.rows) else None
+        return Waiting(left, [reject for reject in self.rejects if reject.offset >= position], self.next_offset)
+
+
+@attrs.frozen(eq=False)
+class _CorruptBatch:
+    """A record batch that can't be decoded, in its place among the others."""
+
+    reject: Reject
+    next_offset: int
+    size_bytes: int = 0
+
+
+class Intake:
+    """What was read and is not yet in a flush. On the driver thread; nothing blocks but the converter's own requests."""
+
+    def __init__(self, context: PartitionContext) -> None:
+        self.rejects = RejectHandler(context)
+        self.waiting: Waiting | None = None
+        """The batch that is being taken."""
+        self._context = context
+        self._batches: deque[ConsumedBatch | _CorruptBatch] = deque()
+        self._next_offset = 0
+        self._corrupt_offset: int | None = None
+        self._attempt = 0
+        self._attempts_since = 0.0
+        self._retry_at = 0.0
+
+    def begin(self, position: int) -> None:
+        """Forget everything, and read from a position on."""
+        self.clear()
+        self._next_offset = position
+        self._context.consumer.start(self._context.assigned.assignment, position)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._batches.clear()
+        self.waiting = None
+
+    @property
+    def has_batches(self) -> bool:
+        """Whether there are batches of which nothing is taken."""
+        return bool(self._batches)
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether the next batch can't be converted now."""
+        return self._attempt > 0
+
+    @property
+    def used_bytes(self) -> int:
+        """Memory held."""
+        rows = self.waiting.rows if self.waiting is not None else None
+        return sum(batch.size_bytes for batch in self._batches) + (rows.rows.nbytes if rows is not None else 0)
+
+    # ---- in
+
+    def offer(self, batch: ConsumedBatch) -> None:
+        """Take a batch that follows the one before it.
+
+        Raises:
+            UsageError: the consumer left records out, or delivered some twice.
+        """
+        if batch.first_offset != self._next_offset:
+            raise UsageError(
+                f"{batch.topic_partition}: the consumer delivered a batch that begins at offset {batch.first_offset} after one"
+                f" that ended at {self._next_offset}. Check it with kafka2parquet.testing's consumer contract."
+            )
+        self._batches.append(batch)
+        self._next_offset = batch.next_offset
+
+    def fail(self, error: Kafka2ParquetError) -> None:
+        """The consumer can't read on.
+
+        Raises:
+            Kafka2ParquetError: that error, unless the settings say to go over it.
+        """
+        if isinstance(error, DataLossError) and self._context.settings.on_data_loss == "continue":
+            self._context.emit(DataLost(self._context.topic_partition, error.missing_start, error.missing_end))
+            self._go_on(error.missing_end)
+        elif isinstance(error, CorruptRecordBatchError) and error.offset == self._next_offset:
+            self._pass_over(error)
+        else:
+            raise error
+
+    def _pass_over(self, error: CorruptRecordBatchError) -> None:
+        """Fetch a corrupt batch once more; if that is no better, make a reject of it.
+
+        Raises:
+            CorruptRecordBatchError: rejects are not tolerated, or it isn't known where the batch ends.
+        """
+        if not self._context.rejects.tolerance.tolerates(Stage.FETCH):
+            raise error
+        if self._corrupt_offset != error.offset:
+            self._corrupt_offset = error.offset
+            self._go_on(error.offset)
+            return
+        if error.next_offset is None:
+            raise error
+        reject = Reject(self._context.topic_partition, error.offset, Stage.FETCH, str(error), value=error.content)
+        self._batches.append(_CorruptBatch(reject, error.next_offset))
+        self._go_on(error.next_offset)
+
+    def _go_on(self, offset: int) -> None:
+        self._next_offset = offset
+        self._context.consumer.start(self._context.assigned.assignment, offset)
+
+    # ---- out
+
+    def next(self, flush: OpenFlush, plan: Plan) -> Waiting | None:
+        """What is left of the batch that is being taken, else the next one, converted; None where there is none now.
+
+        Raises:
+            RejectedRecordError: a record is rejected, and that is not tolerated.
+            TransientError: there is a limit for waiting, and it is reached.
+        """
+        if self.waiting is None and self._batches and self._context.clock.monotonic() >= self._retry_at:
+            try:
+                self.waiting = self._convert(self._batches[0], flush, plan)
+            except TransientError as error:
+                self._retry_later(error)
+            else:
+                self._attempt = 0
+                self._batches.popleft()
+        return self.waiting
+
+    def _retry_later(self, error: TransientError) -> None:
+        """A schema registry or the store doesn't answer: the batch waits, nothing is rejected for that."""
+        now = self._context.clock.monotonic()
+        if not self._attempt:
+            self._attempts_since = now
+        self._attempt += 1
+        pause_ms = self._context.converter_retry.pause_ms(self._attempt, round((now - self._attempts_since) * 1000))
+        if pause_ms is None:
+            raise error
+        pause_s = max(pause_ms / 1000, error.retry_after_s or 0.0)
+        self._retry_at = now + pause_s
+        self._context.emit(ConverterRetried(self._context.topic_partition, error, self._attempt, pause_s))
+
+    def _convert(self, batch: ConsumedBatch | _CorruptBatch, flush: OpenFlush, plan: Plan) -> Waiting:
+        if isinstance(batch, _CorruptBatch):
+            return Waiting(None, self.rejects.handle([batch.reject], records=1), batch.next_offset)
+        if not len(batch):
+            return Waiting(None, (), batch.next_offset)
+        chained = self._context.chain.convert(batch)
+        if isinstance(plan, Finish):
+            return self._convert_missing(batch, flush, plan, chained)
+        handled = self.rejects.handle(chained.rejects, records=len(batch))
+        if chained.rows is None:
+            return Waiting(None, handled, batch.next_offset)
+        partitioned = self._context.chain.partition(chained.rows, flush.open_at(self._context.clock.now()))
+        handled = sorted([*handled, *self.rejects.handle(partitioned.rejects)], key=lambda found: found.offset)
+        return Waiting(partitioned.rows if len(partitioned.rows) else None, handled, batch.next_offset)
+
+    def _convert_missing(self, batch: ConsumedBatch, flush: OpenFlush, plan: Finish, chained: Chained) -> Waiting:
+        """The records of files that a published flush lacks. Letters of all rejects are sent again: nobody knows of them."""
+        handled = {found.offset: attrs.evolve(found, is_written=False) for found in self.rejects.handle(chained.rejects)}
+        written = routed_rejects(batch, chained, plan)
+        rows = None if chained.rows is None else routed_rows(chained.rows, plan)
+        flush.left_out_files |= left_out_files(batch, rows, written, plan)
+        for found in written:
+            handled[found.offset] = attrs.evolve(handled.get(found.offset, found), is_written=True)
+        return Waiting(rows, sorted(handled.values(), key=lambda found: found.offset), batch.next_offset)
+
+    def partition_anew(self, flush: OpenFlush) -> None:
+        """Where folders depend on the clock at which a flush is opened, waiting rows get those of the new flush."""
+        waiting = self.waiting
+        if waiting is not None and waiting.rows is not None and self._context.chain.partitions_by_clock:
+            rows = self._context.chain.partition(waiting.rows.rows, flush.open_at(self._context.clock.now())).rows
+            self.waiting = attrs.evolve(waiting, rows=rows)
