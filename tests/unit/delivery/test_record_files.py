@@ -170,7 +170,7 @@ def test_an_object_that_can_not_be_tagged_is_told_or_ends_the_task() -> None:
     assert {0: 1, 1: 1} == world.offsets()
     world.append(*[GOOD] * 2)
     world.run(4, tags=ObjectTags(), rotation=RecordCountRotation(2))
-    assert [0, 2] == [int(event.key[-24:-16]) for event in world.events if isinstance(event, TaggingFailed)]
+    assert [0, 2] == [int(event.key.split("+")[2][:10]) for event in world.events if isinstance(event, TaggingFailed)]
 
 
 @pytest.mark.parametrize(
