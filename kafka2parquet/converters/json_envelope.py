@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 
 import attrs
 import numpy as np
@@ -29,12 +28,13 @@ from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.json_typed import TypedJsonColumns, is_typed_json
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.converters.record_groups import RecordGroups
+from kafka2parquet.halving import attempt_halves
 from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Converted
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
-#: Beginnings of messages that are remembered, and those that one batch is grouped by.
-_MAX_REMEMBERED = 1000
+#: Beginnings of messages that one batch is grouped by.
 _MAX_GROUPS = 32
 #: Refused runs of this many messages or fewer are converted one by one.
 _FEW = 32
@@ -63,8 +63,8 @@ class JsonEnvelopeConverter(RecordConverter):
         """
         self._schemaless = schemaless if schemaless is not None else JsonConverter()
         self._null_is_default = replace_null_with_default
-        self._schemas: dict[str, ConnectSchema] = {}
-        self._beginnings: dict[bytes, _Decoder] = {}
+        self._schemas: Remembered[str, ConnectSchema] = Remembered()
+        self._readable: Remembered[bytes, _Beginning] = Remembered()
 
     @property
     def fingerprint(self) -> str:
@@ -82,30 +82,27 @@ class JsonEnvelopeConverter(RecordConverter):
             beginning = self._beginning(batch.values[int(np.argmax(left))].as_py())
             if beginning is None:
                 break
-            chosen = pc.and_(pc.starts_with(texts, beginning), pc.ends_with(texts, b"}")).to_numpy(zero_copy_only=False) & left
+            has_beginning = pc.and_(pc.starts_with(texts, beginning.text), pc.ends_with(texts, b"}"))
+            chosen = has_beginning.to_numpy(zero_copy_only=False) & left
             rows = np.flatnonzero(chosen)
             if not len(rows):
                 break
-            payloads = pc.binary_slice(texts.take(pa.array(rows)).cast(pa.binary()), len(beginning), -1)
-            self._convert_run(results, self._beginnings[beginning], rows, payloads.cast(pa.binary_view()))
+            payloads = pc.binary_slice(texts.take(pa.array(rows)).cast(pa.binary()), len(beginning.text), -1)
+            self._convert_payloads(results, beginning, rows, payloads.cast(pa.binary_view()))
             left &= ~chosen
         self._convert_each(results, np.flatnonzero(left))
         return results.converted(self._schemaless)
 
-    def _convert_run(self, results: _Results, decoder: _Decoder, rows: _Int64s, payloads: pa.Array) -> None:
-        runs = [(0, len(rows))]
-        while runs:
-            start, length = runs.pop()
+    def _convert_payloads(self, results: _Results, beginning: _Beginning, rows: _Int64s, payloads: pa.Array) -> None:
+        runs = attempt_halves(
+            len(rows), lambda start, length: beginning.columns.decode(payloads.slice(start, length)), PayloadsRefused, few=_FEW
+        )
+        for start, length, values in runs:
             chosen = rows[start : start + length]
-            try:
-                values = decoder.decode(payloads.slice(start, length))
-            except PayloadsRefused:
-                if length > _FEW:
-                    runs += [(start + length // 2, length - length // 2), (start, length // 2)]
-                else:
-                    self._convert_each(results, chosen)
+            if isinstance(values, PayloadsRefused):
+                self._convert_each(results, chosen)
             else:
-                results.groups.add_values(decoder.schema, chosen, values)
+                results.groups.add_values(beginning.schema, chosen, values)
 
     def _convert_each(self, results: _Results, rows: _Int64s) -> None:
         for row in rows.tolist():
@@ -122,18 +119,11 @@ class JsonEnvelopeConverter(RecordConverter):
 
     def _schema(self, node: object) -> ConnectSchema:
         """The schema of an envelope; equal texts give the same object."""
-        text = json.dumps(node, default=str)
-        schema = self._schemas.get(text)
-        if schema is None:
-            schema = schema_from_json(node)
-            if len(self._schemas) >= _MAX_REMEMBERED:
-                self._schemas.clear()
-            self._schemas[text] = schema
-        return schema
+        return self._schemas.get(json.dumps(node, default=str), lambda: schema_from_json(node))
 
-    def _beginning(self, message: bytes) -> bytes | None:
-        """The text before the payload, where the schema stands first and the payloads can be parsed as columns."""
-        known = next((text for text in self._beginnings if message.startswith(text)), None)
+    def _beginning(self, message: bytes) -> _Beginning | None:
+        """What the message begins with, where the schema stands first and the payloads can be parsed as columns."""
+        known = self._readable.find(lambda beginning: message.startswith(beginning.text))
         if known is not None:
             return known
         found = _text_before_payload(message)
@@ -146,16 +136,17 @@ class JsonEnvelopeConverter(RecordConverter):
             return None
         if not is_typed_json(schema):
             return None
-        if len(self._beginnings) >= _MAX_REMEMBERED:
-            self._beginnings.clear()
-        self._beginnings[text] = _Decoder(schema, TypedJsonColumns(schema, null_is_default=self._null_is_default).decode)
-        return text
+        columns = TypedJsonColumns(schema, null_is_default=self._null_is_default)
+        return self._readable.get(text, lambda: _Beginning(text, schema, columns))
 
 
 @attrs.frozen(eq=False)
-class _Decoder:
+class _Beginning:
+    """The text up to the payload, and how payloads behind it are read."""
+
+    text: bytes
     schema: ConnectSchema
-    decode: Callable[[pa.Array], pa.Array]
+    columns: TypedJsonColumns
 
 
 def _text_before_payload(message: bytes) -> tuple[bytes, object] | None:

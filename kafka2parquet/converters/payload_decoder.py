@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.halving import attempt_halves
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
 #: Refused runs of this many payloads or fewer are decoded one by one.
@@ -56,29 +57,25 @@ class PayloadDecoder:
     decode: Callable[[pa.Array], pa.Array] | None = None
 
     def run(self, payloads: pa.Array) -> Iterator[Decoded]:
-        """The values of the payloads, in their order; where a run of them is refused, it is halved."""
-        runs = [(0, len(payloads))]
-        while runs:
-            start, length = runs.pop()
-            if self.decode is not None:
-                try:
-                    values = self.decode(payloads.slice(start, length))
-                except PayloadsRefused:
-                    if length > _FEW:
-                        runs += [(start + length // 2, length - length // 2), (start, length // 2)]
-                        continue
-                else:
-                    yield Decoded(values, np.arange(start, start + length))
-                    continue
-            yield self._one_by_one(payloads.slice(start, length), start)
+        """The values of the payloads (one or more), in their order; where a run of them is refused, it is halved."""
+        decode = self.decode
+        if decode is None:
+            yield self._values_of(payloads.to_pylist(), 0)
+            return
+        runs = attempt_halves(
+            len(payloads), lambda start, length: decode(payloads.slice(start, length)), PayloadsRefused, few=_FEW
+        )
+        for start, length, values in runs:
+            if isinstance(values, PayloadsRefused):
+                yield self._one_by_one(decode, payloads.slice(start, length), start)
+            else:
+                yield Decoded(values, np.arange(start, start + length))
 
-    def _one_by_one(self, payloads: pa.Array, start: int) -> Decoded:
-        if self.decode is None:
-            return self._values_of(payloads.to_pylist(), start)
+    def _one_by_one(self, decode: Callable[[pa.Array], pa.Array], payloads: pa.Array, start: int) -> Decoded:
         parts: list[Decoded] = []
         for i in range(len(payloads)):
             try:
-                parts.append(Decoded(self.decode(payloads.slice(i, 1)), np.array([start + i])))
+                parts.append(Decoded(decode(payloads.slice(i, 1)), np.array([start + i])))
             except PayloadsRefused:
                 parts.append(self._values_of([payloads[i].as_py()], start + i))
         return Decoded(

@@ -20,6 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.halving import attempt_halves
+
 ParquetTypes = Literal["own", "connect"]
 
 _MOST_DIGITS = 38
@@ -95,16 +97,13 @@ def _cast_column(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray
 def _misfits(table: pa.Table, schema: pa.Schema) -> dict[int, str]:
     """The rows that can't be cast, found by halving."""
     found: dict[int, str] = {}
-    runs = [(field, column, 0, len(column)) for field, column in zip(schema, table.columns, strict=True)]
-    while runs:
-        field, column, start, length = runs.pop()
-        try:
+    for field, column in zip(schema, table.columns, strict=True):
+
+        def cast(start: int, length: int, column: pa.ChunkedArray = column, type_: pa.DataType = field.type) -> None:
             # taken, not sliced: Arrow casts all elements of lists, also those outside of a slice
-            _cast_column(column.take(pa.array(np.arange(start, start + length))), field.type)
-        except pa.ArrowInvalid as error:
-            if length == 1:
-                found[start] = f"field {field.name}: {error}"
-            else:
-                half = length // 2
-                runs += [(field, column, start, half), (field, column, start + half, length - half)]
+            _cast_column(column.take(pa.array(np.arange(start, start + length))), type_)
+
+        for row, _, outcome in attempt_halves(len(column), cast, pa.ArrowInvalid):
+            if isinstance(outcome, pa.ArrowInvalid):
+                found.setdefault(row, f"field {field.name}: {outcome}")
     return found

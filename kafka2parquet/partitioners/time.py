@@ -17,6 +17,7 @@ from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat, normalize
 from kafka2parquet.partitioners.timestamps import RecordTimestamp, TimestampExtractor, Unusable
 from kafka2parquet.records import Reject, Stage
+from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
 from kafka2parquet.time_zones import time_zone
 
@@ -27,7 +28,7 @@ _QUARTER_MS = 900_000
 #: Times that Python's datetime can't express in every time zone are rejected.
 _MIN_MS, _MAX_MS = -62_135_000_000_000, 253_402_000_000_000
 #: Folder names that are remembered.
-_MAX_REMEMBERED = 10_000
+_MAX_NAMES = 10_000
 
 _Int64s = npt.NDArray[np.int64]
 
@@ -74,7 +75,7 @@ class TimeBasedPartitioner(Partitioner):
         self._zone = time_zone(timezone)
         self._extractor = timestamp_extractor if timestamp_extractor is not None else RecordTimestamp()
         self.uses_clock = self._extractor.uses_clock
-        self._names: dict[int, str] = {}
+        self._names: Remembered[int, str] = Remembered(_MAX_NAMES)
         self._fingerprint = "|".join(
             (self._format.pattern, str(self._duration_ms), timezone, locale, self._extractor.fingerprint)
         )
@@ -134,14 +135,11 @@ class TimeBasedPartitioner(Partitioner):
 
     def _name(self, local_ms: int) -> str:
         """The folder of a local time; one that a clock change skips is moved behind the gap."""
-        name = self._names.get(local_ms)
-        if name is None:
-            if len(self._names) >= _MAX_REMEMBERED:
-                self._names.clear()
-            local = (_EPOCH + local_ms * _MILLISECOND).replace(tzinfo=self._zone)
-            name = self._format.format(local.astimezone(datetime.timezone.utc).astimezone(self._zone))
-            self._names[local_ms] = name
-        return name
+        return self._names.get(local_ms, lambda: self._formatted(local_ms))
+
+    def _formatted(self, local_ms: int) -> str:
+        local = (_EPOCH + local_ms * _MILLISECOND).replace(tzinfo=self._zone)
+        return self._format.format(local.astimezone(datetime.timezone.utc).astimezone(self._zone))
 
 
 def _absurd(time: pa.Scalar) -> Unusable:

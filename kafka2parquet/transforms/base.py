@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.halving import attempt_halves
 from kafka2parquet.records import Reject, Stage
 from kafka2parquet.rows import Rows
 
@@ -136,19 +137,8 @@ class TableTransform(Transform):
             self.transform(table.slice(0, 0))
         except ValueError as error:  # it isn't about single rows
             return dict.fromkeys(range(table.num_rows), str(error))
-        found = {}
-        ranges = [(0, table.num_rows)]
-        while ranges:
-            start, length = ranges.pop()
-            try:
-                self.transform(table.slice(start, length))
-            except ValueError as error:
-                if length == 1:
-                    found[start] = str(error)
-                else:
-                    half = length // 2
-                    ranges += [(start + half, length - half), (start, half)]  # the first half is taken next
-        return found
+        ranges = attempt_halves(table.num_rows, lambda start, length: self.transform(table.slice(start, length)), ValueError)
+        return {start: str(outcome) for start, _, outcome in ranges if isinstance(outcome, ValueError)}
 
 
 class MapTable(TableTransform):

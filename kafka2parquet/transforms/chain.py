@@ -11,13 +11,11 @@ import pyarrow.compute as pc
 
 from kafka2parquet.errors import Kafka2ParquetError, UsageError
 from kafka2parquet.records import Reject
+from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.from_arrow import connect_schema
 from kafka2parquet.transforms.base import Transform, Transformed
-
-#: Schemas that are remembered.
-_MAX_REMEMBERED = 1000
 
 
 class TransformChain(Transform):
@@ -26,7 +24,7 @@ class TransformChain(Transform):
     def __init__(self, transforms: Sequence[Transform]) -> None:
         """Take the transforms; there may be none."""
         self._transforms = tuple(transforms)
-        self._schemas: dict[tuple[int, pa.Schema], tuple[ConnectSchema, ConnectSchema]] = {}
+        self._schemas: Remembered[tuple[int, pa.Schema], tuple[ConnectSchema, ConnectSchema]] = Remembered()
 
     @property
     def fingerprint(self) -> str:
@@ -55,13 +53,9 @@ class TransformChain(Transform):
 
     def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
         """The schema of columns that were of the schema `before`; the same object for the same ones."""
-        place = (id(before), columns)
-        if place not in self._schemas:
-            if len(self._schemas) >= _MAX_REMEMBERED:
-                self._schemas.clear()
-            # `before` is kept too, so that no other schema gets its id
-            self._schemas[place] = (before, connect_schema(columns, before))
-        return self._schemas[place][1]
+        # `before` is kept too, so that no other schema gets its id
+        _, after = self._schemas.get((id(before), columns), lambda: (before, connect_schema(columns, before)))
+        return after
 
 
 def _applied(transform: Transform, rows: Rows) -> Transformed:

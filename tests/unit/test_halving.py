@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from kafka2parquet.halving import attempt_halves
 
 
-def _attempt(bad: set[int]) -> tuple[list[tuple[int, int]], object]:
+def _attempt(bad: set[int]) -> tuple[list[tuple[int, int]], Callable[[int, int], list[int]]]:
     asked: list[tuple[int, int]] = []
 
     def attempt(start: int, length: int) -> list[int]:
@@ -25,7 +27,7 @@ def _attempt(bad: set[int]) -> tuple[list[tuple[int, int]], object]:
 def test_what_is_refused_is_few_and_holds_something_bad(length: int, bad: set[int], few: int) -> None:
     """All else is accepted, and everything comes once and in its order."""
     _, attempt = _attempt(bad)
-    outcomes = list(attempt_halves(length, attempt, ValueError, few=few))  # type: ignore[arg-type]  # it is one
+    outcomes = list(attempt_halves(length, attempt, ValueError, few=few))
     assert list(range(length)) == [i for start, size, _ in outcomes for i in range(start, start + size)]
     for start, size, outcome in outcomes:
         inside = {*range(start, start + size)}
@@ -35,14 +37,14 @@ def test_what_is_refused_is_few_and_holds_something_bad(length: int, bad: set[in
 def test_a_range_without_fault_is_attempted_once() -> None:
     """Nothing is paid for what goes right."""
     asked, attempt = _attempt(set())
-    list(attempt_halves(1000, attempt, ValueError))  # type: ignore[arg-type]  # it is one
+    list(attempt_halves(1000, attempt, ValueError))
     assert [(0, 1000)] == asked
 
 
 def test_each_range_is_attempted_when_its_turn_comes() -> None:
     """What is made of one range may change how the next one is looked at."""
     asked, attempt = _attempt({0})
-    ranges = attempt_halves(4, attempt, ValueError)  # type: ignore[arg-type]  # it is one
+    ranges = attempt_halves(4, attempt, ValueError)
     next(ranges)
     assert [(0, 4), (0, 2), (0, 1)] == asked
 
@@ -51,4 +53,4 @@ def test_other_errors_are_not_answers() -> None:
     """They go through."""
     _, attempt = _attempt({2})
     with pytest.raises(ValueError, match="refused"):
-        list(attempt_halves(4, attempt, KeyError))  # type: ignore[arg-type]  # it is one
+        list(attempt_halves(4, attempt, KeyError))
