@@ -189,7 +189,8 @@ class Intake:
 
     def _convert_missing(self, batch: ConsumedBatch, flush: OpenFlush, plan: Finish, chained: Chained) -> Waiting:
         """The records of files that a published flush lacks. Letters of all rejects are sent again: nobody knows of them."""
-        handled = {found.offset: attrs.evolve(found, is_written=False) for found in self.rejects.handle(chained.rejects)}
+        rejects = self.rejects.handle(chained.rejects, records=len(batch))
+        handled = {found.offset: attrs.evolve(found, is_written=False) for found in rejects}
         written = routed_rejects(batch, chained, plan)
         rows = None if chained.rows is None else routed_rows(chained.rows, plan)
         flush.left_out_files |= left_out_files(batch, rows, written, plan)

@@ -24,10 +24,12 @@ from kafka2parquet.delivery.recovery import Beginning, Finish, Free, Plan, Recov
 from kafka2parquet.delivery.rejecting import HandledReject
 from kafka2parquet.errors import (
     Kafka2ParquetError,
+    UnknownMetadataError,
 )
 from kafka2parquet.events import FlushCut, PartitionStarted, PartitionStopped
 from kafka2parquet.records import ConsumedBatch, Stage
 from kafka2parquet.rows import PartitionedRows
+from kafka2parquet.schema.lattice import SchemaConflict
 
 #: Rejected records that come alone are written after so long, or when there are so many.
 _REJECTS_INTERVAL = datetime.timedelta(minutes=1)
@@ -281,7 +283,16 @@ class PartitionEngine:
         taken = [reject for reject in rejects if reject.offset < position]
         flush.open_at(now)
         flush.sendings += [found.sending for found in taken if found.sending is not None]
-        flush.append(rows, [found.reject for found in taken if found.is_written], now)
+        try:
+            flush.append(rows, [found.reject for found in taken if found.is_written], now)
+        except SchemaConflict as error:  # only where the boundary was somebody else's choice
+            raise UnknownMetadataError(
+                f"{self.context.topic_partition}: the flush [{flush.start}, {self._planned_end}) was begun under another"
+                f" configuration, and under this one its rows don't fit into one file for each folder: {error}. Run once with"
+                " the old configuration to finish it.",
+                topic=self.context.topic_partition.topic,
+                partition=self.context.topic_partition.partition,
+            ) from error
         flush.position = max(flush.position, position)
 
     def _cut_of(self, flush: OpenFlush, rows: PartitionedRows) -> tuple[int | None, str]:

@@ -1,0 +1,345 @@
+"""Another configuration finds a flush in the middle: what it may do with it, and when it has to leave it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from kafka2parquet import (
+    HourlyPartitioner,
+    JsonConverter,
+    LearnedSchema,
+    MetadataColumns,
+    ObjectNaming,
+    ParquetWriter,
+    RecordConverter,
+    RecordCountRotation,
+    RejectLimit,
+    StringConverter,
+    Transform,
+)
+from kafka2parquet.converters.record_views import RecordViews
+from kafka2parquet.delivery.tagging import ObjectTags
+from kafka2parquet.errors import UnknownMetadataError
+from kafka2parquet.events import Event, FilePublished, IntentCommitted, StorageRetried
+from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.rows import Converted, Rows
+from kafka2parquet.testing import MemoryConsumer
+from kafka2parquet.transforms.base import Transformed
+from tests.support.sink_world import Letters, SinkWorld
+
+HOUR_MS = 3_600_000
+HEADERS = b"\x02\x02a\x02b"
+COUNT = 12
+
+
+class LeaveOut(Transform):
+    """Leaves out the records at some offsets."""
+
+    def __init__(self, *offsets: int) -> None:
+        self._offsets = pa.array(offsets, pa.int64())
+
+    def apply(self, rows: Rows) -> Transformed:
+        return Transformed(rows.filter(pc.invert(pc.is_in(rows.offsets, self._offsets))))
+
+    @property
+    def fingerprint(self) -> str:
+        return f"leave-out-{self._offsets.to_pylist()}"
+
+
+class TextsAndLists(RecordConverter):
+    """A column that holds text in every other record, and lists in those between: no file can hold both."""
+
+    def convert(self, batch: ConsumedBatch) -> Converted:
+        is_odd = pc.equal(pc.bit_wise_and(batch.offsets, 1), 1)
+        values: list[tuple[pa.Array, Any]] = [(is_odd, "text"), (pc.invert(is_odd), [1])]
+        groups = []
+        for mask, value in values:
+            records = batch.filter(mask)
+            if len(records):
+                table = pa.table({"a": pa.array([value] * len(records))})
+                groups.append(Rows(records, records.offsets, records.timestamps_ms, table))
+        return Converted(groups[0], [], other_rows=groups[1:])
+
+    @property
+    def fingerprint(self) -> str:
+        return "texts-and-lists"
+
+
+def world_of(values: dict[int, bytes | None], *, hours: int = 3) -> SinkWorld:
+    """Twelve records, of which some have other values, in the folders of so many hours by turns."""
+    world = SinkWorld()
+    for number in range(COUNT):
+        value = values.get(number, b'{"a":%d}' % number)
+        world.append(value, key=b"%d" % number, headers=HEADERS, time_ms=number % hours * HOUR_MS)
+    return world
+
+
+def parts_of(**parts: Any) -> dict[str, Any]:
+    """One flush of everything."""
+    return {
+        "partitioner": HourlyPartitioner(),
+        "rotation": RecordCountRotation(COUNT),
+        "on_reject": "skip",
+        **parts,
+    }
+
+
+def die_without(world: SinkWorld, key_part: str, **parts: Any) -> None:
+    """Run a task that dies because an object can't be published; the intent, the anchor and the others are there."""
+    fault = world.storage.fail(key_part=key_part, times=1 << 30)
+    world.run(COUNT, die_at=lambda event: isinstance(event, StorageRetried), **parts)
+    fault.release()
+    assert world.committed is None
+    assert world.storage.objects
+
+
+def test_dead_letters_of_a_finished_flush_are_stored_before_it_is_committed() -> None:
+    """Rows of a missing file that are rejected now are done with when their letters are, not sooner."""
+    world, letters = world_of({4: b"no JSON"}), Letters(stores=False)
+    die_without(world, "hour=01", **parts_of(converter=StringConverter()))
+    with world.task(**parts_of(dead_letters=letters)) as task:
+        world.step_until(task, lambda: bool(letters.sent))
+        for _ in range(100):
+            task.step(0.001)
+            world.clock.advance(1)
+        assert [4] == letters.offsets()
+        assert world.committed is None
+        letters.store_all()
+        world.step_until(task, lambda: world.committed == COUNT)
+    assert {4} == set(range(COUNT)) - set(world.offsets())
+
+
+def test_a_finished_flush_counts_its_records_for_the_limit_of_rejects() -> None:
+    """A flush that is read once more for a missing file doesn't make the share of rejects larger than it is."""
+    bad = dict.fromkeys(range(1, COUNT, 4), b"no JSON")
+    world = world_of(bad)
+    parts = parts_of(rotation=RecordCountRotation(6), reject_limit=RejectLimit(0.3, minimum_rows=1))
+    die_without(world, "hour=02", **parts)
+    world.append(*[b'{"a":1}'] * 4)
+    world.run(COUNT + 2, **parts)
+    assert not set(bad) & set(world.offsets())
+
+
+@pytest.mark.parametrize(
+    ("missing", "then", "now"),
+    [
+        pytest.param(
+            "0000000001.snappy",
+            {"record_views": RecordViews(keys=True)},
+            {"record_views": RecordViews(keys=True), "transforms": [LeaveOut(7)]},
+            id="a transform that leaves rows out, beside files of keys",
+        ),
+        pytest.param(
+            "0000000001.snappy",
+            {"record_views": RecordViews(keys=True), "transforms": [LeaveOut(5)], "rotation": RecordCountRotation(COUNT - 1)},
+            {"record_views": RecordViews(keys=True)},
+            id="a transform that left rows out, beside files of keys",
+        ),
+        pytest.param(
+            "hour=01",
+            {"quarantine": True},
+            {"quarantine": True, "transforms": [LeaveOut(1, 4, 7, 10)]},
+            id="a transform that leaves out a whole file",
+        ),
+        pytest.param(
+            "quarantine",
+            {"quarantine": True, "on_tombstone": "report"},
+            {"quarantine": True, "on_tombstone": "ignore"},
+            id="rejects that are ignored now",
+        ),
+        pytest.param(
+            "hour=01",
+            {"quarantine": True, "converter": StringConverter()},
+            {"quarantine": True},
+            id="rows that are rejects now",
+        ),
+        pytest.param(
+            ".keys.",
+            {"record_views": RecordViews(keys=True)},
+            {},
+            id="no files of keys any more",
+        ),
+        pytest.param(
+            ".headers.",
+            {"record_views": RecordViews(keys=True, headers=True)},
+            {"record_views": RecordViews(keys=True)},
+            id="no files of headers any more",
+        ),
+    ],
+)
+def test_a_flush_that_can_not_be_finished_as_it_was_begun_is_left_alone(
+    missing: str, then: dict[str, Any], now: dict[str, Any]
+) -> None:
+    """Nothing is published or committed; the old configuration finishes it, and then the new one goes on."""
+    values = {4: b"no JSON"} if "converter" in then else {4: None} if "on_tombstone" in then else {}
+    world = world_of(values)
+    rotation = {"rotation": RecordCountRotation(COUNT - 1)} if "on_tombstone" in then else {}
+    die_without(world, missing, **parts_of(**rotation, **then))
+    before = dict(world.storage.objects)
+    with pytest.raises(UnknownMetadataError, match="Run once with the old configuration to finish it"):
+        world.run(COUNT, **parts_of(**rotation, **now))
+    assert before == world.storage.objects
+    assert world.committed is None
+    world.run(1, **parts_of(**rotation, **then))
+    assert not [key for key, table in world.tables().items() if not table.num_rows]
+    assert world.committed
+
+
+def test_a_flush_of_which_other_things_were_learned_is_left_alone() -> None:
+    """Its rows would be rejects now, under the same configuration: only the files themselves can be made anew."""
+    world = SinkWorld()
+    for number in range(COUNT):
+        world.append(b'{"a":%d}' % number, time_ms=number % 3 * HOUR_MS)
+    parts = parts_of(quarantine=True)
+    die_without(world, "hour=01", **parts)
+    learned = JsonConverter(learned=LearnedSchema(pa.schema([("a", pa.string())])))
+    with pytest.raises(UnknownMetadataError, match=r"`SchemaContract`\). Delete the files of this flush that exist"):
+        world.run(COUNT, **parts_of(quarantine=True, converter=learned))
+    world.storage.objects.clear()
+    world.run(COUNT, **parts_of(quarantine=True, converter=learned))
+    assert dict.fromkeys(range(COUNT), 1) == world.offsets("rejects", "offset")
+
+
+def test_without_files_of_rejects_or_keys_a_finished_file_has_what_it_can_have() -> None:
+    """Rows that are rejected now are left out of it, as everywhere."""
+    world = world_of({4: b"no JSON"})
+    die_without(world, "hour=01", **parts_of(converter=StringConverter()))
+    world.run(COUNT, **parts_of())
+    assert dict.fromkeys(set(range(COUNT)) - {4}, 1) == world.offsets()
+
+
+def test_tombstones_that_were_written_may_be_ignored_now() -> None:
+    """They are left out of a missing file."""
+    world = world_of({4: None})
+    columns = MetadataColumns(("offset", "key"))
+    die_without(world, "hour=01", **parts_of(metadata_columns=columns, on_tombstone="write"))
+    world.run(COUNT, **parts_of(metadata_columns=columns, on_tombstone="ignore"))
+    assert dict.fromkeys(set(range(COUNT)) - {4}, 1) == world.offsets()
+
+
+def test_rows_that_fit_into_no_file_together_are_told() -> None:
+    """The boundary of a flush that was begun stands, and a file can hold one type for a column."""
+    world = SinkWorld()
+    world.append(*[b'{"a":1}'] * COUNT)
+    world.run(COUNT, die_at=lambda event: isinstance(event, IntentCommitted), rotation=RecordCountRotation(COUNT))
+    with pytest.raises(UnknownMetadataError, match=r"the flush \[0, 12\) .* Run once with the old configuration"):
+        world.run(COUNT, converter=TextsAndLists(), rotation=RecordCountRotation(COUNT))
+    assert not world.storage.objects
+
+
+@pytest.mark.parametrize("key_part", ["hour=00", "hour=01", "nothing"])
+def test_files_of_a_flush_are_tagged_by_whoever_finishes_it(key_part: str) -> None:
+    """Those that its owner published before it died, and those that were missing."""
+    world = world_of({})
+    die_without_tags(world, key_part)
+    assert not world.storage.tags
+    world.run(COUNT, **parts_of(tags=ObjectTags()))
+    assert dict.fromkeys(world.storage.objects, "4") == {key: tags["recordCount"] for key, tags in world.storage.tags.items()}
+    assert 3 == len(world.storage.tags)
+
+
+def die_without_tags(world: SinkWorld, key_part: str) -> None:
+    """A task with tags dies before it tags anything; of its files those with `key_part` are missing."""
+    if key_part == "hour=00":  # the anchor: nothing is there
+        world.run(COUNT, die_at=lambda event: isinstance(event, IntentCommitted), **parts_of(tags=ObjectTags()))
+    elif key_part == "nothing":
+        world.storage.fail("tag", times=1 << 30)
+        world.run(COUNT, die_at=lambda event: isinstance(event, StorageRetried), **parts_of(tags=ObjectTags()))
+        assert 3 == len(world.storage.objects)
+        for fault in world.storage._faults:
+            fault.release()
+    else:
+        die_without(world, key_part, **parts_of(tags=ObjectTags()))
+
+
+def is_intent(event: Event) -> bool:
+    return isinstance(event, IntentCommitted)
+
+
+def published(key_part: str) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, FilePublished) and key_part in event.key
+
+
+POINTS: dict[str, Callable[[Event], bool]] = {
+    "intent": is_intent,
+    "anchor": lambda event: isinstance(event, FilePublished) and event.is_anchor,
+    "keys": published(".keys."),
+    "headers": published(".headers."),
+    "rejects": published("quarantine"),
+    "values": published("hour=01"),
+}
+
+NAMINGS = {
+    "the same": ObjectNaming(),
+    "topics_dir": ObjectNaming(topics_dir="other"),
+    "file_delimiter": ObjectNaming(file_delimiter="_"),
+    "directory_delimiter": ObjectNaming(directory_delimiter="-"),
+    "compression": ObjectNaming(compression="zstd"),
+}
+
+
+@pytest.mark.parametrize("naming", [pytest.param(naming, id=name) for name, naming in NAMINGS.items()])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_flush_is_finished_under_other_names(point: str, naming: ObjectNaming) -> None:
+    """Rows, tombstones, rejects, keys and headers are there once each, whatever was published before."""
+    world = world_of({5: b"no JSON", 7: None}, hours=2)
+    parts = parts_of(
+        quarantine=True,
+        record_views=RecordViews(keys=True, headers=True),
+        on_tombstone="write",
+        rotation=RecordCountRotation(COUNT - 1),
+    )
+    world.run(COUNT, die_at=POINTS[point], **parts)
+    world.run(COUNT, naming=naming, writer=ParquetWriter(compression=naming.compression), **parts)
+
+    written: dict[str, list[int]] = {"values": [], "rejects": [], "keys": [], "headers": []}
+    columns = {"values": "_kafka_offset", "rejects": "offset", "keys": "key", "headers": "headers"}
+    for key, stored in world.storage.objects.items():
+        footer = FlushFooter.from_metadata(stored.metadata)
+        assert footer is not None
+        column = world.storage.table(key)[columns[footer.role]].to_pylist()
+        written[footer.role] += [0] * len(column) if footer.role == "headers" else map(int, column)
+    rows = sorted({*range(COUNT)} - {5, 7})
+    assert {"values": rows, "rejects": [5], "keys": sorted([*rows, 7]), "headers": [0] * (COUNT - 1)} == {
+        role: sorted(found) for role, found in written.items()
+    }
+
+
+@pytest.mark.parametrize("converter", [JsonConverter(), StringConverter()])
+def test_a_flush_of_rejects_alone_is_redone_without_quarantine(converter: RecordConverter) -> None:
+    """Its recorded name keeps others from publishing it; what are rows now go to their folders."""
+    world = SinkWorld()
+    world.append(*[b"no JSON"] * 5)
+    world.run(5, die_at=is_intent, on_reject="skip", quarantine=True)
+    world.append(*[b'{"a":1}'] * 10)
+    world.run(15, on_reject="skip", converter=converter)
+    first = 0 if isinstance(converter, StringConverter) else 5
+    assert dict.fromkeys(range(first, 15), 1) == world.offsets()
+    assert not world.offsets("rejects", "offset")
+
+
+def test_a_frozen_owner_of_another_configuration_adds_nothing() -> None:
+    """It was about to publish rejects and rows; by then a successor without quarantine has finished the flush."""
+    world = world_of({4: b"no JSON"})
+    fault = world.storage.block(key_part="events+0+0000000000")
+    consumer = MemoryConsumer(world.kafka, group_id="group", topics=["events"])
+    frozen = world.task(consumer=consumer, **parts_of(quarantine=True, rotation=RecordCountRotation(COUNT - 1)))
+    world.step_until(frozen, fault.reached.is_set)
+    fault.remaining = 0  # the others don't wait
+    world.kafka.leave(consumer)
+    consumer.follow(set())
+    world.run(COUNT, **parts_of(converter=StringConverter()))
+    before = dict(world.storage.objects)
+    fault.release()
+    for _ in range(50):
+        frozen.step(0.001)
+        world.clock.advance(1)
+    frozen.close()
+    assert before == world.storage.objects
+    assert dict.fromkeys(range(COUNT), 1) == world.offsets()
