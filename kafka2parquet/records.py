@@ -1,16 +1,14 @@
-"""Records as they come from Kafka: consumed batches, and rejects.
-
-All of them are whole columns of one topic-partition in offset order. Every stage takes a value and returns a value.
-"""
+"""Records as they come from Kafka: batches of them, in whole columns, and the single ones that are rejected."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import Literal
 
 import attrs
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 
 @attrs.frozen(order=True)
@@ -107,7 +105,7 @@ class ConsumedBatch:
 
     def reject_offset(self, offset: int, stage: Stage, reason: str, exception: str = "") -> Reject:
         """The record with that offset as a reject. The offset must be one of `offsets`."""
-        return self.reject(pc.index(self.offsets, offset).as_py(), stage, reason, exception)
+        return self.reject(int(np.searchsorted(self.offsets.to_numpy(), offset)), stage, reason, exception)
 
 
 def filter_view(column: pa.Array, mask: pa.Array) -> pa.Array:
@@ -154,6 +152,11 @@ def decode_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...
     return tuple(pairs)
 
 
+#: The classes of Kafka Connect for what can't be read or written, and for what has no folder: what most rejects are there.
+DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
+PARTITION_EXCEPTION = "io.confluent.connect.storage.errors.PartitionException"
+
+
 @attrs.frozen
 class Reject:
     """A record that can't be written, with all that is needed to look at it or to replay it.
@@ -179,3 +182,9 @@ class Reject:
     key: bytes | None = attrs.field(default=None, repr=False)
     value: bytes | None = attrs.field(default=None, repr=False)
     headers: tuple[tuple[str, bytes | None], ...] = attrs.field(default=(), repr=False)
+
+
+def is_kept(offsets: pa.Array, rejects: Sequence[Reject]) -> pa.Array:
+    """For each of these offsets whether no reject has it."""
+    rejected = np.array([reject.offset for reject in rejects], np.int64)
+    return pa.array(~np.isin(offsets.to_numpy(), rejected))

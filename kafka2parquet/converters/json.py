@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.json_columns import ValuesRefused
@@ -14,8 +13,8 @@ from kafka2parquet.converters.json_given import GivenSchema
 from kafka2parquet.converters.json_growing import Columns, GrowingColumns, OnMisfit
 from kafka2parquet.converters.json_pinned import PinnedColumns
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import ConsumedBatch, Reject, Stage
-from kafka2parquet.rows import Converted, Rows
+from kafka2parquet.records import ConsumedBatch, Reject, Stage, is_kept
+from kafka2parquet.rows import Converted, Rows, without_columns
 from kafka2parquet.schema.lattice import conform, known_fields
 from kafka2parquet.schema.learned import LearnedSchema
 
@@ -201,8 +200,7 @@ def _split_at(length: int, row: int | None, run_length: int) -> int:
 def _rows(batch: ConsumedBatch, rejects: list[Reject], table: pa.Table) -> Rows:
     offsets, timestamps_ms = batch.offsets, batch.timestamps_ms
     if rejects:
-        rejected = pa.array([reject.offset for reject in rejects], pa.int64())
-        kept = pc.invert(pc.is_in(offsets, rejected))
+        kept = is_kept(offsets, rejects)
         offsets, timestamps_ms = offsets.filter(kept), timestamps_ms.filter(kept)
     return Rows(batch=batch, offsets=offsets, timestamps_ms=timestamps_ms, table=table)
 
@@ -210,5 +208,4 @@ def _rows(batch: ConsumedBatch, rejects: list[Reject], table: pa.Table) -> Rows:
 def _concatenate(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
     if len(schema):
         return pa.concat_tables([schema.empty_table(), *(conform(table, schema) for table in tables)])
-    # a table without columns forgets its rows when it is concatenated
-    return pa.table({"rows": pa.nulls(sum(table.num_rows for table in tables))}).select([])
+    return without_columns(sum(table.num_rows for table in tables))  # which are forgotten when they are concatenated

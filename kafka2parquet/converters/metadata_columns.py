@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.record_keys import kept, key_column, records_of
+from kafka2parquet.converters.record_keys import key_column, records_of
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import Reject, decode_headers
+from kafka2parquet.records import Reject, decode_headers, is_kept
 from kafka2parquet.rows import Converted, Rows
 
 _HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
@@ -54,7 +54,7 @@ class MetadataColumns:
         if "key" in self.names:
             keys, rejects = key_column(records_of(rows), self._key_converter)
             if rejects:
-                mask = kept(rows, rejects)
+                mask = is_kept(rows.offsets, rejects)
                 rows, keys = rows.filter(mask), keys.filter(mask)
         table = rows.table
         for name in self.names:

@@ -11,12 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.converters.required_fields import without_needless_nulls
-from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import Converted, Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
-
-#: The class that Kafka Connect's converters throw for a value that they can't read.
-DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
 
 _Int64s = npt.NDArray[np.int64]
 

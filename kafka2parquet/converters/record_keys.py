@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import attrs
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -54,9 +53,3 @@ def _as_column(rows: Rows | MixedRows) -> pa.Array:
     if not table.num_columns:
         return pa.array([{}] * len(rows), pa.struct([]))
     return one_array(table.to_struct_array())
-
-
-def kept(rows: Rows, rejects: Sequence[Reject]) -> pa.Array:
-    """For each row whether it is not rejected."""
-    rejected = np.array([reject.offset for reject in rejects], np.int64)
-    return pa.array(~np.isin(rows.offsets.to_numpy(), rejected))

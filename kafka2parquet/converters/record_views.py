@@ -8,11 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.record_keys import kept, key_column, records_of
-from kafka2parquet.records import ConsumedBatch, Reject, Stage, View, decode_headers
+from kafka2parquet.converters.record_keys import key_column, records_of
+from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage, View, decode_headers, is_kept
 from kafka2parquet.rows import Converted, Rows
 
-_DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
 _HEADER = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 _HEADERS = pa.list_(pa.field("element", _HEADER, nullable=False))
 HEADERS_SCHEMA = pa.schema([("headers", _HEADERS)])
@@ -50,16 +49,16 @@ class RecordViews:
         if self.keys and records.keys.null_count:
             rejects += _missing(records, pc.is_null(records.keys), "Key")
         if self.headers:
-            missing = pc.and_(_without_headers(records.headers), _not_among(records, rejects))
+            missing = pc.and_(_without_headers(records.headers), is_kept(records.offsets, rejects))
             if pc.any(missing).as_py():
                 rejects += _missing(records, missing, "Headers")
         if rejects:
-            rows = rows.filter(kept(rows, rejects))
+            rows = rows.filter(is_kept(rows.offsets, rejects))
         views: dict[View, pa.Table] = {}
         if self.keys and len(rows):
             keys, not_converted = key_column(records_of(rows), self.key_converter)
             if not_converted:
-                mask = kept(rows, not_converted)
+                mask = is_kept(rows.offsets, not_converted)
                 rows, keys = rows.filter(mask), keys.filter(mask)
                 rejects += not_converted
             views["keys"] = pa.table({"key": keys})
@@ -76,14 +75,10 @@ def _missing(records: ConsumedBatch, mask: pa.Array, what: str) -> list[Reject]:
             Stage.WRITE,
             f"{what} cannot be null for SinkRecord: SinkRecord{{kafkaOffset={records.offsets[row].as_py()}, topic='{topic}',"
             f" kafkaPartition={partition}}} ",
-            _DATA_EXCEPTION,
+            DATA_EXCEPTION,
         )
         for row in np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist()
     ]
-
-
-def _not_among(records: ConsumedBatch, rejects: list[Reject]) -> pa.Array:
-    return pc.invert(pc.is_in(records.offsets, pa.array([reject.offset for reject in rejects], pa.int64())))
 
 
 def _without_headers(sections: pa.Array) -> pa.Array:

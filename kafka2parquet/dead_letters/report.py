@@ -6,7 +6,7 @@ import enum
 
 import attrs
 
-from kafka2parquet.records import Reject, Stage
+from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, Reject, Stage
 
 
 class ConnectStage(enum.Enum):
@@ -37,12 +37,11 @@ _STAGES = {
     Stage.WRITE: ConnectStage.TASK_PUT,
 }
 
-_DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
 #: What Connect would have raised, where the reject itself doesn't say.
 _EXCEPTIONS = {
     Stage.FETCH: "org.apache.kafka.common.errors.RecordDeserializationException",
-    Stage.TIMESTAMP: "io.confluent.connect.storage.errors.PartitionException",
-    Stage.PARTITION: "io.confluent.connect.storage.errors.PartitionException",
+    Stage.TIMESTAMP: PARTITION_EXCEPTION,
+    Stage.PARTITION: PARTITION_EXCEPTION,
 }
 
 _JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
@@ -93,7 +92,7 @@ class FailureReporter:
         return Failure(
             stage,
             self._class_name(stage),
-            reject.exception or _EXCEPTIONS.get(reject.stage, _DATA_EXCEPTION),
+            reject.exception or _EXCEPTIONS.get(reject.stage, DATA_EXCEPTION),
             reject.reason or None,
         )
 

@@ -12,11 +12,8 @@ from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.per_record import by_folder
-from kafka2parquet.records import Stage
+from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, Stage
 from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
-
-_PARTITION_EXCEPTION = "io.confluent.connect.storage.errors.PartitionException"
-_DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
 
 
 class FieldPartitioner(Partitioner):
@@ -80,10 +77,10 @@ def _why_not(rows: Rows, field: str, column: pa.Array | None) -> tuple[str, str]
     if rows.value_schema is not None and not _has_fields(rows):
         what = f"A value of type {rows.value_schema.type} has no field {field}"
     elif column is None:
-        return f"Field '{field}' is not present in the schema.", _DATA_EXCEPTION
+        return f"Field '{field}' is not present in the schema.", DATA_EXCEPTION
     else:
         what = f"The field {field} is {column.type}, which can't name a folder"
-    return f"Error encoding partition. {what}", _PARTITION_EXCEPTION
+    return f"Error encoding partition. {what}", PARTITION_EXCEPTION
 
 
 def nested_field(table: pa.Table, path: str) -> pa.Array | None:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.field import nested_field
 from kafka2parquet.partitioners.iso_text import parse_text
+from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION
 from kafka2parquet.rows import Rows
 from kafka2parquet.time_zones import time_zone
 
@@ -21,10 +22,6 @@ _COMMON_TEXT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
 
 _LONG_END = float(1 << 63)
 _MAX_SHOWN = 100
-
-_CONNECT = "io.confluent.connect.storage"
-_PARTITION_EXCEPTION = f"{_CONNECT}.errors.PartitionException"
-_DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
 
 
 @attrs.frozen
@@ -37,7 +34,7 @@ class Unusable:
     """
 
     reason: str
-    exception: str = _PARTITION_EXCEPTION
+    exception: str = PARTITION_EXCEPTION
 
 
 class TimestampExtractor(abc.ABC):
@@ -71,7 +68,8 @@ class RecordTimestamp(TimestampExtractor):
         """Why the row has no time."""
         return Unusable(
             "Unable to determine timestamp using timestamp.extractor"
-            f" {_CONNECT}.partitioner.TimeBasedPartitioner$RecordTimestampExtractor for record: it has no timestamp"
+            " io.confluent.connect.storage.partitioner.TimeBasedPartitioner$RecordTimestampExtractor for record: it has no"
+            " timestamp"
         )
 
     @property
@@ -149,7 +147,7 @@ class RecordFieldTimestamp(TimestampExtractor):
             )
         column = nested_field(rows.table, self._field)
         if column is None:
-            return Unusable(self._missing(rows.table), _DATA_EXCEPTION)
+            return Unusable(self._missing(rows.table), DATA_EXCEPTION)
         value = column[row].as_py()
         failed = f"Error extracting timestamp from record field: {self._field}"
         if value is None:

@@ -12,11 +12,9 @@ import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.halving import attempt_halves
-from kafka2parquet.records import Reject, Stage
+from kafka2parquet.records import DATA_EXCEPTION, Reject, Stage
 from kafka2parquet.rows import Rows
 
-#: What Connect reports for a value that can't be transformed.
-_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
 #: A reason is for people; a message of Arrow's may quote a long value.
 _MAX_REASON = 300
 
@@ -107,7 +105,7 @@ class TableTransform(Transform):
         kept[list(refused)] = False
         offsets = rows.offsets.take(pa.array(list(refused), pa.int64())).to_pylist()
         rejects = [
-            rows.batch.reject_offset(offset, Stage.TRANSFORM, reason[:_MAX_REASON], _EXCEPTION)
+            rows.batch.reject_offset(offset, Stage.TRANSFORM, reason[:_MAX_REASON], DATA_EXCEPTION)
             for offset, reason in zip(offsets, refused.values(), strict=True)
         ]
         rest = rows.filter(pa.array(kept))

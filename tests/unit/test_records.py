@@ -1,88 +1,27 @@
-"""Rows of several schemas read like rows of one."""
+"""Single records of a batch as rejects, and what is left without them."""
 
 from __future__ import annotations
 
 import pyarrow as pa
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kafka2parquet.records import ConsumedBatch, TopicPartition
-from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
+from kafka2parquet.records import Stage, is_kept
+from tests.support.batches import batch_of
 
 
-def groups_of(numbers: list[int]) -> list[Rows]:
-    """Rows with consecutive offsets, each in the group with its number; a group's column is called after it."""
-    count = len(numbers)
-    batch = ConsumedBatch(
-        TopicPartition("t", 0),
-        pa.array(range(count), pa.int64()),
-        pa.array([1000 + row for row in range(count)], pa.int64()),
-        pa.array([0] * count, pa.int8()),
-        pa.nulls(count, pa.binary_view()),
-        pa.nulls(count, pa.binary_view()),
-        pa.nulls(count, pa.binary_view()),
-        0,
-        count,
-    )
-    groups = []
-    for number in sorted(set(numbers)):
-        mask = pa.array([each == number for each in numbers])
-        offsets = batch.offsets.filter(mask)
-        views = {"keys": pa.table({"key": offsets})}
-        groups.append(Rows(batch, offsets, batch.timestamps_ms.filter(mask), pa.table({f"c{number}": offsets}), views=views))
-    return groups
+def test_a_reject_is_found_by_its_offset() -> None:
+    """With the bytes and the time of its own record, also where offsets are missing in between."""
+    batch = batch_of([b"a", b"b", b"c", b"d"], 10, [5, 6, 7, 8]).filter(pa.array([True, False, True, True]))
+    reject = batch.reject_offset(12, Stage.DECODE, "why")
+    assert (12, b"c", 7, "why") == (reject.offset, reject.value, reject.timestamp_ms, reject.reason)
 
 
-def plain(rows: Rows | MixedRows) -> list[tuple[int, int, dict[str, int]]]:
-    """Offset, time and columns that aren't null."""
-    return [
-        (row.offset, row.timestamp_ms or 0, {name: value for name, value in row.values.items() if value is not None})
-        for row in rows.each()
-    ]
+def test_all_offsets_but_those_of_rejects_are_kept() -> None:
+    """In whatever order the rejects come."""
+    batch = batch_of([b"a", b"b", b"c", b"d"], 10)
+    rejects = [batch.reject_offset(offset, Stage.DECODE, "") for offset in (13, 10)]
+    assert [False, True, True, False] == is_kept(batch.offsets, rejects).to_pylist()
 
 
-def expected(numbers: list[int], offsets: list[int]) -> list[tuple[int, int, dict[str, int]]]:
-    return [(offset, 1000 + offset, {f"c{numbers[offset]}": offset}) for offset in offsets]
-
-
-NUMBERS = st.lists(st.integers(0, 3), min_size=1, max_size=30)
-
-
-@given(NUMBERS, st.data())
-def test_rows_of_several_schemas_keep_their_order(numbers: list[int], data: st.DataObject) -> None:
-    """Put together, sliced and filtered, each row is what it was, at its place."""
-    rows = MixedRows.of(groups_of(numbers))
-    everything = list(range(len(numbers)))
-    assert expected(numbers, everything) == plain(rows)
-    start = data.draw(st.integers(0, len(numbers)))
-    length = data.draw(st.one_of(st.none(), st.integers(0, len(numbers))))
-    part = rows.slice(start, length)
-    inside = everything[start:] if length is None else everything[start : start + length]
-    assert expected(numbers, inside) == plain(part)
-    mask = data.draw(st.lists(st.booleans(), min_size=len(inside), max_size=len(inside)))
-    kept = part.filter(pa.array(mask, pa.bool_()))
-    wanted = [offset for offset, keep in zip(inside, mask, strict=True) if keep]
-    assert expected(numbers, wanted) == plain(kept)
-    assert wanted == kept.offsets.to_pylist()
-    if wanted:
-        assert [{f"c{numbers[offset]}": offset} for offset in wanted] == [
-            {name: value for name, value in row.items() if value is not None} for row in kept.table.to_pylist()
-        ]
-        assert wanted == kept.view("keys")["key"].to_pylist()
-
-
-@given(NUMBERS)
-def test_partitioned_rows_of_several_schemas_keep_their_folders(numbers: list[int]) -> None:
-    """Each group is partitioned by itself; together the folders are those of the rows."""
-    parts = []
-    for group in groups_of(numbers):
-        folders = [f"f{offset % 3}" for offset in group.offsets.to_pylist()]
-        distinct = tuple(dict.fromkeys(folders))
-        codes = pa.array([distinct.index(folder) for folder in folders], pa.int32())
-        parts.append(PartitionedRows(group, distinct, codes, group.timestamps_ms))
-    merged = PartitionedRows.merged(parts)
-    assert [f"f{offset % 3}" for offset in range(len(numbers))] == [
-        merged.encoded_partitions[code] for code in merged.codes.to_pylist()
-    ]
-    assert [1000 + offset for offset in range(len(numbers))] == merged.timestamps_ms.to_pylist()
-    assert expected(numbers, list(range(len(numbers)))) == plain(merged.rows)
+def test_without_rejects_all_offsets_are_kept() -> None:
+    """As a mask all the same."""
+    assert [True, True] == is_kept(batch_of([b"a", b"b"]).offsets, []).to_pylist()
