@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any
 
 from kafka2parquet.converters.avro_columns import ColumnDecoder, is_readable
-from kafka2parquet.converters.avro_values import value_reader
-from kafka2parquet.converters.payload_decoder import PayloadDecoder, PayloadsRefused
+from kafka2parquet.converters.payload_decoder import PayloadDecoder
 from kafka2parquet.converters.registered import RegisteredConverter, SubjectNames
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.avro_node import AvroMapping
 from kafka2parquet.schema.avro_schema import plan_avro
 
@@ -23,7 +22,8 @@ class AvroConverter(RegisteredConverter):
     values that aren't of their schema, whose schema the registry doesn't have, or whose schema Parquet has no types for:
     recursive records, and records without fields.
 
-    Batches are decoded by pyruhvro (`pip install kafka2parquet[avro]`), many times faster than without it.
+    Needs `pip install kafka2parquet[avro]`: pyruhvro decodes batches, and fastavro, one by one, what is left. Where pyruhvro
+    can't be installed, fastavro does it all, many times slower.
     """
 
     schema_type = "AVRO"
@@ -45,8 +45,16 @@ class AvroConverter(RegisteredConverter):
             mapping: how types become columns; by default as Confluent's converter does.
             subject_names: the subject whose versions the schemas have: `topic` is `<topic>-value` or `<topic>-key`, `record`
                 the full name of the record, and `topic_record` `<topic>-<full name of the record>`.
+
+        Raises:
+            ConfigurationError: fastavro isn't installed.
         """
         super().__init__(registry, is_key=is_key, subject_names=subject_names)
+        try:
+            from kafka2parquet.converters.avro_values import value_reader
+        except ImportError as error:
+            raise ConfigurationError(f"Avro needs 'pip install kafka2parquet[avro]': {error}.") from error
+        self._value_reader = value_reader
         self._mapping = mapping if mapping is not None else AvroMapping()
 
     @property
@@ -58,14 +66,7 @@ class AvroConverter(RegisteredConverter):
         """The decoder of a schema."""
         node = plan_avro(schema, self._mapping)
         null_becomes_default = self._mapping.null_becomes_default
-        read = value_reader(node, null_becomes_default=null_becomes_default)
-
-        def decode_one(payload: bytes) -> Any:
-            try:
-                return read(payload)
-            except ValueError as error:
-                raise PayloadsRefused(str(error)) from None
-
+        decode_one = self._value_reader(node, null_becomes_default=null_becomes_default)
         decode = None
         if is_readable(node, null_becomes_default=null_becomes_default):
             with contextlib.suppress(ImportError):

@@ -1,18 +1,15 @@
 """Avro values as columns, whole batches at once, by pyruhvro.
 
-pyruhvro gets a schema that it reads the same bytes by, but that leaves less for it to decide: int is long, as it would cut off
-higher bits; dates and times are the numbers that they are; types of a union are wrapped into records, which have no bytes of
-their own; names are made up. It has no bytes and no fixed: bytes are text for it, which it doesn't look at, and a fixed is a
-record of doubles, and a float at the end. What it returns is brought to the types of the schema here. (Of damaged values
-it takes one kind: a block whose count is the smallest long has no items for it.) Schemas with a fixed of
-another size, or with maps as arrays of entries, are left to `avro_values`.
+pyruhvro gets a schema that it reads the same bytes by, but that leaves less for it to decide (`avro_wire`): int is long, as it
+would cut off higher bits; names are made up. It has no bytes and no fixed: bytes are text for it, which it doesn't look at, and
+a fixed is a record of doubles, and a float at the end. What it returns is brought to the types of the schema here. (Of damaged
+values it takes one kind: a block whose count is the smallest long has no items for it.) Schemas with a fixed of another size,
+or with maps as arrays of entries, are left to `avro_values`.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.converters.avro_values import day_limit
+from kafka2parquet.converters.avro_wire import WireSchemas, day_limit, record
 from kafka2parquet.converters.decimals import decimals_of_bytes, decimals_of_matrix
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.schema.avro_node import AvroNode, Kind
@@ -54,7 +51,7 @@ class ColumnDecoder:
         self._deserialize = deserialize_array
         self._node = node
         self._null_becomes_default = null_becomes_default
-        self._schema = json.dumps(_record(itertools.count(), [_wire_type(node, itertools.count(1))]))
+        self._schema = json.dumps(WireSchemas(_wire_scalar).schema_of(node))
 
     def decode(self, payloads: pa.Array) -> pa.Array:
         """An array of the values of these payloads (binary_view without nulls), of the schema's Arrow type.
@@ -143,40 +140,15 @@ def is_readable(node: AvroNode, *, null_becomes_default: bool) -> bool:
     return all(is_readable(child, null_becomes_default=null_becomes_default) for child in node.children)
 
 
-def _wire_type(node: AvroNode, numbers: Iterator[int]) -> Any:
-    """The type that pyruhvro reads the node's bytes by."""
-    children = [_wire_type(child, numbers) for child in node.children]
-    wire: Any
-    if node.kind is Kind.UNION:
-        wire = [_record(numbers, [child]) for child in children]
-        if node.null_branch is not None:
-            wire.insert(node.null_branch, "null")
-        return wire
-    if node.kind is Kind.RECORD:
-        wire = _record(numbers, children)
-    elif node.kind is Kind.SINGLE:
-        wire = _record(numbers, ["long", *children])
-    elif node.kind is Kind.ARRAY:
-        wire = {"type": "array", "items": children[0]}
-    elif node.kind is Kind.MAP:
-        wire = {"type": "map", "values": children[0]}
-    elif node.kind is Kind.FIXED:
+def _wire_scalar(node: AvroNode, name: str) -> Any:
+    """The type that pyruhvro reads the bytes of a scalar by."""
+    if node.kind is Kind.FIXED:
         doubles, floats = divmod(node.size, _DOUBLE_BYTES)
-        wire = _record(numbers, ["double"] * doubles + ["float"] * (floats // _FLOAT_BYTES))
-    elif node.kind is Kind.BYTES:
-        wire = "string"
-    elif node.kind is Kind.ENUM:
-        wire = {"type": "enum", "name": f"N{next(numbers)}", "symbols": node.symbols}
-    else:
-        wire = "long" if node.kind is Kind.INT else node.kind.value
-    if node.null_branch is None:
-        return wire
-    return ["null", wire] if node.null_branch == 0 else [wire, "null"]
-
-
-def _record(numbers: Iterator[int], types: list[Any]) -> dict[str, Any]:
-    fields = [{"name": f"f{i}", "type": type_} for i, type_ in enumerate(types)]
-    return {"type": "record", "name": f"N{next(numbers)}", "fields": fields}
+        types = ["double"] * doubles + ["float"] * (floats // _FLOAT_BYTES)
+        return record(name, [f"f{i}" for i in range(len(types))], types)
+    if node.kind is Kind.ENUM:
+        return {"type": "enum", "name": name, "symbols": node.symbols}
+    return {Kind.BYTES: "string", Kind.INT: "long"}.get(node.kind, node.kind.value)
 
 
 def _scalars(array: pa.Array, node: AvroNode, valid: _Bools | None) -> pa.Array:

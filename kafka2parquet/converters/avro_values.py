@@ -1,300 +1,168 @@
-"""Avro values one by one, in Python: the rule of what a payload means. `avro_columns` does the same for whole batches.
+"""Avro values one by one, by fastavro: for schemas and payloads that `avro_columns` leaves, and where pyruhvro isn't there.
 
-Format: Avro's binary encoding. What stands behind a value is not looked at, as in Avro's own decoders.
+fastavro gets a schema whose values are nearly what `pyarrow.array` takes: types of a union are records of one field, called
+as the field of the struct that the union becomes; those of no other field are null. Where fastavro would take damaged values,
+the schema has a type beneath: a boolean is a fixed, an enum is a number. Negative numbers of a union's types count from its end
+for fastavro, so there stand types that have no values. (It still takes numbers of more than ten bytes, and blocks whose count
+is the smallest long as empty ones.) What stands behind a value is not looked at, as in Avro's own decoders.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import pyarrow as pa
+import fastavro
 
+from kafka2parquet.converters.avro_wire import WireSchemas, day_limit
+from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.schema.avro_defaults import decimal_value
 from kafka2parquet.schema.avro_node import AvroNode, Kind
-from kafka2parquet.schema.connect_schema import DECIMAL
+from kafka2parquet.schema.connect_schema import DECIMAL, ConnectSchema
 
-#: Reads a value that begins at a position, and tells the position behind it. Raises ValueError, or IndexError at the end.
-Reader = Callable[[bytes, int], "tuple[Any, int]"]
+#: From fastavro's value to that of the column; None where they are the same. Records and unions are changed in place.
+_Change = Callable[[Any], Any]
 
-_LONGEST_VARINT_BYTES = 10
-_INT_RANGE = range(-(2**31), 2**31)
-_PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000}
-_FLOAT = struct.Struct("<f")
-_DOUBLE = struct.Struct("<d")
+_BOOLEANS = {b"\0": False, b"\1": True}
+_NO_TYPE = {"type": "enum", "name": "NoType", "symbols": []}
+#: Smaller numbers are out of range, or control characters where text stands in the place of a number.
+_NO_TYPES = ["NoType"] * 8
+#: Numbers that are cut off end there, as do strings that are too long by one.
+_END = b"\0"
 
 
 def value_reader(node: AvroNode, *, null_becomes_default: bool) -> Callable[[bytes], Any]:
-    """A function that makes of a payload the value of its row, as `pyarrow.array` takes it, or raises ValueError."""
-    read = _nullable(node, null_becomes_default)
+    """A function that makes of a payload the value of its row, as `pyarrow.array` takes it, or raises PayloadsRefused."""
+    names: dict[str, Any] = {}
+    fastavro.parse_schema(_NO_TYPE, names)
+    wire = WireSchemas(_scalar, own_names=True, union_end=_NO_TYPES).schema_of(node)
+    schema = fastavro.parse_schema(wire, names)
+    change = _nullable(node, null_becomes_default)
 
     def read_payload(payload: bytes) -> Any:
+        file = io.BytesIO(payload + _END)
         try:
-            return read(payload, 0)[0]
+            value = fastavro.schemaless_reader(file, schema, None)["value"]  # type: ignore[index,call-overload]  # a record
         except IndexError:
-            raise ValueError("the value ends too early") from None
+            raise PayloadsRefused("a union has no type of that number") from None
+        except UnicodeDecodeError as error:
+            raise PayloadsRefused(f"text that is not UTF-8: {error.reason}") from None
+        except (EOFError, OverflowError):  # the latter for lengths, where fastavro isn't compiled
+            raise PayloadsRefused("the value ends too early") from None
+        if file.tell() > len(payload):
+            raise PayloadsRefused("the value ends too early")
+        return value if change is None else change(value)
 
     return read_payload
 
 
-def day_limit(arrow_type: pa.DataType) -> int | None:
-    """What times of a day stay below; None for other types."""
-    return _PER_DAY[arrow_type.unit] if pa.types.is_time(arrow_type) else None
+def _scalar(node: AvroNode, name: str) -> Any:
+    if node.kind in (Kind.FIXED, Kind.BOOLEAN):
+        return {"type": "fixed", "name": name, "size": node.size or 1}
+    return "long" if node.kind in (Kind.INT, Kind.ENUM) else node.kind.value
 
 
-def _long(data: bytes, position: int) -> tuple[int, int]:
-    byte = data[position]
-    position += 1
-    if byte < 0x80:
-        return (byte >> 1) ^ -(byte & 1), position
-    number = byte & 0x7F
-    for shift in range(7, 7 * _LONGEST_VARINT_BYTES, 7):
-        byte = data[position]
-        position += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            number &= 0xFFFF_FFFF_FFFF_FFFF
-            return (number >> 1) ^ -(number & 1), position
-    raise ValueError(f"a number of more than {_LONGEST_VARINT_BYTES} bytes")
+def _nullable(node: AvroNode, null_becomes_default: bool) -> _Change | None:
+    change = _plain(node, null_becomes_default)
+    null = node.schema.default if null_becomes_default and node.schema.optional else None
+    if node.null_branch is None or (change is None and null is None):
+        return change
+    return lambda value: null if value is None else value if change is None else change(value)
 
 
-def _nullable(node: AvroNode, null_becomes_default: bool) -> Reader:
-    read = _plain(node, null_becomes_default)
-    if node.null_branch is None or node.kind is Kind.UNION:
-        return read
-    null_branch = node.null_branch
-    null = node.schema.default if null_becomes_default else None
-
-    def read_nullable(data: bytes, position: int) -> tuple[Any, int]:
-        branch, position = _long(data, position)
-        if branch == null_branch:
-            return null, position
-        if branch != 1 - null_branch:
-            raise ValueError(f"a union of 2 types has no type {branch}")
-        return read(data, position)
-
-    return read_nullable
-
-
-def _plain(node: AvroNode, null_becomes_default: bool) -> Reader:
-    if node.kind in _SCALARS:
-        return _SCALARS[node.kind](node)
-    children = [_nullable(child, null_becomes_default) for child in node.children]
-    return _NESTED[node.kind](node, children)
-
-
-def _boolean(_: AvroNode) -> Reader:
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        byte = data[position]
-        if byte > 1:
-            raise ValueError(f"a boolean is {byte}")
-        return byte == 1, position + 1
-
-    return read
+def _plain(node: AvroNode, null_becomes_default: bool) -> _Change | None:
+    if node.kind in (Kind.BOOLEAN, Kind.ENUM):
+        return _choice(node)
+    if node.kind in (Kind.BYTES, Kind.FIXED):
+        return _decimal(node.schema) if node.schema.name == DECIMAL else None
+    if node.kind in (Kind.INT, Kind.LONG):
+        limit = day_limit(node.schema.arrow_type)
+        return None if limit is None else _time_below(limit)
+    changes = [_nullable(child, null_becomes_default) for child in node.children]
+    names = ["key", "value"] if node.kind is Kind.ENTRIES else [field.name for field in node.schema.fields]
+    named = {name: change for name, change in zip(names, changes, strict=False) if change is not None}
+    if node.kind is Kind.SINGLE:
+        return _single(changes[0])
+    if node.kind is Kind.ENTRIES:
+        return _entries(_fields(named))
+    change = next(filter(None, changes), None)
+    if change is None:
+        return None
+    if node.kind is Kind.RECORD:
+        return _fields(named)
+    if node.kind is Kind.UNION:
+        return _chosen(named)
+    if node.kind is Kind.ARRAY:
+        return lambda items: [change(value) for value in items]
+    if node.kind is Kind.MAP:
+        return lambda items: {key: change(value) for key, value in items.items()}
+    return None
 
 
-def _int(node: AvroNode) -> Reader:
-    limit = day_limit(node.schema.arrow_type)
+def _choice(node: AvroNode) -> _Change:
+    values: Mapping[Any, Any] = _BOOLEANS if node.kind is Kind.BOOLEAN else dict(enumerate(node.symbols))
 
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        number, position = _long(data, position)
-        if number not in _INT_RANGE:
-            raise ValueError(f"{number} is no int")
-        if limit is not None and not 0 <= number < limit:
-            raise ValueError(f"{number} is no time of a day")
-        return number, position
+    def change(value: Any) -> Any:
+        try:
+            return values[value]
+        except KeyError:
+            what = f"a boolean is {value[0]}" if node.kind is Kind.BOOLEAN else f"{node.full_name} has no symbol {value}"
+            raise PayloadsRefused(what) from None
 
-    return read
+    return change
 
 
-def _long_of(node: AvroNode) -> Reader:
-    limit = day_limit(node.schema.arrow_type)
-    if limit is None:
-        return _long
-
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        number, position = _long(data, position)
+def _time_below(limit: int) -> _Change:
+    def change(number: Any) -> Any:
         if not 0 <= number < limit:
-            raise ValueError(f"{number} is no time of a day")
-        return number, position
+            raise PayloadsRefused(f"{number} is no time of a day")
+        return number
 
-    return read
-
-
-def _float_of(form: struct.Struct) -> Callable[[AvroNode], Reader]:
-    def make(_: AvroNode) -> Reader:
-        def read(data: bytes, position: int) -> tuple[Any, int]:
-            end = position + form.size
-            if end > len(data):
-                raise IndexError
-            return form.unpack_from(data, position)[0], end
-
-        return read
-
-    return make
+    return change
 
 
-def _content(data: bytes, position: int) -> tuple[bytes, int]:
-    length, position = _long(data, position)
-    end = position + length
-    if length < 0:
-        raise ValueError(f"a length is {length}")
-    if end > len(data):
-        raise IndexError
-    return data[position:end], end
-
-
-def _string(_: AvroNode) -> Reader:
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        content, end = _content(data, position)
-        try:
-            return content.decode(), end
-        except UnicodeDecodeError as error:
-            raise ValueError(f"text that is not UTF-8: {error.reason}") from None
-
-    return read
-
-
-def _bytes(node: AvroNode) -> Reader:
-    if node.schema.name != DECIMAL:
-        return _content
-
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        content, end = _content(data, position)
+def _decimal(schema: ConnectSchema) -> _Change:
+    def change(content: Any) -> Any:
         if not content:
-            raise ValueError("a decimal without digits")
-        return decimal_value(node.schema, content), end
+            raise PayloadsRefused("a decimal without digits")
+        return decimal_value(schema, content)
 
-    return read
-
-
-def _fixed(node: AvroNode) -> Reader:
-    size, schema = node.size, node.schema
-
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        end = position + size
-        if end > len(data):
-            raise IndexError
-        return decimal_value(schema, data[position:end]), end
-
-    return read
+    return change
 
 
-def _enum(node: AvroNode) -> Reader:
-    symbols = node.symbols
+def _fields(changes: Mapping[str, _Change]) -> _Change:
+    def change(value: Any) -> Any:
+        for name, change_field in changes.items():
+            value[name] = change_field(value[name])
+        return value
 
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        index, position = _long(data, position)
-        if not 0 <= index < len(symbols):
-            raise ValueError(f"{node.full_name} has no symbol {index}")
-        return symbols[index], position
-
-    return read
+    return change
 
 
-def _record(node: AvroNode, children: list[Reader]) -> Reader:
-    parts = [(field.name, read) for field, read in zip(node.schema.fields, children, strict=True)]
+def _chosen(changes: Mapping[str, _Change]) -> _Change:
+    def change(value: Any) -> Any:
+        ((name, chosen),) = value.items()
+        return {name: changes[name](chosen)} if name in changes else value
 
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        value = {}
-        for name, read_field in parts:
-            value[name], position = read_field(data, position)
-        return value, position
-
-    return read
+    return change
 
 
-def _blocks(read_item: Reader) -> Reader:
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        items: list[Any] = []
-        while True:
-            count, position = _long(data, position)
-            if count == 0:
-                return items, position
-            if count < 0:
-                count = -count
-                _, position = _long(data, position)  # the size of the block
-            while count:  # an item has a byte at least: a wrong count ends with the data
-                item, position = read_item(data, position)
-                items.append(item)
-                count -= 1
+def _single(change_value: _Change | None) -> _Change:
+    def change(value: Any) -> Any:
+        if value["number"] != 0:
+            raise PayloadsRefused(f"a union of 1 type has no type {value['number']}")
+        return value["value"] if change_value is None else change_value(value["value"])
 
-    return read
+    return change
 
 
-def _array(_: AvroNode, children: list[Reader]) -> Reader:
-    return _blocks(children[0])
-
-
-def _map(node: AvroNode, children: list[Reader]) -> Reader:
-    read_key, read_value = (_string(node), children[0]) if node.kind is Kind.MAP else children
-
-    def read_entry(data: bytes, position: int) -> tuple[Any, int]:
-        key, position = read_key(data, position)
-        value, position = read_value(data, position)
-        return (key, value), position
-
-    read_entries = _blocks(read_entry)
-
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        entries, position = read_entries(data, position)
+def _entries(change_entry: _Change) -> _Change:
+    def change(value: Any) -> Any:
+        entries = [tuple(change_entry(entry).values()) for entry in value]
         try:
-            return list(dict(entries).items()), position  # of a key that comes twice the last counts
+            return dict(entries)  # of a key that comes twice the last counts
         except TypeError:  # keys that are no scalars
-            return entries, position
+            return entries
 
-    return read
-
-
-def _union(node: AvroNode, children: list[Reader]) -> Reader:
-    names: list[str | None] = [field.name for field in node.schema.fields]
-    readers: list[Reader | None] = [*children]
-    if node.null_branch is not None:
-        names.insert(node.null_branch, None)
-        readers.insert(node.null_branch, None)
-
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        branch, position = _long(data, position)
-        if not 0 <= branch < len(readers):
-            raise ValueError(f"a union of {len(readers)} types has no type {branch}")
-        read_value = readers[branch]
-        if read_value is None:
-            return None, position
-        value, position = read_value(data, position)
-        return {names[branch]: value}, position
-
-    return read
-
-
-def _single(_: AvroNode, children: list[Reader]) -> Reader:
-    (read_value,) = children
-
-    def read(data: bytes, position: int) -> tuple[Any, int]:
-        branch, position = _long(data, position)
-        if branch != 0:
-            raise ValueError(f"a union of 1 type has no type {branch}")
-        return read_value(data, position)
-
-    return read
-
-
-_SCALARS: dict[Kind, Callable[[AvroNode], Reader]] = {
-    Kind.BOOLEAN: _boolean,
-    Kind.INT: _int,
-    Kind.LONG: _long_of,
-    Kind.FLOAT: _float_of(_FLOAT),
-    Kind.DOUBLE: _float_of(_DOUBLE),
-    Kind.STRING: _string,
-    Kind.BYTES: _bytes,
-    Kind.FIXED: _fixed,
-    Kind.ENUM: _enum,
-}
-_NESTED: dict[Kind, Callable[[AvroNode, list[Reader]], Reader]] = {
-    Kind.RECORD: _record,
-    Kind.ARRAY: _array,
-    Kind.MAP: _map,
-    Kind.ENTRIES: _map,
-    Kind.UNION: _union,
-    Kind.SINGLE: _single,
-}
+    return change

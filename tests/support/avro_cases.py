@@ -104,13 +104,13 @@ def _scalars(named: Callable[[], str], fixed_sizes: st.SearchStrategy[int], draw
 
 @st.composite
 def avro_cases(draw: st.DrawFn, *, readable: bool = False) -> AvroCase:
-    """A record; `readable` ones can be decoded at once."""
+    """A record; `readable` ones can be decoded at once, so they have no maps of Kafka Connect with other keys than text."""
     counter = itertools.count()
     sizes = st.sampled_from([4, 8, 12, 16] if readable else [3, 4, 8, 16])
     scalars = _scalars(lambda: f"N{next(counter)}", sizes, draw)
 
     def case(depth: int) -> AvroCase:
-        nested = [record, array, map_, nullable, union, single] if depth < 3 else []
+        nested = [record, array, map_, nullable, union, single, *([] if readable else [entries])] if depth < 3 else []
         chosen = draw(st.sampled_from([*scalars, *nested, *nested]))
         return chosen(depth) if chosen in nested else chosen()  # type: ignore[call-arg,arg-type]
 
@@ -134,6 +134,18 @@ def avro_cases(draw: st.DrawFn, *, readable: bool = False) -> AvroCase:
             lambda pairs: ({key: pair[0] for key, pair in pairs.items()}, [(key, pair[1]) for key, pair in pairs.items()])
         )
         return AvroCase({"type": "map", "values": items.schema}, values, "map")
+
+    def entries(depth: int) -> AvroCase:
+        items = case(depth + 1)
+        fields = [{"name": "key", "type": "long"}, {"name": "value", "type": items.schema}]
+        entry = {"type": "record", "name": f"E{next(counter)}", "connect.internal.type": "MapEntry", "fields": fields}
+        values = st.dictionaries(_LONG, items.values, max_size=3).map(
+            lambda pairs: (
+                [{"key": key, "value": pair[0]} for key, pair in pairs.items()],
+                [(key, pair[1]) for key, pair in pairs.items()],
+            )
+        )
+        return AvroCase({"type": "array", "items": entry}, values, "array")
 
     def not_a_union(depth: int) -> AvroCase:
         found = case(depth)
