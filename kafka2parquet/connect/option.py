@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from kafka2parquet.schema.field_paths import is_path
+
 Value = str | int | float | bool | tuple[str, ...] | None
 Validator = Callable[[Value], None]
 """Raises `ValueError` with the rule that the value breaks."""
@@ -165,6 +167,12 @@ def one_of(*choices: str, ignore_case: bool = False) -> Validator:
             raise ValueError(f"String must be one of: {', '.join(choices)}")
 
     return check
+
+
+def field_paths(value: Value) -> None:
+    """The dotted paths must have a name in each part."""
+    if isinstance(value, tuple) and not all(map(is_path, value)):
+        raise ValueError("Field name cannot contain an empty or whitespace-only path segment")
 
 
 def simple_name(class_name: str) -> str:

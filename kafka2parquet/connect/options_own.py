@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from kafka2parquet.connect.option import Option, Value, ValueType, at_least, between, one_of
-
-METADATA_COLUMNS = ("topic", "partition", "offset", "timestamp", "key", "headers")
+from kafka2parquet.connect.option import Option, Value, ValueType, at_least, between, field_paths, one_of
+from kafka2parquet.converters.metadata_columns import MetadataColumns
 
 
 def _metadata_columns(value: Value) -> None:
-    unknown = [name for name in value if name not in METADATA_COLUMNS] if isinstance(value, tuple) else []
+    unknown = [name for name in value if name not in MetadataColumns.ALL] if isinstance(value, tuple) else []
     if unknown:
-        raise ValueError(f"{', '.join(unknown)}: none of {', '.join(METADATA_COLUMNS)}")
-
-
-def _field_paths(value: Value) -> None:
-    paths = value if isinstance(value, tuple) else ()
-    if not all(part.strip() for path in paths for part in path.split(".")):
-        raise ValueError("Field name cannot contain an empty or whitespace-only path segment")
+        raise ValueError(f"{', '.join(unknown)}: none of {', '.join(MetadataColumns.ALL)}")
 
 
 OWN_OPTIONS = (
@@ -74,7 +67,7 @@ OWN_OPTIONS = (
         (),
         "Columns that are added to each row, as `_kafka_<name>`.",
         validator=_metadata_columns,
-        choices=METADATA_COLUMNS,
+        choices=MetadataColumns.ALL,
     ),
     Option(
         "kafka2parquet.unite.schemas",
@@ -110,7 +103,7 @@ OWN_OPTIONS = (
         ValueType.LIST,
         (),
         "Fields whose values make folders around those of a partitioner by time, such as `country=FR/year=2026/month=05`.",
-        validator=_field_paths,
+        validator=field_paths,
         note="Confluent's sinks have folders by field or by time, not both",
     ),
     Option(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kafka2parquet.connect.option import Option, Value, ValueType, at_least, ignored, one_of
+from kafka2parquet.connect.option import Option, Value, ValueType, at_least, field_paths, ignored, one_of
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.time_zones import time_zone
 
@@ -11,13 +11,6 @@ PARQUET_CODECS = ("none", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4
 LONG_MAX = (1 << 63) - 1
 
 _AVRO_ONLY = "it concerns Avro schemas, and Parquet files are written from Arrow schemas"
-
-
-def _field_paths(value: Value) -> None:
-    if isinstance(value, tuple):
-        for name in value:
-            if any(not segment.strip() for segment in name.split(".")):
-                raise ValueError("Field name cannot contain an empty or whitespace-only path segment")
 
 
 def _time_zone(value: Value) -> None:
@@ -157,7 +150,7 @@ PARTITIONER_OPTIONS = (
         ValueType.LIST,
         (),
         "Fields whose values name the folders with FieldPartitioner; a dot leads into a nested field.",
-        validator=_field_paths,
+        validator=field_paths,
     ),
     Option(
         "partition.duration.ms",

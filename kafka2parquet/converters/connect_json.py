@@ -12,12 +12,13 @@ from typing import Any, NoReturn
 
 import attrs
 
-from kafka2parquet.schema.connect_schema import DECIMAL, TIME, TYPES, ConnectField, ConnectSchema
+from kafka2parquet.converters.decimals import written_decimal
+from kafka2parquet.schema.connect_schema import DAY_MS, DECIMAL, TIME, TYPES, ConnectField, ConnectSchema
+from kafka2parquet.schema.field_paths import join_path
 
 _MAX_DEPTH = 64
 #: Where the schema of the values stands in that of a collection.
 _VALUES_IN = {"map": "values", "array": "items"}
-_DAY_MS = 86_400_000
 _RANGES = {f"int{bits}": range(-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in (8, 16, 32, 64)}
 _EXACT = decimal.Context(prec=200, traps=[decimal.Inexact, decimal.InvalidOperation])
 #: Zeros before a number, outside of text: Jackson skips them, JSON has no such numbers.
@@ -139,7 +140,7 @@ def value_from_json(schema: ConnectSchema, node: Any, *, null_is_default: bool =
             raise _mismatch(schema, node, path)
         return {
             field.name: value_from_json(
-                field.schema, node.get(field.name), null_is_default=null_is_default, path=_join(path, field.name)
+                field.schema, node.get(field.name), null_is_default=null_is_default, path=join_path(path, field.name)
             )
             for field in schema.fields
         }
@@ -192,9 +193,9 @@ def _whole(schema: ConnectSchema, node: Any, path: str) -> int:
     if not isinstance(node, int) or isinstance(node, bool):
         raise _mismatch(schema, node, path)
     if node not in _RANGES[schema.type]:
-        raise NotConvertible(f"{_at(path)}the number {node} is out of the range of {_connect_name(schema)}")
-    if schema.name == TIME and schema.type == "int32" and not 0 <= node < _DAY_MS:
-        raise NotConvertible(f"{_at(path)}{node} milliseconds are no time of a day")
+        raise NotConvertible(f"{at_field(path)}the number {node} is out of the range of {_connect_name(schema)}")
+    if schema.name == TIME and schema.type == "int32" and not 0 <= node < DAY_MS:
+        raise NotConvertible(f"{at_field(path)}{node} milliseconds are no time of a day")
     return node
 
 
@@ -208,15 +209,11 @@ def _decimal_from_json(schema: ConnectSchema, node: Any, path: str) -> decimal.D
         else:
             raise _mismatch(schema, node, path)
     except decimal.DecimalException:
-        raise NotConvertible(f"{_at(path)}a number that doesn't fit a decimal of scale {schema.scale}") from None
-    type_ = schema.arrow_type
-    precision = getattr(type_, "precision", None)
-    if precision is None:  # no such decimals in Parquet: the bytes are written
-        whole = int(number.scaleb(schema.scale, _EXACT))
-        return whole.to_bytes(whole.bit_length() // 8 + 1, "big", signed=True)
-    if len(number.as_tuple().digits) > precision:
-        raise NotConvertible(f"{_at(path)}a decimal of more than {precision} digits")
-    return number
+        raise NotConvertible(f"{at_field(path)}a number that doesn't fit a decimal of scale {schema.scale}") from None
+    try:
+        return written_decimal(number, schema)
+    except ValueError as error:
+        raise NotConvertible(f"{at_field(path)}{error}") from None
 
 
 def _decode_base64(text: str, path: str) -> bytes:
@@ -236,16 +233,13 @@ def _connect_name(schema: ConnectSchema) -> str:
     return {"float": "FLOAT32", "double": "FLOAT64"}.get(schema.type, schema.type.upper())
 
 
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
 def _in(path: str) -> str:
     """Behind Connect's own words."""
     return f", in the field {path}" if path else ""
 
 
-def _at(path: str) -> str:
+def at_field(path: str) -> str:
+    """What messages begin with where Connect has no words."""
     return f"field {path}: " if path else ""
 
 

@@ -1,13 +1,34 @@
-"""Decimals as columns, from the bytes of their unscaled numbers: two's complement, big-endian."""
+"""Decimals as columns, and as bytes: their unscaled numbers, in two's complement, big-endian."""
 
 from __future__ import annotations
+
+import decimal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.schema.connect_schema import ConnectSchema
+
 _Bools = npt.NDArray[np.bool_]
 _Bytes = npt.NDArray[np.uint8]
+
+_EXACT = decimal.Context(prec=decimal.MAX_PREC, traps=[decimal.Inexact, decimal.InvalidOperation])
+
+
+def written_decimal(number: decimal.Decimal, schema: ConnectSchema) -> decimal.Decimal | bytes:
+    """The value that a column of decimals has for a number of its scale: bytes, where Parquet has no such decimals.
+
+    Raises:
+        ValueError: it has more digits than the column.
+    """
+    type_ = schema.arrow_type
+    if not pa.types.is_decimal(type_):
+        unscaled = int(number.scaleb(schema.scale, _EXACT))
+        return unscaled.to_bytes(unscaled.bit_length() // 8 + 1, "big", signed=True)
+    if len(number.as_tuple().digits) > type_.precision:
+        raise ValueError(f"a decimal of more than {type_.precision} digits")
+    return number
 
 
 def decimals_of_bytes(array: pa.BinaryArray, type_: pa.DataType, valid: _Bools | None) -> pa.Array:

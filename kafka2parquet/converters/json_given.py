@@ -12,6 +12,7 @@ from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
 from kafka2parquet.converters.json_record import misfit
 from kafka2parquet.converters.json_shape import Shape
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.lattice import conform
 
 
@@ -108,7 +109,7 @@ def _problems(type_: pa.DataType, path: str) -> Iterator[str]:
             yield f"{path or 'the schema'}: no fields"
         yield from (f"{path}{name}: two fields of that name" for name in dict.fromkeys(names) if names.count(name) > 1)
         for field in type_:
-            yield from _problems(field.type, f"{path}.{field.name}" if path else field.name)
+            yield from _problems(field.type, join_path(path, field.name))
     elif pa.types.is_list(type_):
         yield from _problems(type_.value_type, f"{path}[]")
     elif not any(is_type(type_) for is_type in _UNDERSTOOD):

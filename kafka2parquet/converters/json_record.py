@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import pyarrow as pa
 
+from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.lattice import SchemaConflict, any_field, is_any, merge_field
 
 #: Levels of objects and lists that a record may have.
@@ -234,11 +235,6 @@ def may_hold(expected: pa.DataType, value: Any) -> bool:
     nested = pa.types.is_struct(expected) or pa.types.is_list(expected)
     number = pa.types.is_integer(expected) or pa.types.is_floating(expected) or pa.types.is_boolean(expected)
     return isinstance(value, str) and not nested and not number
-
-
-def join_path(path: str, name: str) -> str:
-    """The path of a member."""
-    return f"{path}.{name}" if path else name
 
 
 def _expected(type_: pa.DataType) -> str:

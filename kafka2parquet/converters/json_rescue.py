@@ -11,13 +11,13 @@ from kafka2parquet.converters.json_record import (
     MAX_DEPTH,
     RecordRefused,
     element_field,
-    join_path,
     json_text,
     may_hold,
     member_field,
     scalar_type,
 )
 from kafka2parquet.converters.json_shape import Kind, Shape, scalar_fits
+from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.lattice import SchemaConflict, is_any, merge_field
 
 
@@ -153,7 +153,7 @@ def _is_finite(value: Any) -> bool:
 
 def _out_of_range(expected: pa.DataType, value: Any) -> bool:
     if isinstance(value, float):
-        return value in (float("inf"), float("-inf"))
+        return math.isinf(value)
     if isinstance(value, bool) or not isinstance(value, int) or not pa.types.is_integer(expected):
         return False
     try:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import decimal
 from typing import Any
 
-from kafka2parquet.converters.connect_json import NotConvertible, value_from_json
-from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.converters.connect_json import NotConvertible, at_field, value_from_json
+from kafka2parquet.schema.connect_schema import INTEGERS, ConnectSchema
+from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.json_schema import OneOfSchema
-
-_INTEGERS = ("int8", "int16", "int32", "int64")
 
 
 def value_of(schema: ConnectSchema, node: Any, path: str = "") -> Any:
@@ -29,8 +28,7 @@ def value_of(schema: ConnectSchema, node: Any, path: str = "") -> Any:
         return _union(schema, node, path)
     if schema.type == "struct" and isinstance(node, dict):
         return {
-            field.name: value_of(field.schema, node.get(field.name), f"{path}.{field.name}" if path else field.name)
-            for field in schema.fields
+            field.name: value_of(field.schema, node.get(field.name), join_path(path, field.name)) for field in schema.fields
         }
     if schema.type == "array" and schema.values is not None and isinstance(node, list):
         return [value_of(schema.values, item, f"{path}[]") for item in node]
@@ -49,7 +47,7 @@ def _entries(schema: ConnectSchema, node: Any, path: str) -> list[tuple[Any, Any
         return list(node.items())
     if isinstance(node, list) and all(isinstance(entry, dict) for entry in node):
         return [(entry.get("key"), entry.get("value")) for entry in node]
-    raise NotConvertible(f"{f'field {path}: ' if path else ''}Found invalid map entry")
+    raise NotConvertible(f"{at_field(path)}Found invalid map entry")
 
 
 def _union(schema: OneOfSchema, node: Any, path: str) -> dict[str, Any]:
@@ -59,7 +57,7 @@ def _union(schema: OneOfSchema, node: Any, path: str) -> dict[str, Any]:
         return {simple.name: value_of(simple.schema, node, path)}
     structs = [field for field in schema.fields if field.schema.type == "struct" and isinstance(node, dict)]
     if not structs:
-        raise NotConvertible(f"{f'field {path}: ' if path else ''}Did not find matching oneof field for data")
+        raise NotConvertible(f"{at_field(path)}Did not find matching oneof field for data")
     best = max(structs, key=lambda field: len(field.schema.field_schemas.keys() & node.keys()))
     return {best.name: value_of(best.schema, node, path)}
 
@@ -67,7 +65,7 @@ def _union(schema: OneOfSchema, node: Any, path: str) -> dict[str, Any]:
 def _is_simple(schema: ConnectSchema, node: Any) -> bool:
     if schema.type == "boolean" or isinstance(node, bool):
         return schema.type == "boolean" and isinstance(node, bool)
-    if schema.type in _INTEGERS:
+    if schema.type in INTEGERS:
         return isinstance(node, int)
     if schema.type in ("float", "double"):
         return isinstance(node, int | decimal.Decimal)

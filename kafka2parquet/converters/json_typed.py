@@ -17,19 +17,17 @@ from kafka2parquet.converters.base64_column import decode_base64
 from kafka2parquet.converters.decimals import decimals_of_bytes
 from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
-from kafka2parquet.schema.connect_schema import DATE, DECIMAL, TIME, TIMESTAMP, ConnectSchema
+from kafka2parquet.schema.connect_schema import DATE, DAY_MS, DECIMAL, INTEGERS, TIME, TIMESTAMP, ConnectSchema
 from kafka2parquet.schema.json_schema import OneOfSchema
 
-_INTEGERS = ("int8", "int16", "int32", "int64")
 _PARSED_AS = {
     "boolean": pa.bool_(),
     "string": pa.string(),
     "bytes": pa.string(),
     "float": pa.float64(),
     "double": pa.float64(),
-    **dict.fromkeys(_INTEGERS, pa.int64()),
+    **dict.fromkeys(INTEGERS, pa.int64()),
 }
-_DAY_MS = 86_400_000
 
 _Bools = npt.NDArray[np.bool_]
 
@@ -92,7 +90,7 @@ class TypedJsonColumns:
         if schema.type == "array" and schema.values is not None:
             items = self._column(array.values, schema.values, None)
             return pa.Array.from_buffers(type_, len(array), [validity_bitmap(valid), array.buffers()[1]], children=[items])
-        if schema.type in _INTEGERS:
+        if schema.type in INTEGERS:
             return _integers(array, schema)
         if schema.type == "bytes":
             content = decode_base64(array)
@@ -133,7 +131,7 @@ def _integers(array: pa.Array, schema: ConnectSchema) -> pa.Array:
         return array.view(schema.arrow_type)
     if schema.name not in (DATE, TIME) or schema.type != "int32":
         return array.cast(schema.arrow_type)
-    if schema.name == TIME and pc.any(pc.or_(pc.less(array, 0), pc.greater_equal(array, _DAY_MS))).as_py():
+    if schema.name == TIME and pc.any(pc.or_(pc.less(array, 0), pc.greater_equal(array, DAY_MS))).as_py():
         raise PayloadsRefused("no time of a day")
     return array.cast(pa.int32()).view(schema.arrow_type)
 

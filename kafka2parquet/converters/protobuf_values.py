@@ -7,6 +7,7 @@ import decimal
 from collections.abc import Mapping
 from typing import Any
 
+from kafka2parquet.converters.decimals import written_decimal
 from kafka2parquet.schema.connect_schema import DATE, DECIMAL, TIME, ConnectSchema
 from kafka2parquet.schema.protobuf_schema import Kind, ProtobufNode
 
@@ -94,10 +95,4 @@ def _decimal(schema: ConnectSchema, unscaled: int, precision: int, scale: int) -
         number = number.quantize(decimal.Decimal(1).scaleb(-schema.scale), context=_EXACT)
     except decimal.DecimalException:
         raise ValueError(f"a decimal of scale {scale} that doesn't fit the scale {schema.scale}") from None
-    digits = getattr(schema.arrow_type, "precision", None)
-    if digits is None:  # no such decimals in Parquet: the bytes are written
-        whole = int(number.scaleb(schema.scale, _EXACT))
-        return whole.to_bytes(whole.bit_length() // 8 + 1, "big", signed=True)
-    if len(number.as_tuple().digits) > digits:
-        raise ValueError(f"a decimal of more than {digits} digits")
-    return number
+    return written_decimal(number, schema)

@@ -14,6 +14,7 @@ from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.per_record import by_folder
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, Stage
 from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
+from kafka2parquet.schema.field_paths import is_path
 
 
 class FieldPartitioner(Partitioner):
@@ -35,7 +36,7 @@ class FieldPartitioner(Partitioner):
         if not fields:
             raise ConfigurationError("Partition field name cannot be null or empty when using FieldPartitioner.")
         for field in fields:
-            if not all(part.strip() for part in field.split(".")):
+            if not is_path(field):
                 raise ConfigurationError(
                     f"Invalid value {field} for configuration partition.field.name: Field name cannot contain an empty or"
                     " whitespace-only path segment"

@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 
 from kafka2parquet.arrays import null_mask, one_array
 from kafka2parquet.errors import Kafka2ParquetError
-from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.schema.connect_schema import INTEGERS, ConnectSchema
 
-_NUMBERS = ("int8", "int16", "int32", "int64", "float", "double")
+#: Each can become those behind it.
+_NUMBERS = (*INTEGERS, "float", "double")
 _ENUMS = ("io.confluent.connect.avro.Enum", "io.confluent.connect.protobuf.Enum")
 #: Parameters that only document.
 _NOT_COMPARED = ("connect.record.doc", "connect.record.aliases", "connect.record.namespace")

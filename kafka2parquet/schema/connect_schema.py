@@ -21,6 +21,10 @@ DECIMAL_PRECISION = "connect.decimal.precision"
 #: Parameter with the size of a fixed, in bytes.
 FIXED_SIZE = "connect.fixed.size"
 
+#: A time lies below it.
+DAY_MS = 86_400_000
+INTEGERS = ("int8", "int16", "int32", "int64")
+
 _MAX_PRECISION = 38
 _PRIMITIVES = {
     "boolean": pa.bool_(),

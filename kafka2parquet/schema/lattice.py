@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 
 from kafka2parquet.arrays import null_mask
 from kafka2parquet.errors import Kafka2ParquetError
+from kafka2parquet.schema.field_paths import join_path
 
 #: Marks a text column that holds text as it is, and whatever else as JSON text.
 _ANY = {b"kafka2parquet.type": b"any"}
@@ -81,7 +82,7 @@ def merge(left: pa.DataType, right: pa.DataType, path: str = "", *, conflicts_be
     if pa.types.is_null(left):
         return right
     if pa.types.is_struct(left) and pa.types.is_struct(right):
-        return pa.struct(_merge_fields(list(left), list(right), f"{path}." if path else "", conflicts_become_any))
+        return pa.struct(_merge_fields(list(left), list(right), path, conflicts_become_any))
     if pa.types.is_list(left) and pa.types.is_list(right):
         element = merge_field(left.value_field, right.value_field, f"{path}[]", conflicts_become_any=conflicts_become_any)
         return pa.list_(element)
@@ -116,7 +117,7 @@ def merge_schemas(left: pa.Schema, right: pa.Schema, *, conflicts_become_any: bo
     return pa.schema(_merge_fields(list(left), list(right), "", conflicts_become_any), metadata=left.metadata)
 
 
-def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], prefix: str, to_any: bool) -> list[pa.Field]:
+def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], path: str, to_any: bool) -> list[pa.Field]:
     others = {field.name: field for field in right}
     merged = []
     for field in left:
@@ -124,7 +125,7 @@ def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], prefix: s
         if other is None:
             merged.append(field.with_nullable(True))
         else:
-            joined = merge_field(field, other, prefix + field.name, conflicts_become_any=to_any)
+            joined = merge_field(field, other, join_path(path, field.name), conflicts_become_any=to_any)
             merged.append(joined.with_nullable(field.nullable or other.nullable))
     return merged + [field.with_nullable(True) for field in others.values()]
 

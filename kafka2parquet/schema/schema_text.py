@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.lattice import any_field, is_any
 
 #: What JSON itself tells apart; only these are learned.
@@ -118,7 +119,7 @@ def _fields(given: Any, path: str, problem: _Problem, learnable: bool, depth: in
         if not isinstance(name, str):
             problem(path, f'field {index + 1} has no "name".')
             continue
-        inner = f"{path}.{name}" if path else name
+        inner = join_path(path, name)
         if name in fields:
             problem(inner, "the name is there twice.")
         for unknown in sorted(set(item) - _KEYS):
@@ -185,14 +186,14 @@ def changes(old: Sequence[pa.Field], new: Sequence[pa.Field], path: str = "") ->
     """What is different in the new columns, in words."""
     before = {field.name: field for field in old}
     for field in new:
-        where = f"{path}.{field.name}" if path else field.name
+        where = join_path(path, field.name)
         earlier = before.get(field.name)
         if earlier is None:
             yield f"new: {where} ({type_text(field)})"
         else:
             yield from _type_changes(earlier, field, where)
     after = {field.name for field in new}
-    yield from (f"gone: {path}.{name}" if path else f"gone: {name}" for name in before if name not in after)
+    yield from (f"gone: {join_path(path, name)}" for name in before if name not in after)
 
 
 def _type_changes(old: pa.Field, new: pa.Field, path: str) -> Iterator[str]:
@@ -208,7 +209,7 @@ def shrinkage(old: Sequence[pa.Field], new: Sequence[pa.Field], path: str = "") 
     """Why the new columns are no growth of the old ones along the lattice; nothing where they are."""
     after = {field.name: field for field in new}
     for field in old:
-        where = f"{path}.{field.name}" if path else field.name
+        where = join_path(path, field.name)
         if field.name not in after:
             yield f"{where} is missing; columns that files have stay"
         else:

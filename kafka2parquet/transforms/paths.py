@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from kafka2parquet.arrays import null_mask
 from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.schema.field_paths import is_path
 
 Parts = tuple[str, ...]
 #: From a field and its values to others, or to None to leave it out.
@@ -23,7 +24,7 @@ def checked_paths(paths: Sequence[str], who: str) -> tuple[str, ...]:
     if isinstance(paths, str) or not paths:
         raise ConfigurationError(f"{who}: fields has to be a list with at least one field.")
     for path in paths:
-        if not all(part.strip() for part in path.split(".")):
+        if not is_path(path):
             raise ConfigurationError(f"{who}: {path!r} names no field; a part of it is empty.")
     return tuple(paths)
 
