@@ -189,6 +189,8 @@ class Intake:
 
     def _convert_missing(self, batch: ConsumedBatch, flush: OpenFlush, plan: Finish, chained: Chained) -> Waiting:
         """The records of files that a published flush lacks. Letters of all rejects are sent again: nobody knows of them."""
+        if plan.flush.footer.fingerprint == self._context.identity.fingerprint:
+            chained = self._without_unpartitioned(chained, flush)
         rejects = self.rejects.handle(chained.rejects, records=len(batch))
         handled = {found.offset: attrs.evolve(found, is_written=False) for found in rejects}
         written = routed_rejects(batch, chained, plan)
@@ -197,6 +199,16 @@ class Intake:
         for found in written:
             handled[found.offset] = attrs.evolve(handled.get(found.offset, found), is_written=True)
         return Waiting(rows, sorted(handled.values(), key=lambda found: found.offset), batch.next_offset)
+
+    def _without_unpartitioned(self, chained: Chained, flush: OpenFlush) -> Chained:
+        """Rows that the partitioner rejects now were rejected by it before, and lie in the runs of others."""
+        if chained.rows is None:
+            return chained
+        partitioned = self._context.chain.partition(chained.rows, flush.open_at(self._context.clock.now()))
+        if not partitioned.rejects:
+            return chained
+        rejects = sorted([*chained.rejects, *partitioned.rejects], key=lambda reject: reject.offset)
+        return Chained(partitioned.rows.rows if len(partitioned.rows) else None, rejects)
 
     def partition_anew(self, flush: OpenFlush) -> None:
         """Where folders depend on the clock at which a flush is opened, waiting rows get those of the new flush."""

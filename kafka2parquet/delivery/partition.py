@@ -20,7 +20,7 @@ from kafka2parquet.delivery.context import PartitionContext, Procedure
 from kafka2parquet.delivery.flush import FIRST_COMPRESSION_RATIO, Flush, OpenFlush
 from kafka2parquet.delivery.intake import Intake, Waiting
 from kafka2parquet.delivery.publishing import deliver
-from kafka2parquet.delivery.recovery import Beginning, Finish, Free, Plan, Recovery
+from kafka2parquet.delivery.recovery import Beginning, Free, Plan, Recovery
 from kafka2parquet.delivery.rejecting import HandledReject
 from kafka2parquet.errors import (
     Kafka2ParquetError,
@@ -29,6 +29,7 @@ from kafka2parquet.errors import (
 from kafka2parquet.events import FlushCut, PartitionStarted, PartitionStopped
 from kafka2parquet.records import ConsumedBatch, Stage
 from kafka2parquet.rows import PartitionedRows
+from kafka2parquet.schema.compatibility import SchemaNotProjectable
 from kafka2parquet.schema.lattice import SchemaConflict
 
 #: Rejected records that come alone are written after so long, or when there are so many.
@@ -239,7 +240,7 @@ class PartitionEngine:
     def _take(self, flush: OpenFlush, waiting: Waiting) -> None:
         """Append what belongs to the flush; end it where the policy, the schemas or the plan say."""
         rows = _before(waiting, self._planned_end)
-        if rows is None or isinstance(self._plan, Finish):
+        if rows is None:
             self._take_all(flush, waiting, rows)
             return
         cut, reason = None, ""
@@ -285,7 +286,7 @@ class PartitionEngine:
         flush.sendings += [found.sending for found in taken if found.sending is not None]
         try:
             flush.append(rows, [found.reject for found in taken if found.is_written], now)
-        except SchemaConflict as error:  # only where the boundary was somebody else's choice
+        except (SchemaConflict, SchemaNotProjectable) as error:  # only where the boundary was somebody else's choice
             raise UnknownMetadataError(
                 f"{self.context.topic_partition}: the flush [{flush.start}, {self._planned_end}) was begun under another"
                 f" configuration, and under this one its rows don't fit into one file for each folder: {error}. Run once with"

@@ -63,7 +63,7 @@ class TextsAndLists(RecordConverter):
             records = batch.filter(mask)
             if len(records):
                 table = pa.table({"a": pa.array([value] * len(records))})
-                groups.append(Rows(records, records.offsets, records.timestamps_ms, table))
+                groups.append(Rows(batch, records.offsets, records.timestamps_ms, table))
         return Converted(groups[0], [], other_rows=groups[1:])
 
     @property
