@@ -24,8 +24,9 @@ _FILES_OF_SUCCESSOR = 4
 
 
 def is_upload(request: Request) -> bool:
-    """Whether a request would make an object of a topic."""
-    return request.method == "PUT" and "/topics/chaos" in request.path
+    """Whether a request would make an object of a topic: rows, rejects, or a version of its schema."""
+    is_object = "/topics/chaos" in request.path or "/topics/_kafka2parquet/chaos" in request.path
+    return request.method == "PUT" and is_object and request.query != "tagging"
 
 
 class Faults:
@@ -66,6 +67,9 @@ class Faults:
             (1, "commit delayed past its time limit", self._commit(Action.DELAY_REQUEST, delay_s=13.0)),
             (1, "fetch cut", lambda: self._broken("Fetch", Action.CUT_RESPONSE, 3)),
             (1, "heartbeat lost", lambda: self._broken("Heartbeat", Action.RESET_BEFORE, 3)),
+            (1, "dead letter lost", lambda: self._broken("Produce", Action.RESET_BEFORE, 2)),
+            (1, "answer to a dead letter lost", lambda: self._broken("Produce", Action.LOSE_RESPONSE, 2)),
+            (1, "dead letters delayed past their time limit", lambda: self._broken("Produce", Action.DELAY_REQUEST, 1, 6.0)),
             (1, "join lost", self._join),
             (1, "broker unreachable", self._broker_unreachable),
             (1, "broker killed and started again", self._broker_restart),

@@ -8,14 +8,15 @@ import time
 
 from confluent_kafka import KafkaException, Producer
 
+from tests.chaos.records import headers_of, key_of, kind_of, time_of, value_of
+
 ROWS_PER_S = 3_000
-BEGIN_MS = 1_779_012_000_000  # 2026-05-17 10:00 UTC
-#: Records stray over so many hours, so that flushes have several files.
-HOURS = 3
+#: Every fourth record is an hour late.
+_LATE_MS = (0, 0, 0, 3_600_000)
 
 
 class Load:
-    """A producer on a thread. Value number n of a partition is the record at its offset n: the producer is idempotent."""
+    """A producer on a thread, which numbers the records of each partition."""
 
     def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
         self._producer = Producer(
@@ -61,11 +62,16 @@ class Load:
 
     def _send(self, partition: int) -> None:
         index = self.counts[partition]
-        time_ms = BEGIN_MS + index * 50 % (HOURS * 3_600_000) + random.choice((0, 0, 0, 3_600_000))
-        value = b'{"partition":%d,"index":%d}' % (partition, index)
+        kind, time_ms = kind_of(index), time_of(index, random.choice(_LATE_MS))
+        record = {
+            "key": key_of(kind, partition, index),
+            "value": value_of(kind, partition, index, time_ms),
+            "headers": headers_of(kind, index),
+            "timestamp": time_ms,
+        }
         while True:
             try:
-                self._producer.produce(self._topic, value, partition=partition, timestamp=time_ms, on_delivery=self._delivered)
+                self._producer.produce(self._topic, partition=partition, on_delivery=self._delivered, **record)
                 break
             except (BufferError, KafkaException):  # full, or a new partition that it doesn't know yet
                 self._producer.poll(0.1)

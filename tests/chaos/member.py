@@ -13,22 +13,33 @@ import signal
 import sys
 from typing import Any
 
+import pyarrow as pa
+
 from kafka2parquet import (
     CompressedBytesRotation,
     FirstOf,
     FsspecStorage,
     HourlyPartitioner,
     JsonConverter,
+    KafkaDeadLetterQueue,
     KafkaPythonConsumer,
     MemoryBudget,
+    MetadataColumns,
     PerRecordRotation,
     RecordCountRotation,
+    RecordFieldTimestamp,
     RecordTimeRotation,
     RetryPolicy,
     RotationPolicy,
     ScheduledRotation,
+    SchemaContract,
+    SchemaVersions,
     SinkTask,
+    Storage,
 )
+from kafka2parquet.converters.record_views import RecordViews
+from kafka2parquet.dead_letters.report import FailureReporter
+from kafka2parquet.delivery.tagging import ObjectTags
 from kafka2parquet.events import (
     BoundaryAdopted,
     Event,
@@ -38,9 +49,11 @@ from kafka2parquet.events import (
     OffsetCommitted,
     PartitionStarted,
 )
-from kafka2parquet.records import Row
 from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.rotation.policies import MaxOpenFilesRotation
+from kafka2parquet.rows import Row
 from kafka2parquet.storage.options import S3Options
+from tests.chaos.setups import SETUPS, Setup
 
 #: The named points of the protocol; a process may die right after each.
 POINTS = ("start", "cut", "intent", "anchor", "sibling", "end", "adoption")
@@ -61,12 +74,45 @@ def rotation(name: str) -> RotationPolicy:
         "rows": FirstOf(RecordCountRotation(1_500), clock),
         "time": FirstOf(RecordTimeRotation(datetime.timedelta(minutes=20)), clock),
         "bytes": FirstOf(CompressedBytesRotation(30_000), clock),
+        "files": FirstOf(MaxOpenFilesRotation(2), clock),
         "random": FirstOf(RandomRotation(), clock),
     }
     return policies[name]
 
 
-ROTATIONS = ("clock", "rows", "time", "bytes", "random")
+ROTATIONS = ("clock", "rows", "time", "bytes", "files", "random")
+
+#: Of a setup whose schema is given.
+SCHEMA = pa.schema(
+    [("partition", pa.int32()), ("index", pa.int64()), ("half", pa.float64()), ("time", pa.timestamp("ms", "UTC"))]
+)
+
+
+def parts_of(setup: Setup, settings: dict[str, Any], storage: Storage) -> dict[str, Any]:
+    """The parts of a task that all members of the group have alike."""
+    if setup.contract:
+        converter = JsonConverter(learned=SchemaContract(SchemaVersions(storage), settings["topic"]))
+    else:
+        converter = JsonConverter(SCHEMA, on_unknown_field="ignore", timestamps="epoch_ms")
+    columns = ("partition", "offset", "timestamp")
+    return {
+        "converter": converter,
+        "partitioner": HourlyPartitioner(timestamp_extractor=RecordFieldTimestamp("time")),
+        "metadata_columns": MetadataColumns(columns if setup.views else (*columns, "key")),
+        "record_views": RecordViews(keys=True, headers=True) if setup.views else None,
+        "on_reject": "skip",
+        "on_tombstone": "write" if setup.views else "report",
+        "quarantine": setup.quarantine,
+        "dead_letters": KafkaDeadLetterQueue(
+            bootstrap_servers=settings["bootstrap"],
+            topic=settings["dead_letters"],
+            reporter=FailureReporter("chaos", 0),
+            replication_factor=1,
+            producer_settings={"request_timeout_ms": 5_000, "reconnect_backoff_max_ms": 1000},
+            admin_settings={"request_timeout_ms": 5_000},
+        ),
+        "tags": ObjectTags() if setup.tags else None,
+    }
 
 
 def point_of(event: Event) -> str | None:
@@ -99,6 +145,18 @@ def main(settings: dict[str, Any]) -> None:
             if left <= 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    storage = FsspecStorage(
+        f"s3://{settings['bucket']}",
+        S3Options(
+            endpoint_url=settings["s3"],
+            access_key_id=settings["key"],
+            secret_access_key=settings["secret"],
+            region="us-east-1",
+            connect_timeout_s=2.0,
+            read_timeout_s=5.0,
+            request_timeout_s=10.0,
+        ),
+    )
     task = SinkTask(
         consumer=KafkaPythonConsumer(
             bootstrap_servers=settings["bootstrap"],
@@ -115,24 +173,12 @@ def main(settings: dict[str, Any]) -> None:
             },
             gather_max_wait_s=0.2,
         ),
-        converter=JsonConverter(),
-        partitioner=HourlyPartitioner(),
         rotation=rotation(settings["rotation"]),
-        storage=FsspecStorage(
-            f"s3://{settings['bucket']}",
-            S3Options(
-                endpoint_url=settings["s3"],
-                access_key_id=settings["key"],
-                secret_access_key=settings["secret"],
-                region="us-east-1",
-                connect_timeout_s=2.0,
-                read_timeout_s=5.0,
-                request_timeout_s=10.0,
-            ),
-        ),
+        storage=storage,
         budget=MemoryBudget(settings.get("memory_bytes", 4 << 20)),
         retry=RetryPolicy(first_s=0.1, longest_s=1.0),
         hooks=[hook],
+        **parts_of(SETUPS[settings["setup"]], settings, storage),
     )
     signal.signal(signal.SIGTERM, lambda *_: task.stop())
     task.run()

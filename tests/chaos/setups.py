@@ -1,0 +1,47 @@
+"""What all members of a group have in common: where bad records, tombstones, keys and headers go, and who knows the schema."""
+
+from __future__ import annotations
+
+import attrs
+
+from tests.chaos.records import BAD, Kind
+
+
+@attrs.frozen
+class Setup:
+    """A group's configuration. What it leaves open, the policy of rotation, each member draws by chance.
+
+    Attributes:
+        name: for people.
+        quarantine: whether rejects are written to files; dead letters are sent in any case.
+        views: whether keys and headers have files of their own; tombstones are then written there. Else keys are a column,
+            and tombstones are rejects.
+        contract: whether the schema is learned and kept in the store; else it is given.
+        tags: whether objects are tagged.
+    """
+
+    name: str
+    quarantine: bool
+    views: bool
+    contract: bool
+    tags: bool
+
+    @property
+    def rejected(self) -> frozenset[Kind]:
+        """The kinds of records that become rejects."""
+        needs_views = {Kind.NO_KEY, Kind.NO_HEADERS}
+        return frozenset(BAD) if self.views else frozenset(BAD) - needs_views | {Kind.TOMBSTONE}
+
+    @property
+    def written(self) -> frozenset[Kind]:
+        """The kinds of records that become rows."""
+        return frozenset(Kind) - self.rejected - {Kind.TOMBSTONE}
+
+
+SETUPS = {
+    setup.name: setup
+    for setup in (
+        Setup("quarantine", quarantine=True, views=True, contract=True, tags=False),
+        Setup("dead letters", quarantine=False, views=False, contract=False, tags=True),
+    )
+}
