@@ -80,24 +80,23 @@ def _plain(node: AvroNode, null_becomes_default: bool) -> _Change | None:
         limit = day_limit(node.schema.arrow_type)
         return None if limit is None else _time_below(limit)
     changes = [_nullable(child, null_becomes_default) for child in node.children]
-    names = ["key", "value"] if node.kind is Kind.ENTRIES else [field.name for field in node.schema.fields]
-    named = {name: change for name, change in zip(names, changes, strict=False) if change is not None}
     if node.kind is Kind.SINGLE:
         return _single(changes[0])
     if node.kind is Kind.ENTRIES:
-        return _entries(_fields(named))
+        return _entries(_fields(_named(["key", "value"], changes)))
     change = next(filter(None, changes), None)
     if change is None:
         return None
-    if node.kind is Kind.RECORD:
-        return _fields(named)
-    if node.kind is Kind.UNION:
-        return _chosen(named)
     if node.kind is Kind.ARRAY:
         return lambda items: [change(value) for value in items]
     if node.kind is Kind.MAP:
         return lambda items: {key: change(value) for key, value in items.items()}
-    return None
+    named = _named([field.name for field in node.schema.fields], changes)
+    return _fields(named) if node.kind is Kind.RECORD else _chosen(named)
+
+
+def _named(names: list[str], changes: list[_Change | None]) -> dict[str, _Change]:
+    return {name: change for name, change in zip(names, changes, strict=True) if change is not None}
 
 
 def _choice(node: AvroNode) -> _Change:
