@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from kafka2parquet.clock import SystemClock
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.option import simple_name
+from kafka2parquet.connect.options_converters import converter_name
 from kafka2parquet.connect.parts import make_naming
 from kafka2parquet.connect.schema_files import read_schema_file
 from kafka2parquet.connect.schemas import SchemaSettings, schema_versions
@@ -168,7 +168,7 @@ def _learn(
 
 
 def _learning_converter(config: ConnectConfig, topic: str, learned: LearnedSchema) -> RecordConverter:
-    if simple_name(config.text("value.converter")).removesuffix("Converter") != "Json":
+    if converter_name(config.text("value.converter")) != "Json":
         raise ConfigurationError("Only schemas of JSON are learned: value.converter is no JsonConverter.")
     settings = attrs.evolve(SchemaSettings.of(config, topic), evolution="add", file="")
     converter = settings.converter(learned)

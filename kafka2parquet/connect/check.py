@@ -12,11 +12,12 @@ from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.errors import describe_rejects
 from kafka2parquet.connect.lint import lint
 from kafka2parquet.connect.option import simple_name
+from kafka2parquet.connect.options_converters import REGISTRY_CONVERTERS, converter_name
 from kafka2parquet.connect.parts import make_inner_partitioner, make_naming
 from kafka2parquet.connect.records import make_tombstone_policy
 from kafka2parquet.connect.schemas import describe_schemas
 from kafka2parquet.connect.worker import WorkerConfig
-from kafka2parquet.converters.confluent_registry import without_credentials
+from kafka2parquet.converters.registry_settings import without_credentials
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rows import Rows
@@ -93,21 +94,20 @@ def _broker_notes(plan: TaskPlan) -> tuple[str, ...]:
 
 
 def _rows(config: ConnectConfig) -> Iterator[str]:
-    converter = simple_name(config.text("value.converter"))
-    if converter in ("Json", "JsonConverter") and config.flag("value.converter.schemas.enable"):
+    name = converter_name(config.text("value.converter"))
+    if name == "Json" and config.flag("value.converter.schemas.enable"):
         yield "Each value has to be a JSON object with schema and payload, which becomes a row with the types of the schema."
-    elif converter in ("Json", "JsonConverter"):
+    elif name == "Json":
         yield "Each value has to be a JSON object and becomes a row."
         yield from describe_schemas(config)
-    elif converter.startswith("String"):
+    elif name == "String":
         yield "Each value becomes a row with one column of text."
-    elif converter.startswith("ByteArray"):
+    elif name == "ByteArray":
         yield "Each value becomes a row with one column of bytes."
-    elif config.items("value.converter.schema.registry.url"):
-        where = ", ".join(without_credentials(url) for url in config.items("value.converter.schema.registry.url"))
-        yield f"Each value becomes a row as {converter} makes it, by its schema in the registry at {where}."
     else:
-        yield f"Each value becomes a row as {converter} makes it."
+        urls = ", ".join(map(without_credentials, config.items("value.converter.schema.registry.url")))
+        by_schema = f", by its schema in the registry at {urls}" if name in REGISTRY_CONVERTERS else ""
+        yield f"Each value becomes a row as {simple_name(config.text('value.converter'))} makes it{by_schema}."
     transforms = [f"{alias} ({config.text(f'transforms.{alias}.type')})" for alias in config.items("transforms")]
     if transforms:
         yield f"Rows then go through {', '.join(transforms)}."

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from pathlib import PurePath
 
 import attrs
 
 from kafka2parquet.connect.option import ValueType, invalid_value, one_of, parse_value
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.java_stores import pem_location
 
 #: Settings that every client of kafka-python has under the same name, with `_` for `.`.
 COMMON_SAME_NAME = {
@@ -76,6 +77,7 @@ class ClientTable:
         own_without_effect: whose value is fixed here, or that have no counterpart, each with the reason.
         own_unsupported: that are refused, each with what to do instead.
         own_special: that need more than another name.
+        own_choices: those of them that have one of these texts.
     """
 
     client: str
@@ -84,6 +86,7 @@ class ClientTable:
     own_without_effect: Mapping[str, str]
     own_unsupported: Mapping[str, str]
     own_special: tuple[str, ...] = ()
+    own_choices: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
 
     @property
     def same_name(self) -> Mapping[str, ValueType]:
@@ -110,12 +113,22 @@ class ClientTable:
     @property
     def special(self) -> tuple[str, ...]:
         """All that need more than another name."""
-        return (*COMMON_SPECIAL, *self.own_special)
+        return (*COMMON_SPECIAL, *self.own_special, *self.own_choices)
 
 
-def servers(given: Mapping[str, str]) -> tuple[str, ...]:
-    """The brokers that `bootstrap.servers` names."""
-    return tuple(server.strip() for server in given.get("bootstrap.servers", "").split(",") if server.strip())
+@attrs.frozen
+class ClientSettings:
+    """What a client is made with.
+
+    Attributes:
+        bootstrap_servers: `host:port` of some brokers.
+        client_settings: keyword arguments of kafka-python's client.
+        notes: settings without effect.
+    """
+
+    bootstrap_servers: tuple[str, ...]
+    client_settings: Mapping[str, object] = attrs.field(repr=False)
+    notes: tuple[str, ...] = ()
 
 
 class Translation:
@@ -134,8 +147,20 @@ class Translation:
         self.problems: list[str] = []
         self.notes: list[str] = []
 
-    def plain_settings(self) -> None:
-        """Translate what is not about security."""
+    def finish(self) -> ClientSettings:
+        """Translate what needs no more than another name, and what is about security.
+
+        Raises:
+            ConfigurationError: with all problems; passwords are not shown.
+        """
+        self._plain()
+        self._security()
+        if self.problems:
+            raise ConfigurationError(self.problems)
+        servers = (server.strip() for server in self._given.get("bootstrap.servers", "").split(","))
+        return ClientSettings(tuple(server for server in servers if server), self.settings, tuple(self.notes))
+
+    def _plain(self) -> None:
         table = self._table
         same_name, without_effect, unsupported = table.same_name, table.without_effect, table.unsupported
         for name, text in self._given.items():
@@ -144,6 +169,8 @@ class Translation:
                     self.settings[name.replace(".", "_")] = parse_value(same_name[name], text)
                 except ValueError as error:
                     self.problems.append(f"{invalid_value(name, text, str(error))}.")
+            elif name in table.own_choices:
+                self._one_of(name, table.own_choices[name])
             elif name in without_effect:
                 self.notes.append(f"{table.client} setting {name} has no effect: {without_effect[name]}.")
             elif name in unsupported:
@@ -163,7 +190,7 @@ class Translation:
         else:
             self.notes.append(f"{table.client} setting {name} is not known and has no effect.")
 
-    def one_of(self, name: str, *choices: str) -> str | None:
+    def _one_of(self, name: str, choices: tuple[str, ...]) -> str | None:
         """The text of a setting, which has to be one of these; None where it isn't set."""
         text = self._given.get(name)
         if text is None:
@@ -174,9 +201,8 @@ class Translation:
             self.problems.append(f"{invalid_value(name, text, str(error))}.")
         return text
 
-    def security(self) -> None:
-        """Translate `security.protocol`, `sasl.*` and `ssl.*`."""
-        protocol = self.one_of("security.protocol", *_PROTOCOLS) or "PLAINTEXT"
+    def _security(self) -> None:
+        protocol = self._one_of("security.protocol", _PROTOCOLS) or "PLAINTEXT"
         if protocol != "PLAINTEXT":
             self.settings["security_protocol"] = protocol
         if protocol.startswith("SASL"):
@@ -216,26 +242,14 @@ class Translation:
 
     def _tls(self) -> None:
         for store, setting in (("truststore", "ssl_cafile"), ("keystore", "ssl_certfile")):
-            location = self._given.get(f"ssl.{store}.location")
-            if not location:
-                continue
-            store_type = self._given.get(f"ssl.{store}.type", "PEM" if _is_pem(location) else "JKS")
-            if store_type.upper() == "PEM":
+            location = pem_location(self._given, f"ssl.{store}", self.problems)
+            if location is not None:
                 self.settings[setting] = location
-            else:
-                self.problems.append(
-                    f"ssl.{store}.location={location} is a {store_type} file, which Python can't read. Convert it to PEM "
-                    f"(keytool -importkeystore to PKCS12, then openssl pkcs12) and set ssl.{store}.type=PEM."
-                )
         password = self._given.get("ssl.key.password")
         if password:
             self.settings["ssl_password"] = password
         if self._given.get("ssl.endpoint.identification.algorithm", "https") == "":
             self.settings["ssl_check_hostname"] = False
-
-
-def _is_pem(location: str) -> bool:
-    return PurePath(location).suffix.lower() in (".pem", ".crt", ".cer")
 
 
 def _unquote(text: str) -> str:

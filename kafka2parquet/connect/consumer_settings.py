@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from kafka2parquet.connect.client_settings import ClientTable, Translation, servers
+from kafka2parquet.connect.client_settings import ClientSettings, ClientTable, Translation
 from kafka2parquet.connect.option import ValueType
-from kafka2parquet.errors import ConfigurationError
 
 CONSUMER_TABLE = ClientTable(
     client="Consumer",
@@ -40,29 +39,24 @@ CONSUMER_TABLE = ClientTable(
         "group.remote.assignor": "kafka-python speaks the classic protocol: remove it",
         "interceptor.classes": "Use a hook of the task",
     },
-    own_special=("auto.offset.reset", "group.id", "group.instance.id"),
+    own_special=("group.id", "group.instance.id"),
+    own_choices={"auto.offset.reset": ("earliest", "latest")},
 )
 
 
-@attrs.frozen
-class ConsumerSettings:
+@attrs.frozen(kw_only=True)
+class ConsumerSettings(ClientSettings):
     """What a consumer is made with.
 
     Attributes:
-        bootstrap_servers: `host:port` of some brokers.
         group_id: consumer group; "" where nothing was said.
         group_instance_id: static member id; None for a dynamic member.
         first_start: where a partition without a committed offset begins, `earliest` or `latest`.
-        client_settings: keyword arguments of kafka-python's consumer.
-        notes: settings without effect.
     """
 
-    bootstrap_servers: tuple[str, ...]
     group_id: str
     group_instance_id: str | None
     first_start: str
-    client_settings: Mapping[str, object] = attrs.field(repr=False)
-    notes: tuple[str, ...] = ()
 
 
 def consumer_settings(given: Mapping[str, str]) -> ConsumerSettings:
@@ -71,17 +65,12 @@ def consumer_settings(given: Mapping[str, str]) -> ConsumerSettings:
     Raises:
         ConfigurationError: with all problems; passwords are not shown.
     """
-    translation = Translation(CONSUMER_TABLE, given)
-    translation.plain_settings()
-    translation.one_of("auto.offset.reset", "earliest", "latest")
-    translation.security()
-    if translation.problems:
-        raise ConfigurationError(translation.problems)
+    client = Translation(CONSUMER_TABLE, given).finish()
     return ConsumerSettings(
-        bootstrap_servers=servers(given),
+        client.bootstrap_servers,
+        client.client_settings,
+        client.notes,
         group_id=given.get("group.id", ""),
         group_instance_id=given.get("group.instance.id") or None,
         first_start=given.get("auto.offset.reset", "earliest"),
-        client_settings=translation.settings,
-        notes=tuple(translation.notes),
     )

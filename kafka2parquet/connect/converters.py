@@ -10,12 +10,12 @@ import attrs
 
 from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, Finding, Problem, ProblemKind, Warned
-from kafka2parquet.connect.option import invalid_value, simple_name
-from kafka2parquet.connect.options_converters import CONVERTERS, REGISTRY_CONVERTERS, SUBJECT_NAMES
+from kafka2parquet.connect.option import invalid_value, missing_value, simple_name
+from kafka2parquet.connect.options_converters import CONVERTERS, REGISTRY_CONVERTERS, SUBJECT_NAMES, converter_name
 from kafka2parquet.connect.schemas import make_json_converter
 from kafka2parquet.converters.avro import AvroConverter
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.confluent_registry import ConfluentSchemaRegistry, client_settings
+from kafka2parquet.converters.confluent_registry import ConfluentSchemaRegistry
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.json_schema import JsonSchemaConverter
 from kafka2parquet.converters.primitives import (
@@ -28,6 +28,7 @@ from kafka2parquet.converters.primitives import (
 )
 from kafka2parquet.converters.protobuf import ProtobufConverter
 from kafka2parquet.converters.registered import SubjectNames
+from kafka2parquet.converters.registry_settings import registry_client_settings
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.avro_node import AvroMapping
@@ -57,7 +58,7 @@ def make_converter(config: ConnectConfig, learned: Callable[[str], LearnedSchema
         ConfigurationError: it lacks a library, or its settings can't work.
     """
     side = _Side(config, "value")
-    if side.name != "Json" or side.is_python:
+    if side.name != "Json":
         return side.converter()
     if not side.flag("schemas.enable"):
         return make_json_converter(config, learned)
@@ -80,7 +81,7 @@ def make_key_converter(config: ConnectConfig) -> RecordConverter | None:
     side = _Side(config, "key")
     if not side.class_name or not _writes_keys(config):
         return None
-    if side.name != "Json" or side.is_python:
+    if side.name != "Json":
         return side.converter()
     if side.flag("schemas.enable"):
         return JsonEnvelopeConverter(replace_null_with_default=side.flag("replace.null.with.default"))
@@ -130,7 +131,7 @@ class _Side:
 
     @property
     def name(self) -> str:
-        return simple_name(self.class_name).removesuffix("Converter")
+        return converter_name(self.class_name)
 
     @property
     def subject_names(self) -> SubjectNames | None:
@@ -200,12 +201,12 @@ class _Side:
         if not self.config.items(url):
             yield Problem(
                 (url,),
-                f'Missing required configuration "{url}" which has no default value.',
+                missing_value(url),
                 f"{self.name}Converter looks schemas up there: name the schema registry, such as http://registry:8081.",
             )
         else:
             try:
-                client_settings(self.config.below(self.prefix))
+                registry_client_settings(self.config.below(self.prefix))
             except ConfigurationError as error:
                 for problem in error.problems:  # each begins with the name of its property
                     name = f"{self.prefix}{re.split('[= ]', problem)[0].rstrip(':')}"

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import attrs
 
+from kafka2parquet.connect.client_settings import ClientSettings
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.option import simple_name
-from kafka2parquet.connect.options_converters import CONVERTERS
-from kafka2parquet.connect.producer_settings import ClientSettings
+from kafka2parquet.connect.options_converters import CONVERTERS, converter_name
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.converters.retry import ConverterRetry
 from kafka2parquet.dead_letters.breaker import RejectLimit
@@ -88,8 +87,7 @@ def make_reporter(config: ConnectConfig, task_index: int) -> FailureReporter:
 
 def _class_name(name: str) -> str:
     """A converter's class by its full name, where Connect has an alias for it."""
-    known = {simple.removesuffix("Converter"): full for simple, full in CONVERTERS.items()}
-    return known.get(simple_name(name).removesuffix("Converter"), name) if "." not in name else name
+    return name if "." in name else CONVERTERS.get(f"{converter_name(name)}Converter", name)
 
 
 def make_reject_log(config: ConnectConfig, task_index: int) -> tuple[Hook, ...]:

@@ -110,6 +110,11 @@ def invalid_value(name: str, text: str, rule: str) -> str:
     return f"Invalid value {text} for configuration {name}: {rule}"
 
 
+def missing_value(name: str) -> str:
+    """Kafka's wording for a property that has to be set, and isn't."""
+    return f'Missing required configuration "{name}" which has no default value.'
+
+
 def parse_value(value_type: ValueType, text: str) -> Value:
     """The value of a trimmed text (`ConfigDef.parseType` of Apache Kafka).
 

@@ -37,18 +37,8 @@ CHAPTERS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     ("Of our own: schemas of JSON", (*SCHEMA_OPTIONS, TOPIC_OPTION)),
 )
 
-_COMMON = (
-    *FRAMEWORK_OPTIONS,
-    *ROTATION_OPTIONS,
-    *PARTITIONER_OPTIONS,
-    *STORAGE_OPTIONS,
-    *FORMAT_OPTIONS,
-    *KEY_AND_NULL_OPTIONS,
-    *CONVERTER_OPTIONS,
-    *OWN_OPTIONS,
-    *OWN_STORAGE_OPTIONS,
-    *SCHEMA_OPTIONS,
-    TOPIC_OPTION,
+_COMMON = tuple(
+    option for _, options in CHAPTERS if options is not S3_OPTIONS and options is not GCS_OPTIONS for option in options
 )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from kafka2parquet.connect.option import Option, ValueType, at_least, ignored, one_of, unsupported
+from kafka2parquet.connect.classes import is_python_path
+from kafka2parquet.connect.option import Option, ValueType, at_least, ignored, one_of, simple_name, unsupported
 
 _STRATEGIES = "io.confluent.kafka.serializers.subject"
 
@@ -29,6 +30,12 @@ SUBJECT_NAMES = {
     "RecordNameStrategy": "record",
     "TopicRecordNameStrategy": "topic_record",
 }
+
+
+def converter_name(class_name: str) -> str:
+    """What tells a converter from the others, such as `Json`, of its class or alias; "" for a Python class."""
+    return "" if is_python_path(class_name) else simple_name(class_name).removesuffix("Converter")
+
 
 _WRITING = "it concerns writing"
 _CACHE = "every schema is kept"

@@ -7,7 +7,7 @@ import attrs
 from kafka2parquet.connect.option import Option, Value, ValueType, one_of
 
 _PREFIX = "kafka2parquet."
-_TOPIC = "kafka2parquet.topic."
+TOPIC_PREFIX = "kafka2parquet.topic."
 _MISFITS = ("reject", "rescue", "string")
 _EVOLUTIONS = ("add", "none", "ignore")
 _TIMESTAMPS = ("iso8601", "epoch_ms")
@@ -81,12 +81,14 @@ class TopicOption(Option):
         """
         _, setting = split_topic(name)
         if setting is None:
-            raise ValueError(f"{name} is not a known property: after {_TOPIC}<topic>. comes one of {', '.join(_BY_SETTING)}")
+            raise ValueError(
+                f"{name} is not a known property: after {TOPIC_PREFIX}<topic>. comes one of {', '.join(_BY_SETTING)}"
+            )
         return _BY_SETTING[setting].parse(name, text)
 
 
 TOPIC_OPTION = TopicOption(
-    "kafka2parquet.topic.*",
+    f"{TOPIC_PREFIX}*",
     ValueType.STRING,
     "",
     "The settings `schema.*` above for one topic: `kafka2parquet.topic.<topic>.schema.evolution` and so on.",
@@ -95,7 +97,7 @@ TOPIC_OPTION = TopicOption(
 
 def split_topic(name: str) -> tuple[str, str | None]:
     """Topic and setting of a property such as `kafka2parquet.topic.my.orders.schema.file`; None where it has no setting."""
-    rest = name.removeprefix(_TOPIC)
+    rest = name.removeprefix(TOPIC_PREFIX)
     for setting in _BY_SETTING:
         topic = rest.removesuffix(f".{setting}")
         if topic and topic != rest:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
-from kafka2parquet.connect.client_settings import ClientTable, Translation, servers
+from kafka2parquet.connect.client_settings import ClientSettings, ClientTable, Translation
 from kafka2parquet.connect.option import ValueType
-from kafka2parquet.errors import ConfigurationError
 
 _UNTIL_IT_HAS_THEM = "dead letters are repeated until Kafka has them"
 _AT_LEAST_ONCE = "dead letters are sent at least once, one request after the other"
@@ -39,7 +36,7 @@ PRODUCER_TABLE = ClientTable(
         "interceptor.classes": "Use a hook of the task",
         "transactional.id": "Dead letters are sent at least once: remove it",
     },
-    own_special=("compression.type",),
+    own_choices={"compression.type": ("none", "gzip", "snappy", "lz4", "zstd")},
 )
 
 ADMIN_TABLE = ClientTable(
@@ -51,21 +48,6 @@ ADMIN_TABLE = ClientTable(
 )
 
 
-@attrs.frozen
-class ClientSettings:
-    """What a client is made with.
-
-    Attributes:
-        bootstrap_servers: `host:port` of some brokers.
-        client_settings: keyword arguments of kafka-python's client.
-        notes: settings without effect.
-    """
-
-    bootstrap_servers: tuple[str, ...]
-    client_settings: Mapping[str, object] = attrs.field(repr=False)
-    notes: tuple[str, ...] = ()
-
-
 def producer_settings(given: Mapping[str, str]) -> ClientSettings:
     """Translate settings that have the names of the Java producer.
 
@@ -73,10 +55,10 @@ def producer_settings(given: Mapping[str, str]) -> ClientSettings:
         ConfigurationError: with all problems; passwords are not shown.
     """
     translation = Translation(PRODUCER_TABLE, given)
-    compression = translation.one_of("compression.type", "none", "gzip", "snappy", "lz4", "zstd")
-    if compression not in (None, "none"):
+    compression = given.get("compression.type", "none")
+    if compression != "none":
         translation.settings["compression_type"] = compression
-    return _settings(translation, given)
+    return translation.finish()
 
 
 def admin_settings(given: Mapping[str, str]) -> ClientSettings:
@@ -85,12 +67,4 @@ def admin_settings(given: Mapping[str, str]) -> ClientSettings:
     Raises:
         ConfigurationError: with all problems; passwords are not shown.
     """
-    return _settings(Translation(ADMIN_TABLE, given), given)
-
-
-def _settings(translation: Translation, given: Mapping[str, str]) -> ClientSettings:
-    translation.plain_settings()
-    translation.security()
-    if translation.problems:
-        raise ConfigurationError(translation.problems)
-    return ClientSettings(servers(given), translation.settings, tuple(translation.notes))
+    return Translation(ADMIN_TABLE, given).finish()

@@ -17,7 +17,7 @@ from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.schema_name import SchemaNamePartitioner
 from kafka2parquet.schema.compatibility import CompatibilityMode
 
-_NULLS = "behavior.on.null.values"
+_NULLS, _TOMBSTONES = "behavior.on.null.values", "tombstone.encoded.partition"
 _KEYS, _HEADERS = "store.kafka.keys", "store.kafka.headers"
 _AFFIX = "s3.schema.partition.affix.type"
 _UNITE = "kafka2parquet.unite.schemas"
@@ -32,7 +32,7 @@ def make_record_views(config: ConnectConfig, key_converter: RecordConverter | No
         keys=keys,
         headers=headers,
         key_converter=key_converter,
-        tombstone_partition=config.text("tombstone.encoded.partition"),
+        tombstone_partition=config.text(_TOMBSTONES),
     )
 
 
@@ -48,7 +48,7 @@ def make_tombstone_policy(config: ConnectConfig) -> TombstonePolicy:
 
 def passing_folder(config: ConnectConfig) -> str | None:
     """What the folders have in their names between which a change ends no flush: those of written tombstones."""
-    return config.text("tombstone.encoded.partition") if make_tombstone_policy(config) == "write" else None
+    return config.text(_TOMBSTONES) if make_tombstone_policy(config) == "write" else None
 
 
 def make_compatibility(config: ConnectConfig) -> CompatibilityMode | None:
@@ -92,9 +92,8 @@ def check_records(config: ConnectConfig) -> Iterator[Finding]:
             "Writing Kafka record keys to storage is mandatory when tombstone writing is enabled.",
             "Set store.kafka.keys=true, or name `key` in kafka2parquet.metadata.columns.",
         )
-    for name in ("tombstone.encoded.partition",):
-        if config.is_set(name) and config.text(_NULLS).lower() != "write":
-            yield Warned(f"{name} has no effect: {_NULLS} is not write.")
+    if config.is_set(_TOMBSTONES) and config.text(_NULLS).lower() != "write":
+        yield Warned(f"{_TOMBSTONES} has no effect: {_NULLS} is not write.")
     if config.provider == "s3" and not config.flag("s3.object.tagging"):
         for name in ("s3.object.tagging.key.value.pairs", "s3.object.behavior.on.tagging.error"):
             if config.is_set(name):

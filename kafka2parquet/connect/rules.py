@@ -10,9 +10,10 @@ import attrs
 from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, Finding, Noted, PartitionerKind, Problem, ProblemKind, Warned
 from kafka2parquet.connect.converters import check_converters
-from kafka2parquet.connect.option import invalid_value, simple_name
+from kafka2parquet.connect.option import invalid_value, missing_value, simple_name
 from kafka2parquet.connect.options_s3 import ASSUME_ROLE, STS_PREFIX
 from kafka2parquet.connect.records import check_records
+from kafka2parquet.connect.storage import takes_role
 from kafka2parquet.connect.transforms import read_transforms
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
@@ -236,11 +237,10 @@ def _s3(config: ConnectConfig) -> Iterator[Finding]:
             "Remove it: the usual places are searched (environment, profile files, container, instance).",
             ProblemKind.UNSUPPORTED,
         )
-    if simple_name(config.given.get("s3.credentials.provider.class", "")) == simple_name(ASSUME_ROLE):
+    if takes_role(config):
         for name in (f"{STS_PREFIX}role.arn", f"{STS_PREFIX}role.session.name"):
             if not config.text(name):
-                rule = f'Missing required configuration "{name}" which has no default value.'
-                yield Problem((name,), rule, f"{simple_name(ASSUME_ROLE)} needs it.")
+                yield Problem((name,), missing_value(name), f"{simple_name(ASSUME_ROLE)} needs it.")
     if config.text("s3.sse.kms.key.id") and not config.text("s3.ssea.name").startswith("aws:kms"):
         yield Warned("s3.sse.kms.key.id has no effect: s3.ssea.name is not aws:kms.")
 

@@ -11,7 +11,7 @@ from typing import Literal, cast
 import attrs
 
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.options_schema import split_topic
+from kafka2parquet.connect.options_schema import TOPIC_PREFIX, split_topic
 from kafka2parquet.connect.schema_files import read_schema_file
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.json import JsonConverter
@@ -22,8 +22,6 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.storage.base import Storage
-
-_TOPIC = "kafka2parquet.topic."
 
 
 @attrs.frozen
@@ -51,7 +49,7 @@ class SchemaSettings:
         """Those of a topic: its own, else those for all topics."""
 
         def value(setting: str) -> object:
-            own = f"{_TOPIC}{topic}.{setting}"
+            own = f"{TOPIC_PREFIX}{topic}.{setting}"
             return config.values[own if own in config.values else f"kafka2parquet.{setting}"]
 
         return cls(
@@ -112,7 +110,9 @@ def make_json_converter(
         except ConfigurationError as error:
             problems += [f"Topic {topic}: {problem}" if topic else problem for problem in error.problems]
         if topic and not _is_read(config, topic):
-            problems.append(f"{_TOPIC}{topic}.*: {topic} is none of the topics that are read. Mend its name, or remove it.")
+            problems.append(
+                f"{TOPIC_PREFIX}{topic}.*: {topic} is none of the topics that are read. Mend its name, or remove it."
+            )
     if problems:
         raise ConfigurationError(problems)
     fingerprint = around(JsonConverter()).fingerprint
@@ -149,7 +149,7 @@ def _described(settings: SchemaSettings) -> str:
 
 def overridden_topics(config: ConnectConfig) -> tuple[str, ...]:
     """Topics that have settings of their own."""
-    return tuple(sorted({split_topic(name)[0] for name in config.values if name.startswith(_TOPIC)}))
+    return tuple(sorted({split_topic(name)[0] for name in config.values if name.startswith(TOPIC_PREFIX)}))
 
 
 def _is_read(config: ConnectConfig, topic: str) -> bool:

@@ -123,7 +123,7 @@ def _misplaced(config: ConnectConfig, scheme: str) -> Iterator[str]:
 
 def _s3_problems(config: ConnectConfig, endpoint_url: str | None) -> Iterator[str]:
     """What would be ignored silently, or be refused by S3 at the first file."""
-    if not _takes_role(config):
+    if not takes_role(config):
         for name in config.below(STS_PREFIX):
             yield f"{STS_PREFIX}{name} has no effect without {_PROVIDER}={ASSUME_ROLE}. Set that, or remove this."
         if config.text("kafka2parquet.s3.sts.url"):
@@ -138,12 +138,13 @@ def _s3_problems(config: ConnectConfig, endpoint_url: str | None) -> Iterator[st
         yield "s3.sse.customer.key would go over the wire unencrypted: S3 takes such keys by https only. Change store.url."
 
 
-def _takes_role(config: ConnectConfig) -> bool:
+def takes_role(config: ConnectConfig) -> bool:
+    """Whether the credentials are those of a role that is taken on."""
     return simple_name(config.given.get(_PROVIDER, "").strip()) == simple_name(ASSUME_ROLE)
 
 
 def _role(config: ConnectConfig) -> AssumedRole | None:
-    if not _takes_role(config):
+    if not takes_role(config):
         return None
     return AssumedRole(
         arn=config.text(STS_PREFIX + "role.arn"),

@@ -8,7 +8,7 @@ import attrs
 
 from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
-from kafka2parquet.connect.option import invalid_value, simple_name
+from kafka2parquet.connect.option import invalid_value, missing_value, simple_name
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.transforms.base import Transform
 
@@ -109,8 +109,7 @@ def _transform(config: ConnectConfig, alias: str) -> Transform | list[Problem]:
     properties = config.below(prefix)
     type_property, class_name = f"{prefix}type", properties.pop("type", "")
     if not class_name:
-        message = f'Missing required configuration "{type_property}" which has no default value.'
-        return [Problem((type_property,), message, _UNKNOWN)]
+        return [Problem((type_property,), missing_value(type_property), _UNKNOWN)]
     if not is_python_path(class_name):
         message = f"{type_property}={class_name} is not supported"
         return [Problem((type_property,), message, java_advice(class_name), ProblemKind.UNSUPPORTED)]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import attrs
 
+from kafka2parquet.connect.client_settings import ClientSettings
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.consumer_settings import ConsumerSettings, consumer_settings
-from kafka2parquet.connect.producer_settings import ClientSettings, admin_settings, producer_settings
+from kafka2parquet.connect.producer_settings import admin_settings, producer_settings
 from kafka2parquet.connect.text import flatten, parse_java_properties
 from kafka2parquet.errors import ConfigurationError
 

@@ -1,9 +1,12 @@
+from collections.abc import Mapping
+
 import pytest
 
 from kafka2parquet.connect.check import describe, duration
 from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.text import read_properties
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
+from kafka2parquet.converters.string import StringConverter
 from kafka2parquet.errors import ConfigurationError
 from tests.support.connect_story import FIVE_MISTAKES, STORY
 
@@ -171,3 +174,16 @@ def test_workers_converter_is_taken_where_the_connector_has_none():
 def test_durations(milliseconds, text):
     """A duration is told in its largest whole unit."""
     assert text == duration(milliseconds)
+
+
+class JsonConverter(StringConverter):
+    """A converter of somebody's own, called like one of Connect's."""
+
+    def __init__(self, properties: Mapping[str, str]) -> None:
+        super().__init__()
+
+
+def test_a_python_converter_is_not_taken_for_the_one_of_its_name():
+    """Nothing is told of it but its name."""
+    described = _described(value_converter=f"{__name__}:JsonConverter")
+    assert "Each value becomes a row as JsonConverter makes it." in described.splitlines()

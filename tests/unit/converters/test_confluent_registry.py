@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet.converters.confluent_registry import ConfluentSchemaRegistry, client_settings
+from kafka2parquet.converters.confluent_registry import ConfluentSchemaRegistry
+from kafka2parquet.converters.registry_settings import registry_client_settings
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound
 from kafka2parquet.errors import (
     ConfigurationError,
@@ -207,7 +208,7 @@ def test_messages_have_no_credentials() -> None:
 
 def test_settings_of_the_client() -> None:
     """Each property arrives under the client's name."""
-    settings = client_settings(
+    settings = registry_client_settings(
         {
             "schema.registry.url": "https://a, https://b",
             "schema.registry.basic.auth.user.info": "a:b",
@@ -255,7 +256,7 @@ def test_settings_of_the_client() -> None:
 def test_settings_that_cannot_work_are_told(properties: dict[str, Any], problem: str) -> None:
     """Before anything is asked."""
     with pytest.raises(ConfigurationError, match=problem):
-        client_settings({"schema.registry.url": "http://a", **properties})
+        registry_client_settings({"schema.registry.url": "http://a", **properties})
 
 
 def test_missing_certificate_file_is_told(tmp_path: Path) -> None:
