@@ -12,10 +12,9 @@ from types import FrameType
 
 from kafka2parquet import __version__, schema_command
 from kafka2parquet.audit import command as audit
-from kafka2parquet.connect.build import build_runner
+from kafka2parquet.connect.build import build_runner, load_for_worker
 from kafka2parquet.connect.check import describe
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.parse import load_connect_config
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.runner import TaskRunner
@@ -104,9 +103,8 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 
 def _load(options: argparse.Namespace) -> tuple[ConnectConfig, WorkerConfig]:
-    config = load_connect_config(options.config)
     worker = load_worker_config(options.worker, bootstrap_servers=options.bootstrap_server, endpoint_url=options.endpoint_url)
-    return config, worker
+    return load_for_worker(options.config, worker), worker
 
 
 def _log_to_stderr(*, verbose: bool) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, TypeVar, cast
 
 import attrs
@@ -21,10 +22,10 @@ from kafka2parquet.connect.errors import (
     make_reject_log,
     make_tolerance,
 )
-from kafka2parquet.connect.parse import load_connect_config
+from kafka2parquet.connect.parse import load_properties, read_connect_config
 from kafka2parquet.connect.records import make_compatibility, make_record_views, make_tags, make_tombstone_policy
 from kafka2parquet.connect.schemas import LearnedSchemas
-from kafka2parquet.connect.storage import make_storage
+from kafka2parquet.connect.storage import make_storage, storage_problems
 from kafka2parquet.connect.transforms import make_transforms
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.base import Consumer
@@ -44,6 +45,12 @@ T = TypeVar("T")
 NO_BROKERS = (
     "bootstrap.servers is not set. Name some brokers in the worker's properties (--worker FILE) or with "
     "--bootstrap-server HOST:PORT."
+)
+
+NO_CONVERTER = (
+    "value.converter is set neither here nor in the worker's properties. Set it to "
+    "org.apache.kafka.connect.json.JsonConverter, with value.converter.schemas.enable=false where messages carry no "
+    "schema, or to the converter that reads what your producers write."
 )
 
 
@@ -236,6 +243,36 @@ def build_runner(
     return TaskRunner(factories, progress_interval_s=progress_interval_s)
 
 
+def load_for_worker(source: str | os.PathLike[str], worker: WorkerConfig) -> ConnectConfig:
+    """Read and check a connector configuration for a worker. Nothing is connected.
+
+    Raises:
+        ConfigurationError: with all problems: of the properties, and of what consumer, dead letters and storage make of them.
+    """
+    validation = read_connect_config(source, worker.providers)
+    if not validation.sentences:
+        return validation.config
+    raise ConfigurationError([*validation.sentences, *_client_problems(validation.config, worker)])
+
+
+def _client_problems(config: ConnectConfig, worker: WorkerConfig) -> Iterator[str]:
+    """What is wrong with settings of clients; these don't depend on properties that may be wrong."""
+    if not config.values:  # of an unknown connector
+        return
+    makers: tuple[Callable[[], object], ...] = (
+        lambda: worker.consumer_for(config),
+        lambda: DeadLetterPlan.of(config, worker),
+    )
+    for make in makers:
+        try:
+            make()
+        except ConfigurationError as error:
+            yield from error.problems
+    yield from storage_problems(config, worker.endpoint_url)
+    if not (config.given.get("value.converter") or worker.converters.get("value.converter")):
+        yield NO_CONVERTER
+
+
 def with_worker_converter(config: ConnectConfig, worker: WorkerConfig) -> ConnectConfig:
     """The configuration, with the worker's converters of keys and values where it names none, as in Connect.
 
@@ -248,9 +285,5 @@ def with_worker_converter(config: ConnectConfig, worker: WorkerConfig) -> Connec
             given = {name: text for name, text in given.items() if not name.startswith(side)}
             given |= {name: text for name, text in worker.converters.items() if name.startswith(side)}
     if not given.get("value.converter"):
-        raise ConfigurationError(
-            "value.converter is set neither here nor in the worker's properties. Set it to "
-            "org.apache.kafka.connect.json.JsonConverter, with value.converter.schemas.enable=false where messages carry no "
-            "schema, or to the converter that reads what your producers write."
-        )
-    return config if given == config.given else load_connect_config(given)
+        raise ConfigurationError(NO_CONVERTER)
+    return config if given == config.given else load_properties(given)

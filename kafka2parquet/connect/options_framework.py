@@ -109,7 +109,7 @@ FRAMEWORK_OPTIONS = (
         ValueType.STRING,
         "restart",
         "What the worker does when an external configuration value changes.",
-        "there are no configuration providers",
+        "variables such as `${file:…}` and `${env:…}` are looked up once, at the start",
         validator=one_of("none", "restart"),
     ),
     Option(

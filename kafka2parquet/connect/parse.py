@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 
 from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
+from kafka2parquet.connect.config_providers import ConfigProviders
 from kafka2parquet.connect.option import Effect, Option, Value, ValueType, simple_name
 from kafka2parquet.connect.options import GCS_TABLE, S3_TABLE, OptionTable, table_for
 from kafka2parquet.connect.rules import cross_check
@@ -23,26 +24,63 @@ class Validation:
     Attributes:
         config: what was read; where there are problems, the properties concerned have their defaults.
         problems: all that keep it from running.
+        unreadable: what could not even be read, in sentences.
     """
 
     config: ConnectConfig
     problems: tuple[Problem, ...]
+    unreadable: tuple[str, ...] = ()
 
     @property
     def is_valid(self) -> bool:
         """Whether Kafka Connect would take it, whatever this library makes of it."""
         return all(problem.kind is not ProblemKind.INVALID for problem in self.problems)
 
+    @property
+    def sentences(self) -> list[str]:
+        """All that keeps it from running."""
+        return [*self.unreadable, *map(str, self.problems)]
 
-def load_connect_config(source: str | os.PathLike[str] | Mapping[str, object]) -> ConnectConfig:
+
+def load_connect_config(
+    source: str | os.PathLike[str] | Mapping[str, object], *, providers: ConfigProviders | None = None
+) -> ConnectConfig:
     """Read and check a connector configuration.
 
     Args:
         source: path of a file (JSON, where `//` and `/* */` comments are allowed, or Java properties), or a mapping; flat
             or as `{"name": …, "config": {…}}`.
+        providers: where variables such as `${file:/run/secrets/aws.properties:key}` and `${env:NAME}` are looked up; by
+            default in files, directories and the environment. `WorkerConfig.providers` knows other names for these.
 
     Raises:
         ConfigurationError: with all problems, each naming the property, its value and what to do.
+    """
+    validation = read_connect_config(source, providers)
+    if validation.sentences:
+        raise ConfigurationError(validation.sentences)
+    return validation.config
+
+
+def load_properties(properties: Mapping[str, str]) -> ConnectConfig:
+    """Check properties in which all variables have been looked up.
+
+    Raises:
+        ConfigurationError: with all problems.
+    """
+    validation = validate(properties)
+    if validation.problems:
+        raise ConfigurationError(validation.sentences)
+    return validation.config
+
+
+def read_connect_config(
+    source: str | os.PathLike[str] | Mapping[str, object], providers: ConfigProviders | None = None
+) -> Validation:
+    """What `load_connect_config` does, with everything that can be said where there are problems.
+
+    Raises:
+        ConfigurationError: there are no properties to look at.
     """
     if isinstance(source, Mapping):
         read = flatten(source)
@@ -53,11 +91,8 @@ def load_connect_config(source: str | os.PathLike[str] | Mapping[str, object]) -
             raise ConfigurationError(f"{os.fspath(source)} can't be read: {error}.") from error
     if read.problems and not read.values:
         raise ConfigurationError(read.problems)
-    validation = validate(read)
-    problems = [*read.problems, *map(str, validation.problems)]
-    if problems:
-        raise ConfigurationError(problems)
-    return validation.config
+    read = (providers or ConfigProviders()).resolve(read)
+    return attrs.evolve(validate(read), unreadable=read.problems)
 
 
 def validate(properties: Properties | Mapping[str, str]) -> Validation:
@@ -69,7 +104,7 @@ def validate(properties: Properties | Mapping[str, str]) -> Validation:
     if table is None:
         problem = _unknown_connector(connector)
         return Validation(ConnectConfig(S3_TABLE, {}, given, warnings=read.warnings), (problem,))
-    reading = _Reading(table, given)
+    reading = _Reading(table, given, read.unread)
     config = ConnectConfig(
         table,
         reading.values,
@@ -101,17 +136,19 @@ def _missing(name: str) -> str:
 class _Reading:
     """One pass over the given properties: typed values, and what is wrong with each property by itself."""
 
-    def __init__(self, table: OptionTable, given: Mapping[str, str]) -> None:
+    def __init__(self, table: OptionTable, given: Mapping[str, str], unread: tuple[str, ...]) -> None:
         self._table = table
         self.values: dict[str, Value] = {
             option.name: option.default for option in table.options.values() if not option.is_prefix
         }
         self.unknown: dict[str, str] = {}
-        self.failed: set[str] = set()
+        self.failed: set[str] = set(unread)
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
         self.notes: list[str] = []
         for name, text in given.items():
+            if name in unread:
+                continue
             option = table.find(name)
             if option is None:
                 self._unknown_property(name, text)

@@ -13,6 +13,11 @@ _INTRODUCTION = """# Settings
 Configurations of Confluent's S3 and GCS sink connectors work as they stand. All their properties are listed here, with what
 becomes of them. A property that is nearly a known one is refused with the name that was meant; any other unknown one is
 handed to custom classes, with a warning. `kafka2parquet check sink.json` tells all problems of a configuration at once.
+
+A value, or a part of it, may stand elsewhere, also in a worker's properties: `${file:/run/secrets/aws.properties:secret}` is a
+property of that file, `${dir:/run/secrets:password}` the content of that file, `${env:NAME}` an environment variable. They are
+looked up once, at the start. Where a worker's `config.providers` has other names for Apache Kafka's `FileConfigProvider`,
+`DirectoryConfigProvider` and `EnvVarConfigProvider`, these are known too; other providers are Java classes, and refused.
 """
 
 _CONSUMER = """## Consumer settings

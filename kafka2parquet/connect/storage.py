@@ -30,16 +30,34 @@ def make_storage(config: ConnectConfig, endpoint_url: str = "") -> FsspecStorage
     Raises:
         ConfigurationError: the destination or its credentials can't be understood; with all problems.
     """
-    scheme = urlsplit(config.destination).scheme
-    endpoint = _with_scheme(endpoint_url or config.text("store.url")) or None
-    problems = [*_misplaced(config, scheme), *(_s3_problems(config, endpoint) if _uses(config, "s3", scheme) else ())]
+    problems = storage_problems(config, endpoint_url)
     if problems:
         raise ConfigurationError(problems)
+    scheme, endpoint = urlsplit(config.destination).scheme, _endpoint(config, endpoint_url)
     if scheme == "s3":
         return FsspecStorage(config.destination, s3_options(config, endpoint))
     if scheme == "gs":
         return FsspecStorage(config.destination, gcs_options(config, endpoint))
     return FsspecStorage(config.destination)
+
+
+def storage_problems(config: ConnectConfig, endpoint_url: str = "") -> list[str]:
+    """What keeps the storage from being made; the arguments are those of `make_storage`."""
+    scheme = urlsplit(config.destination).scheme
+    problems = [*_misplaced(config, scheme)]
+    if _uses(config, "s3", scheme):
+        problems += _s3_problems(config, _endpoint(config, endpoint_url))
+    makers = {"s3": s3_options, "gs": gcs_options}
+    if scheme in makers:
+        try:
+            makers[scheme](config)
+        except ConfigurationError as error:
+            problems += error.problems
+    return problems
+
+
+def _endpoint(config: ConnectConfig, endpoint_url: str) -> str | None:
+    return _with_scheme(endpoint_url or config.text("store.url")) or None
 
 
 def s3_options(config: ConnectConfig, endpoint_url: str | None = None) -> S3Options:

@@ -24,11 +24,13 @@ class Properties:
         values: trimmed texts; a property that was null is left out.
         problems: what could not be read.
         warnings: what was read and is suspicious.
+        unread: names of the properties that the problems are about, if they are about one.
     """
 
     values: Mapping[str, str] = attrs.field(repr=False)
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def read_properties(text: str) -> Properties:
@@ -46,14 +48,21 @@ def read_properties(text: str) -> Properties:
     try:
         document = json.loads(bare, object_pairs_hook=unique, parse_float=str, parse_int=str)
     except json.JSONDecodeError as error:
-        return Properties({}, (f"Line {error.lineno}, column {error.colno}: this is not valid JSON: {error.msg}.",))
+        return Properties({}, (f"Line {error.lineno}, column {error.colno}: this is not valid JSON: {_reason(bare, error)}.",))
     read = flatten(document)
     return attrs.evolve(read, warnings=tuple(f"{name} is given more than once; the last one counts." for name in repeated))
+
+
+def _reason(text: str, error: json.JSONDecodeError) -> str:
+    if text[error.pos : error.pos + 1] in ("}", "]") and text[: error.pos].rstrip().endswith(","):
+        return f"there is a comma before {text[error.pos]}, behind the last entry; remove it"
+    return error.msg
 
 
 def flatten(document: Mapping[str, object]) -> Properties:
     """Take the properties out of a mapping, either flat or as `{"name": …, "config": {…}}`."""
     problems = []
+    unread = []
     config = document.get("config")
     if isinstance(config, Mapping):
         properties = dict(config)
@@ -65,10 +74,11 @@ def flatten(document: Mapping[str, object]) -> Properties:
     values = {}
     for key, value in properties.items():
         if isinstance(value, Mapping | list | tuple):
+            unread.append(key)
             problems.append(f"{key}: the value is an object or a list; write a text, with commas between several values.")
         elif value is not None:
             values[key] = (str(value).lower() if isinstance(value, bool) else str(value)).strip()
-    return Properties(values, tuple(problems))
+    return Properties(values, tuple(problems), unread=tuple(unread))
 
 
 def strip_comments(text: str) -> str:

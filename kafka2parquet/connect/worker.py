@@ -10,13 +10,24 @@ import attrs
 
 from kafka2parquet.connect.client_settings import ClientSettings
 from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.config_providers import ConfigProviders
 from kafka2parquet.connect.consumer_settings import ConsumerSettings, consumer_settings
 from kafka2parquet.connect.producer_settings import admin_settings, producer_settings
-from kafka2parquet.connect.text import flatten, parse_java_properties
+from kafka2parquet.connect.text import Properties, flatten, parse_java_properties
 from kafka2parquet.errors import ConfigurationError
 
 #: Settings of a worker's own clients that its other ones take over where `consumer.` and so on say nothing else.
 _CLIENT_PREFIXES = ("security.", "sasl.", "ssl.")
+#: What is taken of a worker's properties.
+_OF_TASKS = (
+    *_CLIENT_PREFIXES,
+    "bootstrap.servers",
+    "consumer.",
+    "producer.",
+    "admin.",
+    "key.converter",
+    "value.converter",
+)
 
 
 @attrs.frozen
@@ -30,6 +41,7 @@ class WorkerConfig:
         admin: settings of the clients that create the topics of dead letters, by their Java names.
         converters: `key.converter`, `value.converter` and what is below them: taken by connectors that set none.
         endpoint_url: URL of the object store; counts for more than a connector's `store.url`.
+        providers: where variables in connectors' configurations are looked up: `config.providers`.
     """
 
     bootstrap_servers: str = ""
@@ -38,6 +50,7 @@ class WorkerConfig:
     admin: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     converters: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     endpoint_url: str = ""
+    providers: ConfigProviders = attrs.field(factory=ConfigProviders)
 
     def consumer_for(self, config: ConnectConfig) -> ConsumerSettings:
         """The consumer settings for a connector: the worker's, then its own `consumer.override.*`.
@@ -81,9 +94,15 @@ def load_worker_config(
         endpoint_url: URL of the object store.
 
     Raises:
-        ConfigurationError: the file can't be read.
+        ConfigurationError: the file can't be read, or a variable in it can't be looked up.
     """
-    given = _read(source)
+    unresolved = _read(source)
+    providers = ConfigProviders.of_worker(unresolved)
+    needed = {name: text for name, text in unresolved.items() if name.startswith(_OF_TASKS)}
+    resolved = providers.resolve(Properties(needed))
+    if resolved.problems:
+        raise ConfigurationError(resolved.problems)
+    given = resolved.values
     clients = {}
     for prefix in ("consumer.", "producer.", "admin."):
         client = {name: text for name, text in given.items() if name.startswith(_CLIENT_PREFIXES)}
@@ -98,6 +117,7 @@ def load_worker_config(
         admin=clients["admin."],
         converters={name: text for name, text in given.items() if name.startswith(("key.converter", "value.converter"))},
         endpoint_url=endpoint_url or "",
+        providers=providers,
     )
 
 

@@ -87,9 +87,10 @@ def _raise(error_class: type[Exception], message: str | None, topic: str, replic
             if isinstance(error, kafka_errors.InvalidReplicationFactorError)
             else "Change errors.deadletterqueue.topic.name"
         )
+        reason = str(error).rstrip(".")
         raise ConfigurationError(
-            f"The dead-letter topic {topic} can't be created with {replication_factor} replicas: {error}. {advice}, or create"
-            " the topic yourself."
+            f"The dead-letter topic {topic} can't be created with {replication_factor} replicas: {reason}. {advice}, or "
+            "create the topic yourself."
         ) from error
     rights = f"DESCRIBE and WRITE on the dead-letter topic {topic}, and CREATE where it is missing"
     ours = translate(error, f"looking for the dead-letter topic {topic}", rights)

@@ -1,7 +1,10 @@
+import json
+
 import pytest
 
 from kafka2parquet import __version__
 from kafka2parquet.cli import EXIT_CONFIGURATION, EXIT_OK, main
+from kafka2parquet.connect.text import read_properties
 from tests.support.connect_story import FIVE_MISTAKES, STORY
 
 
@@ -26,6 +29,30 @@ def test_check_lists_all_problems(tmp_path, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert f"{path} can't work; it has 5 problems:" == lines[0]
     assert ["  1. ", "  2. ", "  3. ", "  4. ", "  5. "] == [line[:5] for line in lines[1:]]
+
+
+def test_check_lists_problems_of_clients_too(tmp_path, capsys):
+    """Settings of consumer, producer and store are looked at even where properties of the connector are wrong."""
+    path = tmp_path / "sink.json"
+    more = {
+        "flush.size": "x",
+        "consumer.override.fetch.min.bytes": "y",
+        "errors.deadletterqueue.topic.name": "dead",
+        "producer.override.linger.ms": "z",
+        "s3.proxy.user": "me",
+        "value.converter": "",
+    }
+    path.write_text(json.dumps({**read_properties(STORY).values, **more}))
+    assert EXIT_CONFIGURATION == main(["check", str(path)])
+    assert [
+        "  1. Invalid value x for configuration flush.size: Not a number of type INT.",
+        "  2. Invalid value y for configuration fetch.min.bytes: Not a number of type INT.",
+        "  3. Invalid value z for configuration linger.ms: Not a number of type LONG.",
+        "  4. s3.proxy.user has no effect without s3.proxy.url. Set that, or remove this.",
+        "  5. value.converter is set neither here nor in the worker's properties. Set it to "
+        "org.apache.kafka.connect.json.JsonConverter, with value.converter.schemas.enable=false where messages carry no "
+        "schema, or to the converter that reads what your producers write.",
+    ] == capsys.readouterr().err.splitlines()[1:]
 
 
 def test_run_needs_brokers(sink, capsys):

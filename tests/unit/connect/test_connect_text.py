@@ -68,3 +68,15 @@ def test_java_properties():
 def test_properties_text_is_recognised():
     """A text that doesn't begin with a brace is read as properties."""
     assert {"name": "sink", "store.url": "http://host:1//x"} == read_properties("name=sink\nstore.url=http://host:1//x").values
+
+
+def test_comma_behind_the_last_entry_is_named():
+    """The classic mistake in JSON that people write."""
+    assert ("Line 3, column 1: this is not valid JSON: there is a comma before }, behind the last entry; remove it.",) == (
+        read_properties('{\n  "name": "x", // last\n}').problems
+    )
+
+
+def test_lists_are_told_as_not_read():
+    """So that nothing else is said of their property."""
+    assert ("topics",) == read_properties('{"topics": ["a", "b"]}').unread

@@ -1,0 +1,94 @@
+"""Values that stand elsewhere: `${file:/run/secrets/aws.properties:key}` and `${env:NAME}`, as Kafka's clients read them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from kafka2parquet.connect.option import simple_name
+from kafka2parquet.connect.text import Properties, parse_java_properties
+
+#: A variable, as Kafka's ConfigTransformer finds it: provider, perhaps a path, key.
+_VARIABLE = re.compile(r"\$\{(?P<provider>[^}]*?):(?:(?P<path>[^}]*?):)?(?P<key>[^}]*?)\}")
+_FILE, _DIRECTORY, _ENVIRONMENT = "FileConfigProvider", "DirectoryConfigProvider", "EnvVarConfigProvider"
+_KNOWN = (_FILE, _DIRECTORY, _ENVIRONMENT)
+
+
+@attrs.frozen
+class ConfigProviders:
+    """Where variables in configurations are looked up.
+
+    Attributes:
+        classes: simple names of the providers' Java classes, by the names that variables call them.
+    """
+
+    classes: Mapping[str, str] = attrs.field(
+        default={"file": _FILE, "dir": _DIRECTORY, "directory": _DIRECTORY, "env": _ENVIRONMENT}
+    )
+
+    @classmethod
+    def of_worker(cls, given: Mapping[str, str]) -> ConfigProviders:
+        """Those that a worker's `config.providers` names, besides Apache Kafka's by their usual names."""
+        names = [name.strip() for name in given.get("config.providers", "").split(",") if name.strip()]
+        own = {name: simple_name(given.get(f"config.providers.{name}.class", "")) for name in names}
+        return cls({**cls().classes, **own})
+
+    def resolve(self, properties: Properties) -> Properties:
+        """The properties with values in the places of variables; what can't be looked up is a problem.
+
+        Files are read once for each call. As in Kafka, values are not searched for variables again.
+        """
+        lookup = _Lookup(self.classes)
+        values = {name: _VARIABLE.sub(lambda found, name=name: lookup.value(name, found), text).strip()  # type: ignore[misc]
+                  for name, text in properties.values.items()}  # fmt: skip
+        return attrs.evolve(
+            properties,
+            values=values,
+            problems=(*properties.problems, *lookup.problems),
+            unread=(*properties.unread, *lookup.unread),
+        )
+
+
+class _Lookup:
+    """The variables of one configuration."""
+
+    def __init__(self, classes: Mapping[str, str]) -> None:
+        self._classes = classes
+        self._files: dict[str, Mapping[str, str]] = {}
+        self.problems: list[str] = []
+        self.unread: list[str] = []
+
+    def value(self, name: str, variable: re.Match[str]) -> str:
+        """The value of a variable in the property `name`; the variable itself, and a problem, where it has none."""
+        try:
+            return self._found(variable["provider"], variable["path"] or "", variable["key"])
+        except (OSError, UnicodeDecodeError) as error:
+            self.problems.append(f"{name}: {variable[0]} can't be read: {error}.")
+        except LookupError as error:
+            self.problems.append(f"{name}: {variable[0]}: {error.args[0]}.")
+        self.unread.append(name)
+        return variable[0]
+
+    def _found(self, provider: str, path: str, key: str) -> str:
+        kind = self._classes.get(provider)
+        if kind not in _KNOWN:
+            known = ", ".join(name for name, of_name in self._classes.items() if of_name in _KNOWN)
+            what = f"{kind} is a Java class" if kind else f"there is no configuration provider {provider}"
+            raise LookupError(
+                f"{what}; {known} are known. Have the value put into a file or an environment variable, and name that"
+            )
+        if kind == _ENVIRONMENT:
+            if key not in os.environ:
+                raise LookupError("this environment variable is not set")
+            return os.environ[key]
+        if kind == _DIRECTORY:
+            return (Path(path) / key).read_text(encoding="utf-8")
+        if path not in self._files:
+            self._files[path] = parse_java_properties(Path(path).read_text(encoding="utf-8"))
+        if key not in self._files[path]:
+            raise LookupError("the file has no such property")
+        return self._files[path][key]
