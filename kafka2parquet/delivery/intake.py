@@ -189,8 +189,7 @@ class Intake:
 
     def _convert_missing(self, batch: ConsumedBatch, flush: OpenFlush, plan: Finish, chained: Chained) -> Waiting:
         """The records of files that a published flush lacks. Letters of all rejects are sent again: nobody knows of them."""
-        if plan.flush.footer.fingerprint == self._context.identity.fingerprint:
-            chained = self._without_unpartitioned(chained, flush)
+        chained = self._without_unpartitioned(chained, flush)
         rejects = self.rejects.handle(chained.rejects, records=len(batch))
         handled = {found.offset: attrs.evolve(found, is_written=False) for found in rejects}
         written = routed_rejects(batch, chained, plan)
@@ -201,7 +200,10 @@ class Intake:
         return Waiting(rows, sorted(handled.values(), key=lambda found: found.offset), batch.next_offset)
 
     def _without_unpartitioned(self, chained: Chained, flush: OpenFlush) -> Chained:
-        """Rows that the partitioner rejects now were rejected by it before, and lie in the runs of others."""
+        """Rows that the partitioner rejects are rejects, although the layout says where rows go.
+
+        Those that it rejected before, too, lie in the runs of others.
+        """
         if chained.rows is None:
             return chained
         partitioned = self._context.chain.partition(chained.rows, flush.open_at(self._context.clock.now()))

@@ -233,6 +233,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         rows = self.world.rows()
         wanted = {offset for offset in range(end) if self.world.readable(offset)} - self.world.rejected
         assert not wanted - set(rows), f"lost: {sorted(wanted - set(rows))}, committed {self.world.committed}"
+        if not self.quarantine and self.config.number == 0:
+            assert not set(rows) & self.config.rejected, f"rejected and written: {sorted(set(rows) & self.config.rejected)}"
         if self.dead_letters and self.config.number == 0:
             sent = {offset for offset in self.config.rejected if offset < end and self.world.readable(offset)}
             assert not sent - self.world.letters, f"not sent: {sorted(sent - self.world.letters)}"

@@ -70,6 +70,10 @@ class Config:
     def folder(self, offset: int) -> int:
         return self.folders[offset % len(self.folders)]
 
+    def rejects(self, offset: int, stage: Stage) -> bool:
+        """Half of the bad records get as far as the partitioner."""
+        return offset in self.rejected and stage is (Stage.DECODE if offset % 2 else Stage.PARTITION)
+
 
 class World:
     """All that survives a crash, and the clock."""
@@ -340,7 +344,7 @@ class ModelConverter(RecordConverter):
         self._config = config
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        rejected = [offset in self._config.rejected for offset in batch.offsets.to_pylist()]
+        rejected = [self._config.rejects(offset, Stage.DECODE) for offset in batch.offsets.to_pylist()]
         rows = Rows(batch, batch.offsets, batch.timestamps_ms, pa.table({"value": batch.values.cast(pa.binary())}))
         return Converted(
             rows.filter(pa.array([not reject for reject in rejected])),
@@ -359,6 +363,13 @@ class ModelPartitioner(Partitioner):
         self._config = config
 
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
+        rejected = [self._config.rejects(offset, Stage.PARTITION) for offset in rows.offsets.to_pylist()]
+        rejects = [
+            rows.batch.reject_offset(offset, Stage.PARTITION, "bad")
+            for offset, is_rejected in zip(rows.offsets.to_pylist(), rejected, strict=True)
+            if is_rejected
+        ]
+        rows = rows.filter(pa.array([not reject for reject in rejected], pa.bool_()))
         folders = [self._config.folder(offset) for offset in rows.offsets.to_pylist()]
         distinct = list(dict.fromkeys(folders))
         return Partitioned(
@@ -367,7 +378,8 @@ class ModelPartitioner(Partitioner):
                 tuple(f"folder={folder}" for folder in distinct),
                 pa.array([distinct.index(folder) for folder in folders], pa.int32()),
                 rows.timestamps_ms,
-            )
+            ),
+            rejects,
         )
 
     @property
