@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
+from kafka2parquet.connect.config import ConnectConfig, PartitionerKind, visible_properties
 from kafka2parquet.partitioners.path_format import Token, tokens
 
 _SECOND_MS = 1000
@@ -23,12 +23,18 @@ _UNITS = {
     "M": (28 * _DAY_MS, "month"),
     **dict.fromkeys("Yyx", (365 * _DAY_MS, "year")),
 }
-
-
 #: Partitions of calendar units can't be counted in equal steps.
 _CALENDAR = ("week", "month", "year")
 #: Letters of a pattern that somebody has put in quotes.
 _QUOTED_LETTERS = re.compile(r"Y{2,}|y{2,}|MM|dd|HH")
+#: Properties that only some partitioners look at.
+_OF_SOME_PARTITIONERS = (
+    "path.format",
+    "partition.duration.ms",
+    "timestamp.extractor",
+    "timestamp.field",
+    "partition.field.name",
+)
 #: Durations in milliseconds that were probably meant in seconds or minutes.
 _DURATIONS = ("rotate.interval.ms", "rotate.schedule.interval.ms", "partition.duration.ms")
 
@@ -145,15 +151,11 @@ def _without_effect(config: ConnectConfig) -> Iterator[str]:
     kind = config.partitioner
     if kind is PartitionerKind.CUSTOM:
         return
-    unused = []
-    if kind is not PartitionerKind.TIME_BASED:
-        unused += ["path.format", "partition.duration.ms"]
-    if not kind.time_based:
-        unused += ["timestamp.extractor", "timestamp.field"]
-    if kind is not PartitionerKind.FIELD:
-        unused.append("partition.field.name")
-    for name in unused:
-        if config.is_set(name):
+    used = visible_properties(config.text("partitioner.class"))
+    if kind.time_based:
+        used += ("timestamp.extractor", "timestamp.field")
+    for name in _OF_SOME_PARTITIONERS:
+        if name not in used and config.is_set(name):
             yield f"{name} has no effect with {kind.value}."
     if kind.time_based and config.is_set("timestamp.field") and config.extractor != "RecordField":
         yield "timestamp.field has no effect: timestamp.extractor is not RecordField."

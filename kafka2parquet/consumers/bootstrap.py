@@ -1,10 +1,12 @@
-"""BootstrapLog: why no broker could be reached. kafka-python raises a bare timeout, and logs the reason."""
+"""BootstrapLog: why no broker let us in. kafka-python raises a bare timeout, and logs the reason."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Sequence
+
+from kafka.errors import KafkaTimeoutError
 
 from kafka2parquet.errors import KafkaAuthenticationError
 
@@ -16,14 +18,9 @@ _TLS = re.compile(
 
 
 class BootstrapLog(logging.Handler):
-    """Remembers what kafka-python logs while it connects.
+    """Remembers what kafka-python logs while it connects: `with BootstrapLog("broker:9092"): KafkaProducer(...)`.
 
-    with BootstrapLog("broker:9092") as log:
-        try:
-            client = KafkaConsumer(...)
-        except KafkaTimeoutError as error:
-            if (refused := log.refusal()) is not None:
-                raise refused from error
+    A timeout that leaves the block is raised as KafkaAuthenticationError where that is what has happened.
     """
 
     def __init__(self, bootstrap_servers: str | Sequence[str]) -> None:
@@ -35,8 +32,10 @@ class BootstrapLog(logging.Handler):
         logging.getLogger("kafka").addHandler(self)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error_type: object, error: BaseException | None, *_: object) -> None:
         logging.getLogger("kafka").removeHandler(self)
+        if isinstance(error, KafkaTimeoutError) and (refusal := self.refusal()) is not None:
+            raise refusal from error
 
     def emit(self, record: logging.LogRecord) -> None:
         """Called by the logger."""

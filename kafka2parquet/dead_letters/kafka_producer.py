@@ -192,7 +192,7 @@ class KafkaDeadLetterQueue:
             Kafka2ParquetError: no letter can be sent as things are.
         """
         attempt = 0
-        size_bytes = sum(letter.size_bytes for letter in group)
+        size_bytes = sum(letter.size_bytes for letter in group)  # they are empty when they have arrived
         while (letters := [letter for letter in group if letter.is_open]) and not self._out_of_time():
             attempt += 1
             problem = self._attempt(letters)
@@ -233,13 +233,9 @@ class KafkaDeadLetterQueue:
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
-            with BootstrapLog(self._servers) as log:
+            with BootstrapLog(self._servers):
                 try:
                     self._producer = KafkaProducer(**{**self._settings, "bootstrap_servers": self._servers})
-                except kafka_errors.KafkaTimeoutError as error:
-                    if (refusal := log.refusal()) is None:
-                        raise
-                    raise refusal from error
                 except _WRONG_SETTINGS as error:
                     raise ConfigurationError(f"kafka-python does not accept the settings of the producer: {error}.") from error
             ensure_topic(self._servers, self._topic, self._replication_factor, self._admin_settings)

@@ -48,14 +48,9 @@ def ensure_topic(
         AccessError: Kafka refuses us.
         kafka.errors.KafkaError: it did not work now, and may later.
     """
-    with BootstrapLog(bootstrap_servers) as log:
-        try:
-            configuration = {"bootstrap_servers": bootstrap_servers, **settings, "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS}
-            admin = KafkaAdminClient(**configuration)
-        except kafka_errors.KafkaTimeoutError as error:
-            if (refusal := log.refusal()) is None:
-                raise
-            raise refusal from error
+    configuration = {"bootstrap_servers": bootstrap_servers, **settings, "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS}
+    with BootstrapLog(bootstrap_servers):
+        admin = KafkaAdminClient(**configuration)
     try:
         found = admin.describe_topics([topic])[0]
         error_class = kafka_errors.for_code(found["error_code"])

@@ -199,7 +199,5 @@ def project_table(table: pa.Table, schema: ConnectSchema, target: ConnectSchema)
     """
     if schema is target or schema == target:
         return table
-    if structural_difference(schema, target) is not Compatibility.COMPATIBLE:
-        raise SchemaNotProjectable(f"a record of the schema {schema.name} can't join a file of {target.name}")
-    rows = one_array(table.to_struct_array())
-    return pa.Table.from_struct_array(_projected(rows, target.row_schema)).cast(target.arrow_schema)
+    rows = project(one_array(table.to_struct_array()), schema.row_schema, target.row_schema)
+    return pa.Table.from_struct_array(rows).cast(target.arrow_schema)
