@@ -165,7 +165,10 @@ class ConnectConfig:
     @property
     def extractor(self) -> str:
         """Where a row's time comes from: `Record`, `RecordField`, `Wallclock`, or a name that isn't known."""
-        return re.split(r"[.$]", self.text("timestamp.extractor"))[-1].removesuffix("TimestampExtractor")
+        text = self.text("timestamp.extractor")
+        if "." in text and not text.startswith("io.confluent."):
+            return text
+        return re.split(r"[.$]", text)[-1].removesuffix("TimestampExtractor")
 
     @property
     def provider(self) -> str:

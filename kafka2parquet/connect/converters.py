@@ -11,7 +11,14 @@ import attrs
 from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, Finding, Problem, ProblemKind, Warned
 from kafka2parquet.connect.option import invalid_value, missing_value, simple_name
-from kafka2parquet.connect.options_converters import CONVERTERS, REGISTRY_CONVERTERS, SUBJECT_NAMES, converter_name
+from kafka2parquet.connect.options_converters import (
+    CONVERTER_TWINS,
+    CONVERTERS,
+    REGISTRY_CONVERTERS,
+    REGISTRY_PROPERTIES,
+    SUBJECT_NAMES,
+    converter_name,
+)
 from kafka2parquet.connect.schemas import make_json_converter
 from kafka2parquet.converters.avro import AvroConverter
 from kafka2parquet.converters.base import RecordConverter
@@ -134,6 +141,12 @@ class _Side:
         return converter_name(self.class_name)
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is a converter of Apache Kafka or Confluent; others have classes of the same names."""
+        full_name = CONVERTERS.get(f"{self.name}Converter")
+        return full_name is not None and ("." not in self.class_name or self.class_name in (full_name, *CONVERTER_TWINS))
+
+    @property
     def subject_names(self) -> SubjectNames | None:
         name = simple_name(self.config.text(f"{self.prefix}{self.role}.subject.name.strategy"))
         return cast("SubjectNames | None", SUBJECT_NAMES.get(name))
@@ -186,7 +199,7 @@ class _Side:
                 load_class(self.class_name, RecordConverter)
             except ValueError as error:
                 yield Problem((name,), invalid_value(name, self.class_name, str(error)))
-        elif f"{self.name}Converter" not in CONVERTERS:
+        elif not self.is_known:
             yield Problem(
                 (name,),
                 f"{name}={self.class_name} is not known",
@@ -211,6 +224,13 @@ class _Side:
                 for problem in error.problems:  # each begins with the name of its property
                     name = f"{self.prefix}{re.split('[= ]', problem)[0].rstrip(':')}"
                     yield Problem((name,), f"{self.prefix}{problem}", kind=ProblemKind.UNSUPPORTED)
+        for name in self.config.below(f"{self.prefix}schema.registry."):
+            if name != "url" and not name.startswith(REGISTRY_PROPERTIES):
+                yield Problem(
+                    (f"{self.prefix}schema.registry.{name}",),
+                    f"{self.prefix}schema.registry.{name} is not a known property",
+                    f"Known are {self.prefix}schema.registry.url and {self.prefix}schema.registry.ssl.*.",
+                )
         strategy = f"{self.prefix}{self.role}.subject.name.strategy"
         if self.subject_names is None:
             yield Problem(

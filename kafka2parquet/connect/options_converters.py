@@ -22,6 +22,10 @@ CONVERTERS = {
         for name in ("Boolean", "Short", "Integer", "Long", "Float", "Double")
     },
 }
+#: Other classes that read the same.
+CONVERTER_TWINS = ("io.confluent.connect.replicator.util.ByteArrayConverter",)
+#: Beginnings of what may stand behind `schema.registry.` besides `url`; all but the first are older names.
+REGISTRY_PROPERTIES = ("ssl.", "basic.auth.", "bearer.auth.", "proxy.", "request.header.")
 #: Those that need a schema registry.
 REGISTRY_CONVERTERS = ("Avro", "Protobuf", "JsonSchema")
 #: What the subject of a schema is named after, by the last part of a strategy's class name.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import attrs
 
 from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
 from kafka2parquet.connect.config_providers import ConfigProviders
+from kafka2parquet.connect.elsewhere import CLOUD, belongs_elsewhere, cloud_connector
 from kafka2parquet.connect.option import Effect, Option, Value, ValueType, simple_name
 from kafka2parquet.connect.options import GCS_TABLE, S3_TABLE, OptionTable, table_for
 from kafka2parquet.connect.rules import cross_check
@@ -100,6 +101,9 @@ def validate(properties: Properties | Mapping[str, str]) -> Validation:
     read = properties if isinstance(properties, Properties) else Properties(properties)
     given = dict(read.values)
     connector = given.get("connector.class", "")
+    cloud = cloud_connector(given)
+    if cloud is not None:
+        return Validation(ConnectConfig(S3_TABLE, {}, given, warnings=read.warnings), tuple(_of_cloud(given, cloud)))
     table = table_for(connector)
     if table is None:
         problem = _unknown_connector(connector)
@@ -127,6 +131,18 @@ def _unknown_connector(connector: str) -> Problem:
     return Problem(
         ("connector.class",), f"connector.class={connector} is not supported", f"Use {known}.", ProblemKind.UNSUPPORTED
     )
+
+
+def _of_cloud(given: Mapping[str, str], connector: str) -> Iterator[Problem]:
+    yield Problem(
+        ("connector.class",),
+        f"connector.class={given['connector.class']} is one of Confluent Cloud's connectors, whose properties are others",
+        f"Use {connector}, with its storage.class and format.class, and what is said below.",
+        ProblemKind.UNSUPPORTED,
+    )
+    for name in given:
+        if name in CLOUD:
+            yield Problem((name,), f"{name} is not supported", f"Use {CLOUD[name]}.", ProblemKind.UNSUPPORTED)
 
 
 def _missing(name: str) -> str:
@@ -185,7 +201,11 @@ class _Reading:
     def _unknown_property(self, name: str, text: str) -> None:
         other = GCS_TABLE if self._table is S3_TABLE else S3_TABLE
         meant = self._table.near_miss(name)
-        if name in other.options:
+        elsewhere = belongs_elsewhere(name)
+        if elsewhere is not None:
+            self.unknown[name] = text
+            self.warnings.append(f"{name} has no effect: {elsewhere}.")
+        elif name in other.options:
             self.warnings.append(f"{name} has no effect: it belongs to {simple_name(other.connector)}.")
         elif meant is not None:
             self.failed.add(meant)
@@ -202,7 +222,7 @@ def _suggest(option: Option) -> str:
 def _refusal(option: Option, value: Value) -> str | None:
     """What to use instead of a value that Connect takes and we don't."""
     if option.effect is Effect.UNSUPPORTED and value not in (option.default, None, "", ()):
-        return option.note + "."
+        return f"{option.note[0].upper()}{option.note[1:]}."
     name = simple_name(str(value)) if option.type is ValueType.CLASS else str(value).lower()
     return next(
         (

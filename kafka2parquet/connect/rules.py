@@ -10,6 +10,7 @@ import attrs
 from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, Finding, Noted, PartitionerKind, Problem, ProblemKind, Warned
 from kafka2parquet.connect.converters import check_converters
+from kafka2parquet.connect.errors import reporters
 from kafka2parquet.connect.option import invalid_value, missing_value, simple_name
 from kafka2parquet.connect.options_s3 import ASSUME_ROLE, STS_PREFIX
 from kafka2parquet.connect.records import check_records
@@ -18,6 +19,9 @@ from kafka2parquet.connect.transforms import read_transforms
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat
+
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_FIELD_AND_TIME = re.compile(r"Field.*Time|Time.*Field")
 
 Rule = Callable[[ConnectConfig], Iterator[Finding]]
 
@@ -55,9 +59,17 @@ def _topics(config: ConnectConfig) -> Iterator[Finding]:
     try:
         compiled = re.compile(pattern) if pattern else None
     except re.error as error:
-        yield Problem(("topics.regex",), invalid_value("topics.regex", pattern, f"not a regular expression: {error}"))
+        yield Problem(("topics.regex",), invalid_value("topics.regex", pattern, f"not a regular expression of Python: {error}"))
         return
     dead_letters = config.text("errors.deadletterqueue.topic.name")
+    for topic in topics:
+        if not _TOPIC.fullmatch(topic):
+            yield Problem(
+                ("topics",),
+                f"topics={','.join(topics)}: {topic} is no name of a topic",
+                "Names have up to 249 letters, digits, dots, underscores and hyphens; a pattern goes to topics.regex.",
+                ProblemKind.UNSUPPORTED,
+            )
     if dead_letters and dead_letters in topics:
         yield _dead_letter_problem(dead_letters, f"list of topics ('topics={','.join(topics)}')", "topics")
     if dead_letters and compiled is not None and compiled.fullmatch(dead_letters):
@@ -81,6 +93,26 @@ def _dead_letters(config: ConnectConfig) -> Iterator[Finding]:
                 yield Warned(f"{name} has no effect: {topic} is not set.")
     if config.flag("errors.log.include.messages") and not config.flag(log):
         yield Warned(f"errors.log.include.messages has no effect: {log} is not true.")
+
+
+def _tolerance(config: ConnectConfig) -> Iterator[Finding]:
+    if config.text("errors.tolerance") == "all" and not reporters(config):
+        yield Warned(
+            "errors.tolerance=all: records that can't be read are left out without a trace. Keep them with "
+            "errors.deadletterqueue.topic.name or kafka2parquet.quarantine=true, or log them with errors.log.enable=true."
+        )
+
+
+def _bucket(config: ConnectConfig) -> Iterator[Finding]:
+    name = f"{config.provider}.bucket.name"
+    bucket = config.text(name)
+    if not bucket.startswith("arn:") and set(bucket) & set("/: "):  # ARNs are those of access points
+        yield Problem(
+            (name,),
+            f"{name}={bucket} is no name of a bucket",
+            "Write the bare name, without scheme; a folder in it goes to topics.dir.",
+            ProblemKind.UNSUPPORTED,
+        )
 
 
 def _partitioner(config: ConnectConfig) -> Iterator[Finding]:
@@ -182,6 +214,11 @@ def _known_class(config: ConnectConfig, name: str) -> Iterator[Finding]:
 def _custom_class(class_name: str, property_name: str, base: type) -> Iterator[Finding]:
     if not is_python_path(class_name):
         advice = f"Name a Python class that derives from {base.__name__}, as package.module:Class."
+        if _FIELD_AND_TIME.search(simple_name(class_name)):
+            advice += (
+                " For folders by field and by time, use TimeBasedPartitioner, with the fields in "
+                "kafka2parquet.partition.field.name."
+            )
         yield Problem((property_name,), f"{property_name}={class_name} is not known", advice, ProblemKind.UNSUPPORTED)
         return
     try:
@@ -258,6 +295,8 @@ _CREDENTIALS = (
 _RULES: tuple[Rule, ...] = (
     _topics,
     _dead_letters,
+    _tolerance,
+    _bucket,
     _partitioner,
     _timestamps,
     _rotation,

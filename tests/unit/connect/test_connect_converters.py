@@ -268,3 +268,36 @@ def test_the_workers_converter_counts_where_the_connector_has_none(side: str) ->
 
 def _settings(config: ConnectConfig, side: str) -> tuple[Any, ...]:
     return config.text(side), config.items(f"{side}.schema.registry.url"), config.flag(f"{side}.connect.meta.data")
+
+
+@pytest.mark.parametrize(
+    "name", ["com.blueapron.connect.protobuf.ProtobufConverter", "io.apicurio.registry.utils.converter.AvroConverter"]
+)
+def test_converters_of_others_are_not_taken_for_confluents(name):
+    """A Java class of the same name reads another format."""
+    with pytest.raises(ConfigurationError, match=f"value.converter={name} is not known. Use AvroConverter, "):
+        load_connect_config(given(**{"value.converter": name, "value.converter.schema.registry.url": URL}))
+
+
+def test_replicators_byte_array_converter_is_the_common_one():
+    """It is the same class under another name."""
+    name = "io.confluent.connect.replicator.util.ByteArrayConverter"
+    assert ByteArrayConverter is type(converter_of("value", name))
+
+
+def test_misspelt_property_of_the_registry_is_refused():
+    """`schema.registry.*` takes no unknown names."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_connect_config(
+            given(
+                **{
+                    "value.converter": "Avro",
+                    "value.converter.schema.registry.url": URL,
+                    "value.converter.schema.registry.uri": URL,
+                }
+            )
+        )
+    assert (
+        "value.converter.schema.registry.uri is not a known property. Known are value.converter.schema.registry.url and "
+        "value.converter.schema.registry.ssl.*.",
+    ) == tuple(caught.value.problems)

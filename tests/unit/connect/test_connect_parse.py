@@ -132,7 +132,7 @@ def test_unknown_connector_names_the_known_ones():
         ),
         (
             {"topics": None, "topics.regex": "a("},
-            "Invalid value a( for configuration topics.regex: not a regular expression: missing ), unterminated subpattern at "
+            "Invalid value a( for configuration topics.regex: not a regular expression of Python: missing ), unterminated subpattern at "
             "position 1.",
         ),
         ({"tasks.max": "0"}, "Invalid value 0 for configuration tasks.max: Value must be at least 1."),
@@ -266,3 +266,95 @@ def test_recommended_values():
     """Properties of a fixed set of values name them."""
     assert ("NONE", "BACKWARD", "FORWARD", "FULL") == S3_TABLE.options["schema.compatibility"].choices
     assert ValueType.STRING is S3_TABLE.options["schema.compatibility"].type
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("bootstrap.servers", "it belongs to the worker's properties (--worker FILE, or --bootstrap-server HOST:PORT)."),
+        ("sasl.jaas.config", "it belongs to the worker's properties (--worker FILE)."),
+        (
+            "consumer.fetch.min.bytes",
+            "it belongs to the worker's properties (--worker FILE). In a connector it is consumer.override.fetch.min.bytes.",
+        ),
+        ("offset.flush.interval.ms", "it concerns Connect's workers."),
+        (
+            "output.data.format",
+            "it is one of Confluent Cloud's connectors. Use format.class, of which there is only ParquetFormat.",
+        ),
+        ("hive.integration", "no metastore is written to; query engines find the folders by themselves."),
+    ],
+)
+def test_properties_of_other_places_are_told_apart(name, why):
+    """A property of a worker or of Confluent Cloud is passed over, as in Connect, and where it belongs is said."""
+    assert (f"{name} has no effect: {why}",) == validate(_changed({name: "x"})).config.warnings
+
+
+@pytest.mark.parametrize("connector", ["S3_SINK", "GcsSink"])
+def test_connectors_of_confluent_cloud(connector):
+    """Their configurations are refused, with what to use for each property that is another one."""
+    problems = validate(
+        {"connector.class": connector, "name": "x", "input.data.format": "AVRO", "time.interval": "HOURLY"}
+    ).problems
+    assert [("connector.class",), ("input.data.format",), ("time.interval",)] == [problem.properties for problem in problems]
+    assert "Use io.confluent.connect." in problems[0].advice
+    assert "Use value.converter: AVRO is io.confluent.connect.avro.AvroConverter" in problems[1].advice
+
+
+def test_alias_of_the_gcs_sink():
+    """`GcsSink` is an alias in one's own Connect too."""
+    assert [] == _problems(GCS, {"connector.class": "GcsSink", "time.interval": "HOURLY"})
+
+
+@pytest.mark.parametrize("bucket", ["s3://lake", "lake/folder", "my lake"])
+def test_bucket_has_a_bare_name(bucket):
+    """Connect would look for a bucket of that name; here it would be taken for a part of a URL."""
+    assert [
+        f"s3.bucket.name={bucket} is no name of a bucket. Write the bare name, without scheme; a folder in it goes to "
+        "topics.dir."
+    ] == _problems({"s3.bucket.name": bucket})
+
+
+def test_access_points_are_buckets():
+    """S3 takes their ARNs in the place of names."""
+    assert [] == _problems({"s3.bucket.name": "arn:aws:s3:us-west-2:123456789012:accesspoint/lake"})
+
+
+def test_pattern_in_topics():
+    """No topic has such a name, so the sink would wait for ever."""
+    assert [
+        "topics=orders.*: orders.* is no name of a topic. Names have up to 249 letters, digits, dots, underscores and hyphens; "
+        "a pattern goes to topics.regex."
+    ] == _problems({"topics": "orders.*"})
+
+
+@pytest.mark.parametrize("extractor", ["com.acme.RecordTimestampExtractor", "my.pkg.Outer$RecordFieldTimestampExtractor"])
+def test_extractors_of_others_are_not_taken_for_confluents(extractor):
+    """A Java class whose name ends in the same way does something else."""
+    assert [
+        f"timestamp.extractor: Invalid timestamp extractor: {extractor}. Use Record, RecordField or Wallclock; for a time of "
+        "your own, write a Partitioner in Python."
+    ] == _problems(HOURLY, {"timestamp.extractor": extractor})
+
+
+def test_extractor_by_its_full_name():
+    """Confluent's own may be written out."""
+    full = "io.confluent.connect.storage.partitioner.TimeBasedPartitioner$RecordTimestampExtractor"
+    assert "Record" == load_connect_config(_changed(HOURLY, {"timestamp.extractor": full})).extractor
+
+
+def test_tolerance_that_leaves_no_trace_is_pointed_out():
+    """Records would be gone, and nothing would tell of them."""
+    (warning,) = validate(_changed({"errors.tolerance": "all"})).config.warnings
+    assert warning.startswith("errors.tolerance=all: records that can't be read are left out without a trace.")
+
+
+def test_tolerance_that_tells_of_records_is_fine():
+    """As soon as they are logged or kept."""
+    assert () == validate(_changed({"errors.tolerance": "all", "errors.log.enable": "true"})).config.warnings
+
+
+def test_partitioner_by_field_and_time():
+    """Popular Java classes of that kind have a counterpart among our own properties."""
+    (problem,) = _problems({"partitioner.class": "com.canelmas.kafka.connect.FieldAndTimeBasedPartitioner"})
+    assert problem.endswith("use TimeBasedPartitioner, with the fields in kafka2parquet.partition.field.name.")
