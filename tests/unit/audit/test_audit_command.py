@@ -17,15 +17,36 @@ TOPIC = "events"
 BEGIN_MS = 1_779_012_000_000
 
 
-@pytest.fixture
-def broker() -> Iterator[EmbeddedBroker]:
+@pytest.fixture(scope="module", params=["offset", ""], ids=["with offsets", "without offsets"])
+def columns(request: pytest.FixtureRequest) -> str:
+    """The metadata columns of the files."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def finished(columns: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedBroker, Path]]:
+    """A broker, and the configuration of a sink that has read it; to be looked at only."""
     with EmbeddedBroker() as broker:
-        yield broker
+        path = configure(tmp_path_factory.mktemp("finished"), columns)
+        run_sink(broker, path)
+        yield broker, path
 
 
-@pytest.fixture(params=["offset", ""], ids=["with offsets", "without offsets"])
-def sink(broker: EmbeddedBroker, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """The configuration of a sink that has taken 500 records of two partitions, a tombstone and a bad one among them."""
+@pytest.fixture
+def broker(finished: tuple[EmbeddedBroker, Path]) -> EmbeddedBroker:
+    """The broker of `finished`."""
+    return finished[0]
+
+
+@pytest.fixture
+def sink(finished: tuple[EmbeddedBroker, Path], columns: str, tmp_path: Path) -> Path:
+    """The configuration of the sink of `finished`, with copies of its files to meddle with."""
+    shutil.copytree(finished[1].parent / "files", tmp_path / "files")
+    return configure(tmp_path, columns)
+
+
+def configure(folder: Path, columns: str) -> Path:
+    """Write the configuration of a sink with files in this folder."""
     config = {
         "name": "audited",
         "connector.class": "io.confluent.connect.s3.S3SinkConnector",
@@ -40,11 +61,17 @@ def sink(broker: EmbeddedBroker, tmp_path: Path, request: pytest.FixtureRequest)
         "locale": "en",
         "timezone": "UTC",
         "behavior.on.null.values": "ignore",
-        "kafka2parquet.storage.url": str(tmp_path / "files"),
-        "kafka2parquet.metadata.columns": request.param,
+        "consumer.override.fetch.min.bytes": "1",
+        "kafka2parquet.storage.url": str(folder / "files"),
+        "kafka2parquet.metadata.columns": columns,
     }
-    path = tmp_path / "sink.json"
+    path = folder / "sink.json"
     path.write_text(json.dumps(config))
+    return path
+
+
+def run_sink(broker: EmbeddedBroker, path: Path) -> None:
+    """Let it take 500 records of two partitions, with a tombstone in each."""
     broker.create_topic(TOPIC, partitions=2)
     for partition in (0, 1):
         values: list[bytes | None] = [b'{"number":%d}' % number for number in range(250)]
@@ -58,7 +85,6 @@ def sink(broker: EmbeddedBroker, tmp_path: Path, request: pytest.FixtureRequest)
         committed += result.committed_rows
         taken = committed + result.open_rows
     task.close()
-    return path
 
 
 def audit(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker, *options: str) -> tuple[int, Any]:
@@ -103,19 +129,22 @@ def test_a_copied_file_is_found(capsys: pytest.CaptureFixture[str], sink: Path, 
 
 
 def test_committed_records_without_a_file_are_found_deep(
-    capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker
+    capsys: pytest.CaptureFixture[str], columns: str, tmp_path: Path
 ) -> None:
     """A gap is a finding by footers; the log tells whether it held records."""
-    broker.append_values(TOPIC, 0, [None] * 10, [BEGIN_MS] * 10)
-    _commit(broker, 260)
-    code, found = audit(capsys, sink, broker)
-    assert (4, ["gap"]) == (code, [finding["kind"] for finding in found["partitions"][0]["findings"]])
-    code, _ = audit(capsys, sink, broker, "--deep")
-    assert 0 == code
-    broker.append_values(TOPIC, 0, [b"{}"] * 10, [BEGIN_MS] * 10)
-    _commit(broker, 270)
-    code, found = audit(capsys, sink, broker, "--deep")
-    assert (4, ["missing records"]) == (code, [finding["kind"] for finding in found["partitions"][0]["findings"]])
+    sink = configure(tmp_path, columns)
+    with EmbeddedBroker() as broker:
+        run_sink(broker, sink)
+        broker.append_values(TOPIC, 0, [None] * 10, [BEGIN_MS] * 10)
+        _commit(broker, 260)
+        code, found = audit(capsys, sink, broker)
+        assert (4, ["gap"]) == (code, [finding["kind"] for finding in found["partitions"][0]["findings"]])
+        code, _ = audit(capsys, sink, broker, "--deep")
+        assert 0 == code
+        broker.append_values(TOPIC, 0, [b"{}"] * 10, [BEGIN_MS] * 10)
+        _commit(broker, 270)
+        code, found = audit(capsys, sink, broker, "--deep")
+        assert (4, ["missing records"]) == (code, [finding["kind"] for finding in found["partitions"][0]["findings"]])
 
 
 def test_the_page_and_the_table(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
