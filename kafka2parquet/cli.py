@@ -17,6 +17,7 @@ from kafka2parquet.connect.check import describe
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
+from kafka2parquet.log_repeats import WithoutRepeats
 from kafka2parquet.runner import TaskRunner
 
 EXIT_OK = 0
@@ -108,7 +109,12 @@ def _load(options: argparse.Namespace) -> tuple[ConnectConfig, WorkerConfig]:
 
 
 def _log_to_stderr(*, verbose: bool) -> None:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(threadName)s %(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    if not verbose:
+        handler.addFilter(WithoutRepeats("kafka"))
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(threadName)s %(message)s", level=logging.WARNING, handlers=[handler]
+    )
     logging.getLogger("kafka2parquet").setLevel(logging.DEBUG if verbose else logging.INFO)
     if verbose:
         logging.getLogger("kafka").setLevel(logging.INFO)

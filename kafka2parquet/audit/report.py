@@ -32,6 +32,11 @@ def verdict(coverages: Sequence[Coverage], *, deep: bool) -> str:
     rows = sum(coverage.rows for coverage in coverages)
     files = sum(coverage.files for coverage in coverages)
     what = f"{rows:,} rows in {files:,} files of {len(coverages)} topic-partitions"
+    if not coverages:
+        return (
+            "NOTHING FOUND: the topics have no files, and the group has no committed offsets. If it has run already, check "
+            "topics, topics.dir and the name of the group."
+        )
     if findings:
         return f"NOT EXACT: {findings} findings; {what}."
     how = "compared with the log" if deep else "by their footers"

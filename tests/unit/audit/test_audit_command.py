@@ -105,6 +105,14 @@ def test_a_good_run_is_exact(
     ]
 
 
+def test_nothing_found_is_told(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
+    """A wrong name of the group and a wrong folder are not called exact."""
+    sink.write_text(json.dumps({**json.loads(sink.read_text()), "name": "another", "topics.dir": "elsewhere"}))
+    code, found = audit(capsys, sink, broker)
+    assert (0, []) == (code, found["partitions"])
+    assert found["verdict"].startswith("NOTHING FOUND: the topics have no files, and the group has no committed offsets.")
+
+
 def test_a_lost_file_is_found(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
     """A sibling by its anchor's list, an anchor by the gap it leaves."""
     files = sorted((sink.parent / "files").rglob("*.parquet"))

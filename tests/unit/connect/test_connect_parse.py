@@ -132,8 +132,8 @@ def test_unknown_connector_names_the_known_ones():
         ),
         (
             {"topics": None, "topics.regex": "a("},
-            "Invalid value a( for configuration topics.regex: not a regular expression of Python: missing ), unterminated subpattern at "
-            "position 1.",
+            "Invalid value a( for configuration topics.regex: not a regular expression of Python: missing ), "
+            "unterminated subpattern at position 1.",
         ),
         ({"tasks.max": "0"}, "Invalid value 0 for configuration tasks.max: Value must be at least 1."),
         (
