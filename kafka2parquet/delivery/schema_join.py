@@ -128,9 +128,19 @@ class SchemaJoin:
         return known[2]
 
     def table(self, schema: ConnectSchema | None, rows: Rows | MixedRows) -> pa.Table:
-        """The columns of rows that may join a file whose first record had `schema`."""
+        """The columns of rows that may join a file whose first record had `schema`.
+
+        Raises:
+            SchemaNotProjectable: some may not: they would lose columns.
+            SchemaConflict: no type holds a column of all of them.
+        """
         if self._mode is None or not self._mode.projects or schema is None:
             return rows.table
+        for group in rows.groups:
+            if not self._compatible(self._mode, group.value_schema, schema):
+                raise SchemaNotProjectable(
+                    f"they have schemas that may not share a file under {self._mode.value} compatibility"
+                )
         tables = [_projected(group, schema) for group in rows.groups]
         return rows.ordered(tables) if isinstance(rows, MixedRows) else tables[0]
 

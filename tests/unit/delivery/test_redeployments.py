@@ -29,6 +29,8 @@ from kafka2parquet.events import Event, FilePublished, IntentCommitted, StorageR
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rows import Converted, Rows
+from kafka2parquet.schema.compatibility import CompatibilityMode
+from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
 from kafka2parquet.testing import MemoryConsumer
 from kafka2parquet.transforms.base import Transformed
 from tests.support.sink_world import Letters, SinkWorld
@@ -343,3 +345,50 @@ def test_a_frozen_owner_of_another_configuration_adds_nothing() -> None:
     frozen.close()
     assert before == world.storage.objects
     assert dict.fromkeys(range(COUNT), 1) == world.offsets()
+
+
+V1 = ConnectSchema("struct", name="order", version=1, fields=(ConnectField("id", ConnectSchema("int64", optional=True)),))
+V2 = ConnectSchema(
+    "struct", name="order", version=2, fields=(*V1.fields, ConnectField("note", ConnectSchema("string", optional=True)))
+)
+
+
+class TwoVersions(RecordConverter):
+    """Records of two versions by turns; the second one has a field more."""
+
+    def convert(self, batch: ConsumedBatch) -> Converted:
+        is_old = pc.equal(pc.bit_wise_and(batch.offsets, 1), 0)
+        groups = []
+        for mask, schema in ((is_old, V1), (pc.invert(is_old), V2)):
+            records = batch.filter(mask)
+            if len(records):
+                table = pa.table({"id": records.offsets})
+                if schema is V2:
+                    table = table.append_column("note", pa.array(["new"] * len(records)))
+                groups.append(Rows(batch, records.offsets, records.timestamps_ms, table, value_schema=schema))
+        return Converted(groups[0], [], other_rows=groups[1:])
+
+    @property
+    def fingerprint(self) -> str:
+        return "two-versions"
+
+
+@pytest.mark.parametrize("mode", [CompatibilityMode.BACKWARD, CompatibilityMode.FULL, CompatibilityMode.NONE])
+@pytest.mark.parametrize("die_at", ["intent", "anchor"])
+def test_no_column_is_lost_where_schemas_may_not_share_files_any_more(mode: CompatibilityMode, die_at: str) -> None:
+    """A flush with rows of two versions was begun; projected to the first of them, the others would lose a column."""
+    world = SinkWorld()
+    for number in range(COUNT):
+        world.append(b"{}", time_ms=number // 2 % 2 * HOUR_MS)
+    parts = {"converter": TwoVersions(), "partitioner": HourlyPartitioner(), "rotation": RecordCountRotation(COUNT)}
+    world.run(COUNT, die_at=POINTS[die_at], **parts)
+    before = dict(world.storage.objects)
+    if mode is CompatibilityMode.NONE:  # columns of all schemas hold all that the rows have
+        world.run(COUNT, schema_compatibility=mode, **parts)
+    else:
+        with pytest.raises(UnknownMetadataError, match="Run once with the old configuration"):
+            world.run(COUNT, schema_compatibility=mode, **parts)
+        assert before == world.storage.objects
+        world.run(COUNT, **parts)
+    notes = {row["_kafka_offset"]: row["note"] for table in world.tables().values() for row in table.to_pylist()}
+    assert {number: "new" if number % 2 else None for number in range(COUNT)} == notes
