@@ -19,6 +19,7 @@ from tests.support.files import offsets_by_partition
 from tests.support.kafka_clients import wait_until
 from tests.support.registries import framed
 from tests.support.registry_server import RegistryServer
+from tests.support.sink_properties import json_sink
 
 ROOT = Path(__file__).parents[2]
 TOPIC = "events"
@@ -111,19 +112,15 @@ def test_the_example_of_avro(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_line_runs_until_a_signal(number: signal.Signals, broker: EmbeddedBroker, tmp_path: Path) -> None:
     """Then it flushes what is open and exits with 0."""
-    config = {
-        "name": "command-line",
-        "connector.class": "io.confluent.connect.s3.S3SinkConnector",
-        "topics": TOPIC,
-        "flush.size": str(FLUSH_ROWS),
-        "s3.bucket.name": "unused",
-        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-        "value.converter.schemas.enable": "false",
-        "storage.class": "io.confluent.connect.s3.storage.S3Storage",
-        "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
-        "kafka2parquet.storage.url": str(tmp_path / "files"),
-        "kafka2parquet.metadata.columns": "offset",
-    }
+    config = json_sink(
+        {
+            "name": "command-line",
+            "topics": TOPIC,
+            "flush.size": str(FLUSH_ROWS),
+            "kafka2parquet.storage.url": str(tmp_path / "files"),
+            "kafka2parquet.metadata.columns": "offset",
+        }
+    )
     (tmp_path / "sink.json").write_text(json.dumps(config))
     command = [sys.executable, "-m", "kafka2parquet.cli", "run", str(tmp_path / "sink.json")]
     process = subprocess.Popen([*command, "--bootstrap-server", broker.bootstrap], env=ENVIRONMENT, stderr=subprocess.PIPE)

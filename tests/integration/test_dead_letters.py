@@ -25,6 +25,7 @@ from tests.stack.kafka import kafka
 from tests.stack.kafka_fault_proxy import Action
 from tests.support.kafka_admin import committed_offsets
 from tests.support.kafka_clients import admin_client, fill, make_topic, read, unique, wait_until
+from tests.support.sink_properties import json_sink
 
 AUTHORIZER = """
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
@@ -72,25 +73,21 @@ class Denied:
 
 def properties(topic: str, dead_letters: str, folder: Path = Path("/unused")) -> dict[str, str]:
     """A connector that leaves bad records out and sends them away."""
-    return {
-        "name": unique("sink"),
-        "connector.class": "io.confluent.connect.s3.S3SinkConnector",
-        "topics": topic,
-        "s3.bucket.name": "unused",
-        "kafka2parquet.storage.url": folder.as_uri(),
-        "storage.class": "io.confluent.connect.s3.storage.S3Storage",
-        "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
-        "flush.size": "500",
-        "rotate.schedule.interval.ms": "1000",
-        "timezone": "UTC",
-        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-        "value.converter.schemas.enable": "false",
-        "errors.tolerance": "all",
-        "errors.deadletterqueue.topic.name": dead_letters,
-        "errors.deadletterqueue.topic.replication.factor": "1",
-        "errors.deadletterqueue.context.headers.enable": "true",
-        "producer.override.request.timeout.ms": "2000",
-    }
+    return json_sink(
+        {
+            "name": unique("sink"),
+            "topics": topic,
+            "kafka2parquet.storage.url": folder.as_uri(),
+            "flush.size": "500",
+            "rotate.schedule.interval.ms": "1000",
+            "timezone": "UTC",
+            "errors.tolerance": "all",
+            "errors.deadletterqueue.topic.name": dead_letters,
+            "errors.deadletterqueue.topic.replication.factor": "1",
+            "errors.deadletterqueue.context.headers.enable": "true",
+            "producer.override.request.timeout.ms": "2000",
+        }
+    )
 
 
 def make_queue(broker: Any, dead_letters: str, **changes: str) -> KafkaDeadLetterQueue:

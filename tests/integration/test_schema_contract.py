@@ -21,6 +21,7 @@ from kafka2parquet.testing import EmbeddedBroker
 from tests.integration.test_storage_gcs import bucket as gcs_bucket  # noqa: F401  # a fixture
 from tests.support.batches import batch_of
 from tests.support.kafka_clients import unique
+from tests.support.sink_properties import json_sink
 
 ROWS = 2_000
 LIMIT_S = 120.0
@@ -43,21 +44,17 @@ def s3_bucket(s3_server: Any) -> str:
 
 
 def config_of(bucket: str, name: str) -> dict[str, str]:
-    return {
-        "name": name,
-        "connector.class": "io.confluent.connect.s3.S3SinkConnector",
-        "topics": "events",
-        "flush.size": "300",
-        "s3.bucket.name": bucket,
-        "aws.access.key.id": "testing",
-        "aws.secret.access.key": "testing-secret",
-        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-        "value.converter.schemas.enable": "false",
-        "storage.class": "io.confluent.connect.s3.storage.S3Storage",
-        "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
-        "errors.tolerance": "all",
-        "kafka2parquet.metadata.columns": "partition,offset",
-    }
+    return json_sink(
+        {
+            "name": name,
+            "flush.size": "300",
+            "s3.bucket.name": bucket,
+            "aws.access.key.id": "testing",
+            "aws.secret.access.key": "testing-secret",
+            "errors.tolerance": "all",
+            "kafka2parquet.metadata.columns": "partition,offset",
+        }
+    )
 
 
 def test_two_members_agree_while_they_write(s3_server: Any, s3_bucket: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from kafka2parquet import cli
 from kafka2parquet.testing import EmbeddedBroker
+from tests.support.sink_properties import json_sink
 
 TOPICS = "lake/_kafka2parquet"
 Run = Callable[..., tuple[int, str, str]]
@@ -23,20 +24,14 @@ def configure(tmp_path: Path) -> Callable[..., Path]:
     """Writes the configuration of a sink."""
 
     def write(topics: str = "events", **properties: str) -> Path:
-        config = {
-            "name": "sink",
-            "connector.class": "io.confluent.connect.s3.S3SinkConnector",
-            "topics": topics,
-            "topics.dir": "lake",
-            "flush.size": "100",
-            "s3.bucket.name": "unused",
-            "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-            "value.converter.schemas.enable": "false",
-            "storage.class": "io.confluent.connect.s3.storage.S3Storage",
-            "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
-            "kafka2parquet.storage.url": str(tmp_path / "files"),
-            **{name.replace("_", "."): text for name, text in properties.items()},
-        }
+        config = json_sink(
+            {
+                "topics": topics,
+                "topics.dir": "lake",
+                "kafka2parquet.storage.url": str(tmp_path / "files"),
+                **{name.replace("_", "."): text for name, text in properties.items()},
+            }
+        )
         path = tmp_path / "sink.json"
         path.write_text(json.dumps({name: text for name, text in config.items() if text}))
         return path

@@ -12,6 +12,7 @@ import pytest
 
 from kafka2parquet import build_task, cli, load_connect_config, load_worker_config
 from kafka2parquet.testing import EmbeddedBroker
+from tests.support.sink_properties import json_sink
 
 TOPIC = "events"
 BEGIN_MS = 1_779_012_000_000
@@ -47,24 +48,19 @@ def sink(finished: tuple[EmbeddedBroker, Path], columns: str, tmp_path: Path) ->
 
 def configure(folder: Path, columns: str) -> Path:
     """Write the configuration of a sink with files in this folder."""
-    config = {
-        "name": "audited",
-        "connector.class": "io.confluent.connect.s3.S3SinkConnector",
-        "topics": TOPIC,
-        "flush.size": "100",
-        "s3.bucket.name": "unused",
-        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-        "value.converter.schemas.enable": "false",
-        "storage.class": "io.confluent.connect.s3.storage.S3Storage",
-        "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
-        "partitioner.class": "io.confluent.connect.storage.partitioner.HourlyPartitioner",
-        "locale": "en",
-        "timezone": "UTC",
-        "behavior.on.null.values": "ignore",
-        "consumer.override.fetch.min.bytes": "1",
-        "kafka2parquet.storage.url": str(folder / "files"),
-        "kafka2parquet.metadata.columns": columns,
-    }
+    config = json_sink(
+        {
+            "name": "audited",
+            "topics": TOPIC,
+            "partitioner.class": "io.confluent.connect.storage.partitioner.HourlyPartitioner",
+            "locale": "en",
+            "timezone": "UTC",
+            "behavior.on.null.values": "ignore",
+            "consumer.override.fetch.min.bytes": "1",
+            "kafka2parquet.storage.url": str(folder / "files"),
+            "kafka2parquet.metadata.columns": columns,
+        }
+    )
     path = folder / "sink.json"
     path.write_text(json.dumps(config))
     return path

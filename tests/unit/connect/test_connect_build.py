@@ -9,18 +9,16 @@ import pytest
 from kafka2parquet import UsageError, build_task, load_connect_config, load_worker_config
 from kafka2parquet.connect.build import TaskPlan
 from kafka2parquet.testing import MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
+from tests.support.sink_properties import json_sink
 
-CONFIG = {
-    "name": "orders",
-    "connector.class": "io.confluent.connect.s3.S3SinkConnector",
-    "storage.class": "io.confluent.connect.s3.storage.S3Storage",
-    "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
-    "s3.bucket.name": "lake",
-    "topics": "orders",
-    "flush.size": "2",
-    "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-    "value.converter.schemas.enable": "false",
-}
+CONFIG = json_sink(
+    {
+        "name": "orders",
+        "s3.bucket.name": "lake",
+        "topics": "orders",
+        "flush.size": "2",
+    }
+)
 
 
 def test_own_consumer_and_storage():

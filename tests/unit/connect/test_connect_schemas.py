@@ -25,6 +25,7 @@ from kafka2parquet.schema.lattice import any_field
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.testing import MemoryStorage
 from tests.support.batches import batch_of
+from tests.support.sink_properties import json_sink
 
 SCHEMA = pa.schema([pa.field("at", pa.timestamp("us", "UTC")), any_field("rest")])
 #: The same, as somebody would write it.
@@ -34,18 +35,14 @@ WRITTEN = [{"name": "at", "type": "timestamp[us, UTC]"}, {"name": "rest", "type"
 def config_of(**properties: str) -> ConnectConfig:
     """A configuration of the topics `topic` and `my.orders` with these properties, `_` for `.`; those of topics as they are."""
     return load_connect_config(
-        {
-            "name": "sink",
-            "connector.class": "io.confluent.connect.s3.S3SinkConnector",
-            "topics": "topic,my.orders",
-            "flush.size": "10",
-            "s3.bucket.name": "bucket",
-            "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
-            "storage.class": "io.confluent.connect.s3.storage.S3Storage",
-            "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-            "value.converter.schemas.enable": "false",
-            **properties,
-        }
+        json_sink(
+            {
+                "topics": "topic,my.orders",
+                "flush.size": "10",
+                "s3.bucket.name": "bucket",
+                **properties,
+            }
+        )
     )
 
 
