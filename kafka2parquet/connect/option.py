@@ -115,6 +115,11 @@ def missing_value(name: str) -> str:
     return f'Missing required configuration "{name}" which has no default value.'
 
 
+def capitalized(text: str) -> str:
+    """A note as a sentence begins; its other letters stay."""
+    return text[:1].upper() + text[1:]
+
+
 def parse_value(value_type: ValueType, text: str) -> Value:
     """The value of a trimmed text (`ConfigDef.parseType` of Apache Kafka).
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from kafka2parquet.connect.option import Option, ValueType, at_least, ignored, one_of, unsupported
 from kafka2parquet.connect.options_s3 import part_size, proxy_url
-from kafka2parquet.connect.options_storage import view_formats
+from kafka2parquet.connect.options_storage import JSON_ONLY, format_class, view_formats
 
 GCS_FORMATS = "io.confluent.connect.gcs.format"
-
-_JSON_ONLY = "it concerns JSON and byte-array files, and only Parquet files are written"
-_ONLY_PARQUET = "only Parquet is written: use ParquetFormat"
 
 GCS_OPTIONS = (
     Option("gcs.bucket.name", ValueType.STRING, None, "Bucket that the files go to.", required=True),
@@ -22,15 +19,7 @@ GCS_OPTIONS = (
         choices=("io.confluent.connect.gcs.storage.GcsStorage",),
         note="always gcsfs",
     ),
-    Option(
-        "format.class",
-        ValueType.CLASS,
-        None,
-        "Class that writes the files.",
-        required=True,
-        choices=(f"{GCS_FORMATS}.parquet.ParquetFormat",),
-        refused=dict.fromkeys(("AvroFormat", "JsonFormat", "ByteArrayFormat"), _ONLY_PARQUET),
-    ),
+    format_class(GCS_FORMATS),
     *view_formats(GCS_FORMATS),
     Option(
         "gcs.part.size",
@@ -76,7 +65,7 @@ GCS_OPTIONS = (
         ValueType.STRING,
         "none",
         "Compression of JSON and byte-array files.",
-        _JSON_ONLY + "; see `parquet.codec`",
+        JSON_ONLY + "; see `parquet.codec`",
         validator=one_of("none", "gzip"),
     ),
     Option(
@@ -96,6 +85,6 @@ GCS_OPTIONS = (
         "Prefix of temporary objects, no longer used by Confluent.",
         "there are no temporary objects",
     ),
-    ignored("format.bytearray.extension", ValueType.STRING, ".bin", "Extension of byte-array files.", _JSON_ONLY),
-    ignored("format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", _JSON_ONLY),
+    ignored("format.bytearray.extension", ValueType.STRING, ".bin", "Extension of byte-array files.", JSON_ONLY),
+    ignored("format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", JSON_ONLY),
 )

@@ -17,18 +17,12 @@ from kafka2parquet.connect.option import (
     simple_name,
     unsupported,
 )
-from kafka2parquet.connect.options_storage import LONG_MAX, view_formats
+from kafka2parquet.connect.options_storage import JSON_ONLY, LONG_MAX, format_class, view_formats
 
 S3_FORMATS = "io.confluent.connect.s3.format"
 ASSUME_ROLE = "io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider"
 DEFAULT_CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 
-_JSON_ONLY = "it concerns JSON and byte-array files, and only Parquet files are written"
-_OTHER_FORMATS = {
-    "AvroFormat": "only Parquet is written: use ParquetFormat",
-    "JsonFormat": "only Parquet is written: use ParquetFormat",
-    "ByteArrayFormat": "only Parquet is written: use ParquetFormat",
-}
 _PROXY = "not set: the one of the environment (HTTPS_PROXY)"
 STS_PREFIX = "s3.credentials.provider.sts."
 _OWN_TAGS = ("startOffset", "endOffset", "recordCount")
@@ -98,15 +92,7 @@ S3_OPTIONS = (
         choices=("io.confluent.connect.s3.storage.S3Storage",),
         note="always s3fs",
     ),
-    Option(
-        "format.class",
-        ValueType.CLASS,
-        None,
-        "Class that writes the files.",
-        required=True,
-        choices=(f"{S3_FORMATS}.parquet.ParquetFormat",),
-        refused=_OTHER_FORMATS,
-    ),
+    format_class(S3_FORMATS),
     Option(
         "s3.part.size",
         ValueType.INT,
@@ -204,7 +190,7 @@ S3_OPTIONS = (
         ValueType.STRING,
         "none",
         "Compression of JSON and byte-array files.",
-        _JSON_ONLY + "; see `parquet.codec`",
+        JSON_ONLY + "; see `parquet.codec`",
         validator=one_of("none", "gzip"),
     ),
     ignored(
@@ -212,7 +198,7 @@ S3_OPTIONS = (
         ValueType.INT,
         -1,
         "Level of `s3.compression.type`.",
-        _JSON_ONLY,
+        JSON_ONLY,
         validator=between(-1, 9),
     ),
     ignored(
@@ -259,11 +245,11 @@ S3_OPTIONS = (
         ValueType.STRING,
         "BASE64",
         "How decimals are written to JSON files.",
-        _JSON_ONLY,
+        JSON_ONLY,
         validator=one_of("BASE64", "NUMERIC", ignore_case=True),
     ),
-    ignored("format.bytearray.extension", ValueType.STRING, ".bin", "Extension of byte-array files.", _JSON_ONLY),
-    ignored("format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", _JSON_ONLY),
+    ignored("format.bytearray.extension", ValueType.STRING, ".bin", "Extension of byte-array files.", JSON_ONLY),
+    ignored("format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", JSON_ONLY),
     *view_formats(S3_FORMATS),
     Option(
         "s3.schema.partition.affix.type",

@@ -10,6 +10,8 @@ PARTITIONER_PACKAGE = "io.confluent.connect.storage.partitioner"
 PARQUET_CODECS = ("none", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
 LONG_MAX = (1 << 63) - 1
 
+#: Why properties of other formats have no effect.
+JSON_ONLY = "it concerns JSON and byte-array files, and only Parquet files are written"
 _AVRO_ONLY = "it concerns Avro schemas, and Parquet files are written from Arrow schemas"
 
 
@@ -233,6 +235,19 @@ KEY_AND_NULL_OPTIONS = (
         note="`kafka2parquet.metadata.columns` with `headers` writes them as a column of the same file",
     ),
 )
+
+
+def format_class(package: str) -> Option:
+    """The property that names the format of the files, by its classes in a package."""
+    return Option(
+        "format.class",
+        ValueType.CLASS,
+        None,
+        "Class that writes the files.",
+        required=True,
+        choices=(f"{package}.parquet.ParquetFormat",),
+        refused=dict.fromkeys(("AvroFormat", "JsonFormat", "ByteArrayFormat"), "only Parquet is written: use ParquetFormat"),
+    )
 
 
 def view_formats(package: str) -> tuple[Option, ...]:

@@ -11,7 +11,7 @@ import attrs
 from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
 from kafka2parquet.connect.config_providers import ConfigProviders
 from kafka2parquet.connect.elsewhere import CLOUD, belongs_elsewhere, cloud_connector
-from kafka2parquet.connect.option import Effect, Option, Value, ValueType, simple_name
+from kafka2parquet.connect.option import Effect, Option, Value, ValueType, capitalized, missing_value, simple_name
 from kafka2parquet.connect.options import GCS_TABLE, S3_TABLE, OptionTable, table_for
 from kafka2parquet.connect.rules import cross_check
 from kafka2parquet.connect.text import Properties, flatten, read_properties
@@ -127,7 +127,7 @@ def validate(properties: Properties | Mapping[str, str]) -> Validation:
 def _unknown_connector(connector: str) -> Problem:
     known = " or ".join(table.connector for table in (S3_TABLE, GCS_TABLE))
     if not connector:
-        return Problem(("connector.class",), _missing("connector.class"), f"Set it to {known}.")
+        return Problem(("connector.class",), missing_value("connector.class"), f"Set it to {known}.")
     return Problem(
         ("connector.class",), f"connector.class={connector} is not supported", f"Use {known}.", ProblemKind.UNSUPPORTED
     )
@@ -143,10 +143,6 @@ def _of_cloud(given: Mapping[str, str], connector: str) -> Iterator[Problem]:
     for name in given:
         if name in CLOUD:
             yield Problem((name,), f"{name} is not supported", f"Use {CLOUD[name]}.", ProblemKind.UNSUPPORTED)
-
-
-def _missing(name: str) -> str:
-    return f'Missing required configuration "{name}" which has no default value.'
 
 
 class _Reading:
@@ -173,7 +169,7 @@ class _Reading:
         for option in table.options.values():
             if option.required and not given.get(option.name) and option.name not in self.failed:
                 self.failed.add(option.name)
-                self.problems.append(Problem((option.name,), _missing(option.name), _suggest(option)))
+                self.problems.append(Problem((option.name,), missing_value(option.name), _suggest(option)))
 
     def _known_property(self, option: Option, name: str, text: str) -> None:
         if option.required and not text:
@@ -222,13 +218,9 @@ def _suggest(option: Option) -> str:
 def _refusal(option: Option, value: Value) -> str | None:
     """What to use instead of a value that Connect takes and we don't."""
     if option.effect is Effect.UNSUPPORTED and value not in (option.default, None, "", ()):
-        return f"{option.note[0].upper()}{option.note[1:]}."
+        return f"{capitalized(option.note)}."
     name = simple_name(str(value)) if option.type is ValueType.CLASS else str(value).lower()
     return next(
-        (
-            f"{instead[0].upper()}{instead[1:]}."
-            for refused, instead in option.refused.items()
-            if name in (refused, refused.lower(), refused.removesuffix("Converter"))
-        ),
+        (f"{capitalized(instead)}." for refused, instead in option.refused.items() if name in (refused, refused.lower())),
         None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kafka2parquet.connect.client_settings import ClientTable
 from kafka2parquet.connect.consumer_settings import CONSUMER_TABLE
-from kafka2parquet.connect.option import Effect, Option, Value, ValueType
+from kafka2parquet.connect.option import Effect, Option, Value, ValueType, capitalized
 from kafka2parquet.connect.options import CHAPTERS
 from kafka2parquet.connect.producer_settings import ADMIN_TABLE, PRODUCER_TABLE
 
@@ -90,7 +90,7 @@ def _cells(option: Option) -> tuple[str, ...]:
 
 
 def _sentence(option: Option) -> str:
-    return option.note if option.effect is Effect.IGNORED else option.note[0].upper() + option.note[1:]
+    return option.note if option.effect is Effect.IGNORED else capitalized(option.note)
 
 
 def _default(value: Value) -> str:
