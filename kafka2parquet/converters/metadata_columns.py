@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import attrs
-import numpy as np
 import pyarrow as pa
 
 from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.record_headers import header_lists
 from kafka2parquet.converters.record_keys import key_column, records_of
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import Reject, decode_headers, is_kept
+from kafka2parquet.records import Reject, is_kept
 from kafka2parquet.rows import Converted, Rows
 
 _HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
@@ -71,15 +71,4 @@ class MetadataColumns:
             return pa.repeat(pa.scalar(rows.batch.topic_partition.topic), len(rows))
         if name == "partition":
             return pa.repeat(pa.scalar(rows.batch.topic_partition.partition, pa.int32()), len(rows))
-        return _decoded_headers(records_of(rows).headers)
-
-
-def _decoded_headers(sections: pa.Array) -> pa.Array:
-    """The header sections as lists of keys and values; records without headers get an empty list."""
-    if sections.null_count == len(sections):
-        return pa.ListArray.from_arrays(
-            pa.array(np.zeros(len(sections) + 1, np.int32)), pa.array([], _HEADERS.value_type), type=_HEADERS
-        )
-    return pa.array(
-        [[{"key": key, "value": value} for key, value in decode_headers(section)] for section in sections.to_pylist()], _HEADERS
-    )
+        return header_lists(records_of(rows).headers, _HEADERS, lambda value: value)

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.record_headers import header_lists
 from kafka2parquet.converters.record_keys import key_column, records_of
-from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage, View, decode_headers, is_kept
+from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage, View, is_kept
 from kafka2parquet.rows import Converted, Rows
 
 _HEADER = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
@@ -63,7 +64,7 @@ class RecordViews:
                 rejects += not_converted
             views["keys"] = pa.table({"key": keys})
         if self.headers and len(rows):
-            views["headers"] = pa.table({"headers": _header_lists(records_of(rows).headers)})
+            views["headers"] = pa.table({"headers": header_lists(records_of(rows).headers, _HEADERS, header_text)})
         return Converted(attrs.evolve(rows, views=views), sorted(rejects, key=lambda reject: reject.offset))
 
 
@@ -84,16 +85,6 @@ def _missing(records: ConsumedBatch, mask: pa.Array, what: str) -> list[Reject]:
 def _without_headers(sections: pa.Array) -> pa.Array:
     """Where a section is null, or says that it holds none."""
     return pc.fill_null(pc.equal(sections.cast(pa.binary()), b"\x00"), True)
-
-
-def _header_lists(sections: pa.Array) -> pa.Array:
-    """The headers of each record; equal sections, which are the rule, are decoded once."""
-    encoded = sections.cast(pa.binary()).dictionary_encode()
-    lists = [
-        [{"key": key, "value": header_text(value)} for key, value in decode_headers(section)]
-        for section in encoded.dictionary.to_pylist()
-    ]
-    return pa.array(lists, _HEADERS).take(encoded.indices)
 
 
 def header_text(value: object) -> str | None:
