@@ -111,8 +111,9 @@ class RejectedRecordError(RecordError):
     def __init__(self, *, topic: str, partition: int, offset: int, stage: str, reason: str, advice: str = "") -> None:
         self.stage = stage
         self.reason = reason
+        sentence = reason if reason.endswith((".", "!")) else f"{reason}."
         super().__init__(
-            f"{topic}-{partition}, offset {offset}: rejected at stage {stage!r}: {reason}.{' ' + advice if advice else ''}",
+            f"{topic}-{partition}, offset {offset}: rejected at stage {stage!r}: {sentence}{' ' + advice if advice else ''}",
             topic=topic,
             partition=partition,
             offset=offset,

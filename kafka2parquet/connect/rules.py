@@ -103,6 +103,17 @@ def _tolerance(config: ConnectConfig) -> Iterator[Finding]:
         )
 
 
+def _file_delimiter(config: ConnectConfig) -> Iterator[Finding]:
+    delimiter = config.text("file.delim")
+    if not delimiter or delimiter.isdigit():
+        yield Problem(
+            ("file.delim",),
+            f"file.delim={delimiter} is not supported",
+            "Partition and offset could not be told apart in names of files. Use + or -.",
+            ProblemKind.UNSUPPORTED,
+        )
+
+
 def _bucket(config: ConnectConfig) -> Iterator[Finding]:
     name = f"{config.provider}.bucket.name"
     bucket = config.text(name)
@@ -297,6 +308,7 @@ _RULES: tuple[Rule, ...] = (
     _dead_letters,
     _tolerance,
     _bucket,
+    _file_delimiter,
     _partitioner,
     _timestamps,
     _rotation,

@@ -22,7 +22,7 @@ _NOT_VALUES = "Leave it out: only values are transformed; keys and headers stay 
 #: What to use instead of the transforms of Apache Kafka, Confluent and Debezium, by the names of their classes.
 INSTEAD: Mapping[str, str] = {
     "Cast": "Use kafka2parquet.transforms:Cast, with the same spec.",
-    "Drop": "Use kafka2parquet.transforms:Drop, with fields.",
+    "Drop": "Leave it out: it takes the values away. For null values there is behavior.on.null.values.",
     "DropHeaders": _NOT_VALUES,
     "EventRouter": _ROUTER,
     "ExtractField": f"Use {_OWN}.",

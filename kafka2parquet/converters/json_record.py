@@ -13,6 +13,7 @@ from kafka2parquet.schema.lattice import SchemaConflict, any_field, is_any, merg
 
 #: Levels of objects and lists that a record may have.
 MAX_DEPTH = 64
+_REGISTRY_PREFIX_BYTES = 5
 _INT64 = range(-(2**63), 2**63)
 _UNKNOWN_ELEMENT = pa.list_(pa.null()).value_field
 _NAMES = {
@@ -51,6 +52,12 @@ def json_text(value: Any) -> str:
     return value.text if isinstance(value, JsonNumber) else json.dumps(value, ensure_ascii=False)
 
 
+def _hint(value: bytes) -> str:
+    """What a value that is no JSON may be."""
+    registered = value.startswith(b"\0") and len(value) > _REGISTRY_PREFIX_BYTES
+    return "; it begins with byte 0, as Avro, Protobuf and JSON do that need a schema registry" if registered else ""
+
+
 def load_object(value: bytes) -> dict[str, Any]:
     """Parse strict JSON (RFC 8259) that is one object.
 
@@ -64,11 +71,11 @@ def load_object(value: bytes) -> dict[str, Any]:
         if b"\\u" in value:  # only an escape can make half of a surrogate pair
             json.dumps(document, ensure_ascii=False).encode()
     except UnicodeDecodeError as exc:
-        raise RecordRefused(f"invalid UTF-8 at byte {exc.start + 1}") from None
+        raise RecordRefused(f"invalid UTF-8 at byte {exc.start + 1}{_hint(value)}") from None
     except UnicodeEncodeError:
         raise RecordRefused("invalid JSON: half of a surrogate pair") from None
     except json.JSONDecodeError as exc:
-        raise RecordRefused(_syntax_error(exc)) from None
+        raise RecordRefused(f"{_syntax_error(exc)}{_hint(value)}") from None
     except RecursionError:
         raise RecordRefused("nested too deeply") from None
     except ValueError:

@@ -56,9 +56,10 @@ class Tolerance:
                 f" {_REPORTERS}."
             )
         else:
+            where = "" if could_be_tolerated else f", with {_REPORTERS}"
             advice = (
-                "Mend the settings or the producer, or leave such records out (errors.tolerance=all, which is none now; null"
-                " values: behavior.on.null.values=ignore)."
+                f"Mend the settings or the producer, or leave such records out (errors.tolerance=all, which is none now{where};"
+                " null values: behavior.on.null.values=ignore)."
             )
         return RejectedRecordError(
             topic=reject.topic_partition.topic,

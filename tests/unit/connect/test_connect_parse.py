@@ -358,3 +358,11 @@ def test_partitioner_by_field_and_time():
     """Popular Java classes of that kind have a counterpart among our own properties."""
     (problem,) = _problems({"partitioner.class": "com.canelmas.kafka.connect.FieldAndTimeBasedPartitioner"})
     assert problem.endswith("use TimeBasedPartitioner, with the fields in kafka2parquet.partition.field.name.")
+
+
+@pytest.mark.parametrize("delimiter", ["", "0"])
+def test_file_delimiter_keeps_numbers_apart(delimiter):
+    """Files are found again by the numbers in their names."""
+    assert [
+        f"file.delim={delimiter} is not supported. Partition and offset could not be told apart in names of files. Use + or -."
+    ] == _problems({"file.delim": delimiter})

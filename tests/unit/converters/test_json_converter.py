@@ -195,3 +195,10 @@ def test_a_schema_with_types_that_json_has_not_is_refused() -> None:
     """At once, not at the first record."""
     with pytest.raises(ConfigurationError):
         JsonConverter(pa.schema([("a", pa.dictionary(pa.int32(), pa.string()))]))
+
+
+@pytest.mark.parametrize("body", [b"\x00{}", b"\x00\xff\xfe"])
+def test_value_for_a_schema_registry_is_recognised(body: bytes) -> None:
+    """The commonest wrong converter is named, whether the bytes happen to be text or not."""
+    (reject,) = JsonConverter().convert(batch_of([b"\x00\x00\x00\x00" + body])).rejects
+    assert reject.reason.endswith("; it begins with byte 0, as Avro, Protobuf and JSON do that need a schema registry")

@@ -38,7 +38,7 @@ def test_retriable_exceptions_are_tolerated_anywhere(everything, tolerated):
     [
         (Tolerance(everything=False), Stage.DECODE, r"Tolerance exceeded in error handler\. .*errors\.tolerance=all"),
         (Tolerance(everything=False, has_reporter=True), Stage.WRITE, r"Tolerance exceeded in error handler\."),
-        (Tolerance(everything=False), Stage.WRITE, r"Unhandled exception in error handler\. .*errors\.tolerance=all"),
+        (Tolerance(everything=False), Stage.WRITE, r"Unhandled .*errors\.tolerance=all, .* with errors\.deadletterqueue"),
         (Tolerance(everything=True), Stage.WRITE, r"Unhandled exception in .* set errors\.deadletterqueue\.topic\.name"),
     ],
 )
@@ -54,3 +54,9 @@ def test_failure_has_connects_words_and_says_what_to_do(tolerance, stage, words)
     )
     with pytest.raises(type(error), match=rf"^orders-3, offset 9: rejected at stage '{stage.value}': too long\. {words}"):
         raise error
+
+
+def test_failure_doesnt_double_the_end_of_a_sentence():
+    """Some of Connect's own reasons are whole sentences."""
+    error = Tolerance(everything=False).failure(Reject(TopicPartition("orders", 3), 9, Stage.DECODE, "Unknown magic byte!"))
+    assert "Unknown magic byte! Tolerance exceeded" in str(error)
