@@ -228,11 +228,11 @@ class Row:
 
 @attrs.frozen(eq=False)
 class Converted:
-    """What a converter made of a batch: every record is either a row or a reject.
+    """What a converter made of a batch: every record is a row, a reject or a tombstone.
 
     Attributes:
         rows: the rows of one value schema.
-        rejects: the records that are no rows.
+        rejects: the records that can't be rows.
         other_rows: where records of several schemas lay in the batch, the rows of each further one.
         tombstones: offsets (int64) of records whose value turned out to be null, such as a JSON envelope with a null payload.
     """

@@ -22,6 +22,10 @@ class RecordConverter(abc.ABC):
 
         Called on the thread that drives the task, with batches of one or more records none of whose values is null
         (tombstones are dealt with before). Must not block on anything but a schema registry.
+
+        Raises:
+            TransientError: what it needs is down, such as a schema registry. Nothing has become of the batch: it is given again
+                later.
         """
 
     @property
