@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
-import pyarrow as pa
 
 from kafka2parquet.clock import SystemClock
+from kafka2parquet.connect.build import with_worker_converter
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.options_converters import converter_name
 from kafka2parquet.connect.parts import make_naming
@@ -145,7 +145,7 @@ def _learn(
 ) -> int:
     before = versions.newest(topic)
     learned = LearnedSchema(before.schema if before is not None else None)
-    converter = _learning_converter(config, topic, learned)
+    converter = _learning_converter(with_worker_converter(config, worker), topic, learned)
     if options.samples:
         batches, source = _from_file(options.samples, topic), Path(options.samples).name
     else:
@@ -184,19 +184,8 @@ def _from_file(path: str, topic: str) -> Iterator[ConsumedBatch]:
     except OSError as error:
         raise ConfigurationError(f"{path} can't be read: {error.strerror}.") from error
     for start in range(0, len(lines), _BATCH_ROWS):
-        values = pa.array(lines[start : start + _BATCH_ROWS], pa.binary_view())
-        none, count = pa.nulls(len(values), pa.binary_view()), len(values)
-        yield ConsumedBatch(
-            topic_partition=TopicPartition(topic, 0),
-            offsets=pa.array(range(start, start + count), pa.int64()),
-            timestamps_ms=pa.nulls(count, pa.int64()),
-            timestamp_types=pa.array([0] * count, pa.int8()),
-            keys=none,
-            values=values,
-            headers=none,
-            first_offset=start,
-            next_offset=start + count,
-        )
+        values = lines[start : start + _BATCH_ROWS]
+        yield ConsumedBatch.of_values(TopicPartition(topic, 0), values, first_offset=start)
 
 
 def _from_kafka(config: ConnectConfig, worker: WorkerConfig, topic: str, records: int) -> Iterator[ConsumedBatch]:

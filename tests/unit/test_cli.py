@@ -81,3 +81,14 @@ def test_version(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
     assert f"kafka2parquet {__version__}\n" == capsys.readouterr().out
+
+
+def test_schema_is_learned_with_the_workers_converter(tmp_path, capsys):
+    """As a run would read the records."""
+    sink, worker, samples = (tmp_path / name for name in ("sink.json", "worker.properties", "samples.jsonl"))
+    properties = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
+    sink.write_text(json.dumps({**properties, "kafka2parquet.storage.url": str(tmp_path / "files")}))
+    worker.write_text("value.converter=org.apache.kafka.connect.json.JsonConverter\nvalue.converter.schemas.enable=false\n")
+    samples.write_text('{"id": 1}\n')
+    assert EXIT_OK == main(["schema", "learn", str(sink), "--worker", str(worker), "--from", str(samples)])
+    assert ["id"] == [field["name"] for field in json.loads(capsys.readouterr().out)["fields"]]
