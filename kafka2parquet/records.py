@@ -74,6 +74,29 @@ class ConsumedBatch:
     high_watermark: int | None = None
     size_bytes: int = 0
 
+    @classmethod
+    def of_values(
+        cls,
+        topic_partition: TopicPartition,
+        values: Sequence[bytes | None],
+        *,
+        first_offset: int = 0,
+        timestamps_ms: Sequence[int] | None = None,
+    ) -> ConsumedBatch:
+        """Records that have nothing but a value, and times where these are given, at consecutive offsets."""
+        count = len(values)
+        return cls(
+            topic_partition=topic_partition,
+            offsets=pa.array(range(first_offset, first_offset + count), pa.int64()),
+            timestamps_ms=pa.nulls(count, pa.int64()) if timestamps_ms is None else pa.array(timestamps_ms, pa.int64()),
+            timestamp_types=pa.array([0] * count, pa.int8()),
+            keys=pa.nulls(count, pa.binary_view()),
+            values=pa.array(values, pa.binary_view()),
+            headers=pa.nulls(count, pa.binary_view()),
+            first_offset=first_offset,
+            next_offset=first_offset + count,
+        )
+
     def __len__(self) -> int:
         return len(self.offsets)
 

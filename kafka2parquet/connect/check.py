@@ -171,12 +171,8 @@ def _example_folder(config: ConnectConfig) -> str:
         return delimiter.join(f"{name}=…" for name in config.items("partition.field.name"))
     if config.partitioner is PartitionerKind.CUSTOM:
         return "…"
-    number, none = pa.array([0], pa.int64()), pa.nulls(1, pa.binary_view())
-    time = pa.array([_EXAMPLE_MS], pa.int64())
-    batch = ConsumedBatch(
-        TopicPartition("", 0), number, time, pa.array([0], pa.int8()), none, none, none, first_offset=0, next_offset=1
-    )
-    rows = Rows(batch, number, time, pa.table({"value": [None]}))
+    batch = ConsumedBatch.of_values(TopicPartition("", 0), [b""], timestamps_ms=[_EXAMPLE_MS])
+    rows = Rows(batch, batch.offsets, batch.timestamps_ms, pa.table({"value": [None]}))
     partitioned = make_inner_partitioner(config, RecordTimestamp()).partition(rows, SystemClock().now())
     outer = (f"{name}=…" for name in config.items("kafka2parquet.partition.field.name"))
     return delimiter.join((*outer, partitioned.rows.encoded_partitions[0]))

@@ -32,21 +32,8 @@ def _config(**changes: str | None) -> ConnectConfig:
 
 
 def _rows(*timestamps_ms: int, **columns: object) -> Rows:
-    none = pa.nulls(len(timestamps_ms), pa.binary_view())
-    offsets = pa.array(range(len(timestamps_ms)), pa.int64())
-    times = pa.array(timestamps_ms, pa.int64())
-    batch = ConsumedBatch(
-        TopicPartition("t", 3),
-        offsets,
-        times,
-        pa.array([0] * len(offsets), pa.int8()),
-        none,
-        none,
-        none,
-        first_offset=0,
-        next_offset=len(offsets),
-    )
-    return Rows(batch, offsets, times, pa.table(columns or {"value": pa.nulls(len(offsets))}))
+    batch = ConsumedBatch.of_values(TopicPartition("t", 3), [b""] * len(timestamps_ms), timestamps_ms=timestamps_ms)
+    return Rows(batch, batch.offsets, batch.timestamps_ms, pa.table(columns or {"value": pa.nulls(len(batch))}))
 
 
 def _folder(config: ConnectConfig, rows: Rows | None = None) -> str:
