@@ -102,10 +102,16 @@ def _show(options: argparse.Namespace, config: ConnectConfig, versions: SchemaVe
         there = f"There are {', '.join(map(str, numbers))}" if numbers else "None is"
         raise ConfigurationError(
             f"Topic {topic} has no stored schema{f' of version {options.version}' if options.version else ''}. {there} at "
-            f"{versions.url(topic, options.version or 1)}."
+            f"{versions.url(topic, options.version or 1)}.{_none_is_learned(config)}"
         )
     print(version.to_json().decode(), end="")
     return EXIT_OK
+
+
+def _none_is_learned(config: ConnectConfig) -> str:
+    """Why a topic has no schema of ours, where that is so; with a space before it."""
+    name = converter_name(config.text("value.converter"))
+    return "" if name in ("", "Json") else f" Columns of {name}Converter are not learned, so none is kept."
 
 
 def _pin(options: argparse.Namespace, versions: SchemaVersions, topic: str) -> int:

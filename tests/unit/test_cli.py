@@ -92,3 +92,14 @@ def test_schema_is_learned_with_the_workers_converter(tmp_path, capsys):
     samples.write_text('{"id": 1}\n')
     assert EXIT_OK == main(["schema", "learn", str(sink), "--worker", str(worker), "--from", str(samples)])
     assert ["id"] == [field["name"] for field in json.loads(capsys.readouterr().out)["fields"]]
+
+
+def test_schema_that_is_never_learned(tmp_path, capsys):
+    """It is said why there is none."""
+    sink = tmp_path / "sink.json"
+    properties = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
+    sink.write_text(
+        json.dumps({**properties, "kafka2parquet.storage.url": str(tmp_path), "value.converter": "StringConverter"})
+    )
+    assert EXIT_CONFIGURATION == main(["schema", "show", str(sink)])
+    assert capsys.readouterr().err.endswith(" Columns of StringConverter are not learned, so none is kept.\n")
