@@ -26,6 +26,7 @@ class Mutant:
 PUBLISHING = "kafka2parquet/delivery/publishing.py"
 RECOVERY = "kafka2parquet/delivery/recovery.py"
 PARTITION = "kafka2parquet/delivery/partition.py"
+INTAKE = "kafka2parquet/delivery/intake.py"
 WORLD = "tests/model/world.py"
 
 MUTANTS = {
@@ -90,6 +91,12 @@ MUTANTS = {
         "                missing = yield from missing_siblings(context, anchor.footer)",
         "                missing = frozenset()",
         ("crashes",),
+    ),
+    "dead letters before the intent": Mutant(
+        PUBLISHING, "        yield from until(sending)\n", "        pass\n", ("crashes", "zombies")
+    ),
+    "what was rejected is rejected again": Mutant(
+        INTAKE, "        chained = self._without_unpartitioned(chained, flush)\n", "", ("crashes",)
     ),
     "assignment token": Mutant(
         WORLD,

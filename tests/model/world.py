@@ -142,6 +142,7 @@ class Member:
         self.paused = False
         self.assignment = Assignment(PARTITION, -1)
         self.calls: list[tuple[concurrent.futures.Future[Any], Callable[[], Any]]] = []
+        self.letters: list[tuple[concurrent.futures.Future[Any], int]] = []
         self.crash_before: str | None = None
         self.crash_after: str | None = None
         self.fault: str | None = None
@@ -173,6 +174,10 @@ class Member:
 
     def let_calls_go(self, count: int | None = None) -> None:
         """Make calls to the store happen, in any order."""
+        while count is None and self.letters and self.rng.random() < 0.7:
+            letter, offset = self.letters.pop(0)
+            self.world.letters.add(offset)
+            letter.set_result(None)
         for _ in range(len(self.calls) if count is None else min(count, len(self.calls))):
             future, function = self.calls.pop(self.rng.randrange(len(self.calls)))
             if not future.set_running_or_notify_cancel():
@@ -320,7 +325,7 @@ def batch_of(first: int, end: int, offsets: list[int], log_end: int) -> Consumed
 
 
 class ModelLetters:
-    """Dead letters that become durable when the member's calls are let go."""
+    """Dead letters that become durable when the member's calls are let go, or a little later."""
 
     pending_bytes = 0
 
@@ -331,7 +336,9 @@ class ModelLetters:
         return self._member.submit(lambda: None)
 
     def send(self, reject: Reject) -> concurrent.futures.Future[Any]:
-        return self._member.submit(lambda: self._member.world.letters.add(reject.offset))
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._member.letters.append((future, reject.offset))
+        return future
 
     def close(self, timeout_s: float) -> None:
         return None
