@@ -113,7 +113,7 @@ class TaskPlan:
         collect(lambda: parts.make_writer(complete))
         collect(lambda: parts.make_metadata_columns(complete))
         if consumer is None or storage is None or problems:
-            raise ConfigurationError(problems)
+            raise ConfigurationError(list(dict.fromkeys(problems)))  # clients share a worker's security
         budget = MemoryBudget(complete.number("kafka2parquet.memory.bytes"))
         learned = LearnedSchemas(complete, storage, parts.make_naming(complete))
         return cls(complete, consumer, storage, budget, learned, dead_letters)
@@ -252,7 +252,7 @@ def load_for_worker(source: str | os.PathLike[str], worker: WorkerConfig) -> Con
     validation = read_connect_config(source, worker.providers)
     if not validation.sentences:
         return validation.config
-    raise ConfigurationError([*validation.sentences, *_client_problems(validation.config, worker)])
+    raise ConfigurationError([*validation.sentences, *dict.fromkeys(_client_problems(validation.config, worker))])
 
 
 def _client_problems(config: ConnectConfig, worker: WorkerConfig) -> Iterator[str]:

@@ -66,8 +66,10 @@ class _Lookup:
         """The value of a variable in the property `name`; the variable itself, and a problem, where it has none."""
         try:
             return self._found(variable["provider"], variable["path"] or "", variable["key"])
-        except (OSError, UnicodeDecodeError) as error:
-            self.problems.append(f"{name}: {variable[0]} can't be read: {error}.")
+        except OSError as error:
+            self.problems.append(f"{name}: {variable[0]} can't be read: {error.strerror}.")
+        except UnicodeDecodeError:
+            self.problems.append(f"{name}: {variable[0]} can't be read: the file is not UTF-8.")
         except LookupError as error:
             self.problems.append(f"{name}: {variable[0]}: {error.args[0]}.")
         self.unread.append(name)

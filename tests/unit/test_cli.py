@@ -103,3 +103,15 @@ def test_schema_that_is_never_learned(tmp_path, capsys):
     )
     assert EXIT_CONFIGURATION == main(["schema", "show", str(sink)])
     assert capsys.readouterr().err.endswith(" Columns of StringConverter are not learned, so none is kept.\n")
+
+
+def test_problem_that_clients_share_is_told_once(tmp_path, capsys):
+    """A worker's security counts for the consumer, and for the producer and the admin client of dead letters."""
+    sink, worker = tmp_path / "sink.json", tmp_path / "worker.properties"
+    sink.write_text(json.dumps({**read_properties(STORY).values, "errors.deadletterqueue.topic.name": "dead"}))
+    worker.write_text("bootstrap.servers=a:1\nsecurity.protocol=TLS\n")
+    assert EXIT_CONFIGURATION == main(["check", str(sink), "--worker", str(worker)])
+    assert (
+        f"{sink} can't work: Invalid value TLS for configuration security.protocol: String must be one of: PLAINTEXT, SSL, "
+        "SASL_PLAINTEXT, SASL_SSL.\n" == capsys.readouterr().err
+    )

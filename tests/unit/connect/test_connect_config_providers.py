@@ -76,7 +76,13 @@ def test_missing_key_is_a_problem(secrets):
 
 def test_missing_file_is_a_problem():
     """It is told with its path."""
-    assert "No such file or directory: '/nowhere/x'" in _problem("${file:/nowhere/x:key}")
+    assert "a.property: ${file:/nowhere/x:key} can't be read: No such file or directory." == _problem("${file:/nowhere/x:key}")
+
+
+def test_file_that_is_no_text_is_a_problem(secrets):
+    """A key store, perhaps."""
+    secrets.write_bytes(b"\xff\xfe")
+    assert f"a.property: ${{file:{secrets}:key}} can't be read: the file is not UTF-8." == _problem(f"${{file:{secrets}:key}}")
 
 
 def test_unknown_provider_is_a_problem():
