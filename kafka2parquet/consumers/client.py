@@ -35,7 +35,6 @@ FIXED: Mapping[str, Any] = {
     "key_deserializer": None,
     "value_deserializer": None,
     "max_poll_records": 1 << 30,  # counts fetched chunks
-    "bootstrap_timeout_ms": _BOOTSTRAP_ATTEMPT_MS,
 }
 
 
@@ -55,7 +54,14 @@ def connect(
         KafkaUnavailableError: no broker has answered in time.
         ConfigurationError: kafka-python doesn't know some setting.
     """
-    configuration = {**DEFAULTS, **settings, **FIXED, "bootstrap_servers": bootstrap_servers, "group_id": group_id}
+    configuration = {
+        **DEFAULTS,
+        **settings,
+        **FIXED,
+        "bootstrap_servers": bootstrap_servers,
+        "bootstrap_timeout_ms": max(1, min(_BOOTSTRAP_ATTEMPT_MS, round(timeout_s * 1000))),
+        "group_id": group_id,
+    }
     deadline = time.monotonic() + timeout_s
     with BootstrapLog(bootstrap_servers) as log:
         while not stopping():
