@@ -96,7 +96,7 @@ class ObjectNaming:
 
     def quarantine_prefix(self, topic: str) -> str:
         """What the keys of a topic's rejected records begin with."""
-        return self.directory_delimiter.join((f"{self.probe_prefix()}{topic}", _QUARANTINE, ""))
+        return self.directory_delimiter.join((f"{self.own_prefix()}{topic}", _QUARANTINE, ""))
 
     def quarantine_key(self, topic: str, partition: int, first_offset: int) -> str:
         """Key of the file of rejected records with that first row."""
@@ -109,7 +109,7 @@ class ObjectNaming:
         """What a key tells; None when it isn't one of ours, under any codec and with any width."""
         if not key.startswith(self.base):
             return None
-        own = self.probe_prefix()
+        own = self.own_prefix()
         in_quarantine = key.startswith(own)
         match = self._pattern.fullmatch(key, len(own) if in_quarantine else len(self.base))
         if match is None or (in_quarantine and match["encoded_partition"] != _QUARANTINE):
@@ -118,8 +118,8 @@ class ObjectNaming:
         view: View | None = match["view"]  # type: ignore[assignment]  # the pattern names just these
         return ObjectName(match["topic"], int(match["partition"]), folder, int(match["offset"]), view)
 
-    def probe_prefix(self) -> str:
-        """Where the store may be tried out: outside the folders of all topics."""
+    def own_prefix(self) -> str:
+        """What the keys of all that is no data begin with: outside the folders of the topics."""
         return f"{self.base}_kafka2parquet{self.directory_delimiter}"
 
     @property

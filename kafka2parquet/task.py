@@ -319,7 +319,7 @@ class SinkTask:
         """Find out, once, whether the store gives what exactly-once needs, and dead letters can be sent."""
         if self._probe is None:
             self._probe = self._calls.start(
-                functools.partial(self._storage.probe, self._naming.probe_prefix()),
+                functools.partial(self._storage.probe, self._naming.own_prefix()),
                 lambda error, attempt, pause_s: _LOG.warning(
                     "%s can't be reached (attempt %d, next in %.1f s): %s", self._storage.url, attempt, pause_s, error
                 ),

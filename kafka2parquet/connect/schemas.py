@@ -159,7 +159,7 @@ def _is_read(config: ConnectConfig, topic: str) -> bool:
 
 def schema_versions(storage: Storage, naming: ObjectNaming) -> SchemaVersions:
     """Where the schemas of topics are kept."""
-    return SchemaVersions(storage, prefix=naming.probe_prefix(), directory_delimiter=naming.directory_delimiter)
+    return SchemaVersions(storage, prefix=naming.own_prefix(), directory_delimiter=naming.directory_delimiter)
 
 
 class LearnedSchemas:

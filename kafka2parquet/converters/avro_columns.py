@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import validity_bitmap
 from kafka2parquet.converters.avro_wire import WireSchemas, day_limit, record
 from kafka2parquet.converters.decimals import decimals_of_bytes, decimals_of_matrix
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
@@ -102,7 +103,7 @@ class ColumnDecoder:
 
     def _nested(self, array: pa.Array, node: AvroNode, valid: _Bools | None) -> pa.Array:
         type_ = node.schema.arrow_type
-        bitmap = _bitmap(valid)
+        bitmap = validity_bitmap(valid)
         if node.kind is Kind.RECORD:
             children = [self._column(array.field(i), child, valid) for i, child in enumerate(node.children)]
             return pa.Array.from_buffers(type_, len(array), [bitmap], children=children)
@@ -126,7 +127,7 @@ class ColumnDecoder:
             chosen = branches == number
             children.append(self._column(array.field(number).field(0), child, chosen if alive is None else chosen & alive))
         valid = alive if node.null_branch is None else _both(alive, branches != node.null_branch)
-        return pa.Array.from_buffers(node.schema.arrow_type, len(array), [_bitmap(valid)], children=children), valid
+        return pa.Array.from_buffers(node.schema.arrow_type, len(array), [validity_bitmap(valid)], children=children), valid
 
 
 def is_readable(node: AvroNode, *, null_becomes_default: bool) -> bool:
@@ -233,12 +234,8 @@ def _both(left: _Bools | None, right: _Bools | None) -> _Bools | None:
     return left & right
 
 
-def _bitmap(valid: _Bools | None) -> pa.Buffer | None:
-    return None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-
-
 def _with_validity(array: pa.Array, valid: _Bools | None) -> pa.Array:
     """A scalar array with other nulls."""
     if valid is None:
         return array
-    return pa.Array.from_buffers(array.type, len(array), [_bitmap(valid), *array.buffers()[1:]])
+    return pa.Array.from_buffers(array.type, len(array), [validity_bitmap(valid), *array.buffers()[1:]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import io
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -20,15 +21,12 @@ from kafka2parquet.errors import ConfigurationError, RejectedRecordError
 from kafka2parquet.parquet.types import Fitted
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.default import in_one_folder
-from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage
+from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import MixedRows, Partitioned, PartitionedRows, Rows, without_columns
 from kafka2parquet.transforms.chain import TransformChain
 
 TombstonePolicy = Literal["fail", "ignore", "report", "write"]
-
-_DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
-#: Schemas whose writability is remembered.
-_MAX_REMEMBERED = 1000
 
 
 @attrs.frozen(eq=False)
@@ -61,7 +59,7 @@ class RecordChain:
     views: RecordViews | None = None
     on_tombstone: TombstonePolicy = "fail"
     fit: Callable[[pa.Table], Fitted] | None = None
-    _writable: dict[pa.Schema, str | None] = attrs.field(factory=dict, init=False)
+    _unwritable_schemas: Remembered[pa.Schema, str | None] = attrs.field(factory=Remembered, init=False)
 
     def __attrs_post_init__(self) -> None:
         has_keys = "key" in self.metadata_columns.names or (self.views is not None and self.views.keys)
@@ -123,7 +121,7 @@ class RecordChain:
             raise _null_value(batch, pc.index(mask, pa.scalar(True)).as_py())
         if self.on_tombstone == "report":
             places = np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist()
-            return [], [batch.reject(row, Stage.WRITE, "Skipping null value record.", _DATA_EXCEPTION) for row in places]
+            return [], [batch.reject(row, Stage.WRITE, "Skipping null value record.", DATA_EXCEPTION) for row in places]
         if self.on_tombstone == "ignore":
             return [], []
         records = batch.filter(mask)
@@ -157,7 +155,7 @@ class RecordChain:
             return rows
         offsets = rows.offsets.to_numpy()
         rejects += [
-            rows.batch.reject_offset(int(offsets[row]), Stage.WRITE, reason, _DATA_EXCEPTION) for row, reason in refused.items()
+            rows.batch.reject_offset(int(offsets[row]), Stage.WRITE, reason, DATA_EXCEPTION) for row, reason in refused.items()
         ]
         fitting = np.ones(len(rows), np.bool_)
         fitting[list(refused)] = False
@@ -165,15 +163,7 @@ class RecordChain:
 
     def _unwritable(self, schema: pa.Schema) -> str | None:
         """Why Parquet has no such columns, such as structs without fields; None where it has."""
-        if schema not in self._writable:
-            if len(self._writable) >= _MAX_REMEMBERED:
-                self._writable.clear()
-            try:
-                pq.ParquetWriter(io.BytesIO(), schema).close()
-                self._writable[schema] = None
-            except pa.ArrowException as error:
-                self._writable[schema] = f"Parquet can't hold these columns: {error}"
-        return self._writable[schema]
+        return self._unwritable_schemas.get(schema, functools.partial(_why_unwritable, schema))
 
     def partition(self, rows: Rows | MixedRows, opened_at: datetime.datetime) -> Partitioned:
         """The rows (one or more) with their encoded partitions; those without one are rejects."""
@@ -187,6 +177,14 @@ class RecordChain:
                 parts.append(partitioned.rows)
                 rejects += partitioned.rejects
         return Partitioned(PartitionedRows.merged(parts), sorted(rejects, key=lambda reject: reject.offset))
+
+
+def _why_unwritable(schema: pa.Schema) -> str | None:
+    try:
+        pq.ParquetWriter(io.BytesIO(), schema).close()
+    except pa.ArrowException as error:
+        return f"Parquet can't hold these columns: {error}"
+    return None
 
 
 def _null_value(batch: ConsumedBatch, row: int) -> RejectedRecordError:

@@ -9,16 +9,22 @@ holds together end a flush.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+import attrs
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 from kafka2parquet.schema.compatibility import Compatibility, CompatibilityMode, SchemaNotProjectable, project_table
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.lattice import SchemaConflict, unify
+
+#: Pairs of schemas of which it is remembered how they compare.
+_MAX_PAIRS = 10_000
 
 
 class FileSchema(Protocol):
@@ -38,7 +44,7 @@ class SchemaJoin:
 
     def __init__(self, mode: CompatibilityMode | None = None) -> None:
         self._mode = mode
-        self._known: dict[tuple[int, int], tuple[object, object, bool | str]] = {}
+        self._compared_pairs: Remembered[tuple[int, int], _Comparison] = Remembered(_MAX_PAIRS)
 
     @property
     def fingerprint(self) -> str:
@@ -114,18 +120,8 @@ class SchemaJoin:
 
     def _compared(self, mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> bool | str:
         """`mode.check`, which walks through both schemas, once for each pair; a text where it can't tell."""
-        key = (id(record), id(file))
-        known = self._known.get(key)
-        if known is None:
-            fits: bool | str
-            try:
-                fits = mode.check(record, file) is Compatibility.COMPATIBLE
-            except SchemaNotProjectable as error:
-                fits = False if record is None or file is None else str(error)  # without a schema: a file of their own
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            known = self._known[key] = (record, file, fits)  # kept alive, so that their ids stay theirs
-        return known[2]
+        compare = functools.partial(_comparison, mode, record, file)
+        return self._compared_pairs.get((id(record), id(file)), compare).outcome
 
     def table(self, schema: ConnectSchema | None, rows: Rows | MixedRows) -> pa.Table:
         """The columns of rows that may join a file whose first record had `schema`.
@@ -145,8 +141,20 @@ class SchemaJoin:
         return rows.ordered(tables) if isinstance(rows, MixedRows) else tables[0]
 
 
-#: Pairs of schemas that are remembered.
-_MAX_KNOWN = 10_000
+@attrs.frozen(eq=False)
+class _Comparison:
+    """What came out of comparing two schemas, which are kept alive so that their ids stay theirs."""
+
+    record: ConnectSchema | None
+    file: ConnectSchema | None
+    outcome: bool | str
+
+
+def _comparison(mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> _Comparison:
+    try:
+        return _Comparison(record, file, mode.check(record, file) is Compatibility.COMPATIBLE)
+    except SchemaNotProjectable as error:  # without a schema: a file of their own
+        return _Comparison(record, file, False if record is None or file is None else str(error))
 
 
 def _groups_by_folder(batch: PartitionedRows) -> Iterator[tuple[str, list[tuple[int, Rows]]]]:

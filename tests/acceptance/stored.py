@@ -83,7 +83,7 @@ def read_objects(
         tombstones: offsets of the records without value that were read, by topic-partition: no file of values names them.
     """
     found: dict[str, Stored] = {}
-    own = tuple(naming.probe_prefix() for naming in namings)
+    own = tuple(naming.own_prefix() for naming in namings)
     names = {key: name_of_object(namings, key) for key in storage.objects if not key.startswith(own)}
     for key, name in sorted(names.items(), key=lambda item: item[1].view is not None):  # values first: they name offsets
         tp = TopicPartition(name.topic, name.partition)
