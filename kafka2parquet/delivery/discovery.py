@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Set
 
 import attrs
 
@@ -22,8 +23,21 @@ class PublishedFlush:
     footer: FlushFooter
 
 
-def discover(context: PartitionContext, position: int) -> Procedure[list[PublishedFlush]]:
-    """The published flushes that end after `position`, by start. One listing of the topic, then footers.
+@attrs.frozen
+class Discovered:
+    """What was found.
+
+    Attributes:
+        flushes: by start.
+        keys: of all files whose footers were read: these need not be asked for again.
+    """
+
+    flushes: list[PublishedFlush]
+    keys: frozenset[str]
+
+
+def discover(context: PartitionContext, position: int) -> Procedure[Discovered]:
+    """The published flushes that end after `position`. One listing of the topic, then footers.
 
     Flushes follow each other, and a file's name tells its first offset. So of the files that begin before `position` only
     the last ones are looked at, back to the first one whose flush ends there or earlier.
@@ -35,21 +49,29 @@ def discover(context: PartitionContext, position: int) -> Procedure[list[Publish
     ahead = [key for first_offset, key in listing if first_offset >= position]
     behind = [key for first_offset, key in reversed(listing) if first_offset < position]
     found: list[PublishedFlush] = []
+    read: set[str] = set()
     for keys, stop_before_position in ((behind, True), (ahead, False)):
         for chunk in (keys[begin : begin + _CHUNK] for begin in range(0, len(keys), _CHUNK)):
             footers = yield from _read_footers(context, chunk)
+            read.update(key for key, _ in footers)
             found += [PublishedFlush(key, footer) for key, footer in footers if footer.is_anchor and footer.end > position]
             if stop_before_position and any(footer.end <= position for _, footer in footers):
                 break
-    return sorted(found, key=lambda flush: flush.footer.start)
+    return Discovered(sorted(found, key=lambda flush: flush.footer.start), frozenset(read))
 
 
-def missing_siblings(context: PartitionContext, anchor: FlushFooter) -> Procedure[frozenset[int]]:
-    """Numbers of the flush's files that are not published whole; those of keys and headers count with the file beside them."""
-    siblings = anchor.siblings or ()
-    calls = [context.call(functools.partial(context.storage.read_metadata, sibling.key)) for sibling in siblings]
+def missing_siblings(context: PartitionContext, anchor: FlushFooter, existing: Set[str]) -> Procedure[frozenset[int]]:
+    """Numbers of the flush's files that are not published whole; those of keys and headers count with the file beside them.
+
+    Args:
+        context: of the topic-partition.
+        anchor: lists the files.
+        existing: keys of files that were seen already.
+    """
+    unseen = [sibling for sibling in anchor.siblings or () if sibling.key not in existing]
+    calls = [context.call(functools.partial(context.storage.read_metadata, sibling.key)) for sibling in unseen]
     missing = set()
-    for sibling, call in zip(siblings, calls, strict=True):
+    for sibling, call in zip(unseen, calls, strict=True):
         if (yield from until(call)) is None:
             missing.add(sibling.file)
     return frozenset(missing)

@@ -85,6 +85,7 @@ class Recovery:
     def __init__(self, context: PartitionContext) -> None:
         self._context = context
         self._published: list[PublishedFlush] = []
+        self._existing: frozenset[str] = frozenset()
 
     def trusts(self, offset: int) -> bool:
         """Whether a commit of `offset` may be trusted: everything discovered begins before it."""
@@ -114,7 +115,7 @@ class Recovery:
             raise self._recreated(f"its log ends at {context.assigned.log_end}, before the committed offset {position}")
         trusted = found is not None and found.trusted and found.identity.fingerprint == context.identity.fingerprint
         if not trusted or context.chain.partitions_by_clock:  # by the clock, a repeated flush would go to other folders
-            self._published = yield from discover(context, position)
+            yield from self._discover(position)
         return (yield from self.go_on(position, intent=intent))
 
     def go_on(self, position: int, *, intent: Intent | None = None, adopted: Redo | None = None) -> Procedure[Beginning]:
@@ -129,7 +130,7 @@ class Recovery:
         while True:
             covering = next((f for f in self._published if f.footer.start <= position < f.footer.end), None)
             if covering is not None:
-                missing = yield from missing_siblings(context, covering.footer)
+                missing = yield from missing_siblings(context, covering.footer, self._existing)
                 if missing:
                     return Beginning(self._readable(covering.footer.start), self._finish(covering, missing, position))
                 position, intent, adopted = covering.footer.end, None, None
@@ -138,7 +139,7 @@ class Recovery:
             limit = min((flush.footer.start for flush in self._published), default=None)
             anchor = yield from self._published_anchor(intent)
             if anchor is not None:
-                missing = yield from missing_siblings(context, anchor.footer)
+                missing = yield from missing_siblings(context, anchor.footer, self._existing)
                 if missing:
                     return Beginning(self._readable(anchor.footer.start), self._finish(anchor, missing, position))
                 yield from self.tag(anchor)  # who published them may have died before
@@ -164,12 +165,16 @@ class Recovery:
 
     def rediscover(self, position: int) -> Procedure[Beginning]:
         """The beginning at `position`, after looking at all that is published."""
-        self._published = yield from discover(self._context, position)
+        yield from self._discover(position)
         return (yield from self.go_on(position))
+
+    def _discover(self, position: int) -> Procedure[None]:
+        found = yield from discover(self._context, position)
+        self._published, self._existing = found.flushes, found.keys
 
     def finish(self, published: PublishedFlush, position: int) -> Procedure[Beginning]:
         """The beginning that completes a flush whose anchor another owner has published."""
-        missing = yield from missing_siblings(self._context, published.footer)
+        missing = yield from missing_siblings(self._context, published.footer, self._existing)
         if missing:
             return Beginning(self._readable(published.footer.start), self._finish(published, missing))
         end = published.footer.end

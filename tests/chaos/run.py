@@ -132,6 +132,7 @@ def break_things(
         after, before = time.monotonic(), progress_of()
         wait(lambda before=before: progress_of() > before, _RECOVERY_LIMIT_S, f"a commit after {kind}", faults.members)
         recovery_s[kind].append(time.monotonic() - after)
+        print(f"{after - began:7.1f} s  {kind}: commits again after {recovery_s[kind][-1]:.1f} s", flush=True)
     faults.seconds = time.monotonic() - began
     return recovery_s
 

@@ -70,8 +70,8 @@ MUTANTS = {
     ),
     "discovery": Mutant(
         RECOVERY,
-        "            self._published = yield from discover(context, position)\n        return",
-        "            pass\n        return",
+        "            yield from self._discover(position)\n        return (yield from self.go_on(position, intent",
+        "            pass\n        return (yield from self.go_on(position, intent",
         ("resets", "redeployments"),
     ),
     "keep discovering until all is behind": Mutant(
@@ -88,7 +88,7 @@ MUTANTS = {
     ),
     "missing siblings": Mutant(
         RECOVERY,
-        "                missing = yield from missing_siblings(context, anchor.footer)",
+        "                missing = yield from missing_siblings(context, anchor.footer, self._existing)",
         "                missing = frozenset()",
         ("crashes",),
     ),
