@@ -25,13 +25,16 @@ INSTEAD: Mapping[str, str] = {
     "Drop": "Leave it out: it takes the values away. For null values there is behavior.on.null.values.",
     "DropHeaders": _NOT_VALUES,
     "EventRouter": _ROUTER,
-    "ExtractField": f"Use {_OWN}.",
-    "ExtractNewRecordState": f"Use {_OWN}, that makes columns of the fields of `after`.",
+    "ExtractField": "Use kafka2parquet.transforms:ExtractField, with the same field.",
+    "ExtractNewDocumentState": f"Use {_OWN}, that reads the JSON text of `after`.",
+    "ExtractNewRecordState": (
+        "Use kafka2parquet.transforms:Unwrap, with the same add.fields, add.fields.prefix and delete.tombstone.handling.mode."
+    ),
     "ExtractTopic": _ROUTER,
     "Filter": "Use kafka2parquet.transforms:Filter, with field and values instead of a predicate or a condition.",
     "Flatten": "Use kafka2parquet.transforms:Flatten, with the same delimiter.",
     "HeaderFrom": _NOT_VALUES,
-    "HoistField": f"Use {_OWN}.",
+    "HoistField": "Use kafka2parquet.transforms:HoistField, with the same field.",
     "InsertField": "Use kafka2parquet.transforms:InsertField, with the same properties.",
     "InsertHeader": _NOT_VALUES,
     "MaskField": (

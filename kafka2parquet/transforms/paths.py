@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kafka2parquet.arrays import null_mask
 from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.rows import without_columns
 from kafka2parquet.schema.field_paths import is_path
 
 Parts = tuple[str, ...]
@@ -45,6 +47,25 @@ def resolve(fields: pa.Schema | pa.StructType, path: str) -> Parts | None:
 def resolve_all(schema: pa.Schema, paths: Iterable[str]) -> Iterator[Parts]:
     """The names on the way to each field that is there."""
     return (parts for parts in (resolve(schema, path) for path in paths) if parts is not None)
+
+
+def column_at(table: pa.Table, parts: Parts) -> tuple[pa.Field, pa.ChunkedArray]:
+    """The field at `parts` and its values, which are null where a struct around them is."""
+    index = table.schema.get_field_index(parts[0])
+    field, column = table.schema.field(index), table.column(index)
+    for part in parts[1:]:
+        index = field.type.get_field_index(part)
+        column = pc.struct_field(column, [index])
+        child = field.type.field(index)
+        field = child.with_nullable(field.nullable or child.nullable)
+    return field, column
+
+
+def members(field: pa.Field, structs: pa.ChunkedArray) -> pa.Table:
+    """The fields of a struct, which is nowhere null, as columns."""
+    if not field.type.num_fields:
+        return without_columns(len(structs))
+    return pa.Table.from_arrays(structs.flatten(), schema=pa.schema(list(field.type)))
 
 
 def change_column(table: pa.Table, parts: Parts, change: Change) -> pa.Table:

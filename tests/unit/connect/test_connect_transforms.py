@@ -162,7 +162,11 @@ def test_problems_of_all_transforms_at_once():
         ("org.apache.kafka.connect.transforms.Filter", "Use kafka2parquet.transforms:Filter"),
         ("org.apache.kafka.connect.transforms.RegexRouter", "Topics can't be renamed: a topic's name says where"),
         ("io.confluent.connect.transforms.ExtractTopic$Value", "Topics can't be renamed"),
-        ("io.debezium.transforms.ExtractNewRecordState", "Use a TableTransform of your own in Python"),
+        ("org.apache.kafka.connect.transforms.ExtractField$Value", "Use kafka2parquet.transforms:ExtractField"),
+        ("org.apache.kafka.connect.transforms.ExtractField$Key", "Leave it out: only values are transformed"),
+        ("org.apache.kafka.connect.transforms.HoistField$Value", "Use kafka2parquet.transforms:HoistField"),
+        ("io.debezium.transforms.ExtractNewRecordState", "Use kafka2parquet.transforms:Unwrap, with the same add.fields"),
+        ("io.debezium.connector.mongodb.transforms.ExtractNewDocumentState", "Use a TableTransform of your own in Python"),
         ("com.example.Ours", "Transforms are Python classes: those of kafka2parquet.transforms, or a TableTransform"),
     ],
 )

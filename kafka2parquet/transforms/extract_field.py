@@ -1,0 +1,144 @@
+"""ExtractField and HoistField: one field as the whole row, and the whole row as one field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.records import DATA_EXCEPTION, Stage
+from kafka2parquet.remembered import Remembered
+from kafka2parquet.rows import Rows
+from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
+from kafka2parquet.transforms.base import Transform, Transformed
+from kafka2parquet.transforms.paths import Parts, checked_paths, column_at, members, resolve
+from kafka2parquet.transforms.properties import TransformProperties
+
+OnNull = Literal["reject", "drop"]
+#: What a column is called whose values aren't structs, as converters call it.
+_VALUE = "value"
+
+
+class ExtractField(Transform):
+    """Makes a field the row: the fields of a struct become the columns; of any other field, there is one column `value`."""
+
+    def __init__(self, field: str, *, on_null: OnNull = "reject") -> None:
+        """Choose the field.
+
+        Args:
+            field: its dotted path.
+            on_null: what rows are where it is null or missing, of which nothing is left to write: `reject` makes rejects of
+                them; `drop` leaves them out, and nothing is told of them. In Kafka Connect they are tombstones from there on:
+                `reject` is what its sink does with `behavior.on.null.values=fail`, `drop` with `ignore`.
+
+        Raises:
+            ConfigurationError: a path with an empty part, or an unknown `on_null`.
+        """
+        (self._field,) = checked_paths([field], "ExtractField")
+        if on_null not in get_args(OnNull):
+            raise ConfigurationError(f"on.null: {on_null!r} is neither {' nor '.join(get_args(OnNull))}.")
+        self._on_null = on_null
+
+    @classmethod
+    def from_config(cls, properties: Mapping[str, str]) -> ExtractField:
+        """Properties: `field`, `on.null` (`reject`)."""
+        given = TransformProperties(properties, "ExtractField", "field", "on.null")
+        return cls(given.required("field"), on_null=given.text("on.null") or "reject")  # type: ignore[arg-type]  # checked there
+
+    @property
+    def fingerprint(self) -> str:
+        """Names field and choice."""
+        return f"extract-{self._field}-{self._on_null}"
+
+    def apply(self, rows: Rows) -> Transformed:
+        """Take the field out of its rows."""
+        parts = resolve(rows.table.schema, self._field)
+        if parts is None:
+            return self._without_null(rows, np.zeros(len(rows), np.bool_))
+        rows = attrs.evolve(rows, table=rows.table.select([parts[0]]))
+        _, column = column_at(rows.table, parts)
+        transformed = self._without_null(rows, column.is_valid().to_numpy())
+        kept = transformed.rows
+        if not len(kept):
+            return transformed
+        field, column = column_at(kept.table, parts)
+        schema = _schema_at(rows.value_schema, parts)
+        if pa.types.is_struct(field.type):
+            table = members(field, column)
+        else:
+            value = field.with_name(_VALUE).with_nullable(schema is None or schema.optional)
+            table = pa.Table.from_arrays([column], schema=pa.schema([value]))
+        return Transformed(attrs.evolve(kept, table=table, value_schema=schema), transformed.rejects)
+
+    def _without_null(self, rows: Rows, there: npt.NDArray[np.bool_]) -> Transformed:
+        if there.all():
+            return Transformed(rows)
+        kept = rows.filter(pa.array(there))
+        if self._on_null == "drop":
+            return Transformed(kept)
+        reason = f"{self._field} is null, so nothing is left to write. on.null=drop leaves such rows out."
+        offsets = rows.offsets.filter(pa.array(~there)).to_pylist()
+        return Transformed(
+            kept, [rows.batch.reject_offset(offset, Stage.TRANSFORM, reason, DATA_EXCEPTION) for offset in offsets]
+        )
+
+
+class HoistField(Transform):
+    """Makes the row a field: all columns become one struct column."""
+
+    def __init__(self, field: str) -> None:
+        """Choose the column's name.
+
+        Args:
+            field: the name, dots and all. Values that came with a schema and aren't structs, so that there is only a column
+                `value`, are called so themselves.
+
+        Raises:
+            ConfigurationError: it is empty.
+        """
+        if not field.strip():
+            raise ConfigurationError("HoistField: field is empty.")
+        self._field = field
+        self._schemas: Remembered[int, tuple[ConnectSchema, ConnectSchema]] = Remembered()
+
+    @classmethod
+    def from_config(cls, properties: Mapping[str, str]) -> HoistField:
+        """Property: `field`."""
+        return cls(TransformProperties(properties, "HoistField", "field").required("field"))
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the field."""
+        return f"hoist-{self._field}"
+
+    def apply(self, rows: Rows) -> Transformed:
+        """Put the columns into the struct."""
+        schema = rows.value_schema
+        if schema is None:
+            return Transformed(attrs.evolve(rows, table=self._around(rows.table, nullable=True)))
+        if schema.type == "struct":
+            table = self._around(rows.table, nullable=schema.optional)
+        else:
+            table = rows.table.rename_columns([self._field])
+        # the inner schema is kept too, so that no other one gets its id
+        _, outer = self._schemas.get(
+            id(schema), lambda: (schema, ConnectSchema("struct", fields=(ConnectField(self._field, schema),)))
+        )
+        return Transformed(attrs.evolve(rows, table=table, value_schema=outer))
+
+    def _around(self, table: pa.Table, *, nullable: bool) -> pa.Table:
+        structs = table.to_struct_array()
+        return pa.Table.from_arrays([structs], schema=pa.schema([pa.field(self._field, structs.type, nullable)]))
+
+
+def _schema_at(schema: ConnectSchema | None, parts: Parts) -> ConnectSchema | None:
+    """The schema that the field was sent with; None where there is none."""
+    schema = schema.row_schema if schema is not None else None
+    for part in parts:
+        schema = schema.field_schemas.get(part) if schema is not None else None
+    return schema

@@ -1,0 +1,207 @@
+"""Unwrap: the rows of a database out of Debezium's change events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
+
+import attrs
+import numpy as np
+import pyarrow as pa
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.records import DATA_EXCEPTION, Reject, Stage
+from kafka2parquet.rows import Rows, without_columns
+from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.schema.lattice import SchemaConflict, conform, unify
+from kafka2parquet.transforms.base import Transform, Transformed
+from kafka2parquet.transforms.change_events import AddedField, ChangeEvents, Mask, added_columns, change_events
+from kafka2parquet.transforms.paths import members, refuse_repeated
+from kafka2parquet.transforms.properties import TransformProperties
+
+Deletes = Literal["drop", "rewrite"]
+_DELETED = "__deleted"
+#: What becomes of deletions, by Debezium's names. Tombstones never come here, so that its modes differ less.
+_MODES: Mapping[str, Deletes] = {
+    "drop": "drop",
+    "tombstone": "drop",
+    "rewrite": "rewrite",
+    "rewrite-with-tombstone": "rewrite",
+}
+_NAMES = ("add.fields", "add.fields.prefix", "delete.tombstone.handling.mode")
+_HEADERS = "Headers stay as they were sent; use add.fields."
+_NO_DROPS = "Use kafka2parquet.transforms:Drop after this transform, with the names of the fields."
+_MODE = "Use delete.tombstone.handling.mode, and behavior.on.null.values for tombstones."
+#: Properties of Debezium's that have no meaning here.
+_INSTEAD: Mapping[str, str] = {
+    "add.headers": _HEADERS,
+    "add.headers.prefix": _HEADERS,
+    "delete.handling.mode": _MODE,
+    "drop.fields.from.key": _NO_DROPS,
+    "drop.fields.header.name": _NO_DROPS,
+    "drop.fields.keep.schema.compatible": _NO_DROPS,
+    "drop.tombstones": _MODE,
+    "replace.null.with.default": "Leave it out: the converter decides it (value.converter.replace.null.with.default).",
+    "route.by.field": "Topics can't be renamed; for other folders use a partitioner by field.",
+}
+
+
+class Unwrap(Transform):
+    """Makes rows of a database of Debezium's change events, as its ExtractNewRecordState does.
+
+    The columns are the fields of `after`. Events of truncated tables are left out. Rows that aren't change events stay as they
+    are. An event that doesn't say what it should is a reject.
+    """
+
+    def __init__(self, *, deletes: Deletes = "drop", add_fields: Sequence[str] = (), prefix: str = "__") -> None:
+        """Choose what becomes of deletions, and what is taken along.
+
+        Args:
+            deletes: events of deleted rows: `drop` leaves them out; `rewrite` writes the row as it was before, and adds a
+                column `__deleted` with the text `true`, or `false` for other events.
+            add_fields: fields of events to add as columns, such as `op` (column `__op`), `source.ts_ms` (`__source_ts_ms`), or
+                `source.ts_ms:changed_at` (`__changed_at`). Names without a struct are looked for where Debezium does: `op` and
+                `ts_ms` in the event, `id`, `total_order` and `data_collection_order` in `transaction`, others in `source`; then
+                in the event. What events lack is not added.
+            prefix: of the names of added columns.
+
+        Raises:
+            ConfigurationError: an unknown choice, or a field of another form, or two columns of one name.
+        """
+        if deletes not in get_args(Deletes):
+            raise ConfigurationError(f"Unwrap: deletes has to be drop or rewrite, not {deletes!r}.")
+        self._deletes = deletes
+        self._added = tuple(AddedField.of(text, prefix) for text in add_fields)
+        names = [field.name for field in self._added] + ([_DELETED] if deletes == "rewrite" else [])
+        if len(set(names)) < len(names):
+            raise ConfigurationError(f"add.fields: two columns have one name: {', '.join(sorted(names))}.")
+
+    @classmethod
+    def from_config(cls, properties: Mapping[str, str]) -> Unwrap:
+        """Properties: Debezium's `add.fields`, `add.fields.prefix` (`__`) and `delete.tombstone.handling.mode` (`tombstone`).
+
+        Of the modes `drop` and `tombstone` leave deletions out, `rewrite` and `rewrite-with-tombstone` rewrite them. What
+        becomes of the tombstones that Debezium sends after them `behavior.on.null.values` says.
+        """
+        refused = [f"{name}: {advice}" for name, advice in _INSTEAD.items() if name in properties]
+        if refused:
+            raise ConfigurationError(refused)
+        given = TransformProperties(properties, "Unwrap", *_NAMES)
+        mode = given.text("delete.tombstone.handling.mode") or "tombstone"
+        if mode not in _MODES:
+            raise ConfigurationError(f"delete.tombstone.handling.mode: {mode!r} is none of {', '.join(_MODES)}.")
+        prefix = given.text("add.fields.prefix")
+        return cls(
+            deletes=_MODES[mode],
+            add_fields=given.items("add.fields") if given.text("add.fields") else (),
+            prefix=prefix if prefix is not None else "__",
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Names all settings."""
+        return f"unwrap-{self._deletes}-{[(field.paths, field.name) for field in self._added]}"
+
+    def apply(self, rows: Rows) -> Transformed:
+        """Take the rows out of their events."""
+        events = change_events(rows)
+        if events is None:
+            return Transformed(rows)
+        unwrapped = _Unwrapped(rows, rows.table.schema)
+        for name, mask in (("after", events.states), *([("before", events.deletions)] if self._deletes == "rewrite" else [])):
+            self._unwrap(unwrapped, name, mask)
+        self._refuse_empty(unwrapped, events)
+        if rows.value_schema is None:
+            unwrapped.add_others(events.others)
+        else:
+            unwrapped.refuse(events.others, "op names no change of a row, in a record of a schema of change events.")
+        return unwrapped.result()
+
+    def _unwrap(self, unwrapped: _Unwrapped, name: str, mask: Mask) -> None:
+        """The fields of the struct `name`, and what is added, as the columns of those rows."""
+        index = unwrapped.schema.get_field_index(name)
+        if index < 0:
+            return
+        field = unwrapped.schema.field(index)
+        if not pa.types.is_struct(field.type):
+            reason = f"{name} is {field.type}, which has no fields to make columns of. Events of MongoDB have JSON text there."
+            unwrapped.refuse(mask, reason)
+            return
+        chosen = pa.array(mask)
+        table = members(field, unwrapped.rows.table.column(index).filter(chosen))
+        refuse_repeated([*table.column_names, *self._new_names], "Unwrap")
+        if self._deletes == "rewrite":
+            table = table.append_column(_DELETED, pa.repeat("true" if name == "before" else "false", len(table)))
+        for added, column in added_columns(unwrapped.rows.table, self._added):
+            table = table.append_column(added, column.filter(chosen))
+        unwrapped.add(mask, table)
+
+    @property
+    def _new_names(self) -> list[str]:
+        return [*([_DELETED] if self._deletes == "rewrite" else []), *(field.name for field in self._added)]
+
+    def _refuse_empty(self, unwrapped: _Unwrapped, events: ChangeEvents) -> None:
+        unwrapped.refuse(events.unclear, "after is null, and so is before: the event has no row.")
+        if self._deletes == "rewrite":
+            reason = "before is null: the event of the deletion doesn't say what was deleted, so it can't be rewritten."
+            unwrapped.refuse(events.empty_deletions, reason)
+
+
+class _Unwrapped:
+    """Collects tables of some of the rows each, and rejects."""
+
+    def __init__(self, rows: Rows, schema: pa.Schema) -> None:
+        self.rows = rows
+        self.schema = schema
+        self._united: pa.Schema | None = None
+        self._parts: list[tuple[Mask, pa.Table]] = []
+        self._rejects: list[Reject] = []
+
+    def refuse(self, mask: Mask, reason: str) -> None:
+        """Those rows are rejects."""
+        for offset in self.rows.offsets.filter(pa.array(mask)).to_pylist():
+            self._rejects.append(self.rows.batch.reject_offset(offset, Stage.TRANSFORM, reason, DATA_EXCEPTION))
+
+    def add(self, mask: Mask, table: pa.Table) -> None:
+        """Those rows have these columns. The columns count even where there are no rows, so that all tables have the same."""
+        try:
+            self._united = table.schema if self._united is None else unify([self._united, table.schema])
+        except SchemaConflict as conflict:
+            self.refuse(mask, f"The event's columns don't fit the others: {conflict}.")
+            return
+        self._parts.append((mask, table))
+
+    def add_others(self, mask: Mask) -> None:
+        """Those rows are as they were; columns that none of them has a value in are those of events."""
+        if mask.any():
+            others = self.rows.table.filter(pa.array(mask))
+            self.add(mask, others.select([name for name in others.column_names if others[name].null_count < len(others)]))
+
+    def result(self) -> Transformed:
+        """All rows that were added, in their order."""
+        filled = [(mask, table) for mask, table in self._parts if len(table)]
+        rejects = sorted(self._rejects, key=lambda reject: reject.offset)
+        if not filled or self._united is None:
+            return Transformed(self.rows.slice(0, 0), rejects)
+        kept = np.logical_or.reduce([mask for mask, _ in filled])
+        rows = attrs.evolve(self.rows, table=without_columns(len(self.rows)))
+        rows = rows if kept.all() else rows.filter(pa.array(kept))
+        schema = _row_schema(self.rows.value_schema)
+        return Transformed(attrs.evolve(rows, table=self._table(filled, self._united), value_schema=schema), rejects)
+
+    def _table(self, filled: Sequence[tuple[Mask, pa.Table]], schema: pa.Schema) -> pa.Table:
+        if not len(schema):
+            return without_columns(sum(len(table) for _, table in filled))
+        tables = [conform(table, schema) for _, table in filled]
+        if len(tables) == 1:
+            return tables[0]
+        order = np.argsort(np.concatenate([np.flatnonzero(mask) for mask, _ in filled]), kind="stable")
+        return pa.concat_tables(tables).take(pa.array(order))
+
+
+def _row_schema(schema: ConnectSchema | None) -> ConnectSchema | None:
+    """The schema of the database's rows; None for events without one."""
+    if schema is None:
+        return None
+    states = [field.schema for field in schema.row_schema.fields if field.name in ("after", "before")]
+    return next((state for state in states if state.type == "struct"), schema)
