@@ -10,8 +10,6 @@ import pytest
 from kafka2parquet import (
     FirstOf,
     FsspecStorage,
-    HourlyPartitioner,
-    JsonConverter,
     KafkaPythonConsumer,
     RecordCountRotation,
     ScheduledRotation,
@@ -19,7 +17,9 @@ from kafka2parquet import (
 )
 from kafka2parquet.storage.options import S3Options
 from tests.chaos.load import Load
-from tests.chaos.verify import keys, verify
+from tests.chaos.member import parts_of
+from tests.chaos.setups import SETUPS
+from tests.chaos.verify import Verdict, keys, verify
 from tests.support.kafka_admin import committed_offsets, create_topic
 from tests.support.kafka_clients import unique, wait_until
 
@@ -32,13 +32,18 @@ RESETS = {
 }
 
 
+#: Rejects, keys and headers in files of their own.
+SETUP = SETUPS["quarantine"]
+
+
 class Sink:
-    """One topic, one bucket, and tasks of one group, by the wall clock into hourly folders: several files in each flush."""
+    """A topic, a bucket, and tasks of one group, cut by the wall clock, into hourly folders: several files in each flush."""
 
     def __init__(self, kafka: Any, s3: Any) -> None:
         self.kafka = kafka
         self.s3 = s3
         self.topic, self.bucket, self.group = unique("rewind"), unique("bucket"), unique("group")
+        self.dead_letters = f"{self.topic}-dead"
         s3.create_bucket(self.bucket)
         create_topic(kafka.bootstrap, self.topic, PARTITIONS)
 
@@ -47,14 +52,15 @@ class Sink:
         options = S3Options(
             endpoint_url=self.s3.url, access_key_id=self.s3.key, secret_access_key=self.s3.secret, region="us-east-1"
         )
+        storage = FsspecStorage(f"s3://{self.bucket}", options)
+        settings = {"bootstrap": self.kafka.bootstrap, "topic": self.topic, "dead_letters": self.dead_letters}
         task = SinkTask(
             consumer=KafkaPythonConsumer(
                 bootstrap_servers=self.kafka.bootstrap, group_id=self.group, topics=[self.topic], gather_max_wait_s=0.1
             ),
-            converter=JsonConverter(),
-            partitioner=HourlyPartitioner(),
             rotation=FirstOf(ScheduledRotation(datetime.timedelta(seconds=1)), RecordCountRotation(2_000)),
-            storage=FsspecStorage(f"s3://{self.bucket}", options),
+            storage=storage,
+            **parts_of(SETUP, settings, storage),
         )
         with task:
             wait_until(lambda: self._step(task) == dict(enumerate(counts)), "lag zero")
@@ -67,6 +73,10 @@ class Sink:
         """With Kafka's own command-line tool."""
         topic = ("--topic", self.topic) if "--reset-offsets" in arguments else ()
         self.kafka.tool("kafka-consumer-groups", "--group", self.group, *topic, *arguments)
+
+    def verify(self, counts: list[int]) -> Verdict:
+        """Every record is where it belongs, once."""
+        return verify(self.s3, self.bucket, self.kafka.bootstrap, self.topic, self.dead_letters, SETUP, counts, uploads=[])
 
     def objects(self) -> dict[str, tuple[str, datetime.datetime]]:
         """What is in the bucket, and since when."""
@@ -104,7 +114,7 @@ def test_after_a_finished_run_nothing_is_written(sink: Sink, counts: list[int], 
     sink.drain(counts)
 
     assert before == sink.objects()
-    verdict = verify(sink.s3, sink.bucket, sink.topic, counts)
+    verdict = sink.verify(counts)
     assert verdict.is_exact, verdict
 
 
@@ -128,6 +138,6 @@ def test_while_new_records_arrive_only_they_are_written(kafka_server: Any, s3_se
 
     after = sink.objects()
     assert before == {key: after[key] for key in before}
-    verdict = verify(sink.s3, sink.bucket, sink.topic, counts)
+    verdict = sink.verify(counts)
     assert verdict.is_exact, verdict
-    assert sum(counts) == verdict.rows_out
+    assert sum(counts) == verdict.rows_out + verdict.rejects_out
