@@ -67,13 +67,19 @@ def missing_siblings(context: PartitionContext, anchor: FlushFooter, existing: S
         context: of the topic-partition.
         anchor: lists the files.
         existing: keys of files that were seen already.
+
+    Raises:
+        ForeignObjectError: something else stands where one of them has to go.
     """
     unseen = [sibling for sibling in anchor.siblings or () if sibling.key not in existing]
     calls = [context.call(functools.partial(context.storage.read_metadata, sibling.key)) for sibling in unseen]
     missing = set()
     for sibling, call in zip(unseen, calls, strict=True):
-        if (yield from until(call)) is None:
+        metadata = yield from until(call)
+        if metadata is None:
             missing.add(sibling.file)
+        else:
+            context.own_footer(sibling.key, FlushFooter.from_metadata(metadata))
     return frozenset(missing)
 
 

@@ -393,7 +393,6 @@ def test_a_flush_of_which_files_are_missing_is_moved_away(half_written: Migratio
     assert half_written.log == half_written.rows()
 
 
-@pytest.mark.xfail(reason="at the second start, another tool's object counts as a sibling that is published", strict=True)
 def test_a_foreign_file_within_a_flush_is_never_taken_for_ours(half_written: Migration) -> None:
     """However often it is started while the file stands there."""
     for _ in range(2):
