@@ -1,0 +1,421 @@
+"""Unwrap: the rows of a database out of Debezium's change events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.records import DATA_EXCEPTION, Stage
+from kafka2parquet.rows import MixedRows
+from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
+from kafka2parquet.transforms import Transform, TransformChain, Transformed, Unwrap
+from tests.support.rows import rows_of
+
+ROW = pa.struct([("id", pa.int64()), ("name", pa.string())])
+SOURCE = pa.struct([("ts_ms", pa.int64()), ("table", pa.string())])
+EVENTS = pa.schema(
+    [
+        ("before", ROW),
+        ("after", ROW),
+        ("source", SOURCE),
+        ("op", pa.string()),
+        ("ts_ms", pa.int64()),
+        ("transaction", pa.struct([("id", pa.string())])),
+    ]
+)
+ANN, BOB = {"id": 1, "name": "Ann"}, {"id": 2, "name": None}
+#: Of a database: the outer schema has the name and the version, the inner one the name that its rows have.
+STATE = ConnectSchema(
+    "struct",
+    optional=True,
+    name="shop.public.users.Value",
+    fields=(
+        ConnectField("id", ConnectSchema("int64", doc="The number.")),
+        ConnectField("since", ConnectSchema("int32", optional=True, name="org.apache.kafka.connect.data.Date", version=1)),
+    ),
+)
+ENVELOPE = ConnectSchema(
+    "struct",
+    name="shop.public.users.Envelope",
+    version=2,
+    fields=(
+        ConnectField("before", STATE),
+        ConnectField("after", STATE),
+        ConnectField("source", ConnectSchema("struct", fields=(ConnectField("ts_ms", ConnectSchema("int64")),))),
+        ConnectField("op", ConnectSchema("string")),
+    ),
+)
+
+
+def _event(operation: str | None, before: Any = None, after: Any = None, **others: Any) -> dict[str, Any]:
+    return {"op": operation, "before": before, "after": after, "source": {"ts_ms": 7, "table": "users"}, "ts_ms": 8, **others}
+
+
+CREATED, DELETED, TRUNCATED = _event("c", None, ANN), _event("d", ANN), _event("t")
+HEARTBEAT = {"ts_ms": 9}
+
+
+def _apply(transform: Transform, events: Sequence[dict[str, Any]], schema: pa.Schema = EVENTS) -> Transformed:
+    transformed = TransformChain([transform]).apply(rows_of(pa.Table.from_pylist(list(events), schema)))
+    transformed.rows.table.validate(full=True)
+    return transformed
+
+
+def _written(transform: Transform, *events: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """The rows by their offsets; none is rejected."""
+    transformed = _apply(transform, events)
+    assert [] == list(transformed.rejects)
+    return dict(zip(transformed.rows.offsets.to_pylist(), transformed.rows.table.to_pylist(), strict=True))
+
+
+def _refused(transform: Transform, *events: dict[str, Any], schema: pa.Schema = EVENTS) -> list[tuple[int, str]]:
+    return [(reject.offset, reject.reason) for reject in _apply(transform, events, schema).rejects]
+
+
+def _envelopes(*operations: str) -> pa.Table:
+    states = {"c": (None, {"id": 1, "since": None}), "d": ({"id": 1, "since": None}, None), "t": (None, None)}
+    events = [
+        {"before": states[operation][0], "after": states[operation][1], "source": {"ts_ms": 7}, "op": operation}
+        for operation in operations
+    ]
+    return pa.Table.from_pylist(events, ENVELOPE.arrow_schema)
+
+
+class TestWhatIsWritten:
+    """What becomes of each event."""
+
+    @pytest.mark.parametrize("operation", ["c", "r", "u"])
+    def test_the_row_as_it_is_now(self, operation: str) -> None:
+        """The fields of `after` become the columns."""
+        assert {0: BOB} == _written(Unwrap(), _event(operation, ANN, BOB))
+
+    def test_deletions_are_left_out(self) -> None:
+        """The other rows keep their offsets."""
+        assert {0: ANN, 2: BOB} == _written(Unwrap(), CREATED, DELETED, _event("u", ANN, BOB))
+
+    def test_deletions_are_rewritten(self) -> None:
+        """They are the row as it was; a text says which rows they are."""
+        assert {0: {**ANN, "__deleted": "false"}, 1: {**ANN, "__deleted": "true"}} == _written(
+            Unwrap(deletes="rewrite"), CREATED, DELETED
+        )
+
+    def test_nothing_but_deletions(self) -> None:
+        """Leaves nothing."""
+        assert {} == _written(Unwrap(), DELETED, DELETED)
+
+    @pytest.mark.parametrize("deletes", ["drop", "rewrite"])
+    def test_truncations_are_left_out(self, deletes: Any) -> None:
+        """There is no row that they could be."""
+        assert {} == _written(Unwrap(deletes=deletes), TRUNCATED)
+
+    def test_deletion_of_nobody_knows_what(self) -> None:
+        """It can't be rewritten, and mustn't get lost silently."""
+        reason = "before is null: the event of the deletion doesn't say what was deleted, so it can't be rewritten."
+        assert [(1, reason)] == _refused(Unwrap(deletes="rewrite"), CREATED, _event("d"))
+
+    def test_deletion_of_nobody_knows_what_is_left_out(self) -> None:
+        """Where all deletions are."""
+        assert {0: ANN} == _written(Unwrap(), CREATED, _event("d"))
+
+    def test_event_without_a_row(self) -> None:
+        """Is a reject, with the record."""
+        (reject,) = _apply(Unwrap(), [CREATED, _event("u")]).rejects
+        assert (
+            1,
+            Stage.TRANSFORM,
+            "after is null, and so is before: the event has no row.",
+            DATA_EXCEPTION,
+            b"value of 1",
+        ) == (
+            reject.offset,
+            reject.stage,
+            reject.reason,
+            reject.exception,
+            reject.value,
+        )
+
+    def test_rows_of_different_columns(self) -> None:
+        """A database may log only the key of what it deletes; its other columns are null then."""
+        schema = EVENTS.set(0, pa.field("before", pa.struct([("id", pa.int32())])))
+        transformed = _apply(Unwrap(deletes="rewrite"), [CREATED, _event("d", {"id": 1})], schema)
+        assert [{**ANN, "__deleted": "false"}, {"id": 1, "name": None, "__deleted": "true"}] == (
+            transformed.rows.table.to_pylist()
+        )
+
+    def test_rows_whose_columns_have_no_common_type(self) -> None:
+        """What was deleted is a reject then."""
+        schema = EVENTS.set(0, pa.field("before", pa.struct([("id", pa.bool_())])))
+        assert [(1, "The event's columns don't fit the others: id: int64 and bool.")] == _refused(
+            Unwrap(deletes="rewrite"), CREATED, _event("d", {"id": True}), schema=schema
+        )
+
+    def test_text_instead_of_a_row(self) -> None:
+        """As MongoDB's events have it: it has no fields."""
+        schema = EVENTS.set(1, pa.field("after", pa.string()))
+        reason = "after is string, which has no fields to make columns of. Events of MongoDB have JSON text there."
+        assert [(0, reason)] == _refused(Unwrap(), _event("c", None, "{}"), schema=schema)
+
+    def test_slices(self) -> None:
+        """Structs that start in the middle of their memory."""
+        table = pa.Table.from_pylist([CREATED, DELETED, _event("u", ANN, BOB)], EVENTS).slice(1)
+        assert [{**ANN, "__deleted": "true"}, {**BOB, "__deleted": "false"}] == (
+            Unwrap(deletes="rewrite").apply(rows_of(table)).rows.table.to_pylist()
+        )
+
+
+class TestAddedFields:
+    """What is taken along."""
+
+    @pytest.mark.parametrize(
+        ("field", "column"),
+        [
+            ("op", {"__op": "c"}),
+            ("ts_ms", {"__ts_ms": 8}),
+            ("source.ts_ms", {"__source_ts_ms": 7}),
+            ("table", {"__table": "users"}),
+            ("id", {"__id": "x"}),
+            ("transaction.id:tx", {"__tx": "x"}),
+            ("op:what", {"__what": "c"}),
+            ("source.lsn", {}),
+            ("lsn", {}),
+        ],
+    )
+    def test_fields(self, field: str, column: dict[str, Any]) -> None:
+        """As Debezium finds and names them; what events lack is not added."""
+        event = _event("c", None, ANN, transaction={"id": "x"})
+        assert {0: {**ANN, **column}} == _written(Unwrap(add_fields=[field]), event)
+
+    def test_field_that_another_transform_put_into_the_event(self) -> None:
+        """Is found there where `source` has none of that name."""
+        schema = EVENTS.append(pa.field("region", pa.string()))
+        transformed = _apply(Unwrap(add_fields=["region"]), [_event("c", None, ANN, region="eu")], schema)
+        assert [{**ANN, "__region": "eu"}] == transformed.rows.table.to_pylist()
+
+    def test_deletions_have_them(self) -> None:
+        """When they are rewritten; `__deleted` stands before them."""
+        written = _written(Unwrap(deletes="rewrite", add_fields=["op"], prefix="_"), DELETED)
+        assert [("id", 1), ("name", "Ann"), ("__deleted", "true"), ("_op", "d")] == list(written[0].items())
+
+    def test_null_in_a_struct_that_is_null(self) -> None:
+        """As `transaction` is in a snapshot."""
+        assert {0: {**ANN, "__transaction_id": None}} == _written(Unwrap(add_fields=["transaction.id"]), CREATED)
+
+    def test_name_that_is_taken(self) -> None:
+        """Two columns of one name can't be written."""
+        with pytest.raises(UsageError, match=r"Unwrap would make two columns called id\."):
+            _apply(Unwrap(add_fields=["transaction.id:id"], prefix=""), [CREATED])
+
+
+class TestOtherRows:
+    """What isn't a change event stays as it is."""
+
+    @pytest.mark.parametrize(
+        "row",
+        [
+            {"a": 1},
+            {"op": "c", "n": 1},
+            {"op": 1, "after": {"n": 1}},
+            {"op": "c", "after": "text"},
+            {"after": {"n": 1}},
+        ],
+    )
+    def test_columns_of_something_else(self, row: dict[str, Any]) -> None:
+        """The rows are the same object."""
+        rows = rows_of(pa.Table.from_pylist([row]))
+        assert rows is Unwrap().apply(rows).rows
+
+    @pytest.mark.parametrize("operation", [None, "m", "x"])
+    def test_operation_that_changes_no_row(self, operation: str | None) -> None:
+        """It is written with what it has."""
+        row = {"op": operation, "source": {"ts_ms": 7, "table": None}, "ts_ms": 9}
+        assert {0: {name: value for name, value in row.items() if value is not None}} == _written(Unwrap(), row)
+
+    def test_among_events(self) -> None:
+        """Each has nulls in the columns of the others, and keeps its place."""
+        assert {
+            0: {**ANN, "__deleted": "false", "ts_ms": None},
+            1: {"id": None, "name": None, "__deleted": None, "ts_ms": 9},
+            2: {**ANN, "__deleted": "true", "ts_ms": None},
+        } == _written(Unwrap(deletes="rewrite"), CREATED, HEARTBEAT, DELETED)
+
+    def test_columns_that_don_t_fit_those_of_events(self) -> None:
+        """Make a reject of it, not of the events."""
+        schema = EVENTS.append(pa.field("id", pa.string()))
+        assert [(1, "The event's columns don't fit the others: id: int64 and string.")] == _refused(
+            Unwrap(), CREATED, {"id": "x"}, schema=schema
+        )
+
+
+class TestSchemas:
+    """Events that came with a schema."""
+
+    @pytest.mark.parametrize("deletes", ["drop", "rewrite"])
+    def test_schema_is_that_of_the_database_s_rows(self, deletes: Any) -> None:
+        """With its name, its documentation and its types."""
+        chain = TransformChain([Unwrap(deletes=deletes, add_fields=["op"])])
+        rows = chain.apply(rows_of(_envelopes("c"), value_schema=ENVELOPE)).rows
+        assert rows.value_schema is not None
+        text = ConnectSchema("string", optional=True)
+        added = {"drop": {"__op": text}, "rewrite": {"__deleted": text, "__op": text}}[deletes]
+        assert ("shop.public.users.Value", None, {**STATE.field_schemas, **added}) == (
+            rows.value_schema.name,
+            rows.value_schema.version,
+            rows.value_schema.field_schemas,
+        )
+        assert rows.value_schema.arrow_schema == rows.table.schema
+
+    def test_schema_is_the_same_object_whatever_the_events_are(self) -> None:
+        """A file isn't ended by a deletion."""
+        chain = TransformChain([Unwrap(deletes="rewrite")])
+        batches = [_envelopes("c"), _envelopes("d"), _envelopes("t", "d", "c")]
+        schemas = [chain.apply(rows_of(table, value_schema=ENVELOPE)).rows.value_schema for table in batches]
+        assert (schemas[0], schemas[0]) == (schemas[1], schemas[2])
+        assert schemas[0] is schemas[1] is schemas[2]
+
+    def test_required_fields_stay_required(self) -> None:
+        """Though they had no value where their struct was null."""
+        transformed = Unwrap(deletes="rewrite").apply(rows_of(_envelopes("c", "d", "t"), value_schema=ENVELOPE))
+        transformed.rows.table.validate(full=True)
+        assert (False, 0, 2) == (
+            transformed.rows.table.schema.field("id").nullable,
+            transformed.rows.table["id"].null_count,
+            len(transformed.rows),
+        )
+
+    def test_schema_of_something_else(self) -> None:
+        """A message of the database's log has `op` and `source`, and no row."""
+        schema = ConnectSchema("struct", fields=(*ENVELOPE.fields[2:], ConnectField("message", ConnectSchema("string"))))
+        message = {"op": "m", "source": {"ts_ms": 7}, "message": "hello"}
+        rows = rows_of(pa.Table.from_pylist([message], schema.arrow_schema), value_schema=schema)
+        assert rows is Unwrap().apply(rows).rows
+
+    def test_unknown_operation(self) -> None:
+        """Rows of one schema have its columns, so this one can't stay as it is."""
+        table = _envelopes("c", "c").set_column(3, ENVELOPE.arrow_schema.field("op"), pa.array(["c", "x"]))
+        transformed = Unwrap().apply(rows_of(table, value_schema=ENVELOPE))
+        assert [(1, "op names no change of a row, in a record of a schema of change events.")] == [
+            (reject.offset, reject.reason) for reject in transformed.rejects
+        ]
+
+
+class TestProperties:
+    """Debezium's names."""
+
+    @pytest.mark.parametrize(
+        ("mode", "offsets"),
+        [
+            ({}, [0]),
+            ({"delete.tombstone.handling.mode": "tombstone"}, [0]),
+            ({"delete.tombstone.handling.mode": "drop"}, [0]),
+            ({"delete.tombstone.handling.mode": "rewrite"}, [0, 1]),
+            ({"delete.tombstone.handling.mode": "rewrite-with-tombstone"}, [0, 1]),
+        ],
+    )
+    def test_mode(self, mode: dict[str, str], offsets: list[int]) -> None:
+        """Deletions are left out or rewritten."""
+        assert offsets == list(_written(Unwrap.from_config(mode), CREATED, DELETED))
+
+    def test_added_fields(self) -> None:
+        """With commas, and with another prefix; an empty one too."""
+        written = [
+            _written(Unwrap.from_config({"add.fields": "op, source.ts_ms:at", **prefix}), CREATED)[0]
+            for prefix in ({}, {"add.fields.prefix": "x_"}, {"add.fields.prefix": ""})
+        ]
+        assert [{**ANN, "__op": "c", "__at": 7}, {**ANN, "x_op": "c", "x_at": 7}, {**ANN, "op": "c", "at": 7}] == written
+
+    @pytest.mark.parametrize(
+        ("properties", "message"),
+        [
+            ({"delete.tombstone.handling.mode": "none"}, "delete.tombstone.handling.mode: 'none' is none of drop, tombstone, "),
+            ({"add.fields": "a..b"}, "add.fields: 'a..b' is neither field, struct.field nor one of these with :name"),
+            ({"add.fields": "a:"}, "add.fields: 'a:' is neither"),
+            ({"add.fields": "a:b:c"}, "add.fields: 'a:b:c' is neither"),
+            ({"add.fields": "op,op"}, "add.fields: two columns have one name: __op, __op"),
+            ({"delete.handling.mode": "rewrite"}, "delete.handling.mode: Use delete.tombstone.handling.mode"),
+            ({"drop.tombstones": "true"}, "drop.tombstones: Use delete.tombstone.handling.mode"),
+            ({"add.headers": "op"}, "add.headers: Headers stay as they were sent; use add.fields"),
+            ({"route.by.field": "id"}, "route.by.field: Topics can't be renamed"),
+            ({"add.field": "op"}, "add.field is no property of Unwrap"),
+        ],
+    )
+    def test_wrong_properties(self, properties: dict[str, str], message: str) -> None:
+        """Are told when the configuration is read, with what to use."""
+        with pytest.raises(ConfigurationError, match=message):
+            Unwrap.from_config(properties)
+
+    def test_wrong_argument(self) -> None:
+        """Is told when the transform is made."""
+        with pytest.raises(ConfigurationError, match="deletes has to be drop or rewrite, not 'tombstone'"):
+            Unwrap(deletes="tombstone")  # type: ignore[arg-type]
+
+    def test_fingerprint_tells_settings_apart(self) -> None:
+        """Other rows, other name."""
+        transforms = [
+            Unwrap(),
+            Unwrap(deletes="rewrite"),
+            Unwrap(add_fields=["op"]),
+            Unwrap(add_fields=["op"], prefix="_"),
+            Unwrap(add_fields=["source.op"]),
+        ]
+        assert 5 == len({transform.fingerprint for transform in transforms})
+
+
+_STATES = st.none() | st.fixed_dictionaries({"id": st.integers(0, 9), "name": st.none() | st.sampled_from("ab")})
+_ROWS = st.lists(
+    st.builds(_event, st.sampled_from(["c", "u", "d", "t"]), _STATES, _STATES) | st.just(HEARTBEAT), min_size=1, max_size=10
+)
+_DELETES = st.sampled_from(["drop", "rewrite"])
+
+
+def _expected(event: dict[str, Any], deletes: str) -> dict[str, Any] | str | None:
+    """What one record is by the rules: a row, a reject, or nothing. Nulls are left out of the row."""
+    before, after = event.get("before"), event.get("after")
+    rewrites = deletes == "rewrite"
+    row: dict[str, Any] | None
+    if "op" not in event:
+        row = event
+    elif after is not None:
+        row = {**after, **({"__deleted": "false"} if rewrites else {})}
+    elif before is not None:
+        row = {**before, "__deleted": "true"} if rewrites else None
+    else:
+        return None if event["op"] == "t" or (event["op"] == "d" and not rewrites) else "reject"
+    return None if row is None else {name: value for name, value in row.items() if value is not None}
+
+
+class TestLaws:
+    """Whatever the events are."""
+
+    @given(_ROWS, _DELETES)
+    def test_columns_agree_with_a_rule_for_each_record(self, events: list[dict[str, Any]], deletes: Any) -> None:
+        """Each record is a row, a reject or nothing by itself."""
+        transformed = _apply(Unwrap(deletes=deletes), events)
+        got: list[dict[str, Any] | str | None] = [None] * len(events)
+        rows = transformed.rows
+        for offset, row in zip(rows.offsets.to_pylist(), rows.table.to_pylist() if len(rows) else (), strict=True):
+            got[offset] = {name: value for name, value in row.items() if value is not None}
+        for reject in transformed.rejects:
+            got[reject.offset] = "reject"
+        assert [_expected(event, deletes) for event in events] == got
+
+    @given(_ROWS, st.data(), _DELETES)
+    def test_other_polls_give_the_same_rows(self, events: list[dict[str, Any]], data: st.DataObject, deletes: Any) -> None:
+        """And the same columns, for a file of all of them."""
+        rows = rows_of(pa.Table.from_pylist(events, EVENTS))
+        cut = data.draw(st.integers(0, len(events)))
+        chain = TransformChain([Unwrap(deletes=deletes)])
+        whole = chain.apply(rows).rows
+        parts = [chain.apply(part).rows for part in (rows.slice(0, cut), rows.slice(cut)) if len(part)]
+        together = MixedRows.of(parts)
+        assert whole.offsets == together.offsets
+        if len(whole):
+            assert (set(whole.table.column_names), whole.table.to_pylist()) == (
+                set(together.table.column_names),
+                together.table.to_pylist(),
+            )
