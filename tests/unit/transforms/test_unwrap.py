@@ -126,13 +126,8 @@ class TestWhatIsWritten:
     def test_event_without_a_row(self) -> None:
         """Is a reject, with the record."""
         (reject,) = _apply(Unwrap(), [CREATED, _event("u")]).rejects
-        assert (
-            1,
-            Stage.TRANSFORM,
-            "after is null, and so is before: the event has no row.",
-            DATA_EXCEPTION,
-            b"value of 1",
-        ) == (
+        reason = "after is null, and so is before: the event has no row."
+        assert (1, Stage.TRANSFORM, reason, DATA_EXCEPTION, b"value of 1") == (
             reject.offset,
             reject.stage,
             reject.reason,
@@ -232,9 +227,10 @@ class TestOtherRows:
 
     @pytest.mark.parametrize("operation", [None, "m", "x"])
     def test_operation_that_changes_no_row(self, operation: str | None) -> None:
-        """It is written with what it has."""
+        """It is written with what it has; the columns of events are there for those that come."""
         row = {"op": operation, "source": {"ts_ms": 7, "table": None}, "ts_ms": 9}
-        assert {0: {name: value for name, value in row.items() if value is not None}} == _written(Unwrap(), row)
+        has = {name: value for name, value in row.items() if value is not None}
+        assert {0: {"id": None, "name": None, **has}} == _written(Unwrap(), row)
 
     def test_among_events(self) -> None:
         """Each has nulls in the columns of the others, and keeps its place."""
