@@ -75,6 +75,22 @@ class Rows:
         for offset, time, values in zip(self.offsets.to_pylist(), times.to_pylist(), self.table.to_pylist(), strict=True):
             yield Row(offset, time, values)
 
+    def combined(self) -> Rows:
+        """The same rows in columns of one piece, from which `take` is fast."""
+        views = {name: view.combine_chunks() for name, view in self.views.items()}
+        return attrs.evolve(self, table=self.table.combine_chunks(), views=views)
+
+    def take(self, places: npt.NDArray[np.int64]) -> Rows:
+        """A copy of the rows at these indices, which rise; at least one."""
+        chosen = pa.array(places)
+        return attrs.evolve(
+            self,
+            offsets=self.offsets.take(chosen),
+            timestamps_ms=self.timestamps_ms.take(chosen),
+            table=self.table.take(chosen) if self.table.num_columns else without_columns(len(places)),
+            views={name: view.take(chosen) for name, view in self.views.items()},
+        )
+
     def filter(self, mask: pa.Array) -> Rows:
         """The rows for which the boolean `mask` is true."""
         return attrs.evolve(
@@ -162,6 +178,16 @@ class MixedRows:
             first, last = np.searchsorted(places, (start, stop)).tolist()
             parts.append((group.slice(first, last - first), places[first:last] - start))
         return self._of(parts, self.offsets.slice(start, length), self.timestamps_ms.slice(start, length))
+
+    def combined(self) -> MixedRows:
+        """The same rows in columns of one piece, from which `take` is fast."""
+        return attrs.evolve(self, groups=tuple(group.combined() for group in self.groups))
+
+    def take(self, places: npt.NDArray[np.int64]) -> Rows | MixedRows:
+        """A copy of the rows at these indices, which rise; at least one."""
+        chosen = np.zeros(len(self), np.bool_)
+        chosen[places] = True
+        return self.filter(pa.array(chosen))
 
     def filter(self, mask: pa.Array) -> Rows | MixedRows:
         """The rows for which the boolean `mask` is true."""

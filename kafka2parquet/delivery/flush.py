@@ -259,9 +259,11 @@ def _by_folder(rows: Rows | MixedRows, codes: npt.NDArray[np.int32]) -> Iterator
     if (codes == codes[0]).all():
         yield int(codes[0]), rows
         return
-    distinct, first = np.unique(codes, return_index=True)
-    for code in distinct[np.argsort(first)]:
-        yield int(code), rows.filter(pa.array(codes == code))
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    combined = rows.combined()
+    for places in sorted(np.split(order, starts[1:]), key=lambda places: int(places[0])):
+        yield int(codes[places[0]]), combined.take(places)
 
 
 @attrs.define(eq=False)

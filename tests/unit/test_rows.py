@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,9 @@ def test_rows_of_several_schemas_keep_their_order(numbers: list[int], data: st.D
     wanted = [offset for offset, keep in zip(inside, mask, strict=True) if keep]
     assert expected(numbers, wanted) == plain(kept)
     assert wanted == kept.offsets.to_pylist()
+    places = np.flatnonzero(mask)
+    if len(places):
+        assert expected(numbers, wanted) == plain(part.combined().take(places))
     if wanted:
         assert [{f"c{numbers[offset]}": offset} for offset in wanted] == [
             {name: value for name, value in row.items() if value is not None} for row in kept.table.to_pylist()
