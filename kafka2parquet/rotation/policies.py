@@ -15,6 +15,9 @@ from kafka2parquet.rotation.schedule import next_boundary
 from kafka2parquet.rows import PartitionedRows, Row
 from kafka2parquet.time_zones import time_zone
 
+#: Rows that are made Python objects at once, for a policy that looks at each.
+_ROWS_AT_ONCE = 500
+
 
 class RecordCountRotation(RotationPolicy):
     """Ends a flush with its n-th row, counted over all its files (`flush.size`)."""
@@ -185,10 +188,17 @@ class PerRecordRotation(RotationPolicy):
 
     def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
         """Ask for each row."""
+        for start in range(0, len(batch), _ROWS_AT_ONCE):  # rows behind the cut are asked for again, with the next flush
+            number, stats = self._cut_of_some(stats, batch.slice(start, _ROWS_AT_ONCE))
+            if number is not None:
+                return start + number
+        return None
+
+    def _cut_of_some(self, stats: FlushStats, batch: PartitionedRows) -> tuple[int | None, FlushStats]:
         folders = batch.encoded_partitions
         for number, (row, code) in enumerate(zip(batch.rows.each(batch.timestamps_ms), batch.codes.to_pylist(), strict=True)):
             if stats.rows and self.should_rotate(stats, row):
-                return number
+                return number, stats
             stats = attrs.evolve(
                 stats,
                 rows=stats.rows + 1,
@@ -197,7 +207,7 @@ class PerRecordRotation(RotationPolicy):
                 last_timestamp_ms=row.timestamp_ms,
                 last_encoded_partition=folders[code],
             )
-        return None
+        return None, stats
 
 
 class FirstOf(RotationPolicy):

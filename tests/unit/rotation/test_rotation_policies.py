@@ -153,6 +153,24 @@ def test_a_rule_for_each_record_cuts_the_same_however_it_is_polled(times: list[i
     assert cuts(EveryThirdByRow(), polls_of(times, [])) == cuts(EveryThirdByRow(), polls_of(times, lengths))
 
 
+class EveryThousandthByRow(PerRecordRotation):
+    """Remembers how many rows it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def should_rotate(self, stats: FlushStats, row: Row) -> bool:
+        self.asked += 1
+        return stats.rows >= 1000
+
+
+def test_a_rule_for_each_record_is_asked_for_each_row_of_a_large_batch_once() -> None:
+    """However far away the cut is; the first row of each flush is no question."""
+    policy = EveryThousandthByRow()
+    assert [1000, 2000, 3000] == cuts(policy, iter([partitioned([0] * 3500, 0)]))
+    assert 3499 == policy.asked
+
+
 def test_a_quiet_flush_ends_by_the_clock() -> None:
     """An interval after it was opened."""
     policy = RecordTimeRotation(datetime.timedelta(hours=1))
