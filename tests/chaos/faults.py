@@ -19,7 +19,7 @@ from tests.support.kafka_admin import add_partitions
 
 #: How long a member is frozen at most: a successor has taken over and written by then.
 _FROZEN_LIMIT_S = 30.0
-_MOST_PARTITIONS = 8
+_MOST_PARTITIONS = 6
 _FILES_OF_SUCCESSOR = 4
 
 

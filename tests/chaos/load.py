@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException, Producer
 
 from tests.chaos.records import headers_of, key_of, kind_of, time_of, value_of
 
-ROWS_PER_S = 2_000
+ROWS_PER_S = 1_000
 #: Every fourth record is an hour late.
 _LATE_MS = (0, 0, 0, 3_600_000)
 
