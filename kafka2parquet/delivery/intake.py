@@ -64,8 +64,7 @@ class Intake:
     def begin(self, position: int) -> None:
         """Forget everything, and read from a position on."""
         self.clear()
-        self._next_offset = position
-        self._context.consumer.start(self._context.assigned.assignment, position)
+        self._go_on(position)
 
     def clear(self) -> None:
         """Forget everything."""
