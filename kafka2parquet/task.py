@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import attrs
@@ -95,8 +96,10 @@ class SinkTask:
     """Drains the partitions of one consumer into Parquet files, every record exactly once.
 
     Drive it in one of three ways: `run()` in a thread of yours, `step()` in your own loop, or `kafka2parquet.AsyncSinkTask`.
-    All methods but `stop` belong to one thread. The task installs no signal handlers and has no globals, so any number of
-    them may live in one process. Create and use it in the same process: it doesn't survive a fork.
+    All methods but `stop` belong to one thread: a call that comes while another one is under way raises `UsageError`. A task
+    whose step raised anything, `KeyboardInterrupt` and `MemoryError` included, has dropped what was open and only closes.
+    The task installs no signal handlers and has no globals, so any number of them may live in one process. Create and use it
+    in the same process: it doesn't survive a fork.
     """
 
     def __init__(
@@ -199,8 +202,12 @@ class SinkTask:
         self._letters_prepared: Sending | None = None
         self._ready = False
         self._stopping = threading.Event()
+        self._under_way = threading.RLock()
+        self._telling = False
+        self._failed = False
         self._closing = False
         self._closed = False
+        self._released = False
         self._result = StepResult()
 
     # ---- driving it
@@ -232,16 +239,137 @@ class SinkTask:
         """Do what there is to do: poll, convert, write, publish, commit. Waits at most `timeout_s` seconds for records.
 
         Call it again and again, at least once in a few minutes (`max.poll.interval.ms`), or the partitions are given up.
+        Whatever it raises is the end of the task: what was open is dropped, and read again by the next owner. Only `close` may
+        follow.
 
         Raises:
             GuaranteeError: `exactly_once` was asked for and the store can't give it.
             AccessError: Kafka or the store refuses us.
             RejectedRecordError: a record can't be written, and the settings say to fail.
             DeliveryError: going on could lose or repeat records; the message says what to do.
-            UsageError: the task is closed.
+            UsageError: the task is closed, a step of it has failed, or another call is under way.
         """
+        with self._alone("step()"):
+            self._check_usable("step()")
+            with self._to_its_end():
+                return self._step(timeout_s)
+
+    def flush(self, *, timeout_s: float = 30.0) -> None:
+        """Publish and commit what is open, for at most `timeout_s` seconds, and take nothing more. Only `close` may follow.
+
+        It is part of `close`. By itself it is for several tasks of one group that end together: each that leaves the group
+        starts a rebalance, which takes partitions away from those that still flush. Raises what `step` raises.
+        """
+        with self._alone("flush()"):
+            self._check_usable("flush()")
+            with self._to_its_end():
+                self._flush(timeout_s)
+
+    def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
+        """Leave the group and release everything. May be called twice.
+
+        Args:
+            flush: publish and commit what is open first, for at most `timeout_s` seconds. What isn't durable by then is
+                dropped, and read again by the next owner; both ways are exactly-once. A task whose step failed has nothing
+                to flush.
+            timeout_s: limit for that, in seconds.
+
+        Raises:
+            UsageError: another call is under way.
+        """
+        with self._alone("close()"):
+            if self._released:
+                return
+            try:
+                if flush and not self._failed and not self._closed:
+                    with self._to_its_end():
+                        self._flush(timeout_s)
+            finally:
+                self._closed = True
+                self._release()
+
+    def __enter__(self) -> SinkTask:
+        return self
+
+    def __exit__(self, error_type: object, *_: object) -> None:
+        self.close(flush=error_type is None)
+
+    # ---- one call at a time, and none after a failure
+
+    @contextlib.contextmanager
+    def _alone(self, call: str) -> Iterator[None]:
+        """Refuse a call that comes while another one is under way: on a second thread, or from a hook."""
+        if not self._under_way.acquire(blocking=False):
+            raise UsageError(
+                f"{call} of a SinkTask while another thread drives it. All calls but stop() belong to one thread; call stop()"
+                " and let that thread close the task."
+            )
+        try:
+            if self._telling:
+                raise UsageError(f"{call} of a SinkTask from one of its hooks. Call stop() there, and close the task outside.")
+            try:
+                yield
+            finally:
+                self._telling = False
+        finally:
+            self._under_way.release()
+
+    def _check_usable(self, call: str) -> None:
         if self._closed:
-            raise UsageError("step() on a closed SinkTask; make a new one.")
+            raise UsageError(f"{call} on a closed SinkTask; make a new one.")
+        if self._failed:
+            raise UsageError(f"{call} on a SinkTask whose step has failed. Close it and make a new one: nothing is lost.")
+
+    @contextlib.contextmanager
+    def _to_its_end(self) -> Iterator[None]:
+        """Make this call the last one but `close`, unless it comes to its end, wherever an interrupt may hit it."""
+        self._failed = True
+        try:
+            yield
+        except BaseException:
+            self._drop_all()
+            raise
+        self._failed = False
+
+    def _drop_all(self) -> None:
+        """Drop what isn't published, of all topic-partitions, whatever a hook does then."""
+        while self._engines:
+            _, engine = self._engines.popitem()
+            try:
+                engine.stop()
+            except Exception:  # the error that ended the step is the one to raise
+                _LOG.exception("%s: while dropping what was open", engine.context.topic_partition)
+        self._budget.set_used(id(self), 0)
+
+    def _flush(self, timeout_s: float) -> None:
+        if not self._ready:
+            return
+        self._closing = True
+        deadline = self._clock.monotonic() + timeout_s
+        for engine in self._engines.values():
+            self._set_paused(engine, True)
+        while self._clock.monotonic() < deadline:
+            for engine in self._engines.values():
+                engine.cut_open_flush("shutdown")
+            if all(engine.is_settled for engine in self._engines.values()):
+                return
+            self._step(_BUSY_POLL_S)
+
+    def _release(self) -> None:
+        """Drop what is open and release everything, each part whatever the others raise."""
+        with contextlib.ExitStack() as parts:
+            parts.callback(self._writer.close)
+            if self._own_executor:
+                parts.callback(self._executor.shutdown, wait=False, cancel_futures=True)
+            if self._rejects.dead_letters is not None:
+                parts.callback(self._rejects.dead_letters.close, 5.0)
+            parts.callback(self._consumer.close, 5.0)
+            self._drop_all()
+        self._released = True
+
+    # ---- parts of a step
+
+    def _step(self, timeout_s: float) -> StepResult:
         self._result = StepResult()
         if not self._ready and not self._probed():
             self._stopping.wait(min(timeout_s, _BUSY_POLL_S))
@@ -261,59 +389,6 @@ class SinkTask:
             self._advance(engine)
         self._keep_to_budget()
         return self._summary()
-
-    def flush(self, *, timeout_s: float = 30.0) -> None:
-        """Publish and commit what is open, for at most `timeout_s` seconds, and take nothing more. Only `close` may follow.
-
-        It is part of `close`. By itself it is for several tasks of one group that end together: each that leaves the group
-        starts a rebalance, which takes partitions away from those that still flush. Raises what `step` raises.
-        """
-        if not self._ready:
-            return
-        self._closing = True
-        deadline = self._clock.monotonic() + timeout_s
-        for engine in self._engines.values():
-            self._set_paused(engine, True)
-        while self._clock.monotonic() < deadline:
-            for engine in self._engines.values():
-                engine.cut_open_flush("shutdown")
-            if all(engine.is_settled for engine in self._engines.values()):
-                return
-            self.step(_BUSY_POLL_S)
-
-    def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
-        """Leave the group and release everything. May be called twice.
-
-        Args:
-            flush: publish and commit what is open first, for at most `timeout_s` seconds. What isn't durable by then is
-                dropped, and read again by the next owner; both ways are exactly-once.
-            timeout_s: limit for that, in seconds.
-        """
-        if self._closed:
-            return
-        try:
-            if flush:
-                self.flush(timeout_s=timeout_s)
-        finally:
-            self._closed = True
-            for engine in self._engines.values():
-                engine.stop()
-            self._engines.clear()
-            self._consumer.close(5.0)
-            if self._rejects.dead_letters is not None:
-                self._rejects.dead_letters.close(5.0)
-            if self._own_executor:
-                self._executor.shutdown(wait=False, cancel_futures=True)
-            self._writer.close()
-            self._budget.set_used(id(self), 0)
-
-    def __enter__(self) -> SinkTask:
-        return self
-
-    def __exit__(self, error_type: object, *_: object) -> None:
-        self.close(flush=error_type is None)
-
-    # ---- parts of a step
 
     def _probed(self) -> bool:
         """Find out, once, whether the store gives what exactly-once needs, and dead letters can be sent."""
@@ -414,8 +489,12 @@ class SinkTask:
     # ---- counting
 
     def _emit(self, event: Event) -> None:
-        for hook in self._hooks:
-            hook(event)
+        self._telling = True
+        try:
+            for hook in self._hooks:
+                hook(event)
+        finally:
+            self._telling = False
 
     def _count(self, event: Event) -> None:
         if isinstance(event, FilePublished) and event.created:

@@ -309,6 +309,22 @@ class Flush:
         for content in _contents(self.files):
             content.discard()
 
+    def why_not_whole(self) -> str | None:
+        """What contradicts that each record of the flush is in its files once; None where nothing does.
+
+        Records are counted by the flush, by its files and by what was encoded, at different moments of an append. Counts that
+        differ tell of an append that was cut short, by an interrupt or by another thread.
+        """
+        if sum(file.rows for file in self.files) != self.rows:
+            return f"its files count {sum(file.rows for file in self.files)} records, the flush {self.rows}"
+        for file, role, content in self.parts:
+            has_fewer_values = role == "values" and len(file.contents) > 1  # tombstones have keys and headers only
+            if content.rows > file.rows or (content.rows < file.rows and not has_fewer_values):
+                return f"a file of {role} has {content.rows} rows, of {file.rows} records"
+            if file.rows and not self.start <= file.first_offset <= file.last_offset < self.end:
+                return f"a file of {role} has records of offsets {file.first_offset} to {file.last_offset}"
+        return None
+
     def schema_without_rows(self, role: Role) -> pa.Schema:
         """The schema of a file that has no rows: that of one with rows, if there is one; readers want a column."""
         schemas = (content.schema() for _, each, content in self.parts if each == role and content.rows)

@@ -24,7 +24,7 @@ from kafka2parquet.delivery.finishing import rejects_file
 from kafka2parquet.delivery.flush import Flush, FlushFile, StagedFlushFile
 from kafka2parquet.delivery.metadata import Intent
 from kafka2parquet.delivery.recovery import Beginning, Finish, Plan, Recovery, Redo
-from kafka2parquet.errors import ForeignObjectError, StorageUnavailableError, UnknownMetadataError
+from kafka2parquet.errors import DeliveryError, ForeignObjectError, StorageUnavailableError, UnknownMetadataError
 from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, StorageRetried
 from kafka2parquet.object_names import ObjectName
 from kafka2parquet.parquet.footer import FlushFooter, Role, Sibling
@@ -38,6 +38,7 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
     Returns:
         None when it is durable and committed as it was cut; else where to begin again, because somebody else was here.
     """
+    _check_whole(context, flush, flush.why_not_whole())
     for sending in flush.sendings:  # before anything tells that these records are done
         yield from until(sending)
     if isinstance(plan, Finish):
@@ -225,10 +226,15 @@ def _complete(
     attempt = 1
     while True:
         try:
-            return [
+            files = [
                 StagedFlushFile(key, footer, content.finish(footer.to_metadata(), flush.schema_without_rows(footer.role)))
                 for key, footer, content in parts
             ]
+            for file in files:
+                if file.staged.rows != file.footer.file_rows:
+                    why = f"{file.key} has {file.staged.rows} rows, and its footer says {file.footer.file_rows}"
+                    _check_whole(context, flush, why)
+            return files
         except StorageUnavailableError as error:
             pause_s = context.calls.retry.pause_s(attempt, error)
             context.emit(StorageRetried(context.topic_partition, error, attempt, pause_s))
@@ -236,6 +242,23 @@ def _complete(
             while context.clock.monotonic() < resume_at:
                 yield
             attempt += 1
+
+
+def _check_whole(context: PartitionContext, flush: Flush, why_not: str | None) -> None:
+    """Publish nothing of a flush that contradicts itself.
+
+    Raises:
+        DeliveryError: it does.
+    """
+    if why_not is None:
+        return
+    flush.discard()
+    raise DeliveryError(
+        f"{context.topic_partition}: the flush [{flush.start}, {flush.end}) is not whole: {why_not}. Nothing of it was"
+        " published or committed. Close the task and start a new one, which reads these records again.",
+        topic=context.topic_partition.topic,
+        partition=context.topic_partition.partition,
+    )
 
 
 def _publish(context: PartitionContext, file: StagedFlushFile) -> StorageCall[Published | AlreadyExists]:

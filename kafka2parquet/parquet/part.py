@@ -32,6 +32,8 @@ class Part:
             new_path: makes up a path for them.
         """
         self.schema = schema
+        self.rows = 0
+        """Rows that are encoded."""
         self._in_memory_bytes = in_memory_bytes
         self._new_path = new_path
         self._memory = _Tail()
@@ -53,6 +55,7 @@ class Part:
     def write(self, table: pa.Table) -> None:
         """Add a row group. Where the disk is full it stays in memory."""
         self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
+        self.rows += table.num_rows
         if self._memory.held_bytes > self._in_memory_bytes or self._path is not None:
             try:
                 self._move_to_disk()

@@ -213,7 +213,7 @@ class OpenFile:
                 self._parts = [self._united()]
             part = self._parts[0]
             part.complete(metadata)
-            self._finished = StagedFile(part.content(), part.size_bytes, self.rows, dict(metadata))
+            self._finished = StagedFile(part.content(), part.size_bytes, part.rows, dict(metadata))
         return self._finished
 
     def _united(self) -> Part:

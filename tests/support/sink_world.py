@@ -50,7 +50,7 @@ class SinkWorld:
             "storage": self.storage,
             "clock": self.clock,
         }
-        return SinkTask(**{**defaults, **parts}, hooks=[hook])
+        return SinkTask(**{**defaults, **parts, "hooks": [hook, *parts.get("hooks", ())]})
 
     def run(self, until: int, **parts: Any) -> None:
         """Run a task until so much is committed, or until it dies; time passes."""

@@ -1,0 +1,111 @@
+"""Interrupts at chosen lines of the engine, as Ctrl-C or a failed allocation brings them."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import attrs
+
+import kafka2parquet
+
+_ROOT = Path(kafka2parquet.__file__).parent
+_ENGINE = (str(_ROOT / "delivery"), str(_ROOT / "task.py"), str(_ROOT / "parquet"))
+#: It holds a lock. Signals don't come between `with` and the release of a lock; a trace function can.
+_LOCKED = str(_ROOT / "delivery" / "budget.py")
+
+
+@attrs.frozen
+class Line:
+    """A line of the engine's source."""
+
+    file: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{Path(self.file).relative_to(_ROOT)}:{self.number}"
+
+
+class Interrupted(BaseException):
+    """Stands for `KeyboardInterrupt`, which pytest would take for its own."""
+
+
+@contextlib.contextmanager
+def watch_lines(on_line: Callable[[Line], None]) -> Iterator[None]:
+    """Call `on_line` before each line of the engine that this thread runs; what it raises is raised there, once."""
+
+    def local(frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "line":
+            try:
+                on_line(Line(frame.f_code.co_filename, frame.f_lineno))
+            except BaseException:
+                sys.settrace(None)
+                raise
+        return local
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        file = frame.f_code.co_filename
+        return local if file.startswith(_ENGINE) and file != _LOCKED else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def lines_of(run: Callable[[], None]) -> collections.Counter[Line]:
+    """How often each line of the engine runs."""
+    counts: collections.Counter[Line] = collections.Counter()
+    with watch_lines(lambda line: counts.update([line])):
+        run()
+    return counts
+
+
+@contextlib.contextmanager
+def interrupt_at(line: Line, hit: int, error: Callable[[], BaseException] = Interrupted) -> Iterator[None]:
+    """Raise before a line runs for the n-th time, counted from 1."""
+    left = hit
+
+    def on_line(now: Line) -> None:
+        nonlocal left
+        left -= now == line
+        if left == 0:
+            raise error()
+
+    with watch_lines(on_line):
+        yield
+
+
+@contextlib.contextmanager
+def interrupt_after(lines: int, error: Callable[[], BaseException] = Interrupted) -> Iterator[None]:
+    """Raise before the engine runs its n-th line, counted from 1."""
+    left = lines
+
+    def on_line(_: Line) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise error()
+
+    with watch_lines(on_line):
+        yield
+
+
+class InlineExecutor(concurrent.futures.Executor):
+    """Runs calls at once, on the thread that submits them."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> concurrent.futures.Future[Any]:
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        try:
+            future.set_result(function(*arguments, **named))
+        except Exception as error:
+            future.set_exception(error)
+        return future
