@@ -74,6 +74,11 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start it, and don't wait: for servers that start side by side."""
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command,
@@ -84,6 +89,10 @@ class Server:
                 start_new_session=True,
             )
         _reaper.tell(self._process.pid)
+
+    def wait_until_ready(self) -> None:
+        """Wait until it answers."""
+        assert self._process is not None
         deadline = time.monotonic() + _START_LIMIT_S
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:

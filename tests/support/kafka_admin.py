@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import confluent_kafka
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import NewTopic as ReplicatedTopic
 from kafka.admin import NewPartitions, NewTopic
 
-from tests.support.kafka_clients import admin_client, wait_until
+from tests.support.kafka_clients import LIMIT_S, admin_client, wait_until
 
 
 def create_topic(bootstrap: str, name: str, partitions: int) -> None:
@@ -13,6 +17,36 @@ def create_topic(bootstrap: str, name: str, partitions: int) -> None:
     with admin_client(bootstrap) as admin:
         admin.create_topics([NewTopic(name=name, num_partitions=partitions, replication_factor=1)])
         wait_until(lambda: len(admin.describe_topics([name])[0]["partitions"]) == partitions, "the new topic")
+
+
+def create_replicated_topic(bootstrap: str, name: str, replicas: Sequence[Sequence[int]], **configs: str) -> None:
+    """Make a topic; returns when each partition has all its replicas in sync.
+
+    Args:
+        bootstrap: address of some brokers.
+        name: of the topic.
+        replicas: for each partition the ids of the brokers that hold it, the preferred leader first.
+        configs: of the topic, with underscores for dots: `min_insync_replicas`, `unclean_leader_election_enable`.
+    """
+    named = {key.replace("_", "."): value for key, value in configs.items()}
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    assignment = [list(brokers) for brokers in replicas]
+    topic = ReplicatedTopic(name, num_partitions=len(assignment), replica_assignment=assignment, config=named)
+    admin.create_topics([topic])[name].result(LIMIT_S)
+    for partition, brokers in enumerate(replicas):
+        wait_for_replicas(bootstrap, name, partition, leader=brokers[0], in_sync=brokers)
+
+
+def wait_for_replicas(bootstrap: str, topic: str, partition: int, *, leader: int, in_sync: Sequence[int]) -> None:
+    """Wait until this broker leads the partition, and exactly these are in sync."""
+    # librdkafka's client, because kafka-python's admin client gives up where a broker is gone
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+    def agreed() -> bool:
+        found = admin.list_topics(topic, timeout=LIMIT_S).topics[topic].partitions.get(partition)
+        return found is not None and (found.leader, sorted(found.isrs)) == (leader, sorted(in_sync))
+
+    wait_until(agreed, f"{topic}-{partition} led by {leader} with {in_sync} in sync")
 
 
 def add_partitions(bootstrap: str, name: str, total: int) -> None:
