@@ -8,15 +8,19 @@ Format: Kafka protocol guide, "Record Batch" and "Record"; all lengths are zigza
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import struct
 import threading
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 
 import attrs
 import lz4.frame
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import snappy
 import zstandard
 from kafka.codec import gzip_decode, snappy_decode
 
@@ -34,8 +38,37 @@ Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
 
+#: What the libraries of the codecs raise for bytes that they can't read.
+_UNREADABLE = (
+    *(zlib.error, gzip.BadGzipFile, EOFError),
+    *(snappy.UncompressError, struct.error),
+    RuntimeError,  # of lz4
+    zstandard.ZstdError,
+)
+#: What some of these errors say where memory was short, in small letters.
+_OUT_OF_MEMORY = ("allocation error", "allocation_failed", "insufficient memory", "not enough memory")
+
+
 class CorruptDataError(ValueError):
     """Bytes that are no record batch."""
+
+
+@contextlib.contextmanager
+def unreadable_is_corrupt() -> Iterator[None]:
+    """Raise CorruptDataError where a codec says that it can't read the bytes.
+
+    Any other error isn't about the bytes, and passes: a batch is fetched again and then left out only where it is damaged.
+
+    Raises:
+        CorruptDataError: the bytes don't decompress.
+        MemoryError: there is not enough memory to decompress them.
+    """
+    try:
+        yield
+    except _UNREADABLE as error:
+        if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+            raise MemoryError(str(error)) from error
+        raise CorruptDataError(f"the body doesn't decompress: {str(error) or type(error).__name__}") from error
 
 
 class Decompressor(threading.local):
@@ -49,8 +82,9 @@ class Decompressor(threading.local):
 
         Raises:
             CorruptDataError: unknown codec, or the body doesn't decompress.
+            MemoryError: there is not enough memory.
         """
-        try:
+        with unreadable_is_corrupt():
             if codec == 0:
                 return body
             if codec == 1:
@@ -61,8 +95,6 @@ class Decompressor(threading.local):
                 return bytes(lz4.frame.decompress(body))
             if codec == 4:
                 return self._unzstd(body)
-        except Exception as error:  # each library has its own
-            raise CorruptDataError(f"the body doesn't decompress: {error}") from error
         raise CorruptDataError(f"unknown compression codec {codec}")
 
     def _unzstd(self, body: memoryview) -> bytes:

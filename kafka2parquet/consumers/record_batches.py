@@ -19,7 +19,16 @@ from kafka.protocol.consumer import IsolationLevel
 from kafka.record.legacy_records import LegacyRecordBatch
 from kafka.record.util import calc_crc32c
 
-from kafka2parquet.consumers.columns import CRC_FROM, HEADER, Batch, Columns, CorruptDataError, Decompressor, decode
+from kafka2parquet.consumers.columns import (
+    CRC_FROM,
+    HEADER,
+    Batch,
+    Columns,
+    CorruptDataError,
+    Decompressor,
+    decode,
+    unreadable_is_corrupt,
+)
 from kafka2parquet.errors import CorruptRecordBatchError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 
@@ -57,7 +66,7 @@ class FetchedBatches:
 
     Attributes:
         topic_partition: where they come from.
-        data: the fetched bytes.
+        data: the fetched bytes; without those of skipped batches where these are most of them.
         headers: of the batches that hold records for us; empty where only markers and aborted records were fetched.
         legacy: bounds of one batch of an old format (before Kafka 0.11) instead.
         first_offset: position before them.
@@ -77,10 +86,8 @@ class FetchedBatches:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes as fetched."""
-        return sum(header.end - header.start for header in self.headers) + (
-            self.legacy[1] - self.legacy[0] if self.legacy else 0
-        )
+        """Bytes of memory that are held, as fetched."""
+        return len(self.data)
 
     def split(self) -> list[FetchedBatches]:
         """One piece for each batch, in order."""
@@ -282,10 +289,11 @@ class ColumnarPartitionRecords:
             return None
         if legacy is not None:
             next_offset = max(next_offset, _legacy_next_offset(data, legacy))
+        data, kept, legacy = _without_skipped(data, headers, legacy)
         taken = FetchedBatches(
             topic_partition=TopicPartition(*self.topic_partition),
             data=data,
-            headers=headers,
+            headers=kept,
             legacy=legacy,
             first_offset=self.next_fetch_offset,
             next_offset=next_offset,
@@ -339,6 +347,27 @@ def _read_header(data: bytes, start: int, end: int) -> Header:
     )
 
 
+def _without_skipped(
+    data: bytes, headers: Sequence[Header], legacy: tuple[int, int] | None
+) -> tuple[bytes, Sequence[Header], tuple[int, int] | None]:
+    """The bytes of the batches that hold records for us, and where they lie in these bytes.
+
+    Copied only where most of the bytes would be held for nothing, as in an aborted transaction.
+    """
+    if legacy is not None:
+        start, end = legacy
+        return data[start:end], headers, (0, end - start)
+    kept_bytes = sum(header.end - header.start for header in headers)
+    if kept_bytes > len(data) // 2:
+        return data, headers, None
+    moved, position = [], 0
+    for header in headers:
+        size = header.end - header.start
+        moved.append(attrs.evolve(header, start=position, end=position + size))
+        position += size
+    return b"".join(data[header.start : header.end] for header in headers), moved, None
+
+
 def _legacy_batch(data: bytes, bounds: tuple[int, int]) -> Any:
     batch = LegacyRecordBatch(memoryview(data)[bounds[0] : bounds[1]], data[bounds[0] + _MAGIC_AT])
     if not batch.validate_crc():
@@ -347,12 +376,14 @@ def _legacy_batch(data: bytes, bounds: tuple[int, int]) -> Any:
 
 
 def _legacy_next_offset(data: bytes, bounds: tuple[int, int]) -> int:
-    return int(max(record.offset for record in _legacy_batch(data, bounds))) + 1
+    with unreadable_is_corrupt():
+        return int(max(record.offset for record in _legacy_batch(data, bounds))) + 1
 
 
 def _legacy_columns(data: bytes, bounds: tuple[int, int], first_offset: int) -> Columns:
     """Records of the formats before Kafka 0.11, one by one: topics that old are rare."""
-    records = [record for record in _legacy_batch(data, bounds) if record.offset >= first_offset]
+    with unreadable_is_corrupt():
+        records = [record for record in _legacy_batch(data, bounds) if record.offset >= first_offset]
     return Columns(
         offsets=pa.array([record.offset for record in records], pa.int64()),
         timestamps_ms=pa.array([record.timestamp for record in records], pa.int64()),
