@@ -6,6 +6,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+#: What Arrow raises about the values and types that it is given. `ArrowMemoryError` is an ArrowException, too, and says nothing
+#: about them.
+ARROW_DATA_ERRORS = (
+    pa.ArrowInvalid,
+    pa.ArrowTypeError,
+    pa.ArrowKeyError,
+    pa.ArrowIndexError,
+    pa.ArrowNotImplementedError,
+    pa.ArrowCapacityError,
+    pa.ArrowSerializationError,
+)
+
 
 def null_mask(array: pa.Array) -> pa.Array | None:
     """Where the array is null, as `from_arrays` takes it; None where it is nowhere."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.schema_text import schema_from_json
 
@@ -30,7 +31,7 @@ def read_schema_file(path: str) -> pa.Schema:
         if content.lstrip()[:1] not in (b"{", b"["):
             return pa.ipc.read_schema(pa.BufferReader(content)).remove_metadata()
         document = json.loads(content)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (*ARROW_DATA_ERRORS, OSError, ValueError) as error:
         raise ConfigurationError(
             f"The schema file {path} holds no schema: {error}. Write JSON as `kafka2parquet schema show` prints it, or give an "
             "Arrow schema or a Parquet file."

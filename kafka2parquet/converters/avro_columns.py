@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import validity_bitmap
+from kafka2parquet.arrays import ARROW_DATA_ERRORS, validity_bitmap
 from kafka2parquet.converters.avro_wire import WireSchemas, day_limit, record
 from kafka2parquet.converters.decimals import decimals_of_bytes, decimals_of_matrix
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
@@ -66,7 +66,7 @@ class ColumnDecoder:
         try:
             batch = self._deserialize(values, self._schema)
             return self._column(batch.column(0), self._node)
-        except (ValueError, pa.ArrowException) as error:
+        except (ValueError, *ARROW_DATA_ERRORS) as error:
             raise PayloadsRefused(str(error)) from None
         except BaseException as error:
             if type(error).__name__ != "PanicException":

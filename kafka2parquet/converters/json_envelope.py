@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.connect_json import (
     NotConvertible,
@@ -204,7 +205,7 @@ class _Results:
         indices = np.array(rows)
         try:
             array = pa.array(values, schema.arrow_type)
-        except (pa.ArrowException, OverflowError, ValueError) as error:  # such as a fixed of another size
+        except (*ARROW_DATA_ERRORS, OverflowError, ValueError) as error:  # such as a fixed of another size
             if len(values) > 1:
                 for row, value in zip(rows, values, strict=True):
                     self._add_array(schema, [row], [value])

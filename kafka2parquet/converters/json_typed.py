@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import one_array, validity_bitmap
+from kafka2parquet.arrays import ARROW_DATA_ERRORS, one_array, validity_bitmap
 from kafka2parquet.converters.base64_column import decode_base64
 from kafka2parquet.converters.decimals import decimals_of_bytes
 from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
@@ -56,7 +56,7 @@ class TypedJsonColumns:
             table = parse_objects(payloads, self._parsed, ignore_unknown=True)
             columns = [one_array(column) for column in table.columns]
             return self._struct(columns, self._schema, len(payloads), None)
-        except (ValuesRefused, ValueError, pa.ArrowException) as error:
+        except (ValuesRefused, ValueError, *ARROW_DATA_ERRORS) as error:
             raise PayloadsRefused(str(error)) from None
 
     def _struct(self, columns: list[pa.Array], schema: ConnectSchema, count: int, valid: _Bools | None) -> pa.Array:

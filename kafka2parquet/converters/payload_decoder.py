@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.halving import attempt_halves
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
@@ -96,13 +97,13 @@ class PayloadDecoder:
                 refused.append((row, str(exc)))
         try:
             array = self._array(values)
-        except (pa.ArrowException, OverflowError, ValueError):  # such as decimals of too many digits
+        except (*ARROW_DATA_ERRORS, OverflowError, ValueError):  # such as decimals of too many digits
             fitting: list[int] = []
             for i, value in enumerate(values):
                 try:
                     self._array([value])
                     fitting.append(i)
-                except (pa.ArrowException, OverflowError, ValueError) as exc:
+                except (*ARROW_DATA_ERRORS, OverflowError, ValueError) as exc:
                     refused.append((kept[i], str(exc)))
             array = self._array([values[i] for i in fitting])
             kept = [kept[i] for i in fitting]

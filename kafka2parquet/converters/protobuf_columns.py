@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from google.protobuf import descriptor_pb2, descriptor_pool
 
-from kafka2parquet.arrays import null_mask
+from kafka2parquet.arrays import ARROW_DATA_ERRORS, null_mask
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.converters.protobuf_values import FIRST_SECOND, LAST_SECOND, NANOSECONDS, logical_value
 from kafka2parquet.schema.connect_schema import TIMESTAMP
@@ -60,7 +60,7 @@ class ColumnDecoder:
         try:
             batch = self._handler.array_to_record_batch(payloads.cast(pa.binary()))
             return _array(self._root, pa.StructArray.from_arrays(batch.columns, fields=list(batch.schema)))
-        except (ValueError, pa.ArrowException) as error:
+        except (ValueError, *ARROW_DATA_ERRORS) as error:
             raise PayloadsRefused(str(error)) from None
         except BaseException as error:
             if type(error).__name__ != "PanicException":  # of Rust, for some damaged messages

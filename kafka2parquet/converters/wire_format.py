@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import ARROW_DATA_ERRORS
+
 HEADER_BYTES = 5
 
 _VIEW = np.dtype([("length", "<i4"), ("prefix", "<u4"), ("buffer", "<i4"), ("offset", "<i4")])
@@ -83,7 +85,7 @@ def _views(values: pa.Array) -> tuple[_Views, list[pa.Buffer]]:
         values = values.cast(pa.binary_view())
     _, views, *buffers = values.buffers()
     if len(buffers) > _MANY_BUFFERS:
-        with contextlib.suppress(pa.ArrowException):  # more than one buffer can hold
+        with contextlib.suppress(*ARROW_DATA_ERRORS):  # more than one buffer can hold
             values = values.cast(pa.binary()).cast(pa.binary_view())
             _, views, *buffers = values.buffers()
     if views is None:  # no values

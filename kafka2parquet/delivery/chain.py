@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.record_views import RecordViews
@@ -182,7 +183,7 @@ class RecordChain:
 def _why_unwritable(schema: pa.Schema) -> str | None:
     try:
         pq.ParquetWriter(io.BytesIO(), schema).close()
-    except pa.ArrowException as error:
+    except ARROW_DATA_ERRORS as error:
         return f"Parquet can't hold these columns: {error}"
     return None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.schema.avro_node import AvroNode, Kind
 from kafka2parquet.schema.connect_schema import DECIMAL, ConnectSchema
 
@@ -24,7 +25,7 @@ def default_value(node: AvroNode, given: Any) -> Any:
     try:
         value = _value(node, given)
         pa.scalar(value, node.schema.arrow_type)
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, pa.ArrowException):
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, *ARROW_DATA_ERRORS):
         return None  # as Confluent does
     return value
 

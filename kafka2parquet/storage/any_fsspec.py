@@ -113,7 +113,7 @@ class AnyFsspecStore:
         """Raise our error instead of the file system's. What its library means by others can't be known: tried again."""
         try:
             yield
-        except GuaranteeError:
+        except (GuaranteeError, MemoryError):
             raise
         except PermissionError as error:
             raise StoragePermissionError(f"{path}: {error}") from error

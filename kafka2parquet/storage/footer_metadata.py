@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kafka2parquet.arrays import ARROW_DATA_ERRORS
+
 #: Holds the footers of ordinary files, so that one request is enough; a second one fetches a larger footer.
 TAIL_BYTES = 64 << 10
 
@@ -36,7 +38,7 @@ def read_footer_metadata(read_tail: Callable[[int], bytes | None]) -> Mapping[st
             return None
     try:
         metadata = pq.read_metadata(pa.BufferReader(tail)).metadata
-    except (pa.ArrowException, OSError):  # the magic bytes are there by chance
+    except (*ARROW_DATA_ERRORS, OSError):  # the magic bytes are there by chance
         return {}
     return {
         key.decode("utf-8", "replace"): value.decode("utf-8", "replace")

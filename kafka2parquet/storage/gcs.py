@@ -232,7 +232,7 @@ class GcsStore:
             arguments["headers"] = {"User-Agent": self._user_agent, **arguments.get("headers", {})}
         try:
             return self.filesystem.call(method, path, *path_arguments, timeout=self._options.request_timeout_s, **arguments)
-        except Kafka2ParquetError:  # about the credentials
+        except (Kafka2ParquetError, MemoryError):  # the first is about the credentials
             raise
         except Exception as error:
             mapped = map_gcs_error(error, self._where(key), right)

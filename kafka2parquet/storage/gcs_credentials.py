@@ -89,6 +89,8 @@ def _from_key(key: Mapping[str, Any], where: str) -> object:
             return service.from_service_account_info(key, scopes=[_SCOPE])
         if kind == "authorized_user":
             return user.from_authorized_user_info(key)
+    except MemoryError:
+        raise
     except Exception as error:  # malformed keys raise whatever the parser of their format does
         raise ConfigurationError(
             f"{where} holds no usable key for GCS: {type(error).__name__}. Take the whole key file, as Google gave it."

@@ -171,6 +171,8 @@ class S3Store:
         """Raise our error instead of one of s3fs; after expired credentials the next call connects anew."""
         try:
             yield
+        except MemoryError:
+            raise
         except Exception as error:
             answer = client_error(error)
             if answer is not None and error_code(answer) in EXPIRED_CODES:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
+from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.base import Transform, Transformed
@@ -44,7 +45,7 @@ class InsertField(Transform):
         self._of_record = {what: name for what, name in given.items() if name is not None}
         try:
             self._static = {name: pa.scalar(value) for name, value in (static or {}).items()}
-        except pa.ArrowException as error:
+        except ARROW_DATA_ERRORS as error:
             raise ConfigurationError(f"InsertField: a value has no type: {error}.") from error
         names = [*self._of_record.values(), *self._static]
         if not names or not all(name.strip() for name in names) or len(set(names)) < len(names):

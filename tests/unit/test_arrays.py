@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from kafka2parquet.arrays import null_mask, one_array, validity_bitmap
+from kafka2parquet.arrays import ARROW_DATA_ERRORS, null_mask, one_array, validity_bitmap
 
 
 def test_a_mask_says_where_an_array_is_null() -> None:
@@ -52,3 +52,11 @@ def test_a_slice_begins_anew() -> None:
 def test_a_column_without_chunks_is_an_array_without_values() -> None:
     """Of the column's type."""
     assert pa.array([], pa.string()).equals(one_array(pa.chunked_array([], pa.string())))
+
+
+def test_a_lack_of_memory_says_nothing_about_data() -> None:
+    """All other errors of Arrow do, but that of a user who cancels."""
+    errors = {error for error in vars(pa).values() if isinstance(error, type) and issubclass(error, pa.ArrowException)}
+    about_data = {error for error in errors if issubclass(error, ARROW_DATA_ERRORS)}
+
+    assert {pa.ArrowException, pa.ArrowMemoryError, pa.ArrowCancelled} == errors - about_data
