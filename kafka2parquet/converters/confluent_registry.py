@@ -8,6 +8,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+import attrs
+
+from kafka2parquet.converters.registry_http import bound_answers
 from kafka2parquet.converters.registry_settings import registry_client_settings, without_credentials
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound
 from kafka2parquet.errors import (
@@ -15,6 +18,7 @@ from kafka2parquet.errors import (
     SchemaRegistryAuthenticationError,
     SchemaRegistryUnavailableError,
 )
+from kafka2parquet.schema.refused import SchemaRefused
 
 _T = TypeVar("_T")
 
@@ -22,12 +26,18 @@ _T = TypeVar("_T")
 _NOT_FOUND = (40401, 40402, 40403)
 #: The registry can't read a schema that it is asked for; it may have been registered under laxer rules.
 _UNPROCESSABLE = 422
+#: How deep schemas may refer to others.
+_MOST_REFERENCE_LEVELS = 100
+#: How many others a schema may refer to, all levels together.
+_MOST_REFERENCES = 1000
 
 
 class ConfluentSchemaRegistry:
     """A schema registry with Confluent's REST API (Confluent's own, Apicurio, Karapace, Redpanda).
 
-    Schemas are kept for ever: what an id means never changes. Needs `pip install kafka2parquet[registry]`.
+    Schemas are kept for ever: what an id means never changes. An answer has to be there as a whole within
+    `http.read.timeout.ms`, and has 16 MiB at the most. May be used on several threads at once. Needs
+    `pip install kafka2parquet[registry]`.
     """
 
     def __init__(self, properties: Mapping[str, str]) -> None:
@@ -55,6 +65,7 @@ class ConfluentSchemaRegistry:
         self._token_error = schema_registry.error.OAuthTokenError
         try:
             self._client = schema_registry.SchemaRegistryClient(settings)
+            bound_answers(self._client)
         except (ValueError, TypeError, OSError) as error:
             raise ConfigurationError(f"The settings of the schema registry can't work: {error}.") from error
         self._schemas: dict[tuple[int | uuid.UUID, str | None], RegisteredSchema] = {}
@@ -65,18 +76,19 @@ class ConfluentSchemaRegistry:
 
         Raises:
             SchemaNotFound: the registry doesn't have the schema, or one that it refers to.
+            SchemaRefused: it refers to itself, or to too many others.
             SchemaRegistryUnavailableError: it doesn't answer as it should.
             SchemaRegistryAuthenticationError: it refuses us.
             ConfigurationError: what answers is no schema registry.
         """
         key = (schema_id, subject)
         if key not in self._schemas:
-            found = self._ask(f"schema {schema_id}", lambda: self._found(schema_id, subject))
+            found = self._ask(f"schema {schema_id}", lambda: _checked(self._found(schema_id, subject)))
             if found is None:
                 raise SchemaNotFound(f"schema id {schema_id} is not in the registry")
             version = self._version(subject, found) if subject is not None else None
             number = schema_id if isinstance(schema_id, int) else None
-            self._schemas[key] = self._made(number, found, version, f"schema id {schema_id}")
+            self._schemas[key] = self._made(number, found, version, _Referrer(f"schema id {schema_id}"))
         return self._schemas[key]
 
     def close(self) -> None:
@@ -89,24 +101,27 @@ class ConfluentSchemaRegistry:
         return self._client.get_schema_by_guid(str(schema_id))
 
     def _version(self, subject: str, found: Any) -> int | None:
-        registered = self._ask(f"the version in {subject}", lambda: self._client.lookup_schema(subject, found, deleted=True))
-        return registered.version if registered is not None else None
+        return self._ask(
+            f"the version in {subject}",
+            lambda: _typed(self._client.lookup_schema(subject, found, deleted=True).version, int),
+        )
 
-    def _made(self, schema_id: int | None, found: Any, version: int | None, name: str) -> RegisteredSchema:
-        references = tuple((each.name, self._reference(each, name)) for each in found.references or ())
+    def _made(self, schema_id: int | None, found: Any, version: int | None, referrer: _Referrer) -> RegisteredSchema:
+        references = tuple((each.name, self._reference(each, referrer)) for each in found.references or ())
         return RegisteredSchema(
             schema_id if schema_id is not None else -1, found.schema_type or "AVRO", found.schema_str, references, version
         )
 
-    def _reference(self, reference: Any, name: str) -> RegisteredSchema:
+    def _reference(self, reference: Any, referrer: _Referrer) -> RegisteredSchema:
         subject, version = reference.subject, reference.version
         if (subject, version) not in self._referenced:
             what = f"version {version} of {subject}"
+            inner = referrer.to(what)
             # schemas that were deleted softly are still referred to
-            registered = self._ask(what, lambda: self._client.get_version(subject, version, deleted=True))
+            registered = self._ask(what, lambda: _with_checked_schema(self._client.get_version(subject, version, deleted=True)))
             if registered is None:
-                raise SchemaNotFound(f"{name} refers to {what}, which is not in the registry")
-            self._referenced[subject, version] = self._made(registered.schema_id, registered.schema, version, what)
+                raise SchemaNotFound(f"{referrer.name} refers to {what}, which is not in the registry")
+            self._referenced[subject, version] = self._made(registered.schema_id, registered.schema, version, inner)
         return self._referenced[subject, version]
 
     def _ask(self, what: str, ask: Callable[[], _T]) -> _T | None:
@@ -133,7 +148,7 @@ class ConfluentSchemaRegistry:
             raise self._unavailable(what, f"{type(error).__name__}: {error}") from error
         except tuple(library.InvalidURL for library in self._http) as error:
             raise ConfigurationError(f"schema.registry.url={self._url}: {error}.") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:  # an answer, but not that of a registry
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # an answer of something else
             raise self._unavailable(what, f"an answer that makes no sense ({type(error).__name__}: {error})") from error
 
     def _mapped(self, status: int, what: str, message: str) -> Exception:
@@ -151,6 +166,65 @@ class ConfluentSchemaRegistry:
 
     def _unavailable(self, what: str, why: str) -> SchemaRegistryUnavailableError:
         return SchemaRegistryUnavailableError(f"The schema registry at {self._url} doesn't answer for {what}: {why}.")
+
+
+@attrs.frozen
+class _Referrer:
+    """A schema that refers to others.
+
+    Attributes:
+        name: of the schema, for people.
+        around: names of the schemas that lead to it.
+        asked: names of all that were asked for because of the outermost schema.
+    """
+
+    name: str
+    around: tuple[str, ...] = ()
+    asked: list[str] = attrs.field(factory=list)
+
+    def to(self, name: str) -> _Referrer:
+        """The schema that this one refers to by that name.
+
+        Raises:
+            SchemaRefused: that goes in a circle, too deep or too far.
+        """
+        around = (*self.around, self.name)
+        if name in around:
+            raise SchemaRefused(f"{name} refers to itself")
+        if len(around) > _MOST_REFERENCE_LEVELS or len(self.asked) >= _MOST_REFERENCES:
+            raise SchemaRefused(
+                f"its references are more than {_MOST_REFERENCES}, or more than {_MOST_REFERENCE_LEVELS} levels deep"
+            )
+        self.asked.append(name)
+        return _Referrer(name, around, self.asked)
+
+
+def _typed(value: _T, kind: type) -> _T:
+    """A part of an answer.
+
+    Raises:
+        TypeError: it isn't what a registry answers.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} instead of {kind.__name__}")
+    return value
+
+
+def _checked(schema: Any) -> Any:
+    """A schema of the client, whose parts are what they have to be."""
+    _typed(schema.schema_str, str)
+    _typed(schema.schema_type or "", str)
+    for reference in _typed(schema.references or [], list):
+        _typed(reference.name, str)
+        _typed(reference.subject, str)
+        _typed(reference.version, int)
+    return schema
+
+
+def _with_checked_schema(registered: Any) -> Any:
+    _checked(registered.schema)
+    _typed(registered.schema_id, int)
+    return registered
 
 
 def _http_libraries() -> list[Any]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.converters.wire_format import HEADER_BYTES, begins_with, split, without_prefix
+from kafka2parquet.converters.wire_format import HEADER_BYTES, rows_of_each, split, without_prefix
 from kafka2parquet.records import ConsumedBatch, decode_headers
 
 SchemaId = int | uuid.UUID
@@ -64,22 +64,23 @@ def _with_header(batch: ConsumedBatch, header_name: str) -> Iterator[tuple[bytes
     if len(rows):
         encoded = sections.take(pa.array(rows)).dictionary_encode()
         codes = encoded.indices.to_numpy()
-        for code, section in enumerate(encoded.dictionary.to_pylist()):
-            yield section, rows[codes == code]
+        for section, chosen in zip(encoded.dictionary.to_pylist(), rows_of_each(codes), strict=True):
+            yield section, rows[chosen]
 
 
 def _by_guid(values: pa.Array, indices: _Int64s) -> Iterator[tuple[SchemaId | None, _Int64s, pa.Array]]:
-    left = begins_with(values, b"\1")
-    others = np.flatnonzero(~left)
-    while left.any():
-        first = int(np.argmax(left))
-        prefix = values[first].as_py()[: 1 + _GUID_BYTES]
+    """The values of each GUID, and at last those that have none."""
+    prefixes = pc.binary_slice(values.cast(pa.large_binary()), 0, 1 + _GUID_BYTES).dictionary_encode()
+    others = [np.zeros(0, np.int64)]
+    for prefix, rows in zip(prefixes.dictionary.to_pylist(), rows_of_each(prefixes.indices.to_numpy()), strict=True):
         schema_id, _ = _parsed(prefix)
-        rows = np.flatnonzero(begins_with(values, prefix) & left) if schema_id is not None else np.array([first])
-        left[rows] = False
-        yield schema_id, indices[rows], without_prefix(values, rows, len(prefix) if schema_id is not None else 0)
-    if len(others):
-        yield None, indices[others], without_prefix(values, others, 0)
+        if schema_id is None:
+            others.append(rows)
+        else:
+            yield schema_id, indices[rows], without_prefix(values, rows, len(prefix))
+    left = np.sort(np.concatenate(others))
+    if len(left):
+        yield None, indices[left], without_prefix(values, left, 0)
 
 
 def _parsed(content: bytes) -> tuple[SchemaId | None, bytes]:

@@ -35,7 +35,7 @@ class SchemaRegistry(Protocol):
     def schema(self, schema_id: int | uuid.UUID, subject: str | None) -> RegisteredSchema:
         """The schema with that id or GUID, with its version in the subject, if one is named.
 
-        May block. Called once for each, and again only after an error.
+        May block, and may be called on several threads at once. Called once for each, and again only after an error.
 
         Raises:
             SchemaNotFound: the registry answered that it has no such schema.

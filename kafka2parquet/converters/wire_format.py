@@ -25,6 +25,8 @@ _INLINE_BYTES = 12
 #: Bytes of each value that its view has in any case.
 _PREFIX_BYTES = 4
 
+#: Stands for values without an id, behind all ids of 4 bytes.
+_NO_ID = 1 << 32
 #: Values that lie in more buffers are put together first: one buffer after the other takes longer.
 _MANY_BUFFERS = 16
 
@@ -54,13 +56,20 @@ def split(values: pa.Array) -> Iterator[tuple[int | None, _Int64s, pa.Array]]:
     if len(ids) and ids[0] >= 0 and (ids == ids[0]).all():
         yield int(ids[0]), np.arange(len(ids)), _array(payloads, buffers)
         return
-    found = sorted(set(ids.tolist()))
-    for schema_id in (*(number for number in found if number >= 0), *(number for number in found if number < 0)):
-        rows = np.flatnonzero(ids == schema_id)
-        if schema_id >= 0:
+    ids[ids < 0] = _NO_ID
+    for rows in rows_of_each(ids):
+        schema_id = int(ids[rows[0]])
+        if schema_id != _NO_ID:
             yield schema_id, rows, _array(payloads[rows], buffers)
         else:
             yield None, rows, _array(views[rows], buffers)
+
+
+def rows_of_each(numbers: _Int64s) -> list[_Int64s]:
+    """The indices (rising) of each number, the smallest number first."""
+    order = np.argsort(numbers, kind="stable")
+    bounds = np.flatnonzero(np.diff(numbers[order])) + 1
+    return np.split(order, bounds) if len(numbers) else []
 
 
 def begins_with(values: pa.Array, prefix: bytes) -> _Bools:

@@ -2,6 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
+from kafka2parquet.errors import Kafka2ParquetError
+
 
 class SchemaRefused(Exception):  # noqa: N818  # an answer, not a fault
     """No columns can be made of the schema; the text says why."""
+
+
+@contextlib.contextmanager
+def refusing_schemas() -> Iterator[None]:
+    """Raise SchemaRefused for whatever a schema does to the code that reads it.
+
+    Anybody who may register schemas decides what this code gets: nesting without end, numbers that don't fit, text that isn't
+    Unicode.
+
+    Raises:
+        SchemaRefused: the schema can't be read.
+        Kafka2ParquetError: something else than the schema is to blame; raised as it is, like MemoryError.
+    """
+    try:
+        yield
+    except (SchemaRefused, Kafka2ParquetError, MemoryError):
+        raise
+    except RecursionError:
+        raise SchemaRefused("the schema is nested too deeply") from None
+    except Exception as error:
+        text = str(error).encode("utf-8", "backslashreplace").decode()
+        raise SchemaRefused(f"the schema can't be read ({type(error).__name__}: {text[:200]})") from error

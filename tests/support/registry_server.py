@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
+import socketserver
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
@@ -145,3 +147,41 @@ class RegistryServer:
             raise _RefusedError(404, 40402, f"Version {version} not found.")
         number = versions[version - 1]
         return {**self._schemas[number], "subject": subject, "version": version, "id": number}
+
+
+class RawServer:
+    """Answers requests with the bytes that it is given, and goes on with single bytes.
+
+    Attributes:
+        url: its address.
+        answers: to the next connections, one for each; then nothing is sent.
+        dribble: what follows an answer again and again; the connection is closed where it is empty and there was an answer.
+    """
+
+    def __init__(self) -> None:
+        self.answers: list[bytes] = []
+        self.dribble = b""
+        self._ended = threading.Event()
+        outer = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):
+                    self.request.recv(1 << 16)
+                    answer = outer.answers.pop(0) if outer.answers else b""
+                    self.request.sendall(answer)
+                    while (outer.dribble or not answer) and not outer._ended.wait(0.02):
+                        self.request.sendall(outer.dribble)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> RawServer:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._server.shutdown()
+        self._server.server_close()

@@ -256,15 +256,6 @@ def test_an_outage_of_the_registry_rejects_nothing() -> None:
     assert 1 == len(converter.convert(batch_of([user(1)])).rows)
 
 
-def test_a_schema_that_was_missing_may_come() -> None:
-    """So it is asked for again."""
-    registry = registry_of()
-    converter = AvroConverter(registry)
-    assert 1 == len(converter.convert(batch_of([user(1)])).rejects)
-    registry.schemas[1] = registered(json.dumps(USER), "AVRO")
-    assert 1 == len(converter.convert(batch_of([user(1)])).rows)
-
-
 def test_does_without_the_fast_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it can't be installed."""
     monkeypatch.setitem(sys.modules, "pyruhvro", None)

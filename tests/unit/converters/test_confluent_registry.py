@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from kafka2parquet.converters.confluent_registry import ConfluentSchemaRegistry
@@ -16,8 +20,9 @@ from kafka2parquet.errors import (
     SchemaRegistryAuthenticationError,
     SchemaRegistryUnavailableError,
 )
+from kafka2parquet.schema.refused import SchemaRefused
 from tests.stack.server import free_port
-from tests.support.registry_server import RegistryServer
+from tests.support.registry_server import RawServer, RegistryServer
 
 RECORD = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
 
@@ -263,3 +268,105 @@ def test_missing_certificate_file_is_told(tmp_path: Path) -> None:
     """When the client is made."""
     with pytest.raises(ConfigurationError, match="can't work"):
         _client("https://a", **{"schema.registry.ssl.truststore.location": str(tmp_path / "none.pem")})
+
+
+def _http_answer(body: bytes, *headers: str) -> bytes:
+    lines = ["HTTP/1.1 200 OK", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@pytest.fixture
+def raw_server() -> Iterator[RawServer]:
+    with RawServer() as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{"],
+    ids=["none", "headers", "body"],
+)
+def test_an_answer_that_takes_too_long_is_no_answer(raw_server: RawServer, beginning: bytes) -> None:
+    """Also one of which a byte comes now and then: the time is that of the whole answer."""
+    raw_server.answers.append(beginning)
+    raw_server.dribble = b"x" if beginning else b""
+    began_s = time.monotonic()
+    with pytest.raises(SchemaRegistryUnavailableError, match=r"ReadTimeout: no whole answer within 0\.2 s"):
+        _client(raw_server.url, http_read_timeout_ms="200").schema(1, "t-value")
+    assert time.monotonic() - began_s < 5
+
+
+def test_a_tls_handshake_that_takes_too_long_is_no_answer(raw_server: RawServer) -> None:
+    """The time begins with the connection."""
+    raw_server.dribble = b"\x16\x03\x03\x40\x00"[:1]
+    raw_server.answers.append(b"\x16\x03\x03\x40\x00")
+    with pytest.raises(SchemaRegistryUnavailableError, match=r"ReadTimeout: no whole answer within 0\.2 s"):
+        _client(raw_server.url.replace("http", "https"), http_read_timeout_ms="200").schema(1, "t-value")
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate", "gzip, gzip"])
+def test_an_answer_that_is_too_large_is_no_answer(raw_server: RawServer, encoding: str) -> None:
+    """Before it is in memory; compressed ones count as what they become."""
+    body = b'{"schema": "' + b"x" * (20 << 20) + b'"}'
+    for name in encoding.split(", "):
+        body = {"identity": bytes, "gzip": gzip.compress, "deflate": zlib.compress}[name](body)
+    raw_server.answers.append(_http_answer(body, f"Content-Encoding: {encoding}"))
+    with pytest.raises(SchemaRegistryUnavailableError, match="more than 16777216 bytes"):
+        _client(raw_server.url).schema(1, "t-value")
+
+
+def test_a_compressed_answer_is_read(raw_server: RawServer) -> None:
+    """Proxies may compress."""
+    raw_server.answers.append(_http_answer(gzip.compress(b'{"schema": "\\"int\\"", "id": 1}'), "Content-Encoding: gzip"))
+    raw_server.answers.append(_http_answer(b'{"schema": "\\"int\\"", "id": 1, "version": 3, "subject": "t-value"}'))
+    assert ('"int"', 3) == attrs.astuple(_client(raw_server.url).schema(1, "t-value"))[2::2]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+        b'{"schema": ' + b"9" * 5000 + b"}",
+        b"\xff\xfe\x00",
+        b"null",
+        b"1e999",
+        b"{}",
+        b'{"schema": 5}',
+        b'{"schema": null}',
+        b'{"schema": ["x"]}',
+        b'{"schema": "x", "schemaType": 7}',
+        b'{"schema": "x", "references": "abc"}',
+        b'{"schema": "x", "references": [5]}',
+        b'{"schema": "x", "references": {"a": 1}}',
+        b'{"schema": "x", "references": [{"name": 1, "subject": "s", "version": 1}]}',
+        b'{"schema": "x", "references": [{"name": "n", "subject": null, "version": 1}]}',
+        b'{"schema": "x", "references": [{"name": "n", "subject": "s", "version": "1"}]}',
+        b'{"schema": "x", "references": [{"name": "n", "subject": "s"}]}',
+    ],
+)
+def test_a_malformed_answer_is_no_answer(server: RegistryServer, body: bytes) -> None:
+    """It says nothing about the record."""
+    schema_id = server.add("t-value", RECORD)
+    server.garbage = body
+    with pytest.raises(SchemaRegistryUnavailableError, match="an answer that makes no sense"):
+        _client(server.url).schema(schema_id, None)
+
+
+def test_references_in_a_circle_are_refused(server: RegistryServer) -> None:
+    """A registry that is asked to can be made to have them."""
+    server.add("a", RECORD, references=[("B", "b", 1)])
+    server.add("b", {"type": "enum", "name": "B", "symbols": ["X"]}, references=[("A", "a", 1)])
+    schema_id = server.add("t-value", '"A"', references=[("A", "a", 1)])
+    with pytest.raises(SchemaRefused, match="version 1 of a refers to itself"):
+        _client(server.url).schema(schema_id, "t-value")
+
+
+def test_references_without_end_are_refused(server: RegistryServer) -> None:
+    """Each of them costs a request."""
+    for level in range(150):
+        server.add(f"s{level}", f'"{level}"', references=[("N", f"s{level + 1}", 1)])
+    schema_id = server.add("t-value", '"A"', references=[("N", "s0", 1)])
+    with pytest.raises(SchemaRefused, match="100 levels deep"):
+        _client(server.url).schema(schema_id, "t-value")
+    assert len(server.requests) < 110

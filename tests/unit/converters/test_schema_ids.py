@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ from kafka2parquet.converters.confluent_registry import ConfluentSchemaRegistry
 from kafka2parquet.converters.protobuf import ProtobufConverter
 from kafka2parquet.converters.protobuf_files import compile_file
 from kafka2parquet.converters.schema_ids import identified
-from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.records import ConsumedBatch, TopicPartition
 from tests.support.avro_cases import number
 from tests.support.batches import batch_of
 from tests.support.registries import FakeRegistry, framed, registered
@@ -107,3 +108,22 @@ def test_a_registry_is_asked_by_guid() -> None:
         found = registry.schema(uuid.UUID(int=schema_id), "t-value")
         registry.close()
     assert ("AVRO", "long", 2) == (found.type, found.text, found.version)
+
+
+def test_many_ids_and_guids_cost_little() -> None:
+    """Each record of a batch of garbage may have its own: work that grows with their square would take minutes."""
+    values = [b"\0" + n.to_bytes(4, "big") + b"x" for n in range(10_000)]
+    values += [b"\1" + uuid.UUID(int=n).bytes + b"y" * 20 for n in range(10_000)]
+    values += [b"\1short", b"\0", b"", b"{}"]
+    began_s = time.process_time()
+    found = list(identified(ConsumedBatch.of_values(TopicPartition("t", 0), values), "__value_schema_id"))
+    took_s = time.process_time() - began_s
+
+    assert 20_001 == len(found)
+    assert [*range(10_000), *(uuid.UUID(int=n) for n in range(10_000)), None] == [schema_id for schema_id, _, _ in found]
+    assert [*range(20_000)] == [rows[0] for _, rows, _ in found[:-1]]
+    assert ([20_000, 20_001, 20_002, 20_003], [b"\1short", b"\0", b"", b"{}"]) == (
+        found[-1][1].tolist(),
+        found[-1][2].to_pylist(),
+    )
+    assert took_s < 5
