@@ -57,6 +57,10 @@ class PayloadDecoder:
     decode_one: Callable[[bytes], Any]
     decode: Callable[[pa.Array], pa.Array] | None = None
 
+    def __attrs_post_init__(self) -> None:
+        """Find out, while the schema is prepared, whether it has columns at all."""
+        _ = self.schema.arrow_schema
+
     def run(self, payloads: pa.Array) -> Iterator[Decoded]:
         """The values of the payloads (one or more), in their order; where a run of them is refused, it is halved."""
         decode = self.decode

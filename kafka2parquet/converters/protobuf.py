@@ -16,7 +16,7 @@ from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaReg
 from kafka2parquet.converters.wire_format import begins_with, without_prefix
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.protobuf_mapping import ProtobufMapping
-from kafka2parquet.schema.refused import SchemaRefused
+from kafka2parquet.schema.refused import SchemaRefused, refusing_schemas
 
 if TYPE_CHECKING:
     from kafka2parquet.converters.protobuf_files import ProtobufFile
@@ -115,7 +115,8 @@ class _Prepared:
     def decoder(self, indexes: tuple[int, ...]) -> PayloadDecoder | str:
         if indexes not in self._decoders:
             try:
-                self._decoders[indexes] = self._make(indexes)
+                with refusing_schemas():
+                    self._decoders[indexes] = self._make(indexes)
             except SchemaRefused as error:
                 self._decoders[indexes] = str(error)
         return self._decoders[indexes]

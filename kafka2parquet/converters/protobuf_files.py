@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import errno
 import importlib.util
 import re
 import subprocess
@@ -19,10 +21,13 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.message import DecodeError
 
 from kafka2parquet.converters.schema_registry import RegisteredSchema
+from kafka2parquet.errors import StorageUnavailableError
 from kafka2parquet.schema.refused import SchemaRefused
 
 _ROOT = "kafka2parquet/root.proto"
 _COMPILE_SECONDS = 60
+#: What the system says of names that no file can have, and of a file that should be a folder, too.
+_IMPOSSIBLE_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
 #: Stands in a message that is a map's entry in so many words, which protoc doesn't accept.
 _MARK = "kafka2parquet_map_entry"
 _LOG_LINE = re.compile(r"WARNING: All log messages|[IW][0-9]{4} ")
@@ -89,10 +94,11 @@ def compile_file(schema: RegisteredSchema) -> ProtobufFile:
 
     Raises:
         SchemaRefused: protoc doesn't accept it.
+        StorageUnavailableError: the folder for temporary files can't take it just now.
     """
     texts: dict[str, str] = dict(_KNOWN)
     described: dict[str, Any] = {}
-    for name, text in _all_texts(_ROOT, schema):
+    for name, text in _all_texts(_ROOT, schema, set()):
         descriptor = _described(text)
         if descriptor is None:
             texts[name] = text
@@ -115,13 +121,16 @@ def compile_file(schema: RegisteredSchema) -> ProtobufFile:
         raise SchemaRefused(f"its files don't fit together: {exc}") from None
 
 
-def _all_texts(name: str, schema: RegisteredSchema) -> Iterator[tuple[str, str]]:
+def _all_texts(name: str, schema: RegisteredSchema, seen: set[tuple[str, int]]) -> Iterator[tuple[str, str]]:
+    """The text of the schema and of all that it refers to; what several of them refer to comes once."""
+    seen.add((name, id(schema)))
     yield name, schema.text
     for imported, reference in schema.references:
         path = PurePosixPath(imported)
         if path.is_absolute() or ".." in path.parts or not imported:
             raise SchemaRefused(f"the reference {imported!r} is no path of a file")
-        yield from _all_texts(imported, reference)
+        if (imported, id(reference)) not in seen:
+            yield from _all_texts(imported, reference, seen)
 
 
 def _described(text: str) -> Any:
@@ -134,7 +143,7 @@ def _described(text: str) -> Any:
 
 
 def _compiled(texts: Mapping[str, str], described: Mapping[str, Any]) -> list[Any]:
-    with tempfile.TemporaryDirectory(prefix="kafka2parquet-protobuf-") as folder:
+    with _temporary_folder() as folder:
         for name, text in texts.items():
             path = Path(folder, name)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,6 +165,25 @@ def _compiled(texts: Mapping[str, str], described: Mapping[str, Any]) -> list[An
             raise SchemaRefused(f"protoc: {_told(done.stderr, folder)}")
         compiled = descriptor_pb2.FileDescriptorSet.FromString(output.read_bytes()).file
         return _in_order({**{file.name: file for file in compiled}, **described})
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """A folder for the files of one schema.
+
+    Raises:
+        SchemaRefused: a name can't be that of a file.
+        StorageUnavailableError: the disk is to blame, not the schema.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="kafka2parquet-protobuf-") as folder:
+            yield folder
+    except OSError as error:
+        if error.errno in _IMPOSSIBLE_NAMES:
+            raise SchemaRefused(f"the name of a file that it refers to can't be: {error.strerror}") from error
+        raise StorageUnavailableError(
+            f"A Protobuf schema can't be compiled: {error}. Look at the folder for temporary files (TMPDIR)."
+        ) from error
 
 
 def _told(text: str, folder: str) -> str:

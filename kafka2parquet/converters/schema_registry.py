@@ -25,7 +25,7 @@ class RegisteredSchema:
     id: int
     type: str
     text: str = attrs.field(repr=False)
-    references: tuple[tuple[str, RegisteredSchema], ...] = ()
+    references: tuple[tuple[str, RegisteredSchema], ...] = attrs.field(default=(), repr=False)
     version: int | None = None
 
 

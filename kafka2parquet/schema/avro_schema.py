@@ -7,6 +7,7 @@ always kept. Recursive schemas, records without fields and null as a type of its
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -340,10 +341,9 @@ class _Planner:
         ]
         children = tuple(child for child in planned if child is not None)
         names = [self._branch_name(child) for child in children]
-        if len({*names}) < len(names):
-            raise SchemaRefused(
-                f"several types of a union have the name {next(name for name in names if names.count(name) > 1)}"
-            )
+        (name, count), *_ = Counter(names).most_common(1)
+        if count > 1:
+            raise SchemaRefused(f"several types of a union have the name {name}")
         made = ConnectSchema(
             "struct",
             optional=any(nulls),

@@ -104,7 +104,7 @@ class ConnectSchema:
         if logical is not None:
             return logical
         size = self.parameters.get(FIXED_SIZE)
-        return pa.binary(int(size)) if size is not None and self.type == "bytes" else _PRIMITIVES[self.type]
+        return _fixed(int(size)) if size is not None and self.type == "bytes" else _PRIMITIVES[self.type]
 
     def _logical_type(self) -> pa.DataType | None:
         if self.name == TIMESTAMP and self.type == "int64":
@@ -134,6 +134,12 @@ class ConnectSchema:
 def arrow_field(name: str, schema: ConnectSchema) -> pa.Field:
     """A field with the schema's type, required unless the schema is optional."""
     return pa.field(name, schema.arrow_type, nullable=schema.optional)
+
+
+def _fixed(size_bytes: int) -> pa.DataType:
+    if size_bytes < 0:  # which Arrow doesn't check
+        raise ValueError(f"a fixed has {size_bytes} bytes")
+    return pa.binary(size_bytes)
 
 
 def _known(schema: ConnectSchema | None) -> ConnectSchema:

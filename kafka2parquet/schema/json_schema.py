@@ -22,6 +22,8 @@ ENUM = f"{_NAMESPACE}.Enum"
 
 _MAX_NODES = 10_000
 _MAX_DEPTH = 100
+#: Keywords and properties that are copied to put the parts of each `allOf` together.
+_MAX_MERGED = 1_000_000
 _NUMBERS = {
     "int8": "int8",
     "int16": "int16",
@@ -119,8 +121,10 @@ class _Planner:
     _nodes: int = 0
     #: The documents of schemas that were put into another one, by the identities of these schemas.
     _homes: dict[int, JsonSchemaDocument] = attrs.Factory(dict)
-    #: Schemas that were put together: identities are those of living objects.
-    _kept: list[dict[str, Any]] = attrs.Factory(list)
+    #: Schemas that were put together, behind those with the `allOf`, by the identities of these; both live as long as they
+    #: are known by their identities. None while it is being done.
+    _merges: dict[int, tuple[Any, dict[str, Any] | None]] = attrs.Factory(dict)
+    _copied: int = 0
 
     def plan(self, place: _Place, *, optional: bool = False) -> ConnectSchema:
         """The schema at a place; `optional` where it may be null or missing anyway."""
@@ -227,6 +231,16 @@ class _Planner:
 
     def _merged(self, place: _Place) -> _Place:
         """One schema for an `allOf`: the properties of all parts together, and else what the first part says."""
+        node = place.node
+        if id(node) not in self._merges:
+            self._merges[id(node)] = node, None
+            self._merges[id(node)] = node, self._merge(place)
+        merged = self._merges[id(node)][1]
+        if merged is None:
+            raise place.refused("its allOf contains itself")
+        return place.at(merged)
+
+    def _merge(self, place: _Place) -> dict[str, Any]:
         merged: dict[str, Any] = {key: value for key, value in place.node.items() if key != "allOf"}
         for branch in _list(place, place.node["allOf"]):
             part = self._resolved(place.at(branch))
@@ -239,11 +253,14 @@ class _Planner:
                 if key == "properties" and isinstance(value, dict):
                     merged[key] = {**value, **merged.get(key, {})}
                 elif key == "required" and isinstance(value, list):
-                    merged[key] = [*merged.get(key, []), *value]
+                    known = {str(name) for name in merged.get(key, [])}
+                    merged[key] = [*merged.get(key, []), *(name for name in value if str(name) not in known)]
                 elif key not in ("$id", "$schema", "definitions", "$defs"):
                     merged.setdefault(key, value)
-        self._kept.append(merged)
-        return place.at(merged)
+                self._copied += 1 + sum(len(each) for each in (value, merged.get(key)) if isinstance(each, dict | list))
+                if self._copied > _MAX_MERGED:
+                    raise SchemaRefused("its allOf put too many parts together")
+        return merged
 
     def _resolved(self, place: _Place) -> _Place:
         for _ in range(_MAX_DEPTH):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -43,11 +44,18 @@ class JsonSchemaDocument:
         Raises:
             SchemaRefused: one of them is no JSON.
         """
-        try:
-            root = json.loads(registered.text)
-        except (ValueError, RecursionError) as error:
-            raise SchemaRefused(f"it is no JSON: {error}") from None
-        return cls(root, {name: cls.of(reference) for name, reference in registered.references})
+        known: dict[int, JsonSchemaDocument] = {}  # what several documents refer to is read once
+
+        def document(schema: RegisteredText) -> JsonSchemaDocument:
+            if id(schema) not in known:
+                try:
+                    root = json.loads(schema.text)
+                except (ValueError, RecursionError) as error:
+                    raise SchemaRefused(f"it is no JSON: {error}") from None
+                known[id(schema)] = cls(root, {name: document(reference) for name, reference in schema.references})
+            return known[id(schema)]
+
+        return document(registered)
 
     def resolve(self, reference: str) -> tuple[JsonSchemaDocument, Any]:
         """The document and the part of it that a `$ref` in this one means.
@@ -65,18 +73,33 @@ class JsonSchemaDocument:
     def _id(self) -> str:
         return str(self.root.get("$id", "")).rstrip("#") if isinstance(self.root, dict) else ""
 
+    @functools.cached_property
+    def _anchors(self) -> dict[str, Any]:
+        """Parts by the names that they have for themselves; the first one of each name."""
+        anchors: dict[str, Any] = {}
+        for part in _parts(self.root):
+            for name, prefix in ((part.get("$anchor"), ""), (part.get("$id"), "#")):
+                if isinstance(name, str) and name.startswith(prefix):
+                    anchors.setdefault(name.removeprefix(prefix), part)
+        return anchors
+
     def _other(self, name: str) -> JsonSchemaDocument | None:
-        if name in self.others:
-            return self.others[name]
-        wanted = urljoin(self._id, name)
-        return next((other for key, other in self.others.items() if wanted in (urljoin(self._id, key), other._id)), None)
+        return self.others.get(name) or self._others_by_url.get(urljoin(self._id, name))
+
+    @functools.cached_property
+    def _others_by_url(self) -> dict[str, JsonSchemaDocument]:
+        """The other documents by what they are called for this one and call themselves; the first one of each URL."""
+        found: dict[str, JsonSchemaDocument] = {}
+        for key, other in self.others.items():
+            for url in (urljoin(self._id, key), other._id):
+                found.setdefault(url, other)
+        return found
 
     def _part(self, reference: str, fragment: str) -> Any:
         if fragment and not fragment.startswith("/"):
-            found = next((part for part in _parts(self.root) if _is_called(part, fragment)), None)
-            if found is None:
+            if fragment not in self._anchors:
                 raise SchemaRefused(f"{reference!r} refers to nothing")
-            return found
+            return self._anchors[fragment]
         part = self.root
         for step in fragment.split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
@@ -94,7 +117,3 @@ def _parts(node: Any) -> Iterator[dict[str, Any]]:
         yield node
     for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from _parts(child)
-
-
-def _is_called(part: Mapping[str, Any], name: str) -> bool:
-    return part.get("$anchor") == name or part.get("$id") == f"#{name}"

@@ -25,6 +25,10 @@ from kafka2parquet.schema.connect_schema import (
 from kafka2parquet.schema.protobuf_mapping import ProtobufMapping
 from kafka2parquet.schema.refused import SchemaRefused
 
+#: A schema can be small and mean millions of columns: a message of ten fields, each a message of ten fields, and so on.
+_MAX_NODES = 10_000
+_MAX_DEPTH = 100
+
 _NAMESPACE = "io.confluent.connect.protobuf"
 ENUM = f"{_NAMESPACE}.Enum"
 UNION = f"{_NAMESPACE}.Union"
@@ -129,7 +133,7 @@ def plan_message(message: Any, mapping: ProtobufMapping, version: int | None = N
         version: of the schema in the registry.
 
     Raises:
-        SchemaRefused: the message contains itself, or a message without fields.
+        SchemaRefused: the message contains itself, or a message without fields, or too many parts.
     """
     planner = _Planner(mapping)
     if mapping.unwraps(message, root=True):
@@ -139,19 +143,23 @@ def plan_message(message: Any, mapping: ProtobufMapping, version: int | None = N
     return planner.struct(message, (), version=version)
 
 
-@attrs.frozen
+@attrs.define
 class _Planner:
     mapping: ProtobufMapping
+    _nodes: int = 0
+    _protos: dict[str, Any] = attrs.Factory(dict)
+    _syntaxes: dict[str, str] = attrs.Factory(dict)
 
     def struct(self, message: Any, around: tuple[str, ...], **more: Any) -> ProtobufNode:
         if message.full_name in around:
             raise SchemaRefused(f"the message {message.full_name} contains itself, and Parquet has no recursive types")
         if not message.fields:
             raise SchemaRefused(f"the message {message.full_name} has no fields, and Parquet has no empty structs")
+        if len(around) >= _MAX_DEPTH:
+            raise SchemaRefused("the schema is nested too deeply")
         around = (*around, message.full_name)
-        proto = descriptor_pb2.DescriptorProto()
-        message.CopyToProto(proto)
-        syntax = _syntax(message.file)
+        proto = self._proto(message)
+        syntax = self._syntax(message.file)
         unions, fields = [], []
         for oneof in message.oneofs:
             if not proto.field[oneof.fields[0].index].proto3_optional:
@@ -179,7 +187,23 @@ class _Planner:
         proto3 = all(case.proto3 for case in cases)
         return oneof, ProtobufNode(Kind.UNION, oneof.name, schema, nullable=True, children=cases, proto3=proto3)
 
+    def _proto(self, message: Any) -> Any:
+        if message.full_name not in self._protos:
+            proto = self._protos[message.full_name] = descriptor_pb2.DescriptorProto()
+            message.CopyToProto(proto)
+        return self._protos[message.full_name]
+
+    def _syntax(self, file: Any) -> str:
+        if file.name not in self._syntaxes:
+            proto = descriptor_pb2.FileDescriptorProto()
+            file.CopyToProto(proto)
+            self._syntaxes[file.name] = proto.syntax or "proto2"
+        return self._syntaxes[file.name]
+
     def _field(self, field: Any, proto: Any, syntax: str, around: tuple[str, ...]) -> ProtobufNode:
+        self._nodes += 1
+        if self._nodes > _MAX_NODES:
+            raise SchemaRefused(f"the schema has more than {_MAX_NODES} parts")
         node = self._single(field, around)
         repeated = field.is_repeated and node.kind is not Kind.MAP
         if repeated:
@@ -231,12 +255,11 @@ class _Planner:
             name=self.mapping.name(enum),
             parameters={ENUM: enum.name, **symbols},
         )
-        return ProtobufNode(Kind.ENUM, "", schema, enum=enum, proto3=_syntax(enum.file) == "proto3")
+        return ProtobufNode(Kind.ENUM, "", schema, enum=enum, proto3=self._syntax(enum.file) == "proto3")
 
     def _map(self, entry: Any, around: tuple[str, ...]) -> ProtobufNode:
-        proto = descriptor_pb2.DescriptorProto()
-        entry.CopyToProto(proto)
-        syntax = _syntax(entry.file)
+        proto = self._proto(entry)
+        syntax = self._syntax(entry.file)
         key, value = (
             self._field(field, proto.field[field.index], "proto3" if syntax == "proto2" else syntax, around)
             for field in (entry.fields_by_name["key"], entry.fields_by_name["value"])
@@ -249,12 +272,6 @@ class _Planner:
             values=value.schema,
         )
         return ProtobufNode(Kind.MAP, "", schema, children=(key, value), proto3=key.proto3 and value.proto3)
-
-
-def _syntax(file: Any) -> str:
-    proto = descriptor_pb2.FileDescriptorProto()
-    file.CopyToProto(proto)
-    return proto.syntax or "proto2"
 
 
 def _decimal_parameters(field: Any) -> dict[str, str]:
