@@ -15,6 +15,7 @@ from typing import get_args
 
 import attrs
 
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import View
 
 #: What stands between the offset and the end of the name, by Parquet codec.
@@ -29,8 +30,73 @@ EXTENSIONS = {
     "lz4_raw": ".lz4raw.parquet",
 }
 
+#: What S3 and GCS take as a key, and file systems as the name of a file or folder, in bytes of UTF-8.
+MOST_KEY_BYTES = 1024
+MOST_SEGMENT_BYTES = 255
 
 _QUARANTINE = "quarantine"
+#: C0, DEL, C1, and what XML has no way to write, in which S3 lists keys.
+_UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\ufffe\uffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_SHOWN = 200
+
+
+def why_impossible(key: str, *, most_bytes: int = MOST_KEY_BYTES) -> str | None:
+    """Why there can't be an object of that key; None where there can.
+
+    Stores differ in what they take: some resolve `..` as file systems do, so that a key leads into another folder, and some
+    refuse a key when files that belong to the same flush are published already. What one of them can't have, none gets.
+
+    Args:
+        key: of an object, or the beginning of one that ends with a whole segment.
+        most_bytes: what is left for the key behind the prefix of the storage.
+    """
+    if _SURROGATE.search(key):
+        return "it has half a surrogate pair, which is no text"
+    if found := _UNPRINTABLE.search(key):
+        return f"it has the control character U+{ord(found[0]):04X}"
+    segments = key.split("/")
+    if "" in segments:
+        return "it has an empty segment: two slashes, or one at its beginning or end"
+    if "." in segments or ".." in segments:
+        return "it has a segment '.' or '..', which leads to another folder"
+    size, longest = len(key.encode()), max(len(segment.encode()) for segment in segments)
+    if longest > MOST_SEGMENT_BYTES:
+        return f"it has a segment of {longest} bytes, and {MOST_SEGMENT_BYTES} are the most"
+    if size > most_bytes:
+        return f"it has {size} bytes, and {most_bytes} are the most"
+    return None
+
+
+def check_key(key: str, *, most_bytes: int = MOST_KEY_BYTES) -> None:
+    """Refuse a key that no object can have, before anything is sent.
+
+    Raises:
+        ConfigurationError: names the key, escaped, and says why.
+    """
+    if reason := why_impossible(key, most_bytes=most_bytes):
+        raise ConfigurationError(
+            f"No object can have the key {_shown(key)}: {reason}. Where a field's value makes the folder, partition by another"
+            " field, or replace the value by a transform; else look at topics.dir and directory.delim."
+        )
+
+
+def check_read_key(key: str) -> None:
+    """Refuse a key under which a store may find another object than the one that is meant.
+
+    Less is refused than for objects that are made: other tools, and earlier versions, may have made what is there.
+
+    Raises:
+        ConfigurationError: names the key, escaped, and says why.
+    """
+    segments = key.split("/")
+    if "." in segments or ".." in segments or "\0" in key or _SURROGATE.search(key):
+        check_key(key)
+
+
+def _shown(key: str) -> str:
+    text = repr(key)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}… ({len(key)} characters)"
 
 
 @attrs.frozen
@@ -69,6 +135,14 @@ class ObjectNaming:
     file_delimiter: str = "+"
     zero_pad_width: int = 10
     compression: str = attrs.field(default="snappy", validator=attrs.validators.in_(EXTENSIONS))
+
+    def __attrs_post_init__(self) -> None:
+        """Find out at once what would make all keys impossible.
+
+        Raises:
+            ConfigurationError: no object can have such keys.
+        """
+        check_key(self.key("topic", 0, "partition=0", 0))
 
     @property
     def fingerprint(self) -> str:

@@ -52,6 +52,11 @@ class AnyFsspecStore:
         """The file system."""
         return self._filesystem
 
+    @property
+    def prefix_bytes(self) -> int:
+        """See `Store.prefix_bytes`: a folder isn't a part of keys."""
+        return 0
+
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`. Holds the whole file in memory, so that it goes up in one call."""
         path = self._path(key)

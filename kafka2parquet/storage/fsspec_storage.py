@@ -9,6 +9,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
+from kafka2parquet.object_names import MOST_KEY_BYTES, check_key, check_read_key
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.storage.footer_metadata import read_footer_metadata
@@ -65,6 +66,7 @@ class FsspecStorage:
 
     def publish(self, key: str, file: StagedFile) -> Published | AlreadyExists:
         """See `Storage.publish`."""
+        self._check_new(key)
         if self._store.create(key, file.content):
             return Published()
         metadata = self.read_metadata(key)
@@ -74,10 +76,12 @@ class FsspecStorage:
 
     def create(self, key: str, content: bytes) -> bool:
         """See `Storage.create`. One request."""
+        self._check_new(key)
         return self._store.create(key, content)
 
     def read(self, key: str) -> bytes | None:
         """See `Storage.read`. One request."""
+        check_read_key(key)
         content = self._store.read_tail(key, _MOST_SMALL_BYTES + 1)
         if content is not None and len(content) > _MOST_SMALL_BYTES:
             raise ConfigurationError(
@@ -87,15 +91,21 @@ class FsspecStorage:
 
     def read_metadata(self, key: str) -> Mapping[str, str] | None:
         """See `Storage.read_metadata`. One request, two for a footer of more than 64 KiB."""
+        check_read_key(key)
         return read_footer_metadata(lambda length: self._store.read_tail(key, length))
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:
         """See `Storage.tag`. Tags of S3, metadata of the object on GCS; one request. Other stores have none."""
+        check_read_key(key)
         self._store.tag(key, tags)
 
     def list(self, prefix: str) -> Iterable[str]:
         """See `Storage.list`. Lazy: requests are made, and errors raised, on the way."""
+        check_read_key(prefix.rpartition("/")[0])
         return self._store.list(prefix)
+
+    def _check_new(self, key: str) -> None:
+        check_key(key, most_bytes=MOST_KEY_BYTES - self._store.prefix_bytes)
 
     def probe(self, prefix: str) -> None:
         """See `Storage.probe`; `probe_store` says what it leaves behind."""

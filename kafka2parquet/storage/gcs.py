@@ -87,6 +87,11 @@ class GcsStore:
         except GoogleAuthError as error:
             raise map_gcs_error(error, self._where(None), "") from error
 
+    @property
+    def prefix_bytes(self) -> int:
+        """See `Store.prefix_bytes`."""
+        return len(self._root.encode())
+
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`. One request for a file of at most one part; else one for each part and one more."""
         resource = {"name": self._root + key, "contentType": content_type(key), "md5Hash": base64_md5(content)}

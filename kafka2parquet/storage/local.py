@@ -64,6 +64,11 @@ class LocalStore:
         """The local file system, as fsspec sees it."""
         return self._filesystem
 
+    @property
+    def prefix_bytes(self) -> int:
+        """See `Store.prefix_bytes`: a folder isn't a part of keys."""
+        return 0
+
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`."""
         path = self._path(key)

@@ -74,6 +74,11 @@ class S3Store:
         role = self._options.role
         return {} if role is None else {"session": role_session(role, self._options)}
 
+    @property
+    def prefix_bytes(self) -> int:
+        """See `Store.prefix_bytes`."""
+        return len(self._root.encode())
+
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`. One request for a file of at most one part; else one for each part and two more."""
         self._abort_failed_uploads()

@@ -19,6 +19,10 @@ class Store(Protocol):
     def filesystem(self) -> AbstractFileSystem:
         """The fsspec file system, for applications that want to read the files."""
 
+    @property
+    def prefix_bytes(self) -> int:
+        """Bytes of UTF-8 that the store puts in front of each key, of the 1,024 that a key may have."""
+
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """Make an object, whole or not at all; False, and nothing changed, where one stands at the key.
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kafka2parquet.errors import StorageUnavailableError, UsageError
+from kafka2parquet.object_names import check_key, check_read_key
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 
@@ -113,6 +114,7 @@ class MemoryStorage:
 
     def publish(self, key: str, file: StagedFile) -> Published | AlreadyExists:
         """See `Storage.publish`."""
+        check_key(key)
         with self._lock:
             self.publish_calls.append(key)
         self._meet("publish", key, after_effect=False)
@@ -127,6 +129,7 @@ class MemoryStorage:
 
     def create(self, key: str, content: bytes) -> bool:
         """See `Storage.create`."""
+        check_key(key)
         self._meet("create", key, after_effect=False)
         with self._lock:
             created = key not in self.objects
@@ -137,18 +140,21 @@ class MemoryStorage:
 
     def read(self, key: str) -> bytes | None:
         """See `Storage.read`."""
+        check_read_key(key)
         self._meet("read", key, after_effect=False)
         stored = self.objects.get(key)
         return None if stored is None else stored.content
 
     def read_metadata(self, key: str) -> Mapping[str, str] | None:
         """See `Storage.read_metadata`."""
+        check_read_key(key)
         self._meet("read_metadata", key, after_effect=False)
         stored = self.objects.get(key)
         return None if stored is None else stored.metadata
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:
         """See `Storage.tag`; they replace the object's tags."""
+        check_read_key(key)
         self._meet("tag", key, after_effect=False)
         with self._lock:
             if key not in self.objects:
@@ -158,6 +164,7 @@ class MemoryStorage:
 
     def list(self, prefix: str) -> Iterable[str]:
         """See `Storage.list`; what is visible when it is called."""
+        check_read_key(prefix.rpartition("/")[0])
         self._meet("list", prefix, after_effect=False)
         with self._lock:
             return [key for key in self.objects if key.startswith(prefix)]

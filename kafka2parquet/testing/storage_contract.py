@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kafka2parquet.errors import StorageUnavailableError, UsageError
+from kafka2parquet.errors import ConfigurationError, StorageUnavailableError, UsageError
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published, Storage
 
@@ -37,6 +37,25 @@ _ODD_KEYS = (
     "dt=2026-01-01 00%3A00%3A00/_hidden-looking/.x.parquet",
     '"quoted"/<a>{0}|^`\\.parquet',
 )
+#: Each is fine for some store, and wrong or deadly for another one.
+_IMPOSSIBLE_KEYS = (
+    "",
+    "/a",
+    "a/",
+    "a//b",
+    "c=http://x/y",
+    "a/x\ny/b",
+    "a/x\ry/b",
+    "a/x\x01\x1b[2J/b",
+    "a/x\x7f/b",
+    "a/x\x85/b",
+    "a/x\uffff/b",
+    f"a/{'y' * 256}/b",
+    f"a/{'ü' * 128}/b",
+    "/".join(["y" * 200] * 6),
+)
+#: These lead elsewhere, or can't be sent.
+_CLIMBING_KEYS = ("..", "a/../b", "a/../../../b", "a/./b", "./a", "a/..", "a/x\0y/b", "a/x\ud800/b")
 ReadObject = Callable[[str], "bytes | None"]
 ReadTags = Callable[[str], Mapping[str, str]]
 
@@ -227,6 +246,36 @@ class StorageContract:
         assert sorted(_ODD_KEYS) == sorted(storage.list(""))
         assert [{"key": key} for key in _ODD_KEYS] == [storage.read_metadata(key) for key in _ODD_KEYS]
         assert [True] * len(_ODD_KEYS) == [(read_object(key) or b"").startswith(b"PAR1") for key in _ODD_KEYS]
+
+    @pytest.mark.parametrize("key", [*_IMPOSSIBLE_KEYS, *_CLIMBING_KEYS])
+    def test_makes_no_object_that_some_store_can_not_have(self, storage: Storage, key: str) -> None:
+        """Before anything is sent, with an error that names the key without its control characters."""
+        for make in (lambda: storage.publish(key, staged_parquet({})), lambda: storage.create(key, b"{}")):
+            with pytest.raises(ConfigurationError) as raised:
+                make()
+            assert str(raised.value).isprintable()
+            assert repr(key)[1:30] in str(raised.value)
+
+        assert [] == list(storage.list(""))
+
+    @pytest.mark.parametrize("key", _CLIMBING_KEYS)
+    def test_looks_for_no_object_elsewhere(self, storage: Storage, key: str) -> None:
+        """A store that resolves `..` would find another one."""
+        for look in (
+            lambda: storage.read(key),
+            lambda: storage.read_metadata(key),
+            lambda: storage.tag(key, {"a": "b"}),
+            lambda: list(storage.list(f"{key}/")),
+        ):
+            with pytest.raises(ConfigurationError, match="No object can have the key"):
+                look()
+
+    def test_keys_may_be_long(self, storage: Storage, read_object: ReadObject) -> None:
+        """Up to 255 bytes between two slashes."""
+        key = f"{'ü' * 127}/{'y' * 255}/{'z' * 200}.parquet"
+        storage.publish(key, staged_parquet({"key": "long"}))
+
+        assert ([key], {"key": "long"}) == (list(storage.list("")), storage.read_metadata(key))
 
     def test_tags_an_object(self, storage: Storage, read_object: ReadObject, read_tags: ReadTags | None) -> None:
         """Later tags replace earlier ones, and the object stays as it is; a storage without tags says so."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kafka2parquet.object_names import ObjectNaming, view_name
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.object_names import ObjectNaming, check_key, view_name, why_impossible
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,48 @@ def test_key_tells_what_it_was_made_of(view):
         name.first_offset,
         name.view,
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("a//b", "an empty segment"),
+        ("/a", "an empty segment"),
+        ("a/", "an empty segment"),
+        ("a/../b", "a segment '.' or '..'"),
+        ("a/./b", "a segment '.' or '..'"),
+        ("a\0b", "the control character U+0000"),
+        ("a\x9bb", "the control character U+009B"),
+        ("a\ufffeb", "the control character U+FFFE"),
+        ("a/" + "x" * 256, "a segment of 256 bytes, and 255 are the most"),
+        ("/".join(["x" * 99] * 11), "1099 bytes, and 1024 are the most"),
+        ("a/\udc80", "half a surrogate pair"),
+    ],
+)
+def test_a_key_that_no_object_can_have(key: str, reason: str) -> None:
+    """The reason says what is wrong with the key, and the error shows the key escaped."""
+    assert reason in (why_impossible(key) or "")
+    with pytest.raises(ConfigurationError, match=r"^No object can have the key '.*") as raised:
+        check_key(key)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 700
+
+
+@pytest.mark.parametrize("key", ["a", "a/b=..c/d", "a/.../b", "a b/ü+%2F\\'\"*?", "a/" + "x" * 255, "\u202e", "_/.x"])
+def test_a_key_that_objects_can_have(key: str) -> None:
+    """Dots, signs and letters of all languages are no harm."""
+    assert why_impossible(key) is None
+
+
+def test_the_prefix_of_the_storage_counts() -> None:
+    """Stores count whole keys."""
+    key = "/".join(["x" * 99] * 10)
+    assert why_impossible(key, most_bytes=999) is None
+    assert why_impossible(key, most_bytes=998) == "it has 999 bytes, and 998 are the most"
+
+
+@pytest.mark.parametrize("topics_dir", ["/data", "a//b", "a/../b", "a\nb", "a/", "x" * 300])
+def test_a_folder_that_makes_all_keys_impossible(topics_dir: str) -> None:
+    """Before anything is read."""
+    with pytest.raises(ConfigurationError, match=r"topics\.dir"):
+        ObjectNaming(topics_dir=topics_dir)
