@@ -12,7 +12,7 @@ from kafka import KafkaConsumer
 from kafka2parquet.consumers.bootstrap import BootstrapLog
 from kafka2parquet.consumers.join import mend_join
 from kafka2parquet.consumers.kafka_errors import translate
-from kafka2parquet.consumers.record_batches import ColumnarPartitionRecords
+from kafka2parquet.consumers.polling import poll_columns
 from kafka2parquet.errors import Kafka2ParquetError, KafkaUnavailableError
 
 _BOOTSTRAP_ATTEMPT_MS = 5000
@@ -34,7 +34,6 @@ FIXED: Mapping[str, Any] = {
     "check_crcs": True,
     "key_deserializer": None,
     "value_deserializer": None,
-    "max_poll_records": 1 << 30,  # counts fetched chunks
 }
 
 
@@ -82,7 +81,7 @@ def connect(
         else:
             return None
     mend_join(consumer)
-    consumer._fetcher.PartitionRecords = ColumnarPartitionRecords
+    poll_columns(consumer)
     return consumer
 
 

@@ -17,7 +17,7 @@ import attrs
 import pyarrow as pa
 from kafka.protocol.consumer import IsolationLevel
 from kafka.record.legacy_records import LegacyRecordBatch
-from kafka.record.util import calc_crc32c
+from kafka.record.util import calc_crc32c, encode_varint
 
 from kafka2parquet.consumers.columns import (
     CRC_FROM,
@@ -383,12 +383,30 @@ def _legacy_next_offset(data: bytes, bounds: tuple[int, int]) -> int:
 def _legacy_columns(data: bytes, bounds: tuple[int, int], first_offset: int) -> Columns:
     """Records of the formats before Kafka 0.11, one by one: topics that old are rare."""
     with unreadable_is_corrupt():
-        records = [record for record in _legacy_batch(data, bounds) if record.offset >= first_offset]
+        return columns_of([record for record in _legacy_batch(data, bounds) if record.offset >= first_offset])
+
+
+def columns_of(records: Sequence[Any]) -> Columns:
+    """Columns of kafka-python's record objects, one by one."""
+    times = [None if record.timestamp is None or record.timestamp < 0 else record.timestamp for record in records]
     return Columns(
         offsets=pa.array([record.offset for record in records], pa.int64()),
-        timestamps_ms=pa.array([record.timestamp for record in records], pa.int64()),
+        timestamps_ms=pa.array(times, pa.int64()),
         timestamp_types=pa.array([record.timestamp_type or 0 for record in records], pa.int8()),
         keys=pa.array([record.key for record in records], pa.binary_view()),
         values=pa.array([record.value for record in records], pa.binary_view()),
-        headers=pa.nulls(len(records), pa.binary_view()),
+        headers=pa.array([_header_section(record.headers) for record in records], pa.binary_view()),
     )
+
+
+def _header_section(headers: Sequence[tuple[str, bytes | None]]) -> bytes | None:
+    """A record's headers as they are sent; None where it has none."""
+    if not headers:
+        return None
+    section = bytearray()
+    encode_varint(len(headers), section.append)
+    for key, value in headers:
+        for content in (key.encode(), value):
+            encode_varint(-1 if content is None else len(content), section.append)
+            section += content or b""
+    return bytes(section)

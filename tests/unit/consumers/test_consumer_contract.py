@@ -11,6 +11,7 @@ from kafka2parquet.consumers.base import Consumer
 from kafka2parquet.testing import EmbeddedBroker, MemoryConsumer, MemoryKafka, MemoryRecord
 from kafka2parquet.testing.consumer_contract import ConsumerContract, KafkaUnderTest
 from tests.support.kafka_consumers import Consumers
+from tests.support.other_kafka_python import looks_elsewhere
 
 
 class InMemory:
@@ -62,5 +63,15 @@ class TestMemoryConsumer(ConsumerContract):
 class TestKafkaPythonConsumer(ConsumerContract):
     @pytest.fixture
     def kafka(self) -> Iterator[KafkaUnderTest]:
+        with EmbeddedBroker() as broker, Embedded(broker) as kafka:
+            yield kafka
+
+
+class TestOrdinaryRecords(ConsumerContract):
+    """With a kafka-python that makes records instead of columns."""
+
+    @pytest.fixture
+    def kafka(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaUnderTest]:
+        looks_elsewhere(monkeypatch)
         with EmbeddedBroker() as broker, Embedded(broker) as kafka:
             yield kafka
