@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import functools
 import logging
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -208,6 +209,7 @@ class SinkTask:
         self._closing = False
         self._closed = False
         self._released = False
+        self._process = os.getpid()
         self._result = StepResult()
 
     # ---- driving it
@@ -266,7 +268,7 @@ class SinkTask:
                 self._flush(timeout_s)
 
     def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
-        """Leave the group and release everything. May be called twice.
+        """Leave the group and release everything. May be called twice; in a forked child, releases nothing of the parent's.
 
         Args:
             flush: publish and commit what is open first, for at most `timeout_s` seconds. What isn't durable by then is
@@ -278,6 +280,8 @@ class SinkTask:
             UsageError: another call is under way.
         """
         with self._alone("close()"):
+            if self._process != os.getpid():
+                self._closed = self._released = True  # connections, threads and staged files belong to the parent
             if self._released:
                 return
             try:

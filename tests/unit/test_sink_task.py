@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -412,3 +414,20 @@ def test_two_tasks_share_one_group(fixture: Fixture) -> None:
 
     rows = [row for key in fixture.storage.objects for row in fixture.storage.rows(key)]
     assert 60 == len(rows) == len({(row["_kafka_partition"], row["_kafka_offset"]) for row in rows})
+
+
+def test_a_forked_child_that_closes_the_task_leaves_its_parent_alone(fixture: Fixture, tmp_path: Path) -> None:
+    """A child that unwinds `with` deletes no staged file; the parent goes on."""
+    writer = ParquetWriter(in_memory_bytes=0, row_group_bytes=1, staging_directory=tmp_path)
+    fixture.append_rows(5)
+    task = fixture.task(writer=writer)
+    fixture.step_until(task, lambda: list(tmp_path.glob("*/*.parquet")) != [])
+    child = os.fork()
+    if child == 0:
+        task.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert [] != list(tmp_path.glob("*/*.parquet"))
+    task.close()
+
+    assert list(range(5)) == sorted(row["_kafka_offset"] for key in fixture.storage.objects for row in fixture.storage.rows(key))

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import errno
+import os
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import pyarrow as pa
+import pytest
+
+from kafka2parquet.errors import StorageUnavailableError
 from kafka2parquet.parquet.staging import StagingDirectory
+from kafka2parquet.parquet.writer import ParquetWriter
 
 TASKS = 12
 
@@ -48,4 +57,180 @@ def test_what_a_killed_process_left_behind_is_deleted(tmp_path: Path) -> None:
     folder = StagingDirectory(tmp_path)
     assert [folder.path] == list(tmp_path.iterdir())
     assert abandoned != folder.path
+    folder.close()
+
+
+def text_of_a_lock(tmp_path: Path) -> bytes:
+    """What the lock file of a staging folder holds."""
+    folder = StagingDirectory(tmp_path / "other")
+    text = (folder.path / ".lock").read_bytes()
+    folder.close()
+    return text
+
+
+def imitation(tmp_path: Path, lock: bytes = b"", name: str = "kafka2parquet-settings") -> Path:
+    """A folder that looks like an abandoned one, in the folder `shared`."""
+    folder = tmp_path / "shared" / name
+    folder.mkdir(parents=True)
+    (folder / ".lock").write_bytes(lock)
+    (folder / "1.parquet").write_bytes(b"x")
+    return folder
+
+
+def start(tmp_path: Path) -> None:
+    """Begin and end to use the folder `shared`; a call that blocks fails the test and doesn't hold it up."""
+    done = threading.Event()
+
+    def use() -> None:
+        StagingDirectory(tmp_path / "shared").close()
+        done.set()
+
+    threading.Thread(target=use, daemon=True).start()
+    assert done.wait(20)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "dangling link", "folder", "socket", "unreadable", "missing", "text"])
+def test_a_folder_whose_lock_file_is_not_ours_stays(tmp_path: Path, kind: str) -> None:
+    """Neither blocks the start nor is deleted."""
+    folder = imitation(tmp_path)
+    lock = folder / ".lock"
+    lock.unlink()
+    text = text_of_a_lock(tmp_path)
+    (tmp_path / "target").write_bytes(text)
+    with contextlib.ExitStack() as stack:
+        if kind == "fifo":
+            os.mkfifo(lock)
+        elif kind == "folder":
+            lock.mkdir()
+        elif kind == "socket":
+            listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+            descriptor = os.open(folder, os.O_RDONLY)  # the path of a socket has to be short
+            stack.callback(os.close, descriptor)
+            listening.bind(f"/proc/self/fd/{descriptor}/.lock")
+        elif kind.endswith("link"):
+            lock.symlink_to(tmp_path / ("target" if kind == "link" else "nothing"))
+        elif kind == "unreadable":
+            lock.write_bytes(b"")
+            lock.chmod(0)
+        elif kind == "text":
+            lock.write_bytes(text + b"and more")
+        start(tmp_path)
+
+    assert b"x" == (folder / "1.parquet").read_bytes()
+    assert text == (tmp_path / "target").read_bytes()
+
+
+@pytest.mark.parametrize("what", ["text", "folder", "link", "fifo", "name"])
+def test_a_folder_with_anything_else_in_it_stays(tmp_path: Path, what: str) -> None:
+    """All of it: no staged file is taken out of it."""
+    folder = imitation(tmp_path, text_of_a_lock(tmp_path))
+    (tmp_path / "target.parquet").write_bytes(b"precious")
+    if what == "text":
+        (folder / "notes.txt").write_text("precious")
+    elif what == "folder":
+        (folder / "2.parquet").mkdir()
+    elif what == "link":
+        (folder / "2.parquet").symlink_to(tmp_path / "target.parquet")
+    elif what == "fifo":
+        os.mkfifo(folder / "2.parquet")
+    else:
+        (folder / "orders.parquet").write_bytes(b"precious")
+    start(tmp_path)
+
+    assert (b"x", b"precious") == ((folder / "1.parquet").read_bytes(), (tmp_path / "target.parquet").read_bytes())
+    assert 3 == len(list(folder.iterdir()))
+
+
+def test_a_link_to_a_folder_stays(tmp_path: Path) -> None:
+    """And so does the folder."""
+    folder = imitation(tmp_path, text_of_a_lock(tmp_path), name="elsewhere")
+    (tmp_path / "shared" / "kafka2parquet-0123abcd").symlink_to(folder)
+    start(tmp_path)
+
+    assert b"x" == (folder / "1.parquet").read_bytes()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("what", ["", ".lock", "1.parquet"])
+def test_what_belongs_to_another_user_stays(tmp_path: Path, what: str) -> None:
+    """A folder, its lock file or a file in it."""
+    folder = imitation(tmp_path, text_of_a_lock(tmp_path))
+    os.chown(folder / what, 12345, 12345)
+    start(tmp_path)
+
+    assert b"x" == (folder / "1.parquet").read_bytes()
+
+
+def test_an_imitation_that_is_complete_is_deleted(tmp_path: Path) -> None:
+    """So the tests above fail for what they say."""
+    folder = imitation(tmp_path, text_of_a_lock(tmp_path))
+    start(tmp_path)
+
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277, 0o777])
+def test_only_this_user_may_read_staged_files(tmp_path: Path, umask: int) -> None:
+    """Whatever the umask says, and neither more nor less."""
+    before = os.umask(umask)
+    try:
+        folder = StagingDirectory(tmp_path)
+        path = folder.new_file()
+    finally:
+        os.umask(before)
+
+    assert (0o700, 0o600) == (folder.path.stat().st_mode & 0o777, path.stat().st_mode & 0o777)
+    folder.close()
+
+
+def test_a_writer_stages_files_that_only_this_user_may_read(tmp_path: Path) -> None:
+    """Also once rows are written to them."""
+    writer = ParquetWriter(in_memory_bytes=0, staging_directory=tmp_path)
+    file = writer.open()
+    file.append(pa.table({"number": [1, 2, 3]}))
+    staged = file.finish({})
+
+    assert isinstance(staged.content, Path)
+    assert 0o600 == staged.content.stat().st_mode & 0o777
+    writer.close()
+
+
+def test_a_forked_child_deletes_nothing_of_its_parent(tmp_path: Path) -> None:
+    """Also where it closes what it has inherited."""
+    folder = StagingDirectory(tmp_path)
+    path = folder.new_file()
+    child = os.fork()
+    if child == 0:
+        folder.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    other = StagingDirectory(tmp_path)  # finds the lock still held
+
+    assert path.exists()
+    other.close()
+    folder.close()
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing stays behind of the attempt."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fchmod", full)
+    with pytest.raises(StorageUnavailableError):
+        StagingDirectory(tmp_path)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_folder_that_may_not_be_listed_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some systems keep users from listing the shared folder."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "scandir", refused)
+    folder = StagingDirectory(tmp_path)
+    monkeypatch.undo()
     folder.close()
