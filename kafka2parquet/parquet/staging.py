@@ -134,7 +134,7 @@ def _delete_if_abandoned(path: str) -> None:
         if not _is_own(os.fstat(lock), stat.S_IFREG):
             return
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        names = os.listdir(folder)
+        names = [entry.name for entry in os.scandir(folder)]
         if os.read(lock, len(_LOCK_TEXT) + 1) != _LOCK_TEXT or not all(_is_staged(name, folder) for name in names):
             return
         for name in sorted(names, key=_LOCK.__eq__):  # the lock goes last: a folder without it would stay for ever
