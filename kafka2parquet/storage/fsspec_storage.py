@@ -108,7 +108,12 @@ class FsspecStorage:
         check_key(key, most_bytes=MOST_KEY_BYTES - self._store.prefix_bytes)
 
     def probe(self, prefix: str) -> None:
-        """See `Storage.probe`; `probe_store` says what it leaves behind."""
+        """See `Storage.probe`; `probe_store` says what it leaves behind.
+
+        In a local folder, deletes the temporary files under `prefix` whose processes are dead, and has new ones made there.
+        """
+        if isinstance(self._store, LocalStore):
+            self._store.use_own_folder(prefix)
         probe_store(self._store, self._url, prefix)
 
 

@@ -1,8 +1,8 @@
 """Files in a local folder, or in one that is mounted.
 
-A file is written under a temporary name in its final folder, forced to disk, and then hard-linked to its own name: `link` is
-the one call of POSIX that makes a complete file visible and fails when the name is taken (`rename` would replace). What a
-crash leaves behind are temporary files `.kafka2parquet-….tmp`; no reader takes them for data, and they may be deleted.
+A file is written under a temporary name, forced to disk, and then hard-linked to its own name: `link` is the one call of POSIX
+that makes a complete file visible and fails when the name is taken (`rename` would replace). What a crash leaves behind are
+temporary files `.kafka2parquet-….tmp`; no reader takes them for data, and the next start deletes them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import contextlib
 import errno
 import os
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
 
 import fsspec
@@ -27,29 +27,33 @@ from kafka2parquet.errors import (
     StorageUnavailableError,
     UsageError,
 )
+from kafka2parquet.storage.temporary_files import TemporaryFile, delete_abandoned, is_temporary
 
-_TEMPORARY_PREFIX = ".kafka2parquet-"
-_TEMPORARY_SUFFIX = ".tmp"
-
-_TRANSIENT = frozenset(
+#: What only other settings or another file system heal. Any other error may pass by itself: the call is repeated.
+_PERMANENT = frozenset(
     {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EIO,
-        errno.EAGAIN,
-        errno.EBUSY,
-        errno.EINTR,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.ENOMEM,
-        errno.ENODEV,
-        errno.ENOTCONN,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-        errno.ESTALE,
-        errno.ETIMEDOUT,
+        errno.EEXIST,
+        errno.EFBIG,
+        errno.EILSEQ,
+        errno.EINVAL,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.EMLINK,
+        errno.ENAMETOOLONG,
+        errno.ENOSYS,
+        errno.ENOTDIR,
+        errno.EOPNOTSUPP,
+        errno.EOVERFLOW,
+        errno.EXDEV,
     }
 )
+#: What the operator of the machine or of the file server refuses; the last ones are credentials of a mounted file system.
+_REFUSED = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS}
+    | {getattr(errno, name) for name in ("ENOKEY", "EKEYEXPIRED", "EKEYREVOKED", "EKEYREJECTED") if hasattr(errno, name)}
+)
+#: What `link` answers on file systems that can't do it.
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
 
 class LocalStore:
@@ -57,6 +61,7 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._own_folder: Path | None = None
         self._filesystem = fsspec.filesystem("file")
 
     @property
@@ -69,17 +74,22 @@ class LocalStore:
         """See `Store.prefix_bytes`: a folder isn't a part of keys."""
         return 0
 
+    def use_own_folder(self, prefix: str) -> None:
+        """Keep temporary files from now on in the folder of `prefix`, and delete those that dead processes left there."""
+        folder = self._path(prefix.rpartition("/")[0])
+        with _mapped(folder, missing_is_transient=True):
+            _make_folder(folder)
+        delete_abandoned(folder)
+        self._own_folder = folder
+
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`."""
         path = self._path(key)
-        temporary = path.with_name(f"{_TEMPORARY_PREFIX}{uuid.uuid4().hex}{_TEMPORARY_SUFFIX}")
-        with _mapped(path):
+        with _mapped(path, missing_is_transient=True):
             _make_folder(path.parent)
-            try:
-                _write(temporary, content)
+            with TemporaryFile(path.parent, self._own_folder) as temporary:
+                _write(temporary.file, content)
                 created = _link(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
             # Also when somebody else made the file: whoever did may have died before this.
             _sync_folder(path.parent)
         return created
@@ -114,7 +124,7 @@ class LocalStore:
             for parent, _, names in os.walk(folder, onerror=_raise_unless_missing):
                 for name in names:
                     key = os.path.relpath(os.path.join(parent, name), self._root)  # noqa: PTH118  # many, and Path is slow
-                    if key.startswith(prefix) and not _is_temporary(name):
+                    if key.startswith(prefix) and not is_temporary(name):
                         yield key
 
     def delete(self, key: str) -> None:
@@ -131,10 +141,6 @@ class LocalStore:
         return self._root / key
 
 
-def _is_temporary(name: str) -> bool:
-    return name.startswith(_TEMPORARY_PREFIX) and name.endswith(_TEMPORARY_SUFFIX)
-
-
 def _raise_unless_missing(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise error
@@ -149,25 +155,25 @@ def _make_folder(folder: Path) -> None:
     _sync_folder(folder.parent)
 
 
-def _write(path: Path, content: Path | bytes) -> None:
-    with path.open("xb") as target:
+def _write(target: FileIO, content: Path | bytes) -> None:
+    with open(target.fileno(), "wb", closefd=False) as buffered:  # it stays open, and so locked
         if isinstance(content, Path):
-            with content.open("rb") as source:
-                shutil.copyfileobj(source, target, 1 << 20)
+            with _mapped(content), content.open("rb") as source:
+                shutil.copyfileobj(source, buffered, 1 << 20)
         else:
-            target.write(content)
-        target.flush()
+            buffered.write(content)
+        buffered.flush()
         os.fsync(target.fileno())
 
 
-def _link(source: Path, target: Path) -> bool:
+def _link(source: TemporaryFile, target: Path) -> bool:
     """Hard-link `source` to `target`; False where `target` exists."""
     try:
-        target.hardlink_to(source)
+        source.link_to(target)
     except FileExistsError:
         return False
     except OSError as error:
-        if error.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+        if error.errno in _NO_LINKS:
             raise GuaranteeError(
                 f"The file system at {target.parent} has no hard links, without which a file can't be made visible whole and"
                 " only once. Use another file system, or an object store."
@@ -185,21 +191,23 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _mapped(path: Path) -> Iterator[None]:
-    """Raise our error instead of an `OSError`."""
+def _mapped(path: Path, *, missing_is_transient: bool = False) -> Iterator[None]:
+    """Raise our error instead of an `OSError`. Where folders are made, one that is missing was removed meanwhile."""
     try:
         yield
     except OSError as error:
+        if missing_is_transient and error.errno == errno.ENOENT:
+            raise StorageUnavailableError(f"{error.filename or path} was removed meanwhile.") from error
         raise map_error(error, path) from error
 
 
 def map_error(error: OSError, path: Path) -> Kafka2ParquetError:
     """Our error for one of the operating system; `path` is named where the error names none."""
     path, what = error.filename or path, error.strerror or str(error)
-    if error.errno in _TRANSIENT:
-        return StorageUnavailableError(f"{path}: {what}")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in _PERMANENT:
+        return ConfigurationError(f"{path}: {what}. Choose another folder, file system or name.")
+    if error.errno in _REFUSED:
         return StoragePermissionError(f"{path}: {what}. The process needs the rights to read, write and search this folder.")
     if error.errno == errno.ENOENT:
         return BucketNotFoundError(f"{path}: {what}. It was removed meanwhile.")
-    return ConfigurationError(f"{path}: {what}.")
+    return StorageUnavailableError(f"{path}: {what}")

@@ -430,4 +430,6 @@ def test_a_forked_child_that_closes_the_task_leaves_its_parent_alone(fixture: Fi
     assert [] != list(tmp_path.glob("*/*.parquet"))
     task.close()
 
-    assert list(range(5)) == sorted(row["_kafka_offset"] for key in fixture.storage.objects for row in fixture.storage.rows(key))
+    assert list(range(5)) == sorted(
+        row["_kafka_offset"] for key in fixture.storage.objects for row in fixture.storage.rows(key)
+    )

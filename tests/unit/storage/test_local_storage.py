@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
+import re
+import shutil
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +27,7 @@ from kafka2parquet.errors import (
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.storage.local import map_error
+from kafka2parquet.storage.temporary_files import TemporaryFile
 from kafka2parquet.testing.storage_contract import ReadObject, StorageContract, staged_parquet
 
 
@@ -120,16 +129,182 @@ def test_a_file_in_the_way_of_a_folder_is_an_error_in_the_settings(tmp_path: Pat
         (errno.ESTALE, StorageUnavailableError),
         (errno.ETIMEDOUT, StorageUnavailableError),
         (errno.EMFILE, StorageUnavailableError),
+        (errno.ENOBUFS, StorageUnavailableError),
+        (errno.ECONNRESET, StorageUnavailableError),
+        (errno.ENETUNREACH, StorageUnavailableError),
+        (errno.ENOLCK, StorageUnavailableError),
+        (errno.ETXTBSY, StorageUnavailableError),
+        (errno.EPROTO, StorageUnavailableError),
+        (None, StorageUnavailableError),
         (errno.EACCES, StoragePermissionError),
         (errno.EPERM, StoragePermissionError),
         (errno.EROFS, StoragePermissionError),
+        *([(errno.EKEYEXPIRED, StoragePermissionError)] if hasattr(errno, "EKEYEXPIRED") else []),
         (errno.ENOENT, BucketNotFoundError),
         (errno.ENAMETOOLONG, ConfigurationError),
         (errno.ENOTDIR, ConfigurationError),
+        (errno.EXDEV, ConfigurationError),
+        (errno.EINVAL, ConfigurationError),
+        (errno.EFBIG, ConfigurationError),
+        (errno.ELOOP, ConfigurationError),
+        (errno.EOPNOTSUPP, ConfigurationError),
     ],
 )
-def test_maps_errors_of_the_operating_system(code: int, expected: type[Kafka2ParquetError]) -> None:
-    """Full and broken disks are waited for; missing rights and impossible names are not."""
-    error = map_error(OSError(code, os.strerror(code)), Path("/lake/a"))
+def test_maps_errors_of_the_operating_system(code: int | None, expected: type[Kafka2ParquetError]) -> None:
+    """Full and broken disks and what isn't known are waited for; missing rights and impossible names are not."""
+    error = map_error(OSError(code, os.strerror(code)) if code else OSError("odd"), Path("/lake/a"))
 
     assert (expected, True) == (type(error), "/lake/a" in str(error))
+
+
+OWN = "topics/_kafka2parquet/"
+TEMPORARY = re.compile(r"\.kafka2parquet-[0-9a-f]{12}-[0-9a-f]{32}\.tmp")
+PROGRAM = """
+import os, signal, sys
+from kafka2parquet.parquet.staged import StagedFile
+from kafka2parquet.storage.fsspec_storage import FsspecStorage
+storage = FsspecStorage(sys.argv[1])
+storage.probe("topics/_kafka2parquet/")
+os.makedirs(sys.argv[1] + "/topics/t/year=2026")
+os.fsync = lambda _: (print("writing", flush=True), sys.stdin.read(), os.kill(os.getpid(), signal.SIGKILL))
+storage.publish("topics/t/year=2026/a", StagedFile(b"half of a file", 14, 1, {}))
+"""
+
+
+@contextlib.contextmanager
+def publishing_process(root: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in the middle of publishing, which is killed when its input ends, at the end of the context at the latest."""
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert b"writing\n" == process.stdout.readline()
+        yield process
+
+
+def test_what_a_killed_process_left_is_deleted_by_the_next_start(tmp_path: Path) -> None:
+    """The file of one that still runs stays. Both lie in one folder, outside the table."""
+    with publishing_process(tmp_path) as process:
+        (temporary,) = files(tmp_path)
+        FsspecStorage(str(tmp_path)).probe(OWN)
+        left = files(tmp_path)
+        process.kill()
+        process.wait()
+    after_its_death = files(tmp_path)
+    FsspecStorage(str(tmp_path)).probe(OWN)
+
+    assert TEMPORARY.fullmatch(temporary.removeprefix(OWN))
+    assert ([temporary], [temporary], []) == (left, after_its_death, files(tmp_path))
+
+
+def test_a_temporary_file_of_another_thread_stays(tmp_path: Path) -> None:
+    """Also where it is this process itself that begins another task."""
+    storage = FsspecStorage(str(tmp_path))
+    storage.probe(OWN)
+    with TemporaryFile(tmp_path, tmp_path / OWN) as temporary:
+        storage.probe(OWN)
+        assert temporary.path.exists()
+    assert [] == files(tmp_path)
+
+
+@pytest.mark.parametrize(("age_s", "stays"), [(23 * 3600, True), (25 * 3600, False)])
+def test_a_temporary_file_of_another_machine_stays_for_a_day(tmp_path: Path, age_s: int, stays: bool) -> None:
+    """A network file system may not say that it is locked there."""
+    path = tmp_path / OWN / f".kafka2parquet-{'0' * 12}-{'1' * 32}.tmp"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half of a file")
+    os.utime(path, (time.time() - age_s,) * 2)
+    FsspecStorage(str(tmp_path)).probe(OWN)
+
+    assert stays == path.exists()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder", "name"])
+def test_only_temporary_files_are_deleted(tmp_path: Path, kind: str) -> None:
+    """What only has such a name, or nearly, stays and doesn't hold up the start."""
+    with TemporaryFile(tmp_path, None) as temporary:
+        name = temporary.path.name
+    path = tmp_path / OWN / name
+    path.parent.mkdir(parents=True)
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "link":
+        (tmp_path / "precious").write_bytes(b"precious")
+        path.symlink_to(tmp_path / "precious")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path = path.with_name(".kafka2parquet-mine.tmp")
+        path.write_bytes(b"precious")
+    FsspecStorage(str(tmp_path)).probe(OWN)
+
+    assert path.exists()
+
+
+def test_files_get_the_group_of_the_folder_that_they_are_published_in(tmp_path: Path) -> None:
+    """Temporary files lie elsewhere, and are made as if they didn't."""
+    storage = FsspecStorage(str(tmp_path))
+    storage.probe(OWN)
+    folder = tmp_path / "topics" / "t"
+    folder.mkdir()
+    groups = {*os.getgroups(), os.getgid()}
+    group = 12345 if os.geteuid() == 0 else max(groups)
+    os.chown(folder, -1, group)
+    folder.chmod(0o2775)
+    storage.publish("topics/t/a", staged_parquet({}))
+
+    assert group == (folder / "a").stat().st_gid
+
+
+@pytest.mark.parametrize("call", ["rename", "hardlink_to"])
+def test_folders_that_share_no_links_are_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """Where a file can't be moved to the folder of temporary files, or not be linked from there, it is made beside."""
+    storage = FsspecStorage(str(tmp_path))
+    storage.probe(OWN)
+    original = getattr(Path, call)
+
+    def within_one_folder(path: Path, other: Path) -> Path | None:
+        if path.parent != other.parent and (tmp_path / OWN) in (
+            (path.parent, other.parent)[call == "hardlink_to"],
+            other.parent,
+        ):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return original(path, other)
+
+    monkeypatch.setattr(Path, call, within_one_folder)
+    storage.publish("topics/t/a", staged_parquet({}))
+
+    assert ["topics/t/a"] == files(tmp_path)
+
+
+def test_a_file_system_without_locks_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are published, and nothing is deleted that might be in use."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    storage = FsspecStorage(str(tmp_path))
+    storage.probe(OWN)
+    with TemporaryFile(tmp_path, tmp_path / OWN) as temporary:
+        storage.probe(OWN)
+        assert temporary.path.exists()
+    storage.publish("a", staged_parquet({}))
+
+    assert ["a"] == files(tmp_path)
+
+
+def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever tidies up empty folders doesn't end the task: the call is repeated."""
+    storage = FsspecStorage(str(tmp_path))
+    original = os.fsync
+
+    def remove(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", original)
+        shutil.rmtree(tmp_path / "t")
+
+    (tmp_path / "t").mkdir()
+    monkeypatch.setattr(os, "fsync", remove)
+    with pytest.raises(StorageUnavailableError, match="removed meanwhile"):
+        storage.publish("t/a", staged_parquet({}))
+    storage.publish("t/a", staged_parquet({}))
+
+    assert ["t/a"] == files(tmp_path)

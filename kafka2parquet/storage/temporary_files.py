@@ -1,0 +1,112 @@
+"""Temporary files beside published ones: made so that they can be found again, and deleted when their process is dead.
+
+A temporary file is made in the folder of the final file, so that it has the group and the access list that files there get, and
+is moved at once to one folder of this library, where cleaning up is one listing. Its process keeps it locked. Whoever starts
+deletes what nobody has locked:
+
+- of this machine at once: the kernel lets go of a lock when its process ends, and not before;
+- of other machines, whose locks a network file system may keep to itself, after a day without a write.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import functools
+import hashlib
+import os
+import platform
+import re
+import stat
+import time
+import uuid
+from io import FileIO
+from pathlib import Path
+
+_PREFIX = ".kafka2parquet-"
+_SUFFIX = ".tmp"
+_NAME = re.compile(rf"{re.escape(_PREFIX)}(?P<machine>[0-9a-f]{{12}})-[0-9a-f]{{32}}{re.escape(_SUFFIX)}")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_FOREIGN_AGE_S = 24 * 3600
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is a temporary one, also of an older version of this library."""
+    return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
+
+
+class TemporaryFile:
+    """A new file that is locked as long as it is open; deleted when the context ends."""
+
+    def __init__(self, folder: Path, own_folder: Path | None) -> None:
+        """Make the file.
+
+        Args:
+            folder: of the final file.
+            own_folder: where temporary files are looked for; None to stay in `folder`. Where the file can't be moved there,
+                because that is another file system for instance, it stays in `folder` too.
+
+        Raises:
+            OSError: it can't be made.
+        """
+        self.path = folder / f"{_PREFIX}{_machine()}-{uuid.uuid4().hex}{_SUFFIX}"
+        self.file = FileIO(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "r+")
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if own_folder is not None:
+            with contextlib.suppress(OSError):
+                self.path = self.path.rename(own_folder / self.path.name)
+
+    def link_to(self, target: Path) -> None:
+        """Hard-link the file to `target`, which lies in `folder`.
+
+        Raises:
+            FileExistsError: `target` exists.
+            OSError: it can't be linked.
+        """
+        try:
+            target.hardlink_to(self.path)
+        except OSError as error:
+            if error.errno != errno.EXDEV or self.path.parent == target.parent:
+                raise
+            # Some file systems move files between folders, and link them only within one.
+            self.path = self.path.rename(target.with_name(self.path.name))
+            target.hardlink_to(self.path)
+
+    def __enter__(self) -> TemporaryFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.path.unlink(missing_ok=True)
+        self.file.close()
+
+
+def delete_abandoned(folder: Path) -> None:
+    """Delete the temporary files that dead processes left in the folder. One listing; what can't be deleted stays."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            name = _NAME.fullmatch(entry.name)
+            if name is not None and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):  # in use, another user's, or gone meanwhile
+                    _delete_if_abandoned(Path(entry.path), name["machine"])
+
+
+def _delete_if_abandoned(path: Path, machine: str) -> None:
+    with FileIO(os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "r+") as file:
+        status = os.fstat(file.fileno())
+        is_foreign = machine != _machine()
+        if not stat.S_ISREG(status.st_mode) or (is_foreign and status.st_mtime > time.time() - _FOREIGN_AGE_S):
+            return
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+
+
+@functools.cache
+def _machine() -> str:
+    """Names the running kernel, whose locks all its processes see: containers share it."""
+    try:
+        kernel = _BOOT_ID.read_text(encoding="ascii")
+    except OSError:
+        kernel = platform.node()
+    return hashlib.sha256(kernel.encode()).hexdigest()[:12]
