@@ -18,7 +18,9 @@ from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.log_repeats import WithoutRepeats
+from kafka2parquet.printable import printable
 from kafka2parquet.runner import TaskRunner
+from kafka2parquet.terminal import PrintableFormatter, tell
 
 EXIT_OK = 0
 EXIT_CONFIGURATION = 1
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config, worker = _load(options)
         if options.command == "check":
-            print(describe(config, worker))
+            tell(describe(config, worker))
             return EXIT_OK
         if options.command == "audit":
             return audit.run(options, config, worker)
@@ -61,10 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _stop_on_signals(runner)
         runner.run()
     except ConfigurationError as error:
-        print(_problems(options.config, error), file=sys.stderr)
+        tell(_problems(options.config, error), to=sys.stderr)
         return EXIT_CONFIGURATION
     except Kafka2ParquetError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        tell(f"{type(error).__name__}: {error}", to=sys.stderr)
         return EXIT_FAILED
     return EXIT_OK
 
@@ -112,9 +114,8 @@ def _log_to_stderr(*, verbose: bool) -> None:
     handler = logging.StreamHandler()
     if not verbose:
         handler.addFilter(WithoutRepeats("kafka"))
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(threadName)s %(message)s", level=logging.WARNING, handlers=[handler]
-    )
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("kafka2parquet").setLevel(logging.DEBUG if verbose else logging.INFO)
     if verbose:
         logging.getLogger("kafka").setLevel(logging.INFO)
@@ -122,8 +123,8 @@ def _log_to_stderr(*, verbose: bool) -> None:
 
 def _problems(path: str, error: ConfigurationError) -> str:
     if len(error.problems) == 1:
-        return f"{path} can't work: {error.problems[0]}"
-    numbered = (f"  {number}. {problem}" for number, problem in enumerate(error.problems, 1))
+        return f"{path} can't work: {error}"
+    numbered = (f"  {number}. {printable(problem)}" for number, problem in enumerate(error.problems, 1))
     return "\n".join([f"{path} can't work; it has {len(error.problems)} problems:", *numbered])
 
 

@@ -35,13 +35,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kafka2parquet.printable import printable
+
 
 class Kafka2ParquetError(Exception):
-    """Base of all errors that this library raises on purpose."""
+    """Base of all errors that this library raises on purpose.
+
+    As text, an error is one line: what records and names hold is shown with line ends and control characters escaped.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ConfigurationError(Kafka2ParquetError):
-    """The settings can't work.
+    """The settings can't work. As text, an error has a line for each problem.
 
     Attributes:
         problems: one sentence for each problem found; all of them, not the first.
@@ -50,6 +58,9 @@ class ConfigurationError(Kafka2ParquetError):
     def __init__(self, problems: str | Sequence[str]) -> None:
         self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(self.problems))
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, self.problems))
 
 
 class GuaranteeError(ConfigurationError):

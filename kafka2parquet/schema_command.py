@@ -23,10 +23,12 @@ from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.schema_contract import SchemaVersions, check_growth, next_version
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.printable import printable
 from kafka2parquet.records import ConsumedBatch, Reject, TopicPartition
 from kafka2parquet.schema.contract import SchemaVersion
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.schema.schema_text import fields_to_json, schema_from_json
+from kafka2parquet.terminal import tell
 
 _ACTIONS = {
     "show": "print the stored schema of a topic, or what there is of all topics",
@@ -71,8 +73,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
             return _pin(options, versions, topic)
         return _learn(options, config, worker, versions, topic)
     except ConfigurationError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)
+        tell(str(error), to=sys.stderr)
         return EXIT_REFUSED
 
 
@@ -90,10 +91,10 @@ def _show(options: argparse.Namespace, config: ConnectConfig, versions: SchemaVe
         for topic in config.items("topics") or versions.topics():
             newest = versions.newest(topic)
             if newest is None:
-                print(f"{topic}: no schema is stored")
+                tell(f"{topic}: no schema is stored")
             else:
                 url = versions.url(topic, newest.number)
-                print(f"{topic}: version {newest.number} of {newest.created_at}, {len(newest.schema)} columns, {url}")
+                tell(f"{topic}: version {newest.number} of {newest.created_at}, {len(newest.schema)} columns, {url}")
         return EXIT_OK
     topic = _topic(options, config)
     version = versions.newest(topic) if options.version is None else versions.read(topic, options.version)
@@ -104,7 +105,7 @@ def _show(options: argparse.Namespace, config: ConnectConfig, versions: SchemaVe
             f"Topic {topic} has no stored schema{f' of version {options.version}' if options.version else ''}. {there} at "
             f"{versions.url(topic, options.version or 1)}.{_none_is_learned(config)}"
         )
-    print(version.to_json().decode(), end="")
+    tell(version.to_json().decode(), end="")
     return EXIT_OK
 
 
@@ -131,18 +132,16 @@ def _pin(options: argparse.Namespace, versions: SchemaVersions, topic: str) -> i
 
 def _store(versions: SchemaVersions, before: SchemaVersion | None, version: SchemaVersion) -> int:
     if before is not None and before.schema.equals(version.schema, check_metadata=True):
-        print(
-            f"Topic {version.topic} has this schema already, as version {before.number}; nothing was stored.", file=sys.stderr
-        )
+        tell(f"Topic {version.topic} has this schema already, as version {before.number}; nothing was stored.", to=sys.stderr)
         return EXIT_OK
     url = versions.url(version.topic, version.number)
     if not versions.create(version):
         raise ConfigurationError(
             f"{url} was made by somebody else meanwhile, and nothing was stored. Look at it with `schema show`, and try again."
         )
-    print(f"Stored {url}:", file=sys.stderr)
+    tell(f"Stored {url}:", to=sys.stderr)
     for change in version.changes:
-        print(f"  {change}", file=sys.stderr)
+        tell(f"  {printable(change)}", to=sys.stderr)
     return EXIT_OK
 
 
@@ -162,14 +161,14 @@ def _learn(
         if len(valued):
             records += len(valued)
             rejects += converter.convert(valued).rejects
-    print(f"{records} records were looked at, {len(rejects)} of them don't fit.", file=sys.stderr)
+    tell(f"{records} records were looked at, {len(rejects)} of them don't fit.", to=sys.stderr)
     for reject in rejects[:_MOST_REASONS]:
-        print(f"  {reject.topic_partition}, offset {reject.offset}: {reject.reason}", file=sys.stderr)
+        tell(f"  {reject.topic_partition}, offset {reject.offset}: {printable(reject.reason)}", to=sys.stderr)
     if not len(learned.schema):
         raise ConfigurationError(f"Nothing can be learned of topic {topic}: none of these records has a member with a value.")
     because_of = f"learned from {records} records of {source}"
     version = next_version(topic, before, learned.schema, clock=SystemClock(), because_of=because_of)
-    print(version.to_json().decode(), end="")
+    tell(version.to_json().decode(), end="")
     return _store(versions, before, version) if options.write else EXIT_OK
 
 

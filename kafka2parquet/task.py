@@ -53,6 +53,7 @@ from kafka2parquet.events import (
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.writer import ParquetWriter
 from kafka2parquet.partitioners.base import Partitioner
+from kafka2parquet.printable import printable
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.schema.compatibility import CompatibilityMode
@@ -508,7 +509,7 @@ class SinkTask:
         elif isinstance(event, RecordRejected):
             self._add(rejected=1)
         elif isinstance(event, TaggingFailed):
-            _LOG.warning("%s: %s could not be tagged: %s", event.topic_partition, event.key, event.error)
+            _LOG.warning("%s: %s could not be tagged: %s", event.topic_partition, printable(event.key), event.error)
         elif isinstance(event, StorageRetried | ConverterRetried):
             _LOG.warning(
                 "%s: attempt %d failed, next in %.1f s: %s",

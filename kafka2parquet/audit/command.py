@@ -17,6 +17,7 @@ from kafka2parquet.connect.parts import make_naming
 from kafka2parquet.connect.storage import make_storage
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.log_reader import LogReader
+from kafka2parquet.terminal import tell
 
 EXIT_EXACT = 0
 EXIT_NOT_EXACT = 4
@@ -40,10 +41,10 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         title = f"{config.name}: coverage of the topics' offsets"
         Path(options.html).write_text(page(title, coverages, deep=options.deep), encoding="utf-8")
     if options.json:
-        print(json.dumps(to_json(coverages, deep=options.deep), indent=1))
+        tell(json.dumps(to_json(coverages, deep=options.deep), indent=1))
     else:
-        print(table(coverages))
-        print(verdict(coverages, deep=options.deep))
+        tell(table(coverages))
+        tell(verdict(coverages, deep=options.deep))
     return EXIT_EXACT if is_exact(coverages) else EXIT_NOT_EXACT
 
 

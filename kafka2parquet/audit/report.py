@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from kafka2parquet.audit.coverage import Coverage
+from kafka2parquet.printable import printable
 
 _COLUMNS = ("topic-partition", "from", "to", "committed", "flushes", "files", "rows", "findings")
 _MOST_FINDINGS = 20
@@ -20,7 +21,7 @@ def table(coverages: Sequence[Coverage]) -> str:
     text = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
     for coverage in coverages:
         shown = coverage.findings[:_MOST_FINDINGS]
-        text += [f"{coverage.topic_partition}: {finding.kind.value}: {finding.text}" for finding in shown]
+        text += [f"{coverage.topic_partition}: {finding.kind.value}: {printable(finding.text)}" for finding in shown]
         if len(coverage.findings) > len(shown):
             text.append(f"{coverage.topic_partition}: and {len(coverage.findings) - len(shown)} findings more")
     return "\n".join(text)

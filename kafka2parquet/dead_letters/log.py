@@ -8,6 +8,7 @@ import attrs
 
 from kafka2parquet.dead_letters.report import FailureReporter
 from kafka2parquet.events import Event, RecordRejected
+from kafka2parquet.printable import printable
 from kafka2parquet.records import Reject
 
 _LOG = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class RejectLog:
     def __call__(self, event: Event) -> None:
         """Log the event if it is a `RecordRejected`."""
         if isinstance(event, RecordRejected):
-            _LOG.error("%s\n%s", self.line(event.reject), self.reporter.failure(event.reject))
+            _LOG.error("%s\n%s", self.line(event.reject), printable(str(self.reporter.failure(event.reject))))
 
     def line(self, reject: Reject) -> str:
         """Connect's line for a reject."""
