@@ -7,6 +7,7 @@ import kafka.errors as kafka_errors
 from kafka2parquet.errors import (
     ConfigurationError,
     FencedInstanceError,
+    GuaranteeError,
     Kafka2ParquetError,
     KafkaAuthenticationError,
     KafkaAuthorizationError,
@@ -20,6 +21,13 @@ REFUSED_COMMITS = (
     kafka_errors.UnknownMemberIdError,
 )
 
+#: Settings of the brokers that are too small for the metadata of our commits, by the error that says so.
+_TOO_SMALL = {
+    kafka_errors.OffsetMetadataTooLargeError: "offset.metadata.max.bytes is too small for it: set it to 512 or more (Kafka's"
+    " default is 4096)",
+    kafka_errors.InvalidCommitOffsetSizeError: "max.message.bytes of the topic __consumer_offsets is too small for it: set it"
+    " to 1048588, Kafka's default",
+}
 _AUTHENTICATION = tuple(
     error
     for name in (
@@ -64,6 +72,11 @@ def translate(error: Exception, what: str, rights: str = "READ on the topics and
         return KafkaAuthenticationError(f"While {what}, Kafka did not accept the credentials: {error}.")
     if isinstance(error, _AUTHORIZATION):
         return KafkaAuthorizationError(f"While {what}, Kafka refused it: {error}. The principal needs {rights}.")
+    if type(error) in _TOO_SMALL:
+        return GuaranteeError(
+            f"While {what}, Kafka did not take the metadata that exactly-once delivery keeps with a committed offset, up to 300"
+            f" bytes. The broker setting {_TOO_SMALL[type(error)]}."
+        )
     if isinstance(error, kafka_errors.KafkaConfigurationError):
         return ConfigurationError(f"kafka-python does not accept the settings: {error}")
     if isinstance(error, kafka_errors.KafkaError) and not error.retriable:
