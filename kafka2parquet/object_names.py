@@ -192,6 +192,18 @@ class ObjectNaming:
         view: View | None = match["view"]  # type: ignore[assignment]  # the pattern names just these
         return ObjectName(match["topic"], int(match["partition"]), folder, int(match["offset"]), view)
 
+    def check_topic(self, topic: str) -> None:
+        """Check that the keys of a topic don't lie among those of what is no data.
+
+        Raises:
+            ConfigurationError: they do; where they are, nobody would find them.
+        """
+        if self.prefix(topic).startswith(self.own_prefix()):
+            raise ConfigurationError(
+                f"Topic {topic} can't be written: its folder {self.prefix(topic)} belongs to the files that this library keeps"
+                " for itself, such as schemas and rejected records. Leave the topic out, or copy it to one of another name."
+            )
+
     def own_prefix(self) -> str:
         """What the keys of all that is no data begin with: outside the folders of the topics."""
         return f"{self.base}_kafka2parquet{self.directory_delimiter}"

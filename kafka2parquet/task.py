@@ -246,7 +246,8 @@ class SinkTask:
         follow.
 
         Raises:
-            GuaranteeError: `exactly_once` was asked for and the store can't give it.
+            GuaranteeError: `exactly_once` was asked for and the store or the broker can't give it.
+            ConfigurationError: a topic can't be written under its name.
             AccessError: Kafka or the store refuses us.
             RejectedRecordError: a record can't be written, and the settings say to fail.
             DeliveryError: going on could lose or repeat records; the message says what to do.
@@ -422,6 +423,7 @@ class SinkTask:
     def _apply(self, event: ConsumerEvent) -> None:
         topic_partition = event.assignment.topic_partition
         if isinstance(event, Assigned):
+            self._naming.check_topic(topic_partition.topic)
             self._log_ends[topic_partition] = event.log_end
             self._engines[topic_partition] = PartitionEngine(self._context(event))
             return

@@ -17,6 +17,7 @@ from kafka2parquet.connect.records import check_records
 from kafka2parquet.connect.storage import takes_role
 from kafka2parquet.connect.transforms import read_transforms
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat
 
@@ -70,10 +71,19 @@ def _topics(config: ConnectConfig) -> Iterator[Finding]:
                 "Names have up to 249 letters, digits, dots, underscores and hyphens; a pattern goes to topics.regex.",
                 ProblemKind.UNSUPPORTED,
             )
+        else:
+            yield from _own_folder(config, topic)
     if dead_letters and dead_letters in topics:
         yield _dead_letter_problem(dead_letters, f"list of topics ('topics={','.join(topics)}')", "topics")
     if dead_letters and compiled is not None and compiled.fullmatch(dead_letters):
         yield _dead_letter_problem(dead_letters, f"regex matching the topics ('topics.regex={pattern}')", "topics.regex")
+
+
+def _own_folder(config: ConnectConfig, topic: str) -> Iterator[Finding]:
+    try:
+        ObjectNaming(config.text("topics.dir"), config.text("directory.delim")).check_topic(topic)
+    except ConfigurationError as error:
+        yield Problem(("topics",), f"topics={topic}: {error}", kind=ProblemKind.UNSUPPORTED)
 
 
 def _dead_letter_problem(topic: str, where: str, name: str) -> Problem:

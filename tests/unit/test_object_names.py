@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from kafka2parquet.errors import ConfigurationError
@@ -83,3 +85,27 @@ def test_a_folder_that_makes_all_keys_impossible(topics_dir: str) -> None:
     """Before anything is read."""
     with pytest.raises(ConfigurationError, match=r"topics\.dir"):
         ObjectNaming(topics_dir=topics_dir)
+
+
+@pytest.mark.parametrize(
+    ("naming", "topic", "is_refused"),
+    [
+        (ObjectNaming(), "_kafka2parquet", True),
+        (ObjectNaming(topics_dir=""), "_kafka2parquet", True),
+        (ObjectNaming(directory_delimiter="."), "_kafka2parquet", True),
+        (ObjectNaming(directory_delimiter="."), "_kafka2parquet.orders", True),
+        (ObjectNaming(), "_kafka2parquet.orders", False),
+        (ObjectNaming(), "_kafka2parquet2", False),
+        (ObjectNaming(), "__consumer_offsets", False),
+        (ObjectNaming(topics_dir="_kafka2parquet"), "orders", False),
+        (ObjectNaming(), "_KAFKA2PARQUET", False),
+    ],
+)
+def test_topics_in_the_folder_of_what_is_no_data_are_refused(naming, topic, is_refused):
+    """Their files would lie among schemas and rejected records, and `parse` couldn't tell them apart."""
+    if is_refused:
+        with pytest.raises(ConfigurationError, match=re.escape(f"Topic {topic} can't be written: its folder")):
+            naming.check_topic(topic)
+        return
+    naming.check_topic(topic)
+    assert naming.parse(naming.key(topic, 0, "partition=0", 7)) is not None

@@ -433,3 +433,16 @@ def test_a_forked_child_that_closes_the_task_leaves_its_parent_alone(fixture: Fi
     assert list(range(5)) == sorted(
         row["_kafka_offset"] for key in fixture.storage.objects for row in fixture.storage.rows(key)
     )
+
+
+def test_a_topic_that_would_lie_among_the_schemas_is_refused(fixture: Fixture) -> None:
+    """Also where a pattern finds it, before anything of it is written."""
+    fixture.kafka.create_topic("_kafka2parquet")
+    consumer = MemoryConsumer(fixture.kafka, group_id="group", topics=["_kafka2parquet"])
+    with (
+        fixture.task(consumer=consumer) as task,
+        pytest.raises(ConfigurationError, match="Topic _kafka2parquet can't be written"),
+    ):
+        fixture.step_until(task, lambda: False)
+
+    assert {} == fixture.storage.objects
