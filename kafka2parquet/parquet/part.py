@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kafka2parquet.errors import StorageUnavailableError
+from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
 
 
 class Part:
@@ -53,7 +55,11 @@ class Part:
         return self._memory.held_bytes
 
     def write(self, table: pa.Table) -> None:
-        """Add a row group. Where the disk is full it stays in memory."""
+        """Add a row group. Where the disk is full it stays in memory.
+
+        Raises:
+            ConfigurationError: another program has removed what was on disk.
+        """
         self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
         self.rows += table.num_rows
         if self._memory.held_bytes > self._in_memory_bytes or self._path is not None:
@@ -66,6 +72,7 @@ class Part:
         """Write the footer. May be called again after an error.
 
         Raises:
+            ConfigurationError: another program has removed what was on disk.
             StorageUnavailableError: the disk is full.
         """
         if not self._complete:
@@ -95,10 +102,18 @@ class Part:
         try:
             if self._path is None:
                 self._path = self._new_path()
-            with self._path.open("ab") as file:
-                file.truncate(self._path_bytes)  # drops what a failed attempt has left
+            with self._path.open("r+b") as file:  # made by the staging folder; where it is gone, its bytes are
+                if file.seek(0, os.SEEK_END) < self._path_bytes:
+                    raise FileNotFoundError(errno.ENOENT, "bytes were cut off", str(self._path))
+                file.seek(self._path_bytes)
+                file.truncate()  # drops what a failed attempt has left
                 for block in self._memory.blocks:
                     file.write(block)
+        except FileNotFoundError as error:
+            raise ConfigurationError(
+                f"A staged file was removed or cut off by another program: {error}. Nothing is lost: the next start reads its"
+                " records again. Choose a staging folder that nothing tidies up (kafka2parquet.staging.dir)."
+            ) from error
         except OSError as error:
             raise StorageUnavailableError(
                 f"The staging folder can't take more data: {error}. Free some space there, or configure another folder."

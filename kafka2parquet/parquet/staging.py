@@ -111,8 +111,8 @@ def _lock(folder: Path) -> FileIO:
 
 
 def _delete_abandoned(base: Path) -> None:
-    with contextlib.suppress(OSError):  # a folder that may be written to and not listed
-        for entry in os.scandir(base):
+    with contextlib.suppress(OSError), os.scandir(base) as entries:  # it may be a folder that nobody may list
+        for entry in entries:
             if entry.name.startswith(_PREFIX):
                 with contextlib.suppress(OSError):  # in use, another user's, none of ours, or gone meanwhile
                     _delete_if_abandoned(entry.path)

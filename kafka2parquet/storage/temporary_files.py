@@ -84,11 +84,11 @@ class TemporaryFile:
 
 def delete_abandoned(folder: Path) -> None:
     """Delete the temporary files that dead processes left in the folder. One listing; what can't be deleted stays."""
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(folder):
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
             name = _NAME.fullmatch(entry.name)
-            if name is not None and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(OSError):  # in use, another user's, or gone meanwhile
+            with contextlib.suppress(OSError):  # in use, another user's, or gone meanwhile
+                if name is not None and entry.is_file(follow_symlinks=False):
                     _delete_if_abandoned(Path(entry.path), name["machine"])
 
 

@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import errno
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from kafka2parquet.errors import StorageUnavailableError
+from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
 from kafka2parquet.parquet.staging import StagingDirectory
 from kafka2parquet.parquet.writer import ParquetWriter
 
@@ -234,3 +235,23 @@ def test_a_folder_that_may_not_be_listed_can_be_used(tmp_path: Path, monkeypatch
     folder = StagingDirectory(tmp_path)
     monkeypatch.undo()
     folder.close()
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "bytes"])
+def test_a_staged_file_that_something_tidied_up_is_an_error(tmp_path: Path, what: str) -> None:
+    """It would be published with a hole in it otherwise."""
+    writer = ParquetWriter(in_memory_bytes=0, row_group_bytes=1, staging_directory=tmp_path)
+    file = writer.open()
+    file.append(pa.table({"number": [1, 2, 3]}))
+    (path,) = tmp_path.glob("*/*.parquet")
+    if what == "file":
+        path.unlink()
+    elif what == "folder":
+        shutil.rmtree(path.parent)
+    else:
+        path.write_bytes(b"PAR1")
+
+    with pytest.raises(ConfigurationError, match="removed or cut off"):
+        file.append(pa.table({"number": [4, 5, 6]}))
+    file.discard()
+    writer.close()
