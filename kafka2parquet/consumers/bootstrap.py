@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kafka.errors import KafkaTimeoutError
 
@@ -15,6 +17,8 @@ _TLS = re.compile(
     r"CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|SSLError|certificate|SSL handshake|No such file or directory",
     re.IGNORECASE,
 )
+#: A line of kafka-python about one attempt, and why the attempt has failed.
+_ATTEMPT = re.compile(r"Bootstrap (?:connection|attempt) to \S+ failed: (?P<reason>.*) \(backoff [\d.]+ secs\)", re.DOTALL)
 
 
 class BootstrapLog(logging.Handler):
@@ -43,12 +47,13 @@ class BootstrapLog(logging.Handler):
 
     @property
     def reason(self) -> str:
-        """The line that tells most; "" where nothing was logged."""
+        """Why an attempt has failed, of all attempts the one that says most; "" where nothing was logged."""
+        reasons = [found["reason"] for line in self._lines if (found := _ATTEMPT.fullmatch(line))]
         for pattern in (_AUTHENTICATION, _TLS):
-            telling = [line for line in self._lines if pattern.search(line)]
+            telling = [reason for reason in reasons if pattern.search(reason)]
             if telling:
                 return telling[-1]
-        return self._lines[-1] if self._lines else ""
+        return reasons[-1] if reasons else ""
 
     def refusal(self) -> KafkaAuthenticationError | None:
         """The error to raise where we were not let in; None where nobody answered."""
@@ -59,3 +64,40 @@ class BootstrapLog(logging.Handler):
             f"Kafka at {self.servers} did not let us in: {reason}. Check security.protocol, the user name and password, and"
             " the certificates."
         )
+
+
+def check_certificates(settings: Mapping[str, Any]) -> None:
+    """Load the files of keys and certificates once, because kafka-python takes a bad one for a broker that is down.
+
+    Args:
+        settings: of a kafka-python client.
+
+    Raises:
+        KafkaAuthenticationError: a file can't be read or decrypted, or holds something else.
+    """
+    if not str(settings.get("security_protocol")).endswith("SSL") or settings.get("ssl_context") is not None:
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    loads = {
+        "ssl_cafile": context.load_verify_locations,
+        "ssl_crlfile": context.load_verify_locations,
+        "ssl_certfile": lambda file: context.load_cert_chain(
+            file, settings.get("ssl_keyfile"), settings.get("ssl_password") or _no_password
+        ),
+    }
+    for name, load in loads.items():
+        file = settings.get(name)
+        if not file:
+            continue
+        try:
+            load(file)
+        except (OSError, ValueError) as error:
+            raise KafkaAuthenticationError(
+                f"{name}={file} can't be loaded: {error}. Check that the file holds PEM, that it can be read, and that"
+                " the password is that of the private key beside the certificates."
+            ) from error
+
+
+def _no_password() -> str:
+    """Without it OpenSSL would ask for one at the terminal."""
+    raise ValueError("the private key is encrypted, and no password is set")

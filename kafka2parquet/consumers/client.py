@@ -9,7 +9,7 @@ from typing import Any
 import kafka.errors
 from kafka import KafkaConsumer
 
-from kafka2parquet.consumers.bootstrap import BootstrapLog
+from kafka2parquet.consumers.bootstrap import BootstrapLog, check_certificates
 from kafka2parquet.consumers.join import mend_join
 from kafka2parquet.consumers.kafka_errors import translate
 from kafka2parquet.consumers.polling import poll_columns
@@ -61,6 +61,7 @@ def connect(
         "bootstrap_timeout_ms": max(1, min(_BOOTSTRAP_ATTEMPT_MS, round(timeout_s * 1000))),
         "group_id": group_id,
     }
+    check_certificates(configuration)
     deadline = time.monotonic() + timeout_s
     with BootstrapLog(bootstrap_servers) as log:
         while not stopping():

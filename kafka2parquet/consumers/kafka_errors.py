@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import kafka.errors as kafka_errors
 
 from kafka2parquet.errors import (
@@ -52,13 +54,13 @@ _AUTHORIZATION = tuple(
 )
 
 
-def translate(error: Exception, what: str, rights: str = "READ on the topics and on the group") -> Kafka2ParquetError | None:
+def translate(error: Exception, what: str, rights: str = "") -> Kafka2ParquetError | None:
     """Our error for one of kafka-python's; None for one that passes by itself, when the same is tried again.
 
     Args:
         error: what was raised.
         what: what was being done, for the message.
-        rights: which rights that takes.
+        rights: which rights that takes; by default READ on the topics or the group that the error names.
     """
     if isinstance(error, Kafka2ParquetError):
         return error
@@ -71,7 +73,9 @@ def translate(error: Exception, what: str, rights: str = "READ on the topics and
     if isinstance(error, _AUTHENTICATION):
         return KafkaAuthenticationError(f"While {what}, Kafka did not accept the credentials: {error}.")
     if isinstance(error, _AUTHORIZATION):
-        return KafkaAuthorizationError(f"While {what}, Kafka refused it: {error}. The principal needs {rights}.")
+        return KafkaAuthorizationError(
+            f"While {what}, Kafka refused it: {error}. The principal needs {rights or _missing_right(error)}."
+        )
     if type(error) in _TOO_SMALL:
         return GuaranteeError(
             f"While {what}, Kafka did not take the metadata that exactly-once delivery keeps with a committed offset, up to 300"
@@ -84,3 +88,19 @@ def translate(error: Exception, what: str, rights: str = "READ on the topics and
     if isinstance(error, kafka_errors.KafkaError | OSError | TimeoutError):
         return None
     return KafkaUnavailableError(f"While {what}, the Kafka client failed: {error!r}.")
+
+
+def _missing_right(error: Exception) -> str:
+    """READ, which includes DESCRIBE, on what kafka-python's error names."""
+    named = error.args[0] if error.args else ""
+    if isinstance(error, kafka_errors.TopicAuthorizationFailedError) and isinstance(named, set | frozenset | list | tuple):
+        return read_right(named)
+    if isinstance(error, kafka_errors.GroupAuthorizationFailedError) and named:
+        return f"READ on the group {named}"
+    return "READ on the topics and on the group"
+
+
+def read_right(topics: Iterable[str]) -> str:
+    """READ on these topics, for messages."""
+    names = sorted(topics)
+    return f"READ on the {'topic' if len(names) == 1 else 'topics'} {', '.join(names)}"

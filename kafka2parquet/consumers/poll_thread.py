@@ -323,6 +323,7 @@ class PollThread:
     # ---- what kafka-python keeps silent about
 
     def _watch(self) -> None:
+        self._watchdog.check_rights()
         self._watchdog.warn_of_missing_topics()
         for assignment, known in list(self._topic_ids.items()):
             topic_id = self._watchdog.topic_id(assignment.topic_partition.topic)

@@ -1,4 +1,4 @@
-"""Notices what kafka-python keeps silent about: no stable assignment, topics that don't exist, topics that were re-created."""
+"""Notices what kafka-python keeps silent about: no stable assignment, and topics that are missing, hidden, or created again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from kafka.structs import MemberState
+
+from kafka2parquet.consumers.kafka_errors import read_right
+from kafka2parquet.errors import KafkaAuthorizationError
 
 _LOG = logging.getLogger(__name__)
 _WARNING_AFTER_S = 30.0
@@ -41,6 +44,18 @@ class Watchdog:
             self._warned_of_state = True
             _LOG.warning("No stable place in the consumer group for %.0f s; still trying. Is Kafka up?", unstable_s)
         return unstable_s > _UNSTABLE_LIMIT_S
+
+    def check_rights(self) -> None:
+        """A topic that may not be described has no partitions to kafka-python, and is waited for in vain.
+
+        Raises:
+            KafkaAuthorizationError: Kafka doesn't let us see some topic.
+        """
+        hidden = self._client._cluster.unauthorized_topics.intersection(self._topics)
+        if hidden:
+            raise KafkaAuthorizationError(
+                f"Kafka does not show the partitions of {', '.join(sorted(hidden))}. The principal needs {read_right(hidden)}."
+            )
 
     def warn_of_missing_topics(self) -> None:
         """A topic that doesn't exist is no error to kafka-python: say so once for each, and go on waiting for it."""

@@ -19,7 +19,7 @@ from typing import Any
 import kafka.errors as kafka_errors
 from kafka import KafkaProducer
 
-from kafka2parquet.consumers.bootstrap import BootstrapLog
+from kafka2parquet.consumers.bootstrap import BootstrapLog, check_certificates
 from kafka2parquet.consumers.kafka_errors import translate
 from kafka2parquet.dead_letters.base import Sending
 from kafka2parquet.dead_letters.headers import context_headers
@@ -233,6 +233,7 @@ class KafkaDeadLetterQueue:
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
+            check_certificates(self._settings)
             with BootstrapLog(self._servers):
                 try:
                     self._producer = KafkaProducer(**{**self._settings, "bootstrap_servers": self._servers})

@@ -9,7 +9,7 @@ from typing import Any
 import kafka.errors as kafka_errors
 from kafka import KafkaAdminClient
 
-from kafka2parquet.consumers.bootstrap import BootstrapLog
+from kafka2parquet.consumers.bootstrap import BootstrapLog, check_certificates
 from kafka2parquet.consumers.kafka_errors import translate
 from kafka2parquet.errors import ConfigurationError
 
@@ -49,6 +49,7 @@ def ensure_topic(
         kafka.errors.KafkaError: it did not work now, and may later.
     """
     configuration = {"bootstrap_servers": bootstrap_servers, **settings, "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS}
+    check_certificates(configuration)
     with BootstrapLog(bootstrap_servers):
         admin = KafkaAdminClient(**configuration)
     try:

@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Producer
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
-from kafka2parquet import build_task, load_connect_config
+from kafka2parquet import load_connect_config
 from kafka2parquet.connect.errors import DeadLetterPlan
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.dead_letters.base import Sending
@@ -25,7 +25,7 @@ from tests.stack.kafka import kafka
 from tests.stack.kafka_fault_proxy import Action
 from tests.support.kafka_admin import committed_offsets
 from tests.support.kafka_clients import admin_client, fill, make_topic, read, unique, wait_until
-from tests.support.sink_properties import json_sink
+from tests.support.local_sink import local_sink, run_until, written
 
 AUTHORIZER = """
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
@@ -73,20 +73,16 @@ class Denied:
 
 def properties(topic: str, dead_letters: str, folder: Path = Path("/unused")) -> dict[str, str]:
     """A connector that leaves bad records out and sends them away."""
-    return json_sink(
+    return local_sink(
+        topic,
+        folder,
         {
-            "name": unique("sink"),
-            "topics": topic,
-            "kafka2parquet.storage.url": folder.as_uri(),
-            "flush.size": "500",
-            "rotate.schedule.interval.ms": "1000",
-            "timezone": "UTC",
             "errors.tolerance": "all",
             "errors.deadletterqueue.topic.name": dead_letters,
             "errors.deadletterqueue.topic.replication.factor": "1",
             "errors.deadletterqueue.context.headers.enable": "true",
             "producer.override.request.timeout.ms": "2000",
-        }
+        },
     )
 
 
@@ -205,22 +201,7 @@ def messages() -> list[bytes]:
 
 def run(broker: Any, given: Mapping[str, str], until: int) -> None:
     """Run a task of the configuration until so much is committed."""
-    config = load_connect_config(given)
-    task = build_task(config, WorkerConfig(bootstrap_servers=broker.bootstrap))
-    group = f"connect-{config.name}"
-
-    def committed() -> bool:
-        task.step()
-        return committed_offsets(broker.direct, group, given["topics"]) == {0: until}
-
-    with task:
-        wait_until(committed, "everything committed")
-
-
-def written(folder: Path, topic: str) -> Sequence[int]:
-    """The numbers in all files, sorted."""
-    table = ds.dataset(folder / "topics" / topic, format="parquet").to_table(["n"])
-    return sorted(table.column("n").to_pylist())
+    run_until(given, WorkerConfig(bootstrap_servers=broker.bootstrap), broker.direct, {0: until})
 
 
 def dead(broker: Any, topic: str, count: int) -> collections.Counter[int]:
