@@ -6,6 +6,11 @@ import datetime
 import time
 from typing import Protocol
 
+import attrs
+
+#: The two times of a clock are read one after the other, and the wall clock may be slewed a little.
+_LEAST_JUMP = datetime.timedelta(seconds=1)
+
 
 class Clock(Protocol):
     """Tells the time. `kafka2parquet.testing.ManualClock` moves only when told to."""
@@ -15,6 +20,28 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds since some fixed moment; never goes back."""
+
+
+@attrs.frozen
+class Instant:
+    """A moment, by both times of a clock."""
+
+    wall: datetime.datetime
+    monotonic_s: float
+
+    @classmethod
+    def of(cls, clock: Clock) -> Instant:
+        """The moment that a clock shows."""
+        return cls(clock.now(), clock.monotonic())
+
+    def as_seen_at(self, later: Instant) -> datetime.datetime:
+        """What the wall clock would have shown, had it been set already as it is at a later moment.
+
+        A wall clock may be set forward or back, by a correction or by a restored snapshot. Time that is counted from here lasts
+        as long as it should all the same.
+        """
+        jump = (later.wall - self.wall) - datetime.timedelta(seconds=later.monotonic_s - self.monotonic_s)
+        return self.wall if abs(jump) < _LEAST_JUMP else self.wall + jump
 
 
 class SystemClock:

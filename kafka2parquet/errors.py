@@ -21,6 +21,7 @@
     │   └── SchemaRegistryUnavailableError
     ├── DeliveryError               an operator has to decide
     │   ├── DataLossError
+    │   ├── LogTruncatedError
     │   ├── TopicRecreatedError
     │   ├── ForeignObjectError
     │   ├── UnknownMetadataError
@@ -212,6 +213,18 @@ class DataLossError(DeliveryError):
     def __init__(self, message: str, *, topic: str, partition: int, missing_start: int, missing_end: int) -> None:
         self.missing_start = missing_start
         self.missing_end = missing_end
+        super().__init__(message, topic=topic, partition=partition)
+
+
+class LogTruncatedError(DeliveryError):
+    """The log was truncated below what was read, by an unclean leader election: offsets come again with other records.
+
+    Attributes:
+        offset: where the log that was read and today's log begin to differ.
+    """
+
+    def __init__(self, message: str, *, topic: str, partition: int, offset: int) -> None:
+        self.offset = offset
         super().__init__(message, topic=topic, partition=partition)
 
 

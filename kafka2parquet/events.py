@@ -46,6 +46,17 @@ class DataLost(Event):
 
 
 @attrs.frozen
+class LogTruncated(Event):
+    """The log was truncated at `offset` and written anew, and the settings say to go on at `position`.
+
+    Files have, or get, the older records of the offsets [offset, position). The newer ones at these offsets are left out.
+    """
+
+    offset: int
+    position: int
+
+
+@attrs.frozen
 class FlushCut(Event):
     """A flush ended: [start, end) is complete and staged next."""
 

@@ -56,7 +56,7 @@ class ConsumedBatch:
             lengths zigzag varints), null where it has none. `decode_headers` reads one.
         first_offset: position before the batch.
         next_offset: position after the batch: what to commit when all of it is durable.
-        leader_epoch: of the batch's last records, -1 where unknown.
+        leader_epoch: of all records of the batch, -1 where unknown.
         high_watermark: next offset that readers could see at the broker when this was fetched, None where unknown.
         size_bytes: decompressed bytes that the columns keep alive.
     """
@@ -111,6 +111,11 @@ class ConsumedBatch:
             values=filter_view(self.values, mask),
             headers=filter_view(self.headers, mask),
         )
+
+    def since(self, offset: int) -> ConsumedBatch:
+        """The part of the batch from that offset on, which lies between `first_offset` and `next_offset`."""
+        wanted = pa.array(self.offsets.to_numpy() >= offset)
+        return attrs.evolve(self.filter(wanted), first_offset=offset)
 
     def reject(self, row: int, stage: Stage, reason: str, exception: str = "") -> Reject:
         """The record at index `row` as a reject, raw bytes included."""

@@ -25,10 +25,17 @@ class Assignment:
 
 @attrs.frozen
 class CommittedOffset:
-    """What the group has stored for a partition."""
+    """What the group has stored for a partition.
+
+    Attributes:
+        offset: next offset to read.
+        metadata: what was committed with it.
+        leader_epoch: of the record before it, -1 where unknown.
+    """
 
     offset: int
     metadata: str
+    leader_epoch: int = -1
 
 
 @attrs.frozen
@@ -80,7 +87,7 @@ class CommitRefused:
 
 @attrs.frozen
 class PartitionFailed:
-    """A partition can't be read any further from where it is: corrupt batch, offset gone, topic deleted or re-created.
+    """A partition can't be read any further from where it is: corrupt batch, offset gone, log truncated, topic re-created.
 
     The partition stays assigned and delivers nothing until `Consumer.start` is called again.
     """
@@ -117,17 +124,19 @@ class Consumer(Protocol):
             KafkaUnavailableError: only where a limit for waiting was set.
         """
 
-    def start(self, assignment: Assignment, offset: int) -> None:
+    def start(self, assignment: Assignment, offset: int, leader_epoch: int = -1) -> None:
         """Deliver the partition from `offset` on; again at any time, to go back. Forgets what was fetched. Never blocks.
 
-        A token that is over is ignored.
+        A token that is over is ignored. `leader_epoch` is that of the record before `offset`. Where it is not -1, the log is
+        first checked to have that record still (KIP-320). A log that was truncated below `offset` makes a `PartitionFailed`
+        with a `LogTruncatedError`, and so does one that is truncated later, while it is read.
         """
 
-    def commit(self, assignment: Assignment, offset: int, metadata: str) -> None:
-        """Store `offset` and `metadata` for the group. Never blocks: the outcome comes back as an event of `poll`.
+    def commit(self, assignment: Assignment, offset: int, metadata: str, leader_epoch: int = -1) -> None:
+        """Store `offset`, `metadata` and the leader epoch of the record before `offset` for the group. Never blocks.
 
-        At most one commit of an assignment may be under way. Unknown outcomes (a lost answer) are resolved by the adapter
-        before it says anything. `metadata` is ASCII, at most 300 characters.
+        The outcome comes back as an event of `poll`. At most one commit of an assignment may be under way. Unknown outcomes (a
+        lost answer) are resolved by the adapter before it says anything. `metadata` is ASCII, at most 300 characters.
         """
 
     def pause(self, assignment: Assignment) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kafka.errors import KafkaTimeoutError
@@ -78,7 +78,7 @@ def check_certificates(settings: Mapping[str, Any]) -> None:
     if not str(settings.get("security_protocol")).endswith("SSL") or settings.get("ssl_context") is not None:
         return
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    loads = {
+    loads: dict[str, Callable[[str], object]] = {
         "ssl_cafile": context.load_verify_locations,
         "ssl_crlfile": context.load_verify_locations,
         "ssl_certfile": lambda file: context.load_cert_chain(

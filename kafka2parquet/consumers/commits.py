@@ -11,7 +11,7 @@ import kafka.errors as kafka_errors
 from kafka.structs import OffsetAndMetadata
 from kafka.structs import TopicPartition as KafkaTopicPartition
 
-from kafka2parquet.consumers.base import Assignment, CommitRefused, CommitSucceeded, ConsumerEvent
+from kafka2parquet.consumers.base import Assignment, CommitRefused, CommitSucceeded, CommittedOffset, ConsumerEvent
 from kafka2parquet.consumers.exchange import Commit
 from kafka2parquet.consumers.kafka_errors import REFUSED_COMMITS, translate
 
@@ -52,7 +52,7 @@ class CommitSender:
                 commit = commits.pop(assignment)
                 self._emit(CommitRefused(assignment, commit.offset, commit.metadata, reason))
 
-    def send(self, leader_epoch: Callable[[Assignment], int]) -> Outcome:
+    def send(self) -> Outcome:
         """Resolve what is unknown, then commit what is queued, in one request.
 
         A commit whose answer was lost is read back. If it isn't there it may still come, at any time: only a new generation of
@@ -66,7 +66,7 @@ class CommitSender:
         if not self._queued:
             return Outcome.GO_ON
         offsets = {
-            _kafka_name(assignment): OffsetAndMetadata(commit.offset, commit.metadata, leader_epoch(assignment))
+            _kafka_name(assignment): OffsetAndMetadata(commit.offset, commit.metadata, commit.leader_epoch)
             for assignment, commit in self._queued.items()
         }
         try:
@@ -97,21 +97,26 @@ class CommitSender:
                 raise fatal from error
             return Outcome.GO_ON
         for assignment, commit in list(self._unknown.items()):
-            if stored.get(assignment) == (commit.offset, commit.metadata):
+            found = stored.get(assignment)
+            if found is not None and (found.offset, found.metadata) == (commit.offset, commit.metadata):
                 del self._unknown[assignment]
                 self._emit(CommitSucceeded(assignment, commit.offset, commit.metadata))
         return Outcome.REJOIN if self._unknown else Outcome.GO_ON
 
 
-def read_committed(client: Any, assignments: Collection[Assignment], timeout_ms: int) -> dict[Assignment, tuple[int, str]]:
-    """The group's offset and metadata of each partition that has one, in one request. Blocks.
+def read_committed(client: Any, assignments: Collection[Assignment], timeout_ms: int) -> dict[Assignment, CommittedOffset]:
+    """What the group has stored for each partition that has one, in one request. Blocks.
 
     Raises:
         kafka.errors.KafkaError: no answer.
     """
     names = {_kafka_name(assignment): assignment for assignment in assignments}
     stored = client._coordinator.fetch_committed_offsets(list(names), timeout_ms=timeout_ms)
-    return {names[name]: (found.offset, found.metadata or "") for name, found in stored.items() if found.offset >= 0}
+    return {
+        names[name]: CommittedOffset(found.offset, found.metadata or "", found.leader_epoch)
+        for name, found in stored.items()
+        if found.offset >= 0
+    }
 
 
 def _kafka_name(assignment: Assignment) -> KafkaTopicPartition:

@@ -16,10 +16,11 @@ from kafka2parquet.errors import Kafka2ParquetError
 
 @attrs.frozen
 class Start:
-    """Fetch the partition from `offset` on; the partition's start with that number."""
+    """Fetch the partition from `offset` on, behind a record of `leader_epoch`; the partition's start with that number."""
 
     assignment: Assignment
     offset: int
+    leader_epoch: int
     number: int
 
 
@@ -33,11 +34,12 @@ class Pause:
 
 @attrs.frozen
 class Commit:
-    """Store an offset."""
+    """Store an offset, with the leader epoch of the record before it."""
 
     assignment: Assignment
     offset: int
     metadata: str
+    leader_epoch: int
 
 
 Command = Start | Pause | Commit

@@ -24,7 +24,6 @@ class PartitionQueue:
         accepting: whether fetched pieces are wanted: not before `start`, nor between `start` and the seek that it asks for.
         paused: by the application.
         high_watermark: as of the last fetch.
-        leader_epoch: of the last piece taken.
     """
 
     assignment: Assignment
@@ -36,7 +35,6 @@ class PartitionQueue:
     accepting: bool = False
     paused: bool = False
     high_watermark: int | None = None
-    leader_epoch: int = -1
 
     def put(self, piece: FetchedBatches, now: float) -> None:
         """Add a piece."""
@@ -52,11 +50,14 @@ class PartitionQueue:
         self.records = self.size_bytes = 0
 
     def take(self, most_records: int, now: float) -> list[FetchedBatches]:
-        """The first pieces, at least one and up to about so many records; pieces of old formats come alone."""
+        """The first pieces, at least one and up to about so many records.
+
+        Pieces of old formats come alone, and pieces of different leader epochs never together: each batch has one.
+        """
         taken: list[FetchedBatches] = []
         records = 0
         while self.pieces and (not taken or records + self.pieces[0].records <= most_records):
-            if taken and (self.pieces[0].legacy or taken[-1].legacy):
+            if taken and (self.pieces[0].legacy or taken[-1].legacy or self.pieces[0].leader_epoch != taken[-1].leader_epoch):
                 break
             piece = self.pieces.popleft()
             taken.append(piece)

@@ -117,7 +117,7 @@ class KafkaPythonConsumer:
                 self._committing.discard(event.assignment)
         return Polled(events, [batch for one in taken for batch in self._decode(one)])
 
-    def start(self, assignment: Assignment, offset: int) -> None:
+    def start(self, assignment: Assignment, offset: int, leader_epoch: int = -1) -> None:
         """See `Consumer.start`."""
         with self._exchange.lock:
             queue = self._exchange.queue_of(assignment)
@@ -125,9 +125,9 @@ class KafkaPythonConsumer:
                 queue.clear()
                 queue.accepting = False
                 queue.starts += 1
-                self._command(Start(assignment, offset, queue.starts))
+                self._command(Start(assignment, offset, leader_epoch, queue.starts))
 
-    def commit(self, assignment: Assignment, offset: int, metadata: str) -> None:
+    def commit(self, assignment: Assignment, offset: int, metadata: str, leader_epoch: int = -1) -> None:
         """See `Consumer.commit`.
 
         Raises:
@@ -138,7 +138,7 @@ class KafkaPythonConsumer:
         if not metadata.isascii() or len(metadata) > _MAX_METADATA_CHARACTERS:
             raise UsageError(f"Commit metadata has to be ASCII, at most {_MAX_METADATA_CHARACTERS} characters: {metadata!r}")
         self._committing.add(assignment)
-        self._command(Commit(assignment, offset, metadata))
+        self._command(Commit(assignment, offset, metadata, leader_epoch))
 
     def pause(self, assignment: Assignment) -> None:
         """See `Consumer.pause`."""
@@ -177,7 +177,6 @@ class KafkaPythonConsumer:
         taken, left = [], _MAX_POLL_RECORDS
         for queue in self._exchange.queues.ready(now):
             pieces = queue.take(min(_MAX_PARTITION_RECORDS, left), now)
-            queue.leader_epoch = pieces[-1].leader_epoch
             taken.append(_Taken(queue.assignment, pieces, queue.high_watermark))
             left -= sum(piece.records for piece in pieces)
             if left <= 0:

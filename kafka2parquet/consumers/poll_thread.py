@@ -14,17 +14,24 @@ from typing import Any
 
 import attrs
 import kafka.errors as kafka_errors
+from kafka.structs import OffsetAndMetadata
 from kafka.structs import TopicPartition as KafkaTopicPartition
 
 from kafka2parquet.consumers.assignments import AssignmentTracker
-from kafka2parquet.consumers.base import Assigned, Assignment, CommitRefused, CommittedOffset, Revoked
+from kafka2parquet.consumers.base import Assigned, Assignment, CommitRefused, Revoked
 from kafka2parquet.consumers.commits import CommitSender, Outcome, read_committed
 from kafka2parquet.consumers.exchange import Command, Commit, Exchange, Pause, Start
 from kafka2parquet.consumers.fetched_queue import PartitionQueue
 from kafka2parquet.consumers.kafka_errors import translate
 from kafka2parquet.consumers.record_batches import FetchedBatches
 from kafka2parquet.consumers.watchdog import Watchdog
-from kafka2parquet.errors import CorruptRecordBatchError, DataLossError, Kafka2ParquetError, TopicRecreatedError
+from kafka2parquet.errors import (
+    CorruptRecordBatchError,
+    DataLossError,
+    Kafka2ParquetError,
+    LogTruncatedError,
+    TopicRecreatedError,
+)
 from kafka2parquet.records import TopicPartition
 
 _LOG = logging.getLogger(__name__)
@@ -94,7 +101,7 @@ class PollThread:
             return
         for command in self._exchange.take_commands():
             self._run_command(command)
-        if self._commits.is_busy and self._commits.send(self._leader_epoch) is Outcome.REJOIN:
+        if self._commits.is_busy and self._commits.send() is Outcome.REJOIN:
             self._leave("the group has gone on without us, or a commit has an unknown outcome")
             return
         self._keep_to_budget()
@@ -157,7 +164,9 @@ class PollThread:
         elif isinstance(command, Pause) and owned:
             self._hold(assignment, "application", command.paused)
         elif isinstance(command, Start) and owned:
-            self._client.seek(_kafka_name(assignment), command.offset)
+            # KafkaConsumer.seek takes no leader epoch
+            position = OffsetAndMetadata(command.offset, "", command.leader_epoch)
+            self._client._subscription.seek(_kafka_name(assignment), position)
             with self._exchange.lock:
                 queue = self._exchange.queue_of(assignment)
                 if queue is not None and queue.starts == command.number:
@@ -173,11 +182,6 @@ class PollThread:
             self._client.pause(name)
         else:
             self._client.resume(name)
-
-    def _leader_epoch(self, assignment: Assignment) -> int:
-        with self._exchange.lock:
-            queue = self._exchange.queue_of(assignment)
-            return queue.leader_epoch if queue is not None else -1
 
     def _keep_to_budget(self) -> None:
         """Stop fetching while the driver is behind; polling goes on."""
@@ -202,6 +206,9 @@ class PollThread:
                 lost = self._lost(name, offset)
                 if lost is not None:
                     self._fail_named(name, lost)
+        except kafka_errors.LogTruncationError as error:
+            for name, divergence in error.divergent_offsets.items():
+                self._fail_named(name, _truncated(name, None if divergence is None else divergence.offset))
         except kafka_errors.NoOffsetForPartitionError:
             pass  # a new partition, which is started soon
         except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
@@ -310,7 +317,7 @@ class PollThread:
                 self._exchange.events.append(
                     Assigned(
                         assignment=assignment,
-                        committed=None if stored is None else CommittedOffset(*stored),
+                        committed=stored,
                         log_start=log_starts[name],
                         log_end=log_ends[name],
                         cluster_id=self._watchdog.cluster_id(),
@@ -332,6 +339,27 @@ class PollThread:
                 self._fail(assignment, _recreated(assignment.topic_partition, known, topic_id))
         if self._subscribed and self._watchdog.is_stuck():
             self._leave("its last join has not come to an end")
+
+
+def _truncated(name: KafkaTopicPartition, offset: int | None) -> Kafka2ParquetError:
+    if offset is None:
+        return TopicRecreatedError(
+            f"{name.topic}-{name.partition}: the log does not know the leader epoch of the records that were read: the topic"
+            " was created again, or restored from elsewhere, and offsets mean other records now. Choose another topics.dir, or"
+            " reset the group's offsets.",
+            topic=name.topic,
+            partition=name.partition,
+        )
+    return LogTruncatedError(
+        f"{name.topic}-{name.partition}: the log was truncated at offset {offset}, by an unclean leader election, below what"
+        " was read. Records from there on are gone, and others come at their offsets. Nothing of these was written. To take"
+        f" them, stop all members, move the files of offset {offset} and later away, and set the group's offset to {offset}"
+        " with Kafka's tools. To keep the older records and leave the newer ones at their offsets out, set"
+        " kafka2parquet.on.data.loss=continue.",
+        topic=name.topic,
+        partition=name.partition,
+        offset=offset,
+    )
 
 
 def _recreated(topic_partition: TopicPartition, was: str, now: str) -> TopicRecreatedError:

@@ -1,12 +1,13 @@
 """Lets `KafkaConsumer.poll` return columns, or makes columns of the records that it returns.
 
-kafka-python makes records through the attribute `PartitionRecords` of its fetcher. A version that looks elsewhere for its class,
-or calls the class otherwise, goes on making `ConsumerRecord`s. These are taken too: that is slow, and just as exact.
+kafka-python makes records through the attribute `PartitionRecords` of its fetcher. A version that looks elsewhere for its
+class, or calls the class otherwise, goes on making `ConsumerRecord`s. These are taken too: that is slow, and just as exact.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -68,8 +69,9 @@ class _Polling:
                     raise
                 return own_class(*arguments, **keywords)
 
-        with contextlib.suppress(AttributeError):
-            self._fetcher.PartitionRecords = make
+        if self._fetcher is not None:
+            with contextlib.suppress(AttributeError):
+                self._fetcher.PartitionRecords = make
         if getattr(self._fetcher, "PartitionRecords", None) is not make:
             self._warn()
 
@@ -114,11 +116,11 @@ class _Polling:
                 continue
             if records:
                 self._warn()
-            gathered[partition] = [_piece(partition, records, first_offset, next_offset)]
+            gathered[partition] = _pieces(partition, records, first_offset, next_offset)
         return gathered
 
     def _corrupt(self, error: Exception) -> dict[Any, list[FetchedBatches]]:
-        """For an error of kafka-python's own decoding a piece that raises, behind all good ones; nothing where it can't be told.
+        """For an error of kafka-python's own decoding a piece that raises, behind all good ones; nothing where it isn't known.
 
         The partition is paused, or kafka-python would fetch the same bytes again and again. A start resumes it.
         """
@@ -141,6 +143,13 @@ class _Polling:
                 " exact and several times slower. Install a version of kafka-python that kafka2parquet asks for.",
                 kafka.__version__,
             )
+
+
+def _pieces(partition: Any, records: Sequence[Any], first_offset: int, next_offset: int) -> list[FetchedBatches]:
+    """One for each leader epoch; the last one goes as far as the position."""
+    runs = [list(run) for _, run in itertools.groupby(records, key=lambda record: record.leader_epoch)] or [[]]
+    starts = [first_offset, *(run[0].offset for run in runs[1:]), next_offset]
+    return [_piece(partition, run, *bounds) for run, bounds in zip(runs, itertools.pairwise(starts), strict=True)]
 
 
 def _piece(

@@ -71,7 +71,7 @@ class FetchedBatches:
         legacy: bounds of one batch of an old format (before Kafka 0.11) instead.
         first_offset: position before them.
         next_offset: position after them.
-        leader_epoch: of the last batch.
+        leader_epoch: of all batches.
         records: how many records they say to hold.
     """
 
@@ -280,6 +280,8 @@ class ColumnarPartitionRecords:
                     position = end
                 break
             header = _read_header(data, position, end)
+            if position > start and header.leader_epoch != self.leader_epoch:
+                break  # the next walk takes it: a piece has one leader epoch
             if not self._is_skipped(header):
                 headers.append(header)
             self.leader_epoch = header.leader_epoch

@@ -70,10 +70,10 @@ class Commits:
         self.committed = assigned.committed.offset if assigned.committed is not None else None
         """The group's committed offset, None while there is none."""
 
-    def commit(self, offset: int, metadata: Intent | Breadcrumb) -> Procedure[None]:
-        """Commit, and wait for the outcome."""
+    def commit(self, offset: int, metadata: Intent | Breadcrumb, leader_epoch: int) -> Procedure[None]:
+        """Commit, and wait for the outcome. The leader epoch is that of the record before `offset`, -1 where unknown."""
         self._under_way = (offset, metadata.format())
-        self._consumer.commit(self._assignment, *self._under_way)
+        self._consumer.commit(self._assignment, *self._under_way, leader_epoch)
         while self._under_way is not None:
             yield
 
@@ -90,7 +90,8 @@ class DeliverySettings:
 
     Attributes:
         first_start: where to begin when the group has no committed offset.
-        on_data_loss: `fail` raises `DataLossError` when records are gone from the log, `continue` reports them and goes on.
+        on_data_loss: `fail` raises `DataLossError` when records are gone from the log and `LogTruncatedError` when the log was
+            truncated; `continue` reports that and goes on.
         idle_commit_interval_s: how often the position of a quiet partition is committed, so that its lag reaches zero.
     """
 
@@ -151,9 +152,9 @@ class PartitionContext:
             attempts,
         )
 
-    def commit_end(self, start: int, end: int, rows: int, *, trusted: bool) -> Procedure[None]:
-        """Commit the end of what is durable: [start, end) with `rows` rows."""
-        yield from self.commits.commit(end, Breadcrumb(self.identity, trusted, start, rows))
+    def commit_end(self, start: int, end: int, rows: int, leader_epoch: int, *, trusted: bool) -> Procedure[None]:
+        """Commit the end of what is durable: [start, end) with `rows` rows, the last record of that leader epoch."""
+        yield from self.commits.commit(end, Breadcrumb(self.identity, trusted, start, rows), leader_epoch)
         self.emit(OffsetCommitted(self.topic_partition, end, rows))
 
     def tag(self, files: Mapping[str, FlushFooter]) -> Procedure[None]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.clock import Clock, Instant
 from kafka2parquet.converters.record_views import HEADERS_SCHEMA
 from kafka2parquet.dead_letters.base import Sending
 from kafka2parquet.delivery.quarantine import REJECTS_SCHEMA, rejects_table
@@ -70,23 +71,33 @@ class FlushFile:
 class OpenFlush:
     """The run of records from `start` on that will become visible together. Owned by the driver thread."""
 
-    def __init__(self, start: int, writer: ParquetWriter, join: SchemaJoin, now: datetime.datetime, ratio: float) -> None:
+    def __init__(
+        self,
+        start: int,
+        leader_epoch: int,
+        writer: ParquetWriter,
+        join: SchemaJoin,
+        clock: Clock,
+        ratio: float,
+    ) -> None:
         """Begin without rows.
 
         Args:
             start: position of the flush's beginning.
+            leader_epoch: of the record before it, -1 where unknown.
             writer: opens its files.
             join: brings rows to the schema of their file.
-            now: the wall clock.
+            clock: tells when it is opened.
             ratio: Parquet bytes per Arrow byte to expect.
         """
         self.start = start
         self.position = start
         """Position after all records that were taken or left out so far."""
+        self.epochs = [(start, leader_epoch)]
+        """Positions from which on the record before the position has another leader epoch, with that epoch."""
         self.rows = 0
         self.rejects = 0
         """Rejected records that a file of their own is written of."""
-        self.opened_at = now
         self.sendings: list[Sending] = []
         """Dead letters of records before `position`."""
         self.left_out_files: set[int] = set()
@@ -96,7 +107,8 @@ class OpenFlush:
         self._ratio = ratio
         self._files: dict[str | None, FlushFile] = {}
         self._runs: list[tuple[_Int64s, _Int64s]] = []
-        self._last_row_at = now
+        self._clock = clock
+        self._opened = self._last_row = Instant.of(clock)
         self._first_timestamp_ms: int | None = None
         self._last_timestamp_ms: int | None = None
         self._last_encoded_partition: str | None = None
@@ -108,15 +120,16 @@ class OpenFlush:
 
     @property
     def stats(self) -> FlushStats:
-        """What rotation policies are told."""
+        """What rotation policies look at. Where the wall clock was set meanwhile, its moments are moved by as much."""
+        now = Instant.of(self._clock)
         return FlushStats(
             rows=self.rows,
             size_bytes=sum(
                 int(content.encoded_bytes + content.buffered_bytes * self._ratio) for content in _contents(self._files.values())
             ),
             encoded_partitions=frozenset(folder for folder in self._files if folder is not None),
-            opened_at=self.opened_at,
-            last_row_at=self._last_row_at,
+            opened_at=self._opened.as_seen_at(now),
+            last_row_at=self._last_row.as_seen_at(now),
             first_timestamp_ms=self._first_timestamp_ms,
             last_timestamp_ms=self._last_timestamp_ms,
             last_encoded_partition=self._last_encoded_partition,
@@ -127,11 +140,11 @@ class OpenFlush:
         """Memory held."""
         return sum(content.memory_bytes for content in _contents(self._files.values()))
 
-    def open_at(self, now: datetime.datetime) -> datetime.datetime:
-        """The wall clock of the flush's opening: `now`, if it has nothing yet."""
+    def open(self) -> datetime.datetime:
+        """The wall clock of the flush's opening: now, if it has nothing yet."""
         if self.is_empty:
-            self.opened_at = now
-        return self.opened_at
+            self._opened = Instant.of(self._clock)
+        return self._opened.wall
 
     def refused_row(self, batch: PartitionedRows) -> tuple[int, str] | None:
         """The first row whose schema can't be compared with that of its file, and why."""
@@ -145,11 +158,19 @@ class OpenFlush:
         """The files of rows."""
         return {folder: file for folder, file in self._files.items() if folder is not None}
 
-    def append(self, batch: PartitionedRows | None, rejects: Sequence[Reject], now: datetime.datetime) -> None:
+    def move_to(self, position: int, leader_epoch: int) -> None:
+        """All records before `position` are taken or left out; those since the position so far have that leader epoch."""
+        if position <= self.position:
+            return
+        if leader_epoch != self.epochs[-1][1]:
+            self.epochs.append((self.position, leader_epoch))
+        self.position = position
+
+    def append(self, batch: PartitionedRows | None, rejects: Sequence[Reject]) -> None:
         """Take rows, and rejected records between them that are to be written too."""
         taken: list[tuple[_Int64s, _Int64s]] = []
         if batch is not None and len(batch):
-            taken.append((batch.rows.offsets.to_numpy(), self._append_rows(batch, now)))
+            taken.append((batch.rows.offsets.to_numpy(), self._append_rows(batch)))
         if rejects:
             offsets = np.array([reject.offset for reject in rejects], np.int64)
             file = self._file(None)
@@ -166,9 +187,8 @@ class OpenFlush:
             offsets, numbers = offsets[order], numbers[order]
         changes = np.flatnonzero(np.diff(numbers, prepend=-1))
         self._runs.append((offsets[changes], numbers[changes]))
-        self.position = max(self.position, int(offsets[-1]) + 1)
 
-    def _append_rows(self, batch: PartitionedRows, now: datetime.datetime) -> _Int64s:
+    def _append_rows(self, batch: PartitionedRows) -> _Int64s:
         """Append to the files; the number of each row's file."""
         codes = batch.codes.to_numpy()
         numbers = np.empty(len(batch.encoded_partitions), np.int64)
@@ -181,7 +201,7 @@ class OpenFlush:
             self._first_timestamp_ms = batch.timestamps_ms[0].as_py()
         self._last_timestamp_ms = batch.timestamps_ms[-1].as_py()
         self._last_encoded_partition = batch.encoded_partitions[codes[-1]]
-        self._last_row_at = now
+        self._last_row = Instant.of(self._clock)
         self.rows += len(batch)
         return np.asarray(numbers[codes], np.int64)
 
@@ -230,10 +250,11 @@ class OpenFlush:
             start=self.start,
             end=end,
             rows=self.rows + self.rejects,
-            opened_at=self.opened_at,
+            opened_at=self._opened.wall,
             reason=reason,
             files=list(self._files.values()),
             layout=layout,
+            epochs=self.epochs,
             sendings=self.sendings,
             left_out_files=self.left_out_files,
         )
@@ -274,6 +295,7 @@ class Flush:
         rows: in all files; keys and headers beside them count no record again.
         files: those of values in the order of their first rows, then that of rejects; the first one holds the anchor.
         layout: file number of each row.
+        epochs: as `OpenFlush.epochs`.
         sendings: dead letters that have to be stored before anything tells that these records are done.
         left_out_files: of a flush that is finished, numbers of the files in whose runs of rows there are records that don't go
             into them now.
@@ -286,6 +308,7 @@ class Flush:
     reason: str
     files: list[FlushFile]
     layout: Layout
+    epochs: Sequence[tuple[int, int]]
     sendings: Sequence[Sending] = ()
     left_out_files: Set[int] = frozenset()
 
@@ -293,6 +316,16 @@ class Flush:
     def opened_at_ms(self) -> int:
         """`opened_at` in milliseconds since the epoch."""
         return round(self.opened_at.timestamp() * 1000)
+
+    @property
+    def start_epoch(self) -> int:
+        """Leader epoch of the record before `start`, -1 where unknown."""
+        return self.epochs[0][1]
+
+    @property
+    def leader_epoch(self) -> int:
+        """Leader epoch of the record before `end`, -1 where unknown."""
+        return self.epochs[-1][1]
 
     @property
     def memory_bytes(self) -> int:
@@ -372,6 +405,7 @@ class Flush:
                 last_offset=file.last_offset,
                 opened_at_ms=self.opened_at_ms,
                 reason=self.reason,
+                leader_epoch=self.leader_epoch,
                 role=role,
                 siblings=siblings if number == 0 else None,
                 layout=layout if number == 0 else None,

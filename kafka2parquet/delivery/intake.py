@@ -17,24 +17,33 @@ from kafka2parquet.delivery.finishing import left_out_files, routed_rejects, rou
 from kafka2parquet.delivery.flush import OpenFlush
 from kafka2parquet.delivery.recovery import Finish, Plan
 from kafka2parquet.delivery.rejecting import HandledReject, RejectHandler
-from kafka2parquet.errors import CorruptRecordBatchError, DataLossError, Kafka2ParquetError, TransientError, UsageError
-from kafka2parquet.events import ConverterRetried, DataLost
+from kafka2parquet.errors import (
+    CorruptRecordBatchError,
+    DataLossError,
+    Kafka2ParquetError,
+    LogTruncatedError,
+    TransientError,
+    UsageError,
+)
+from kafka2parquet.events import ConverterRetried, DataLost, LogTruncated
 from kafka2parquet.records import ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import PartitionedRows
 
 
 @attrs.frozen(eq=False)
 class Waiting:
-    """What is left of a batch: rows and rejects that are not yet in a flush, and the position after the batch."""
+    """What is left of a batch: rows and rejects that are not yet in a flush, the position after the batch, its leader epoch."""
 
     rows: PartitionedRows | None
     rejects: Sequence[HandledReject]
     next_offset: int
+    leader_epoch: int
 
     def without(self, rows: int, position: int) -> Waiting:
         """What is left once so many leading rows, and the rejects before a position, are taken."""
         left = self.rows.slice(rows) if self.rows is not None and rows < len(self.rows) else None
-        return Waiting(left, [reject for reject in self.rejects if reject.offset >= position], self.next_offset)
+        rejects = [reject for reject in self.rejects if reject.offset >= position]
+        return attrs.evolve(self, rows=left, rejects=rejects)
 
 
 @attrs.frozen(eq=False)
@@ -43,6 +52,7 @@ class _CorruptBatch:
 
     reject: Reject
     next_offset: int
+    leader_epoch: int = -1
     size_bytes: int = 0
 
 
@@ -56,15 +66,17 @@ class Intake:
         self._context = context
         self._batches: deque[ConsumedBatch | _CorruptBatch] = deque()
         self._next_offset = 0
+        self._wanted_from = 0
         self._corrupt_offset: int | None = None
         self._attempt = 0
         self._attempts_since = 0.0
         self._retry_at = 0.0
 
-    def begin(self, position: int) -> None:
-        """Forget everything, and read from a position on."""
+    def begin(self, position: int, leader_epoch: int) -> None:
+        """Forget everything, and read from a position on, behind a record of that leader epoch (-1: unknown)."""
         self.clear()
-        self._go_on(position)
+        self._wanted_from = position
+        self._go_on(position, leader_epoch)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -100,8 +112,11 @@ class Intake:
                 f"{batch.topic_partition}: the consumer delivered a batch that begins at offset {batch.first_offset} after one"
                 f" that ended at {self._next_offset}. Check it with kafka2parquet.testing's consumer contract."
             )
-        self._batches.append(batch)
         self._next_offset = batch.next_offset
+        if batch.first_offset < self._wanted_from:
+            batch = batch.since(min(self._wanted_from, batch.next_offset))
+        if batch.next_offset > batch.first_offset:
+            self._batches.append(batch)
 
     def fail(self, error: Kafka2ParquetError) -> None:
         """The consumer can't read on.
@@ -112,10 +127,23 @@ class Intake:
         if isinstance(error, DataLossError) and self._context.settings.on_data_loss == "continue":
             self._context.emit(DataLost(self._context.topic_partition, error.missing_start, error.missing_end))
             self._go_on(error.missing_end)
+        elif isinstance(error, LogTruncatedError) and error.offset >= self._next_offset:
+            self._go_on(self._next_offset)  # what was taken is in the log still
+        elif isinstance(error, LogTruncatedError) and self._context.settings.on_data_loss == "continue":
+            self._read_anew(error.offset)
         elif isinstance(error, CorruptRecordBatchError) and error.offset == self._next_offset:
             self._pass_over(error)
         else:
             raise error
+
+    def _read_anew(self, offset: int) -> None:
+        """Go on where the partition was, in a log that was truncated at `offset`, before that, and may be shorter still.
+
+        Every offset keeps the record that was read first, so records that come again at offsets already passed are left out.
+        """
+        self._wanted_from = max(self._wanted_from, self._next_offset)
+        self._context.emit(LogTruncated(self._context.topic_partition, offset, self._wanted_from))
+        self._go_on(offset)
 
     def _pass_over(self, error: CorruptRecordBatchError) -> None:
         """Fetch a corrupt batch once more; if that is no better, make a reject of it.
@@ -135,9 +163,9 @@ class Intake:
         self._batches.append(_CorruptBatch(reject, error.next_offset))
         self._go_on(error.next_offset)
 
-    def _go_on(self, offset: int) -> None:
+    def _go_on(self, offset: int, leader_epoch: int = -1) -> None:
         self._next_offset = offset
-        self._context.consumer.start(self._context.assigned.assignment, offset)
+        self._context.consumer.start(self._context.assigned.assignment, offset, leader_epoch)
 
     # ---- out
 
@@ -173,18 +201,18 @@ class Intake:
 
     def _convert(self, batch: ConsumedBatch | _CorruptBatch, flush: OpenFlush, plan: Plan) -> Waiting:
         if isinstance(batch, _CorruptBatch):
-            return Waiting(None, self.rejects.handle([batch.reject], records=1), batch.next_offset)
+            return _waiting(batch, None, self.rejects.handle([batch.reject], records=1))
         if not len(batch):
-            return Waiting(None, (), batch.next_offset)
+            return _waiting(batch, None, ())
         chained = self._context.chain.convert(batch)
         if isinstance(plan, Finish):
             return self._convert_missing(batch, flush, plan, chained)
         handled = self.rejects.handle(chained.rejects, records=len(batch))
         if chained.rows is None:
-            return Waiting(None, handled, batch.next_offset)
-        partitioned = self._context.chain.partition(chained.rows, flush.open_at(self._context.clock.now()))
+            return _waiting(batch, None, handled)
+        partitioned = self._context.chain.partition(chained.rows, flush.open())
         handled = sorted([*handled, *self.rejects.handle(partitioned.rejects)], key=lambda found: found.offset)
-        return Waiting(partitioned.rows if len(partitioned.rows) else None, handled, batch.next_offset)
+        return _waiting(batch, partitioned.rows if len(partitioned.rows) else None, handled)
 
     def _convert_missing(self, batch: ConsumedBatch, flush: OpenFlush, plan: Finish, chained: Chained) -> Waiting:
         """The records of files that a published flush lacks. Letters of all rejects are sent again: nobody knows of them."""
@@ -196,7 +224,7 @@ class Intake:
         flush.left_out_files |= left_out_files(batch, rows, written, plan)
         for found in written:
             handled[found.offset] = attrs.evolve(handled.get(found.offset, found), is_written=True)
-        return Waiting(rows, sorted(handled.values(), key=lambda found: found.offset), batch.next_offset)
+        return _waiting(batch, rows, sorted(handled.values(), key=lambda found: found.offset))
 
     def _without_unpartitioned(self, chained: Chained, flush: OpenFlush) -> Chained:
         """Rows that the partitioner rejects are rejects, although the layout says where rows go.
@@ -205,7 +233,7 @@ class Intake:
         """
         if chained.rows is None:
             return chained
-        partitioned = self._context.chain.partition(chained.rows, flush.open_at(self._context.clock.now()))
+        partitioned = self._context.chain.partition(chained.rows, flush.open())
         if not partitioned.rejects:
             return chained
         rejects = sorted([*chained.rejects, *partitioned.rejects], key=lambda reject: reject.offset)
@@ -215,5 +243,9 @@ class Intake:
         """Where folders depend on the clock at which a flush is opened, waiting rows get those of the new flush."""
         waiting = self.waiting
         if waiting is not None and waiting.rows is not None and self._context.chain.partitions_by_clock:
-            rows = self._context.chain.partition(waiting.rows.rows, flush.open_at(self._context.clock.now())).rows
+            rows = self._context.chain.partition(waiting.rows.rows, flush.open()).rows
             self.waiting = attrs.evolve(waiting, rows=rows)
+
+
+def _waiting(batch: ConsumedBatch | _CorruptBatch, rows: PartitionedRows | None, rejects: Sequence[HandledReject]) -> Waiting:
+    return Waiting(rows, rejects, batch.next_offset, batch.leader_epoch)

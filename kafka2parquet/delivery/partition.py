@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime
 from collections import deque
-from collections.abc import Sequence
 
 import attrs
 import numpy as np
@@ -21,9 +20,9 @@ from kafka2parquet.delivery.flush import FIRST_COMPRESSION_RATIO, Flush, OpenFlu
 from kafka2parquet.delivery.intake import Intake, Waiting
 from kafka2parquet.delivery.publishing import deliver
 from kafka2parquet.delivery.recovery import Beginning, Free, Plan, Recovery
-from kafka2parquet.delivery.rejecting import HandledReject
 from kafka2parquet.errors import (
     Kafka2ParquetError,
+    LogTruncatedError,
     UnknownMetadataError,
 )
 from kafka2parquet.events import FlushCut, PartitionStarted, PartitionStopped
@@ -71,9 +70,10 @@ class PartitionEngine:
         Raises:
             Kafka2ParquetError: that error, unless the settings say to go over it.
         """
-        if self._open is None:
+        if self._open is not None:
+            self._intake.fail(error)
+        elif not isinstance(error, LogTruncatedError):  # which comes again when the partition begins again
             raise error
-        self._intake.fail(error)
 
     def advance(self) -> None:
         """Do all that can be done now.
@@ -180,14 +180,14 @@ class PartitionEngine:
             if beginning is not None:
                 return beginning
             if self._open is None:  # only a free plan without a limit goes on by itself
-                return (yield from self._recovery.go_on(flush.end))
+                return (yield from self._recovery.go_on(flush.end, flush.leader_epoch))
 
     def _begin(self, beginning: Beginning) -> None:
         self._drop_unpublished()
         self._plan = beginning.plan
-        self._open = self._new_flush(beginning.position)
+        self._open = self._new_flush(beginning.position, beginning.leader_epoch)
         self._steps += 1
-        self._intake.begin(beginning.position)
+        self._intake.begin(beginning.position, beginning.leader_epoch)
         self.context.emit(PartitionStarted(self.context.topic_partition, beginning.position))
         end = self._planned_end
         if end is not None and beginning.position >= end:  # the log has lost all of it: nothing will come that ends it
@@ -226,8 +226,9 @@ class PartitionEngine:
 
     # ---- filling
 
-    def _new_flush(self, position: int) -> OpenFlush:
-        return OpenFlush(position, self.context.writer, self.context.join, self.context.clock.now(), self._ratio)
+    def _new_flush(self, position: int, leader_epoch: int) -> OpenFlush:
+        context = self.context
+        return OpenFlush(position, leader_epoch, context.writer, context.join, context.clock, self._ratio)
 
     def _fill(self) -> None:
         while self._open is not None and not self._cut:
@@ -254,7 +255,7 @@ class PartitionEngine:
             self._refuse(flush, waiting, rows, *refused)
         elif cut is not None:
             position = rows.rows.offsets[cut - 1].as_py() + 1 if cut else flush.position
-            self._append(flush, rows.slice(0, cut) if cut else None, waiting.rejects, position)
+            self._append(flush, rows.slice(0, cut) if cut else None, waiting, position)
             self._intake.waiting = waiting.without(cut, position)
             self._end_flush(position, reason)
         else:
@@ -264,28 +265,26 @@ class PartitionEngine:
         """Append everything before the planned end."""
         end = self._planned_end
         position = max(flush.position, waiting.next_offset if end is None else min(waiting.next_offset, end))
-        self._append(flush, rows, waiting.rejects, position)
+        self._append(flush, rows, waiting, position)
         self._intake.waiting = None
         if end is not None and waiting.next_offset >= end:
-            flush.position = end
             self._end_flush(end, "boundary")
 
     def _refuse(self, flush: OpenFlush, waiting: Waiting, rows: PartitionedRows, row: int, why: str) -> None:
         """Append the rows before one that can't be brought to the schema of its file, and reject that one."""
         offset = rows.rows.offsets[row].as_py()
         handled = self._intake.rejects.handle([rows.rows.batch.reject_offset(offset, Stage.WRITE, why, _SCHEMA_EXCEPTION)])
-        self._append(flush, rows.slice(0, row) if row else None, waiting.rejects, offset)
+        self._append(flush, rows.slice(0, row) if row else None, waiting, offset)
         left = waiting.without(row + 1, offset)
         self._intake.waiting = attrs.evolve(left, rejects=[*handled, *left.rejects])
 
-    def _append(self, flush: OpenFlush, rows: PartitionedRows | None, rejects: Sequence[HandledReject], position: int) -> None:
-        """Append rows, and what was rejected before `position`, which is the flush's then."""
-        now = self.context.clock.now()
-        taken = [reject for reject in rejects if reject.offset < position]
-        flush.open_at(now)
+    def _append(self, flush: OpenFlush, rows: PartitionedRows | None, waiting: Waiting, position: int) -> None:
+        """Append rows of a batch, and what of it was rejected before `position`, which is the flush's then."""
+        taken = [reject for reject in waiting.rejects if reject.offset < position]
+        flush.open()
         flush.sendings += [found.sending for found in taken if found.sending is not None]
         try:
-            flush.append(rows, [found.reject for found in taken if found.is_written], now)
+            flush.append(rows, [found.reject for found in taken if found.is_written])
         except (SchemaConflict, SchemaNotProjectable) as error:  # only where the boundary was somebody else's choice
             raise UnknownMetadataError(
                 f"{self.context.topic_partition}: the flush [{flush.start}, {self._planned_end}) was begun under another"
@@ -294,7 +293,7 @@ class PartitionEngine:
                 topic=self.context.topic_partition.topic,
                 partition=self.context.topic_partition.partition,
             ) from error
-        flush.position = max(flush.position, position)
+        flush.move_to(position, waiting.leader_epoch)
 
     def _cut_of(self, flush: OpenFlush, rows: PartitionedRows) -> tuple[int | None, str]:
         """How many leading rows still belong to the flush, by the policy and by their schemas; and why."""
@@ -310,9 +309,8 @@ class PartitionEngine:
 
     def _due_at(self, flush: OpenFlush) -> datetime.datetime | None:
         """When the clock ends a flush that isn't empty."""
-        if not flush.rows:
-            return flush.opened_at + _REJECTS_INTERVAL
-        return self.context.rotation.due_at(flush.stats)
+        stats = flush.stats
+        return self.context.rotation.due_at(stats) if flush.rows else stats.opened_at + _REJECTS_INTERVAL
 
     def _rotate_by_clock(self) -> None:
         flush = self._open
@@ -332,7 +330,7 @@ class PartitionEngine:
         if flush.rows:
             self.context.emit(FlushCut(self.context.topic_partition, flush.start, end, flush.rows, len(flush.files), reason))
         if isinstance(self._plan, Free) and self._plan.limit is None:
-            self._open = self._new_flush(end)
+            self._open = self._new_flush(end, flush.leader_epoch)
             self._intake.partition_anew(self._open)
         else:
             self._open = None

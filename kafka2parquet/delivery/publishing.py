@@ -24,8 +24,14 @@ from kafka2parquet.delivery.finishing import rejects_file
 from kafka2parquet.delivery.flush import Flush, FlushFile, StagedFlushFile
 from kafka2parquet.delivery.metadata import Intent
 from kafka2parquet.delivery.recovery import Beginning, Finish, Plan, Recovery, Redo
-from kafka2parquet.errors import DeliveryError, ForeignObjectError, StorageUnavailableError, UnknownMetadataError
-from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, StorageRetried
+from kafka2parquet.errors import (
+    DeliveryError,
+    ForeignObjectError,
+    LogTruncatedError,
+    StorageUnavailableError,
+    UnknownMetadataError,
+)
+from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, LogTruncated, StorageRetried
 from kafka2parquet.object_names import ObjectName
 from kafka2parquet.parquet.footer import FlushFooter, Role, Sibling
 from kafka2parquet.parquet.writer import OpenFile
@@ -44,20 +50,21 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
     if isinstance(plan, Finish):
         return (yield from _deliver_missing(context, flush, plan, recovery))
     if not flush.files and not (isinstance(plan, Redo) and plan.anchor is not None):
-        yield from context.commit_end(flush.start, flush.end, 0, trusted=recovery.trusts(flush.end))
+        yield from _commit_end(context, flush, 0, recovery)
         return None
     files = yield from _stage(context, flush, plan.anchor if isinstance(plan, Redo) else None)
     anchor, *siblings = files
     if not (isinstance(plan, Redo) and plan.has_intent):
         trusted = recovery.trusts(flush.start)
         intent = Intent(context.identity, trusted, flush.end, flush.rows, flush.opened_at_ms, anchor.key)
-        yield from context.commits.commit(flush.start, intent)
+        yield from context.commits.commit(flush.start, intent, flush.start_epoch)
         context.emit(IntentCommitted(context.topic_partition, flush.start, flush.end))
     found = yield from _published(context, anchor, _publish(context, anchor))
     if found.end != flush.end:
         return (yield from _adopt(context, flush, found, recovery))
+    _check_same_log(context, flush, found)
     if not found.is_anchor:  # a sibling of a flush that began elsewhere: only its anchor knows the other files
-        return (yield from recovery.rediscover(flush.start))
+        return (yield from recovery.rediscover(flush.start, flush.start_epoch))
     if not _same_files(
         found, anchor.footer
     ):  # the same boundary, other rows (the log has shrunk): the published anchor decides
@@ -70,13 +77,19 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
                 other.abandon()
             return (yield from _adopt(context, flush, found, recovery))
     yield from context.tag({file.key: file.footer for file in files})
-    yield from context.commit_end(flush.start, flush.end, flush.rows, trusted=recovery.trusts(flush.end))
+    yield from _commit_end(context, flush, flush.rows, recovery)
     return None
+
+
+def _commit_end(context: PartitionContext, flush: Flush, rows: int, recovery: Recovery) -> Procedure[None]:
+    trusted = recovery.trusts(flush.end)
+    yield from context.commit_end(flush.start, flush.end, rows, flush.leader_epoch, trusted=trusted)
 
 
 def _deliver_missing(context: PartitionContext, flush: Flush, plan: Finish, recovery: Recovery) -> Procedure[Beginning]:
     """Publish the missing siblings of a published anchor; whatever stands at their keys by then is as good."""
     footer = plan.flush.footer
+    _check_same_log(context, flush, footer)
     listed: dict[tuple[int | None, Role], Sibling] = {(each.file, each.role): each for each in footer.siblings or ()}
     numbers = {id(file): _listed_number(file, footer) for file in flush.files}
     made = [(listed.get((numbers[id(file)], role)), file, role, content) for file, role, content in flush.parts]
@@ -113,9 +126,8 @@ def _deliver_missing(context: PartitionContext, flush: Flush, plan: Finish, reco
     for file, call in zip(files, calls, strict=True):
         yield from _published(context, file, call)
     yield from recovery.tag(plan.flush)
-    end = plan.end
-    yield from context.commit_end(flush.start, end, footer.flush_rows, trusted=recovery.trusts(end))
-    return (yield from recovery.go_on(end))
+    yield from _commit_end(context, flush, footer.flush_rows, recovery)
+    return (yield from recovery.go_on(flush.end, flush.leader_epoch))
 
 
 def _listed_number(file: FlushFile, footer: FlushFooter) -> int | None:
@@ -244,6 +256,30 @@ def _complete(
             attempt += 1
 
 
+def _check_same_log(context: PartitionContext, flush: Flush, published: FlushFooter) -> None:
+    """Don't put records of a log that was truncated meanwhile beside files that were published before.
+
+    Raises:
+        LogTruncatedError: records of [start, end) have a later leader epoch than the published anchor knows.
+    """
+    if not -1 < published.leader_epoch < flush.leader_epoch:
+        return
+    offset = next(position for position, epoch in flush.epochs if epoch > published.leader_epoch)
+    if context.settings.on_data_loss == "continue":
+        context.emit(LogTruncated(context.topic_partition, offset, flush.end))
+        return
+    raise LogTruncatedError(
+        f"{context.topic_partition}: a file of the flush [{published.start}, {published.end}) was published with records of"
+        f" leader epoch {published.leader_epoch}, and from offset {offset} on the log has records of epoch {flush.leader_epoch}"
+        " now: an unclean leader election has truncated it. Nothing of the newer records was written. To take them, stop all"
+        f" members, move the files of this flush and later ones away, and set the group's offset to {published.start} with"
+        " Kafka's tools. To fill the flush up with the newer records, set kafka2parquet.on.data.loss=continue.",
+        topic=context.topic_partition.topic,
+        partition=context.topic_partition.partition,
+        offset=offset,
+    )
+
+
 def _check_whole(context: PartitionContext, flush: Flush, why_not: str | None) -> None:
     """Publish nothing of a flush that contradicts itself.
 
@@ -304,7 +340,7 @@ def _adopt(context: PartitionContext, flush: Flush, found: FlushFooter, recovery
     """Another owner's boundary is published: cut there too, and read [start, end) again."""
     flush.discard()
     context.emit(BoundaryAdopted(context.topic_partition, flush.start, found.end))
-    return (yield from recovery.go_on(flush.start, adopted=Redo(found.end, found.opened_at_ms)))
+    return (yield from recovery.go_on(flush.start, flush.start_epoch, adopted=Redo(found.end, found.opened_at_ms)))
 
 
 def _same_files(found: FlushFooter, ours: FlushFooter) -> bool:

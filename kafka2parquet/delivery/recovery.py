@@ -21,9 +21,10 @@ import attrs
 
 from kafka2parquet.delivery.context import PartitionContext, Procedure
 from kafka2parquet.delivery.discovery import PublishedFlush, discover, find_key, missing_siblings
-from kafka2parquet.delivery.metadata import Intent, parse, short_hash
-from kafka2parquet.errors import DataLossError, TopicRecreatedError, UnknownMetadataError
+from kafka2parquet.delivery.metadata import Breadcrumb, Intent, parse, short_hash
+from kafka2parquet.errors import DataLossError, LogTruncatedError, TopicRecreatedError, UnknownMetadataError
 from kafka2parquet.events import DataLost
+from kafka2parquet.parquet.footer import FlushFooter
 
 
 @attrs.frozen
@@ -73,9 +74,10 @@ Plan = Free | Redo | Finish
 
 @attrs.frozen
 class Beginning:
-    """Read from `position` on, by `plan`."""
+    """Read from `position` on, by `plan`; `leader_epoch` is that of the record before, -1 where unknown."""
 
     position: int
+    leader_epoch: int
     plan: Plan
 
 
@@ -97,6 +99,7 @@ class Recovery:
         Raises:
             UnknownMetadataError: the committed metadata can't be understood.
             TopicRecreatedError: the offsets belong to an older topic of this name.
+            LogTruncatedError: the log ends before what was read of it, and the settings say to fail.
             DataLossError: records are gone and the settings say to fail.
         """
         context = self._context
@@ -105,24 +108,28 @@ class Recovery:
         intent = found if isinstance(found, Intent) else None
         if found is not None and found.identity.topic_id and context.identity.topic_id not in ("", found.identity.topic_id):
             raise self._recreated("its committed offset was written for a topic with another id")
+        leader_epoch = -1
         if committed is not None:
-            position = committed.offset
+            position, leader_epoch = committed.offset, committed.leader_epoch
         elif context.settings.first_start == "earliest":
             position = context.assigned.log_start
         else:
             position = context.assigned.log_end
         if max(position, intent.end if intent is not None else 0) > context.assigned.log_end:
-            raise self._recreated(f"its log ends at {context.assigned.log_end}, before the committed offset {position}")
+            self._check_short_log(position, found)
         trusted = found is not None and found.trusted and found.identity.fingerprint == context.identity.fingerprint
         if not trusted or context.chain.partitions_by_clock:  # by the clock, a repeated flush would go to other folders
             yield from self._discover(position)
-        return (yield from self.go_on(position, intent=intent))
+        return (yield from self.go_on(position, leader_epoch, intent=intent))
 
-    def go_on(self, position: int, *, intent: Intent | None = None, adopted: Redo | None = None) -> Procedure[Beginning]:
+    def go_on(
+        self, position: int, leader_epoch: int, *, intent: Intent | None = None, adopted: Redo | None = None
+    ) -> Procedure[Beginning]:
         """The beginning at `position`, given what is published.
 
         Args:
             position: all before it is durable.
+            leader_epoch: of the record before it, -1 where unknown.
             intent: recorded at `position`.
             adopted: a boundary that another owner has published.
         """
@@ -132,8 +139,8 @@ class Recovery:
             if covering is not None:
                 missing = yield from missing_siblings(context, covering.footer, self._existing)
                 if missing:
-                    return Beginning(self._readable(covering.footer.start), self._finish(covering, missing, position))
-                position, intent, adopted = covering.footer.end, None, None
+                    return self._finish(covering, missing, position)
+                position, leader_epoch, intent, adopted = covering.footer.end, covering.footer.leader_epoch, None, None
                 continue
             self._published = [flush for flush in self._published if flush.footer.end > position]
             limit = min((flush.footer.start for flush in self._published), default=None)
@@ -141,13 +148,13 @@ class Recovery:
             if anchor is not None:
                 missing = yield from missing_siblings(context, anchor.footer, self._existing)
                 if missing:
-                    return Beginning(self._readable(anchor.footer.start), self._finish(anchor, missing, position))
+                    return self._finish(anchor, missing, position)
                 yield from self.tag(anchor)  # who published them may have died before
-                end = anchor.footer.end
-                yield from context.commit_end(position, end, anchor.footer.flush_rows, trusted=self.trusts(end))
-                position, intent = end, None
+                yield from self._commit_end(position, anchor.footer)
+                position, leader_epoch, intent = anchor.footer.end, anchor.footer.leader_epoch, None
                 continue
-            position = self._readable(position)
+            readable = self._readable(position)
+            position, leader_epoch = readable, leader_epoch if readable == position else -1
             if intent is not None and intent.end <= position:  # deleted from the log whole: there is nothing to redo
                 intent = None
             if adopted is not None and adopted.end <= position:
@@ -158,15 +165,18 @@ class Recovery:
                 elif limit is not None and intent.end > limit:
                     adopted = Redo(limit, intent.opened_at_ms)
                 else:
-                    return Beginning(position, Redo(intent.end, intent.opened_at_ms, intent.anchor, has_intent=True))
+                    redo = Redo(intent.end, intent.opened_at_ms, intent.anchor, has_intent=True)
+                    return Beginning(position, leader_epoch, redo)
             if adopted is not None:
-                return Beginning(position, adopted if limit is None else attrs.evolve(adopted, end=min(limit, adopted.end)))
-            return Beginning(position, Free(limit))
+                if limit is not None:
+                    adopted = attrs.evolve(adopted, end=min(limit, adopted.end))
+                return Beginning(position, leader_epoch, adopted)
+            return Beginning(position, leader_epoch, Free(limit))
 
-    def rediscover(self, position: int) -> Procedure[Beginning]:
+    def rediscover(self, position: int, leader_epoch: int) -> Procedure[Beginning]:
         """The beginning at `position`, after looking at all that is published."""
         yield from self._discover(position)
-        return (yield from self.go_on(position))
+        return (yield from self.go_on(position, leader_epoch))
 
     def _discover(self, position: int) -> Procedure[None]:
         found = yield from discover(self._context, position)
@@ -176,10 +186,15 @@ class Recovery:
         """The beginning that completes a flush whose anchor another owner has published."""
         missing = yield from missing_siblings(self._context, published.footer, self._existing)
         if missing:
-            return Beginning(self._readable(published.footer.start), self._finish(published, missing))
-        end = published.footer.end
-        yield from self._context.commit_end(position, end, published.footer.flush_rows, trusted=self.trusts(end))
-        return (yield from self.go_on(end))
+            return self._finish(published, missing)
+        yield from self._commit_end(position, published.footer)
+        return (yield from self.go_on(published.footer.end, published.footer.leader_epoch))
+
+    def _commit_end(self, position: int, published: FlushFooter) -> Procedure[None]:
+        """Commit the end of a flush that is published whole."""
+        end = published.end
+        trusted = self.trusts(end)
+        yield from self._context.commit_end(position, end, published.flush_rows, published.leader_epoch, trusted=trusted)
 
     def tag(self, flush: PublishedFlush) -> Procedure[None]:
         """Tag all files of a flush that is published whole, if the settings say so; also those that have their tags."""
@@ -213,11 +228,14 @@ class Recovery:
         footer = yield from self._context.read_footer(key)
         return None if footer is None else PublishedFlush(key, footer)
 
-    def _finish(self, flush: PublishedFlush, missing: frozenset[int], position: int | None = None) -> Finish | Redo:
+    def _finish(self, flush: PublishedFlush, missing: frozenset[int], position: int | None = None) -> Beginning:
+        """The beginning that publishes the missing files of a flush."""
         footer = flush.footer
+        start = self._readable(footer.start)
         if footer.layout is None:
             if position == footer.start and footer.fingerprint == self._context.identity.fingerprint:
-                return Redo(footer.end, footer.opened_at_ms, flush.key, has_intent=True)  # the same rows come out again
+                redo = Redo(footer.end, footer.opened_at_ms, flush.key, has_intent=True)  # the same rows come out again
+                return Beginning(start, -1, redo)
             raise UnknownMetadataError(
                 f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush of which"
                 f" {len(missing)} files are missing, and its footer doesn't say which rows they held because these were too"
@@ -225,7 +243,7 @@ class Recovery:
                 topic=footer.topic,
                 partition=footer.partition,
             )
-        return Finish(flush, missing)
+        return Beginning(start, -1, Finish(flush, missing))
 
     def _readable(self, position: int) -> int:
         """The first offset from `position` on that the log still has.
@@ -249,6 +267,31 @@ class Recovery:
             )
         self._context.emit(DataLost(self._context.topic_partition, position, log_start))
         return log_start
+
+    def _check_short_log(self, position: int, found: Intent | Breadcrumb | None) -> None:
+        """The log ends before what the group's offset says: another topic of this name, or it was truncated.
+
+        Raises:
+            TopicRecreatedError: it isn't known to be the same topic.
+            LogTruncatedError: it is, and the settings say to fail.
+        """
+        log_end, topic_id = self._context.assigned.log_end, self._context.identity.topic_id
+        if found is None or not topic_id or found.identity.topic_id != topic_id:
+            raise self._recreated(f"its log ends at {log_end}, before the committed offset {position}")
+        if self._context.settings.on_data_loss == "continue":
+            return  # the consumer finds the offset of divergence, and the records behind the log's end come in time
+        topic, partition = attrs.astuple(self._context.topic_partition)
+        read_end = max(position, found.end if isinstance(found, Intent) else 0)
+        raise LogTruncatedError(
+            f"{topic}-{partition}: the log ends at offset {log_end}, and records before offset {read_end} were read: an unclean"
+            " leader election has truncated it. To take what is written there now, stop all members, move the files of offset"
+            f" {log_end} and later away, and"
+            f" set the group's offset to {min(position, log_end)} with Kafka's tools. To keep the older records and leave the"
+            " newer ones at their offsets out, set kafka2parquet.on.data.loss=continue.",
+            topic=topic,
+            partition=partition,
+            offset=log_end,
+        )
 
     def _recreated(self, what: str) -> TopicRecreatedError:
         topic, partition = attrs.astuple(self._context.topic_partition)

@@ -60,6 +60,7 @@ class FlushFooter:
         fingerprint: of the configuration that wrote it.
         opened_at_ms: wall clock when the flush was opened, milliseconds since the epoch.
         reason: what ended the flush.
+        leader_epoch: of the record before `end`, -1 where unknown.
         role: what the file's rows are.
         siblings: the flush's other files, in the order of their first rows, where this file is the anchor; else None.
         layout: which rows went into which file, where this file is the anchor and has siblings; else None.
@@ -78,6 +79,7 @@ class FlushFooter:
     fingerprint: str
     opened_at_ms: int
     reason: str
+    leader_epoch: int = -1
     role: Role = "values"
     siblings: tuple[Sibling, ...] | None = None
     layout: str | None = attrs.field(default=None, repr=False)

@@ -18,8 +18,9 @@ class FlushStats:
         rows: rows taken so far, over all its files.
         size_bytes: estimate of their compressed Parquet bytes, over all its files.
         encoded_partitions: the encoded partitions it has files for.
-        opened_at: wall clock (UTC) when its first row was taken; before that, now.
-        last_row_at: wall clock (UTC) when its latest row was taken; before that, now.
+        opened_at: wall clock (UTC) when its first row was taken; before that, now. Where the clock was set meanwhile, this is
+            what it would have shown had it been right: now minus the time that has passed since.
+        last_row_at: wall clock (UTC) when its latest row was taken, in the same way; before that, now.
         first_timestamp_ms: `PartitionedRows.timestamps_ms` of its first row, None before that or where it has none.
         last_timestamp_ms: the same of its last row.
         last_encoded_partition: encoded partition of its last row, None before that.

@@ -20,6 +20,10 @@ class ManualClock:
         """Seconds since the clock was made."""
         return self._monotonic_s
 
+    def set(self, now: datetime.datetime) -> None:
+        """Set the wall clock, as an administrator does; no time passes."""
+        self._now = now
+
     def advance(self, seconds: float) -> None:
         """Let that much time pass."""
         self._now += datetime.timedelta(seconds=seconds)

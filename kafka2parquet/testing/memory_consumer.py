@@ -22,8 +22,9 @@ from kafka2parquet.consumers.base import (
     Polled,
     Revoked,
 )
-from kafka2parquet.errors import DataLossError, TopicRecreatedError, UsageError
+from kafka2parquet.errors import DataLossError, LogTruncatedError, TopicRecreatedError, UsageError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
+from kafka2parquet.testing.leader_epochs import LeaderEpochs
 
 _WAIT_S = 0.005
 _MAX_METADATA_CHARACTERS = 300
@@ -43,6 +44,7 @@ class MemoryRecord:
 class _Log:
     start: int = 0
     records: list[MemoryRecord] = attrs.Factory(list)
+    epochs: LeaderEpochs = attrs.Factory(LeaderEpochs)
 
     @property
     def end(self) -> int:
@@ -80,15 +82,24 @@ class MemoryKafka:
             del log.records[: before_offset - log.start]
             log.start = before_offset
 
+    def truncate(self, topic: str, partition: int, end_offset: int) -> None:
+        """Let the log end at `end_offset`, as an unclean leader election does; what is appended then has a later epoch."""
+        with self.lock:
+            log = self._logs[TopicPartition(topic, partition)]
+            del log.records[max(0, end_offset - log.start) :]
+            log.epochs.begin(end_offset)
+
     def committed(self, group_id: str, topic: str, partition: int) -> CommittedOffset | None:
         """What the group has stored."""
         with self.lock:
             return self._committed.get((group_id, TopicPartition(topic, partition)))
 
-    def commit(self, group_id: str, topic: str, partition: int, offset: int, metadata: str = "") -> None:
+    def commit(
+        self, group_id: str, topic: str, partition: int, offset: int, metadata: str = "", leader_epoch: int = -1
+    ) -> None:
         """Set the group's offset, as an operator's tool does."""
         with self.lock:
-            self._committed[group_id, TopicPartition(topic, partition)] = CommittedOffset(offset, metadata)
+            self._committed[group_id, TopicPartition(topic, partition)] = CommittedOffset(offset, metadata, leader_epoch)
 
     def log(self, topic_partition: TopicPartition) -> _Log:
         """The log of a partition. Under the lock."""
@@ -125,6 +136,7 @@ class MemoryKafka:
 class _Owned:
     assignment: Assignment
     position: int | None = None
+    leader_epoch: int = -1
     paused: bool = False
 
 
@@ -168,14 +180,14 @@ class MemoryConsumer:
                 self._committing.discard(event.assignment)
         return Polled(events, batches)
 
-    def start(self, assignment: Assignment, offset: int) -> None:
+    def start(self, assignment: Assignment, offset: int, leader_epoch: int = -1) -> None:
         """See `Consumer.start`."""
         with self._kafka.lock:
             owned = self._owned(assignment)
             if owned is not None:
-                owned.position = offset
+                owned.position, owned.leader_epoch = offset, leader_epoch
 
-    def commit(self, assignment: Assignment, offset: int, metadata: str) -> None:
+    def commit(self, assignment: Assignment, offset: int, metadata: str, leader_epoch: int = -1) -> None:
         """See `Consumer.commit`.
 
         Raises:
@@ -191,7 +203,8 @@ class MemoryConsumer:
             if self._owned(assignment) is None:
                 self._events.append(CommitRefused(assignment, offset, metadata, "the partition is not ours"))
                 return
-            self._kafka.commit(self.group_id, topic_partition.topic, topic_partition.partition, offset, metadata)
+            topic, partition = attrs.astuple(topic_partition)
+            self._kafka.commit(self.group_id, topic, partition, offset, metadata, leader_epoch)
             self._events.append(CommitSucceeded(assignment, offset, metadata))
 
     def pause(self, assignment: Assignment) -> None:
@@ -236,12 +249,18 @@ class MemoryConsumer:
         for topic_partition, owned in self.owned.items():
             position = owned.position
             log = self._kafka.log(topic_partition)
+            known_end = log.epochs.end(owned.leader_epoch, log.end)
+            if position is not None and owned.leader_epoch >= 0 and known_end < position:
+                owned.position = None
+                self._events.append(PartitionFailed(owned.assignment, _truncated(topic_partition, known_end)))
+                continue
             if position is None or owned.paused or position == log.end:
                 continue
             if log.start <= position < log.end:
-                first = position - log.start
-                records = log.records[first : first + self._max_poll_records]
-                batches.append(_batch(topic_partition, position, records, log.end))
+                first, owned.leader_epoch = position - log.start, log.epochs.of(position)
+                end = min(position + self._max_poll_records, log.epochs.end(owned.leader_epoch, log.end))
+                records = log.records[first : end - log.start]
+                batches.append(_batch(topic_partition, position, owned.leader_epoch, records, log.end))
                 owned.position = position + len(records)
                 continue
             owned.position = None
@@ -262,7 +281,16 @@ def _lost(topic_partition: TopicPartition, position: int, log_start: int) -> Dat
     )
 
 
-def _batch(tp: TopicPartition, first_offset: int, records: Sequence[MemoryRecord], log_end: int) -> ConsumedBatch:
+def _truncated(topic_partition: TopicPartition, offset: int) -> LogTruncatedError:
+    topic, partition = topic_partition.topic, topic_partition.partition
+    return LogTruncatedError(
+        f"{topic_partition}: the log was truncated at offset {offset}", topic=topic, partition=partition, offset=offset
+    )
+
+
+def _batch(
+    tp: TopicPartition, first_offset: int, leader_epoch: int, records: Sequence[MemoryRecord], log_end: int
+) -> ConsumedBatch:
     next_offset = first_offset + len(records)
     return ConsumedBatch(
         topic_partition=tp,
@@ -274,6 +302,7 @@ def _batch(tp: TopicPartition, first_offset: int, records: Sequence[MemoryRecord
         headers=pa.array([record.headers for record in records], pa.binary_view()),
         first_offset=first_offset,
         next_offset=next_offset,
+        leader_epoch=leader_epoch,
         high_watermark=log_end,
         size_bytes=sum(len(record.value or b"") + len(record.key or b"") for record in records),
     )

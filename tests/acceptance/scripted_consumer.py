@@ -115,7 +115,7 @@ class ScriptedConsumer:
         self.activity += len(events) + len(batches)
         return Polled(events, batches)
 
-    def start(self, assignment: Assignment, offset: int) -> None:
+    def start(self, assignment: Assignment, offset: int, leader_epoch: int = -1) -> None:
         """See `Consumer.start`."""
         owned = self._current(assignment)
         if owned is None:
@@ -127,7 +127,7 @@ class ScriptedConsumer:
         self.delivered[tp] = [known for known in self.delivered.get(tp, ()) if known < offset]
         owned.position = offset
 
-    def commit(self, assignment: Assignment, offset: int, metadata: str) -> None:
+    def commit(self, assignment: Assignment, offset: int, metadata: str, leader_epoch: int = -1) -> None:
         """See `Consumer.commit`."""
         self.activity += 1
         if self._current(assignment) is None:

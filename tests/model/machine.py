@@ -11,8 +11,10 @@ from hypothesis import assume, note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from kafka2parquet import UsageError
 from kafka2parquet.consumers.base import CommittedOffset
 from tests.model.world import Config, CountRotation, Crash, Member, RandomRotation, World
+from tests.support.interrupts import Interrupted, interrupt_after
 
 RECORDS = 60
 #: How many steps the owner takes at most between two troubles.
@@ -35,6 +37,9 @@ class Scenario:
     redeploys: bool = False
     retention: bool = False
     compaction: bool = False
+    truncations: bool = False
+    clock_jumps: bool = False
+    interrupts: bool = False
 
 
 SCENARIOS = {
@@ -52,6 +57,11 @@ SCENARIOS = {
     "retention and zombies": Scenario(retention=True, zombies=True),
     "compaction": Scenario(compaction=True),
     "compaction and zombies": Scenario(compaction=True, zombies=True),
+    "truncations": Scenario(truncations=True),
+    "truncations and zombies": Scenario(truncations=True, zombies=True),
+    "clock jumps": Scenario(clock_jumps=True),
+    "interrupts": Scenario(interrupts=True),
+    "interrupts and zombies": Scenario(interrupts=True, zombies=True),
 }
 
 #: Moments between two effects at which a member may die.
@@ -180,6 +190,45 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.world.gone |= {offset for offset in range(committed, self.world.log_end) if self.rng.random() < 0.15}
         self.succeed(frozen=self.scenario.zombies)
 
+    @precondition(lambda self: self.scenario.truncations)
+    @rule(records=st.integers(1, 15), produced=st.integers(0, 15), stopped=st.booleans())
+    def truncate(self, records: int, produced: int, stopped: bool) -> None:
+        """An unclean leader election, while the owner runs or after it has gone."""
+        self.world.truncate(max(self.world.log_start, self.world.log_end - records))
+        self.produce(produced)
+        if stopped:
+            self.succeed(frozen=self.scenario.zombies)
+
+    @precondition(lambda self: self.scenario.clock_jumps)
+    @rule(days=st.integers(-30, 30))
+    def set_the_clock(self, days: int) -> None:
+        """An open flush is due all the same when as much time has passed as the policy says."""
+        self.world.wall_ahead_s += days * 86_400
+
+    @precondition(lambda self: self.scenario.interrupts)
+    @rule(lines=st.integers(1, 3000), then=st.sampled_from(["close", "step and close", "close without flush"]))
+    def interrupt(self, lines: int, then: str) -> None:
+        """Ctrl-C at any line of the engine, and what applications do then."""
+        owner = self.owner
+        try:
+            with interrupt_after(lines):
+                for _ in range(MOST_STEPS):
+                    owner.let_calls_go()
+                    owner.step()
+            return
+        except Interrupted:
+            note("interrupted")
+        except Crash:
+            self.succeed(frozen=False)
+            return
+        with contextlib.suppress(Crash):
+            if then == "step and close":
+                with contextlib.suppress(UsageError):
+                    owner.step()
+            owner.closing = True
+            owner.task.close(flush=then != "close without flush", timeout_s=60)
+        self.succeed(frozen=self.scenario.zombies)
+
     # ---- life goes on
 
     @invariant()
@@ -202,9 +251,14 @@ class DeliveryMachine(RuleBasedStateMachine):
         if self.world.committed is not None:
             self.check_nothing_lost_before(self.world.committed.offset)
 
+    def no_outdated_row_is_silent(self) -> None:
+        outdated = self.world.outdated()
+        assert not outdated, f"from a log that was truncated, without a word: {sorted(outdated)}"
+
     def teardown(self) -> None:
         if not hasattr(self, "owner"):
             return
+        self.world.log_end = max(self.world.log_end, self.world.highest_end)  # what was passed already comes again
         for zombie in self.zombies:
             for _ in range(30):
                 self.world.now_s += 5
@@ -225,6 +279,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         assert committed is not None
         assert self.world.log_end == committed.offset, f"stuck at {committed}, the log ends at {self.world.log_end}"
         self.nothing_is_repeated()
+        self.no_outdated_row_is_silent()
         self.check_nothing_lost_before(self.world.log_end)
 
     # ---- helpers

@@ -33,7 +33,7 @@ MUTANTS = {
     "create-only": Mutant(WORLD, "        if key in world.objects:", "        if False:", ("zombies and late commits",)),
     "intent": Mutant(
         PUBLISHING,
-        "        yield from context.commits.commit(flush.start, intent)",
+        "        yield from context.commits.commit(flush.start, intent, flush.start_epoch)",
         "        pass",
         ("redeployments and zombies",),
     ),
@@ -48,7 +48,7 @@ MUTANTS = {
     "publish before commit": Mutant(
         PUBLISHING,
         "    calls = [_publish(context, sibling) for sibling in siblings]",
-        "    yield from context.commit_end(flush.start, flush.end, flush.rows, trusted=True)\n"
+        "    yield from context.commit_end(flush.start, flush.end, flush.rows, flush.leader_epoch, trusted=True)\n"
         "    calls = [_publish(context, sibling) for sibling in siblings]",
         ("crashes",),
     ),
@@ -106,8 +106,8 @@ MUTANTS = {
     ),
     "read-back of unknown commits": Mutant(
         WORLD,
-        "        world.committed = CommittedOffset(offset, metadata)",
-        "        if self.rng.random() < 0.7:\n            world.committed = CommittedOffset(offset, metadata)",
+        "        world.committed = CommittedOffset(offset, metadata, leader_epoch)",
+        "        if self.rng.random() < 0.7:\n            world.committed = CommittedOffset(offset, metadata, leader_epoch)",
         ("redeployments", "zombies", "crashes"),
     ),
 }

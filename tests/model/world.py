@@ -24,6 +24,7 @@ from kafka2parquet.consumers.base import (
     CommitSucceeded,
     CommittedOffset,
     ConsumerEvent,
+    PartitionFailed,
     Polled,
     Revoked,
 )
@@ -31,8 +32,8 @@ from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.delivery.context import DeliverySettings
-from kafka2parquet.errors import StorageUnavailableError
-from kafka2parquet.events import BoundaryAdopted, Event, FilePublished, IntentCommitted, OffsetCommitted
+from kafka2parquet.errors import LogTruncatedError, StorageUnavailableError
+from kafka2parquet.events import BoundaryAdopted, Event, FilePublished, IntentCommitted, LogTruncated, OffsetCommitted
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.parquet.staged import StagedFile
@@ -42,6 +43,7 @@ from kafka2parquet.rotation.base import FlushStats, RotationPolicy
 from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Rows
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.task import SinkTask
+from kafka2parquet.testing.leader_epochs import LeaderEpochs
 
 PARTITION = TopicPartition("events", 0)
 CLUSTER, TOPIC_ID = "cluster", "topic-id"
@@ -87,7 +89,12 @@ class World:
         self.owner: Member | None = None
         self.epoch = 0
         self.now_s = 0.0
+        self.wall_ahead_s = 0.0
+        self.epochs = LeaderEpochs()
+        self.highest_end = 0
         self.objects: dict[str, tuple[bytes, Mapping[str, str], tuple[int, ...]]] = {}
+        self.written_epochs: dict[int, int] = {}
+        self.reported: set[int] = set()
         self.rejected: set[int] = set()
         self.letters: set[int] = set()
         self.roles: dict[str, str] = {}
@@ -96,7 +103,7 @@ class World:
     # ---- clock
 
     def now(self) -> datetime.datetime:
-        return EPOCH + datetime.timedelta(seconds=self.now_s)
+        return EPOCH + datetime.timedelta(seconds=self.now_s + self.wall_ahead_s)
 
     def monotonic(self) -> float:
         return self.now_s
@@ -124,6 +131,20 @@ class World:
                 found.append(key)
         return found
 
+    def truncate(self, end: int) -> None:
+        """An unclean leader election: the log ends earlier, and what comes then has a later leader epoch."""
+        self.highest_end = max(self.highest_end, self.log_end)
+        self.log_end = end
+        self.epochs.begin(end)
+
+    def outdated(self) -> set[int]:
+        """Offsets whose row is not that of today's log, and of which no event has said so."""
+        return {
+            offset
+            for offset, epoch in self.written_epochs.items()
+            if offset < self.log_end and epoch != self.epochs.of(offset) and offset not in self.reported
+        }
+
     def readable(self, offset: int) -> bool:
         return self.log_start <= offset < self.log_end and offset not in self.gone
 
@@ -139,6 +160,7 @@ class Member:
         self.rng = rng
         self.events: list[ConsumerEvent] = []
         self.position: int | None = None
+        self.leader_epoch = -1
         self.paused = False
         self.assignment = Assignment(PARTITION, -1)
         self.calls: list[tuple[concurrent.futures.Future[Any], Callable[[], Any]]] = []
@@ -205,6 +227,8 @@ class Member:
             self.world.owner = None
 
     def on_event(self, event: Event) -> None:
+        if isinstance(event, LogTruncated):
+            self.world.reported |= set(range(event.offset, event.position))
         names = {IntentCommitted: "intent", OffsetCommitted: "end", BoundaryAdopted: "adoption"}
         if isinstance(event, FilePublished):
             self.passes("anchor" if event.is_anchor else "sibling")
@@ -224,21 +248,28 @@ class Member:
         if self.closing:  # it waits for what it has begun: time passes, and calls come back
             self.world.now_s += 0.5
             self.let_calls_go()
-        events, self.events = self.events, []
         world = self.world
+        if self.position is not None and self.leader_epoch >= 0:
+            end = world.epochs.end(self.leader_epoch, world.log_end)
+            if end < self.position:
+                self.position = None
+                error = LogTruncatedError(f"truncated at {end}", topic=PARTITION.topic, partition=0, offset=end)
+                self.events.append(PartitionFailed(self.assignment, error))
+        events, self.events = self.events, []
         if self.position is None or self.paused or self.position >= world.log_end:
             return Polled(events)
         first = self.position
-        end = min(world.log_end, max(first, world.log_start) + self.rng.randint(1, 12))
-        self.position = end
+        epoch = world.epochs.of(max(first, world.log_start))
+        end = min(world.epochs.end(epoch, world.log_end), max(first, world.log_start) + self.rng.randint(1, 12))
+        self.position, self.leader_epoch = end, epoch
         offsets = [offset for offset in range(first, end) if world.readable(offset)]
-        return Polled(events, [batch_of(first, end, offsets, world.log_end)])
+        return Polled(events, [batch_of(first, end, epoch, offsets, world.log_end)])
 
-    def start(self, assignment: Assignment, offset: int) -> None:
+    def start(self, assignment: Assignment, offset: int, leader_epoch: int = -1) -> None:
         if assignment == self.assignment:
-            self.position = offset
+            self.position, self.leader_epoch = offset, leader_epoch
 
-    def commit(self, assignment: Assignment, offset: int, metadata: str) -> None:
+    def commit(self, assignment: Assignment, offset: int, metadata: str, leader_epoch: int = -1) -> None:
         world = self.world
         kind = "intent" if " i " in metadata else "end"
         if self.crash_before == kind:
@@ -250,7 +281,7 @@ class Member:
         if not mine:
             self.events.append(CommitRefused(assignment, offset, metadata, "not the owner"))
             return
-        world.committed = CommittedOffset(offset, metadata)
+        world.committed = CommittedOffset(offset, metadata, leader_epoch)
         world.history.append(world.committed)
         self.events.append(CommitSucceeded(assignment, offset, metadata))
 
@@ -289,6 +320,9 @@ class Member:
         else:
             offsets = tuple(table["offset" if footer.role == "rejects" else "_kafka_offset"].to_pylist())
         assert len(offsets) == file.rows
+        if footer.role != "keys":
+            epochs = table["value"].to_pylist() if file.rows else ()
+            world.written_epochs.update(zip(offsets, map(int, epochs), strict=True))
         world.roles[key] = footer.role
         world.objects[key] = (content, file.metadata, offsets)
         if fault == "after":
@@ -306,8 +340,8 @@ class Member:
         return None
 
 
-def batch_of(first: int, end: int, offsets: list[int], log_end: int) -> ConsumedBatch:
-    """A batch of records without content."""
+def batch_of(first: int, end: int, leader_epoch: int, offsets: list[int], log_end: int) -> ConsumedBatch:
+    """A batch of records of which each holds its leader epoch."""
     count = len(offsets)
     return ConsumedBatch(
         topic_partition=PARTITION,
@@ -315,10 +349,11 @@ def batch_of(first: int, end: int, offsets: list[int], log_end: int) -> Consumed
         timestamps_ms=pa.array([0] * count, pa.int64()),
         timestamp_types=pa.array([0] * count, pa.int8()),
         keys=pa.array([str(offset).encode() for offset in offsets], pa.binary_view()),
-        values=pa.array([b"x"] * count, pa.binary_view()),
+        values=pa.array([b"%d" % leader_epoch] * count, pa.binary_view()),
         headers=pa.nulls(count, pa.binary_view()),
         first_offset=first,
         next_offset=end,
+        leader_epoch=leader_epoch,
         high_watermark=log_end,
         size_bytes=count,
     )
