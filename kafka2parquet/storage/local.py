@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 import fsspec
 from fsspec import AbstractFileSystem
@@ -155,10 +156,15 @@ def _make_folder(folder: Path) -> None:
     _sync_folder(folder.parent)
 
 
+def _opened(content: Path) -> BinaryIO:
+    with _mapped(content):
+        return content.open("rb")
+
+
 def _write(target: FileIO, content: Path | bytes) -> None:
     with open(target.fileno(), "wb", closefd=False) as buffered:  # it stays open, and so locked
         if isinstance(content, Path):
-            with _mapped(content), content.open("rb") as source:
+            with _opened(content) as source:
                 shutil.copyfileobj(source, buffered, 1 << 20)
         else:
             buffered.write(content)

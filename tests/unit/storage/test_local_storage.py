@@ -308,3 +308,16 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path: Path, monkey
     storage.publish("t/a", staged_parquet({}))
 
     assert ["t/a"] == files(tmp_path)
+
+
+def test_a_full_disk_is_told_by_the_file_that_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not by the staged one, which lies on another disk."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(StorageUnavailableError, match=re.escape(f"{tmp_path}/lake/a: No space left")):
+        FsspecStorage(str(tmp_path / "lake")).publish("a", staged_parquet({}, folder=tmp_path))
+
+    assert [] == files(tmp_path / "lake")
