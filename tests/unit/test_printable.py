@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -128,7 +129,7 @@ def test_keys_in_the_audit_are_escaped() -> None:
     assert 3 == len(text.splitlines())
 
 
-def test_the_command_line_escapes_problems(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+def test_the_command_line_escapes_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also those of a configuration that is read from elsewhere."""
     path = tmp_path / "sink.json"
     path.write_text(json.dumps({"connector.class": ATTACK}))
@@ -137,3 +138,18 @@ def test_the_command_line_escapes_problems(tmp_path, capsys: pytest.CaptureFixtu
     err = capsys.readouterr().err
     assert SHOWN in err
     assert 1 == len(err.splitlines())
+
+
+def test_the_command_line_logs_printable_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of this library and of others."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    main(["check", str(tmp_path / "nothing.json")])
+    capsys.readouterr()
+    for name in ("kafka2parquet.task", "kafka.cluster"):
+        logging.getLogger(name).warning("Topic %s", ATTACK)
+    lines = capsys.readouterr().err.splitlines()
+
+    assert [True, True] == [line.endswith("Topic a") for line in lines[::2]]
+    assert [r"    2026-01-01 00:00:00 ERROR forged\r\u001b[2J\u009b1m\u202e"] * 2 == lines[1::2]
