@@ -193,10 +193,10 @@ class ObjectNaming:
         return ObjectName(match["topic"], int(match["partition"]), folder, int(match["offset"]), view)
 
     def check_topic(self, topic: str) -> None:
-        """Check that the keys of a topic don't lie among those of what is no data.
+        """Check that the keys of a topic don't lie among the library's own files.
 
         Raises:
-            ConfigurationError: they do; where they are, nobody would find them.
+            ConfigurationError: they do, and neither discovery nor the audit would find them there.
         """
         if self.prefix(topic).startswith(self.own_prefix()):
             raise ConfigurationError(

@@ -101,7 +101,7 @@ def test_a_folder_that_makes_all_keys_impossible(topics_dir: str) -> None:
         (ObjectNaming(), "_KAFKA2PARQUET", False),
     ],
 )
-def test_topics_in_the_folder_of_what_is_no_data_are_refused(naming, topic, is_refused):
+def test_topics_in_the_folder_of_the_librarys_own_files_are_refused(naming, topic, is_refused):
     """Their files would lie among schemas and rejected records, and `parse` couldn't tell them apart."""
     if is_refused:
         with pytest.raises(ConfigurationError, match=re.escape(f"Topic {topic} can't be written: its folder")):

@@ -369,6 +369,6 @@ def test_file_delimiter_keeps_numbers_apart(delimiter):
 
 
 def test_a_topic_that_would_lie_among_the_schemas_is_a_problem():
-    """It is told before anything is connected."""
+    """A check finds the problem before anything is connected."""
     (problem,) = _problems({"topics": "orders,_kafka2parquet"})
     assert problem.startswith("topics=_kafka2parquet: Topic _kafka2parquet can't be written: its folder topics/_kafka2parquet/")
