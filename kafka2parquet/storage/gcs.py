@@ -48,6 +48,29 @@ class _Body(io.BytesIO):
         self.seek(0)
 
 
+class _Part(_Body):
+    """A body that is sent once.
+
+    gcsfs and aiohttp repeat a request whose answer is lost. A store may have taken the part, and would have to see that by its
+    range: where it doesn't, the object has the part twice.
+    """
+
+    _is_sent = False
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if self._is_sent:
+            raise StorageUnavailableError("A part of the file was not acknowledged; the upload begins again.")
+        return super().seek(offset, whence)
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        self._is_sent = True
+        return content
+
+    def close(self) -> None:
+        self._is_sent = True
+
+
 class GcsStore:
     """A `Store` in a bucket."""
 
@@ -141,7 +164,8 @@ class GcsStore:
         try:
             self._send_parts(key, session, content)
         except BaseException:
-            with contextlib.suppress(BucketNotFoundError, StorageUnavailableError):  # it is forgotten anyway, only later
+            # GCS answers 499 to this; whatever it answers, the session is forgotten, only later
+            with contextlib.suppress(Kafka2ParquetError, ObjectExistsError, EmptyObjectError):
                 self._call(_CREATE, key, "DELETE", session.replace("&ifGenerationMatch=0", ""))
             raise
 
@@ -154,7 +178,7 @@ class GcsStore:
             end = start + len(part)
             span = f"bytes {start}-{end - 1}/{size}" if part else f"bytes */{size}"
             try:
-                headers, answer = self._call(_CREATE, key, "PUT", session, headers={"Content-Range": span}, data=_Body(part))
+                headers, answer = self._call(_CREATE, key, "PUT", session, headers={"Content-Range": span}, data=_Part(part))
             except BucketNotFoundError as error:
                 raise StorageUnavailableError(f"{self._where(key)}: the upload session is gone; beginning again.") from error
             persisted = int(headers["Range"].rpartition("-")[2]) + 1 if "Range" in headers else 0

@@ -90,6 +90,8 @@ class S3Store:
                 self._send("put_object", key, read_part(content, 0, size), ContentType=content_type(key), IfNoneMatch="*")
         except ObjectExistsError:
             return False
+        except NoSuchObjectError as error:  # a conflicting request, of which some stores say it so
+            raise StorageUnavailableError(str(error)) from error
         return True
 
     def _create_in_parts(self, key: str, content: Path | bytes, size: int) -> None:

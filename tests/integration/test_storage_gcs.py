@@ -25,7 +25,7 @@ from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.storage.options import GcsOptions
 from kafka2parquet.testing.storage_contract import ReadObject, ReadTags, StorageContract, staged_parquet
-from tests.support.http_proxy import HttpProxy
+from tests.support.http_proxy import HttpProxy, Request
 
 MIB = 1 << 20
 
@@ -197,3 +197,102 @@ def test_a_missing_bucket_is_named(gcs_server: Any) -> None:
         storage.publish("a", staged_parquet({}))
     with pytest.raises(BucketNotFoundError, match="no-such-bucket-here"):
         storage.probe("p/")
+
+
+def _is_step(request: Request, step: str) -> bool:
+    """Whether the request is that step of an upload of two parts and a bit."""
+    span = request.headers.get("content-range", "")
+    if step == "at once":
+        return request.query.startswith("uploadType=multipart")
+    if step == "begin":
+        return request.query.startswith("uploadType=resumable")
+    return span.startswith(f"bytes {MIB}-") if step == "part" else span.startswith(f"bytes {2 * MIB}-")
+
+
+_STEPS = ("at once", "begin", "part", "last")
+
+
+def _file(step: str, content: bytes) -> StagedFile:
+    content = content if step == "at once" else content * (2 * MIB // len(content) + 1)
+    return StagedFile(content, len(content), 1, {})
+
+
+@pytest.mark.parametrize("status", [409, 410, 503])
+@pytest.mark.parametrize("step", _STEPS)
+def test_an_upload_that_fails_in_the_middle_is_begun_again(
+    proxy: HttpProxy, gcs_server: Any, bucket: str, step: str, status: int
+) -> None:
+    """By gcsfs or the engine; until then nothing is visible."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url, request_timeout_s=1.0))
+    file = _file(step, b"content")
+    proxy.fail(status, times=100, when=lambda r: _is_step(r, step))
+    with pytest.raises(StorageUnavailableError):
+        storage.publish("a", file)
+    assert [] == list(storage.list(""))
+    proxy.clear()
+
+    assert Published() == storage.publish("a", file)
+    assert file.content == read(gcs_server.url, bucket, "a")
+
+
+@pytest.mark.parametrize("status", [204, 400, 404, 412, 499, 503])
+def test_what_is_answered_to_cancelling_a_session_does_not_matter(proxy: HttpProxy, bucket: str, status: int) -> None:
+    """GCS answers 499. What counts is why the session is cancelled."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url, request_timeout_s=1.0))
+    proxy.fail(503, times=100, when=lambda r: _is_step(r, "part"))
+    proxy.fail(status, times=100, when=lambda r: r.method == "DELETE")
+    with pytest.raises(StorageUnavailableError):
+        storage.publish("a", _file("part", b"content"))
+
+
+@pytest.mark.parametrize("step", _STEPS)
+def test_an_answer_that_is_lost_in_the_middle(proxy: HttpProxy, gcs_server: Any, bucket: str, step: str) -> None:
+    """The next attempt finds what is there, and goes on or begins again."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
+    file = _file(step, b"content")
+    proxy.lose_answer(when=lambda r: _is_step(r, step))
+    for _ in range(3):
+        try:
+            storage.publish("a", file)
+            break
+        except StorageUnavailableError:
+            continue
+
+    assert file.content == read(gcs_server.url, bucket, "a")
+
+
+@pytest.mark.parametrize("forgets", [True, False], ids=["cancelled", "not cancelled"])
+@pytest.mark.parametrize("step", _STEPS)
+def test_a_request_that_arrives_after_another_writer_has_won_changes_nothing(
+    proxy: HttpProxy, gcs_server: Any, bucket: str, step: str, forgets: bool
+) -> None:
+    """Its sender has given up long ago, and may not have reached the store to cancel the session."""
+    late = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url, request_timeout_s=2.0))
+    held = proxy.hold(when=lambda r: _is_step(r, step))
+    if not forgets:
+        proxy.cut_off(times=100, when=lambda r: r.method == "DELETE")
+    with pytest.raises(StorageUnavailableError):
+        late.publish("a", _file(step, b"late"))
+    winner = staged_parquet({"who": "winner"})
+    assert Published() == FsspecStorage(f"gs://{bucket}", gcs_options(gcs_server.url)).publish("a", winner)
+    held.released.set()
+    assert held.answered.wait(30)
+
+    assert winner.content == read(gcs_server.url, bucket, "a")
+    assert AlreadyExists({"who": "winner"}) == late.publish("a", _file(step, b"late"))
+
+
+def test_an_answer_that_comes_after_a_retry_has_won(proxy: HttpProxy, gcs_server: Any, bucket: str) -> None:
+    """The late request finds the object of its own sender, and changes nothing."""
+    storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url, request_timeout_s=2.0))
+    file = _file("last", b"content")
+    held = proxy.hold(when=lambda r: _is_step(r, "last"))
+    with pytest.raises(StorageUnavailableError):
+        storage.publish("a", file)
+    assert Published() == storage.publish("a", file)
+    generation = json.loads(read(gcs_server.url, bucket, "a", "json"))["generation"]
+    held.released.set()
+    assert held.answered.wait(30)
+
+    assert generation == json.loads(read(gcs_server.url, bucket, "a", "json"))["generation"]
+    assert file.content == read(gcs_server.url, bucket, "a")

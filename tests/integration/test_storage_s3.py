@@ -23,7 +23,7 @@ from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.storage.options import S3Options
 from kafka2parquet.testing.storage_contract import ReadObject, ReadTags, StorageContract, staged_parquet
-from tests.support.http_proxy import HttpProxy
+from tests.support.http_proxy import HttpProxy, Request
 
 MIB = 1 << 20
 
@@ -319,3 +319,59 @@ def test_raw_options_of_s3fs_are_passed_on(s3_server: Any, client: Any, bucket: 
     storage.publish("a", staged_parquet({}))
 
     assert {"owner": "us"} == client.head_object(Bucket=bucket, Key="a")["Metadata"]
+
+
+_CONFLICT = b"<Error><Code>ConditionalRequestConflict</Code><Message>The conditional request cannot succeed</Message></Error>"
+_IN_BODY = b"<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>"
+_GONE = b"<Error><Code>NoSuchUpload</Code><Message>The specified multipart upload does not exist</Message></Error>"
+
+
+def _is_step(request: Request, step: str) -> bool:
+    """Whether the request is that step of an upload."""
+    steps = {"put": "PUT ?", "begin": "POST ?uploads", "part": "PUT ?", "complete": "POST ?uploadId="}
+    return request.summary.startswith(steps[step]) and ("partNumber=2" in request.query) == (step == "part")
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "body"),
+    [
+        *[(step, 409, _CONFLICT) for step in ("put", "part", "complete")],
+        *[(step, 503, b"") for step in ("put", "begin", "part", "complete")],
+        ("complete", 200, _IN_BODY),
+        *[(step, 404, _GONE) for step in ("part", "complete")],
+        *[(step, 404, _GONE.replace(b"NoSuchUpload", b"NoSuchKey")) for step in ("put", "part", "complete")],
+    ],
+)
+def test_an_upload_that_fails_in_the_middle_is_begun_again(
+    proxy: HttpProxy, s3_server: Any, client: Any, bucket: str, step: str, status: int, body: bytes
+) -> None:
+    """By the engine; until then nothing is visible, and nothing is left behind."""
+    storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
+    file = staged(1000 if step == "put" else 6 * MIB)
+    proxy.fail(status, times=3, when=lambda r: _is_step(r, step), body=body)
+    with pytest.raises(StorageUnavailableError):
+        storage.publish("a", file)
+    assert ([], []) == (open_uploads(client, bucket), list(storage.list("")))
+    proxy.clear()
+
+    assert Published() == storage.publish("a", file)
+    assert file.content == client.get_object(Bucket=bucket, Key="a")["Body"].read()
+
+
+@pytest.mark.parametrize("step", ["put", "part", "complete"])
+def test_a_request_that_arrives_after_another_writer_has_won_changes_nothing(
+    proxy: HttpProxy, s3_server: Any, client: Any, bucket: str, step: str
+) -> None:
+    """Its sender has given up long ago."""
+    late = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url, request_timeout_s=2.0))
+    held = proxy.hold(when=lambda r: _is_step(r, step))
+    with pytest.raises(StorageUnavailableError):
+        late.publish("a", staged(1000 if step == "put" else 6 * MIB))
+    winner = staged_parquet({"who": "winner"})
+    assert Published() == FsspecStorage(f"s3://{bucket}", s3_options(s3_server)).publish("a", winner)
+    held.released.set()
+    assert held.answered.wait(30)
+
+    assert winner.content == client.get_object(Bucket=bucket, Key="a")["Body"].read()
+    assert AlreadyExists({"who": "winner"}) == late.publish("a", staged(1000))
+    assert [] == open_uploads(client, bucket)

@@ -39,6 +39,23 @@ class Request:
         return f"{self.method} ?{self.query}"
 
 
+@attrs.frozen(eq=False)
+class Held:
+    """A request that is on its way.
+
+    Attributes:
+        arrived: set when the client has sent it.
+        released: it is passed on when this is set, though the client may have gone.
+        statuses: what the store answered at last.
+        answered: set with that.
+    """
+
+    arrived: threading.Event = attrs.field(factory=threading.Event)
+    released: threading.Event = attrs.field(factory=threading.Event)
+    answered: threading.Event = attrs.field(factory=threading.Event)
+    statuses: list[int] = attrs.field(factory=list)
+
+
 _KEPT_BYTES = 4 << 10
 
 When = Callable[[Request], bool]
@@ -58,6 +75,7 @@ class _Rule:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     seconds: float = 0.0
     then: Callable[[], None] | None = None
+    held: Held | None = None
 
 
 class HttpProxy:
@@ -131,6 +149,12 @@ class HttpProxy:
         """Pass requests on late; also when the client has gone by then."""
         self._rules.append(_Rule(when, times, "delay", seconds=seconds))
 
+    def hold(self, *, when: When = _always) -> Held:
+        """Keep the next such request on its way until it is released."""
+        held = Held()
+        self._rules.append(_Rule(when, 1, "hold", held=held))
+        return held
+
     def clear(self) -> int:
         """Forget all rules, and the requests so far; returns how many times a rule was still to be used."""
         with self._lock:
@@ -170,6 +194,10 @@ class HttpProxy:
             return
         if rule is not None and action == "delay":
             time.sleep(rule.seconds)
+        held = rule.held if rule is not None else None
+        if held is not None:
+            held.arrived.set()
+            held.released.wait()
         if action == "stall":
             self._released.wait()
             handler.close_connection = True
@@ -181,6 +209,9 @@ class HttpProxy:
         except OSError:  # the store is down
             handler.close_connection = True
             return
+        if held is not None:
+            held.statuses.append(status)
+            held.answered.set()
         if rule is not None and action == "lose":
             handler.close_connection = True
             if rule.then is not None:
