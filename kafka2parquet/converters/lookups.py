@@ -49,6 +49,7 @@ class Lookups(Generic[_Key, _Outcome]):
         self._lock = threading.Lock()
         self._waiting: deque[tuple[_Key, Future[_Outcome]]] = deque()
         self._futures: dict[_Key, Future[_Outcome]] = {}
+        self._given_up_on: set[_Key] = set()
         self._threads = 0
         self._left_s = longest_wait_s
         self._left_at = time.monotonic()
@@ -72,12 +73,15 @@ class Lookups(Generic[_Key, _Outcome]):
         try:
             future.exception(timeout=max(self._left_s, 0.0))
         except FutureTimeoutError:
+            with self._lock:
+                self._given_up_on.add(key)
             raise NotYetFound(f"it takes more than the {self._longest_wait_s:.0f} s that are waited") from None
         finally:
             self._left_at = time.monotonic()
             self._left_s -= self._left_at - began_at
         with self._lock:
             self._futures.pop(key, None)
+            self._given_up_on.discard(key)
         return future.result()
 
     def _begin(self, key: _Key, *, first: bool = False) -> Future[_Outcome]:
@@ -101,16 +105,21 @@ class Lookups(Generic[_Key, _Outcome]):
             try:
                 future.set_result(self._look_up(key))
             except BaseException as error:  # raised where the outcome is asked for
-                if isinstance(error, TransientError):
-                    self._give_up_waiting(error)
-                future.set_exception(error)
+                for failed in self._failed(key, future, error):
+                    failed.set_exception(error)
 
-    def _give_up_waiting(self, error: Exception) -> None:
-        """Ask nothing more of what is down: whoever waits learns why, and others begin anew."""
+    def _failed(self, key: _Key, future: Future[_Outcome], error: BaseException) -> list[Future[_Outcome]]:
+        """The lookups that end with that error: the one that failed, and those that wait to ask what is down.
+
+        Whoever waits for one of them now learns of it, and so does the next one who asks again after having waited. Others
+        begin anew: what was down may be back then.
+        """
         with self._lock:
-            given_up = list(self._waiting)
-            self._waiting.clear()
-            for key, _ in given_up:
-                del self._futures[key]
-        for _, future in given_up:
-            future.set_exception(error)
+            failed = [(key, future)]
+            if isinstance(error, TransientError):
+                failed += self._waiting
+                self._waiting.clear()
+            for failed_key, _ in failed:
+                if failed_key not in self._given_up_on:
+                    self._futures.pop(failed_key, None)
+        return [each for _, each in failed]

@@ -102,6 +102,47 @@ def test_what_is_down_is_not_asked_by_all() -> None:
     assert len(asked) < 500
 
 
+def test_what_failed_unseen_is_asked_for_again() -> None:
+    """What was down may be back; a failure for each key would hold up the batch as often."""
+    is_down = threading.Event()
+    is_down.set()
+
+    def look_up(key: int) -> int:
+        if is_down.is_set():
+            raise SchemaRegistryUnavailableError("down")
+        return key
+
+    lookups = Lookups(look_up)
+    for key in range(20):
+        lookups.begin(key)
+    while lookups._futures:  # all fail, and nobody waits for them
+        pass
+    is_down.clear()
+
+    assert list(range(20)) == [lookups.outcome(key) for key in range(20)]
+
+
+def test_a_failure_that_comes_late_is_told() -> None:
+    """To the next one who asks: otherwise nobody would ever learn why there is no answer."""
+    released = threading.Event()
+
+    def look_up(_: int) -> None:
+        released.wait()
+        raise SchemaRegistryUnavailableError("no answer within 60 s")
+
+    lookups = Lookups(look_up, longest_wait_s=0.01)
+    with pytest.raises(NotYetFound):
+        lookups.outcome(1)
+    released.set()
+    while True:
+        try:
+            lookups.outcome(1)
+        except NotYetFound:
+            continue
+        except SchemaRegistryUnavailableError:
+            break
+
+
 def test_no_more_than_some_wait(slow: Slow) -> None:
     """A batch of garbage may name a new schema in each record."""
     lookups = Lookups(slow)
