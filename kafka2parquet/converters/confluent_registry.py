@@ -68,6 +68,10 @@ class ConfluentSchemaRegistry:
             bound_answers(self._client)
         except (ValueError, TypeError, OSError) as error:
             raise ConfigurationError(f"The settings of the schema registry can't work: {error}.") from error
+        except AttributeError as error:
+            raise ConfigurationError(
+                f"The schema registry's client is of a version that is not known ({error}): pip install 'confluent-kafka<3'."
+            ) from error
         self._schemas: dict[tuple[int | uuid.UUID, str | None], RegisteredSchema] = {}
         self._referenced: dict[tuple[str, int], RegisteredSchema] = {}
 

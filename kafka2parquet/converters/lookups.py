@@ -19,7 +19,7 @@ from kafka2parquet.errors import TransientError
 
 
 class NotYetFound(Exception):  # noqa: N818  # an answer, not a fault
-    """A lookup takes its time, and goes on; the text says how long was waited."""
+    """A lookup takes longer than the driver waits, and goes on."""
 
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -75,7 +75,7 @@ class Lookups(Generic[_Key, _Outcome]):
         except FutureTimeoutError:
             with self._lock:
                 self._given_up_on.add(key)
-            raise NotYetFound(f"it takes more than the {self._longest_wait_s:.0f} s that are waited") from None
+            raise NotYetFound from None
         finally:
             self._left_at = time.monotonic()
             self._left_s -= self._left_at - began_at

@@ -165,8 +165,11 @@ class RegisteredConverter(RecordConverter):
         while (known := self._known(key, missing_since_s)) is None:
             try:
                 outcome = self._lookups.outcome(key)
-            except NotYetFound as error:
-                raise SchemaRegistryUnavailableError(f"Schema id {key[0]} of {key[1]} is still looked up: {error}.") from None
+            except NotYetFound:
+                raise SchemaRegistryUnavailableError(
+                    f"The schema registry has not yet answered for schema id {key[0]} of {key[1]}. The lookup goes on, and the"
+                    " batch waits for it."
+                ) from None
             if not isinstance(outcome, _Missing):
                 self._prepared[key] = outcome
                 continue
