@@ -7,7 +7,15 @@ from collections.abc import Mapping
 import attrs
 
 from kafka2parquet.connect.client_settings import ClientSettings, ClientTable, Translation
-from kafka2parquet.connect.option import ValueType
+from kafka2parquet.connect.option import ValueType, invalid_value
+
+_JAVA_ASSIGNORS = "org.apache.kafka.clients.consumer."
+_ASSIGNORS = {
+    "RangeAssignor": "range",
+    "RoundRobinAssignor": "roundrobin",
+    "StickyAssignor": "sticky",
+    "CooperativeStickyAssignor": "cooperative-sticky",
+}
 
 CONSUMER_TABLE = ClientTable(
     client="Consumer",
@@ -31,15 +39,14 @@ CONSUMER_TABLE = ClientTable(
         "isolation.level": "only committed records are ever read",
         "key.deserializer": "the converter reads keys",
         "max.poll.records": "whole batches are read; `kafka2parquet.memory.bytes` bounds them",
-        "partition.assignment.strategy": "range and round robin are offered",
         "value.deserializer": "the converter reads values",
     },
     own_unsupported={
-        "group.protocol": "kafka-python speaks the classic protocol: remove it",
+        "group.protocol": "kafka-python speaks the classic protocol only, not that of KIP-848: remove it",
         "group.remote.assignor": "kafka-python speaks the classic protocol: remove it",
         "interceptor.classes": "Use a hook of the task",
     },
-    own_special=("group.id", "group.instance.id"),
+    own_special=("group.id", "group.instance.id", "partition.assignment.strategy"),
     own_choices={"auto.offset.reset": ("earliest", "latest")},
 )
 
@@ -65,7 +72,9 @@ def consumer_settings(given: Mapping[str, str]) -> ConsumerSettings:
     Raises:
         ConfigurationError: with all problems; passwords are not shown.
     """
-    client = Translation(CONSUMER_TABLE, given).finish()
+    translation = Translation(CONSUMER_TABLE, given)
+    _translate_assignors(given, translation)
+    client = translation.finish()
     return ConsumerSettings(
         client.bootstrap_servers,
         client.client_settings,
@@ -74,3 +83,20 @@ def consumer_settings(given: Mapping[str, str]) -> ConsumerSettings:
         group_instance_id=given.get("group.instance.id") or None,
         first_start=given.get("auto.offset.reset", "earliest"),
     )
+
+
+def _translate_assignors(given: Mapping[str, str], translation: Translation) -> None:
+    name = "partition.assignment.strategy"
+    assignors = [each.strip() for each in given.get(name, "").split(",") if each.strip()]
+    known = {f"{_JAVA_ASSIGNORS}{java_name}": assignor for java_name, assignor in _ASSIGNORS.items()}
+    rule = f"Class must be one of: {', '.join(known)}"
+    for assignor in assignors:
+        if assignor not in known:
+            translation.problems.append(f"{invalid_value(name, assignor, rule)}.")
+    if f"{_JAVA_ASSIGNORS}CooperativeStickyAssignor" in assignors and len(set(assignors)) > 1:
+        translation.problems.append(
+            f"Consumer setting {name} has CooperativeStickyAssignor beside others, which kafka-python can't offer together. Name"
+            " CooperativeStickyAssignor alone, or leave it out: what all members of the group offer counts."
+        )
+    if assignors:
+        translation.settings["partition_assignment_strategy"] = [known.get(assignor, assignor) for assignor in assignors]

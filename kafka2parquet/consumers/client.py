@@ -9,6 +9,7 @@ from typing import Any
 import kafka.errors
 from kafka import KafkaConsumer
 
+from kafka2parquet.consumers.assignors import group_settings
 from kafka2parquet.consumers.bootstrap import BootstrapLog, check_certificates
 from kafka2parquet.consumers.join import mend_join
 from kafka2parquet.consumers.kafka_errors import translate
@@ -51,11 +52,11 @@ def connect(
     Raises:
         KafkaAuthenticationError: Kafka, or TLS, did not accept us.
         KafkaUnavailableError: no broker has answered in time.
-        ConfigurationError: kafka-python doesn't know some setting.
+        ConfigurationError: kafka-python doesn't know some setting, or can't do what the setting says.
     """
     configuration = {
         **DEFAULTS,
-        **settings,
+        **group_settings(settings),
         **FIXED,
         "bootstrap_servers": bootstrap_servers,
         "bootstrap_timeout_ms": max(1, min(_BOOTSTRAP_ATTEMPT_MS, round(timeout_s * 1000))),

@@ -81,6 +81,11 @@ def translate(error: Exception, what: str, rights: str = "") -> Kafka2ParquetErr
             f"While {what}, Kafka did not take the metadata that exactly-once delivery keeps with a committed offset, up to 300"
             f" bytes. The broker setting {_TOO_SMALL[type(error)]}."
         )
+    if isinstance(error, kafka_errors.InconsistentGroupProtocolError):
+        return ConfigurationError(
+            f"While {what}, Kafka refused to let us join the group: its members offer other assignors, or it is not a consumer"
+            " group. Set partition.assignment.strategy (in Python partition_assignment_strategy) to one that all members offer."
+        )
     if isinstance(error, kafka_errors.KafkaConfigurationError):
         return ConfigurationError(f"kafka-python does not accept the settings: {error}")
     if isinstance(error, kafka_errors.KafkaError) and not error.retriable:

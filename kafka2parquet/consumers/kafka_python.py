@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from kafka2parquet.consumers.assignors import group_settings
 from kafka2parquet.consumers.base import Assignment, CommitRefused, CommitSucceeded, Polled, Revoked
 from kafka2parquet.consumers.client import connect
 from kafka2parquet.consumers.exchange import Command, Commit, Exchange, Pause, Start
@@ -62,7 +63,8 @@ class KafkaPythonConsumer:
             topics: to read; either these or a pattern.
             topics_pattern: regular expression that the whole name of a topic has to match.
             client_settings: further settings of `kafka.KafkaConsumer`, by its names: security, timeouts, fetch sizes. Those on
-                which delivery depends (offsets, isolation, deserialisers) can't be changed.
+                which delivery depends (offsets, isolation, deserialisers) can't be changed. `partition_assignment_strategy`
+                takes names, too: `range`, `roundrobin`, `sticky`, or `cooperative-sticky` alone.
             group_instance_id: for static membership: an id that stays the same over restarts and belongs to this member alone.
             queue_bytes: how much may be fetched ahead, in bytes as fetched; then fetching pauses.
             gather_rows: records of a partition to wait for before they are handed out.
@@ -71,10 +73,11 @@ class KafkaPythonConsumer:
 
         Raises:
             UsageError: not exactly one of topics and pattern was given.
+            ConfigurationError: `client_settings` ask for a group protocol or for assignors that kafka-python doesn't have.
         """
         if bool(topics) == bool(topics_pattern):
             raise UsageError("KafkaPythonConsumer needs topics, or topics_pattern, and not both.")
-        settings = dict(client_settings or {})
+        settings = group_settings(client_settings or {})
         settings.setdefault("max_poll_interval_ms", _DEFAULT_MAX_POLL_INTERVAL_MS)
         if group_instance_id is not None:
             settings["group_instance_id"] = group_instance_id

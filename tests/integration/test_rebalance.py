@@ -6,10 +6,11 @@ import collections
 import contextlib
 import datetime
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from confluent_kafka import Producer
 
 from kafka2parquet import (
@@ -59,7 +60,9 @@ def load(bootstrap: str, topic: str) -> Iterator[list[int]]:
         thread.join()
 
 
-def runner_of(bootstrap: str, topic: str, folder: Path, tasks: int, published: list[FilePublished]) -> TaskRunner:
+def runner_of(
+    bootstrap: str, topic: str, folder: Path, tasks: int, published: list[FilePublished], assignors: Sequence[str]
+) -> TaskRunner:
     def hook(event: Event) -> None:
         if isinstance(event, FilePublished):
             published.append(event)
@@ -70,7 +73,11 @@ def runner_of(bootstrap: str, topic: str, folder: Path, tasks: int, published: l
                 bootstrap_servers=bootstrap,
                 group_id=f"group-{topic}",
                 topics=[topic],
-                client_settings={"heartbeat_interval_ms": 200, "session_timeout_ms": 6000},
+                client_settings={
+                    "heartbeat_interval_ms": 200,
+                    "session_timeout_ms": 6000,
+                    "partition_assignment_strategy": assignors,
+                },
                 gather_max_wait_s=0.1,
             ),
             converter=JsonConverter(),
@@ -83,19 +90,22 @@ def runner_of(bootstrap: str, topic: str, folder: Path, tasks: int, published: l
     return TaskRunner([make] * tasks)
 
 
-def test_a_third_task_joins_and_leaves_under_load(kafka_server: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "assignors", [["range", "roundrobin"], ["cooperative-sticky"], pytest.param(["sticky"], marks=pytest.mark.heavy)]
+)
+def test_a_third_task_joins_and_leaves_under_load(kafka_server: Any, tmp_path: Path, assignors: Sequence[str]) -> None:
     """Every record is in exactly one file; every file was published once; the group's lag is zero at the end."""
     topic = unique("rebalance")
     bootstrap = kafka_server.bootstrap
     create_topic(bootstrap, topic, PARTITIONS)
     published: list[FilePublished] = []
-    two = runner_of(bootstrap, topic, tmp_path, 2, published)
+    two = runner_of(bootstrap, topic, tmp_path, 2, published, assignors)
     runners = [two]
     with load(bootstrap, topic) as counts:
         two.start()
         wait_until(lambda: two.progress.files >= 10, "the first files")
         for _ in range(3):
-            third = runner_of(bootstrap, topic, tmp_path, 1, published)
+            third = runner_of(bootstrap, topic, tmp_path, 1, published, assignors)
             runners.append(third)
             third.start()
             wait_until(lambda third=third: third.progress.partitions and third.progress.files >= 4, "files of the third task")

@@ -10,8 +10,9 @@ from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
 class Consumers:
     """Makes `KafkaPythonConsumer`s that hand out records soon, and closes them."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, **client_settings: Any) -> None:
         self.bootstrap = bootstrap
+        self._client_settings = client_settings
         self._consumers: list[KafkaPythonConsumer] = []
 
     def __enter__(self) -> Any:
@@ -30,6 +31,7 @@ class Consumers:
                 "fetch_max_wait_ms": 50,
                 "heartbeat_interval_ms": 100,
                 "session_timeout_ms": 6000,
+                **self._client_settings,
                 **client_settings,
             },
             gather_max_wait_s=0.05,

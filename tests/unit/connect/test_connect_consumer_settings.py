@@ -129,3 +129,36 @@ def test_secrets_are_not_in_the_repr():
         }
     )
     assert "hunter2" not in repr(settings)
+
+
+_JAVA = "org.apache.kafka.clients.consumer."
+
+
+def test_assignors_become_kafka_pythons():
+    """In their order, by the names that members of a group know them by."""
+    settings = consumer_settings(
+        {"partition.assignment.strategy": f"{_JAVA}StickyAssignor, {_JAVA}RangeAssignor,{_JAVA}RoundRobinAssignor"}
+    )
+    assert {"partition_assignment_strategy": ["sticky", "range", "roundrobin"]} == settings.client_settings
+    settings = consumer_settings({"partition.assignment.strategy": f"{_JAVA}CooperativeStickyAssignor"})
+    assert {"partition_assignment_strategy": ["cooperative-sticky"]} == settings.client_settings
+
+
+def test_assignors_that_can_not_be_offered():
+    """They are refused by name; none is left out in silence."""
+    (unknown,) = _problems(partition_assignment_strategy="org.example.Mine")
+    assert unknown.startswith("Invalid value org.example.Mine for configuration partition.assignment.strategy: ")
+    assert f"{_JAVA}RangeAssignor" in unknown
+    (mixed,) = _problems(partition_assignment_strategy=f"{_JAVA}RangeAssignor,{_JAVA}CooperativeStickyAssignor")
+    assert mixed.startswith("Consumer setting partition.assignment.strategy has CooperativeStickyAssignor beside others")
+
+
+@pytest.mark.parametrize("text", ["consumer", "CONSUMER", "streams"])
+def test_the_new_group_protocol_is_refused(text):
+    """kafka-python speaks the classic one, which may be named."""
+    assert (
+        "Consumer setting group.protocol is not supported. kafka-python speaks the classic protocol only, not that of KIP-848: "
+        "remove it.",
+    ) == _problems(group_protocol=text)
+    assert {} == consumer_settings({"group.protocol": "Classic"}).client_settings
+    assert 1 == len(_problems(group_remote_assignor="uniform"))

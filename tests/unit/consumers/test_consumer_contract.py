@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,8 +39,8 @@ class InMemory:
 class Embedded(Consumers):
     """An embedded broker as the contract wants it."""
 
-    def __init__(self, broker: EmbeddedBroker) -> None:
-        super().__init__(broker.bootstrap)
+    def __init__(self, broker: EmbeddedBroker, **client_settings: Any) -> None:
+        super().__init__(broker.bootstrap, **client_settings)
         self.broker = broker
 
     def make_topic(self, partitions: int) -> str:
@@ -74,4 +75,13 @@ class TestOrdinaryRecords(ConsumerContract):
     def kafka(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaUnderTest]:
         looks_elsewhere(monkeypatch)
         with EmbeddedBroker() as broker, Embedded(broker) as kafka:
+            yield kafka
+
+
+class TestCooperativeRebalancing(ConsumerContract):
+    """With the assignor that takes away only what moves."""
+
+    @pytest.fixture
+    def kafka(self) -> Iterator[KafkaUnderTest]:
+        with EmbeddedBroker() as broker, Embedded(broker, partition_assignment_strategy="cooperative-sticky") as kafka:
             yield kafka
