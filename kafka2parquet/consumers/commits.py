@@ -14,6 +14,7 @@ from kafka.structs import TopicPartition as KafkaTopicPartition
 from kafka2parquet.consumers.base import Assignment, CommitRefused, CommitSucceeded, CommittedOffset, ConsumerEvent
 from kafka2parquet.consumers.exchange import Commit
 from kafka2parquet.consumers.kafka_errors import REFUSED_COMMITS, translate
+from kafka2parquet.consumers.waiting import COORDINATOR_ADVICE, Waiting
 
 _LOG = logging.getLogger(__name__)
 _COMMIT_TIMEOUT_MS = 10_000
@@ -35,6 +36,7 @@ class CommitSender:
         self._emit = emit
         self._queued: dict[Assignment, Commit] = {}
         self._unknown: dict[Assignment, Commit] = {}
+        self._waiting = Waiting("store offsets of the group", COORDINATOR_ADVICE)
 
     def put(self, commit: Commit) -> None:
         """Queue a commit for the next `send`."""
@@ -69,6 +71,7 @@ class CommitSender:
             _kafka_name(assignment): OffsetAndMetadata(commit.offset, commit.metadata, commit.leader_epoch)
             for assignment, commit in self._queued.items()
         }
+        self._waiting.begin()
         try:
             self._client.commit(offsets, timeout_ms=_COMMIT_TIMEOUT_MS)
         except kafka_errors.RebalanceInProgressError:
@@ -80,9 +83,11 @@ class CommitSender:
             fatal = translate(error, "committing offsets")
             if fatal is not None:
                 raise fatal from error
-            _LOG.warning("A commit has an unknown outcome and will be read back: %r", error)
+            _LOG.info("A commit has an unknown outcome and will be read back: %r", error)
+            self._waiting.failed(error)
             self._unknown, self._queued = self._queued, {}
             return Outcome.GO_ON
+        self._waiting.succeeded()
         committed, self._queued = self._queued, {}
         for commit in committed.values():
             self._emit(CommitSucceeded(commit.assignment, commit.offset, commit.metadata))
@@ -95,7 +100,9 @@ class CommitSender:
             fatal = translate(error, "reading offsets back")
             if fatal is not None:
                 raise fatal from error
+            self._waiting.failed(error)
             return Outcome.GO_ON
+        self._waiting.succeeded()
         for assignment, commit in list(self._unknown.items()):
             found = stored.get(assignment)
             if found is not None and (found.offset, found.metadata) == (commit.offset, commit.metadata):

@@ -24,6 +24,7 @@ from kafka2parquet.consumers.exchange import Command, Commit, Exchange, Pause, S
 from kafka2parquet.consumers.fetched_queue import PartitionQueue
 from kafka2parquet.consumers.kafka_errors import translate
 from kafka2parquet.consumers.record_batches import FetchedBatches
+from kafka2parquet.consumers.waiting import COORDINATOR_ADVICE, Waiting
 from kafka2parquet.consumers.watchdog import Watchdog
 from kafka2parquet.errors import (
     CorruptRecordBatchError,
@@ -70,6 +71,7 @@ class PollThread:
         self._tracker: AssignmentTracker
         self._commits: CommitSender
         self._watchdog: Watchdog
+        self._looking_up = Waiting("tell the offsets of new partitions", COORDINATOR_ADVICE)
         self._epochs = itertools.count(1)
         self._new: list[Assignment] = []
         self._held: dict[Assignment, set[str]] = {}
@@ -296,6 +298,7 @@ class PollThread:
             self._exchange.changed.notify_all()
 
     def _announce(self) -> None:
+        self._looking_up.begin()
         names = [_kafka_name(assignment) for assignment in self._new]
         try:
             committed = read_committed(self._client, self._new, _ASK_TIMEOUT_MS)
@@ -305,8 +308,9 @@ class PollThread:
             fatal = translate(error, "looking up offsets")
             if fatal is not None:
                 raise fatal from error
-            _LOG.debug("Offsets of new partitions are not known yet: %r", error)
+            self._looking_up.failed(error)
             return
+        self._looking_up.succeeded()
         self._busy_until = time.monotonic() + _BUSY_FOR_S
         with self._exchange.changed:
             for assignment, name in zip(self._new, names, strict=True):

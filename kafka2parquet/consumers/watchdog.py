@@ -11,6 +11,7 @@ from typing import Any
 from kafka.structs import MemberState
 
 from kafka2parquet.consumers.kafka_errors import read_right
+from kafka2parquet.consumers.waiting import COORDINATOR_ADVICE
 from kafka2parquet.errors import KafkaAuthorizationError
 
 _LOG = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Watchdog:
         unstable_s = now - self._stable_at
         if unstable_s > _WARNING_AFTER_S and not self._warned_of_state:
             self._warned_of_state = True
-            _LOG.warning("No stable place in the consumer group for %.0f s; still trying. Is Kafka up?", unstable_s)
+            _LOG.warning("No stable place in the consumer group for %.0f s; still trying. %s", unstable_s, COORDINATOR_ADVICE)
         return unstable_s > _UNSTABLE_LIMIT_S
 
     def check_rights(self) -> None:
