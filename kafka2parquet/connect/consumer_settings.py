@@ -95,8 +95,8 @@ def _translate_assignors(given: Mapping[str, str], translation: Translation) -> 
             translation.problems.append(f"{invalid_value(name, assignor, rule)}.")
     if f"{_JAVA_ASSIGNORS}CooperativeStickyAssignor" in assignors and len(set(assignors)) > 1:
         translation.problems.append(
-            f"Consumer setting {name} has CooperativeStickyAssignor beside others, which kafka-python can't offer together. Name"
-            " CooperativeStickyAssignor alone, or leave it out: what all members of the group offer counts."
+            f"Consumer setting {name} has CooperativeStickyAssignor beside others, which kafka-python can't offer together."
+            " Name CooperativeStickyAssignor alone, or leave it out: what all members of the group offer counts."
         )
     if assignors:
         translation.settings["partition_assignment_strategy"] = [known.get(assignor, assignor) for assignor in assignors]

@@ -31,8 +31,8 @@ def group_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(settings)
     if str(given.pop("group_protocol", None) or "classic").lower() != "classic":
         raise ConfigurationError(
-            f"group_protocol={settings['group_protocol']} is not supported: kafka-python speaks the classic group protocol only,"
-            " not that of KIP-848. Remove the setting. For small rebalances set partition_assignment_strategy to"
+            f"group_protocol={settings['group_protocol']} is not supported: kafka-python speaks the classic group protocol"
+            " only, not that of KIP-848. Remove the setting. For small rebalances set partition_assignment_strategy to"
             " cooperative-sticky."
         )
     if given.pop("group_remote_assignor", None):

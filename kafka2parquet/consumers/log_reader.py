@@ -12,6 +12,7 @@ from kafka.structs import TopicPartition as KafkaTopicPartition
 
 from kafka2parquet.consumers.client import connect
 from kafka2parquet.consumers.kafka_errors import translate
+from kafka2parquet.consumers.log_bounds import log_ends, log_starts
 from kafka2parquet.errors import Kafka2ParquetError, KafkaUnavailableError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 
@@ -71,8 +72,8 @@ class LogReader:
             names = [
                 KafkaTopicPartition(topic, partition) for partition in sorted(self._client.partitions_for_topic(topic) or ())
             ]
-            starts = self._client.beginning_offsets(names, timeout_ms=_TIMEOUT_MS) if names else {}
-            ends = self._client.end_offsets(names, timeout_ms=_TIMEOUT_MS) if names else {}
+            starts = log_starts(self._client, names, _TIMEOUT_MS) if names else {}
+            ends = log_ends(self._client, names, _TIMEOUT_MS) if names else {}
         except (kafka_errors.KafkaError, OSError) as error:
             raise _ours(error, f"reading where topic {topic} begins and ends") from error
         return {TopicPartition(*name): (starts[name], ends[name]) for name in names}
@@ -87,7 +88,7 @@ class LogReader:
         name = KafkaTopicPartition(topic_partition.topic, topic_partition.partition)
         try:
             self._client.assign([name])
-            position = max(start, self._client.beginning_offsets([name], timeout_ms=_TIMEOUT_MS)[name])
+            position = max(start, log_starts(self._client, [name], _TIMEOUT_MS)[name])
             self._client.seek(name, position)
             heard_at = time.monotonic()
             while position < end:

@@ -23,6 +23,7 @@ from kafka2parquet.consumers.commits import CommitSender, Outcome, read_committe
 from kafka2parquet.consumers.exchange import Command, Commit, Exchange, Pause, Start
 from kafka2parquet.consumers.fetched_queue import PartitionQueue
 from kafka2parquet.consumers.kafka_errors import translate
+from kafka2parquet.consumers.log_bounds import log_ends, log_starts
 from kafka2parquet.consumers.record_batches import FetchedBatches
 from kafka2parquet.consumers.waiting import COORDINATOR_ADVICE, Waiting
 from kafka2parquet.consumers.watchdog import Watchdog
@@ -71,7 +72,7 @@ class PollThread:
         self._tracker: AssignmentTracker
         self._commits: CommitSender
         self._watchdog: Watchdog
-        self._looking_up = Waiting("tell the offsets of new partitions", COORDINATOR_ADVICE)
+        self._looking_up = Waiting("tell the offsets of new partitions", f"Has each partition a leader? {COORDINATOR_ADVICE}")
         self._epochs = itertools.count(1)
         self._new: list[Assignment] = []
         self._held: dict[Assignment, set[str]] = {}
@@ -198,7 +199,7 @@ class PollThread:
     # ---- polling
 
     def _poll(self) -> dict[Any, list[FetchedBatches]]:
-        busy = self._budget_spent or self._commits.is_busy or self._new or time.monotonic() < self._busy_until
+        busy = self._budget_spent or self._commits.is_busy or time.monotonic() < self._busy_until
         try:
             fetched: dict[Any, list[FetchedBatches]] = self._client.poll(timeout_ms=_BUSY_POLL_MS if busy else _POLL_MS)
         except CorruptRecordBatchError as error:
@@ -252,7 +253,7 @@ class PollThread:
     def _lost(self, name: KafkaTopicPartition, offset: int) -> Kafka2ParquetError | None:
         """What it means that the offset is not in the log; None while Kafka can't be asked: the next poll raises again."""
         try:
-            log_start = self._client.beginning_offsets([name], timeout_ms=_ASK_TIMEOUT_MS)[name]
+            log_start = log_starts(self._client, [name], _ASK_TIMEOUT_MS)[name]
         except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
             return translate(error, "looking for the log's start")
         if offset < log_start:
@@ -281,6 +282,7 @@ class PollThread:
             for assignment in change.gained:
                 self._held[assignment] = {"not started", *(("budget",) if self._budget_spent else ())}
                 self._new.append(assignment)
+                self._busy_until = time.monotonic() + _BUSY_FOR_S
         if self._new:
             self._announce()
 
@@ -299,21 +301,30 @@ class PollThread:
 
     def _announce(self) -> None:
         self._looking_up.begin()
-        names = [_kafka_name(assignment) for assignment in self._new]
+        leaderless = [assignment for assignment in self._new if not self._watchdog.has_leader(assignment.topic_partition)]
+        if leaderless:  # to ask for them would keep the others waiting
+            self._looking_up.failed(
+                kafka_errors.LeaderNotAvailableError(", ".join(str(each.topic_partition) for each in leaderless))
+            )
+        new = [assignment for assignment in self._new if assignment not in leaderless]
+        if not new:
+            return
+        names = [_kafka_name(assignment) for assignment in new]
         try:
-            committed = read_committed(self._client, self._new, _ASK_TIMEOUT_MS)
-            log_starts = self._client.beginning_offsets(names, timeout_ms=_ASK_TIMEOUT_MS)
-            log_ends = self._client.end_offsets(names, timeout_ms=_ASK_TIMEOUT_MS)
+            committed = read_committed(self._client, new, _ASK_TIMEOUT_MS)
+            starts = log_starts(self._client, names, _ASK_TIMEOUT_MS)
+            ends = log_ends(self._client, names, _ASK_TIMEOUT_MS)
         except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
             fatal = translate(error, "looking up offsets")
             if fatal is not None:
                 raise fatal from error
             self._looking_up.failed(error)
             return
-        self._looking_up.succeeded()
+        if not leaderless:
+            self._looking_up.succeeded()
         self._busy_until = time.monotonic() + _BUSY_FOR_S
         with self._exchange.changed:
-            for assignment, name in zip(self._new, names, strict=True):
+            for assignment, name in zip(new, names, strict=True):
                 topic_partition = assignment.topic_partition
                 stored = committed.get(assignment)
                 topic_id = self._topic_ids[assignment] = self._watchdog.topic_id(name.topic)
@@ -322,13 +333,13 @@ class PollThread:
                     Assigned(
                         assignment=assignment,
                         committed=stored,
-                        log_start=log_starts[name],
-                        log_end=log_ends[name],
+                        log_start=starts[name],
+                        log_end=ends[name],
                         cluster_id=self._watchdog.cluster_id(),
                         topic_id=topic_id,
                     )
                 )
-            self._new.clear()
+            self._new = leaderless
             self._exchange.changed.notify_all()
 
     # ---- what kafka-python keeps silent about

@@ -56,7 +56,7 @@ class _Polling:
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
         self._poll = consumer.poll
-        self._fetcher = getattr(consumer, "_fetcher", None)
+        self._fetcher: Any = getattr(consumer, "_fetcher", None)
         self._warned = False
         self._makes_columns: bool | None = None  # not known before the first records
         own_class = getattr(self._fetcher, "PartitionRecords", None)

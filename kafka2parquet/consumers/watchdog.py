@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from kafka.structs import MemberState
+from kafka.structs import TopicPartition as KafkaTopicPartition
 
 from kafka2parquet.consumers.kafka_errors import read_right
 from kafka2parquet.consumers.waiting import COORDINATOR_ADVICE
 from kafka2parquet.errors import KafkaAuthorizationError
+from kafka2parquet.records import TopicPartition
 
 _LOG = logging.getLogger(__name__)
 _WARNING_AFTER_S = 30.0
@@ -66,6 +68,16 @@ class Watchdog:
             if topic not in self._warned_of and not self._client._cluster.partitions_for_topic(topic):
                 self._warned_of.add(topic)
                 _LOG.warning("Topic %s does not exist, or may not be described; waiting for it.", topic)
+
+    def has_leader(self, topic_partition: TopicPartition) -> bool:
+        """Whether some broker leads the partition, as far as is known; asks for news where none does."""
+        leader = self._client._cluster.leader_for_partition(
+            KafkaTopicPartition(topic_partition.topic, topic_partition.partition)
+        )
+        if leader is None or leader < 0:
+            self._client._cluster.request_update()
+            return False
+        return True
 
     def topic_id(self, topic: str) -> str:
         """The topic's id as Kafka writes it: base64, URL-safe, without padding; "" where the broker tells none."""

@@ -102,3 +102,24 @@ def test_too_few_replicas_for_commits(cluster: KafkaCluster, tmp_path: Path, cap
         sink.run_until_committed({0: 2 * RECORDS})
     assert list(range(2 * RECORDS)) == written(tmp_path, topic)
     assert "Waiting for Kafka to store offsets of the group" in caplog.text
+
+
+@pytest.mark.heavy
+def test_a_partition_without_a_leader(cluster: KafkaCluster, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A sink that begins reads the other partitions, says what it waits for, and reads that one when its broker is back."""
+    topic = unique("topic")
+    create_replicated_topic(cluster.bootstrap, topic, [[3], [1]], min_insync_replicas="1")
+    for partition in (0, 1):
+        fill(cluster.bootstrap, topic, numbered(RECORDS, partition * RECORDS), partition)
+    sink = Sink(cluster, topic, tmp_path)
+    with sink.task, caplog.at_level(logging.WARNING, "kafka2parquet"):
+        with gone(cluster, 1):
+            sink.run_until_committed({0: RECORDS})
+
+            def told() -> bool:
+                sink.task.step()
+                return f"LeaderNotAvailableError('{topic}-1')" in caplog.text
+
+            wait_until(told, "the sink to say what it waits for", _LONG_S)
+        sink.run_until_committed({0: RECORDS, 1: RECORDS})
+    assert list(range(2 * RECORDS)) == written(tmp_path, topic)
