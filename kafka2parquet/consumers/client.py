@@ -76,7 +76,7 @@ def connect(
                     raise KafkaUnavailableError(
                         f"No Kafka broker has answered at {log.servers} within {timeout_s:.0f} s"
                         f"{': ' + log.reason if log.reason else ''}. Check bootstrap.servers, and that the security protocol is"
-                        " the listener's."
+                        f" the listener's.{_sasl_advice(configuration)}"
                     ) from error
             except (kafka.errors.KafkaError, OSError, ValueError, AssertionError) as error:
                 raise (translate(error, "connecting") or _unavailable(error, log.servers)) from error
@@ -89,3 +89,10 @@ def connect(
 
 def _unavailable(error: Exception, servers: str) -> Kafka2ParquetError:
     return KafkaUnavailableError(f"Kafka at {servers} can't be reached: {error}.")
+
+
+def _sasl_advice(settings: Mapping[str, Any]) -> str:
+    """What else may be wrong: kafka-python drops an answer that comes together with the end of the connection."""
+    if not str(settings.get("security_protocol")).startswith("SASL"):
+        return ""
+    return " Check the user name and password, or the token, too: a broker's refusal may look like a lost connection."
