@@ -24,6 +24,8 @@
     │   ├── LogTruncatedError
     │   ├── TopicRecreatedError
     │   ├── ForeignObjectError
+    │   ├── DamagedFooterError
+    │   ├── ConflictingSinkError
     │   ├── UnknownMetadataError
     │   └── FencedInstanceError
     └── UsageError                  fix the calling code
@@ -244,8 +246,24 @@ class ForeignObjectError(DeliveryError):
         super().__init__(message, topic=topic, partition=partition)
 
 
+class DamagedFooterError(DeliveryError):
+    """A file of this library says of its flush what can't be, or was written by a version that this one does not know.
+
+    Attributes:
+        key: the object's key.
+    """
+
+    def __init__(self, message: str, *, topic: str, partition: int, key: str) -> None:
+        self.key = key
+        super().__init__(message, topic=topic, partition=partition)
+
+
+class ConflictingSinkError(DeliveryError):
+    """Another sink wrote to the same place under another consumer group, or to another place under the same group."""
+
+
 class UnknownMetadataError(DeliveryError):
-    """The committed offset carries metadata of a newer version of this library, or of another cluster."""
+    """The committed offset carries metadata that is damaged, of another version of this library, or of another cluster."""
 
 
 class FencedInstanceError(DeliveryError):

@@ -189,6 +189,7 @@ class SinkTask:
         chosen = (self._naming.fingerprint, self._chain.fingerprint, self._join.fingerprint)
         settled = (*chosen, self._writer.types, str(on_reject), str(quarantine))
         self._fingerprint = short_hash("|".join(settled))[:8]
+        self._place = f"{storage.url}/{self._naming.topics_dir}"
         self._delivery = delivery
         self._settings = settings if settings is not None else DeliverySettings()
         self._budget = budget if budget is not None else MemoryBudget()
@@ -386,7 +387,7 @@ class SinkTask:
             self._apply(event)
         for batch in polled.batches:
             engine = self._engines.get(batch.topic_partition)
-            if batch.high_watermark is not None:
+            if batch.high_watermark is not None and engine is not None:
                 self._log_ends[batch.topic_partition] = batch.high_watermark
             if engine is not None and not self._closing:
                 engine.offer(batch)
@@ -443,7 +444,7 @@ class SinkTask:
     def _context(self, assigned: Assigned) -> PartitionContext:
         return PartitionContext(
             assigned=assigned,
-            identity=Identity(assigned.cluster_id, assigned.topic_id, self._fingerprint),
+            identity=Identity(assigned.cluster_id, assigned.topic_id, self._fingerprint, self._place),
             commits=Commits(self._consumer, assigned),
             consumer=self._consumer,
             storage=self._storage,
@@ -458,6 +459,7 @@ class SinkTask:
             rejects=self._rejects,
             converter_retry=self._converter_retry,
             tags=self._tags,
+            log_end=functools.partial(self._log_ends.__getitem__, assigned.assignment.topic_partition),
             emit=self._emit,
         )
 

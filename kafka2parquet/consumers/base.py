@@ -49,6 +49,7 @@ class Assigned:
         log_end: next offset that readers can see.
         cluster_id: id of the Kafka cluster, "" where unknown.
         topic_id: id of the topic (a re-created topic has another), "" where unknown.
+        group_id: of the consumer group, "" where unknown.
     """
 
     assignment: Assignment
@@ -57,6 +58,7 @@ class Assigned:
     log_end: int
     cluster_id: str = ""
     topic_id: str = ""
+    group_id: str = ""
 
 
 @attrs.frozen

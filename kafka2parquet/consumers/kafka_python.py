@@ -85,7 +85,7 @@ class KafkaPythonConsumer:
         self._poll_thread = PollThread(
             self._exchange,
             functools.partial(connect, bootstrap_servers, group_id, settings, connect_timeout_s),
-            Subscription(tuple(topics), topics_pattern),
+            Subscription(group_id, tuple(topics), topics_pattern),
             settings["max_poll_interval_ms"] / 1000,
         )
         self._thread: threading.Thread | None = None

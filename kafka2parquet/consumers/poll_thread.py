@@ -48,8 +48,9 @@ _RETRY_PAUSE_S = 0.2
 
 @attrs.frozen
 class Subscription:
-    """What to read: topics by name, or those whose whole name matches a pattern."""
+    """Who reads, and what: topics by name, or those whose whole name matches a pattern."""
 
+    group_id: str
     topics: Sequence[str] = ()
     pattern: str | None = None
 
@@ -337,6 +338,7 @@ class PollThread:
                         log_end=ends[name],
                         cluster_id=self._watchdog.cluster_id(),
                         topic_id=topic_id,
+                        group_id=self._subscription.group_id,
                     )
                 )
             self._new = leaderless

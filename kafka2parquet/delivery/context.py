@@ -24,7 +24,7 @@ from kafka2parquet.delivery.chain import RecordChain
 from kafka2parquet.delivery.metadata import Breadcrumb, Identity, Intent
 from kafka2parquet.delivery.schema_join import SchemaJoin
 from kafka2parquet.delivery.tagging import ObjectTags
-from kafka2parquet.errors import ForeignObjectError, Kafka2ParquetError
+from kafka2parquet.errors import ConflictingSinkError, DamagedFooterError, ForeignObjectError, Kafka2ParquetError
 from kafka2parquet.events import Event, OffsetCommitted, StorageRetried, TaggingFailed
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
@@ -92,12 +92,15 @@ class DeliverySettings:
         first_start: where to begin when the group has no committed offset.
         on_data_loss: `fail` raises `DataLossError` when records are gone from the log and `LogTruncatedError` when the log was
             truncated; `continue` reports that and goes on.
+        take_over: go on where a sink of another consumer group, or of another place, has ended. Without it, a sink that finds
+            files or offsets of such a one raises `ConflictingSinkError`.
         idle_commit_interval_s: how often the position of a quiet partition is committed, so that its lag reaches zero.
     """
 
     first_start: Literal["earliest", "latest"] = "earliest"
     on_data_loss: Literal["fail", "continue"] = "fail"
     idle_commit_interval_s: float = 5.0
+    take_over: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -137,6 +140,7 @@ class PartitionContext:
     rejects: RejectSettings
     converter_retry: ConverterRetry
     tags: ObjectTags | None
+    log_end: Callable[[], int]
     emit: Callable[[Event], None]
 
     @property
@@ -185,18 +189,53 @@ class PartitionContext:
             ForeignObjectError: the object isn't a file of this topic-partition.
         """
         metadata = yield from until(self.call(functools.partial(self.storage.read_metadata, key)))
-        return None if metadata is None else self.own_footer(key, FlushFooter.from_metadata(metadata))
+        return None if metadata is None else self.own_footer(key, metadata)
 
-    def own_footer(self, key: str, footer: FlushFooter | None) -> FlushFooter:
-        """The footer, if it is one of this topic-partition.
+    def footer(self, key: str, metadata: Mapping[str, str] | None) -> FlushFooter | None:
+        """What a file of ours says, of whatever log; None where another tool wrote it.
+
+        Raises:
+            DamagedFooterError: it says what can't be.
+            ConflictingSinkError: a sink of another consumer group wrote it, and the settings don't say to take its place.
+        """
+        topic, partition = attrs.astuple(self.topic_partition)
+        try:
+            footer = FlushFooter.from_metadata(metadata)
+        except ValueError as error:
+            raise DamagedFooterError(
+                f"{self.topic_partition}: the file {self.storage.url}/{key} was written by kafka2parquet, and the text in its"
+                f" footer that tells its flush can't be used: {error}. Nothing was overwritten or committed. If a newer version"
+                " wrote it, run that version. If it is damaged, restore it, or delete the files of its flush: they are then"
+                " written anew.",
+                topic=topic,
+                partition=partition,
+                key=key,
+            ) from error
+        group_id = self.assigned.group_id
+        if footer is None or self.settings.take_over or not footer.group_id or footer.group_id in ("", group_id):
+            return footer
+        raise ConflictingSinkError(
+            f"{self.topic_partition}: {self.storage.url}/{key} was written by a sink of the consumer group"
+            f" {footer.group_id!r}, and this one is of the group {group_id!r}. Two groups that write to one place write records"
+            " twice. Give this sink another topics.dir. Or, if the other sink has ended for good, start this one with"
+            " kafka2parquet.take.over=true: it goes on behind what is published.",
+            topic=topic,
+            partition=partition,
+        )
+
+    def own_footer(self, key: str, metadata: Mapping[str, str] | None) -> FlushFooter:
+        """What a file says that has to be one of this topic-partition.
 
         Raises:
             ForeignObjectError: it isn't.
+            DamagedFooterError: it says what can't be.
+            ConflictingSinkError: a sink of another consumer group wrote it.
         """
+        footer = self.footer(key, metadata)
         if footer is not None and self.is_own(footer):
             return footer
         if footer is None:
-            found = "was not written by kafka2parquet (or by a newer version of it)"
+            found = "was not written by kafka2parquet"
         else:
             found = (
                 f"holds offsets [{footer.start}, {footer.end}) of {footer.topic}-{footer.partition} with topic id"

@@ -79,7 +79,7 @@ def missing_siblings(context: PartitionContext, anchor: FlushFooter, existing: S
         if metadata is None:
             missing.add(sibling.file)
         else:
-            context.own_footer(sibling.key, FlushFooter.from_metadata(metadata))
+            context.own_footer(sibling.key, metadata)
     return frozenset(missing)
 
 
@@ -104,7 +104,7 @@ def _read_footers(context: PartitionContext, keys: list[str]) -> Procedure[list[
     calls = [context.call(functools.partial(context.storage.read_metadata, key)) for key in keys]
     footers = []
     for key, call in zip(keys, calls, strict=True):
-        footer = FlushFooter.from_metadata((yield from until(call)))
+        footer = context.footer(key, (yield from until(call)))
         if footer is None:
             continue  # another tool's file: it matters only if one of ours has to go there
         if not context.is_own(footer):

@@ -2,12 +2,14 @@
 
 Printable ASCII, fields separated by one blank, at most 300 characters:
 
-    k2p1 i FINGERPRINT TRUST CLUSTER TOPIC_ID END ROWS OPENED_MS ANCHOR     intent: [committed offset, END) comes next
-    k2p1 c FINGERPRINT TRUST CLUSTER TOPIC_ID START ROWS                    breadcrumb: [START, committed offset) is durable
+    k2p2 i FINGERPRINT TRUST CLUSTER TOPIC_ID PLACE END ROWS OPENED_MS ANCHOR SUM  intent: [committed offset, END) is next
+    k2p2 c FINGERPRINT TRUST CLUSTER TOPIC_ID PLACE START ROWS SUM                 breadcrumb: [START, committed offset) is done
 
 TRUST is `t` when whoever reads it under the same fingerprint may trust the offset to be a published boundary, and `d` when it
-has to discover what is published. CLUSTER is the beginning of a hash of the cluster's id. ANCHOR is the key of the flush's
-first file, percent-encoded; `-` when the flush has no rows; `#` and a hash when the key is too long. Empty ids are written `-`.
+has to discover what is published. CLUSTER is the beginning of a hash of the cluster's id. PLACE is where the files go,
+percent-encoded, or `#` and a hash of that. ANCHOR is the key of the flush's first file, percent-encoded; `-` when the flush has
+no rows; `#` and a hash when the key is too long. SUM is a hash of all that stands before it, so that a text that was cut off or
+changed is never taken for another one. Empty fields are written `-`.
 """
 
 from __future__ import annotations
@@ -23,22 +25,38 @@ from kafka2parquet.records import TopicPartition
 
 MAX_CHARACTERS = 300
 _MAGIC = "k2p"
-_VERSION = "1"
+_VERSION = "2"
 _PATH_SAFE = "/=+:,@!*'()"
+_MOST_PLACE_CHARACTERS = 120
+_LARGEST_NUMBER = (1 << 63) - 1
 
 
 @attrs.frozen
 class Identity:
-    """Which log the offsets count in, and which configuration writes."""
+    """Which log the offsets count in, and which configuration writes where.
+
+    Attributes:
+        cluster_id: of the Kafka cluster, "" where unknown.
+        topic_id: of the topic, "" where unknown.
+        fingerprint: of the configuration.
+        place: where its files go; read back from metadata, `#` and a hash where that is all that is known; "" where unknown.
+    """
 
     cluster_id: str
     topic_id: str
     fingerprint: str
+    place: str = ""
 
     @property
     def cluster(self) -> str:
         """The cluster's id, shortened."""
         return short_hash(self.cluster_id) if self.cluster_id else ""
+
+    def writes_elsewhere(self, other: Identity) -> bool:
+        """Whether another identity is known to write to another place."""
+        places = [identity.place for identity in (self, other)]
+        hashes = {place if place.startswith("#") else f"#{short_hash(place)}" for place in places if place}
+        return len(hashes) > 1
 
 
 @attrs.frozen
@@ -68,11 +86,12 @@ class Intent:
     def format(self) -> str:
         """As the metadata of a commit."""
         numbers = [str(self.end), str(self.rows), str(self.opened_at_ms)]
-        head = _head(self.kind, self.identity, self.trusted) + numbers
+        place = f"#{short_hash(self.identity.place)}" if self.identity.place else "-"
+        head = [*_head(self.kind, self.identity, self.trusted), place, *numbers]
         key = "-" if self.anchor is None else urllib.parse.quote(self.anchor, safe=_PATH_SAFE)
-        text = " ".join([*head, key])
+        text = _summed([*head, key])
         if len(text) > MAX_CHARACTERS and self.anchor is not None:
-            text = " ".join([*head, "#" + short_hash(self.anchor)])
+            text = _summed([*head, "#" + short_hash(self.anchor)])
         return text
 
 
@@ -89,7 +108,15 @@ class Breadcrumb:
 
     def format(self) -> str:
         """As the metadata of a commit."""
-        return " ".join([*_head(self.kind, self.identity, self.trusted), str(self.start), str(self.rows)])
+        place = urllib.parse.quote(self.identity.place, safe=_PATH_SAFE) or "-"
+        if len(place) > _MOST_PLACE_CHARACTERS or "@" in place:  # that may be a password
+            place = f"#{short_hash(self.identity.place)}"
+        return _summed([*_head(self.kind, self.identity, self.trusted), place, str(self.start), str(self.rows)])
+
+
+def _summed(fields: list[str]) -> str:
+    text = " ".join(fields)
+    return f"{text} {short_hash(text)[:8]}"
 
 
 def short_hash(text: str) -> str:
@@ -127,15 +154,10 @@ def parse(text: str, topic_partition: TopicPartition, cluster_id: str) -> Intent
         )
     try:
         found = _parse_fields(fields, cluster_id)
-    except (ValueError, IndexError):
+    except ValueError:
         found = None
     if found is None:
-        raise UnknownMetadataError(
-            f"{where}, which is damaged. Stop all members and set the group's offset anew with Kafka's tools: what is"
-            " published is then found and not repeated.",
-            topic=topic_partition.topic,
-            partition=topic_partition.partition,
-        )
+        raise damaged_metadata(text, topic_partition)
     if cluster_id and fields[4] != "-" and fields[4] != short_hash(cluster_id):
         raise UnknownMetadataError(
             f"{where}, which was written for another Kafka cluster than {cluster_id!r}: offsets were copied, and may mean"
@@ -146,18 +168,38 @@ def parse(text: str, topic_partition: TopicPartition, cluster_id: str) -> Intent
     return found
 
 
+def damaged_metadata(text: str, topic_partition: TopicPartition) -> UnknownMetadataError:
+    """The error about metadata of ours that says what can't be."""
+    return UnknownMetadataError(
+        f"The committed offset of {topic_partition} carries the metadata {text!r}, which is damaged. Stop all members and set"
+        " the group's offset anew with Kafka's tools: what is published is then found and not repeated.",
+        topic=topic_partition.topic,
+        partition=topic_partition.partition,
+    )
+
+
 def _parse_fields(fields: list[str], cluster_id: str) -> Intent | Breadcrumb | None:
-    _, kind, fingerprint, trust, cluster, topic_id, *rest = fields
+    if _summed(fields[:-1]) != " ".join(fields):
+        return None
+    _, kind, fingerprint, trust, cluster, topic_id, place, *rest, _ = fields
     if trust not in ("t", "d"):
         return None
     same_cluster = cluster_id if cluster != "-" else ""
-    identity = Identity(same_cluster, "" if topic_id == "-" else topic_id, fingerprint)
+    where = "" if place == "-" else urllib.parse.unquote(place, errors="strict")
+    identity = Identity(same_cluster, "" if topic_id == "-" else topic_id, fingerprint, where)
     if kind == Breadcrumb.kind:
         start, rows = rest
-        return Breadcrumb(identity, trust == "t", int(start), int(rows))
+        return Breadcrumb(identity, trust == "t", _number(start), _number(rows))
     if kind == Intent.kind:
         end, rows, opened_at_ms, key = rest
         anchor_hash = key[1:] if key.startswith("#") else None
         anchor = None if key == "-" or anchor_hash is not None else urllib.parse.unquote(key, errors="strict")
-        return Intent(identity, trust == "t", int(end), int(rows), int(opened_at_ms), anchor, anchor_hash)
+        return Intent(identity, trust == "t", _number(end), _number(rows), _number(opened_at_ms), anchor, anchor_hash)
     return None
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= _LARGEST_NUMBER:
+        raise ValueError(f"{text} is out of range")
+    return number

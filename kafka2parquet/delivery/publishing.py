@@ -200,8 +200,9 @@ def _stage(context: PartitionContext, flush: Flush, forced_anchor: str | None) -
         topic_id=context.identity.topic_id,
         topic=topic,
         partition=partition,
-        start=0,
-        end=0,
+        group_id=context.assigned.group_id,
+        start=flush.start,
+        end=flush.end,
         flush_rows=0,
         file_rows=0,
         first_offset=-1,
@@ -313,7 +314,7 @@ def _published(
     footer = file.footer
     if isinstance(outcome, AlreadyExists):
         try:
-            footer = context.own_footer(file.key, FlushFooter.from_metadata(outcome.metadata))
+            footer = context.own_footer(file.key, outcome.metadata)
         except ForeignObjectError as error:
             ours = f"{footer.file_rows} rows of offsets {footer.first_offset} to {footer.last_offset}"
             raise ForeignObjectError(

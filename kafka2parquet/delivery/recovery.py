@@ -21,10 +21,20 @@ import attrs
 
 from kafka2parquet.delivery.context import PartitionContext, Procedure
 from kafka2parquet.delivery.discovery import PublishedFlush, discover, find_key, missing_siblings
-from kafka2parquet.delivery.metadata import Breadcrumb, Intent, parse, short_hash
-from kafka2parquet.errors import DataLossError, LogTruncatedError, TopicRecreatedError, UnknownMetadataError
+from kafka2parquet.delivery.metadata import Breadcrumb, Intent, damaged_metadata, parse, short_hash
+from kafka2parquet.errors import (
+    ConflictingSinkError,
+    DamagedFooterError,
+    DataLossError,
+    LogTruncatedError,
+    TopicRecreatedError,
+    UnknownMetadataError,
+)
 from kafka2parquet.events import DataLost
-from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.parquet.footer import FlushFooter, Layout
+
+#: How long to wait for the news that a log is longer than it was when the partition was assigned.
+_LOG_END_WAIT_S = 10.0
 
 
 @attrs.frozen
@@ -98,6 +108,7 @@ class Recovery:
 
         Raises:
             UnknownMetadataError: the committed metadata can't be understood.
+            ConflictingSinkError: the group's offsets were committed by a sink that writes elsewhere.
             TopicRecreatedError: the offsets belong to an older topic of this name.
             LogTruncatedError: the log ends before what was read of it, and the settings say to fail.
             DataLossError: records are gone and the settings say to fail.
@@ -106,8 +117,12 @@ class Recovery:
         committed = context.assigned.committed
         found = parse(committed.metadata, context.topic_partition, context.identity.cluster_id) if committed else None
         intent = found if isinstance(found, Intent) else None
+        if committed is not None and intent is not None and intent.end <= committed.offset:
+            raise damaged_metadata(committed.metadata, context.topic_partition)
         if found is not None and found.identity.topic_id and context.identity.topic_id not in ("", found.identity.topic_id):
             raise self._recreated("its committed offset was written for a topic with another id")
+        if found is not None and context.identity.writes_elsewhere(found.identity) and not context.settings.take_over:
+            raise self._elsewhere(found)
         leader_epoch = -1
         if committed is not None:
             position, leader_epoch = committed.offset, committed.leader_epoch
@@ -140,6 +155,7 @@ class Recovery:
                 missing = yield from missing_siblings(context, covering.footer, self._existing)
                 if missing:
                     return self._finish(covering, missing, position)
+                yield from self._check_end(covering)
                 position, leader_epoch, intent, adopted = covering.footer.end, covering.footer.leader_epoch, None, None
                 continue
             self._published = [flush for flush in self._published if flush.footer.end > position]
@@ -149,6 +165,7 @@ class Recovery:
                 missing = yield from missing_siblings(context, anchor.footer, self._existing)
                 if missing:
                     return self._finish(anchor, missing, position)
+                yield from self._check_end(anchor)
                 yield from self.tag(anchor)  # who published them may have died before
                 yield from self._commit_end(position, anchor.footer)
                 position, leader_epoch, intent = anchor.footer.end, anchor.footer.leader_epoch, None
@@ -187,8 +204,29 @@ class Recovery:
         missing = yield from missing_siblings(self._context, published.footer, self._existing)
         if missing:
             return self._finish(published, missing)
+        yield from self._check_end(published)
         yield from self._commit_end(position, published.footer)
         return (yield from self.go_on(published.footer.end, published.footer.leader_epoch))
+
+    def _check_end(self, flush: PublishedFlush) -> Procedure[None]:
+        """Take the end of a published flush only where the log is known to go as far.
+
+        Raises:
+            DamagedFooterError: it does not.
+        """
+        context = self._context
+        give_up_at = context.clock.monotonic() + _LOG_END_WAIT_S  # a process that was frozen may not know it yet
+        while flush.footer.end > context.log_end():
+            if context.clock.monotonic() >= give_up_at:
+                raise DamagedFooterError(
+                    f"{context.topic_partition}: the file {context.storage.url}/{flush.key} says that its flush ends at offset"
+                    f" {flush.footer.end}, and the log ends at {context.log_end()}. Nothing was committed. Restore the file, or"
+                    " delete the files of its flush: they are then written anew.",
+                    topic=context.topic_partition.topic,
+                    partition=context.topic_partition.partition,
+                    key=flush.key,
+                )
+            yield
 
     def _commit_end(self, position: int, published: FlushFooter) -> Procedure[None]:
         """Commit the end of a flush that is published whole."""
@@ -243,6 +281,17 @@ class Recovery:
                 topic=footer.topic,
                 partition=footer.partition,
             )
+        try:
+            Layout.decode(footer.layout)
+        except ValueError as error:
+            raise DamagedFooterError(
+                f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush of which"
+                f" {len(missing)} files are missing, and {error}. Restore it, or delete the files of this flush that exist:"
+                " they are then written anew.",
+                topic=footer.topic,
+                partition=footer.partition,
+                key=flush.key,
+            ) from error
         return Beginning(start, -1, Finish(flush, missing))
 
     def _readable(self, position: int) -> int:
@@ -291,6 +340,21 @@ class Recovery:
             topic=topic,
             partition=partition,
             offset=log_end,
+        )
+
+    def _elsewhere(self, found: Intent | Breadcrumb) -> ConflictingSinkError:
+        topic, partition = attrs.astuple(self._context.topic_partition)
+        place = found.identity.place
+        other = f"to {place}" if not place.startswith("#") else "elsewhere"
+        if isinstance(found, Intent) and found.anchor is not None:
+            other += f", last as {found.anchor}"
+        return ConflictingSinkError(
+            f"{topic}-{partition}: the offsets of this consumer group were committed by a sink that writes {other}, and this"
+            f" one writes to {self._context.identity.place}. Two sinks of one group share the records between two places. Give"
+            " each its own name, which is that of its group. Or, if this sink takes the place of the other one, start it once"
+            " with kafka2parquet.take.over=true: it goes on at the committed offset.",
+            topic=topic,
+            partition=partition,
         )
 
     def _recreated(self, what: str) -> TopicRecreatedError:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
 import attrs
 import numpy as np
@@ -24,6 +24,28 @@ VERSION = 1
 #: What the rows of a file are: values of records, their keys or headers beside, or rejected records.
 Role = Literal["values", "keys", "headers", "rejects"]
 
+#: Offsets and numbers of rows are signed 64-bit integers in Kafka and in Parquet.
+_MOST = (1 << 63) - 1
+_LAST_MS_OF_THE_YEAR_9999 = 253_402_300_799_999
+#: Far more than the longest layout that is written down decompresses to.
+_MOST_LAYOUT_BYTES = 64 << 20
+
+_text = attrs.validators.instance_of(str)
+_role = attrs.validators.in_(get_args(Role))
+
+
+def _number(least: int = 0, most: int = _MOST) -> Callable[[object, attrs.Attribute[int], object], None]:
+    def check(_: object, attribute: attrs.Attribute[int], number: object) -> None:
+        if type(number) is not int or not least <= number <= most:
+            raise ValueError(f"{attribute.name} is {number!r}, which is no number of {least} to {most}")
+
+    return check
+
+
+def _key(_: object, attribute: attrs.Attribute[str], key: object) -> None:
+    if not isinstance(key, str) or not {"", ".", ".."}.isdisjoint(key.split("/")):
+        raise ValueError(f"{attribute.name} is {key!r}, which is no key of an object")
+
 
 @attrs.frozen
 class Sibling:
@@ -36,10 +58,10 @@ class Sibling:
         role: what its rows are.
     """
 
-    key: str
-    rows: int
-    file: int
-    role: Role = "values"
+    key: str = attrs.field(validator=_key)
+    rows: int = attrs.field(validator=_number())
+    file: int = attrs.field(validator=_number())
+    role: Role = attrs.field(default="values", validator=_role)
 
 
 @attrs.frozen
@@ -48,6 +70,7 @@ class FlushFooter:
 
     Attributes:
         cluster_id: id of the Kafka cluster, "" where unknown.
+        group_id: of the consumer group that wrote it, "" where unknown.
         topic_id: id of the topic, "" where unknown.
         topic: name of the topic.
         partition: partition of the topic.
@@ -66,23 +89,39 @@ class FlushFooter:
         layout: which rows went into which file, where this file is the anchor and has siblings; else None.
     """
 
-    cluster_id: str
-    topic_id: str
-    topic: str
-    partition: int
-    start: int
-    end: int
-    flush_rows: int
-    file_rows: int
-    first_offset: int
-    last_offset: int
-    fingerprint: str
-    opened_at_ms: int
-    reason: str
-    leader_epoch: int = -1
-    role: Role = "values"
+    cluster_id: str = attrs.field(validator=_text)
+    topic_id: str = attrs.field(validator=_text)
+    topic: str = attrs.field(validator=_text)
+    partition: int = attrs.field(validator=_number())
+    start: int = attrs.field(validator=_number())
+    end: int = attrs.field(validator=_number())
+    flush_rows: int = attrs.field(validator=_number())
+    file_rows: int = attrs.field(validator=_number())
+    first_offset: int = attrs.field(validator=_number(-1))
+    last_offset: int = attrs.field(validator=_number(-1))
+    fingerprint: str = attrs.field(validator=_text)
+    opened_at_ms: int = attrs.field(validator=_number(most=_LAST_MS_OF_THE_YEAR_9999))
+    reason: str = attrs.field(validator=_text)
+    group_id: str = attrs.field(default="", validator=_text)
+    leader_epoch: int = attrs.field(default=-1, validator=_number(-1))
+    role: Role = attrs.field(default="values", validator=_role)
     siblings: tuple[Sibling, ...] | None = None
-    layout: str | None = attrs.field(default=None, repr=False)
+    layout: str | None = attrs.field(default=None, repr=False, validator=attrs.validators.optional(_text))
+
+    def __attrs_post_init__(self) -> None:
+        """Compare the numbers with each other.
+
+        Raises:
+            ValueError: they contradict each other.
+        """
+        if self.end <= self.start:
+            raise ValueError(f"the flush [{self.start}, {self.end}) ends where it starts, or before")
+        if self.flush_rows > self.end - self.start or self.file_rows > self.end - self.start:
+            raise ValueError(f"the flush [{self.start}, {self.end}) can't have {max(self.flush_rows, self.file_rows)} rows")
+        if self.first_offset >= 0 and not self.start <= self.first_offset <= self.last_offset < self.end:
+            raise ValueError(
+                f"rows of offsets {self.first_offset} to {self.last_offset} are not of the flush [{self.start}, {self.end})"
+            )
 
     @property
     def is_anchor(self) -> bool:
@@ -104,20 +143,25 @@ class FlushFooter:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str] | None) -> FlushFooter | None:
-        """Read it back; None when the file is not ours, or was written by a newer version than this one understands."""
+        """Read it back; None when the file is not ours. Its text may come from anywhere, so types and ranges are checked.
+
+        Raises:
+            ValueError: the file is ours, and says what can't be, or was written by a version that this one does not know.
+        """
         text = (metadata or {}).get(METADATA_KEY)
         if text is None:
             return None
         try:
             values: dict[str, Any] = json.loads(text)
-            if values.pop("version") != VERSION:
-                return None
+            version = values.pop("version")
+            if version != VERSION:
+                raise ValueError(f"it was written by another version of this library, with footers of version {version!r}")
             siblings = values.pop("siblings", None)
             if siblings is not None:
                 siblings = tuple(Sibling(**sibling) for sibling in siblings)
             return cls(siblings=siblings, **values)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"its text is damaged: {type(error).__name__} {error}") from error
 
 
 class Layout:
@@ -161,7 +205,11 @@ class Layout:
             ValueError: the text is damaged.
         """
         try:
-            pairs = np.array(json.loads(zlib.decompress(base64.b85decode(text))), dtype=np.int64).reshape(-1, 2)
-        except (zlib.error, ValueError) as error:
+            content = zlib.decompressobj().decompress(base64.b85decode(text), _MOST_LAYOUT_BYTES)
+            pairs = np.array(json.loads(content), dtype=np.int64).reshape(-1, 2)
+        except (zlib.error, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise ValueError(f"the layout in the footer is damaged: {error}") from error
-        return cls(np.cumsum(pairs[:, 0]), pairs[:, 1])
+        starts, files = np.cumsum(pairs[:, 0]), pairs[:, 1]
+        if (np.diff(starts) <= 0).any() or (starts < 0).any() or (files < 0).any():
+            raise ValueError("the layout in the footer is damaged: its runs do not follow each other")
+        return cls(starts, files)

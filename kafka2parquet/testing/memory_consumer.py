@@ -129,7 +129,7 @@ class MemoryKafka:
                 log = self._logs[tp]
                 committed = self._committed.get((group_id, tp))
                 assignment = Assignment(tp, next(self._epochs))
-                owner.gain(Assigned(assignment, committed, log.start, log.end, "memory", f"id-of-{tp.topic}"))
+                owner.gain(Assigned(assignment, committed, log.start, log.end, "memory", f"id-of-{tp.topic}", group_id))
 
 
 @attrs.define(eq=False)

@@ -47,10 +47,6 @@ class StepClock:
         self._monotonic_ms += max(0, self._next_ms - self._now_ms)
         self._now_ms = self._next_ms
 
-    def wait(self, seconds: float) -> None:
-        """Let the monotonic time pass that the library waits for by itself, and not the wall clock of the case."""
-        self._monotonic_ms += seconds * 1000
-
 
 class InlineExecutor(concurrent.futures.Executor):
     """Makes each call where it is handed in, so that a run is the same every time."""

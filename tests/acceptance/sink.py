@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from kafka2parquet import build_task, load_worker_config
 from kafka2parquet.connect import parts
 from kafka2parquet.connect.config import ConnectConfig
@@ -27,8 +29,6 @@ from tests.acceptance.stored import CountingStorage, Stored, name_of_object, put
 #: Steps in which nothing happens after which all is quiet: a pause or a commit may only show in the next one.
 _QUIET_STEPS = 3
 _MOST_STEPS = 100_000
-#: How long quiet partitions may keep their position to themselves, in seconds; a step in a case counts as so long.
-_IDLE_COMMIT_S = 5.0
 
 #: Changes of a configuration that let a bad record be told instead of ending the task.
 TOLERANT = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "acceptance-dead-letters"}
@@ -128,8 +128,6 @@ class Sink:
 
     def pre_commit(self) -> dict[TopicPartition, int]:
         """What may be committed and could not be when this was asked last: ends of what is durable."""
-        if not self.happened.retrying:  # to let the time pass would mean to try again
-            self.clock.wait(_IDLE_COMMIT_S)
         self._run()
         news = {}
         for tp in self.broker.committed:
@@ -349,6 +347,8 @@ class Sink:
             clock=self.clock,
             hooks=[self.happened],
         )
+        # a quiet position is committed without waiting: time that passes for it would be time of the case
+        self._task._settings = attrs.evolve(self._task._settings, idle_commit_interval_s=0.0)
 
     def _run(self) -> None:
         """Step until nothing happens any more."""

@@ -54,7 +54,7 @@ MUTANTS = {
     ),
     "adoption": Mutant(
         PUBLISHING,
-        "        footer = context.own_footer(file.key, FlushFooter.from_metadata(outcome.metadata))",
+        "        footer = context.own_footer(file.key, outcome.metadata)",
         "        pass",
         ("zombies and late commits",),
     ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import concurrent.futures
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
@@ -97,15 +96,3 @@ def interrupt_after(lines: int, error: Callable[[], BaseException] = Interrupted
 
     with watch_lines(on_line):
         yield
-
-
-class InlineExecutor(concurrent.futures.Executor):
-    """Runs calls at once, on the thread that submits them."""
-
-    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> concurrent.futures.Future[Any]:
-        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        try:
-            future.set_result(function(*arguments, **named))
-        except Exception as error:
-            future.set_exception(error)
-        return future

@@ -27,7 +27,8 @@ from kafka2parquet.consumers.base import Polled
 from kafka2parquet.events import Event, FilePublished, FlushCut, OffsetCommitted, PartitionStopped, RecordRejected
 from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.testing import MemoryConsumer
-from tests.support.interrupts import InlineExecutor, Interrupted, Line, interrupt_at, lines_of
+from tests.acceptance.inline import InlineExecutor
+from tests.support.interrupts import Interrupted, Line, interrupt_at, lines_of
 from tests.support.sink_world import TOPIC, Died, SinkWorld
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # files of interrupted constructors

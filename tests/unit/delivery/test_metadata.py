@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet.delivery.metadata import MAX_CHARACTERS, Breadcrumb, Identity, Intent, parse, short_hash
+from kafka2parquet.delivery.metadata import MAX_CHARACTERS, Breadcrumb, Identity, Intent, _summed, parse, short_hash
 from kafka2parquet.errors import UnknownMetadataError
 from kafka2parquet.records import TopicPartition
 
@@ -64,11 +65,15 @@ def test_metadata_of_others_is_none_of_ours(text: str) -> None:
     ("text", "what"),
     [
         ("k2p9 i whatever", "another version"),
-        ("k2p1", "damaged"),
-        ("k2p1 x 0a1b2c3d t - - 1 2", "damaged"),
-        ("k2p1 c 0a1b2c3d t - - 1", "damaged"),
-        ("k2p1 c 0a1b2c3d y - - 1 2", "damaged"),
-        (intent().format().replace(" 200 ", " two "), "damaged"),
+        ("k2p1 c 0a1b2c3d t - - 1 2", "another version"),
+        ("k2p2", "damaged"),
+        (_summed(["k2p2", "x", "0a1b2c3d", "t", "-", "-", "-", "1", "2"]), "damaged"),
+        (_summed(["k2p2", "c", "0a1b2c3d", "t", "-", "-", "-", "1"]), "damaged"),
+        (_summed(["k2p2", "c", "0a1b2c3d", "y", "-", "-", "-", "1", "2"]), "damaged"),
+        (_summed(["k2p2", "c", "0a1b2c3d", "t", "-", "-", "-", "-1", "2"]), "damaged"),
+        (_summed(["k2p2", "c", "0a1b2c3d", "t", "-", "-", "-", "9223372036854775808", "2"]), "damaged"),
+        (_summed(["k2p2", "c", "0a1b2c3d", "t", "-", "-", "%ff", "1", "2"]), "damaged"),
+        (intent().format().replace(" 200 ", " 201 "), "damaged"),
     ],
 )
 def test_metadata_that_cannot_be_understood_is_an_error(text: str, what: str) -> None:
@@ -81,3 +86,29 @@ def test_metadata_of_another_cluster_is_an_error() -> None:
     """Offsets that were copied to another cluster may mean other records."""
     with pytest.raises(UnknownMetadataError, match="another Kafka cluster"):
         parse(intent().format(), PARTITION, "cluster-b")
+
+
+@given(st.booleans(), st.integers(0, 300), st.integers(0, 127))
+def test_metadata_that_was_cut_off_or_changed_is_refused(is_intent: bool, place: int, code: int) -> None:
+    """The sum at its end covers all of it."""
+    text = (intent() if is_intent else Breadcrumb(IDENTITY, trusted=True, start=100, rows=90)).format()
+    place = min(place, len(text) - 1)
+    for damaged in (text[:place], text[:place] + chr(code) + text[place + 1 :]):
+        if damaged != text and damaged.startswith("k2p"):
+            with pytest.raises(UnknownMetadataError):
+                parse(damaged, PARTITION, "cluster-a")
+
+
+@pytest.mark.parametrize(
+    ("place", "is_kept"), [("s3://bucket/topics", True), ("s3://user:password@host/topics", False), ("x" * 200, False)]
+)
+def test_a_breadcrumb_tells_where_its_sink_writes(place: str, is_kept: bool) -> None:
+    """In full where that is short and holds no password; another place is recognised in any case."""
+    identity = attrs.evolve(IDENTITY, place=place)
+    text = Breadcrumb(identity, trusted=True, start=100, rows=90).format()
+    found = parse(text, PARTITION, "cluster-a")
+    assert found is not None
+    assert is_kept is (found.identity.place == place)
+    assert "password" not in text
+    assert not identity.writes_elsewhere(found.identity)
+    assert attrs.evolve(identity, place="elsewhere").writes_elsewhere(found.identity)

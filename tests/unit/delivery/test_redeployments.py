@@ -23,6 +23,7 @@ from kafka2parquet import (
     Transform,
 )
 from kafka2parquet.converters.record_views import RecordViews
+from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.delivery.tagging import ObjectTags
 from kafka2parquet.errors import UnknownMetadataError
 from kafka2parquet.events import Event, FilePublished, IntentCommitted, StorageRetried
@@ -298,7 +299,13 @@ def test_a_flush_is_finished_under_other_names(point: str, naming: ObjectNaming)
         rotation=RecordCountRotation(COUNT - 1),
     )
     world.run(COUNT, die_at=POINTS[point], **parts)
-    world.run(COUNT, naming=naming, writer=ParquetWriter(compression=naming.compression), **parts)
+    world.run(
+        COUNT,
+        naming=naming,
+        writer=ParquetWriter(compression=naming.compression),
+        settings=DeliverySettings(take_over=True),
+        **parts,
+    )
 
     written: dict[str, list[int]] = {"values": [], "rejects": [], "keys": [], "headers": []}
     columns = {"values": "_kafka_offset", "rejects": "offset", "keys": "key", "headers": "headers"}
