@@ -35,6 +35,9 @@ MOST_KEY_BYTES = 1024
 MOST_SEGMENT_BYTES = 255
 
 _QUARANTINE = "quarantine"
+#: Larger than those of nearly all topics, for names that have to fit whatever the offset is.
+_LARGE_PARTITION = 99_999
+_LARGE_OFFSET = 10**15 - 1
 #: C0, DEL, C1, and what XML has no way to write, in which S3 lists keys.
 _UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\ufffe\uffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -167,6 +170,11 @@ class ObjectNaming:
         """Key of the file with that first row: of values, or of a view of the records (`keys`, `headers`)."""
         name = view_name(self._name(topic, partition, first_offset), view, self.extension)
         return f"{self.prefix(topic)}{encoded_partition}{self.directory_delimiter}{name}"
+
+    def why_no_folder(self, topic: str, encoded_partition: str, *, most_bytes: int = MOST_KEY_BYTES) -> str | None:
+        """Why there can't be a file in an encoded partition, whatever its first offset; None where there can."""
+        key = self.key(topic, _LARGE_PARTITION, encoded_partition, _LARGE_OFFSET, view="headers")
+        return why_impossible(key, most_bytes=most_bytes)
 
     def quarantine_prefix(self, topic: str) -> str:
         """What the keys of a topic's rejected records begin with."""

@@ -50,7 +50,7 @@ from kafka2parquet.events import (
     StorageRetried,
     TaggingFailed,
 )
-from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.object_names import MOST_KEY_BYTES, ObjectNaming
 from kafka2parquet.parquet.writer import ParquetWriter
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.printable import printable
@@ -178,6 +178,9 @@ class SinkTask:
             metadata_columns=metadata_columns if metadata_columns is not None else MetadataColumns(),
             views=record_views,
             on_tombstone=on_tombstone,
+            why_no_folder=functools.partial(
+                self._naming.why_no_folder, most_bytes=MOST_KEY_BYTES - len(storage.url.encode(errors="replace"))
+            ),
             fit=self._writer.fit,
         )
         self._join = SchemaJoin(schema_compatibility)

@@ -156,6 +156,7 @@ class TaskPlan:
             settings=DeliverySettings(
                 first_start=cast(Literal["earliest", "latest"], self.consumer.first_start),
                 on_data_loss=cast(Literal["fail", "continue"], config.text("kafka2parquet.on.data.loss")),
+                take_over=config.flag("kafka2parquet.take.over"),
             ),
             budget=self.budget,
             clock=clock,

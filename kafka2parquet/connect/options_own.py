@@ -118,9 +118,17 @@ OWN_OPTIONS = (
         "kafka2parquet.on.data.loss",
         ValueType.STRING,
         "fail",
-        "What happens when the log has lost records that weren't written yet: `fail`, or `continue` behind the gap.",
+        "What happens when the log has lost records that weren't written yet, or was truncated by an unclean leader election:"
+        " `fail`, or `continue` behind the gap.",
         validator=one_of("fail", "continue"),
         choices=("fail", "continue"),
+    ),
+    Option(
+        "kafka2parquet.take.over",
+        ValueType.BOOLEAN,
+        False,
+        "Go on where a sink of another consumer group, or one that wrote to another place, has ended for good. Without it, a"
+        " sink that finds files or offsets of such a sink refuses to start.",
     ),
     Option(
         "kafka2parquet.group.instance.id",

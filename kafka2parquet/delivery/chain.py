@@ -22,7 +22,7 @@ from kafka2parquet.errors import ConfigurationError, RejectedRecordError
 from kafka2parquet.parquet.types import Fitted
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.default import in_one_folder
-from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage
+from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, ConsumedBatch, Reject, Stage
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import MixedRows, Partitioned, PartitionedRows, Rows, without_columns
 from kafka2parquet.transforms.chain import TransformChain
@@ -50,6 +50,7 @@ class RecordChain:
         views: keys and headers that get files of their own; None for none.
         on_tombstone: what a record without value is: `fail` ends the task, `ignore` leaves it out silently, `report` makes a
             reject of it, `write` writes it, without columns of a value.
+        why_no_folder: says of a topic and an encoded partition why no object can lie there, None where one can.
         fit: finds the rows with values that the types of the files can't hold, as `ParquetWriter.fit` does.
     """
 
@@ -59,7 +60,9 @@ class RecordChain:
     metadata_columns: MetadataColumns = attrs.field(factory=lambda: MetadataColumns(()))
     views: RecordViews | None = None
     on_tombstone: TombstonePolicy = "fail"
+    why_no_folder: Callable[[str, str], str | None] | None = None
     fit: Callable[[pa.Table], Fitted] | None = None
+    _impossible_folders: Remembered[tuple[str, str], str | None] = attrs.field(factory=Remembered, init=False)
     _unwritable_schemas: Remembered[pa.Schema, str | None] = attrs.field(factory=Remembered, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -174,10 +177,35 @@ class RecordChain:
             if group.tombstones and self.views is not None:
                 parts.append(in_one_folder(group, self.views.tombstone_partition, group.timestamps_ms))
             else:
-                partitioned = self.partitioner.partition(group, opened_at)
+                partitioned = self._with_folders(self.partitioner.partition(group, opened_at))
                 parts.append(partitioned.rows)
                 rejects += partitioned.rejects
         return Partitioned(PartitionedRows.merged(parts), sorted(rejects, key=lambda reject: reject.offset))
+
+    def _with_folders(self, partitioned: Partitioned) -> Partitioned:
+        """The same, where rows whose folder no store can have are rejects, before any file of their flush is named."""
+        if self.why_no_folder is None:
+            return partitioned
+        rows = partitioned.rows
+        topic = rows.rows.batch.topic_partition.topic
+        reasons = {}
+        for code, folder in enumerate(rows.encoded_partitions):
+            reason = self._impossible_folders.get((topic, folder), functools.partial(self.why_no_folder, topic, folder))
+            if reason is not None:
+                reasons[code] = f"no object can lie in its folder: {reason}"
+        if not reasons:
+            return partitioned
+        codes, offsets = rows.codes.to_numpy(), rows.rows.offsets.to_numpy()
+        refused = np.isin(codes, list(reasons))
+        rejects = [
+            rows.rows.batch.reject_offset(int(offset), Stage.PARTITION, reasons[code], PARTITION_EXCEPTION)
+            for offset, code in zip(offsets[refused], codes[refused], strict=True)
+        ]
+        kept = pa.array(~refused)
+        possible = PartitionedRows(
+            rows.rows.filter(kept), rows.encoded_partitions, rows.codes.filter(kept), rows.timestamps_ms.filter(kept)
+        )
+        return Partitioned(possible, [*partitioned.rejects, *rejects])
 
 
 def _why_unwritable(schema: pa.Schema) -> str | None:
