@@ -6,10 +6,11 @@ polling altogether are the partitions given up.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -96,7 +97,10 @@ class PollThread:
         except Kafka2ParquetError as error:
             self._exchange.end(error)
         except Exception as error:  # a bug here, or in kafka-python, must reach the driver
-            self._exchange.end(translate(error, "polling") or error)
+            translated = translate(error, "polling") or error
+            if translated is not error:
+                translated.__cause__ = error
+            self._exchange.end(translated)
         finally:
             self._close()
 
@@ -170,7 +174,8 @@ class PollThread:
         elif isinstance(command, Start) and owned:
             # KafkaConsumer.seek takes no leader epoch
             position = OffsetAndMetadata(command.offset, "", command.leader_epoch)
-            self._client._subscription.seek(_kafka_name(assignment), position)
+            with _unless_lost(self._client, assignment):
+                self._client._subscription.seek(_kafka_name(assignment), position)
             with self._exchange.lock:
                 queue = self._exchange.queue_of(assignment)
                 if queue is not None and queue.starts == command.number:
@@ -181,11 +186,8 @@ class PollThread:
         """Pause the partition while there is any reason to."""
         reasons = self._held[assignment]
         (reasons.add if held else reasons.discard)(reason)
-        name = _kafka_name(assignment)
-        if reasons:
-            self._client.pause(name)
-        else:
-            self._client.resume(name)
+        with _unless_lost(self._client, assignment):
+            (self._client.pause if reasons else self._client.resume)(_kafka_name(assignment))
 
     def _keep_to_budget(self) -> None:
         """Stop fetching while the driver is behind; polling goes on."""
@@ -248,7 +250,8 @@ class PollThread:
     def _fail(self, assignment: Assignment, error: Kafka2ParquetError) -> None:
         """The partition can't be read on from where it is; it waits for a start elsewhere."""
         self._hold(assignment, "not started", True)
-        self._client.seek(_kafka_name(assignment), 0)  # or each poll would raise again
+        with _unless_lost(self._client, assignment):
+            self._client.seek(_kafka_name(assignment), 0)  # or each poll would raise again
         self._exchange.fail_partition(assignment, error)
 
     def _lost(self, name: KafkaTopicPartition, offset: int) -> Kafka2ParquetError | None:
@@ -356,6 +359,19 @@ class PollThread:
                 self._fail(assignment, _recreated(assignment.topic_partition, known, topic_id))
         if self._subscribed and self._watchdog.is_stuck():
             self._leave("its last join has not come to an end")
+
+
+@contextlib.contextmanager
+def _unless_lost(client: Any, assignment: Assignment) -> Iterator[None]:
+    """Call the client about a partition, unless kafka-python has just lost it.
+
+    kafka-python's own thread ends an assignment as soon as a heartbeat says so, also between two polls. The next poll tells.
+    """
+    try:
+        yield
+    except (KeyError, ValueError):
+        if _kafka_name(assignment) in client.assignment():
+            raise
 
 
 def _truncated(name: KafkaTopicPartition, offset: int | None) -> Kafka2ParquetError:

@@ -101,10 +101,12 @@ class _Polling:
 
     def _positions(self) -> dict[Any, int]:
         """Of all partitions that are being read. `KafkaConsumer.position` won't do: it may raise, and records would be lost."""
-        state = self._consumer._subscription
-        reading = self._consumer.assignment() - self._consumer.paused()
-        positions = {partition: state.position(partition) for partition in reading}
-        return {partition: position.offset for partition, position in positions.items() if position is not None}
+        states = dict(self._consumer._subscription.assignment)  # which kafka-python's own thread may change meanwhile
+        return {
+            partition: state.position.offset
+            for partition, state in states.items()
+            if not state.paused and state.position is not None
+        }
 
     def _gather(self, before: Mapping[Any, int], fetched: Mapping[Any, Sequence[Any]]) -> dict[Any, list[FetchedBatches]]:
         """The records of each partition, and how far its position went: also past what isn't ours, such as markers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 from collections.abc import Iterator
 
@@ -13,6 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from kafka2parquet import UsageError
 from kafka2parquet.consumers.base import CommittedOffset
+from kafka2parquet.errors import DamagedFooterError, UnknownMetadataError
+from kafka2parquet.parquet.footer import METADATA_KEY
 from tests.model.world import Config, CountRotation, Crash, Member, RandomRotation, World
 from tests.support.interrupts import Interrupted, interrupt_after
 
@@ -40,6 +43,7 @@ class Scenario:
     truncations: bool = False
     clock_jumps: bool = False
     interrupts: bool = False
+    garbage: bool = False
 
 
 SCENARIOS = {
@@ -60,8 +64,25 @@ SCENARIOS = {
     "truncations": Scenario(truncations=True),
     "truncations and zombies": Scenario(truncations=True, zombies=True),
     "clock jumps": Scenario(clock_jumps=True),
+    "garbage": Scenario(garbage=True),
+    "garbage and resets": Scenario(garbage=True, resets=True),
     "interrupts": Scenario(interrupts=True),
     "interrupts and zombies": Scenario(interrupts=True, zombies=True),
+}
+
+#: What a damaged footer says.
+GARBAGE: dict[str, dict[str, object]] = {
+    "end before start": {"end": 0},
+    "end far away": {"end": 1 << 62},
+    "end beyond all numbers": {"end": 10**30},
+    "start is text": {"start": "0"},
+    "more rows than offsets": {"flush_rows": 1 << 40},
+    "rows elsewhere": {"first_offset": 1 << 40, "last_offset": 1 << 41},
+    "no such role": {"role": "other"},
+    "siblings are a number": {"siblings": 5},
+    "sibling outside": {"siblings": [{"key": "../x", "rows": 1, "file": 1}]},
+    "newer version": {"version": 99},
+    "no text": {},
 }
 
 #: Moments between two effects at which a member may die.
@@ -74,6 +95,11 @@ KILL_POINTS = (
     "after end",
     "after adoption",
 )
+
+
+def damaged(text: str, change: str) -> str:
+    """The text of a footer with one of the changes of `GARBAGE`."""
+    return json.dumps({**json.loads(text), **GARBAGE[change]}) if GARBAGE[change] else text[: len(text) // 2]
 
 
 class DeliveryMachine(RuleBasedStateMachine):
@@ -227,7 +253,38 @@ class DeliveryMachine(RuleBasedStateMachine):
                     owner.step()
             owner.closing = True
             owner.task.close(flush=then != "close without flush", timeout_s=60)
+        owner.is_over = True
         self.succeed(frozen=self.scenario.zombies)
+
+    @precondition(lambda self: self.scenario.garbage and self.world.objects)
+    @rule(which=st.integers(0, 1000), change=st.sampled_from(sorted(GARBAGE)), steps=st.integers(1, 200))
+    def damage_a_footer(self, which: int, change: str, steps: int) -> None:
+        """Somebody has written to the store: the file is an error, or is not looked at, until it is restored."""
+        world = self.world
+        key = sorted(world.objects)[which % len(world.objects)]
+        stored = world.objects[key]
+        world.objects[key] = (stored[0], {METADATA_KEY: damaged(stored[1][METADATA_KEY], change)}, stored[2])
+        self.succeed(frozen=False)
+        self.run_until_refused(steps)
+        world.objects[key] = stored
+        self.succeed(frozen=False)
+
+    @precondition(lambda self: self.scenario.garbage and self.world.committed is not None)
+    @rule(place=st.integers(0, 299), code=st.integers(33, 126), is_cut=st.booleans(), steps=st.integers(1, 60))
+    def damage_the_metadata(self, place: int, code: int, is_cut: bool, steps: int) -> None:
+        """A tool has copied the group's offset, and its metadata only in part."""
+        committed = self.world.committed
+        assert committed is not None
+        text = committed.metadata
+        rest = "" if is_cut else chr(code) + text[place + 1 :]
+        assume(place < len(text) and text[:place] + rest != text)
+        assume((text[:place] + rest).startswith("k2p"))  # else it is another tool's, and what is published is discovered
+        damaged_commit = self.world.committed = attrs.evolve(committed, metadata=text[:place] + rest)
+        self.succeed(frozen=False)
+        self.run_until_refused(steps)
+        assert self.world.committed == damaged_commit, "damaged metadata was believed"
+        self.world.committed = committed
+        self.succeed(frozen=False)
 
     # ---- life goes on
 
@@ -327,6 +384,14 @@ class DeliveryMachine(RuleBasedStateMachine):
         member.take_over()
         return member
 
+    def run_until_refused(self, steps: int) -> None:
+        """Let the owner meet what was damaged; what it raises says so, and is the end of it."""
+        with contextlib.suppress(DamagedFooterError, UnknownMetadataError):
+            for _ in range(steps):
+                self.world.now_s += 0.2
+                if not self.step(self.owner, calls=True):
+                    return
+
     def succeed(self, *, frozen: bool) -> None:
         """The owner dies, or freezes where it is; another member takes over."""
         if frozen:
@@ -338,8 +403,9 @@ class DeliveryMachine(RuleBasedStateMachine):
         with self.may_die(member):
             if calls:
                 member.let_calls_go()
-            member.step()
-            return True
+            if not member.is_over:  # what it has handed to the store may come all the same
+                member.step()
+            return not member.is_over
         return False
 
     @contextlib.contextmanager

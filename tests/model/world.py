@@ -169,6 +169,7 @@ class Member:
         self.crash_after: str | None = None
         self.fault: str | None = None
         self.closing = False
+        self.is_over = False
         if not config.quarantine:
             world.rejected |= config.rejected
         self.task = SinkTask(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kafka2parquet.consumers.base import Assigned, CommitRefused, CommitSucceeded, CommittedOffset, PartitionFailed, Revoked
+from kafka2parquet.consumers.exchange import Command
 from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
 from kafka2parquet.errors import CorruptRecordBatchError, KafkaUnavailableError, TopicRecreatedError, UsageError
 from kafka2parquet.records import decode_headers
@@ -84,6 +85,27 @@ def test_an_evicted_member_gets_a_new_assignment(broker: EmbeddedBroker, reader:
     assert [Revoked(before)] == reader.events_of(Revoked)
     assert [5] == [event.offset for event in reader.events_of(CommitRefused) if isinstance(event, CommitRefused)]
     assert broker.committed(GROUP, TOPIC, 0) is None
+
+
+@pytest.mark.parametrize("call", ["start", "pause"])
+def test_a_partition_that_is_lost_between_two_polls_is_revoked(broker: EmbeddedBroker, reader: Reader, call: str) -> None:
+    """kafka-python's own thread ends an assignment whenever a heartbeat says so; a call that comes then is no failure."""
+    append(broker, 10)
+    poll_thread = reader.consumer._poll_thread  # type: ignore[attr-defined]
+    run_command = poll_thread._run_command
+
+    def lose_and_run(command: Command) -> None:
+        poll_thread._client._subscription.assign_from_subscribed([])
+        poll_thread._run_command = run_command
+        run_command(command)
+
+    poll_thread._run_command = lose_and_run
+    before = reader.assignment
+    arguments = (before, 0) if call == "start" else (before,)
+    getattr(reader.consumer, call)(*arguments)
+    broker.evict(GROUP)
+    reader.poll_until(lambda: reader.assigned and reader.assignment != before)
+    reader.poll_until(lambda: set(range(10)) <= set(reader.offsets()))
 
 
 def test_a_broker_that_goes_away_and_comes_back(broker: EmbeddedBroker, reader: Reader) -> None:
