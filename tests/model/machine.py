@@ -257,13 +257,15 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.succeed(frozen=self.scenario.zombies)
 
     @precondition(lambda self: self.scenario.garbage and self.world.objects)
-    @rule(which=st.integers(0, 1000), change=st.sampled_from(sorted(GARBAGE)), steps=st.integers(1, 200))
-    def damage_a_footer(self, which: int, change: str, steps: int) -> None:
-        """Somebody has written to the store: the file is an error, or is not looked at, until it is restored."""
+    @rule(which=st.integers(0, 1000), change=st.sampled_from(sorted(GARBAGE)), steps=st.integers(1, 200), rewound=st.booleans())
+    def damage_a_footer(self, which: int, change: str, steps: int, rewound: bool) -> None:
+        """A file was written over: it is an error, or is not looked at, until it is restored."""
         world = self.world
         key = sorted(world.objects)[which % len(world.objects)]
         stored = world.objects[key]
         world.objects[key] = (stored[0], {METADATA_KEY: damaged(stored[1][METADATA_KEY], change)}, stored[2])
+        if rewound:
+            world.committed = CommittedOffset(world.log_start, "")
         self.succeed(frozen=False)
         self.run_until_refused(steps)
         world.objects[key] = stored
@@ -418,3 +420,9 @@ class DeliveryMachine(RuleBasedStateMachine):
                 self.zombies.remove(member)
             elif member is self.owner:
                 self.succeed(frozen=False)
+        except DamagedFooterError:
+            if member not in self.zombies:
+                raise
+            self.zombies.remove(
+                member
+            )  # it knows the log as it was when it froze; nobody has told it that it lost its partition

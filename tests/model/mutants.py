@@ -27,6 +27,9 @@ PUBLISHING = "kafka2parquet/delivery/publishing.py"
 RECOVERY = "kafka2parquet/delivery/recovery.py"
 PARTITION = "kafka2parquet/delivery/partition.py"
 INTAKE = "kafka2parquet/delivery/intake.py"
+CONTEXT = "kafka2parquet/delivery/context.py"
+FOOTER = "kafka2parquet/parquet/footer.py"
+TASK = "kafka2parquet/task.py"
 WORLD = "tests/model/world.py"
 
 MUTANTS = {
@@ -109,5 +112,74 @@ MUTANTS = {
         "        world.committed = CommittedOffset(offset, metadata, leader_epoch)",
         "        if self.rng.random() < 0.7:\n            world.committed = CommittedOffset(offset, metadata, leader_epoch)",
         ("redeployments", "zombies", "crashes"),
+    ),
+    "leader epoch at the start": Mutant(
+        INTAKE,
+        "        self._context.consumer.start(self._context.assigned.assignment, offset, leader_epoch)",
+        "        self._context.consumer.start(self._context.assigned.assignment, offset, -1)",
+        ("truncations", "truncations and zombies"),
+    ),
+    "leader epoch of what is committed": Mutant(
+        CONTEXT,
+        "        self._consumer.commit(self._assignment, *self._under_way, leader_epoch)",
+        "        self._consumer.commit(self._assignment, *self._under_way, -1)",
+        ("truncations", "truncations and zombies"),
+    ),
+    "leader epoch of what is published": Mutant(
+        PUBLISHING,
+        "    if not -1 < published.leader_epoch < flush.leader_epoch:",
+        "    if True:",
+        ("truncations", "truncations and zombies"),
+    ),
+    "a failed step is the end of its task": Mutant(
+        TASK,
+        "        except BaseException:\n            self._drop_all()\n            raise\n        self._failed = False",
+        "        finally:\n            self._failed = False",
+        ("interrupts",),
+    ),
+    "one call at a time": Mutant(
+        TASK,
+        "        if not self._under_way.acquire(blocking=False):",
+        "        if self._under_way.acquire(blocking=False) is None:",
+        ("tests/unit/test_sink_task_interrupts.py", "-k", "second_thread"),
+    ),
+    "a flush that contradicts itself": Mutant(
+        PUBLISHING,
+        "    if why_not is None:",
+        "    if True:",
+        ("tests/unit/test_sink_task_interrupts.py", "-k", "contradicts"),
+    ),
+    "ranges in footers": Mutant(
+        FOOTER, "        if self.end <= self.start:", "        if False:", ("tests/unit/parquet/test_footer.py",)
+    ),
+    "ends that the log does not have": Mutant(
+        RECOVERY,
+        "        while flush.footer.end > context.log_end():",
+        "        while False:",
+        ("tests/unit/delivery/test_damaged_footers.py",),
+    ),
+    "the sum of the metadata": Mutant(
+        "kafka2parquet/delivery/metadata.py",
+        '    if _summed(fields[:-1]) != " ".join(fields):',
+        "    if False:",
+        ("garbage",),
+    ),
+    "clocks that are set": Mutant(
+        "kafka2parquet/clock.py",
+        "        return self.wall if abs(jump) < _LEAST_JUMP else self.wall + jump",
+        "        return self.wall",
+        ("tests/unit/delivery/test_clock_jumps.py",),
+    ),
+    "another group": Mutant(
+        CONTEXT,
+        "        if footer is None or self.settings.take_over or",
+        "        if True or",
+        ("tests/unit/delivery/test_conflicting_sinks.py",),
+    ),
+    "another place": Mutant(
+        RECOVERY,
+        "        if found is not None and context.identity.writes_elsewhere(found.identity) and not",
+        "        if False and not",
+        ("tests/unit/delivery/test_conflicting_sinks.py",),
     ),
 }

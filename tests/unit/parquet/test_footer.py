@@ -68,6 +68,7 @@ def test_a_text_that_says_nothing_is_an_error(text: str) -> None:
         {"start": -1},
         {"end": 100},
         {"end": 99},
+        {"end": 100, "flush_rows": 0, "file_rows": 0, "first_offset": -1, "last_offset": -1},
         {"end": 10**30},
         {"flush_rows": 101},
         {"flush_rows": -1},
