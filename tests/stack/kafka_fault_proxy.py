@@ -66,13 +66,20 @@ class Fault:
     times: int
     delay_s: float
     hits: int = 0
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def takes(self, api_key: int) -> bool:
         """Whether it applies to this request; counts it."""
-        if self.times == 0 or api_key != API_KEYS[self.api]:
-            return False
-        self.times -= 1
-        return True
+        with self._lock:  # proxies of several brokers may share the fault, and each has a thread
+            if self.times == 0 or api_key != API_KEYS[self.api]:
+                return False
+            self.times -= 1
+            return True
+
+    def hit(self) -> None:
+        """Count a request that was broken."""
+        with self._lock:
+            self.hits += 1
 
 
 class _ResetError(Exception):
@@ -105,6 +112,11 @@ class KafkaFaultProxy:
         self._loop.close()
 
     @property
+    def broker_port(self) -> int:
+        """Where the proxy expects the broker."""
+        return self._broker[1]
+
+    @property
     def address(self) -> str:
         """What clients connect to."""
         return f"{self._host}:{self.port}"
@@ -112,8 +124,12 @@ class KafkaFaultProxy:
     def fault(self, api: str, action: Action, *, times: int = 1, delay_s: float = 0.0) -> Fault:
         """Break the next `times` requests of an API."""
         fault = Fault(api, action, times, delay_s)
-        self._faults.append(fault)
+        self.add(fault)
         return fault
+
+    def add(self, fault: Fault) -> None:
+        """Break what the fault takes; proxies of other brokers may have the same fault."""
+        self._faults.append(fault)
 
     def clear(self) -> collections.Counter[str]:
         """Forget all faults; returns how often each was met."""
@@ -188,7 +204,7 @@ class KafkaFaultProxy:
             api_key, _, correlation_id = struct.unpack_from(">hhi", frame)
             fault = next((fault for fault in self._faults if fault.takes(api_key)), None)
             if fault is not None and fault.action in _ON_REQUEST:
-                fault.hits += 1
+                fault.hit()
                 if fault.action is Action.RESET_BEFORE:
                     raise _ResetError
                 if fault.action is Action.FREEZE_BEFORE:
@@ -206,7 +222,7 @@ async def _forward_responses(reader: asyncio.StreamReader, out: asyncio.StreamWr
         fault = waiting.pop(struct.unpack_from(">i", frame)[0], None)
         data = struct.pack(">i", len(frame)) + frame
         if fault is not None:
-            fault.hits += 1
+            fault.hit()
             if fault.action is Action.LOSE_RESPONSE:
                 raise _ResetError
             if fault.action is Action.FREEZE_AFTER:

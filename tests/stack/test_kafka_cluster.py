@@ -8,8 +8,10 @@ import pytest
 from kafka import OffsetAndMetadata, TopicPartition
 
 from tests.stack.kafka_cluster import KafkaCluster, kafka_cluster
-from tests.support.kafka_admin import committed_offsets, create_replicated_topic, wait_for_replicas
+from tests.stack.kafka_fault_proxy import Action
+from tests.support.kafka_admin import committed_offsets, create_replicated_topic, wait_for_all_replicas, wait_for_replicas
 from tests.support.kafka_clients import fill, python_consumer, read, unique
+from tests.support.raw_kafka_client import RawKafkaClient
 from tests.support.truncated_log import TruncatedLog
 
 
@@ -33,6 +35,26 @@ def test_another_broker_leads_where_one_is_gone(cluster: KafkaCluster, end: str)
     cluster.tool("kafka-leader-election", "--election-type", "preferred", "--topic", topic, "--partition", "0")
     wait_for_replicas(cluster.bootstrap, topic, 0, leader=2, in_sync=[2, 3])
     assert [b"before", b"after"] == [record.value for record in read(cluster.bootstrap, topic, 2)]
+
+
+def test_a_fault_meets_whichever_broker_is_asked() -> None:
+    """Clients see the proxies only; a fault for one request takes one, of any broker; one broker can be unreachable alone."""
+    with kafka_cluster(proxied=True) as cluster:
+        topic = unique("topic")
+        create_replicated_topic(cluster.direct, topic, [[1, 2], [2, 3], [3, 1]])
+        fault = cluster.fault("Produce", Action.RESET_BEFORE)
+        for partition in range(3):
+            assert [0] == fill(cluster.bootstrap, topic, [b"value"], partition, acks="all")
+        assert 1 == fault.hits
+        cluster.clear()
+        cluster.proxies[2].refuse()
+        assert [1] == fill(cluster.bootstrap, topic, [b"value"], partition=2, acks="all")
+        with pytest.raises(ConnectionRefusedError):
+            RawKafkaClient(cluster.proxies[2].address)
+        assert [1] == fill(cluster.direct, topic, [b"value"], partition=1, acks="all")
+        cluster.brokers[2].kill()
+        cluster.brokers[2].start()
+        wait_for_all_replicas(cluster.direct)
 
 
 def test_a_log_is_truncated(cluster: KafkaCluster) -> None:

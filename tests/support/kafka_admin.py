@@ -37,6 +37,13 @@ def create_replicated_topic(bootstrap: str, name: str, replicas: Sequence[Sequen
         wait_for_replicas(bootstrap, name, partition, leader=brokers[0], in_sync=brokers)
 
 
+def replicas_of(bootstrap: str, topic: str, partition: int) -> tuple[int, ...]:
+    """The ids of the brokers that hold a partition, its leader first."""
+    found = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}).list_topics(topic, timeout=LIMIT_S)
+    known = found.topics[topic].partitions[partition]
+    return (known.leader, *(broker for broker in known.replicas if broker != known.leader))
+
+
 def wait_for_replicas(bootstrap: str, topic: str, partition: int, *, leader: int, in_sync: Sequence[int]) -> None:
     """Wait until this broker leads the partition, and exactly these are in sync."""
     # librdkafka's client, because kafka-python's admin client gives up where a broker is gone
@@ -47,6 +54,21 @@ def wait_for_replicas(bootstrap: str, topic: str, partition: int, *, leader: int
         return found is not None and (found.leader, sorted(found.isrs)) == (leader, sorted(in_sync))
 
     wait_until(agreed, f"{topic}-{partition} led by {leader} with {in_sync} in sync")
+
+
+def wait_for_all_replicas(bootstrap: str, limit_s: float = LIMIT_S) -> None:
+    """Wait until each partition of each topic has a leader, and all its replicas in sync."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+    def whole() -> bool:
+        try:
+            topics = admin.list_topics(timeout=5).topics.values()
+        except confluent_kafka.KafkaException:  # no broker answers
+            return False
+        partitions = [partition for topic in topics for partition in topic.partitions.values()]
+        return all(each.leader >= 0 and sorted(each.isrs) == sorted(each.replicas) for each in partitions)
+
+    wait_until(whole, "all replicas in sync", limit_s)
 
 
 def add_partitions(bootstrap: str, name: str, total: int) -> None:
