@@ -7,12 +7,14 @@ import random
 import time
 from collections.abc import Callable
 
+from tests.chaos.brokers import BrokerFaults
 from tests.chaos.load import Load
 from tests.chaos.member import POINTS
 from tests.chaos.members import Members
 from tests.chaos.offsets import GroupOffsets
-from tests.stack.kafka import Kafka
-from tests.stack.kafka_fault_proxy import Action, KafkaFaultProxy
+from tests.chaos.truncation import Truncations
+from tests.stack.kafka_cluster import KafkaCluster
+from tests.stack.kafka_fault_proxy import Action
 from tests.stack.s3 import S3
 from tests.support.http_proxy import HttpProxy, Request
 from tests.support.kafka_admin import add_partitions
@@ -21,29 +23,55 @@ from tests.support.kafka_admin import add_partitions
 _FROZEN_LIMIT_S = 30.0
 _MOST_PARTITIONS = 6
 _FILES_OF_SUCCESSOR = 4
+TRUNCATED_WHILE_READ = "log truncated while it is read"
 
 
-def is_upload(request: Request) -> bool:
+#: What the names of all topics of the suite begin with.
+TOPICS = "chaos"
+
+
+def is_upload(request: Request, topic: str = TOPICS) -> bool:
     """Whether a request would make an object of a topic: rows, rejects, or a version of its schema."""
-    is_object = "/topics/chaos" in request.path or "/topics/_kafka2parquet/chaos" in request.path
+    is_object = f"/topics/{topic}" in request.path or f"/topics/_kafka2parquet/{topic}" in request.path
     return request.method == "PUT" and is_object and request.query != "tagging"
 
 
 class Faults:
     """Everything that can be broken; `one` breaks something and mends it again."""
 
-    def __init__(self, broker: Kafka, store: S3, proxy: HttpProxy, members: Members, load: Load, rng: random.Random) -> None:
-        assert broker.proxy is not None
-        self._broker = broker
-        self._broker_proxy: KafkaFaultProxy = broker.proxy
+    def __init__(
+        self,
+        cluster: KafkaCluster,
+        store: S3,
+        proxy: HttpProxy,
+        members: Members,
+        load: Load,
+        truncated: Members,
+        rng: random.Random,
+    ) -> None:
+        """Choose and count faults.
+
+        Args:
+            cluster: with a proxy for each broker.
+            store: where files go.
+            proxy: of the store.
+            members: meet all kinds of faults.
+            load: what they read.
+            truncated: the members that read the truncated topic; they meet the faults of servers, and some of members.
+            rng: chooses.
+        """
+        self._cluster = cluster
         self._store = store
         self._proxy = proxy
         self.members = members
         self._load = load
+        self._truncated = truncated
         self._rng = rng
         self.counts: collections.Counter[str] = collections.Counter()
         self.seconds = 0.0
-        self._offsets = GroupOffsets(broker.direct, members.group, members.topic, rng)
+        self._offsets = GroupOffsets(cluster.direct, members.group, members.topic, rng)
+        brokers = BrokerFaults(cluster, rng)
+        truncations = Truncations(cluster, brokers, truncated, rng)
         #: How often each comes in a round, its name, and what it does.
         self._kinds: list[tuple[int, str, Callable[[], None]]] = [
             (3, "member killed", self._kill),
@@ -71,8 +99,15 @@ class Faults:
             (1, "answer to a dead letter lost", lambda: self._broken("Produce", Action.LOSE_RESPONSE, 2)),
             (1, "dead letters delayed past their time limit", lambda: self._broken("Produce", Action.DELAY_REQUEST, 1, 6.0)),
             (1, "join lost", self._join),
-            (1, "broker unreachable", self._broker_unreachable),
-            (1, "broker killed and started again", self._broker_restart),
+            (1, "broker unreachable", brokers.cut_off_one),
+            (1, "all brokers unreachable", brokers.cut_off_all),
+            (1, "broker killed and started again", brokers.kill),
+            (1, "broker stopped and started again", brokers.stop),
+            (1, "broker frozen, then woken", brokers.freeze),
+            (1, TRUNCATED_WHILE_READ, truncations.while_read),
+            (1, "log truncated while all its members are dead", truncations.while_nobody_reads),
+            (1, "log truncated after a death in the middle of a flush", truncations.in_a_flush),
+            (1, "log truncated while a member is frozen", truncations.while_a_member_is_frozen),
             (1, "partitions added", self._add_partitions),
             (2, "offsets set back to an older commit of ours", self._offsets_back_to_ours),
             (2, "offsets set back by an operator", self._offsets_back),
@@ -83,11 +118,13 @@ class Faults:
         """One fault; its name.
 
         Args:
-            quick: only those that come most often, which are also the ones that take least time.
+            quick: one truncation, and then only those that come most often, which are also the ones that take least time.
         """
         if not self._round:
             self._round = [(kind, fault) for times, kind, fault in self._kinds for _ in range(times) if times > 1 or not quick]
             self._rng.shuffle(self._round)
+            if quick and not self.counts:
+                self._round.append(next((kind, fault) for _, kind, fault in self._kinds if kind == TRUNCATED_WHILE_READ))
         kind, fault = self._round.pop()
         self._offsets.remember(len(self._load.counts))
         fault()
@@ -97,7 +134,7 @@ class Faults:
     # ---- members
 
     def _kill(self) -> None:
-        self.members.any().kill()
+        self._any_members().any().kill()
 
     def _kill_all(self) -> None:
         for member in list(self.members.alive):
@@ -121,17 +158,17 @@ class Faults:
             self._kill_all()
             killed.append(True)
 
-        self._proxy.lose_answer(when=is_upload, then=kill)
+        self._proxy.lose_answer(when=lambda request: is_upload(request, self.members.topic), then=kill)
         self._until(lambda: bool(killed), 20.0)
 
     def _freeze(self) -> None:
         member = self.members.any()
         member.freeze()
         successor = self.members.start()
-        uploads = len([request for request in self._proxy.requests if is_upload(request)])
+        uploads = self._uploads()
 
         def has_written() -> bool:
-            return len([request for request in self._proxy.requests if is_upload(request)]) >= uploads + _FILES_OF_SUCCESSOR
+            return self._uploads() >= uploads + _FILES_OF_SUCCESSOR
 
         time.sleep(7.0)  # the session has to expire
         self._until(has_written, _FROZEN_LIMIT_S)
@@ -140,14 +177,21 @@ class Faults:
         if successor.is_alive:
             self.members.keep(2)
 
+    def _uploads(self) -> int:
+        return sum(is_upload(request, self.members.topic) for request in list(self._proxy.requests))
+
     def _freeze_shortly(self) -> None:
-        member = self.members.any()
+        member = self._any_members().any()
         member.freeze()
         time.sleep(self._rng.uniform(0.5, 4.0))
         member.thaw()
 
     def _stop(self) -> None:
-        self.members.stop(self.members.any())
+        members = self._any_members()
+        members.stop(members.any())
+
+    def _any_members(self) -> Members:
+        return self._rng.choice((self.members, self._truncated))
 
     # ---- store
 
@@ -159,9 +203,9 @@ class Faults:
     # ---- Kafka
 
     def _broken(self, api: str, action: Action, times: int = 1, delay_s: float = 0.0, limit_s: float = 15.0) -> None:
-        fault = self._broker_proxy.fault(api, action, times=times, delay_s=delay_s)
+        fault = self._cluster.fault(api, action, times=times, delay_s=delay_s)
         self._until(lambda: fault.hits > 0, limit_s)
-        self._broker_proxy.clear()
+        self._cluster.clear()
 
     def _commit(self, action: Action, delay_s: float = 0.0) -> Callable[[], None]:
         return lambda: self._broken("OffsetCommit", action, self._rng.randint(1, 2), delay_s, 30.0)
@@ -171,20 +215,10 @@ class Faults:
         self.members.replace_dead()
         self._broken("JoinGroup", Action.LOSE_RESPONSE, 2)
 
-    def _broker_unreachable(self) -> None:
-        self._broker_proxy.refuse()
-        time.sleep(self._rng.uniform(1.0, 10.0))
-        self._broker_proxy.listen()
-
-    def _broker_restart(self) -> None:
-        self._broker.kill()
-        time.sleep(1.0)
-        self._broker.start()
-
     def _add_partitions(self) -> None:
         partitions = len(self._load.counts)
         if partitions < _MOST_PARTITIONS:
-            add_partitions(self._broker.direct, self.members.topic, partitions + 1)
+            add_partitions(self._cluster.direct, self.members.topic, partitions + 1)
             self._load.grow(partitions + 1)
 
     # ---- offsets

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pyarrow as pa
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from tests.support.kafka_clients import unique
+from tests.support.kafka_clients import unique, wait_until
 
 _LIMIT_S = 60.0
 _MANY = 10_000
@@ -19,7 +20,7 @@ def read_records(bootstrap: str, topic: str) -> pa.Table:
     The number is the offset, but for a producer that has lost an answer and had to begin a new epoch: some records are then in
     the log twice, and count twice.
     """
-    return _table((message.partition(), message.offset(), _number(message)) for message in _messages(bootstrap, topic))
+    return _table((message.partition(), message.offset(), number_of(message)) for message in _messages(bootstrap, topic))
 
 
 def read_letters(bootstrap: str, topic: str) -> pa.Table:
@@ -28,29 +29,28 @@ def read_letters(bootstrap: str, topic: str) -> pa.Table:
     for message in _messages(bootstrap, topic):
         headers = dict(message.headers() or ())
         partition, offset = (int(headers[f"__connect.errors.{name}"] or -1) for name in ("partition", "offset"))
-        found.append((partition, offset, _number(message)))
+        found.append((partition, offset, number_of(message)))
     return _table(found)
 
 
-def log_ends(bootstrap: str, topic: str) -> dict[int, int]:
-    """The offset after the last record, by partition."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": unique("reader")})
-    try:
-        partitions = consumer.list_topics(topic, timeout=_LIMIT_S).topics[topic].partitions
-        return {
-            partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_LIMIT_S)[1]
-            for partition in partitions
-        }
-    finally:
-        consumer.close()
-
-
-def _number(message: Message) -> int:
+def number_of(message: Message) -> int:
     """The number of a record: its key tells it, and where it has none, a header."""
     key = message.key()
     if key is not None:
         return int(key.rpartition(b"-")[2])
     return int(dict(message.headers() or ())["index"] or -1)
+
+
+def log_ends(bootstrap: str, topic: str) -> dict[int, int]:
+    """The offset after the last record, by partition."""
+    with _consumer(bootstrap) as consumer:
+        return {partition: _end(consumer, topic, partition) for partition in _partitions(consumer, topic)}
+
+
+def log_end(bootstrap: str, topic: str, partition: int) -> int:
+    """The offset after the last record of a partition, whoever leads the others."""
+    with _consumer(bootstrap) as consumer:
+        return _end(consumer, topic, partition)
 
 
 def _table(found: Iterator[tuple[int, int, int]] | list[tuple[int, int, int]]) -> pa.Table:
@@ -59,10 +59,9 @@ def _table(found: Iterator[tuple[int, int, int]] | list[tuple[int, int, int]]) -
 
 
 def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": unique("reader"), "enable.auto.commit": False})
-    try:
-        for partition in consumer.list_topics(topic, timeout=_LIMIT_S).topics[topic].partitions:
-            _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_LIMIT_S)
+    with _consumer(bootstrap) as consumer:
+        for partition in _partitions(consumer, topic):
+            end = _end(consumer, topic, partition)
             consumer.assign([TopicPartition(topic, partition, 0)])
             position = 0
             while position < end:
@@ -74,5 +73,27 @@ def _messages(bootstrap: str, topic: str) -> Iterator[Message]:
                         raise TimeoutError(f"{topic}-{partition}: {message.error()}")
                     position = message.offset() + 1
                 yield from messages
+
+
+@contextlib.contextmanager
+def _consumer(bootstrap: str) -> Iterator[Consumer]:
+    own_group = {"group.id": unique("reader"), "enable.auto.commit": False}
+    consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 2, **own_group})
+    try:
+        yield consumer
     finally:
         consumer.close()
+
+
+def _partitions(consumer: Consumer, topic: str) -> list[int]:
+    return list(consumer.list_topics(topic, timeout=_LIMIT_S).topics[topic].partitions)
+
+
+def _end(consumer: Consumer, topic: str, partition: int) -> int:
+    def bounds() -> tuple[int, int] | None:
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
+        except KafkaException:  # another broker leads the partition since a moment ago
+            return None
+
+    return int(wait_until(bounds, f"the end of {topic}-{partition}", _LIMIT_S)[1])

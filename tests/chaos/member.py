@@ -1,6 +1,7 @@
 """One member of the group: `python -m tests.chaos.member JSON`, a process that is killed, frozen and woken from outside.
 
-It tells on its standard output each named point that it passes, and kills itself at the point it was told.
+It writes to its standard output each named point that it passes and each truncation that it reports, and kills itself at the
+point that its settings name.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from kafka2parquet import (
     CompressedBytesRotation,
+    DeliverySettings,
     FirstOf,
     FsspecStorage,
     HourlyPartitioner,
@@ -46,6 +48,7 @@ from kafka2parquet.events import (
     FilePublished,
     FlushCut,
     IntentCommitted,
+    LogTruncated,
     OffsetCommitted,
     PartitionStarted,
 )
@@ -53,7 +56,7 @@ from kafka2parquet.rotation.base import FlushStats
 from kafka2parquet.rotation.policies import MaxOpenFilesRotation
 from kafka2parquet.rows import Row
 from kafka2parquet.storage.options import S3Options
-from tests.chaos.setups import SETUPS, Setup
+from tests.chaos.setups import SETUPS, TRUNCATED, Setup
 
 #: The named points of the protocol; a process may die right after each.
 POINTS = ("start", "cut", "intent", "anchor", "sibling", "end", "adoption")
@@ -107,7 +110,7 @@ def parts_of(setup: Setup, settings: dict[str, Any], storage: Storage) -> dict[s
             bootstrap_servers=settings["bootstrap"],
             topic=settings["dead_letters"],
             reporter=FailureReporter("chaos", 0),
-            replication_factor=1,
+            replication_factor=3,
             producer_settings={"request_timeout_ms": 5_000, "reconnect_backoff_max_ms": 1000},
             admin_settings={"request_timeout_ms": 5_000},
         ),
@@ -130,17 +133,22 @@ def point_of(event: Event) -> str | None:
 
 
 def main(settings: dict[str, Any]) -> None:
-    """Run until SIGTERM; die at the point `die_at`, when it is passed for the `die_after`-th time."""
+    """Run until SIGTERM; die at the point `die_at`, when it is passed for the `die_after`-th time (by `die_partition`)."""
     left = settings.get("die_after", 1)
+    setup = {**SETUPS, TRUNCATED.name: TRUNCATED}[settings["setup"]]
 
     def hook(event: Event) -> None:
         nonlocal left
+        if isinstance(event, LogTruncated):
+            report = {"partition": event.topic_partition.partition, "offset": event.offset, "position": event.position}
+            sys.stdout.write(f"{json.dumps(report)}\n")
+            sys.stdout.flush()
         point = point_of(event)
         if point is None:
             return
         sys.stdout.write(f"{point}\n")
         sys.stdout.flush()
-        if point == settings.get("die_at"):
+        if point == settings.get("die_at") and settings.get("die_partition") in (None, event.topic_partition.partition):
             left -= 1
             if left <= 0:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -178,7 +186,8 @@ def main(settings: dict[str, Any]) -> None:
         budget=MemoryBudget(settings.get("memory_bytes", 4 << 20)),
         retry=RetryPolicy(first_s=0.1, longest_s=1.0),
         hooks=[hook],
-        **parts_of(SETUPS[settings["setup"]], settings, storage),
+        settings=DeliverySettings(on_data_loss="continue" if setup.truncated else "fail"),
+        **parts_of(setup, settings, storage),
     )
     signal.signal(signal.SIGTERM, lambda *_: task.stop())
     task.run()

@@ -41,7 +41,13 @@ class Member:
     def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
-        self.process.wait()
+        self.wait()
+
+    def wait(self, limit_s: float | None = None) -> int:
+        """Wait until it has ended and all that it wrote is read; returns its exit code."""
+        code = self.process.wait(limit_s)
+        self.reader.join()
+        return code
 
     def freeze(self) -> None:
         """SIGSTOP: it doesn't notice."""
@@ -68,6 +74,8 @@ class Members:
         self.alive: list[Member] = []
         self.points: collections.Counter[str] = collections.Counter()
         """How often each named point was passed, by all members."""
+        self.reports: list[dict[str, int]] = []
+        """Partition, offset and position of each truncation that a member has reported."""
 
     def keep(self, count: int) -> None:
         """Have so many of them; the oldest ones stop in order where there are more."""
@@ -104,7 +112,7 @@ class Members:
         for member in list(self.alive):
             if not member.is_alive:
                 self.alive.remove(member)
-                if member.process.returncode not in _GOOD_ENDS:
+                if member.wait() not in _GOOD_ENDS:
                     raise RuntimeError(f"a member has failed:\n{member.log.read_text()[-3000:]}")
         while len(self.alive) < self._wanted:
             self.start()
@@ -117,7 +125,7 @@ class Members:
     def stop(self, member: Member) -> None:
         """SIGTERM, and wait until it has flushed and left."""
         member.process.terminate()
-        if member.process.wait(_STOP_LIMIT_S) not in _GOOD_ENDS:
+        if member.wait(_STOP_LIMIT_S) not in _GOOD_ENDS:
             raise RuntimeError(f"a member has failed while it stopped:\n{member.log.read_text()[-3000:]}")
         if member in self.alive:
             self.alive.remove(member)
@@ -144,4 +152,7 @@ class Members:
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
-                self.points[line.strip()] += 1
+                if line.startswith("{"):
+                    self.reports.append(json.loads(line))
+                else:
+                    self.points[line.strip()] += 1

@@ -1,7 +1,7 @@
-"""`python -m tests.chaos.run --minutes N`: members on Apache Kafka and an S3 server while everything breaks; then the count.
+"""`python -m tests.chaos.run --minutes N`: members on three brokers and an S3 server while everything breaks; then the count.
 
-One group after the other, each with a setup of its own. Writes build/chaos.json and prints it as a table. Exit code 1 when
-anything is lost, repeated, misplaced or left behind.
+One group after the other, each with a setup of its own, and beside each a group whose topic is truncated. Writes
+build/chaos.json and prints it as a table. Exit code 1 when anything is lost, repeated, misplaced or left behind.
 """
 
 from __future__ import annotations
@@ -14,31 +14,35 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from tests.chaos.faults import Faults, is_upload
+from tests.chaos.brokers import SETTINGS
+from tests.chaos.faults import TOPICS, Faults, is_upload
 from tests.chaos.load import Load
 from tests.chaos.log import log_ends
 from tests.chaos.member import POINTS
 from tests.chaos.members import Members
-from tests.chaos.setups import SETUPS, Setup
+from tests.chaos.setups import SETUPS, TRUNCATED, Setup
+from tests.chaos.truncated_rows import Truncated
+from tests.chaos.truncation import REPLICAS as TRUNCATED_REPLICAS
+from tests.chaos.truncation import create_truncated_topic
 from tests.chaos.verify import Verdict, verify
-from tests.stack.kafka import Kafka, kafka
+from tests.stack.kafka_cluster import kafka_cluster
 from tests.stack.s3 import s3
 from tests.support.http_proxy import HttpProxy
-from tests.support.kafka_admin import committed_offsets, create_topic
+from tests.support.kafka_admin import committed_offsets, create_replicated_topic
 from tests.support.kafka_clients import unique
 
-PARTITIONS = 4
+#: Each broker leads at first, and has all partitions.
+REPLICAS = ((1, 2, 3), (2, 3, 1), (3, 1, 2), (1, 3, 2))
 #: How much of the time each group gets.
 SHARES = {"quarantine": 0.6, "dead letters": 0.4}
 RESULT = Path("build/chaos.json")
-_SETTLE_LIMIT_S = 120.0
-_RECOVERY_LIMIT_S = 120.0
+_LIMIT_S = 120.0
 
 
 @attrs.frozen
@@ -50,6 +54,12 @@ class Result:
     points: collections.Counter[str]
     recovery_s: dict[str, float]
     verdict: Verdict
+    truncated: Verdict
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether both groups have done what they should."""
+        return self.verdict.is_exact and self.truncated.is_exact
 
     def plus(self, other: Result) -> Result:
         """Of two groups."""
@@ -60,6 +70,7 @@ class Result:
             self.points + other.points,
             {kind: max(self.recovery_s.get(kind, 0.0), other.recovery_s.get(kind, 0.0)) for kind in kinds},
             self.verdict.plus(other.verdict),
+            self.truncated.plus(other.truncated),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -70,11 +81,30 @@ class Result:
             "points": self.points,
             "recovery_s": self.recovery_s,
             **attrs.asdict(self.verdict),
+            "truncated": attrs.asdict(self.truncated),
         }
 
 
+@attrs.define
+class Group:
+    """Members, the topic that they drain, and what fills it."""
+
+    setup: Setup
+    members: Members
+    load: Load
+    dead_letters: str
+
+    def committed(self, bootstrap: str) -> dict[int, int]:
+        """By partition."""
+        return committed_offsets(bootstrap, self.members.group, self.members.topic)
+
+    def progress(self, bootstrap: str) -> int:
+        """How much is committed."""
+        return sum(self.committed(bootstrap).values())
+
+
 def chaos(seconds: float, seed: int, setup: Setup, *, until_all_points: bool = False) -> Result:
-    """Break things for so many seconds, then let the group settle and count.
+    """Break things for so many seconds, then let the groups settle and count.
 
     Args:
         seconds: how long to break things.
@@ -84,88 +114,135 @@ def chaos(seconds: float, seed: int, setup: Setup, *, until_all_points: bool = F
     """
     rng = random.Random(seed)
     with (
-        kafka(proxied=True) as broker,
+        kafka_cluster(proxied=True, settings=SETTINGS) as cluster,
         s3() as store,
         HttpProxy(store.url) as proxy,
         tempfile.TemporaryDirectory() as folder,
     ):
-        bucket, topic, group, dead_letters = (unique(name) for name in ("chaos", "chaos", "group", "dead"))
+        bucket = unique("chaos")
         store.create_bucket(bucket)
-        create_topic(broker.direct, topic, PARTITIONS)
         settings = {
-            "bootstrap": broker.bootstrap,
-            "group": group,
-            "topic": topic,
-            "dead_letters": dead_letters,
-            "setup": setup.name,
+            "bootstrap": cluster.bootstrap,
             "bucket": bucket,
             "s3": proxy.url,
             "key": store.key,
             "secret": store.secret,
         }
-        members = Members(settings, rng, Path(folder))
-        load = Load(broker.direct, topic, PARTITIONS)
-        faults = Faults(broker, store, proxy, members, load, rng)
+        ordinary = make_group(cluster.direct, setup, settings, rng, Path(folder))
+        truncated = make_group(cluster.direct, TRUNCATED, settings, rng, Path(folder))
+        groups = (ordinary, truncated)
+        faults = Faults(cluster, store, proxy, ordinary.members, ordinary.load, truncated.members, rng)
         try:
-            load.start()
-            members.keep(2)
-            wait(lambda: progress(broker, group, topic) > 0, _RECOVERY_LIMIT_S, "the first commit", members)
-            recovery_s = break_things(faults, seconds, until_all_points, lambda: progress(broker, group, topic))
-            counts = load.stop()
-            settle(broker, members, group, topic)
+            for group in groups:
+                group.load.start()
+                group.members.keep(2)
+            wait_for_commits(cluster.direct, groups, (0, 0), "the start")
+            recovery_s = break_things(faults, cluster.direct, groups, seconds, until_all_points)
+            wait(lambda: is_regrown(cluster.direct, truncated), "a log as long as it was once read", groups)
+            counts = {group.setup.name: group.load.stop() for group in groups}
+            settle(cluster.direct, groups)
         finally:
-            members.kill_all()
-        uploads = [request for request in proxy.requests if is_upload(request)]
-        verdict = verify(store, bucket, broker.direct, topic, dead_letters, setup, counts, uploads)
+            for group in groups:
+                group.members.kill_all()
+        verdicts = [
+            verify(
+                store,
+                bucket,
+                cluster.direct,
+                group.members.topic,
+                group.dead_letters,
+                group.setup,
+                counts[group.setup.name],
+                [request for request in proxy.requests if is_upload(request, group.members.topic)],
+                Truncated(group.load.acknowledged, group.members.reports) if group.setup.truncated else None,
+            )
+            for group in groups
+        ]
         worst = {kind: round(max(times), 1) for kind, times in recovery_s.items()}
-        return Result(faults.seconds, faults.counts, members.points, worst, verdict)
+        return Result(faults.seconds, faults.counts, ordinary.members.points, worst, *verdicts)
+
+
+def make_group(bootstrap: str, setup: Setup, settings: Mapping[str, str], rng: random.Random, folder: Path) -> Group:
+    """A topic, and who fills and drains it; nothing is started.
+
+    Args:
+        bootstrap: past all proxies.
+        setup: of the group.
+        settings: that all members have alike.
+        rng: draws what they don't.
+        folder: for their logs.
+    """
+    topic = unique(f"{TOPICS}-truncated" if setup.truncated else TOPICS)
+    if setup.truncated:
+        create_truncated_topic(bootstrap, topic)
+    else:
+        create_replicated_topic(bootstrap, topic, REPLICAS)
+    group, dead_letters = unique("group"), unique("dead")
+    own = {"setup": setup.name, "group": group, "topic": topic, "dead_letters": dead_letters}
+    members = Members({**settings, **own}, rng, folder)
+    partitions = len(TRUNCATED_REPLICAS if setup.truncated else REPLICAS)
+    return Group(setup, members, Load(bootstrap, topic, partitions, setup), dead_letters)
 
 
 def break_things(
-    faults: Faults, seconds: float, until_all_points: bool, progress_of: Callable[[], int]
+    faults: Faults, bootstrap: str, groups: Sequence[Group], seconds: float, until_all_points: bool
 ) -> dict[str, list[float]]:
-    """One fault after the other; how long the group took to commit again after each, by kind."""
+    """One fault after the other; how long the groups took to commit again after each, by kind."""
     recovery_s: dict[str, list[float]] = collections.defaultdict(list)
     began = time.monotonic()
     while time.monotonic() - began < seconds or (until_all_points and not set(POINTS) <= set(faults.members.points)):
         kind = faults.one(quick=until_all_points)
-        after, before = time.monotonic(), progress_of()
-        wait(lambda before=before: progress_of() > before, _RECOVERY_LIMIT_S, f"a commit after {kind}", faults.members)
+        after, before = time.monotonic(), [group.progress(bootstrap) for group in groups]
+        wait_for_commits(bootstrap, groups, before, kind)
         recovery_s[kind].append(time.monotonic() - after)
         print(f"{after - began:7.1f} s  {kind}: commits again after {recovery_s[kind][-1]:.1f} s", flush=True)
     faults.seconds = time.monotonic() - began
     return recovery_s
 
 
-def settle(broker: Kafka, members: Members, group: str, topic: str) -> None:
+def is_regrown(bootstrap: str, truncated: Group) -> bool:
+    """Whether the log of each partition ends behind everything that was read of it before a truncation."""
+    read = truncated.committed(bootstrap)
+    for report in truncated.members.reports:
+        read[report["partition"]] = max(read.get(report["partition"], 0), report["position"])
+    ends = log_ends(bootstrap, truncated.members.topic)
+    return all(ends[partition] >= position for partition, position in read.items())
+
+
+def settle(bootstrap: str, groups: Sequence[Group]) -> None:
     """Without faults: until everything is committed; then all members stop in order."""
-    members.keep(2)
-    ends = log_ends(broker.direct, topic)
-    committed: dict[int, int] = {}
-    while committed != ends:
-        before = sum(committed.values())
+    for group in groups:
+        group.members.keep(2)
+        ends = log_ends(bootstrap, group.members.topic)
+        while (committed := group.committed(bootstrap)) != ends:
+            wait(
+                lambda group=group, committed=committed: group.committed(bootstrap) != committed,
+                f"a commit of {group.setup.name} on the way from {committed} to {ends}",
+                groups,
+            )
+    for group in groups:
+        group.members.stop_all()
+
+
+def wait_for_commits(bootstrap: str, groups: Sequence[Group], before: Sequence[int], what: str) -> None:
+    """Wait until each group has committed more than before."""
+    for group, progress in zip(groups, before, strict=True):
         wait(
-            lambda before=before: progress(broker, group, topic) != before,
-            _SETTLE_LIMIT_S,
-            f"a commit on the way from {committed} to {ends}",
-            members,
+            lambda group=group, progress=progress: group.progress(bootstrap) > progress,
+            f"a commit of {group.setup.name} after {what}",
+            groups,
         )
-        committed = committed_offsets(broker.direct, group, topic)
-    members.stop_all()
 
 
-def progress(broker: Kafka, group: str, topic: str) -> int:
-    """How much is committed."""
-    return sum(committed_offsets(broker.direct, group, topic).values())
-
-
-def wait(condition: Callable[[], bool], limit_s: float, what: str, members: Members) -> None:
+def wait(condition: Callable[[], bool], what: str, groups: Sequence[Group]) -> None:
     """Wait for it, with members that have died replaced."""
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + _LIMIT_S
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {limit_s:.0f} s: {what}\n{members.last_words()}")
-        members.replace_dead()
+            last_words = "\n".join(group.members.last_words() for group in groups)
+            raise TimeoutError(f"not within {_LIMIT_S:.0f} s: {what}\n{last_words}")
+        for group in groups:
+            group.members.replace_dead()
         time.sleep(0.2)
 
 
@@ -177,9 +254,9 @@ def show(result: Result) -> None:
     print("\nnamed points passed: " + ", ".join(f"{point} {result.points.get(point, 0)}" for point in POINTS) + "\n")
 
 
-def show_counts(result: Result) -> None:
+def show_counts(verdict: Verdict) -> None:
     """What was counted."""
-    for name, value in attrs.asdict(result.verdict).items():
+    for name, value in attrs.asdict(verdict).items():
         print(f"  {name:20} {value:>12,}")
 
 
@@ -194,10 +271,11 @@ def main() -> int:
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps({name: result.to_json() for name, result in results.items()}, indent=1) + "\n")
     for name, result in results.items():
-        print(f"\n{name}: {'exact' if result.verdict.is_exact else 'NOT EXACT'}")
-        show_counts(result)
+        for title, verdict in ((name, result.verdict), (f"truncated, beside {name}", result.truncated)):
+            print(f"\n{title}: {'exact' if verdict.is_exact else 'NOT EXACT'}")
+            show_counts(verdict)
     show(functools.reduce(Result.plus, results.values()))
-    return 0 if all(result.verdict.is_exact for result in results.values()) else 1
+    return 0 if all(result.is_exact for result in results.values()) else 1
 
 
 if __name__ == "__main__":

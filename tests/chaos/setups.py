@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from tests.chaos.records import BAD, Kind
+from tests.chaos.records import BAD, Kind, kind_of
 
 
 @attrs.frozen
@@ -18,6 +18,7 @@ class Setup:
             and tombstones are rejects.
         contract: whether the schema is learned and kept in the store; else it is given.
         tags: whether objects are tagged.
+        truncated: whether the log of its topic is truncated now and then; then all records are good ones, and it goes on.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Setup:
     views: bool
     contract: bool
     tags: bool
+    truncated: bool = False
 
     @property
     def rejected(self) -> frozenset[Kind]:
@@ -37,7 +39,13 @@ class Setup:
         """The kinds of records that become rows."""
         return frozenset(Kind) - self.rejected - {Kind.TOMBSTONE}
 
+    def kind_of(self, index: int) -> Kind:
+        """The kind of the record with that number."""
+        return Kind.GOOD if self.truncated else kind_of(index)
 
+
+#: Of the group that runs beside each of the others.
+TRUNCATED = Setup("truncated", quarantine=False, views=False, contract=False, tags=False, truncated=True)
 SETUPS = {
     setup.name: setup
     for setup in (

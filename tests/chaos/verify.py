@@ -19,8 +19,9 @@ from kafka2parquet.audit.read import read_coverage
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.options import S3Options
 from tests.chaos.log import read_letters, read_records
-from tests.chaos.records import ALL_GOOD, PERIOD, RECORDS_OF_A_FIELD, Kind, kind_of
+from tests.chaos.records import ALL_GOOD, PERIOD, RECORDS_OF_A_FIELD, Kind
 from tests.chaos.setups import Setup
+from tests.chaos.truncated_rows import Truncated, count_truncations
 from tests.stack.s3 import S3
 from tests.support.http_proxy import Request
 
@@ -36,11 +37,15 @@ class Verdict:
         letters_out: dead letters; some may be repeated.
         files: of all roles.
         schema_versions: of the learned schema.
-        not_in_log: records that were produced and aren't in the log, for which we can do nothing.
+        reports: truncations that members have reported; several of them may report the same.
+        older: rows inside the reported ranges that hold records which the log had there before.
+        lost_by_log: records that a truncated log had acknowledged and no longer has, and that no file has.
+        not_in_log: records that were produced and aren't in a log that must not lose any.
         lost: records that should be in files of values, or tombstones in those of keys, and aren't.
         repeated: rows of records that are there already.
         unwanted: rows of records that should be elsewhere, or nowhere.
         misplaced: rows in a wrong folder, or with wrong contents.
+        unreported: rows that hold another record than the log has there now, and no report says so.
         unequal: rows whose key or headers aren't beside them.
         rejects_lost: bad records that should be in files of rejects.
         rejects_repeated: rows of bad records that are there already, or aren't bad.
@@ -59,11 +64,15 @@ class Verdict:
     letters_out: int = 0
     files: int = 0
     schema_versions: int = 0
+    reports: int = 0
+    older: int = 0
+    lost_by_log: int = 0
     not_in_log: int = 0
     lost: int = 0
     repeated: int = 0
     unwanted: int = 0
     misplaced: int = 0
+    unreported: int = 0
     unequal: int = 0
     rejects_lost: int = 0
     rejects_repeated: int = 0
@@ -76,7 +85,17 @@ class Verdict:
     audit_findings: int = 0
 
     #: What the world is allowed to have.
-    GOOD = ("records_in", "rows_out", "rejects_out", "letters_out", "files", "schema_versions")
+    GOOD = (
+        "records_in",
+        "rows_out",
+        "rejects_out",
+        "letters_out",
+        "files",
+        "schema_versions",
+        "reports",
+        "older",
+        "lost_by_log",
+    )
 
     @property
     def is_exact(self) -> bool:
@@ -89,7 +108,15 @@ class Verdict:
 
 
 def verify(
-    s3: S3, bucket: str, bootstrap: str, topic: str, dead_letters: str, setup: Setup, counts: list[int], uploads: list[Request]
+    s3: S3,
+    bucket: str,
+    bootstrap: str,
+    topic: str,
+    dead_letters: str,
+    setup: Setup,
+    counts: list[int],
+    uploads: list[Request],
+    truncated: Truncated | None = None,
 ) -> Verdict:
     """Compare all files and dead letters with the records that were produced.
 
@@ -102,6 +129,7 @@ def verify(
         setup: what becomes of each kind of record.
         counts: how many records each partition was sent.
         uploads: all requests that would have made an object.
+        truncated: None for a log that must not lose any record.
     """
     client = s3.client()
     database = duckdb.connect()
@@ -134,6 +162,7 @@ def verify(
         rows["kind = 'tombstone'"] = "tombstones"
     if setup.quarantine:
         quarantined = rejects
+    truncations = count_truncations(database, truncated)
     return Verdict(
         records_in=len(records),
         rows_out=sum(number(f"SELECT count(*) FROM {found}") for found in rows.values()),
@@ -141,11 +170,15 @@ def verify(
         letters_out=len(letters),
         files=sum(kinds.values()),
         schema_versions=len(versions),
-        not_in_log=sum(counts) - number("SELECT count(DISTINCT (p, i)) FROM log"),
+        reports=truncations.reports,
+        older=truncations.older,
+        lost_by_log=truncations.lost_by_log,
+        not_in_log=0 if truncated else sum(counts) - number("SELECT count(DISTINCT (p, i)) FROM log"),
         lost=sum(missing(wanted, found) for wanted, found in rows.items()),
         repeated=sum(repeated(found) for found in rows.values()),
         unwanted=sum(unwanted(wanted, found) for wanted, found in rows.items()),
         misplaced=number(f"SELECT count(*) FROM rows WHERE NOT coalesce({_right(setup)}, false)"),
+        unreported=truncations.unreported,
         unequal=number(_UNEQUAL) if setup.views else 0,
         rejects_lost=missing(quarantined, "rejects"),
         rejects_repeated=repeated("rejects") + unwanted(quarantined, "rejects"),
@@ -182,20 +215,20 @@ WHERE NOT coalesce(contains(value, hex(encode('"half":' || (i // 2) || CASE WHEN
 def _right(setup: Setup) -> str:
     """What is true of a row that has the right contents and lies in the right folder."""
     right = [
-        "partition = p AND index = i AND half = i / 2.0",
+        "partition = p AND half = index / 2.0",
         "strftime(t, '%H') = hour",
     ]
     if setup.contract:
-        right.append("field = i AND fields = 1")
+        right.append("field = index AND fields = 1")
     if not setup.views:
-        right.append("(CASE WHEN kind = 'no_key' THEN key IS NULL ELSE key = p || '-' || i END)")
+        right.append("(CASE WHEN kind = 'no_key' THEN key IS NULL ELSE key = p || '-' || index END)")
     return " AND ".join(right)
 
 
 def _tables(database: duckdb.DuckDBPyConnection, folder: str, setup: Setup, files: Mapping[str, int]) -> None:
     """The tables `expected`, `rows`, `tombstones`, `keys`, `headers` and `rejects`."""
     numbers = range(ALL_GOOD, ALL_GOOD + PERIOD)
-    kinds = [kind_of(number).name.lower() for number in numbers]
+    kinds = [setup.kind_of(number).name.lower() for number in numbers]
     database.register("period", pa.table({"number": numbers, "kind": kinds}))
     database.execute(
         f"CREATE TABLE expected AS SELECT p, o, i, coalesce(kind, 'good') AS kind FROM log"
