@@ -54,6 +54,8 @@ class Reaper:
 _reaper = Reaper()
 #: Not seeded by anyone, or the test processes that run side by side would choose the same ports.
 _random = random.SystemRandom()
+#: Ports that this process has chosen: a server may bind its port seconds later.
+_chosen: set[int] = set()
 
 
 class Server:
@@ -128,11 +130,14 @@ class Server:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below those that outgoing connections are given."""
+    """A port that nobody listens on, below those that outgoing connections are given; another one at each call."""
     for _ in range(200):
         port = _random.randrange(20_000, 32_000)
+        if port in _chosen:
+            continue
         with socket.socket() as candidate, contextlib.suppress(OSError):
             candidate.bind((HOST, port))
+            _chosen.add(port)
             return port
     raise RuntimeError("no free port")
 

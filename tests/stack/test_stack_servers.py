@@ -159,3 +159,17 @@ def test_what_is_installed_is_not_installed_again(tmp_path: Path, monkeypatch: p
     go.unlink()
     assert built == install.go_binary("versitygw")
     assert built.is_file()
+
+
+def test_a_port_is_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two servers of a cluster never want the same port, though neither listens yet."""
+    port = server.free_port()
+    drawn = iter([port, port, port + 1 if port < 31_999 else port - 1])
+
+    class Drawn:
+        def randrange(self, *_: int) -> int:
+            return next(drawn)
+
+    monkeypatch.setattr(server, "_random", Drawn())
+    monkeypatch.setattr(server.socket.socket, "bind", lambda *_: None)
+    assert port != server.free_port()
