@@ -49,7 +49,8 @@ class DataLost(Event):
 class LogTruncated(Event):
     """The log was truncated at `offset` and written anew, and the settings say to go on at `position`.
 
-    Files have, or get, the older records of the offsets [offset, position). The newer ones at these offsets are left out.
+    The newer records of the offsets [offset, position) are left out: files have, or get, the older ones, as far as these were
+    read before they were lost.
     """
 
     offset: int

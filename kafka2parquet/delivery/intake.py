@@ -215,7 +215,12 @@ class Intake:
         return _waiting(batch, partitioned.rows if len(partitioned.rows) else None, handled)
 
     def _convert_missing(self, batch: ConsumedBatch, flush: OpenFlush, plan: Finish, chained: Chained) -> Waiting:
-        """The records of files that a published flush lacks. Letters of all rejects are sent again: nobody knows of them."""
+        """The records of files that a published flush lacks. Letters of all rejects are sent again: nobody knows of them.
+
+        Records of a later leader epoch than the flush knows are none of them: the log was truncated, and these came then.
+        """
+        if -1 < plan.flush.footer.leader_epoch < batch.leader_epoch:
+            return _waiting(batch, None, ())
         chained = self._without_unpartitioned(chained, flush)
         rejects = self.rejects.handle(chained.rejects, records=len(batch))
         handled = {found.offset: attrs.evolve(found, is_written=False) for found in rejects}

@@ -62,13 +62,11 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
     found = yield from _published(context, anchor, _publish(context, anchor))
     if found.end != flush.end:
         return (yield from _adopt(context, flush, found, recovery))
-    _check_same_log(context, flush, found)
     if not found.is_anchor:  # a sibling of a flush that began elsewhere: only its anchor knows the other files
         return (yield from recovery.rediscover(flush.start, flush.start_epoch))
-    if not _same_files(
-        found, anchor.footer
-    ):  # the same boundary, other rows (the log has shrunk): the published anchor decides
-        return (yield from recovery.finish(PublishedFlush(anchor.key, found), flush.start))
+    was_truncated = _was_truncated(context, flush, found)
+    if was_truncated or not _same_files(found, anchor.footer):  # the same boundary, other rows: the published anchor decides
+        return (yield from recovery.finish(PublishedFlush(anchor.key, found), flush.start, flush.start_epoch))
     calls = [_publish(context, sibling) for sibling in siblings]
     for sibling, call in zip(siblings, calls, strict=True):
         found = yield from _published(context, sibling, call)
@@ -89,7 +87,7 @@ def _commit_end(context: PartitionContext, flush: Flush, rows: int, recovery: Re
 def _deliver_missing(context: PartitionContext, flush: Flush, plan: Finish, recovery: Recovery) -> Procedure[Beginning]:
     """Publish the missing siblings of a published anchor; whatever stands at their keys by then is as good."""
     footer = plan.flush.footer
-    _check_same_log(context, flush, footer)
+    _was_truncated(context, flush, footer)
     listed: dict[tuple[int | None, Role], Sibling] = {(each.file, each.role): each for each in footer.siblings or ()}
     numbers = {id(file): _listed_number(file, footer) for file in flush.files}
     made = [(listed.get((numbers[id(file)], role)), file, role, content) for file, role, content in flush.parts]
@@ -257,24 +255,26 @@ def _complete(
             attempt += 1
 
 
-def _check_same_log(context: PartitionContext, flush: Flush, published: FlushFooter) -> None:
-    """Don't put records of a log that was truncated meanwhile beside files that were published before.
+def _was_truncated(context: PartitionContext, flush: Flush, published: FlushFooter) -> bool:
+    """Whether records of [start, end) have a later leader epoch than the published anchor knows.
+
+    They come from another log than the files that are published, and must not stand beside them.
 
     Raises:
-        LogTruncatedError: records of [start, end) have a later leader epoch than the published anchor knows.
+        LogTruncatedError: they do, and the settings say to fail.
     """
     if not -1 < published.leader_epoch < flush.leader_epoch:
-        return
+        return False
     offset = next(position for position, epoch in flush.epochs if epoch > published.leader_epoch)
     if context.settings.on_data_loss == "continue":
         context.emit(LogTruncated(context.topic_partition, offset, flush.end))
-        return
+        return True
     raise LogTruncatedError(
         f"{context.topic_partition}: a file of the flush [{published.start}, {published.end}) was published with records of"
         f" leader epoch {published.leader_epoch}, and from offset {offset} on the log has records of epoch {flush.leader_epoch}"
         " now: an unclean leader election has truncated it. Nothing of the newer records was written. To take them, stop all"
         f" members, move the files of this flush and later ones away, and set the group's offset to {published.start} with"
-        " Kafka's tools. To fill the flush up with the newer records, set kafka2parquet.on.data.loss=continue.",
+        " Kafka's tools. To leave the newer ones of this flush out, set kafka2parquet.on.data.loss=continue.",
         topic=context.topic_partition.topic,
         partition=context.topic_partition.partition,
         offset=offset,

@@ -154,7 +154,7 @@ class Recovery:
             if covering is not None:
                 missing = yield from missing_siblings(context, covering.footer, self._existing)
                 if missing:
-                    return self._finish(covering, missing, position)
+                    return self._finish(covering, missing, position, leader_epoch)
                 yield from self._check_end(covering)
                 position, leader_epoch, intent, adopted = covering.footer.end, covering.footer.leader_epoch, None, None
                 continue
@@ -164,8 +164,9 @@ class Recovery:
             if anchor is not None:
                 missing = yield from missing_siblings(context, anchor.footer, self._existing)
                 if missing:
-                    return self._finish(anchor, missing, position)
-                yield from self._check_end(anchor)
+                    return self._finish(anchor, missing, position, leader_epoch)
+                if intent is None or anchor.footer.end != intent.end:  # else who wrote the intent has read as far
+                    yield from self._check_end(anchor)
                 yield from self.tag(anchor)  # who published them may have died before
                 yield from self._commit_end(position, anchor.footer)
                 position, leader_epoch, intent = anchor.footer.end, anchor.footer.leader_epoch, None
@@ -199,11 +200,11 @@ class Recovery:
         found = yield from discover(self._context, position)
         self._published, self._existing = found.flushes, found.keys
 
-    def finish(self, published: PublishedFlush, position: int) -> Procedure[Beginning]:
+    def finish(self, published: PublishedFlush, position: int, leader_epoch: int) -> Procedure[Beginning]:
         """The beginning that completes a flush whose anchor another owner has published."""
         missing = yield from missing_siblings(self._context, published.footer, self._existing)
         if missing:
-            return self._finish(published, missing)
+            return self._finish(published, missing, position, leader_epoch)
         yield from self._check_end(published)
         yield from self._commit_end(position, published.footer)
         return (yield from self.go_on(published.footer.end, published.footer.leader_epoch))
@@ -220,8 +221,9 @@ class Recovery:
             if context.clock.monotonic() >= give_up_at:
                 raise DamagedFooterError(
                     f"{context.topic_partition}: the file {context.storage.url}/{flush.key} says that its flush ends at offset"
-                    f" {flush.footer.end}, and the log ends at {context.log_end()}. Nothing was committed. Restore the file, or"
-                    " delete the files of its flush: they are then written anew.",
+                    f" {flush.footer.end}, and the log ends at {context.log_end()}. Nothing was committed. If the file is"
+                    " damaged, restore it, or delete the files of its flush: they are then written anew. If the log was truncated, wait"
+                    " until it is as long again, or move the files of the records that it lost away.",
                     topic=context.topic_partition.topic,
                     partition=context.topic_partition.partition,
                     key=flush.key,
@@ -266,14 +268,15 @@ class Recovery:
         footer = yield from self._context.read_footer(key)
         return None if footer is None else PublishedFlush(key, footer)
 
-    def _finish(self, flush: PublishedFlush, missing: frozenset[int], position: int | None = None) -> Beginning:
-        """The beginning that publishes the missing files of a flush."""
+    def _finish(self, flush: PublishedFlush, missing: frozenset[int], position: int, leader_epoch: int) -> Beginning:
+        """The beginning that publishes the missing files of a flush, given the leader epoch of the record before `position`."""
         footer = flush.footer
         start = self._readable(footer.start)
+        start_epoch = leader_epoch if start == position else -1
         if footer.layout is None:
             if position == footer.start and footer.fingerprint == self._context.identity.fingerprint:
                 redo = Redo(footer.end, footer.opened_at_ms, flush.key, has_intent=True)  # the same rows come out again
-                return Beginning(start, -1, redo)
+                return Beginning(start, start_epoch, redo)
             raise UnknownMetadataError(
                 f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush of which"
                 f" {len(missing)} files are missing, and its footer doesn't say which rows they held because these were too"
@@ -292,7 +295,7 @@ class Recovery:
                 partition=footer.partition,
                 key=flush.key,
             ) from error
-        return Beginning(start, -1, Finish(flush, missing))
+        return Beginning(start, start_epoch, Finish(flush, missing))
 
     def _readable(self, position: int) -> int:
         """The first offset from `position` on that the log still has.

@@ -1,7 +1,8 @@
 """The law for files of a topic whose log is truncated.
 
-An offset has exactly one row. The row holds the record that the log has at the offset, or where a report says so an older one:
-the report of a truncation at `offset`, noticed at `position`, covers the offsets from one to the other.
+An offset has exactly one row. The row holds the record that the log has at the offset, or where a report says so an older one.
+It may have none where a report says so, too: the log was truncated when the flush was published in part. The report of a
+truncation at `offset`, noticed at `position`, covers the offsets from one to the other.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class TruncationCounts:
     unreported: int
 
 
+#: Whether a report covers the offset `o` of the partition `p`.
+COVERED = "reports.p = p AND o >= reports.o AND o < reports.position"
 _OLDER = """
 rows.index < rows.i AND EXISTS (FROM reports WHERE reports.p = rows.p AND rows.o >= reports.o AND rows.o < reports.position)
 """

@@ -21,7 +21,7 @@ from kafka2parquet.storage.options import S3Options
 from tests.chaos.log import read_letters, read_records
 from tests.chaos.records import ALL_GOOD, PERIOD, RECORDS_OF_A_FIELD, Kind
 from tests.chaos.setups import Setup
-from tests.chaos.truncated_rows import Truncated, count_truncations
+from tests.chaos.truncated_rows import COVERED, Truncated, count_truncations
 from tests.stack.s3 import S3
 from tests.support.http_proxy import Request
 
@@ -39,6 +39,7 @@ class Verdict:
         schema_versions: of the learned schema.
         reports: truncations that members have reported; several of them may report the same.
         older: rows inside the reported ranges that hold records which the log had there before.
+        left_out: offsets inside the reported ranges that no row has: a flush was published in part when its log was truncated.
         lost_by_log: records that a truncated log had acknowledged and no longer has, and that no file has.
         not_in_log: records that were produced and aren't in a log that must not lose any.
         lost: records that should be in files of values, or tombstones in those of keys, and aren't.
@@ -66,6 +67,7 @@ class Verdict:
     schema_versions: int = 0
     reports: int = 0
     older: int = 0
+    left_out: int = 0
     lost_by_log: int = 0
     not_in_log: int = 0
     lost: int = 0
@@ -94,6 +96,7 @@ class Verdict:
         "schema_versions",
         "reports",
         "older",
+        "left_out",
         "lost_by_log",
     )
 
@@ -147,8 +150,11 @@ def verify(
     def number(query: str) -> int:
         return int(database.execute(query).fetchall()[0][0])
 
-    def missing(wanted: str, found: str) -> int:
-        return number(f"SELECT count(*) FROM (SELECT p, o FROM expected WHERE {wanted} EXCEPT SELECT p, o FROM {found})")
+    def missing(wanted: str, found: str, *, are_reported: bool = False) -> int:
+        """Offsets that no row has: those that no report of a truncation covers, or those that one does."""
+        gone = f"(SELECT p, o FROM expected WHERE {wanted} EXCEPT SELECT p, o FROM {found})"
+        reported = f"SELECT count(*) FROM {gone} SEMI JOIN reports ON {COVERED}"
+        return number(reported) if are_reported else number(f"SELECT count(*) FROM {gone}") - number(reported)
 
     def unwanted(wanted: str, found: str) -> int:
         return number(f"SELECT count(*) FROM {found} ANTI JOIN (SELECT p, o FROM expected WHERE {wanted}) USING (p, o)")
@@ -174,6 +180,7 @@ def verify(
         older=truncations.older,
         lost_by_log=truncations.lost_by_log,
         not_in_log=0 if truncated else sum(counts) - number("SELECT count(DISTINCT (p, i)) FROM log"),
+        left_out=sum(missing(wanted, found, are_reported=True) for wanted, found in rows.items()),
         lost=sum(missing(wanted, found) for wanted, found in rows.items()),
         repeated=sum(repeated(found) for found in rows.values()),
         unwanted=sum(unwanted(wanted, found) for wanted, found in rows.items()),
@@ -188,7 +195,7 @@ def verify(
         partial_objects=partial,
         overwritable=sum(request.headers.get("if-none-match") != "*" for request in uploads),
         abandoned_uploads=len(abandoned),
-        audit_findings=_audit_findings(s3, bucket, topic, records, setup),
+        audit_findings=_audit_findings(s3, bucket, topic, records, setup, truncated),
     )
 
 
@@ -300,13 +307,23 @@ def _download(client: Any, bucket: str, topic: str, folder: Path) -> tuple[colle
     return found, partial
 
 
-def _audit_findings(s3: S3, bucket: str, topic: str, records: pa.Table, setup: Setup) -> int:
+def _audit_findings(s3: S3, bucket: str, topic: str, records: pa.Table, setup: Setup, truncated: Truncated | None) -> int:
     """What our own audit finds in the footers, when everything is committed."""
     options = S3Options(endpoint_url=s3.url, access_key_id=s3.key, secret_access_key=s3.secret, region="us-east-1")
     ends = records.group_by("p").aggregate([("o", "max")]).to_pylist()
     committed = {TopicPartition(topic, end["p"]): end["o_max"] + 1 for end in ends}
     judged = read_coverage(FsspecStorage(f"s3://{bucket}", options), ObjectNaming(), topic, committed)
-    findings = [finding for coverage in judged for finding in coverage.findings]
+    reports = [(report["partition"], report["offset"], report["position"]) for report in truncated.reports] if truncated else []
+    findings = [
+        finding
+        for coverage in judged
+        for finding in coverage.findings
+        if finding.kind is not FindingKind.WRONG_ROWS  # but of a flush that was published in part when its log was truncated
+        or not any(
+            partition == coverage.topic_partition.partition and start < finding.end and finding.start < end
+            for partition, start, end in reports
+        )
+    ]
     if not setup.quarantine:  # records that are in no file may make a gap; whether any is missing is counted elsewhere
         findings = [finding for finding in findings if finding.kind is not FindingKind.GAP]
     return len(findings)

@@ -51,7 +51,7 @@ def test_a_restored_footer_is_all_that_it_takes() -> None:
     world = a_world(is_committed=False)
     stored = world.storage.objects[ANCHOR]
     damage(world, {"end": 10**6})
-    with pytest.raises(DamagedFooterError, match="Restore the file"):
+    with pytest.raises(DamagedFooterError, match="restore it, or delete"):
         world.run(30)
     world.storage.objects[ANCHOR] = stored
     world.run(30)
