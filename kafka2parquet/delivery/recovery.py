@@ -222,8 +222,8 @@ class Recovery:
                 raise DamagedFooterError(
                     f"{context.topic_partition}: the file {context.storage.url}/{flush.key} says that its flush ends at offset"
                     f" {flush.footer.end}, and the log ends at {context.log_end()}. Nothing was committed. If the file is"
-                    " damaged, restore it, or delete the files of its flush: they are then written anew. If the log was truncated, wait"
-                    " until it is as long again, or move the files of the records that it lost away.",
+                    " damaged, restore it, or delete the files of its flush: they are then written anew. If the log was"
+                    " truncated, wait until it is as long again, or move the files of the records that it lost away.",
                     topic=context.topic_partition.topic,
                     partition=context.topic_partition.partition,
                     key=flush.key,

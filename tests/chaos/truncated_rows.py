@@ -37,8 +37,6 @@ class TruncationCounts:
     unreported: int
 
 
-#: Whether a report covers the offset `o` of the partition `p`.
-COVERED = "reports.p = p AND o >= reports.o AND o < reports.position"
 _OLDER = """
 rows.index < rows.i AND EXISTS (FROM reports WHERE reports.p = rows.p AND rows.o >= reports.o AND rows.o < reports.position)
 """

@@ -21,7 +21,7 @@ from kafka2parquet.storage.options import S3Options
 from tests.chaos.log import read_letters, read_records
 from tests.chaos.records import ALL_GOOD, PERIOD, RECORDS_OF_A_FIELD, Kind
 from tests.chaos.setups import Setup
-from tests.chaos.truncated_rows import COVERED, Truncated, count_truncations
+from tests.chaos.truncated_rows import Truncated, count_truncations
 from tests.stack.s3 import S3
 from tests.support.http_proxy import Request
 
@@ -153,7 +153,8 @@ def verify(
     def missing(wanted: str, found: str, *, are_reported: bool = False) -> int:
         """Offsets that no row has: those that no report of a truncation covers, or those that one does."""
         gone = f"(SELECT p, o FROM expected WHERE {wanted} EXCEPT SELECT p, o FROM {found})"
-        reported = f"SELECT count(*) FROM {gone} SEMI JOIN reports ON {COVERED}"
+        covered = "reports.p = gone.p AND gone.o >= reports.o AND gone.o < reports.position"
+        reported = f"SELECT count(*) FROM {gone} AS gone SEMI JOIN reports ON {covered}"
         return number(reported) if are_reported else number(f"SELECT count(*) FROM {gone}") - number(reported)
 
     def unwanted(wanted: str, found: str) -> int:
