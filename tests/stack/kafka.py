@@ -80,29 +80,37 @@ class Node:
         (folder / "server.properties").write_text(f"{_SETTINGS}node.id={node_id}\nlog.dirs={folder / 'data'}\n{settings}\n")
         _format(folder / "data", cluster_id, node_id)
         command = [java, *_JVM, f"-Dlog4j2.configurationFile={folder}/log4j2.properties", "-cp", f"{jars}/*"]
-        self.server = Server(
+        self._server = Server(
             [*command, "kafka.Kafka", folder / "server.properties"], lambda: kafka_answers(port), folder / "broker.log"
         )
 
+    def launch(self) -> None:
+        """Start the process, and don't wait."""
+        self._server.launch()
+
+    def wait_until_ready(self) -> None:
+        """Wait until it answers."""
+        self._server.wait_until_ready()
+
     def kill(self) -> None:
         """What a lost machine looks like; the log stays on disk."""
-        self.server.kill()
+        self._server.kill()
 
     def stop(self) -> None:
         """Stop the node in order."""
-        self.server.stop()
+        self._server.stop()
 
     def start(self) -> None:
         """Start it again, with its ports and its log."""
-        self.server.start()
+        self._server.start()
 
     def freeze(self) -> None:
         """Stop the process where it is; connections stay open."""
-        self.server.signal(signal.SIGSTOP)
+        self._server.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on."""
-        self.server.signal(signal.SIGCONT)
+        self._server.signal(signal.SIGCONT)
 
 
 class Kafka(Node):

@@ -55,9 +55,9 @@ class KafkaCluster:
         """Start all nodes side by side."""
         nodes = [self._controller, *self.brokers.values()]
         for node in nodes:
-            node.server.launch()
+            node.launch()
         for node in nodes:
-            node.server.wait_until_ready()
+            node.wait_until_ready()
 
     def kill(self) -> None:
         """End all nodes at once."""
