@@ -23,6 +23,7 @@ from tests.chaos.verify import Verdict, keys, verify
 from tests.support.kafka_admin import committed_offsets, create_topic
 from tests.support.kafka_clients import unique, wait_until
 
+SETUP = SETUPS["quarantine"]
 PARTITIONS = 2
 RESETS = {
     "to the start": ("--reset-offsets", "--to-earliest", "--execute"),
@@ -45,7 +46,7 @@ class Sink:
         self.topic, self.bucket, self.group = unique("rewind"), unique("bucket"), unique("group")
         self.dead_letters = f"{self.topic}-dead"
         s3.create_bucket(self.bucket)
-        create_topic(kafka.bootstrap, self.topic, PARTITIONS)
+        create_topic(kafka.bootstrap, self.topic, PARTITIONS, SETUP)
 
     def drain(self, counts: list[int]) -> None:
         """Run a task until everything is committed, then stop it in order."""
@@ -97,7 +98,7 @@ def sink(kafka_server: Any, s3_server: Any) -> Sink:
 @pytest.fixture(scope="module")
 def counts(sink: Sink) -> list[int]:
     """A finished run."""
-    load = Load(sink.kafka.bootstrap, sink.topic, PARTITIONS)
+    load = Load(sink.kafka.bootstrap, sink.topic, PARTITIONS, SETUP)
     load.start()
     wait_until(lambda: min(load.counts) >= 5_000, "some records")
     counts = load.stop()
@@ -122,14 +123,14 @@ def test_after_a_finished_run_nothing_is_written(sink: Sink, counts: list[int], 
 def test_while_new_records_arrive_only_they_are_written(kafka_server: Any, s3_server: Any, kind: str) -> None:
     """Old objects stay as they are; every record, old or new, is in exactly one."""
     sink = Sink(kafka_server, s3_server)
-    load = Load(kafka_server.bootstrap, sink.topic, PARTITIONS)
+    load = Load(kafka_server.bootstrap, sink.topic, PARTITIONS, SETUP)
     load.start()
     wait_until(lambda: min(load.counts) >= 3_000, "some records")
     old = load.stop()
     sink.drain(old)
     before = sink.objects()
     sink.reset(RESETS[kind])
-    again = Load(kafka_server.bootstrap, sink.topic, PARTITIONS)
+    again = Load(kafka_server.bootstrap, sink.topic, PARTITIONS, SETUP)
     again.counts = list(old)
     again.start()
     wait_until(lambda: min(again.counts) >= min(old) + 3_000, "new records")

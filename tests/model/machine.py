@@ -44,6 +44,7 @@ class Scenario:
     clock_jumps: bool = False
     interrupts: bool = False
     garbage: bool = False
+    second_threads: bool = False
 
 
 SCENARIOS = {
@@ -66,6 +67,8 @@ SCENARIOS = {
     "clock jumps": Scenario(clock_jumps=True),
     "garbage": Scenario(garbage=True),
     "garbage and resets": Scenario(garbage=True, resets=True),
+    "second threads": Scenario(second_threads=True),
+    "second threads and zombies": Scenario(second_threads=True, zombies=True),
     "interrupts": Scenario(interrupts=True),
     "interrupts and zombies": Scenario(interrupts=True, zombies=True),
 }
@@ -230,6 +233,12 @@ class DeliveryMachine(RuleBasedStateMachine):
     def set_the_clock(self, days: int) -> None:
         """An open flush is due all the same when as much time has passed as the policy says."""
         self.world.wall_ahead_s += days * 86_400
+
+    @precondition(lambda self: self.scenario.second_threads)
+    @rule(call=st.sampled_from(["step", "flush", "close"]))
+    def intrude(self, call: str) -> None:
+        """A second thread calls the task while a step is under way."""
+        self.owner.intruder = call
 
     @precondition(lambda self: self.scenario.interrupts)
     @rule(lines=st.integers(1, 3000), then=st.sampled_from(["close", "step and close", "close without flush"]))

@@ -73,8 +73,8 @@ MUTANTS = {
     ),
     "discovery": Mutant(
         RECOVERY,
-        "            yield from self._discover(position)\n        return (yield from self.go_on(position, intent",
-        "            pass\n        return (yield from self.go_on(position, intent",
+        "            yield from self._discover(position)\n        return (yield from self.go_on(position, leader_epoch, intent",
+        "            pass\n        return (yield from self.go_on(position, leader_epoch, intent",
         ("resets", "redeployments"),
     ),
     "keep discovering until all is behind": Mutant(

@@ -10,6 +10,7 @@ import collections
 import concurrent.futures
 import datetime
 import random
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.delivery.context import DeliverySettings
-from kafka2parquet.errors import LogTruncatedError, StorageUnavailableError
+from kafka2parquet.errors import LogTruncatedError, StorageUnavailableError, UsageError
 from kafka2parquet.events import BoundaryAdopted, Event, FilePublished, IntentCommitted, LogTruncated, OffsetCommitted
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
@@ -170,6 +171,7 @@ class Member:
         self.fault: str | None = None
         self.closing = False
         self.is_over = False
+        self.intruder: str | None = None
         if not config.quarantine:
             world.rejected |= config.rejected
         self.task = SinkTask(
@@ -245,7 +247,25 @@ class Member:
 
     # ---- Consumer
 
+    def intrude(self, call: str) -> None:
+        """Call the task on a second thread, which has to be refused at once."""
+        found: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                getattr(self.task, call)()
+            except BaseException as error:
+                found.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        assert [UsageError] == [type(error) for error in found], f"a second thread's {call} met {found}"
+
     def poll(self, timeout_s: float) -> Polled:
+        call, self.intruder = self.intruder, None
+        if call is not None:
+            self.intrude(call)
         if self.closing:  # it waits for what it has begun: time passes, and calls come back
             self.world.now_s += 0.5
             self.let_calls_go()

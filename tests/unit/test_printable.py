@@ -67,7 +67,9 @@ def made(kind: type[errors.Kafka2ParquetError], text: str) -> errors.Kafka2Parqu
         return kind(text, **where, offset=1)
     if issubclass(kind, errors.DataLossError):
         return kind(text, **where, missing_start=0, missing_end=1)
-    if issubclass(kind, errors.ForeignObjectError):
+    if issubclass(kind, errors.LogTruncatedError):
+        return kind(text, **where, offset=0)
+    if issubclass(kind, errors.ForeignObjectError | errors.DamagedFooterError):
         return kind(text, **where, key="k")
     if issubclass(kind, errors.DeliveryError):
         return kind(text, topic="t")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,18 @@ import pytest
 
 from kafka2parquet import HourlyPartitioner, JsonConverter, RecordConverter, RecordCountRotation, SinkTask, StringConverter
 from kafka2parquet.delivery.context import DeliverySettings
-from kafka2parquet.errors import DataLossError, ForeignObjectError, TopicRecreatedError, UnknownMetadataError
+from kafka2parquet.errors import (
+    ConflictingSinkError,
+    DamagedFooterError,
+    DataLossError,
+    ForeignObjectError,
+    LogTruncatedError,
+    TopicRecreatedError,
+    UnknownMetadataError,
+)
 from kafka2parquet.events import Event, FilePublished, IntentCommitted, OffsetCommitted
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.parquet.footer import METADATA_KEY
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord
 from kafka2parquet.testing.memory_storage import MemoryStorage, StoredObject
 
@@ -45,6 +57,8 @@ class World:
         rows: int = 10,
         die_at: Callable[[Event], bool] | None = None,
         converter: RecordConverter | None = None,
+        group: str = "group",
+        naming: ObjectNaming | None = None,
         **settings: Any,
     ) -> None:
         """Run a task until so much is committed, or until it dies; time passes."""
@@ -54,7 +68,8 @@ class World:
                 raise Died
 
         task = SinkTask(
-            consumer=MemoryConsumer(self.kafka, group_id="group", topics=[TOPIC]),
+            consumer=MemoryConsumer(self.kafka, group_id=group, topics=[TOPIC]),
+            naming=naming,
             converter=converter if converter is not None else JsonConverter(),
             on_reject="skip",
             partitioner=HourlyPartitioner(),
@@ -66,7 +81,7 @@ class World:
         )
         try:
             for _ in range(STEPS):
-                committed = self.kafka.committed("group", TOPIC, 0)
+                committed = self.kafka.committed(group, TOPIC, 0)
                 if committed is not None and committed.offset >= until and " i " not in committed.metadata:
                     return
                 task.step(0.001)
@@ -152,16 +167,58 @@ def foreign(world: World) -> None:
     assert b"of another tool" == world.storage.objects[key].content
 
 
+def damaged(world: World) -> None:
+    world.run(30, die_at=sibling)
+    key, stored = next((key, stored) for key, stored in world.storage.objects.items() if "+0+0000000000" in key)
+    for change in ({"end": 0}, {"end": 10**6}, {"version": 99}):
+        text = json.dumps({**json.loads(stored.metadata[METADATA_KEY]), **change})
+        world.storage.objects[key] = StoredObject(stored.content, {METADATA_KEY: text})
+        before = world.metadata()
+        with pytest.raises(DamagedFooterError, match=re.escape(key)):
+            world.run(10)
+        assert before == world.metadata()
+
+
 def unknown(world: World) -> None:
-    world.kafka.commit("group", TOPIC, 0, 5, "k2p9 something newer")
-    with pytest.raises(UnknownMetadataError):
-        world.run(10)
+    world.run(30, die_at=intent)
+    for metadata in ("k2p9 something newer", world.metadata()[:-1]):
+        world.kafka.commit("group", TOPIC, 0, 0, metadata)
+        with pytest.raises(UnknownMetadataError):
+            world.run(10)
+
+
+def elsewhere(world: World) -> None:
+    world.run(20)
+    other = ObjectNaming(topics_dir="elsewhere")
+    with pytest.raises(ConflictingSinkError, match="writes to memory://test/topics, and this one writes to"):
+        world.run(30, naming=other)
+    world.run(30, naming=other, take_over=True)
+    assert list(range(30)) == world.offsets()
+
+
+def of_another_group(world: World) -> None:
+    world.run(20, group="other")
+    with pytest.raises(ConflictingSinkError, match="group 'other', and this one is of the group 'group'"):
+        world.run(30)
+    world.run(30, take_over=True)
+    assert list(range(30)) == world.offsets()
 
 
 def recreated(world: World) -> None:
     world.kafka.commit("group", TOPIC, 0, 1000)
     with pytest.raises(TopicRecreatedError):
         world.run(2000)
+
+
+def truncated(world: World) -> None:
+    world.run(30)
+    world.kafka.truncate(TOPIC, 0, 20)
+    world.append(20)
+    for _ in range(2):
+        with pytest.raises(LogTruncatedError, match="offset 20"):
+            world.run(40)
+    world.run(40, on_data_loss="continue")
+    assert list(range(40)) == world.offsets()
 
 
 def lost(world: World) -> None:
@@ -180,8 +237,19 @@ CASES: list[tuple[tuple[str, str, str], Callable[[World], None]]] = [
     (("intent", "published", "all there"), intent_with_all),
     (("intent", "published", "some or none"), intent_with_some),
     (("intent", "foreign object at the key", ""), foreign),
-    (("intent of an unknown version, or of another cluster", "", ""), unknown),
-    (("topic was re-created (topic id, or log shorter than the offset)", "", ""), recreated),
+    (("intent", "published file of ours whose footer is damaged, or ends beyond the log", ""), damaged),
+    (("intent of an unknown version, cut off, or of another cluster", "", ""), unknown),
+    (("written for another bucket or `topics.dir`", "", ""), elsewhere),
+    (("any", "file of another consumer group", ""), of_another_group),
+    (
+        (
+            "topic was re-created (another topic id, or an offset without our metadata that lies behind the end of the log)",
+            "",
+            "",
+        ),
+        recreated,
+    ),
+    (("log was truncated below the offset (unclean leader election)", "", ""), truncated),
     (("log begins after the offset", "", ""), lost),
 ]
 
