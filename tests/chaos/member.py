@@ -110,7 +110,7 @@ def parts_of(setup: Setup, settings: dict[str, Any], storage: Storage) -> dict[s
             bootstrap_servers=settings["bootstrap"],
             topic=settings["dead_letters"],
             reporter=FailureReporter("chaos", 0),
-            replication_factor=3,
+            replication_factor=settings.get("replicas", 3),
             producer_settings={"request_timeout_ms": 5_000, "reconnect_backoff_max_ms": 1000},
             admin_settings={"request_timeout_ms": 5_000},
         ),

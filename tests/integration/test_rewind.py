@@ -23,7 +23,6 @@ from tests.chaos.verify import Verdict, keys, verify
 from tests.support.kafka_admin import committed_offsets, create_topic
 from tests.support.kafka_clients import unique, wait_until
 
-SETUP = SETUPS["quarantine"]
 PARTITIONS = 2
 RESETS = {
     "to the start": ("--reset-offsets", "--to-earliest", "--execute"),
@@ -46,7 +45,7 @@ class Sink:
         self.topic, self.bucket, self.group = unique("rewind"), unique("bucket"), unique("group")
         self.dead_letters = f"{self.topic}-dead"
         s3.create_bucket(self.bucket)
-        create_topic(kafka.bootstrap, self.topic, PARTITIONS, SETUP)
+        create_topic(kafka.bootstrap, self.topic, PARTITIONS)
 
     def drain(self, counts: list[int]) -> None:
         """Run a task until everything is committed, then stop it in order."""
@@ -54,7 +53,7 @@ class Sink:
             endpoint_url=self.s3.url, access_key_id=self.s3.key, secret_access_key=self.s3.secret, region="us-east-1"
         )
         storage = FsspecStorage(f"s3://{self.bucket}", options)
-        settings = {"bootstrap": self.kafka.bootstrap, "topic": self.topic, "dead_letters": self.dead_letters}
+        settings = {"bootstrap": self.kafka.bootstrap, "topic": self.topic, "dead_letters": self.dead_letters, "replicas": 1}
         task = SinkTask(
             consumer=KafkaPythonConsumer(
                 bootstrap_servers=self.kafka.bootstrap, group_id=self.group, topics=[self.topic], gather_max_wait_s=0.1
