@@ -13,7 +13,7 @@ _LEAST_JUMP = datetime.timedelta(seconds=1)
 
 
 class Clock(Protocol):
-    """Tells the time. `kafka2parquet.testing.ManualClock` moves only when told to."""
+    """Tells the time. `kafka2parquet.testing.ManualClock` moves only when a test moves it."""
 
     def now(self) -> datetime.datetime:
         """The wall clock, in UTC."""
@@ -35,10 +35,10 @@ class Instant:
         return cls(clock.now(), clock.monotonic())
 
     def as_seen_at(self, later: Instant) -> datetime.datetime:
-        """What the wall clock would have shown, had it been set already as it is at a later moment.
+        """Return what the wall clock would have shown if it had already been set as it is at a later moment.
 
-        A wall clock may be set forward or back, by a correction or by a restored snapshot. Time that is counted from here lasts
-        as long as it should all the same.
+        A wall clock may be set forward or back, by a correction or by a restored snapshot. A duration that is
+        counted from the returned time keeps its length all the same.
         """
         jump = (later.wall - self.wall) - datetime.timedelta(seconds=later.monotonic_s - self.monotonic_s)
         return self.wall if abs(jump) < _LEAST_JUMP else self.wall + jump

@@ -71,7 +71,7 @@ class GuaranteeError(ConfigurationError):
 
 
 class AccessError(Kafka2ParquetError):
-    """Kafka, the store or the registry refused us: credentials, rights or names have to be mended, retrying is pointless."""
+    """Kafka, the store or the registry refused us: credentials, rights or names have to be corrected, retrying is pointless."""
 
 
 class KafkaAuthenticationError(AccessError):
@@ -191,7 +191,7 @@ class SchemaRegistryUnavailableError(TransientError):
 
 
 class DeliveryError(Kafka2ParquetError):
-    """Going on by itself could lose or repeat records: somebody has to look.
+    """Going on could lose or repeat records: an operator has to decide.
 
     Attributes:
         topic: topic concerned.
@@ -219,7 +219,7 @@ class DataLossError(DeliveryError):
 
 
 class LogTruncatedError(DeliveryError):
-    """The log was truncated below what was read, by an unclean leader election: offsets come again with other records.
+    """An unclean leader election truncated the log below what was read: other records come at the same offsets.
 
     Attributes:
         offset: where the log that was read and today's log begin to differ.
@@ -247,7 +247,7 @@ class ForeignObjectError(DeliveryError):
 
 
 class DamagedFooterError(DeliveryError):
-    """A file of this library says of its flush what can't be, or was written by a version that this one does not know.
+    """The footer of a file of this library contradicts itself or the log, or an unknown version of the library wrote it.
 
     Attributes:
         key: the object's key.

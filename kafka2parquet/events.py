@@ -49,8 +49,8 @@ class DataLost(Event):
 class LogTruncated(Event):
     """The log was truncated at `offset` and written anew, and the settings say to go on at `position`.
 
-    The newer records of the offsets [offset, position) are left out: files have, or get, the older ones, as far as these were
-    read before they were lost.
+    The newer records at the offsets [offset, position) are left out. Files hold the older records, or will hold them, as far as
+    the older records were read before they were lost.
     """
 
     offset: int

@@ -148,7 +148,7 @@ class SinkTask:
             record_views: writes keys and headers to files beside those of the values; by default they aren't.
             schema_compatibility: which schemas may share a file, as Kafka Connect decides it; by default the columns of all
                 schemas are united.
-            on_reject: `fail` ends the task at a record that can't be written, `skip` leaves it out and tells the hooks; or a
+            on_reject: `fail` ends the task at a record that can't be written, `skip` leaves it out and emits an event; or a
                 `Tolerance`, which decides by the stage.
             on_tombstone: what a record without value does: `fail` ends the task, `ignore` leaves it out silently, `report`
                 makes a reject of it, `write` writes it, with the columns of a value null, or only its key and headers where
@@ -163,7 +163,7 @@ class SinkTask:
             retry: pauses while the store is down.
             converter_retry: pauses while what the converter needs is down, such as a schema registry.
             clock: for tests.
-            hooks: told of everything that happens.
+            hooks: called with an event for everything that happens.
             executor: where calls to the store run; by default four threads of the task's own.
         """
         self._consumer = consumer

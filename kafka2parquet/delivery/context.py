@@ -91,9 +91,9 @@ class DeliverySettings:
     Attributes:
         first_start: where to begin when the group has no committed offset.
         on_data_loss: `fail` raises `DataLossError` when records are gone from the log and `LogTruncatedError` when the log was
-            truncated; `continue` reports that and goes on.
+            truncated; `continue` emits an event and goes on.
         take_over: go on where a sink of another consumer group, or of another place, has ended. Without it, a sink that finds
-            files or offsets of such a one raises `ConflictingSinkError`.
+            files or offsets of such a sink raises `ConflictingSinkError`.
         idle_commit_interval_s: how often the position of a quiet partition is committed, so that its lag reaches zero.
     """
 
@@ -105,7 +105,7 @@ class DeliverySettings:
 
 @attrs.frozen(eq=False)
 class RejectSettings:
-    """What becomes of rejected records.
+    """How rejected records are handled.
 
     Attributes:
         tolerance: which of them are left out; the others end the task.
@@ -195,7 +195,7 @@ class PartitionContext:
         """What a file of ours says, of whatever log; None where another tool wrote it.
 
         Raises:
-            DamagedFooterError: it says what can't be.
+            DamagedFooterError: its footer contradicts itself, or can't be read.
             ConflictingSinkError: a sink of another consumer group wrote it, and the settings don't say to take its place.
         """
         topic, partition = attrs.astuple(self.topic_partition)
@@ -203,10 +203,10 @@ class PartitionContext:
             footer = FlushFooter.from_metadata(metadata)
         except ValueError as error:
             raise DamagedFooterError(
-                f"{self.topic_partition}: the file {self.storage.url}/{key} was written by kafka2parquet, and the text in its"
-                f" footer that tells its flush can't be used: {error}. Nothing was overwritten or committed. If a newer version"
-                " wrote it, run that version. If it is damaged, restore it, or delete the files of its flush: they are then"
-                " written anew.",
+                f"{self.topic_partition}: the file {self.storage.url}/{key} was written by kafka2parquet, and the"
+                f" description of its flush in the footer can't be used: {error}. Nothing was overwritten or committed. If a"
+                " newer version wrote it, run that version. If it is damaged, restore it, or delete the files of its flush:"
+                " they are then written anew.",
                 topic=topic,
                 partition=partition,
                 key=key,
@@ -228,7 +228,7 @@ class PartitionContext:
 
         Raises:
             ForeignObjectError: it isn't.
-            DamagedFooterError: it says what can't be.
+            DamagedFooterError: its footer contradicts itself, or can't be read.
             ConflictingSinkError: a sink of another consumer group wrote it.
         """
         footer = self.footer(key, metadata)

@@ -169,7 +169,7 @@ def parse(text: str, topic_partition: TopicPartition, cluster_id: str) -> Intent
 
 
 def damaged_metadata(text: str, topic_partition: TopicPartition) -> UnknownMetadataError:
-    """The error about metadata of ours that says what can't be."""
+    """Make the error for committed metadata of this library that is damaged."""
     return UnknownMetadataError(
         f"The committed offset of {topic_partition} carries the metadata {text!r}, which is damaged. Stop all members and set"
         " the group's offset anew with Kafka's tools: what is published is then found and not repeated.",

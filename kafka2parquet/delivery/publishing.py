@@ -272,9 +272,9 @@ def _was_truncated(context: PartitionContext, flush: Flush, published: FlushFoot
     raise LogTruncatedError(
         f"{context.topic_partition}: a file of the flush [{published.start}, {published.end}) was published with records of"
         f" leader epoch {published.leader_epoch}, and from offset {offset} on the log has records of epoch {flush.leader_epoch}"
-        " now: an unclean leader election has truncated it. Nothing of the newer records was written. To take them, stop all"
+        " now: an unclean leader election has truncated it. None of the newer records was written. To take them, stop all"
         f" members, move the files of this flush and later ones away, and set the group's offset to {published.start} with"
-        " Kafka's tools. To leave the newer ones of this flush out, set kafka2parquet.on.data.loss=continue.",
+        " Kafka's tools. To leave out the newer records of this flush, set kafka2parquet.on.data.loss=continue.",
         topic=context.topic_partition.topic,
         partition=context.topic_partition.partition,
         offset=offset,

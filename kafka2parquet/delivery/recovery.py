@@ -33,7 +33,7 @@ from kafka2parquet.errors import (
 from kafka2parquet.events import DataLost
 from kafka2parquet.parquet.footer import FlushFooter, Layout
 
-#: How long to wait for the news that a log is longer than it was when the partition was assigned.
+#: How long to wait for a high watermark that is above the log end known so far.
 _LOG_END_WAIT_S = 10.0
 
 
@@ -337,9 +337,8 @@ class Recovery:
         raise LogTruncatedError(
             f"{topic}-{partition}: the log ends at offset {log_end}, and records before offset {read_end} were read: an unclean"
             " leader election has truncated it. To take what is written there now, stop all members, move the files of offset"
-            f" {log_end} and later away, and"
-            f" set the group's offset to {min(position, log_end)} with Kafka's tools. To keep the older records and leave the"
-            " newer ones at their offsets out, set kafka2parquet.on.data.loss=continue.",
+            f" {log_end} and later away, and set the group's offset to {min(position, log_end)} with Kafka's tools. To keep the"
+            " older records and leave out the newer records at their offsets, set kafka2parquet.on.data.loss=continue.",
             topic=topic,
             partition=partition,
             offset=log_end,
@@ -354,8 +353,8 @@ class Recovery:
         return ConflictingSinkError(
             f"{topic}-{partition}: the offsets of this consumer group were committed by a sink that writes {other}, and this"
             f" one writes to {self._context.identity.place}. Two sinks of one group share the records between two places. Give"
-            " each its own name, which is that of its group. Or, if this sink takes the place of the other one, start it once"
-            " with kafka2parquet.take.over=true: it goes on at the committed offset.",
+            " each sink its own name: the name decides the group. Or, if this sink takes the place of the other one, start it"
+            " once with kafka2parquet.take.over=true: it goes on at the committed offset.",
             topic=topic,
             partition=partition,
         )

@@ -37,14 +37,14 @@ _role = attrs.validators.in_(get_args(Role))
 def _number(least: int = 0, most: int = _MOST) -> Callable[[object, attrs.Attribute[int], object], None]:
     def check(_: object, attribute: attrs.Attribute[int], number: object) -> None:
         if type(number) is not int or not least <= number <= most:
-            raise ValueError(f"{attribute.name} is {number!r}, which is no number of {least} to {most}")
+            raise ValueError(f"{attribute.name} is {number!r}, which is not a number from {least} to {most}")
 
     return check
 
 
 def _key(_: object, attribute: attrs.Attribute[str], key: object) -> None:
     if not isinstance(key, str) or not {"", ".", ".."}.isdisjoint(key.split("/")):
-        raise ValueError(f"{attribute.name} is {key!r}, which is no key of an object")
+        raise ValueError(f"{attribute.name} is {key!r}, which is not an object key")
 
 
 @attrs.frozen
@@ -146,7 +146,7 @@ class FlushFooter:
         """Read it back; None when the file is not ours. Its text may come from anywhere, so types and ranges are checked.
 
         Raises:
-            ValueError: the file is ours, and says what can't be, or was written by a version that this one does not know.
+            ValueError: the file is ours, and its text is damaged, contradicts itself, or is of an unknown version.
         """
         text = (metadata or {}).get(METADATA_KEY)
         if text is None:
