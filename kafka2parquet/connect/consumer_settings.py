@@ -96,7 +96,7 @@ def _translate_assignors(given: Mapping[str, str], translation: Translation) -> 
     if f"{_JAVA_ASSIGNORS}CooperativeStickyAssignor" in assignors and len(set(assignors)) > 1:
         translation.problems.append(
             f"Consumer setting {name} has CooperativeStickyAssignor beside others, which kafka-python can't offer together."
-            " Name CooperativeStickyAssignor alone, or leave it out: what all members of the group offer counts."
+            " Name CooperativeStickyAssignor alone, or leave it out. All members of the group have to offer a common assignor."
         )
     if assignors:
         translation.settings["partition_assignment_strategy"] = [known.get(assignor, assignor) for assignor in assignors]

@@ -1,4 +1,4 @@
-"""How a group shares its partitions: what of Kafka's ways kafka-python speaks."""
+"""Partition assignors: checks that kafka-python supports the group protocol and the assignors that are asked for."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def group_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _assignor(asked: Any) -> Any:
     if isinstance(asked, str):
         if asked not in _BY_NAME:
-            raise ConfigurationError(f"There is no partition assignor {asked!r}. There are {', '.join(_BY_NAME)}.")
+            raise ConfigurationError(f"kafka-python has no partition assignor {asked!r}. There are {', '.join(_BY_NAME)}.")
         return _BY_NAME[asked]
     if isinstance(asked, AbstractPartitionAssignor) or (
         isinstance(asked, type) and issubclass(asked, AbstractPartitionAssignor)
@@ -68,5 +68,5 @@ def _check_together(assignors: list[Any]) -> None:
     if CooperativeStickyAssignor.name in names and set(names) != {CooperativeStickyAssignor.name}:
         raise ConfigurationError(
             f"The assignors {', '.join(names)} can't be offered together: kafka-python joins a group either with"
-            " cooperative-sticky alone or without it. Name the one that all members of the group offer."
+            " cooperative-sticky alone or without it. Name an assignor that all members of the group offer."
         )

@@ -47,7 +47,7 @@ class BootstrapLog(logging.Handler):
 
     @property
     def reason(self) -> str:
-        """Why an attempt has failed, of all attempts the one that says most; "" where nothing was logged."""
+        """The most informative reason for which an attempt has failed; "" where nothing was logged."""
         reasons = [found["reason"] for line in self._lines if (found := _ATTEMPT.fullmatch(line))]
         for pattern in (_AUTHENTICATION, _TLS):
             telling = [reason for reason in reasons if pattern.search(reason)]

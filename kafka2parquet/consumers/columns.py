@@ -50,7 +50,7 @@ _OUT_OF_MEMORY = ("allocation error", "allocation_failed", "insufficient memory"
 
 
 class CorruptDataError(ValueError):
-    """Bytes that are no record batch."""
+    """Bytes that are not a record batch."""
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Sends commits and finds out what became of each: a request that failed may have been carried out all the same."""
+"""Sends commits and finds out the outcome of each: a request that failed may have been carried out all the same."""
 
 from __future__ import annotations
 

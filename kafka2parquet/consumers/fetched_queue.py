@@ -50,7 +50,7 @@ class PartitionQueue:
         self.records = self.size_bytes = 0
 
     def take(self, most_records: int, now: float) -> list[FetchedBatches]:
-        """The first pieces, at least one and up to about so many records.
+        """Take the first pieces: at least one, and no more once `most_records` records would be exceeded.
 
         Pieces of old formats come alone, and pieces of different leader epochs never together: each batch has one.
         """

@@ -74,7 +74,7 @@ class PollThread:
         self._tracker: AssignmentTracker
         self._commits: CommitSender
         self._watchdog: Watchdog
-        self._looking_up = Waiting("tell the offsets of new partitions", f"Has each partition a leader? {COORDINATOR_ADVICE}")
+        self._looking_up = Waiting("return the offsets of new partitions", f"Has each partition a leader? {COORDINATOR_ADVICE}")
         self._epochs = itertools.count(1)
         self._new: list[Assignment] = []
         self._held: dict[Assignment, set[str]] = {}
@@ -365,7 +365,8 @@ class PollThread:
 def _unless_lost(client: Any, assignment: Assignment) -> Iterator[None]:
     """Call the client about a partition, unless kafka-python has just lost it.
 
-    kafka-python's own thread ends an assignment as soon as a heartbeat says so, also between two polls. The next poll tells.
+    kafka-python's own thread ends an assignment as soon as a heartbeat says so, also between two polls. The next
+    poll reports the loss.
     """
     try:
         yield
@@ -385,10 +386,10 @@ def _truncated(name: KafkaTopicPartition, offset: int | None) -> Kafka2ParquetEr
         )
     return LogTruncatedError(
         f"{name.topic}-{name.partition}: the log was truncated at offset {offset}, by an unclean leader election, below what"
-        " was read. Records from there on are gone, and others come at their offsets. Nothing of these was written. To take"
-        f" them, stop all members, move the files of offset {offset} and later away, and set the group's offset to {offset}"
-        " with Kafka's tools. To keep the older records and leave the newer ones at their offsets out, set"
-        " kafka2parquet.on.data.loss=continue.",
+        " was read. Records from that offset on are gone, and newer records come at their offsets. None of the newer"
+        f" records was written. To take them, stop all members, move the files of offset {offset} and later away, and set"
+        f" the group's offset to {offset} with Kafka's tools. To keep the older records and leave out the newer records at"
+        " their offsets, set kafka2parquet.on.data.loss=continue.",
         topic=name.topic,
         partition=name.partition,
         offset=offset,

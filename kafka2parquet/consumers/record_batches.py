@@ -107,7 +107,7 @@ class FetchedBatches:
         """Check, decompress and make columns.
 
         Raises:
-            CorruptRecordBatchError: a checksum is wrong, or the bytes are no records.
+            CorruptRecordBatchError: a checksum is wrong, or the bytes are not records.
         """
         try:
             if self.legacy is not None:

@@ -1,4 +1,4 @@
-"""Waiting: says in the log what is waited for, where Kafka keeps a request waiting."""
+"""Waiting: logs what the consumer waits for while Kafka keeps a request waiting."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Waiting:
         self._warned_at: float | None = None
 
     def begin(self) -> None:
-        """An attempt begins; of several the first one counts."""
+        """Note that an attempt begins; the first of several attempts counts."""
         if self._since is None:
             self._since = self._clock()
 
     def failed(self, error: Exception) -> None:
-        """An attempt has failed. Warns after some seconds, and then once a minute."""
+        """Note that an attempt has failed; warns after five seconds, and then once a minute."""
         self.begin()
         now = self._clock()
         waited_s = now - (self._since or now)
@@ -57,7 +57,7 @@ class Waiting:
         )
 
     def succeeded(self) -> None:
-        """There is nothing to wait for any more."""
+        """Note that the attempt has succeeded; logs so after a warning."""
         if self._warned_at is not None:
             _LOG.info("Kafka did %s after %.0f s.", self._what, self._clock() - (self._since or 0.0))
         self._since = self._warned_at = None

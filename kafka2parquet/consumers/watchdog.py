@@ -49,7 +49,7 @@ class Watchdog:
         return unstable_s > _UNSTABLE_LIMIT_S
 
     def check_rights(self) -> None:
-        """A topic that may not be described has no partitions to kafka-python, and is waited for in vain.
+        """Raise for topics that may not be described: kafka-python would wait for their partitions for ever.
 
         Raises:
             KafkaAuthorizationError: Kafka doesn't let us see some topic.
@@ -70,7 +70,7 @@ class Watchdog:
                 _LOG.warning("Topic %s does not exist, or may not be described; waiting for it.", topic)
 
     def has_leader(self, topic_partition: TopicPartition) -> bool:
-        """Whether some broker leads the partition, as far as is known; asks for news where none does."""
+        """Whether some broker leads the partition, as far as is known; requests new metadata where none does."""
         leader = self._client._cluster.leader_for_partition(
             KafkaTopicPartition(topic_partition.topic, topic_partition.partition)
         )
@@ -80,7 +80,7 @@ class Watchdog:
         return True
 
     def topic_id(self, topic: str) -> str:
-        """The topic's id as Kafka writes it: base64, URL-safe, without padding; "" where the broker tells none."""
+        """The topic's id as Kafka writes it: base64, URL-safe, without padding; "" where the broker gives none."""
         found = self._client._cluster.topic_id(topic)
         return "" if found is None else base64.urlsafe_b64encode(found.bytes).rstrip(b"=").decode()
 
