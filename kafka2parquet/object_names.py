@@ -55,7 +55,7 @@ def why_impossible(key: str, *, most_bytes: int = MOST_KEY_BYTES) -> str | None:
         most_bytes: what is left for the key behind the prefix of the storage.
     """
     if _SURROGATE.search(key):
-        return "it has half a surrogate pair, which is no text"
+        return "it has half a surrogate pair, which is not valid text"
     if found := _UNPRINTABLE.search(key):
         return f"it has the control character U+{ord(found[0]):04X}"
     segments = key.split("/")
@@ -209,7 +209,7 @@ class ObjectNaming:
         if self.prefix(topic).startswith(self.own_prefix()):
             raise ConfigurationError(
                 f"Topic {topic} can't be written: its folder {self.prefix(topic)} belongs to the files that this library keeps"
-                " for itself, such as schemas and rejected records. Leave the topic out, or copy it to one of another name."
+                " for itself, such as schemas and rejected records. Leave the topic out, or copy it to a topic of another name."
             )
 
     def own_prefix(self) -> str:

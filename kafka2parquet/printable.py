@@ -1,7 +1,7 @@
-"""Text of records, keys and names as a log or a terminal may show it.
+"""Escapes the text of records, keys and names for logs and terminals.
 
-What others have written may hold escape sequences that drive a terminal, line ends that forge lines of a log, and invisible
-signs that turn the order of letters around.
+Text from outside may hold escape sequences that drive a terminal, line ends that forge lines of a log, and invisible
+characters that reverse the order of letters.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 def printable(text: str) -> str:
     r"""Escape all that isn't visible, line ends included, as JSON does: `\n`, `\u001b`, `\u202e`.
 
-    Letters of all languages, signs and the plain blank stay. So does a backslash: the result is for people, not for parsers.
+    Letters of all languages, symbols and the plain space stay. So does a backslash: the result is for people, not for parsers.
     """
     if text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""The exits to people: what the command line prints, and the lines that it logs."""
+"""Terminal output: what the command line prints, and the lines that it logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lookups: what has to be asked for, on threads beside the driver, which waits only so long.
+"""Lookups: ask for outcomes on threads beside the driver, which waits for a limited time.
 
 The thread that drives a task has to poll Kafka again within `max.poll.interval.ms`, and a schema registry may take minutes to
 answer: with timeouts, attempts, several URLs, and several requests for each schema. So lookups run on other threads, several at
@@ -29,7 +29,7 @@ _Outcome = TypeVar("_Outcome")
 _MOST_THREADS = 8
 #: Lookups that are begun before anybody waits for them.
 _MOST_WAITING = 1000
-#: Outcomes that nobody came for are forgotten when there are so many.
+#: Beyond this number, outcomes that were never asked for again are forgotten.
 _MOST_OUTCOMES = 10_000
 
 
@@ -111,8 +111,8 @@ class Lookups(Generic[_Key, _Outcome]):
     def _failed(self, key: _Key, future: Future[_Outcome], error: BaseException) -> list[Future[_Outcome]]:
         """The lookups that end with that error: the one that failed, and those that wait to ask what is down.
 
-        Whoever waits for one of them now learns of it, and so does the next one who asks again after having waited. Others
-        begin anew: what was down may be back then.
+        A caller that waits for one of them now gets the error, and so does the next caller that asks again after having waited.
+        Other lookups begin anew, because the service may be back by then.
         """
         with self._lock:
             failed = [(key, future)]

@@ -21,7 +21,7 @@ _OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 
 
 class AnswerTooLargeError(ValueError):
-    """An answer that is no schema."""
+    """An answer that is not a schema."""
 
 
 def bound_answers(client: Any) -> None:

@@ -51,7 +51,7 @@ class JsonSchemaDocument:
                 try:
                     root = json.loads(schema.text)
                 except (ValueError, RecursionError) as error:
-                    raise SchemaRefused(f"it is no JSON: {error}") from None
+                    raise SchemaRefused(f"it is not JSON: {error}") from None
                 known[id(schema)] = cls(root, {name: document(reference) for name, reference in schema.references})
             return known[id(schema)]
 

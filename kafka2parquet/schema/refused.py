@@ -14,14 +14,14 @@ class SchemaRefused(Exception):  # noqa: N818  # an answer, not a fault
 
 @contextlib.contextmanager
 def refusing_schemas() -> Iterator[None]:
-    """Raise SchemaRefused for whatever a schema does to the code that reads it.
+    """Raise SchemaRefused for any error that a schema causes in the code that reads it.
 
-    Anybody who may register schemas decides what this code gets: nesting without end, numbers that don't fit, text that isn't
-    Unicode.
+    Anyone who may register schemas controls the input of this code: nesting without end, numbers that don't fit, text that
+    isn't Unicode.
 
     Raises:
         SchemaRefused: the schema can't be read.
-        Kafka2ParquetError: something else than the schema is to blame; raised as it is, like MemoryError.
+        Kafka2ParquetError: something other than the schema is to blame. It is raised as it is, and so is MemoryError.
     """
     try:
         yield

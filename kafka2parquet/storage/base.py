@@ -30,7 +30,7 @@ class Storage(Protocol):
     """Keeps finished files. Keys are relative to the storage's root and use `/`.
 
     No object is made under a key that some store can't have, or resolves to another one: `object_names.check_key` says which.
-    No object is looked for under one that has a segment `.` or `..`, NUL, or what is no text.
+    No object is looked for under one that has a segment `.` or `..`, NUL, or text that UTF-8 can't encode.
 
     Every call may block for seconds, may be made from any thread, and makes one attempt: the engine retries what is raised
     as `StorageUnavailableError`, so a put whose answer was lost is seen again as `AlreadyExists` with our own footer.
