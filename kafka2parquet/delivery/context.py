@@ -212,7 +212,7 @@ class PartitionContext:
                 key=key,
             ) from error
         group_id = self.assigned.group_id
-        if footer is None or self.settings.take_over or not footer.group_id or footer.group_id in ("", group_id):
+        if footer is None or self.settings.take_over or _same_id(footer.group_id, group_id):
             return footer
         raise ConflictingSinkError(
             f"{self.topic_partition}: {self.storage.url}/{key} was written by a sink of the consumer group"

@@ -125,7 +125,9 @@ class Intake:
             Kafka2ParquetError: that error, unless the settings say to go over it.
         """
         if isinstance(error, DataLossError) and self._context.settings.on_data_loss == "continue":
-            self._context.emit(DataLost(self._context.topic_partition, error.missing_start, error.missing_end))
+            start = max(self._next_offset, self._wanted_from)  # what was fetched and not taken is lost with the rest
+            if start < error.missing_end:
+                self._context.emit(DataLost(self._context.topic_partition, start, error.missing_end))
             self._go_on(error.missing_end)
         elif isinstance(error, LogTruncatedError) and error.offset >= self._next_offset:
             self._go_on(self._next_offset)  # what was taken is in the log still
@@ -151,6 +153,9 @@ class Intake:
         Raises:
             CorruptRecordBatchError: rejects are not tolerated, or it isn't known where the batch ends.
         """
+        if error.next_offset is not None and error.next_offset <= self._wanted_from:
+            self._go_on(error.next_offset)  # its records were taken before the log was truncated
+            return
         if not self._context.rejects.tolerance.tolerates(Stage.FETCH):
             raise error
         if self._corrupt_offset != error.offset:
@@ -159,7 +164,8 @@ class Intake:
             return
         if error.next_offset is None:
             raise error
-        reject = Reject(self._context.topic_partition, error.offset, Stage.FETCH, str(error), value=error.content)
+        offset = max(error.offset, self._wanted_from)
+        reject = Reject(self._context.topic_partition, offset, Stage.FETCH, str(error), value=error.content)
         self._batches.append(_CorruptBatch(reject, error.next_offset))
         self._go_on(error.next_offset)
 

@@ -21,6 +21,8 @@ from kafka2parquet.delivery.intake import Intake, Waiting
 from kafka2parquet.delivery.publishing import deliver
 from kafka2parquet.delivery.recovery import Beginning, Free, Plan, Recovery
 from kafka2parquet.errors import (
+    CorruptRecordBatchError,
+    DataLossError,
     Kafka2ParquetError,
     LogTruncatedError,
     UnknownMetadataError,
@@ -72,7 +74,8 @@ class PartitionEngine:
         """
         if self._open is not None:
             self._intake.fail(error)
-        elif not isinstance(error, LogTruncatedError):  # which comes again when the partition begins again
+        elif not isinstance(error, CorruptRecordBatchError | DataLossError | LogTruncatedError):
+            # these come again when the partition begins again
             raise error
 
     def advance(self) -> None:

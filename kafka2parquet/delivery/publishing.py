@@ -60,10 +60,11 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
         yield from context.commits.commit(flush.start, intent, flush.start_epoch)
         context.emit(IntentCommitted(context.topic_partition, flush.start, flush.end))
     found = yield from _published(context, anchor, _publish(context, anchor))
-    if found.end != flush.end:
-        return (yield from _adopt(context, flush, found, recovery))
     if not found.is_anchor:  # a sibling of a flush that began elsewhere: only its anchor knows the other files
-        return (yield from recovery.rediscover(flush.start, flush.start_epoch))
+        flush.discard()
+        return (yield from recovery.rediscover(flush.start, flush.start_epoch, PublishedFlush(anchor.key, found)))
+    if found.end != flush.end:
+        return (yield from _adopt(context, flush, PublishedFlush(anchor.key, found), recovery))
     was_truncated = _was_truncated(context, flush, found)
     if was_truncated or not _same_files(found, anchor.footer):  # the same boundary, other rows: the published anchor decides
         return (yield from recovery.finish(PublishedFlush(anchor.key, found), flush.start, flush.start_epoch))
@@ -73,7 +74,10 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
         if found.end != flush.end:
             for other in calls:
                 other.abandon()
-            return (yield from _adopt(context, flush, found, recovery))
+            other_file = PublishedFlush(sibling.key, found)
+            if not found.is_anchor:
+                yield from recovery.check_anchor(flush.start, other_file)
+            return (yield from _adopt(context, flush, other_file, recovery))
     yield from context.tag({file.key: file.footer for file in files})
     yield from _commit_end(context, flush, flush.rows, recovery)
     return None
@@ -337,11 +341,14 @@ def _published(
     return footer
 
 
-def _adopt(context: PartitionContext, flush: Flush, found: FlushFooter, recovery: Recovery) -> Procedure[Beginning]:
+def _adopt(context: PartitionContext, flush: Flush, found: PublishedFlush, recovery: Recovery) -> Procedure[Beginning]:
     """Another owner's boundary is published: cut there too, and read [start, end) again."""
     flush.discard()
-    context.emit(BoundaryAdopted(context.topic_partition, flush.start, found.end))
-    return (yield from recovery.go_on(flush.start, flush.start_epoch, adopted=Redo(found.end, found.opened_at_ms)))
+    yield from recovery.check_end(found)
+    end = found.footer.end
+    context.emit(BoundaryAdopted(context.topic_partition, flush.start, end))
+    adopted = Redo(end, found.footer.opened_at_ms)
+    return (yield from recovery.go_on(flush.start, flush.start_epoch, adopted=adopted))
 
 
 def _same_files(found: FlushFooter, ours: FlushFooter) -> bool:

@@ -26,6 +26,7 @@ from kafka2parquet.errors import (
     ConflictingSinkError,
     DamagedFooterError,
     DataLossError,
+    DeliveryError,
     LogTruncatedError,
     TopicRecreatedError,
     UnknownMetadataError,
@@ -152,21 +153,21 @@ class Recovery:
         while True:
             covering = next((f for f in self._published if f.footer.start <= position < f.footer.end), None)
             if covering is not None:
+                yield from self.check_end(covering)
                 missing = yield from missing_siblings(context, covering.footer, self._existing)
                 if missing:
                     return self._finish(covering, missing, position, leader_epoch)
-                yield from self._check_end(covering)
                 position, leader_epoch, intent, adopted = covering.footer.end, covering.footer.leader_epoch, None, None
                 continue
             self._published = [flush for flush in self._published if flush.footer.end > position]
             limit = min((flush.footer.start for flush in self._published), default=None)
             anchor = yield from self._published_anchor(intent)
             if anchor is not None:
+                if intent is None or anchor.footer.end != intent.end:  # else the writer of the intent has read as far
+                    yield from self.check_end(anchor)
                 missing = yield from missing_siblings(context, anchor.footer, self._existing)
                 if missing:
                     return self._finish(anchor, missing, position, leader_epoch)
-                if intent is None or anchor.footer.end != intent.end:  # else who wrote the intent has read as far
-                    yield from self._check_end(anchor)
                 yield from self.tag(anchor)  # who published them may have died before
                 yield from self._commit_end(position, anchor.footer)
                 position, leader_epoch, intent = anchor.footer.end, anchor.footer.leader_epoch, None
@@ -191,10 +192,32 @@ class Recovery:
                 return Beginning(position, leader_epoch, adopted)
             return Beginning(position, leader_epoch, Free(limit))
 
-    def rediscover(self, position: int, leader_epoch: int) -> Procedure[Beginning]:
-        """The beginning at `position`, after looking at all that is published."""
-        yield from self._discover(position)
+    def rediscover(self, position: int, leader_epoch: int, sibling: PublishedFlush) -> Procedure[Beginning]:
+        """The beginning at `position`, after looking at all that is published, where a sibling of another flush was met.
+
+        Raises:
+            DeliveryError: the anchor of that flush is gone.
+        """
+        yield from self.check_anchor(position, sibling)
         return (yield from self.go_on(position, leader_epoch))
+
+    def check_anchor(self, position: int, sibling: PublishedFlush) -> Procedure[None]:
+        """Look at all that is published for the anchor of a sibling, which was published before the sibling.
+
+        Raises:
+            DeliveryError: it is gone.
+        """
+        yield from self._discover(position)
+        footer = sibling.footer
+        if any((flush.footer.start, flush.footer.end) == (footer.start, footer.end) for flush in self._published):
+            return
+        raise DeliveryError(
+            f"{self._context.topic_partition}: {self._context.storage.url}/{sibling.key} stands where a file has to go. It"
+            f" belongs to the flush [{footer.start}, {footer.end}), whose first file was deleted. Delete all files of that"
+            " flush: its records are then written anew.",
+            topic=footer.topic,
+            partition=footer.partition,
+        )
 
     def _discover(self, position: int) -> Procedure[None]:
         found = yield from discover(self._context, position)
@@ -202,14 +225,14 @@ class Recovery:
 
     def finish(self, published: PublishedFlush, position: int, leader_epoch: int) -> Procedure[Beginning]:
         """The beginning that completes a flush whose anchor another owner has published."""
+        yield from self.check_end(published)
         missing = yield from missing_siblings(self._context, published.footer, self._existing)
         if missing:
             return self._finish(published, missing, position, leader_epoch)
-        yield from self._check_end(published)
         yield from self._commit_end(position, published.footer)
         return (yield from self.go_on(published.footer.end, published.footer.leader_epoch))
 
-    def _check_end(self, flush: PublishedFlush) -> Procedure[None]:
+    def check_end(self, flush: PublishedFlush) -> Procedure[None]:
         """Take the end of a published flush only where the log is known to go as far.
 
         Raises:

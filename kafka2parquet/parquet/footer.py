@@ -184,6 +184,8 @@ class Layout:
 
     def files(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The file number of each row; -1 for one that lies before all runs."""
+        if not len(self._starts):
+            return np.full(len(offsets), -1, np.int64)
         runs = np.searchsorted(self._starts, offsets, side="right") - 1
         return np.where(runs < 0, -1, self._files[np.maximum(runs, 0)])
 
