@@ -78,9 +78,10 @@ from kafka2parquet.schema.contract import SchemaVersion
 from kafka2parquet.schema.json_schema import JsonSchemaMapping
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.schema.protobuf_mapping import ProtobufMapping
+from kafka2parquet.step_result import StepResult
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
-from kafka2parquet.task import SinkTask, StepResult
+from kafka2parquet.task import SinkTask
 from kafka2parquet.transforms.base import MapTable, TableTransform, Transform
 from kafka2parquet.version import VERSION
 

@@ -7,7 +7,8 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import TypeVar
 
-from kafka2parquet.task import SinkTask, StepResult
+from kafka2parquet.step_result import StepResult
+from kafka2parquet.task import SinkTask
 
 T = TypeVar("T")
 

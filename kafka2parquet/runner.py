@@ -11,7 +11,8 @@ import attrs
 
 from kafka2parquet.errors import UsageError
 from kafka2parquet.events import Event, FilePublished, Hook, OffsetCommitted, RecordRejected
-from kafka2parquet.task import SinkTask, StepResult
+from kafka2parquet.step_result import StepResult
+from kafka2parquet.task import SinkTask
 
 _LOG = logging.getLogger(__name__)
 _WATCH_INTERVAL_S = 0.1

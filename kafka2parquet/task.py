@@ -57,6 +57,7 @@ from kafka2parquet.printable import printable
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.schema.compatibility import CompatibilityMode
+from kafka2parquet.step_result import StepResult
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.transforms.chain import TransformChain
@@ -65,33 +66,6 @@ _LOG = logging.getLogger(__name__)
 
 #: A step waits at most so long for records while uploads are under way, so that their ends are noticed soon.
 _BUSY_POLL_S = 0.02
-
-
-@attrs.frozen
-class StepResult:
-    """What one step did.
-
-    Attributes:
-        records: records that were polled.
-        rejected: records that were left out.
-        files: files that became visible.
-        file_bytes: their size.
-        committed_rows: rows that became durable and committed.
-        open_rows: rows taken that are not durable yet.
-        partitions: topic-partitions assigned.
-        lag: records that readers can see and that are not committed yet, as far as known; over all partitions.
-        next_deadline_s: seconds until the clock ends a flush; None when none waits for it.
-    """
-
-    records: int = 0
-    rejected: int = 0
-    files: int = 0
-    file_bytes: int = 0
-    committed_rows: int = 0
-    open_rows: int = 0
-    partitions: int = 0
-    lag: int = 0
-    next_deadline_s: float | None = None
 
 
 class SinkTask:
@@ -285,9 +259,10 @@ class SinkTask:
         Raises:
             UsageError: another call is under way.
         """
+        if self._process != os.getpid():
+            self._closed = self._released = True  # connections, threads and staged files belong to the parent
+            return
         with self._alone("close()"):
-            if self._process != os.getpid():
-                self._closed = self._released = True  # connections, threads and staged files belong to the parent
             if self._released:
                 return
             try:

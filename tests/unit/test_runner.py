@@ -8,7 +8,7 @@ from kafka2parquet.errors import UsageError
 from kafka2parquet.events import FilePublished, Hook, OffsetCommitted
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.runner import Progress, TaskRunner
-from kafka2parquet.task import StepResult
+from kafka2parquet.step_result import StepResult
 
 _TP = TopicPartition("t", 0)
 
