@@ -93,12 +93,14 @@ def step_and_close(task: SinkTask) -> None:
 THEN = (close, close_without_flush, step_and_close)
 
 
-@pytest.mark.parametrize(("error", "every"), [(Interrupted, 1), (MemoryError, 7)])
-def test_an_interrupt_at_any_line_of_the_engine_loses_and_repeats_nothing(error: type[BaseException], every: int) -> None:
+@pytest.mark.parametrize(("error", "first", "every"), [*((Interrupted, first, 4) for first in range(4)), (MemoryError, 0, 7)])
+def test_an_interrupt_at_any_line_of_the_engine_loses_and_repeats_nothing(
+    error: type[BaseException], first: int, every: int
+) -> None:
     """Whatever line it hits, and whether the application closes the task with a flush, without, or tries another step."""
     rng = random.Random(7)
     assert len(LINES) > 400
-    for number, (line, hits) in list(enumerate(LINES.items()))[::every]:
+    for number, (line, hits) in list(enumerate(LINES.items()))[first::every]:
         world = a_world()
         task = a_task(world)
         with contextlib.suppress(error), interrupt_at(line, rng.randint(1, hits), error):
