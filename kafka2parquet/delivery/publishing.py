@@ -245,10 +245,7 @@ def _complete(
                 StagedFlushFile(key, footer, content.finish(footer.to_metadata(), flush.schema_without_rows(footer.role)))
                 for key, footer, content in parts
             ]
-            for file in files:
-                if file.staged.rows != file.footer.file_rows:
-                    why = f"{file.key} has {file.staged.rows} rows, and its footer says {file.footer.file_rows}"
-                    _check_whole(context, flush, why)
+            _check_whole(context, flush, next(filter(None, map(_why_not_staged, files)), None))
             return files
         except StorageUnavailableError as error:
             pause_s = context.calls.retry.pause_s(attempt, error)
@@ -257,6 +254,12 @@ def _complete(
             while context.clock.monotonic() < resume_at:
                 yield
             attempt += 1
+
+
+def _why_not_staged(file: StagedFlushFile) -> str | None:
+    if file.staged.rows == file.footer.file_rows:
+        return None
+    return f"{file.key} has {file.staged.rows} rows, and its footer says {file.footer.file_rows}"
 
 
 def _was_truncated(context: PartitionContext, flush: Flush, published: FlushFooter) -> bool:

@@ -362,9 +362,9 @@ class DeliveryMachine(RuleBasedStateMachine):
         if self.dead_letters and self.config.number == 0:
             sent = {offset for offset in self.config.rejected if offset < end and self.world.readable(offset)}
             assert not sent - self.world.letters, f"not sent: {sorted(sent - self.world.letters)}"
-        if self.views and not (
-            self.scenario.retention or self.scenario.compaction or self.scenario.truncations
-        ):  # what is gone has no key any more
+        # a record that the log has lost has no key any more
+        loses_records = self.scenario.retention or self.scenario.compaction or self.scenario.truncations
+        if self.views and not loses_records:
             unequal = self.world.unequal_views(end)
             assert not unequal, f"without keys: {unequal}"
 
@@ -435,6 +435,5 @@ class DeliveryMachine(RuleBasedStateMachine):
         except DamagedFooterError:
             if member not in self.zombies:
                 raise
-            self.zombies.remove(
-                member
-            )  # it knows the log as it was when it froze; nobody has told it that it lost its partition
+            # the member froze when the log was shorter, and has not learned yet that its partition is another's
+            self.zombies.remove(member)
