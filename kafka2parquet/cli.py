@@ -68,6 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Kafka2ParquetError as error:
         tell(f"{type(error).__name__}: {error}", to=sys.stderr)
         return EXIT_FAILED
+    except Exception as error:
+        _LOG.debug("Unexpected", exc_info=True)
+        tell(f"Unexpected {type(error).__name__}: {error}. This is a bug; --verbose shows where.", to=sys.stderr)
+        return EXIT_FAILED
     return EXIT_OK
 
 

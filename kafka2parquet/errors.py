@@ -28,7 +28,8 @@
     │   ├── ConflictingSinkError
     │   ├── UnknownMetadataError
     │   └── FencedInstanceError
-    └── UsageError                  fix the calling code
+    ├── UsageError                  fix the calling code
+    └── UnexpectedError             report a bug: something raised what nobody foresaw
 
 A message says what happened, where (topic, partition, offset, key) and what to do. Errors of other libraries are mapped
 to these in the adapter that owns the library.
@@ -272,3 +273,31 @@ class FencedInstanceError(DeliveryError):
 
 class UsageError(Kafka2ParquetError):
     """The calling code did something that can't work, such as using a closed task or forking with an open one."""
+
+
+class UnexpectedError(Kafka2ParquetError):
+    """A topic-partition can't go on, because of an exception that nobody foresaw: a bug of this library or of a user's part.
+
+    The exception itself is the cause (`__cause__`).
+
+    Attributes:
+        topic: topic concerned.
+        partition: partition concerned.
+        offset: what is before it was taken; nothing at or after it is committed.
+    """
+
+    def __init__(self, message: str, *, topic: str, partition: int, offset: int | None) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        super().__init__(message)
+
+
+def is_unexpected(error: BaseException) -> bool:
+    """Tell whether an exception comes of a mistake in code: not an error of this library, an interrupt or a lack of memory.
+
+    A panic of native code counts, although Python code sees a `BaseException` of pyo3 that is not an `Exception`.
+    """
+    if isinstance(error, Kafka2ParquetError | MemoryError):
+        return False
+    return isinstance(error, Exception) or type(error).__module__ == "pyo3_runtime"

@@ -112,6 +112,11 @@ class ConsumedBatch:
             headers=filter_view(self.headers, mask),
         )
 
+    def slice(self, start: int, length: int) -> ConsumedBatch:
+        """The records [start, start + length) without copying; the range of offsets covered stays the same."""
+        columns = ("offsets", "timestamps_ms", "timestamp_types", "keys", "values", "headers")
+        return attrs.evolve(self, **{name: getattr(self, name).slice(start, length) for name in columns})
+
     def since(self, offset: int) -> ConsumedBatch:
         """The part of the batch from that offset on, which lies between `first_offset` and `next_offset`."""
         wanted = pa.array(self.offsets.to_numpy() >= offset)
@@ -128,7 +133,7 @@ class ConsumedBatch:
             timestamp_ms=self.timestamps_ms[row].as_py(),
             key=self.keys[row].as_py(),
             value=self.values[row].as_py(),
-            headers=decode_headers(self.headers[row].as_py()),
+            headers=_readable_headers(self.headers[row].as_py()),
         )
 
     def reject_offset(self, offset: int, stage: Stage, reason: str, exception: str = "") -> Reject:
@@ -143,6 +148,8 @@ def filter_view(column: pa.Array, mask: pa.Array) -> pa.Array:
 
 def decode_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...]:
     """The (key, value) pairs of one record's header section (Kafka protocol, record format v2).
+
+    Bytes of a key that are not UTF-8 become U+FFFD, as in Kafka's Java client.
 
     Raises:
         ValueError: the section is not well formed.
@@ -164,20 +171,30 @@ def decode_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...
 
     def take(length: int) -> bytes:
         nonlocal position
+        if not 0 <= length <= len(section) - position:
+            raise ValueError(f"a header of {length} bytes, where {len(section) - position} are left")
         position += length
         return section[position - length : position]
 
     try:
         pairs = []
         for _ in range(varint()):
-            key = take(varint()).decode()
+            key = take(varint()).decode(errors="replace")
             length = varint()
-            pairs.append((key, None if length < 0 else take(length)))
+            pairs.append((key, None if length == -1 else take(length)))
     except IndexError:
         raise ValueError("the header section ends too early") from None
     if position != len(section):
         raise ValueError(f"the header section is {len(section)} bytes long, its headers take {position}")
     return tuple(pairs)
+
+
+def _readable_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...]:
+    """The headers of a reject: none where the section is not well formed, which may be why the record is rejected."""
+    try:
+        return decode_headers(section)
+    except ValueError:
+        return ()
 
 
 #: The classes of Kafka Connect for what can't be read or written, and for what has no folder: what most rejects are there.
@@ -198,7 +215,7 @@ class Reject:
         timestamp_ms: its time in Kafka, None where it has none.
         key: as sent.
         value: as sent; of a record batch that can't be read, the whole batch.
-        headers: as sent.
+        headers: as sent; none where the header section is not well formed.
     """
 
     topic_partition: TopicPartition

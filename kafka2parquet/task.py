@@ -39,7 +39,7 @@ from kafka2parquet.delivery.metadata import Identity, short_hash
 from kafka2parquet.delivery.partition import PartitionEngine
 from kafka2parquet.delivery.schema_join import SchemaJoin
 from kafka2parquet.delivery.tagging import ObjectTags
-from kafka2parquet.errors import GuaranteeError, UsageError
+from kafka2parquet.errors import GuaranteeError, UnexpectedError, UsageError, is_unexpected
 from kafka2parquet.events import (
     ConverterRetried,
     Event,
@@ -184,6 +184,7 @@ class SinkTask:
         self._stopping = threading.Event()
         self._under_way = threading.RLock()
         self._telling = False
+        self._raised_by_hook: BaseException | None = None
         self._failed = False
         self._closing = False
         self._closed = False
@@ -442,7 +443,12 @@ class SinkTask:
         )
 
     def _advance(self, engine: PartitionEngine) -> None:
-        engine.advance()
+        try:
+            engine.advance()
+        except BaseException as error:
+            if not is_unexpected(error) or error is self._raised_by_hook:
+                raise
+            raise _unexpected(engine, error) from error
         self._set_paused(engine, engine.is_full)
 
     def _set_paused(self, engine: PartitionEngine, paused: bool) -> None:
@@ -480,6 +486,9 @@ class SinkTask:
         try:
             for hook in self._hooks:
                 hook(event)
+        except BaseException as error:
+            self._raised_by_hook = error
+            raise
         finally:
             self._telling = False
 
@@ -520,3 +529,15 @@ class SinkTask:
             lag=sum(max(0, lag) for lag in lags),
             next_deadline_s=min(deadlines, default=None),
         )
+
+
+def _unexpected(engine: PartitionEngine, error: BaseException) -> UnexpectedError:
+    topic_partition, position = engine.context.topic_partition, engine.position
+    where = topic_partition if position is None else f"{topic_partition}, from offset {position} on"
+    return UnexpectedError(
+        f"{where}: {type(error).__name__}: {error}. Nothing is lost, and nothing of it is committed. Report it as a bug, unless"
+        " it comes from code of yours.",
+        topic=topic_partition.topic,
+        partition=topic_partition.partition,
+        offset=position,
+    )

@@ -18,13 +18,14 @@ from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.record_views import RecordViews
+from kafka2parquet.delivery.net import catch
 from kafka2parquet.errors import ConfigurationError, RejectedRecordError
 from kafka2parquet.parquet.types import Fitted
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.default import in_one_folder
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, ConsumedBatch, Reject, Stage
 from kafka2parquet.remembered import Remembered
-from kafka2parquet.rows import MixedRows, Partitioned, PartitionedRows, Rows, without_columns
+from kafka2parquet.rows import Converted, MixedRows, Partitioned, PartitionedRows, Rows, without_columns
 from kafka2parquet.transforms.chain import TransformChain
 
 TombstonePolicy = Literal["fail", "ignore", "report", "write"]
@@ -103,22 +104,35 @@ class RecordChain:
         groups: list[Rows] = []
         tombstones = pc.is_null(batch.values)
         valued = batch.filter(pc.invert(tombstones)) if batch.values.null_count else batch
-        if len(valued):
-            converted = self.converter.convert(valued)
+        for converted in self._decoded(valued, rejects):
             rejects += converted.rejects
             for rows in converted.groups:
-                transformed = self.transforms.apply(rows)
-                rejects += transformed.rejects
-                groups.append(transformed.rows)
+                groups += self._transformed(attrs.evolve(rows, batch=valued), rejects)
             if converted.tombstones is not None and len(converted.tombstones):
                 tombstones = pc.or_(tombstones, pc.is_in(batch.offsets, converted.tombstones))
         if pc.any(tombstones).as_py():
             written, reported = self._tombstones(batch, tombstones)
             groups += written
             rejects += reported
-        finished = [rows for rows in (self._finished(rows, rejects) for rows in groups if len(rows)) if len(rows)]
+        finished = [rows for group in groups for rows in self._finished(group, rejects) if len(rows)]
         rejects.sort(key=lambda reject: reject.offset)
         return Chained(MixedRows.of(finished) if finished else None, rejects)
+
+    def _decoded(self, valued: ConsumedBatch, rejects: list[Reject]) -> list[Converted]:
+        """What the converter makes of the records."""
+        if not len(valued):
+            return []
+        decoded, broken = catch(Stage.DECODE, valued, valued, self.converter.convert)
+        rejects += broken
+        return decoded
+
+    def _transformed(self, rows: Rows, rejects: list[Reject]) -> list[Rows]:
+        """The rows as they come out of the transforms, in parts; those that are refused become rejects."""
+        transformed, broken = catch(Stage.TRANSFORM, rows.batch, rows, self.transforms.apply)
+        rejects += broken
+        for part in transformed:
+            rejects += part.rejects
+        return [part.rows for part in transformed]
 
     def _tombstones(self, batch: ConsumedBatch, mask: pa.Array) -> tuple[list[Rows], list[Reject]]:
         if self.on_tombstone == "fail":
@@ -132,8 +146,18 @@ class RecordChain:
         columns = without_columns(len(records))
         return [Rows(records, records.offsets, records.timestamps_ms, columns, tombstones=True)], []
 
-    def _finished(self, rows: Rows, rejects: list[Reject]) -> Rows:
-        """The rows with added columns and views; those that can't be written become rejects."""
+    def _finished(self, rows: Rows, rejects: list[Reject]) -> list[Rows]:
+        """The rows with added columns and views, in parts; those that can't be written become rejects."""
+        if not len(rows):
+            return []
+        finished, broken = catch(Stage.WRITE, rows.batch, rows, self._finish)
+        rejects += broken
+        for part in finished:
+            rejects += part.rejects
+        return [part.rows for part in finished]
+
+    def _finish(self, rows: Rows) -> Converted:
+        rejects: list[Reject] = []
         for add in (self.metadata_columns.add, self.views.add if self.views is not None else None):
             if add is not None and len(rows):
                 converted = add(rows)
@@ -141,12 +165,12 @@ class RecordChain:
                 rejects += converted.rejects
         reason = self._unwritable(rows.table.schema) if len(rows) else None
         if reason is None:
-            return self._fitting(rows, rejects)
+            return Converted(self._fitting(rows, rejects), rejects)
         rejects += [
             rows.batch.reject_offset(offset, Stage.WRITE, reason, "org.apache.parquet.schema.InvalidSchemaException")
             for offset in rows.offsets.to_pylist()
         ]
-        return rows.slice(0, 0)
+        return Converted(rows.slice(0, 0), rejects)
 
     def _fitting(self, rows: Rows, rejects: list[Reject]) -> Rows:
         """The rows whose values the types of the files can hold; the others become rejects."""
@@ -176,10 +200,19 @@ class RecordChain:
         for group in rows.groups:
             if group.tombstones and self.views is not None:
                 parts.append(in_one_folder(group, self.views.tombstone_partition, group.timestamps_ms))
-            else:
-                partitioned = self._with_folders(self.partitioner.partition(group, opened_at))
-                parts.append(partitioned.rows)
-                rejects += partitioned.rejects
+                continue
+            partitioned, broken = catch(
+                Stage.PARTITION,
+                group.batch,
+                group,
+                lambda some: self._with_folders(self.partitioner.partition(some, opened_at)),
+            )
+            rejects += broken
+            for part in partitioned:
+                parts.append(part.rows)
+                rejects += part.rejects
+        if not parts:
+            parts.append(in_one_folder(rows.groups[0].slice(0, 0), "", rows.timestamps_ms.slice(0, 0)))
         return Partitioned(PartitionedRows.merged(parts), sorted(rejects, key=lambda reject: reject.offset))
 
     def _with_folders(self, partitioned: Partitioned) -> Partitioned:

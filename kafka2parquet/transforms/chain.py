@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.errors import Kafka2ParquetError, UsageError
+from kafka2parquet.errors import UsageError
 from kafka2parquet.records import Reject
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Rows
@@ -35,7 +35,7 @@ class TransformChain(Transform):
         """Apply all transforms to rows of one schema. Tombstones, which have no columns, pass as they are.
 
         Raises:
-            UsageError: a transform failed otherwise than by refusing rows, or returned what it was not given.
+            UsageError: a transform returned what it was not given.
         """
         if rows.tombstones:
             return Transformed(rows)
@@ -60,15 +60,7 @@ class TransformChain(Transform):
 
 def _applied(transform: Transform, rows: Rows) -> Transformed:
     where = f"{type(transform).__name__} at {rows.batch.topic_partition}, offsets {rows.offsets[0]} to {rows.offsets[-1]}"
-    try:
-        transformed = transform.apply(rows)
-    except (Kafka2ParquetError, MemoryError):
-        raise
-    except Exception as error:
-        raise UsageError(
-            f"The transform {where} failed: {type(error).__name__}: {error}. Nothing is lost: mend it and start again. Where it"
-            " can't transform a row it has to raise ValueError."
-        ) from error
+    transformed = transform.apply(rows)
     after = transformed.rows
     if after.table.num_rows != len(after) or len(after.timestamps_ms) != len(after):
         raise UsageError(f"The transform {where} returned {after.table.num_rows} rows with {len(after)} offsets.")

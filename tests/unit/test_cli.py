@@ -3,7 +3,7 @@ import json
 import pytest
 
 from kafka2parquet import __version__
-from kafka2parquet.cli import EXIT_CONFIGURATION, EXIT_OK, main
+from kafka2parquet.cli import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK, main
 from kafka2parquet.connect.text import read_properties
 from tests.support.connect_story import FIVE_MISTAKES, STORY
 
@@ -68,6 +68,17 @@ def test_missing_file(capsys):
     """A file that isn't there is a problem like any other."""
     assert EXIT_CONFIGURATION == main(["check", "/nowhere/sink.json"])
     assert "/nowhere/sink.json can't be read" in capsys.readouterr().err
+
+
+def test_a_bug_is_not_a_traceback(sink, capsys, monkeypatch):
+    """One line, and the exit code of a failure."""
+
+    def describe(config, worker):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("kafka2parquet.cli.describe", describe)
+    assert EXIT_FAILED == main(["check", sink])
+    assert "Unexpected ZeroDivisionError: division by zero. This is a bug; --verbose shows where.\n" == capsys.readouterr().err
 
 
 def test_wrong_command_line():

@@ -73,6 +73,8 @@ def made(kind: type[errors.Kafka2ParquetError], text: str) -> errors.Kafka2Parqu
         return kind(text, **where, key="k")
     if issubclass(kind, errors.DeliveryError):
         return kind(text, topic="t")
+    if issubclass(kind, errors.UnexpectedError):
+        return kind(text, **where, offset=None)
     return kind(text)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import attrs
 import pyarrow as pa
+import pytest
 
-from kafka2parquet.records import Stage, is_kept
+from kafka2parquet.records import Stage, decode_headers, is_kept
 from tests.support.batches import batch_of
 
 
@@ -25,3 +27,29 @@ def test_all_offsets_but_those_of_rejects_are_kept() -> None:
 def test_without_rejects_all_offsets_are_kept() -> None:
     """As a mask all the same."""
     assert [True, True] == is_kept(batch_of([b"a", b"b"]).offsets, []).to_pylist()
+
+
+def test_names_of_headers_that_are_not_utf8_are_read_as_java_reads_them() -> None:
+    """With replacement characters; values stay as they are."""
+    assert (("\ufffd\ufffd", b"\xff"), ("é", None)) == decode_headers(b"\x04\x04\xff\xfe\x02\xff\x04\xc3\xa9\x01")
+
+
+MALFORMED = {
+    "empty": b"",
+    "ends in a count": b"\x80",
+    "ends in a name": b"\x02\x06ab",
+    "ends in a value": b"\x02\x02a\x06v",
+    "name of length -1": b"\x02\x01\x02v",
+    "names that lead back for ever": b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x03\x01\x01",
+    "value of length -2": b"\x02\x02a\x03",
+    "more than its headers": b"\x02\x02a\x02vx",
+}
+
+
+@pytest.mark.parametrize("section", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_headers(section: bytes) -> None:
+    """They are refused at once, and the record that has them can still be a reject."""
+    with pytest.raises(ValueError, match="header"):
+        decode_headers(section)
+    batch = attrs.evolve(batch_of([b"a"], 0), headers=pa.array([section], pa.binary_view()))
+    assert () == batch.reject(0, Stage.DECODE, "why").headers

@@ -137,14 +137,6 @@ def test_result_has_to_be_a_table() -> None:
         _apply(MapTable(lambda table: None), rows=rows_of(pa.table({"n": [1]})))  # type: ignore[arg-type, return-value]
 
 
-def test_failure_tells_where() -> None:
-    """Any other exception is a mistake of the transform: with name, partition and offsets."""
-    message = "MapTable at topic-0, offsets 5 to 6 failed: KeyError:"
-    with pytest.raises(UsageError, match=message) as raised:
-        _apply(MapTable(lambda table: table["no such"]), rows=rows_of(pa.table({"n": [1, 2]}), first_offset=5))
-    assert KeyError is type(raised.value.__cause__)
-
-
 def test_transient_errors_pass() -> None:
     """A transform that needs something that is down may say so; the engine waits and tries again."""
 
