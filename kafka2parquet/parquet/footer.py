@@ -151,6 +151,8 @@ class FlushFooter:
         text = (metadata or {}).get(METADATA_KEY)
         if text is None:
             return None
+        if not text:
+            raise ValueError("this version of pyarrow can't read it")
         try:
             values: dict[str, Any] = json.loads(text)
             version = values.pop("version")

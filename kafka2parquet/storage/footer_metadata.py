@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
+from kafka2parquet.parquet.footer import METADATA_KEY
 
 #: Holds the footers of ordinary files, so that one request is enough; a second one fetches a larger footer.
 TAIL_BYTES = 64 << 10
@@ -24,7 +25,8 @@ def read_footer_metadata(read_tail: Callable[[int], bytes | None]) -> Mapping[st
         read_tail: gives the last so many bytes of the object, or None when there is none.
 
     Returns:
-        The metadata, {} for an object that is no Parquet file, None where `read_tail` gives None.
+        The metadata, {} for an object that is not a Parquet file, None where `read_tail` gives None. Of a file of this library
+        whose footer can't be read, the text of its flush is empty, which says that the footer is damaged.
     """
     tail = read_tail(TAIL_BYTES)
     if tail is None:
@@ -38,8 +40,8 @@ def read_footer_metadata(read_tail: Callable[[int], bytes | None]) -> Mapping[st
             return None
     try:
         metadata = pq.read_metadata(pa.BufferReader(tail)).metadata
-    except (*ARROW_DATA_ERRORS, OSError):  # the magic bytes are there by chance
-        return {}
+    except (*ARROW_DATA_ERRORS, OSError):  # damaged, too deep for this reader, or the magic bytes are there by chance
+        return {METADATA_KEY: ""} if METADATA_KEY.encode() in tail[-needed:] else {}
     return {
         key.decode("utf-8", "replace"): value.decode("utf-8", "replace")
         for key, value in (metadata or {}).items()

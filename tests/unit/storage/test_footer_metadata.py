@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from kafka2parquet.parquet.footer import METADATA_KEY, FlushFooter
 from kafka2parquet.storage.footer_metadata import TAIL_BYTES, read_footer_metadata
 
 
@@ -63,6 +64,36 @@ def test_bytes_that_are_no_text_do_no_harm() -> None:
 def test_what_is_no_parquet_file_has_no_metadata(content: bytes) -> None:
     """Even where it ends like one."""
     assert {} == read_footer_metadata(counting(content, []))
+
+
+def too_deep(metadata: dict[str, str]) -> bytes:
+    nested = pa.int64()
+    for _ in range(60):  # two levels each, and pyarrow reads 100
+        nested = pa.list_(nested)
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, pa.schema([("a", nested)])) as writer:
+        writer.add_key_value_metadata(metadata)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [too_deep({METADATA_KEY: "{}"}), parquet({METADATA_KEY: "{}"})[:-60] + b"\xff" * 52 + parquet({})[-8:]],
+    ids=["nested too deeply", "damaged"],
+)
+def test_a_footer_of_ours_that_can_not_be_read_is_not_taken_for_a_foreign_file(content: bytes) -> None:
+    """It says that it is damaged."""
+    metadata = read_footer_metadata(counting(content, []))
+
+    assert {METADATA_KEY: ""} == metadata
+    with pytest.raises(ValueError, match="can't read it"):
+        FlushFooter.from_metadata(metadata)
+
+
+def test_a_footer_of_others_that_can_not_be_read_is_theirs() -> None:
+    """It is in the way only where a file of ours has to go."""
+    assert {} == read_footer_metadata(counting(too_deep({"a": "b"}), []))
 
 
 def test_no_object_has_none() -> None:
