@@ -91,7 +91,7 @@ class Members:
         log = self._folder / f"member-{number}.log"
         with log.open("w") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "tests.chaos.member", json.dumps(arguments)],
+                [sys.executable, "-W", "ignore", "-X", "faulthandler", "-m", "tests.chaos.member", json.dumps(arguments)],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -125,7 +125,13 @@ class Members:
     def stop(self, member: Member) -> None:
         """SIGTERM, and wait until it has flushed and left."""
         member.process.terminate()
-        if member.wait(_STOP_LIMIT_S) not in _GOOD_ENDS:
+        try:
+            code = member.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired as error:
+            member.process.send_signal(signal.SIGABRT)  # faulthandler writes what each thread is doing
+            member.process.wait()
+            raise RuntimeError(f"a member does not stop:\n{member.log.read_text()[-9000:]}") from error
+        if code not in _GOOD_ENDS:
             raise RuntimeError(f"a member has failed while it stopped:\n{member.log.read_text()[-3000:]}")
         if member in self.alive:
             self.alive.remove(member)
