@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import logging
 from collections.abc import Sequence
 
+import attrs
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,22 +15,32 @@ from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.per_record import by_folder
-from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, Stage
-from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
-from kafka2parquet.schema.field_paths import is_path
+from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, Reject, Stage
+from kafka2parquet.remembered import Remembered
+from kafka2parquet.rows import Partitioned, Rows
+from kafka2parquet.schema.field_paths import is_path, resolve
+
+_LOG = logging.getLogger(__name__)
+_FAILED = "Error encoding partition."
+#: Doubles from this on are beyond 64 bits.
+_LONG_END = float(1 << 63)
 
 
 class FieldPartitioner(Partitioner):
     """Puts rows into `country=FR/user.city=Paris`, by fields that may be nested. A null is written `null`.
 
-    Fields must be whole numbers, text or booleans. Values are not escaped, as in Kafka Connect: `/` makes another folder.
+    Values have to be whole numbers, text or booleans; others make the record a reject. Values are not escaped, as in Kafka
+    Connect: `/` makes another folder.
+
+    A field that a record's schema lacks makes the record a reject. In records without a schema, such as plain JSON, a member
+    that is missing is the same as one that is null: what was seen in other records doesn't matter.
     """
 
     def __init__(self, fields: Sequence[str], *, directory_delimiter: str = "/") -> None:
         """Choose the fields.
 
         Args:
-            fields: dotted paths, outermost folder first.
+            fields: dotted paths, outermost folder first. A column whose own name has the dots goes before a nested field.
             directory_delimiter: between folders.
 
         Raises:
@@ -43,6 +56,7 @@ class FieldPartitioner(Partitioner):
                 )
         self._fields = tuple(fields)
         self._delimiter = directory_delimiter
+        self._without_field: Remembered[tuple[str, str], None] = Remembered()
 
     @property
     def fingerprint(self) -> str:
@@ -50,58 +64,128 @@ class FieldPartitioner(Partitioner):
         return f"field-{','.join(self._fields)}-{self._delimiter}"
 
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
-        """Give each row the folder of its values; all are rejected where a field is missing or can't name a folder."""
-        parts = []
+        """Give each row the folder of its values; rows with a value that can't name a folder are rejects."""
+        parts: list[pa.Array] = []
+        rejects: list[Reject] = []
         for field in self._fields:
-            column = nested_field(rows.table, field)
-            text = _as_text(column) if column is not None and _has_fields(rows) else None
-            if text is None:
-                reason, exception = _why_not(rows, field, column)
-                rejects = [
-                    rows.batch.reject_offset(offset, Stage.PARTITION, reason, exception) for offset in rows.offsets.to_pylist()
+            texts = self._texts(rows, field)
+            refused = texts.refused.to_numpy(zero_copy_only=False)
+            if refused.any():
+                rejects += [
+                    rows.batch.reject_offset(offset, Stage.PARTITION, texts.reason, texts.exception)
+                    for offset in rows.offsets.to_numpy()[refused].tolist()
                 ]
-                nothing = rows.slice(0, 0)
-                empty = PartitionedRows(nothing, (), pa.array([], pa.int32()), nothing.timestamps_ms)
-                return Partitioned(empty, rejects)
-            parts.append(pc.binary_join_element_wise(f"{field}=", text, ""))
+                kept = pa.array(~refused)
+                rows, parts = rows.filter(kept), [part.filter(kept) for part in parts]
+                texts = attrs.evolve(texts, values=texts.values.filter(kept))
+            parts.append(pc.binary_join_element_wise(f"{field}=", texts.values, ""))
         folders = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, self._delimiter)
-        return Partitioned(by_folder(rows, folders, rows.timestamps_ms))
+        return Partitioned(by_folder(rows, folders, rows.timestamps_ms), rejects)
+
+    def _texts(self, rows: Rows, field: str) -> _Texts:
+        """The values of a field as they stand in the names of folders."""
+        schema = rows.value_schema
+        if schema is not None and schema.type != "struct":
+            return _refuse_all(rows, f"{_FAILED} A value of type {schema.type} has no field {field}", PARTITION_EXCEPTION)
+        column = nested_field(rows.table, field)
+        if schema is None:
+            if column is None:
+                self._without_field.get((rows.batch.topic_partition.topic, field), lambda: _warn_missing(rows, field))
+            return _texts_without_schema(rows, field, column)
+        if column is None:
+            return _refuse_all(rows, f"Field '{field}' is not present in the schema.", DATA_EXCEPTION)
+        if not _names_folders(column.type):
+            return _refuse_all(rows, _why_not(field, column), PARTITION_EXCEPTION)
+        return _Texts(_written(column), pa.array(np.zeros(len(rows), np.bool_)))
 
 
-def _has_fields(rows: Rows) -> bool:
-    """Whether the values are structs or objects, and not single ones in a column of ours."""
-    return rows.value_schema is None or rows.value_schema.type == "struct"
+@attrs.frozen(eq=False)
+class _Texts:
+    """Values as they stand in the names of folders, without nulls; and which rows have none, with the reason."""
+
+    values: pa.Array
+    refused: pa.Array
+    reason: str = ""
+    exception: str = PARTITION_EXCEPTION
 
 
-def _why_not(rows: Rows, field: str, column: pa.Array | None) -> tuple[str, str]:
-    """Why the field names no folder, in Kafka Connect's words, and the class of its exception."""
-    if rows.value_schema is not None and not _has_fields(rows):
-        what = f"A value of type {rows.value_schema.type} has no field {field}"
-    elif column is None:
-        return f"Field '{field}' is not present in the schema.", DATA_EXCEPTION
+def _texts_without_schema(rows: Rows, field: str, column: pa.Array | None) -> _Texts:
+    """The same for values without a schema, where columns have the types that all records so far need together.
+
+    A row gets the same folder whichever column its value lies in: nulls and missing members the folder of nulls, and whole
+    numbers their own folder, also in a column of doubles.
+    """
+    if column is None:
+        outer = _outer(rows.table, field)
+        if outer is None:
+            return _Texts(_written(pa.nulls(len(rows))), pa.array(np.zeros(len(rows), np.bool_)))
+        path, column = outer
+        reason, exception = f"Unable to get field '{field}' from the field {path}, which is {column.type}", DATA_EXCEPTION
+        return _Texts(_written(pa.nulls(len(rows))), column.is_valid(), reason, exception)
+    if pa.types.is_floating(column.type):
+        texts, reason = _whole(column), f"{_FAILED} The field {field} is not a whole number of 64 bits"
     else:
-        what = f"The field {field} is {column.type}, which can't name a folder"
-    return f"Error encoding partition. {what}", PARTITION_EXCEPTION
+        texts, reason = column if _names_folders(column.type) else pa.nulls(len(rows)), _why_not(field, column)
+    return _Texts(_written(texts), pc.and_(column.is_valid(), texts.is_null()), reason)
+
+
+def _refuse_all(rows: Rows, reason: str, exception: str) -> _Texts:
+    return _Texts(_written(pa.nulls(len(rows))), pa.array(np.ones(len(rows), np.bool_)), reason, exception)
+
+
+def _why_not(field: str, column: pa.Array) -> str:
+    return f"{_FAILED} The field {field} is {column.type}, which can't name a folder"
+
+
+def _warn_missing(rows: Rows, field: str) -> None:
+    _LOG.warning(
+        "%s: no record so far has the field %s that names the folder. Records without it go to %s=null.",
+        rows.batch.topic_partition.topic,
+        field,
+        field,
+    )
 
 
 def nested_field(table: pa.Table, path: str) -> pa.Array | None:
-    """The column at a dotted path, None where there is none; null wherever a struct on the way is null."""
-    first, *rest = path.split(".")
-    index = table.schema.get_field_index(first)
-    if index < 0:
+    """The column of that name, or else at that dotted path, None where there is none; null wherever a struct around is null."""
+    parts = resolve(table.schema, path)
+    if parts is None:
         return None
-    column = one_array(table.column(index))
-    for part in rest:
-        if not pa.types.is_struct(column.type) or column.type.get_field_index(part) < 0:
-            return None
-        column = pc.struct_field(column, part)
+    column = one_array(table.column(table.schema.get_field_index(parts[0])))
+    for part in parts[1:]:
+        column = pc.struct_field(column, [column.type.get_field_index(part)])
     return column
 
 
-def _as_text(column: pa.Array) -> pa.Array | None:
-    data_type = column.type
-    if pa.types.is_boolean(data_type) or pa.types.is_integer(data_type) or pa.types.is_null(data_type):
-        return pc.fill_null(column.cast(pa.string()), "null")
-    if pa.types.is_string(data_type) or pa.types.is_large_string(data_type):
-        return pc.fill_null(column.cast(pa.string()), "null")
+def _outer(table: pa.Table, path: str) -> tuple[str, pa.Array] | None:
+    """The field on the way to `path` that isn't a struct, and so has no fields; None where there is none."""
+    *outer, _ = path.split(".")
+    for depth in range(1, len(outer) + 1):
+        way = ".".join(outer[:depth])
+        column = nested_field(table, way)
+        if column is not None and not pa.types.is_struct(column.type):
+            return way, column
     return None
+
+
+def _names_folders(data_type: pa.DataType) -> bool:
+    """Whether values of the type can name folders, as in Kafka Connect."""
+    return bool(
+        pa.types.is_boolean(data_type)
+        or pa.types.is_integer(data_type)
+        or pa.types.is_null(data_type)
+        or pa.types.is_string(data_type)
+        or pa.types.is_large_string(data_type)
+    )
+
+
+def _whole(column: pa.Array) -> pa.Array:
+    """The doubles that are whole numbers of 64 bits, as such; null for others."""
+    numbers = column.cast(pa.float64())
+    fits = pc.and_(pc.greater_equal(numbers, -_LONG_END), pc.less(numbers, _LONG_END))
+    whole = pc.and_(fits, pc.equal(pc.trunc(numbers), numbers))
+    return pc.if_else(pc.fill_null(whole, False), numbers, pa.scalar(None, pa.float64())).cast(pa.int64())
+
+
+def _written(column: pa.Array) -> pa.Array:
+    return pc.fill_null(column.cast(pa.string()), "null")

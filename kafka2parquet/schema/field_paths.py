@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
+#: The names on the way to a field.
+Parts = tuple[str, ...]
+
 
 def join_path(path: str, name: str) -> str:
     """The path of the field `name` in the one at `path`, which is "" for the row itself."""
@@ -11,3 +16,16 @@ def join_path(path: str, name: str) -> str:
 def is_path(path: str) -> bool:
     """Whether each part of a dotted path is a name."""
     return all(part.strip() for part in path.split("."))
+
+
+def resolve(fields: pa.Schema | pa.StructType, path: str) -> Parts | None:
+    """The names on the way to the field at `path`, None where there is none. A name that has the dots itself goes first."""
+    if fields.get_field_index(path) >= 0:
+        return (path,)
+    for end in (place for place, letter in enumerate(path) if letter == "."):
+        index = fields.get_field_index(path[:end])
+        if index >= 0 and pa.types.is_struct(fields.field(index).type):
+            rest = resolve(fields.field(index).type, path[end + 1 :])
+            if rest is not None:
+                return (path[:end], *rest)
+    return None

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.schema.field_paths import resolve
 from kafka2parquet.transforms.base import TableTransform
-from kafka2parquet.transforms.paths import change_column, checked_paths, resolve
+from kafka2parquet.transforms.paths import change_column, checked_paths
 from kafka2parquet.transforms.properties import TransformProperties
 
 #: Kafka Connect's names of types, and ours for what it lacks.

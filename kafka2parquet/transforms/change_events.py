@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
-from kafka2parquet.schema.field_paths import is_path
-from kafka2parquet.transforms.paths import column_at, resolve
+from kafka2parquet.schema.field_paths import is_path, resolve
+from kafka2parquet.transforms.paths import column_at
 
 Mask = npt.NDArray[np.bool_]
 

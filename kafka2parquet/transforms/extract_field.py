@@ -15,8 +15,9 @@ from kafka2parquet.records import DATA_EXCEPTION, Stage
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
+from kafka2parquet.schema.field_paths import Parts, resolve
 from kafka2parquet.transforms.base import Transform, Transformed
-from kafka2parquet.transforms.paths import Parts, checked_paths, column_at, members, resolve
+from kafka2parquet.transforms.paths import checked_paths, column_at, members
 from kafka2parquet.transforms.properties import TransformProperties
 
 OnNull = Literal["reject", "drop"]

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import UsageError
 from kafka2parquet.rows import Rows
+from kafka2parquet.schema.field_paths import Parts, resolve
 from kafka2parquet.transforms.base import Transform, Transformed, name_of
-from kafka2parquet.transforms.paths import Parts, resolve, struct_array
+from kafka2parquet.transforms.paths import struct_array
 from kafka2parquet.transforms.properties import TransformProperties
 
 #: How Arrow names a field that an expression needs and a table lacks.

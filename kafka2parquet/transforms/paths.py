@@ -10,9 +10,8 @@ import pyarrow.compute as pc
 from kafka2parquet.arrays import null_mask
 from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.rows import without_columns
-from kafka2parquet.schema.field_paths import is_path
+from kafka2parquet.schema.field_paths import Parts, is_path, resolve
 
-Parts = tuple[str, ...]
 #: From a field and its values to others, or to None to leave it out.
 Change = Callable[[pa.Field, pa.Array], tuple[pa.Field, pa.Array] | None]
 
@@ -29,19 +28,6 @@ def checked_paths(paths: Sequence[str], who: str) -> tuple[str, ...]:
         if not is_path(path):
             raise ConfigurationError(f"{who}: {path!r} names no field; a part of it is empty.")
     return tuple(paths)
-
-
-def resolve(fields: pa.Schema | pa.StructType, path: str) -> Parts | None:
-    """The names on the way to the field at `path`; None where there is none."""
-    if fields.get_field_index(path) >= 0:
-        return (path,)
-    for end in (place for place, letter in enumerate(path) if letter == "."):
-        index = fields.get_field_index(path[:end])
-        if index >= 0 and pa.types.is_struct(fields.field(index).type):
-            rest = resolve(fields.field(index).type, path[end + 1 :])
-            if rest is not None:
-                return (path[:end], *rest)
-    return None
 
 
 def resolve_all(schema: pa.Schema, paths: Iterable[str]) -> Iterator[Parts]:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.schema.field_paths import Parts, resolve
 from kafka2parquet.transforms.base import TableTransform
-from kafka2parquet.transforms.paths import Parts, checked_paths, refuse_repeated, resolve, struct_array
+from kafka2parquet.transforms.paths import checked_paths, refuse_repeated, struct_array
 from kafka2parquet.transforms.properties import TransformProperties
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from kafka2parquet.schema.field_paths import Parts
 from kafka2parquet.transforms.base import TableTransform
-from kafka2parquet.transforms.paths import Parts, change_column, checked_paths, resolve_all
+from kafka2parquet.transforms.paths import change_column, checked_paths, resolve_all
 from kafka2parquet.transforms.properties import TransformProperties
 
 

@@ -117,8 +117,8 @@ def test_extractor_without_a_field() -> None:
     ],
 )
 def test_field_without_a_folder(field: str, exception: str, reason: str) -> None:
-    """All rows are rejected, for they have one schema."""
-    rows = rows_of(number=pa.array([1.5, 2.5]))
+    """All rows are rejected, for their schema says so."""
+    rows = rows_of(SCHEMA, number=pa.array([1.5, None]))
     rejects = FieldPartitioner([field]).partition(rows, OPENED_AT).rejects
     assert [(offset, exception, reason) for offset in (0, 1)] == [
         (reject.offset, reject.exception.rpartition(".")[2], reject.reason) for reject in rejects
