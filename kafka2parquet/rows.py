@@ -294,6 +294,13 @@ class PartitionedRows:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def first_time_ms(self) -> int | None:
+        """The time of the first row that has one; None where none has."""
+        valid = self.timestamps_ms if not self.timestamps_ms.null_count else self.timestamps_ms.drop_null()
+        time: int | None = valid[0].as_py() if len(valid) else None
+        return time
+
     def slice(self, start: int, length: int | None = None) -> PartitionedRows:
         """Rows [start, start + length) without copying; `encoded_partitions` may then name some that no row has."""
         return PartitionedRows(

@@ -197,8 +197,8 @@ class OpenFlush:
             numbers[code] = file.number
             self._append_to(file, rows)
             file.count(rows.offsets.to_numpy())
-        if not self.rows:
-            self._first_timestamp_ms = batch.timestamps_ms[0].as_py()
+        if self._first_timestamp_ms is None:
+            self._first_timestamp_ms = batch.first_time_ms
         self._last_timestamp_ms = batch.timestamps_ms[-1].as_py()
         self._last_encoded_partition = batch.encoded_partitions[codes[-1]]
         self._last_row = Instant.of(self._clock)

@@ -25,8 +25,10 @@ _EPOCH = datetime.datetime(1970, 1, 1)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
 #: Time zones change their offsets at whole quarters of an hour, since time zones are kept.
 _QUARTER_MS = 900_000
-#: Times that Python's datetime can't express in every time zone are rejected.
-_MIN_MS, _MAX_MS = -62_135_000_000_000, 253_402_000_000_000
+#: The first and the last millisecond of the years 1 to 9999, which datetime knows, in local time.
+_MIN_MS, _MAX_MS = -62_135_596_800_000, 253_402_300_799_999
+#: Farther from UTC than any time zone: within that of either end, datetime can't move times to another zone.
+_DAY_MS = 86_400_000
 #: Folder names that are remembered.
 _MAX_NAMES = 10_000
 
@@ -90,7 +92,7 @@ class TimeBasedPartitioner(Partitioner):
         times = self._extractor.extract(rows, opened_at)
         usable = times.is_valid().to_numpy(zero_copy_only=False)
         milliseconds = times.fill_null(0).to_numpy(zero_copy_only=False)
-        usable &= (milliseconds >= _MIN_MS) & (milliseconds <= _MAX_MS)
+        usable &= self._has_date(milliseconds)
         rejects: list[Reject] = []
         if not usable.all():
             for row in np.flatnonzero(~usable).tolist():
@@ -105,6 +107,14 @@ class TimeBasedPartitioner(Partitioner):
     def encode(self, timestamp_ms: int) -> str:
         """The folder of one time, in milliseconds since the epoch."""
         return self._encode(np.array([timestamp_ms], np.int64))[0][0]
+
+    def _has_date(self, milliseconds: _Int64s) -> npt.NDArray[np.bool_]:
+        """Which times lie in the years 1 to 9999 of the time zone."""
+        if not len(milliseconds) or (milliseconds.min() >= _MIN_MS + _DAY_MS and milliseconds.max() <= _MAX_MS - _DAY_MS):
+            return np.ones(len(milliseconds), np.bool_)
+        near = milliseconds.clip(_MIN_MS - _DAY_MS, _MAX_MS + _DAY_MS)
+        local = near + self._offsets_ms(near)
+        return (local >= _MIN_MS) & (local <= _MAX_MS)
 
     def _encode(self, milliseconds: _Int64s) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
         """The distinct folders, and the index of each row's."""
@@ -130,6 +140,7 @@ class TimeBasedPartitioner(Partitioner):
         return np.array([self._offset_ms(quarter * _QUARTER_MS) for quarter in distinct.tolist()], np.int64)[inverse]
 
     def _offset_ms(self, instant_ms: int) -> int:
+        instant_ms = min(max(instant_ms, _MIN_MS + _DAY_MS), _MAX_MS - _DAY_MS)  # offsets don't change so near to the ends
         moment = (_EPOCH + instant_ms * _MILLISECOND).replace(tzinfo=datetime.timezone.utc).astimezone(self._zone)
         return (moment.utcoffset() or datetime.timedelta()) // _MILLISECOND
 
@@ -139,6 +150,8 @@ class TimeBasedPartitioner(Partitioner):
 
     def _formatted(self, local_ms: int) -> str:
         local = (_EPOCH + local_ms * _MILLISECOND).replace(tzinfo=self._zone)
+        if not _MIN_MS + _DAY_MS <= local_ms <= _MAX_MS - _DAY_MS:
+            return self._format.format(local)
         return self._format.format(local.astimezone(datetime.timezone.utc).astimezone(self._zone))
 
 

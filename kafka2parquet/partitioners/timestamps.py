@@ -61,8 +61,10 @@ class RecordTimestamp(TimestampExtractor):
     """The record's timestamp in Kafka: when it was created, or appended to the log, as the topic says."""
 
     def extract(self, rows: Rows, opened_at: datetime.datetime) -> pa.Array:
-        """Kafka's timestamps."""
-        return rows.timestamps_ms
+        """Kafka's timestamps; those below 0, such as -1, stand for none."""
+        times = rows.timestamps_ms
+        negative = pc.less(times, 0)
+        return pc.if_else(negative, pa.scalar(None, pa.int64()), times) if pc.any(negative).as_py() else times
 
     def explain(self, rows: Rows, row: int) -> Unusable:
         """Why the row has no time."""

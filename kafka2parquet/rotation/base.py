@@ -21,8 +21,8 @@ class FlushStats:
         opened_at: wall clock (UTC) when its first row was taken; before that, now. Where the clock was set meanwhile, this is
             what it would have shown had it been right: now minus the time that has passed since.
         last_row_at: wall clock (UTC) when its latest row was taken, in the same way; before that, now.
-        first_timestamp_ms: `PartitionedRows.timestamps_ms` of its first row, None before that or where it has none.
-        last_timestamp_ms: the same of its last row.
+        first_timestamp_ms: `PartitionedRows.timestamps_ms` of its first row that has a time, None before that.
+        last_timestamp_ms: the same of its last row, None where that row has no time.
         last_encoded_partition: encoded partition of its last row, None before that.
     """
 

@@ -15,6 +15,7 @@ from kafka2parquet.rotation.schedule import next_boundary
 from kafka2parquet.rows import PartitionedRows, Row
 from kafka2parquet.time_zones import time_zone
 
+_LAST_MS = (1 << 63) - 1
 #: Rows that are made Python objects at once, for a policy that looks at each.
 _ROWS_AT_ONCE = 500
 
@@ -39,8 +40,9 @@ class RecordCountRotation(RotationPolicy):
 class RecordTimeRotation(RotationPolicy):
     """Ends a flush before the first row whose time is an interval or more after that of its first row (`rotate.interval.ms`).
 
-    Rows older than the first one never end it. So that a quiet topic-partition doesn't keep its last rows to itself, a flush
-    also ends when it has been open for the interval by the wall clock.
+    The first row is the first one that has a time. Rows that are older, or have none, never end the flush. So that a quiet
+    topic-partition doesn't keep its last rows to itself, a flush also ends when it has been open for the interval by the wall
+    clock.
     """
 
     reason = "interval"
@@ -64,8 +66,10 @@ class RecordTimeRotation(RotationPolicy):
     def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
         """The row that is too late."""
         times = batch.timestamps_ms
-        base = stats.first_timestamp_ms if stats.rows else times[0].as_py()
+        base = stats.first_timestamp_ms
         if base is None:
+            base = batch.first_time_ms
+        if base is None or base + self._interval_ms > _LAST_MS:
             return None
         late = pc.fill_null(pc.greater_equal(times, base + self._interval_ms), False)
         first = pc.index(late, True).as_py()
@@ -203,7 +207,7 @@ class PerRecordRotation(RotationPolicy):
                 stats,
                 rows=stats.rows + 1,
                 encoded_partitions=stats.encoded_partitions | {folders[code]},
-                first_timestamp_ms=stats.first_timestamp_ms if stats.rows else row.timestamp_ms,
+                first_timestamp_ms=row.timestamp_ms if stats.first_timestamp_ms is None else stats.first_timestamp_ms,
                 last_timestamp_ms=row.timestamp_ms,
                 last_encoded_partition=folders[code],
             )

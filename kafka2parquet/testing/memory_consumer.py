@@ -32,7 +32,7 @@ _MAX_METADATA_CHARACTERS = 300
 
 @attrs.frozen
 class MemoryRecord:
-    """A record of a `MemoryKafka`; `headers` is the header section as Kafka sends it."""
+    """A record of a `MemoryKafka`; `headers` is the header section as Kafka sends it, a `timestamp_ms` below 0 none at all."""
 
     value: bytes | None
     key: bytes | None = None
@@ -295,7 +295,7 @@ def _batch(
     return ConsumedBatch(
         topic_partition=tp,
         offsets=pa.array(range(first_offset, next_offset), pa.int64()),
-        timestamps_ms=pa.array([record.timestamp_ms for record in records], pa.int64()),
+        timestamps_ms=pa.array(map(_time_ms, records), pa.int64()),
         timestamp_types=pa.array([0] * len(records), pa.int8()),
         keys=pa.array([record.key for record in records], pa.binary_view()),
         values=pa.array([record.value for record in records], pa.binary_view()),
@@ -306,3 +306,7 @@ def _batch(
         high_watermark=log_end,
         size_bytes=sum(len(record.value or b"") + len(record.key or b"") for record in records),
     )
+
+
+def _time_ms(record: MemoryRecord) -> int | None:
+    return None if record.timestamp_ms is None or record.timestamp_ms < 0 else record.timestamp_ms

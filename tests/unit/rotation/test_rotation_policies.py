@@ -104,7 +104,7 @@ def begun(stats: FlushStats | None, rows: PartitionedRows) -> FlushStats:
         stats,
         rows=stats.rows + len(rows),
         encoded_partitions=stats.encoded_partitions | set(folders),
-        first_timestamp_ms=stats.first_timestamp_ms if stats.rows else rows.timestamps_ms[0].as_py(),
+        first_timestamp_ms=rows.first_time_ms if stats.first_timestamp_ms is None else stats.first_timestamp_ms,
         last_timestamp_ms=rows.timestamps_ms[-1].as_py(),
         last_encoded_partition=folders[-1],
     )
@@ -197,3 +197,36 @@ def test_rules_that_can_not_work_are_refused(make: type[RotationPolicy]) -> None
     """At once."""
     with pytest.raises(ConfigurationError):
         make()
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([None, None, 7, 8, 17, 17], [4]),
+        ([None, 7, None, 17, None, 26, 27], [3, 6]),
+        ([None, None], []),
+        ([0, 2**63 - 1, 5, 2**63 - 1], [1]),
+        ([2**63 - 5, 2**63 - 1, 0], []),
+        ([-(2**63), 0, 2**63 - 1], [1, 2]),
+    ],
+)
+@pytest.mark.parametrize("at_once", [1, 2, 7])
+def test_rows_without_a_time_or_with_an_absurd_one(times: list[int | None], expected: list[int], at_once: int) -> None:
+    """The first row that has a time begins the interval, and no time is too large to be compared."""
+    batch = attrs.evolve(batch_of([b""] * len(times)), timestamps_ms=pa.array(times, pa.int64()))
+    rows = Rows(batch, batch.offsets, batch.timestamps_ms, pa.table({"time": times}))
+    whole = PartitionedRows(rows, ("",), pa.array([0] * len(times), pa.int32()), batch.timestamps_ms)
+    policy = RecordTimeRotation(datetime.timedelta(milliseconds=10))
+    found: list[int] = []
+    stats, place = FlushStats(0, 0, frozenset(), NOW, NOW), 0
+    while place < len(times):
+        part = whole.slice(place, at_once)
+        cut = policy.cut(stats, part)
+        taken = len(part) if cut is None else cut
+        if taken:
+            stats = begun(stats, part.slice(0, taken))
+        place += taken
+        if cut is not None:
+            found.append(place)
+            stats = FlushStats(0, 0, frozenset(), NOW, NOW)
+    assert expected == found
