@@ -144,11 +144,11 @@ class TooManyRejectsError(RecordError):
 
 
 class CorruptRecordBatchError(RecordError):
-    """The broker returned bytes that fail their checksum or don't decode.
+    """The broker returned bytes that fail their checksum, don't decode, or decompress to more than is allowed.
 
     Attributes:
-        next_offset: where the batch after it begins; None where none was fetched with it, for what the batch itself says of its
-            end can't be trusted.
+        next_offset: where the batch after it begins; None where the checksum is wrong and no batch was fetched behind it, for
+            what the batch itself says of its end can't be trusted then.
         content: the bytes of the batch.
     """
 

@@ -173,6 +173,7 @@ class TaskPlan:
             topics=self.config.items("topics"),
             topics_pattern=self.config.text("topics.regex") or None,
             group_instance_id=f"{instance}-{index}" if instance else None,
+            most_batch_bytes=self.config.number("kafka2parquet.record.batch.max.bytes"),
             client_settings={"client_id": f"connector-consumer-{name}-{index}", **self.consumer.client_settings},
         )
 

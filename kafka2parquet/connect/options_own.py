@@ -27,6 +27,14 @@ OWN_OPTIONS = (
         validator=at_least(16 << 20),
     ),
     Option(
+        "kafka2parquet.record.batch.max.bytes",
+        ValueType.LONG,
+        256 << 20,
+        "Bytes that one record batch may decompress to; a batch that is larger is treated as a corrupt one. Each of its records"
+        " counts for at least 64 bytes.",
+        validator=between(1 << 20, (2 << 30) - 1),
+    ),
+    Option(
         "kafka2parquet.target.file.bytes",
         ValueType.LONG,
         -1,

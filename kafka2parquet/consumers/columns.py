@@ -8,21 +8,15 @@ Format: Kafka protocol guide, "Record Batch" and "Record"; all lengths are zigza
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import struct
-import threading
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import attrs
-import lz4.frame
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import snappy
-import zstandard
-from kafka.codec import gzip_decode, snappy_decode
+
+from kafka2parquet.consumers.decompression import CorruptDataError
 
 #: base offset, length, leader epoch, magic, CRC, attributes, last offset delta, base and max timestamp, producer id, producer
 #: epoch, base sequence, records.
@@ -36,74 +30,6 @@ _INLINE_BYTES = 12
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
-
-
-#: What the libraries of the codecs raise for bytes that they can't read.
-_UNREADABLE = (
-    *(zlib.error, gzip.BadGzipFile, EOFError),
-    *(snappy.UncompressError, struct.error),
-    RuntimeError,  # of lz4
-    zstandard.ZstdError,
-)
-#: What some of these errors say where memory was short, in small letters.
-_OUT_OF_MEMORY = ("allocation error", "allocation_failed", "insufficient memory", "not enough memory")
-
-
-class CorruptDataError(ValueError):
-    """Bytes that are not a record batch."""
-
-
-@contextlib.contextmanager
-def unreadable_is_corrupt() -> Iterator[None]:
-    """Raise CorruptDataError where a codec says that it can't read the bytes.
-
-    Any other error isn't about the bytes, and passes: a batch is fetched again and then left out only where it is damaged.
-
-    Raises:
-        CorruptDataError: the bytes don't decompress.
-        MemoryError: there is not enough memory to decompress them.
-    """
-    try:
-        yield
-    except _UNREADABLE as error:
-        if any(words in str(error).lower() for words in _OUT_OF_MEMORY):
-            raise MemoryError(str(error)) from error
-        raise CorruptDataError(f"the body doesn't decompress: {str(error) or type(error).__name__}") from error
-
-
-class Decompressor(threading.local):
-    """Decompresses the bodies of batches; keeps a zstd context for each thread: making one costs more than a batch."""
-
-    def __init__(self) -> None:
-        self._zstd = zstandard.ZstdDecompressor()
-
-    def decompress(self, codec: int, body: memoryview) -> bytes | memoryview:
-        """The records of a batch.
-
-        Raises:
-            CorruptDataError: unknown codec, or the body doesn't decompress.
-            MemoryError: there is not enough memory.
-        """
-        with unreadable_is_corrupt():
-            if codec == 0:
-                return body
-            if codec == 1:
-                return bytes(gzip_decode(body))
-            if codec == 2:
-                return bytes(snappy_decode(bytes(body)))
-            if codec == 3:
-                return bytes(lz4.frame.decompress(body))
-            if codec == 4:
-                return self._unzstd(body)
-        raise CorruptDataError(f"unknown compression codec {codec}")
-
-    def _unzstd(self, body: memoryview) -> bytes:
-        if zstandard.frame_content_size(body) > 0:
-            return self._zstd.decompress(body, allow_extra_data=False)
-        with self._zstd.stream_reader(
-            body, read_across_frames=True
-        ) as reader:  # the Java client's frames don't tell their size
-            return bytes(reader.read())
 
 
 @attrs.frozen(eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Sequence
 
 import attrs
 
@@ -20,6 +21,7 @@ class PartitionQueue:
         pieces: fetched, in order.
         records: in `pieces`, as their headers say.
         since: clock when the first piece of `pieces` was queued.
+        begun: whether the first pieces were taken and put back: they waited before.
         starts: how many times `start` was called.
         accepting: whether fetched pieces are wanted: not before `start`, nor between `start` and the seek that it asks for.
         paused: by the application.
@@ -31,6 +33,7 @@ class PartitionQueue:
     records: int = 0
     size_bytes: int = 0
     since: float = 0.0
+    begun: bool = False
     starts: int = 0
     accepting: bool = False
     paused: bool = False
@@ -44,8 +47,19 @@ class PartitionQueue:
         self.records += piece.records
         self.size_bytes += piece.size_bytes
 
+    def put_back(self, pieces: Sequence[FetchedBatches]) -> None:
+        """Put back what is left of the pieces that were taken last. Ignored where these are no longer wanted."""
+        if not self.accepting:
+            return
+        for piece in reversed(pieces):
+            self.pieces.appendleft(piece)
+            self.records += piece.records
+            self.size_bytes += piece.size_bytes
+        self.begun = bool(pieces)
+
     def clear(self) -> None:
         """Forget all pieces."""
+        self.begun = False
         self.pieces.clear()
         self.records = self.size_bytes = 0
 
@@ -65,6 +79,7 @@ class PartitionQueue:
             self.size_bytes -= piece.size_bytes
         self.records -= records
         self.since = now
+        self.begun = False
         return taken
 
 
@@ -100,7 +115,7 @@ class FetchedQueues:
             for queue in self.partitions.values()
             if queue.pieces
             and not queue.paused
-            and (hurry or queue.records >= self._gather_records or now - queue.since >= self._gather_max_wait_s)
+            and (hurry or queue.begun or queue.records >= self._gather_records or now - queue.since >= self._gather_max_wait_s)
         ]
         return sorted(queues, key=lambda queue: queue.since)
 

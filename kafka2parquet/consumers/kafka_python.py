@@ -14,24 +14,20 @@ import attrs
 from kafka2parquet.consumers.assignors import group_settings
 from kafka2parquet.consumers.base import Assignment, CommitRefused, CommitSucceeded, Polled, Revoked
 from kafka2parquet.consumers.client import connect
+from kafka2parquet.consumers.decoding import DecodeLimits, decode_some
+from kafka2parquet.consumers.decompression import MOST_BATCH_BYTES
 from kafka2parquet.consumers.exchange import Command, Commit, Exchange, Pause, Start
-from kafka2parquet.consumers.fetched_queue import FetchedQueues
+from kafka2parquet.consumers.fetched_queue import FetchedQueues, PartitionQueue
 from kafka2parquet.consumers.poll_thread import PollThread, Subscription
-from kafka2parquet.consumers.record_batches import FetchedBatches, join
 from kafka2parquet.errors import CorruptRecordBatchError, UsageError
 from kafka2parquet.records import ConsumedBatch
 
 _MAX_POLL_RECORDS = 1 << 16
 _MAX_PARTITION_RECORDS = 1 << 15
+#: Decompressed bytes after which a poll takes nothing more: all that is made of them is held at the same time.
+_POLL_BYTES = 16 << 20
 _MAX_METADATA_CHARACTERS = 300
 _DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
-
-
-@attrs.frozen(eq=False)
-class _Taken:
-    assignment: Assignment
-    pieces: Sequence[FetchedBatches]
-    high_watermark: int | None
 
 
 class KafkaPythonConsumer:
@@ -51,6 +47,7 @@ class KafkaPythonConsumer:
         client_settings: Mapping[str, Any] | None = None,
         group_instance_id: str | None = None,
         queue_bytes: int = 32 << 20,
+        most_batch_bytes: int = MOST_BATCH_BYTES,
         gather_rows: int = 8192,
         gather_max_wait_s: float = 1.0,
         connect_timeout_s: float = 60.0,
@@ -67,6 +64,8 @@ class KafkaPythonConsumer:
                 takes names, too: `range`, `roundrobin`, `sticky`, or `cooperative-sticky` alone.
             group_instance_id: for static membership: an id that stays the same over restarts and belongs to this member alone.
             queue_bytes: how much may be fetched ahead, in bytes as fetched; then fetching pauses.
+            most_batch_bytes: a record batch that decompresses to more bytes is corrupt. Each of its records counts for at
+                least 64 bytes.
             gather_rows: records of a partition to wait for before they are handed out.
             gather_max_wait_s: how long to wait for so many, in seconds.
             connect_timeout_s: how long to try before the first contact with a broker is an error, in seconds.
@@ -81,6 +80,7 @@ class KafkaPythonConsumer:
         settings.setdefault("max_poll_interval_ms", _DEFAULT_MAX_POLL_INTERVAL_MS)
         if group_instance_id is not None:
             settings["group_instance_id"] = group_instance_id
+        self._limits = DecodeLimits(_POLL_BYTES, _MAX_PARTITION_RECORDS, most_batch_bytes)
         self._exchange = Exchange(FetchedQueues(queue_bytes, gather_rows, gather_max_wait_s))
         self._poll_thread = PollThread(
             self._exchange,
@@ -114,11 +114,11 @@ class KafkaPythonConsumer:
             exchange.events.clear()
             if exchange.error is not None and not events:
                 raise exchange.error
-            taken = self._take()
+            ready = exchange.queues.ready(time.monotonic())
         for event in events:
             if isinstance(event, CommitSucceeded | CommitRefused | Revoked):
                 self._committing.discard(event.assignment)
-        return Polled(events, [batch for one in taken for batch in self._decode(one)])
+        return Polled(events, self._decode(ready))
 
     def start(self, assignment: Assignment, offset: int, leader_epoch: int = -1) -> None:
         """See `Consumer.start`."""
@@ -174,34 +174,30 @@ class KafkaPythonConsumer:
         exchange = self._exchange
         return bool(exchange.events or exchange.error is not None or exchange.queues.ready(time.monotonic()))
 
-    def _take(self) -> list[_Taken]:
-        """Some of what is ready, under the lock."""
-        now = time.monotonic()
-        taken, left = [], _MAX_POLL_RECORDS
-        for queue in self._exchange.queues.ready(now):
-            pieces = queue.take(min(_MAX_PARTITION_RECORDS, left), now)
-            taken.append(_Taken(queue.assignment, pieces, queue.high_watermark))
-            left -= sum(piece.records for piece in pieces)
-            if left <= 0:
+    def _decode(self, ready: Sequence[PartitionQueue]) -> list[ConsumedBatch]:
+        """Some of what is ready, within the limits of a poll. What is not decompressed goes back into its queue."""
+        batches: list[ConsumedBatch] = []
+        left_bytes, left_records = _POLL_BYTES, _MAX_POLL_RECORDS
+        for queue in ready:
+            with self._exchange.lock:
+                pieces = queue.take(min(_MAX_PARTITION_RECORDS, left_records), time.monotonic())
+                high_watermark = queue.high_watermark
+            if not pieces:  # the poll thread has just cleared it
+                continue
+            try:
+                decoded = decode_some(pieces, attrs.evolve(self._limits, step_bytes=left_bytes))
+            except CorruptRecordBatchError as error:
+                self._exchange.fail_partition(queue.assignment, error)
+                continue
+            del pieces
+            with self._exchange.lock:
+                queue.put_back(decoded.left)
+            batches += [attrs.evolve(batch, high_watermark=high_watermark) for batch in decoded.batches]
+            left_bytes -= decoded.size_bytes
+            left_records -= sum(len(batch) for batch in decoded.batches)
+            if left_bytes <= 0 or left_records <= 0:
                 break
-        return taken
-
-    def _decode(self, taken: _Taken) -> list[ConsumedBatch]:
-        """The batches; those before a corrupt one if there is one, which then fails the partition."""
-        try:
-            batches = [join(taken.pieces).decode()]
-        except CorruptRecordBatchError:
-            batches = []
-            pieces = [single for piece in taken.pieces for single in piece.split()]
-            for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
-                try:
-                    batches.append(piece.decode())
-                except CorruptRecordBatchError as error:
-                    if following is not None and following.headers:
-                        error.next_offset = following.headers[0].base_offset
-                    self._exchange.fail_partition(taken.assignment, error)
-                    break
-        return [attrs.evolve(batch, high_watermark=taken.high_watermark) for batch in batches]
+        return batches
 
     def _set_paused(self, assignment: Assignment, paused: bool) -> None:
         with self._exchange.lock:

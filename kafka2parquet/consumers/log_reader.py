@@ -11,13 +11,16 @@ import kafka.errors as kafka_errors
 from kafka.structs import TopicPartition as KafkaTopicPartition
 
 from kafka2parquet.consumers.client import connect
+from kafka2parquet.consumers.decoding import DecodeLimits, decode_some
 from kafka2parquet.consumers.kafka_errors import translate
 from kafka2parquet.consumers.log_bounds import log_ends, log_starts
+from kafka2parquet.consumers.record_batches import FetchedBatches
 from kafka2parquet.errors import Kafka2ParquetError, KafkaUnavailableError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 
 _TIMEOUT_MS = 30_000
 _POLL_MS = 500
+_LIMITS = DecodeLimits()
 
 
 class LogReader:
@@ -93,7 +96,11 @@ class LogReader:
             heard_at = time.monotonic()
             while position < end:
                 for piece in self._client.poll(timeout_ms=_POLL_MS).get(name, ()):
-                    yield piece.decode()
+                    left: Sequence[FetchedBatches] = [piece]
+                    while left:
+                        decoded = decode_some(left, _LIMITS)
+                        yield from decoded.batches
+                        left = decoded.left
                     position, heard_at = piece.next_offset, time.monotonic()
                 if time.monotonic() - heard_at > _TIMEOUT_MS / 1000:
                     raise KafkaUnavailableError(f"{topic_partition}: nothing more can be read at offset {position}.")

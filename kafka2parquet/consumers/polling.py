@@ -39,15 +39,15 @@ class FetchedRecords(FetchedBatches):
     single: Sequence[Any]
     error: Exception | None
 
-    def decode(self) -> ConsumedBatch:
-        """Make columns.
+    def decode_legacy(self, most_bytes: int) -> ConsumedBatch:
+        """Make columns. kafka-python has decompressed them already, whatever their size.
 
         Raises:
             CorruptRecordBatchError: kafka-python couldn't read what stands here.
         """
         if self.error is not None:
             raise self.corrupt(str(self.error), self.first_offset) from self.error
-        return self._batch(columns_of(self.single), self.size_bytes)
+        return self.batch_of(columns_of(self.single), self.size_bytes)
 
 
 class _Polling:

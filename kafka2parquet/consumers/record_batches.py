@@ -3,13 +3,14 @@
 kafka-python's fetcher makes one `PartitionRecords` of each partition's part of a fetch response, and uses of it only
 `bool()`, `take`, `drain`, `topic_partition`, `next_fetch_offset`, `leader_epoch` and, in its own callback, `bytes_read`. So
 positions, epochs, pauses, seeks and rebalances stay kafka-python's. `take` only walks the headers of the batches, so that the
-next fetch is sent at once; checksums, decompression and columns are made later, by `FetchedBatches.decode` on another thread.
+next fetch is sent at once; checksums, decompression and columns are made later, by `decode_some` on another thread.
 """
 
 from __future__ import annotations
 
 import collections
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,23 +18,15 @@ import attrs
 import pyarrow as pa
 from kafka.protocol.consumer import IsolationLevel
 from kafka.record.legacy_records import LegacyRecordBatch
-from kafka.record.util import calc_crc32c, encode_varint
+from kafka.record.util import encode_varint
 
-from kafka2parquet.consumers.columns import (
-    CRC_FROM,
-    HEADER,
-    Batch,
-    Columns,
-    CorruptDataError,
-    Decompressor,
-    decode,
-    unreadable_is_corrupt,
-)
+from kafka2parquet.consumers.columns import HEADER, Batch, Columns, decode
+from kafka2parquet.consumers.decoding import DecodeLimits, decode_some
+from kafka2parquet.consumers.decompression import CorruptDataError, Decompressor, WrongChecksumError, unreadable_is_corrupt
 from kafka2parquet.errors import CorruptRecordBatchError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 
 _CODEC = 0x07
-_APPEND_TIME = 0x08
 _TRANSACTIONAL = 0x10
 _CONTROL = 0x20
 _MAGIC_AT = 16
@@ -62,7 +55,7 @@ class Header:
 
 @attrs.frozen(eq=False)
 class FetchedBatches:
-    """Batches of one partition as they were fetched. Immutable; `decode` may be called on any thread.
+    """Batches of one partition as they were fetched. Immutable.
 
     Attributes:
         topic_partition: where they come from.
@@ -89,52 +82,61 @@ class FetchedBatches:
         """Bytes of memory that are held, as fetched."""
         return len(self.data)
 
-    def split(self) -> list[FetchedBatches]:
-        """One piece for each batch, in order."""
-        if len(self.headers) < 2:
-            return [self]
-        pieces, first_offset = [], self.first_offset
-        for index, header in enumerate(self.headers):
-            last = index == len(self.headers) - 1
-            next_offset = self.next_offset if last else header.last_offset + 1
-            pieces.append(
-                attrs.evolve(self, headers=[header], first_offset=first_offset, next_offset=next_offset, records=header.records)
-            )
-            first_offset = next_offset
-        return pieces
-
     def decode(self) -> ConsumedBatch:
-        """Check, decompress and make columns.
+        """All columns at once, where no batch decompresses to more than the default limit.
 
         Raises:
-            CorruptRecordBatchError: a checksum is wrong, or the bytes are not records.
+            CorruptRecordBatchError: a checksum is wrong, a batch is too large, or the bytes are not records.
         """
+        limits = DecodeLimits(step_bytes=sys.maxsize, step_records=sys.maxsize)
+        decoded = decode_some([self], limits)
+        if decoded.left:
+            decode_some(decoded.left, limits)
+        (batch,) = decoded.batches
+        return batch
+
+    def decode_legacy(self, most_bytes: int) -> ConsumedBatch:
+        """Columns of a batch of an old format, which is decompressed to at most `most_bytes`.
+
+        Raises:
+            CorruptRecordBatchError: the checksum is wrong, or the bytes are not records.
+        """
+        bounds = self.legacy or (0, 0)
         try:
-            if self.legacy is not None:
-                return self._batch(_legacy_columns(self.data, self.legacy, self.first_offset), self.size_bytes)
-            data, batches = self._uncompressed()
-            return self._batch(decode(data, batches, self.first_offset), len(data))
+            return self.batch_of(_legacy_columns(self.data, bounds, self.first_offset, most_bytes), self.size_bytes)
         except CorruptDataError as error:
-            raise self.corrupt(str(error), self.first_offset) from error
+            next_offset = None if isinstance(error, WrongChecksumError) else self.next_offset
+            raise self.corrupt(str(error), self.first_offset, next_offset=next_offset) from error
 
     @property
     def content(self) -> bytes:
         """The bytes of the batches, as fetched."""
         return b"".join(self.data[header.start : header.end] for header in self.headers)
 
-    def corrupt(self, reason: str, offset: int) -> CorruptRecordBatchError:
-        """An error about the batch at that offset."""
+    def corrupt(
+        self, reason: str, base_offset: int, offset: int | None = None, next_offset: int | None = None
+    ) -> CorruptRecordBatchError:
+        """An error about a batch.
+
+        Args:
+            reason: what is wrong with the batch.
+            base_offset: its own, which may lie before or behind the position.
+            offset: position at which it was met, if that is another offset.
+            next_offset: position behind it, None where unknown.
+        """
         return CorruptRecordBatchError(
-            f"{self.topic_partition}: the record batch at offset {offset} is corrupt: {reason}. Nothing is committed past it."
-            " Look at the segment with Kafka's DumpLogSegments; to leave it out, set the group's offset behind it with"
+            f"{self.topic_partition}: the record batch at offset {base_offset} is corrupt: {reason}. Nothing is committed past"
+            " it. Look at the segment with Kafka's DumpLogSegments; to leave it out, set the group's offset behind it with"
             " Kafka's tools.",
             topic=self.topic_partition.topic,
             partition=self.topic_partition.partition,
-            offset=offset,
+            offset=base_offset if offset is None else offset,
+            next_offset=next_offset,
             content=self.content,
         )
 
-    def _batch(self, columns: Columns, size_bytes: int) -> ConsumedBatch:
+    def batch_of(self, columns: Columns, size_bytes: int) -> ConsumedBatch:
+        """The columns of all records, which keep `size_bytes` of memory alive."""
         return ConsumedBatch(
             topic_partition=self.topic_partition,
             offsets=columns.offsets,
@@ -148,54 +150,6 @@ class FetchedBatches:
             leader_epoch=self.leader_epoch,
             size_bytes=size_bytes,
         )
-
-    def _uncompressed(self) -> tuple[bytes, list[Batch]]:
-        """The records of all batches in one piece of memory: the fetched bytes themselves where nothing is compressed."""
-        view = memoryview(self.data)
-        bodies: list[bytes | memoryview] = []
-        for header in self.headers:
-            if calc_crc32c(view[header.start + CRC_FROM : header.end]) != header.crc:
-                raise self.corrupt("it fails its checksum", header.base_offset)
-            compressed = view[header.start + HEADER.size : header.end]
-            bodies.append(_decompressor.decompress(header.attributes & _CODEC, compressed))
-        if not any(header.attributes & _CODEC for header in self.headers):
-            spans = [(header.start + HEADER.size, header.end) for header in self.headers]
-            return self.data, [_batch_of(header, *span) for header, span in zip(self.headers, spans, strict=True)]
-        batches, position = [], 0
-        for header, body in zip(self.headers, bodies, strict=True):
-            batches.append(_batch_of(header, position, position + len(body)))
-            position += len(body)
-        return b"".join(bodies), batches
-
-
-def join(pieces: Sequence[FetchedBatches]) -> FetchedBatches:
-    """Pieces that follow each other in one partition, as one: decoding few large ones costs less than many small ones."""
-    if len(pieces) == 1:
-        return pieces[0]
-    headers, shift = [], 0
-    for piece in pieces:
-        headers += [attrs.evolve(header, start=header.start + shift, end=header.end + shift) for header in piece.headers]
-        shift += len(piece.data)
-    return attrs.evolve(
-        pieces[0],
-        data=b"".join(piece.data for piece in pieces),
-        headers=headers,
-        next_offset=pieces[-1].next_offset,
-        leader_epoch=pieces[-1].leader_epoch,
-        records=sum(piece.records for piece in pieces),
-    )
-
-
-def _batch_of(header: Header, start: int, end: int) -> Batch:
-    return Batch(
-        base_offset=header.base_offset,
-        base_timestamp_ms=header.base_timestamp_ms,
-        max_timestamp_ms=header.max_timestamp_ms,
-        append_time=bool(header.attributes & _APPEND_TIME),
-        records=header.records,
-        start=start,
-        end=end,
-    )
 
 
 class ColumnarPartitionRecords:
@@ -289,8 +243,8 @@ class ColumnarPartitionRecords:
             position = end
         if position == start:
             return None
-        if legacy is not None:
-            next_offset = max(next_offset, _legacy_next_offset(data, legacy))
+        if legacy is not None:  # the offset of a compressed batch is that of its last record
+            next_offset = max(next_offset, struct.unpack_from(">q", data, legacy[0])[0] + 1)
         data, kept, legacy = _without_skipped(data, headers, legacy)
         taken = FetchedBatches(
             topic_partition=TopicPartition(*self.topic_partition),
@@ -370,22 +324,29 @@ def _without_skipped(
     return b"".join(data[header.start : header.end] for header in headers), moved, None
 
 
-def _legacy_batch(data: bytes, bounds: tuple[int, int]) -> Any:
-    batch = LegacyRecordBatch(memoryview(data)[bounds[0] : bounds[1]], data[bounds[0] + _MAGIC_AT])
-    if not batch.validate_crc():
-        raise CorruptDataError("it fails its checksum")
-    return batch
+class _BoundedLegacyBatch(LegacyRecordBatch):  # type: ignore[misc]  # kafka-python has no types
+    """A batch of an old format that decompresses to at most `most_bytes`."""
+
+    most_bytes = 0
+
+    def _decompress(self, key_offset: int) -> bytes:
+        if self.compression_type == self.CODEC_LZ4 and self.magic == 0:
+            return bytes(super()._decompress(key_offset))  # frames with a wrong checksum, which only xxhash can read
+        (key_bytes,) = struct.unpack_from(">i", self._buffer, key_offset)
+        value = key_offset + 4 + max(key_bytes, 0)
+        (value_bytes,) = struct.unpack_from(">i", self._buffer, value)
+        body = self._buffer[value + 4 : value + 4 + max(value_bytes, 0)]
+        return bytes(_decompressor.decompress(self.compression_type, body, self.most_bytes))
 
 
-def _legacy_next_offset(data: bytes, bounds: tuple[int, int]) -> int:
-    with unreadable_is_corrupt():
-        return int(max(record.offset for record in _legacy_batch(data, bounds))) + 1
-
-
-def _legacy_columns(data: bytes, bounds: tuple[int, int], first_offset: int) -> Columns:
+def _legacy_columns(data: bytes, bounds: tuple[int, int], first_offset: int, most_bytes: int) -> Columns:
     """Records of the formats before Kafka 0.11, one by one: topics that old are rare."""
+    batch = _BoundedLegacyBatch(memoryview(data)[bounds[0] : bounds[1]], data[bounds[0] + _MAGIC_AT])
+    batch.most_bytes = most_bytes
+    if not batch.validate_crc():
+        raise WrongChecksumError
     with unreadable_is_corrupt():
-        return columns_of([record for record in _legacy_batch(data, bounds) if record.offset >= first_offset])
+        return columns_of([record for record in batch if record.offset >= first_offset])
 
 
 def columns_of(records: Sequence[Any]) -> Columns:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
 
-import lz4.frame
-import pytest
-import zstandard
 from kafka import TopicPartition as KafkaTopicPartition
-from kafka.codec import gzip_encode, snappy_encode
 from kafka.protocol.consumer import IsolationLevel
 from kafka.record.memory_records import MemoryRecords
 
-from kafka2parquet.consumers import columns
-from kafka2parquet.consumers.columns import CorruptDataError, Decompressor
 from kafka2parquet.consumers.record_batches import ColumnarPartitionRecords, FetchedBatches
 from tests.support.record_batches import produced_batch
-
-CODECS = {1: gzip_encode, 2: snappy_encode, 3: lz4.frame.compress, 4: zstandard.ZstdCompressor().compress}
 
 
 def _taken(*batches: bytes, aborted: tuple[int, ...] = ()) -> FetchedBatches:
@@ -53,7 +44,6 @@ def test_little_is_held_of_a_fetch_that_is_mostly_aborted() -> None:
 
     assert 2 * len(good) == taken.size_bytes == len(taken.data)
     assert [*range(10, 15), *range(25, 30)] == taken.decode().offsets.to_pylist()
-    assert [10, 25] == [piece.decode().offsets[0].as_py() for piece in taken.split()]
 
 
 def test_what_is_held_is_counted() -> None:
@@ -63,50 +53,3 @@ def test_what_is_held_is_counted() -> None:
 
     assert len(taken.data) == taken.size_bytes == 2 * len(good) + len(aborted)
     assert 10 == len(taken.decode())
-
-
-@pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize(
-    "damage",
-    [lambda body: body[: len(body) // 2], lambda body: b"garbage" * 9, lambda body: body[:4] + b"garbage" + body[11:]],
-)
-def test_a_body_that_the_codec_refuses_is_corrupt(codec: int, damage: Callable[[bytes], bytes]) -> None:
-    """Whatever its library raises."""
-    body = CODECS[codec](bytes(range(256)) * 40)
-
-    with pytest.raises(CorruptDataError, match=r"the body doesn't decompress: .+"):
-        Decompressor().decompress(codec, memoryview(damage(body)))
-
-
-_FUNCTIONS = {1: "gzip_decode", 2: "snappy_decode", 3: "lz4.frame.decompress", 4: "Decompressor._unzstd"}
-
-
-@pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("error", [MemoryError("no memory"), OSError("no such device"), AttributeError("a bug")])
-def test_an_error_that_is_not_about_the_bytes_passes(codec: int, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Healthy records would be passed over as corrupt ones."""
-
-    def fails(*_: object) -> bytes:
-        raise error
-
-    monkeypatch.setattr(f"{columns.__name__}.{_FUNCTIONS[codec]}", fails)
-    with pytest.raises(type(error), match=str(error)):
-        Decompressor().decompress(codec, memoryview(CODECS[codec](b"healthy")))
-
-
-@pytest.mark.parametrize(
-    ("codec", "error"),
-    [
-        (3, RuntimeError("LZ4F_decompress failed with code: ERROR_allocation_failed")),
-        (4, zstandard.ZstdError("zstd decompress error: Allocation error : not enough memory")),
-    ],
-)
-def test_a_codec_without_memory_is_a_memory_error(codec: int, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some libraries tell it in words only."""
-
-    def fails(*_: object) -> bytes:
-        raise error
-
-    monkeypatch.setattr(f"{columns.__name__}.{_FUNCTIONS[codec]}", fails)
-    with pytest.raises(MemoryError, match=str(error)):
-        Decompressor().decompress(codec, memoryview(CODECS[codec](b"healthy")))

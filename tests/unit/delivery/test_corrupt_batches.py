@@ -17,9 +17,11 @@ TOPIC = "events"
 GOOD = b'{"a":1}'
 
 
-def _task(broker: EmbeddedBroker, folder: pathlib.Path, *, tolerated: bool) -> SinkTask:
+def _task(broker: EmbeddedBroker, folder: pathlib.Path, *, tolerated: bool, most_batch_bytes: int = 256 << 20) -> SinkTask:
     return SinkTask(
-        consumer=KafkaPythonConsumer(bootstrap_servers=broker.bootstrap, group_id="group", topics=[TOPIC]),
+        consumer=KafkaPythonConsumer(
+            bootstrap_servers=broker.bootstrap, group_id="group", topics=[TOPIC], most_batch_bytes=most_batch_bytes
+        ),
         converter=JsonConverter(),
         partitioner=DefaultPartitioner(),
         rotation=RecordCountRotation(20),
@@ -62,3 +64,25 @@ def test_a_corrupt_batch_ends_the_task(tmp_path: pathlib.Path, tolerated: bool, 
         task = _task(broker, tmp_path, tolerated=tolerated)
         with pytest.raises(CorruptRecordBatchError, match="the record batch at offset 10 is corrupt"):
             task.run()
+
+
+@pytest.mark.parametrize("good_behind", [0, 10])
+def test_a_batch_that_is_too_large_becomes_one_reject(tmp_path: pathlib.Path, good_behind: int) -> None:
+    """Also the last one of the log: where its checksum is right, it says itself where it ends."""
+    with EmbeddedBroker() as broker:
+        broker.create_topic(TOPIC)
+        broker.append_values(TOPIC, 0, [GOOD] * 10, [0] * 10)
+        (bomb,) = build_batches([b"x" * 1000] * 3000, [0] * 3000, compression="zstd", records_per_batch=3000)
+        broker.append(TOPIC, 0, bomb)
+        if good_behind:
+            broker.append_values(TOPIC, 0, [GOOD] * good_behind, [0] * good_behind)
+        with _task(broker, tmp_path, tolerated=True, most_batch_bytes=1 << 20) as task:
+            while task.step().open_rows < 11 + good_behind:
+                pass
+    offsets = pyarrow.dataset.dataset(tmp_path / "topics" / TOPIC).to_table()["_kafka_offset"].to_pylist()
+    assert [*range(10), *range(3010, 3010 + good_behind)] == sorted(offsets)
+    (quarantined,) = (tmp_path / "topics" / "_kafka2parquet" / TOPIC / "quarantine").glob("*.parquet")
+    (row,) = pq.read_table(quarantined).to_pylist()
+    assert (10, "fetch") == (row["offset"], row["stage"])
+    assert "more than 1048576 bytes" in row["reason"]
+    assert bomb[16:] == row["value"][16:]
