@@ -66,7 +66,7 @@ class MetadataColumns:
         if name == "offset":
             return rows.offsets
         if name == "timestamp":
-            return rows.timestamps_ms.cast(pa.timestamp("ms", "UTC")).cast(pa.timestamp("us", "UTC"))
+            return rows.timestamps_ms.cast(pa.timestamp("ms", "UTC"))
         if name == "topic":
             return pa.repeat(pa.scalar(rows.batch.topic_partition.topic), len(rows))
         if name == "partition":

@@ -25,6 +25,9 @@ REJECTS_SCHEMA = pa.schema(
     ]
 )
 
+#: Parquet files hold times in microseconds, in 64 bits.
+_MOST_MS = ((1 << 63) - 1) // 1000
+
 
 def rejects_table(rejects: Sequence[Reject]) -> pa.Table:
     """One row for each reject, with the record's bytes as they were sent."""
@@ -33,14 +36,20 @@ def rejects_table(rejects: Sequence[Reject]) -> pa.Table:
             "topic": reject.topic_partition.topic,
             "partition": reject.topic_partition.partition,
             "offset": reject.offset,
-            "timestamp": reject.timestamp_ms,
+            "timestamp": reject.timestamp_ms if _has_writable_time(reject) else None,
             "key": reject.key,
             "value": reject.value,
             "headers": [{"key": key, "value": value} for key, value in reject.headers],
             "stage": reject.stage.value,
-            "reason": reject.reason,
+            "reason": reject.reason
+            if _has_writable_time(reject)
+            else f"{reject.reason} (its timestamp, {reject.timestamp_ms} ms, is too large for a column of times)",
             "exception": reject.exception or None,
         }
         for reject in rejects
     ]
     return pa.Table.from_pylist(rows, REJECTS_SCHEMA)
+
+
+def _has_writable_time(reject: Reject) -> bool:
+    return reject.timestamp_ms is None or -_MOST_MS <= reject.timestamp_ms <= _MOST_MS

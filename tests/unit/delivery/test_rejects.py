@@ -184,3 +184,21 @@ def test_a_limit_for_waiting_ends_the_task() -> None:
         world.step_until(task, lambda: False)
     task.close(flush=False)
     assert not world.committed
+
+
+ABSURD_MS = 2**62
+
+
+def test_timestamp_too_large_for_a_column_of_times_rejects_only_its_record() -> None:
+    """Its quarantined row has no time, and tells the timestamp in its reason."""
+    world = SinkWorld()
+    world.append(GOOD)
+    world.append(GOOD, time_ms=ABSURD_MS)
+    world.append(GOOD)
+    world.run(3, rotation=RecordCountRotation(2), on_reject="skip", quarantine=True)
+    assert {0: 1, 2: 1} == world.offsets()
+    (table,) = world.tables("rejects").values()
+    (row,) = table.to_pylist()
+    assert (1, None) == (row["offset"], row["timestamp"])
+    assert row["reason"].startswith("field _kafka_timestamp: ")
+    assert row["reason"].endswith(f" (its timestamp, {ABSURD_MS} ms, is too large for a column of times)")
