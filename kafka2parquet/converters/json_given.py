@@ -46,6 +46,7 @@ class GivenSchema:
         self.parsed = pa.schema(_with_leaves(self.schema, self._parsed_type))
         self.shape = Shape.of(self.parsed)
         self._read = pa.schema(_with_leaves(self.schema, self._read_type))
+        self._described = pa.schema(_with_leaves(self.schema, self._described_type))
 
     @property
     def fingerprint(self) -> str:
@@ -67,7 +68,7 @@ class GivenSchema:
 
     def misfit(self, document: dict[str, Any]) -> str | None:
         """Why a record doesn't fit; None when that lies in a value, such as the text of a timestamp."""
-        return misfit(document, self.parsed, ignore_unknown=self.ignore_unknown)
+        return misfit(document, self._described, ignore_unknown=self.ignore_unknown)
 
     def unreadable_fields(self, value: pa.Array) -> Iterator[str]:
         """The columns that `parse` refuses one value for."""
@@ -82,7 +83,13 @@ class GivenSchema:
         """The type that pyarrow.json is asked for."""
         if pa.types.is_timestamp(type_) and self._timestamps == "epoch_ms":
             return pa.int64()
-        return pa.string() if _is_text(type_) or pa.types.is_date32(type_) else type_
+        is_read_later = pa.types.is_date32(type_) or pa.types.is_timestamp(type_)
+        return pa.string() if _is_text(type_) or is_read_later else type_
+
+    def _described_type(self, type_: pa.DataType) -> pa.DataType:
+        """The type that a JSON value has to fit, as it is named to people."""
+        is_number = pa.types.is_timestamp(type_) and self._timestamps == "epoch_ms"
+        return pa.int64() if is_number else type_
 
     def _read_type(self, type_: pa.DataType) -> pa.DataType:
         """What the parsed value means, before it is cast to the type of the schema."""

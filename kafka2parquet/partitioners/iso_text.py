@@ -1,4 +1,7 @@
-"""Times written as text, in the forms that Joda-Time's ISO `dateTimeParser` reads."""
+"""Times written as text, one by one, in all the forms that Joda-Time's ISO `dateTimeParser` reads.
+
+Those that stand for one moment whatever the time zone are read a column at a time (`iso_times`), with the same results.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ _DAY_OF_YEAR = r"-W(?P<week>\d{1,2})(?:-(?P<weekday>[1-7]))?|-(?P<ordinal>\d{3})
 _DATE = rf"(?P<year>[+-]?\d{{1,9}})(?:{_DAY_OF_YEAR})?"
 _TIME = r"(?P<hour>\d{1,2})(?::(?P<minute>\d{1,2})(?::(?P<second>\d{1,2}))?)?(?:[.,](?P<fraction>\d{1,}))?"
 _ZONE = r"(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?"
-_TEXT = re.compile(rf"(?:{_DATE})?(?:T(?:{_TIME})?{_ZONE})?", re.ASCII)
+_TEXT = re.compile(rf"(?:{_DATE})?(?:T(?:{_TIME})?{_ZONE})?", re.ASCII | re.IGNORECASE)
 _MILLISECONDS = re.compile(r"-?\d{1,19}", re.ASCII)
 
 
@@ -26,7 +29,7 @@ def parse_text(text: str, zone: datetime.tzinfo) -> int:
     if _MILLISECONDS.fullmatch(text) and -(1 << 63) <= int(text) < 1 << 63:
         return int(text)
     match = _TEXT.fullmatch(text)
-    if match is None or not text or text == "T":
+    if match is None or text in ("", "T", "t"):
         raise ValueError(f"Invalid format: {text!r}")
     parts = match.groupdict()
     moment = datetime.datetime.combine(_date(parts), datetime.time())
@@ -59,7 +62,7 @@ def _date(parts: dict[str, str | None]) -> datetime.date:
 def _zone(text: str | None) -> datetime.tzinfo | None:
     if text is None:
         return None
-    if text == "Z":
+    if text in "Zz":
         return datetime.timezone.utc
     digits = text[1:].replace(":", "").ljust(4, "0")
     offset = datetime.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))

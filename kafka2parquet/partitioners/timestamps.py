@@ -11,14 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.iso_times import cut_off, times_of_texts
 from kafka2parquet.partitioners.field import nested_field
 from kafka2parquet.partitioners.iso_text import parse_text
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION
 from kafka2parquet.rows import Rows
 from kafka2parquet.time_zones import time_zone
 
-#: The form of text that Arrow parses at once, and exactly as Joda does.
-_COMMON_TEXT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
+#: Texts that Joda reads as everything else here does: no blank in them, and an offset behind them.
+_COMMON_TEXT = r"^\S+[Tt]\S+(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
 
 _LONG_END = float(1 << 63)
 _MAX_SHOWN = 100
@@ -131,7 +132,7 @@ class RecordFieldTimestamp(TimestampExtractor):
             return pa.nulls(len(rows), pa.int64())
         data_type = column.type
         if pa.types.is_timestamp(data_type):
-            return column.cast(pa.timestamp("ms", data_type.tz), safe=False).cast(pa.int64())
+            return cut_off(column, "ms").cast(pa.int64())
         if pa.types.is_integer(data_type) and (rows.value_schema is None or data_type.bit_width >= 32):
             return column.cast(pa.int64())
         if pa.types.is_floating(data_type) and rows.value_schema is None:  # any number counts where there are no types
@@ -174,15 +175,14 @@ class RecordFieldTimestamp(TimestampExtractor):
         return f"field-{self._field}-{self._timezone}"
 
     def _parse(self, column: pa.Array) -> pa.Array:
-        common = pc.match_substring_regex(column, _COMMON_TEXT)
-        if pc.all(common).as_py():  # nulls are passed over
-            try:
-                return column.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64())
-            except pa.ArrowInvalid:
-                pass  # such as the 30th of February: found among the distinct texts
-        encoded = column.dictionary_encode()
-        times = pa.array([self._parse_text(text) for text in encoded.dictionary.to_pylist()], pa.int64())
-        return times.take(encoded.indices)
+        nothing = pa.scalar(None, column.type)
+        common = pc.if_else(pc.match_substring_regex(column, _COMMON_TEXT), column, nothing)
+        times = cut_off(times_of_texts(common, "us"), "ms").cast(pa.int64())
+        if times.null_count == column.null_count:
+            return times
+        encoded = pc.if_else(pc.is_valid(times), nothing, column).dictionary_encode()
+        others = pa.array([self._parse_text(text) for text in encoded.dictionary.to_pylist()], pa.int64())
+        return pc.coalesce(times, others.take(encoded.indices))
 
     def _parse_text(self, text: str) -> int | None:
         try:

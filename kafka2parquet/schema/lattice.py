@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 
 from kafka2parquet.arrays import null_mask
 from kafka2parquet.errors import Kafka2ParquetError
+from kafka2parquet.iso_times import times_of_texts
 from kafka2parquet.schema.field_paths import join_path
 
 #: Marks a text column that holds text as it is, and whatever else as JSON text.
@@ -181,7 +182,8 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table in another schema: columns by name in its order, missing ones as nulls, others cast or left out.
 
     The same goes for the fields of structs, at any depth. Integers become the nearest double; above 2**53 that isn't the
-    same number. Objects and lists that are to be text become JSON text, without the members that are null.
+    same number. Objects and lists that are to be text become JSON text, without the members that are null. Texts that are to be
+    timestamps are read as `times_of_texts` does.
 
     Raises:
         pyarrow.ArrowInvalid: a value can't be cast without loss.
@@ -226,6 +228,8 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
         return pa.MapArray.from_arrays(offsets, array.keys.slice(first, last - first), items, type=type_, mask=null_mask(array))
     if pa.types.is_string(type_) and pa.types.is_nested(array.type):
         return pa.array([None if value is None else _json_text(value) for value in array.to_pylist()], type_)
+    if pa.types.is_timestamp(type_) and (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return _times(array, type_)
     # an exact cast would refuse integers that a double can't hold
     return array.cast(type_, safe=not (pa.types.is_integer(array.type) and pa.types.is_floating(type_)))
 
@@ -233,6 +237,13 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
 def _conform_child(array: pa.StructArray, field: pa.Field) -> pa.Array:
     index = array.type.get_field_index(field.name)
     return pa.nulls(len(array), field.type) if index < 0 else _conform_array(array.field(index), field.type)
+
+
+def _times(texts: pa.Array, type_: pa.TimestampType) -> pa.Array:
+    times = times_of_texts(texts, type_.unit)
+    if times.null_count > texts.null_count:
+        raise pa.ArrowInvalid(f"a text that is no {type_}")
+    return times.cast(pa.int64()).cast(type_)
 
 
 def _json_text(value: Any) -> str:
