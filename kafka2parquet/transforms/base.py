@@ -16,7 +16,7 @@ from kafka2parquet.records import DATA_EXCEPTION, Reject, Stage
 from kafka2parquet.rows import Rows
 
 #: A reason is for people; a message of Arrow's may quote a long value.
-_MAX_REASON = 300
+MAX_REASON = 300
 
 
 @attrs.frozen(eq=False)
@@ -105,7 +105,7 @@ class TableTransform(Transform):
         kept[list(refused)] = False
         offsets = rows.offsets.take(pa.array(list(refused), pa.int64())).to_pylist()
         rejects = [
-            rows.batch.reject_offset(offset, Stage.TRANSFORM, reason[:_MAX_REASON], DATA_EXCEPTION)
+            rows.batch.reject_offset(offset, Stage.TRANSFORM, reason[:MAX_REASON], DATA_EXCEPTION)
             for offset, reason in zip(offsets, refused.values(), strict=True)
         ]
         rest = rows.filter(pa.array(kept))

@@ -7,12 +7,14 @@ import re
 from collections.abc import Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.field_paths import resolve
-from kafka2parquet.transforms.base import TableTransform
 from kafka2parquet.transforms.paths import change_column, checked_paths
 from kafka2parquet.transforms.properties import TransformProperties
+from kafka2parquet.transforms.refusals import ColumnTransform, Refusals
+from kafka2parquet.transforms.values import TypeRefused, cast_exactly, is_text
 
 #: Kafka Connect's names of types, and ours for what it lacks.
 TYPES: Mapping[str, pa.DataType] = {
@@ -31,7 +33,7 @@ TYPES: Mapping[str, pa.DataType] = {
 _DECIMAL = re.compile(r"decimal\((\d{1,2}); ?(\d{1,2})\)")
 
 
-class Cast(TableTransform):
+class Cast(ColumnTransform):
     """Gives fields other types. A row whose value can't be cast without loss is a reject, never a silent null.
 
     Text is read as numbers, `true` and `false`, ISO dates and times. Fields that rows lack don't matter.
@@ -61,17 +63,12 @@ class Cast(TableTransform):
         """Names fields and types."""
         return f"cast-{sorted((path, str(type_)) for path, type_ in self._types.items())}"
 
-    def transform(self, table: pa.Table) -> pa.Table:
-        """The table with the new types.
-
-        Raises:
-            ValueError: a value can't be cast.
-            UsageError: no value of the type can.
-        """
+    def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
+        """The table with the new types."""
         for path, type_ in self._types.items():
             parts = resolve(table.schema, path)
             if parts is not None:
-                table = change_column(table, parts, functools.partial(_cast, path, type_))
+                table = change_column(table, parts, functools.partial(_cast, path, type_, refusals))
         return table
 
 
@@ -86,15 +83,14 @@ def _type(given: str | pa.DataType) -> pa.DataType:
     return TYPES[given]
 
 
-def _cast(path: str, type_: pa.DataType, field: pa.Field, values: pa.Array) -> tuple[pa.Field, pa.Array]:
-    if field.type.equals(type_):
-        return field, values
+def _cast(path: str, type_: pa.DataType, refusals: Refusals, field: pa.Field, values: pa.Array) -> tuple[pa.Field, pa.Array]:
     try:
-        if pa.types.is_decimal(type_) and pa.types.is_integer(field.type):
-            # Arrow looks at the integer's type, and asks for room for all of its values
-            values = values.cast(pa.decimal128(38, type_.scale))
-        return field.with_type(type_), values.cast(type_)
-    except NotImplementedError as error:
-        raise UsageError(f"Cast: {path} is {field.type}, which can't become {type_}.") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        cast = cast_exactly(values, type_)
+    except TypeRefused:
+        refusals.add(values.is_valid(), f"{path} is {field.type}, which can't become {type_}.")
+        return field.with_type(type_), pa.nulls(len(values), type_)
+    if cast.null_count > values.null_count:
+        what = "a text" if is_text(field.type) else f"a value of type {field.type}"
+        lossless = "" if is_text(field.type) else " without loss"
+        refusals.add(pc.and_not(values.is_valid(), cast.is_valid()), f"{path}: {what} that can't become {type_}{lossless}.")
+    return field.with_type(type_), cast

@@ -9,13 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.errors import UsageError
 from kafka2parquet.records import Reject
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.from_arrow import connect_schema
-from kafka2parquet.transforms.base import Transform, Transformed
+from kafka2parquet.transforms.base import MAX_REASON, Transform, Transformed
+from kafka2parquet.transforms.refusals import Refusals
 
 
 class TransformChain(Transform):
@@ -48,7 +50,9 @@ class TransformChain(Transform):
             rejects += transformed.rejects
             rows = transformed.rows
         if len(rows) and rows.value_schema is not None and not rows.table.schema.equals(before):
-            rows = _with_schema(rows, self._schema_after(rows.table.schema, rows.value_schema))
+            transformed = _with_schema(rows, self._schema_after(rows.table.schema, rows.value_schema))
+            rejects += transformed.rejects
+            rows = transformed.rows
         return Transformed(rows, rejects)
 
     def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
@@ -71,12 +75,15 @@ def _applied(transform: Transform, rows: Rows) -> Transformed:
     return transformed
 
 
-def _with_schema(rows: Rows, schema: ConnectSchema) -> Rows:
+def _with_schema(rows: Rows, schema: ConnectSchema) -> Transformed:
     """The rows with the schema of their columns, which are brought to the types that it has."""
-    table = rows.table
-    if not table.schema.equals(schema.arrow_schema):
-        try:
-            table = table.cast(schema.arrow_schema)
-        except (ValueError, NotImplementedError) as error:
-            raise UsageError(f"The transforms make columns ({table.schema}) that can't be written: {error}.") from error
-    return attrs.evolve(rows, table=table, value_schema=schema)
+    changed = attrs.evolve(rows, value_schema=schema)
+    if rows.table.schema.equals(schema.arrow_schema):
+        return Transformed(changed)
+    try:
+        return Transformed(attrs.evolve(changed, table=rows.table.cast(schema.arrow_schema)))
+    except ARROW_DATA_ERRORS as error:
+        refusals = Refusals(len(rows))
+        reason = f"The transforms make columns ({rows.table.schema}) that can't be written: {error}."
+        refusals.add(np.ones(len(rows), np.bool_), reason[:MAX_REASON])
+        return refusals.divide(rows, changed)

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import DATA_EXCEPTION, Stage
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
@@ -19,6 +18,7 @@ from kafka2parquet.schema.field_paths import Parts, resolve
 from kafka2parquet.transforms.base import Transform, Transformed
 from kafka2parquet.transforms.paths import checked_paths, column_at, members
 from kafka2parquet.transforms.properties import TransformProperties
+from kafka2parquet.transforms.refusals import Refusals
 
 OnNull = Literal["reject", "drop"]
 #: What a column is called whose values aren't structs, as converters call it.
@@ -79,14 +79,11 @@ class ExtractField(Transform):
     def _without_null(self, rows: Rows, there: npt.NDArray[np.bool_]) -> Transformed:
         if there.all():
             return Transformed(rows)
-        kept = rows.filter(pa.array(there))
         if self._on_null == "drop":
-            return Transformed(kept)
-        reason = f"{self._field} is null, so nothing is left to write. on.null=drop leaves such rows out."
-        offsets = rows.offsets.filter(pa.array(~there)).to_pylist()
-        return Transformed(
-            kept, [rows.batch.reject_offset(offset, Stage.TRANSFORM, reason, DATA_EXCEPTION) for offset in offsets]
-        )
+            return Transformed(rows.filter(pa.array(there)))
+        refusals = Refusals(len(rows))
+        refusals.add(~there, f"{self._field} is null, so nothing is left to write. on.null=drop leaves such rows out.")
+        return refusals.divide(rows, rows)
 
 
 class HoistField(Transform):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import attrs
 import numpy as np
 import pyarrow as pa
 import pyarrow.acero as acero
@@ -13,11 +15,15 @@ import pyarrow.compute as pc
 
 from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import UsageError
+from kafka2parquet.halving import attempt_halves
+from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.field_paths import Parts, resolve
-from kafka2parquet.transforms.base import Transform, Transformed, name_of
-from kafka2parquet.transforms.paths import struct_array
+from kafka2parquet.transforms.base import MAX_REASON, Transform, Transformed, name_of
+from kafka2parquet.transforms.paths import change_column, column_at, struct_array
 from kafka2parquet.transforms.properties import TransformProperties
+from kafka2parquet.transforms.refusals import Refusals
+from kafka2parquet.transforms.values import TypeRefused, is_bytes, texts_of
 
 #: How Arrow names a field that an expression needs and a table lacks.
 _NO_MATCH = re.compile(r"No match for (?P<fields>FieldRef\.\w+\(.*?\)+) in ")
@@ -31,7 +37,10 @@ Condition = Callable[[pa.Table], pa.Array | pa.ChunkedArray]
 
 
 class Filter(Transform):
-    """Writes only the rows for which a condition is true. The others are no rejects: nothing is told of them."""
+    """Writes only the rows for which a condition is true. The others are no rejects: nothing is told of them.
+
+    A row whose values have types that the condition can't be computed with is a reject.
+    """
 
     def __init__(self, condition: pc.Expression | Condition, name: str | None = None) -> None:
         """Choose the rows to write.
@@ -47,6 +56,7 @@ class Filter(Transform):
         if name is None:
             name = str(condition) if isinstance(condition, pc.Expression) else name_of(condition)
         self._name = name
+        self._culprits: Remembered[pa.Schema, tuple[Parts, ...]] = Remembered()
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Filter:
@@ -62,42 +72,134 @@ class Filter(Transform):
 
     def apply(self, rows: Rows) -> Transformed:
         """Leave out the rows for which the condition isn't true."""
+        refusals = Refusals(len(rows))
+        mask = self._mask(rows.table, refusals)
+        chosen = mask.fill_null(False).to_numpy(zero_copy_only=False) & refusals.kept
+        return Transformed(rows if np.all(chosen) else rows.filter(pa.array(chosen)), refusals.rejects(rows))
+
+    def _mask(self, table: pa.Table, refusals: Refusals) -> pa.Array:
+        """One boolean for each row; any for those that are refused."""
+        if isinstance(self._condition, ValueIn):
+            return self._condition.among(table, refusals)
+        try:
+            return self._booleans(table)
+        except TypeRefused as error:
+            culprits = self._culprits.get(table.schema, functools.partial(self._without_what, table.slice(0, 0)))
+            for parts in culprits:
+                field, column = column_at(table, parts)
+                reason = (
+                    f"{'.'.join(parts)} is {field.type}, which the condition of Filter ({self._name}) can't be computed with."
+                )
+                refusals.add(one_array(column.is_valid()), reason)
+            if culprits:
+                return self._booleans(_without(table, culprits))
+            refusals.add(
+                np.ones(table.num_rows, np.bool_), f"The condition of Filter ({self._name}) can't be computed: {error}."
+            )
+        except ValueError:
+            return self._by_halves(table, refusals)
+        return pa.nulls(table.num_rows, pa.bool_())
+
+    def _booleans(self, table: pa.Table) -> pa.Array:
         condition = self._condition
-        mask = _evaluated(condition, rows.table) if isinstance(condition, pc.Expression) else condition(rows.table)
+        mask = _evaluated(condition, table) if isinstance(condition, pc.Expression) else condition(table)
         if isinstance(mask, pa.ChunkedArray):
             mask = one_array(mask)
-        if not isinstance(mask, pa.Array) or not pa.types.is_boolean(mask.type) or len(mask) != len(rows):
-            raise UsageError(f"The condition of Filter ({self._name}) has to give one boolean for each of {len(rows)} rows.")
-        mask = mask.fill_null(False)
-        return Transformed(rows if np.all(mask.to_numpy(zero_copy_only=False)) else rows.filter(mask))
+        if not isinstance(mask, pa.Array) or not pa.types.is_boolean(mask.type) or len(mask) != table.num_rows:
+            raise UsageError(
+                f"The condition of Filter ({self._name}) has to give one boolean for each of {table.num_rows} rows."
+            )
+        return mask
+
+    def _by_halves(self, table: pa.Table, refusals: Refusals) -> pa.Array:
+        """The condition, where it can't be computed with the values of some rows: these are refused."""
+        ranges = attempt_halves(table.num_rows, lambda start, length: self._booleans(table.slice(start, length)), ValueError)
+        masks = []
+        for start, length, outcome in ranges:
+            if isinstance(outcome, ValueError):
+                places = np.arange(table.num_rows)
+                reason = f"The condition of Filter ({self._name}) can't be computed: {outcome}"
+                refusals.add((start <= places) & (places < start + length), reason[:MAX_REASON])
+            masks.append(pa.nulls(length, pa.bool_()) if isinstance(outcome, ValueError) else outcome)
+        return pa.concat_arrays(masks)
+
+    def _without_what(self, empty: pa.Table) -> tuple[Parts, ...]:
+        """Fields without which the condition can be computed: one if one is enough, none if nothing helps."""
+        named = [parts for parts in _all_parts(empty.schema, ()) if all(part in str(self._condition) for part in parts)]
+        named.sort(key=len, reverse=True)
+        for culprits in [*((parts,) for parts in named), tuple(named[:_MAX_MISSING])]:
+            try:
+                self._booleans(_without(empty, culprits))
+            except (TypeRefused, ValueError):
+                continue
+            return culprits
+        return ()
 
 
 def value_in(field: str, values: Sequence[str], *, keep: bool = True) -> Condition:
     """A condition: whether the value of a field, as text, is one of `values`; or, without `keep`, whether it isn't.
 
-    A null, or a field that is missing, is none of them.
+    A null, or a field that is missing, is none of them. Whole numbers have the same text whether they are integers or not. In
+    a Filter, rows are rejects where the field is a list, a map or a struct, which have no text.
 
     Args:
         field: its dotted path.
         values: texts; booleans are `true` and `false`.
         keep: whether those rows are kept, or the others.
     """
+    return ValueIn(field, tuple(values), keep)
 
-    def condition(table: pa.Table) -> pa.Array | pa.ChunkedArray:
-        parts = resolve(table.schema, field)
+
+@attrs.frozen
+class ValueIn:
+    """See `value_in`."""
+
+    field: str
+    values: tuple[str, ...]
+    keep: bool
+
+    def __call__(self, table: pa.Table) -> pa.Array:
+        """Whether the value is one of them, or isn't, in each row."""
+        return self.among(table, Refusals(table.num_rows))
+
+    def among(self, table: pa.Table, refusals: Refusals) -> pa.Array:
+        """The same; rows whose value has no text are refused."""
+        parts = resolve(table.schema, self.field)
         if parts is None:
-            return pa.array(np.full(table.num_rows, not keep))
-        column = table.column(parts[0])
-        for part in parts[1:]:
-            column = pc.struct_field(column, part)
-        found = pc.is_in(column.cast(pa.string()), pa.array(values, pa.string()))
-        return found if keep else pc.invert(found)
+            return pa.array(np.full(table.num_rows, not self.keep))
+        field, column = column_at(table, parts)
+        values = one_array(column)
+        try:
+            texts = values.cast(pa.binary()) if is_bytes(values.type) else texts_of(values)
+        except TypeRefused:
+            refusals.add(values.is_valid(), f"{self.field} is {field.type}, which Filter has no texts for.")
+            texts = pa.nulls(len(values), pa.string())
+        found = pc.is_in(texts, pa.array(self.values, pa.string()).cast(texts.type))
+        return found if self.keep else pc.invert(found)
 
-    return condition
+
+def _all_parts(fields: Iterable[pa.Field], around: Parts) -> Iterator[Parts]:
+    for field in fields:
+        parts = (*around, field.name)
+        yield parts
+        if pa.types.is_struct(field.type):
+            yield from _all_parts(field.type, parts)
+
+
+def _without(table: pa.Table, fields: Iterable[Parts]) -> pa.Table:
+    for parts in fields:
+        if resolve(table.schema, ".".join(parts)) == parts:  # it may have gone with the struct around it
+            table = change_column(table, parts, lambda field, values: None)
+    return table
 
 
 def _evaluated(condition: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
-    """The condition for each row; columns that are missing are null."""
+    """The condition for each row; columns that are missing are null.
+
+    Raises:
+        TypeRefused: it can't be computed with the types of the columns.
+        pyarrow.ArrowInvalid: it can't be computed with some value.
+    """
     missing: list[Parts] = []
     while True:
         try:
@@ -105,8 +207,10 @@ def _evaluated(condition: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
         except pa.ArrowInvalid as error:
             match = _NO_MATCH.search(str(error))
             parts = tuple(_NAME.findall(match["fields"])) if match is not None else ()
-            if not parts or parts in missing or len(missing) == _MAX_MISSING:
-                raise UsageError(f"The condition of Filter ({condition}) can't be computed: {error}.") from error
+            if not parts:
+                raise
+            if parts in missing or len(missing) == _MAX_MISSING:
+                raise TypeRefused(str(error)) from error
             missing.append(parts)
 
 
@@ -121,13 +225,16 @@ def _with_missing(condition: pc.Expression, table: pa.Table, missing: Sequence[P
             return _projected(condition, completed)
         except (TypeError, NotImplementedError) as unfit:
             error = error if error is not None else unfit
-    raise UsageError(f"The condition of Filter ({condition}) doesn't fit the columns: {error}.") from error
+    raise TypeRefused(str(error)) from error
 
 
 def _projected(condition: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
     source = acero.Declaration("table_source", acero.TableSourceNodeOptions(table))
     project = acero.Declaration("project", acero.ProjectNodeOptions([condition], ["condition"]))
-    return acero.Declaration.from_sequence([source, project]).to_table(use_threads=False).column(0)
+    computed = acero.Declaration.from_sequence([source, project]).to_table(use_threads=False).column(0)
+    if not pa.types.is_boolean(computed.type):
+        raise TypeError(f"it gives {computed.type}, not booleans")
+    return computed
 
 
 def _with_nulls(table: pa.Table, parts: Parts, type_: pa.DataType) -> pa.Table:

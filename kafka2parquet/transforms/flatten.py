@@ -7,13 +7,17 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.transforms.base import TableTransform
-from kafka2parquet.transforms.paths import refuse_repeated
 from kafka2parquet.transforms.properties import TransformProperties
+from kafka2parquet.transforms.refusals import ColumnTransform, Refusals
+from kafka2parquet.transforms.union import Column, Union
 
 
-class Flatten(TableTransform):
-    """Makes a column of each field of a struct, at any depth; `user` with `name` becomes `user.name`. Lists and maps stay."""
+class Flatten(ColumnTransform):
+    """Makes a column of each field of a struct, at any depth; `user` with `name` becomes `user.name`. Lists and maps stay.
+
+    A column that is called like that already and the field become one column, of the field's type. A row
+    that has values in both, or one of another type, is a reject.
+    """
 
     def __init__(self, delimiter: str = ".") -> None:
         """Choose what stands between the names.
@@ -38,20 +42,18 @@ class Flatten(TableTransform):
         """Names the delimiter."""
         return f"flatten-{self._delimiter}"
 
-    def transform(self, table: pa.Table) -> pa.Table:
-        """The table without structs. What is in a struct that is null is null.
-
-        Raises:
-            UsageError: two columns would have one name.
-        """
+    def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
+        """The table without structs. What is in a struct that is null is null."""
         if not any(pa.types.is_struct(field.type) for field in table.schema):
             return table
-        flat = [
-            column
-            for field, values in zip(table.schema, table.columns, strict=True)
-            for column in _flattened(field, values, self._delimiter)
-        ]
-        refuse_repeated([field.name for field, _ in flat], "Flatten")
+        flat: list[Column] = []
+        of_structs: set[int] = set()
+        for field, values in zip(table.schema, table.columns, strict=True):
+            columns = list(_flattened(field, values, self._delimiter))
+            if pa.types.is_struct(field.type):
+                of_structs.update(range(len(flat), len(flat) + len(columns)))
+            flat += columns
+        flat = Union("Flatten", refusals).by_names(flat, preferred=of_structs)
         if not flat:
             return table.select([])
         schema = pa.schema([field for field, _ in flat], metadata=table.schema.metadata)

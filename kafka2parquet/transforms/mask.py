@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
@@ -10,16 +11,20 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.errors import ConfigurationError, UsageError
-from kafka2parquet.transforms.base import TableTransform
+from kafka2parquet.arrays import ARROW_DATA_ERRORS
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.transforms.paths import change_column, checked_paths, resolve_all
 from kafka2parquet.transforms.properties import TransformProperties
+from kafka2parquet.transforms.refusals import ColumnTransform, Refusals
+from kafka2parquet.transforms.values import TypeRefused, cast_exactly, is_bytes, texts_of
 
 Replacement = str | int | float | bool
 
 
-class Mask(TableTransform):
+class Mask(ColumnTransform):
     """Replaces the values of fields: by null, by one value for all, or by their hashes. A null stays null.
+
+    A row whose value can't be hashed, or has another type than the replacement, is a reject: it is never written unmasked.
 
     Equal values have equal hashes, so that masked columns can still be joined and counted.
     """
@@ -74,37 +79,48 @@ class Mask(TableTransform):
         key = hashlib.sha256(b"fingerprint" + self._key).hexdigest() if self._key else ""
         return f"mask-{sorted(self._fields)}-{self._replacement!r}-{self._hashed}-{key}"
 
-    def transform(self, table: pa.Table) -> pa.Table:
-        """The table with masked values.
-
-        Raises:
-            UsageError: the replacement doesn't fit a field's type, or its values can't be hashed.
-        """
+    def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
+        """The table with masked values."""
         for parts in resolve_all(table.schema, self._fields):
-            table = change_column(table, parts, self._masked)
+            table = change_column(table, parts, functools.partial(self._masked, ".".join(parts), refusals))
         return table
 
-    def _masked(self, field: pa.Field, values: pa.Array) -> tuple[pa.Field, pa.Array]:
-        if self._hashed is not None:
-            return field.with_type(pa.string()), self._hash(field, values)
-        if self._replacement is None:
-            return field.with_nullable(True), pa.nulls(len(values), field.type)
-        return field, pc.if_else(values.is_valid(), self._constant(field), pa.scalar(None, field.type))
-
-    def _constant(self, field: pa.Field) -> pa.Scalar:
+    def _masked(self, path: str, refusals: Refusals, field: pa.Field, values: pa.Array) -> tuple[pa.Field, pa.Array]:
         try:
-            given = pa.scalar(self._replacement)
-            return given.cast(field.type)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-            raise UsageError(f"Mask: the replacement of {field.name} is no {field.type}: {error}.") from error
+            if self._hashed is not None:
+                return field.with_type(pa.string()), self._hash(values)
+            if self._replacement is None:
+                return field.with_nullable(True), pa.nulls(len(values), field.type)
+            return field, pc.if_else(values.is_valid(), self._constant(field.type), pa.scalar(None, field.type))
+        except TypeRefused:
+            if self._hashed is not None:
+                why = "can't be hashed. Name the fields in it, or replace it by null"
+            else:
+                why = f"the replacement {self._replacement!r} can't become"
+            refusals.add(values.is_valid(), f"{path} is {field.type}, which {why}.")
+            type_ = pa.string() if self._hashed is not None else field.type
+            return field.with_type(type_), pa.nulls(len(values), type_)
 
-    def _hash(self, field: pa.Field, values: pa.Array) -> pa.Array:
-        if pa.types.is_nested(field.type):
-            raise UsageError(f"Mask: {field.name} is {field.type}, which can't be hashed. Name the fields in it, or null it.")
-        if pa.types.is_dictionary(field.type):
+    def _constant(self, type_: pa.DataType) -> pa.Scalar:
+        """The replacement as that type.
+
+        Raises:
+            TypeRefused: it can't be one.
+        """
+        try:
+            (constant,) = cast_exactly(pa.array([self._replacement]), type_)
+        except ARROW_DATA_ERRORS as error:
+            raise TypeRefused from error
+        if not constant.is_valid:
+            raise TypeRefused
+        return constant
+
+    def _hash(self, values: pa.Array) -> pa.Array:
+        if pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
-        is_binary = pa.types.is_binary(values.type) or pa.types.is_fixed_size_binary(values.type)
-        encoded = values.cast(pa.binary() if is_binary else pa.string()).cast(pa.binary()).dictionary_encode()
+        if not is_bytes(values.type):
+            values = texts_of(values)
+        encoded = values.cast(pa.binary()).dictionary_encode()
         digests = [self._digest(value) for value in encoded.dictionary.to_pylist()]  # of the distinct values only
         return pa.array(digests, pa.string()).take(encoded.indices)
 

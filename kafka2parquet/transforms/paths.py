@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import null_mask
-from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.arrays import null_mask, one_array
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import without_columns
 from kafka2parquet.schema.field_paths import Parts, is_path, resolve
 
@@ -57,17 +57,12 @@ def members(field: pa.Field, structs: pa.ChunkedArray) -> pa.Table:
 def change_column(table: pa.Table, parts: Parts, change: Change) -> pa.Table:
     """The table with another column in the place of the one at `parts`, or without it.
 
-    Values inside a struct that is null are given as nulls. A struct that loses its last field is left out too.
+    The change is given all values at once, those inside a struct that is null as nulls. A struct that loses its last field is
+    left out too.
     """
     index = table.schema.get_field_index(parts[0])
-    field = table.schema.field(index)
-    chunks = table.column(index).chunks or [pa.array([], field.type)]
-    changed = [_changed(field, chunk, parts[1:], change) for chunk in chunks]
-    columns = [column for column in changed if column is not None]
-    if not columns:
-        return table.remove_column(index)
-    new_field = columns[0][0]
-    return table.set_column(index, new_field, pa.chunked_array([values for _, values in columns], new_field.type))
+    changed = _changed(table.schema.field(index), one_array(table.column(index)), parts[1:], change)
+    return table.remove_column(index) if changed is None else table.set_column(index, *changed)
 
 
 def _changed(field: pa.Field, array: pa.Array, parts: Parts, change: Change) -> tuple[pa.Field, pa.Array] | None:
@@ -95,14 +90,3 @@ def _without_nulls(array: pa.Array) -> pa.Array:
 def struct_array(like: pa.StructArray, children: Sequence[pa.Array], fields: Sequence[pa.Field]) -> pa.StructArray:
     """A struct array with other children, and nulls where `like` has them."""
     return pa.StructArray.from_arrays(children, fields=fields, mask=null_mask(like))
-
-
-def refuse_repeated(names: Sequence[str], who: str) -> None:
-    """Raise where two columns would have one name.
-
-    Raises:
-        UsageError: which.
-    """
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if repeated:
-        raise UsageError(f"{who} would make two columns called {' and '.join(repeated)}. Drop or rename one of them first.")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.field_paths import Parts, resolve
-from kafka2parquet.transforms.base import TableTransform
-from kafka2parquet.transforms.paths import checked_paths, refuse_repeated, struct_array
+from kafka2parquet.transforms.paths import checked_paths, struct_array
 from kafka2parquet.transforms.properties import TransformProperties
+from kafka2parquet.transforms.refusals import ColumnTransform, Mask, Refusals
+from kafka2parquet.transforms.union import Column, Union
 
 
-class Rename(TableTransform):
-    """Gives fields other names; each stays where it is. Fields that rows lack don't matter."""
+class Rename(ColumnTransform):
+    """Gives fields other names; each stays where it is. Fields that rows lack don't matter.
+
+    A field that has the new name already and the renamed one become one, of the renamed one's type. A row that has
+    values in both, or one of another type, is a reject.
+    """
 
     def __init__(self, names: Mapping[str, str]) -> None:
         """Choose the names.
@@ -40,12 +46,8 @@ class Rename(TableTransform):
         """Names the names."""
         return f"rename-{sorted(self._names.items())}"
 
-    def transform(self, table: pa.Table) -> pa.Table:
-        """The table with the new names.
-
-        Raises:
-            UsageError: two columns would have one name.
-        """
+    def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
+        """The table with the new names."""
         names: dict[Parts, str] = {}
         for path, name in self._names.items():
             parts = resolve(table.schema, path)
@@ -53,28 +55,26 @@ class Rename(TableTransform):
                 names[parts] = name
         if not names:
             return table
-        fields = _renamed(table.schema, names, ())
-        columns = [
-            pa.chunked_array([_with_type(chunk, field.type) for chunk in column.chunks], field.type)
-            for column, field in zip(table.columns, fields, strict=True)
-        ]
-        return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
+        columns = list(zip(table.schema, table.columns, strict=True))
+        renamed = _renamed(columns, names, (), Union("Rename", refusals), None)
+        schema = pa.schema([field for field, _ in renamed], metadata=table.schema.metadata)
+        return pa.Table.from_arrays([values for _, values in renamed], schema=schema)
 
 
-def _renamed(fields: Iterable[pa.Field], names: Mapping[Parts, str], around: Parts) -> list[pa.Field]:
-    renamed = []
-    for field in fields:
+def _renamed(
+    columns: Sequence[Column], names: Mapping[Parts, str], around: Parts, union: Union, there: Mask | None
+) -> list[Column]:
+    """The columns, or the fields of the struct at `around`, which is in the rows `there`."""
+    renamed: list[Column] = []
+    for field, values in columns:
         parts = (*around, field.name)
-        if pa.types.is_struct(field.type):
-            field = field.with_type(pa.struct(_renamed(field.type, names, parts)))
-        renamed.append(field.with_name(names.get(parts, field.name)))
-    refuse_repeated([field.name for field in renamed], "Rename")
-    return renamed
-
-
-def _with_type(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    """The same values as a type that differs in names only."""
-    if array.type.equals(type_, check_metadata=True):
-        return array
-    children = [_with_type(array.field(index), type_.field(index).type) for index in range(type_.num_fields)]
-    return struct_array(array, children, list(type_))
+        if any(len(path) > len(parts) and path[: len(parts)] == parts for path in names):
+            structs = one_array(values) if isinstance(values, pa.ChunkedArray) else values
+            valid = structs.is_valid().to_numpy(zero_copy_only=False)
+            children = [(child, structs.field(index)) for index, child in enumerate(field.type)]
+            inner = _renamed(children, names, parts, union, valid if there is None else valid & there)
+            values = struct_array(structs, [child for _, child in inner], [child for child, _ in inner])
+            field = field.with_type(values.type)
+        renamed.append((field.with_name(names.get(parts, field.name)), values))
+    preferred = {index for index, (field, _) in enumerate(columns) if (*around, field.name) in names}
+    return union.by_names(renamed, path=".".join(around), there=there, preferred=preferred)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.errors import ConfigurationError, UsageError
-from kafka2parquet.transforms.base import TableTransform
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.iso_times import in_zone, times_of_texts
 from kafka2parquet.transforms.paths import change_column, checked_paths, resolve_all
 from kafka2parquet.transforms.properties import TransformProperties
+from kafka2parquet.transforms.refusals import ColumnTransform, Refusals
+from kafka2parquet.transforms.values import TypeRefused, cast_exactly, is_text
 
 _UNITS = {"seconds": "s", "milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns"}
 _MICROSECONDS = pa.timestamp("us", "UTC")
-#: A text that says how far its clock is from UTC.
-_HAS_OFFSET = r"[T ].*(Z|[+-]\d\d(:?\d\d)?)$"
 
 
-class ToTimestamp(TableTransform):
-    """Makes timestamps in UTC, with microseconds, of whole numbers since 1970, texts and dates.
+class ToTimestamp(ColumnTransform):
+    """Makes timestamps in UTC, with microseconds, of whole numbers since 1970, texts and dates. Further digits are cut off.
 
     A row whose value means no time is a reject, never a silent null. Fields that rows lack don't matter.
     """
@@ -67,54 +68,46 @@ class ToTimestamp(TableTransform):
         """Names the settings."""
         return f"to-timestamp-{sorted(self._fields)}-{self._unit}-{self._format}-{self._timezone}"
 
-    def transform(self, table: pa.Table) -> pa.Table:
-        """The table with times.
-
-        Raises:
-            ValueError: a value means no time.
-            UsageError: no value of the type does.
-        """
+    def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
+        """The table with times."""
         for parts in resolve_all(table.schema, self._fields):
-            try:
-                table = change_column(table, parts, self._converted)
-            except pa.ArrowInvalid as error:
-                raise ValueError(f"{'.'.join(parts)}: {error}") from error
+            table = change_column(table, parts, functools.partial(self._changed, ".".join(parts), refusals))
         return table
 
-    def _converted(self, field: pa.Field, values: pa.Array) -> tuple[pa.Field, pa.Array]:
-        return field.with_type(_MICROSECONDS), self._times(field, values)
+    def _changed(self, path: str, refusals: Refusals, field: pa.Field, values: pa.Array) -> tuple[pa.Field, pa.Array]:
+        try:
+            times = self._times(values)
+        except TypeRefused:
+            times = pa.nulls(len(values), _MICROSECONDS)
+            refusals.add(values.is_valid(), f"{path} is {field.type}, which means no time.")
+        if times.null_count > values.null_count:
+            refusals.add(pc.and_not(values.is_valid(), times.is_valid()), f"{path}: {self._why_not(field.type)}.")
+        return field.with_type(_MICROSECONDS), times
 
-    def _times(self, field: pa.Field, values: pa.Array) -> pa.Array:
-        type_ = field.type
-        if pa.types.is_integer(type_):
-            return _microseconds(values.cast(pa.int64()).cast(pa.timestamp(self._unit, "UTC")))
-        if pa.types.is_timestamp(type_):
-            return _microseconds(values if type_.tz is not None else self._zoned(_microseconds(values)))
-        if pa.types.is_date(type_):
-            return self._zoned(values.cast(pa.timestamp("us")))
+    def _why_not(self, type_: pa.DataType) -> str:
+        if is_text(type_):
+            return (
+                f"a text that is not a time of the form {self._format}"
+                if self._format
+                else "a text that is not an ISO 8601 time"
+            )
+        return f"a value of type {type_} that means no time: it has a fraction, or lies too far away"
+
+    def _times(self, values: pa.Array) -> pa.Array:
+        """The times; null where a value means none."""
+        type_ = values.type
+        if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
+            return cast_exactly(cast_exactly(cast_exactly(values, pa.int64()), pa.timestamp(self._unit, "UTC")), _MICROSECONDS)
+        if pa.types.is_timestamp(type_) and type_.tz is not None:
+            return cast_exactly(values, _MICROSECONDS)
+        if pa.types.is_timestamp(type_) or pa.types.is_date(type_):
+            return in_zone(cast_exactly(values, pa.timestamp("us")), self._timezone)
         if pa.types.is_null(type_):
             return pa.nulls(len(values), _MICROSECONDS)
-        if pa.types.is_string(type_) or pa.types.is_large_string(type_):
-            return self._parsed(values)
-        raise UsageError(f"ToTimestamp: {field.name} is {type_}, which means no time.")
-
-    def _parsed(self, texts: pa.Array) -> pa.Array:
-        if self._format is not None:
-            return self._zoned(pc.strptime(texts, format=self._format, unit="us", error_is_null=False))
-        has_offset = pc.match_substring_regex(texts, _HAS_OFFSET)
-        nothing = pa.scalar(None, texts.type)
-        absolute = pc.if_else(has_offset, texts, nothing).cast(_MICROSECONDS)
-        local = pc.if_else(has_offset, nothing, texts).cast(pa.timestamp("us"))
-        return pc.coalesce(absolute, self._zoned(local))
-
-    def _zoned(self, local: pa.Array) -> pa.Array:
-        zoned = pc.assume_timezone(local, self._timezone, ambiguous="earliest", nonexistent="latest")
-        return zoned.cast(_MICROSECONDS)
-
-
-def _microseconds(times: pa.Array) -> pa.Array:
-    """Nanoseconds are cut off; what doesn't fit is refused."""
-    type_ = pa.timestamp("us", times.type.tz)
-    return (times.cast(type_, safe=False) if times.type.unit == "ns" else times.cast(type_)).cast(
-        _MICROSECONDS if type_.tz is not None else type_
-    )
+        if not is_text(type_):
+            raise TypeRefused
+        if self._format is None:
+            return times_of_texts(values, "us", self._timezone)
+        return in_zone(
+            pc.strptime(values.cast(pa.string()), format=self._format, unit="us", error_is_null=True), self._timezone
+        )

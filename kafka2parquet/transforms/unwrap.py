@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, get_args
 
 import attrs
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import DATA_EXCEPTION, Reject, Stage
 from kafka2parquet.rows import Rows, without_columns
 from kafka2parquet.schema.connect_schema import ConnectSchema
-from kafka2parquet.schema.lattice import SchemaConflict, conform, unify
+from kafka2parquet.schema.lattice import conform, unify
 from kafka2parquet.transforms.base import Transform, Transformed
 from kafka2parquet.transforms.change_events import AddedField, ChangeEvents, Mask, added_columns, change_events
-from kafka2parquet.transforms.paths import members, refuse_repeated
+from kafka2parquet.transforms.paths import members
 from kafka2parquet.transforms.properties import TransformProperties
+from kafka2parquet.transforms.refusals import Refusals
+from kafka2parquet.transforms.union import Column, Union
 
 Deletes = Literal["drop", "rewrite"]
 _DELETED = "__deleted"
@@ -129,16 +131,12 @@ class Unwrap(Transform):
             return
         chosen = pa.array(mask)
         table = members(field, unwrapped.rows.table.column(index).filter(chosen))
-        refuse_repeated([*table.column_names, *self._new_names], "Unwrap")
+        columns: list[Column] = list(zip(table.schema, table.columns, strict=True))
         if self._deletes == "rewrite":
-            table = table.append_column(_DELETED, pa.repeat("true" if name == "before" else "false", len(table)))
-        for added, column in added_columns(unwrapped.rows.table, self._added):
-            table = table.append_column(added, column.filter(chosen))
-        unwrapped.add(mask, table)
-
-    @property
-    def _new_names(self) -> list[str]:
-        return [*([_DELETED] if self._deletes == "rewrite" else []), *(field.name for field in self._added)]
+            is_deleted = pa.repeat("true" if name == "before" else "false", len(table))
+            columns.append((pa.field(_DELETED, pa.string()), is_deleted))
+        columns += [(added, column.filter(chosen)) for added, column in added_columns(unwrapped.rows.table, self._added)]
+        unwrapped.add(mask, columns, preferred=range(len(table.column_names), len(columns)))
 
     def _refuse_empty(self, unwrapped: _Unwrapped, events: ChangeEvents) -> None:
         unwrapped.refuse(events.unclear, "after is null, and so is before: the event has no row.")
@@ -155,39 +153,58 @@ class _Unwrapped:
         self.schema = schema
         self._united: pa.Schema | None = None
         self._parts: list[tuple[Mask, pa.Table]] = []
-        self._rejects: list[Reject] = []
+        self._refusals = Refusals(len(rows))
 
     def refuse(self, mask: Mask, reason: str) -> None:
         """Those rows are rejects."""
-        for offset in self.rows.offsets.filter(pa.array(mask)).to_pylist():
-            self._rejects.append(self.rows.batch.reject_offset(offset, Stage.TRANSFORM, reason, DATA_EXCEPTION))
+        self._refusals.add(mask, reason)
 
-    def add(self, mask: Mask, table: pa.Table) -> None:
-        """Those rows have these columns. The columns count even where there are no rows, so that all tables have the same."""
-        try:
-            self._united = table.schema if self._united is None else unify([self._united, table.schema])
-        except SchemaConflict as conflict:
-            self.refuse(mask, f"The event's columns don't fit the others: {conflict}.")
-            return
+    def add(self, mask: Mask, columns: Sequence[Column], *, preferred: Collection[int] = ()) -> None:
+        """Those rows have these columns. The columns count even where there are no rows, so that all tables have the same.
+
+        Where a column doesn't fit that of other rows, the rows that have a value in it are rejects.
+        """
+        refusals = Refusals(int(np.count_nonzero(mask)))
+        union = Union("Unwrap", refusals)
+        columns = union.by_names(columns, preferred=preferred)
+        if self._united is not None:
+            columns = [self._fitted(union, self._united, field, values) for field, values in columns]
+        self._refusals.add_all(refusals, mask)
+        table = without_columns(int(np.count_nonzero(mask)))
+        if columns:
+            schema = pa.schema([field for field, _ in columns])
+            table = pa.Table.from_arrays([values for _, values in columns], schema=schema)
+        self._united = table.schema if self._united is None else unify([self._united, table.schema])
         self._parts.append((mask, table))
+
+    @staticmethod
+    def _fitted(union: Union, united: pa.Schema, field: pa.Field, values: pa.Array | pa.ChunkedArray) -> Column:
+        index = united.get_field_index(field.name)
+        if index < 0:
+            return field, values
+        array = one_array(values) if isinstance(values, pa.ChunkedArray) else values
+        _, fitted = union.fitted(united.field(index), field, array, field.name)
+        return field.with_type(fitted.type), fitted
 
     def add_others(self, mask: Mask) -> None:
         """Those rows are as they were; columns that none of them has a value in are those of events."""
         if mask.any():
             others = self.rows.table.filter(pa.array(mask))
-            self.add(mask, others.select([name for name in others.column_names if others[name].null_count < len(others)]))
+            columns = zip(others.schema, others.columns, strict=True)
+            self.add(mask, [(field, values) for field, values in columns if values.null_count < len(others)])
 
     def result(self) -> Transformed:
         """All rows that were added, in their order."""
         filled = [(mask, table) for mask, table in self._parts if len(table)]
-        rejects = sorted(self._rejects, key=lambda reject: reject.offset)
+        rejects = self._refusals.rejects(self.rows)
         if not filled or self._united is None:
             return Transformed(self.rows.slice(0, 0), rejects)
         kept = np.logical_or.reduce([mask for mask, _ in filled])
         rows = attrs.evolve(self.rows, table=without_columns(len(self.rows)))
         rows = rows if kept.all() else rows.filter(pa.array(kept))
         schema = _row_schema(self.rows.value_schema)
-        return Transformed(attrs.evolve(rows, table=self._table(filled, self._united), value_schema=schema), rejects)
+        rows = attrs.evolve(rows, table=self._table(filled, self._united), value_schema=schema)
+        return Transformed(rows.filter(pa.array(self._refusals.kept[kept])) if rejects else rows, rejects)
 
     def _table(self, filled: Sequence[tuple[Mask, pa.Table]], schema: pa.Schema) -> pa.Table:
         if not len(schema):

@@ -76,6 +76,7 @@ class TestFilter:
     """Rows that are not written."""
 
     NUMBERS = pa.table({"n": [1, None, 3], "user": [{"age": 5}, None, {"age": 7}], "s": ["a", "b", None]})
+    OTHERS = pa.table({"f": [1.0, 1.5, 1e15], "b": [b"x", b"\xff", None]})
 
     @pytest.mark.parametrize(
         ("condition", "kept"),
@@ -109,11 +110,41 @@ class TestFilter:
         """What rows lack is null to it: the first batches of a topic may not have a field yet."""
         assert kept == _kept(Filter(condition), self.NUMBERS)
 
-    @pytest.mark.parametrize("condition", [pc.field("n") == "a", pc.field("n", "deeper") == 1, pc.field("n")])
-    def test_expression_that_doesn_t_fit(self, condition: pc.Expression) -> None:
-        """It is a mistake in the settings, and told so."""
-        with pytest.raises(UsageError, match="condition of Filter"):
-            Filter(condition).apply(rows_of(self.NUMBERS))
+    @pytest.mark.parametrize(
+        ("condition", "culprit", "rejects", "kept"),
+        [
+            (pc.field("n") == "a", "n is int64", [0, 2], []),
+            (pc.field("n", "deeper") == 1, "n is int64", [0, 2], []),
+            (pc.field("n"), "n is int64", [0, 2], []),
+            ((pc.field("n") == "a") | (pc.field("s") == "b"), "n is int64", [0, 2], [1]),
+            (pc.match_substring(pc.field("user", "age"), "5") | pc.field("s").is_null(), "user.age is int64", [0, 2], []),
+            ((pc.field("user") == "x") | pc.field("n").is_null(), "user is struct<age: int64>", [0, 2], [1]),
+        ],
+    )
+    def test_expression_that_doesn_t_fit(
+        self, condition: pc.Expression, culprit: str, rejects: list[int], kept: list[int]
+    ) -> None:
+        """Rows that have a value there are rejects; for the others it is null."""
+        transformed = Filter(condition).apply(rows_of(self.NUMBERS))
+        assert (rejects, kept) == ([one.offset for one in transformed.rejects], transformed.rows.offsets.to_pylist())
+        assert all(one.reason.startswith(f"{culprit}, which the condition of Filter (") for one in transformed.rejects)
+
+    def test_expression_that_two_columns_don_t_fit(self) -> None:
+        """Rows that have a value in either are rejects."""
+        table = pa.table({"a": [1, None, None], "b": [None, 2, None]})
+        condition = (pc.field("a") == "x") | (pc.field("b") == "x") | (pc.field("a").is_null() & pc.field("b").is_null())
+        transformed = Filter(condition).apply(rows_of(table))
+        assert ([0, 1], [2]) == ([one.offset for one in transformed.rejects], transformed.rows.offsets.to_pylist())
+
+    def test_value_that_an_expression_can_t_be_computed_with(self) -> None:
+        """Is a reject, and the others are judged."""
+        table = pa.table({"s": ["1", "x", None, "2"]})
+        transformed = Filter(pc.field("s").cast(pa.int64()) > 1).apply(rows_of(table))
+        assert ([1], [3]) == ([one.offset for one in transformed.rejects], transformed.rows.offsets.to_pylist())
+
+    def test_missing_column_as_condition(self) -> None:
+        """Is null, too."""
+        assert [] == _kept(Filter(pc.field("no such")), self.NUMBERS)
 
     def test_function(self) -> None:
         """Any function from tables to booleans."""
@@ -132,6 +163,10 @@ class TestFilter:
         ("field", "values", "keep", "kept"),
         [
             ("n", ["1", "3"], True, [0, 2]),
+            ("f", ["1"], True, [0]),
+            ("f", ["1000000000000000"], True, [2]),
+            ("b", ["x"], True, [0]),
+            ("b", ["x"], False, [1, 2]),
             ("n", ["1"], False, [1, 2]),
             ("s", ["a"], True, [0]),
             ("user.age", ["7"], True, [2]),
@@ -141,7 +176,17 @@ class TestFilter:
     )
     def test_values(self, field: str, values: list[str], keep: bool, kept: list[int]) -> None:
         """A field whose value, as text, is one of some; nulls are none of them."""
-        assert kept == _kept(Filter(value_in(field, values, keep=keep)), self.NUMBERS)
+        table = pa.table([*self.NUMBERS.columns, *self.OTHERS.columns], [*self.NUMBERS.column_names, "f", "b"])
+        assert kept == _kept(Filter(value_in(field, values, keep=keep)), table)
+
+    @pytest.mark.parametrize("keep", [True, False])
+    @pytest.mark.parametrize("values", [[{"x": 1}, None], [[1], None]])
+    def test_values_without_a_text(self, values: list[object], keep: bool) -> None:
+        """Lists and structs are rejects, and never left out silently."""
+        transformed = Filter(value_in("a", ["1"], keep=keep)).apply(rows_of(pa.table({"a": values})))
+        (reject,) = transformed.rejects
+        assert (0, [] if keep else [1]) == (reject.offset, transformed.rows.offsets.to_pylist())
+        assert reject.reason.startswith("a is ")
 
     @pytest.mark.parametrize(("keep", "kept"), [({}, [0]), ({"keep": "false"}, [1, 2])])
     def test_properties(self, keep: dict[str, str], kept: list[int]) -> None:
@@ -176,9 +221,41 @@ class TestRename:
         assert {"b": [1], "a": [2]} == _result(Rename({"a": "b", "b": "a"}), pa.table({"a": [1], "b": [2]})).to_pydict()
 
     def test_name_that_is_taken(self) -> None:
-        """Two columns of one name can't be written."""
-        with pytest.raises(UsageError, match=r"Rename would make two columns called b. Drop or rename"):
-            Rename({"a": "b"}).apply(rows_of(pa.table({"a": [1], "b": [2]})))
+        """Both are one column then; a row with values in both is a reject."""
+        transformed = Rename({"a": "b"}).apply(
+            rows_of(pa.table({"a": [1, None, 3, None], "c": [5] * 4, "b": [None, 2, 4, None]}))
+        )
+        assert [{"b": 1, "c": 5}, {"b": 2, "c": 5}, {"b": None, "c": 5}] == transformed.rows.table.to_pylist()
+        assert [(2, "Rename would make two columns called b.")] == [(one.offset, one.reason) for one in transformed.rejects]
+
+    def test_name_that_is_taken_inside_a_struct(self) -> None:
+        """Likewise, and a struct that is null has no values."""
+        structs = [{"a": 1, "b": None}, {"a": None, "b": 2}, {"a": 3, "b": 4}, None]
+        transformed = Rename({"s.a": "b"}).apply(rows_of(pa.table({"s": structs})))
+        assert [{"b": 1}, {"b": 2}, None] == transformed.rows.table["s"].to_pylist()
+        assert [(2, "Rename would make two columns called s.b.")] == [(one.offset, one.reason) for one in transformed.rejects]
+
+    def test_name_that_is_taken_by_another_type(self) -> None:
+        """The type is that of the renamed one, whichever of them came first."""
+        transformed = Rename({"a": "b"}).apply(rows_of(pa.table({"b": ["x", None], "a": [None, 1]})))
+        assert ([{"b": 1}], [0]) == (transformed.rows.table.to_pylist(), [one.offset for one in transformed.rejects])
+        assert "Rename: two types meet in one column: b: int64 and string." == transformed.rejects[0].reason
+
+    def test_name_that_is_taken_by_a_struct_of_other_fields(self) -> None:
+        """They have the fields of both; only a row with a value of the wrong type is a reject."""
+        table = pa.table(
+            {
+                "a": pa.array([{"x": 1}, None, None, None]),
+                "b": pa.array([None, {"y": "2", "x": None}, {"y": "3", "x": "no"}, None]),
+            }
+        )
+        transformed = Rename({"a": "b"}).apply(rows_of(table))
+        assert [{"x": 1, "y": None}, {"x": None, "y": "2"}, None] == transformed.rows.table["b"].to_pylist()
+        assert ["Rename: two types meet in one column: b.x: int64 and string."] == [one.reason for one in transformed.rejects]
+
+    def test_name_that_is_taken_by_nothing_but_nulls(self) -> None:
+        """Takes nothing away."""
+        assert {"b": [1]} == _result(Rename({"a": "b"}), pa.table({"b": pa.nulls(1), "a": [1]})).to_pydict()
 
     def test_slices(self) -> None:
         """Structs that start in the middle of their memory."""
@@ -265,9 +342,15 @@ class TestMask:
         assert {"a": [7, None], "s": [{"b": "7"}, None]} == masked.to_pydict()
 
     def test_replacement_that_doesn_t_fit(self) -> None:
-        """Is told with field and type."""
-        with pytest.raises(UsageError, match="the replacement of a is no int64"):
-            Mask(["a"], replacement="***").apply(rows_of(pa.table({"a": [1]})))
+        """Makes rejects of the rows that have a value: nothing is written unmasked."""
+        reason = "a is int64, which the replacement '***' can't become."
+        assert [(0, reason)] == _rejected(Mask(["a"], replacement="***"), pa.table({"a": [1, None]}))
+
+    @pytest.mark.parametrize("values", [[[1], None], [{"x": 1}, None]])
+    def test_replacement_of_a_list_or_struct(self, values: list[object]) -> None:
+        """Doesn't fit either."""
+        transformed = Mask(["a"], replacement="x").apply(rows_of(pa.table({"a": values})))
+        assert ([0], {"a": [None]}) == ([one.offset for one in transformed.rejects], transformed.rows.table.to_pydict())
 
     @pytest.mark.parametrize(
         ("values", "text"),
@@ -291,9 +374,18 @@ class TestMask:
         assert {"a": [hmac.new(b"secret", b"x", hashlib.sha256).hexdigest(), None]} == masked.to_pydict()
 
     def test_hash_of_a_struct(self) -> None:
-        """There is no hash of it."""
-        with pytest.raises(UsageError, match=r"user is struct<.*>, which can't be hashed"):
-            Mask(["user"], hashed="sha256").apply(rows_of(_table()))
+        """There is no hash of it; rows without one go on."""
+        transformed = Mask(["user"], hashed="sha256").apply(rows_of(_table()))
+        assert ([0, 2], [None]) == ([one.offset for one in transformed.rejects], transformed.rows.table["user"].to_pylist())
+        assert "can't be hashed. Name the fields in it" in transformed.rejects[0].reason
+
+    def test_hash_is_that_of_the_number(self) -> None:
+        """Whether its column is of integers, or became one of floats by another record."""
+        integers, floats = (
+            _result(Mask(["a"], hashed="sha256"), pa.table({"a": pa.array([1_700_000_000_000], type_)}))
+            for type_ in (pa.int64(), pa.float64())
+        )
+        assert integers == floats
 
     def test_required_field_in_a_null_struct(self) -> None:
         """A masked text stays required, and can be written where its struct is null."""
@@ -373,7 +465,7 @@ class TestCast:
     def test_reason_names_the_field(self) -> None:
         """And says what was wrong."""
         table = pa.table({"s": [{"a": "1"}, {"a": "x"}]})
-        assert [(1, "s.a: Failed to parse string: 'x' as a scalar of type int32")] == _rejected(Cast({"s.a": "int32"}), table)
+        assert [(1, "s.a: a text that can't become int32.")] == _rejected(Cast({"s.a": "int32"}), table)
 
     def test_required_field_in_a_null_struct(self) -> None:
         """What lies in memory under a null is not looked at, and the field stays required."""
@@ -384,10 +476,46 @@ class TestCast:
         cast = _result(Cast({"user.age": "int64"}), pa.table({"user": struct}))
         assert [{"user": {"age": 5, "name": "5"}}, {"user": None}] == _written(cast)
 
-    def test_types_that_never_fit(self) -> None:
-        """Are a mistake in the settings, not rejects."""
-        with pytest.raises(UsageError, match=r"user is struct<.*>, which can't become int64"):
-            Cast({"user": "int64"}).apply(rows_of(_table()))
+    @pytest.mark.parametrize("value", [{"x": 1}, [1]])
+    @pytest.mark.parametrize("type_name", ["int64", "boolean", "string", "timestamp", "date", "decimal(5;2)", "bytes"])
+    def test_types_that_never_fit(self, value: object, type_name: str) -> None:
+        """Make rejects of the rows that have a value; the column has the new type all the same."""
+        transformed = Cast({"a": type_name}).apply(rows_of(pa.table({"a": [value, None]})))
+        (reject,) = transformed.rejects
+        assert (0, {"a": [None]}) == (reject.offset, transformed.rows.table.to_pydict())
+        assert reject.reason.startswith("a is ")
+        assert not pa.types.is_nested(transformed.rows.table.schema.field("a").type)
+
+    @pytest.mark.parametrize(
+        ("value", "type_name"),
+        [
+            (1e300, "float32"),
+            ("1e400", "float64"),
+            ("-1e39", "float32"),
+            (5.123, "decimal(5;2)"),
+            (float("inf"), "decimal(5;2)"),
+            (2.5, "timestamp"),
+            (2.5, "date"),
+            (1 << 40, "date"),
+            (1 << 63, "int64"),
+            (float(1 << 63), "int64"),
+        ],
+    )
+    def test_numbers_that_would_be_others(self, value: float, type_name: str) -> None:
+        """Are rejects, not infinities, nulls or rounded."""
+        column = pa.array([value], pa.uint64()) if value == 1 << 63 and isinstance(value, int) else pa.array([value])
+        assert [0] == [offset for offset, _ in _rejected(Cast({"a": type_name}), pa.table({"a": column}))]
+
+    @pytest.mark.parametrize(
+        "type_name", ["int32", "int64", "string", "timestamp", "date", "decimal(20;2)", "float64", "boolean"]
+    )
+    @pytest.mark.parametrize("number", [0, 7, -1, 1_700_000])
+    def test_integer_in_a_column_that_became_double(self, number: int, type_name: str) -> None:
+        """Becomes what it became as an integer: another record's fraction doesn't matter."""
+        integers, floats = (
+            _result(Cast({"a": type_name}), pa.table({"a": pa.array([number], type_)})) for type_ in (pa.int64(), pa.float64())
+        )
+        assert integers == floats
 
     def test_unknown_type(self) -> None:
         """Is refused with the known ones."""
@@ -434,9 +562,11 @@ class TestFlatten:
         assert table == _result(Flatten(), table)
 
     def test_names_that_meet(self) -> None:
-        """Two columns of one name can't be written."""
-        with pytest.raises(UsageError, match="Flatten would make two columns called a_b"):
-            Flatten("_").apply(rows_of(pa.table({"a": [{"b": 1}], "a_b": [2]})))
+        """Both are one column then; a row with values in both is a reject."""
+        table = pa.table({"a": [{"b": 1}, None, {"b": 3}], "a_b": [None, 2, 4]})
+        transformed = Flatten("_").apply(rows_of(table))
+        assert {"a_b": [1, 2]} == transformed.rows.table.to_pydict()
+        assert [(2, "Flatten would make two columns called a_b.")] == [(one.offset, one.reason) for one in transformed.rejects]
 
     def test_properties(self) -> None:
         """`delimiter`, by default a dot as in Kafka Connect."""
@@ -543,10 +673,29 @@ class TestToTimestamp:
         table = pa.table({"s": [{"at": 1_779_019_200_000}, None]})
         assert [{"at": self.NOON}, None] == _result(ToTimestamp(["s.at", "b"]), table)["s"].to_pylist()
 
-    def test_types_that_never_fit(self) -> None:
-        """Are a mistake in the settings, not rejects."""
-        with pytest.raises(UsageError, match="a is bool, which means no time"):
-            ToTimestamp(["a"]).apply(rows_of(pa.table({"a": [True]})))
+    @pytest.mark.parametrize("value", [True, [1], {"x": 1}, b"1", datetime.time(1)])
+    def test_types_that_never_fit(self, value: object) -> None:
+        """Make rejects of the rows that have a value."""
+        transformed = ToTimestamp(["a"]).apply(rows_of(pa.table({"a": [value, None]})))
+        (reject,) = transformed.rejects
+        assert (0, {"a": [None]}) == (reject.offset, transformed.rows.table.to_pydict())
+        assert reject.reason.endswith(", which means no time.")
+
+    def test_numbers_in_a_column_that_became_double(self) -> None:
+        """A fraction is a reject, and the whole numbers beside it go on."""
+        transformed = ToTimestamp(["a"]).apply(rows_of(pa.table({"a": [1_779_019_200_000, 1.5, None, float("nan"), 1e300]})))
+        assert ([self.NOON, None], [1, 3, 4]) == (
+            transformed.rows.table["a"].to_pylist(),
+            [one.offset for one in transformed.rejects],
+        )
+
+    @pytest.mark.parametrize(
+        "values", [pa.array(["1969-12-31T23:59:59.9999999Z"]), pa.array([-100], pa.timestamp("ns", "UTC")), pa.array([-100])]
+    )
+    def test_digits_are_cut_off_before_1970(self, values: pa.Array) -> None:
+        """To the time before."""
+        times = _result(ToTimestamp(["a"], unit="ns"), pa.table({"a": values}))
+        assert [-1] == times["a"].cast(pa.int64()).to_pylist()
 
     @pytest.mark.parametrize("settings", [{"unit": "minutes"}, {"timezone": "Mars/Base"}])
     def test_bad_settings(self, settings: dict[str, str]) -> None:

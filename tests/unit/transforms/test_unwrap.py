@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import DATA_EXCEPTION, Stage
 from kafka2parquet.rows import MixedRows
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
@@ -144,10 +144,10 @@ class TestWhatIsWritten:
         )
 
     def test_rows_whose_columns_have_no_common_type(self) -> None:
-        """What was deleted is a reject then."""
+        """What was deleted is a reject then, if it has a value there."""
         schema = EVENTS.set(0, pa.field("before", pa.struct([("id", pa.bool_())])))
-        assert [(1, "The event's columns don't fit the others: id: int64 and bool.")] == _refused(
-            Unwrap(deletes="rewrite"), CREATED, _event("d", {"id": True}), schema=schema
+        assert [(1, "Unwrap: two types meet in one column: id: int64 and bool.")] == _refused(
+            Unwrap(deletes="rewrite"), CREATED, _event("d", {"id": True}), _event("d", {"id": None}), schema=schema
         )
 
     def test_text_instead_of_a_row(self) -> None:
@@ -202,9 +202,11 @@ class TestAddedFields:
         assert {0: {**ANN, "__transaction_id": None}} == _written(Unwrap(add_fields=["transaction.id"]), CREATED)
 
     def test_name_that_is_taken(self) -> None:
-        """Two columns of one name can't be written."""
-        with pytest.raises(UsageError, match=r"Unwrap would make two columns called id\."):
-            _apply(Unwrap(add_fields=["transaction.id:id"], prefix=""), [CREATED])
+        """Both are one column then; an event with values in both is a reject."""
+        unwrap = Unwrap(add_fields=["table:name"], prefix="")
+        transformed = _apply(unwrap, [CREATED, _event("c", None, {"id": 2})])
+        assert [{"id": 2, "name": "users"}] == transformed.rows.table.to_pylist()
+        assert [(0, "Unwrap would make two columns called name.")] == [(one.offset, one.reason) for one in transformed.rejects]
 
 
 class TestOtherRows:
@@ -243,7 +245,7 @@ class TestOtherRows:
     def test_columns_that_don_t_fit_those_of_events(self) -> None:
         """Make a reject of it, not of the events."""
         schema = EVENTS.append(pa.field("id", pa.string()))
-        assert [(1, "The event's columns don't fit the others: id: int64 and string.")] == _refused(
+        assert [(1, "Unwrap: two types meet in one column: id: int64 and string.")] == _refused(
             Unwrap(), CREATED, {"id": "x"}, schema=schema
         )
 
