@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for finding in (*config.warnings, *config.notes):
             _LOG.warning("%s", finding)
         runner = build_runner(config, worker)
+        for finding in worker.consumer_for(config).notes:
+            _LOG.warning("%s", finding)
         _stop_on_signals(runner)
         runner.run()
     except ConfigurationError as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 
 import attrs
 
+from kafka2parquet.connect.jaas import read_jaas
 from kafka2parquet.connect.option import ValueType, invalid_value, one_of, parse_value
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.java_stores import pem_location
@@ -62,8 +62,12 @@ _NO_EFFECT_PREFIXES = ("metric.", "metrics.", "sasl.login.", "sasl.kerberos.", "
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "AWS_MSK_IAM")
-_JAAS = re.compile(r"\s*(?P<module>[\w.]+)\s+\w+(?P<options>.*?);?\s*", re.DOTALL)
-_JAAS_OPTION = re.compile(r"""(\w+)\s*=\s*("(?:\\.|[^"\\])*"|[^\s;"]+)""")
+#: Options of login modules that kafka-python has a setting for.
+_LOGIN_OPTIONS = {"PLAIN": ("username", "password"), "SCRAM": ("username", "password"), "GSSAPI": ("serviceName",)}
+_WITHOUT_OPTIONS = {
+    "GSSAPI": "tickets are those of the system (kinit, or KRB5_CLIENT_KTNAME for a keytab)",
+    "AWS_MSK_IAM": "credentials are those that AWS's own variables and files name",
+}
 
 
 @attrs.frozen(eq=False)
@@ -226,19 +230,40 @@ class Translation:
             self.problems.append(f"{invalid_value('sasl.mechanism', mechanism, rule)}. {advice}.")
             return
         self.settings["sasl_mechanism"] = mechanism
+        options = self._login_options(mechanism)
+        if options is None:
+            return
+        if mechanism == "GSSAPI" and "serviceName" in options:
+            self.settings.setdefault("sasl_kerberos_service_name", options["serviceName"])
         if not mechanism.startswith(("PLAIN", "SCRAM")):
             return
-        jaas = _JAAS.fullmatch(self._given.get("sasl.jaas.config", ""))
-        options = {name: _unquote(value) for name, value in _JAAS_OPTION.findall(jaas["options"])} if jaas else {}
         if "username" not in options or "password" not in options:
-            module = "plain.PlainLoginModule" if mechanism == "PLAIN" else "scram.ScramLoginModule"
             self.problems.append(
-                f"sasl.jaas.config has no username and password, which {mechanism} needs. Write it as "
-                f'org.apache.kafka.common.security.{module} required username="…" password="…";'
+                f"sasl.jaas.config has no username and password, which {mechanism} needs. {_jaas_form(mechanism)}"
             )
             return
         self.settings["sasl_plain_username"] = options["username"]
         self.settings["sasl_plain_password"] = options["password"]
+
+    def _login_options(self, mechanism: str) -> Mapping[str, str] | None:
+        """The options of the login module; None where they can't be read. Those without effect are noted."""
+        text = self._given.get("sasl.jaas.config", "").strip()
+        if not text:
+            return {}
+        try:
+            options = read_jaas(text).options
+        except ValueError as error:
+            self.problems.append(f"sasl.jaas.config can't be read: {error}. {_jaas_form(mechanism)}")
+            return None
+        known = _LOGIN_OPTIONS.get(mechanism.partition("-")[0], ())
+        unused = [name for name in options if name not in known]
+        if unused:
+            they, have = ("option", "has") if len(unused) == 1 else ("options", "have")
+            self.notes.append(
+                f"{self._table.client} setting sasl.jaas.config: the {they} {', '.join(unused)} {have} no effect:"
+                f" {_WITHOUT_OPTIONS.get(mechanism, 'kafka-python logs in with username and password only')}."
+            )
+        return options
 
     def _tls(self) -> None:
         for store, setting in (("truststore", "ssl_cafile"), ("keystore", "ssl_certfile")):
@@ -252,5 +277,9 @@ class Translation:
             self.settings["ssl_check_hostname"] = False
 
 
-def _unquote(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text
+def _jaas_form(mechanism: str) -> str:
+    """What to write."""
+    if not mechanism.startswith(("PLAIN", "SCRAM")):
+        return 'Its form is: module required name="…";'
+    module = "plain.PlainLoginModule" if mechanism == "PLAIN" else "scram.ScramLoginModule"
+    return f'Write it as org.apache.kafka.common.security.{module} required username="…" password="…";'
