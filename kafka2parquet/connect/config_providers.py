@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 
 from kafka2parquet.connect.option import simple_name
-from kafka2parquet.connect.text import Properties, parse_java_properties
+from kafka2parquet.connect.text import Properties, parse_java_properties, read_text
 
 #: A variable, as Kafka's ConfigTransformer finds it: provider, perhaps a path, key.
 _VARIABLE = re.compile(r"\$\{(?P<provider>[^}]*?):(?:(?P<path>[^}]*?):)?(?P<key>[^}]*?)\}")
@@ -88,9 +88,9 @@ class _Lookup:
                 raise LookupError("this environment variable is not set")
             return os.environ[key]
         if kind == _DIRECTORY:
-            return (Path(path) / key).read_text(encoding="utf-8")
+            return read_text(Path(path) / key)
         if path not in self._files:
-            self._files[path] = parse_java_properties(Path(path).read_text(encoding="utf-8"))
+            self._files[path] = parse_java_properties(read_text(path))
         if key not in self._files[path]:
             raise LookupError("the file has no such property")
         return self._files[path][key]

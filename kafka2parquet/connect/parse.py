@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import attrs
 
@@ -14,7 +13,7 @@ from kafka2parquet.connect.elsewhere import CLOUD, belongs_elsewhere, cloud_conn
 from kafka2parquet.connect.option import Effect, Option, Value, ValueType, capitalized, missing_value, simple_name
 from kafka2parquet.connect.options import GCS_TABLE, S3_TABLE, OptionTable, table_for
 from kafka2parquet.connect.rules import cross_check
-from kafka2parquet.connect.text import Properties, flatten, read_properties
+from kafka2parquet.connect.text import Properties, flatten, read_properties, read_text
 from kafka2parquet.errors import ConfigurationError
 
 
@@ -87,7 +86,7 @@ def read_connect_config(
         read = flatten(source)
     else:
         try:
-            read = read_properties(Path(source).read_text(encoding="utf-8"))
+            read = read_properties(read_text(source))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{os.fspath(source)} can't be read: {error}.") from error
     if read.problems and not read.values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def read_schema_file(path: str) -> pa.Schema:
         ConfigurationError: the file can't be read, or holds no schema; with all problems.
     """
     try:
-        content = Path(path).read_bytes()
+        content = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise ConfigurationError(f"The schema file {path} can't be read: {error.strerror}.") from error
     try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import attrs
 
@@ -31,6 +34,19 @@ class Properties:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a file in UTF-8, or in UTF-16 with the byte order mark that editors and shells on Windows put before it.
+
+    Raises:
+        OSError: it can't be read.
+        UnicodeDecodeError: it is in another encoding.
+    """
+    content = Path(path).read_bytes()
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_properties(text: str) -> Properties:

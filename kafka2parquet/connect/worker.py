@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import attrs
 
@@ -13,7 +12,7 @@ from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.config_providers import ConfigProviders
 from kafka2parquet.connect.consumer_settings import ConsumerSettings, consumer_settings
 from kafka2parquet.connect.producer_settings import admin_settings, producer_settings
-from kafka2parquet.connect.text import Properties, flatten, parse_java_properties
+from kafka2parquet.connect.text import Properties, flatten, parse_java_properties, read_text
 from kafka2parquet.errors import ConfigurationError
 
 #: Settings of a worker's own clients that its other ones take over where `consumer.` and so on say nothing else.
@@ -127,6 +126,6 @@ def _read(source: str | os.PathLike[str] | Mapping[str, str] | None) -> Mapping[
     if isinstance(source, Mapping):
         return flatten(source).values
     try:
-        return parse_java_properties(Path(source).read_text(encoding="utf-8"))
+        return parse_java_properties(read_text(source))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{os.fspath(source)} can't be read: {error}.") from error

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import attrs
 
 from kafka2parquet.converters.decimals import written_decimal
+from kafka2parquet.converters.json_record import BYTE_ORDER_MARK
 from kafka2parquet.schema.connect_schema import DAY_MS, DECIMAL, TIME, TYPES, ConnectField, ConnectSchema
 from kafka2parquet.schema.field_paths import join_path
 
@@ -44,7 +45,7 @@ def load(message: bytes) -> Any:
         NotConvertible: it isn't one.
     """
     try:
-        text = message.decode()
+        text = message.decode().removeprefix(BYTE_ORDER_MARK)
         try:
             return _parse(text)
         except json.JSONDecodeError:

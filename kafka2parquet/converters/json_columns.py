@@ -79,9 +79,10 @@ def _check_utf8(stream: pa.Buffer) -> None:
 
 
 def _stripped(text: pa.BinaryArray) -> pa.BinaryArray:
-    """The text without white space around it, after the checks that the proof above needs."""
+    """The text without white space around it and a byte order mark before it, after the checks that the proof above needs."""
     if not _in_braces(text):
-        text = pc.ascii_trim(text.cast(pa.string()), _WHITE_SPACE).cast(pa.binary())
+        unmarked = pc.replace_substring_regex(text.cast(pa.string()), "^\ufeff", "")
+        text = pc.ascii_trim(unmarked, _WHITE_SPACE).cast(pa.binary())
         if not _in_braces(text):
             raise ValuesRefused("not in braces")
     return text

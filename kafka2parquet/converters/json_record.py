@@ -13,6 +13,8 @@ from kafka2parquet.schema.lattice import SchemaConflict, any_field, is_any, merg
 
 #: Levels of objects and lists that a record may have.
 MAX_DEPTH = 64
+#: Before JSON it means nothing; Kafka Connect's reader passes over it, too.
+BYTE_ORDER_MARK = "\ufeff"
 _REGISTRY_PREFIX_BYTES = 5
 _INT64 = range(-(2**63), 2**63)
 _UNKNOWN_ELEMENT = pa.list_(pa.null()).value_field
@@ -66,7 +68,10 @@ def load_object(value: bytes) -> dict[str, Any]:
     """
     try:
         document = json.loads(
-            value.decode(), object_pairs_hook=_unique_names, parse_constant=_refuse_constant, parse_float=JsonNumber
+            value.decode().removeprefix(BYTE_ORDER_MARK),
+            object_pairs_hook=_unique_names,
+            parse_constant=_refuse_constant,
+            parse_float=JsonNumber,
         )
         if b"\\u" in value:  # only an escape can make half of a surrogate pair
             json.dumps(document, ensure_ascii=False).encode()

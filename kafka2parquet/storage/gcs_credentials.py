@@ -70,7 +70,7 @@ class ProxiedCredentials(google.auth.credentials.Credentials):
 
 def _read(path: str) -> Mapping[str, Any]:
     try:
-        key = json.loads(Path(path).read_text(encoding="utf-8"))
+        key = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(f"{path}: the file with credentials for GCS can't be read: {error.strerror}.") from error
     except ValueError:  # whose text might hold parts of the key

@@ -1,4 +1,15 @@
-from kafka2parquet.connect.text import flatten, parse_java_properties, read_properties, strip_comments
+import codecs
+import json
+
+import pytest
+
+from kafka2parquet.connect.config_providers import ConfigProviders
+from kafka2parquet.connect.parse import load_connect_config
+from kafka2parquet.connect.schema_files import read_schema_file
+from kafka2parquet.connect.text import Properties, flatten, parse_java_properties, read_properties, strip_comments
+from kafka2parquet.connect.worker import load_worker_config
+from kafka2parquet.errors import ConfigurationError
+from tests.support.connect_story import STORY
 
 
 def test_line_comments_are_blanked():
@@ -80,3 +91,47 @@ def test_comma_behind_the_last_entry_is_named():
 def test_lists_are_told_as_not_read():
     """So that nothing else is said of their property."""
     assert ("topics",) == read_properties('{"topics": ["a", "b"]}').unread
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_with_a_byte_order_mark(tmp_path, encoding):
+    """Editors and shells on Windows write them; lines may end as they do there."""
+    properties = {**read_properties(STORY).values, "note": "ü"}
+    texts = {
+        "a.json": json.dumps(properties, ensure_ascii=False, indent=1),
+        "a.properties": "\n".join(f"{name}={value}" for name, value in properties.items()),
+    }
+    for name, text in texts.items():
+        path = tmp_path / name
+        path.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+        assert properties == load_connect_config(path).given
+    worker = tmp_path / "worker.properties"
+    worker.write_bytes("bootstrap.servers=broker:9092\r\nconsumer.client.id=ü\r\n".encode(encoding))
+    read = load_worker_config(worker)
+    assert ("broker:9092", {"client.id": "ü"}) == (read.bootstrap_servers, read.consumer)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_secrets_with_a_byte_order_mark(tmp_path, encoding):
+    """The mark is no part of a value, nor of the first property's name."""
+    (tmp_path / "a.properties").write_bytes("first=1\nsecond=2".encode(encoding))
+    (tmp_path / "value").write_bytes("3".encode(encoding))
+    given = {
+        "a": f"${{file:{tmp_path}/a.properties:first}}",
+        "b": f"${{file:{tmp_path}/a.properties:second}}",
+        "c": f"${{directory:{tmp_path}:value}}",
+    }
+    assert {"a": "1", "b": "2", "c": "3"} == ConfigProviders().resolve(Properties(given)).values
+
+
+def test_file_of_another_encoding(tmp_path):
+    """Is told as such."""
+    (tmp_path / "a.json").write_bytes(b'{"name": "\xfc"}')
+    with pytest.raises(ConfigurationError, match=r"can't be read: 'utf-8' codec can't decode byte 0xfc"):
+        load_connect_config(tmp_path / "a.json")
+
+
+def test_schema_file_with_a_byte_order_mark(tmp_path):
+    """Is read like any other."""
+    (tmp_path / "a.json").write_bytes(codecs.BOM_UTF8 + b'[{"name": "a", "type": "int64"}]')
+    assert ["a"] == read_schema_file(str(tmp_path / "a.json")).names
