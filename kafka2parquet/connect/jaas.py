@@ -50,7 +50,7 @@ def read_jaas(text: str) -> Login:
         raise ValueError("it names no login module")
     if flag is None or (flag.text or "").lower() not in _FLAGS:
         raise ValueError(f"behind the login module there has to be one of {', '.join(_FLAGS)}")
-    options = {}
+    options: dict[str, str] = {}
     for name in tokens:
         if name.sign == ";":
             break
@@ -66,7 +66,7 @@ def read_jaas(text: str) -> Login:
     return Login(module.text, options)
 
 
-def _last(options: Mapping[str, str]) -> str:
+def _last(options: dict[str, str]) -> str:
     return f"the option {next(reversed(options))}" if options else "the control flag"
 
 
