@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -185,9 +186,22 @@ class MixedRows:
 
     def take(self, places: npt.NDArray[np.int64]) -> Rows | MixedRows:
         """A copy of the rows at these indices, which rise; at least one."""
-        chosen = np.zeros(len(self), np.bool_)
-        chosen[places] = True
-        return self.filter(pa.array(chosen))
+        numbers, ranks = self._positions
+        numbers, ranks = numbers[places], ranks[places]
+        parts = []
+        for number in np.unique(numbers).tolist():
+            inside = np.flatnonzero(numbers == number)
+            parts.append((self.groups[number].take(ranks[inside]), inside))
+        chosen = pa.array(places)
+        return self._of(parts, self.offsets.take(chosen), self.timestamps_ms.take(chosen))
+
+    @functools.cached_property
+    def _positions(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """For each row the index of its group, and its index among the rows of that."""
+        ranks = np.empty(len(self), np.int64)
+        for places in self.places:
+            ranks[places] = np.arange(len(places))
+        return self.group_numbers, ranks
 
     def filter(self, mask: pa.Array) -> Rows | MixedRows:
         """The rows for which the boolean `mask` is true."""

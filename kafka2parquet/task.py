@@ -468,12 +468,14 @@ class SinkTask:
             return
         share_bytes = self._budget.share_bytes
         for engine in sorted(self._engines.values(), key=lambda engine: engine.used_bytes, reverse=True):
-            while self._used_bytes() > share_bytes and engine.spill_largest():
-                pass
+            engine.spill(max(0, self._used_bytes() - share_bytes))
         self._budget.set_used(id(self), self._used_bytes())
         if self._budget.is_exhausted:
             for engine in self._engines.values():
                 self._set_paused(engine, True)
+            if self._used_bytes() > share_bytes and not any(engine.is_delivering for engine in self._engines.values()):
+                # nothing under way frees memory: open files take some, however little is in them
+                max(self._engines.values(), key=lambda engine: engine.used_bytes).end_to_free_memory()
 
     def _used_bytes(self) -> int:
         letters = self._rejects.dead_letters.pending_bytes if self._rejects.dead_letters is not None else 0

@@ -157,6 +157,7 @@ class TaskPlan:
                 first_start=cast(Literal["earliest", "latest"], self.consumer.first_start),
                 on_data_loss=cast(Literal["fail", "continue"], config.text("kafka2parquet.on.data.loss")),
                 take_over=config.flag("kafka2parquet.take.over"),
+                max_open_files=None,  # the rotation policy has its own number
             ),
             budget=self.budget,
             clock=clock,

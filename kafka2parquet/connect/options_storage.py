@@ -56,8 +56,9 @@ ROTATION_OPTIONS = (
     Option(
         "partitioner.max.open.files",
         ValueType.INT,
-        -1,
-        "Open files of a topic-partition at which these are closed before another one is begun; below 0: no limit.",
+        1000,
+        "Open files of a topic-partition at which these are closed before another one is begun; below 0: no limit. "
+        "*Confluent's sinks have no limit (-1), and each open file takes memory.*",
     ),
 )
 

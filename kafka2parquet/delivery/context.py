@@ -95,12 +95,15 @@ class DeliverySettings:
         take_over: go on where a sink of another consumer group, or of another place, has ended. Without it, a sink that finds
             files or offsets of such a sink raises `ConflictingSinkError`.
         idle_commit_interval_s: how often the position of a quiet partition is committed, so that its lag reaches zero.
+        max_open_files: of a topic-partition; a flush ends before a row that would need one more. None leaves that to the
+            rotation policy. Each open file takes memory, and some milliseconds of the step that completes it.
     """
 
     first_start: Literal["earliest", "latest"] = "earliest"
     on_data_loss: Literal["fail", "continue"] = "fail"
     idle_commit_interval_s: float = 5.0
     take_over: bool = False
+    max_open_files: int | None = 1000
 
 
 @attrs.frozen(eq=False)

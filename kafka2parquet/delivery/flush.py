@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Iterable, Iterator, Sequence, Set
 
@@ -105,7 +106,11 @@ class OpenFlush:
         self._writer = writer
         self._join = join
         self._ratio = ratio
-        self._files: dict[str | None, FlushFile] = {}
+        self._files: dict[str, FlushFile] = {}
+        self._rejects_file: FlushFile | None = None
+        self._encoded_bytes = self._buffered_bytes = 0
+        self.memory_bytes = 0
+        """Memory held."""
         self._runs: list[tuple[_Int64s, _Int64s]] = []
         self._clock = clock
         self._opened = self._last_row = Instant.of(clock)
@@ -116,7 +121,7 @@ class OpenFlush:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not self._files
+        return not self._files and self._rejects_file is None
 
     @property
     def stats(self) -> FlushStats:
@@ -124,21 +129,14 @@ class OpenFlush:
         now = Instant.of(self._clock)
         return FlushStats(
             rows=self.rows,
-            size_bytes=sum(
-                int(content.encoded_bytes + content.buffered_bytes * self._ratio) for content in _contents(self._files.values())
-            ),
-            encoded_partitions=frozenset(folder for folder in self._files if folder is not None),
+            size_bytes=int(self._encoded_bytes + self._buffered_bytes * self._ratio),
+            encoded_partitions=self._files.keys(),
             opened_at=self._opened.as_seen_at(now),
             last_row_at=self._last_row.as_seen_at(now),
             first_timestamp_ms=self._first_timestamp_ms,
             last_timestamp_ms=self._last_timestamp_ms,
             last_encoded_partition=self._last_encoded_partition,
         )
-
-    @property
-    def memory_bytes(self) -> int:
-        """Memory held."""
-        return sum(content.memory_bytes for content in _contents(self._files.values()))
 
     def open(self) -> datetime.datetime:
         """The wall clock of the flush's opening: now, if it has nothing yet."""
@@ -148,15 +146,11 @@ class OpenFlush:
 
     def refused_row(self, batch: PartitionedRows) -> tuple[int, str] | None:
         """The first row whose schema can't be compared with that of its file, and why."""
-        return self._join.refused(self._by_folder(), batch)
+        return self._join.refused(self._files, batch)
 
     def fitting_rows(self, batch: PartitionedRows) -> int | None:
         """How many leading rows may join the open files by their schemas; None for all."""
-        return self._join.cut(self._by_folder(), batch)
-
-    def _by_folder(self) -> dict[str, FlushFile]:
-        """The files of rows."""
-        return {folder: file for folder, file in self._files.items() if folder is not None}
+        return self._join.cut(self._files, batch)
 
     def move_to(self, position: int, leader_epoch: int) -> None:
         """All records before `position` are taken or left out; those since the position so far have that leader epoch."""
@@ -173,8 +167,10 @@ class OpenFlush:
             taken.append((batch.rows.offsets.to_numpy(), self._append_rows(batch)))
         if rejects:
             offsets = np.array([reject.offset for reject in rejects], np.int64)
-            file = self._file(None)
-            self._content(file, "rejects").append(rejects_table(rejects))
+            if self._rejects_file is None:
+                self._rejects_file = FlushFile(len(self._files), None)
+            file = self._rejects_file
+            self._append_table(file, "rejects", rejects_table(rejects))
             file.count(offsets)
             self.rejects += len(rejects)
             taken.append((offsets, np.full(len(offsets), file.number, np.int64)))
@@ -211,34 +207,50 @@ class OpenFlush:
         valued = [group for group in rows.groups if not (group.tombstones and group.views)]
         if valued:
             table = self._join.table(file.value_schema, rows if len(valued) == len(rows.groups) else MixedRows.of(valued))
-            content = self._content(file, "values")
-            content.append(table)
+            content = self._append_table(file, "values", table)
             if file.columns is None or not file.columns.equals(table.schema):
                 file.columns = content.schema()
         elif file.columns is None:
             file.columns = pa.schema([])
         for role in rows.groups[0].views:
-            self._content(file, role).append(rows.view(role))
+            self._append_table(file, role, rows.view(role))
 
-    def _file(self, folder: str | None) -> FlushFile:
+    def _file(self, folder: str) -> FlushFile:
         file = self._files.get(folder)
         if file is None:
-            file = self._files[folder] = FlushFile(len(self._files), folder)
+            number = len(self._files) + (self._rejects_file is not None)
+            file = self._files[folder] = FlushFile(number, folder)
         return file
 
-    def _content(self, file: FlushFile, role: Role) -> OpenFile:
+    def _all_files(self) -> list[FlushFile]:
+        """Those of rows in the order of their first rows, then that of rejects."""
+        return [*self._files.values(), *([] if self._rejects_file is None else [self._rejects_file])]
+
+    def _append_table(self, file: FlushFile, role: Role, table: pa.Table) -> OpenFile:
         content = file.contents.get(role)
         if content is None:
             content = file.contents[role] = self._writer.open()
+        with self._counting(content):
+            content.append(table)
         return content
 
-    def spill_largest(self) -> bool:
-        """Move the largest buffer to disk; False when nothing is buffered."""
-        largest = max(_contents(self._files.values()), key=lambda content: content.buffered_bytes, default=None)
-        if largest is None or not largest.buffered_bytes:
-            return False
-        largest.spill()
-        return True
+    @contextlib.contextmanager
+    def _counting(self, content: OpenFile) -> Iterator[None]:
+        """Count how a file grows or shrinks: a flush may have too many files to ask all of them again and again."""
+        encoded, buffered, memory = content.encoded_bytes, content.buffered_bytes, content.memory_bytes
+        yield
+        self._encoded_bytes += content.encoded_bytes - encoded
+        self._buffered_bytes += content.buffered_bytes - buffered
+        self.memory_bytes += content.memory_bytes - memory
+
+    def spill(self, wanted_bytes: int) -> None:
+        """Move buffers to disk, the largest first, until so much memory is free, or no buffer is left that would free any."""
+        end_bytes = self.memory_bytes - wanted_bytes
+        for content in sorted(_contents(self._all_files()), key=lambda content: content.spill_gain_bytes, reverse=True):
+            if self.memory_bytes <= end_bytes or content.spill_gain_bytes <= 0:
+                return
+            with self._counting(content):
+                content.spill()
 
     def cut(self, end: int, reason: str) -> Flush:
         """End the flush at `end`."""
@@ -252,18 +264,19 @@ class OpenFlush:
             rows=self.rows + self.rejects,
             opened_at=self._opened.wall,
             reason=reason,
-            files=list(self._files.values()),
+            files=self._all_files(),
             layout=layout,
             epochs=self.epochs,
             sendings=self.sendings,
             left_out_files=self.left_out_files,
+            memory_bytes=self.memory_bytes,
         )
         flush.reorder([file for file in flush.files if file.encoded_partition is not None])
         return flush
 
     def discard(self) -> None:
         """Drop it with all its rows."""
-        for content in _contents(self._files.values()):
+        for content in _contents(self._all_files()):
             content.discard()
 
 
@@ -299,6 +312,7 @@ class Flush:
         sendings: dead letters that have to be stored before anything tells that these records are done.
         left_out_files: of a flush that is finished, numbers of the files in whose runs of rows there are records that don't go
             into them now.
+        memory_bytes: held when it was measured last.
     """
 
     start: int
@@ -311,6 +325,7 @@ class Flush:
     epochs: Sequence[tuple[int, int]]
     sendings: Sequence[Sending] = ()
     left_out_files: Set[int] = frozenset()
+    memory_bytes: int = 0
 
     @property
     def opened_at_ms(self) -> int:
@@ -327,10 +342,9 @@ class Flush:
         """Leader epoch of the record before `end`, -1 where unknown."""
         return self.epochs[-1][1]
 
-    @property
-    def memory_bytes(self) -> int:
-        """Memory held."""
-        return sum(content.memory_bytes for content in _contents(self.files))
+    def measure(self) -> None:
+        """Look how much memory all its files hold."""
+        self.memory_bytes = sum(content.memory_bytes for content in _contents(self.files))
 
     @property
     def parts(self) -> list[tuple[FlushFile, Role, OpenFile]]:
@@ -359,7 +373,10 @@ class Flush:
         return None
 
     def schema_without_rows(self, role: Role) -> pa.Schema:
-        """The schema of a file that has no rows: that of one with rows, if there is one; readers want a column."""
+        """The schema of a file that has no rows: that of one with rows, if there is one; readers want a column.
+
+        Looks at all files.
+        """
         schemas = (content.schema() for _, each, content in self.parts if each == role and content.rows)
         return next((schema for schema in schemas if len(schema)), _WITHOUT_ROWS[role])
 
@@ -374,7 +391,8 @@ class Flush:
 
     def reorder(self, first: Sequence[FlushFile]) -> None:
         """Put some of the files in front of the others, and number all of them anew."""
-        self.files = [*first, *(file for file in self.files if file not in first)]
+        moved = set(map(id, first))
+        self.files = [*first, *(file for file in self.files if id(file) not in moved)]
         numbers = {file.number: number for number, file in enumerate(self.files)}
         self.layout = self.layout.renumbered([numbers[number] for number in range(len(self.files))])
         for number, file in enumerate(self.files):

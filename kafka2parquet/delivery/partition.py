@@ -29,6 +29,7 @@ from kafka2parquet.errors import (
 )
 from kafka2parquet.events import FlushCut, PartitionStarted, PartitionStopped
 from kafka2parquet.records import ConsumedBatch, Stage
+from kafka2parquet.rotation.policies import MaxOpenFilesRotation
 from kafka2parquet.rows import PartitionedRows
 from kafka2parquet.schema.compatibility import SchemaNotProjectable
 from kafka2parquet.schema.lattice import SchemaConflict
@@ -53,6 +54,8 @@ class PartitionEngine:
         self._intake = Intake(context)
         self._ratio = FIRST_COMPRESSION_RATIO
         self._idle_commit_at = context.clock.monotonic()
+        max_open_files = context.settings.max_open_files
+        self._max_files = MaxOpenFilesRotation(max_open_files) if max_open_files is not None else None
         self._steps = 0
 
     # ---- what the task tells it
@@ -149,9 +152,15 @@ class PartitionEngine:
         flushes = [flush for flush in (self._open, self._delivering, *self._cut) if flush is not None]
         return sum(flush.memory_bytes for flush in flushes) + self._intake.used_bytes
 
-    def spill_largest(self) -> bool:
-        """Move the largest buffer to disk; False when nothing is buffered."""
-        return self._open is not None and self._open.spill_largest()
+    def spill(self, wanted_bytes: int) -> None:
+        """Move buffers to disk, the largest first, until so much memory is free, or no buffer is left that would free any."""
+        if self._open is not None:
+            self._open.spill(wanted_bytes)
+
+    def end_to_free_memory(self) -> None:
+        """End the open flush, whose files take memory as long as they are open, unless a plan says where it ends."""
+        if self._open is not None and not self._open.is_empty and not self._cut and isinstance(self._plan, Free):
+            self._end_flush(self._open.position, "memory")
 
     def due_in_s(self) -> float | None:
         """Seconds until the clock ends the open flush, None for never."""
@@ -299,12 +308,13 @@ class PartitionEngine:
         flush.move_to(position, waiting.leader_epoch)
 
     def _cut_of(self, flush: OpenFlush, rows: PartitionedRows) -> tuple[int | None, str]:
-        """How many leading rows still belong to the flush, by the policy and by their schemas; and why."""
-        cut = self.context.rotation.cut(flush.stats, rows)
-        fitting = flush.fitting_rows(rows)
-        if fitting is not None and (cut is None or fitting < cut):
-            return fitting, "schema"
-        return cut, self.context.rotation.reason
+        """How many leading rows still belong to the flush, by the policy, their schemas and the number of files; and why."""
+        cut, reason = self.context.rotation.cut(flush.stats, rows), self.context.rotation.reason
+        few_files = self._max_files.cut(flush.stats, rows) if self._max_files is not None else None
+        for other, why in ((few_files, "files"), (flush.fitting_rows(rows), "schema")):
+            if other is not None and (cut is None or other < cut):
+                cut, reason = other, why
+        return cut, reason
 
     def _is_due(self, flush: OpenFlush) -> bool:
         due_at = self._due_at(flush)

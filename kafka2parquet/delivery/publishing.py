@@ -37,6 +37,9 @@ from kafka2parquet.parquet.footer import FlushFooter, Role, Sibling
 from kafka2parquet.parquet.writer import OpenFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 
+#: Files that are completed in one step, so that a flush of very many doesn't hold up the next poll.
+_FILES_A_STEP = 500
+
 
 def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recovery) -> Procedure[Beginning | None]:
     """Deliver a flush that was cut under `plan`.
@@ -97,9 +100,10 @@ def _deliver_missing(context: PartitionContext, flush: Flush, plan: Finish, reco
     made = [(listed.get((numbers[id(file)], role)), file, role, content) for file, role, content in flush.parts]
     _check_roles(context, plan, {numbers[id(file)]: file.contents.keys() for file in flush.files})
     rows = {sibling: content.rows for sibling, _, _, content in made if sibling is not None}
+    keeps_rejects = context.rejects.quarantine or rejects_file(footer) is not None
     for wanted in footer.siblings or ():
         if wanted.file in plan.missing:
-            _check_rows(context, plan, flush, wanted, rows.get(wanted, 0))
+            _check_rows(context, plan, flush, wanted, rows.get(wanted, 0), keeps_rejects)
     for sibling, _, _, content in made:
         if sibling is None:  # published with the anchor, or none of the flush's files
             content.discard()
@@ -154,7 +158,9 @@ def _check_roles(context: PartitionContext, plan: Finish, made: Mapping[int | No
             )
 
 
-def _check_rows(context: PartitionContext, plan: Finish, flush: Flush, sibling: Sibling, rows: int) -> None:
+def _check_rows(
+    context: PartitionContext, plan: Finish, flush: Flush, sibling: Sibling, rows: int, keeps_rejects: bool
+) -> None:
     """Where rejects are kept, or rows have keys beside them, a file has to have the rows that its anchor tells.
 
     It has less of them where the log has lost records, which can't be helped.
@@ -163,7 +169,6 @@ def _check_rows(context: PartitionContext, plan: Finish, flush: Flush, sibling: 
         UnknownMetadataError: other records are left out now than when the anchor was published.
     """
     footer, has_views = plan.flush.footer, context.chain.views is not None
-    keeps_rejects = context.rejects.quarantine or rejects_file(footer) is not None
     if rows == sibling.rows or (rows < sibling.rows and sibling.file not in flush.left_out_files):
         return
     if not has_views and (rows > sibling.rows or not keeps_rejects):
@@ -241,10 +246,13 @@ def _complete(
     attempt = 1
     while True:
         try:
-            files = [
-                StagedFlushFile(key, footer, content.finish(footer.to_metadata(), flush.schema_without_rows(footer.role)))
-                for key, footer, content in parts
-            ]
+            files = []
+            for key, footer, content in parts:
+                schema = None if content.rows else flush.schema_without_rows(footer.role)
+                files.append(StagedFlushFile(key, footer, content.finish(footer.to_metadata(), schema)))
+                if not len(files) % _FILES_A_STEP:
+                    yield
+            flush.measure()
             _check_whole(context, flush, next(filter(None, map(_why_not_staged, files)), None))
             return files
         except StorageUnavailableError as error:

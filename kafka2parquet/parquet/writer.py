@@ -22,6 +22,11 @@ _COMPRESSIONS = {"none", "snappy", "gzip", "zstd", "brotli", "lz4", "lz4_raw"}
 _PYARROW_OPTIONS = inspect.signature(pq.ParquetWriter.__init__).parameters
 #: Columns of mostly different values give their dictionary up early: less work, and smaller files.
 _DICTIONARY_BYTES = 128 << 10
+#: What one column of a buffered table takes besides its values, and a part with row groups besides its encoded bytes: measured.
+_TABLE_COLUMN_BYTES = 1 << 10
+_PART_BYTES, _PART_COLUMN_BYTES = 48 << 10, 3 << 10
+#: So many buffered tables become one, where each is smaller than this.
+_MERGED_TABLES, _SMALL_TABLE_BYTES = 16, 64 << 10
 _OPTIONS_BY_TYPES: Mapping[ParquetTypes, Mapping[str, bool]] = {
     "own": {"store_decimal_as_integer": True},
     "connect": {"write_time_adjusted_to_utc": True},
@@ -136,6 +141,9 @@ class OpenFile:
         self._writer = writer
         self._given: pa.Schema | None = None
         self._buffered: list[pa.Table] = []
+        self._merges: list[int] = []
+        """Of each buffered table how often it was merged; -1 for one that is large enough."""
+        self._columns = 0
         self._parts: list[Part] = []
         self._finished: StagedFile | None = None
         self.rows = 0
@@ -151,8 +159,22 @@ class OpenFile:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory held: buffered rows, and encoded bytes that are not on disk."""
-        return self.buffered_bytes + sum(part.memory_bytes for part in self._parts)
+        """Memory held: buffered rows, encoded bytes that are not on disk, and what tables and parts take besides these."""
+        parts_bytes = sum(part.memory_bytes for part in self._parts)
+        return self._buffered_memory_bytes + parts_bytes + len(self._parts) * self._part_bytes
+
+    @property
+    def spill_gain_bytes(self) -> int:
+        """Memory that `spill` would free at the most; below 0 where it would take more than it frees."""
+        return self._buffered_memory_bytes - (0 if self._parts else self._part_bytes)
+
+    @property
+    def _buffered_memory_bytes(self) -> int:
+        return self.buffered_bytes + len(self._buffered) * (self._columns + 1) * _TABLE_COLUMN_BYTES
+
+    @property
+    def _part_bytes(self) -> int:
+        return _PART_BYTES + self._columns * _PART_COLUMN_BYTES
 
     def schema(self) -> pa.Schema:
         """The schema of the rows taken so far, with the types that they came with."""
@@ -168,16 +190,28 @@ class OpenFile:
         if fitted.refused:
             row, reason = min(fitted.refused.items())
             raise UsageError(f"Row {row} can't be written: {reason}. Call ParquetWriter.fit and leave out what it refuses.")
-        if self._given is None:
-            self._given = table.schema
-        elif not table.schema.equals(self._given):
-            self._given = unify([self._given, table.schema])
+        if self._given is None or not table.schema.equals(self._given):
+            self._given = table.schema if self._given is None else unify([self._given, table.schema])
+            self._columns = sum(map(_columns, self._given.types))
         table = fitted.table
         self._buffered.append(table)
+        self._merges.append(0 if table.nbytes < _SMALL_TABLE_BYTES else -1)
+        self._merge_small()
         self.rows += table.num_rows
         self.buffered_bytes += table.nbytes
         if self.buffered_bytes >= self._writer.row_group_bytes:
             self.spill()
+
+    def _merge_small(self) -> None:
+        """Make one table of many small ones, which take more memory than their values; each row is copied a few times only."""
+        while len(self._merges) >= _MERGED_TABLES and self._merges[-1] >= 0:
+            last = self._merges[-_MERGED_TABLES:]
+            if last[0] != last[-1]:
+                return
+            tables = self._buffered[-_MERGED_TABLES:]
+            merged = _concatenate(tables, unify([table.schema for table in tables])).combine_chunks()
+            self._buffered[-_MERGED_TABLES:] = [merged]
+            self._merges[-_MERGED_TABLES:] = [last[0] + 1 if merged.nbytes < _SMALL_TABLE_BYTES else -1]
 
     def spill(self) -> None:
         """Make the buffered rows a row group, on disk, so that they no longer take memory.
@@ -191,6 +225,7 @@ class OpenFile:
             self._parts.append(self._writer._new_part(schema))
         self._parts[-1].write(_concatenate(self._buffered, schema))
         self._buffered.clear()
+        self._merges.clear()
         self.spilled_bytes += self.buffered_bytes
         self.buffered_bytes = 0
 
@@ -234,9 +269,15 @@ class OpenFile:
     def discard(self) -> None:
         """Drop the file with all it holds."""
         self._buffered.clear()
+        self._merges.clear()
         self.buffered_bytes = 0
         for part in self._parts:
             part.discard()
+
+
+def _columns(type_: pa.DataType) -> int:
+    """How many columns of a Parquet file a type takes."""
+    return sum(_columns(type_.field(number).type) for number in range(type_.num_fields)) if type_.num_fields else 1
 
 
 def _concatenate(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import datetime
+from collections.abc import Set
 
 import attrs
 
@@ -17,7 +18,7 @@ class FlushStats:
     Attributes:
         rows: rows taken so far, over all its files.
         size_bytes: estimate of their compressed Parquet bytes, over all its files.
-        encoded_partitions: the encoded partitions it has files for.
+        encoded_partitions: the encoded partitions it has files for now; don't keep it, as it grows with the flush.
         opened_at: wall clock (UTC) when its first row was taken; before that, now. Where the clock was set meanwhile, this is
             what it would have shown had it been right: now minus the time that has passed since.
         last_row_at: wall clock (UTC) when its latest row was taken, in the same way; before that, now.
@@ -28,7 +29,7 @@ class FlushStats:
 
     rows: int
     size_bytes: int
-    encoded_partitions: frozenset[str]
+    encoded_partitions: Set[str]
     opened_at: datetime.datetime
     last_row_at: datetime.datetime
     first_timestamp_ms: int | None = None

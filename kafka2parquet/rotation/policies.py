@@ -200,13 +200,15 @@ class PerRecordRotation(RotationPolicy):
 
     def _cut_of_some(self, stats: FlushStats, batch: PartitionedRows) -> tuple[int | None, FlushStats]:
         folders = batch.encoded_partitions
+        open_folders = set(stats.encoded_partitions)  # grows with the stats, as that of a flush does
         for number, (row, code) in enumerate(zip(batch.rows.each(batch.timestamps_ms), batch.codes.to_pylist(), strict=True)):
             if stats.rows and self.should_rotate(stats, row):
                 return number, stats
+            open_folders.add(folders[code])
             stats = attrs.evolve(
                 stats,
                 rows=stats.rows + 1,
-                encoded_partitions=stats.encoded_partitions | {folders[code]},
+                encoded_partitions=open_folders,
                 first_timestamp_ms=row.timestamp_ms if stats.first_timestamp_ms is None else stats.first_timestamp_ms,
                 last_timestamp_ms=row.timestamp_ms,
                 last_encoded_partition=folders[code],

@@ -36,6 +36,7 @@ The open files of a topic-partition are closed and published together, whichever
 - when the times of their rows span 1 hour, or when they have been open for so long
 - when a row belongs to another folder than the row before it
 - by the clock, every 1 hour counted from midnight in UTC
+- before more than 1,000 files would be open
 - on an orderly stop
 
 Every record will be in exactly one file, whatever crashes, rebalances or rotates (exactly once).
