@@ -7,7 +7,8 @@ the stream, each of our newlines lies between two documents: each value holds on
 many rows as values, exactly one. A NUL byte would end the stream early, and is never valid JSON; it is looked for first.
 
 Apart from that, the parser is laxer than JSON in three ways that are made good here: it doesn't check UTF-8, it reads `NaN`
-and `Infinity`, and it makes numbers beyond a float's range infinite.
+and `Infinity`, and it makes numbers beyond a float's range infinite. It also rounds integers that a column of floating-point
+numbers doesn't hold; these are refused.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
+
+from kafka2parquet.converters.json_numbers import has_floats, rounds_integers
 
 _BLOCK_BYTES = 1 << 20  # fits the processor's cache; larger blocks are slower
 _WHITE_SPACE = " \t\r\n"
@@ -37,7 +40,9 @@ class ValuesRefused(Exception):  # noqa: N818  # an answer, not a fault
         super().__init__(reason)
 
 
-def parse_objects(values: pa.Array, schema: pa.Schema, *, ignore_unknown: bool = False) -> pa.Table:
+def parse_objects(
+    values: pa.Array, schema: pa.Schema, *, ignore_unknown: bool = False, looks_at_integers: bool = True
+) -> pa.Table:
     """Make a table with one row for each value and exactly the columns of `schema`.
 
     A batch is accepted if and only if each of its values is accepted by itself: an object in strict JSON (RFC 8259) of valid
@@ -47,6 +52,8 @@ def parse_objects(values: pa.Array, schema: pa.Schema, *, ignore_unknown: bool =
         values: binary_view without nulls, at least one.
         schema: types that pyarrow.json can parse.
         ignore_unknown: leave out fields that are not in the schema, instead of refusing the values.
+        looks_at_integers: whether to refuse integers that a column of floating-point numbers would round; they were looked at
+            before where not.
 
     Raises:
         ValuesRefused: some value isn't such an object. Which one isn't said; halve the batch to find out.
@@ -67,8 +74,10 @@ def parse_objects(values: pa.Array, schema: pa.Schema, *, ignore_unknown: bool =
         raise ValuesRefused(str(exc), int(row[1]) if row is not None else None) from exc
     if table.num_rows != len(values):
         raise ValuesRefused(f"{len(values)} values hold {table.num_rows} documents")
-    if not all(_is_finite(chunk) for column in table.columns for chunk in column.chunks):
+    if not all(_is_finite(chunk) for column in table.columns if has_floats(column.type) for chunk in column.chunks):
         raise ValuesRefused("NaN, an infinity, or a number too large for its type")
+    if looks_at_integers and rounds_integers(text, table):
+        raise ValuesRefused("an integer that its column doesn't hold exactly")
     return table
 
 

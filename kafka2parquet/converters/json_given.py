@@ -54,13 +54,17 @@ class GivenSchema:
         text = "|".join([self.schema.remove_metadata().to_string(), str(self.ignore_unknown), self._timestamps])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def parse(self, values: pa.Array) -> pa.Table:
+    def parse(self, values: pa.Array, *, looks_at_integers: bool = True) -> pa.Table:
         """Make a table of the schema with one row for each value (binary_view without nulls, at least one).
+
+        Args:
+            values: see `parse_objects`.
+            looks_at_integers: see `parse_objects`.
 
         Raises:
             ValuesRefused: some value doesn't fit.
         """
-        table = parse_objects(values, self.parsed, ignore_unknown=self.ignore_unknown)
+        table = parse_objects(values, self.parsed, ignore_unknown=self.ignore_unknown, looks_at_integers=looks_at_integers)
         try:
             return conform(conform(table, self._read), self.schema)
         except pa.ArrowInvalid as exc:
@@ -75,7 +79,7 @@ class GivenSchema:
         for field in self.schema:
             alone = GivenSchema(pa.schema([field]), ignore_unknown=True, timestamps=self._timestamps)
             try:
-                alone.parse(value)
+                alone.parse(value, looks_at_integers=False)
             except ValuesRefused:
                 yield field.name
 

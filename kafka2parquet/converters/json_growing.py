@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import attrs
 import pyarrow as pa
 
 from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
-from kafka2parquet.converters.json_record import RecordRefused, conflict_reason, json_text, load_object, schema_of
-from kafka2parquet.converters.json_rescue import Rescue, as_text
-from kafka2parquet.converters.json_shape import Shape, fits
+from kafka2parquet.converters.json_growth import Growth, OnMisfit
+from kafka2parquet.converters.json_numbers import has_inexact
+from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object
+from kafka2parquet.converters.json_rescue import as_text
+from kafka2parquet.converters.json_shape import fits
+from kafka2parquet.printable import printable
+from kafka2parquet.schema.column_rules import count_fields
 from kafka2parquet.schema.lattice import SchemaConflict
-from kafka2parquet.schema.learned import LearnedSchema, TooManyFields
+from kafka2parquet.schema.learned import Known, LearnedSchema, TooManyFields, narrow_integers
 
-OnMisfit = Literal["reject", "rescue", "string"]
+__all__ = ["Columns", "GrowingColumns", "OnMisfit", "Settled"]
+
+_log = logging.getLogger(__name__)
+#: Shares of the most fields at which a warning is due.
+_WARN_AT = (0.1, 0.25, 0.5, 0.9)
+_MOST_NAME = 100
+_FEW, _MOST_RUN = 32, 1024
 
 
 @attrs.frozen(eq=False)
@@ -71,60 +83,90 @@ class GrowingColumns:
         self._origin = origin
         self._because_of = ""
         self._known = learned.known()
-        self._seen = self._known.seen
-        self._compiled: Shape | None = None
-        self._draft: LearnedSchema | None = None
+        self._growth: Growth | None = None
+        self._grown_schema: pa.Schema | None = None
 
     @property
     def seen(self) -> pa.Schema:
         """All columns so far, also those that have no type yet."""
-        return self._seen
+        if self._growth is None or not self._growth.has_grown:
+            return self._known.seen
+        if self._grown_schema is None:
+            self._grown_schema = self._growth.shape.schema
+        return self._grown_schema
 
     @property
     def run_length(self) -> int:
-        """See `Columns.run_length`. Where columns hold whatever there is, many values are to blame rather than one."""
-        return 1024 if self._shape.has_any else 32
+        """See `Columns.run_length`. Where columns hold whatever there is, or grow with each value, many values are to blame."""
+        return _MOST_RUN if self._growing.has_any else self._learned.run_length
 
     @property
-    def _shape(self) -> Shape:
-        if self._compiled is None:
-            self._compiled = Shape.of(self._seen)
-        return self._compiled
+    def _growing(self) -> Growth:
+        if self._growth is None:
+            settings = (self._learned.rules, self._on_misfit, self._rescue_column)
+            with contextlib.suppress(IndexError):  # other threads may take it out first
+                known, spare = self._learned.spare.pop()
+                if known is self._known and isinstance(spare, Growth) and spare.settings == settings:
+                    self._growth = spare
+                    return spare
+            self._growth = Growth(self._known.seen, *settings)
+        return self._growth
 
     def parse(self, values: pa.Array) -> pa.Table:
-        """See `Columns.parse`."""
-        return parse_objects(values, self._seen)
+        """See `Columns.parse`. Where most of the last values have brought columns, these are settled at once."""
+        if _FEW < len(values) <= self._learned.run_length:
+            raise ValuesRefused("probably with new columns")
+        return self._noted(parse_objects(values, self.seen))
+
+    def _noted(self, table: pa.Table) -> pa.Table:
+        """The same table, once it is noted which of its columns have integers that a double doesn't hold."""
+        narrow = self._known.narrow if self._grown_schema is None else narrow_integers(self.seen)
+        if any(_has_inexact(table.column(index)) for index in narrow) and self._growing.take_wide(table):
+            self._because_of = self._because_of or f"{self._origin}, an integer that a double doesn't hold"
+            self._grown_schema = None
+        return table
 
     def settle(self, values: Sequence[bytes], offsets: Sequence[int]) -> Settled:
         """See `Columns.settle`. First all of them are looked at, since each may change what the columns are."""
-        is_reserved = self._on_misfit == "rescue"
+        growth, growers = self._growing, 0
         refused: dict[int, str] = {}
-        kept: dict[int, tuple[dict[str, Any], str | None]] = {}
+        kept: dict[int, tuple[dict[str, Any], bool, str | None]] = {}
         for index, value in enumerate(values):
             try:
                 document = load_object(value)
-                is_known = fits(document, self._shape) and not (is_reserved and self._rescue_column in document)
-                kept[index] = (document, None) if is_known else self._take_in(document, offsets[index])
+                if fits(document, growth.shape):
+                    kept[index] = document, False, None
+                else:
+                    growers += 1
+                    fitted, rescued = growth.take(document)
+                    kept[index] = (document, False, rescued) if fitted is None else (fitted, True, rescued)
+                    if growth.has_grown:
+                        self._grown_schema = None
+                        self._because_of = self._because_of or f"{self._origin}, offset {offsets[index]}"
             except RecordRefused as exc:
                 refused[index] = str(exc)
             except RecursionError:
                 refused[index] = "nested too deeply"
+        most_grow = growers > len(values) // 2
+        self._learned.run_length = min(self._learned.run_length * 4, _MOST_RUN) if most_grow else _FEW
         texts: dict[int, bytes] = {}
-        for index, (document, rescued) in kept.items():
-            is_changed = self._shape.has_any or rescued is not None
+        for index, (document, is_changed, _) in kept.items():
             try:
-                texts[index] = json_text(as_text(document, self._shape)).encode() if is_changed else values[index]
+                if growth.has_any:
+                    document, is_changed = as_text(document, growth.shape), True
+                texts[index] = json_text(document).encode() if is_changed else values[index]
             except RecursionError:
                 refused[index] = "nested too deeply"
         tables = self._parse_or_halve(list(texts), texts, refused)
-        return Settled(tables, [kept[index][1] for index in texts if index not in refused], refused)
+        return Settled(tables, [kept[index][2] for index in texts if index not in refused], refused)
 
     def _parse_or_halve(self, indices: list[int], texts: Mapping[int, bytes], refused: dict[int, str]) -> list[pa.Table]:
         """Parse texts that ought to fit; what the parser refuses all the same is noted."""
         if not indices:
             return []
         try:
-            return [self.parse(pa.array([texts[index] for index in indices], pa.binary_view()))]
+            values = pa.array([texts[index] for index in indices], pa.binary_view())
+            return [parse_objects(values, self.seen, looks_at_integers=False)]
         except ValuesRefused as exc:
             if len(indices) == 1:
                 refused[indices[0]] = str(exc)
@@ -135,42 +177,52 @@ class GrowingColumns:
             *self._parse_or_halve(indices[half:], texts, refused),
         ]
 
-    def _take_in(self, document: dict[str, Any], offset: int) -> tuple[dict[str, Any], str | None]:
-        """Let the columns grow by a record; returns what of it fits, and what doesn't."""
-        to_any = self._on_misfit == "string"
-        try:
-            if self._on_misfit != "rescue":
-                self._grow(schema_of(document, self._seen, conflicts_become_any=to_any), offset)
-                return document, None
-            rescue = Rescue(grows=True, reserved=self._rescue_column)
-            fitted, schema = rescue.fit(document, self._seen, self._shape)
-            if schema is not None:
-                self._grow(schema, offset)
-        except SchemaConflict as exc:
-            raise RecordRefused(conflict_reason(exc)) from None
-        except TooManyFields as exc:
-            if self._on_misfit != "rescue":
-                raise RecordRefused(
-                    f"its fields would give the schema {exc}; give the schema, or send such data as an array"
-                ) from None
-            rescue = Rescue(grows=False, reserved=self._rescue_column)
-            fitted, _ = rescue.fit(document, self._seen, self._shape)
-        return fitted, rescue.text
-
-    def _grow(self, schema: pa.Schema, offset: int) -> None:
-        if self._draft is None:
-            self._draft = LearnedSchema(self._seen, max_fields=self._learned.max_fields)
-        grown = self._draft.grow(schema, conflicts_become_any=self._on_misfit == "string")
-        if grown is not self._seen and not grown.equals(self._seen, check_metadata=True):
-            self._because_of = self._because_of or f"{self._origin}, offset {offset}"
-            self._seen, self._compiled = grown, None
-
     def finish(self) -> pa.Schema | None:
         """See `Columns.finish`. Blocks while a contract keeps what is new."""
-        if self._draft is None or self._seen.equals(self._known.seen, check_metadata=True):
+        seen = self.seen
+        if seen is self._known.seen or seen.equals(self._known.seen, check_metadata=True):
+            self._keep_growth(self._known)
             return self._known.schema
         try:
-            self._learned.grow(self._seen, conflicts_become_any=self._on_misfit == "string", because_of=self._because_of)
+            to_any = self._on_misfit == "string"
+            self._learned.grow(seen, conflicts_become_any=to_any, because_of=self._because_of, grown_from=self._known)
         except (SchemaConflict, TooManyFields):
             return None
-        return self._learned.schema
+        self._warn(self._growing.fields_before, self._growing.fields, self._learned.rules.max_fields)
+        now = self._learned.known()
+        if now.seen is seen:
+            self._keep_growth(now)
+        return now.schema
+
+    def _keep_growth(self, known: Known) -> None:
+        """Spare the next batch to work it out anew."""
+        if self._growth is not None:
+            self._growth.begin()
+            self._learned.spare[:] = [(known, self._growth)]
+            self._growth = None
+
+    def _warn(self, before: int, after: int, most: int) -> None:
+        """Say in time which member makes so many fields."""
+        if any(before < share * most <= after for share in _WARN_AT):
+            name, count = max(((field.name, count_fields([field])) for field in self.seen), key=lambda pair: pair[1])
+            _log.warning(
+                "%s: the learned schema has %d fields of at most %d, %d of them in the member %s. Where an object's keys are"
+                " data, give that member the type any, or send its keys and values as an array; records that need more fields"
+                " are misfits.",
+                self._origin,
+                after,
+                most,
+                count,
+                printable(name[:_MOST_NAME]),
+            )
+
+
+def _has_inexact(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Whether there are, at any depth, integers that a double doesn't hold."""
+    type_ = column.type
+    if pa.types.is_int64(type_):
+        return has_inexact(column)
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if pa.types.is_struct(type_):
+        return any(_has_inexact(child) for chunk in chunks for child in chunk.flatten())
+    return pa.types.is_list(type_) and any(_has_inexact(chunk.flatten()) for chunk in chunks)

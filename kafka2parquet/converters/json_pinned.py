@@ -11,7 +11,7 @@ from kafka2parquet.converters.json_columns import ValuesRefused
 from kafka2parquet.converters.json_given import GivenSchema
 from kafka2parquet.converters.json_growing import Settled
 from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object
-from kafka2parquet.converters.json_rescue import Rescue, as_text
+from kafka2parquet.converters.json_rescue import Rescue, as_text, member_path, misfit_number
 
 
 class PinnedColumns:
@@ -60,30 +60,34 @@ class PinnedColumns:
         reason = self._given.misfit(document)
         if reason is not None:
             raise RecordRefused(reason)
+        if misfit_number(document, self._given.shape):
+            raise RecordRefused("an integer that its column doesn't hold exactly")
         text = self._text(document)
         try:
-            return self._given.parse(text)
+            return self._given.parse(text, looks_at_integers=False)
         except ValuesRefused as exc:
             name = next(self._given.unreadable_fields(text), None)
             reason = str(exc) if name is None else f"field {name}: a value that is no {self._given.schema.field(name).type}"
             raise RecordRefused(reason) from None
 
     def _rescued(self, document: dict[str, Any]) -> tuple[pa.Table, str | None]:
-        rescue = Rescue(grows=False, ignore_unknown=self._given.ignore_unknown, reserved=self._rescue_column)
-        fitted, _ = rescue.fit(document, self._given.parsed, self._given.shape)
+        rescue = Rescue(ignore_unknown=self._given.ignore_unknown, reserved=self._rescue_column)
+        fitted = rescue.fit(document, self._given.shape)
         text = self._text(fitted)
         try:
-            return self._given.parse(text), rescue.text
+            return self._given.parse(text, looks_at_integers=False), rescue.text
         except ValuesRefused:
             unreadable = list(self._given.unreadable_fields(text))
         for name in unreadable:
-            for path in [path for path in rescue.taken if path.startswith((f"{name}.", f"{name}["))]:
+            column = member_path("", name)
+            for path in [path for path in rescue.taken if path.startswith((f"{column}.", f"{column}["))]:
                 del rescue.taken[path]
-            rescue.taken[name], fitted[name] = document[name], None
+            rescue.taken[column], fitted[name] = document[name], None
         try:
-            return self._given.parse(self._text(fitted)), rescue.text
+            return self._given.parse(self._text(fitted), looks_at_integers=False), rescue.text
         except ValuesRefused as exc:
             raise RecordRefused(str(exc)) from None
 
     def _text(self, document: dict[str, Any]) -> pa.Array:
-        return pa.array([json_text(as_text(document, self._given.shape)).encode()], pa.binary_view())
+        shape = self._given.shape
+        return pa.array([json_text(as_text(document, shape) if shape.has_any else document).encode()], pa.binary_view())

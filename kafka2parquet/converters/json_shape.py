@@ -1,4 +1,4 @@
-"""Shape: a schema compiled to Python objects, against which single records are checked quickly.
+"""Shape: a schema as a tree of Python objects, against which single records are checked quickly, and which can grow.
 
 Asking Arrow's types for their fields costs some ten times what parsing a record costs.
 """
@@ -12,7 +12,11 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
-from kafka2parquet.schema.lattice import is_any
+from kafka2parquet.converters.json_numbers import is_exact
+from kafka2parquet.schema.lattice import any_field, exact_field, is_any, is_exact_field
+
+#: What the elements of lists are called.
+_ELEMENT = pa.list_(pa.null()).value_field.name
 
 
 class Kind(enum.Enum):
@@ -21,6 +25,9 @@ class Kind(enum.Enum):
     UNKNOWN = "unknown"
     BOOLEAN = "boolean"
     INT64 = "int64"
+    """Integers each of which a double holds, too."""
+    EXACT = "exact int64"
+    """Integers of which a double doesn't hold each."""
     DOUBLE = "double"
     STRING = "string"
     LIST = "list"
@@ -30,12 +37,18 @@ class Kind(enum.Enum):
     """A type that can only be given."""
 
 
-_KINDS = {pa.null(): Kind.UNKNOWN, pa.bool_(): Kind.BOOLEAN, pa.int64(): Kind.INT64}
-_KINDS |= {pa.float64(): Kind.DOUBLE, pa.string(): Kind.STRING}
-_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+_SIMPLE = {
+    Kind.UNKNOWN: pa.null(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.INT64: pa.int64(),
+    Kind.DOUBLE: pa.float64(),
+    Kind.STRING: pa.string(),
+}
+_KINDS = {type_: kind for kind, type_ in _SIMPLE.items()}
+_INT64 = range(-(2**63), 2**63)
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Shape:
     """A type.
 
@@ -44,14 +57,16 @@ class Shape:
         members: of a struct, by name.
         element: of a list.
         type: the Arrow type, of `OTHER`.
-        has_any: whether it is, or has inside of it, a column for whatever JSON there is.
+        has_any: whether it is, or has inside of it, a column for whatever JSON there is; of a shape that doesn't grow.
+        folded: of a struct, names of members by the names in lower case; None where nobody has asked for them.
     """
 
-    kind: Kind
+    kind: Kind = Kind.UNKNOWN
     members: dict[str, Shape] = attrs.field(factory=dict)
     element: Shape | None = None
     type: pa.DataType | None = None
     has_any: bool = False
+    folded: dict[str, str] | None = None
 
     @classmethod
     def of(cls, schema: pa.Schema) -> Shape:
@@ -67,6 +82,8 @@ class Shape:
     def _field(cls, field: pa.Field) -> Shape:
         if is_any(field):
             return cls(Kind.ANY, has_any=True)
+        if is_exact_field(field):
+            return cls(Kind.EXACT)
         if pa.types.is_struct(field.type):
             return cls._struct(field.type)
         if pa.types.is_list(field.type):
@@ -74,6 +91,29 @@ class Shape:
             return cls(Kind.LIST, element=element, has_any=element.has_any)
         kind = _KINDS.get(field.type, Kind.OTHER)
         return cls(kind, type=field.type if kind is Kind.OTHER else None)
+
+    def spelling(self, name: str) -> str | None:
+        """The first member of a struct that has that name, but for upper and lower case."""
+        if self.folded is None:
+            self.folded = {known.lower(): known for known in reversed(self.members)}
+        return self.folded.get(name.lower())
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of records of this shape."""
+        return pa.schema([member.field(name) for name, member in self.members.items()])
+
+    def field(self, name: str) -> pa.Field:
+        """A field of this shape."""
+        if self.kind is Kind.ANY:
+            return any_field(name)
+        if self.kind is Kind.EXACT:
+            return exact_field(name)
+        if self.kind is Kind.STRUCT:
+            return pa.field(name, pa.struct([member.field(inner) for inner, member in self.members.items()]))
+        if self.element is not None:
+            return pa.field(name, pa.list_(self.element.field(_ELEMENT)))
+        return pa.field(name, self.type if self.kind is Kind.OTHER else _SIMPLE[self.kind])
 
 
 def fits(value: Any, shape: Shape) -> bool:
@@ -91,7 +131,7 @@ def fits(value: Any, shape: Shape) -> bool:
     if isinstance(value, list):
         element = shape.element
         return element is not None and all(fits(inner, element) for inner in value)
-    return scalar_fits(value, kind)
+    return scalar_fits(value, kind) and (kind is not Kind.INT64 or is_exact(value))
 
 
 def scalar_fits(value: bool | int | float | str, kind: Kind) -> bool:
@@ -101,5 +141,5 @@ def scalar_fits(value: bool | int | float | str, kind: Kind) -> bool:
     if isinstance(value, bool):
         return kind is Kind.BOOLEAN
     if isinstance(value, int):
-        return kind is Kind.DOUBLE or (kind is Kind.INT64 and _LOWEST <= value <= _HIGHEST)
+        return is_exact(value) if kind is Kind.DOUBLE else kind in (Kind.INT64, Kind.EXACT) and value in _INT64
     return kind is Kind.DOUBLE and not math.isinf(value)

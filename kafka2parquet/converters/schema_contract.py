@@ -14,18 +14,22 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterator
 
 import pyarrow as pa
 
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
+from kafka2parquet.schema.column_rules import ColumnRules
 from kafka2parquet.schema.contract import SchemaVersion
 from kafka2parquet.schema.lattice import SchemaConflict, merge_schemas
-from kafka2parquet.schema.learned import MAX_FIELDS, Known, LearnedSchema
+from kafka2parquet.schema.learned import Known, LearnedSchema
 from kafka2parquet.schema.schema_text import changes, shrinkage
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.version import VERSION
 
+#: Paths of deep fields are long, and the text of a version is read as a whole.
+_MOST_CHANGES_CHARACTERS = 64 << 10
 DEFAULT_PREFIX = "topics/_kafka2parquet/"
 
 
@@ -100,11 +104,24 @@ def next_version(
         topic=topic,
         number=before.number + 1 if before is not None else 1,
         schema=schema,
-        changes=tuple(changes(list(before.schema) if before is not None else [], list(schema))),
+        changes=_not_too_many(changes(list(before.schema) if before is not None else [], list(schema))),
         because_of=because_of,
         created_at=clock.now().isoformat(timespec="seconds"),
         created_by=created_by or f"kafka2parquet {VERSION}",
     )
+
+
+def _not_too_many(lines: Iterator[str]) -> tuple[str, ...]:
+    """As many of the changes as a version says, and how many more there are."""
+    kept: list[str] = []
+    size, more = 0, 0
+    for line in lines:
+        size += len(line)
+        if size > _MOST_CHANGES_CHARACTERS:
+            more += 1
+        else:
+            kept.append(line)
+    return (*kept, f"and {more} more") if more else tuple(kept)
 
 
 def check_growth(before: SchemaVersion | None, after: SchemaVersion, where: str) -> None:
@@ -140,7 +157,7 @@ class SchemaContract(LearnedSchema):
         versions: SchemaVersions,
         topic: str,
         *,
-        max_fields: int = MAX_FIELDS,
+        rules: ColumnRules | None = None,
         refresh_interval_s: float = 60.0,
         clock: Clock | None = None,
     ) -> None:
@@ -149,11 +166,11 @@ class SchemaContract(LearnedSchema):
         Args:
             versions: where the versions are.
             topic: the topic.
-            max_fields: limit for the number of fields, those inside structs included.
+            rules: which columns the schema may have.
             refresh_interval_s: how often to look for a newer version, in seconds.
             clock: for tests.
         """
-        super().__init__(max_fields=max_fields)
+        super().__init__(rules=rules)
         self._versions = versions
         self._topic = topic
         self._refresh_interval_s = refresh_interval_s

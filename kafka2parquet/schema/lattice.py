@@ -7,6 +7,7 @@ Two types are joined like this; whatever isn't listed is a conflict:
     int ⊔ wider int     = wider int     of 8, 16, 32 and 64 bits, as in int32 ⊔ int64 = int64
     float32 ⊔ float64   = float64
     int ⊔ float         = float64       of any widths
+    exact ⊔ int64       = exact         int64 with integers that a double doesn't hold (`exact_field`); no join with floats
     list<T> ⊔ list<U>   = list<T ⊔ U>
     map<K, T> ⊔ map<K, U> = map<K, T ⊔ U>
     struct ⊔ struct     = union of the fields; new ones at the end, each field joined
@@ -22,6 +23,7 @@ structs and lists of these are left out until more is known (`known_fields`), be
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -35,9 +37,13 @@ from kafka2parquet.schema.field_paths import join_path
 
 #: Marks a text column that holds text as it is, and whatever else as JSON text.
 _ANY = {b"kafka2parquet.type": b"any"}
+#: Marks a column of 64-bit integers of which a double doesn't hold each.
+_EXACT = {b"kafka2parquet.integers": b"exact"}
 #: Each after those that it holds.
 _INTEGERS = (pa.int8(), pa.int16(), pa.int32(), pa.int64())
 _FLOATS = (pa.float32(), pa.float64())
+#: What the text of a type has somewhere that is unknown inside. Looking for it costs less than asking for each field.
+_UNKNOWN = re.compile("null|struct<>")
 
 
 class SchemaConflict(Kafka2ParquetError):  # noqa: N818  # the lattice's word for it
@@ -64,6 +70,16 @@ def any_field(name: str) -> pa.Field:
 def is_any(field: pa.Field) -> bool:
     """Whether the field is one of `any_field`."""
     return field.metadata is not None and _ANY.items() <= field.metadata.items()
+
+
+def exact_field(name: str) -> pa.Field:
+    """A field for 64-bit integers that never become doubles, because a double doesn't hold all that were seen."""
+    return pa.field(name, pa.int64(), metadata=_EXACT)
+
+
+def is_exact_field(field: pa.Field) -> bool:
+    """Whether the field is one of `exact_field`."""
+    return field.metadata is not None and _EXACT.items() <= field.metadata.items()
 
 
 def merge(left: pa.DataType, right: pa.DataType, path: str = "", *, conflicts_become_any: bool = False) -> pa.DataType:
@@ -125,6 +141,8 @@ def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], path: str
         other = others.pop(field.name, None)
         if other is None:
             merged.append(field.with_nullable(True))
+        elif other.equals(field, check_metadata=True):
+            merged.append(field)
         else:
             joined = merge_field(field, other, join_path(path, field.name), conflicts_become_any=to_any)
             merged.append(joined.with_nullable(field.nullable or other.nullable))
@@ -140,7 +158,12 @@ def merge_field(left: pa.Field, right: pa.Field, path: str, *, conflicts_become_
     if is_any(left) or is_any(right):
         return any_field(left.name)
     try:
-        return left.with_type(merge(left.type, right.type, path, conflicts_become_any=conflicts_become_any))
+        type_ = merge(left.type, right.type, path, conflicts_become_any=conflicts_become_any)
+        if not is_exact_field(left) and not is_exact_field(right):
+            return left.with_type(type_)
+        if not pa.types.is_integer(type_):
+            raise SchemaConflict(path, left.type, right.type)
+        return exact_field(left.name)
     except SchemaConflict:
         if not conflicts_become_any:
             raise
@@ -156,6 +179,8 @@ def known_fields(fields: Iterable[pa.Field]) -> list[pa.Field]:
 def _known_type(type_: pa.DataType) -> pa.DataType | None:
     if pa.types.is_null(type_):
         return None
+    if not pa.types.is_nested(type_) or _UNKNOWN.search(str(type_)) is None:
+        return type_
     if pa.types.is_struct(type_):
         fields = known_fields(type_)
         return pa.struct(fields) if fields else None
@@ -181,9 +206,9 @@ def unify(schemas: Sequence[pa.Schema]) -> pa.Schema:
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table in another schema: columns by name in its order, missing ones as nulls, others cast or left out.
 
-    The same goes for the fields of structs, at any depth. Integers become the nearest double; above 2**53 that isn't the
-    same number. Objects and lists that are to be text become JSON text, without the members that are null. Texts that are to be
-    timestamps are read as `times_of_texts` does.
+    The same goes for the fields of structs, at any depth. Integers become the nearest double; whoever joins columns sees to it
+    that this is the same number. Objects and lists that are to be text become JSON text, without the members that are null.
+    Texts that are to be timestamps are read as `times_of_texts` does.
 
     Raises:
         pyarrow.ArrowInvalid: a value can't be cast without loss.

@@ -8,14 +8,12 @@ import attrs
 import pyarrow as pa
 
 from kafka2parquet.errors import Kafka2ParquetError
-from kafka2parquet.schema.lattice import known_fields, merge_schemas
-
-#: Fields that a learned schema may have, those inside structs included.
-MAX_FIELDS = 10_000
+from kafka2parquet.schema.column_rules import ColumnRules, measured
+from kafka2parquet.schema.lattice import is_exact_field, known_fields, merge_schemas
 
 
 class TooManyFields(Kafka2ParquetError):  # noqa: N818  # a limit, not a fault
-    """The schema would grow beyond its limit; typical of objects whose keys are data."""
+    """The schema would grow beyond a limit of its rules; typical of objects whose keys are data."""
 
 
 @attrs.frozen(eq=False)
@@ -25,29 +23,48 @@ class Known:
     Attributes:
         seen: all columns, also those of which only nulls, empty lists or empty objects were seen (Arrow's null type).
         schema: the columns that can be written: each has had a value.
+        narrow: see `narrow_integers`.
     """
 
     seen: pa.Schema
     schema: pa.Schema
+    narrow: tuple[int, ...]
 
     @classmethod
     def of(cls, seen: pa.Schema) -> Known:
         """What may be written of the columns that were seen."""
-        return cls(seen, pa.schema(known_fields(seen)))
+        return cls(seen, pa.schema(known_fields(seen)), narrow_integers(seen))
+
+
+def narrow_integers(schema: pa.Schema) -> tuple[int, ...]:
+    """The indices of columns that have, at any depth, 64-bit integers of which a double holds each, as far as is known."""
+    return tuple(index for index, field in enumerate(schema) if _has_narrow(field))
+
+
+def _has_narrow(field: pa.Field) -> bool:
+    if pa.types.is_struct(field.type):
+        return any(map(_has_narrow, field.type))
+    if pa.types.is_list(field.type):
+        return _has_narrow(field.type.value_field)
+    return bool(pa.types.is_int64(field.type)) and not is_exact_field(field)
 
 
 class LearnedSchema:
     """What is known of the columns of one topic, in memory. All methods may be called from any thread; none blocks."""
 
-    def __init__(self, schema: pa.Schema | None = None, *, max_fields: int = MAX_FIELDS) -> None:
+    def __init__(self, schema: pa.Schema | None = None, *, rules: ColumnRules | None = None) -> None:
         """Begin with `schema`, or with nothing.
 
         Args:
-            schema: columns that are known already.
-            max_fields: limit for the number of fields, those inside structs included.
+            schema: columns that are known already, whatever the rules say.
+            rules: which columns the schema may have.
         """
         self._lock = threading.RLock()
-        self.max_fields = max_fields
+        self.rules = rules if rules is not None else ColumnRules()
+        self.spare: list[tuple[Known, object]] = []
+        """What a converter has worked out of what was known, for the next batch; whoever uses it takes it out."""
+        self.run_length = 32
+        """How many refused values of a batch to look at together, by what was seen of the last batches; see `Columns`."""
         self._known = Known.of(schema if schema is not None else pa.schema([]))
 
     @property
@@ -64,40 +81,49 @@ class LearnedSchema:
         """What is known now."""
         return self._known
 
-    def grow(self, schema: pa.Schema, *, conflicts_become_any: bool = False, because_of: str = "") -> pa.Schema:
+    def grow(
+        self,
+        schema: pa.Schema,
+        *,
+        conflicts_become_any: bool = False,
+        because_of: str = "",
+        grown_from: Known | None = None,
+    ) -> pa.Schema:
         """Take in the columns of `schema`; returns what is `seen` afterwards.
 
         Args:
             schema: columns of some records.
             conflicts_become_any: join types that have no other join to `any`, instead of refusing them.
             because_of: which records they are, for people.
+            grown_from: where `schema` is what was known at one moment, grown within the rules; spares work while that is known.
 
         Raises:
             SchemaConflict: a type doesn't fit the one that is known. Nothing has changed.
-            TooManyFields: there would be too many fields. Nothing has changed.
+            TooManyFields: there would be more fields, or a longer text, than the rules allow. Nothing has changed.
         """
         with self._lock:
             while True:
                 before = self.known()
-                merged = merge_schemas(before.seen, schema, conflicts_become_any=conflicts_become_any)
+                if before is grown_from:
+                    merged = schema
+                else:
+                    merged = merge_schemas(before.seen, schema, conflicts_become_any=conflicts_become_any)
+                    self._check_limits(before.seen, merged)
                 if merged.equals(before.seen, check_metadata=True):
                     return before.seen
-                if _count_fields(merged) > self.max_fields:
-                    raise TooManyFields(f"more than {self.max_fields} fields")
                 grown = Known.of(merged)
                 if grown.schema.equals(before.schema, check_metadata=True) or self._keep(grown.schema, because_of):
                     self._known = grown
                     return merged
 
+    def _check_limits(self, before: pa.Schema, after: pa.Schema) -> None:
+        """Check what is new: columns that were there already may be more than the rules allow."""
+        fields, size = measured(after)
+        if fields > self.rules.max_fields and fields > measured(before)[0]:
+            raise TooManyFields(f"more than {self.rules.max_fields} fields")
+        if size > self.rules.max_schema_bytes and size > measured(before)[1]:
+            raise TooManyFields(f"a text of more than {self.rules.max_schema_bytes} bytes")
+
     def _keep(self, schema: pa.Schema, because_of: str) -> bool:
         """Keep a grown schema where others see it; False where they have been faster, and `known` has changed."""
         return True
-
-
-def _count_fields(node: pa.Schema | pa.DataType) -> int:
-    if isinstance(node, pa.DataType):
-        if pa.types.is_list(node):
-            return _count_fields(node.value_type)
-        if not pa.types.is_struct(node):
-            return 0
-    return sum(1 + _count_fields(field.type) for field in node)

@@ -6,7 +6,8 @@
       {"name": "items", "type": "list<struct>", "nullable": true, "fields": [{"name": "price", "type": "double"}]}
     ]
 
-`nullable` may be left out, and `doc` may be added; a struct, however deep in lists, has its `fields` beside its type.
+`nullable` may be left out, and `doc` may be added; a struct, however deep in lists, has its `fields` beside its type. With
+`"exact": true` an int64 never becomes a double, since it has integers that a double doesn't hold.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.field_paths import join_path
-from kafka2parquet.schema.lattice import any_field, is_any
+from kafka2parquet.schema.lattice import any_field, exact_field, is_any, is_exact_field
 
 #: What JSON itself tells apart; only these are learned.
 JSON_TYPES = {"boolean": pa.bool_(), "int64": pa.int64(), "double": pa.float64(), "string": pa.string()}
@@ -27,7 +28,7 @@ _ANY = "any"
 _STRUCT = "struct"
 _LIST = re.compile(r"list<(.*)>")
 _ITEM = pa.list_(pa.null()).value_field.name
-_KEYS = {"name", "type", "nullable", "fields", "doc"}
+_KEYS = {"name", "type", "nullable", "fields", "doc", "exact"}
 _MAX_DEPTH = 64
 
 _SIMPLE = {
@@ -53,9 +54,16 @@ def fields_to_json(schema: pa.Schema) -> list[dict[str, Any]]:
 def _field_to_json(field: pa.Field) -> dict[str, Any]:
     text, members = _type_text(field)
     made: dict[str, Any] = {"name": field.name, "type": text, "nullable": True}
+    if _is_exact(field):
+        made["exact"] = True
     if members is not None:
         made["fields"] = [_field_to_json(member) for member in members]
     return made
+
+
+def _is_exact(field: pa.Field) -> bool:
+    """Whether the integers of a field, or of its lists, never become doubles."""
+    return _is_exact(field.type.value_field) if pa.types.is_list(field.type) else is_exact_field(field)
 
 
 def type_text(field: pa.Field) -> str:
@@ -160,6 +168,10 @@ def _field(name: str, item: dict[str, Any], path: str, problem: _Problem, learna
     if type_ is None:
         problem(path, f"the type {text!r} is unknown. {_known_types(learnable)}")
         return None
+    if item.get("exact", False) is not False:
+        if item["exact"] is True and text == "int64":
+            return exact_field(name)
+        problem(path, '"exact" is true or false, and belongs to int64.')
     return pa.field(name, type_)
 
 
@@ -190,7 +202,7 @@ def changes(old: Sequence[pa.Field], new: Sequence[pa.Field], path: str = "") ->
         earlier = before.get(field.name)
         if earlier is None:
             yield f"new: {where} ({type_text(field)})"
-        else:
+        elif not field.equals(earlier, check_metadata=True):
             yield from _type_changes(earlier, field, where)
     after = {field.name for field in new}
     yield from (f"gone: {join_path(path, name)}" for name in before if name not in after)
@@ -203,6 +215,8 @@ def _type_changes(old: pa.Field, new: pa.Field, path: str) -> Iterator[str]:
         yield from _type_changes(old.type.value_field, new.type.value_field, f"{path}[]")
     elif type_text(old) != type_text(new):
         yield f"{path}: {type_text(old)} became {type_text(new)}"
+    elif _is_exact(new) and not _is_exact(old):
+        yield f"{path}: {type_text(new)} has integers that a double doesn't hold, and stays an integer"
 
 
 def shrinkage(old: Sequence[pa.Field], new: Sequence[pa.Field], path: str = "") -> Iterator[str]:

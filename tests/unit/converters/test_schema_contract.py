@@ -16,6 +16,7 @@ from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.schema_contract import SchemaContract, SchemaVersions, check_growth
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
 from kafka2parquet.rows import Converted
+from kafka2parquet.schema.column_rules import ColumnRules
 from kafka2parquet.schema.contract import SchemaVersion
 from kafka2parquet.schema.lattice import SchemaConflict, conform
 from kafka2parquet.schema.learned import TooManyFields
@@ -219,7 +220,7 @@ def test_growth_that_is_refused_changes_nothing() -> None:
     """Neither what is known nor what is stored."""
     storage = MemoryStorage()
     put(storage, 1, a="int64")
-    member = contract(storage, max_fields=2)
+    member = contract(storage, rules=ColumnRules(max_fields=2))
     with pytest.raises(SchemaConflict):
         member.grow(pa.schema([("a", pa.string())]))
     with pytest.raises(TooManyFields):

@@ -1,0 +1,85 @@
+"""ColumnRules: which columns a schema may have, so that each file can be read and none costs a fortune."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import attrs
+import pyarrow as pa
+
+NameCase = Literal["reject", "keep", "unite"]
+
+#: Levels that a Parquet schema may have, its root included: what pyarrow reads. DuckDB, Polars and Spark read more.
+MAX_LEVELS = 100
+#: Of a list or a map: a group, and a group that is repeated.
+_LEVELS_OF_LIST = 2
+#: Bytes of a field in a stored schema beside its name.
+_BYTES_AROUND_NAME = 64
+_BYTES_OF_ESCAPE = 5
+_LISTS = {pa.list_(pa.null()).id, pa.large_list(pa.null()).id, pa.list_(pa.null(), 1).id}
+_STRUCT = pa.struct([]).id
+
+
+@attrs.frozen
+class ColumnRules:
+    """The limits of a learned schema, and which names its columns may have.
+
+    Attributes:
+        max_fields: most fields, those inside of structs included.
+        max_name_bytes: most bytes of a field's name in UTF-8.
+        max_schema_bytes: most bytes of the schema's text.
+        name_case: what becomes of a member whose name differs from that of a known field only in upper and lower case:
+            `reject` makes it a misfit, `unite` takes it for the known field, `keep` makes it a field of its own.
+        reserved: names that no column may have, such as those that are added to each row.
+    """
+
+    max_fields: int = 2000
+    max_name_bytes: int = 255
+    max_schema_bytes: int = 1 << 20
+    name_case: NameCase = "reject"
+    reserved: frozenset[str] = frozenset()
+
+    def folded(self, name: str) -> str:
+        """The name as it is compared with others."""
+        return name if self.name_case == "keep" else name.lower()
+
+
+def levels(type_: pa.DataType) -> int:
+    """Levels of the Parquet schema that a field of the type makes."""
+    if pa.types.is_struct(type_):
+        return 1 + max((levels(field.type) for field in type_), default=0)
+    if pa.types.is_map(type_):
+        return _LEVELS_OF_LIST + max(levels(type_.key_type), levels(type_.item_type))
+    return _LEVELS_OF_LIST + levels(type_.value_type) if is_list(type_) else 1
+
+
+def is_list(type_: pa.DataType) -> bool:
+    """Whether it is a list of some kind, and not a map."""
+    return type_.id in _LISTS
+
+
+def count_fields(fields: Iterable[pa.Field]) -> int:
+    """The number of fields, those inside of structs included."""
+    return measured(fields)[0]
+
+
+def measured(fields: Iterable[pa.Field], depth: int = 0) -> tuple[int, int]:
+    """The number of fields, those inside of structs included, and about as many bytes as their text has in a schema."""
+    count, size = 0, 0
+    for field in fields:
+        type_ = field.type
+        while type_.id in _LISTS:
+            type_ = type_.value_type
+        count += 1
+        size += field_bytes(field.name, depth)
+        if type_.id == _STRUCT:
+            inner = measured(type_, depth + 1)
+            count, size = count + inner[0], size + inner[1]
+    return count, size
+
+
+def field_bytes(name: str, depth: int) -> int:
+    """About as many bytes as a field has in the text of a schema."""
+    escaped = 0 if name.isprintable() else _BYTES_OF_ESCAPE * sum(character < " " for character in name)
+    return len(name.encode(errors="replace")) + escaped + _BYTES_AROUND_NAME + 2 * depth
