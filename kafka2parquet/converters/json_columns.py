@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from kafka2parquet.converters.json_numbers import has_floats, rounds_integers
+from kafka2parquet.converters.json_sparse import parse_sparse
 
 _BLOCK_BYTES = 1 << 20  # fits the processor's cache; larger blocks are slower
 _WHITE_SPACE = " \t\r\n"
@@ -62,20 +63,29 @@ def parse_objects(
         text = _stripped(values.cast(pa.binary()))
         stream = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(text)], pa.int32()), text), b"\n")[0].as_buffer()
         _check_utf8(stream)
-        table = pyarrow.json.read_json(
-            pa.BufferReader(stream),
-            read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=_block_bytes(stream, text)),
-            parse_options=pyarrow.json.ParseOptions(
-                explicit_schema=schema, unexpected_field_behavior="ignore" if ignore_unknown else "error"
-            ),
-        )
+        block_bytes = _block_bytes(stream, text)
+
+        def read(stream: pa.Buffer, schema: pa.Schema) -> pa.Table:
+            table = pyarrow.json.read_json(
+                pa.BufferReader(stream),
+                read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=block_bytes),
+                parse_options=pyarrow.json.ParseOptions(
+                    explicit_schema=schema, unexpected_field_behavior="ignore" if ignore_unknown else "error"
+                ),
+            )
+            if not all(_is_finite(chunk) for column in table.columns if has_floats(column.type) for chunk in column.chunks):
+                raise ValuesRefused("NaN, an infinity, or a number too large for its type")
+            return table
+
+        # where unknown members are left out, the parser could not say that a group lacks a column
+        table = None if ignore_unknown else parse_sparse(stream, _starts(text), schema, read)
+        if table is None:
+            table = read(stream, schema)
     except (pa.ArrowInvalid, pa.ArrowCapacityError) as exc:
         row = _ROW.search(str(exc))
         raise ValuesRefused(str(exc), int(row[1]) if row is not None else None) from exc
     if table.num_rows != len(values):
         raise ValuesRefused(f"{len(values)} values hold {table.num_rows} documents")
-    if not all(_is_finite(chunk) for column in table.columns if has_floats(column.type) for chunk in column.chunks):
-        raise ValuesRefused("NaN, an infinity, or a number too large for its type")
     if looks_at_integers and rounds_integers(text, table):
         raise ValuesRefused("an integer that its column doesn't hold exactly")
     return table
@@ -103,6 +113,13 @@ def _in_braces(text: pa.BinaryArray) -> bool:
         return False
     first, last = characters[offsets[:-1]], characters[offsets[1:] - 1]
     return bool((first == ord("{")).all() and (last == ord("}")).all())
+
+
+def _starts(text: pa.BinaryArray) -> np.ndarray:
+    """Where each value begins in the stream."""
+    offsets = _buffers(text)[0].astype(np.int64)
+    starts: np.ndarray = offsets[:-1] - offsets[0] + np.arange(len(text))
+    return starts
 
 
 def _block_bytes(stream: pa.Buffer, text: pa.BinaryArray) -> int:
