@@ -8,21 +8,13 @@ Format: Kafka protocol guide, "Record Batch" and "Record"; all lengths are zigza
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
-
 import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.consumers.batch_headers import APPEND_TIME, Headers
 from kafka2parquet.consumers.decompression import CorruptDataError
-
-#: base offset, length, leader epoch, magic, CRC, attributes, last offset delta, base and max timestamp, producer id, producer
-#: epoch, base sequence, records.
-HEADER = struct.Struct(">qiibIhiqqqhii")
-#: The CRC covers everything from the attributes on.
-CRC_FROM = 21
 
 _VIEW = np.dtype([("length", "<i4"), ("prefix", "<u4"), ("buffer", "<i4"), ("offset", "<i4")])
 _INLINE_BYTES = 12
@@ -44,39 +36,24 @@ class Columns:
     headers: pa.Array
 
 
-@attrs.frozen(eq=False)
-class Batch:
-    """One batch: its header's fields, and its records uncompressed in `data[start:end]`."""
-
-    base_offset: int
-    base_timestamp_ms: int
-    max_timestamp_ms: int
-    append_time: bool
-    records: int
-    start: int
-    end: int
-
-
-def decode(data: bytes | memoryview, batches: Sequence[Batch], first_offset: int) -> Columns:
-    """The records of the batches from `first_offset` on; batches whose records all lie in `data`.
+def decode(data: bytes | memoryview, headers: Headers, starts: Int64s, ends: Int64s, first_offset: int) -> Columns:
+    """The records of some batches from `first_offset` on; those of each batch lie uncompressed in data[start:end].
 
     Raises:
-        CorruptDataError: the bytes don't hold that many records.
+        CorruptDataError: the bytes don't hold as many records as the headers say.
     """
     try:
-        return _decode(data, batches, first_offset)
+        return _decode(data, headers, starts, ends, first_offset)
     except IndexError as error:
         raise CorruptDataError("a record reaches beyond its batch") from error
 
 
-def _decode(data: bytes | memoryview, batches: Sequence[Batch], first_offset: int) -> Columns:
-    places: list[int] = []
-    for batch in batches:
-        _find_records(data, batch.start, batch.end, batch.records, places)
-    counts = [batch.records for batch in batches]
+def _decode(data: bytes | memoryview, headers: Headers, starts: Int64s, ends: Int64s, first_offset: int) -> Columns:
+    counts = headers["records"]
     content: Bytes = np.frombuffer(data, np.uint8)
-    length, start = _varints(content, np.array(places, np.int64))
+    length, start = _varints(content, _places(data, content, starts, ends, counts))
     record_end = start + length
+    _check_ends(record_end, starts, ends, counts)
     timestamp_delta, position = _varints(content, start + 1)  # behind the attributes
     offset_delta, position = _varints(content, position)
     key_length, key_start = _varints(content, position)
@@ -90,12 +67,11 @@ def _decode(data: bytes | memoryview, batches: Sequence[Batch], first_offset: in
         or (position[without_headers] != record_end[without_headers]).any()
     ):
         raise CorruptDataError("a record's fields don't fill it")
-    append_time = np.repeat(np.array([batch.append_time for batch in batches], bool), counts)
-    timestamps = np.repeat(np.array([batch.base_timestamp_ms for batch in batches], np.int64), counts) + timestamp_delta
+    append_time = np.repeat(headers["attributes"] & APPEND_TIME != 0, counts)
+    timestamps = np.repeat(headers["base_timestamp_ms"], counts) + timestamp_delta
     if append_time.any():
-        maxima = np.repeat(np.array([batch.max_timestamp_ms for batch in batches], np.int64), counts)
-        timestamps = np.where(append_time, maxima, timestamps)
-    offsets = np.repeat(np.array([batch.base_offset for batch in batches], np.int64), counts) + offset_delta
+        timestamps = np.where(append_time, np.repeat(headers["max_timestamp_ms"], counts), timestamps)
+    offsets = np.repeat(headers["base_offset"], counts) + offset_delta
     skip = int(np.searchsorted(offsets, first_offset)) if len(offsets) and offsets[0] < first_offset else 0
     kept = slice(skip, None)
     memory = pa.py_buffer(data)
@@ -109,6 +85,46 @@ def _decode(data: bytes | memoryview, batches: Sequence[Batch], first_offset: in
     )
 
 
+def _places(data: bytes | memoryview, content: Bytes, starts: Int64s, ends: Int64s, counts: Int64s) -> Int64s:
+    """Where the records of all batches begin."""
+    total, most = int(counts.sum()), int(counts.max(initial=0))
+    if total == len(counts) * most and most == 1:
+        return starts
+    if total >= most * _STEPS_TOGETHER:
+        return _places_together(content, starts, counts, total)
+    places: list[int] = []
+    for start, end, count in zip(starts.tolist(), ends.tolist(), counts.tolist(), strict=True):
+        _find_records(data, start, end, count, places)
+    return np.array(places, np.int64)
+
+
+def _places_together(content: Bytes, starts: Int64s, counts: Int64s, total: int) -> Int64s:
+    """The same, for many small batches: the first records of all batches, then the second ones, and so on."""
+    places = np.empty(total, np.int64)
+    indices = np.cumsum(counts) - counts
+    batches = np.flatnonzero(counts)
+    position, number = starts[batches], 0
+    while len(batches):
+        places[indices[batches] + number] = position
+        number += 1
+        going_on = counts[batches] > number
+        batches, position = batches[going_on], position[going_on]
+        length, position = _varints(content, position)
+        if (length < 0).any():
+            raise CorruptDataError("a record has a negative length")
+        position = position + length
+    return places
+
+
+def _check_ends(record_ends: Int64s, starts: Int64s, ends: Int64s, counts: Int64s) -> None:
+    """Check that the last record of each batch ends where the batch does."""
+    found = starts.copy()
+    filled = counts > 0
+    found[filled] = record_ends[np.cumsum(counts)[filled] - 1]
+    for batch in np.flatnonzero(found != ends)[:1].tolist():
+        raise CorruptDataError(f"{ends[batch] - found[batch]} bytes are left over after {counts[batch]} records")
+
+
 def _find_records(data: bytes | memoryview, position: int, end: int, count: int, places: list[int]) -> None:
     """Append where each of the records in data[position:end] begins."""
     add, steps = places.append, _STEPS
@@ -117,9 +133,6 @@ def _find_records(data: bytes | memoryview, position: int, end: int, count: int,
         position += steps[data[position] | data[position + 1] << 8] or _long_step(data, position)
     if count:
         add(position)
-        position += _long_step(data, position)
-    if position != end:
-        raise CorruptDataError(f"{end - position} bytes are left over after {count} records")
 
 
 def _long_step(data: bytes | memoryview, position: int) -> int:
@@ -147,6 +160,8 @@ def _short_steps() -> list[int]:
     return [int(step) for step in np.where(known, width + (number >> 1), 0).ravel()]
 
 
+#: Batches are walked through together where their records are at least so many times those of the largest batch.
+_STEPS_TOGETHER = 50
 #: Most records are found by this table: looking at each byte of each length would take twice as long.
 _STEPS = _short_steps()
 

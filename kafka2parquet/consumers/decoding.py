@@ -6,22 +6,22 @@ there is enough for a step. The batches behind them stay compressed until the ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 from kafka.record.util import calc_crc32c
 
-from kafka2parquet.consumers.columns import CRC_FROM, HEADER, Batch, decode
+from kafka2parquet.consumers.batch_headers import CODEC, CRC_FROM, HEADER_BYTES, Headers
+from kafka2parquet.consumers.columns import decode
 from kafka2parquet.consumers.decompression import MOST_BATCH_BYTES, CorruptDataError, Decompressor, WrongChecksumError
 from kafka2parquet.errors import CorruptRecordBatchError
 from kafka2parquet.records import ConsumedBatch
 
 if TYPE_CHECKING:
-    from kafka2parquet.consumers.record_batches import FetchedBatches, Header
+    from kafka2parquet.consumers.record_batches import FetchedBatches
 
-_CODEC = 0x07
-_APPEND_TIME = 0x08
 #: What a record counts for at least: its offset, its times and the views of its content take about so many bytes.
 _RECORD_BYTES = 64
 
@@ -82,39 +82,59 @@ def decode_some(pieces: Sequence[FetchedBatches], limits: DecodeLimits) -> Decod
 def _decode_runs(pieces: Sequence[FetchedBatches], limits: DecodeLimits) -> Decoded:
     taken: list[ConsumedBatch] = []
     size_bytes = records = 0
-    is_plain = len(pieces) == 1 and not any(header.attributes & _CODEC for header in pieces[0].headers)
+    is_plain = len(pieces) == 1 and not (pieces[0].headers["attributes"] & CODEC).any()
     fetched = pieces[0].data if is_plain else None
     run = _Run(pieces[0].first_offset, fetched)
     for number, piece in enumerate(pieces):
-        data, position = memoryview(piece.data), piece.first_offset
-        for index, header in enumerate(piece.headers):
+        data, first = memoryview(piece.data), 0  # of the batches of this piece the first one that is in the run
+        for index, batch in enumerate(_rows(piece.headers)):
             if size_bytes >= limits.step_bytes or records >= limits.step_records:
-                return _stopped(taken, run, pieces, number, index)
+                return _stopped(taken, run, pieces, number, (first, index))
             try:
-                body = _body(data, header, limits)
+                body = _body(data, batch, limits)
             except CorruptDataError as error:
-                if taken or run.headers:
-                    return _stopped(taken, run, pieces, number, index)
+                if taken or run.bodies:
+                    return _stopped(taken, run, pieces, number, (first, index))
                 raise _corrupt(pieces, error) from error
-            if run.headers and run.size_bytes + len(body) > limits.step_bytes:  # a large body is not copied to join others
+            if run.bodies and run.size_bytes + len(body) > limits.step_bytes:  # a large body is not copied to join others
+                position = _position(piece, index)
+                run.headers.append(piece.headers[first:index])
                 taken.append(run.columns(piece, position))
-                run = _Run(position, fetched)
-            run.add(header, body)
+                run, first = _Run(position, fetched), index
+            run.bodies.append(body)
+            run.size_bytes += len(body)
             size_bytes += len(body)
-            records += header.records
+            records += batch[-1]
             del body
-            position = header.last_offset + 1
+        run.headers.append(piece.headers[first:])
     taken.append(run.columns(pieces[-1], pieces[-1].next_offset))
     return Decoded(taken, ())
 
 
-def _stopped(taken: Sequence[ConsumedBatch], run: _Run, pieces: Sequence[FetchedBatches], number: int, index: int) -> Decoded:
-    """All that was taken before the batch with that index in the piece with that number."""
-    piece = pieces[number]
-    position = piece.headers[index - 1].last_offset + 1 if index else piece.first_offset
-    headers = piece.headers[index:]
-    records = sum(header.records for header in headers)
-    rest = attrs.evolve(piece, headers=headers, first_offset=position, records=records)
+_Row = tuple[int, int, int, int, int]
+
+
+def _rows(headers: Headers) -> Iterator[_Row]:
+    """Start, end, checksum, attributes and number of records of each batch."""
+    return zip(*(headers[name].tolist() for name in ("start", "end", "crc", "attributes", "records")), strict=True)
+
+
+def _position(piece: FetchedBatches, index: int) -> int:
+    """The position before a batch of a piece."""
+    return int(piece.headers["last_offset"][index - 1]) + 1 if index else piece.first_offset
+
+
+def _stopped(
+    taken: Sequence[ConsumedBatch], run: _Run, pieces: Sequence[FetchedBatches], number: int, indices: tuple[int, int]
+) -> Decoded:
+    """All that was taken; left are the batches from the second index on in the piece with that number.
+
+    Of that piece, those from the first index on are in the run.
+    """
+    piece, (first, index) = pieces[number], indices
+    position, headers = _position(piece, index), piece.headers[index:]
+    rest = attrs.evolve(piece, headers=headers, first_offset=position, records=int(headers["records"].sum()))
+    run.headers.append(piece.headers[first:index])
     return Decoded([*taken, run.columns(piece, position)], [rest, *pieces[number + 1 :]])
 
 
@@ -143,22 +163,11 @@ class _Run:
 
     def __init__(self, first_offset: int, fetched: bytes | None) -> None:
         """Begin without batches; `fetched` holds the bodies of all that come, where these are not compressed."""
-        self.headers: list[Header] = []
+        self.headers: list[Headers] = []
+        self.bodies: list[bytes | memoryview] = []
         self.size_bytes = 0
-        self.records = 0
         self._first_offset = first_offset
         self._fetched = fetched
-        self._bodies: list[bytes | memoryview] = []
-        self._batches: list[Batch] = []
-
-    def add(self, header: Header, body: bytes | memoryview) -> None:
-        """Add the next batch."""
-        start = self.size_bytes if self._fetched is None else header.start + HEADER.size
-        self.headers.append(header)
-        self._bodies.append(body)
-        self._batches.append(_batch_of(header, start, start + len(body)))
-        self.size_bytes += len(body)
-        self.records += header.records
 
     def columns(self, piece: FetchedBatches, next_offset: int) -> ConsumedBatch:
         """The columns of all records, and that they reach up to `next_offset`. `piece` is any of those that they come from.
@@ -166,40 +175,34 @@ class _Run:
         Raises:
             CorruptDataError: some body doesn't hold its records.
         """
+        headers = np.concatenate(self.headers)
+        sizes = np.array([len(body) for body in self.bodies], np.int64)
         content = self._fetched
         if content is None:
-            content = b"".join(self._bodies)
-        self._bodies.clear()
-        columns = decode(content, self._batches, self._first_offset)
+            content = b"".join(self.bodies)
+            starts = np.cumsum(sizes) - sizes
+        else:
+            starts = headers["start"] + HEADER_BYTES
+        self.bodies.clear()
+        columns = decode(content, headers, starts, starts + sizes, self._first_offset)
         covered = attrs.evolve(piece, first_offset=self._first_offset, next_offset=next_offset)
-        return covered.batch_of(columns, max(len(content), self.records * _RECORD_BYTES))
+        return covered.batch_of(columns, max(len(content), int(headers["records"].sum()) * _RECORD_BYTES))
 
 
-def _batch_of(header: Header, start: int, end: int) -> Batch:
-    return Batch(
-        base_offset=header.base_offset,
-        base_timestamp_ms=header.base_timestamp_ms,
-        max_timestamp_ms=header.max_timestamp_ms,
-        append_time=bool(header.attributes & _APPEND_TIME),
-        records=header.records,
-        start=start,
-        end=end,
-    )
-
-
-def _body(data: memoryview, header: Header, limits: DecodeLimits) -> bytes | memoryview:
+def _body(data: memoryview, batch: _Row, limits: DecodeLimits) -> bytes | memoryview:
     """The records of a batch.
 
     Raises:
         CorruptDataError: the checksum is wrong, or the batch is too large.
     """
-    if calc_crc32c(data[header.start + CRC_FROM : header.end]) != header.crc:
+    start, end, crc, attributes, records = batch
+    if calc_crc32c(data[start + CRC_FROM : end]) != crc:
         raise WrongChecksumError
-    if not 0 <= header.records * _RECORD_BYTES <= limits.batch_bytes:
-        raise CorruptDataError(f"it says that it holds {header.records} records")
-    return _decompressor.decompress(
-        header.attributes & _CODEC, data[header.start + HEADER.size : header.end], limits.batch_bytes
-    )
+    if not 0 <= records * _RECORD_BYTES <= limits.batch_bytes:
+        raise CorruptDataError(f"it says that it holds {records} records")
+    body = data[start + HEADER_BYTES : end]
+    codec = attributes & CODEC
+    return _decompressor.decompress(codec, body, limits.batch_bytes) if codec else body
 
 
 def _corrupt(pieces: Sequence[FetchedBatches], error: CorruptDataError) -> CorruptRecordBatchError:
@@ -207,10 +210,10 @@ def _corrupt(pieces: Sequence[FetchedBatches], error: CorruptDataError) -> Corru
 
     It knows where the next batch begins: by the header of that one, where the batch itself can't be trusted.
     """
-    headers = [(piece, header) for piece in pieces for header in piece.headers]
-    piece, header = headers[0]
-    next_offset: int | None = header.last_offset + 1
+    piece = next(piece for piece in pieces if len(piece.headers))
+    headers = np.concatenate([each.headers for each in pieces])
+    next_offset: int | None = int(headers["last_offset"][0]) + 1
     if isinstance(error, WrongChecksumError):
-        next_offset = headers[1][1].base_offset if len(headers) > 1 else None
-    alone = attrs.evolve(piece, headers=[header])
-    return alone.corrupt(str(error), header.base_offset, pieces[0].first_offset, next_offset)
+        next_offset = int(headers["base_offset"][1]) if len(headers) > 1 else None
+    alone = attrs.evolve(piece, headers=piece.headers[:1])
+    return alone.corrupt(str(error), int(headers["base_offset"][0]), pieces[0].first_offset, next_offset)

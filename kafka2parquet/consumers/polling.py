@@ -16,6 +16,7 @@ import attrs
 import kafka
 import kafka.errors as kafka_errors
 
+from kafka2parquet.consumers.batch_headers import NO_HEADERS
 from kafka2parquet.consumers.record_batches import ColumnarPartitionRecords, FetchedBatches, columns_of
 from kafka2parquet.errors import Kafka2ParquetError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
@@ -161,7 +162,7 @@ def _piece(
     return FetchedRecords(
         topic_partition=TopicPartition(*partition),
         data=b"",
-        headers=[],
+        headers=NO_HEADERS,
         legacy=(0, sum(size for record_sizes in sizes for size in record_sizes if size > 0)),
         first_offset=first_offset,
         next_offset=next_offset,

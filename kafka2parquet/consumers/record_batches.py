@@ -15,42 +15,33 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from kafka.protocol.consumer import IsolationLevel
 from kafka.record.legacy_records import LegacyRecordBatch
 from kafka.record.util import encode_varint
 
-from kafka2parquet.consumers.columns import HEADER, Batch, Columns, decode
+from kafka2parquet.consumers.batch_headers import (
+    CODEC,
+    CONTROL,
+    HEADER_BYTES,
+    MAGIC_AT,
+    NO_HEADERS,
+    TRANSACTIONAL,
+    Headers,
+    legacy_end,
+    moved_together,
+    read_headers,
+    whole_batches,
+)
+from kafka2parquet.consumers.columns import Columns, decode
 from kafka2parquet.consumers.decoding import DecodeLimits, decode_some
 from kafka2parquet.consumers.decompression import CorruptDataError, Decompressor, WrongChecksumError, unreadable_is_corrupt
 from kafka2parquet.errors import CorruptRecordBatchError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 
-_CODEC = 0x07
-_TRANSACTIONAL = 0x10
-_CONTROL = 0x20
-_MAGIC_AT = 16
-_LENGTH_AT = 8
-_BEFORE_LENGTH = 12
-
 _decompressor = Decompressor()
-
-
-@attrs.frozen(eq=False)
-class Header:
-    """The header of a batch, and where the batch lies in the fetched bytes."""
-
-    base_offset: int
-    leader_epoch: int
-    crc: int
-    attributes: int
-    last_offset: int
-    base_timestamp_ms: int
-    max_timestamp_ms: int
-    producer_id: int
-    records: int
-    start: int
-    end: int
 
 
 @attrs.frozen(eq=False)
@@ -70,7 +61,7 @@ class FetchedBatches:
 
     topic_partition: TopicPartition
     data: bytes
-    headers: Sequence[Header]
+    headers: Headers
     legacy: tuple[int, int] | None
     first_offset: int
     next_offset: int
@@ -111,7 +102,8 @@ class FetchedBatches:
     @property
     def content(self) -> bytes:
         """The bytes of the batches, as fetched."""
-        return b"".join(self.data[header.start : header.end] for header in self.headers)
+        bounds = zip(self.headers["start"].tolist(), self.headers["end"].tolist(), strict=True)
+        return b"".join(self.data[start:end] for start, end in bounds)
 
     def corrupt(
         self, reason: str, base_offset: int, offset: int | None = None, next_offset: int | None = None
@@ -208,7 +200,7 @@ class ColumnarPartitionRecords:
             taken = self._walk()
         except (struct.error, CorruptDataError, IndexError, ValueError) as error:
             topic_partition = TopicPartition(*self.topic_partition)
-            nothing = FetchedBatches(topic_partition, b"", [], None, first_offset, first_offset, -1, 0)
+            nothing = FetchedBatches(topic_partition, b"", NO_HEADERS, None, first_offset, first_offset, -1, 0)
             self.drain()
             raise nothing.corrupt(str(error), first_offset) from error
         if taken is None:
@@ -219,109 +211,80 @@ class ColumnarPartitionRecords:
     def _walk(self) -> FetchedBatches | None:
         """Read the headers from where the last walk ended; None when no whole batch is left."""
         data, start = self._data, self._position
-        position, next_offset = start, self.next_fetch_offset
-        headers: list[Header] = []
-        legacy: tuple[int, int] | None = None
-        while len(data) - position > _MAGIC_AT:
-            end = position + _BEFORE_LENGTH + struct.unpack_from(">i", data, position + _LENGTH_AT)[0]
-            if end > len(data):
-                break  # cut off by the fetch's size
-            if end <= position + _MAGIC_AT:
-                raise CorruptDataError("a batch has no length")
-            if data[position + _MAGIC_AT] < 2:
-                if not headers:
-                    legacy = (position, end)
-                    position = end
-                break
-            header = _read_header(data, position, end)
-            if position > start and header.leader_epoch != self.leader_epoch:
-                break  # the next walk takes it: a piece has one leader epoch
-            if not self._is_skipped(header):
-                headers.append(header)
-            self.leader_epoch = header.leader_epoch
-            next_offset = max(next_offset, header.last_offset + 1)
-            position = end
-        if position == start:
+        end = legacy_end(data, start)
+        if end is not None:
+            return self._legacy(start, end)
+        starts, end = whole_batches(data, start)
+        if not starts:
             return None
-        if legacy is not None:  # the offset of a compressed batch is that of its last record
-            next_offset = max(next_offset, struct.unpack_from(">q", data, legacy[0])[0] + 1)
-        data, kept, legacy = _without_skipped(data, headers, legacy)
+        headers = read_headers(data, starts, end)
+        self.leader_epoch = int(headers["leader_epoch"][0])
+        changes = np.flatnonzero(headers["leader_epoch"] != self.leader_epoch)
+        if len(changes):  # the next walk takes the rest: a piece has one leader epoch
+            headers = headers[: changes[0]]
+        taken, end = headers[~self._are_skipped(headers)], int(headers["end"][-1])
+        next_offset = max(self.next_fetch_offset, int(headers["last_offset"].max()) + 1)
+        data, kept = _without_skipped(data, taken)
+        return self._piece(data, kept, None, next_offset, end)
+
+    def _legacy(self, start: int, end: int) -> FetchedBatches:
+        (base_offset,) = struct.unpack_from(">q", self._data, start)  # of a compressed batch it is that of its last record
+        next_offset = max(self.next_fetch_offset, base_offset + 1)
+        return self._piece(self._data[start:end], NO_HEADERS, (0, end - start), next_offset, end)
+
+    def _piece(
+        self, data: bytes, headers: Headers, legacy: tuple[int, int] | None, next_offset: int, position: int
+    ) -> FetchedBatches:
         taken = FetchedBatches(
             topic_partition=TopicPartition(*self.topic_partition),
             data=data,
-            headers=kept,
+            headers=headers,
             legacy=legacy,
             first_offset=self.next_fetch_offset,
             next_offset=next_offset,
             leader_epoch=self.leader_epoch,
-            records=sum(header.records for header in headers),
+            records=int(headers["records"].sum()),
         )
+        self.bytes_read += position - self._position
         self._position, self.next_fetch_offset = position, next_offset
-        self.bytes_read += position - start
         self._records_read += taken.records
         return taken
 
-    def _is_skipped(self, header: Header) -> bool:
-        """Whether a batch holds nothing for us: transaction markers, and what was aborted."""
-        control = bool(header.attributes & _CONTROL)
-        if self._read_committed and header.producer_id >= 0:
-            while self._aborted and self._aborted[0].first_offset <= header.last_offset:
-                self._aborted_producers.add(self._aborted.popleft().producer_id)
-            if control:
-                if self._is_abort_marker(header):
-                    self._aborted_producers.discard(header.producer_id)
-            elif header.attributes & _TRANSACTIONAL and header.producer_id in self._aborted_producers:
-                return True
-        return control
+    def _are_skipped(self, headers: Headers) -> npt.NDArray[np.bool_]:
+        """Which batches hold nothing for us: transaction markers, and what was aborted."""
+        attributes = headers["attributes"]
+        skipped: npt.NDArray[np.bool_] = attributes & CONTROL != 0
+        if self._read_committed:
+            of_transactions = (attributes & (CONTROL | TRANSACTIONAL) != 0) & (headers["producer_id"] >= 0)
+            for index in np.flatnonzero(of_transactions).tolist():
+                producer_id, last_offset = int(headers["producer_id"][index]), int(headers["last_offset"][index])
+                while self._aborted and self._aborted[0].first_offset <= last_offset:
+                    self._aborted_producers.add(self._aborted.popleft().producer_id)
+                if not skipped[index]:
+                    skipped[index] = producer_id in self._aborted_producers
+                elif self._is_abort_marker(headers[index : index + 1]):
+                    self._aborted_producers.discard(producer_id)
+        return skipped
 
-    def _is_abort_marker(self, header: Header) -> bool:
+    def _is_abort_marker(self, header: Headers) -> bool:
         """A control record's key is its version and its type, two bytes each; type 0 is an abort."""
-        body = memoryview(self._data)[header.start + HEADER.size : header.end]
-        data = bytes(_decompressor.decompress(header.attributes & _CODEC, body))
-        batch = Batch(header.base_offset, 0, 0, False, header.records, 0, len(data))
-        key: bytes = decode(data, [batch], header.base_offset).keys[0].as_py()
+        body = memoryview(self._data)[int(header["start"][0]) + HEADER_BYTES : int(header["end"][0])]
+        data = bytes(_decompressor.decompress(int(header["attributes"][0]) & CODEC, body))
+        bounds = np.array([0]), np.array([len(data)])
+        key: bytes = decode(data, header, *bounds, int(header["base_offset"][0])).keys[0].as_py()
         return bool(struct.unpack(">hh", key[:4])[1] == 0)
 
 
-def _read_header(data: bytes, start: int, end: int) -> Header:
-    fields = HEADER.unpack_from(data, start)
-    base_offset, _, leader_epoch, _, crc, attributes, last_offset_delta, base_timestamp, max_timestamp, producer_id, *rest = (
-        fields
-    )
-    return Header(
-        base_offset=base_offset,
-        leader_epoch=leader_epoch,
-        crc=crc,
-        attributes=attributes,
-        last_offset=base_offset + last_offset_delta,
-        base_timestamp_ms=base_timestamp,
-        max_timestamp_ms=max_timestamp,
-        producer_id=producer_id,
-        records=rest[-1],
-        start=start,
-        end=end,
-    )
-
-
-def _without_skipped(
-    data: bytes, headers: Sequence[Header], legacy: tuple[int, int] | None
-) -> tuple[bytes, Sequence[Header], tuple[int, int] | None]:
+def _without_skipped(data: bytes, headers: Headers) -> tuple[bytes, Headers]:
     """The bytes of the batches that hold records for us, and where they lie in these bytes.
 
     Copied only where most of the bytes would be held for nothing, as in an aborted transaction.
     """
-    if legacy is not None:
-        start, end = legacy
-        return data[start:end], headers, (0, end - start)
-    kept_bytes = sum(header.end - header.start for header in headers)
+    kept_bytes = int((headers["end"] - headers["start"]).sum())
     if kept_bytes > len(data) // 2:
-        return data, headers, None
-    moved, position = [], 0
-    for header in headers:
-        size = header.end - header.start
-        moved.append(attrs.evolve(header, start=position, end=position + size))
-        position += size
-    return b"".join(data[header.start : header.end] for header in headers), moved, None
+        return data, headers
+    bounds = zip(headers["start"].tolist(), headers["end"].tolist(), strict=True)
+    return b"".join(data[start:end] for start, end in bounds), moved_together(headers)
 
 
 class _BoundedLegacyBatch(LegacyRecordBatch):  # type: ignore[misc]  # kafka-python has no types
@@ -341,7 +304,7 @@ class _BoundedLegacyBatch(LegacyRecordBatch):  # type: ignore[misc]  # kafka-pyt
 
 def _legacy_columns(data: bytes, bounds: tuple[int, int], first_offset: int, most_bytes: int) -> Columns:
     """Records of the formats before Kafka 0.11, one by one: topics that old are rare."""
-    batch = _BoundedLegacyBatch(memoryview(data)[bounds[0] : bounds[1]], data[bounds[0] + _MAGIC_AT])
+    batch = _BoundedLegacyBatch(memoryview(data)[bounds[0] : bounds[1]], data[bounds[0] + MAGIC_AT])
     batch.most_bytes = most_bytes
     if not batch.validate_crc():
         raise WrongChecksumError
