@@ -57,8 +57,8 @@ ROTATION_OPTIONS = (
         "partitioner.max.open.files",
         ValueType.INT,
         1000,
-        "Open files of a topic-partition at which these are closed before another one is begun; below 0: no limit. "
-        "*Confluent's sinks have no limit (-1), and each open file takes memory.*",
+        "Open files of a topic-partition at which these are closed before another one is begun; below 0: no limit.",
+        note="1000 by default: Confluent's sinks have no limit (-1), but each open file takes memory",
     ),
 )
 

@@ -52,8 +52,8 @@ class StringConverter(RecordConverter):
             except UnicodeDecodeError as error:
                 texts.append(None)
                 rejects.append(batch.reject(row, Stage.DECODE, f"not {self._encoding} at byte {error.start}: {error.reason}"))
-        converted = _one_column(batch, self._field, pa.array(texts, pa.string()))
-        return Converted(converted.rows.filter(pc.is_valid(converted.rows.table.column(0))), rejects)
+        column = pa.array(texts, pa.string())
+        return Converted(_one_column(batch, self._field, column).rows.filter(pc.is_valid(column)), rejects)
 
 
 class ByteArrayConverter(RecordConverter):

@@ -152,7 +152,7 @@ class FlushFooter:
         if text is None:
             return None
         if not text:
-            raise ValueError("this version of pyarrow can't read it")
+            raise ValueError("it is damaged, or this version of pyarrow can't read it")
         try:
             values: dict[str, Any] = json.loads(text)
             version = values.pop("version")

@@ -81,7 +81,7 @@ def test_missing_file_is_a_problem():
 
 def test_file_that_is_no_text_is_a_problem(secrets):
     """A key store, perhaps."""
-    secrets.write_bytes(b"\xff\xfe")
+    secrets.write_bytes(b"\xfe\xed\xfe\xed")
     assert f"a.property: ${{file:{secrets}:key}} can't be read: the file is not UTF-8." == _problem(f"${{file:{secrets}:key}}")
 
 
