@@ -32,7 +32,7 @@ MAX_LAYOUT_CHARACTERS = 1 << 20
 
 _Int64s = npt.NDArray[np.int64]
 
-_WITHOUT_ROWS: dict[Role, pa.Schema] = {
+_WITHOUT_COLUMNS: dict[Role, pa.Schema] = {
     "values": pa.schema([("_kafka_offset", pa.int64())]),
     "keys": pa.schema([("key", pa.binary())]),
     "headers": HEADERS_SCHEMA,
@@ -372,13 +372,16 @@ class Flush:
                 return f"a file of {role} has records of offsets {file.first_offset} to {file.last_offset}"
         return None
 
-    def schema_without_rows(self, role: Role) -> pa.Schema:
-        """The schema of a file that has no rows: that of one with rows, if there is one; readers want a column.
+    def schema_without_columns(self, role: Role, content: OpenFile) -> pa.Schema | None:
+        """The schema for a file that has no columns of its own, because readers want one, and Parquet has no rows without one.
 
-        Looks at all files.
+        Rows of empty objects get a column of nulls. A file without rows has the columns of one with rows, if there is one, for
+        which all files are looked at. None for a file with columns.
         """
-        schemas = (content.schema() for _, each, content in self.parts if each == role and content.rows)
-        return next((schema for schema in schemas if len(schema)), _WITHOUT_ROWS[role])
+        if content.rows:
+            return None if len(content.schema()) else _WITHOUT_COLUMNS[role]
+        schemas = (other.schema() for _, each, other in self.parts if each == role and other.rows)
+        return next((schema for schema in schemas if len(schema)), _WITHOUT_COLUMNS[role])
 
     def put_first(self, encoded_partition: str | None, role: Role, writer: ParquetWriter) -> None:
         """Make the file of an encoded partition the anchor; an empty one, where no row went there."""

@@ -248,7 +248,7 @@ def _complete(
         try:
             files = []
             for key, footer, content in parts:
-                schema = None if content.rows else flush.schema_without_rows(footer.role)
+                schema = flush.schema_without_columns(footer.role, content)
                 files.append(StagedFlushFile(key, footer, content.finish(footer.to_metadata(), schema)))
                 if not len(files) % _FILES_A_STEP:
                     yield

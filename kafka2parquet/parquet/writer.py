@@ -234,22 +234,29 @@ class OpenFile:
 
         Args:
             metadata: key-value metadata for the footer.
-            schema: of a file without rows; ignored otherwise.
+            schema: of a file whose rows have no columns, or that has no rows; ignored otherwise.
 
         Raises:
             StorageUnavailableError: the staging folder is full. Nothing is lost: call again later.
         """
         if self._finished is None:
             self.spill()
-            if not self._parts:
-                empty = schema if schema is not None else pa.schema([])
-                self._parts.append(self._writer._new_part(written_schema(empty, self._writer.types)))
+            if not len(self.schema()):
+                self._replace_columns(written_schema(schema if schema is not None else pa.schema([]), self._writer.types))
             if len(self._parts) > 1:
                 self._parts = [self._united()]
             part = self._parts[0]
             part.complete(metadata)
             self._finished = StagedFile(part.content(), part.size_bytes, part.rows, dict(metadata))
         return self._finished
+
+    def _replace_columns(self, schema: pa.Schema) -> None:
+        """Give the rows, which have no columns, those of a schema; all values are null."""
+        for part in self._parts:
+            part.discard()
+        self._parts = [self._writer._new_part(schema)]
+        if self.rows:
+            self._parts[0].write(pa.table([pa.nulls(self.rows, field.type) for field in schema], schema=schema))
 
     def _united(self) -> Part:
         united = self._writer._new_part(unify([part.schema for part in self._parts]))

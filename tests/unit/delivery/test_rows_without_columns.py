@@ -1,0 +1,35 @@
+"""Rows of empty objects, in files that have no other columns."""
+
+from __future__ import annotations
+
+import pytest
+
+from kafka2parquet import MetadataColumns, RecordCountRotation, StringConverter
+from tests.support.sink_world import SinkWorld
+
+
+def test_rows_of_empty_objects_alone_have_a_column_of_nulls() -> None:
+    """Parquet has no rows without columns, and a row is not lost for that."""
+    world = SinkWorld()
+    world.append(b"{}", b"{}", b'{"a":1}', b"{}")
+    world.run(4, metadata_columns=MetadataColumns(()), rotation=RecordCountRotation(2))
+    files = [table.to_pylist() for table in world.tables().values()]
+    assert [[{"_kafka_offset": None}] * 2, [{"a": 1}, {"a": None}]] == files
+
+
+@pytest.mark.parametrize("values", [(b"\x98\xc3\x88", b"g", None), (b"g", None, b"\x98")])
+def test_texts_that_are_refused_beside_tombstones_that_are_written(values: tuple[bytes | None, ...]) -> None:
+    """Each record is a row or a reject."""
+    world = SinkWorld()
+    world.append(*values, key=b"k")
+    columns = MetadataColumns(("offset", "key"))
+    world.run(
+        3,
+        converter=StringConverter(),
+        metadata_columns=columns,
+        on_tombstone="write",
+        on_reject="skip",
+        quarantine=True,
+        rotation=RecordCountRotation(2),
+    )
+    assert dict.fromkeys(range(3), 1) == world.offsets() + world.offsets("rejects", "offset")
