@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import Any, NoReturn
 
 import pyarrow as pa
@@ -100,8 +101,8 @@ def _syntax_error(error: json.JSONDecodeError) -> str:
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise RecordRefused(f"field {next(name for name in names if names.count(name) > 1)} appears twice in one object")
+        counts = Counter(name for name, _ in pairs)
+        raise RecordRefused(f"field {next(name for name, count in counts.items() if count > 1)} appears twice in one object")
     return members
 
 
