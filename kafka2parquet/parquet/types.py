@@ -5,6 +5,7 @@
 | timestamp of any unit | microseconds | milliseconds |
 | time of any unit | microseconds | milliseconds |
 | int8, int16 | INT32 annotated as INT(8), INT(16) | INT32 |
+| map whose keys are not text | map | list of structs with `key` and `value` |
 | decimal of more than 38 digits | 38 digits, text where the scale alone is more than that | as it is |
 
 Spark reads no file with a time in milliseconds or a decimal of more than 38 digits, Polars none with such a decimal.
@@ -69,7 +70,11 @@ def _written_type(type_: pa.DataType, types: ParquetTypes) -> pa.DataType:
     if pa.types.is_struct(type_):
         return pa.struct([_written_field(field, types) for field in type_])
     if pa.types.is_map(type_):
-        return pa.map_(_written_field(type_.key_field, types), _written_field(type_.item_field, types))
+        key, item = _written_field(type_.key_field, types), _written_field(type_.item_field, types)
+        if types == "connect" and not pa.types.is_string(key.type):
+            entry = pa.struct([key.with_name("key"), item.with_name("value")])
+            return pa.list_(pa.field("element", entry, nullable=False))
+        return pa.map_(key, item)
     if pa.types.is_list(type_):
         return pa.list_(_written_field(type_.value_field, types))
     if pa.types.is_large_list(type_):

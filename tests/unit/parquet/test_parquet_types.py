@@ -213,3 +213,27 @@ def test_a_higher_level_makes_smaller_files() -> None:
         for level in (1, 19)
     ]
     assert sizes[1] < sizes[0]
+
+
+def test_maps_whose_keys_are_not_text() -> None:
+    """Confluent's sink makes lists of them, as Avro has no such maps; at any depth, with nulls and in slices."""
+    entries = [{"m": [(1, "a"), (2, None)]}, {"m": None}, None, {"m": []}, {"m": [(3, "c")]}]
+    type_ = pa.struct([("m", pa.map_(pa.int8(), pa.string()))])
+    table = pa.table({"text": pa.array([[("k", 1)]] * 5, pa.map_(pa.string(), pa.int64())), "x": pa.array(entries, type_)})
+    expected = [
+        None if row is None or row["m"] is None else [dict(zip(("key", "value"), e, strict=True)) for e in row["m"]]
+        for row in entries
+    ]
+    for start in (0, 1, 4):
+        found = _file(table.slice(start), types="connect").read()
+        assert [expected[i] for i in range(start, 5)] == [row and row["m"] for row in found.column("x").to_pylist()]
+        assert pa.types.is_map(found.schema.field("text").type)
+        element = found.schema.field("x").type.field("m").type.value_field
+        assert (
+            pa.field(
+                "element", pa.struct([pa.field("key", pa.int32(), nullable=False), ("value", pa.string())]), nullable=False
+            )
+            == element
+        )
+        own = _file(table.slice(start), types="own").read()
+        assert table.slice(start).column("x").to_pylist() == own.column("x").to_pylist()
