@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.converters.required_fields import without_needless_nulls
 from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import Converted, Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.schema.required_fields import without_needless_nulls
 
 _Int64s = npt.NDArray[np.int64]
 

@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 
 from kafka2parquet.arrays import one_array
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.records import ConsumedBatch, Reject, Stage
+from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import MixedRows, Rows
+from kafka2parquet.schema.lattice import SchemaConflict, unify
+from kafka2parquet.schema.required_fields import without_needless_nulls
 
 
 def records_of(rows: Rows) -> ConsumedBatch:
@@ -37,11 +39,30 @@ def key_column(records: ConsumedBatch, converter: RecordConverter | None) -> tup
     rejects = [records.reject_offset(r.offset, Stage.KEY, f"key: {r.reason}", r.exception) for r in converted.rejects]
     if not converted.groups:
         return pa.nulls(len(records), pa.string()), rejects
-    rows = MixedRows.of(converted.groups)
+    fitting, misfits = _fitting(converted.groups)
+    rejects += [
+        records.reject_offset(offset, Stage.KEY, f"key: {reason}", DATA_EXCEPTION)
+        for rows, reason in misfits
+        for offset in rows.offsets.to_pylist()
+    ]
+    rows = MixedRows.of(fitting)
     column = _as_column(rows)
     if len(rows) == len(records):
         return column, rejects
-    return column.take(pc.index_in(records.offsets, rows.offsets)), rejects
+    return without_needless_nulls(column.take(pc.index_in(records.offsets, rows.offsets))), rejects
+
+
+def _fitting(groups: Sequence[Rows]) -> tuple[list[Rows], list[tuple[Rows, str]]]:
+    """The groups that one column holds, and those whose keys have another type than keys before them, with the reason."""
+    fitting: list[Rows] = []
+    misfits: list[tuple[Rows, str]] = []
+    for group in groups:
+        try:
+            unify([each.table.schema for each in (*fitting, group)])
+            fitting.append(group)
+        except SchemaConflict as conflict:
+            misfits.append((group, f"its type is another one than that of the keys before it: {conflict}"))
+    return fitting, misfits
 
 
 def _as_column(rows: Rows | MixedRows) -> pa.Array:

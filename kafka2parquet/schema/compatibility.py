@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from kafka2parquet.arrays import null_mask, one_array
 from kafka2parquet.errors import Kafka2ParquetError
 from kafka2parquet.schema.connect_schema import INTEGERS, ConnectSchema
+from kafka2parquet.schema.required_fields import nulls
 
 #: Each can become those behind it.
 _NUMBERS = (*INTEGERS, "float", "double")
@@ -181,7 +182,7 @@ def _projected(array: pa.Array, target: ConnectSchema) -> pa.Array:
 def absent(rows: int, schema: ConnectSchema) -> pa.Array:
     """A column of a field that the values don't have: its default, else null."""
     if schema.default is None:
-        return pa.nulls(rows, schema.arrow_type)
+        return nulls(rows, schema.arrow_type)
     return pa.repeat(pa.scalar(schema.default, schema.arrow_type), rows)
 
 

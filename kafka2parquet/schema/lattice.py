@@ -34,6 +34,7 @@ from kafka2parquet.arrays import null_mask
 from kafka2parquet.errors import Kafka2ParquetError
 from kafka2parquet.iso_times import times_of_texts
 from kafka2parquet.schema.field_paths import join_path
+from kafka2parquet.schema.required_fields import nulls
 
 #: Marks a text column that holds text as it is, and whatever else as JSON text.
 _ANY = {b"kafka2parquet.type": b"any"}
@@ -221,7 +222,7 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     for field in schema:
         index = table.schema.get_field_index(field.name)
         if index < 0:
-            columns.append(pa.nulls(table.num_rows, field.type))
+            columns.append(nulls(table.num_rows, field.type))
         elif table.schema.field(index).type.equals(field.type, check_metadata=True):
             columns.append(table.column(index))
         else:
@@ -234,14 +235,14 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
     if array.type.equals(type_, check_metadata=True):
         return array
     if pa.types.is_null(array.type):
-        return pa.nulls(len(array), type_)
+        return nulls(len(array), type_)
     if pa.types.is_struct(array.type) and pa.types.is_struct(type_):
         children = [_conform_child(array, field) for field in type_]
         return pa.StructArray.from_arrays(children, fields=list(type_), mask=null_mask(array))
     if pa.types.is_list(array.type) and pa.types.is_list(type_):
         first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
         if pa.types.is_null(array.type.value_type):  # pyarrow.json makes these too short
-            values = pa.nulls(last - first, type_.value_type)
+            values = nulls(last - first, type_.value_type)
         else:
             values = _conform_array(array.values.slice(first, last - first), type_.value_type)
         # from_arrays takes a mask only with offsets that are no slice
@@ -261,7 +262,7 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
 
 def _conform_child(array: pa.StructArray, field: pa.Field) -> pa.Array:
     index = array.type.get_field_index(field.name)
-    return pa.nulls(len(array), field.type) if index < 0 else _conform_array(array.field(index), field.type)
+    return nulls(len(array), field.type) if index < 0 else _conform_array(array.field(index), field.type)
 
 
 def _times(texts: pa.Array, type_: pa.TimestampType) -> pa.Array:

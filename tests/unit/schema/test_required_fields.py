@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kafka2parquet.converters.required_fields import without_needless_nulls
+from kafka2parquet.schema.required_fields import without_needless_nulls
 
 
 def _required(name: str, type_: pa.DataType) -> pa.Field:

@@ -8,6 +8,11 @@ import pyarrow as pa
 from kafka2parquet.arrays import validity_bitmap
 
 
+def nulls(count: int, type_: pa.DataType) -> pa.Array:
+    """As many nulls of the type, without nulls in its required fields."""
+    return without_needless_nulls(pa.nulls(count, type_))
+
+
 def without_needless_nulls(array: pa.Array, *, nullable: bool = True) -> pa.Array:
     """The same array without nulls in required fields, whose structs must be null there.
 
