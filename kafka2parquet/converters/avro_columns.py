@@ -17,10 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import ARROW_DATA_ERRORS, validity_bitmap
+from kafka2parquet.arrays import validity_bitmap
 from kafka2parquet.converters.avro_wire import WireSchemas, day_limit, record
-from kafka2parquet.converters.decimals import decimals_of_bytes, decimals_of_matrix
-from kafka2parquet.converters.payload_decoder import PayloadsRefused
+from kafka2parquet.converters.decimals import decimal_column, decimal_matrix
+from kafka2parquet.converters.payload_decoder import PayloadsRefused, refusing_payloads
 from kafka2parquet.schema.avro_node import AvroNode, Kind
 from kafka2parquet.schema.connect_schema import DECIMAL
 
@@ -63,15 +63,9 @@ class ColumnDecoder:
         values = payloads.to_pylist()
         if payloads.get_total_buffer_size() > _MAX_BATCH_BYTES and sum(map(len, values)) > _MAX_BATCH_BYTES:
             raise PayloadsRefused("too many bytes")
-        try:
+        with refusing_payloads():
             batch = self._deserialize(values, self._schema)
             return self._column(batch.column(0), self._node)
-        except (ValueError, *ARROW_DATA_ERRORS) as error:
-            raise PayloadsRefused(str(error)) from None
-        except BaseException as error:
-            if type(error).__name__ != "PanicException":
-                raise
-            raise PayloadsRefused(str(error)) from None
 
     def _column(self, array: pa.Array, node: AvroNode, alive: _Bools | None = None) -> pa.Array:
         """The array as one of the node's type.
@@ -175,19 +169,17 @@ def _scalars(array: pa.Array, node: AvroNode, valid: _Bools | None) -> pa.Array:
 
 
 def _bytes(array: pa.BinaryArray, node: AvroNode, valid: _Bools | None) -> pa.Array:
+    if node.schema.name == DECIMAL:
+        return decimal_column(array, node.schema, valid)
     type_ = node.schema.arrow_type
-    if pa.types.is_decimal(type_):
-        return decimals_of_bytes(array, type_, valid)
-    if node.schema.name == DECIMAL and not _all_differ(pc.binary_length(array), 0, valid):
-        raise PayloadsRefused("a decimal without digits")
-    return array
+    return array if array.type.equals(type_) else array.cast(type_)
 
 
 def _fixed(array: pa.StructArray, node: AvroNode, valid: _Bools | None) -> pa.Array:
     type_ = node.schema.arrow_type
     content = _content_of_fixed(array, node.size)
-    if pa.types.is_decimal(type_):
-        return decimals_of_matrix(content, type_, valid)
+    if node.schema.name == DECIMAL:
+        return decimal_matrix(content, node.schema, valid)
     fixed = pa.Array.from_buffers(pa.binary(node.size), len(array), [None, pa.py_buffer(np.ascontiguousarray(content))])
     return fixed if fixed.type.equals(type_) else fixed.cast(type_)
 
@@ -215,11 +207,6 @@ def _check_keys_differ(array: pa.MapArray) -> None:
 def _all_equal(array: pa.Array, value: int, valid: _Bools | None) -> bool:
     numbers = pc.fill_null(array, value).to_numpy(zero_copy_only=False)
     return bool(((numbers == value) if valid is None else (numbers == value) | ~valid).all())
-
-
-def _all_differ(array: pa.Array, value: int, valid: _Bools | None) -> bool:
-    numbers = pc.fill_null(array, value).to_numpy(zero_copy_only=False)
-    return bool(((numbers != value) if valid is None else (numbers != value) | ~valid).all())
 
 
 def _valid(array: pa.Array) -> _Bools | None:

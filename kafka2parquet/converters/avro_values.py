@@ -17,9 +17,9 @@ import fastavro
 
 from kafka2parquet.converters.avro_wire import WireSchemas, day_limit
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
-from kafka2parquet.schema.avro_defaults import decimal_value
 from kafka2parquet.schema.avro_node import AvroNode, Kind
 from kafka2parquet.schema.connect_schema import DECIMAL, ConnectSchema
+from kafka2parquet.schema.decimal_values import decimal_of_bytes
 
 #: From fastavro's value to that of the column; None where they are the same. Records and unions are changed in place.
 _Change = Callable[[Any], Any]
@@ -123,9 +123,10 @@ def _time_below(limit: int) -> _Change:
 
 def _decimal(schema: ConnectSchema) -> _Change:
     def change(content: Any) -> Any:
-        if not content:
-            raise PayloadsRefused("a decimal without digits")
-        return decimal_value(schema, content)
+        try:
+            return decimal_of_bytes(content, schema)
+        except ValueError as error:
+            raise PayloadsRefused(str(error)) from None
 
     return change
 

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import decimal
 import json
+import math
 import re
+import struct
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import attrs
 
-from kafka2parquet.converters.decimals import written_decimal
+from kafka2parquet.converters.json_integers import FloatType, is_inexact
 from kafka2parquet.converters.json_record import BYTE_ORDER_MARK
 from kafka2parquet.schema.connect_schema import DAY_MS, DECIMAL, TIME, TYPES, ConnectField, ConnectSchema
+from kafka2parquet.schema.decimal_values import decimal_of, decimal_of_bytes
 from kafka2parquet.schema.field_paths import join_path
+from kafka2parquet.schema.refused import SchemaRefused
 
 _MAX_DEPTH = 64
 #: Where the schema of the values stands in that of a collection.
 _VALUES_IN = {"map": "values", "array": "items"}
 _RANGES = {f"int{bits}": range(-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in (8, 16, 32, 64)}
-_EXACT = decimal.Context(prec=200, traps=[decimal.Inexact, decimal.InvalidOperation])
 #: Zeros before a number, outside of text: Jackson skips them, JSON has no such numbers.
-_LEADING_ZEROS = re.compile(r'("(?:[^"\\]|\\.)*")|(?<![\w.+-])(-?)0+(?=\d)')
+#: (A text needs no end to match, so that no text is looked at twice.)
+_LEADING_ZEROS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(?<![\w.+-])(-?)0+(?=\d)', re.DOTALL)
+_NO_JSON = "Converting byte[] to Kafka Connect data failed due to serialization error"
+#: Stands for numbers that are nearer to 0 than any Decimal.
+_TINY = decimal.Decimal("1e-999999")
+#: Integers of as many digits may fit 64 bits.
+_MAX_WHOLE_DIGITS = 20
 _JAVA_CLASSES = {
     bool: "java.lang.Boolean",
     int: "java.lang.Long",
@@ -51,15 +61,41 @@ def load(message: bytes) -> Any:
         except json.JSONDecodeError:
             return _parse(_LEADING_ZEROS.sub(r"\1\2", text))
     except (ValueError, RecursionError) as error:
-        raise NotConvertible(f"Converting byte[] to Kafka Connect data failed due to serialization error: {error}") from None
+        raise NotConvertible(f"{_NO_JSON}: {error}") from None
 
 
 def _parse(text: str) -> Any:
-    return json.loads(text, parse_float=decimal.Decimal, parse_constant=_refuse_constant)
+    return DECODER.decode(text)
+
+
+def text_of(document: Any) -> str:
+    """The JSON text of what `load` parsed, with all digits of its numbers."""
+    if isinstance(document, dict):
+        return "{" + ",".join(f"{json.dumps(name)}:{text_of(member)}" for name, member in document.items()) + "}"
+    if isinstance(document, list):
+        return "[" + ",".join(map(text_of, document)) + "]"
+    return str(document) if isinstance(document, decimal.Decimal) else json.dumps(document)
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _parse_int(text: str) -> int | decimal.Decimal:
+    return decimal.Decimal(text) if text == "-0" else int(text)  # an int has no sign there, a float has
+
+
+def _parse_float(text: str) -> decimal.Decimal:
+    try:
+        return decimal.Decimal(text)
+    except decimal.InvalidOperation:  # an exponent that Decimal doesn't have
+        if float(text):
+            raise ValueError("a number whose exponent is too large") from None
+        return _TINY if any(digit in "123456789" for digit in text.lower().partition("e")[0]) else decimal.Decimal(0)
+
+
+#: Keeps all digits of numbers with a fraction or an exponent.
+DECODER = json.JSONDecoder(parse_float=_parse_float, parse_int=_parse_int, parse_constant=_refuse_constant)
 
 
 def open_envelope(document: Any) -> tuple[Any, Any]:
@@ -80,19 +116,21 @@ def schema_from_json(node: Any, depth: int = 0) -> ConnectSchema:
     """The schema in an envelope.
 
     Raises:
-        NotConvertible: it isn't one.
+        SchemaRefused: it isn't one.
     """
-    if not isinstance(node, dict) or node.get("type") not in TYPES or depth > _MAX_DEPTH:
-        raise NotConvertible(f"the envelope's schema has an unknown type: {_summary(node)}")
+    if depth > _MAX_DEPTH:
+        raise SchemaRefused("the envelope's schema is nested too deeply")
+    if not isinstance(node, dict) or not isinstance(node.get("type"), str) or node["type"] not in TYPES:
+        raise SchemaRefused(f"the envelope's schema has an unknown type: {_summary(node)}")
     kind, parameters = node["type"], node.get("parameters") or {}
     if not isinstance(parameters, dict):
-        raise NotConvertible("the parameters of the envelope's schema are no object")
+        raise SchemaRefused("the parameters of the envelope's schema are no object")
     version = node.get("version")
     if version is not None and type(version) is not int:
-        raise NotConvertible("the version of the envelope's schema is no whole number")
+        raise SchemaRefused("the version of the envelope's schema is no whole number")
     for attribute in ("name", "doc"):
         if not isinstance(node.get(attribute), str | None):
-            raise NotConvertible(f"the {attribute} of the envelope's schema is no text")
+            raise SchemaRefused(f"the {attribute} of the envelope's schema is no text")
     try:
         schema = ConnectSchema(
             type=kind,
@@ -108,14 +146,20 @@ def schema_from_json(node: Any, depth: int = 0) -> ConnectSchema:
             values=schema_from_json(node[_VALUES_IN[kind]], depth + 1) if kind in _VALUES_IN else None,
         )
         names = [field.name for field in schema.fields]
+        if kind == "struct" and not names and not depth:
+            raise SchemaRefused("the envelope's schema is a struct without fields, which makes no row")
+        if not all(isinstance(name, str) for name in names):
+            raise SchemaRefused("the envelope's schema has a field whose name is not text")
         if len({*names}) < len(names):
-            raise NotConvertible("the envelope's schema has two fields of one name")
+            raise SchemaRefused("the envelope's schema has two fields of one name")
         default = node.get("default")
         if default is None:
             return schema
         return attrs.evolve(schema, default=value_from_json(schema, default))
+    except NotConvertible as error:
+        raise SchemaRefused(f"the default of the envelope's schema doesn't fit: {error}") from None
     except (KeyError, TypeError, ValueError) as error:
-        raise NotConvertible(f"the envelope's schema of type {kind} is incomplete: {error!r}") from None
+        raise SchemaRefused(f"the envelope's schema of type {kind} is incomplete: {error!r}") from None
 
 
 def value_from_json(schema: ConnectSchema, node: Any, *, null_is_default: bool = True, path: str = "") -> Any:
@@ -180,7 +224,7 @@ def _primitive_from_json(schema: ConnectSchema, node: Any, path: str) -> Any:
     if kind in _RANGES:
         return _whole(schema, node, path)  # days or milliseconds where the type is a logical one
     if kind in ("float", "double") and isinstance(node, int | decimal.Decimal) and not isinstance(node, bool):
-        return float(node)
+        return _float(schema, node, path)
     if (kind == "boolean" and isinstance(node, bool)) or (kind == "string" and isinstance(node, str)):
         return node
     if kind == "bytes" and isinstance(node, str):
@@ -189,7 +233,7 @@ def _primitive_from_json(schema: ConnectSchema, node: Any, path: str) -> Any:
 
 
 def _whole(schema: ConnectSchema, node: Any, path: str) -> int:
-    if isinstance(node, decimal.Decimal) and node == node.to_integral_value() and abs(node) < 1 << 64:
+    if isinstance(node, decimal.Decimal) and node.adjusted() < _MAX_WHOLE_DIGITS and node == node.to_integral_value():
         node = int(node)
     if not isinstance(node, int) or isinstance(node, bool):
         raise _mismatch(schema, node, path)
@@ -200,21 +244,30 @@ def _whole(schema: ConnectSchema, node: Any, path: str) -> int:
     return node
 
 
-def _decimal_from_json(schema: ConnectSchema, node: Any, path: str) -> decimal.Decimal | bytes:
+def _float(schema: ConnectSchema, node: int | decimal.Decimal, path: str) -> float:
+    """The float that is nearest to the number; integers are that float."""
+    type_: FloatType = "float" if schema.type == "float" else "double"
+    try:
+        number = float(node)
+        struct.pack("<f" if type_ == "float" else "<d", number)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number):
+        raise NotConvertible(f"{at_field(path)}a number out of the range of {_connect_name(schema)}")
+    if isinstance(node, int) and is_inexact(node, type_):
+        raise NotConvertible(f"{at_field(path)}the integer {node} is not exact as {_connect_name(schema)}")
+    return number
+
+
+def _decimal_from_json(schema: ConnectSchema, node: Any, path: str) -> decimal.Decimal | str:
     try:
         if isinstance(node, str):
-            unscaled = _decode_base64(node, path)
-            number = decimal.Decimal(int.from_bytes(unscaled, "big", signed=True)).scaleb(-schema.scale, _EXACT)
-        elif isinstance(node, int | decimal.Decimal) and not isinstance(node, bool):
-            number = decimal.Decimal(node).quantize(decimal.Decimal(1).scaleb(-schema.scale), context=_EXACT)
-        else:
-            raise _mismatch(schema, node, path)
-    except decimal.DecimalException:
-        raise NotConvertible(f"{at_field(path)}a number that doesn't fit a decimal of scale {schema.scale}") from None
-    try:
-        return written_decimal(number, schema)
+            return decimal_of_bytes(_decode_base64(node, path), schema)
+        if isinstance(node, int | decimal.Decimal) and not isinstance(node, bool):
+            return decimal_of(node, schema)
     except ValueError as error:
         raise NotConvertible(f"{at_field(path)}{error}") from None
+    raise _mismatch(schema, node, path)
 
 
 def _decode_base64(text: str, path: str) -> bytes:

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-import decimal
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.schema.decimal_values import decimal_of_bytes
 
 _Bools = npt.NDArray[np.bool_]
 _Bytes = npt.NDArray[np.uint8]
 
-_EXACT = decimal.Context(prec=decimal.MAX_PREC, traps=[decimal.Inexact, decimal.InvalidOperation])
 
-
-def written_decimal(number: decimal.Decimal, schema: ConnectSchema) -> decimal.Decimal | bytes:
-    """The value that a column of decimals has for a number of its scale: bytes, where Parquet has no such decimals.
+def decimal_column(array: pa.BinaryArray, schema: ConnectSchema, valid: _Bools | None) -> pa.Array:
+    """The column of decimals whose unscaled numbers the array has; `valid` says which count, all by default.
 
     Raises:
-        ValueError: it has more digits than the column.
+        ValueError: one has no bytes, or more digits than its type.
+        pyarrow.ArrowInvalid: one has more digits than its type.
     """
     type_ = schema.arrow_type
-    if not pa.types.is_decimal(type_):
-        unscaled = int(number.scaleb(schema.scale, _EXACT))
-        return unscaled.to_bytes(unscaled.bit_length() // 8 + 1, "big", signed=True)
-    if len(number.as_tuple().digits) > type_.precision:
-        raise ValueError(f"a decimal of more than {type_.precision} digits")
-    return number
+    if pa.types.is_decimal(type_) and type_.scale == schema.scale:
+        return _decimals_of_bytes(array, type_, valid)
+    counts = np.ones(len(array), np.bool_) if valid is None else valid
+    made = [
+        decimal_of_bytes(content, schema) if here else None for content, here in zip(array.to_pylist(), counts, strict=True)
+    ]
+    return pa.array(made, type_)
 
 
-def decimals_of_bytes(array: pa.BinaryArray, type_: pa.DataType, valid: _Bools | None) -> pa.Array:
+def decimal_matrix(found: _Bytes, schema: ConnectSchema, valid: _Bools | None) -> pa.Array:
+    """As `decimal_column`, of numbers of one length, one in each line."""
+    type_ = schema.arrow_type
+    if pa.types.is_decimal(type_) and type_.scale == schema.scale:
+        return _decimals_of_matrix(found, type_, valid)
+    return decimal_column(pa.array([line.tobytes() for line in found], pa.binary()), schema, valid)
+
+
+def _decimals_of_bytes(array: pa.BinaryArray, type_: pa.DataType, valid: _Bools | None) -> pa.Array:
     """Numbers of any length each; `valid` says which count, all by default.
 
     Raises:
@@ -54,10 +61,10 @@ def decimals_of_bytes(array: pa.BinaryArray, type_: pa.DataType, valid: _Bools |
     if len(array):
         firsts = np.where(lengths > 0, found[np.arange(len(array)), np.minimum(longest - lengths, longest - 1)], 0)
         found[~inside] = np.repeat(np.where(firsts >= 0x80, 0xFF, 0).astype(np.uint8), (~inside).sum(axis=1))
-    return decimals_of_matrix(found, type_, valid)
+    return _decimals_of_matrix(found, type_, valid)
 
 
-def decimals_of_matrix(found: _Bytes, type_: pa.DataType, valid: _Bools | None) -> pa.Array:
+def _decimals_of_matrix(found: _Bytes, type_: pa.DataType, valid: _Bools | None) -> pa.Array:
     """Numbers of one length, one in each line; `valid` says which count, all by default.
 
     Raises:

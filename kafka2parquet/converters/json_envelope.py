@@ -19,10 +19,12 @@ import pyarrow.compute as pc
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.connect_json import (
+    DECODER,
     NotConvertible,
     load,
     open_envelope,
     schema_from_json,
+    text_of,
     value_from_json,
 )
 from kafka2parquet.converters.json import JsonConverter
@@ -34,12 +36,15 @@ from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Converted
 from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.schema.refused import SchemaRefused, refusing_schemas
 
 #: Beginnings of messages that one batch is grouped by.
 _MAX_GROUPS = 32
+#: Characters of the schemas that are remembered; in memory a schema takes some twenty times as much.
+_MAX_REMEMBERED = 1 << 22
 #: Refused runs of this many messages or fewer are converted one by one.
 _FEW = 32
-_BEFORE_SCHEMA = re.compile(r'\s*\{\s*"schema"\s*:\s*')
+_BEFORE_SCHEMA = re.compile(r'\ufeff?\s*\{\s*"schema"\s*:\s*')
 _BEFORE_PAYLOAD = re.compile(r'\s*,\s*"payload"\s*:\s*')
 
 _Int64s = npt.NDArray[np.int64]
@@ -64,8 +69,8 @@ class JsonEnvelopeConverter(RecordConverter):
         """
         self._schemaless = schemaless if schemaless is not None else JsonConverter()
         self._null_is_default = replace_null_with_default
-        self._schemas: Remembered[str, ConnectSchema] = Remembered()
-        self._readable: Remembered[bytes, _Beginning] = Remembered()
+        self._schemas: Remembered[str, ConnectSchema | SchemaRefused] = Remembered(limit_size=_MAX_REMEMBERED, size_of=len)
+        self._readable: Remembered[bytes, _Beginning] = Remembered(limit_size=_MAX_REMEMBERED, size_of=len)
 
     @property
     def fingerprint(self) -> str:
@@ -115,12 +120,21 @@ class JsonEnvelopeConverter(RecordConverter):
                     schema = self._schema(node)
                     value = value_from_json(schema, payload, null_is_default=self._null_is_default)
                     results.add_value(schema, row, value)
-            except NotConvertible as error:
+            except (NotConvertible, SchemaRefused) as error:
                 results.groups.reject(np.array([row]), str(error))
 
     def _schema(self, node: object) -> ConnectSchema:
-        """The schema of an envelope; equal texts give the same object."""
-        return self._schemas.get(json.dumps(node, default=str), lambda: schema_from_json(node))
+        """The schema of an envelope; equal texts give the same object.
+
+        Raises:
+            SchemaRefused: it is no schema, or has no columns.
+        """
+        with refusing_schemas():
+            text = text_of(node)
+        found = self._schemas.get(text, lambda: _schema_or_refusal(node, text))
+        if isinstance(found, SchemaRefused):
+            raise SchemaRefused(str(found))
+        return found
 
     def _beginning(self, message: bytes) -> _Beginning | None:
         """What the message begins with, where the schema stands first and the payloads can be parsed as columns."""
@@ -133,7 +147,7 @@ class JsonEnvelopeConverter(RecordConverter):
         text, node = found
         try:
             schema = self._schema(node)
-        except NotConvertible:
+        except SchemaRefused:
             return None
         if not is_typed_json(schema):
             return None
@@ -150,6 +164,17 @@ class _Beginning:
     columns: TypedJsonColumns
 
 
+def _schema_or_refusal(node: object, text: str) -> ConnectSchema | SchemaRefused:
+    try:
+        with refusing_schemas():
+            json.dumps(node, ensure_ascii=False, default=str).encode()  # half a surrogate pair is in no file
+            schema = schema_from_json(node)
+            _ = schema.arrow_schema  # finds parameters that no type has
+            return schema
+    except SchemaRefused as refusal:
+        return refusal
+
+
 def _text_before_payload(message: bytes) -> tuple[bytes, object] | None:
     """The text of an envelope up to its payload, and the schema in it; None where the schema doesn't come first."""
     try:
@@ -157,7 +182,7 @@ def _text_before_payload(message: bytes) -> tuple[bytes, object] | None:
         head = _BEFORE_SCHEMA.match(text)
         if head is None:
             return None
-        node, end = json.JSONDecoder().raw_decode(text, head.end())
+        node, end = DECODER.raw_decode(text, head.end())
     except (ValueError, RecursionError):
         return None
     tail = _BEFORE_PAYLOAD.match(text, end)
@@ -185,7 +210,7 @@ class _Results:
             return
         document = payload if isinstance(payload, dict) else {"value": payload}
         self._schemaless[0].append(row)
-        self._schemaless[1].append(json.dumps(document, default=float).encode())
+        self._schemaless[1].append(text_of(document).encode())
 
     def converted(self, schemaless: JsonConverter) -> Converted:
         for schema, rows, values in self._values.values():

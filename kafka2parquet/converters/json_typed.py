@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from kafka2parquet.arrays import ARROW_DATA_ERRORS, one_array, validity_bitmap
 from kafka2parquet.converters.base64_column import decode_base64
-from kafka2parquet.converters.decimals import decimals_of_bytes
+from kafka2parquet.converters.decimals import decimal_column
 from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
+from kafka2parquet.converters.json_integers import FloatType, any_inexact, suspects
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.schema.connect_schema import DATE, DAY_MS, DECIMAL, INTEGERS, TIME, TIMESTAMP, ConnectSchema
 from kafka2parquet.schema.json_schema import OneOfSchema
@@ -44,6 +45,7 @@ class TypedJsonColumns:
         """
         self._schema = schema
         self._null_is_default = null_is_default
+        self._suspects: set[tuple[float, FloatType]] = set()
         self._parsed = pa.schema([(field.name, _parsed_type(field.schema)) for field in schema.fields])
 
     def decode(self, payloads: pa.Array) -> pa.Array:
@@ -52,10 +54,14 @@ class TypedJsonColumns:
         Raises:
             PayloadsRefused: some payload doesn't fit. Which one isn't said.
         """
+        self._suspects = set()
         try:
             table = parse_objects(payloads, self._parsed, ignore_unknown=True)
             columns = [one_array(column) for column in table.columns]
-            return self._struct(columns, self._schema, len(payloads), None)
+            made = self._struct(columns, self._schema, len(payloads), None)
+            if self._suspects and any_inexact(payloads, self._suspects):
+                raise PayloadsRefused("an integer that its float type doesn't have")
+            return made
         except (ValuesRefused, ValueError, *ARROW_DATA_ERRORS) as error:
             raise PayloadsRefused(str(error)) from None
 
@@ -96,9 +102,18 @@ class TypedJsonColumns:
             content = decode_base64(array)
             if schema.name != DECIMAL:
                 return content.cast(type_)
-            numbers = decimals_of_bytes(content, type_, valid)  # without nulls
-            return pa.Array.from_buffers(type_, len(numbers), [validity_bitmap(valid), numbers.buffers()[1]])
-        return array.cast(type_, safe=False)  # to a float of fewer digits
+            numbers = decimal_column(content, schema, valid)
+            return pa.Array.from_buffers(type_, len(numbers), [validity_bitmap(valid), *numbers.buffers()[1:]])
+        return self._floats(array, schema) if schema.type in ("float", "double") else array.cast(type_)
+
+    def _floats(self, array: pa.Array, schema: ConnectSchema) -> pa.Array:
+        type_: FloatType = "float" if schema.type == "float" else "double"
+        numbers = array.drop_null() if array.null_count else array
+        self._suspects.update((number, type_) for number in suspects(numbers.to_numpy(), type_))
+        made = array.cast(schema.arrow_type, safe=False)  # to the nearest
+        if type_ == "float" and pc.all(pc.is_finite(made)).as_py() is False:
+            raise PayloadsRefused("a number too large for its type")
+        return made
 
 
 def is_typed_json(schema: ConnectSchema) -> bool:
@@ -113,8 +128,6 @@ def _is_readable(schema: ConnectSchema) -> bool:
         return bool(schema.fields) and all(_is_readable(field.schema) for field in schema.fields)
     if schema.type == "array":
         return schema.values is not None and _is_readable(schema.values)
-    if schema.name == DECIMAL and schema.type == "bytes":
-        return bool(pa.types.is_decimal(schema.arrow_type))
     return schema.type in _PARSED_AS
 
 

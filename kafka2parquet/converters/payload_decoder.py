@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.halving import attempt_halves
+from kafka2parquet.panics import is_panic
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
 #: Refused runs of this many payloads or fewer are decoded one by one.
@@ -22,6 +24,19 @@ _Int64s = npt.NDArray[np.int64]
 
 class PayloadsRefused(Exception):  # noqa: N818  # an answer, not a fault
     """Payloads, taken together, can't be decoded; or a single one can't, and the text says why."""
+
+
+@contextlib.contextmanager
+def refusing_payloads() -> Iterator[None]:
+    """Raise PayloadsRefused for what payloads cause in a decoder of whole batches, be it a panic of native code."""
+    try:
+        yield
+    except (ValueError, ArithmeticError, *ARROW_DATA_ERRORS) as error:
+        raise PayloadsRefused(str(error)) from None
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise PayloadsRefused(str(error)) from None
 
 
 @attrs.frozen(eq=False)

@@ -7,15 +7,14 @@ import decimal
 from collections.abc import Mapping
 from typing import Any
 
-from kafka2parquet.converters.decimals import written_decimal
 from kafka2parquet.schema.connect_schema import DATE, DECIMAL, TIME, ConnectSchema
+from kafka2parquet.schema.decimal_values import MAX_DIGITS, decimal_of, shifted, unscaled_number
 from kafka2parquet.schema.protobuf_schema import Kind, ProtobufNode
 
 _EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
 #: Seconds of 0001-01-01 and of 9999-12-31T23:59:59, beyond which Protobuf has no timestamps.
 FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
 NANOSECONDS = 1_000_000_000
-_EXACT = decimal.Context(prec=1000, traps=[decimal.Inexact, decimal.InvalidOperation])
 
 
 def message_value(root: ProtobufNode, message: Any) -> Any:
@@ -71,7 +70,7 @@ def logical_value(schema: ConnectSchema, fields: Mapping[str, Any]) -> Any:
         ValueError: it stands for none.
     """
     if schema.name == DECIMAL:
-        return _decimal(schema, int.from_bytes(fields["value"], "big", signed=True), fields["precision"], fields["scale"])
+        return _decimal(schema, fields["value"], fields["precision"], fields["scale"])
     if schema.name == DATE:
         return datetime.date(fields["year"], fields["month"], fields["day"]).toordinal() - _EPOCH_DAY
     if schema.name == TIME:
@@ -87,12 +86,8 @@ def _time_ms(hours: int, minutes: int, seconds: int, nanos: int) -> int:
     return ((hours * 60 + minutes) * 60 + seconds) * 1000 + nanos // 1_000_000
 
 
-def _decimal(schema: ConnectSchema, unscaled: int, precision: int, scale: int) -> decimal.Decimal | bytes:
-    try:
-        number = decimal.Decimal(unscaled).scaleb(-scale, _EXACT)
-        if precision and len(number.as_tuple().digits) > precision:
-            number = decimal.Context(prec=precision, rounding=decimal.ROUND_HALF_UP).plus(number)
-        number = number.quantize(decimal.Decimal(1).scaleb(-schema.scale), context=_EXACT)
-    except decimal.DecimalException:
-        raise ValueError(f"a decimal of scale {scale} that doesn't fit the scale {schema.scale}") from None
-    return written_decimal(number, schema)
+def _decimal(schema: ConnectSchema, content: bytes, precision: int, scale: int) -> decimal.Decimal | str:
+    unscaled = unscaled_number(content)
+    if precision and abs(unscaled) >= 10 ** min(precision, MAX_DIGITS):
+        raise ValueError(f"a decimal of more than the {precision} digits that it says it has")
+    return decimal_of(shifted(unscaled, scale), schema)

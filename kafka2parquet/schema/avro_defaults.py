@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import decimal
+import struct
 from typing import Any
 
 import pyarrow as pa
 
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.schema.avro_node import AvroNode, Kind
-from kafka2parquet.schema.connect_schema import DECIMAL, ConnectSchema
-
-_EXACT = decimal.Context(prec=100, Emax=10_000, Emin=-10_000)
+from kafka2parquet.schema.connect_schema import DECIMAL
+from kafka2parquet.schema.decimal_values import decimal_of_bytes
 
 
 class NoDefault:
@@ -50,13 +49,15 @@ def _value(node: AvroNode, given: Any) -> Any:
         content = _typed(given, str).encode("latin-1")
         if kind is Kind.FIXED and len(content) != node.size:
             raise ValueError("a fixed of another size")
-        return decimal_value(node.schema, content)
+        return decimal_of_bytes(content, node.schema) if node.schema.name == DECIMAL else content
     if kind is Kind.ENUM and given not in node.symbols:
         raise ValueError("no symbol of the enum")
     if kind in (Kind.SINGLE, Kind.ENTRIES):
         raise ValueError("no default")
     if kind in (Kind.FLOAT, Kind.DOUBLE):
-        return float(given) if not isinstance(given, (str, bool)) else _typed(given, float)
+        number = float(given) if not isinstance(given, (str, bool)) else _typed(given, float)
+        struct.pack("<f" if kind is Kind.FLOAT else "<d", number)  # OverflowError beyond its range
+        return number
     return _typed(given, {Kind.BOOLEAN: bool, Kind.INT: int, Kind.LONG: int}.get(kind, str))
 
 
@@ -68,10 +69,3 @@ def _typed(given: Any, expected: type) -> Any:
     if type(given) is not expected:
         raise TypeError(f"{given!r} is no {expected.__name__}")
     return given
-
-
-def decimal_value(schema: ConnectSchema, content: bytes) -> decimal.Decimal | bytes:
-    """The value of a bytes or fixed: a decimal where the schema is one that has a column type, else the bytes."""
-    if schema.name != DECIMAL or not pa.types.is_decimal(schema.arrow_type):
-        return content
-    return decimal.Decimal(int.from_bytes(content, "big", signed=True)).scaleb(-schema.scale, _EXACT)

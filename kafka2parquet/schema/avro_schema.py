@@ -50,7 +50,6 @@ _NAMED = ("record", "error", "enum", "fixed")
 #: A schema that names its parts again and again can be small and mean millions of columns.
 _MAX_NODES = 10_000
 _MAX_DEPTH = 100
-_MAX_DECIMAL_DIGITS = 76
 
 #: Logical types that Kafka Connect knows, by their Avro types.
 _CONNECT_LOGICAL = {("int", "date"): DATE, ("int", "time-millis"): TIME, ("long", "timestamp-millis"): TIMESTAMP}
@@ -378,8 +377,8 @@ def _decimal(schema: Mapping[str, Any], parameters: Mapping[str, str]) -> Connec
     scale, precision = schema.get("scale", 0), schema.get("precision")
     found = {**parameters, "scale": str(scale if isinstance(scale, int) else 0)}
     if precision is not None:
-        if not isinstance(precision, int) or not 0 < precision <= _MAX_DECIMAL_DIGITS:
-            raise SchemaRefused(f"a decimal of {shortened(precision)} digits; it has 1 to {_MAX_DECIMAL_DIGITS}")
+        if not isinstance(precision, int) or isinstance(precision, bool):
+            raise SchemaRefused(f"the precision of a decimal is {shortened(precision)}")
         found[DECIMAL_PRECISION] = str(precision)
     return ConnectSchema("bytes", name=DECIMAL, version=1, parameters=found)
 

@@ -25,7 +25,12 @@ FIXED_SIZE = "connect.fixed.size"
 DAY_MS = 86_400_000
 INTEGERS = ("int8", "int16", "int32", "int64")
 
-_MAX_PRECISION = 38
+_MAX_DIGITS_128 = 38
+_MAX_DIGITS_256 = 76
+#: Oracle's scales end at 127. The text of a number has a digit for each unit of its scale.
+_MAX_SCALE = 1000
+#: Longer contents of a fixed are written as bytes of any length: a null takes no room there.
+_MAX_FIXED_BYTES = 1024
 _PRIMITIVES = {
     "boolean": pa.bool_(),
     "int8": pa.int8(),
@@ -91,8 +96,15 @@ class ConnectSchema:
     def arrow_type(self) -> pa.DataType:
         """The Arrow type of its values.
 
-        Logical types become Arrow's: decimals decimal128 (38 digits, where the schema doesn't say how many), dates date32,
-        times time32[ms], timestamps milliseconds in UTC. Decimals of more digits are decimal256.
+        Logical types become Arrow's: dates date32, times time32[ms], timestamps milliseconds in UTC.
+
+        A decimal has the digits that its schema says: 38 where the schema doesn't say how many, which a precision of 0 means,
+        and 76 where it says more. Parquet has no negative scale, and none beyond the precision, so these get as many digits
+        more (Oracle's `NUMBER(5,-2)` is a decimal(7,0), its `NUMBER(3,5)` a decimal(5,5)). A scale that takes more than 76
+        digits alone, such as the 127 that drivers say of Oracle's `NUMBER`, makes the column text.
+
+        Raises:
+            ValueError: a parameter is not a number, or out of its range.
         """
         if self.type == "struct":
             return pa.struct([arrow_field(field.name, field.schema) for field in self.fields])
@@ -114,10 +126,7 @@ class ConnectSchema:
         if self.name == TIME and self.type == "int32":
             return pa.time32("ms")
         if self.name == DECIMAL and self.type == "bytes":
-            precision = max(int(self.parameters.get(DECIMAL_PRECISION, _MAX_PRECISION)), 1)
-            if not 0 <= self.scale <= precision:
-                return None  # Parquet has no such decimals: the bytes are written, as Confluent's sink does
-            return pa.decimal128(precision, self.scale) if precision <= _MAX_PRECISION else pa.decimal256(precision, self.scale)
+            return _decimal(int(self.parameters.get(DECIMAL_PRECISION, "0")), self.scale)
         return None
 
     @property
@@ -137,9 +146,21 @@ def arrow_field(name: str, schema: ConnectSchema) -> pa.Field:
 
 
 def _fixed(size_bytes: int) -> pa.DataType:
-    if size_bytes < 0:  # which Arrow doesn't check
+    if not 0 <= size_bytes < 1 << 31:  # which Arrow doesn't check
         raise ValueError(f"a fixed has {size_bytes} bytes")
-    return pa.binary(size_bytes)
+    return pa.binary(size_bytes) if size_bytes <= _MAX_FIXED_BYTES else pa.binary()
+
+
+def _decimal(precision: int, scale: int) -> pa.DataType:
+    if abs(scale) > _MAX_SCALE:
+        raise ValueError(f"a decimal has the scale {scale}; the largest is {_MAX_SCALE}")
+    least = max(scale, 1 - scale)
+    if least > _MAX_DIGITS_256:
+        return pa.string()
+    digits = max(precision + max(-scale, 0) if precision > 0 else _MAX_DIGITS_128, least)
+    if digits <= _MAX_DIGITS_128:
+        return pa.decimal128(digits, max(scale, 0))
+    return pa.decimal256(min(digits, _MAX_DIGITS_256), max(scale, 0))
 
 
 def _known(schema: ConnectSchema | None) -> ConnectSchema:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from kafka2parquet.errors import Kafka2ParquetError
+from kafka2parquet.panics import is_panic
 
 
 class SchemaRefused(Exception):  # noqa: N818  # an answer, not a fault
@@ -29,6 +30,8 @@ def refusing_schemas() -> Iterator[None]:
         raise
     except RecursionError:
         raise SchemaRefused("the schema is nested too deeply") from None
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         text = str(error).encode("utf-8", "backslashreplace").decode()
         raise SchemaRefused(f"the schema can't be read ({type(error).__name__}: {text[:200]})") from error

@@ -31,6 +31,16 @@ def test_when_there_are_too_many_all_are_forgotten() -> None:
     assert (10, 2) == (remembered.get(0, lambda: 10), remembered.get(2, lambda: 10))
 
 
+def test_when_the_keys_are_too_large_all_are_forgotten() -> None:
+    """But for the one that was made last, however large it is."""
+    remembered: Remembered[str, int] = Remembered(limit_size=10, size_of=len)
+    for key in ("12345", "67890", "a"):
+        remembered.get(key, lambda: 0)
+    assert (1, 0) == (remembered.get("12345", lambda: 1), remembered.get("a", lambda: 1))
+    remembered.get("x" * 11, lambda: 0)
+    assert (0, 1) == (remembered.get("x" * 11, lambda: 1), remembered.get("a", lambda: 1))
+
+
 def test_what_can_not_be_made_is_not_remembered() -> None:
     """The next attempt may make it."""
     remembered: Remembered[str, float] = Remembered()

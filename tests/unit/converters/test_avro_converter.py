@@ -287,4 +287,6 @@ def test_what_becomes_of_a_value_does_not_depend_on_its_neighbours(data: st.Data
     alone = [convert([value], case.schema) for value in values]
     together = convert(values, case.schema)
     assert [reject.reason for one in alone for reject in one.rejects] == [reject.reason for reject in together.rejects]
-    assert str([row for one in alone for row in one.rows.table.to_pylist()]) == str(together.rows.table.to_pylist())
+    tables = [one.rows.table for one in alone if len(one.rows)]
+    # as Arrow shows them: Python has no dates beyond the year 9999
+    assert str(pa.concat_tables(tables).combine_chunks()) == str(together.rows.table.combine_chunks())
