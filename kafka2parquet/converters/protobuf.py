@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kafka2parquet.converters.payload_decoder import PayloadDecoder, PayloadsRefused
+from kafka2parquet.converters.payload_decoder import PayloadDecoder, PayloadsRefused, refusing_payloads
 from kafka2parquet.converters.registered import RegisteredConverter, SubjectNames
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
 from kafka2parquet.converters.wire_format import begins_with, without_prefix
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from kafka2parquet.converters.protobuf_files import ProtobufFile
 
 _MAX_INDEXES = 64
+_MALFORMED = "the indexes of the message are malformed"
+#: Messages of a schema that a batch is searched for one after the other.
+_MANY_MESSAGES = 32
 
 _Int64s = npt.NDArray[np.int64]
 
@@ -88,19 +92,12 @@ class ProtobufConverter(RegisteredConverter):
 
     def decoders(self, prepared: Any, payloads: pa.Array) -> Iterator[tuple[_Int64s, pa.Array, PayloadDecoder | str]]:
         """Tell messages by the indexes in front of them."""
-        left = np.ones(len(payloads), np.bool_)
-        while left.any():
-            first = int(np.argmax(left))
-            try:
-                prefix, indexes = _message_indexes(payloads[first].as_py())
-            except ValueError as error:
-                left[first] = False
-                yield np.array([first]), payloads.slice(first, 1), str(error)
-                continue
-            chosen = begins_with(payloads, prefix) & left
-            left &= ~chosen
-            rows = np.flatnonzero(chosen)
-            yield rows, without_prefix(payloads, rows, len(prefix)), prepared.decoder(indexes)
+        for prefix, indexes, rows in _by_indexes(payloads):
+            decoder = prepared.decoder(indexes) if indexes is not None else _MALFORMED
+            if isinstance(decoder, str):
+                yield rows, payloads.slice(0, 0), decoder
+            else:
+                yield rows, without_prefix(payloads, rows, len(prefix)), decoder
 
 
 @attrs.define(eq=False)
@@ -115,13 +112,17 @@ class _Prepared:
     def decoder(self, indexes: tuple[int, ...]) -> PayloadDecoder | str:
         if indexes not in self._decoders:
             try:
+                descriptor = self._file.message(indexes)
+            except SchemaRefused as error:
+                return str(error)  # not kept: records may name as many messages that there are not as they like
+            try:
                 with refusing_schemas():
-                    self._decoders[indexes] = self._make(indexes)
+                    self._decoders[indexes] = self._make(descriptor)
             except SchemaRefused as error:
                 self._decoders[indexes] = str(error)
         return self._decoders[indexes]
 
-    def _make(self, indexes: tuple[int, ...]) -> PayloadDecoder:
+    def _make(self, descriptor: Any) -> PayloadDecoder:
         from google.protobuf import message_factory
         from google.protobuf.message import DecodeError
 
@@ -129,29 +130,60 @@ class _Prepared:
         from kafka2parquet.converters.protobuf_values import message_value
         from kafka2parquet.schema.protobuf_schema import plan_message
 
-        descriptor = self._file.message(indexes)
         root = plan_message(descriptor, self._mapping, self._version)
-        columns = ColumnDecoder(self._file.files, descriptor.full_name, root) if root.proto3 else None
         message_class = message_factory.GetMessageClass(descriptor)
 
-        def decode_one(payload: bytes) -> Any:
+        def parse(payload: bytes) -> Any:
             try:
-                message = message_class.FromString(payload)
+                return message_class.FromString(payload)
+            except (DecodeError, RecursionError) as error:
+                raise PayloadsRefused(str(error)) from None
+
+        columns = None
+        if root.proto3:
+            with contextlib.suppress(PayloadsRefused), refusing_payloads():  # ptars may not take a schema that protoc takes
+                columns = ColumnDecoder(self._file.files, descriptor.full_name, root, parse)
+
+        def decode_one(payload: bytes) -> Any:
+            message = parse(payload)
+            try:
                 if not message.IsInitialized():
                     raise PayloadsRefused(f"required fields are missing: {', '.join(message.FindInitializationErrors())}")
                 return message_value(root, message)
-            except (DecodeError, ValueError) as error:
+            except ValueError as error:
                 raise PayloadsRefused(str(error)) from None
 
         return PayloadDecoder(root.schema, decode_one, columns.decode if columns is not None else None)
 
 
-def _message_indexes(payload: bytes) -> tuple[bytes, tuple[int, ...]]:
-    """What is in front of a message, as bytes and as numbers: their count and the numbers, all zigzag varints.
+def _by_indexes(payloads: pa.Array) -> Iterator[tuple[bytes, tuple[int, ...] | None, _Int64s]]:
+    """What is in front of messages, as bytes and as indexes, and their rows; None for malformed ones."""
+    left = np.ones(len(payloads), np.bool_)
+    malformed: list[int] = []
+    for _ in range(_MANY_MESSAGES):
+        if not left.any():
+            break
+        first = int(np.argmax(left))
+        found = _message_indexes(payloads[first].as_py())
+        if found is None:
+            malformed.append(first)
+            left[first] = False
+            continue
+        chosen = begins_with(payloads, found[0]) & left
+        left &= ~chosen
+        yield *found, np.flatnonzero(chosen)
+    others: dict[tuple[bytes, tuple[int, ...]], list[int]] = {}
+    for row in np.flatnonzero(left).tolist():
+        found = _message_indexes(payloads[row].as_py())
+        (malformed if found is None else others.setdefault(found, [])).append(row)
+    for (prefix, indexes), rows in others.items():
+        yield prefix, indexes, np.array(rows)
+    if malformed:
+        yield b"", None, np.array(malformed)
 
-    Raises:
-        ValueError: it is none.
-    """
+
+def _message_indexes(payload: bytes) -> tuple[bytes, tuple[int, ...]] | None:
+    """What is in front of a message, as bytes and as indexes: their count and they themselves, all zigzag varints."""
     position = 0
 
     def varint() -> int:
@@ -159,7 +191,7 @@ def _message_indexes(payload: bytes) -> tuple[bytes, tuple[int, ...]]:
         number = shift = 0
         while True:
             if position >= len(payload) or shift > 28:
-                raise ValueError("the indexes of the message are malformed")
+                raise ValueError
             byte = payload[position]
             position += 1
             number |= (byte & 0x7F) << shift
@@ -167,8 +199,11 @@ def _message_indexes(payload: bytes) -> tuple[bytes, tuple[int, ...]]:
                 return (number >> 1) ^ -(number & 1)
             shift += 7
 
-    count = varint()
-    if not 0 <= count <= _MAX_INDEXES:
-        raise ValueError("the indexes of the message are malformed")
-    indexes = tuple(varint() for _ in range(count)) or (0,)
+    try:
+        count = varint()
+        if not 0 <= count <= _MAX_INDEXES:
+            return None
+        indexes = tuple(varint() for _ in range(count)) or (0,)
+    except ValueError:
+        return None
     return payload[:position], indexes

@@ -7,12 +7,16 @@ ptars decodes the wire format straight to Arrow. It differs from Protobuf's own 
 - Where a message has several cases of one oneof, or a map's key twice (no serializer does that, but concatenating messages
   gives such), it keeps all, where the last one counts. Such batches are refused here.
 - It takes some damaged messages, such as those with field numbers that there are not; it has been seen to panic on others.
+- It reads groups in groups in groups until its stack ends, and the process with it. No message of proto3 has groups, but any
+  record may. Messages that are long enough for it are shown to Protobuf's own decoder first, which has a limit.
 - It knows nothing of proto2's closed enums, required fields and defaults. Only messages of proto3 are given to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import platform
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +25,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from google.protobuf import descriptor_pb2, descriptor_pool
 
-from kafka2parquet.arrays import ARROW_DATA_ERRORS, null_mask
-from kafka2parquet.converters.payload_decoder import PayloadsRefused
+from kafka2parquet.arrays import null_mask
+from kafka2parquet.converters.payload_decoder import PayloadsRefused, refusing_payloads
 from kafka2parquet.converters.protobuf_values import FIRST_SECOND, LAST_SECOND, NANOSECONDS, logical_value
 from kafka2parquet.schema.connect_schema import TIMESTAMP
 from kafka2parquet.schema.protobuf_schema import Kind, ProtobufNode
@@ -30,18 +34,26 @@ from kafka2parquet.schema.protobuf_schema import Kind, ProtobufNode
 #: Packages with messages that ptars treats specially, and the prefix that the copies get.
 _SPECIAL_PACKAGES = ("google.protobuf", "google.type")
 _COPY = "copy."
+#: Each group takes at most 84 bytes of stack in ptars: three times that is left for each.
+_STACK_BYTES_OF_GROUP = 256
+_FEWEST_GROUPS, _MOST_GROUPS = 2048, 32_768
+#: What glibc gives a thread where the process has no limit.
+_UNLIMITED_STACK_BYTES = 1 << 21
+#: Bits of a tag, whose first byte has them; bytes within values may look like one.
+_WIRE_TYPE, _START_OF_GROUP = 7, 3
 
 
 class ColumnDecoder:
     """Decodes all messages of one type."""
 
-    def __init__(self, files: Sequence[Any], message_name: str, root: ProtobufNode) -> None:
+    def __init__(self, files: Sequence[Any], message_name: str, root: ProtobufNode, parse: Callable[[bytes], Any]) -> None:
         """Prepare decoding.
 
         Args:
             files: descriptors of all files, each after those that it imports.
             message_name: full name of the message.
             root: its plan, all of proto3.
+            parse: Protobuf's own decoder, which raises PayloadsRefused for what isn't such a message.
         """
         pool = descriptor_pool.DescriptorPool()
         for file in files:
@@ -50,6 +62,8 @@ class ColumnDecoder:
         config = ptars.PtarsConfig(list_value_nullable=True, map_value_nullable=True)
         self._handler = ptars.HandlerPool([message.file], config=config).get_for_message(message)
         self._root = root
+        self._parse = parse
+        self._harmless_groups = _harmless_groups()
 
     def decode(self, payloads: pa.Array) -> pa.Array:
         """An array of the values of these messages (binary or binary_view without nulls).
@@ -57,15 +71,35 @@ class ColumnDecoder:
         Raises:
             PayloadsRefused: some message is malformed, or has to be looked at by itself. Which one isn't said.
         """
-        try:
-            batch = self._handler.array_to_record_batch(payloads.cast(pa.binary()))
+        with refusing_payloads():
+            messages = payloads.cast(pa.binary())
+            self._check_groups(messages)
+            batch = self._handler.array_to_record_batch(messages)
             return _array(self._root, pa.StructArray.from_arrays(batch.columns, fields=list(batch.schema)))
-        except (ValueError, *ARROW_DATA_ERRORS) as error:
-            raise PayloadsRefused(str(error)) from None
-        except BaseException as error:
-            if type(error).__name__ != "PanicException":  # of Rust, for some damaged messages
-                raise
-            raise PayloadsRefused(str(error)) from None
+
+    def _check_groups(self, messages: pa.BinaryArray) -> None:
+        """Refuse messages in which more groups may be nested than the stack has room for.
+
+        A group takes one byte, at least. So most messages are too short, and of the others most have too few bytes that may
+        begin a group.
+        """
+        _, offsets, content = messages.buffers()
+        bounds = np.frombuffer(offsets, np.int32)[messages.offset : messages.offset + len(messages) + 1]
+        for row in np.flatnonzero(np.diff(bounds) > self._harmless_groups).tolist():
+            message = np.frombuffer(content, np.uint8)[bounds[row] : bounds[row + 1]]
+            if np.count_nonzero(message & _WIRE_TYPE == _START_OF_GROUP) > self._harmless_groups:
+                self._parse(message.tobytes())
+
+
+def _harmless_groups() -> int:
+    """How many groups in each other the stack of a thread has room for."""
+    if platform.libc_ver()[0] != "glibc":  # others give threads less than the limit of the process
+        return _FEWEST_GROUPS
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    stack_bytes = threading.stack_size() or (_UNLIMITED_STACK_BYTES if limit == resource.RLIM_INFINITY else limit)
+    return min(max(stack_bytes // _STACK_BYTES_OF_GROUP, _FEWEST_GROUPS), _MOST_GROUPS)
 
 
 def _array(node: ProtobufNode, array: pa.Array) -> pa.Array:

@@ -145,7 +145,7 @@ MAPPINGS = [
     ProtobufMapping(optional_for_nullables=True, enhanced_schema_support=True, index_for_unions=False),
 ]
 ROOTS = [plan_message(MESSAGE, mapping) for mapping in MAPPINGS]
-DECODERS = [ColumnDecoder(COMPILED.files, MESSAGE.full_name, root) for root in ROOTS]
+DECODERS = [ColumnDecoder(COMPILED.files, MESSAGE.full_name, root, MESSAGE_CLASS.FromString) for root in ROOTS]
 
 
 @pytest.mark.parametrize("index", range(len(MAPPINGS)))
