@@ -10,6 +10,7 @@ import pytest
 
 from kafka2parquet.converters.connect_json import load, text_of
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
+from kafka2parquet.converters.json_record import RecordRefused, load_object
 from kafka2parquet.rows import Converted
 from tests.support.batches import batch_of
 
@@ -123,3 +124,12 @@ def test_schemas_of_many_messages_are_forgotten() -> None:
         converter.convert(batch_of([envelope(schema, {f"f{number}": "y"})]))
     assert len(converter._schemas._values) <= 4
     assert len(converter._readable._values) <= 4
+
+
+def test_name_that_comes_twice_among_many_is_found_in_linear_time() -> None:
+    """Counting each of them took the square of it."""
+    members = ",".join(f'"{number:x}":1' for number in range(60_000))
+    began_s = time.process_time()
+    with pytest.raises(RecordRefused, match="field ea5f appears twice"):
+        load_object(f'{{{members},"ea5f":2}}'.encode())
+    assert time.process_time() - began_s < _MOST_CPU_S
