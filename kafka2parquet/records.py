@@ -8,6 +8,7 @@ from typing import Literal
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 
@@ -122,6 +123,26 @@ class ConsumedBatch:
         wanted = pa.array(self.offsets.to_numpy() >= offset)
         return attrs.evolve(self.filter(wanted), first_offset=offset)
 
+    def split(self, most_bytes: int) -> list[ConsumedBatch]:
+        """The batch in runs of records, whose keys, values and headers take at most `most_bytes`; a larger record is alone.
+
+        The runs share the memory of the batch, which is counted for the last one.
+        """
+        if self.size_bytes <= most_bytes or len(self) < 2:
+            return [self]
+        ends = np.cumsum(sum(_lengths(column) for column in (self.keys, self.values, self.headers)))
+        offsets, runs, start, first_offset = self.offsets.to_numpy(), [], 0, self.first_offset
+        while start < len(self):
+            before = ends[start - 1] if start else 0
+            stop = max(start + 1, int(np.searchsorted(ends, before + most_bytes, side="right")))
+            is_last = stop == len(self)
+            next_offset = self.next_offset if is_last else int(offsets[stop])
+            size_bytes = self.size_bytes if is_last else 0
+            run = self.slice(start, stop - start)
+            runs.append(attrs.evolve(run, first_offset=first_offset, next_offset=next_offset, size_bytes=size_bytes))
+            start, first_offset = stop, next_offset
+        return runs
+
     def reject(self, row: int, stage: Stage, reason: str, exception: str = "") -> Reject:
         """The record at index `row` as a reject, raw bytes included."""
         return Reject(
@@ -139,6 +160,12 @@ class ConsumedBatch:
     def reject_offset(self, offset: int, stage: Stage, reason: str, exception: str = "") -> Reject:
         """The record with that offset as a reject. The offset must be one of `offsets`."""
         return self.reject(int(np.searchsorted(self.offsets.to_numpy(), offset)), stage, reason, exception)
+
+
+def _lengths(column: pa.Array) -> npt.NDArray[np.int64]:
+    """The length of each value of a binary_view, as its view says it. Those of nulls are 0 where the consumer made them."""
+    views = np.frombuffer(column.buffers()[1], np.int32).reshape(-1, 4)
+    return views[column.offset : column.offset + len(column), 0].astype(np.int64)
 
 
 def filter_view(column: pa.Array, mask: pa.Array) -> pa.Array:

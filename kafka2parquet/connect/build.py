@@ -42,6 +42,10 @@ from kafka2parquet.task import SinkTask
 
 T = TypeVar("T")
 
+#: What a task may have fetched beforehand, in bytes as fetched; all tasks together have at most this part of the memory limit.
+_MOST_QUEUE_BYTES = 32 << 20
+_QUEUES_SHARE = 4
+
 NO_BROKERS = (
     "bootstrap.servers is not set. Name some brokers in the worker's properties (--worker FILE) or with "
     "--bootstrap-server HOST:PORT."
@@ -174,6 +178,7 @@ class TaskPlan:
             topics=self.config.items("topics"),
             topics_pattern=self.config.text("topics.regex") or None,
             group_instance_id=f"{instance}-{index}" if instance else None,
+            queue_bytes=min(_MOST_QUEUE_BYTES, self.budget.limit_bytes // (_QUEUES_SHARE * self.config.number("tasks.max"))),
             most_batch_bytes=self.config.number("kafka2parquet.record.batch.max.bytes"),
             client_settings={"client_id": f"connector-consumer-{name}-{index}", **self.consumer.client_settings},
         )

@@ -62,8 +62,9 @@ def parse_objects(
     try:
         text = _stripped(values.cast(pa.binary()))
         stream = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(text)], pa.int32()), text), b"\n")[0].as_buffer()
+        block_bytes, starts = _block_bytes(stream, text), _starts(text)
+        del text  # large values would be held twice while they are parsed
         _check_utf8(stream)
-        block_bytes = _block_bytes(stream, text)
 
         def read(stream: pa.Buffer, schema: pa.Schema) -> pa.Table:
             table = pyarrow.json.read_json(
@@ -78,7 +79,7 @@ def parse_objects(
             return table
 
         # where unknown members are left out, the parser could not say that a group lacks a column
-        table = None if ignore_unknown else parse_sparse(stream, _starts(text), schema, read)
+        table = None if ignore_unknown else parse_sparse(stream, starts, schema, read)
         if table is None:
             table = read(stream, schema)
     except (pa.ArrowInvalid, pa.ArrowCapacityError) as exc:
@@ -86,7 +87,7 @@ def parse_objects(
         raise ValuesRefused(str(exc), int(row[1]) if row is not None else None) from exc
     if table.num_rows != len(values):
         raise ValuesRefused(f"{len(values)} values hold {table.num_rows} documents")
-    if looks_at_integers and rounds_integers(text, table):
+    if looks_at_integers and rounds_integers(values, table):
         raise ValuesRefused("an integer that its column doesn't hold exactly")
     return table
 

@@ -54,13 +54,13 @@ def has_floats(type_: pa.DataType) -> bool:
     return "double" in text or "float" in text
 
 
-def rounds_integers(text: pa.BinaryArray, table: pa.Table) -> bool:
+def rounds_integers(values: pa.Array, table: pa.Table) -> bool:
     """Whether an integer in JSON was rounded when it was parsed to a column of floating-point numbers.
 
     Only columns with numbers so large that it can be are looked at more closely.
 
     Args:
-        text: JSON objects.
+        values: JSON objects, as binary_view.
         table: what they were parsed to.
     """
     patterns = {
@@ -71,6 +71,7 @@ def rounds_integers(text: pa.BinaryArray, table: pa.Table) -> bool:
     }
     if not patterns:
         return False
+    text = values.cast(pa.binary())
     if pc.any(pc.match_substring(text, b"\\")).as_py():  # names may be written in another way
         patterns = {(digits, bits, None) for digits, bits, _ in patterns}
     return any(_rounds(text, *pattern) for pattern in sorted(patterns, key=str))

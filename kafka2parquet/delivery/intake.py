@@ -29,6 +29,9 @@ from kafka2parquet.events import ConverterRetried, DataLost, LogTruncated
 from kafka2parquet.records import ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import PartitionedRows
 
+#: Bytes of records that are converted together: everything that is made of them is held at the same time.
+_CONVERTED_BYTES = 16 << 20
+
 
 @attrs.frozen(eq=False)
 class Waiting:
@@ -116,7 +119,7 @@ class Intake:
         if batch.first_offset < self._wanted_from:
             batch = batch.since(min(self._wanted_from, batch.next_offset))
         if batch.next_offset > batch.first_offset:
-            self._batches.append(batch)
+            self._batches += batch.split(_CONVERTED_BYTES)
 
     def fail(self, error: Kafka2ParquetError) -> None:
         """The consumer can't read on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
+
+#: A row group goes to disk while it is encoded, in pieces of about so many bytes.
+_MOST_TAIL_BYTES = 4 << 20
 
 
 class Part:
@@ -38,7 +42,8 @@ class Part:
         """Rows that are encoded."""
         self._in_memory_bytes = in_memory_bytes
         self._new_path = new_path
-        self._memory = _Tail()
+        self._memory = _Tail(self._relieve)
+        self._lost: ConfigurationError | None = None
         self._path: Path | None = None
         self._path_bytes = 0
         self._complete = False
@@ -60,13 +65,23 @@ class Part:
         Raises:
             ConfigurationError: another program has removed what was on disk.
         """
+        self._memory.relieve_at_bytes = max(_MOST_TAIL_BYTES, self._in_memory_bytes)
         self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
         self.rows += table.num_rows
         if self._memory.held_bytes > self._in_memory_bytes or self._path is not None:
-            try:
-                self._move_to_disk()
-            except StorageUnavailableError:
-                return  # kept in memory; `complete` tries again and tells
+            self._relieve()
+        if self._lost is not None:
+            raise self._lost
+
+    def _relieve(self) -> None:
+        """Move on to disk what is in memory, also in the middle of a row group. Raises nothing: Arrow may be the caller."""
+        try:
+            self._move_to_disk()
+        except StorageUnavailableError:  # kept in memory; the next row group tries again, and `complete` tells
+            self._memory.relieve_at_bytes = sys.maxsize
+        except ConfigurationError as error:
+            self._memory.relieve_at_bytes = sys.maxsize
+            self._lost = error
 
     def complete(self, metadata: Mapping[str, str]) -> None:
         """Write the footer. May be called again after an error.
@@ -125,8 +140,11 @@ class Part:
 class _Tail(io.RawIOBase):
     """The bytes written since they were last moved on to disk; `tell` counts from the beginning of the file."""
 
-    def __init__(self) -> None:
+    def __init__(self, relieve: Callable[[], None]) -> None:
+        """Begin without bytes; `relieve` is called when there are `relieve_at_bytes`."""
         super().__init__()
+        self.relieve_at_bytes = sys.maxsize
+        self._relieve = relieve
         self.blocks: list[bytes] = []
         self.held_bytes = 0
         self.position = 0
@@ -139,6 +157,8 @@ class _Tail(io.RawIOBase):
         self.blocks.append(block)
         self.held_bytes += len(block)
         self.position += len(block)
+        if self.held_bytes >= self.relieve_at_bytes:
+            self._relieve()
         return len(block)
 
     def tell(self) -> int:

@@ -6,7 +6,7 @@ import attrs
 import pyarrow as pa
 import pytest
 
-from kafka2parquet.records import Stage, decode_headers, is_kept
+from kafka2parquet.records import ConsumedBatch, Stage, TopicPartition, decode_headers, is_kept
 from tests.support.batches import batch_of
 
 
@@ -53,3 +53,41 @@ def test_malformed_headers(section: bytes) -> None:
         decode_headers(section)
     batch = attrs.evolve(batch_of([b"a"], 0), headers=pa.array([section], pa.binary_view()))
     assert () == batch.reject(0, Stage.DECODE, "why").headers
+
+
+def _batch(*sizes: int, first_offset: int = 10) -> ConsumedBatch:
+    """Records of these sizes, of which the last one ends before a hole in the log."""
+    values = [b"x" * size for size in sizes]
+    batch = ConsumedBatch.of_values(TopicPartition("topic", 0), values, first_offset=first_offset)
+    return attrs.evolve(batch, next_offset=batch.next_offset + 5, size_bytes=sum(sizes))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([40, 40], [[40, 40]]),
+        ([40, 40, 40], [[40, 40], [40]]),
+        ([300, 40, 40, 300, 300, 20], [[300], [40, 40], [300], [300], [20]]),
+        ([300], [[300]]),
+        ([], [[]]),
+    ],
+)
+def test_a_large_batch_is_split_into_runs_of_bytes(sizes: list[int], expected: list[list[int]]) -> None:
+    """They cover its offsets without a gap, and its memory is counted once."""
+    batch = _batch(*sizes)
+    runs = batch.split(100)
+
+    assert expected == [[len(value) for value in run.values.to_pylist()] for run in runs]
+    assert batch.offsets.to_pylist() == [offset for run in runs for offset in run.offsets.to_pylist()]
+    assert [batch.first_offset, *(run.next_offset for run in runs)] == [*(run.first_offset for run in runs), batch.next_offset]
+    assert batch.size_bytes == sum(run.size_bytes for run in runs) == runs[-1].size_bytes
+
+
+def test_keys_and_headers_count_too() -> None:
+    """And a batch that is a part of another one is split at its own records."""
+    batch = _batch(0, 50, 50, 50, 50)
+    keys = pa.array([b"", None, b"k" * 60, b"", b"k" * 10], pa.binary_view())
+    part = attrs.evolve(batch, keys=keys, size_bytes=1000).slice(1, 4)
+
+    assert [1, 1, 1, 1] == [len(run) for run in attrs.evolve(part, first_offset=11).split(100)]
+    assert [2, 2] == [len(run) for run in attrs.evolve(part, first_offset=11).split(160)]
