@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.arrays import Places
+
 #: Tables that have fewer columns, or fewer rows, are not worth it.
 _MIN_COLUMNS = 32
 _MIN_ROWS = 256
 #: What parsing another group costs, in nulls that the parser could append meanwhile.
 _GROUP_NULLS = 5_000
 _MAX_GROUPS = 64
-_NUMBERS = (pa.int64(), pa.float64())
 
 _Int64s = npt.NDArray[np.int64]
 _Words = npt.NDArray[np.uint64]
@@ -184,7 +185,7 @@ def _united(tables: Sequence[pa.Table], rows_of_tables: Sequence[_Int64s], count
         for name, column in zip(table.column_names, table.columns, strict=True):
             holders.setdefault(name, []).append(number)
             chunks.setdefault(name, []).extend(column.chunks)
-    places: dict[tuple[int, ...], _Places] = {}
+    places: dict[tuple[int, ...], Places] = {}
     columns = []
     for field in schema:
         numbers = tuple(holders.get(field.name, ()))
@@ -192,40 +193,9 @@ def _united(tables: Sequence[pa.Table], rows_of_tables: Sequence[_Int64s], count
             columns.append(pa.nulls(count, field.type))
             continue
         if numbers not in places:
-            places[numbers] = _Places(np.concatenate([rows_of_tables[number] for number in numbers]), count)
+            places[numbers] = Places(np.concatenate([rows_of_tables[number] for number in numbers]), count)
         columns.append(places[numbers].spread(pa.concat_arrays(chunks[field.name])))
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-class _Places:
-    """The rows of a longer column where the values of a shorter one go."""
-
-    def __init__(self, rows: _Int64s, count: int) -> None:
-        self._rows = rows
-        self._count = count
-        self._rises = bool((np.diff(rows) > 0).all())
-        found = np.full(count, -1, np.int64)
-        found[rows] = np.arange(len(rows))
-        self._found = pa.array(found, mask=found < 0)
-        self._valid = pa.py_buffer(np.packbits(found >= 0, bitorder="little"))
-
-    def spread(self, values: pa.Array) -> pa.Array:
-        """The column with each value in its row, and null elsewhere.
-
-        `take` could do all of it. Numbers and text are moved by hand, which costs a fifth: most of the columns are these.
-        """
-        if values.null_count or not self._rises:
-            return values.take(self._found)
-        if values.type in _NUMBERS:
-            numbers = np.zeros(self._count, values.type.to_pandas_dtype())
-            numbers[self._rows] = values.to_numpy()
-            return pa.Array.from_buffers(values.type, self._count, [self._valid, pa.py_buffer(numbers)])
-        if values.type == pa.string():
-            _, offsets, text = values.buffers()
-            ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
-            repeated = np.repeat(ends, np.diff(self._rows, prepend=-1, append=self._count))
-            return pa.Array.from_buffers(values.type, self._count, [self._valid, pa.py_buffer(repeated), text])
-        return values.take(self._found)
 
 
 def _has_unknown_items(type_: pa.DataType) -> bool:

@@ -10,6 +10,7 @@ from typing import get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kafka2parquet.arrays import PackedTable
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError, UsageError
 from kafka2parquet.parquet.part import Part
 from kafka2parquet.parquet.staged import StagedFile
@@ -140,7 +141,8 @@ class OpenFile:
     def __init__(self, writer: ParquetWriter) -> None:
         self._writer = writer
         self._given: pa.Schema | None = None
-        self._buffered: list[pa.Table] = []
+        self._buffered: list[pa.Table | PackedTable] = []
+        self._saved_bytes = 0
         self._merges: list[int] = []
         """Of each buffered table how often it was merged; -1 for one that is large enough."""
         self._columns = 0
@@ -148,7 +150,7 @@ class OpenFile:
         self._finished: StagedFile | None = None
         self.rows = 0
         self.buffered_bytes = 0
-        """Arrow bytes of rows that are no row group yet."""
+        """Arrow bytes of rows that are no row group yet; held are fewer where columns are sparse."""
         self.spilled_bytes = 0
         """Arrow bytes of rows that are row groups."""
 
@@ -170,7 +172,7 @@ class OpenFile:
 
     @property
     def _buffered_memory_bytes(self) -> int:
-        return self.buffered_bytes + len(self._buffered) * (self._columns + 1) * _TABLE_COLUMN_BYTES
+        return self.buffered_bytes - self._saved_bytes + len(self._buffered) * (self._columns + 1) * _TABLE_COLUMN_BYTES
 
     @property
     def _part_bytes(self) -> int:
@@ -194,13 +196,24 @@ class OpenFile:
             self._given = table.schema if self._given is None else unify([self._given, table.schema])
             self._columns = sum(map(_columns, self._given.types))
         table = fitted.table
-        self._buffered.append(table)
+        self._buffered.append(self._packed(table))
         self._merges.append(0 if table.nbytes < _SMALL_TABLE_BYTES else -1)
         self._merge_small()
         self.rows += table.num_rows
         self.buffered_bytes += table.nbytes
         if self.buffered_bytes >= self._writer.row_group_bytes:
             self.spill()
+
+    def _packed(self, table: pa.Table) -> pa.Table | PackedTable:
+        """The table as it is held until it is encoded."""
+        if table.nbytes < _SMALL_TABLE_BYTES:
+            return table
+        packed = PackedTable(table)
+        saved_bytes = table.nbytes - packed.nbytes
+        if saved_bytes <= 0:
+            return table
+        self._saved_bytes += saved_bytes
+        return packed
 
     def _merge_small(self) -> None:
         """Make one table of many small ones, which take more memory than their values; each row is copied a few times only."""
@@ -210,7 +223,7 @@ class OpenFile:
                 return
             tables = self._buffered[-_MERGED_TABLES:]
             merged = _concatenate(tables, unify([table.schema for table in tables])).combine_chunks()
-            self._buffered[-_MERGED_TABLES:] = [merged]
+            self._buffered[-_MERGED_TABLES:] = [self._packed(merged)]
             self._merges[-_MERGED_TABLES:] = [last[0] + 1 if merged.nbytes < _SMALL_TABLE_BYTES else -1]
 
     def spill(self) -> None:
@@ -227,7 +240,7 @@ class OpenFile:
         self._buffered.clear()
         self._merges.clear()
         self.spilled_bytes += self.buffered_bytes
-        self.buffered_bytes = 0
+        self.buffered_bytes = self._saved_bytes = 0
 
     def finish(self, metadata: Mapping[str, str], schema: pa.Schema | None = None) -> StagedFile:
         """Complete the file with `metadata` in its footer.
@@ -277,7 +290,7 @@ class OpenFile:
         """Drop the file with all it holds."""
         self._buffered.clear()
         self._merges.clear()
-        self.buffered_bytes = 0
+        self.buffered_bytes = self._saved_bytes = 0
         for part in self._parts:
             part.discard()
 
@@ -287,5 +300,6 @@ def _columns(type_: pa.DataType) -> int:
     return sum(_columns(type_.field(number).type) for number in range(type_.num_fields)) if type_.num_fields else 1
 
 
-def _concatenate(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
-    return pa.concat_tables([table if table.schema.equals(schema) else conform(table, schema) for table in tables])
+def _concatenate(tables: Sequence[pa.Table | PackedTable], schema: pa.Schema) -> pa.Table:
+    whole = (table.unpacked() if isinstance(table, PackedTable) else table for table in tables)
+    return pa.concat_tables([table if table.schema.equals(schema) else conform(table, schema) for table in whole])
