@@ -28,6 +28,9 @@ from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Converted, MixedRows, Partitioned, PartitionedRows, Rows, without_columns
 from kafka2parquet.transforms.chain import TransformChain
 
+#: Of schemas as Arrow serializes them; each record of an envelope may have another one.
+_MAX_REMEMBERED_BYTES = 1 << 22
+
 TombstonePolicy = Literal["fail", "ignore", "report", "write"]
 
 
@@ -64,7 +67,12 @@ class RecordChain:
     why_no_folder: Callable[[str, str], str | None] | None = None
     fit: Callable[[pa.Table], Fitted] | None = None
     _impossible_folders: Remembered[tuple[str, str], str | None] = attrs.field(factory=Remembered, init=False)
-    _unwritable_schemas: Remembered[pa.Schema, str | None] = attrs.field(factory=Remembered, init=False)
+    _unwritable_schemas: Remembered[pa.Schema, str | None] = attrs.field(
+        factory=functools.partial(
+            Remembered, limit_size=_MAX_REMEMBERED_BYTES, size_of=lambda schema: int(schema.serialize().size)
+        ),
+        init=False,
+    )
 
     def __attrs_post_init__(self) -> None:
         has_keys = "key" in self.metadata_columns.names or (self.views is not None and self.views.keys)
