@@ -16,6 +16,7 @@ from typing import Any
 import fastavro
 
 from kafka2parquet.converters.avro_wire import WireSchemas, day_limit
+from kafka2parquet.converters.map_entries import unique_entries
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.schema.avro_node import AvroNode, Kind
 from kafka2parquet.schema.connect_schema import DECIMAL, ConnectSchema
@@ -159,10 +160,6 @@ def _single(change_value: _Change | None) -> _Change:
 
 def _entries(change_entry: _Change) -> _Change:
     def change(value: Any) -> Any:
-        entries = [tuple(change_entry(entry).values()) for entry in value]
-        try:
-            return dict(entries)  # of a key that comes twice the last counts
-        except TypeError:  # keys that are no scalars
-            return entries
+        return unique_entries(tuple(change_entry(entry).values()) for entry in value)
 
     return change

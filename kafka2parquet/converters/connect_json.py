@@ -16,6 +16,7 @@ import attrs
 
 from kafka2parquet.converters.json_integers import FloatType, is_inexact
 from kafka2parquet.converters.json_record import BYTE_ORDER_MARK
+from kafka2parquet.converters.map_entries import unique_entries
 from kafka2parquet.schema.connect_schema import DAY_MS, DECIMAL, TIME, TYPES, ConnectField, ConnectSchema
 from kafka2parquet.schema.decimal_values import decimal_of, decimal_of_bytes
 from kafka2parquet.schema.field_paths import join_path
@@ -207,13 +208,15 @@ def _map_from_json(schema: ConnectSchema, node: Any, null_is_default: bool, path
         entries = [(entry[0], entry[1]) for entry in node]
     else:
         raise _mismatch(schema, node, path)
-    return [
-        (
-            value_from_json(schema.keys, key, null_is_default=null_is_default, path=f"{path}{{}}"),
-            value_from_json(schema.values, value, null_is_default=null_is_default, path=f"{path}{{}}"),
-        )
-        for key, value in entries
-    ]
+    return unique_entries(
+        [
+            (
+                value_from_json(schema.keys, key, null_is_default=null_is_default, path=f"{path}{{}}"),
+                value_from_json(schema.values, value, null_is_default=null_is_default, path=f"{path}{{}}"),
+            )
+            for key, value in entries
+        ]
+    )
 
 
 def _primitive_from_json(schema: ConnectSchema, node: Any, path: str) -> Any:

@@ -6,6 +6,7 @@ import decimal
 from typing import Any
 
 from kafka2parquet.converters.connect_json import NotConvertible, at_field, value_from_json
+from kafka2parquet.converters.map_entries import unique_entries
 from kafka2parquet.schema.connect_schema import INTEGERS, ConnectSchema
 from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.json_schema import OneOfSchema
@@ -38,7 +39,9 @@ def value_of(schema: ConnectSchema, node: Any, path: str = "") -> Any:
 
 
 def _map(keys: ConnectSchema, values: ConnectSchema, entries: list[tuple[Any, Any]], path: str) -> list[tuple[Any, Any]]:
-    return [(value_of(keys, key, f"{path}{{}}"), value_of(values, value, f"{path}{{}}")) for key, value in entries]
+    return unique_entries(
+        [(value_of(keys, key, f"{path}{{}}"), value_of(values, value, f"{path}{{}}")) for key, value in entries]
+    )
 
 
 def _entries(schema: ConnectSchema, node: Any, path: str) -> list[tuple[Any, Any]]:

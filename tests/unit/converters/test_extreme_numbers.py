@@ -308,3 +308,24 @@ def test_floats_of_avro_and_protobuf_are_what_they_were(pairs: list[tuple[float,
     text = {"type": "record", "name": "V", "fields": [{"name": "f", "type": "float"}, {"name": "d", "type": "double"}]}
     found = pa.chunked_array(avro(text, *payloads).rows.table.column("v")).to_pylist()
     assert repr([{"f": single, "d": double} for single, double in pairs]) == repr(found)
+
+
+def test_key_that_comes_twice_in_a_map() -> None:
+    """The last one counts, as in Java's maps: DuckDB reads no map with a key twice."""
+    integers = {"type": "int32"}
+    assert [[(1, 3), (2, 4)]] == values(envelopes({"type": "map", "keys": integers, "values": integers}, "[[1,2],[2,4],[1,3]]"))
+    entry = {"type": "object", "properties": {"key": {"type": "integer"}, "value": {"type": "integer"}}}
+    schema = {"type": "array", "connect.type": "map", "items": entry}
+    given = '[{"key":1,"value":2},{"key":2,"value":4},{"key":1,"value":3}]'
+    assert [[(1, 3), (2, 4)]] == values(json_schema(schema, given))
+    structs = {"type": "struct", "fields": [{"field": "k", **integers}]}
+    found = values(envelopes({"type": "map", "keys": structs, "values": integers}, '[[{"k":1},2],[{"k":1},3]]'))
+    assert [[({"k": 1}, 3)]] == found
+    entry = {"type": "record", "name": "MapEntry", "connect.internal.type": "MapEntry"}
+    for key, written, expected in (
+        ("int", zigzag(1), 1),
+        ({"type": "array", "items": "int"}, zigzag(1) + zigzag(1) + b"\0", [1]),
+    ):
+        fields = [{"name": "key", "type": key}, {"name": "value", "type": "int"}]
+        payload = zigzag(2) + written + zigzag(2) + written + zigzag(3) + b"\0"
+        assert [[(expected, 3)]] == values(avro({"type": "array", "items": {**entry, "fields": fields}}, payload))
