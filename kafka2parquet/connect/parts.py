@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import cast
 
 from kafka2parquet.connect.classes import load_class
@@ -41,7 +42,7 @@ def make_partitioner(config: ConnectConfig) -> Partitioner:
     partitioner = make_inner_partitioner(config)
     fields, delimiter = config.items("kafka2parquet.partition.field.name"), config.text("directory.delim")
     if fields:
-        by_field = FieldPartitioner(fields, directory_delimiter=delimiter)
+        by_field = _by_field(config, fields)
         partitioner = CompositePartitioner(by_field, partitioner, directory_delimiter=delimiter)
     return with_schema_name(config, partitioner)
 
@@ -54,7 +55,7 @@ def make_inner_partitioner(config: ConnectConfig, extractor: TimestampExtractor 
     if kind is PartitionerKind.DEFAULT:
         return DefaultPartitioner()
     if kind is PartitionerKind.FIELD:
-        return FieldPartitioner(config.items("partition.field.name"), directory_delimiter=config.text("directory.delim"))
+        return _by_field(config, config.items("partition.field.name"))
     timestamp_extractor = extractor if extractor is not None else make_extractor(config)
     timezone, locale, delimiter = (config.text(name) for name in ("timezone", "locale", "directory.delim"))
     if kind is not PartitionerKind.TIME_BASED:
@@ -68,6 +69,11 @@ def make_inner_partitioner(config: ConnectConfig, extractor: TimestampExtractor 
         timestamp_extractor=timestamp_extractor,
         directory_delimiter=delimiter,
     )
+
+
+def _by_field(config: ConnectConfig, fields: Sequence[str]) -> FieldPartitioner:
+    escape = config.flag("kafka2parquet.partition.escape")
+    return FieldPartitioner(fields, directory_delimiter=config.text("directory.delim"), escape=escape)
 
 
 def make_extractor(config: ConnectConfig) -> TimestampExtractor:

@@ -72,7 +72,8 @@ def with_schema_name(config: ConnectConfig, partitioner: Partitioner) -> Partiti
     if affix == "NONE":
         return partitioner
     where: Literal["prefix", "suffix"] = "prefix" if affix == "PREFIX" else "suffix"
-    return SchemaNamePartitioner(partitioner, affix=where, directory_delimiter=config.text("directory.delim"))
+    escape = config.flag("kafka2parquet.partition.escape")
+    return SchemaNamePartitioner(partitioner, affix=where, directory_delimiter=config.text("directory.delim"), escape=escape)
 
 
 def check_records(config: ConnectConfig) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
+from kafka2parquet.partitioners.hive_names import NULL_NAME, HiveNames, is_null_name
 from kafka2parquet.partitioners.per_record import by_folder
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, Reject, Stage
 from kafka2parquet.remembered import Remembered
@@ -27,21 +28,24 @@ _LONG_END = float(1 << 63)
 
 
 class FieldPartitioner(Partitioner):
-    """Puts rows into `country=FR/user.city=Paris`, by fields that may be nested. A null is written `null`.
+    """Puts rows into `country=FR/user.city=Paris`, by fields that may be nested.
 
-    Values have to be whole numbers, text or booleans; others make the record a reject. Values are not escaped, as in Kafka
-    Connect: `/` makes another folder.
+    Values have to be whole numbers, text or booleans; others make the record a reject. Values are escaped as Hive does: a `/`
+    is written `%2F`, a null `__HIVE_DEFAULT_PARTITION__`. Two values never share a folder, and readers of Hive layouts find
+    exactly the value. Spark and Hive can't read a folder of an empty text, `country=`.
 
     A field that a record's schema lacks makes the record a reject. In records without a schema, such as plain JSON, a member
     that is missing is the same as one that is null: what was seen in other records doesn't matter.
     """
 
-    def __init__(self, fields: Sequence[str], *, directory_delimiter: str = "/") -> None:
+    def __init__(self, fields: Sequence[str], *, directory_delimiter: str = "/", escape: bool = True) -> None:
         """Choose the fields.
 
         Args:
             fields: dotted paths, outermost folder first. A column whose own name has the dots goes before a nested field.
             directory_delimiter: between folders.
+            escape: whether values are escaped. Kafka Connect doesn't: there a `/` makes another folder, a null is written
+                `null`, and a value may have the folder of another one.
 
         Raises:
             ConfigurationError: no field, or a path with an empty part.
@@ -56,12 +60,13 @@ class FieldPartitioner(Partitioner):
                 )
         self._fields = tuple(fields)
         self._delimiter = directory_delimiter
+        self._names = HiveNames(directory_delimiter) if escape else None
         self._without_field: Remembered[tuple[str, str], None] = Remembered()
 
     @property
     def fingerprint(self) -> str:
-        """Names the fields."""
-        return f"field-{','.join(self._fields)}-{self._delimiter}"
+        """Names the settings."""
+        return f"field-{','.join(self._fields)}-{self._delimiter}{'' if self._names is None else '-escaped'}"
 
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
         """Give each row the folder of its values; rows with a value that can't name a folder are rejects."""
@@ -69,21 +74,21 @@ class FieldPartitioner(Partitioner):
         rejects: list[Reject] = []
         for field in self._fields:
             texts = self._texts(rows, field)
-            refused = texts.refused.to_numpy(zero_copy_only=False)
-            if refused.any():
+            while pc.any(texts.refused).as_py():
+                refused = texts.refused.to_numpy(zero_copy_only=False)
                 rejects += [
                     rows.batch.reject_offset(offset, Stage.PARTITION, texts.reason, texts.exception)
                     for offset in rows.offsets.to_numpy()[refused].tolist()
                 ]
                 kept = pa.array(~refused)
                 rows, parts = rows.filter(kept), [part.filter(kept) for part in parts]
-                texts = attrs.evolve(texts, values=texts.values.filter(kept))
-            parts.append(pc.binary_join_element_wise(f"{field}=", texts.values, ""))
+                texts = self._telling_nulls(texts.values.filter(kept), field)
+            parts.append(self._folders(field, texts.values))
         folders = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, self._delimiter)
         return Partitioned(by_folder(rows, folders, rows.timestamps_ms), rejects)
 
     def _texts(self, rows: Rows, field: str) -> _Texts:
-        """The values of a field as they stand in the names of folders."""
+        """The values of a field as texts."""
         schema = rows.value_schema
         if schema is not None and schema.type != "struct":
             return _refuse_all(rows, f"{_FAILED} A value of type {schema.type} has no field {field}", PARTITION_EXCEPTION)
@@ -91,17 +96,28 @@ class FieldPartitioner(Partitioner):
         if schema is None:
             if column is None:
                 self._without_field.get((rows.batch.topic_partition.topic, field), lambda: _warn_missing(rows, field))
-            return _texts_without_schema(rows, field, column)
+            texts = _texts_without_schema(rows, field, column)
+            return texts if pc.any(texts.refused).as_py() else self._telling_nulls(texts.values, field)
         if column is None:
             return _refuse_all(rows, f"Field '{field}' is not present in the schema.", DATA_EXCEPTION)
         if not _names_folders(column.type):
             return _refuse_all(rows, _why_not(field, column), PARTITION_EXCEPTION)
-        return _Texts(_written(column), pa.array(np.zeros(len(rows), np.bool_)))
+        return self._telling_nulls(column.cast(pa.string()), field)
+
+    def _telling_nulls(self, texts: pa.Array, field: str) -> _Texts:
+        """The texts, where those are refused that readers take for null."""
+        refused = is_null_name(texts) if self._names is not None else pa.array(np.zeros(len(texts), np.bool_))
+        return _Texts(texts, refused, f"{_FAILED} The field {field} is {NULL_NAME}, which stands for null")
+
+    def _folders(self, field: str, texts: pa.Array) -> pa.Array:
+        if self._names is None:
+            return pc.binary_join_element_wise(f"{field}=", pc.fill_null(texts, "null"), "")
+        return pc.binary_join_element_wise(f"{self._names.name(field)}=", self._names.names(texts), "")
 
 
 @attrs.frozen(eq=False)
 class _Texts:
-    """Values as they stand in the names of folders, without nulls; and which rows have none, with the reason."""
+    """Values as texts, some of them null; and which rows can't have a folder, with the reason."""
 
     values: pa.Array
     refused: pa.Array
@@ -118,19 +134,19 @@ def _texts_without_schema(rows: Rows, field: str, column: pa.Array | None) -> _T
     if column is None:
         outer = _outer(rows.table, field)
         if outer is None:
-            return _Texts(_written(pa.nulls(len(rows))), pa.array(np.zeros(len(rows), np.bool_)))
+            return _Texts(pa.nulls(len(rows), pa.string()), pa.array(np.zeros(len(rows), np.bool_)))
         path, column = outer
         reason, exception = f"Unable to get field '{field}' from the field {path}, which is {column.type}", DATA_EXCEPTION
-        return _Texts(_written(pa.nulls(len(rows))), column.is_valid(), reason, exception)
+        return _Texts(pa.nulls(len(rows), pa.string()), column.is_valid(), reason, exception)
     if pa.types.is_floating(column.type):
         texts, reason = _whole(column), f"{_FAILED} The field {field} is not a whole number of 64 bits"
     else:
         texts, reason = column if _names_folders(column.type) else pa.nulls(len(rows)), _why_not(field, column)
-    return _Texts(_written(texts), pc.and_(column.is_valid(), texts.is_null()), reason)
+    return _Texts(texts.cast(pa.string()), pc.and_(column.is_valid(), texts.is_null()), reason)
 
 
 def _refuse_all(rows: Rows, reason: str, exception: str) -> _Texts:
-    return _Texts(_written(pa.nulls(len(rows))), pa.array(np.ones(len(rows), np.bool_)), reason, exception)
+    return _Texts(pa.nulls(len(rows), pa.string()), pa.array(np.ones(len(rows), np.bool_)), reason, exception)
 
 
 def _why_not(field: str, column: pa.Array) -> str:
@@ -139,9 +155,8 @@ def _why_not(field: str, column: pa.Array) -> str:
 
 def _warn_missing(rows: Rows, field: str) -> None:
     _LOG.warning(
-        "%s: no record so far has the field %s that names the folder. Records without it go to %s=null.",
+        "%s: no record so far has the field %s that names the folder. Records without it go to the folder of nulls.",
         rows.batch.topic_partition.topic,
-        field,
         field,
     )
 
@@ -185,7 +200,3 @@ def _whole(column: pa.Array) -> pa.Array:
     fits = pc.and_(pc.greater_equal(numbers, -_LONG_END), pc.less(numbers, _LONG_END))
     whole = pc.and_(fits, pc.equal(pc.trunc(numbers), numbers))
     return pc.if_else(pc.fill_null(whole, False), numbers, pa.scalar(None, pa.float64())).cast(pa.int64())
-
-
-def _written(column: pa.Array) -> pa.Array:
-    return pc.fill_null(column.cast(pa.string()), "null")

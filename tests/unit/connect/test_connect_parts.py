@@ -137,6 +137,17 @@ def test_converters(name, kind):
     assert kind is type(make_converter(_config(value_converter=name), lambda _: LearnedSchema()))
 
 
+@pytest.mark.parametrize(("escape", "folder"), [("true", "c=a%2Fb"), ("false", "c=a/b"), (None, "c=a/b")])
+def test_escaped_folders(escape, folder):
+    """Only where they are asked for: Confluent's sinks escape nothing."""
+    partitioner = "io.confluent.connect.storage.partitioner.FieldPartitioner"
+    by_field = {"partitioner_class": partitioner, "partition_field_name": "c"}
+    around_times = {"kafka2parquet_partition_field_name": "c"}
+    for changes in (by_field, around_times):
+        config = _config(**changes, kafka2parquet_partition_escape=escape)
+        assert f"{_folder(config, _rows(_NOON_MS, c=['a/b']))}/".startswith(f"{folder}/")
+
+
 def test_rows_end_a_flush():
     """`flush.size` counts what the flush has and what comes."""
     assert 2 == _cut(_config(flush_size="10"), _rows(*[_NOON_MS] * 5), _stats(8))

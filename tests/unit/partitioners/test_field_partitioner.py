@@ -22,7 +22,7 @@ OPENED_AT = datetime.datetime(2026, 5, 17, tzinfo=datetime.timezone.utc)
 
 def outcome(rows: Rows, *fields: str) -> list[str]:
     """Of each row its folder, or why it is rejected."""
-    partitioned = FieldPartitioner(fields).partition(rows, OPENED_AT)
+    partitioned = FieldPartitioner(fields, escape=False).partition(rows, OPENED_AT)
     found = {reject.offset: reject.reason for reject in partitioned.rejects}
     codes = partitioned.rows.codes.to_pylist()
     for offset, code in zip(partitioned.rows.rows.offsets.to_pylist(), codes, strict=True):
@@ -114,7 +114,7 @@ def test_folders_do_not_depend_on_how_batches_fall(at_once: int) -> None:
     world = SinkWorld()
     parts = {
         "rotation": RecordCountRotation(1),
-        "partitioner": FieldPartitioner(["field"]),
+        "partitioner": FieldPartitioner(["field"], escape=False),
         "on_reject": "skip",
     }
     for begin in range(0, len(RECORDS), at_once):
