@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from typing import get_args
 
 import attrs
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import View
+from kafka2parquet.storage.base import Storage
 
 #: What stands between the offset and the end of the name, by Parquet codec.
 EXTENSIONS = {
@@ -34,8 +36,11 @@ EXTENSIONS = {
 MOST_KEY_BYTES = 1024
 MOST_SEGMENT_BYTES = 255
 
+#: Says of a key why there can't be an object of it in some store; None where there can.
+WhyImpossible = Callable[[str], str | None]
+
 _QUARANTINE = "quarantine"
-#: Larger than those of nearly all topics, for names that have to fit whatever the offset is.
+#: Larger than those of nearly all topics, for names that have to fit whatever partition and offset are.
 _LARGE_PARTITION = 99_999
 _LARGE_OFFSET = 10**15 - 1
 #: C0, DEL, C1, and what XML has no way to write, in which S3 lists keys.
@@ -44,15 +49,19 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_SHOWN = 200
 
 
-def why_impossible(key: str, *, most_bytes: int = MOST_KEY_BYTES) -> str | None:
+def why_impossible(
+    key: str, *, most_bytes: int = MOST_KEY_BYTES, most_segment_bytes: int | None = MOST_SEGMENT_BYTES
+) -> str | None:
     """Why there can't be an object of that key; None where there can.
 
     Stores differ in what they take: some resolve `..` as file systems do, so that a key leads into another folder, and some
-    refuse a key when files that belong to the same flush are published already. What one of them can't have, none gets.
+    refuse a key when files that belong to the same flush are published already. But for the lengths, what one of them can't
+    have, none gets.
 
     Args:
         key: of an object, or the beginning of one that ends with a whole segment.
         most_bytes: what is left for the key behind the prefix of the storage.
+        most_segment_bytes: of a file or folder; None where the store has no folders.
     """
     if _SURROGATE.search(key):
         return "it has half a surrogate pair, which is not valid text"
@@ -64,20 +73,26 @@ def why_impossible(key: str, *, most_bytes: int = MOST_KEY_BYTES) -> str | None:
     if "." in segments or ".." in segments:
         return "it has a segment '.' or '..', which leads to another folder"
     size, longest = len(key.encode()), max(len(segment.encode()) for segment in segments)
-    if longest > MOST_SEGMENT_BYTES:
-        return f"it has a segment of {longest} bytes, and {MOST_SEGMENT_BYTES} are the most"
+    if most_segment_bytes is not None and longest > most_segment_bytes:
+        return f"it has a segment of {longest} bytes, and {most_segment_bytes} are the most"
     if size > most_bytes:
         return f"it has {size} bytes, and {most_bytes} are the most"
     return None
 
 
-def check_key(key: str, *, most_bytes: int = MOST_KEY_BYTES) -> None:
-    """Refuse a key that no object can have, before anything is sent.
+def why_no_object(storage: Storage) -> WhyImpossible:
+    """What says of a key why there can't be an object of it in that storage."""
+    own: WhyImpossible = getattr(storage, "why_no_object", why_impossible)
+    return own
+
+
+def check_key(key: str, why: WhyImpossible = why_impossible) -> None:
+    """Refuse a key that no object can have, by the rules of a store, before anything is sent.
 
     Raises:
         ConfigurationError: names the key, escaped, and says why.
     """
-    if reason := why_impossible(key, most_bytes=most_bytes):
+    if reason := why(key):
         raise ConfigurationError(
             f"No object can have the key {_shown(key)}: {reason}. Where a field's value makes the folder, partition by another"
             " field, or replace the value by a transform; else look at topics.dir and directory.delim."
@@ -171,10 +186,23 @@ class ObjectNaming:
         name = view_name(self._name(topic, partition, first_offset), view, self.extension)
         return f"{self.prefix(topic)}{encoded_partition}{self.directory_delimiter}{name}"
 
-    def why_no_folder(self, topic: str, encoded_partition: str, *, most_bytes: int = MOST_KEY_BYTES) -> str | None:
-        """Why there can't be a file in an encoded partition, whatever its first offset; None where there can."""
-        key = self.key(topic, _LARGE_PARTITION, encoded_partition, _LARGE_OFFSET, view="headers")
-        return why_impossible(key, most_bytes=most_bytes)
+    def why_no_folder(
+        self, topic: str, encoded_partition: str, *, why: WhyImpossible = why_impossible, view: View | None = None
+    ) -> str | None:
+        """Why there can't be a file in an encoded partition, whatever its first offset; None where there can.
+
+        Args:
+            topic: whose records the file holds.
+            encoded_partition: its folder.
+            why: of the store.
+            view: that has the longest name of those that are written.
+        """
+        if reason := why(self.key(topic, _LARGE_PARTITION, encoded_partition, _LARGE_OFFSET, view=view)):
+            return reason
+        file = re.compile(rf"{re.escape(topic + self.file_delimiter)}\d.*\.parquet", re.DOTALL)
+        if any(map(file.fullmatch, encoded_partition.split("/"))):
+            return "it has a folder that is called like a file of the topic"
+        return None
 
     def quarantine_prefix(self, topic: str) -> str:
         """What the keys of a topic's rejected records begin with."""
@@ -200,12 +228,22 @@ class ObjectNaming:
         view: View | None = match["view"]  # type: ignore[assignment]  # the pattern names just these
         return ObjectName(match["topic"], int(match["partition"]), folder, int(match["offset"]), view)
 
-    def check_topic(self, topic: str) -> None:
-        """Check that the keys of a topic don't lie among the library's own files.
+    def check_topic(self, topic: str, *, why: WhyImpossible = why_impossible, view: View | None = None) -> None:
+        """Check that a topic's files can have names, and don't lie among the library's own files.
+
+        Args:
+            topic: that is to be written.
+            why: of the store.
+            view: that has the longest name of those that are written.
 
         Raises:
-            ConfigurationError: they do, and neither discovery nor the audit would find them there.
+            ConfigurationError: they can't, or neither discovery nor the audit would find them there.
         """
+        if reason := self.why_no_folder(topic, "partition=0", why=why, view=view):
+            raise ConfigurationError(
+                f"Topic {topic} can't be written: no object can have the keys of its files: {reason}. Leave the topic out, or"
+                " copy it to a topic of a shorter name."
+            )
         if self.prefix(topic).startswith(self.own_prefix()):
             raise ConfigurationError(
                 f"Topic {topic} can't be written: its folder {self.prefix(topic)} belongs to the files that this library keeps"

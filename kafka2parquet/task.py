@@ -50,11 +50,11 @@ from kafka2parquet.events import (
     StorageRetried,
     TaggingFailed,
 )
-from kafka2parquet.object_names import MOST_KEY_BYTES, ObjectNaming
+from kafka2parquet.object_names import ObjectNaming, why_no_object
 from kafka2parquet.parquet.writer import ParquetWriter
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.printable import printable
-from kafka2parquet.records import TopicPartition
+from kafka2parquet.records import TopicPartition, View
 from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.schema.compatibility import CompatibilityMode
 from kafka2parquet.step_result import StepResult
@@ -144,6 +144,8 @@ class SinkTask:
         self._storage = storage
         self._writer = writer if writer is not None else ParquetWriter()
         self._naming = naming if naming is not None else ObjectNaming(compression=self._writer.compression)
+        self._why_no_object = why_no_object(storage)
+        self._longest_view: View | None = None if record_views is None else "headers"
         self._rotation = rotation
         self._chain = RecordChain(
             converter=converter,
@@ -152,9 +154,7 @@ class SinkTask:
             metadata_columns=metadata_columns if metadata_columns is not None else MetadataColumns(),
             views=record_views,
             on_tombstone=on_tombstone,
-            why_no_folder=functools.partial(
-                self._naming.why_no_folder, most_bytes=MOST_KEY_BYTES - len(storage.url.encode(errors="replace"))
-            ),
+            why_no_folder=functools.partial(self._naming.why_no_folder, why=self._why_no_object, view=self._longest_view),
             fit=self._writer.fit,
         )
         self._join = SchemaJoin(schema_compatibility)
@@ -403,7 +403,7 @@ class SinkTask:
     def _apply(self, event: ConsumerEvent) -> None:
         topic_partition = event.assignment.topic_partition
         if isinstance(event, Assigned):
-            self._naming.check_topic(topic_partition.topic)
+            self._naming.check_topic(topic_partition.topic, why=self._why_no_object, view=self._longest_view)
             self._log_ends[topic_partition] = event.log_end
             self._engines[topic_partition] = PartitionEngine(self._context(event))
             return

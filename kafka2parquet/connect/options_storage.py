@@ -153,8 +153,8 @@ PARTITIONER_OPTIONS = (
         ValueType.LIST,
         (),
         "Fields whose values name the folders with FieldPartitioner; a dot leads into a nested field, where no column has that "
-        "name itself. A null makes the folder `field=null`, and so does a member that a record without a schema lacks; a record "
-        "whose schema lacks the field is rejected. See `kafka2parquet.partition.escape`.",
+        "name itself. A null makes the folder `field=null`, and so does a member that a record without a schema lacks; a "
+        "record whose schema lacks the field is rejected. See `kafka2parquet.partition.escape`.",
         validator=field_paths,
     ),
     Option(

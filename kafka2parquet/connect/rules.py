@@ -83,7 +83,7 @@ def _own_folder(config: ConnectConfig, topic: str) -> Iterator[Finding]:
     try:
         ObjectNaming(config.text("topics.dir"), config.text("directory.delim")).check_topic(topic)
     except ConfigurationError as error:
-        yield Problem(("topics",), f"topics={topic}: {error}", kind=ProblemKind.UNSUPPORTED)
+        yield Warned(f"topics={topic}: {error} Nothing starts with it.")  # as where topics.regex finds such a topic
 
 
 def _dead_letter_problem(topic: str, where: str, name: str) -> Problem:

@@ -32,7 +32,7 @@ from kafka2parquet.errors import (
     UnknownMetadataError,
 )
 from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, LogTruncated, StorageRetried
-from kafka2parquet.object_names import ObjectName
+from kafka2parquet.object_names import ObjectName, why_no_object
 from kafka2parquet.parquet.footer import FlushFooter, Role, Sibling
 from kafka2parquet.parquet.writer import OpenFile
 from kafka2parquet.storage.base import AlreadyExists, Published
@@ -181,6 +181,11 @@ def _check_rows(
             "What was learned of the schema then isn't known now: keep it in the store (`SchemaContract`). Delete the files of"
             " this flush that exist, listed in the footer of the first one; they are then written anew."
         )
+    if reason := why_no_object(context.storage)(sibling.key):
+        what_to_do = (
+            f"No object can have that key: {reason}. Stop all members, and delete the files of this flush that exist, listed in"
+            " the footer of the first one; they are then written anew, without the records of that folder, which are rejected."
+        )
     raise UnknownMetadataError(
         f"{context.topic_partition}: {context.storage.url}/{sibling.key}, a file of the flush of {plan.flush.key}, is not"
         f" published; {sibling.rows} records belong into it, and of those {rows} can be written now, because other records"
@@ -195,6 +200,7 @@ def _stage(context: PartitionContext, flush: Flush, forced_anchor: str | None) -
     topic, partition = attrs.astuple(context.topic_partition)
     name = context.naming.parse(forced_anchor) if forced_anchor is not None else None
     if forced_anchor is not None:
+        _check_anchor(context, flush, forced_anchor)
         flush.put_first(*_place_of(name), context.writer)
     keys = [_key(context, file, role, file.first_offset) for file, role, _ in flush.parts]
     if name is not None:  # keys and headers beside the anchor are called as it is
@@ -220,6 +226,23 @@ def _stage(context: PartitionContext, flush: Flush, forced_anchor: str | None) -
     )
     contents = [content for _, _, content in flush.parts]
     return (yield from _complete(context, flush, list(zip(keys, flush.footers(keys, common), contents, strict=True))))
+
+
+def _check_anchor(context: PartitionContext, flush: Flush, key: str) -> None:
+    """Refuse an intent whose anchor can't be published, which earlier versions may have committed.
+
+    Raises:
+        UnknownMetadataError: no object can have the key.
+    """
+    if reason := why_no_object(context.storage)(key):
+        flush.discard()
+        raise UnknownMetadataError(
+            f"{context.topic_partition}: the first file of the flush [{flush.start}, {flush.end}) has to be called {key!r}, as"
+            f" the committed intent says, and no object can have that key: {reason}. Stop all members, and set the group's"
+            f" offset to {flush.start} with Kafka's tools. The records are then read again, and those of that folder rejected.",
+            topic=context.topic_partition.topic,
+            partition=context.topic_partition.partition,
+        )
 
 
 def _place_of(name: ObjectName | None) -> tuple[str | None, Role]:

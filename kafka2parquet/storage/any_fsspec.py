@@ -16,6 +16,7 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from kafka2parquet.errors import ConfigurationError, GuaranteeError, StoragePermissionError, StorageUnavailableError, UsageError
+from kafka2parquet.object_names import MOST_SEGMENT_BYTES
 from kafka2parquet.storage.answers import describe
 from kafka2parquet.storage.staged_content import read_part, size_of
 
@@ -56,6 +57,11 @@ class AnyFsspecStore:
     def prefix_bytes(self) -> int:
         """See `Store.prefix_bytes`: a folder isn't a part of keys."""
         return 0
+
+    @property
+    def most_segment_bytes(self) -> int:
+        """See `Store.most_segment_bytes`: it may be a file system."""
+        return MOST_SEGMENT_BYTES
 
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`. Holds the whole file in memory, so that it goes up in one call."""

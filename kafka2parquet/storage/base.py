@@ -29,7 +29,10 @@ class AlreadyExists:
 class Storage(Protocol):
     """Keeps finished files. Keys are relative to the storage's root and use `/`.
 
-    No object is made under a key that some store can't have, or resolves to another one: `object_names.check_key` says which.
+    No object is made under a key that the store can't have, or resolves to another one: `object_names.why_impossible` says
+    which. A storage with other limits has a method `why_no_object(key)`, which says it in the same way and never blocks. A row
+    whose file would have such a key is rejected, before anything of its flush is visible.
+
     No object is looked for under one that has a segment `.` or `..`, NUL, or text that UTF-8 can't encode.
 
     Every call may block for seconds, may be made from any thread, and makes one attempt: the engine retries what is raised

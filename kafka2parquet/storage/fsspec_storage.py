@@ -9,7 +9,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
-from kafka2parquet.object_names import MOST_KEY_BYTES, check_key, check_read_key
+from kafka2parquet.object_names import MOST_KEY_BYTES, check_key, check_read_key, why_impossible
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.storage.footer_metadata import read_footer_metadata
@@ -64,6 +64,11 @@ class FsspecStorage:
         """The path of a key in `filesystem`."""
         return str(self.filesystem._strip_protocol(f"{self._url}/{key}"))
 
+    def why_no_object(self, key: str) -> str | None:
+        """Why there can't be an object at `key` in this store; None where there can."""
+        most_bytes = MOST_KEY_BYTES - self._store.prefix_bytes
+        return why_impossible(key, most_bytes=most_bytes, most_segment_bytes=self._store.most_segment_bytes)
+
     def publish(self, key: str, file: StagedFile) -> Published | AlreadyExists:
         """See `Storage.publish`."""
         self._check_new(key)
@@ -105,7 +110,7 @@ class FsspecStorage:
         return self._store.list(prefix)
 
     def _check_new(self, key: str) -> None:
-        check_key(key, most_bytes=MOST_KEY_BYTES - self._store.prefix_bytes)
+        check_key(key, self.why_no_object)
 
     def probe(self, prefix: str) -> None:
         """See `Storage.probe`; `probe_store` says what it leaves behind.

@@ -115,6 +115,11 @@ class GcsStore:
         """See `Store.prefix_bytes`."""
         return len(self._root.encode())
 
+    @property
+    def most_segment_bytes(self) -> None:
+        """See `Store.most_segment_bytes`: names have no limit inside."""
+        return None
+
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`. One request for a file of at most one part; else one for each part and one more."""
         resource = {"name": self._root + key, "contentType": content_type(key), "md5Hash": base64_md5(content)}

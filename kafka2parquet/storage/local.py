@@ -28,6 +28,7 @@ from kafka2parquet.errors import (
     StorageUnavailableError,
     UsageError,
 )
+from kafka2parquet.object_names import MOST_SEGMENT_BYTES
 from kafka2parquet.storage.temporary_files import TemporaryFile, delete_abandoned, is_temporary
 
 #: What only other settings or another file system heal. Any other error may pass by itself: the call is repeated.
@@ -74,6 +75,11 @@ class LocalStore:
     def prefix_bytes(self) -> int:
         """See `Store.prefix_bytes`: a folder isn't a part of keys."""
         return 0
+
+    @property
+    def most_segment_bytes(self) -> int:
+        """See `Store.most_segment_bytes`: file systems call nothing by more."""
+        return MOST_SEGMENT_BYTES
 
     def use_own_folder(self, prefix: str) -> None:
         """Keep temporary files from now on in the folder of `prefix`, and delete those that dead processes left there."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ import fsspec
 from fsspec import AbstractFileSystem
 
 from kafka2parquet.errors import StorageUnavailableError, UsageError
+from kafka2parquet.object_names import MOST_SEGMENT_BYTES
 from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 from kafka2parquet.storage.options import S3Options
 from kafka2parquet.storage.s3_errors import EXPIRED_CODES, NoSuchUploadError, client_error, error_code, map_s3_error
@@ -45,6 +47,9 @@ _RIGHTS = {
     "delete_object": "s3:DeleteObject",
     "put_object_tagging": "s3:PutObjectTagging",
 }
+
+
+_ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
 
 
 class S3Store:
@@ -78,6 +83,12 @@ class S3Store:
     def prefix_bytes(self) -> int:
         """See `Store.prefix_bytes`."""
         return len(self._root.encode())
+
+    @property
+    def most_segment_bytes(self) -> int | None:
+        """See `Store.most_segment_bytes`: Amazon has no limit, and compatible stores may keep objects as files."""
+        is_amazon = self._endpoint_url is None and not any(name in os.environ for name in _ENDPOINT_VARIABLES)
+        return None if is_amazon else MOST_SEGMENT_BYTES
 
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """See `Store.create`. One request for a file of at most one part; else one for each part and two more."""

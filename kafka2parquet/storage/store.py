@@ -23,6 +23,10 @@ class Store(Protocol):
     def prefix_bytes(self) -> int:
         """Bytes of UTF-8 that the store puts in front of each key, of the 1,024 that a key may have."""
 
+    @property
+    def most_segment_bytes(self) -> int | None:
+        """Bytes of UTF-8 that what stands between two slashes of a key may have; None where there is no limit."""
+
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
         """Make an object, whole or not at all; False, and nothing changed, where one stands at the key.
 

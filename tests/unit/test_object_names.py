@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import pytest
@@ -109,3 +110,40 @@ def test_topics_in_the_folder_of_the_librarys_own_files_are_refused(naming, topi
         return
     naming.check_topic(topic)
     assert naming.parse(naming.key(topic, 0, "partition=0", 7)) is not None
+
+
+LONG_TOPIC = "t" * 249
+
+
+def test_topic_whose_files_can_have_no_names() -> None:
+    """A file system has names of at most 255 bytes; where names have no such limit, the topic is written."""
+    with pytest.raises(ConfigurationError, match=r"Topic t+ can't be written: .* a segment of 286 bytes, and 255 are the most"):
+        ObjectNaming().check_topic(LONG_TOPIC)
+    in_a_bucket = functools.partial(why_impossible, most_segment_bytes=None)
+    ObjectNaming().check_topic(LONG_TOPIC, why=in_a_bucket)
+    assert ObjectNaming().why_no_folder(LONG_TOPIC, "c=" + "x" * 300, why=in_a_bucket) is None
+    assert ObjectNaming().why_no_folder(LONG_TOPIC, "c=" + "x" * 600, why=in_a_bucket)
+
+
+def test_names_of_views_count_only_where_they_are_written() -> None:
+    """They are a little longer than those of values."""
+    topic = "t" * 218
+    assert ObjectNaming().why_no_folder(topic, "partition=0") is None
+    ObjectNaming().check_topic(topic)
+    assert "255 are the most" in (ObjectNaming().why_no_folder(topic, "partition=0", view="headers") or "")
+
+
+@pytest.mark.parametrize(
+    ("folder", "is_possible"),
+    [
+        ("c=x/t+0+0000000000.snappy.parquet", False),
+        ("t+12+7.zstd.parquet/c=x", False),
+        ("t+0+0000000000.keys.snappy.parquet", False),
+        ("c=t+0+0000000000.snappy.parquet", True),
+        ("c=x/t2+0+0000000000.snappy.parquet", True),
+        ("c=x/t+", True),
+    ],
+)
+def test_folder_called_like_a_file(folder: str, is_possible: bool) -> None:
+    """Where keys are paths, nothing can lie below a file, nor a file lie where a folder is."""
+    assert is_possible == (ObjectNaming().why_no_folder("t", folder) is None)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import attrs
 import pytest
 
-from kafka2parquet import FieldPartitioner, RecordCountRotation
-from kafka2parquet.errors import RejectedRecordError
+from kafka2parquet import DefaultPartitioner, FieldPartitioner, RecordCountRotation
+from kafka2parquet.delivery.metadata import Identity, Intent
+from kafka2parquet.errors import ConfigurationError, RejectedRecordError, UnknownMetadataError
 from kafka2parquet.events import RecordRejected
-from tests.support.sink_world import SinkWorld
+from tests.support.sink_world import TOPIC, SinkWorld
 
 IMPOSSIBLE = ["a//b", "/a", "a/", "a/../../b", "..", ".", "a/./b", "a\nb", "a\x00b", "x" * 300, "/".join(["x" * 200] * 6)]
 
@@ -45,3 +48,54 @@ def test_it_ends_the_task_where_rejects_are_not_tolerated() -> None:
     with pytest.raises(RejectedRecordError, match=r"events-0, offset 1: rejected at stage 'partition'.*empty segment"):
         world.run(3, partitioner=FieldPartitioner(["folder"], escape=False))
     assert not world.storage.objects
+
+
+def run(world: SinkWorld, until: int, **parts: Any) -> None:
+    defaults = {"partitioner": FieldPartitioner(["folder"], escape=False), "rotation": RecordCountRotation(3)}
+    world.run(until, **{**defaults, **parts})
+
+
+def test_the_way_out_of_an_intent_whose_anchor_no_store_takes() -> None:
+    """Earlier versions committed such intents. The error says what to do, and that helps."""
+    world = a_world("x")
+    identity = Identity("memory", "id-of-events", "f" * 8, "memory://test/topics")
+    intent = Intent(identity, True, 3, 3, 0, "topics/events/folder=a//b/events+0+0000000000.snappy.parquet")
+    world.kafka.commit("group", TOPIC, 0, 0, intent.format())
+    for partitioner in (FieldPartitioner(["folder"]), DefaultPartitioner()):
+        with pytest.raises(UnknownMetadataError, match=r"events-0: .*\[0, 3\).*empty segment.*set the group's offset to 0"):
+            run(world, 3, partitioner=partitioner)
+    assert not world.storage.objects
+    world.kafka.commit("group", TOPIC, 0, 0, "")
+    run(world, 3)
+    assert world.offsets() == {0: 1, 1: 1, 2: 1}
+
+
+def a_wedged_world() -> SinkWorld:
+    """An earlier version has published an anchor that lists a file that no store takes."""
+    world = a_world("x" * 300)
+    task = world.task(partitioner=FieldPartitioner(["folder"]), rotation=RecordCountRotation(3))
+    task._chain = attrs.evolve(task._chain, why_no_folder=None)  # as it was
+    with pytest.raises(ConfigurationError, match="segment of 307 bytes"):
+        world.step_until(task, lambda: False)
+    task.close(flush=False)
+    assert len(world.storage.objects) == 1
+    return world
+
+
+def test_a_listed_file_that_no_store_takes_is_left_out_where_rejects_are_tolerated() -> None:
+    """Its record is a reject now."""
+    world = a_wedged_world()
+    run(world, 3, partitioner=FieldPartitioner(["folder"]), on_reject="skip")
+    assert world.offsets() == {0: 1, 2: 1}
+    assert {1} == {event.reject.offset for event in world.events if isinstance(event, RecordRejected)}
+
+
+def test_the_way_out_of_a_listed_file_that_no_store_takes_where_rejects_are_kept() -> None:
+    """The published files of the flush are deleted, and it is made anew, with a file of rejects."""
+    world = a_wedged_world()
+    parts = {"partitioner": FieldPartitioner(["folder"]), "on_reject": "skip", "quarantine": True}
+    with pytest.raises(UnknownMetadataError, match=r"No object can have that key: .* delete the files of this flush"):
+        run(world, 3, **parts)
+    world.storage.objects.clear()
+    run(world, 3, **parts)
+    assert (world.offsets(), world.offsets("rejects", "offset")) == ({0: 1, 2: 1}, {1: 1})
