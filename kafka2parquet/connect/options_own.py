@@ -120,7 +120,8 @@ OWN_OPTIONS = (
         False,
         "Whether values of fields and names of schemas are escaped in the names of folders as Hive does: `%2F` for `/`, "
         "`__HIVE_DEFAULT_PARTITION__` for null. Two values then never share a folder, and readers of Hive layouts find exactly "
-        "the value; Spark and Hive can't read the folder of an empty text. *Confluent's sinks escape nothing.*",
+        "the value; Spark and Hive can't read the folder of an empty text.",
+        note="Confluent's sinks escape nothing",
     ),
     Option(
         "kafka2parquet.delivery",

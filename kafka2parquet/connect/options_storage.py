@@ -58,7 +58,7 @@ ROTATION_OPTIONS = (
         ValueType.INT,
         1000,
         "Open files of a topic-partition at which these are closed before another one is begun; below 0: no limit.",
-        note="1000 by default: Confluent's sinks have no limit (-1), but each open file takes memory",
+        note="Confluent's sinks have no limit, which is -1; each open file takes memory",
     ),
 )
 
