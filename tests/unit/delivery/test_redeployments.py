@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -96,7 +97,8 @@ def parts_of(**parts: Any) -> dict[str, Any]:
 def die_without(world: SinkWorld, key_part: str, **parts: Any) -> None:
     """Run a task that dies because an object can't be published; the intent, the anchor and the others are there."""
     fault = world.storage.fail(key_part=key_part, times=1 << 30)
-    world.run(COUNT, die_at=lambda event: isinstance(event, StorageRetried), **parts)
+    with ThreadPoolExecutor(4) as uploads:  # which are waited for: those of a dead task go on otherwise
+        world.run(COUNT, die_at=lambda event: isinstance(event, StorageRetried), executor=uploads, **parts)
     fault.release()
     assert world.committed is None
     assert world.storage.objects
