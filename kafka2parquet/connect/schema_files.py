@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
 from kafka2parquet.schema.schema_text import schema_from_json
 
 
@@ -31,7 +31,7 @@ def read_schema_file(path: str) -> pa.Schema:
             return pa.ipc.open_file(content).schema.remove_metadata()
         if content.lstrip()[:1] not in (b"{", b"["):
             return pa.ipc.read_schema(pa.BufferReader(content)).remove_metadata()
-        document = json.loads(content)
+        document = parse_json(content, max_levels=MAX_SCHEMA_LEVELS)
     except (*ARROW_DATA_ERRORS, OSError, ValueError) as error:
         raise ConfigurationError(
             f"The schema file {path} holds no schema: {error}. Write JSON as `kafka2parquet schema show` prints it, or give an "

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import attrs
 
+from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
+
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _NOT_NEWLINE = re.compile(r"[^\n]")
 _PROPERTY = re.compile(r"(?P<name>(?:\\.|[^\\=:\s])*)\s*[=:\s]?\s*(?P<value>.*)", re.DOTALL)
@@ -62,17 +64,25 @@ def read_properties(text: str) -> Properties:
         return dict(pairs)
 
     try:
-        document = json.loads(bare, object_pairs_hook=unique, parse_float=str, parse_int=str)
+        document = parse_json(bare, max_levels=MAX_SCHEMA_LEVELS, object_pairs_hook=unique, parse_float=str, parse_int=str)
     except json.JSONDecodeError as error:
-        return Properties({}, (f"Line {error.lineno}, column {error.colno}: this is not valid JSON: {_reason(bare, error)}.",))
+        return Properties({}, (_syntax_error(bare, error),))
+    except ValueError as error:
+        return Properties({}, (f"This JSON can't be read: {error}.",))
     read = flatten(document)
     return attrs.evolve(read, warnings=tuple(f"{name} is given more than once; the last one counts." for name in repeated))
 
 
-def _reason(text: str, error: json.JSONDecodeError) -> str:
-    if text[error.pos : error.pos + 1] in ("}", "]") and text[: error.pos].rstrip().endswith(","):
-        return f"there is a comma before {text[error.pos]}, behind the last entry; remove it"
-    return error.msg
+def _syntax_error(text: str, error: json.JSONDecodeError) -> str:
+    place, reason = error.pos, error.msg
+    if text[place : place + 1] == ",":  # where Python 3.13 and later stop; others stop behind it
+        place = len(text) - len(text[place + 1 :].lstrip())
+    if text[place : place + 1] in ("}", "]") and text[:place].rstrip().endswith(","):
+        reason = f"there is a comma before {text[place]}, behind the last entry; remove it"
+    else:
+        place = error.pos
+    line, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
+    return f"Line {line}, column {column}: this is not valid JSON: {reason}."
 
 
 def flatten(document: Mapping[str, object]) -> Properties:

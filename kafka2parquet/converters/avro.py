@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 
 from kafka2parquet.converters.avro_columns import ColumnDecoder, is_readable
 from kafka2parquet.converters.payload_decoder import PayloadDecoder
 from kafka2parquet.converters.registered import RegisteredConverter, SubjectNames
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
 from kafka2parquet.schema.avro_node import AvroMapping
 from kafka2parquet.schema.avro_schema import plan_avro
 
@@ -76,7 +76,7 @@ class AvroConverter(RegisteredConverter):
     def record_name(self, schema: RegisteredSchema) -> str | None:
         """The full name of a record, enum or fixed."""
         try:
-            parsed = json.loads(schema.text)
+            parsed = parse_json(schema.text, max_levels=MAX_SCHEMA_LEVELS)
         except ValueError:
             return None
         if not isinstance(parsed, dict) or not isinstance(parsed.get("name"), str):

@@ -17,6 +17,7 @@ import attrs
 from kafka2parquet.converters.json_integers import FloatType, is_inexact
 from kafka2parquet.converters.json_record import BYTE_ORDER_MARK
 from kafka2parquet.converters.map_entries import unique_entries
+from kafka2parquet.json_depth import MAX_VALUE_LEVELS, refuse_deep
 from kafka2parquet.schema.connect_schema import DAY_MS, DECIMAL, TIME, TYPES, ConnectField, ConnectSchema
 from kafka2parquet.schema.decimal_values import decimal_of, decimal_of_bytes
 from kafka2parquet.schema.field_paths import join_path
@@ -55,6 +56,7 @@ def load(message: bytes) -> Any:
         NotConvertible: it isn't one.
     """
     try:
+        refuse_deep(message, MAX_VALUE_LEVELS)
         text = message.decode().removeprefix(BYTE_ORDER_MARK)
         try:
             return _parse(text)

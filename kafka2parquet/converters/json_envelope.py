@@ -32,6 +32,7 @@ from kafka2parquet.converters.json_typed import TypedJsonColumns, is_typed_json
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.converters.record_groups import RecordGroups
 from kafka2parquet.halving import attempt_halves
+from kafka2parquet.json_depth import MAX_VALUE_LEVELS, refuse_deep
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Converted
@@ -182,6 +183,7 @@ def _text_before_payload(message: bytes) -> tuple[bytes, object] | None:
         head = _BEFORE_SCHEMA.match(text)
         if head is None:
             return None
+        refuse_deep(message, MAX_VALUE_LEVELS)
         node, end = DECODER.raw_decode(text, head.end())
     except (ValueError, RecursionError):
         return None

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import pyarrow as pa
 
+from kafka2parquet.json_depth import MAX_VALUE_LEVELS, JsonTooDeep, refuse_deep
 from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.lattice import SchemaConflict, any_field, is_any, merge_field
 
@@ -68,6 +69,7 @@ def load_object(value: bytes) -> dict[str, Any]:
         RecordRefused: it is something else.
     """
     try:
+        refuse_deep(value, MAX_VALUE_LEVELS)
         document = json.loads(
             value.decode().removeprefix(BYTE_ORDER_MARK),
             object_pairs_hook=_unique_names,
@@ -84,6 +86,8 @@ def load_object(value: bytes) -> dict[str, Any]:
         raise RecordRefused(f"{_syntax_error(exc)}{_hint(value)}") from None
     except RecursionError:
         raise RecordRefused("nested too deeply") from None
+    except JsonTooDeep as exc:
+        raise RecordRefused(str(exc)) from None
     except ValueError:
         raise RecordRefused("a number with too many digits") from None
     if not isinstance(document, dict):

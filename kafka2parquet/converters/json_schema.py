@@ -11,6 +11,7 @@ from kafka2parquet.converters.json_typed import TypedJsonColumns, is_typed_json
 from kafka2parquet.converters.payload_decoder import PayloadDecoder, PayloadsRefused
 from kafka2parquet.converters.registered import RegisteredConverter, SubjectNames
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
+from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.json_schema import JsonSchemaMapping, plan_json_schema
 
@@ -70,7 +71,7 @@ class JsonSchemaConverter(RegisteredConverter):
     def record_name(self, schema: RegisteredSchema) -> str | None:
         """The title of the schema."""
         try:
-            parsed = json.loads(schema.text)
+            parsed = parse_json(schema.text, max_levels=MAX_SCHEMA_LEVELS)
         except ValueError:
             return None
         title = parsed.get("title") if isinstance(parsed, dict) else None

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import attrs
 import pyarrow as pa
 
+from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
 from kafka2parquet.schema.avro_defaults import NoDefault, default_value
 from kafka2parquet.schema.avro_names import NAME, fields_of, full_name_of, is_null, name_of, shortened
 from kafka2parquet.schema.avro_node import AvroMapping, AvroNode, Kind
@@ -112,7 +113,7 @@ def plan_avro(registered: _Registered, mapping: AvroMapping | None = None) -> Av
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text, max_levels=MAX_SCHEMA_LEVELS)
     except ValueError as error:
         raise SchemaRefused(f"it is no JSON: {error}") from None
 

@@ -9,6 +9,7 @@ import attrs
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
 from kafka2parquet.schema.schema_text import fields_to_json, schema_from_json
 
 _FORM = 1
@@ -81,7 +82,7 @@ class SchemaVersion:
 
 def _document(content: bytes, where: str) -> dict[str, Any]:
     try:
-        document = json.loads(content)
+        document = parse_json(content, max_levels=MAX_SCHEMA_LEVELS)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{where} is no JSON: {error}. Mend it, or remove it.") from None
     if not isinstance(document, dict) or "fields" not in document:

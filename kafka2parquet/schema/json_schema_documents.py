@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import unquote, urljoin
 
 import attrs
 
+from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
 from kafka2parquet.schema.refused import SchemaRefused
 
 
@@ -49,7 +49,7 @@ class JsonSchemaDocument:
         def document(schema: RegisteredText) -> JsonSchemaDocument:
             if id(schema) not in known:
                 try:
-                    root = json.loads(schema.text)
+                    root = parse_json(schema.text, max_levels=MAX_SCHEMA_LEVELS)
                 except (ValueError, RecursionError) as error:
                     raise SchemaRefused(f"it is not JSON: {error}") from None
                 known[id(schema)] = cls(root, {name: document(reference) for name, reference in schema.references})
