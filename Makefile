@@ -7,7 +7,7 @@ RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet
 export PYTHONPATH := .
 
-.PHONY: demo test test-all test-matrix lint bench chaos acceptance nightly docs clean
+.PHONY: demo test test-unit test-all test-matrix test-ends lint bench chaos acceptance nightly docs clean
 
 demo: $(VENV)/demo-installed
 	$(RUN)/kafka2parquet demo
@@ -15,11 +15,18 @@ demo: $(VENV)/demo-installed
 test: $(VENV)/installed
 	$(RUN)/python -m pytest -n 2 --dist loadfile
 
+test-unit: $(VENV)/installed
+	$(RUN)/python -m pytest -n 2 --dist loadfile tests/unit
+
 test-all: $(VENV)/heavy-installed
 	$(RUN)/python -m pytest -n 2 --dist loadfile -m "heavy or not heavy"
 
 test-matrix:
 	tests/matrix.sh
+
+# Unit tests on the oldest and the newest Python that are installed.
+test-ends:
+	tests/matrix.sh ends
 
 lint: $(VENV)/installed
 	$(RUN)/ruff check .
