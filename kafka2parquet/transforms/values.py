@@ -112,13 +112,13 @@ def _of_texts(texts: pa.Array, type_: pa.DataType) -> pa.Array:
 def _form(type_: pa.DataType) -> str | None:
     """A form that all texts of such values have, and most others haven't."""
     if pa.types.is_integer(type_):
-        return "^[-0-9a-fA-FxX]+$"
+        return r"^-?(?:\d+|0[xX][0-9a-fA-F]+)$"
     if pa.types.is_floating(type_):
-        return "^[-+.0-9eEaAfFiInNtTyY]+$"
+        return r"(?i)^[-+]?(?:\.?\d[\d.]*(?:e[-+]?\d+)?|inf(?:inity)?|nan.*)$"
     if pa.types.is_boolean(type_):
-        return "^[a-zA-Z01]{1,5}$"
+        return "(?i)^(?:true|false|[01])$"
     if pa.types.is_decimal(type_):
-        return "^[-+.0-9eE]+$"
+        return r"(?i)^[-+]?\.?\d[\d.]*(?:e[-+]?\d+)?$"
     return r"^\d{4}-\d\d-\d\d$" if pa.types.is_date(type_) else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,6 +33,7 @@ from kafka2parquet.transforms import (
     Unwrap,
     value_in,
 )
+from kafka2parquet.transforms.values import cast_exactly
 from tests.support.batches import batch_of
 
 
@@ -149,3 +151,19 @@ def test_whatever_comes_each_row_goes_on_or_is_rejected(documents: list[Any], tr
         alone = chain.apply(rows.slice(place, 1))
         assert (offset in gone) == bool(alone.rejects)
         assert (offset in transformed.rows.offsets.to_pylist()) == bool(len(alone.rows))
+
+
+@given(
+    st.lists(st.none() | st.text(st.sampled_from("-+.0159exXaAtTrRuUfFnNiIyY "), max_size=6), max_size=6),
+    st.sampled_from([pa.int8(), pa.int64(), pa.float64(), pa.bool_(), pa.date32(), pa.decimal128(5, 2)]),
+)
+def test_texts_are_cast_as_arrow_casts_each(texts: list[str | None], type_: pa.DataType) -> None:
+    """One by one, but for numbers that would become infinite."""
+    cast = cast_exactly(pa.array(texts, pa.string()), type_).to_pylist()
+    for text, value in zip(texts, cast, strict=True):
+        try:
+            expected = pa.array([text], pa.string()).cast(type_)[0].as_py()
+        except pa.ArrowInvalid:
+            expected = None
+        is_infinite = isinstance(expected, float) and math.isinf(expected)
+        assert repr(value) == repr(expected) or (value is None and is_infinite and "n" not in (text or "").lower())
