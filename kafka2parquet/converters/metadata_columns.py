@@ -71,4 +71,4 @@ class MetadataColumns:
             return pa.repeat(pa.scalar(rows.batch.topic_partition.topic), len(rows))
         if name == "partition":
             return pa.repeat(pa.scalar(rows.batch.topic_partition.partition, pa.int32()), len(rows))
-        return header_lists(records_of(rows).headers, _HEADERS, lambda value: value)
+        return header_lists(records_of(rows).headers, _HEADERS)
