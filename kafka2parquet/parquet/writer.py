@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kafka2parquet.arrays import PackedTable
@@ -28,6 +30,8 @@ _TABLE_COLUMN_BYTES = 1 << 10
 _PART_BYTES, _PART_COLUMN_BYTES = 48 << 10, 3 << 10
 #: So many buffered tables become one, where each is smaller than this.
 _MERGED_TABLES, _SMALL_TABLE_BYTES = 16, 64 << 10
+#: Columns with values of so many bytes get no statistics.
+_LARGE_VALUE_BYTES = 64 << 10
 _OPTIONS_BY_TYPES: Mapping[ParquetTypes, Mapping[str, bool]] = {
     "own": {"store_decimal_as_integer": True},
     "connect": {"write_time_adjusted_to_utc": True},
@@ -103,7 +107,8 @@ class ParquetWriter:
             self._staging.close()
             self._staging = None
 
-    def _new_part(self, schema: pa.Schema) -> Part:
+    def _new_part(self, schema: pa.Schema, table: pa.Table | None = None) -> Part:
+        """Begin a part; `table` is its first row group, where that is known."""
         options = {
             "compression": self.compression,
             "compression_level": self.compression_level,
@@ -111,6 +116,7 @@ class ParquetWriter:
             "dictionary_pagesize_limit": _DICTIONARY_BYTES,
             "write_page_checksum": True,
             "write_page_index": True,
+            "write_statistics": True if table is None else _columns_with_statistics(table),
             **{name: on for name, on in _OPTIONS_BY_TYPES[self.types].items() if name in _PYARROW_OPTIONS},
         }
         return Part(schema, options, self.in_memory_bytes, self._new_path)
@@ -119,6 +125,32 @@ class ParquetWriter:
         if self._staging is None:
             self._staging = StagingDirectory(self._staging_parent)
         return self._staging.new_file()
+
+
+def _columns_with_statistics(table: pa.Table) -> list[str] | bool:
+    """The paths of the columns that get statistics; True for all.
+
+    Parquet's writer holds the smallest and the largest value of a column until the next row group, and writes neither down
+    where it has more than 4 KiB. Each open file would hold some of the largest values.
+    """
+    large = {
+        name
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if column.nbytes > _LARGE_VALUE_BYTES and _most_bytes(column) > _LARGE_VALUE_BYTES
+    }
+    if not large:
+        return True
+    file = io.BytesIO()
+    pq.write_table(table.schema.empty_table(), file, use_compliant_nested_type=True)
+    leaves = pq.ParquetFile(file).schema
+    return [leaves.column(i).path for i in range(len(leaves)) if leaves.column(i).path not in large]
+
+
+def _most_bytes(column: pa.ChunkedArray) -> int:
+    """The length of the largest text or bytes; 0 for other types."""
+    if not (pa.types.is_binary(column.type) or pa.types.is_string(column.type)):
+        return 0
+    return int(pc.max(pc.binary_length(column)).as_py() or 0)
 
 
 def _check_level(compression: str, level: int | None) -> None:
@@ -234,9 +266,10 @@ class OpenFile:
         if not self._buffered:
             return
         schema = unify([part.schema for part in self._parts[-1:]] + [table.schema for table in self._buffered])
+        table = _concatenate(self._buffered, schema)
         if not self._parts or not schema.equals(self._parts[-1].schema):
-            self._parts.append(self._writer._new_part(schema))
-        self._parts[-1].write(_concatenate(self._buffered, schema))
+            self._parts.append(self._writer._new_part(schema, table))
+        self._parts[-1].write(table)
         self._buffered.clear()
         self._merges.clear()
         self.spilled_bytes += self.buffered_bytes

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
@@ -255,3 +256,24 @@ def test_a_staged_file_that_something_tidied_up_is_an_error(tmp_path: Path, what
         file.append(pa.table({"number": [4, 5, 6]}))
     file.discard()
     writer.close()
+
+
+def test_columns_of_large_values_have_no_statistics() -> None:
+    """Parquet's writer would hold such values for each open file, and writes none of them down. All other columns have some."""
+    table = pa.table(
+        {
+            "large": ["x" * 100_000, "y"],
+            "nested": [{"text": "a", "list": [1]}, {"text": "b", "list": [2]}],
+            "number": [1, 2],
+        }
+    )
+    file = ParquetWriter().open()
+    file.append(table)
+    staged = file.finish({})
+    parquet = pq.ParquetFile(pa.BufferReader(staged.content))
+    columns = [parquet.metadata.row_group(0).column(i) for i in range(4)]
+
+    assert [("large", False), ("nested.text", True), ("nested.list.list.element", True), ("number", True)] == [
+        (column.path_in_schema, column.is_stats_set) for column in columns
+    ]
+    assert table.equals(parquet.read())

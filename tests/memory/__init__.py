@@ -1,0 +1,1 @@
+"""How much memory a sink takes; see docs/operations.md."""
