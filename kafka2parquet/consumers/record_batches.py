@@ -18,6 +18,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from kafka.errors import CorruptRecordError
 from kafka.protocol.consumer import IsolationLevel
 from kafka.record.legacy_records import LegacyRecordBatch
 from kafka.record.util import encode_varint
@@ -308,8 +309,11 @@ def _legacy_columns(data: bytes, bounds: tuple[int, int], first_offset: int, mos
     batch.most_bytes = most_bytes
     if not batch.validate_crc():
         raise WrongChecksumError
-    with unreadable_is_corrupt():
-        return columns_of([record for record in batch if record.offset >= first_offset])
+    try:
+        with unreadable_is_corrupt():
+            return columns_of([record for record in batch if record.offset >= first_offset])
+    except (AssertionError, IndexError, CorruptRecordError) as error:  # of kafka-python, such as for a batch in a batch
+        raise CorruptDataError(f"its records can't be read: {error or type(error).__name__}") from error
 
 
 def columns_of(records: Sequence[Any]) -> Columns:

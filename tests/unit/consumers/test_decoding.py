@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
+import zlib
 from collections.abc import Sequence
 
 import pytest
 from kafka import TopicPartition as KafkaTopicPartition
+from kafka.record.legacy_records import LegacyRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 from kafka.record.util import calc_crc32c
 
@@ -113,3 +116,33 @@ def test_a_batch_that_does_not_hold_its_records_is_found_among_others(before: in
     with pytest.raises(CorruptRecordBatchError, match=f"offset {before} is corrupt") as raised:
         decode_some(pieces, DecodeLimits())
     assert (before, before + 1) == (raised.value.offset, raised.value.next_offset)
+
+
+def _legacy(value: bytes, *, compressed: bool = True, magic: int = 1) -> bytes:
+    """A batch of a format before Kafka 0.11."""
+    builder = LegacyRecordBatchBuilder(magic=magic, compression_type=compressed, batch_size=1 << 30)
+    builder.append(0, 0, None, value)
+    return bytes(builder.build())
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+def test_old_batches_are_decompressed_up_to_the_limit(magic: int) -> None:
+    """They come alone, and say where they end."""
+    pieces = _pieces([_legacy(b"x" * 1000, magic=magic)])
+    (batch,) = decode_some(pieces, DecodeLimits()).batches
+
+    assert [b"x" * 1000] == batch.values.to_pylist()
+    with pytest.raises(CorruptRecordBatchError, match="more than 1000 bytes") as raised:
+        decode_some(pieces, DecodeLimits(batch_bytes=1000))
+    assert (0, 1) == (raised.value.offset, raised.value.next_offset)
+
+
+def test_an_old_batch_in_a_batch_is_corrupt() -> None:
+    """kafka-python asserts that there is none."""
+    inner = _legacy(b"x" * 100)
+    outer = bytearray(_legacy(b"y" * 100))
+    body = gzip.compress(inner)
+    message = outer[16:26] + struct.pack(">ii", -1, len(body)) + body
+    batch = struct.pack(">qiI", 0, len(message) + 4, zlib.crc32(message)) + message
+    with pytest.raises(CorruptRecordBatchError, match=r"can't be read: .*double-compressed"):
+        decode_some(_pieces([batch]), DecodeLimits())
