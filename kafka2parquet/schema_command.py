@@ -149,7 +149,8 @@ def _learn(
     options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig, versions: SchemaVersions, topic: str
 ) -> int:
     before = versions.newest(topic)
-    learned = LearnedSchema(before.schema if before is not None else None)
+    rules = SchemaSettings.of(config, topic).rules
+    learned = LearnedSchema(before.schema if before is not None else None, rules=rules)
     converter = _learning_converter(with_worker_converter(config, worker), topic, learned)
     if options.samples:
         batches, source = _from_file(options.samples, topic), Path(options.samples).name

@@ -56,6 +56,7 @@ from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.printable import printable
 from kafka2parquet.records import TopicPartition, View
 from kafka2parquet.rotation.base import RotationPolicy
+from kafka2parquet.schema.column_rules import NameCase
 from kafka2parquet.schema.compatibility import CompatibilityMode
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.storage.base import Storage
@@ -90,6 +91,7 @@ class SinkTask:
         writer: ParquetWriter | None = None,
         transforms: Sequence[Transform] = (),
         metadata_columns: MetadataColumns | None = None,
+        name_case: NameCase = "reject",
         record_views: RecordViews | None = None,
         schema_compatibility: CompatibilityMode | None = None,
         on_reject: Literal["fail", "skip"] | Tolerance = "fail",
@@ -119,6 +121,8 @@ class SinkTask:
             writer: how files are written; of this task alone. The task closes it.
             transforms: change the rows, in their order, before they are partitioned.
             metadata_columns: columns with a record's offset, timestamp and so on; by default partition, offset, timestamp.
+            name_case: what becomes of columns whose names differ only in upper and lower case: with `reject`, rows that have
+                values in the later one are rejects; `unite` makes one column of them; `keep` writes both and warns.
             record_views: writes keys and headers to files beside those of the values; by default they aren't.
             schema_compatibility: which schemas may share a file, as Kafka Connect decides it; by default the columns of all
                 schemas are united.
@@ -156,6 +160,7 @@ class SinkTask:
             on_tombstone=on_tombstone,
             why_no_folder=functools.partial(self._naming.why_no_folder, why=self._why_no_object, view=self._longest_view),
             fit=self._writer.fit,
+            name_case=name_case,
         )
         self._join = SchemaJoin(schema_compatibility)
         if not isinstance(on_reject, Tolerance):

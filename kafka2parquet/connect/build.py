@@ -24,7 +24,7 @@ from kafka2parquet.connect.errors import (
 )
 from kafka2parquet.connect.parse import load_properties, read_connect_config
 from kafka2parquet.connect.records import make_compatibility, make_record_views, make_tags, make_tombstone_policy
-from kafka2parquet.connect.schemas import LearnedSchemas
+from kafka2parquet.connect.schemas import LearnedSchemas, make_name_case
 from kafka2parquet.connect.storage import make_storage, storage_problems
 from kafka2parquet.connect.transforms import make_transforms
 from kafka2parquet.connect.worker import WorkerConfig
@@ -147,6 +147,7 @@ class TaskPlan:
             naming=parts.make_naming(config),
             writer=parts.make_writer(config),
             metadata_columns=parts.make_metadata_columns(config),
+            name_case=make_name_case(config),
             on_reject=make_tolerance(config),
             record_views=make_record_views(config, make_key_converter(config)),
             schema_compatibility=make_compatibility(config),

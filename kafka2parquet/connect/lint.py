@@ -41,7 +41,7 @@ _DURATIONS = ("rotate.interval.ms", "rotate.schedule.interval.ms", "partition.du
 
 def lint(config: ConnectConfig) -> tuple[str, ...]:
     """What is probably wrong with a configuration that works, one sentence each."""
-    found = [*_without_effect(config), *_durations(config), *_files(config)]
+    found = [*_without_effect(config), *_durations(config), *_files(config), *_names(config)]
     if config.partitioner is PartitionerKind.TIME_BASED:
         found += lint_path_format(config.text("path.format"), config.number("partition.duration.ms"))
     return tuple(found)
@@ -173,6 +173,16 @@ def _durations(config: ConnectConfig) -> Iterator[str]:
         yield (
             f"rotate.schedule.interval.ms={schedule_ms} doesn't divide a day: it is counted from midnight, and the last part "
             "of the day is shorter."
+        )
+
+
+def _names(config: ConnectConfig) -> Iterator[str]:
+    """Columns that some engines can't tell apart."""
+    if config.text("kafka2parquet.column.name.case") == "keep":
+        yield (
+            "kafka2parquet.column.name.case=keep writes columns whose names differ only in upper and lower case: Spark refuses"
+            " such files (COLUMN_ALREADY_EXISTS, unless spark.sql.caseSensitive=true), Athena, Hive and Trino can't tell the"
+            " columns apart, and DuckDB gives one of them another name."
         )
 
 

@@ -78,6 +78,17 @@ OWN_OPTIONS = (
         choices=MetadataColumns.ALL,
     ),
     Option(
+        "kafka2parquet.column.name.case",
+        ValueType.STRING,
+        "reject",
+        "What becomes of columns whose names differ only in upper and lower case, and of fields of one struct: `reject`: the"
+        " later one is a misfit, and rows with values in it are rejected; `unite`: they are one column; `keep`: both are"
+        " written, with a warning.",
+        validator=one_of("reject", "unite", "keep"),
+        choices=("reject", "unite", "keep"),
+        note="Spark refuses files with two such columns; Athena, Hive and Trino can't tell them apart",
+    ),
+    Option(
         "kafka2parquet.unite.schemas",
         ValueType.BOOLEAN,
         False,

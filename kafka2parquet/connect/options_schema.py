@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from kafka2parquet.connect.option import Option, Value, ValueType, one_of
+from kafka2parquet.connect.option import Option, Value, ValueType, at_least, between, one_of
 
 _PREFIX = "kafka2parquet."
 TOPIC_PREFIX = "kafka2parquet.topic."
@@ -50,6 +50,27 @@ SCHEMA_OPTIONS = (
         " out (`ignore`).",
         validator=one_of(*_EVOLUTIONS),
         choices=_EVOLUTIONS,
+    ),
+    Option(
+        "kafka2parquet.schema.max.fields",
+        ValueType.INT,
+        2000,
+        "Most fields of a learned schema, those inside of objects included. A member that would be one more is a misfit.",
+        validator=at_least(1),
+    ),
+    Option(
+        "kafka2parquet.schema.max.name.bytes",
+        ValueType.INT,
+        255,
+        "Most bytes of the name of a learned field, in UTF-8. A member with a longer name is a misfit.",
+        validator=at_least(1),
+    ),
+    Option(
+        "kafka2parquet.schema.max.bytes",
+        ValueType.INT,
+        1 << 20,
+        "Most bytes of the text of a learned schema. A member with which the text would be longer is a misfit.",
+        validator=between(1 << 10, 8 << 20),
     ),
     Option(
         "kafka2parquet.schema.file",

@@ -16,10 +16,12 @@ from kafka2parquet.connect.schema_files import read_schema_file
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.json_growing import OnMisfit
+from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.per_topic import PerTopicConverter
 from kafka2parquet.converters.schema_contract import SchemaContract, SchemaVersions
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.schema.column_rules import ColumnRules, NameCase
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.storage.base import Storage
 
@@ -35,6 +37,7 @@ class SchemaSettings:
         evolution: see `JsonConverter`.
         file: path of the schema that is given; "" where it is learned.
         timestamps: see `JsonConverter`.
+        rules: see `LearnedSchema`.
     """
 
     contract: bool
@@ -43,6 +46,7 @@ class SchemaSettings:
     evolution: Literal["add", "none", "ignore"]
     file: str
     timestamps: Literal["iso8601", "epoch_ms"]
+    rules: ColumnRules = attrs.field(factory=ColumnRules)
 
     @classmethod
     def of(cls, config: ConnectConfig, topic: str) -> SchemaSettings:
@@ -59,6 +63,13 @@ class SchemaSettings:
             evolution=cast(Literal["add", "none", "ignore"], value("schema.evolution")),
             file=str(value("schema.file")),
             timestamps=cast(Literal["iso8601", "epoch_ms"], value("schema.timestamps")),
+            rules=ColumnRules(
+                max_fields=cast(int, value("schema.max.fields")),
+                max_name_bytes=cast(int, value("schema.max.name.bytes")),
+                max_schema_bytes=cast(int, value("schema.max.bytes")),
+                name_case=make_name_case(config),
+                reserved=frozenset(_added_columns(config)),
+            ),
         )
 
     def converter(self, learned: LearnedSchema) -> JsonConverter:
@@ -84,6 +95,17 @@ class SchemaSettings:
             on_misfit=self.on_misfit,
             rescue_column=self.rescue_column,
         )
+
+
+def make_name_case(config: ConnectConfig) -> NameCase:
+    """What becomes of columns whose names differ only in upper and lower case."""
+    return cast(NameCase, config.text("kafka2parquet.column.name.case"))
+
+
+def _added_columns(config: ConnectConfig) -> Iterator[str]:
+    """Names that no member may have: those of metadata columns. Where there are transforms, these may give members others."""
+    if not config.items("transforms"):
+        yield from MetadataColumns(config.items("kafka2parquet.metadata.columns")).column_names
 
 
 def make_json_converter(
@@ -176,6 +198,10 @@ class LearnedSchemas:
         """What is known of the topic's schema."""
         with self._lock:
             if topic not in self._by_topic:
-                is_kept = SchemaSettings.of(self._config, topic).contract
-                self._by_topic[topic] = SchemaContract(self._versions, topic) if is_kept else LearnedSchema()
+                settings = SchemaSettings.of(self._config, topic)
+                self._by_topic[topic] = (
+                    SchemaContract(self._versions, topic, rules=settings.rules)
+                    if settings.contract
+                    else LearnedSchema(rules=settings.rules)
+                )
             return self._by_topic[topic]

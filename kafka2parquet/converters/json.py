@@ -26,10 +26,11 @@ class JsonConverter(RecordConverter):
     """Values are JSON objects (Kafka Connect's JsonConverter with `schemas.enable=false`); each member becomes a column.
 
     Without a schema, the columns of each topic are learned from its records, in their order, and only grow: a new member is
-    a new column at the end, and an integer column becomes double when a fraction turns up. JSON's types are kept: integers
-    are int64, other numbers double, text is never taken for a date. A member that has only been null, `[]` or `{}` is no
-    column yet. So the table of a batch has all columns known after it, and except for that what becomes of a record doesn't
-    depend on batches, only on the records before it.
+    a new column at the end, and an integer column becomes double when a fraction turns up, unless it has integers that a
+    double doesn't hold: then the fraction doesn't fit. Limits and names are up to the `ColumnRules` of the learned schema.
+    JSON's types are kept: integers are int64, other numbers double, text is never taken for a date. A member that has only
+    been null, `[]` or `{}` is no column yet. So the table of a batch has all columns known after it, and except for that what
+    becomes of a record doesn't depend on batches, only on the records before it.
 
     What becomes of a record whose types don't fit what is known is up to `on_misfit`:
 
@@ -49,7 +50,7 @@ class JsonConverter(RecordConverter):
 
     Rejected are, in all cases: what isn't one object in strict JSON and valid UTF-8, objects that name a member twice, NaN and
     infinities. No fit are integers outside the column's range, and numbers with a fraction or an exponent, even `1.0`, in an
-    integer column. Integers in a double column become the nearest double.
+    integer column of a given schema; and integers that a column of floating-point numbers would round.
 
     The converter may be shared by tasks on several threads.
     """

@@ -15,7 +15,7 @@ from kafka2parquet.converters.json_growth import Growth, OnMisfit
 from kafka2parquet.converters.json_numbers import has_inexact
 from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object
 from kafka2parquet.converters.json_rescue import as_text
-from kafka2parquet.converters.json_shape import fits
+from kafka2parquet.converters.json_shape import columns_of, fits
 from kafka2parquet.printable import printable
 from kafka2parquet.schema.column_rules import count_fields
 from kafka2parquet.schema.lattice import SchemaConflict
@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 _WARN_AT = (0.1, 0.25, 0.5, 0.9)
 _MOST_NAME = 100
 _FEW, _MOST_RUN = 32, 1024
+#: Columns beyond which it pays to parse only those that values have.
+_MANY_FIELDS = 100
 
 
 @attrs.frozen(eq=False)
@@ -116,12 +118,24 @@ class GrowingColumns:
         """See `Columns.parse`. Where most of the last values have brought columns, these are settled at once."""
         if _FEW < len(values) <= self._learned.run_length:
             raise ValuesRefused("probably with new columns")
-        return self._noted(parse_objects(values, self.seen))
+        used = self._learned.used
+        if len(self.seen) <= _MANY_FIELDS or used is None:
+            return self._noted(parse_objects(values, self.seen))
+        columns = pa.schema([field for field in self.seen if field.name in used])
+        with contextlib.suppress(ValuesRefused):
+            return self._noted(parse_objects(values, columns))
+        table = parse_objects(values, self.seen)
+        named = zip(table.column_names, table.columns, strict=True)
+        more = used | {name for name, column in named if column.null_count < len(values)}
+        self._learned.used = more if len(used) < len(more) < len(self.seen) // 2 else None
+        return self._noted(table)
 
     def _noted(self, table: pa.Table) -> pa.Table:
         """The same table, once it is noted which of its columns have integers that a double doesn't hold."""
         narrow = self._known.narrow if self._grown_schema is None else narrow_integers(self.seen)
-        if any(_has_inexact(table.column(index)) for index in narrow) and self._growing.take_wide(table):
+        if any(_has_inexact(table.column(name)) for name in narrow if name in table.schema.names) and self._growing.take_wide(
+            table
+        ):
             self._because_of = self._because_of or f"{self._origin}, an integer that a double doesn't hold"
             self._grown_schema = None
         return table
@@ -157,24 +171,29 @@ class GrowingColumns:
                 texts[index] = json_text(document).encode() if is_changed else values[index]
             except RecursionError:
                 refused[index] = "nested too deeply"
-        tables = self._parse_or_halve(list(texts), texts, refused)
+        schema = self.seen
+        if growth.fields > _MANY_FIELDS:
+            schema = pa.schema(columns_of([kept[index][0] for index in texts], growth.shape))
+        tables = self._parse_or_halve(list(texts), texts, refused, schema)
         return Settled(tables, [kept[index][2] for index in texts if index not in refused], refused)
 
-    def _parse_or_halve(self, indices: list[int], texts: Mapping[int, bytes], refused: dict[int, str]) -> list[pa.Table]:
+    def _parse_or_halve(
+        self, indices: list[int], texts: Mapping[int, bytes], refused: dict[int, str], schema: pa.Schema
+    ) -> list[pa.Table]:
         """Parse texts that ought to fit; what the parser refuses all the same is noted."""
         if not indices:
             return []
         try:
             values = pa.array([texts[index] for index in indices], pa.binary_view())
-            return [parse_objects(values, self.seen, looks_at_integers=False)]
+            return [parse_objects(values, schema, looks_at_integers=False)]
         except ValuesRefused as exc:
             if len(indices) == 1:
                 refused[indices[0]] = str(exc)
                 return []
         half = len(indices) // 2
         return [
-            *self._parse_or_halve(indices[:half], texts, refused),
-            *self._parse_or_halve(indices[half:], texts, refused),
+            *self._parse_or_halve(indices[:half], texts, refused, schema),
+            *self._parse_or_halve(indices[half:], texts, refused, schema),
         ]
 
     def finish(self) -> pa.Schema | None:
@@ -189,6 +208,8 @@ class GrowingColumns:
         except (SchemaConflict, TooManyFields):
             return None
         self._warn(self._growing.fields_before, self._growing.fields, self._learned.rules.max_fields)
+        if len(self._known.seen) <= _MANY_FIELDS < len(seen):
+            self._learned.used = frozenset(self._known.seen.names)
         now = self._learned.known()
         if now.seen is seen:
             self._keep_growth(now)
@@ -202,18 +223,19 @@ class GrowingColumns:
             self._growth = None
 
     def _warn(self, before: int, after: int, most: int) -> None:
-        """Say in time which member makes so many fields."""
+        """Say in time which members make so many fields."""
         if any(before < share * most <= after for share in _WARN_AT):
             name, count = max(((field.name, count_fields([field])) for field in self.seen), key=lambda pair: pair[1])
+            where = "in the member" if count > after // 2 else "few of them in any one member; the last one is"
+            named = name if count > after // 2 else self.seen.names[-1]
             _log.warning(
-                "%s: the learned schema has %d fields of at most %d, %d of them in the member %s. Where an object's keys are"
-                " data, give that member the type any, or send its keys and values as an array; records that need more fields"
-                " are misfits.",
+                "%s: the learned schema has %d fields of at most %d, %s %s. Where an object's keys are data, give that member"
+                " the type any, or send its keys and values as an array. Records that need more fields are misfits.",
                 self._origin,
                 after,
                 most,
-                count,
-                printable(name[:_MOST_NAME]),
+                f"{count} of them {where}" if count > after // 2 else where,
+                printable(named[:_MOST_NAME]),
             )
 
 

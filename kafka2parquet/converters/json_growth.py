@@ -185,6 +185,13 @@ class Growth:
             raise RecordRefused(f"nested more deeply than readers of Parquet files take, which is {MAX_LEVELS} levels")
         if value is None or shape.kind is Kind.ANY:
             return value
+        changes = len(self._undo)
+        fitted = self._fitted(value, shape, path, depth, levels)
+        if len(self._undo) > changes:
+            shape.made = None
+        return fitted
+
+    def _fitted(self, value: Any, shape: Shape, path: str, depth: int, levels: int) -> Any:
         if isinstance(value, dict | list):
             kind = Kind.STRUCT if isinstance(value, dict) else Kind.LIST
             if shape.kind is Kind.UNKNOWN:
@@ -192,10 +199,8 @@ class Growth:
             elif shape.kind is not kind:
                 return self._misfit(value, shape, path, "")
             if isinstance(value, dict):
-                fitted: Any = self._members(value, shape, path, depth + 1, levels)
-            else:
-                fitted = self._elements(value, shape, path, depth + 1, levels + 2)
-            return fitted
+                return self._members(value, shape, path, depth + 1, levels)
+            return self._elements(value, shape, path, depth + 1, levels + 2)
         return value if scalar_fits(value, shape.kind) and shape.kind is not Kind.INT64 else self._scalar(value, shape, path)
 
     def _elements(self, values: list[Any], shape: Shape, path: str, depth: int, levels: int) -> list[Any] | None:
@@ -275,13 +280,17 @@ class Growth:
 
 
 def _take_wide(array: pa.Array, shape: Shape) -> bool:
-    if shape.kind is Kind.INT64 and pa.types.is_integer(array.type) and has_inexact(array):
-        shape.kind = Kind.EXACT
-        return True
-    if shape.kind is Kind.STRUCT:
-        noted = [_take_wide(array.field(index), shape.members[field.name]) for index, field in enumerate(array.type)]
-        return any(noted)
-    return shape.element is not None and _take_wide(array.flatten(), shape.element)
+    if shape.kind is Kind.INT64:
+        noted = pa.types.is_integer(array.type) and has_inexact(array)
+        shape.kind = Kind.EXACT if noted else shape.kind
+    elif shape.kind is Kind.STRUCT:
+        fields = enumerate(array.type)
+        noted = sum(_take_wide(array.field(index), shape.members[field.name]) for index, field in fields) > 0
+    else:
+        noted = shape.element is not None and _take_wide(array.flatten(), shape.element)
+    if noted:
+        shape.made = None
+    return noted
 
 
 def _described(value: Any) -> str:

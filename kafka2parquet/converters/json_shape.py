@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -59,6 +60,7 @@ class Shape:
         type: the Arrow type, of `OTHER`.
         has_any: whether it is, or has inside of it, a column for whatever JSON there is; of a shape that doesn't grow.
         folded: of a struct, names of members by the names in lower case; None where nobody has asked for them.
+        made: the field that was made of it last; None once it has grown.
     """
 
     kind: Kind = Kind.UNKNOWN
@@ -67,6 +69,7 @@ class Shape:
     type: pa.DataType | None = None
     has_any: bool = False
     folded: dict[str, str] | None = None
+    made: pa.Field | None = None
 
     @classmethod
     def of(cls, schema: pa.Schema) -> Shape:
@@ -105,6 +108,11 @@ class Shape:
 
     def field(self, name: str) -> pa.Field:
         """A field of this shape."""
+        if self.made is None or self.made.name != name:
+            self.made = self._field_called(name)
+        return self.made
+
+    def _field_called(self, name: str) -> pa.Field:
         if self.kind is Kind.ANY:
             return any_field(name)
         if self.kind is Kind.EXACT:
@@ -114,6 +122,18 @@ class Shape:
         if self.element is not None:
             return pa.field(name, pa.list_(self.element.field(_ELEMENT)))
         return pa.field(name, self.type if self.kind is Kind.OTHER else _SIMPLE[self.kind])
+
+
+def columns_of(documents: Sequence[dict[str, Any]], shape: Shape) -> list[pa.Field]:
+    """The fields of a struct that some objects have. What they lack needn't be parsed."""
+    fields = []
+    for name in {name: None for document in documents for name in document}:
+        member = shape.members[name]
+        inner = []
+        if member.kind is Kind.STRUCT:
+            inner = columns_of([value for each in documents if (value := each.get(name)) is not None], member)
+        fields.append(pa.field(name, pa.struct(inner)) if inner else member.field(name))
+    return fields
 
 
 def fits(value: Any, shape: Shape) -> bool:

@@ -42,6 +42,11 @@ class MetadataColumns:
         self.names = tuple(name for name in self.ALL if name in names)
         self._key_converter = key_converter
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(f"_kafka_{name}" for name in self.names)
+
     def add(self, rows: Rows) -> Converted:
         """The rows with the columns; a row whose key can't be converted is a reject.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import io
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -12,12 +11,11 @@ import attrs
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.record_views import RecordViews
+from kafka2parquet.delivery.column_guard import ColumnGuard
 from kafka2parquet.delivery.net import catch
 from kafka2parquet.errors import ConfigurationError, RejectedRecordError
 from kafka2parquet.parquet.types import Fitted
@@ -26,10 +24,8 @@ from kafka2parquet.partitioners.default import in_one_folder
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, ConsumedBatch, Reject, Stage
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Converted, MixedRows, Partitioned, PartitionedRows, Rows, without_columns
+from kafka2parquet.schema.column_rules import NameCase
 from kafka2parquet.transforms.chain import TransformChain
-
-#: Of schemas as Arrow serializes them; each record of an envelope may have another one.
-_MAX_REMEMBERED_BYTES = 1 << 22
 
 TombstonePolicy = Literal["fail", "ignore", "report", "write"]
 
@@ -56,6 +52,7 @@ class RecordChain:
             reject of it, `write` writes it, without columns of a value.
         why_no_folder: says of a topic and an encoded partition why no object can lie there, None where one can.
         fit: finds the rows with values that the types of the files can't hold, as `ParquetWriter.fit` does.
+        name_case: what to do about columns whose names differ only in upper and lower case.
     """
 
     converter: RecordConverter
@@ -66,13 +63,18 @@ class RecordChain:
     on_tombstone: TombstonePolicy = "fail"
     why_no_folder: Callable[[str, str], str | None] | None = None
     fit: Callable[[pa.Table], Fitted] | None = None
+    name_case: NameCase = "reject"
     _impossible_folders: Remembered[tuple[str, str], str | None] = attrs.field(factory=Remembered, init=False)
-    _unwritable_schemas: Remembered[pa.Schema, str | None] = attrs.field(
-        factory=functools.partial(
-            Remembered, limit_size=_MAX_REMEMBERED_BYTES, size_of=lambda schema: int(schema.serialize().size)
-        ),
-        init=False,
-    )
+    _guard: ColumnGuard = attrs.field(init=False)
+    _guarded: TransformChain = attrs.field(init=False)
+
+    @_guard.default
+    def _new_guard(self) -> ColumnGuard:
+        return ColumnGuard(self.name_case, self.metadata_columns.column_names)
+
+    @_guarded.default
+    def _new_guarded(self) -> TransformChain:
+        return TransformChain([self._guard])
 
     def __attrs_post_init__(self) -> None:
         has_keys = "key" in self.metadata_columns.names or (self.views is not None and self.views.keys)
@@ -94,6 +96,7 @@ class RecordChain:
                 self.views.fingerprint if self.views is not None else "",
                 self.on_tombstone,
             ]
+            + ([self._guard.fingerprint] if self._guard.fingerprint else [])
         )
 
     @property
@@ -165,20 +168,18 @@ class RecordChain:
         return [part.rows for part in finished]
 
     def _finish(self, rows: Rows) -> Converted:
-        rejects: list[Reject] = []
+        guarded = self._guarded.apply(rows)
+        rows, rejects = guarded.rows, list(guarded.rejects)
+        columns = rows.table.num_columns
         for add in (self.metadata_columns.add, self.views.add if self.views is not None else None):
             if add is not None and len(rows):
                 converted = add(rows)
                 rows = converted.rows
                 rejects += converted.rejects
-        reason = self._unwritable(rows.table.schema) if len(rows) else None
-        if reason is None:
-            return Converted(self._fitting(rows, rejects), rejects)
-        rejects += [
-            rows.batch.reject_offset(offset, Stage.WRITE, reason, "org.apache.parquet.schema.InvalidSchemaException")
-            for offset in rows.offsets.to_pylist()
-        ]
-        return Converted(rows.slice(0, 0), rejects)
+        if len(rows):
+            rows, refused = self._guard.apply_to_added(rows, columns)
+            rejects += refused
+        return Converted(self._fitting(rows, rejects), rejects)
 
     def _fitting(self, rows: Rows, rejects: list[Reject]) -> Rows:
         """The rows whose values the types of the files can hold; the others become rejects."""
@@ -196,10 +197,6 @@ class RecordChain:
         fitting = np.ones(len(rows), np.bool_)
         fitting[list(refused)] = False
         return rows.filter(pa.array(fitting))
-
-    def _unwritable(self, schema: pa.Schema) -> str | None:
-        """Why Parquet has no such columns, such as structs without fields; None where it has."""
-        return self._unwritable_schemas.get(schema, functools.partial(_why_unwritable, schema))
 
     def partition(self, rows: Rows | MixedRows, opened_at: datetime.datetime) -> Partitioned:
         """The rows (one or more) with their encoded partitions; those without one are rejects."""
@@ -247,14 +244,6 @@ class RecordChain:
             rows.rows.filter(kept), rows.encoded_partitions, rows.codes.filter(kept), rows.timestamps_ms.filter(kept)
         )
         return Partitioned(possible, [*partitioned.rejects, *rejects])
-
-
-def _why_unwritable(schema: pa.Schema) -> str | None:
-    try:
-        pq.ParquetWriter(io.BytesIO(), schema).close()
-    except ARROW_DATA_ERRORS as error:
-        return f"Parquet can't hold these columns: {error}"
-    return None
 
 
 def _null_value(batch: ConsumedBatch, row: int) -> RejectedRecordError:

@@ -13,6 +13,7 @@ Spark reads no file with a time in milliseconds or a decimal of more than 38 dig
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -26,6 +27,8 @@ from kafka2parquet.halving import attempt_halves
 ParquetTypes = Literal["own", "connect"]
 
 _MOST_DIGITS = 38
+#: What the text of a type has that is written as another one, at any depth. Asking each of many fields costs more.
+_OTHERS = re.compile("time|int8|int16|decimal")
 
 
 @attrs.frozen(eq=False)
@@ -67,6 +70,8 @@ def _written_field(field: pa.Field, types: ParquetTypes) -> pa.Field:
 
 
 def _written_type(type_: pa.DataType, types: ParquetTypes) -> pa.DataType:
+    if pa.types.is_nested(type_) and _OTHERS.search(str(type_)) is None:
+        return type_
     if pa.types.is_struct(type_):
         return pa.struct([_written_field(field, types) for field in type_])
     if pa.types.is_map(type_):

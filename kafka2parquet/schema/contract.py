@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring
 from typing import Any
 
 import attrs
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
-from kafka2parquet.schema.schema_text import fields_to_json, schema_from_json
+from kafka2parquet.schema.schema_text import is_exact, schema_from_json, type_and_members
 
 _FORM = 1
 
@@ -49,7 +50,7 @@ class SchemaVersion:
             "changes": list(self.changes),
         }
         lines = [f"  {_text(name)}: {_text(value)}," for name, value in head.items()]
-        fields = ",\n".join(_field_lines(field, "    ") for field in fields_to_json(self.schema))
+        fields = ",\n".join(_field_lines(field, "    ") for field in self.schema)
         return "\n".join(["{", *lines, '  "fields": [', fields, "  ]", "}\n"]).encode()
 
     @classmethod
@@ -93,13 +94,15 @@ def _document(content: bytes, where: str) -> dict[str, Any]:
     return document
 
 
-def _field_lines(field: dict[str, Any], indent: str) -> str:
-    if "fields" not in field:
-        return indent + _text(field)
-    head = _text({name: value for name, value in field.items() if name != "fields"}).removesuffix("}")
-    inner = ",\n".join(_field_lines(member, f"{indent}  ") for member in field["fields"])
-    return f'{indent}{head}, "fields": [\n{inner}\n{indent}]}}'
+def _field_lines(field: pa.Field, indent: str) -> str:
+    type_, members = type_and_members(field)
+    head = f'{indent}{{"name": {encode_basestring(field.name)}, "type": {encode_basestring(type_)}, "nullable": true'
+    if is_exact(field):
+        head = f'{head}, "exact": true'
+    if members is None:
+        return f"{head}}}"
+    inner = ",\n".join(_field_lines(member, f"{indent}  ") for member in members)
+    return f'{head}, "fields": [\n{inner}\n{indent}]}}'
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+_text = json.JSONEncoder(ensure_ascii=False).encode

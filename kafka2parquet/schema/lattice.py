@@ -219,11 +219,13 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     if not len(schema):
         return table.select([])
     columns = []
+    before = table.schema
+    absent = _Absent(table.num_rows)
     for field in schema:
-        index = table.schema.get_field_index(field.name)
+        index = before.get_field_index(field.name)
         if index < 0:
-            columns.append(nulls(table.num_rows, field.type))
-        elif table.schema.field(index).type.equals(field.type, check_metadata=True):
+            columns.append(absent.of(field.type))
+        elif before.field(index).type.equals(field.type, check_metadata=True):
             columns.append(table.column(index))
         else:
             chunks = [_conform_array(chunk, field.type) for chunk in table.column(index).chunks]
@@ -237,7 +239,10 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
     if pa.types.is_null(array.type):
         return nulls(len(array), type_)
     if pa.types.is_struct(array.type) and pa.types.is_struct(type_):
-        children = [_conform_child(array, field) for field in type_]
+        absent, before, children = _Absent(len(array)), array.type, []
+        for field in type_:
+            index = before.get_field_index(field.name)
+            children.append(absent.of(field.type) if index < 0 else _conform_array(array.field(index), field.type))
         return pa.StructArray.from_arrays(children, fields=list(type_), mask=null_mask(array))
     if pa.types.is_list(array.type) and pa.types.is_list(type_):
         first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
@@ -260,16 +265,25 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
     return array.cast(type_, safe=not (pa.types.is_integer(array.type) and pa.types.is_floating(type_)))
 
 
-def _conform_child(array: pa.StructArray, field: pa.Field) -> pa.Array:
-    index = array.type.get_field_index(field.name)
-    return nulls(len(array), field.type) if index < 0 else _conform_array(array.field(index), field.type)
-
-
 def _times(texts: pa.Array, type_: pa.TimestampType) -> pa.Array:
     times = times_of_texts(texts, type_.unit)
     if times.null_count > texts.null_count:
         raise pa.ArrowInvalid(f"a text that is no {type_}")
     return times.cast(pa.int64()).cast(type_)
+
+
+class _Absent:
+    """Columns of nothing but nulls, made once for each type."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._made: dict[int, pa.Array] = {}
+
+    def of(self, type_: pa.DataType) -> pa.Array:
+        made = self._made.get(type_.id)
+        if made is None or made.type != type_:
+            made = self._made[type_.id] = nulls(self._rows, type_)
+        return made
 
 
 def _json_text(value: Any) -> str:

@@ -28,7 +28,7 @@ class Known:
 
     seen: pa.Schema
     schema: pa.Schema
-    narrow: tuple[int, ...]
+    narrow: frozenset[str]
 
     @classmethod
     def of(cls, seen: pa.Schema) -> Known:
@@ -36,9 +36,9 @@ class Known:
         return cls(seen, pa.schema(known_fields(seen)), narrow_integers(seen))
 
 
-def narrow_integers(schema: pa.Schema) -> tuple[int, ...]:
-    """The indices of columns that have, at any depth, 64-bit integers of which a double holds each, as far as is known."""
-    return tuple(index for index, field in enumerate(schema) if _has_narrow(field))
+def narrow_integers(schema: pa.Schema) -> frozenset[str]:
+    """The names of columns that have, at any depth, 64-bit integers of which a double holds each, as far as is known."""
+    return frozenset(field.name for field in schema if _has_narrow(field))
 
 
 def _has_narrow(field: pa.Field) -> bool:
@@ -63,6 +63,8 @@ class LearnedSchema:
         self.rules = rules if rules is not None else ColumnRules()
         self.spare: list[tuple[Known, object]] = []
         """What a converter has worked out of what was known, for the next batch; whoever uses it takes it out."""
+        self.used: frozenset[str] | None = frozenset()
+        """Those of many columns that the last values have had; None where they have had most."""
         self.run_length = 32
         """How many refused values of a batch to look at together, by what was seen of the last batches; see `Columns`."""
         self._known = Known.of(schema if schema is not None else pa.schema([]))

@@ -42,6 +42,8 @@ _SIMPLE = {
     "date": pa.date32(),
     "date32": pa.date32(),
 }
+#: Names of types that have no parameters.
+_NAMES = {type_.id: name for name, type_ in reversed(_SIMPLE.items())}
 _TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:,\s*(?:tz=)?([^\]]+))?\]")
 _DECIMAL = re.compile(r"decimal\(\s*(\d{1,2})\s*(?:,\s*(\d{1,2})\s*)?\)")
 
@@ -52,31 +54,35 @@ def fields_to_json(schema: pa.Schema) -> list[dict[str, Any]]:
 
 
 def _field_to_json(field: pa.Field) -> dict[str, Any]:
-    text, members = _type_text(field)
+    text, members = type_and_members(field)
     made: dict[str, Any] = {"name": field.name, "type": text, "nullable": True}
-    if _is_exact(field):
+    if is_exact(field):
         made["exact"] = True
     if members is not None:
         made["fields"] = [_field_to_json(member) for member in members]
     return made
 
 
-def _is_exact(field: pa.Field) -> bool:
+def is_exact(field: pa.Field) -> bool:
     """Whether the integers of a field, or of its lists, never become doubles."""
-    return _is_exact(field.type.value_field) if pa.types.is_list(field.type) else is_exact_field(field)
+    return is_exact(field.type.value_field) if pa.types.is_list(field.type) else is_exact_field(field)
 
 
 def type_text(field: pa.Field) -> str:
     """A field's type in words: `list<double>`, `struct`."""
-    return _type_text(field)[0]
+    return type_and_members(field)[0]
 
 
-def _type_text(field: pa.Field) -> tuple[str, Iterable[pa.Field] | None]:
+def type_and_members(field: pa.Field) -> tuple[str, Iterable[pa.Field] | None]:
+    """A field's type in words, and the fields of a struct, however deep in lists; None where there are none."""
     type_ = field.type
     if is_any(field):
         return _ANY, None
+    simple = _NAMES.get(type_.id)
+    if simple is not None:
+        return simple, None
     if pa.types.is_list(type_):
-        text, members = _type_text(type_.value_field)
+        text, members = type_and_members(type_.value_field)
         return f"list<{text}>", members
     if pa.types.is_struct(type_):
         return _STRUCT, list(type_)
@@ -84,7 +90,7 @@ def _type_text(field: pa.Field) -> tuple[str, Iterable[pa.Field] | None]:
         return (f"timestamp[{type_.unit}, {type_.tz}]" if type_.tz else f"timestamp[{type_.unit}]"), None
     if pa.types.is_decimal(type_):
         return f"decimal({type_.precision}, {type_.scale})", None
-    return next((name for name, simple in _SIMPLE.items() if simple.equals(type_)), str(type_)), None
+    return str(type_), None
 
 
 def schema_from_json(fields: Any, where: str, *, learnable: bool = False) -> pa.Schema:
@@ -215,7 +221,7 @@ def _type_changes(old: pa.Field, new: pa.Field, path: str) -> Iterator[str]:
         yield from _type_changes(old.type.value_field, new.type.value_field, f"{path}[]")
     elif type_text(old) != type_text(new):
         yield f"{path}: {type_text(old)} became {type_text(new)}"
-    elif _is_exact(new) and not _is_exact(old):
+    elif is_exact(new) and not is_exact(old):
         yield f"{path}: {type_text(new)} has integers that a double doesn't hold, and stays an integer"
 
 

@@ -121,6 +121,7 @@ _HOURLY = "io.confluent.connect.storage.partitioner.HourlyPartitioner"
         ({"partitioner_class": _DEFAULT, "rotate_schedule_interval_ms": "-1"}, "No time ends a file: "),
         ({"flush_size": "10"}, "flush.size=10 makes many small files."),
         ({"partitioner_max_open_files": "1"}, "partitioner.max.open.files=1 or less closes files whenever"),
+        ({"kafka2parquet_column_name_case": "keep"}, "Spark refuses such files (COLUMN_ALREADY_EXISTS"),
         ({"path_format": "YYYY/mm/dd"}, "mm is the minute; the month is MM."),
     ],
 )

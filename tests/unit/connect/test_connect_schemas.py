@@ -21,6 +21,7 @@ from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.schema_contract import SchemaContract
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.schema.column_rules import ColumnRules
 from kafka2parquet.schema.lattice import any_field
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.testing import MemoryStorage
@@ -76,6 +77,20 @@ def test_a_topic_may_have_settings_of_its_own() -> None:
 
     assert SchemaSettings(False, "rescue", "_rescued", "add", "", "iso8601") == SchemaSettings.of(config, "my.orders")
     assert SchemaSettings(True, "rescue", "_rescued", "none", "", "iso8601") == SchemaSettings.of(config, "topic")
+
+
+def test_limits_and_names_reach_the_learned_schema() -> None:
+    """Of all topics, or of one; names of metadata columns are reserved where no transform can give members others."""
+    limits = {"kafka2parquet.schema.max.fields": "5", "kafka2parquet.schema.max.bytes": "2000"}
+    metadata = {"kafka2parquet.metadata.columns": "offset,key", "kafka2parquet.column.name.case": "unite"}
+    config = config_of(**limits, **metadata, **for_orders(max_name_bytes="7"))
+    learned = LearnedSchemas(config, MemoryStorage(), ObjectNaming())
+    reserved = frozenset(["_kafka_offset", "_kafka_key"])
+
+    assert ColumnRules(5, 255, 2000, "unite", reserved) == learned.of("topic").rules
+    assert ColumnRules(5, 7, 2000, "unite", reserved) == learned.of("my.orders").rules
+    renames = {"transforms": "r", "transforms.r.type": "kafka2parquet.transforms:Rename", "transforms.r.renames": "a:b"}
+    assert frozenset() == SchemaSettings.of(config_of(**metadata, **renames), "topic").rules.reserved
 
 
 def test_the_settings_reach_the_converter() -> None:
