@@ -136,18 +136,25 @@ def merge_schemas(left: pa.Schema, right: pa.Schema, *, conflicts_become_any: bo
 
 
 def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], path: str, to_any: bool) -> list[pa.Field]:
+    common = min(len(left), len(right))
+    if all(one.equals(other, check_metadata=True) for one, other in zip(left[:common], right[:common], strict=True)):
+        return [*left[:common], *map(_nullable, left[common:]), *map(_nullable, right[common:])]
     others = {field.name: field for field in right}
     merged = []
     for field in left:
         other = others.pop(field.name, None)
         if other is None:
-            merged.append(field.with_nullable(True))
+            merged.append(_nullable(field))
         elif other.equals(field, check_metadata=True):
             merged.append(field)
         else:
             joined = merge_field(field, other, join_path(path, field.name), conflicts_become_any=to_any)
             merged.append(joined.with_nullable(field.nullable or other.nullable))
-    return merged + [field.with_nullable(True) for field in others.values()]
+    return merged + [_nullable(field) for field in others.values()]
+
+
+def _nullable(field: pa.Field) -> pa.Field:
+    return field if field.nullable else field.with_nullable(True)
 
 
 def merge_field(left: pa.Field, right: pa.Field, path: str, *, conflicts_become_any: bool = False) -> pa.Field:
