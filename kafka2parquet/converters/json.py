@@ -208,5 +208,6 @@ def _rows(batch: ConsumedBatch, rejects: list[Reject], table: pa.Table) -> Rows:
 
 def _concatenate(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
     if len(schema):
-        return pa.concat_tables([schema.empty_table(), *(conform(table, schema) for table in tables)])
+        conformed = [conform(table, schema) for table in tables]
+        return pa.concat_tables(conformed) if conformed else schema.empty_table()
     return without_columns(sum(table.num_rows for table in tables))  # which are forgotten when they are concatenated
