@@ -73,6 +73,7 @@ from kafka2parquet.rotation.policies import (
 )
 from kafka2parquet.runner import TaskRunner
 from kafka2parquet.schema.avro_node import AvroMapping
+from kafka2parquet.schema.column_rules import ColumnRules
 from kafka2parquet.schema.compatibility import CompatibilityMode
 from kafka2parquet.schema.contract import SchemaVersion
 from kafka2parquet.schema.json_schema import JsonSchemaMapping
@@ -95,6 +96,7 @@ __all__ = [
     "BooleanConverter",
     "ByteArrayConverter",
     "Clock",
+    "ColumnRules",
     "CompatibilityMode",
     "CompositePartitioner",
     "CompressedBytesRotation",

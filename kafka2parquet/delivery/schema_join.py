@@ -21,7 +21,7 @@ from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 from kafka2parquet.schema.compatibility import Compatibility, CompatibilityMode, SchemaNotProjectable, project_table
 from kafka2parquet.schema.connect_schema import ConnectSchema
-from kafka2parquet.schema.lattice import SchemaConflict, unify
+from kafka2parquet.schema.lattice import SchemaConflict, exact_fields, unify
 
 #: Pairs of schemas of which it is remembered how they compare.
 _MAX_PAIRS = 10_000
@@ -110,8 +110,11 @@ class SchemaJoin:
             return None
         if self._mode is not None and self._mode.projects and schema is not None:
             return columns
+        schemas = [columns, rows.table.schema]
+        if rows.value_schema is not None:  # nobody knows whether a double holds its integers
+            schemas = [pa.schema(exact_fields(each)) for each in schemas]
         try:
-            return unify([columns, rows.table.schema])
+            return unify(schemas)
         except SchemaConflict:
             return None
 

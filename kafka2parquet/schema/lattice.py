@@ -83,6 +83,24 @@ def is_exact_field(field: pa.Field) -> bool:
     return field.metadata is not None and _EXACT.items() <= field.metadata.items()
 
 
+def exact_fields(fields: Iterable[pa.Field]) -> list[pa.Field]:
+    """The fields with all 64-bit integers as exact ones, at any depth: whether a double holds their values isn't known."""
+    return [_exact(field) for field in fields]
+
+
+def _exact(field: pa.Field) -> pa.Field:
+    type_ = field.type
+    if pa.types.is_int64(type_):
+        return exact_field(field.name).with_nullable(field.nullable)
+    if not pa.types.is_nested(type_):
+        return field
+    if pa.types.is_struct(type_):
+        return field.with_type(pa.struct(exact_fields(type_)))
+    if pa.types.is_list(type_):
+        return field.with_type(pa.list_(_exact(type_.value_field)))
+    return field.with_type(pa.map_(type_.key_field, _exact(type_.item_field))) if pa.types.is_map(type_) else field
+
+
 def merge(left: pa.DataType, right: pa.DataType, path: str = "", *, conflicts_become_any: bool = False) -> pa.DataType:
     """The join of two types.
 

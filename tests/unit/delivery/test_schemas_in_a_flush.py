@@ -130,3 +130,14 @@ def test_cuts_do_not_depend_on_polls(mode: CompatibilityMode | None) -> None:
 
 def _has_committed(world: SinkWorld, offset: int) -> bool:
     return (world.committed or 0) >= offset
+
+
+def test_integers_of_64_bits_and_fractions_share_no_file() -> None:
+    """Where the columns of all schemas are united: a double doesn't hold each of the integers."""
+    world = SinkWorld()
+    odd = 2**53 + 1
+    world.append(of_type("int64", odd), of_type("double", 0.5), of_type("int64", odd), of_type("int64", 1), of_type("int32", 2))
+    written(world, 3, None, rotation=RecordCountRotation(2))
+
+    values = {row["_kafka_offset"]: row["a"] for table in world.tables().values() for row in table.to_pylist()}
+    assert [odd, 0.5, odd] == [values[offset] for offset in range(3)]
