@@ -22,6 +22,10 @@ ARROW_DATA_ERRORS = (
 )
 
 
+#: An element of a binary_view array: content of up to `INLINE_BYTES` stands in it, from the prefix on.
+VIEW = np.dtype([("length", "<i4"), ("prefix", "<u4"), ("buffer", "<i4"), ("offset", "<i4")])
+INLINE_BYTES = 12
+
 _NUMBERS = (pa.int64(), pa.float64())
 _MOVED_BY_HAND = (*_NUMBERS, pa.string())
 

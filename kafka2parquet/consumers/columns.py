@@ -13,11 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.arrays import INLINE_BYTES, VIEW
 from kafka2parquet.consumers.batch_headers import APPEND_TIME, Headers
 from kafka2parquet.consumers.decompression import CorruptDataError
-
-_VIEW = np.dtype([("length", "<i4"), ("prefix", "<u4"), ("buffer", "<i4"), ("offset", "<i4")])
-_INLINE_BYTES = 12
 
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -200,10 +198,10 @@ def _views(content: Bytes, memory: pa.Buffer, starts: Int64s, lengths: Int64s, n
         lengths = np.where(null, 0, lengths)
     if count and (int(lengths.min()) < 0 or int((starts + lengths).max()) > len(content)):
         raise CorruptDataError("a record reaches beyond its batch")
-    views = np.zeros(count, _VIEW)
+    views = np.zeros(count, VIEW)
     views["length"] = lengths
-    raw = views.view(np.uint8).reshape(count, _VIEW.itemsize)
-    long = np.flatnonzero(lengths > _INLINE_BYTES)
+    raw = views.view(np.uint8).reshape(count, VIEW.itemsize)
+    long = np.flatnonzero(lengths > INLINE_BYTES)
     if len(long):
         rows = slice(None) if len(long) == count else long
         long_starts = starts[rows]
@@ -211,8 +209,8 @@ def _views(content: Bytes, memory: pa.Buffer, starts: Int64s, lengths: Int64s, n
         for byte in range(4):
             raw[rows, 4 + byte] = content[long_starts + byte]
     if len(long) != count:
-        rows_left = np.flatnonzero((lengths <= _INLINE_BYTES) & (lengths > 0))
-        for byte in range(_INLINE_BYTES):
+        rows_left = np.flatnonzero((lengths <= INLINE_BYTES) & (lengths > 0))
+        for byte in range(INLINE_BYTES):
             rows_left = rows_left[lengths[rows_left] > byte]
             if not len(rows_left):
                 break

@@ -1,7 +1,7 @@
 """JSON values to columns, a whole batch at a time.
 
 pyarrow's parser reads a stream of JSON documents, not one document per value, so it has to be shown that each value became
-one row. Every value starts with `{` and ends with `}`, and a newline stands between two of them. Inside a document no `{`
+one row. Every value starts with `{` and ends with `}`, and a newline stands behind each. Inside a document no `{`
 may follow a `}` with only white space between, and inside a string a raw newline is an error. So wherever the parser accepts
 the stream, each of our newlines lies between two documents: each value holds one or more whole documents, and if there are as
 many rows as values, exactly one. A NUL byte would end the stream early, and is never valid JSON; it is looked for first.
@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from kafka2parquet.converters.json_lines import content_of, has_only_newlines, json_lines
 from kafka2parquet.converters.json_numbers import has_floats, rounds_integers
 from kafka2parquet.converters.json_sparse import parse_sparse
 
 _BLOCK_BYTES = 1 << 20  # fits the processor's cache; larger blocks are slower
-_WHITE_SPACE = " \t\r\n"
 #: How the parser names the row at which it stopped, counted from the block's first one.
 _ROW = re.compile(r" in row (\d+)$")
 
@@ -60,11 +60,13 @@ def parse_objects(
         ValuesRefused: some value isn't such an object. Which one isn't said; halve the batch to find out.
     """
     try:
-        text = _stripped(values.cast(pa.binary()))
-        stream = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(text)], pa.int32()), text), b"\n")[0].as_buffer()
-        block_bytes, starts = _block_bytes(stream, text), _starts(text)
-        del text  # large values would be held twice while they are parsed
+        text = json_lines(values)
+        if text is None:
+            raise ValuesRefused("not in braces")
+        starts, stream = content_of(text)[0].astype(np.int64), text.buffers()[2]
+        stream = stream.slice(int(starts[0]), int(starts[-1] - starts[0]))
         _check_utf8(stream)
+        block_bytes = _block_bytes(stream, starts)
 
         def read(stream: pa.Buffer, schema: pa.Schema) -> pa.Table:
             table = pyarrow.json.read_json(
@@ -79,7 +81,7 @@ def parse_objects(
             return table
 
         # where unknown members are left out, the parser could not say that a group lacks a column
-        table = None if ignore_unknown else parse_sparse(stream, starts, schema, read)
+        table = None if ignore_unknown else parse_sparse(stream, starts[:-1] - starts[0], schema, read)
         if table is None:
             table = read(stream, schema)
     except (pa.ArrowInvalid, pa.ArrowCapacityError) as exc:
@@ -98,47 +100,15 @@ def _check_utf8(stream: pa.Buffer) -> None:
     pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, stream]).validate(full=True)
 
 
-def _stripped(text: pa.BinaryArray) -> pa.BinaryArray:
-    """The text without white space around it and a byte order mark before it, after the checks that the proof above needs."""
-    if not _in_braces(text):
-        unmarked = pc.replace_substring_regex(text.cast(pa.string()), "^\ufeff", "")
-        text = pc.ascii_trim(unmarked, _WHITE_SPACE).cast(pa.binary())
-        if not _in_braces(text):
-            raise ValuesRefused("not in braces")
-    return text
-
-
-def _in_braces(text: pa.BinaryArray) -> bool:
-    offsets, characters = _buffers(text)
-    if (np.diff(offsets) < 2).any():
-        return False
-    first, last = characters[offsets[:-1]], characters[offsets[1:] - 1]
-    return bool((first == ord("{")).all() and (last == ord("}")).all())
-
-
-def _starts(text: pa.BinaryArray) -> np.ndarray:
-    """Where each value begins in the stream."""
-    offsets = _buffers(text)[0].astype(np.int64)
-    starts: np.ndarray = offsets[:-1] - offsets[0] + np.arange(len(text))
-    return starts
-
-
-def _block_bytes(stream: pa.Buffer, text: pa.BinaryArray) -> int:
+def _block_bytes(stream: pa.Buffer, starts: np.ndarray) -> int:
     """The parser's block size. Blocks end at newlines, so a value with a newline inside needs one block for everything."""
-    characters = np.frombuffer(stream, np.uint8)
-    if not characters.all():
-        raise ValuesRefused("a NUL byte")
-    if np.count_nonzero(characters == ord("\n")) != len(text) - 1:
-        return len(characters) + 1
-    return max(_BLOCK_BYTES, int(np.diff(_buffers(text)[0]).max()) + 1)
-
-
-def _buffers(text: pa.BinaryArray) -> tuple[np.ndarray, np.ndarray]:
-    _, offsets, characters = text.buffers()
-    return (
-        np.frombuffer(offsets, np.int32)[text.offset : text.offset + len(text) + 1],
-        np.frombuffer(characters if characters is not None else b"", np.uint8),
-    )
+    characters, count = np.frombuffer(stream, np.uint8), len(starts) - 1
+    if not has_only_newlines(characters, count):
+        if not characters.all():
+            raise ValuesRefused("a NUL byte")
+        if np.count_nonzero(characters == ord("\n")) != count:
+            return len(characters) + 1
+    return max(_BLOCK_BYTES, int(np.diff(starts).max()))
 
 
 def _is_finite(array: pa.Array) -> bool:

@@ -1,0 +1,88 @@
+"""JSON objects one behind the other, each with a newline behind it, as pyarrow's parser reads them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.arrays import INLINE_BYTES, VIEW
+
+_WHITE_SPACE = " \t\r\n"
+_NEWLINE = ord("\n")
+#: Bytes are counted in pieces of so many, which stay in the processor's cache.
+_PIECE_BYTES = 1 << 17
+
+_Bytes = npt.NDArray[np.uint8]
+_Int32s = npt.NDArray[np.int32]
+
+
+def json_lines(values: pa.Array) -> pa.BinaryArray | None:
+    """Each value without white space around it and a byte order mark before it, with a newline behind it.
+
+    None where some value doesn't begin with `{` and end with `}` then.
+
+    Args:
+        values: binary_view without nulls, at least one.
+
+    Raises:
+        pyarrow.ArrowInvalid: values with white space or a byte order mark that are not UTF-8, or too many bytes.
+    """
+    longer = _one_byte_longer(values)
+    if longer is not None:
+        lines = longer.cast(pa.binary())  # copies, so the byte behind each value is ours
+        offsets, characters = content_of(lines)
+        if characters.flags.writeable and _are_in_braces(characters, offsets[:-1], offsets[1:] - 1):
+            characters[offsets[1:] - 1] = _NEWLINE
+            return lines
+    text = values.cast(pa.binary())
+    if not _in_braces(text):
+        unmarked = pc.replace_substring_regex(text.cast(pa.string()), "^\ufeff", "")
+        text = pc.ascii_trim(unmarked, _WHITE_SPACE).cast(pa.binary())
+        if not _in_braces(text):
+            return None
+    return pc.binary_join_element_wise(text, b"", b"\n")
+
+
+def content_of(text: pa.BinaryArray) -> tuple[_Int32s, _Bytes]:
+    """Where each value begins, and the last one ends, among the characters; and the characters."""
+    _, offsets, characters = text.buffers()
+    return (
+        np.frombuffer(offsets, np.int32)[text.offset : text.offset + len(text) + 1],
+        np.frombuffer(characters if characters is not None else b"", np.uint8),
+    )
+
+
+def has_only_newlines(characters: _Bytes, count: int) -> bool:
+    """Whether the only control characters are so many, which are the newlines behind the lines."""
+    pieces = (characters[start : start + _PIECE_BYTES] for start in range(0, len(characters), _PIECE_BYTES))
+    return sum(int(np.count_nonzero(piece < ord(" "))) for piece in pieces) == count
+
+
+def _one_byte_longer(values: pa.Array) -> pa.Array | None:
+    """The values with the byte that lies behind each of them; None where one doesn't lie in memory like that.
+
+    Values of records do: at least the number of the record's headers lies behind each.
+    """
+    buffers = values.buffers()
+    if values.type != pa.binary_view() or len(buffers) != 3:
+        return None
+    views = np.frombuffer(buffers[1], VIEW)[values.offset : values.offset + len(values)]
+    ends = views["offset"].astype(np.int64) + views["length"]
+    if int(views["length"].min()) <= INLINE_BYTES or int(ends.max()) >= buffers[2].size:
+        return None
+    longer = views.copy()
+    longer["length"] += 1
+    return pa.Array.from_buffers(pa.binary_view(), len(values), [None, pa.py_buffer(longer), buffers[2]])
+
+
+def _in_braces(text: pa.BinaryArray) -> bool:
+    offsets, characters = content_of(text)
+    return _are_in_braces(characters, offsets[:-1], offsets[1:])
+
+
+def _are_in_braces(characters: _Bytes, begins: _Int32s, ends: _Int32s) -> bool:
+    if (ends - begins < 2).any():
+        return False
+    return bool((characters[begins] == ord("{")).all() and (characters[ends - 1] == ord("}")).all())
