@@ -8,6 +8,8 @@ Format: Kafka protocol guide, "Record Batch" and "Record"; all lengths are zigza
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import numpy as np
 import numpy.typing as npt
@@ -193,27 +195,43 @@ def _varints(content: Bytes, position: Int64s) -> tuple[Int64s, Int64s]:
 def _views(content: Bytes, memory: pa.Buffer, starts: Int64s, lengths: Int64s, null: Bools) -> pa.Array:
     """binary_view array of content[start:start+length]; long values point into `memory`, short ones stand in the view."""
     count = len(starts)
+    if null.all():
+        return pa.nulls(count, pa.binary_view())
     any_null = bool(null.any())
     if any_null:
         lengths = np.where(null, 0, lengths)
-    if count and (int(lengths.min()) < 0 or int((starts + lengths).max()) > len(content)):
+    if int(lengths.min()) < 0 or int((starts + lengths).max()) > len(content):
         raise CorruptDataError("a record reaches beyond its batch")
     views = np.zeros(count, VIEW)
     views["length"] = lengths
-    raw = views.view(np.uint8).reshape(count, VIEW.itemsize)
-    long = np.flatnonzero(lengths > INLINE_BYTES)
-    if len(long):
-        rows = slice(None) if len(long) == count else long
-        long_starts = starts[rows]
-        views["offset"][rows] = long_starts
-        for byte in range(4):
-            raw[rows, 4 + byte] = content[long_starts + byte]
-    if len(long) != count:
-        rows_left = np.flatnonzero((lengths <= INLINE_BYTES) & (lengths > 0))
-        for byte in range(INLINE_BYTES):
-            rows_left = rows_left[lengths[rows_left] > byte]
-            if not len(rows_left):
-                break
-            raw[rows_left, 4 + byte] = content[starts[rows_left] + byte]
+    is_long = lengths > INLINE_BYTES
+    if is_long.any():
+        rows = slice(None) if is_long.all() else np.flatnonzero(is_long)
+        views["offset"][rows] = starts[rows]
+        views["prefix"][rows] = _words(content, np.uint32)[starts[rows]]
+    if not is_long.all():
+        _put_inline(views.view(_INLINE_VIEW), content, starts, np.flatnonzero(~is_long & (lengths > 0)))
     valid = pa.py_buffer(np.packbits(~null, bitorder="little")) if any_null else None
     return pa.Array.from_buffers(pa.binary_view(), count, [valid, pa.py_buffer(views), memory], int(null.sum()))
+
+
+def _put_inline(views: npt.NDArray[Any], content: Bytes, starts: Int64s, rows: Int64s) -> None:
+    """Put the content of short values into their views."""
+    if len(rows) and int(starts[rows].max()) + INLINE_BYTES > len(content):
+        content = np.concatenate([content, np.zeros(INLINE_BYTES, np.uint8)])  # read by words, and then cut to its length
+    if len(rows):
+        lengths = views["length"][rows]
+        views["prefix"][rows] = _words(content, np.uint32)[starts[rows]] & _PREFIX_MASKS[lengths]
+        views["rest"][rows] = _words(content, np.uint64)[starts[rows] + 4] & _REST_MASKS[lengths]
+
+
+def _words(content: Bytes, type_: type[np.uint32 | np.uint64]) -> npt.NDArray[Any]:
+    """The little-endian words that begin at each byte."""
+    word = np.dtype(type_).newbyteorder("<")
+    return np.ndarray((len(content) - word.itemsize + 1,), word, buffer=content, strides=(1,))
+
+
+#: A view whose content stands in it, and what of its words belongs to content of 0 to 12 bytes.
+_INLINE_VIEW = np.dtype([("length", "<i4"), ("prefix", "<u4"), ("rest", "<u8")])
+_PREFIX_MASKS = np.array([(1 << 8 * min(length, 4)) - 1 for length in range(INLINE_BYTES + 1)], np.uint32)
+_REST_MASKS = np.array([(1 << 8 * max(length - 4, 0)) - 1 for length in range(INLINE_BYTES + 1)], np.uint64)
