@@ -7,7 +7,7 @@ RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet
 export PYTHONPATH := .
 
-.PHONY: demo test test-unit test-all test-matrix test-ends lint bench chaos acceptance nightly docs clean
+.PHONY: demo test test-unit test-all test-matrix test-ends lint bench chaos fuzz acceptance nightly docs clean
 
 demo: $(VENV)/demo-installed
 	$(RUN)/kafka2parquet demo
@@ -39,6 +39,9 @@ bench: $(VENV)/installed
 
 chaos: $(VENV)/installed
 	$(RUN)/python -m tests.chaos.run --minutes $(MINUTES)
+
+fuzz: $(VENV)/installed
+	$(RUN)/python -m tests.laws.fuzz --minutes $(MINUTES)
 
 acceptance: $(VENV)/installed
 	@$(RUN)/python -m tests.acceptance $(abspath $(CASES))

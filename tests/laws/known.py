@@ -1,0 +1,21 @@
+"""Breaches that are known and not corrected yet. Whoever corrects one takes its line out; the list should be empty."""
+
+from __future__ import annotations
+
+import re
+
+from tests.laws.laws import Breach
+
+#: Patterns of what a breach is and what was seen; each with what is to be done.
+KNOWN: tuple[tuple[str, str], ...] = (
+    (r"UsageError at transforms/", "transforms refuse columns instead of rows"),
+    (r"\b_kafka_|two columns of one name|DuplicateError", "members that are called like metadata columns"),
+    (r"unexpected TypeError at rows.py, of", "StringConverter leaves chunked offsets behind"),
+    (r"DeliveryError at delivery/publishing.py, _check_whole", "a file without columns has no rows"),
+    (r"sent Decimal\('-?\d(\.\d+)?E-\d+'\), read -?0\.0$", "numbers nearer to zero than any double become zero"),
+)
+
+
+def is_known(breach: Breach) -> bool:
+    """Whether the list has a breach."""
+    return any(re.search(pattern, f"{breach.kind} | {breach.detail}") for pattern, _ in KNOWN)

@@ -1,0 +1,44 @@
+"""Each law, on sinks and records that Hypothesis draws; and a short fuzz run, always of the same trials."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+
+from tests.laws.fuzz import Plan, fuzz
+from tests.laws.known import is_known
+from tests.laws.laws import LAWS, Delivered, breaches
+from tests.laws.trial import Trial, trials
+
+FUZZED = 150
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """The library logs each reject; with thousands of them that is all that the log holds."""
+    logger = logging.getLogger("kafka2parquet")
+    logger.propagate = False
+    yield
+    logger.propagate = True
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_law_holds(law: str) -> None:
+    """Whatever the records hold, and whatever the sink is made of."""
+
+    @settings(max_examples=40, derandomize=True)
+    @given(trials())
+    def holds(trial: Trial) -> None:
+        assert [breach for breach in breaches(Delivered(trial), [LAWS[law]]) if not is_known(breach)] == []
+
+    holds()
+
+
+@pytest.mark.timeout(1200)  # of a machine that is busy otherwise
+def test_a_short_fuzz_run_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """`make fuzz MINUTES=…` runs longer, with another seed each time."""
+    found = fuzz(Plan(seed=12, most_trials=FUZZED))
+    assert found == 0, capsys.readouterr().out

@@ -1,0 +1,202 @@
+"""A trial: records that arrive at a sink in memory, and what its tasks do with them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import datetime
+import itertools
+import logging
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import attrs
+from hypothesis import strategies as st
+
+from kafka2parquet import SinkTask
+from kafka2parquet.consumers.base import Polled
+from kafka2parquet.errors import UnexpectedError
+from kafka2parquet.events import Event, RecordRejected
+from kafka2parquet.records import Reject
+from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
+from tests.laws.records import NOW_MS, records
+from tests.laws.setups import Setup, setups
+from tests.support.sink_world import Letters
+
+TOPIC, GROUP = "events", "group"
+#: Steps in which a few records have to be delivered.
+MOST_STEPS = 500
+#: A task that has done nothing in so many steps has done all; publishing a flush takes some five.
+_QUIET_STEPS = 8
+#: How much time passes in each poll, and how long a flush may take.
+_POLL_S, _FLUSH_S = 0.5, 300.0
+_START = datetime.datetime.fromtimestamp(NOW_MS / 1000, datetime.timezone.utc)
+
+
+@attrs.frozen
+class Trial:
+    """A sink, the records of its topic, and how many of them each poll brings (the last one brings the rest)."""
+
+    setup: Setup
+    records: tuple[MemoryRecord, ...]
+    polls: tuple[int, ...] = ()
+
+    def batches(self) -> Sequence[Sequence[MemoryRecord]]:
+        """The records of each poll."""
+        ends = [end for end in itertools.accumulate(self.polls) if end < len(self.records)]
+        return [self.records[start:end] for start, end in itertools.pairwise([0, *ends, len(self.records)])]
+
+
+class _InlineExecutor(concurrent.futures.Executor):
+    """Runs each call at once, so that a run has no order of its own."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+class _Consumer(MemoryConsumer):
+    """Lets time pass at each poll instead of waiting."""
+
+    def __init__(self, kafka: MemoryKafka, clock: ManualClock) -> None:
+        super().__init__(kafka, group_id=GROUP, topics=[TOPIC])
+        self._clock = clock
+
+    def poll(self, timeout_s: float) -> Polled:
+        self._clock.advance(_POLL_S)
+        return super().poll(0)
+
+
+@attrs.frozen(eq=False)
+class Run:
+    """What one task did.
+
+    Attributes:
+        rejects: in the order in which they were told.
+        events: all of them.
+        error: what it raised; None where it came to its end.
+        letters: offsets of the dead letters.
+        caught: kinds of the exceptions that the net under the record chain caught; each has a cause to mend.
+    """
+
+    rejects: Sequence[Reject]
+    events: Sequence[Event]
+    error: BaseException | None
+    letters: Sequence[int]
+    caught: Sequence[str]
+
+    @property
+    def failure(self) -> str:
+        """The kind of the error; empty where there was none."""
+        return "" if self.error is None else failure_of(self.error)
+
+
+class _Net(logging.Handler):
+    """Notes what the net under the record chain tells in its warnings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.caught: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1] is not None:
+            self.caught.append(failure_of(record.exc_info[1]))
+
+
+@contextlib.contextmanager
+def _listening_to_the_net() -> Iterator[list[str]]:
+    logger, net = logging.getLogger("kafka2parquet.delivery.net"), _Net()
+    logger.addHandler(net)
+    try:
+        yield net.caught
+    finally:
+        logger.removeHandler(net)
+
+
+class StuckError(Exception):
+    """A task goes on stepping without an end."""
+
+
+class World:
+    """What outlives a task: a topic, a group, a store and a clock."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.kafka = MemoryKafka()
+        self.kafka.create_topic(TOPIC)
+        self.storage = MemoryStorage()
+        self.clock = ManualClock(_START)
+
+    def run(self, batches: Sequence[Sequence[MemoryRecord]] = (), *, tolerant: bool = True) -> Run:
+        """Run a new task until it has read all, the given batches one after the other, and end it in order."""
+        events: list[Event] = []
+        letters = Letters()
+        error: BaseException | None = None
+        with warnings.catch_warnings(), _listening_to_the_net() as caught:
+            warnings.simplefilter("ignore")
+            task = self._task(events, letters, tolerant=tolerant)
+            try:
+                self._drain(task)
+                for batch in batches:
+                    self.kafka.append(TOPIC, 0, batch)
+                    self._drain(task)
+                task.flush(timeout_s=_FLUSH_S)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as raised:  # native code may raise what is not an Exception
+                error = raised
+            finally:
+                task.close(flush=False)
+        rejects = [event.reject for event in events if isinstance(event, RecordRejected)]
+        return Run(rejects, events, error, letters.offsets(), caught)
+
+    def _task(self, events: list[Event], letters: Letters, *, tolerant: bool) -> SinkTask:
+        parts = self.setup.parts(self.storage)
+        if not tolerant and self.setup.tombstones != "write":
+            parts["on_tombstone"] = "fail"
+        return SinkTask(
+            consumer=_Consumer(self.kafka, self.clock),
+            storage=self.storage,
+            clock=self.clock,
+            executor=_InlineExecutor(),
+            on_reject="skip" if tolerant else "fail",
+            dead_letters=letters if self.setup.letters else None,
+            hooks=[events.append],
+            **parts,
+        )
+
+    def _drain(self, task: SinkTask) -> None:
+        quiet = 0
+        for _ in range(MOST_STEPS):
+            done = task.step(0)
+            quiet = 0 if done.records or done.rejected or done.files or done.committed_rows else quiet + 1
+            if quiet == _QUIET_STEPS:
+                return
+        raise StuckError("records come again and again")
+
+    def rewind(self) -> None:
+        """Set the group's offset to the beginning, as an operator's tool does."""
+        self.kafka.commit(GROUP, TOPIC, 0, 0)
+
+
+def failure_of(error: BaseException) -> str:
+    """The kind of an error: its class, and the innermost function of the library that it came through."""
+    if isinstance(error, UnexpectedError) and error.__cause__ is not None:
+        return f"unexpected {failure_of(error.__cause__)}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/kafka2parquet/" in frame.filename]
+    where = f" at {frames[-1].filename.rpartition('/kafka2parquet/')[2]}, {frames[-1].name}" if frames else ""
+    return f"{type(error).__name__}{where}"
+
+
+@st.composite
+def trials(draw: st.DrawFn, formats: st.SearchStrategy[str] | None = None) -> Trial:
+    """Any sink, and some records."""
+    setup = draw(setups(formats))
+    sent = tuple(draw(st.lists(records(setup.values.values), min_size=1, max_size=12)))
+    return Trial(setup, sent, tuple(draw(st.lists(st.integers(1, 5), max_size=4))))
