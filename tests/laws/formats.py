@@ -24,6 +24,7 @@ from kafka2parquet import (
     JsonEnvelopeConverter,
     JsonSchemaConverter,
     JsonSchemaMapping,
+    LearnedSchema,
     LongConverter,
     ProtobufConverter,
     RecordConverter,
@@ -59,6 +60,16 @@ GIVEN_SCHEMA = pa.schema(
         ("day", pa.date32()),
         ("amount", pa.decimal128(10, 2)),
         ("d", pa.float64()),
+    ]
+)
+PINNED_SCHEMA = pa.schema(
+    [
+        ("a", pa.int64()),
+        ("b", pa.string()),
+        ("c", pa.bool_()),
+        ("n", pa.struct([("x", pa.float64()), ("y", pa.string())])),
+        ("l", pa.list_(pa.int64())),
+        ("ts", pa.string()),
     ]
 )
 
@@ -197,13 +208,13 @@ def _read_fixed(layout: str) -> Callable[[bytes], Any]:
 # ---- formats
 
 
-def _json(learned: bool = True, **settings: Any) -> Format:
+def _json(**settings: Any) -> Format:
     ignores = settings.get("on_unknown_field") == "ignore"  # and what is wrong in members that are ignored
     return Format(
         lambda _: JsonConverter(**settings),
         documents.map(encoded),
         _read_object,
-        learned=learned,
+        learned="schema" not in settings and "evolution" not in settings,
         strict=not ignores,
         only_columns=ignores,
     )
@@ -227,10 +238,11 @@ FORMATS: Mapping[str, Format] = {
     "json-rescue": _json(on_misfit="rescue"),
     "json-string": _json(on_misfit="string"),
     "json-contract": Format(_contract, documents.map(encoded), _read_object, learned=True, strict=True),
-    "json-given": _json(learned=False, schema=GIVEN_SCHEMA),
-    "json-given-rescue": _json(learned=False, schema=GIVEN_SCHEMA, on_misfit="rescue"),
+    "json-pinned": _json(learned=LearnedSchema(PINNED_SCHEMA), on_misfit="rescue", evolution="none"),
+    "json-given": _json(schema=GIVEN_SCHEMA),
+    "json-given-rescue": _json(schema=GIVEN_SCHEMA, on_misfit="rescue"),
     "json-given-epoch": attrs.evolve(
-        _json(learned=False, schema=GIVEN_SCHEMA, timestamps="epoch_ms", on_unknown_field="ignore"),
+        _json(schema=GIVEN_SCHEMA, timestamps="epoch_ms", on_unknown_field="ignore"),
         values=documents.map(lambda text: encoded(text.replace(TIME, TIME_MS))),
     ),
     "envelope": Format(lambda _: JsonEnvelopeConverter(), envelopes(), _read_envelope, learned=True),
