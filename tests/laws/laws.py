@@ -253,7 +253,7 @@ def no_value_is_changed(delivered: Delivered) -> Iterator[Breach]:
         record = delivered.trial.records[offset]
         if setup.metadata[-1] == "headers" and setup.key == "bytes" and row["_kafka_key"] != record.key:
             yield Breach(5, "another key than was sent", f"offset {offset}: {row['_kafka_key']!r} of {record.key!r}")
-        if record.value is None or setup.transforms:
+        if record.value is None or setup.transforms or setup.projects:
             continue
         try:
             sent = setup.values.read(record.value)

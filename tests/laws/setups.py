@@ -170,6 +170,11 @@ class Setup:
         return not LEAVES_OUT.isdisjoint(self.transforms)
 
     @property
+    def projects(self) -> bool:
+        """Whether fields that the schema of a file doesn't have are left out of its rows."""
+        return self.compatibility not in (None, "NONE")
+
+    @property
     def has_offsets(self) -> bool:
         """Whether rows say which record they were made of."""
         return "offset" in self.metadata
@@ -216,5 +221,5 @@ def setups(draw: st.DrawFn, formats: st.SearchStrategy[str] | None = None) -> Se
         quarantine=draw(st.booleans()),
         letters=draw(st.integers(0, 3)) == 3,
         types=draw(st.sampled_from(["own", "connect"])),
-        compatibility=draw(st.sampled_from([None, None, "NONE", "BACKWARD", "FULL"])),
+        compatibility=draw(st.sampled_from([None, None, None, None, "NONE", "BACKWARD", "FULL"])),
     )
