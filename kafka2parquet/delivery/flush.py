@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import get_args
 
 import attrs
 import numpy as np
@@ -19,7 +20,7 @@ from kafka2parquet.delivery.schema_join import SchemaJoin
 from kafka2parquet.parquet.footer import FlushFooter, Layout, Role, Sibling
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.parquet.writer import OpenFile, ParquetWriter
-from kafka2parquet.records import Reject
+from kafka2parquet.records import Reject, View
 from kafka2parquet.rotation.base import FlushStats
 from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
@@ -60,6 +61,11 @@ class FlushFile:
     last_offset: int = -1
     rows: int = 0
     contents: dict[Role, OpenFile] = attrs.Factory(dict)
+
+    @property
+    def views(self) -> Mapping[View, pa.Schema]:
+        """The columns of the files of keys and headers."""
+        return {view: self.contents[view].schema() for view in get_args(View) if view in self.contents}
 
     def count(self, offsets: _Int64s) -> None:
         """Count records that were appended."""

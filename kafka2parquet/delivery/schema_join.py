@@ -17,6 +17,7 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.records import View
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 from kafka2parquet.schema.compatibility import Compatibility, CompatibilityMode, SchemaNotProjectable, project_table
@@ -37,6 +38,10 @@ class FileSchema(Protocol):
     @property
     def columns(self) -> pa.Schema | None:
         """The columns of its rows so far; None before the first one."""
+
+    @property
+    def views(self) -> Mapping[View, pa.Schema]:
+        """The columns of the files of keys and headers beside it."""
 
 
 class SchemaJoin:
@@ -62,11 +67,12 @@ class SchemaJoin:
         for folder, groups in _groups_by_folder(batch):
             file = files.get(folder)
             schema, columns = (file.value_schema, file.columns) if file is not None else (None, None)
+            views = dict(file.views) if file is not None else {}
             for place, rows in groups:
                 if columns is not None and self._refusal(schema, rows) is not None:
                     continue
                 joined = self._joined_columns(schema, columns, rows)
-                if joined is None:
+                if joined is None or not _join_views(views, rows):
                     first = place if first is None else min(first, place)
                     break
                 if columns is None:
@@ -158,6 +164,18 @@ def _comparison(mode: CompatibilityMode, record: ConnectSchema | None, file: Con
         return _Comparison(record, file, mode.check(record, file) is Compatibility.COMPATIBLE)
     except SchemaNotProjectable as error:  # without a schema: a file of their own
         return _Comparison(record, file, False if record is None or file is None else str(error))
+
+
+def _join_views(views: dict[View, pa.Schema], rows: Rows) -> bool:
+    """Add the columns of the rows' keys and headers to those of their files; False where no type holds them together."""
+    for name, table in rows.views.items():
+        columns = views.setdefault(name, table.schema)
+        if not columns.equals(table.schema):
+            try:
+                views[name] = unify([columns, table.schema])
+            except SchemaConflict:
+                return False
+    return True
 
 
 def _groups_by_folder(batch: PartitionedRows) -> Iterator[tuple[str, list[tuple[int, Rows]]]]:

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from kafka2parquet import HourlyPartitioner, MetadataColumns, RecordCountRotation, StringConverter
+from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.record_views import RecordViews, header_text
 from kafka2parquet.delivery.tagging import ObjectTags
 from kafka2parquet.errors import ConfigurationError, RejectedRecordError, StorageUnavailableError
 from kafka2parquet.events import FilePublished, IntentCommitted, RecordRejected, TaggingFailed
-from tests.support.sink_world import SinkWorld
+from kafka2parquet.testing import MemoryConsumer
+from tests.support.sink_world import TOPIC, SinkWorld
 
 GOOD = b'{"a":1}'
 #: One header called `h` with the value `v`: count, then key and value with their lengths as zigzag varints.
@@ -34,6 +36,18 @@ def test_keys_and_headers_lie_beside_the_values() -> None:
         table["headers"].to_pylist() for table in world.tables("headers").values()
     ]
     assert [[0, 2], [1, 3]] == [table["_kafka_offset"].to_pylist() for table in world.tables().values()]
+
+
+def test_keys_of_another_type_begin_another_file() -> None:
+    """No column holds both, and neither record is lost for that."""
+    keys = [b'{"schema":{"type":"int32"},"payload":1}', b'{"schema":{"type":"string"},"payload":"a"}']
+    world = SinkWorld()
+    for key in (*keys, *keys):
+        world.append(GOOD, key=key)
+    views = RecordViews(keys=True, key_converter=JsonEnvelopeConverter())
+    consumer = MemoryConsumer(world.kafka, group_id="group", topics=[TOPIC], max_poll_records=1)
+    world.run(3, consumer=consumer, record_views=views, rotation=RecordCountRotation(4))
+    assert [[1], ["a"], [1]] == [table["key"].to_pylist() for table in world.tables("keys").values()]
 
 
 def test_records_without_key_or_headers_are_rejects() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 import pyarrow as pa
 import pytest
 
 from kafka2parquet.delivery.schema_join import SchemaJoin
+from kafka2parquet.records import View
 from kafka2parquet.rows import MixedRows, PartitionedRows
 from kafka2parquet.schema.compatibility import CompatibilityMode
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
@@ -21,6 +24,7 @@ WITHOUT_VERSION = attrs.evolve(FIRST, version=None)
 class File:
     value_schema: ConnectSchema | None
     columns: pa.Schema | None
+    views: Mapping[View, pa.Schema] = attrs.Factory(dict)
 
 
 def batch(*schemas: ConnectSchema | None) -> PartitionedRows:
