@@ -28,7 +28,7 @@ PARTITIONS = 8
 #: The numbers of docs/operations.md, in MiB.
 BASE_MIB, TASK_MIB = 150, 150
 #: What the largest record takes, times its own size, where that is more than a mebibyte.
-LARGE_FACTOR, LARGE_MIB = 20, 1
+LARGE_FACTOR, LARGE_MIB = 15, 1
 
 SCHEMA = {
     "type": "record",
