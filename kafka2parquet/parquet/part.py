@@ -6,14 +6,32 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
+from kafka2parquet.errors import ConfigurationError, StorageUnavailableError, UsageError
+
+#: What a part takes besides its encoded bytes while it is encoded, and once it is complete: measured.
+_ENCODER_BYTES, _ENCODER_COLUMN_BYTES = 48 << 10, 3 << 10
+_COMPLETE_COLUMN_BYTES = 1 << 10
+
+
+def columns_of(fields: Iterable[pa.Field]) -> int:
+    """How many columns of a Parquet file these fields take."""
+    return sum(columns_of(_inner(field.type)) if field.type.num_fields else 1 for field in fields)
+
+
+def _inner(type_: pa.DataType) -> list[pa.Field]:
+    return [type_.field(number) for number in range(type_.num_fields)]
+
+
+def encoder_bytes(columns: int) -> int:
+    """Memory that encoding a part of so many columns takes, besides its bytes."""
+    return _ENCODER_BYTES + columns * _ENCODER_COLUMN_BYTES
 
 #: A row group goes to disk while it is encoded, in pieces of about so many bytes.
 _MOST_TAIL_BYTES = 4 << 20
@@ -46,8 +64,8 @@ class Part:
         self._lost: ConfigurationError | None = None
         self._path: Path | None = None
         self._path_bytes = 0
-        self._complete = False
-        self._parquet = pq.ParquetWriter(pa.PythonFile(self._memory, mode="w"), schema, **options)
+        self._columns = columns_of(schema)
+        self._parquet: pq.ParquetWriter | None = pq.ParquetWriter(pa.PythonFile(self._memory, mode="w"), schema, **options)
 
     @property
     def size_bytes(self) -> int:
@@ -56,15 +74,19 @@ class Part:
 
     @property
     def memory_bytes(self) -> int:
-        """Those that are not on disk."""
-        return self._memory.held_bytes
+        """Memory held: encoded bytes that are not on disk, and the encoder, which goes when the part is complete."""
+        overhead = self._columns * _COMPLETE_COLUMN_BYTES if self._parquet is None else encoder_bytes(self._columns)
+        return self._memory.held_bytes + overhead
 
     def write(self, table: pa.Table) -> None:
         """Add a row group. Where the disk is full it stays in memory.
 
         Raises:
             ConfigurationError: another program has removed what was on disk.
+            UsageError: the part is complete.
         """
+        if self._parquet is None:
+            raise UsageError("A part that is complete takes no more rows.")
         self._memory.relieve_at_bytes = max(_MOST_TAIL_BYTES, self._in_memory_bytes)
         self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
         self.rows += table.num_rows
@@ -90,11 +112,11 @@ class Part:
             ConfigurationError: another program has removed what was on disk.
             StorageUnavailableError: the disk is full.
         """
-        if not self._complete:
+        if self._parquet is not None:
             if metadata:
                 self._parquet.add_key_value_metadata(dict(metadata))
             self._parquet.close()
-            self._complete = True
+            self._parquet = None
         if self._path is not None or self._memory.held_bytes > self._in_memory_bytes:
             self._move_to_disk()
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from kafka2parquet.arrays import PackedTable
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError, UsageError
-from kafka2parquet.parquet.part import Part
+from kafka2parquet.parquet.part import Part, columns_of, encoder_bytes
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.parquet.staging import StagingDirectory
 from kafka2parquet.parquet.types import Fitted, ParquetTypes, fit, written_schema
@@ -25,9 +25,8 @@ _COMPRESSIONS = {"none", "snappy", "gzip", "zstd", "brotli", "lz4", "lz4_raw"}
 _PYARROW_OPTIONS = inspect.signature(pq.ParquetWriter.__init__).parameters
 #: Columns of mostly different values give their dictionary up early: less work, and smaller files.
 _DICTIONARY_BYTES = 128 << 10
-#: What one column of a buffered table takes besides its values, and a part with row groups besides its encoded bytes: measured.
+#: What one column of a buffered table takes besides its values: measured.
 _TABLE_COLUMN_BYTES = 1 << 10
-_PART_BYTES, _PART_COLUMN_BYTES = 48 << 10, 3 << 10
 #: So many buffered tables become one, where each is smaller than this.
 _MERGED_TABLES, _SMALL_TABLE_BYTES = 16, 64 << 10
 #: Columns with values of so many bytes get no statistics.
@@ -193,22 +192,17 @@ class OpenFile:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory held: buffered rows, encoded bytes that are not on disk, and what tables and parts take besides these."""
-        parts_bytes = sum(part.memory_bytes for part in self._parts)
-        return self._buffered_memory_bytes + parts_bytes + len(self._parts) * self._part_bytes
+        """Memory held: buffered rows, encoded bytes that are not on disk, and what tables and encoders take besides these."""
+        return self._buffered_memory_bytes + sum(part.memory_bytes for part in self._parts)
 
     @property
     def spill_gain_bytes(self) -> int:
         """Memory that `spill` would free at the most; below 0 where it would take more than it frees."""
-        return self._buffered_memory_bytes - (0 if self._parts else self._part_bytes)
+        return self._buffered_memory_bytes - (0 if self._parts else encoder_bytes(self._columns))
 
     @property
     def _buffered_memory_bytes(self) -> int:
         return self.buffered_bytes - self._saved_bytes + len(self._buffered) * (self._columns + 1) * _TABLE_COLUMN_BYTES
-
-    @property
-    def _part_bytes(self) -> int:
-        return _PART_BYTES + self._columns * _PART_COLUMN_BYTES
 
     def schema(self) -> pa.Schema:
         """The schema of the rows taken so far, with the types that they came with."""
@@ -226,7 +220,7 @@ class OpenFile:
             raise UsageError(f"Row {row} can't be written: {reason}. Call ParquetWriter.fit and leave out what it refuses.")
         if self._given is None or not table.schema.equals(self._given):
             self._given = table.schema if self._given is None else unify([self._given, table.schema])
-            self._columns = sum(map(_columns, self._given.types))
+            self._columns = columns_of(self._given)
         table = fitted.table
         self._buffered.append(self._packed(table))
         self._merges.append(0 if table.nbytes < _SMALL_TABLE_BYTES else -1)
@@ -326,11 +320,6 @@ class OpenFile:
         self.buffered_bytes = self._saved_bytes = 0
         for part in self._parts:
             part.discard()
-
-
-def _columns(type_: pa.DataType) -> int:
-    """How many columns of a Parquet file a type takes."""
-    return sum(_columns(type_.field(number).type) for number in range(type_.num_fields)) if type_.num_fields else 1
 
 
 def _concatenate(tables: Sequence[pa.Table | PackedTable], schema: pa.Schema) -> pa.Table:

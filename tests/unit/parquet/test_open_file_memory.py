@@ -20,6 +20,8 @@ def test_open_file_counts_more_than_its_values() -> None:
     assert file.spill_gain_bytes < 0
     file.spill()
     assert file.memory_bytes > 48 * 1024 > buffered
+    file.finish({})
+    assert file.memory_bytes < 8 * 1024
 
 
 def test_many_small_tables_become_few() -> None:
