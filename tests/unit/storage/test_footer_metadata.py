@@ -77,9 +77,24 @@ def too_deep(metadata: dict[str, str]) -> bytes:
     return content
 
 
+def is_readable(content: bytes) -> bool:
+    try:
+        pq.read_metadata(pa.BufferReader(content))
+    except (pa.ArrowException, OSError):
+        return False
+    return True
+
+
+#: pyarrow 25, the last one for Python 3.10, reads any number of levels.
+needs_limit = pytest.mark.skipif(is_readable(too_deep({})), reason="this pyarrow reads deeper nesting")
+
+
 @pytest.mark.parametrize(
     "content",
-    [too_deep({METADATA_KEY: "{}"}), parquet({METADATA_KEY: "{}"})[:-60] + b"\xff" * 52 + parquet({})[-8:]],
+    [
+        pytest.param(too_deep({METADATA_KEY: "{}"}), marks=needs_limit),
+        parquet({METADATA_KEY: "{}"})[:-60] + b"\xff" * 52 + parquet({})[-8:],
+    ],
     ids=["nested too deeply", "damaged"],
 )
 def test_a_footer_of_ours_that_can_not_be_read_is_not_taken_for_a_foreign_file(content: bytes) -> None:
@@ -91,6 +106,7 @@ def test_a_footer_of_ours_that_can_not_be_read_is_not_taken_for_a_foreign_file(c
         FlushFooter.from_metadata(metadata)
 
 
+@needs_limit
 def test_a_footer_of_others_that_can_not_be_read_is_theirs() -> None:
     """It is in the way only where a file of ours has to go."""
     assert {} == read_footer_metadata(counting(too_deep({"a": "b"}), []))
