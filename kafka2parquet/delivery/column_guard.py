@@ -22,7 +22,7 @@ from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.printable import printable
 from kafka2parquet.records import Reject, Stage
 from kafka2parquet.rows import Rows, without_columns
-from kafka2parquet.schema.column_rules import MAX_LEVELS, NameCase, is_list, levels
+from kafka2parquet.schema.column_rules import MAX_LEVELS, NameCase, is_list
 from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.transforms.base import Transform, Transformed
 
@@ -209,18 +209,18 @@ def refuse(rows: Rows, refused: Mapping[int, str]) -> tuple[Rows, list[Reject]]:
 
 def _why_unwritable(field: pa.Field, name_case: NameCase) -> str | None:
     """Why a column can't be written, or not be read; None where it can."""
-    if levels(field.type) + 1 > MAX_LEVELS:
-        return (
-            f"field {_short(field.name)}: nested more deeply than readers of Parquet files take, which is {MAX_LEVELS} levels"
-        )
-    for path, names in _structs(field.type, field.name):
+    looked = _Looked()
+    levels = 1 + looked.at(field.type, field.name)
+    if levels > MAX_LEVELS:
+        return f"field {_short(field.name)}: nested more deeply than readers of Parquet files take: {MAX_LEVELS} levels"
+    for path, names in looked.structs:
         if len(set(names)) < len(names):
             repeated = next(name for name in names if names.count(name) > 1)
             return f"field {_short(join_path(path, repeated))}: two fields have that name"
         if name_case != "keep":
             for one, other in _variants(names, path):
                 return f"field {_short(other)}: its name differs from {_short(one)} only in upper and lower case"
-    if _is_simple(field.type):
+    if looked.are_simple:
         return None
     try:
         pq.ParquetWriter(io.BytesIO(), pa.schema([field])).close()
@@ -229,6 +229,7 @@ def _why_unwritable(field: pa.Field, name_case: NameCase) -> str | None:
     return None
 
 
+#: Types that Parquet has for certain, so that nobody has to be asked.
 _SIMPLE = {
     type_.id
     for type_ in (
@@ -238,13 +239,38 @@ _SIMPLE = {
 }
 
 
-def _is_simple(type_: pa.DataType) -> bool:
-    """Whether Parquet has the type for certain, so that nobody has to be asked."""
-    while is_list(type_):
-        type_ = type_.value_type
-    if pa.types.is_struct(type_):
-        return type_.num_fields > 0 and all(_is_simple(field.type) for field in type_)
-    return type_.id in _SIMPLE
+class _Looked:
+    """What a walk through a type finds.
+
+    Attributes:
+        structs: the path of each struct, with the names of its fields.
+        are_simple: whether Parquet has all types in it for certain.
+    """
+
+    def __init__(self) -> None:
+        self.structs: list[tuple[str, list[str]]] = []
+        self.are_simple = True
+
+    def at(self, type_: pa.DataType, path: str) -> int:
+        """Look at a type; returns the levels of its Parquet schema."""
+        if type_.id in _SIMPLE:
+            return 1
+        if is_list(type_):
+            return 2 + self.at(type_.value_type, f"{path}[]")
+        if pa.types.is_map(type_):
+            return 2 + max(self.at(type_.key_type, f"{path}{{}}"), self.at(type_.item_type, f"{path}[]"))
+        if not pa.types.is_struct(type_) or not type_.num_fields:
+            self.are_simple = False
+            return 1
+        names: list[str] = []
+        self.structs.append((path, names))
+        levels = 1
+        for field in type_:
+            name, inner = field.name, field.type
+            names.append(name)
+            if inner.id not in _SIMPLE:
+                levels = max(levels, self.at(inner, join_path(path, name)))
+        return 1 + levels
 
 
 def _why_taken(name: str, other: str) -> str:
@@ -255,26 +281,16 @@ def _why_taken(name: str, other: str) -> str:
 
 def _similar(type_: pa.DataType, path: str, name_case: NameCase) -> Iterator[tuple[str, str]]:
     if name_case == "keep":
-        for inner, names in _structs(type_, path):
+        looked = _Looked()
+        looked.at(type_, path)
+        for inner, names in looked.structs:
             yield from _variants(names, inner)
-
-
-def _structs(type_: pa.DataType, path: str) -> Iterator[tuple[str, list[str]]]:
-    """The path of each struct inside of a column, with the names of its fields."""
-    while is_list(type_):
-        type_, path = type_.value_type, f"{path}[]"
-    if pa.types.is_map(type_):
-        yield from _structs(type_.key_type, f"{path}{{}}")
-        yield from _structs(type_.item_type, f"{path}[]")
-    elif pa.types.is_struct(type_):
-        yield path, [field.name for field in type_]
-        for field in type_:
-            if pa.types.is_nested(field.type):
-                yield from _structs(field.type, join_path(path, field.name))
 
 
 def _variants(names: Sequence[str], path: str) -> Iterator[tuple[str, str]]:
     """Pairs of names that differ only in upper and lower case, by their paths."""
+    if len({name.lower() for name in names}) == len(names):
+        return
     first: dict[str, str] = {}
     for name in names:
         other = first.setdefault(name.lower(), name)

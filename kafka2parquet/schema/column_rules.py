@@ -12,8 +12,6 @@ NameCase = Literal["reject", "keep", "unite"]
 
 #: Levels that a Parquet schema may have, its root included: what pyarrow reads. DuckDB, Polars and Spark read more.
 MAX_LEVELS = 100
-#: Of a list or a map: a group, and a group that is repeated.
-_LEVELS_OF_LIST = 2
 #: Bytes of a field in a stored schema beside its name.
 _BYTES_AROUND_NAME = 64
 _BYTES_OF_ESCAPE = 5
@@ -43,15 +41,6 @@ class ColumnRules:
     def folded(self, name: str) -> str:
         """The name as it is compared with others."""
         return name if self.name_case == "keep" else name.lower()
-
-
-def levels(type_: pa.DataType) -> int:
-    """Levels of the Parquet schema that a field of the type makes."""
-    if pa.types.is_struct(type_):
-        return 1 + max((levels(field.type) for field in type_), default=0)
-    if pa.types.is_map(type_):
-        return _LEVELS_OF_LIST + max(levels(type_.key_type), levels(type_.item_type))
-    return _LEVELS_OF_LIST + levels(type_.value_type) if is_list(type_) else 1
 
 
 def is_list(type_: pa.DataType) -> bool:

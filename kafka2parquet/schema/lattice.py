@@ -118,6 +118,8 @@ def merge(left: pa.DataType, right: pa.DataType, path: str = "", *, conflicts_be
     if pa.types.is_null(left):
         return right
     if pa.types.is_struct(left) and pa.types.is_struct(right):
+        if _extends(left, right):
+            return right
         return pa.struct(_merge_fields(list(left), list(right), path, conflicts_become_any))
     if pa.types.is_list(left) and pa.types.is_list(right):
         element = merge_field(left.value_field, right.value_field, f"{path}[]", conflicts_become_any=conflicts_become_any)
@@ -154,9 +156,6 @@ def merge_schemas(left: pa.Schema, right: pa.Schema, *, conflicts_become_any: bo
 
 
 def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], path: str, to_any: bool) -> list[pa.Field]:
-    common = min(len(left), len(right))
-    if all(one.equals(other, check_metadata=True) for one, other in zip(left[:common], right[:common], strict=True)):
-        return [*left[:common], *map(_nullable, left[common:]), *map(_nullable, right[common:])]
     others = {field.name: field for field in right}
     merged = []
     for field in left:
@@ -169,6 +168,15 @@ def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], path: str
             joined = merge_field(field, other, join_path(path, field.name), conflicts_become_any=to_any)
             merged.append(joined.with_nullable(field.nullable or other.nullable))
     return merged + [_nullable(field) for field in others.values()]
+
+
+def _extends(left: pa.StructType, right: pa.StructType) -> bool:
+    """Whether `right` begins with the fields of `left`, and may lack the others: it is the join then."""
+    if left.num_fields > right.num_fields:
+        return False
+    fields = [right.field(index) for index in range(right.num_fields)]
+    common = left.num_fields
+    return pa.struct(fields[:common]).equals(left, check_metadata=True) and all(field.nullable for field in fields[common:])
 
 
 def _nullable(field: pa.Field) -> pa.Field:
