@@ -1,9 +1,8 @@
-"""A single JSON record: why it doesn't fit a schema, or which types it has. For the few that the column parser refuses."""
+"""A single JSON record: what it holds, and why it doesn't fit a given schema. For the few that the column parser refuses."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from typing import Any, NoReturn
 
@@ -11,15 +10,13 @@ import pyarrow as pa
 
 from kafka2parquet.json_depth import MAX_VALUE_LEVELS, JsonTooDeep, refuse_deep
 from kafka2parquet.schema.field_paths import join_path
-from kafka2parquet.schema.lattice import SchemaConflict, any_field, is_any, merge_field
+from kafka2parquet.schema.lattice import is_any
 
 #: Levels of objects and lists that a record may have.
 MAX_DEPTH = 64
 #: Before JSON it means nothing; Kafka Connect's reader passes over it, too.
 BYTE_ORDER_MARK = "\ufeff"
 _REGISTRY_PREFIX_BYTES = 5
-_INT64 = range(-(2**63), 2**63)
-_UNKNOWN_ELEMENT = pa.list_(pa.null()).value_field
 _NAMES = {
     pa.bool_().id: "a boolean",
     pa.int64().id: "an integer",
@@ -114,74 +111,6 @@ def _refuse_constant(name: str) -> NoReturn:
     raise RecordRefused(f"invalid JSON: {name} is no JSON number")
 
 
-def schema_of(document: dict[str, Any], known: pa.Schema, *, conflicts_become_any: bool = False) -> pa.Schema:
-    """The schema of one object, with Arrow's null type where it says nothing about a type.
-
-    Args:
-        document: from `load_object`.
-        known: what is known of the schema; an integer beyond 64 bits is a double only where a double is known.
-        conflicts_become_any: make `any` of what no other type is for, instead of refusing it.
-
-    Raises:
-        RecordRefused: it holds something that no type is for.
-        SchemaConflict: the elements of a list have no common type.
-    """
-    return pa.schema(_Typing(conflicts_become_any).members(document, known, "", 0))
-
-
-class _Typing:
-    def __init__(self, to_any: bool) -> None:
-        self._to_any = to_any
-
-    def members(self, value: dict[str, Any], known: pa.Schema | pa.StructType | None, path: str, depth: int) -> list[pa.Field]:
-        return [
-            self.field(name, member, member_field(known, name), join_path(path, name), depth + 1)
-            for name, member in value.items()
-        ]
-
-    def field(self, name: str, value: Any, known: pa.Field | None, path: str, depth: int) -> pa.Field:
-        if depth > MAX_DEPTH:
-            raise RecordRefused(f"nested more than {MAX_DEPTH} levels deep")
-        if value is None:
-            return pa.field(name, pa.null())
-        if known is not None and is_any(known):
-            return any_field(name)
-        if isinstance(value, list):
-            return pa.field(name, pa.list_(self._elements(value, element_field(known), f"{path}[]", depth + 1)))
-        if isinstance(value, dict):
-            members = self.members(value, known.type if known is not None else None, path, depth)
-            return pa.field(name, pa.struct(members))
-        try:
-            return pa.field(name, scalar_type(value, known.type if known is not None else pa.null(), path))
-        except RecordRefused:
-            if self._to_any:
-                return any_field(name)
-            raise
-
-    def _elements(self, elements: list[Any], known: pa.Field, path: str, depth: int) -> pa.Field:
-        joined = pa.field(known.name, pa.null())
-        fields = [self.field(known.name, element, known, path, depth) for element in elements]
-        for field in fields if self._to_any else {field.type: field for field in fields}.values():
-            joined = merge_field(joined, field, path, conflicts_become_any=self._to_any)
-        return joined
-
-
-def scalar_type(value: bool | int | float | str, known: pa.DataType, path: str) -> pa.DataType:
-    """The type of a value that is no list and no object.
-
-    Raises:
-        RecordRefused: no type holds it.
-    """
-    if isinstance(value, float) and math.isinf(value):
-        raise RecordRefused(f"field {path}: a number too large for a double")
-    type_ = _type_of_scalar(value)
-    if pa.types.is_integer(type_) and value not in _INT64:
-        if not pa.types.is_floating(known):
-            raise RecordRefused(f"field {path}: an integer beyond 64 bits")
-        return pa.float64()
-    return type_
-
-
 def _type_of_scalar(value: bool | int | float | str) -> pa.DataType:
     if isinstance(value, bool):
         return pa.bool_()
@@ -196,18 +125,6 @@ def member_field(known: pa.Schema | pa.DataType | None, name: str) -> pa.Field |
         return None
     index = known.get_field_index(name)
     return known.field(index) if index >= 0 else None
-
-
-def element_field(known: pa.Field | None) -> pa.Field:
-    """The field of a list's elements, as far as it is known."""
-    return known.type.value_field if known is not None and pa.types.is_list(known.type) else _UNKNOWN_ELEMENT
-
-
-def conflict_reason(conflict: SchemaConflict) -> str:
-    """Say in words that a record has another type than the schema."""
-    return (
-        f"field {conflict.path}: {_NAMES.get(conflict.right.id, conflict.right)} where {_expected(conflict.left)} is expected"
-    )
 
 
 def misfit(document: dict[str, Any], schema: pa.Schema, *, ignore_unknown: bool) -> str | None:
