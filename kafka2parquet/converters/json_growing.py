@@ -118,17 +118,7 @@ class GrowingColumns:
         """See `Columns.parse`. Where most of the last values have brought columns, these are settled at once."""
         if _FEW < len(values) <= self._learned.run_length:
             raise ValuesRefused("probably with new columns")
-        used = self._learned.used
-        if len(self.seen) <= _MANY_FIELDS or used is None:
-            return self._noted(parse_objects(values, self.seen))
-        columns = pa.schema([field for field in self.seen if field.name in used])
-        with contextlib.suppress(ValuesRefused):
-            return self._noted(parse_objects(values, columns))
-        table = parse_objects(values, self.seen)
-        named = zip(table.column_names, table.columns, strict=True)
-        more = used | {name for name, column in named if column.null_count < len(values)}
-        self._learned.used = more if len(used) < len(more) < len(self.seen) // 2 else None
-        return self._noted(table)
+        return self._noted(parse_objects(values, self.seen))
 
     def _noted(self, table: pa.Table) -> pa.Table:
         """The same table, once it is noted which of its columns have integers that a double doesn't hold."""
@@ -208,8 +198,6 @@ class GrowingColumns:
         except (SchemaConflict, TooManyFields):
             return None
         self._warn(self._growing.fields_before, self._growing.fields, self._learned.rules.max_fields)
-        if len(self._known.seen) <= _MANY_FIELDS < len(seen):
-            self._learned.used = frozenset(self._known.seen.names)
         now = self._learned.known()
         if now.seen is seen:
             self._keep_growth(now)

@@ -63,8 +63,6 @@ class LearnedSchema:
         self.rules = rules if rules is not None else ColumnRules()
         self.spare: list[tuple[Known, object]] = []
         """What a converter has worked out of what was known, for the next batch; whoever uses it takes it out."""
-        self.used: frozenset[str] | None = frozenset()
-        """Those of many columns that the last values have had; None where they have had most."""
         self.run_length = 32
         """How many refused values of a batch to look at together, by what was seen of the last batches; see `Columns`."""
         self._known = Known.of(schema if schema is not None else pa.schema([]))
