@@ -85,7 +85,7 @@ def test_columns_are_united_without_a_mode() -> None:
 def test_only_types_that_nothing_holds_end_a_united_flush() -> None:
     """An integer and a text of one name go to different files."""
     world = SinkWorld()
-    world.append(of_type("int64", 1), of_type("double", 1.5), of_type("string", "x"), *[of_type("string", "y")] * 5)
+    world.append(of_type("int32", 1), of_type("double", 1.5), of_type("string", "x"), *[of_type("string", "y")] * 5)
     assert [[0, 1], [2, 3, 4, 5, 6, 7]] == written(world, 8, None)
     assert [pa.float64(), pa.string()] == [table.schema.field("a").type for table in world.tables().values()]
 
