@@ -76,6 +76,12 @@ class Places:
         found[self.rows] = np.arange(len(self.rows))
         return pa.array(found, mask=found < 0)
 
+    @functools.cached_property
+    def _gaps(self) -> npt.NDArray[np.int64]:
+        """From each row to the next one, from before the first row to behind the last one; computed once for all columns."""
+        gaps: npt.NDArray[np.int64] = np.diff(self.rows, prepend=-1, append=self._count)
+        return gaps
+
     def spread(self, values: pa.Array) -> pa.Array:
         """The long column: each value in its row, and null elsewhere.
 
@@ -91,8 +97,7 @@ class Places:
         elif values.type == pa.string():
             _, offsets, text = values.buffers()
             ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
-            repeated = np.repeat(ends, np.diff(self.rows, prepend=-1, append=self._count))
-            buffers = [self._valid, pa.py_buffer(repeated), text]
+            buffers = [self._valid, pa.py_buffer(np.repeat(ends, self._gaps)), text]
         else:
             return values.take(self._found)
         return pa.Array.from_buffers(values.type, self._count, buffers, self._count - len(values))
