@@ -7,7 +7,7 @@ RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet
 export PYTHONPATH := .
 
-.PHONY: demo test test-unit test-all test-matrix test-ends lint bench chaos fuzz acceptance nightly docs clean
+.PHONY: demo test test-unit test-all test-matrix test-ends lint bench bench-kinds chaos fuzz acceptance nightly docs clean
 
 demo: $(VENV)/demo-installed
 	$(RUN)/kafka2parquet demo
@@ -36,6 +36,9 @@ lint: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(RUN)/python -m tests.bench.run
+
+bench-kinds: $(VENV)/installed
+	$(RUN)/python -m tests.bench.kinds
 
 chaos: $(VENV)/installed
 	$(RUN)/python -m tests.chaos.run --minutes $(MINUTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 import attrs
 import numpy as np
@@ -45,6 +46,31 @@ def one_array(column: pa.ChunkedArray) -> pa.Array:
     if column.num_chunks == 1 and not column.chunk(0).offset:
         return column.chunk(0)
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+_INVALID_AT = re.compile(r"string index (\d+)")
+
+
+def invalid_utf8(array: pa.BinaryArray) -> list[int]:
+    """The indices of the values that are not valid UTF-8."""
+    _, offsets, characters = array.buffers()
+    found: list[int] = []
+    start = 0
+    while start < len(array):
+        rest = pa.Array.from_buffers(
+            pa.string(), len(array) - start, [None, offsets, characters], offset=array.offset + start, null_count=0
+        )
+        try:
+            rest.validate(full=True)
+        except pa.ArrowInvalid as error:
+            at = _INVALID_AT.search(str(error))
+            if at is None:
+                raise
+            found.append(start + int(at[1]))
+            start = found[-1] + 1
+        else:
+            break
+    return found
 
 
 class Places:

@@ -157,6 +157,22 @@ class ConsumedBatch:
             headers=_readable_headers(self.headers[row].as_py()),
         )
 
+    def rejects(self, rows: Sequence[int], stage: Stage, reasons: Sequence[str], exception: str = "") -> list[Reject]:
+        """The records at these indices as rejects, each with its reason."""
+        if not rows:
+            return []
+        chosen = pa.array(rows, pa.int64())
+        columns = (
+            self.offsets.take(chosen).to_pylist(),
+            self.timestamps_ms.take(chosen).to_pylist(),
+            *([column[row].as_py() for row in rows] for column in (self.keys, self.values, self.headers)),
+            reasons,
+        )
+        return [
+            Reject(self.topic_partition, offset, stage, reason, exception, timestamp_ms, key, value, decode_headers(headers))
+            for offset, timestamp_ms, key, value, headers, reason in zip(*columns, strict=True)
+        ]
+
     def reject_offset(self, offset: int, stage: Stage, reason: str, exception: str = "") -> Reject:
         """The record with that offset as a reject. The offset must be one of `offsets`."""
         return self.reject(int(np.searchsorted(self.offsets.to_numpy(), offset)), stage, reason, exception)

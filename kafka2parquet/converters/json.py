@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import pyarrow as pa
 
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.json_columns import ValuesRefused
+from kafka2parquet.converters.json_columns import Objects, ValuesRefused
 from kafka2parquet.converters.json_given import GivenSchema
 from kafka2parquet.converters.json_growing import Columns, GrowingColumns, OnMisfit
+from kafka2parquet.converters.json_isolation import Isolation, Piece
 from kafka2parquet.converters.json_pinned import PinnedColumns
+from kafka2parquet.converters.json_suspects import Records
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import ConsumedBatch, Reject, Stage, is_kept
+from kafka2parquet.records import ConsumedBatch, Reject, Stage, TopicPartition, is_kept
 from kafka2parquet.rows import Converted, Rows, without_columns
 from kafka2parquet.schema.lattice import conform, known_fields
 from kafka2parquet.schema.learned import LearnedSchema
-
-#: Runs up to this length are split where the parser says that it stopped.
-_HINTED_ROWS = 1024
 
 
 class JsonConverter(RecordConverter):
@@ -97,12 +95,15 @@ class JsonConverter(RecordConverter):
         self._rescued_field = pa.field(rescue_column, pa.string())
         self._given: GivenSchema | None = None
         self._pinned: dict[str, GivenSchema] = {}
+        self._refused_lately: dict[str, Records] = {}
+        self._isolating: set[TopicPartition] = set()
+        """Where the last batch was refused: the next one is parsed so that less is lost where it is refused, too."""
         if schema is not None:
             self._check_rescue_column(schema)
             self._given = GivenSchema(schema, ignore_unknown=on_unknown_field == "ignore", timestamps=timestamps)
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Parse the batch at once; where it is refused, halve it until the records that are to blame are few."""
+        """Parse the batch at once; where it is refused, all records of it that are not to blame."""
         while True:
             columns = self._columns(batch)
             tables, rejects = self._parsed(batch, columns)
@@ -114,34 +115,29 @@ class JsonConverter(RecordConverter):
         return Converted(_rows(batch, rejects, _concatenate(tables, schema)), rejects)
 
     def _parsed(self, batch: ConsumedBatch, columns: Columns) -> tuple[list[pa.Table], list[Reject]]:
-        tables: list[pa.Table] = []
-        rejects: list[Reject] = []
-        runs = [(0, len(batch))]
-        while runs:
-            start, length = runs.pop()
-            values = batch.values.slice(start, length)
-            try:
-                tables.append(columns.parse(values))
-            except ValuesRefused as exc:
-                if length > columns.run_length:
-                    at = _split_at(length, exc.row, columns.run_length)
-                    runs += [(start + at, length - at), (start, at)]
-                    continue
-                settled = columns.settle(values.to_pylist(), batch.offsets.slice(start, length).to_pylist())
-                tables += self._with_rescued(settled.tables, settled.rescued)
-                rejects += [batch.reject(start + row, Stage.DECODE, reason) for row, reason in sorted(settled.refused.items())]
-        return tables, rejects
+        try:
+            objects = None
+            objects = Objects.of(batch.values)
+            if batch.topic_partition not in self._isolating:
+                table = columns.parse(objects)
+                columns.take_in(table)
+                return [table], []
+        except ValuesRefused:
+            self._isolating.add(batch.topic_partition)
+        records = self._refused_lately.setdefault(batch.topic_partition.topic, Records())
+        isolated = Isolation(batch.values, batch.offsets, columns, objects, records)
+        if not isolated.found_any:
+            self._isolating.discard(batch.topic_partition)
+        refused = sorted(isolated.refused)
+        rejects = batch.rejects(refused, Stage.DECODE, [isolated.refused[row] for row in refused])
+        return [self._with_rescued(piece) for piece in isolated.pieces], rejects
 
-    def _with_rescued(self, tables: Sequence[pa.Table], rescued: Sequence[str | None]) -> list[pa.Table]:
-        if self._on_misfit != "rescue":
-            return list(tables)
-        made, start = [], 0
-        for parsed in tables:
-            table = conform(parsed, pa.schema(known_fields(parsed.schema)))
-            column = pa.array(rescued[start : start + table.num_rows], pa.string())
-            made.append(pa.Table.from_arrays([*table.columns, column], [*table.column_names, self._rescue_column]))
-            start += table.num_rows
-        return made
+    def _with_rescued(self, piece: Piece) -> pa.Table:
+        if self._on_misfit != "rescue" or piece.rescued is None:
+            return piece.table
+        table = conform(piece.table, pa.schema(known_fields(piece.table.schema)))
+        column = pa.array(piece.rescued, pa.string())
+        return pa.Table.from_arrays([*table.columns, column], [*table.column_names, self._rescue_column])
 
     def _columns(self, batch: ConsumedBatch) -> Columns:
         topic = batch.topic_partition.topic
@@ -186,16 +182,6 @@ class JsonConverter(RecordConverter):
         pinned = "" if self._evolution == "add" or self._given is not None else f":{self._evolution}"
         misfits = {"reject": "", "rescue": f":rescue:{self._rescue_column}", "string": ":string"}[self._on_misfit]
         return f"json:{columns}{pinned}{misfits}"
-
-
-def _split_at(length: int, row: int | None, run_length: int) -> int:
-    """Where to split values that were refused: before the one that is probably to blame, or behind the run that it is in.
-
-    Long runs are halved, because the rest of each is parsed anew.
-    """
-    if row is None or length > _HINTED_ROWS or row >= length:
-        return length // 2
-    return max(row, run_length)
 
 
 def _rows(batch: ConsumedBatch, rejects: list[Reject], table: pa.Table) -> Rows:

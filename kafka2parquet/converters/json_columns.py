@@ -1,7 +1,7 @@
 """JSON values to columns, a whole batch at a time.
 
 pyarrow's parser reads a stream of JSON documents, not one document per value, so it has to be shown that each value became
-one row. Every value starts with `{` and ends with `}`, and a newline stands behind each. Inside a document no `{`
+one row. Every value starts with `{` and ends with `}`, and a newline stands between two of them. Inside a document no `{`
 may follow a `}` with only white space between, and inside a string a raw newline is an error. So wherever the parser accepts
 the stream, each of our newlines lies between two documents: each value holds one or more whole documents, and if there are as
 many rows as values, exactly one. A NUL byte would end the stream early, and is never valid JSON; it is looked for first.
@@ -14,8 +14,10 @@ numbers doesn't hold; these are refused.
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
@@ -25,6 +27,8 @@ from kafka2parquet.converters.json_numbers import has_floats, rounds_integers
 from kafka2parquet.converters.json_sparse import parse_sparse
 
 _BLOCK_BYTES = 1 << 20  # fits the processor's cache; larger blocks are slower
+_WHITE_SPACE = " \t\r\n"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 #: How the parser names the row at which it stopped, counted from the block's first one.
 _ROW = re.compile(r" in row (\d+)$")
 
@@ -41,8 +45,145 @@ class ValuesRefused(Exception):  # noqa: N818  # an answer, not a fault
         super().__init__(reason)
 
 
+class Objects:
+    """Values that pass for one object each before they are parsed, one behind the other as the parser reads them.
+
+    Each is in braces, is valid UTF-8 and has no NUL byte.
+    """
+
+    def __init__(self, stream: pa.Buffer, starts: npt.NDArray[np.int64], has_newlines: bool) -> None:
+        """See `of`.
+
+        Args:
+            stream: the values, with a newline behind each.
+            starts: where each value begins, and at last where another one would begin.
+            has_newlines: whether there may be further newlines, inside of values.
+        """
+        self._stream = stream
+        self._starts = starts
+        self._has_newlines = has_newlines
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    @classmethod
+    def of(cls, values: pa.Array) -> Objects:
+        """Put values (binary or binary_view without nulls, at least one) one behind the other.
+
+        Raises:
+            ValuesRefused: one of them, at least, is not an object.
+        """
+        try:
+            lines = json_lines(values)
+            if lines is None:
+                raise ValuesRefused("not in braces")
+            objects = cls._of_lines(lines)
+            _check_utf8(objects._stream)
+        except (pa.ArrowInvalid, pa.ArrowCapacityError) as exc:
+            raise ValuesRefused(str(exc)) from exc
+        return objects
+
+    @classmethod
+    def joined(cls, text: pa.BinaryArray) -> Objects:
+        """Put values one behind the other of which all is known already that `of` looks at.
+
+        Raises:
+            pyarrow.ArrowInvalid: they are too long.
+            pyarrow.ArrowCapacityError: they are too long.
+        """
+        return cls._of_lines(pc.binary_join_element_wise(text, b"", b"\n"))
+
+    @classmethod
+    def _of_lines(cls, lines: pa.BinaryArray) -> Objects:
+        starts = content_of(lines)[0].astype(np.int64)
+        stream = lines.buffers()[2].slice(int(starts[0]), int(starts[-1] - starts[0]))
+        characters, has_newlines = np.frombuffer(stream, np.uint8), False
+        if not has_only_newlines(characters, len(lines)):
+            if not characters.all():
+                raise ValuesRefused("a NUL byte")
+            has_newlines = bool(np.count_nonzero(characters == ord("\n")) != len(lines))
+        return cls(stream, starts - starts[0], has_newlines)
+
+    @property
+    def lines(self) -> pa.BinaryArray:
+        """The values without white space around them, but with a newline behind each. Not copied."""
+        offsets = pa.py_buffer(self._starts.astype(np.int32))
+        return pa.Array.from_buffers(pa.binary(), len(self), [None, offsets, self._stream])
+
+    def chosen(self, indices: npt.NDArray[np.int64]) -> Objects:
+        """The values at these indices, at least one, which rise."""
+        if indices[-1] - indices[0] == len(indices) - 1:
+            return self.part(int(indices[0]), int(indices[-1]) + 1)
+        chosen = self.lines.take(pa.array(indices))
+        starts = content_of(chosen)[0].astype(np.int64)
+        return Objects(chosen.buffers()[2].slice(0, int(starts[-1])), starts, self._has_newlines)
+
+    def most_brackets(self) -> int:
+        """How many brackets open objects and lists in one value, at most; so deeply it may be nested."""
+        characters = np.frombuffer(self._stream, np.uint8)
+        opens = (characters == ord("{")) | (characters == ord("["))
+        return int(np.add.reduceat(opens, self._starts[:-1], dtype=np.int64).max())
+
+    def part(self, start: int, stop: int) -> Objects:
+        """The values of indices [start, stop), at least one."""
+        starts = self._starts[start : stop + 1]
+        stream = self._stream.slice(int(starts[0]), int(starts[-1] - starts[0]))
+        return Objects(stream, starts - starts[0], self._has_newlines)
+
+    def end_of_part(self, start: int, rows: int, size_bytes: int) -> int:
+        """Where a part ends that begins at `start`, and has at most so many rows, and so many bytes or one row only."""
+        inside = int(np.searchsorted(self._starts, self._starts[start] + size_bytes, "right")) - 1
+        return min(max(inside, start + 1), start + rows, len(self))
+
+    def parse(self, schema: pa.Schema, *, ignore_unknown: bool, looks_at_integers: bool = True) -> pa.Table:
+        """See `parse_objects`."""
+
+        def read(stream: pa.Buffer, schema: pa.Schema) -> pa.Table:
+            table = self._read(stream, schema, "ignore" if ignore_unknown else "error")
+            if not all(_is_finite(chunk) for column in table.columns if has_floats(column.type) for chunk in column.chunks):
+                raise ValuesRefused("NaN, an infinity, or a number too large for its type")
+            return table
+
+        try:
+            # where unknown members are left out, the parser could not say that a group lacks a column
+            table = None if ignore_unknown else parse_sparse(self._stream, self._starts[:-1], schema, read)
+            if table is None:
+                table = read(self._stream, schema)
+        except (pa.ArrowInvalid, pa.ArrowCapacityError) as exc:
+            raise _refused(exc) from exc
+        if table.num_rows != len(self):
+            raise ValuesRefused(f"{len(self)} values hold {table.num_rows} documents")
+        if looks_at_integers and rounds_integers(self.lines, table):
+            raise ValuesRefused("an integer that its column doesn't hold exactly")
+        return table
+
+    def inferred(self, schema: pa.Schema) -> pa.Schema:
+        """The schema with further columns for members that are not in it. Nested deeply, such columns are a burden.
+
+        Raises:
+            ValuesRefused: some value doesn't fit.
+        """
+        try:
+            return self._read(self._stream, schema, "infer").schema
+        except (pa.ArrowInvalid, pa.ArrowCapacityError) as exc:
+            raise _refused(exc) from exc
+
+    def _read(self, stream: pa.Buffer, schema: pa.Schema, unexpected: Literal["error", "ignore", "infer"]) -> pa.Table:
+        return pyarrow.json.read_json(
+            pa.BufferReader(stream),
+            read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=self._block_bytes()),
+            parse_options=pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected),
+        )
+
+    def _block_bytes(self) -> int:
+        """The parser's block size. Blocks end at newlines, so a value with a newline inside needs one block for everything."""
+        if self._has_newlines:
+            return len(self._stream) + 1
+        return max(_BLOCK_BYTES, int(np.diff(self._starts).max()))
+
+
 def parse_objects(
-    values: pa.Array, schema: pa.Schema, *, ignore_unknown: bool = False, looks_at_integers: bool = True
+    values: pa.Array | Objects, schema: pa.Schema, *, ignore_unknown: bool = False, looks_at_integers: bool = True
 ) -> pa.Table:
     """Make a table with one row for each value and exactly the columns of `schema`.
 
@@ -50,48 +191,22 @@ def parse_objects(
     UTF-8 that names no known field twice; a missing field is null.
 
     Args:
-        values: binary_view without nulls, at least one.
+        values: binary or binary_view without nulls, at least one.
         schema: types that pyarrow.json can parse.
         ignore_unknown: leave out fields that are not in the schema, instead of refusing the values.
         looks_at_integers: whether to refuse integers that a column of floating-point numbers would round; they were looked at
             before where not.
 
     Raises:
-        ValuesRefused: some value isn't such an object. Which one isn't said; halve the batch to find out.
+        ValuesRefused: some value isn't such an object.
     """
-    try:
-        text = json_lines(values)
-        if text is None:
-            raise ValuesRefused("not in braces")
-        starts, stream = content_of(text)[0].astype(np.int64), text.buffers()[2]
-        stream = stream.slice(int(starts[0]), int(starts[-1] - starts[0]))
-        _check_utf8(stream)
-        block_bytes = _block_bytes(stream, starts)
+    objects = values if isinstance(values, Objects) else Objects.of(values)
+    return objects.parse(schema, ignore_unknown=ignore_unknown, looks_at_integers=looks_at_integers)
 
-        def read(stream: pa.Buffer, schema: pa.Schema) -> pa.Table:
-            table = pyarrow.json.read_json(
-                pa.BufferReader(stream),
-                read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=block_bytes),
-                parse_options=pyarrow.json.ParseOptions(
-                    explicit_schema=schema, unexpected_field_behavior="ignore" if ignore_unknown else "error"
-                ),
-            )
-            if not all(_is_finite(chunk) for column in table.columns if has_floats(column.type) for chunk in column.chunks):
-                raise ValuesRefused("NaN, an infinity, or a number too large for its type")
-            return table
 
-        # where unknown members are left out, the parser could not say that a group lacks a column
-        table = None if ignore_unknown else parse_sparse(stream, starts[:-1] - starts[0], schema, read)
-        if table is None:
-            table = read(stream, schema)
-    except (pa.ArrowInvalid, pa.ArrowCapacityError) as exc:
-        row = _ROW.search(str(exc))
-        raise ValuesRefused(str(exc), int(row[1]) if row is not None else None) from exc
-    if table.num_rows != len(values):
-        raise ValuesRefused(f"{len(values)} values hold {table.num_rows} documents")
-    if looks_at_integers and rounds_integers(values, table):
-        raise ValuesRefused("an integer that its column doesn't hold exactly")
-    return table
+def _refused(error: pa.ArrowException) -> ValuesRefused:
+    row = _ROW.search(str(error))
+    return ValuesRefused(str(error), int(row[1]) if row is not None else None)
 
 
 def _check_utf8(stream: pa.Buffer) -> None:
@@ -100,15 +215,32 @@ def _check_utf8(stream: pa.Buffer) -> None:
     pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, stream]).validate(full=True)
 
 
-def _block_bytes(stream: pa.Buffer, starts: np.ndarray) -> int:
-    """The parser's block size. Blocks end at newlines, so a value with a newline inside needs one block for everything."""
-    characters, count = np.frombuffer(stream, np.uint8), len(starts) - 1
-    if not has_only_newlines(characters, count):
-        if not characters.all():
-            raise ValuesRefused("a NUL byte")
-        if np.count_nonzero(characters == ord("\n")) != count:
-            return len(characters) + 1
-    return max(_BLOCK_BYTES, int(np.diff(starts).max()))
+def in_braces(text: pa.BinaryArray) -> tuple[pa.BinaryArray, npt.NDArray[np.bool_]]:
+    """The values without white space around those that are in braces, and which are: they begin with `{` and end with `}`."""
+    found = _begin_and_end(text)
+    if found.all() or not _begin_and_end(_stripped(text.filter(pa.array(~found)))).any():
+        return text, found
+    text = _stripped(text)
+    return text, _begin_and_end(text)
+
+
+def _stripped(text: pa.BinaryArray) -> pa.BinaryArray:
+    """The text without a byte order mark before it and white space around it, whatever its bytes are."""
+    marked = pc.starts_with(text, _BYTE_ORDER_MARK)
+    if pc.any(marked).as_py():
+        text = pc.if_else(marked, pc.binary_slice(text, len(_BYTE_ORDER_MARK)), text)
+    _, offsets, characters = text.buffers()
+    as_string = pa.Array.from_buffers(pa.string(), len(text), [None, offsets, characters], offset=text.offset)
+    trimmed = pc.ascii_trim(as_string, _WHITE_SPACE)
+    return pa.Array.from_buffers(pa.binary(), len(trimmed), trimmed.buffers(), offset=trimmed.offset)
+
+
+def _begin_and_end(text: pa.BinaryArray) -> npt.NDArray[np.bool_]:
+    offsets, characters = content_of(text)
+    padded = characters if len(characters) else np.zeros(1, np.uint8)
+    first, last = padded[np.minimum(offsets[:-1], len(padded) - 1)], padded[offsets[1:] - 1]
+    found: npt.NDArray[np.bool_] = (first == ord("{")) & (last == ord("}")) & (np.diff(offsets) > 1)
+    return found
 
 
 def _is_finite(array: pa.Array) -> bool:

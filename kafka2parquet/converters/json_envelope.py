@@ -43,8 +43,6 @@ from kafka2parquet.schema.refused import SchemaRefused, refusing_schemas
 _MAX_GROUPS = 32
 #: Characters of the schemas that are remembered; in memory a schema takes some twenty times as much.
 _MAX_REMEMBERED = 1 << 22
-#: Refused runs of this many messages or fewer are converted one by one.
-_FEW = 32
 _BEFORE_SCHEMA = re.compile(r'\ufeff?\s*\{\s*"schema"\s*:\s*')
 _BEFORE_PAYLOAD = re.compile(r'\s*,\s*"payload"\s*:\s*')
 
@@ -102,7 +100,7 @@ class JsonEnvelopeConverter(RecordConverter):
 
     def _convert_payloads(self, results: _Results, beginning: _Beginning, rows: _Int64s, payloads: pa.Array) -> None:
         runs = attempt_halves(
-            len(rows), lambda start, length: beginning.columns.decode(payloads.slice(start, length)), PayloadsRefused, few=_FEW
+            len(rows), lambda start, length: beginning.columns.decode(payloads.slice(start, length)), PayloadsRefused
         )
         for start, length, values in runs:
             chosen = rows[start : start + length]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
+from kafka2parquet.converters.json_columns import Objects, ValuesRefused, parse_objects
 from kafka2parquet.converters.json_record import misfit
 from kafka2parquet.converters.json_shape import Shape
 from kafka2parquet.errors import ConfigurationError
@@ -54,7 +54,7 @@ class GivenSchema:
         text = "|".join([self.schema.remove_metadata().to_string(), str(self.ignore_unknown), self._timestamps])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def parse(self, values: pa.Array, *, looks_at_integers: bool = True) -> pa.Table:
+    def parse(self, values: pa.Array | Objects, *, looks_at_integers: bool = True) -> pa.Table:
         """Make a table of the schema with one row for each value (binary_view without nulls, at least one).
 
         Args:

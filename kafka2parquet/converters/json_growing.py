@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import attrs
 import pyarrow as pa
 
-from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
+from kafka2parquet.converters.json_columns import Objects, ValuesRefused, parse_objects
 from kafka2parquet.converters.json_growth import Growth, OnMisfit
 from kafka2parquet.converters.json_numbers import has_inexact
 from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object
@@ -47,15 +47,58 @@ class Settled:
     refused: Mapping[int, str] = attrs.field(factory=dict)
 
 
+@attrs.frozen
+class Judgement:
+    """What becomes of one value that was refused.
+
+    Attributes:
+        reason: why it is a reject; None where it isn't one.
+        text: the part of it that can be parsed; None where there is none, or it isn't known.
+        rescued: what was taken out of it, as JSON.
+        is_alone: whether it has to be settled by itself, once all values before it are.
+    """
+
+    reason: str | None = None
+    text: bytes | None = None
+    rescued: str | None = None
+    is_alone: bool = False
+
+
 class Columns(Protocol):
     """How the values of one batch become columns."""
+
+    @property
+    def parsed(self) -> pa.Schema:
+        """The columns as pyarrow is asked for them."""
+
+    @property
+    def ignores_unknown(self) -> bool:
+        """Whether members that are not among the columns are left out."""
+
+    @property
+    def settles_runs(self) -> bool:
+        """Whether, of values that are refused together, most are to blame, so that they are settled by the run."""
 
     @property
     def run_length(self) -> int:
         """How many values, of those that are refused together, are settled at once."""
 
-    def parse(self, values: pa.Array) -> pa.Table:
+    def parse(self, values: pa.Array | Objects) -> pa.Table:
         """All values at once, or ValuesRefused."""
+
+    def has_news(self, table: pa.Table) -> bool:
+        """Whether the columns change once a table is taken in that `parse` has made."""
+
+    def take_in(self, table: pa.Table) -> None:
+        """The rows of a table that `parse` has made are written, as those of all values before them."""
+
+    def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
+        """What becomes of one value by the columns as they are now, which stay as they are; None where it fits.
+
+        Args:
+            value: from Kafka.
+            is_refused: whether `parse` has refused it; otherwise it is only suspected.
+        """
 
     def settle(self, values: Sequence[bytes], offsets: Sequence[int]) -> Settled:
         """At most `run_length` values that were refused together, in their order."""
@@ -98,6 +141,21 @@ class GrowingColumns:
         return self._grown_schema
 
     @property
+    def parsed(self) -> pa.Schema:
+        """See `Columns.parsed`."""
+        return self.seen
+
+    @property
+    def ignores_unknown(self) -> bool:
+        """See `Columns.ignores_unknown`."""
+        return False
+
+    @property
+    def settles_runs(self) -> bool:
+        """See `Columns.settles_runs`."""
+        return self.run_length > _FEW
+
+    @property
     def run_length(self) -> int:
         """See `Columns.run_length`. Where columns hold whatever there is, or grow with each value, many values are to blame."""
         return _MOST_RUN if self._growing.has_any else self._learned.run_length
@@ -114,21 +172,38 @@ class GrowingColumns:
             self._growth = Growth(self._known.seen, *settings)
         return self._growth
 
-    def parse(self, values: pa.Array) -> pa.Table:
+    def parse(self, values: pa.Array | Objects) -> pa.Table:
         """See `Columns.parse`. Where most of the last values have brought columns, these are settled at once."""
         if _FEW < len(values) <= self._learned.run_length:
             raise ValuesRefused("probably with new columns")
-        return self._noted(parse_objects(values, self.seen))
+        return parse_objects(values, self.seen)
 
-    def _noted(self, table: pa.Table) -> pa.Table:
-        """The same table, once it is noted which of its columns have integers that a double doesn't hold."""
+    def has_news(self, table: pa.Table) -> bool:
+        """See `Columns.has_news`. Integers that a double doesn't hold are news."""
         narrow = self._known.narrow if self._grown_schema is None else narrow_integers(self.seen)
-        if any(_has_inexact(table.column(name)) for name in narrow if name in table.schema.names) and self._growing.take_wide(
-            table
-        ):
+        return any(_has_inexact(table.column(name)) for name in narrow if name in table.schema.names)
+
+    def take_in(self, table: pa.Table) -> None:
+        """See `Columns.take_in`. Notes which of its columns have integers that a double doesn't hold."""
+        if self.has_news(table) and self._growing.take_wide(table):
             self._because_of = self._because_of or f"{self._origin}, an integer that a double doesn't hold"
             self._grown_schema = None
-        return table
+
+    def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
+        """See `Columns.judge`. Where new members become columns, `load_object` refuses nothing that the parser takes."""
+        try:
+            document = load_object(value)
+            if fits(document, self._growing.shape):
+                return None
+            taken = self._growing.take_if_known(document)
+            if taken is None:
+                return Judgement(is_alone=True)
+            fitted, rescued = taken
+            return Judgement(text=json_text(fitted).encode(), rescued=rescued) if fitted is not None else None
+        except RecordRefused as exc:
+            return Judgement(str(exc))
+        except RecursionError:
+            return Judgement("nested too deeply")
 
     def settle(self, values: Sequence[bytes], offsets: Sequence[int]) -> Settled:
         """See `Columns.settle`. First all of them are looked at, since each may change what the columns are."""

@@ -101,6 +101,21 @@ class Growth:
         self.has_grown = self.has_grown or bool(self._undo)
         return (kept if self._is_changed or self._taken else None), rescued
 
+    def take_if_known(self, document: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None] | None:
+        """As `take` of a record by which the columns don't grow; None, and nothing has changed, where they would.
+
+        Raises:
+            RecordRefused: it doesn't fit. Nothing has changed.
+        """
+        before = self.fields, self._bytes, self.has_any, self.has_grown
+        taken = self.take(document)
+        if not self._undo:
+            return taken
+        for undo in reversed(self._undo):
+            undo()
+        self.fields, self._bytes, self.has_any, self.has_grown = before
+        return None
+
     def take_wide(self, table: pa.Table) -> bool:
         """Note which columns have integers that a double doesn't hold, so that they never become doubles.
 

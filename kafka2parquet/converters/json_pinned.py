@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from kafka2parquet.converters.json_columns import ValuesRefused
+from kafka2parquet.converters.json_columns import Objects, ValuesRefused
 from kafka2parquet.converters.json_given import GivenSchema
-from kafka2parquet.converters.json_growing import Settled
-from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object
+from kafka2parquet.converters.json_growing import Judgement, Settled
+from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object, skeleton
 from kafka2parquet.converters.json_rescue import Rescue, as_text, member_path, misfit_number
 
 
@@ -28,15 +28,66 @@ class PinnedColumns:
         self._given = given
         self._rescues = rescues
         self._rescue_column = rescue_column
+        self._misfits: dict[Any, str | None] = {}
+        """Why records of the same skeleton don't fit."""
+
+    @property
+    def parsed(self) -> pa.Schema:
+        """See `Columns.parsed`."""
+        return self._given.parsed
+
+    @property
+    def ignores_unknown(self) -> bool:
+        """See `Columns.ignores_unknown`."""
+        return self._given.ignore_unknown
+
+    @property
+    def settles_runs(self) -> bool:
+        """See `Columns.settles_runs`."""
+        return False
 
     @property
     def run_length(self) -> int:
-        """See `Columns.run_length`. `load_object` is stricter than the parser: it judges only what that refuses alone."""
+        """See `Columns.run_length`. `load_object` is stricter than the parser: it judges only what that refuses alone.
+
+        The parser doesn't look into members that are left out.
+        """
         return 1
 
-    def parse(self, values: pa.Array) -> pa.Table:
+    def parse(self, values: pa.Array | Objects) -> pa.Table:
         """See `Columns.parse`."""
         return self._given.parse(values)
+
+    def has_news(self, table: pa.Table) -> bool:
+        """See `Columns.has_news`."""
+        return False
+
+    def take_in(self, table: pa.Table) -> None:
+        """See `Columns.take_in`."""
+
+    def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
+        """See `Columns.judge`."""
+        try:
+            document = load_object(value)
+            key = skeleton(document)
+            if key not in self._misfits:
+                self._misfits[key] = self._given.misfit(document)
+        except (RecordRefused, RecursionError) as exc:
+            if not is_refused and self._takes(value):
+                return None
+            return Judgement(str(exc) if isinstance(exc, RecordRefused) else "nested too deeply")
+        reason = self._misfits[key]
+        if reason is None and not is_refused and self._takes(value):
+            return None
+        return Judgement(reason, is_alone=self._rescues or reason is None)
+
+    def _takes(self, value: bytes) -> bool:
+        """Whether the parser takes a value by itself."""
+        try:
+            self.parse(pa.array([value], pa.binary_view()))
+        except ValuesRefused:
+            return False
+        return True
 
     def settle(self, values: Sequence[bytes], offsets: Sequence[int]) -> Settled:
         """See `Columns.settle`."""

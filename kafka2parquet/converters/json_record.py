@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from typing import Any, NoReturn
 
@@ -29,6 +30,9 @@ _NAMES = {
 
 class RecordRefused(Exception):  # noqa: N818  # an answer, not a fault
     """The record can't be converted; the text says why, without quoting values."""
+
+
+_INT64 = range(-(1 << 63), 1 << 63)
 
 
 class JsonNumber(float):
@@ -109,6 +113,18 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise RecordRefused(f"invalid JSON: {name} is no JSON number")
+
+
+def skeleton(value: Any) -> Any:
+    """A hashable value that says of a value from `load_object` all that decides whether it fits columns, and why not."""
+    kind = type(value)
+    if kind is dict:
+        return tuple(value), *[skeleton(member) for member in value.values()]
+    if kind is list:
+        return list, *dict.fromkeys([skeleton(element) for element in value])
+    if kind is int:
+        return value in _INT64
+    return (kind, math.isinf(value)) if kind is JsonNumber else kind
 
 
 def _type_of_scalar(value: bool | int | float | str) -> pa.DataType:

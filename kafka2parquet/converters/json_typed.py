@@ -62,7 +62,9 @@ class TypedJsonColumns:
             if self._suspects and any_inexact(payloads, self._suspects):
                 raise PayloadsRefused("an integer that its float type doesn't have")
             return made
-        except (ValuesRefused, ValueError, *ARROW_DATA_ERRORS) as error:
+        except ValuesRefused as error:
+            raise PayloadsRefused(str(error), error.row) from None
+        except (ValueError, *ARROW_DATA_ERRORS) as error:
             raise PayloadsRefused(str(error)) from None
 
     def _struct(self, columns: list[pa.Array], schema: ConnectSchema, count: int, valid: _Bools | None) -> pa.Array:

@@ -16,14 +16,19 @@ from kafka2parquet.halving import attempt_halves
 from kafka2parquet.panics import is_panic
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
-#: Refused runs of this many payloads or fewer are decoded one by one.
-_FEW = 32
-
 _Int64s = npt.NDArray[np.int64]
 
 
 class PayloadsRefused(Exception):  # noqa: N818  # an answer, not a fault
-    """Payloads, taken together, can't be decoded; or a single one can't, and the text says why."""
+    """Payloads, taken together, can't be decoded; or a single one can't, and the text says why.
+
+    Attributes:
+        row: which of them is probably the first to blame; None where that isn't known.
+    """
+
+    def __init__(self, reason: str, row: int | None = None) -> None:
+        self.row = row
+        super().__init__(reason)
 
 
 @contextlib.contextmanager
@@ -77,32 +82,18 @@ class PayloadDecoder:
         _ = self.schema.arrow_schema
 
     def run(self, payloads: pa.Array) -> Iterator[Decoded]:
-        """The values of the payloads (one or more), in their order; where a run of them is refused, it is halved."""
+        """The values of the payloads (one or more), in their order; what is to blame for a refusal is decoded alone."""
         decode = self.decode
         if decode is None:
             yield self._values_of(payloads.to_pylist(), 0)
             return
-        runs = attempt_halves(
-            len(payloads), lambda start, length: decode(payloads.slice(start, length)), PayloadsRefused, few=_FEW
-        )
-        for start, length, values in runs:
+        for start, length, values in attempt_halves(
+            len(payloads), lambda start, length: decode(payloads.slice(start, length)), PayloadsRefused
+        ):
             if isinstance(values, PayloadsRefused):
-                yield self._one_by_one(decode, payloads.slice(start, length), start)
+                yield self._values_of([payloads[start].as_py()], start)
             else:
                 yield Decoded(values, np.arange(start, start + length))
-
-    def _one_by_one(self, decode: Callable[[pa.Array], pa.Array], payloads: pa.Array, start: int) -> Decoded:
-        parts: list[Decoded] = []
-        for i in range(len(payloads)):
-            try:
-                parts.append(Decoded(decode(payloads.slice(i, 1)), np.array([start + i])))
-            except PayloadsRefused:
-                parts.append(self._values_of([payloads[i].as_py()], start + i))
-        return Decoded(
-            pa.concat_arrays([part.values for part in parts]),
-            np.concatenate([part.kept for part in parts]),
-            [refused for part in parts for refused in part.refused],
-        )
 
     def _values_of(self, payloads: list[bytes], start: int) -> Decoded:
         values: list[Any] = []
@@ -114,6 +105,8 @@ class PayloadDecoder:
                 kept.append(row)
             except PayloadsRefused as exc:
                 refused.append((row, str(exc)))
+        if not values:
+            return Decoded(self._array([]), np.array(kept, np.int64), refused)
         try:
             array = self._array(values)
         except (*ARROW_DATA_ERRORS, OverflowError, ValueError):  # such as decimals of too many digits

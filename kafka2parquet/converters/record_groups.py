@@ -47,6 +47,8 @@ class RecordGroups:
 
     def add_values(self, schema: ConnectSchema, rows: _Int64s, values: pa.Array) -> None:
         """The records at these indices have these values, of the schema's Arrow type; those that are null are tombstones."""
+        if not len(rows):
+            return
         if values.null_count:
             null = values.is_null().to_numpy(zero_copy_only=False)
             self.add_tombstones(rows[null])

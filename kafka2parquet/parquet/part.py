@@ -33,6 +33,7 @@ def encoder_bytes(columns: int) -> int:
     """Memory that encoding a part of so many columns takes, besides its bytes."""
     return _ENCODER_BYTES + columns * _ENCODER_COLUMN_BYTES
 
+
 #: A row group goes to disk while it is encoded, in pieces of about so many bytes.
 _MOST_TAIL_BYTES = 4 << 20
 

@@ -41,6 +41,31 @@ def test_a_range_without_fault_is_attempted_once() -> None:
     assert [(0, 1000)] == asked
 
 
+def test_ranges_are_about_as_long_as_what_lies_between_faults() -> None:
+    """So that little is attempted twice."""
+    asked, attempt = _attempt({*range(50, 10_000, 100)})
+    list(attempt_halves(10_000, attempt, ValueError))
+    assert sum(length for _, length in asked) < 8 * 10_000
+    assert len(asked) < 100 * 16
+
+
+def test_a_refusal_may_say_where() -> None:
+    """Then what lies before that is attempted, and the one that is to blame alone; also where it isn't the one."""
+    asked: list[tuple[int, int]] = []
+
+    class RefusedError(Exception):
+        row = 70
+
+    def attempt(start: int, length: int) -> None:
+        asked.append((start, length))
+        if start <= 70 < start + length or start <= 90 < start + length:
+            raise RefusedError
+
+    outcomes = [(start, length, outcome is None) for start, length, outcome in attempt_halves(100, attempt, RefusedError)]
+    assert [(0, 100), (0, 70), (70, 1)] == asked[:3]
+    assert [(70, 1), (90, 1)] == [(start, length) for start, length, is_fine in outcomes if not is_fine]
+
+
 def test_each_range_is_attempted_when_its_turn_comes() -> None:
     """What is made of one range may change how the next one is looked at."""
     asked, attempt = _attempt({0})

@@ -1,0 +1,248 @@
+"""Suspects: values that kernels find, because they look like others that the parser has refused.
+
+A suspect is only looked at sooner than the others. So a pattern need not be exact: it has to find most of the values that are
+refused for one reason, and few others.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.arrays import ARROW_DATA_ERRORS
+from kafka2parquet.converters.json_columns import Objects, ValuesRefused
+from kafka2parquet.converters.json_growing import Columns
+
+#: So many values for one reason have to be expected, before they are searched for: named by the parser one by one, or found.
+_WORTH_IT_NAMED, _WORTH_IT_FOUND = 30, 5
+#: Where the parser has named more than one in so many for what is no JSON, Python's parser looks at all first.
+_OFTEN_MALFORMED = 25
+#: One in so many values has to match a pattern, of so many values lately, for that batches are searched for it.
+_FREQUENT, _LATELY = 20_000, 200_000
+#: Patterns that one batch is searched for.
+_MOST_PATTERNS = 8
+#: Suspects that may turn out to be fine, for each that doesn't, and in any case.
+_FINE_FOR_EACH, _FINE_IN_ANY_CASE = 4, 64
+#: Values with more brackets may be nested so deeply that types of them would be a burden.
+_MOST_BRACKETS = 100
+#: Where there are more unexpected members, each value is looked at.
+_MANY_NAMES = 16
+
+#: Stands for values with more braces that open than braces that close, or fewer.
+_BRACES = ""
+#: Stands for all values.
+_ALL = "."
+_TWO_DOCUMENTS = r"\}\s*\{"
+_NO_NUMBER = "NaN|Infinity"
+_CHANGED = re.compile(r"Column\((?P<path>.*)\) changed from \w+ to (?P<kind>\w+) in row")
+_TWICE = re.compile(r"Column\((?P<path>.*)\) was specified twice in row")
+_BEGINNINGS = {"number": r"[-\d]", "string": '"', "boolean": "[tf]", "object": r"\{", "array": r"\["}
+
+_Int64s = npt.NDArray[np.int64]
+_Bools = npt.NDArray[np.bool_]
+
+
+class Records:
+    """For what values were refused lately."""
+
+    def __init__(self) -> None:
+        self._found: collections.Counter[str] = collections.Counter()
+        self._rows = 0
+
+    def frequent(self) -> list[str]:
+        """The patterns that it is worth to search each batch for, before it is parsed."""
+        return [pattern for pattern, count in self._found.most_common(_MOST_PATTERNS - 1) if count * _FREQUENT > self._rows]
+
+    def add(self, found: Mapping[str, int], rows: int) -> None:
+        """Count values that match some patterns, among so many. What was counted long ago counts less."""
+        if self._rows > _LATELY:
+            self._found = collections.Counter({pattern: count // 2 for pattern, count in self._found.items() if count > 1})
+            self._rows //= 2
+        self._found.update(found)
+        self._rows += rows
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        self._found.clear()
+
+
+class Suspects:
+    """Who may be to blame, of the values of one batch."""
+
+    def __init__(self, text: pa.BinaryArray, columns: Columns, records: Records) -> None:
+        """Begin with those that look like values of batches before.
+
+        Args:
+            text: the values.
+            columns: what they are converted to.
+            records: of batches before; changed by `finish`.
+        """
+        self._records = records
+        self._text = text
+        self._columns = columns
+        self._named: collections.Counter[str] = collections.Counter()
+        self._malformed = 0
+        self._patterns: set[str] = set()
+        self._tried: dict[str, _Bools] = {}
+        self._flags: _Bools | None = None
+        self._confirmed = self._fine = 0
+        known = [pattern for pattern in records.frequent() if pattern != _BRACES]
+        self._flags = self._matches(text, "|".join(f"(?:{pattern})" for pattern in {_TWO_DOCUMENTS, *known}))
+        self._patterns = {_TWO_DOCUMENTS, *known}
+
+    def flagged(self, places: _Int64s) -> _Int64s:
+        """Indices of those that look like others before."""
+        self._tried = {}
+        found = np.zeros(len(places), np.bool_) if self._flags is None else self._flags[places]
+        if self._malformed * _OFTEN_MALFORMED > places[0]:
+            texts = self._text.take(pa.array(places)).cast(pa.string()).to_pylist()
+            found = found | np.fromiter(map(_is_malformed, texts), np.bool_, len(texts))
+            self._malformed += int(found.sum())
+        return np.flatnonzero(found)
+
+    def named(self, refusal: ValuesRefused, objects: Objects, places: _Int64s) -> ValuesRefused:
+        """The refusal with the row that is to blame, if the parser can be made to say that.
+
+        Of members that are not in the schema it doesn't say the row, unless these are to become columns.
+
+        Args:
+            refusal: of the values.
+            objects: the values.
+            places: of them.
+        """
+        self._tried = {}
+        if refusal.row is not None and refusal.row < len(places):
+            return refusal
+        if not self._columns.ignores_unknown:
+            if objects.most_brackets() > _MOST_BRACKETS:
+                return ValuesRefused(str(refusal))
+            try:
+                inferred = objects.inferred(self._columns.parsed)
+            except ValuesRefused as again:
+                return again if again.row is not None and again.row < len(places) else ValuesRefused(str(refusal))
+            names = {*_names_beyond(inferred, self._columns.parsed)}
+            if len(names) > _MANY_NAMES:
+                self._tried[_ALL] = np.ones(len(places), np.bool_)
+            elif names:
+                chosen = self._text.take(pa.array(places))
+                self._tried = {re.escape(f'"{name}"'): self._matches(chosen, re.escape(f'"{name}"')) for name in names}
+        return ValuesRefused(str(refusal))
+
+    def found(self, places: _Int64s) -> _Int64s:
+        """Indices of those to look at, after `named` had no row to name."""
+        if not any(found.any() for found in self._tried.values()):
+            chosen = self._text.take(pa.array(places))
+            for pattern in (_BRACES, _TWO_DOCUMENTS, _NO_NUMBER, _no_integer(self._columns.parsed)):
+                self._tried[pattern] = self._matches(chosen, pattern)
+        return np.flatnonzero(np.logical_or.reduce([*self._tried.values()]))
+
+    def learn(self, message: str, start: int) -> None:
+        """The parser has refused a value with this message, and the value deserved it: flag others from a place on."""
+        pattern = _pattern_of(message)
+        if pattern is None:
+            self._malformed += "in row" in message
+            return
+        self._named[pattern] += 1
+        if self._named[pattern] * (len(self._text) - start) > _WORTH_IT_NAMED * start:
+            self._flag(pattern, start)
+
+    def confirm(self, places: _Int64s, are_culprits: _Bools, start: int) -> None:
+        """What became of suspects, by their places: flag others from a place on that look like the culprits."""
+        culprits = int(are_culprits.sum())
+        self._confirmed += culprits
+        self._fine += len(places) - culprits
+        if self._fine > _FINE_IN_ANY_CASE + _FINE_FOR_EACH * self._confirmed:
+            self._flags = None
+            self._patterns = {*map(str, range(_MOST_PATTERNS))}  # no more of them
+            self._records.clear()
+            return
+        if culprits:
+            guilty = self._text.take(pa.array(places[are_culprits]))
+            for pattern in (self._tried.keys() | self._patterns) - {_ALL}:
+                self._named[pattern] += int(self._matches(guilty, pattern).sum())
+                if self._named[pattern] * (len(self._text) - start) > _WORTH_IT_FOUND * start:
+                    self._flag(pattern, start)
+
+    def finish(self) -> None:
+        """Remember what the values were refused for."""
+        self._records.add(self._named, len(self._text))
+
+    def _flag(self, pattern: str, start: int) -> None:
+        if pattern in self._patterns or len(self._patterns) >= _MOST_PATTERNS:
+            return
+        self._patterns.add(pattern)
+        if self._flags is None:
+            self._flags = np.zeros(len(self._text), np.bool_)
+        self._flags[start:] |= self._matches(self._text.slice(start), pattern)
+
+    @staticmethod
+    def _matches(text: pa.BinaryArray, pattern: str) -> _Bools:
+        if pattern == _BRACES:
+            found = pc.not_equal(pc.count_substring(text, "{"), pc.count_substring(text, "}"))
+        else:
+            found = pa.array(np.zeros(len(text), np.bool_))
+            with contextlib.suppress(*ARROW_DATA_ERRORS):  # names that make no pattern
+                found = pc.match_substring_regex(text, pattern)
+        matches: _Bools = found.to_numpy(zero_copy_only=False)
+        return matches
+
+
+def _is_malformed(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _pattern_of(message: str) -> str | None:
+    """Finds values that the parser refuses with this message; None where there is no such pattern."""
+    changed, twice = _CHANGED.search(message), _TWICE.search(message)
+    if changed is not None and changed["kind"] in _BEGINNINGS:
+        *_, name = [part for part in changed["path"].split("/") if part != "[]"]
+        inside = r"(?:\[[^\]]*)?" if changed["path"].endswith("[]") else ""
+        return rf'"{re.escape(name)}"\s*:\s*{inside}{_BEGINNINGS[changed["kind"]]}'
+    if twice is not None:
+        name = re.escape(twice["path"].rsplit("/", 1)[-1])
+        return rf'(?s)"{name}"\s*:.*"{name}"\s*:'
+    return None
+
+
+def _no_integer(schema: pa.Schema) -> str:
+    """Finds members that are to be integers, and have a value that isn't one."""
+    names = "|".join(sorted({re.escape(name) for name in _integer_members(schema)}))
+    return rf'"(?:{names})"\s*:\s*(?:\[[^\]]*)?-?(?:\d+[.eE]|\d{{19}}|[NI])'
+
+
+def _integer_members(fields: pa.Schema | pa.StructType) -> Iterator[str]:
+    for field in fields:
+        type_: Any = field.type
+        while pa.types.is_list(type_):
+            type_ = type_.value_type
+        if pa.types.is_integer(type_):
+            yield field.name
+        elif pa.types.is_struct(type_):
+            yield from _integer_members(type_)
+
+
+def _names_beyond(found: pa.Schema | pa.StructType, known: pa.Schema | pa.StructType) -> Iterator[str]:
+    """Names of the fields in `found` that are not in `known`."""
+    for field in found:
+        index = known.get_field_index(field.name)
+        if index < 0:
+            yield field.name
+            continue
+        inner, outer = field.type, known.field(index).type
+        while pa.types.is_list(inner) and pa.types.is_list(outer):
+            inner, outer = inner.value_type, outer.value_type
+        if pa.types.is_struct(inner) and pa.types.is_struct(outer):
+            yield from _names_beyond(inner, outer)

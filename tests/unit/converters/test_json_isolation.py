@@ -1,0 +1,162 @@
+"""Isolation: batches with some bad values make the same of each value as if it had come by itself, at about the same cost."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from kafka2parquet.arrays import invalid_utf8
+from kafka2parquet.converters import json_columns
+from kafka2parquet.converters.json import JsonConverter
+from tests.support.batches import batch_of
+
+SCHEMA = pa.schema(
+    [("id", pa.int64()), ("price", pa.float64()), ("user", pa.struct([("name", pa.string())])), ("tags", pa.list_(pa.string()))]
+)
+#: Bad values, each of another kind; `%` stands for the number of the value.
+BAD = {
+    "no JSON": b"not json",
+    "unfinished": b'{"id":%,"user":{"name":"x"}',
+    "no UTF-8": b'{"id":%,"user":{"name":"\xff"}}',
+    "array": b"[%]",
+    "empty": b"",
+    "white space": b" \n",
+    "NUL": b'{"id":%,"user":{"name":"\x00"}}',
+    "two objects": b'{"id":%}{"id":%}',
+    "two objects apart": b'{"id":%} \n {"id":%}',
+    "one brace too many": b'{"id":%}}',
+    "text behind": b'{"id":%} x}',
+    "comma at the end": b'{"id":%,}',
+    "leading zero": b'{"id":0%}',
+    "raw newline in text": b'{"id":%,"user":{"name":"\n"}}',
+    "half a surrogate pair": b'{"id":%,"user":{"name":"\\ud800"}}',
+    "not a number": b'{"id":%,"price":NaN}',
+    "too large": b'{"id":%,"price":1e400}',
+    "a name twice": b'{"id":%,"id":%}',
+    "an unknown name twice": b'{"z":%,"z":%}',
+    "text for a number": b'{"id":"%"}',
+    "number for an object": b'{"id":%,"user":5}',
+    "number in a list of text": b'{"id":%,"tags":["a",%]}',
+    "integer beyond 64 bits": b'{"id":9999999999999999999%}',
+    "nested too deeply": b'{"id":%,"user":' + b'{"name":' * 300 + b"1" + b"}" * 300 + b"}",
+}
+
+
+def values_with(bad: list[bytes], share: float, count: int = 3000) -> list[bytes]:
+    """Good values with a share of bad ones among them."""
+    source = random.Random(7)
+    values = []
+    for number in range(count):
+        good = {"id": number, "price": number / 4, "user": {"name": "é}{"}, "tags": ["a"] * (number % 3)}
+        value = source.choice(bad).replace(b"%", b"%d" % (number + 1)) if source.random() < share else None
+        values.append(value if value is not None else json.dumps(good, ensure_ascii=False).encode())
+    return values
+
+
+def outcome(converter: JsonConverter, batches: list[list[bytes]]) -> tuple[dict[int, Any], dict[int, str]]:
+    """Rows and reasons by offset."""
+    rows: dict[int, Any] = {}
+    reasons: dict[int, str] = {}
+    offset = 0
+    for values in batches:
+        converted = converter.convert(batch_of(values, offset))
+        offset += len(values)
+        rows |= dict(zip(converted.rows.offsets.to_pylist(), converted.rows.table.to_pylist(), strict=True))
+        reasons |= {reject.offset: reject.reason for reject in converted.rejects}
+        assert sorted(reasons) == [*reasons]
+    return rows, reasons
+
+
+def learned() -> JsonConverter:
+    """Knows the columns."""
+    converter = JsonConverter()
+    converter.convert(batch_of([b'{"id":1,"price":0.5,"user":{"name":"x"},"tags":["a"]}']))
+    return converter
+
+
+@pytest.mark.parametrize("share", [0.002, 0.1, 0.6])
+@pytest.mark.parametrize("make", [learned, lambda: JsonConverter(SCHEMA)], ids=["learned", "given"])
+def test_what_becomes_of_a_value_does_not_depend_on_its_neighbours(make: Any, share: float) -> None:
+    """With all kinds of bad values among the good ones, whatever their share: rows, and the reasons of rejects."""
+    values = values_with([*BAD.values()], share, 1500)
+    assert outcome(make(), [[value] for value in values]) == outcome(make(), [values[:700], values[700:]])
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_good_values_are_parsed_about_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one value in fifty is bad, the parser is shown not much more than where none is."""
+    seen = 0
+    read = json_columns.Objects._read
+
+    def counted(self: json_columns.Objects, stream: pa.Buffer, *arguments: Any) -> pa.Table:
+        nonlocal seen
+        try:
+            table = read(self, stream, *arguments)
+        except pa.ArrowInvalid as error:
+            row = str(error).rpartition(" in row ")[2]
+            seen += int(row) + 1 if row.isdigit() else 1 if "unexpected" in str(error) else len(self)
+            raise
+        seen += len(self)
+        return table
+
+    monkeypatch.setattr(json_columns.Objects, "_read", counted)
+    values = values_with([BAD[kind]], 0.02, 10_000)
+    converter = learned()
+    converter.convert(batch_of(values[:5000]))
+    seen = 0
+    converted = converter.convert(batch_of(values[5000:], 5000))
+    assert (
+        0 < len(converted.rejects) == sum(value.replace(b"\n", b"").startswith(b'{"id": ') is False for value in values[5000:])
+    )
+    assert seen < 3 * 5000
+
+
+def test_what_is_rescued_stays_in_its_row() -> None:
+    """Records of which only a part fits stand among those that fit."""
+    values = values_with([BAD["text for a number"], BAD["number for an object"]], 0.1)
+    converter = JsonConverter(on_misfit="rescue")
+    converter.convert(batch_of([b'{"id":1,"price":0.5,"user":{"name":"x"},"tags":["a"]}']))
+    rows, reasons = outcome(converter, [values])
+
+    assert {} == reasons
+    for number, value in enumerate(values):
+        document = json.loads(value)
+        expected = document["id"] if isinstance(document["id"], int) else None
+        assert expected == rows[number]["id"]
+        assert (rows[number]["_rescued"] is None) is (expected is not None and not isinstance(document.get("user"), int))
+
+
+def test_a_column_that_appears_among_bad_values_counts_for_those_behind_it() -> None:
+    """The same conflict is a reject behind the record that brings the column, and decides the column before it."""
+    values = [b'{"id":%d}' % number for number in range(1200)]
+    values[100] = values[700] = b'{"id":"x"}'
+    values[500], values[900] = b'{"id":500,"new":"text"}', b'{"id":900,"new":1}'
+    _, reasons = outcome(JsonConverter(), [[b'{"id":1}'], values])
+
+    assert [101, 701, 901] == [*reasons]
+    assert "field new: an integer where string is expected" == reasons[901]
+
+
+def test_an_integer_that_only_a_column_of_integers_holds_counts_for_those_behind_it() -> None:
+    """A fraction behind it is a reject, one before it makes the column double, and bad values between change nothing."""
+    wide, bad = b'{"id":9007199254740993}', b'{"id":"x"}'
+    good = [b'{"id":%d}' % number for number in range(600)]
+    behind, _ = outcome(JsonConverter(), [[*good, wide, *good, bad, *good, b'{"id":1.5}']])
+    _, before = outcome(JsonConverter(), [[*good, b'{"id":1.5}', *good, bad, *good, wide]])
+
+    assert 1801 == len(behind)
+    assert [1201, 1802] == [*before]
+    assert "field id: an integer that a double doesn't hold exactly" == before[1802]
+
+
+def test_indices_of_invalid_utf8() -> None:
+    """Of slices, too."""
+    values = pa.array([b"a", b"\xff", b"", "é".encode(), b"\xc3", b"\xed\xa0\x80", b"z"], pa.binary())
+    assert [1, 4, 5] == invalid_utf8(values)
+    assert [0, 3, 4] == invalid_utf8(values.slice(1))
+    assert [] == invalid_utf8(values.slice(6))
+    assert [] == invalid_utf8(values.slice(7))
