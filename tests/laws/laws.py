@@ -195,6 +195,8 @@ def _good(delivered: Delivered) -> Sequence[MemoryRecord]:
 def batches_do_not_matter(delivered: Delivered) -> Iterator[Breach]:
     """What becomes of a record is the same however the records were polled."""
     setup = delivered.trial.setup
+    if setup.format == "json-string" and (setup.transforms or setup.partitioner != "default"):
+        return  # a column that has become text by then means something else to them, as docs/schemas.md says
     unknown = ("no reject", "") if not setup.has_offsets else ("nothing", "")
     for polls in ((), (1,) * len(delivered.trial.records)):
         other = Delivered(attrs.evolve(delivered.trial, polls=polls))
