@@ -160,7 +160,12 @@ def _run_child(connection: Connection, *arguments: object) -> None:
     run_round(connection.send, *arguments)  # type: ignore[arg-type]  # they are those of `fuzz`
 
 
-def fuzz(plan: Plan, say: Callable[[str], None] = print) -> int:
+def _say(text: str) -> None:
+    """Print at once: a run may last for hours."""
+    print(text, flush=True)
+
+
+def fuzz(plan: Plan, say: Callable[[str], None] = _say) -> int:
     """Run rounds until the time is over or the trials are done.
 
     Returns:
