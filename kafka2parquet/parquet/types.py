@@ -53,9 +53,10 @@ def fit(table: pa.Table, schema: pa.Schema) -> Fitted:
     """Bring a table to its `written_schema`. Digits behind the last one that is written are cut off.
 
     Left out are rows with a time or a number that is too far from zero for the type: a timestamp in milliseconds may lie
-    beyond the year 294247, the last one in microseconds, and a decimal may have more than 38 digits.
+    beyond the year 294247, the last one in microseconds, and a decimal may have more than 38 digits. Such a timestamp is not
+    written in milliseconds either, because DuckDB reads all timestamps as microseconds, and then refuses the whole file.
     """
-    if schema.equals(table.schema):
+    if schema.equals(table.schema) and not any(map(_has_milliseconds, schema.types)):
         return Fitted(table, {})
     try:
         return Fitted(_cast(table, schema), {})
@@ -101,7 +102,36 @@ def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _cast_column(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
-    return column if column.type == type_ else column.cast(options=pc.CastOptions(type_, allow_time_truncate=True))
+    if column.type != type_:
+        column = column.cast(options=pc.CastOptions(type_, allow_time_truncate=True))
+    if _has_milliseconds(type_):
+        for chunk in column.chunks:
+            _check_milliseconds(chunk)
+    return column
+
+
+def _has_milliseconds(type_: pa.DataType) -> bool:
+    """Whether there are timestamps in milliseconds, at any depth."""
+    if pa.types.is_nested(type_):
+        return "timestamp[ms" in str(type_)
+    return bool(pa.types.is_timestamp(type_) and type_.unit == "ms")
+
+
+def _check_milliseconds(array: pa.Array) -> None:
+    """Raise `pyarrow.ArrowInvalid` for timestamps that microseconds can't hold."""
+    if pa.types.is_struct(array.type):
+        children = array.flatten()
+    elif pa.types.is_map(array.type):
+        children = [array.keys, array.items]
+    elif pa.types.is_nested(array.type):
+        children = [array.flatten()]
+    else:
+        children = []
+    for child in children:
+        if _has_milliseconds(child.type):
+            _check_milliseconds(child)
+    if not children:
+        array.cast(pa.timestamp("us", array.type.tz))
 
 
 def _misfits(table: pa.Table, schema: pa.Schema) -> dict[int, str]:

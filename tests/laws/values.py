@@ -107,8 +107,6 @@ def _is_same_number(sent: int | decimal.Decimal, read: Any) -> bool:
             return False
         if isinstance(sent, int):
             return read == sent or int(read) == sent
-        if (read == 0) != (sent == 0):
-            return False
         return read == float(sent) or read == float(np.float32(float(sent))) or decimal.Decimal(read) == sent
     return isinstance(read, int | decimal.Decimal) and bool(_EXACT.compare(decimal.Decimal(sent), decimal.Decimal(read)) == 0)
 

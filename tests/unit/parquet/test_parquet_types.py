@@ -118,7 +118,7 @@ def test_rows_that_do_not_fit() -> None:
     assert {1, 2, 3} == set(fitted.refused)
     assert fitted.refused[1].startswith("field at: ")
     assert "38" in fitted.refused[2]
-    assert {} == ParquetWriter(types="connect").fit(table).refused
+    assert {1, 3} == set(ParquetWriter(types="connect").fit(table).refused)
 
 
 def test_rows_that_do_not_fit_inside_lists() -> None:
@@ -126,6 +126,34 @@ def test_rows_that_do_not_fit_inside_lists() -> None:
     table = pa.table({"x": pa.array([[{"at": 0}], [{"at": FAR_MS}], None], pa.list_(pa.struct([("at", MILLISECONDS)])))})
     fitted = ParquetWriter(types="own").fit(table)
     assert ([1], 2) == (list(fitted.refused), fitted.table.num_rows)
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        MILLISECONDS,
+        pa.struct([pa.field("at", MILLISECONDS)]),
+        pa.list_(MILLISECONDS),
+        pa.map_(pa.string(), MILLISECONDS),
+        pa.list_(pa.struct([pa.field("at", MILLISECONDS)])),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("types", ["own", "connect"])
+def test_milliseconds_beyond_microseconds_are_refused(types: Any, type_: pa.DataType) -> None:
+    """DuckDB refuses a whole file for one of them, whatever unit it is written in."""
+
+    def value(milliseconds: int) -> Any:
+        if pa.types.is_map(type_):
+            return [("k", milliseconds)]
+        if pa.types.is_list(type_):
+            return [{"at": milliseconds}] if pa.types.is_struct(type_.value_type) else [milliseconds]
+        return {"at": milliseconds} if pa.types.is_struct(type_) else milliseconds
+
+    latest = (2**63 - 1) // 1000
+    values = [value(0), value(latest), value(latest + 1), None, value(-latest), value(-(2**62))]
+    fitted = ParquetWriter(types=types).fit(pa.table({"x": pa.array(values, type_)}))
+    assert ([2, 5], 4) == (list(fitted.refused), fitted.table.num_rows)
 
 
 def test_rows_outside_of_a_slice_do_not_matter() -> None:
