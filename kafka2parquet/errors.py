@@ -293,11 +293,13 @@ class UnexpectedError(Kafka2ParquetError):
         super().__init__(message)
 
 
-def is_unexpected(error: BaseException) -> bool:
-    """Tell whether an exception comes of a mistake in code: not an error of this library, an interrupt or a lack of memory.
+def is_panic(error: BaseException) -> bool:
+    """Tell whether native code in Rust has panicked, which Python sees as a `BaseException` that is not an `Exception`."""
+    return type(error).__name__ == "PanicException"
 
-    A panic of native code counts, although Python code sees a `BaseException` of pyo3 that is not an `Exception`.
-    """
+
+def is_unexpected(error: BaseException) -> bool:
+    """Tell whether an exception comes of a mistake in code: not an error of this library, an interrupt or a lack of memory."""
     if isinstance(error, Kafka2ParquetError | MemoryError):
         return False
-    return isinstance(error, Exception) or type(error).__module__ == "pyo3_runtime"
+    return isinstance(error, Exception) or is_panic(error)

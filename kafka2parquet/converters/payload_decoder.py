@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
+from kafka2parquet.errors import is_panic
 from kafka2parquet.halving import attempt_halves
-from kafka2parquet.panics import is_panic
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
 _Int64s = npt.NDArray[np.int64]

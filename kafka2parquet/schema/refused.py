@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from kafka2parquet.errors import Kafka2ParquetError
-from kafka2parquet.panics import is_panic
+from kafka2parquet.errors import Kafka2ParquetError, is_panic
 
 
 class SchemaRefused(Exception):  # noqa: N818  # an answer, not a fault
