@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 _TIMEOUT_S = 240.0
+#: A rebalance moves rows from one task to another, and for a moment both count them.
+_LOOKS = 50
 
 
 def peak_mib() -> int:
@@ -36,7 +38,9 @@ def main(bootstrap: str, rows: int, config: dict[str, str]) -> None:
         runner = build_runner(load_connect_config(settings), load_worker_config({"bootstrap.servers": bootstrap}))
         runner.start()
         deadline = time.monotonic() + _TIMEOUT_S
-        while not runner.failed and runner.progress.taken_rows < rows and time.monotonic() < deadline:
+        looks = 0
+        while not runner.failed and looks < _LOOKS and time.monotonic() < deadline:
+            looks = looks + 1 if runner.progress.taken_rows >= rows else 0
             time.sleep(0.02)
         runner.stop()
         runner.join(60)
