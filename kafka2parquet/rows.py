@@ -88,7 +88,7 @@ class Rows:
             self,
             offsets=self.offsets.take(chosen),
             timestamps_ms=self.timestamps_ms.take(chosen),
-            table=self.table.take(chosen) if self.table.num_columns else without_columns(len(places)),
+            table=_taken(self.table, chosen),
             views={name: view.take(chosen) for name, view in self.views.items()},
         )
 
@@ -106,6 +106,26 @@ class Rows:
 def without_columns(rows: int) -> pa.Table:
     """A table of so many rows and no columns."""
     return pa.table({"rows": pa.nulls(rows)}).select([])
+
+
+def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
+    """Tables of one schema, at least one, as one table. `pyarrow.concat_tables` forgets rows without columns."""
+    if not tables[0].num_columns:
+        return without_columns(sum(table.num_rows for table in tables))
+    return pa.concat_tables(tables)
+
+
+def in_order(tables: Sequence[pa.Table], places: Sequence[npt.NDArray[np.int64]]) -> pa.Table:
+    """Tables of one schema, at least one, as one table; `places` say for each table where its rows come."""
+    if len(tables) == 1:
+        return tables[0]
+    order = np.argsort(np.concatenate(places), kind="stable")
+    return _taken(concatenated(tables), pa.array(order))
+
+
+def _taken(table: pa.Table, indices: pa.Array) -> pa.Table:
+    """The rows at these indices. `pyarrow.Table.take` forgets rows without columns."""
+    return table.take(indices) if table.num_columns else without_columns(len(indices))
 
 
 @attrs.frozen(eq=False)
@@ -168,8 +188,7 @@ class MixedRows:
 
     def ordered(self, tables: Sequence[pa.Table]) -> pa.Table:
         """Tables of one schema, one for each group, as one table in the order of the rows."""
-        order = np.argsort(np.concatenate(self.places), kind="stable")
-        return pa.concat_tables(tables).take(pa.array(order))
+        return in_order(tables, self.places)
 
     def slice(self, start: int, length: int | None = None) -> Rows | MixedRows:
         """Rows [start, start + length) without copying."""

@@ -15,7 +15,7 @@ from kafka2parquet.converters.json_pinned import PinnedColumns
 from kafka2parquet.converters.json_suspects import Records
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import ConsumedBatch, Reject, Stage, TopicPartition, is_kept
-from kafka2parquet.rows import Converted, Rows, without_columns
+from kafka2parquet.rows import Converted, Rows, concatenated
 from kafka2parquet.schema.lattice import conform, known_fields
 from kafka2parquet.schema.learned import LearnedSchema
 
@@ -193,7 +193,4 @@ def _rows(batch: ConsumedBatch, rejects: list[Reject], table: pa.Table) -> Rows:
 
 
 def _concatenate(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
-    if len(schema):
-        conformed = [conform(table, schema) for table in tables]
-        return pa.concat_tables(conformed) if conformed else schema.empty_table()
-    return without_columns(sum(table.num_rows for table in tables))  # which are forgotten when they are concatenated
+    return concatenated([conform(table, schema) for table in tables]) if tables else schema.empty_table()

@@ -18,6 +18,7 @@ from kafka2parquet.parquet.part import Part, columns_of, encoder_bytes
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.parquet.staging import StagingDirectory
 from kafka2parquet.parquet.types import Fitted, ParquetTypes, fit, written_schema
+from kafka2parquet.rows import concatenated
 from kafka2parquet.schema.lattice import conform, unify
 
 _COMPRESSIONS = {"none", "snappy", "gzip", "zstd", "brotli", "lz4", "lz4_raw"}
@@ -255,11 +256,12 @@ class OpenFile:
     def spill(self) -> None:
         """Make the buffered rows a row group, on disk, so that they no longer take memory.
 
-        When the disk is full the row group stays in memory and is written later.
+        When the disk is full the row group stays in memory and is written later. Rows without columns, which Parquet doesn't
+        have, stay buffered until others bring columns; they take next to no memory.
         """
-        if not self._buffered:
-            return
         schema = unify([part.schema for part in self._parts[-1:]] + [table.schema for table in self._buffered])
+        if not self._buffered or not len(schema):
+            return
         table = _concatenate(self._buffered, schema)
         if not self._parts or not schema.equals(self._parts[-1].schema):
             self._parts.append(self._writer._new_part(schema, table))
@@ -292,8 +294,10 @@ class OpenFile:
 
     def _replace_columns(self, schema: pa.Schema) -> None:
         """Give the rows, which have no columns, those of a schema; all values are null."""
-        for part in self._parts:
+        for part in self._parts:  # of an earlier attempt
             part.discard()
+        self._buffered.clear()
+        self._merges.clear()
         self._parts = [self._writer._new_part(schema)]
         if self.rows:
             self._parts[0].write(pa.table([pa.nulls(self.rows, field.type) for field in schema], schema=schema))
@@ -324,4 +328,4 @@ class OpenFile:
 
 def _concatenate(tables: Sequence[pa.Table | PackedTable], schema: pa.Schema) -> pa.Table:
     whole = (table.unpacked() if isinstance(table, PackedTable) else table for table in tables)
-    return pa.concat_tables([table if table.schema.equals(schema) else conform(table, schema) for table in whole])
+    return concatenated([table if table.schema.equals(schema) else conform(table, schema) for table in whole])

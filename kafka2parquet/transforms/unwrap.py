@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.rows import Rows, without_columns
+from kafka2parquet.rows import Rows, in_order, without_columns
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.lattice import conform, unify
 from kafka2parquet.transforms.base import Transform, Transformed
@@ -207,13 +207,7 @@ class _Unwrapped:
         return Transformed(rows.filter(pa.array(self._refusals.kept[kept])) if rejects else rows, rejects)
 
     def _table(self, filled: Sequence[tuple[Mask, pa.Table]], schema: pa.Schema) -> pa.Table:
-        if not len(schema):
-            return without_columns(sum(len(table) for _, table in filled))
-        tables = [conform(table, schema) for _, table in filled]
-        if len(tables) == 1:
-            return tables[0]
-        order = np.argsort(np.concatenate([np.flatnonzero(mask) for mask, _ in filled]), kind="stable")
-        return pa.concat_tables(tables).take(pa.array(order))
+        return in_order([conform(table, schema) for _, table in filled], [np.flatnonzero(mask) for mask, _ in filled])
 
 
 def _row_schema(schema: ConnectSchema | None) -> ConnectSchema | None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
+from kafka2parquet.rows import MixedRows, PartitionedRows, Rows, without_columns
 from tests.support.batches import batch_of
 
 
@@ -80,3 +80,13 @@ def test_partitioned_rows_of_several_schemas_keep_their_folders(numbers: list[in
     ]
     assert [1000 + offset for offset in range(len(numbers))] == merged.timestamps_ms.to_pylist()
     assert expected(numbers, list(range(len(numbers)))) == plain(merged.rows)
+
+
+def test_rows_of_several_schemas_may_have_no_columns() -> None:
+    """They stay as many as they are, in a table and in a part of it."""
+    batch = batch_of([b"{}", b"{}", b"{}"], 0)
+    rows = Rows(batch, batch.offsets, batch.timestamps_ms, without_columns(3))
+    mixed = MixedRows.of([rows.slice(start, 1) for start in range(3)])
+
+    assert 3 == mixed.table.num_rows
+    assert 2 == mixed.take(np.array([0, 2])).table.num_rows

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kafka2parquet.parquet.writer import ParquetWriter
+from kafka2parquet.rows import without_columns
 
 ROW = pa.table({"a": [1], "b": ["x"], "c": [{"d": 1.5, "e": None}]})
 
@@ -35,3 +36,18 @@ def test_many_small_tables_become_few() -> None:
     rows = pq.read_table(pa.BufferReader(staged.content))
     assert list(range(5000)) == rows["a"].to_pylist()
     assert [None] * 4000 + list(range(4000, 5000)) == rows["b"].to_pylist()
+
+
+def test_rows_without_columns_are_not_forgotten_beside_others() -> None:
+    """Objects without members come in many tables, which are merged or spilled, before one with members."""
+    for tables, spills in ((1, True), (16, False), (40, True)):
+        file = ParquetWriter().open()
+        for _ in range(tables):
+            file.append(without_columns(3))
+        if spills:
+            file.spill()
+        file.append(pa.table({"a": [1, 2]}))
+        content = file.finish({}).content
+
+        assert isinstance(content, bytes)
+        assert [None] * 3 * tables + [1, 2] == pq.read_table(pa.BufferReader(content)).column("a").to_pylist()
