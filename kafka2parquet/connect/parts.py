@@ -133,4 +133,6 @@ def make_metadata_columns(config: ConnectConfig) -> MetadataColumns:
 
 
 def _milliseconds(config: ConnectConfig, name: str) -> datetime.timedelta:
-    return datetime.timedelta(milliseconds=config.number(name))
+    """A duration; those that Python has no number for are as long as the longest one, which is millions of years."""
+    longest_ms = datetime.timedelta.max // datetime.timedelta(milliseconds=1)
+    return datetime.timedelta(milliseconds=min(config.number(name), longest_ms))

@@ -76,8 +76,10 @@ class RecordTimeRotation(RotationPolicy):
         return None if first < 0 else first
 
     def due_at(self, stats: FlushStats) -> datetime.datetime | None:
-        """An interval after the flush was opened."""
-        return stats.opened_at + self._interval if self._or_by_the_clock else None
+        """An interval after the flush was opened; never where that is beyond the year 9999."""
+        last = datetime.datetime.max.replace(tzinfo=stats.opened_at.tzinfo)
+        is_due = self._or_by_the_clock and self._interval <= last - stats.opened_at
+        return stats.opened_at + self._interval if is_due else None
 
 
 class EncodedPartitionRotation(RotationPolicy):

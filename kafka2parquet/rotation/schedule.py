@@ -20,6 +20,8 @@ def next_boundary(now: datetime.datetime, period: datetime.timedelta, zone: date
     local_day = now.astimezone(zone).date()
     day = _midnight(local_day, zone)
     following = _midnight(local_day + datetime.timedelta(days=1), zone)
+    if period >= following - day:
+        return following
     return min(day + ((now - day) // period + 1) * period, following)
 
 

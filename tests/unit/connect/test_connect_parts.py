@@ -193,6 +193,21 @@ def test_schedule_ends_a_flush():
     assert datetime.datetime(2026, 5, 17, 15, tzinfo=datetime.timezone.utc) == rotation.due_at(_stats(1))
 
 
+def test_the_longest_durations_are_taken():
+    """Kafka's largest long is more than Python's durations hold, and stands for never."""
+    longest = str(2**63 - 1)
+    config = _config(
+        rotate_file_on_partition_change="false",
+        rotate_interval_ms=longest,
+        rotate_schedule_interval_ms=longest,
+        partition_duration_ms=longest,
+    )
+    assert "year=1970" in _folder(config, _rows(_NOON_MS))
+    assert _cut(config, _rows(_NOON_MS, _NOON_MS + 1000), _stats()) is None
+    rotation = parts.make_rotation(config, parts.make_partitioner(config))
+    assert datetime.datetime(2026, 5, 18, tzinfo=datetime.timezone.utc) == rotation.due_at(_stats(1))
+
+
 def test_open_files_end_a_flush():
     """`partitioner.max.open.files` bounds the folders of a flush."""
     config = _config(rotate_interval_ms="-1", partitioner_max_open_files="1")

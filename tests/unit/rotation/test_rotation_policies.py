@@ -184,6 +184,15 @@ def test_a_schedule_is_aligned() -> None:
     assert datetime.datetime(2026, 5, 17, 10, 30, tzinfo=datetime.timezone.utc) == due_at
 
 
+@pytest.mark.parametrize("interval", [datetime.timedelta(days=3_000_000), datetime.timedelta.max])
+def test_an_interval_that_ends_after_the_calendar_never_ends_a_flush(interval: datetime.timedelta) -> None:
+    """Not by the clock; a schedule ends at midnight all the same."""
+    stats = FlushStats(1, 0, frozenset(), NOW, NOW)
+    assert RecordTimeRotation(interval).due_at(stats) is None
+    midnight = datetime.datetime(2026, 5, 18, tzinfo=datetime.timezone.utc)
+    assert midnight == ScheduledRotation(interval).due_at(stats)
+
+
 def test_the_earliest_of_several_gives_moment_and_reason() -> None:
     """Of a schedule and an interval, the schedule here."""
     policy = FirstOf(RecordTimeRotation(datetime.timedelta(hours=1)), ScheduledRotation(datetime.timedelta(minutes=30)))
