@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.varints import read_varint
+
 
 @attrs.frozen(order=True)
 class TopicPartition:
@@ -169,7 +171,7 @@ class ConsumedBatch:
             reasons,
         )
         return [
-            Reject(self.topic_partition, offset, stage, reason, exception, timestamp_ms, key, value, decode_headers(headers))
+            Reject(self.topic_partition, offset, stage, reason, exception, timestamp_ms, key, value, _readable_headers(headers))
             for offset, timestamp_ms, key, value, headers, reason in zip(*columns, strict=True)
         ]
 
@@ -203,14 +205,8 @@ def decode_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...
 
     def varint() -> int:
         nonlocal position
-        number = shift = 0
-        while True:
-            byte = section[position]
-            position += 1
-            number |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return (number >> 1) ^ -(number & 1)
-            shift += 7
+        number, position = read_varint(section, position)
+        return number
 
     def take(length: int) -> bytes:
         nonlocal position

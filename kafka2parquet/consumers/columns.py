@@ -18,6 +18,7 @@ import pyarrow as pa
 from kafka2parquet.arrays import INLINE_BYTES, VIEW
 from kafka2parquet.consumers.batch_headers import APPEND_TIME, Headers
 from kafka2parquet.consumers.decompression import CorruptDataError
+from kafka2parquet.varints import read_varint
 
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -137,18 +138,13 @@ def _find_records(data: bytes | memoryview, position: int, end: int, count: int,
 
 def _long_step(data: bytes | memoryview, position: int) -> int:
     """Bytes from the record at `position` to the next one."""
-    number = shift = 0
-    begin = position
-    while True:
-        byte = data[position]
-        position += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-        shift += 7
-    if number & 1:
+    try:
+        length, after = read_varint(data, position)
+    except ValueError as error:
+        raise CorruptDataError(str(error)) from error
+    if length < 0:
         raise CorruptDataError("a record has a negative length")
-    return position - begin + (number >> 1)
+    return after - position + length
 
 
 def _short_steps() -> list[int]:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.varints import read_varint
+
 #: As headers go into no record: their count is 0.
 _NONE = b"\x00"
 
@@ -52,10 +54,10 @@ def _walk(sections: pa.BinaryArray) -> tuple[array.array[int], np.ndarray, np.nd
     before, bounds, nulls = array.array("i", [0]), array.array("i"), array.array("q")
     for start, end in itertools.pairwise(offsets):
         try:
-            count, position = _varint(data, start)
+            count, position = read_varint(data, start)
             for _ in range(count):
-                key_bytes, key = _varint(data, position)
-                value_bytes, value = _varint(data, key + key_bytes)
+                key_bytes, key = read_varint(data, position)
+                value_bytes, value = read_varint(data, key + key_bytes)
                 if value_bytes < 0:
                     if value_bytes < -1:
                         raise ValueError(f"a header whose value has {value_bytes} bytes")
@@ -74,21 +76,6 @@ def _walk(sections: pa.BinaryArray) -> tuple[array.array[int], np.ndarray, np.nd
     valid = np.ones(len(bounds) // 4, np.bool_)
     valid[np.frombuffer(nulls, np.int64)] = False
     return before, np.frombuffer(bounds, np.int32), valid, content
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """The zigzag varint at a position, and the position after it."""
-    byte = data[position]
-    if byte < 0x80:
-        return (byte >> 1) ^ -(byte & 1), position + 1
-    number = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return (number >> 1) ^ -(number & 1), position
-        shift += 7
 
 
 def _text(contents: pa.BinaryArray, text_of: Callable[[bytes], str | None]) -> pa.StringArray:

@@ -43,6 +43,7 @@ MALFORMED = {
     "names that lead back for ever": b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x03\x01\x01",
     "value of length -2": b"\x02\x02a\x03",
     "more than its headers": b"\x02\x02a\x02vx",
+    "a number of a million bytes": b"\xff" * 1_000_000,
 }
 
 
@@ -53,6 +54,7 @@ def test_malformed_headers(section: bytes) -> None:
         decode_headers(section)
     batch = attrs.evolve(batch_of([b"a"], 0), headers=pa.array([section], pa.binary_view()))
     assert () == batch.reject(0, Stage.DECODE, "why").headers
+    assert [()] == [reject.headers for reject in batch.rejects([0], Stage.DECODE, ["why"])]
 
 
 def _batch(*sizes: int, first_offset: int = 10) -> ConsumedBatch:

@@ -73,6 +73,7 @@ def test_values_may_be_text() -> None:
         b"\x01",  # -1 headers
         b"\xfe\xff\xff\xff\x0f\x00",
         b"\x80",
+        b"\xff" * 1_000_000,
     ],
 )
 def test_a_section_that_is_not_well_formed_is_an_error(section: bytes) -> None:
