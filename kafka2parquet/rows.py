@@ -172,7 +172,7 @@ class MixedRows:
         Raises:
             SchemaConflict: the groups have columns of one name that no type holds together.
         """
-        return self._united([group.table for group in self.groups])
+        return self.united([group.table for group in self.groups])
 
     def view(self, name: View) -> pa.Table:
         """The view of that name, of all rows.
@@ -180,9 +180,14 @@ class MixedRows:
         Raises:
             SchemaConflict: as for `table`.
         """
-        return self._united([group.views[name] for group in self.groups])
+        return self.united([group.views[name] for group in self.groups])
 
-    def _united(self, tables: Sequence[pa.Table]) -> pa.Table:
+    def united(self, tables: Sequence[pa.Table]) -> pa.Table:
+        """Tables, one for each group, brought to one schema, as one table in the order of the rows.
+
+        Raises:
+            SchemaConflict: as for `table`.
+        """
         schema = unify([table.schema for table in tables])
         return self.ordered([conform(table, schema) for table in tables])
 

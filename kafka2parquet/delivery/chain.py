@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.converters.record_keys import KeyTypesDifferError
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.delivery.column_guard import ColumnGuard
 from kafka2parquet.delivery.net import catch
@@ -163,11 +164,19 @@ class RecordChain:
             return []
         finished, broken = catch(Stage.WRITE, rows.batch, rows, self._finish)
         rejects += broken
-        for part in finished:
+        parts = [part for parts in finished for part in parts]
+        for part in parts:
             rejects += part.rejects
-        return [part.rows for part in finished]
+        return [part.rows for part in parts]
 
-    def _finish(self, rows: Rows) -> Converted:
+    def _finish(self, rows: Rows) -> list[Converted]:
+        """The rows whose keys one column holds, together."""
+        try:
+            return [self._finish_together(rows)]
+        except KeyTypesDifferError as differ:
+            return [self._finish_together(part) for part in differ.parts(rows) if len(part)]
+
+    def _finish_together(self, rows: Rows) -> Converted:
         guarded = self._guarded.apply(rows)
         rows, rejects = guarded.rows, list(guarded.rejects)
         columns = rows.table.num_columns

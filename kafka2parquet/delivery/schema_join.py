@@ -114,15 +114,17 @@ class SchemaJoin:
             return rows.table.schema
         if self._mode is not None and not self._compatible(self._mode, rows.value_schema, schema):
             return None
-        if self._mode is not None and self._mode.projects and schema is not None:
-            return columns
-        schemas = [columns, rows.table.schema]
+        schemas, projected = [columns, rows.table.schema], []
+        if self._mode is not None and self._mode.projects and schema is not None and rows.value_schema is not None:
+            projected = list(columns)[: _value_columns(schema)]
+            schemas = [_from(columns, len(projected)), _from(rows.table.schema, _value_columns(rows.value_schema))]
         if rows.value_schema is not None:  # nobody knows whether a double holds its integers
             schemas = [pa.schema(exact_fields(each)) for each in schemas]
         try:
-            return unify(schemas)
+            united = unify(schemas)
         except SchemaConflict:
             return None
+        return pa.schema([*projected, *united]) if projected else united
 
     def _compatible(self, mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> bool:
         return self._compared(mode, record, file) is True
@@ -147,7 +149,7 @@ class SchemaJoin:
                     f"they have schemas that may not share a file under {self._mode.value} compatibility"
                 )
         tables = [_projected(group, schema) for group in rows.groups]
-        return rows.ordered(tables) if isinstance(rows, MixedRows) else tables[0]
+        return rows.united(tables) if isinstance(rows, MixedRows) else tables[0]
 
 
 @attrs.frozen(eq=False)
@@ -197,11 +199,20 @@ def _groups_by_folder(batch: PartitionedRows) -> Iterator[tuple[str, list[tuple[
     yield from found.items()
 
 
+def _value_columns(schema: ConnectSchema) -> int:
+    """How many columns a value of that schema has; others are added behind them."""
+    return len(schema.row_schema.fields)
+
+
+def _from(columns: pa.Schema, index: int) -> pa.Schema:
+    return pa.schema(list(columns)[index:])
+
+
 def _projected(rows: Rows, target: ConnectSchema) -> pa.Table:
     """The columns of the value, projected, and behind them the others as they are."""
     if rows.value_schema is None:
         return rows.table
-    count = len(rows.value_schema.row_schema.fields)
+    count = _value_columns(rows.value_schema)
     values = project_table(rows.table.select(range(count)), rows.value_schema, target)
     for name in rows.table.column_names[count:]:
         values = values.append_column(rows.table.schema.field(name), rows.table.column(name))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import Any
 
 import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
-from kafka2parquet.converters.record_keys import key_column
-from kafka2parquet.records import Reject, Stage
+from kafka2parquet.converters.record_keys import KeyTypesDifferError, key_column
+from kafka2parquet.records import Reject
+from kafka2parquet.rows import Rows, without_columns
 from tests.support.batches import batch_of
 
 REQUIRED = {"type": "struct", "fields": [{"field": "a", "type": "int32"}]}
@@ -61,10 +64,24 @@ def test_keys_of_several_schemas() -> None:
 
 
 def test_keys_that_no_column_holds_together() -> None:
-    """Those of another type than the first are rejects."""
-    found, rejects = keys(
-        envelope({"type": "int32"}, 1), envelope({"type": "string"}, "x"), envelope({"type": "int64"}, 2), b"x"
-    )
-    assert [1, None, 2, None] == found
-    assert {(1, Stage.KEY), (3, Stage.KEY)} == {(reject.offset, reject.stage) for reject in rejects}
-    assert any("its type is another one" in reject.reason for reject in rejects)
+    """They have to be converted type by type; those without a type are with the first ones."""
+    given = [envelope({"type": "int32"}, 1), envelope({"type": "string"}, "x"), None, envelope({"type": "int32"}, 2), b"x"]
+    given += [envelope({"type": "struct", "fields": [{"field": "value", "type": "int32"}]}, {"value": 3})]
+    batch = attrs.evolve(batch_of([b"{}"] * len(given)), keys=pa.array(given, pa.binary_view()))
+    with pytest.raises(KeyTypesDifferError) as differ:
+        key_column(batch, JsonEnvelopeConverter())
+    rows = Rows(batch, batch.offsets, batch.timestamps_ms, without_columns(len(batch)))
+    assert [[0, 2, 3, 4], [1], [5]] == [part.offsets.to_pylist() for part in differ.value.parts(rows)]
+
+
+def test_keys_of_very_many_schemas() -> None:
+    """Their types are put together at once, not anew with each of them."""
+    schemas = [
+        {"type": "struct", "fields": [{"field": f"f{number % 50}", "type": "int32"}], "version": number + 1}
+        for number in range(1500)
+    ]
+    started = time.process_time()
+    found, rejects = keys(*(envelope(schema, {f"f{number % 50}": number}) for number, schema in enumerate(schemas)))
+    assert 1500 == len(found)
+    assert [] == rejects
+    assert time.process_time() - started < 20

@@ -38,14 +38,15 @@ def test_keys_and_headers_lie_beside_the_values() -> None:
     assert [[0, 2], [1, 3]] == [table["_kafka_offset"].to_pylist() for table in world.tables().values()]
 
 
-def test_keys_of_another_type_begin_another_file() -> None:
-    """No column holds both, and neither record is lost for that."""
+@pytest.mark.parametrize("at_once", [1, 500])
+def test_keys_of_another_type_begin_another_file(at_once: int) -> None:
+    """No column holds both, and neither record is lost for that, whether they come together or one by one."""
     keys = [b'{"schema":{"type":"int32"},"payload":1}', b'{"schema":{"type":"string"},"payload":"a"}']
     world = SinkWorld()
     for key in (*keys, *keys):
         world.append(GOOD, key=key)
     views = RecordViews(keys=True, key_converter=JsonEnvelopeConverter())
-    consumer = MemoryConsumer(world.kafka, group_id="group", topics=[TOPIC], max_poll_records=1)
+    consumer = MemoryConsumer(world.kafka, group_id="group", topics=[TOPIC], max_poll_records=at_once)
     world.run(3, consumer=consumer, record_views=views, rotation=RecordCountRotation(4))
     assert [[1], ["a"], [1]] == [table["key"].to_pylist() for table in world.tables("keys").values()]
 

@@ -9,11 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from kafka2parquet import JsonEnvelopeConverter, RecordCountRotation
+from kafka2parquet import JsonEnvelopeConverter, MetadataColumns, RecordCountRotation
 from kafka2parquet.events import RecordRejected
 from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.schema.compatibility import CompatibilityMode
-from tests.support.sink_world import SinkWorld
+from kafka2parquet.testing import MemoryConsumer
+from tests.support.sink_world import TOPIC, SinkWorld
 
 NONE, BACKWARD, FORWARD = CompatibilityMode.NONE, CompatibilityMode.BACKWARD, CompatibilityMode.FORWARD
 
@@ -40,6 +41,18 @@ def written(world: SinkWorld, until: int, mode: CompatibilityMode | None, **part
         **{"converter": JsonEnvelopeConverter(), "rotation": RecordCountRotation(6), "schema_compatibility": mode, **parts},
     )
     return sorted(table["_kafka_offset"].to_pylist() for table in world.tables().values())
+
+
+@pytest.mark.parametrize("at_once", [1, 500])
+@pytest.mark.parametrize("mode", [NONE, BACKWARD, FORWARD, None])
+def test_a_column_of_keys_ends_a_flush_where_their_type_changes(mode: CompatibilityMode | None, at_once: int) -> None:
+    """In each mode, since none projects columns that are added. Keys of types that a column holds together share a file."""
+    world = SinkWorld()
+    for kind, key in (("int32", "1"), ("int64", "2"), ("string", '"x"'), ("string", '"y"'), ("int32", "3")):
+        world.append(version(1), key=f'{{"schema":{{"type":"{kind}"}},"payload":{key}}}'.encode())
+    columns = MetadataColumns(["offset", "key"], key_converter=JsonEnvelopeConverter())
+    consumer = MemoryConsumer(world.kafka, group_id="group", topics=[TOPIC], max_poll_records=at_once)
+    assert [[0, 1], [2, 3]] == written(world, 4, mode, metadata_columns=columns, consumer=consumer)
 
 
 @pytest.mark.parametrize(
