@@ -216,7 +216,11 @@ class Isolation:
         return stretch.places[:0]
 
     def _settle_run(self, stretch: _Stretch, places: _Int64s) -> _Int64s:
-        """Settle the first of these values, with some behind it. Returns the rest."""
+        """Settle the first of these values, with some behind it. Returns the rest, with all that were judged behind it."""
+        behind = [place for place in stretch.judged if place > places[0]]
+        for place in behind:
+            del stretch.judged[place]
+        places = np.sort(np.concatenate([places, np.array(behind, np.int64)]))
         if not self._commit(stretch):
             return self._give_up(stretch)
         run_rows = self._columns.run_length

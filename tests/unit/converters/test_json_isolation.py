@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pytest
@@ -160,3 +160,19 @@ def test_indices_of_invalid_utf8() -> None:
     assert [0, 3, 4] == invalid_utf8(values.slice(1))
     assert [] == invalid_utf8(values.slice(6))
     assert [] == invalid_utf8(values.slice(7))
+
+
+@pytest.mark.parametrize("on_misfit", ["reject", "rescue"])
+def test_values_that_are_judged_before_a_new_member_comes_stay_behind_it(on_misfit: Literal["reject", "rescue"]) -> None:
+    """Misfits are looked for first. Rows of those behind a value that brings a column follow its row all the same."""
+    values = [b'{"id":%d,"user":{"name":"x"}}' % number for number in range(6000)]
+    for number in range(20, 6000, 20):
+        values[number] = b'{"id":%d,"user":%d,"b":1}' % (number, number)
+    values[0] = b'{"id":0,"b":1}'
+    values[5015] = b'{"id":5015,"B":{"new":1}}' if on_misfit == "reject" else b'{"id":5015,"new":1}'
+    values[5016] = b'{"id":5016,"other":1}'
+    converted = JsonConverter(on_misfit=on_misfit).convert(batch_of(values))
+    rejected = [reject.offset for reject in converted.rejects]
+    rows = converted.groups[0]
+    assert rows.offsets.to_pylist() == rows.table["id"].to_pylist()
+    assert [*range(6000)] == sorted([*rows.offsets.to_pylist(), *rejected])
