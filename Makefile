@@ -24,7 +24,7 @@ test-all: $(VENV)/heavy-installed
 test-matrix:
 	tests/matrix.sh
 
-# Unit tests on the oldest and the newest Python that are installed.
+# Unit tests on the oldest and the newest Python that are installed, without the slowest file.
 test-ends:
 	tests/matrix.sh ends
 
