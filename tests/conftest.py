@@ -20,6 +20,7 @@ _IN_CI = os.environ.get("CI") == "true"
 
 _COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
 settings.register_profile("default", max_examples=100, derandomize=_IN_CI, **_COMMON)
+settings.register_profile("few", max_examples=10, derandomize=_IN_CI, **_COMMON)
 settings.register_profile("nightly", max_examples=20_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

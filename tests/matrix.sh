@@ -2,6 +2,7 @@
 # Tests on several Pythons, from 3.10 to 3.13, each in a virtual environment of its own.
 #   tests/matrix.sh         `make test` on each; one that is not installed is named, and makes this fail
 #   tests/matrix.sh ends    `make test-unit` on the oldest and the newest that are installed, without the slowest file
+#                           and with few examples of each property
 # Says at the end on which Pythons the tests passed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -33,7 +34,7 @@ if [ "${1:-}" = ends ]; then
   target=test-unit missing=()
   [ ${#found[@]} -gt 0 ] || missing=("any of 3.10 to 3.13")
   [ ${#found[@]} -lt 2 ] || found=("${found[0]}" "${found[${#found[@]} - 1]}")
-  export PYTEST_ADDOPTS="${PYTEST_ADDOPTS:-} --ignore=$slowest"
+  export PYTEST_ADDOPTS="${PYTEST_ADDOPTS:-} --ignore=$slowest" HYPOTHESIS_PROFILE="${HYPOTHESIS_PROFILE:-few}"
 fi
 
 for entry in ${found[@]+"${found[@]}"}; do
