@@ -147,17 +147,7 @@ class ConsumedBatch:
 
     def reject(self, row: int, stage: Stage, reason: str, exception: str = "") -> Reject:
         """The record at index `row` as a reject, raw bytes included."""
-        return Reject(
-            topic_partition=self.topic_partition,
-            offset=self.offsets[row].as_py(),
-            stage=stage,
-            reason=reason,
-            exception=exception,
-            timestamp_ms=self.timestamps_ms[row].as_py(),
-            key=self.keys[row].as_py(),
-            value=self.values[row].as_py(),
-            headers=_readable_headers(self.headers[row].as_py()),
-        )
+        return self.rejects([row], stage, [reason], exception)[0]
 
     def rejects(self, rows: Sequence[int], stage: Stage, reasons: Sequence[str], exception: str = "") -> list[Reject]:
         """The records at these indices as rejects, each with its reason."""

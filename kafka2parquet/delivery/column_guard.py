@@ -174,6 +174,7 @@ class ColumnGuard(Transform):
             if not plan.is_empty:
                 rows, more = refuse(rows, plan.refused_rows(rows.views[view]))
                 rejects += more
+                rows = attrs.evolve(rows, views={**rows.views, view: plan.applied(rows.views[view])})
         return rows, rejects
 
     def _plan_of_added(self, schema: pa.Schema, start: int) -> ColumnPlan:

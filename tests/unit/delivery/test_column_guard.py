@@ -138,6 +138,21 @@ def test_nesting_that_readers_refuse(levels: int) -> None:
     assert (2 if is_fine else 0) == len(world.storage.objects)
 
 
+def test_keys_that_can_not_be_written_beside_null_ones() -> None:
+    """The file of keys lacks their column, so that the null ones are written."""
+    schema = struct("id", "ID")
+    world = SinkWorld()
+    world.append(b'{"a":1}', key=envelope(schema, {"id": 1, "ID": 2}))
+    world.append(b'{"a":2}', key=envelope(schema, None))
+    views = RecordViews(keys=True, key_converter=JsonEnvelopeConverter())
+    rows, rejects = outcome(world, 2, record_views=views)
+
+    assert ([1], [0]) == (list(rows), list(rejects))
+    schemas = [pq.read_schema(pa.BufferReader(stored.content)) for stored in world.storage.objects.values()]
+    assert [["a", "_kafka_offset"], ["key"]] == [schema.names for schema in schemas]
+    assert pa.binary() == schemas[1].field("key").type
+
+
 def test_a_contract_that_has_such_columns_already_is_no_obstacle() -> None:
     """Columns that were learned before: rows without values in the second one are written."""
     known = LearnedSchema(pa.schema([("id", pa.int64()), ("ID", pa.int64()), ("_kafka_offset", pa.int64())]))
