@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 _BITS = {pa.float16(): 11, pa.float32(): 24, pa.float64(): 53}
 _MOST_BITS = 1024
 _MOST_TEXT = 40
+#: Integers of more digits are beyond a double. Python reads no text of thousands of digits.
+_MOST_DIGITS = 310
 _INTEGRAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?")
 
 
@@ -104,4 +106,5 @@ def _rounds(text: pa.BinaryArray, digits: int, type_: pa.DataType, name: str | N
     pattern = rf"{before}\s*(-?[0-9]{{{digits},}})\s*[,\]}}]"
     found = text.filter(pc.match_substring_regex(text, pattern.encode()))
     compiled = re.compile(pattern.encode().replace(rb"\s*[,\]}]", rb"\s*(?=[,\]}])"))
-    return any(not is_exact(int(match[1]), type_) for value in found.to_pylist() for match in compiled.finditer(value))
+    numbers = (match[1] for value in found.to_pylist() for match in compiled.finditer(value))
+    return any(len(number) > _MOST_DIGITS or not is_exact(int(number), type_) for number in numbers)

@@ -329,3 +329,13 @@ def test_key_that_comes_twice_in_a_map() -> None:
         fields = [{"name": "key", "type": key}, {"name": "value", "type": "int"}]
         payload = zigzag(2) + written + zigzag(2) + written + zigzag(3) + b"\0"
         assert [[(expected, 3)]] == values(avro({"type": "array", "items": {**entry, "fields": fields}}, payload))
+
+
+def test_integers_of_thousands_of_digits_beside_columns_of_floats() -> None:
+    """In text and in members that are left out; Python reads no such number."""
+    digits = "9" * 5000
+    values = [b'{"d":1e300}', b'{"d":1e300,"s":"[%s,"}' % digits.encode(), b'{"d":1,"out":%s}' % digits.encode()]
+    schema = pa.schema([("d", pa.float64()), ("s", pa.string())])
+    converted = JsonConverter(schema, on_unknown_field="ignore").convert(batch_of(values))
+    assert [1e300, 1e300, 1.0] == converted.rows.table["d"].to_pylist()
+    assert [] == list(converted.rejects)
