@@ -13,7 +13,9 @@ numbers doesn't hold; these are refused.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -24,11 +26,12 @@ import pyarrow.json
 
 from kafka2parquet.converters.json_lines import content_of, has_only_newlines, json_lines
 from kafka2parquet.converters.json_numbers import has_floats, rounds_integers
-from kafka2parquet.converters.json_sparse import parse_sparse
+from kafka2parquet.converters.json_sparse import ends_of_names, last_characters, parse_sparse
 
 _BLOCK_BYTES = 1 << 20  # fits the processor's cache; larger blocks are slower
 _WHITE_SPACE = " \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_WORD_BYTES = 8
 #: How the parser names the row at which it stopped, counted from the block's first one.
 _ROW = re.compile(r" in row (\d+)$")
 
@@ -123,6 +126,24 @@ class Objects:
         characters = np.frombuffer(self._stream, np.uint8)
         opens = (characters == ord("{")) | (characters == ord("["))
         return int(np.add.reduceat(opens, self._starts[:-1], dtype=np.int64).max())
+
+    def with_other_names(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
+        """The index of a value for each of its members, at any depth, that probably has another name than these.
+
+        Names are told apart by their ends, and only where a colon follows at once.
+        """
+        if len(self._stream) < _WORD_BYTES:
+            return np.zeros(0, np.int64)
+        ends = ends_of_names(self._stream)
+        text = pa.py_buffer(
+            " ".join([" " * _WORD_BYTES, *(f"{json.dumps(name, ensure_ascii=False)}:" for name in names)]).encode()
+        )
+        is_known = np.isin(last_characters(self._stream, ends), last_characters(text, ends_of_names(text)))
+        return np.searchsorted(self._starts, ends[~is_known], "right") - 1
+
+    def most_columns(self) -> int:
+        """How many columns the values may have at most, if each member has a name of its own."""
+        return int(np.count_nonzero(np.frombuffer(self._stream, np.uint8) == ord(":")))
 
     def part(self, start: int, stop: int) -> Objects:
         """The values of indices [start, stop), at least one."""

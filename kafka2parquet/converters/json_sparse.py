@@ -65,7 +65,7 @@ def parse_sparse(stream: pa.Buffer, starts: _Int64s, schema: pa.Schema, parse: P
     count = len(starts)
     if len(schema) < _MIN_COLUMNS or count < _MIN_ROWS or any(_has_unknown_items(type_) for type_ in schema.types):
         return None
-    ends = _ends_of_names(stream)
+    ends = ends_of_names(stream)
     if len(ends) * 2 > count * len(schema):
         return None
     looks, firsts, look_of_row, sizes = np.unique(
@@ -90,7 +90,7 @@ def parse_sparse(stream: pa.Buffer, starts: _Int64s, schema: pa.Schema, parse: P
     return _table(stream, bounds, group_of_look[look_of_row], groups, schema, parse)
 
 
-def _ends_of_names(stream: pa.Buffer) -> _Int64s:
+def ends_of_names(stream: pa.Buffer) -> _Int64s:
     """Where quotes stand that a colon follows: behind names of members, and here and there inside of text."""
     text = np.frombuffer(stream, np.uint8)
     found: _Int64s = np.flatnonzero((text[1:] == ord(":")) & (text[:-1] == ord('"')))
@@ -99,13 +99,13 @@ def _ends_of_names(stream: pa.Buffer) -> _Int64s:
 
 def _looks(stream: pa.Buffer, starts: _Int64s, ends: _Int64s) -> _Words:
     """For each value a number that is the same for values whose members have the same names, whatever their order."""
-    hashes = _mixed(_last_characters(stream, ends))
+    hashes = _mixed(last_characters(stream, ends))
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])
     places = np.append(np.searchsorted(ends, starts), len(ends))
     return np.asarray(sums[places[1:]] - sums[places[:-1]], np.uint64)
 
 
-def _last_characters(stream: pa.Buffer, ends: _Int64s) -> _Words:
+def last_characters(stream: pa.Buffer, ends: _Int64s) -> _Words:
     """The eight bytes before each place, without those that stand before a quote among them."""
     padded = b"\0" * 8 + stream.slice(0, 8).to_pybytes() + b"\0" * 8
     near = ends < 8

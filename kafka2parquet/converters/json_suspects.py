@@ -36,6 +36,9 @@ _FINE_FOR_EACH, _FINE_IN_ANY_CASE = 4, 64
 _MOST_BRACKETS = 100
 #: Where there are more unexpected members, each value is looked at.
 _MANY_NAMES = 16
+#: Values that are parsed to find out the names of unexpected members, how many of these they may have, and how many nulls
+#: the columns of all members may have where it isn't known which values have such members.
+_FEW_VALUES, _MOST_MEMBERS, _MOST_NULLS = 32, 2000, 4_000_000
 
 #: Stands for values with more braces that open than braces that close, or fewer.
 _BRACES = ""
@@ -122,19 +125,42 @@ class Suspects:
         self._tried = {}
         if refusal.row is not None and refusal.row < len(places):
             return refusal
+        if len(places) == 1:
+            return ValuesRefused(str(refusal), 0)
         if not self._columns.ignores_unknown:
-            if objects.most_brackets() > _MOST_BRACKETS:
+            return self._named_by_members(refusal, objects, places)
+        return ValuesRefused(str(refusal))
+
+    def _named_by_members(self, refusal: ValuesRefused, objects: Objects, places: _Int64s) -> ValuesRefused:
+        """The same where a member that is not in the schema may be the reason.
+
+        Only a few values are parsed with further columns: each value takes memory for each of these.
+        """
+        members = objects.with_other_names(_names(self._columns.parsed))
+        suspects = np.unique(members)
+        chosen = suspects[:_FEW_VALUES]
+        if len(chosen) and np.count_nonzero(members <= chosen[-1]) > _MOST_MEMBERS:
+            self._tried[_ALL] = np.isin(np.arange(len(places)), suspects)
+            return ValuesRefused(str(refusal))
+        if not len(chosen):
+            if objects.most_columns() * len(places) > _MOST_NULLS:
                 return ValuesRefused(str(refusal))
-            try:
-                inferred = objects.inferred(self._columns.parsed)
-            except ValuesRefused as again:
-                return again if again.row is not None and again.row < len(places) else ValuesRefused(str(refusal))
-            names = {*_names_beyond(inferred, self._columns.parsed)}
-            if len(names) > _MANY_NAMES:
-                self._tried[_ALL] = np.ones(len(places), np.bool_)
-            elif names:
-                chosen = self._text.take(pa.array(places))
-                self._tried = {re.escape(f'"{name}"'): self._matches(chosen, re.escape(f'"{name}"')) for name in names}
+            chosen = np.arange(len(places))
+        few = objects.chosen(chosen)
+        if few.most_brackets() > _MOST_BRACKETS:
+            return ValuesRefused(str(refusal))
+        try:
+            inferred = few.inferred(self._columns.parsed)
+        except ValuesRefused as again:
+            if again.row is not None and again.row < len(chosen):
+                return ValuesRefused(str(again), int(chosen[again.row]))
+            return ValuesRefused(str(refusal))
+        names = {*_names_beyond(inferred, self._columns.parsed)}
+        if len(names) > _MANY_NAMES:
+            self._tried[_ALL] = np.ones(len(places), np.bool_)
+        elif names:
+            text = self._text.take(pa.array(places))
+            self._tried = {re.escape(f'"{name}"'): self._matches(text, re.escape(f'"{name}"')) for name in names}
         return ValuesRefused(str(refusal))
 
     def found(self, places: _Int64s) -> _Int64s:
@@ -232,6 +258,17 @@ def _integer_members(fields: pa.Schema | pa.StructType) -> Iterator[str]:
             yield field.name
         elif pa.types.is_struct(type_):
             yield from _integer_members(type_)
+
+
+def _names(fields: pa.Schema | pa.StructType) -> Iterator[str]:
+    """The names of all fields, at any depth."""
+    for field in fields:
+        yield field.name
+        type_: Any = field.type
+        while pa.types.is_list(type_):
+            type_ = type_.value_type
+        if pa.types.is_struct(type_):
+            yield from _names(type_)
 
 
 def _names_beyond(found: pa.Schema | pa.StructType, known: pa.Schema | pa.StructType) -> Iterator[str]:

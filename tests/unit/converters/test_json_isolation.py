@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -176,3 +177,20 @@ def test_values_that_are_judged_before_a_new_member_comes_stay_behind_it(on_misf
     rows = converted.groups[0]
     assert rows.offsets.to_pylist() == rows.table["id"].to_pylist()
     assert [*range(6000)] == sorted([*rows.offsets.to_pylist(), *rejected])
+
+
+@pytest.mark.parametrize("members", [1, 20_000])
+@pytest.mark.parametrize("on_misfit", ["reject", "rescue"])
+def test_very_many_members_that_are_not_in_a_schema(members: int, on_misfit: Literal["reject", "rescue"]) -> None:
+    """In one record, or one in each of many: no columns are made of them, which would cost something for each record."""
+    values = [b'{"id":%d}' % number for number in range(4000)]
+    if members > 1:
+        values[1000] = json.dumps({"id": 1000, **{f"k{number}": number for number in range(members)}}).encode()
+    else:
+        values[:1000] = [b'{"id":%d,"k%d":1}' % (number, number) for number in range(1000)]
+    started = time.process_time()
+    converted = JsonConverter(pa.schema([("id", pa.int64())]), on_misfit=on_misfit).convert(batch_of(values))
+    assert time.process_time() - started < 5
+    rejects = 0 if on_misfit == "rescue" else 1 if members > 1 else 1000
+    assert rejects == len(converted.rejects)
+    assert 4000 - rejects == len(converted.rows)
