@@ -117,8 +117,9 @@ class Places:
             return values.take(self._found)
         buffers: list[pa.Buffer | None]
         if values.type in _NUMBERS:
-            numbers = np.zeros(self._count, values.type.to_pandas_dtype())
-            numbers[self.rows] = values.to_numpy()
+            given = values.to_numpy()
+            numbers = np.zeros(self._count, given.dtype)
+            numbers[self.rows] = given
             buffers = [self._valid, pa.py_buffer(numbers)]
         elif values.type == pa.string():
             _, offsets, text = values.buffers()
@@ -173,7 +174,8 @@ def _packed(column: pa.Array, places: dict[tuple[int, int], tuple[pa.Buffer, Pla
     _, where = places[key]
     if column.type == pa.string():
         return _Packed(_chosen_text(column, where.rows), where)
-    numbers = np.frombuffer(column.buffers()[1], column.type.to_pandas_dtype())
+    # not `to_pandas_dtype`: pyarrow 25 imports pandas for it
+    numbers = np.frombuffer(column.buffers()[1], np.int64 if column.type == pa.int64() else np.float64)
     return _Packed(pa.array(numbers[column.offset + where.rows]), where)
 
 

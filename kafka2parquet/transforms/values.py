@@ -158,8 +158,7 @@ def _of_integers(values: pa.Array, type_: pa.DataType) -> pa.Array:
 
 def _in_range(values: pa.Array, type_: pa.DataType) -> pa.Array:
     """Which integers the other type of integers holds."""
-    bounds = np.iinfo(type_.to_pandas_dtype())
-    own = np.iinfo(values.type.to_pandas_dtype())
+    bounds, own = np.iinfo(str(type_)), np.iinfo(str(values.type))  # Arrow's names of integers are NumPy's
     least, most = max(int(bounds.min), int(own.min)), min(int(bounds.max), int(own.max))
     return pc.and_(pc.greater_equal(values, pa.scalar(least, values.type)), pc.less_equal(values, pa.scalar(most, values.type)))
 
