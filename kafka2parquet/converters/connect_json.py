@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import attrs
 
-from kafka2parquet.converters.json_integers import FloatType, is_inexact
+from kafka2parquet.converters.json_numbers import is_float
 from kafka2parquet.converters.json_record import BYTE_ORDER_MARK
 from kafka2parquet.converters.map_entries import unique_entries
 from kafka2parquet.json_depth import MAX_VALUE_LEVELS, refuse_deep
@@ -249,16 +249,15 @@ def _whole(schema: ConnectSchema, node: Any, path: str) -> int:
 
 
 def _float(schema: ConnectSchema, node: int | decimal.Decimal, path: str) -> float:
-    """The float that is nearest to the number; integers are that float."""
-    type_: FloatType = "float" if schema.type == "float" else "double"
+    """The float that is nearest to the number; integers are that float, see `is_float`."""
     try:
         number = float(node)
-        struct.pack("<f" if type_ == "float" else "<d", number)
+        struct.pack("<f" if schema.type == "float" else "<d", number)
     except OverflowError:
         number = math.inf
     if math.isinf(number):
         raise NotConvertible(f"{at_field(path)}a number out of the range of {_connect_name(schema)}")
-    if isinstance(node, int) and is_inexact(node, type_):
+    if isinstance(node, int) and not is_float(node, schema.arrow_type):
         raise NotConvertible(f"{at_field(path)}the integer {node} is not exact as {_connect_name(schema)}")
     return number
 

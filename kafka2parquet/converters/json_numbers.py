@@ -1,6 +1,9 @@
-"""Which integers a double holds exactly, of single numbers and of whole columns.
+"""Integers in JSON and columns of floating-point numbers: which integers stay what they are there.
 
-A double holds every integer up to 2**53, and beyond only those that end in enough zero bits. Others would be rounded.
+A double holds every integer up to 2**53, and beyond only those that end in enough zero bits (`is_exact`). Others would be
+rounded, and are refused, with one exception. JavaScript writes a large double with the fewest digits that tell it apart, and
+zeros up to the point, such as 1152921504606847000 for 2**60. Such a text denotes the double (`is_float`). In a column of
+integers the same text is the integer that it says.
 """
 
 from __future__ import annotations
@@ -27,6 +30,18 @@ def is_exact(value: int, type_: pa.DataType | None = None) -> bool:
     bits = _BITS[type_] if type_ is not None else 53
     size = value.bit_length()
     return size <= bits or (size <= _MOST_BITS and value & ((1 << (size - bits)) - 1) == 0)
+
+
+def is_float(value: int, type_: pa.DataType | None = None) -> bool:
+    """Whether an integer is a number of a floating-point type, by default double, or the shortest text of one."""
+    if is_exact(value, type_):
+        return True
+    try:
+        with np.errstate(over="ignore"):
+            nearest = (type_ if type_ is not None else pa.float64()).to_pandas_dtype()(value)
+    except OverflowError:
+        return False
+    return bool(np.isfinite(nearest)) and decimal.Decimal(str(nearest)) == value
 
 
 def whole_number(text: str) -> int | None:
@@ -57,7 +72,7 @@ def has_floats(type_: pa.DataType) -> bool:
 
 
 def rounds_integers(values: pa.Array, table: pa.Table) -> bool:
-    """Whether an integer in JSON was rounded when it was parsed to a column of floating-point numbers.
+    """Whether an integer in JSON was rounded on its way to a column of floating-point numbers, by `is_float`.
 
     Only columns with numbers so large that it can be are looked at more closely.
 
@@ -106,5 +121,5 @@ def _rounds(text: pa.BinaryArray, digits: int, type_: pa.DataType, name: str | N
     pattern = rf"{before}\s*(-?[0-9]{{{digits},}})\s*[,\]}}]"
     found = text.filter(pc.match_substring_regex(text, pattern.encode()))
     compiled = re.compile(pattern.encode().replace(rb"\s*[,\]}]", rb"\s*(?=[,\]}])"))
-    numbers = (match[1] for value in found.to_pylist() for match in compiled.finditer(value))
-    return any(len(number) > _MOST_DIGITS or not is_exact(int(number), type_) for number in numbers)
+    written = set(compiled.findall(b"\n".join(found.to_pylist())))
+    return not all(len(digits) <= _MOST_DIGITS and is_float(int(digits), type_) for digits in written)

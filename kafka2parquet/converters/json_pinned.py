@@ -111,14 +111,15 @@ class PinnedColumns:
         reason = self._given.misfit(document)
         if reason is not None:
             raise RecordRefused(reason)
-        if misfit_number(document, self._given.shape):
-            raise RecordRefused("an integer that its column doesn't hold exactly")
+        rounded = misfit_number(document, self._given.shape)
+        if rounded is not None:
+            raise RecordRefused(f"field {rounded}: an integer that its column doesn't hold exactly")
         text = self._text(document)
         try:
             return self._given.parse(text, looks_at_integers=False)
         except ValuesRefused as exc:
             name = next(self._given.unreadable_fields(text), None)
-            reason = str(exc) if name is None else f"field {name}: a value that is no {self._given.schema.field(name).type}"
+            reason = str(exc) if name is None else f"field {name}: a value that is not a {self._given.schema.field(name).type}"
             raise RecordRefused(reason) from None
 
     def _rescued(self, document: dict[str, Any]) -> tuple[pa.Table, str | None]:

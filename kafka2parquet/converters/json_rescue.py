@@ -8,9 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from kafka2parquet.converters.json_numbers import is_exact
+from kafka2parquet.converters.json_numbers import is_float
 from kafka2parquet.converters.json_record import json_text, may_hold
 from kafka2parquet.converters.json_shape import Kind, Shape, scalar_fits
+from kafka2parquet.schema.field_paths import join_path
 
 #: Names that would be read as something else in a path, or as nothing.
 _QUOTED = re.compile(r"[.\[\]'\\]|^$")
@@ -99,7 +100,7 @@ def _out_of_range(expected: pa.DataType, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int):
         return False
     if pa.types.is_floating(expected):
-        return not is_exact(value, expected)
+        return not is_float(value, expected)
     if not pa.types.is_integer(expected):
         return False
     try:
@@ -109,18 +110,18 @@ def _out_of_range(expected: pa.DataType, value: Any) -> bool:
     return False
 
 
-def misfit_number(value: Any, shape: Shape) -> bool:
-    """Whether a value from `load_object`, or something inside of it, is an integer that its column would round."""
+def misfit_number(value: Any, shape: Shape, path: str = "") -> str | None:
+    """The path of an integer inside of a value from `load_object` that its column would round; None where there is none."""
     if isinstance(value, dict):
-        members = shape.members
-        return any((known := members.get(name)) is not None and misfit_number(inner, known) for name, inner in value.items())
-    if isinstance(value, list):
-        return shape.element is not None and any(misfit_number(inner, shape.element) for inner in value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        return False
-    if shape.kind is Kind.DOUBLE:
-        return not is_exact(value)
-    return shape.kind is Kind.OTHER and pa.types.is_floating(shape.type) and not is_exact(value, shape.type)
+        members = [(name, shape.members[name]) for name in value if name in shape.members]
+        found = (misfit_number(value[name], known, join_path(path, name)) for name, known in members)
+    elif isinstance(value, list) and shape.element is not None:
+        found = (misfit_number(inner, shape.element, f"{path}[]") for inner in value)
+    else:
+        type_ = pa.float64() if shape.kind is Kind.DOUBLE else shape.type
+        is_integer = isinstance(value, int) and not isinstance(value, bool)
+        return path if is_integer and type_ is not None and pa.types.is_floating(type_) and not is_float(value, type_) else None
+    return next((at for at in found if at is not None), None)
 
 
 def as_text(document: dict[str, Any], shape: Shape) -> dict[str, Any]:

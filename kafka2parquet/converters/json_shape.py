@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
-from kafka2parquet.converters.json_numbers import is_exact
+from kafka2parquet.converters.json_numbers import is_exact, is_float
 from kafka2parquet.schema.lattice import any_field, exact_field, is_any, is_exact_field
 
 #: What the elements of lists are called.
@@ -161,5 +161,5 @@ def scalar_fits(value: bool | int | float | str, kind: Kind) -> bool:
     if isinstance(value, bool):
         return kind is Kind.BOOLEAN
     if isinstance(value, int):
-        return is_exact(value) if kind is Kind.DOUBLE else kind in (Kind.INT64, Kind.EXACT) and value in _INT64
+        return is_float(value) if kind is Kind.DOUBLE else kind in (Kind.INT64, Kind.EXACT) and value in _INT64
     return kind is Kind.DOUBLE and not math.isinf(value)

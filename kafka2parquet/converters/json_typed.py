@@ -16,7 +16,7 @@ from kafka2parquet.arrays import ARROW_DATA_ERRORS, one_array, validity_bitmap
 from kafka2parquet.converters.base64_column import decode_base64
 from kafka2parquet.converters.decimals import decimal_column
 from kafka2parquet.converters.json_columns import ValuesRefused, parse_objects
-from kafka2parquet.converters.json_integers import FloatType, any_inexact, suspects
+from kafka2parquet.converters.json_numbers import rounds_integers
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.schema.connect_schema import DATE, DAY_MS, DECIMAL, INTEGERS, TIME, TIMESTAMP, ConnectSchema
 from kafka2parquet.schema.json_schema import OneOfSchema
@@ -45,7 +45,6 @@ class TypedJsonColumns:
         """
         self._schema = schema
         self._null_is_default = null_is_default
-        self._suspects: set[tuple[float, FloatType]] = set()
         self._parsed = pa.schema([(field.name, _parsed_type(field.schema)) for field in schema.fields])
 
     def decode(self, payloads: pa.Array) -> pa.Array:
@@ -54,12 +53,11 @@ class TypedJsonColumns:
         Raises:
             PayloadsRefused: some payload doesn't fit. Which one isn't said.
         """
-        self._suspects = set()
         try:
-            table = parse_objects(payloads, self._parsed, ignore_unknown=True)
+            table = parse_objects(payloads, self._parsed, ignore_unknown=True, looks_at_integers=False)
             columns = [one_array(column) for column in table.columns]
             made = self._struct(columns, self._schema, len(payloads), None)
-            if self._suspects and any_inexact(payloads, self._suspects):
+            if rounds_integers(payloads, pa.Table.from_arrays(made.flatten(), schema=pa.schema(list(made.type)))):
                 raise PayloadsRefused("an integer that its float type doesn't have")
             return made
         except ValuesRefused as error:
@@ -109,11 +107,8 @@ class TypedJsonColumns:
         return self._floats(array, schema) if schema.type in ("float", "double") else array.cast(type_)
 
     def _floats(self, array: pa.Array, schema: ConnectSchema) -> pa.Array:
-        type_: FloatType = "float" if schema.type == "float" else "double"
-        numbers = array.drop_null() if array.null_count else array
-        self._suspects.update((number, type_) for number in suspects(numbers.to_numpy(), type_))
         made = array.cast(schema.arrow_type, safe=False)  # to the nearest
-        if type_ == "float" and pc.all(pc.is_finite(made)).as_py() is False:
+        if schema.type == "float" and pc.all(pc.is_finite(made)).as_py() is False:
             raise PayloadsRefused("a number too large for its type")
         return made
 

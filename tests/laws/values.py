@@ -106,9 +106,16 @@ def _is_same_number(sent: int | decimal.Decimal, read: Any) -> bool:
         if not math.isfinite(read):
             return False
         if isinstance(sent, int):
-            return read == sent or int(read) == sent
+            return read == sent or int(read) == sent or sent in (decimal.Decimal(repr(read)), _shortest_as_float32(read))
         return read == float(sent) or read == float(np.float32(float(sent))) or decimal.Decimal(read) == sent
     return isinstance(read, int | decimal.Decimal) and bool(_EXACT.compare(decimal.Decimal(sent), decimal.Decimal(read)) == 0)
+
+
+def _shortest_as_float32(read: float) -> decimal.Decimal | None:
+    """The shortest text of a number that a column of 32 bits holds, as a number."""
+    with np.errstate(over="ignore"):
+        number = np.float32(read)
+    return decimal.Decimal(str(number)) if number == read else None
 
 
 def _text_is_number(sent: int | decimal.Decimal, text: str) -> bool:
