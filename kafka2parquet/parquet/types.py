@@ -28,7 +28,7 @@ ParquetTypes = Literal["own", "connect"]
 
 _MOST_DIGITS = 38
 #: What the text of a type has that is written as another one, at any depth. Asking each of many fields costs more.
-_OTHERS = re.compile("time|int8|int16|decimal")
+_OTHERS = re.compile("time|int8|int16|decimal|map<")
 
 
 @attrs.frozen(eq=False)

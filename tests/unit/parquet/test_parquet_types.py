@@ -265,3 +265,9 @@ def test_maps_whose_keys_are_not_text() -> None:
         )
         own = _file(table.slice(start), types="own").read()
         assert table.slice(start).column("x").to_pylist() == own.column("x").to_pylist()
+
+
+def test_maps_with_keys_of_any_other_type() -> None:
+    """Also where nothing else in the column is written as another type."""
+    table = pa.table({"m": pa.array([[(1, "a")]], pa.map_(pa.int32(), pa.string()))})
+    assert [{"m": [{"key": 1, "value": "a"}]}] == _file(table, types="connect").read().to_pylist()
