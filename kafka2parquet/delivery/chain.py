@@ -16,7 +16,7 @@ from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.record_keys import KeyTypesDifferError
 from kafka2parquet.converters.record_views import RecordViews
-from kafka2parquet.delivery.column_guard import ColumnGuard
+from kafka2parquet.delivery.column_guard import ColumnGuard, refuse
 from kafka2parquet.delivery.net import catch
 from kafka2parquet.errors import ConfigurationError, RejectedRecordError
 from kafka2parquet.parquet.types import Fitted
@@ -188,24 +188,16 @@ class RecordChain:
         if len(rows):
             rows, refused = self._guard.apply_to_added(rows, columns)
             rejects += refused
-        return Converted(self._fitting(rows, rejects), rejects)
+        fitting = self._fitting(rows)
+        return Converted(fitting.rows, [*rejects, *fitting.rejects])
 
-    def _fitting(self, rows: Rows, rejects: list[Reject]) -> Rows:
+    def _fitting(self, rows: Rows) -> Converted:
         """The rows whose values the types of the files can hold; the others become rejects."""
-        if self.fit is None or not len(rows):
-            return rows
         refused: dict[int, str] = {}
-        for table in (rows.table, *rows.views.values()):
-            refused |= self.fit(table).refused
-        if not refused:
-            return rows
-        offsets = rows.offsets.to_numpy()
-        rejects += [
-            rows.batch.reject_offset(int(offsets[row]), Stage.WRITE, reason, DATA_EXCEPTION) for row, reason in refused.items()
-        ]
-        fitting = np.ones(len(rows), np.bool_)
-        fitting[list(refused)] = False
-        return rows.filter(pa.array(fitting))
+        if self.fit is not None and len(rows):
+            for table in (rows.table, *rows.views.values()):
+                refused |= self.fit(table).refused
+        return Converted(*refuse(rows, refused, DATA_EXCEPTION))
 
     def partition(self, rows: Rows | MixedRows, opened_at: datetime.datetime) -> Partitioned:
         """The rows (one or more) with their encoded partitions; those without one are rejects."""

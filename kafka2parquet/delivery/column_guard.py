@@ -195,13 +195,13 @@ class ColumnGuard(Transform):
                 )
 
 
-def refuse(rows: Rows, refused: Mapping[int, str]) -> tuple[Rows, list[Reject]]:
-    """The rows but for those that are refused, and these as rejects."""
+def refuse(rows: Rows, refused: Mapping[int, str], exception: str = EXCEPTION) -> tuple[Rows, list[Reject]]:
+    """The rows but for those that are refused, by their indices, and these as rejects."""
     if not refused:
         return rows, []
     offsets = rows.offsets.to_numpy()
     rejects = [
-        rows.batch.reject_offset(int(offsets[row]), Stage.WRITE, reason, EXCEPTION) for row, reason in sorted(refused.items())
+        rows.batch.reject_offset(int(offsets[row]), Stage.WRITE, reason, exception) for row, reason in sorted(refused.items())
     ]
     kept = np.ones(len(rows), np.bool_)
     kept[list(refused)] = False
