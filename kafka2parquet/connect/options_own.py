@@ -81,7 +81,7 @@ OWN_OPTIONS = (
         "kafka2parquet.column.name.case",
         ValueType.STRING,
         "reject",
-        "What becomes of columns whose names differ only in upper and lower case, and of fields of one struct: `reject`: the"
+        "What to do about columns whose names differ only in upper and lower case, and of fields of one struct: `reject`: the"
         " later one is a misfit, and rows with values in it are rejected; `unite`: they are one column; `keep`: both are"
         " written, with a warning.",
         validator=one_of("reject", "unite", "keep"),

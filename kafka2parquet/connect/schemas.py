@@ -98,7 +98,7 @@ class SchemaSettings:
 
 
 def make_name_case(config: ConnectConfig) -> NameCase:
-    """What becomes of columns whose names differ only in upper and lower case."""
+    """What to do about columns whose names differ only in upper and lower case."""
     return cast(NameCase, config.text("kafka2parquet.column.name.case"))
 
 

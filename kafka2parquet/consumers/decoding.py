@@ -22,7 +22,7 @@ from kafka2parquet.records import ConsumedBatch
 if TYPE_CHECKING:
     from kafka2parquet.consumers.record_batches import FetchedBatches
 
-#: What a record counts for at least: its offset, its times and the views of its content take about so many bytes.
+#: What a record counts for at least: its offset, its times and the views of its content take about that much memory.
 _RECORD_BYTES = 64
 
 _decompressor = Decompressor()
@@ -33,8 +33,8 @@ class DecodeLimits:
     """How much is decompressed at a time.
 
     Attributes:
-        step_bytes: no further batch is decompressed once there are so many bytes.
-        step_records: no further batch is decompressed once there are so many records.
+        step_bytes: no further batch is decompressed once this many bytes are decompressed.
+        step_records: no further batch is decompressed once this many records are decompressed.
         batch_bytes: a batch that decompresses to more is corrupt.
     """
 

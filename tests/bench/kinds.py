@@ -24,7 +24,7 @@ from kafka2parquet.testing.events import generate_events
 from tests.bench import measure
 from tests.bench.avro import SCHEMA, encoded
 from tests.bench.protobuf import PROTO, messages
-from tests.bench.run import BEGIN, configuration
+from tests.bench.run import BEGIN, PRODUCER_SETTINGS, configuration
 from tests.stack.kafka import kafka
 from tests.stack.s3 import s3
 from tests.support.kafka_admin import create_topic
@@ -127,17 +127,7 @@ def measured(kind: Kind, bootstrap: str, store: Any, registry: RegistryServer, f
 
 def _fill(bootstrap: str, topic: str, values: Sequence[bytes], settings: Mapping[str, Any]) -> None:
     create_topic(bootstrap, topic, 4)
-    producer = Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "compression.type": "zstd",
-            "linger.ms": 20,
-            "batch.size": 131_072,
-            "queue.buffering.max.messages": 1_000_000,
-            "message.max.bytes": 8_000_000,
-            **settings,
-        }
-    )
+    producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER_SETTINGS, "message.max.bytes": 8_000_000, **settings})
     span_ms, begin_ms = SPAN // datetime.timedelta(milliseconds=1), round(BEGIN.timestamp() * 1000)
     for number, value in enumerate(values):
         time_ms = begin_ms + number * span_ms // len(values)

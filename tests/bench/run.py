@@ -30,6 +30,13 @@ from tests.support.registry_server import RegistryServer
 
 ROWS = 2_000_000
 BEGIN = datetime.datetime(2026, 5, 17, 10, tzinfo=datetime.timezone.utc)
+#: Of whoever fills a topic.
+PRODUCER_SETTINGS = {
+    "compression.type": "zstd",
+    "linger.ms": 20,
+    "batch.size": 131_072,
+    "queue.buffering.max.messages": 1_000_000,
+}
 RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks" / "latest.json"
 AVRO = "one_task_local_avro"
 LOAD_S = 60
@@ -136,15 +143,7 @@ def fill(
     create_topic(bootstrap, topic, 4)
     events, timestamps_ms = generate_events(rows, BEGIN, datetime.timedelta(hours=3), 1)
     values = [*encode(events)]  # beforehand: a slow producer would make small batches
-    producer = Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "compression.type": "zstd",
-            "linger.ms": 20,
-            "batch.size": 131_072,
-            "queue.buffering.max.messages": 1_000_000,
-        }
-    )
+    producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER_SETTINGS})
     began = time.perf_counter()
     for number, (value, timestamp_ms) in enumerate(zip(values, timestamps_ms.tolist(), strict=True)):
         producer.produce(topic, value, str(number).encode(), partition=number % 4, timestamp=timestamp_ms)

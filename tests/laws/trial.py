@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import datetime
 import itertools
 import logging
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import attrs
 from hypothesis import strategies as st
@@ -21,6 +19,7 @@ from kafka2parquet.errors import UnexpectedError
 from kafka2parquet.events import Event, RecordRejected
 from kafka2parquet.records import Reject
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
+from tests.acceptance.inline import InlineExecutor
 from tests.laws.records import NOW_MS, records
 from tests.laws.setups import Setup, setups
 from tests.support.sink_world import Letters
@@ -47,18 +46,6 @@ class Trial:
         """The records of each poll."""
         ends = [end for end in itertools.accumulate(self.polls) if end < len(self.records)]
         return [self.records[start:end] for start, end in itertools.pairwise([0, *ends, len(self.records)])]
-
-
-class _InlineExecutor(concurrent.futures.Executor):
-    """Runs each call at once, so that a run has no order of its own."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
-        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
 
 
 class _Consumer(MemoryConsumer):
@@ -164,7 +151,7 @@ class World:
             consumer=_Consumer(self.kafka, self.clock),
             storage=self.storage,
             clock=self.clock,
-            executor=_InlineExecutor(),
+            executor=InlineExecutor(),
             on_reject="skip" if tolerant else "fail",
             dead_letters=letters if self.setup.letters else None,
             hooks=[events.append],

@@ -20,23 +20,10 @@ from kafka2parquet.schema.contract import SchemaVersion
 from kafka2parquet.schema.lattice import is_exact_field
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.testing import ManualClock, MemoryStorage
-from tests.support.batches import batch_of
+from tests.support.batches import batch_of, converted
 
 #: Neighbours on both sides of what a double holds.
 ODD = 2**53 + 1
-
-
-def converted(converter: JsonConverter, *batches: list[bytes]) -> tuple[dict[int, Any], dict[int, str]]:
-    """Rows and reasons of rejects, by offsets, of batches one after the other."""
-    rows: dict[int, Any] = {}
-    rejects: dict[int, str] = {}
-    offset = 0
-    for values in batches:
-        made = converter.convert(batch_of(values, offset))
-        offset += len(values)
-        rows |= dict(zip(made.rows.offsets.to_pylist(), made.rows.table.to_pylist(), strict=True))
-        rejects |= {reject.offset: reject.reason for reject in made.rejects}
-    return rows, rejects
 
 
 # ---- integers that a double doesn't hold

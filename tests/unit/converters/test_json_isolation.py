@@ -13,7 +13,7 @@ import pytest
 from kafka2parquet.arrays import invalid_utf8
 from kafka2parquet.converters import json_columns
 from kafka2parquet.converters.json import JsonConverter
-from tests.support.batches import batch_of
+from tests.support.batches import batch_of, converted
 
 SCHEMA = pa.schema(
     [("id", pa.int64()), ("price", pa.float64()), ("user", pa.struct([("name", pa.string())])), ("tags", pa.list_(pa.string()))]
@@ -60,15 +60,8 @@ def values_with(bad: list[bytes], share: float, count: int = 3000) -> list[bytes
 
 def outcome(converter: JsonConverter, batches: list[list[bytes]]) -> tuple[dict[int, Any], dict[int, str]]:
     """Rows and reasons by offset."""
-    rows: dict[int, Any] = {}
-    reasons: dict[int, str] = {}
-    offset = 0
-    for values in batches:
-        converted = converter.convert(batch_of(values, offset))
-        offset += len(values)
-        rows |= dict(zip(converted.rows.offsets.to_pylist(), converted.rows.table.to_pylist(), strict=True))
-        reasons |= {reject.offset: reject.reason for reject in converted.rejects}
-        assert sorted(reasons) == [*reasons]
+    rows, reasons = converted(converter, *batches)
+    assert sorted(reasons) == [*reasons]
     return rows, reasons
 
 
