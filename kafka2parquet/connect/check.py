@@ -13,7 +13,7 @@ from kafka2parquet.connect.errors import describe_rejects
 from kafka2parquet.connect.lint import lint
 from kafka2parquet.connect.option import simple_name
 from kafka2parquet.connect.options_converters import REGISTRY_CONVERTERS, converter_name
-from kafka2parquet.connect.parts import make_inner_partitioner, make_naming
+from kafka2parquet.connect.parts import make_inner_partitioner, make_naming, outer_fields
 from kafka2parquet.connect.records import make_tombstone_policy
 from kafka2parquet.connect.schemas import describe_schemas
 from kafka2parquet.connect.worker import WorkerConfig
@@ -147,7 +147,7 @@ def _folders(config: ConnectConfig) -> Iterator[str]:
         }[config.extractor]
         steps = f"in steps of {duration(length_ms)} in the time zone {config.text('timezone')}"
         yield f"A row's folder is given by {source}, {steps}."
-        outer = config.items("kafka2parquet.partition.field.name")
+        outer, _ = outer_fields(config)
         if outer:
             yield f"It lies in a folder by the values of {', '.join(outer)}."
     elif kind is PartitionerKind.FIELD:
@@ -174,7 +174,8 @@ def _example_folder(config: ConnectConfig) -> str:
     batch = ConsumedBatch.of_values(TopicPartition("", 0), [b""], timestamps_ms=[_EXAMPLE_MS])
     rows = Rows(batch, batch.offsets, batch.timestamps_ms, pa.table({"value": [None]}))
     partitioned = make_inner_partitioner(config, RecordTimestamp()).partition(rows, SystemClock().now())
-    outer = (f"{name}=…" for name in config.items("kafka2parquet.partition.field.name"))
+    fields, labels = outer_fields(config)
+    outer = (f"{name}=…" if labels else f"<{name}>" for name in fields)
     return delimiter.join((*outer, partitioned.rows.encoded_partitions[0]))
 
 

@@ -10,6 +10,7 @@ import attrs
 
 from kafka2parquet.connect.option import Value, simple_name
 from kafka2parquet.connect.options import OptionTable
+from kafka2parquet.connect.options_storage import FIELD_AND_TIME_CLASSES
 
 
 class ProblemKind(enum.Enum):
@@ -47,6 +48,7 @@ class PartitionerKind(enum.Enum):
     DEFAULT = "DefaultPartitioner"
     FIELD = "FieldPartitioner"
     TIME_BASED = "TimeBasedPartitioner"
+    FIELD_AND_TIME = "FieldAndTimeBasedPartitioner"
     DAILY = "DailyPartitioner"
     HOURLY = "HourlyPartitioner"
     CUSTOM = ""
@@ -54,14 +56,22 @@ class PartitionerKind(enum.Enum):
     @classmethod
     def of(cls, class_name: str) -> PartitionerKind:
         """The kind of a partitioner's class name; `CUSTOM` for a class of somebody's own."""
+        if class_name in FIELD_AND_TIME_CLASSES or class_name == cls.FIELD_AND_TIME.value:
+            return cls.FIELD_AND_TIME
         name = simple_name(class_name)
-        is_confluent = "." not in class_name or class_name.startswith("io.confluent.")
-        return next((kind for kind in cls if kind.value == name and is_confluent), cls.CUSTOM)
+        is_confluent = not {".", ":"} & set(class_name) or class_name.startswith("io.confluent.")
+        confluent = (kind for kind in cls if kind is not cls.FIELD_AND_TIME)
+        return next((kind for kind in confluent if kind.value == name and is_confluent), cls.CUSTOM)
 
     @property
     def time_based(self) -> bool:
-        """Whether it is one of Confluent's partitioners by time."""
-        return self in (PartitionerKind.TIME_BASED, PartitionerKind.DAILY, PartitionerKind.HOURLY)
+        """Whether it is a known partitioner by time."""
+        return self.has_pattern or self in (PartitionerKind.DAILY, PartitionerKind.HOURLY)
+
+    @property
+    def has_pattern(self) -> bool:
+        """Whether `path.format` and `partition.duration.ms` say which folders it makes."""
+        return self in (PartitionerKind.TIME_BASED, PartitionerKind.FIELD_AND_TIME)
 
 
 _VISIBLE = {

@@ -25,8 +25,11 @@ _UNITS = {
 }
 #: Partitions of calendar units can't be counted in equal steps.
 _CALENDAR = ("week", "month", "year")
-#: Letters of a pattern that somebody has put in quotes.
-_QUOTED_LETTERS = re.compile(r"Y{2,}|y{2,}|MM|dd|HH")
+#: Letters of a pattern that stand in quotes, and aren't part of a word such as `address`.
+_QUOTED_LETTERS = re.compile(r"(?<![A-Za-z])(?:Y{2,}|y{2,}|M{2,}|d{2,}|H{2,})(?:YYYY|yyyy|MM|dd|HH|mm|ss)*(?![A-Za-z])")
+#: Labels that say what a letter behind them is.
+_MONTH, _MINUTE = re.compile(r"mon", re.IGNORECASE), re.compile(r"min", re.IGNORECASE)
+_HOURS = "HhKk"
 #: Properties that only some partitioners look at.
 _OF_SOME_PARTITIONERS = (
     "path.format",
@@ -34,6 +37,8 @@ _OF_SOME_PARTITIONERS = (
     "timestamp.extractor",
     "timestamp.field",
     "partition.field.name",
+    "partition.field.format.path",
+    "partition.field",
 )
 #: Durations in milliseconds that were probably meant in seconds or minutes.
 _DURATIONS = ("rotate.interval.ms", "rotate.schedule.interval.ms", "partition.duration.ms")
@@ -42,7 +47,7 @@ _DURATIONS = ("rotate.interval.ms", "rotate.schedule.interval.ms", "partition.du
 def lint(config: ConnectConfig) -> tuple[str, ...]:
     """What is probably wrong with a configuration that works, one sentence each."""
     found = [*_without_effect(config), *_durations(config), *_files(config), *_names(config)]
-    if config.partitioner is PartitionerKind.TIME_BASED:
+    if config.partitioner.has_pattern:
         found += lint_path_format(config.text("path.format"), config.number("partition.duration.ms"))
     return tuple(found)
 
@@ -52,11 +57,11 @@ def lint_path_format(pattern: str, duration_ms: int) -> tuple[str, ...]:
     parts = tokens(pattern)
     letters = {token.letter for token in parts if token.letter is not None}
     found = _mistaken_quotes(parts) or [*_mistaken_letters(letters), *_mistaken_order(parts), *_missing_units(letters)]
-    units = [_UNITS[letter] for letter in letters if letter in _UNITS]
+    units = sorted({_UNITS[letter] for letter in letters if letter in _UNITS})
     if not units:
         found = found or ["it prints no time, so all rows share a folder."]
     elif not found:
-        found += _granularity(min(units), duration_ms)
+        found += _granularity(units, duration_ms)
     return tuple(f"path.format={pattern}: {sentence}" for sentence in found)
 
 
@@ -84,8 +89,6 @@ def _word_before(parts: Sequence[Token], end: int) -> str:
 
 def _mistaken_letters(letters: set[str]) -> list[str]:
     found = []
-    if "m" in letters and "M" not in letters:
-        found.append("mm is the minute; the month is MM.")
     if letters & {"h", "K"} and "a" not in letters:
         found.append("hh and KK count only half a day, so 03:00 and 15:00 share a folder; the hour of the day is HH.")
     if "k" in letters:
@@ -102,28 +105,44 @@ def _mistaken_letters(letters: set[str]) -> list[str]:
 
 
 def _mistaken_order(parts: Sequence[Token]) -> list[str]:
+    """Months and minutes, told apart by what stands beside them."""
+    found = []
     letters = [token.letter for token in parts if token.letter is not None]
-    if "H" in letters and "M" in letters[letters.index("H") :] and letters.count("M") > 1:
-        return ["the MM behind the hour is the month again; the minute is mm."]
-    return []
+    neighbours = zip(_labelled(parts), [None, *letters], [*letters[1:], None], strict=False)
+    for (label, letter), before, behind in neighbours:
+        by_the_hour = before is not None and before in _HOURS
+        if letter == "m" and "M" not in letters and not by_the_hour and behind != "s" and not _MINUTE.search(label):
+            found.append("mm is the minute; the month is MM.")
+        if letter == "M" and letters.count("M") > 1 and by_the_hour and behind != "d" and not _MONTH.search(label):
+            found.append("the MM behind the hour is the month again; the minute is mm.")
+    return list(dict.fromkeys(found))
+
+
+def _labelled(parts: Sequence[Token]) -> Iterator[tuple[str, str]]:
+    """Each letter, behind the text directly before it."""
+    for before, token in zip((Token(None), *parts), parts, strict=False):
+        if token.letter is not None:
+            yield before.text, token.letter
 
 
 def _missing_units(letters: set[str]) -> list[str]:
     names = {_UNITS[letter][1] for letter in letters if letter in _UNITS}
     has_day = "D" in letters or ("d" in letters and "M" in letters) or (letters & set("eE") and "w" in letters)
+    if "d" in letters and "M" not in letters:
+        return ["it has no month, so the same day of different months shares a folder."]
     if names & {"hour", "minute", "second"} and not has_day:
         return ["it has no full date, so the same time of different days shares a folder."]
     if names & {"minute", "second"} and "hour" not in names:
         return ["it has no hour, so the same minute of different hours shares a folder."]
     if names and "year" not in names:
         return ["it has no year, so the same time of different years shares a folder."]
-    if "d" in letters and "M" not in letters:
-        return ["it has no month, so the same day of different months shares a folder."]
     return []
 
 
-def _granularity(finest: tuple[int, str], duration_ms: int) -> list[str]:
-    unit_ms, unit = finest
+def _granularity(units: Sequence[tuple[int, str]], duration_ms: int) -> list[str]:
+    """Whether folders are as long as the partitions; `units` are those of the pattern, the shortest first."""
+    unit_ms, unit = units[0]
+    next_ms = units[1][0] if len(units) > 1 else _DAY_MS
     if unit in _CALENDAR:
         if _DAY_MS % duration_ms:
             return [
@@ -131,6 +150,8 @@ def _granularity(finest: tuple[int, str], duration_ms: int) -> list[str]:
                 f"the {unit} in which their step began. {_DAY_MS} (a day) puts each into its own {unit}."
             ]
         return []
+    if unit_ms < _DAY_MS and duration_ms % unit_ms == 0 and duration_ms < next_ms and next_ms % duration_ms == 0:
+        return []  # such as ten minutes: each folder has the name of its first minute
     if unit_ms < duration_ms:
         article = "an" if unit == "hour" else "a"
         return [
@@ -152,6 +173,10 @@ def _without_effect(config: ConnectConfig) -> Iterator[str]:
     if kind is PartitionerKind.CUSTOM:
         return
     used = visible_properties(config.text("partitioner.class"))
+    if kind is PartitionerKind.FIELD_AND_TIME:
+        used += ("partition.field.name", "partition.field.format.path", "partition.field")
+        if config.items("partition.field.name") and config.is_set("partition.field"):
+            yield "partition.field has no effect: partition.field.name is set."
     if kind.time_based:
         used += ("timestamp.extractor", "timestamp.field")
     for name in _OF_SOME_PARTITIONERS:

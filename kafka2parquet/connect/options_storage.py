@@ -7,6 +7,11 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.time_zones import time_zone
 
 PARTITIONER_PACKAGE = "io.confluent.connect.storage.partitioner"
+#: A public partitioner by field and time, and its first name: https://github.com/canelmas/kafka-connect-field-and-time-partitioner
+FIELD_AND_TIME_CLASSES = (
+    "com.canelmas.kafka.connect.FieldAndTimeBasedPartitioner",
+    "com.canelmas.kafka.connect.TimeAndFieldBasedPartitioner",
+)
 PARQUET_CODECS = ("none", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
 LONG_MAX = (1 << 63) - 1
 
@@ -143,7 +148,8 @@ PARTITIONER_OPTIONS = (
         "partitioner.class",
         ValueType.CLASS,
         f"{PARTITIONER_PACKAGE}.DefaultPartitioner",
-        "Which folder a record belongs to: one of Confluent's partitioners, or a Python class as `package.module:Class`.",
+        "Which folder a record belongs to: one of Confluent's partitioners, the public partitioner by field and time"
+        f" `{FIELD_AND_TIME_CLASSES[0]}`, or a Python class as `package.module:Class`.",
         choices=tuple(
             f"{PARTITIONER_PACKAGE}.{name}Partitioner" for name in ("Default", "Hourly", "Daily", "TimeBased", "Field")
         ),
@@ -152,22 +158,37 @@ PARTITIONER_OPTIONS = (
         "partition.field.name",
         ValueType.LIST,
         (),
-        "Fields whose values name the folders with FieldPartitioner; a dot leads into a nested field, where no column has that "
-        "name itself. A null makes the folder `field=null`, and so does a member that a record without a schema lacks; a "
-        "record whose schema lacks the field is rejected. See `kafka2parquet.partition.escape`.",
+        "Fields whose values name the folders with FieldPartitioner, and the outer folders with FieldAndTimeBasedPartitioner; "
+        "a dot leads into a nested field, where no column has that name itself. A null makes the folder `field=null`, and so "
+        "does a member that a record without a schema lacks; a record whose schema lacks the field is rejected. See "
+        "`kafka2parquet.partition.escape`.",
         validator=field_paths,
+    ),
+    Option(
+        "partition.field.format.path",
+        ValueType.BOOLEAN,
+        True,
+        "Whether the outer folders of FieldAndTimeBasedPartitioner are `field=value`, and not only the value.",
+    ),
+    Option(
+        "partition.field",
+        ValueType.STRING,
+        "",
+        "The one field of FieldAndTimeBasedPartitioner in its first versions: the outer folder is its bare value.",
+        note="counts where `partition.field.name` is not set",
     ),
     Option(
         "partition.duration.ms",
         ValueType.LONG,
         -1,
-        "Length of a time partition with TimeBasedPartitioner, in milliseconds.",
+        "Length of a time partition with TimeBasedPartitioner or FieldAndTimeBasedPartitioner, in milliseconds.",
     ),
     Option(
         "path.format",
         ValueType.STRING,
         "",
-        "Joda pattern of the folder names with TimeBasedPartitioner, such as `'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH`.",
+        "Joda pattern of the folder names with TimeBasedPartitioner or FieldAndTimeBasedPartitioner, such as "
+        "`'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH`.",
     ),
     Option(
         "locale",

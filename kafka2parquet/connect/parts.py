@@ -40,15 +40,25 @@ from kafka2parquet.rotation.policies import (
 def make_partitioner(config: ConnectConfig) -> Partitioner:
     """The partitioner that `partitioner.class` names, with the folders around it that are asked for."""
     partitioner = make_inner_partitioner(config)
-    fields, delimiter = config.items("kafka2parquet.partition.field.name"), config.text("directory.delim")
+    fields, labels = outer_fields(config)
     if fields:
-        by_field = _by_field(config, fields)
-        partitioner = CompositePartitioner(by_field, partitioner, directory_delimiter=delimiter)
+        by_field = _by_field(config, fields, labels=labels)
+        partitioner = CompositePartitioner(by_field, partitioner, directory_delimiter=config.text("directory.delim"))
     return with_schema_name(config, partitioner)
 
 
+def outer_fields(config: ConnectConfig) -> tuple[tuple[str, ...], bool]:
+    """The fields that name folders around those by time, and whether these folders have the names of the fields in them."""
+    if config.partitioner is not PartitionerKind.FIELD_AND_TIME:
+        return config.items("kafka2parquet.partition.field.name"), True
+    fields = config.items("partition.field.name")
+    if fields:
+        return fields, config.flag("partition.field.format.path")
+    return tuple(filter(None, [config.text("partition.field")])), False
+
+
 def make_inner_partitioner(config: ConnectConfig, extractor: TimestampExtractor | None = None) -> Partitioner:
-    """The partitioner that `partitioner.class` names; with another source of time where `extractor` is given."""
+    """The partitioner that `partitioner.class` names, without folders around; with another source of time in `extractor`."""
     kind = config.partitioner
     if kind is PartitionerKind.CUSTOM:
         return cast(Partitioner, load_class(config.text("partitioner.class"), Partitioner)(config.given))
@@ -58,7 +68,7 @@ def make_inner_partitioner(config: ConnectConfig, extractor: TimestampExtractor 
         return _by_field(config, config.items("partition.field.name"))
     timestamp_extractor = extractor if extractor is not None else make_extractor(config)
     timezone, locale, delimiter = (config.text(name) for name in ("timezone", "locale", "directory.delim"))
-    if kind is not PartitionerKind.TIME_BASED:
+    if not kind.has_pattern:
         of_kind = HourlyPartitioner if kind is PartitionerKind.HOURLY else DailyPartitioner
         return of_kind(timezone=timezone, locale=locale, timestamp_extractor=timestamp_extractor, directory_delimiter=delimiter)
     return TimeBasedPartitioner(
@@ -71,9 +81,9 @@ def make_inner_partitioner(config: ConnectConfig, extractor: TimestampExtractor 
     )
 
 
-def _by_field(config: ConnectConfig, fields: Sequence[str]) -> FieldPartitioner:
+def _by_field(config: ConnectConfig, fields: Sequence[str], *, labels: bool = True) -> FieldPartitioner:
     escape = config.flag("kafka2parquet.partition.escape")
-    return FieldPartitioner(fields, directory_delimiter=config.text("directory.delim"), escape=escape)
+    return FieldPartitioner(fields, directory_delimiter=config.text("directory.delim"), escape=escape, labels=labels)
 
 
 def make_extractor(config: ConnectConfig) -> TimestampExtractor:

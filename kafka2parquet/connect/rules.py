@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator
 
@@ -11,8 +12,9 @@ from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, Finding, Noted, PartitionerKind, Problem, ProblemKind, Warned
 from kafka2parquet.connect.converters import check_converters
 from kafka2parquet.connect.errors import reporters
-from kafka2parquet.connect.option import invalid_value, missing_value, simple_name
+from kafka2parquet.connect.option import capitalized, invalid_value, missing_value, simple_name
 from kafka2parquet.connect.options_s3 import ASSUME_ROLE, STS_PREFIX
+from kafka2parquet.connect.options_storage import FIELD_AND_TIME_CLASSES, PARTITIONER_PACKAGE
 from kafka2parquet.connect.records import check_records
 from kafka2parquet.connect.storage import takes_role
 from kafka2parquet.connect.transforms import read_transforms
@@ -22,7 +24,7 @@ from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-_FIELD_AND_TIME = re.compile(r"Field.*Time|Time.*Field")
+_FIELD_AND_TIME = re.compile(r"Field.*Time|Time.*Field", re.IGNORECASE)
 
 Rule = Callable[[ConnectConfig], Iterator[Finding]]
 
@@ -140,7 +142,7 @@ def _partitioner(config: ConnectConfig) -> Iterator[Finding]:
     kind = config.partitioner
     class_name = config.text("partitioner.class")
     if kind is PartitionerKind.CUSTOM:
-        yield from _custom_class(class_name, "partitioner.class", Partitioner)
+        yield from _custom_partitioner(class_name)
     if kind is PartitionerKind.FIELD and not config.items("partition.field.name"):
         yield Problem(("partition.field.name",), "Partition field name cannot be null or empty when using FieldPartitioner.")
     if kind.time_based:
@@ -150,10 +152,20 @@ def _partitioner(config: ConnectConfig) -> Iterator[Finding]:
                 yield Problem(
                     (name,), invalid_value(name, "", f"{label} cannot be empty."), f"Set it, for example to {example}."
                 )
-    if kind is PartitionerKind.TIME_BASED:
+    if kind.has_pattern:
         yield from _time_partitions(config)
+    if kind is PartitionerKind.FIELD_AND_TIME and not (config.items("partition.field.name") or config.text("partition.field")):
+        yield Problem(
+            ("partition.field.name",),
+            "partition.field.name is not set",
+            f"{kind.value} makes its outer folders of the fields in it. Set it, or use TimeBasedPartitioner.",
+            ProblemKind.UNSUPPORTED,
+        )
     outer = "kafka2parquet.partition.field.name"
-    if config.items(outer) and not kind.time_based:
+    if config.items(outer) and kind is PartitionerKind.FIELD_AND_TIME:
+        message = f"{outer} and partition.field.name both name the outer folders"
+        yield Problem((outer, "partition.field.name"), message, f"Remove {outer}.")
+    elif config.items(outer) and not kind.time_based:
         yield Problem(
             (outer, "partitioner.class"),
             f"{outer} goes with a partitioner by time, and partitioner.class={class_name} is none",
@@ -232,20 +244,27 @@ def _known_class(config: ConnectConfig, name: str) -> Iterator[Finding]:
         )
 
 
-def _custom_class(class_name: str, property_name: str, base: type) -> Iterator[Finding]:
+def _custom_partitioner(class_name: str) -> Iterator[Finding]:
+    name = "partitioner.class"
     if not is_python_path(class_name):
-        advice = f"Name a Python class that derives from {base.__name__}, as package.module:Class."
-        if _FIELD_AND_TIME.search(simple_name(class_name)):
-            advice += (
-                " For folders by field and by time, use TimeBasedPartitioner, with the fields in "
-                "kafka2parquet.partition.field.name."
-            )
-        yield Problem((property_name,), f"{property_name}={class_name} is not known", advice, ProblemKind.UNSUPPORTED)
+        advice = "name a Python class that derives from Partitioner, as package.module:Class."
+        twin = _known_partitioner(simple_name(class_name))
+        advice = f"If it makes the same folders as {twin}, write that name. Otherwise {advice}" if twin else capitalized(advice)
+        yield Problem((name,), f"{name}={class_name} is not known", advice, ProblemKind.UNSUPPORTED)
         return
     try:
-        load_class(class_name, base)
+        load_class(class_name, Partitioner)
     except ValueError as error:
-        yield Problem((property_name,), invalid_value(property_name, class_name, str(error)))
+        yield Problem((name,), invalid_value(name, class_name, str(error)))
+
+
+def _known_partitioner(name: str) -> str | None:
+    """The known partitioner that a class of this name may be a copy of, or be meant to be."""
+    if _FIELD_AND_TIME.search(name):
+        return FIELD_AND_TIME_CLASSES[0]
+    known = {kind.value: kind for kind in PartitionerKind if kind is not PartitionerKind.CUSTOM}
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+    return f"{PARTITIONER_PACKAGE}.{near[0]}" if near else None
 
 
 def _transforms(config: ConnectConfig) -> Iterator[Finding]:

@@ -38,7 +38,9 @@ class FieldPartitioner(Partitioner):
     that is missing is the same as one that is null: what was seen in other records doesn't matter.
     """
 
-    def __init__(self, fields: Sequence[str], *, directory_delimiter: str = "/", escape: bool = True) -> None:
+    def __init__(
+        self, fields: Sequence[str], *, directory_delimiter: str = "/", escape: bool = True, labels: bool = True
+    ) -> None:
         """Choose the fields.
 
         Args:
@@ -46,6 +48,8 @@ class FieldPartitioner(Partitioner):
             directory_delimiter: between folders.
             escape: whether values are escaped. Kafka Connect doesn't: there a `/` makes another folder, a null is written
                 `null`, and a value may have the folder of another one.
+            labels: whether folders are `country=FR`. Otherwise they are bare values, `FR`, and an empty text makes the record a
+                reject.
 
         Raises:
             ConfigurationError: no field, or a path with an empty part.
@@ -61,12 +65,14 @@ class FieldPartitioner(Partitioner):
         self._fields = tuple(fields)
         self._delimiter = directory_delimiter
         self._names = HiveNames(directory_delimiter) if escape else None
+        self._labels = labels
         self._without_field: Remembered[tuple[str, str], None] = Remembered()
 
     @property
     def fingerprint(self) -> str:
         """Names the settings."""
-        return f"field-{','.join(self._fields)}-{self._delimiter}{'' if self._names is None else '-escaped'}"
+        options = f"{'' if self._names is None else '-escaped'}{'' if self._labels else '-bare'}"
+        return f"field-{','.join(self._fields)}-{self._delimiter}{options}"
 
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
         """Give each row the folder of its values; rows with a value that can't name a folder are rejects."""
@@ -82,7 +88,7 @@ class FieldPartitioner(Partitioner):
                 ]
                 kept = pa.array(~refused)
                 rows, parts = rows.filter(kept), [part.filter(kept) for part in parts]
-                texts = self._telling_nulls(texts.values.filter(kept), field)
+                texts = self._nameable(texts.values.filter(kept), field)
             parts.append(self._folders(field, texts.values))
         folders = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, self._delimiter)
         return Partitioned(by_folder(rows, folders, rows.timestamps_ms), rejects)
@@ -97,22 +103,28 @@ class FieldPartitioner(Partitioner):
             if column is None:
                 self._without_field.get((rows.batch.topic_partition.topic, field), lambda: _warn_missing(rows, field))
             texts = _texts_without_schema(rows, field, column)
-            return texts if pc.any(texts.refused).as_py() else self._telling_nulls(texts.values, field)
+            return texts if pc.any(texts.refused).as_py() else self._nameable(texts.values, field)
         if column is None:
             return _refuse_all(rows, f"Field '{field}' is not present in the schema.", DATA_EXCEPTION)
         if not _names_folders(column.type):
             return _refuse_all(rows, _why_not(field, column), PARTITION_EXCEPTION)
-        return self._telling_nulls(column.cast(pa.string()), field)
+        return self._nameable(column.cast(pa.string()), field)
 
-    def _telling_nulls(self, texts: pa.Array, field: str) -> _Texts:
-        """The texts, where those are refused that readers take for null."""
+    def _nameable(self, texts: pa.Array, field: str) -> _Texts:
+        """The texts, where those are refused that readers take for null, or that leave a bare folder without a name."""
+        if not self._labels:
+            empty = pc.fill_null(pc.equal(texts, ""), False)
+            if pc.any(empty).as_py():
+                return _Texts(texts, empty, f"{_FAILED} The field {field} is empty, and its value alone names the folder")
         refused = is_null_name(texts) if self._names is not None else pa.array(np.zeros(len(texts), np.bool_))
         return _Texts(texts, refused, f"{_FAILED} The field {field} is {NULL_NAME}, which stands for null")
 
     def _folders(self, field: str, texts: pa.Array) -> pa.Array:
         if self._names is None:
-            return pc.binary_join_element_wise(f"{field}=", pc.fill_null(texts, "null"), "")
-        return pc.binary_join_element_wise(f"{self._names.name(field)}=", self._names.names(texts), "")
+            label, names = field, pc.fill_null(texts, "null")
+        else:
+            label, names = self._names.name(field), self._names.names(texts)
+        return pc.binary_join_element_wise(f"{label}=", names, "") if self._labels else names
 
 
 @attrs.frozen(eq=False)

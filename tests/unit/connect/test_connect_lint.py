@@ -28,6 +28,14 @@ DAY_MS = 24 * HOUR_MS
         ("yyyyMMddHH", HOUR_MS),
         ("'the year of 'yyyy/'day'=DDD", DAY_MS),
         ("'day'=yyyy-MM-dd/'hour'=HH", HOUR_MS),
+        ("YYYY/MM/dd/HH/'file-of-'YYYY-MM-dd-HH", HOUR_MS),
+        ("YYYY/MM/dd/HH/MM-dd", HOUR_MS),
+        ("YYYY-MM/'hour'=HH/'month'=MM/dd", HOUR_MS),
+        ("YYYY/MM/dd/HH/mm", 10 * 60_000),
+        ("'dt'=yyyy-MM-dd/'time'=HHmm", 15 * 60_000),
+        ("YYYY/MM/dd/HH/mm/ss", 30_000),
+        ("YYYY/MM/dd/HH", 6 * HOUR_MS),
+        ("'address'=YYYY/'COMMENT'MM/'add_date'=dd", DAY_MS),
     ],
 )
 def test_good_patterns(pattern, duration_ms):
@@ -45,6 +53,15 @@ def test_good_patterns(pattern, duration_ms):
         ("'hour'=HH", HOUR_MS, "it has no full date"),
         ("MM/dd", DAY_MS, "it has no year"),
         ("YYYY/dd", DAY_MS, "it has no month"),
+        ("'day'=dd/'hour'=HH/'minute'=mm", 60_000, "it has no month, so the same day of different months shares a folder."),
+        ("YYYY-mm-dd/HH", HOUR_MS, "mm is the minute; the month is MM."),
+        ("YYYY/mm/dd/HH/mm", HOUR_MS, "mm is the minute; the month is MM."),
+        ("'year'=YYYY/'month'=mm/'day'=dd", DAY_MS, "mm is the minute; the month is MM."),
+        ("'hour'=HH/'day'=dd/YYYY/mm", HOUR_MS, "mm is the minute; the month is MM."),
+        ("YYYY/MM/dd/HH-MM", 60_000, "the MM behind the hour is the month again; the minute is mm."),
+        ("'at_YYYYMMdd'/HH", HOUR_MS, "what stands in quotes is printed as it is, letters such as YYYYMMdd too."),
+        ("YYYY/MM/dd", 2 * DAY_MS, "is longer than a day: the day shown is that of the partition's start."),
+        ("YYYY/MM/dd/HH/mm", 7 * 60_000, "is longer than a minute"),
         ("YYYY/MM/dd", HOUR_MS, "partition.duration.ms=3600000 is shorter than a day"),
         ("YYYY/MM/dd/HH", DAY_MS, "partition.duration.ms=86400000 is longer than an hour"),
         ("YYYY/MM/dd/HH/mm", HOUR_MS, "partition.duration.ms=3600000 is longer than a minute"),
@@ -85,6 +102,14 @@ def test_text_without_quotes(pattern):
         PathFormat(pattern)
 
 
+@pytest.mark.parametrize(
+    "pattern", ["'day'=dd/'hour'=HH/'minute'=mm", "dd/HHmm", "dd/HH:mm:ss", "YYYY/dd/'min'=mm", "YYYY/mm:ss"]
+)
+def test_minutes_are_not_taken_for_months(pattern):
+    """What stands beside the letters says that they are minutes."""
+    assert not any("mm is the minute" in found for found in lint_path_format(pattern, 60_000))
+
+
 def _linted(**changes):
     given = {**read_properties(STORY).values, **{name.replace("_", "."): text for name, text in changes.items()}}
     return lint(load_connect_config(given))
@@ -96,6 +121,7 @@ def test_the_story_is_good():
 
 
 _DEFAULT = "io.confluent.connect.storage.partitioner.DefaultPartitioner"
+_FIELD_AND_TIME = "com.canelmas.kafka.connect.FieldAndTimeBasedPartitioner"
 _HOURLY = "io.confluent.connect.storage.partitioner.HourlyPartitioner"
 
 
@@ -123,6 +149,12 @@ _HOURLY = "io.confluent.connect.storage.partitioner.HourlyPartitioner"
         ({"partitioner_max_open_files": "1"}, "partitioner.max.open.files=1 or less closes files whenever"),
         ({"kafka2parquet_column_name_case": "keep"}, "Spark refuses such files (COLUMN_ALREADY_EXISTS"),
         ({"path_format": "YYYY/mm/dd"}, "mm is the minute; the month is MM."),
+        ({"partition_field": "country"}, "partition.field has no effect with TimeBasedPartitioner."),
+        ({"partition_field_format_path": "false"}, "partition.field.format.path has no effect with TimeBasedPartitioner."),
+        (
+            {"partitioner_class": _FIELD_AND_TIME, "partition_field_name": "country", "partition_field": "kind"},
+            "partition.field has no effect: partition.field.name is set.",
+        ),
     ],
 )
 def test_settings_that_are_not_meant_so(changes, sentence):

@@ -355,9 +355,27 @@ def test_tolerance_that_tells_of_records_is_fine():
 
 
 def test_partitioner_by_field_and_time():
-    """Popular Java classes of that kind have a counterpart among our own properties."""
-    (problem,) = _problems({"partitioner.class": "com.canelmas.kafka.connect.FieldAndTimeBasedPartitioner"})
-    assert problem.endswith("use TimeBasedPartitioner, with the fields in kafka2parquet.partition.field.name.")
+    """A copy of the public class in another package is refused, with the name that is known."""
+    (problem,) = _problems({"partitioner.class": "com.acme.TimeAndFieldPartitioner"})
+    public = "com.canelmas.kafka.connect.FieldAndTimeBasedPartitioner"
+    assert f"If it makes the same folders as {public}, write that name. Otherwise name a Python class" in problem
+
+
+@pytest.mark.parametrize("name", ["com.acme.DailyPartitioner", "org.acme.DaylyPartitioner"])
+def test_partitioner_that_is_called_like_a_known_one(name):
+    """The known one is named whole."""
+    (problem,) = _problems({"partitioner.class": name})
+    assert (
+        "If it makes the same folders as io.confluent.connect.storage.partitioner.DailyPartitioner, write that name." in problem
+    )
+
+
+def test_another_partitioner():
+    """There is no counterpart: it has to be written in Python."""
+    assert [
+        "partitioner.class=com.acme.ByTenant is not known. Name a Python class that derives from Partitioner, as "
+        "package.module:Class."
+    ] == _problems({"partitioner.class": "com.acme.ByTenant"})
 
 
 @pytest.mark.parametrize("delimiter", ["", "0"])

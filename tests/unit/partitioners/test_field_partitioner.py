@@ -124,3 +124,30 @@ def test_folders_do_not_depend_on_how_batches_fall(at_once: int) -> None:
     folders = {int(key.split("+")[2].split(".")[0]): key.split("/")[2] for key in world.storage.objects if ".parquet" in key}
     null = "field=null"
     assert {0: null, 1: null, 2: "field=1", 4: "field=7", 5: null, 6: null, 7: null} == folders
+
+
+def test_bare_values() -> None:
+    """Folders without the names of the fields; an empty text would leave one without any name."""
+    partitioner = FieldPartitioner(["field"], escape=False, labels=False)
+    partitioned = partitioner.partition(of_json("a", None, "", "b/c"), OPENED_AT)
+    assert ("a", "null", "b/c") == partitioned.rows.encoded_partitions
+    (reject,) = partitioned.rejects
+    assert (2, "Error encoding partition. The field field is empty, and its value alone names the folder") == (
+        reject.offset,
+        reject.reason,
+    )
+
+
+def test_bare_values_are_escaped() -> None:
+    """As those with labels are; what stands for null, and the empty text, are rejected both."""
+    partitioned = FieldPartitioner(["field"], labels=False).partition(
+        of_json("a/b", None, "", "__HIVE_DEFAULT_PARTITION__"), OPENED_AT
+    )
+    assert ("a%2Fb", "__HIVE_DEFAULT_PARTITION__") == partitioned.rows.encoded_partitions
+    assert [2, 3] == sorted(reject.offset for reject in partitioned.rejects)
+
+
+def test_bare_values_are_part_of_the_fingerprint() -> None:
+    """They go to other folders."""
+    fingerprints = {FieldPartitioner(["field"], labels=labels).fingerprint for labels in (True, False)}
+    assert {"field-field-/-escaped", "field-field-/-escaped-bare"} == fingerprints
