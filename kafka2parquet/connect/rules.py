@@ -21,7 +21,7 @@ from kafka2parquet.connect.transforms import read_transforms
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.partitioners.path_format import PathFormat
+from kafka2parquet.partitioners.path_format import PathFormat, is_joda
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _FIELD_AND_TIME = re.compile(r"Field.*Time|Time.*Field", re.IGNORECASE)
@@ -193,7 +193,8 @@ def _time_partitions(config: ConnectConfig) -> Iterator[Finding]:
     try:
         PathFormat(pattern, config.text("locale"))
     except ConfigurationError as error:
-        yield Problem(("path.format",), str(error))
+        kind = ProblemKind.UNSUPPORTED if is_joda(pattern) else ProblemKind.INVALID
+        yield Problem(("path.format",), str(error), kind=kind)
 
 
 def _timestamps(config: ConnectConfig) -> Iterator[Finding]:

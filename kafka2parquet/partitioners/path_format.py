@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.partitioners.strftime import joda_pattern, strftime_directive
 
 _Part = Callable[[datetime.datetime], str]
 
@@ -51,9 +52,13 @@ class PathFormat:
                 names without a language are printed.
 
         Raises:
-            ConfigurationError: a letter that means nothing, or a language whose names need the package babel.
+            ConfigurationError: a letter that means nothing, a pattern of strftime, or a language whose names need the package
+                babel.
         """
         self.pattern = pattern
+        directive = strftime_directive(pattern)
+        if directive is not None:
+            raise ConfigurationError(_not_strftime(pattern, directive))
         parts = tokens(pattern)
         texts = _texts(locale) if any(token.prints_text for token in parts) else _Texts(has_long=True)
         self._parts = [self._part(token, texts) for token in parts]
@@ -89,6 +94,19 @@ class PathFormat:
         if letter in "Yyx" and width == 2:
             return lambda moment: f"{number(moment) % 100:02d}"
         return lambda moment: str(number(moment)).zfill(width)
+
+
+def _not_strftime(pattern: str, directive: str) -> str:
+    joda = joda_pattern(pattern)
+    return (
+        f"Invalid value {pattern} for configuration path.format: {directive} is written as for strftime, and the letters are"
+        f" Joda's. Write {joda or 'such as YYYY/MM/dd/HH'}; a percent sign of its own stands in quotes, '%'."
+    )
+
+
+def is_joda(pattern: str) -> bool:
+    """Whether Joda knows all letters of the pattern, whatever they print."""
+    return all(token.letter is None or token.letter in _NUMBERS or token.letter in "EaGSzZ" for token in tokens(pattern))
 
 
 @attrs.frozen

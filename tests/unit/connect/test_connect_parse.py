@@ -391,3 +391,12 @@ def test_a_topic_that_would_lie_among_the_schemas_is_warned_of():
     warnings = load_connect_config(_changed({"topics": "orders,_kafka2parquet"})).warnings
     (warning,) = [text for text in warnings if text.startswith("topics=")]
     assert warning.startswith("topics=_kafka2parquet: Topic _kafka2parquet can't be written: its folder topics/_kafka2parquet/")
+
+
+@pytest.mark.parametrize(("pattern", "is_valid"), [("%Y/%m/%d", True), ("year=%Y", False)])
+def test_patterns_of_strftime_are_refused(pattern, is_valid):
+    """Connect takes the first, and prints the letters behind percent signs: %2026/%37/%31."""
+    validation = validate(_changed(HOURLY, {"path.format": pattern}))
+    assert is_valid == validation.is_valid
+    (problem,) = validation.sentences
+    assert f"Invalid value {pattern} for configuration path.format: %Y is written as for strftime" in problem
