@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kafka2parquet.connect.consumer_settings import CONSUMER_TABLE
+from kafka2parquet.connect.options_converters import CONVERTER_OPTIONS
+
 _KAFKA_LOGIN = "the worker's properties (--worker FILE): security.protocol=SASL_SSL, sasl.mechanism=PLAIN and sasl.jaas.config"
 _AWS_LOGIN = "aws.access.key.id with aws.secret.access.key, or s3.credentials.provider.class=…AwsAssumeRoleCredentialsProvider"
 
@@ -65,6 +68,8 @@ def cloud_connector(given: Mapping[str, str]) -> str | None:
 
 def belongs_elsewhere(name: str) -> str | None:
     """Why a property that the sinks don't know has no effect, and what to do; None where that isn't known."""
+    if name == "compression.type":
+        return "it belongs to Kafka's producers and topics. Parquet files are compressed as parquet.codec says"
     if name in CLOUD:
         return f"it is one of Confluent Cloud's connectors. Use {CLOUD[name]}"
     client = next((prefix for prefix in _CLIENTS if name.startswith(prefix)), None)
@@ -74,6 +79,12 @@ def belongs_elsewhere(name: str) -> str | None:
     if name.startswith(_LOGIN):
         option = ", or --bootstrap-server HOST:PORT" if name == "bootstrap.servers" else ""
         return f"it belongs to the worker's properties (--worker FILE{option})"
+    if name in CONSUMER_TABLE.without_effect:
+        return CONSUMER_TABLE.without_effect[name]
+    if name in CONSUMER_TABLE.same_name or name in CONSUMER_TABLE.special:
+        return f"it is a setting of Kafka's clients. In a connector it is consumer.override.{name}"
+    if f"value.converter.{name}" in {option.name for option in CONVERTER_OPTIONS}:
+        return f"it is a setting of converters. In a connector it is value.converter.{name}"
     if name.startswith("hive."):
         return "no metastore is written to; query engines find the folders by themselves"
     if name.startswith(_WORKER):

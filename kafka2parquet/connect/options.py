@@ -6,7 +6,7 @@ import difflib
 
 import attrs
 
-from kafka2parquet.connect.option import Option, simple_name
+from kafka2parquet.connect.option import Effect, Option, simple_name
 from kafka2parquet.connect.options_converters import CONVERTER_OPTIONS
 from kafka2parquet.connect.options_framework import FRAMEWORK_OPTIONS, GCS_CONNECTOR, S3_CONNECTOR
 from kafka2parquet.connect.options_gcs import GCS_OPTIONS
@@ -62,8 +62,10 @@ class OptionTable:
         return max(prefixes, key=lambda option: len(option.name), default=None)
 
     def near_miss(self, name: str) -> str | None:
-        """The known name that `name` was probably meant to be."""
-        known = [option.name for option in self.options.values() if not option.is_prefix]
+        """The known name that `name` was probably meant to be; none that is refused."""
+        known = [
+            option.name for option in self.options.values() if not option.is_prefix and option.effect is not Effect.UNSUPPORTED
+        ]
         canonical = {_letters(option): option for option in known}
         if _letters(name) in canonical:
             return canonical[_letters(name)]

@@ -96,6 +96,13 @@ FORMAT_OPTIONS = (
         "only Parquet files are written",
         validator=one_of("null", "deflate", "snappy", "bzip2"),
     ),
+    ignored(
+        "schema.generator.class",
+        ValueType.CLASS,
+        None,
+        "Class that names the columns of folders for Hive.",
+        "it concerns Hive, and no metastore is written to",
+    ),
     ignored("schemas.cache.config", ValueType.INT, 1000, "Size of the cache of Avro schemas.", _AVRO_ONLY),
     ignored(
         "enhanced.avro.schema.support",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 
 import attrs
 
 from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
 from kafka2parquet.connect.config_providers import ConfigProviders
-from kafka2parquet.connect.elsewhere import CLOUD, belongs_elsewhere, cloud_connector
+from kafka2parquet.connect.elsewhere import CLOUD, cloud_connector
 from kafka2parquet.connect.option import Effect, Option, Value, ValueType, capitalized, missing_value, simple_name
 from kafka2parquet.connect.options import GCS_TABLE, S3_TABLE, OptionTable, table_for
 from kafka2parquet.connect.rules import cross_check
 from kafka2parquet.connect.text import Properties, flatten, read_properties, read_text
+from kafka2parquet.connect.unknown import is_comment, judge
 from kafka2parquet.errors import ConfigurationError
 
 
@@ -91,14 +93,14 @@ def read_connect_config(
             raise ConfigurationError(f"{os.fspath(source)} can't be read: {error}.") from error
     if read.problems and not read.values:
         raise ConfigurationError(read.problems)
-    read = (providers or ConfigProviders()).resolve(read)
+    read = (providers or ConfigProviders()).resolve(_without_comments(read))
     return attrs.evolve(validate(read), unreadable=read.problems)
 
 
 def validate(properties: Properties | Mapping[str, str]) -> Validation:
     """Check texts by name against the table of properties and against each other. Never raises for what they say."""
     read = properties if isinstance(properties, Properties) else Properties(properties)
-    given = dict(read.values)
+    given = dict(_without_comments(read).values)
     connector = given.get("connector.class", "")
     cloud = cloud_connector(given)
     if cloud is not None:
@@ -162,7 +164,7 @@ class _Reading:
                 continue
             option = table.find(name)
             if option is None:
-                self._unknown_property(name, text)
+                self._unknown_property(name, text, given)
             else:
                 self._known_property(option, name, text)
         for option in table.options.values():
@@ -193,21 +195,30 @@ class _Reading:
         elif option.effect is Effect.IGNORED:
             self.notes.append(f"{name} has no effect: {option.note}.")
 
-    def _unknown_property(self, name: str, text: str) -> None:
-        other = GCS_TABLE if self._table is S3_TABLE else S3_TABLE
-        meant = self._table.near_miss(name)
-        elsewhere = belongs_elsewhere(name)
-        if elsewhere is not None:
+    def _unknown_property(self, name: str, text: str, given: Mapping[str, str]) -> None:
+        judged = judge(self._table, name, text, given)
+        if isinstance(judged.finding, Problem):
+            self.failed.add(judged.meant or name)
+            self.problems.append(judged.finding)
+            return
+        self.warnings.append(judged.finding.text)
+        if judged.is_known_to_classes:
             self.unknown[name] = text
-            self.warnings.append(f"{name} has no effect: {elsewhere}.")
-        elif name in other.options:
-            self.warnings.append(f"{name} has no effect: it belongs to {simple_name(other.connector)}.")
-        elif meant is not None:
-            self.failed.add(meant)
-            self.problems.append(Problem((name,), f"{name} is not a known property", f"Did you mean {meant}?"))
-        else:
-            self.unknown[name] = text
-            self.warnings.append(f"{name} is not a known property: only custom classes see it.")
+
+
+def _without_comments(read: Properties) -> Properties:
+    """The properties without those that are comments, and without what was said of these."""
+
+    def is_of_property(text: str) -> bool:
+        return not is_comment(re.split("[: ]", text)[0])
+
+    return attrs.evolve(
+        read,
+        values={name: text for name, text in read.values.items() if not is_comment(name)},
+        problems=tuple(filter(is_of_property, read.problems)),
+        warnings=tuple(filter(is_of_property, read.warnings)),
+        unread=tuple(name for name in read.unread if not is_comment(name)),
+    )
 
 
 def _suggest(option: Option) -> str:

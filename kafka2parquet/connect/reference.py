@@ -11,8 +11,10 @@ from kafka2parquet.connect.producer_settings import ADMIN_TABLE, PRODUCER_TABLE
 _INTRODUCTION = """# Settings
 
 Configurations of Confluent's S3 and GCS sink connectors work as they stand. All their properties are listed here, with what
-becomes of them. A property that is nearly a known one is refused with the name that was meant; any other unknown one is
-handed to custom classes, with a warning. `kafka2parquet check sink.json` tells all problems of a configuration at once.
+becomes of them. An unknown property that is nearly a known one is refused, with the name that was meant, where that could
+change what is written. Every other unknown property is a warning, and is handed to custom classes. Properties that begin with
+`_`, `#`, `$` or `//`, and those called `comment` or `description`, are comments. `kafka2parquet check sink.json` shows all
+problems of a configuration at once.
 
 A value, or a part of it, may stand elsewhere, also in a worker's properties: `${file:/run/secrets/aws.properties:secret}` is a
 property of that file, `${dir:/run/secrets:password}` the content of that file, `${env:NAME}` an environment variable. They are

@@ -248,7 +248,7 @@ def test_no_second_copy_differs():
 
 def test_near_miss_differs():
     """Only a property that is nearly a known one."""
-    given = {"config": {"flush.sizes": "3"}, "stage": "config"}
+    given = {"config": {"behaviour.on.null.values": "ignore"}, "stage": "config"}
     assert Verdict.DIFFERS is function("validate_config", given, {"valid": True}).verdict
     assert Verdict.FAILED is function("validate_config", {"config": {"flush.size": "x"}}, {"valid": True}).verdict
 

@@ -219,7 +219,9 @@ def test_all_problems_come_at_once():
     """Nobody has to start the sink five times to find five mistakes."""
     with pytest.raises(ConfigurationError) as caught:
         load_connect_config(
-            _changed(HOURLY, {"flush.size": "many", "s3.bucket.name": None, "tasks.max": "-1", "locale": "", "topic": "x"})
+            _changed(
+                HOURLY, {"flush.size": "many", "s3.bucket.name": None, "tasks.max": "-1", "locale": "", "kafka2parquet.x": "x"}
+            )
         )
     assert 5 == len(caught.value.problems)
 
