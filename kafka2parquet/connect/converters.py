@@ -14,6 +14,7 @@ from kafka2parquet.connect.option import invalid_value, missing_value, simple_na
 from kafka2parquet.connect.options_converters import (
     CONVERTER_TWINS,
     CONVERTERS,
+    FOREIGN_CONVERTERS,
     REGISTRY_CONVERTERS,
     REGISTRY_PROPERTIES,
     SUBJECT_NAMES,
@@ -200,12 +201,11 @@ class _Side:
             except ValueError as error:
                 yield Problem((name,), invalid_value(name, self.class_name, str(error)))
         elif not self.is_known:
-            yield Problem(
-                (name,),
-                f"{name}={self.class_name} is not known",
-                f"Use {', '.join(CONVERTERS)}, or name a RecordConverter of your own as `package.module:Class`.",
-                ProblemKind.UNSUPPORTED,
-            )
+            unknown = f"Use {', '.join(CONVERTERS)}, or name a RecordConverter of your own as `package.module:Class`."
+            foreign = (advice for package, advice in FOREIGN_CONVERTERS.items() if self.class_name.startswith(package))
+            advice = next(foreign, None)
+            message = f"{name}={self.class_name} is {'not known' if advice is None else 'not supported'}"
+            yield Problem((name,), message, advice or unknown, ProblemKind.UNSUPPORTED)
         elif self.name in REGISTRY_CONVERTERS:
             yield from self._check_registry()
 

@@ -22,6 +22,23 @@ CONVERTERS = {
         for name in ("Boolean", "Short", "Integer", "Long", "Float", "Double")
     },
 }
+_OWN_CONVERTER = "name a RecordConverter of your own in Python, as package.module:Class"
+_GLUE = (
+    "AWS Glue's schema registry is not read: its messages begin with 18 bytes, a version, a compression and the UUID of the "
+    "schema's version, where Confluent's begin with five. Either let producers write Confluent's format, or "
+    f"{_OWN_CONVERTER}, that looks schemas up in Glue (GetSchemaVersion)."
+)
+_APICURIO = (
+    "Apicurio's registry is read where messages begin as Confluent's do, with an id of four bytes: use the Confluent converter "
+    "of that kind, such as io.confluent.connect.avro.AvroConverter, with the registry's compatible API as schema.registry.url, "
+    f"such as http://registry:8080/apis/ccompat/v7. Otherwise {_OWN_CONVERTER}."
+)
+#: What to do instead, by the packages of converters of other registries.
+FOREIGN_CONVERTERS = {
+    "com.amazonaws.services.schemaregistry.": _GLUE,
+    "software.amazon.glue.": _GLUE,
+    "io.apicurio.": _APICURIO,
+}
 #: Other classes that read the same.
 CONVERTER_TWINS = ("io.confluent.connect.replicator.util.ByteArrayConverter",)
 #: Beginnings of what may stand behind `schema.registry.` besides `url`; all but the first are older names.

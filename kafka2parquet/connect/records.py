@@ -21,6 +21,7 @@ _NULLS, _TOMBSTONES = "behavior.on.null.values", "tombstone.encoded.partition"
 _KEYS, _HEADERS = "store.kafka.keys", "store.kafka.headers"
 _AFFIX = "s3.schema.partition.affix.type"
 _UNITE = "kafka2parquet.unite.schemas"
+_AS_TEXT = ", and key.converter to org.apache.kafka.connect.storage.StringConverter for keys as text"
 
 
 def make_record_views(config: ConnectConfig, key_converter: RecordConverter | None) -> RecordViews | None:
@@ -78,14 +79,8 @@ def with_schema_name(config: ConnectConfig, partitioner: Partitioner) -> Partiti
 
 def check_records(config: ConnectConfig) -> Iterator[Finding]:
     """Rules about these properties."""
-    for switch, name in ((_KEYS, "keys.format.class"), (_HEADERS, "headers.format.class")):
-        if config.flag(switch) and simple_name(config.text(name)) != "ParquetFormat":
-            yield Problem(
-                (name,),
-                f"{name}={config.text(name)} is not supported",
-                f"Only Parquet is written: set {name} to {config.table.options[name].choices[0]}.",
-                ProblemKind.UNSUPPORTED,
-            )
+    for view, switch in (("keys", _KEYS), ("headers", _HEADERS)):
+        yield from _check_view(config, view, switch)
     has_key_column = "key" in config.items("kafka2parquet.metadata.columns")
     if config.text(_NULLS).lower() == "write" and not config.flag(_KEYS) and not has_key_column:
         yield Problem(
@@ -101,3 +96,19 @@ def check_records(config: ConnectConfig) -> Iterator[Finding]:
                 yield Warned(f"{name} has no effect: s3.object.tagging is not true.")
     if config.flag(_UNITE) and config.is_set("schema.compatibility"):
         yield Warned(f"schema.compatibility has no effect: {_UNITE} is true.")
+
+
+def _check_view(config: ConnectConfig, view: str, switch: str) -> Iterator[Finding]:
+    """Rules about the files of keys or headers."""
+    name = f"{view}.format.class"
+    if not config.flag(switch):
+        if config.is_set(name):
+            yield Warned(f"{name} has no effect: {switch} is not true.")
+    elif simple_name(config.text(name)) != "ParquetFormat":
+        column, as_text = ("key", _AS_TEXT) if view == "keys" else (view, "")
+        default = "" if config.is_set(name) else ", the default,"
+        advice = (
+            f"Only Parquet is written: set {name} to {config.table.options[name].choices[0]}{as_text}."
+            f" Or take {switch} out and set kafka2parquet.metadata.columns={column}, for a column beside the value."
+        )
+        yield Problem((name,), f"{name}={config.text(name)}{default} is not supported", advice, ProblemKind.UNSUPPORTED)

@@ -285,14 +285,14 @@ def _output_compression(config: ConnectConfig) -> Iterator[Finding]:
             for view in ("keys", "headers")
             if config.flag(f"store.kafka.{view}")
         ]
+    advice = f"Remove {name}; parquet.codec=gzip compresses Parquet files."
     for view, properties in views:
         format_class = config.text(properties[-1])
         if simple_name(format_class) not in ("JsonFormat", "ByteArrayFormat"):
-            yield Problem(
-                (*properties, name),
-                f"Compression Type gzip not valid for {view} format class: ( {format_class} ).",
-                f"Remove {name}; parquet.codec=gzip compresses Parquet files.",
-            )
+            message = f"Compression Type gzip not valid for {view} format class: ( {format_class} )."
+            yield Problem((*properties, name), message, advice)
+        elif view == "data":  # another format is a problem already, and Parquet would make this one
+            yield Problem((name,), f"{name}=gzip is not supported", advice, ProblemKind.UNSUPPORTED)
 
 
 def _s3(config: ConnectConfig) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -270,9 +271,31 @@ def _settings(config: ConnectConfig, side: str) -> tuple[Any, ...]:
     return config.text(side), config.items(f"{side}.schema.registry.url"), config.flag(f"{side}.connect.meta.data")
 
 
+_GLUE = "com.amazonaws.services.schemaregistry.kafkaconnect."
+
+
 @pytest.mark.parametrize(
-    "name", ["com.blueapron.connect.protobuf.ProtobufConverter", "io.apicurio.registry.utils.converter.AvroConverter"]
+    ("name", "advice"),
+    [
+        (f"{_GLUE}AWSKafkaAvroConverter", "AWS Glue's schema registry is not read: its messages begin with 18 bytes"),
+        (f"{_GLUE}AWSCrossAccountKafkaAvroConverter", "AWS Glue's schema registry is not read"),
+        (f"{_GLUE}jsonschema.JsonSchemaConverter", "AWS Glue's schema registry is not read"),
+        ("software.amazon.glue.kafkaconnect.AWSKafkaAvroConverter", "AWS Glue's schema registry is not read"),
+        ("io.apicurio.registry.utils.converter.AvroConverter", "Apicurio's registry is read where messages begin as"),
+    ],
 )
+def test_converters_of_other_registries(name, advice):
+    """What is true of their messages is said, and not only which converters there are."""
+    with pytest.raises(ConfigurationError, match=f"value.converter={re.escape(name)} is not supported. {advice}"):
+        load_connect_config(given(**{"value.converter": name}))
+
+
+def test_keys_of_another_registry_may_stay_where_they_are_not_written():
+    """Nothing reads them."""
+    assert load_connect_config(given(**{"key.converter": f"{_GLUE}AWSKafkaAvroConverter"}))
+
+
+@pytest.mark.parametrize("name", ["com.blueapron.connect.protobuf.ProtobufConverter", "com.acme.AvroConverter"])
 def test_converters_of_others_are_not_taken_for_confluents(name):
     """A Java class of the same name reads another format."""
     with pytest.raises(ConfigurationError, match=f"value.converter={name} is not known. Use AvroConverter, "):

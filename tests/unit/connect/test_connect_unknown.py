@@ -10,19 +10,9 @@ from kafka2parquet.connect.parse import load_connect_config, validate
 from kafka2parquet.connect.parts import make_partitioner
 from kafka2parquet.connect.unknown import is_comment
 from kafka2parquet.partitioners.default import DefaultPartitioner
+from tests.support.sink_properties import json_sink
 
-_GIVEN = {
-    "name": "sink",
-    "connector.class": "io.confluent.connect.s3.S3SinkConnector",
-    "topics": "events",
-    "s3.bucket.name": "my-bucket",
-    "s3.region": "us-east-1",
-    "storage.class": "io.confluent.connect.s3.storage.S3Storage",
-    "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
-    "flush.size": "1000",
-    "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-    "value.converter.schemas.enable": "false",
-}
+_GIVEN = json_sink({})
 
 
 def _sentences(given: dict[str, str]) -> tuple[list[str], list[str]]:
