@@ -5,6 +5,9 @@
 The number is the offset of the file's first row. Files of keys and headers lie beside, with `.keys` or `.headers` before the
 extension. What is no data lies outside the folders of all topics, in `[topics.dir/]_kafka2parquet/`: rejected records in
 `topic/quarantine/`.
+
+The folder of a topic has another name than the topic where a configuration renames topics. The names of files keep that of the
+log, so that they are found again after a crash.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from typing import get_args
+from typing import Protocol, get_args
 
 import attrs
 
@@ -45,6 +48,7 @@ _LARGE_PARTITION = 99_999
 _LARGE_OFFSET = 10**15 - 1
 #: C0, DEL, C1, and what XML has no way to write, in which S3 lists keys.
 _UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\ufffe\uffff]")
+_IN_TOPICS = re.compile("[a-zA-Z0-9._-]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_SHOWN = 200
 
@@ -117,6 +121,17 @@ def _shown(key: str) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}… ({len(key)} characters)"
 
 
+class TopicFolders(Protocol):
+    """Names for the folders of topics. Several topics may share one: their files have different names."""
+
+    def folder(self, topic: str) -> str:
+        """The name of a topic's folder; the same for the same topic whenever it is asked for."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the settings that decide the names."""
+
+
 @attrs.frozen
 class ObjectName:
     """What a key tells.
@@ -146,6 +161,7 @@ class ObjectNaming:
         file_delimiter: between the parts of the file's name (`file.delim`).
         zero_pad_width: digits that offsets are padded to; longer ones are not cut.
         compression: codec of the files, which gives the extension.
+        topic_folders: names of the topics' folders; by default they are called as the topics are.
     """
 
     topics_dir: str = "topics"
@@ -153,19 +169,27 @@ class ObjectNaming:
     file_delimiter: str = "+"
     zero_pad_width: int = 10
     compression: str = attrs.field(default="snappy", validator=attrs.validators.in_(EXTENSIONS))
+    topic_folders: TopicFolders | None = None
 
     def __attrs_post_init__(self) -> None:
         """Find out at once what would make all keys impossible.
 
         Raises:
-            ConfigurationError: no object can have such keys.
+            ConfigurationError: no object can have such keys, or they don't tell the topic whose folder has another name.
         """
-        check_key(self.key("topic", 0, "partition=0", 0))
+        delimiter = self.directory_delimiter
+        check_key(f"{self.base}topic{delimiter}partition=0{delimiter}{self._name('topic', 0, 0)}{self.extension}")
+        if self.topic_folders is not None and not set(_IN_TOPICS.sub("", delimiter)) - set(self.file_delimiter):
+            raise ConfigurationError(
+                f"directory.delim={delimiter}: topics can only be renamed where it has a character that neither names of topics"
+                " nor file.delim have. Else a key doesn't tell its topic. Use /."
+            )
 
     @property
     def fingerprint(self) -> str:
         """Names the settings; part of the configuration fingerprint in the footers."""
-        return "|".join(str(value) for value in attrs.astuple(self))
+        chosen = [str(value) for name, value in attrs.asdict(self, recurse=False).items() if name != "topic_folders"]
+        return "|".join(chosen + ([self.topic_folders.fingerprint] if self.topic_folders is not None else []))
 
     @property
     def extension(self) -> str:
@@ -177,9 +201,18 @@ class ObjectNaming:
         """What all keys begin with."""
         return f"{self.topics_dir}{self.directory_delimiter}" if self.topics_dir.strip() else ""
 
+    def folder(self, topic: str) -> str:
+        """The name of a topic's folder."""
+        return self.topic_folders.folder(topic) if self.topic_folders is not None else topic
+
+    def place(self, topic: str) -> str:
+        """Where in a store the files of a topic go: `topics_dir`, and its folder where that has another name."""
+        folder = self.folder(topic)
+        return self.topics_dir if folder == topic else f"{self.topics_dir}{self.directory_delimiter}{folder}"
+
     def prefix(self, topic: str) -> str:
         """What the keys of a topic begin with."""
-        return f"{self.base}{topic}{self.directory_delimiter}"
+        return f"{self.base}{self.folder(topic)}{self.directory_delimiter}"
 
     def key(self, topic: str, partition: int, encoded_partition: str, first_offset: int, *, view: View | None = None) -> str:
         """Key of the file with that first row: of values, or of a view of the records (`keys`, `headers`)."""
@@ -221,11 +254,26 @@ class ObjectNaming:
             return None
         own = self.own_prefix()
         in_quarantine = key.startswith(own)
+        if self.topic_folders is not None and not in_quarantine:
+            return self._parse_renamed(key)
         match = self._pattern.fullmatch(key, len(own) if in_quarantine else len(self.base))
         if match is None or (in_quarantine and match["encoded_partition"] != _QUARANTINE):
             return None
         folder = None if in_quarantine else match["encoded_partition"]
         view: View | None = match["view"]  # type: ignore[assignment]  # the pattern names just these
+        return ObjectName(match["topic"], int(match["partition"]), folder, int(match["offset"]), view)
+
+    def _parse_renamed(self, key: str) -> ObjectName | None:
+        """The same, where folders of topics have other names: the topic is that of the file's name."""
+        folders, _, name = key.rpartition(self.directory_delimiter)
+        match = _file_pattern(self.file_delimiter).fullmatch(name)
+        if match is None:
+            return None
+        prefix = self.prefix(match["topic"])
+        if not folders.startswith(prefix):
+            return None
+        view: View | None = match["view"]  # type: ignore[assignment]  # the pattern names just these
+        folder = folders.removeprefix(prefix)
         return ObjectName(match["topic"], int(match["partition"]), folder, int(match["offset"]), view)
 
     def check_topic(self, topic: str, *, why: WhyImpossible = why_impossible, view: View | None = None) -> None:
@@ -239,14 +287,16 @@ class ObjectNaming:
         Raises:
             ConfigurationError: they can't, or neither discovery nor the audit would find them there.
         """
+        folder = self.folder(topic)
+        which = f"Topic {topic}" if folder == topic else f"Topic {topic}, which is renamed to {folder!r},"
         if reason := self.why_no_folder(topic, "partition=0", why=why, view=view):
             raise ConfigurationError(
-                f"Topic {topic} can't be written: no object can have the keys of its files: {reason}. Leave the topic out, or"
+                f"{which} can't be written: no object can have the keys of its files: {reason}. Leave the topic out, or"
                 " copy it to a topic of a shorter name."
             )
         if self.prefix(topic).startswith(self.own_prefix()):
             raise ConfigurationError(
-                f"Topic {topic} can't be written: its folder {self.prefix(topic)} belongs to the files that this library keeps"
+                f"{which} can't be written: its folder {self.prefix(topic)} belongs to the files that this library keeps"
                 " for itself, such as schemas and rejected records. Leave the topic out, or copy it to a topic of another name."
             )
 
@@ -266,11 +316,18 @@ def view_name(name: str, view: View | None, extension: str) -> str:
 
 @functools.lru_cache(maxsize=16)
 def _pattern(directory_delimiter: str, file_delimiter: str) -> re.Pattern[str]:
-    directory, file = re.escape(directory_delimiter), re.escape(file_delimiter)
+    directory = re.escape(directory_delimiter)
+    folders = rf"(?P<topic>[a-zA-Z0-9._-]+){directory}(?P<encoded_partition>.*){directory}"
+    return re.compile(f"{folders}(?P=topic){_place_in_log(file_delimiter)}", re.DOTALL)
+
+
+@functools.lru_cache(maxsize=16)
+def _file_pattern(file_delimiter: str) -> re.Pattern[str]:
+    return re.compile(f"(?P<topic>[a-zA-Z0-9._-]+){_place_in_log(file_delimiter)}")
+
+
+def _place_in_log(file_delimiter: str) -> str:
+    """What the names of files have behind the topic."""
+    file = re.escape(file_delimiter)
     extensions = "|".join(re.escape(extension) for extension in EXTENSIONS.values())
-    views = "|".join(get_args(View))
-    return re.compile(
-        rf"(?P<topic>[a-zA-Z0-9._-]+){directory}(?P<encoded_partition>.*){directory}"
-        rf"(?P=topic){file}(?P<partition>\d+){file}(?P<offset>\d+)(?:\.(?P<view>{views}))?(?:{extensions})",
-        re.DOTALL,
-    )
+    return rf"{file}(?P<partition>\d+){file}(?P<offset>\d+)(?:\.(?P<view>{'|'.join(get_args(View))}))?(?:{extensions})"

@@ -171,7 +171,6 @@ class SinkTask:
         chosen = (self._naming.fingerprint, self._chain.fingerprint, self._join.fingerprint)
         settled = (*chosen, self._writer.types, str(on_reject), str(quarantine))
         self._fingerprint = short_hash("|".join(settled))[:8]
-        self._place = f"{storage.url}/{self._naming.topics_dir}"
         self._delivery = delivery
         self._settings = settings if settings is not None else DeliverySettings()
         self._budget = budget if budget is not None else MemoryBudget()
@@ -426,9 +425,10 @@ class SinkTask:
             self._paused.discard(topic_partition)
 
     def _context(self, assigned: Assigned) -> PartitionContext:
+        place = f"{self._storage.url}/{self._naming.place(assigned.assignment.topic_partition.topic)}"
         return PartitionContext(
             assigned=assigned,
-            identity=Identity(assigned.cluster_id, assigned.topic_id, self._fingerprint, self._place),
+            identity=Identity(assigned.cluster_id, assigned.topic_id, self._fingerprint, place),
             commits=Commits(self._consumer, assigned),
             consumer=self._consumer,
             storage=self._storage,
