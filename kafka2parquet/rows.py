@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kafka2parquet.records import ConsumedBatch, Reject, View
 from kafka2parquet.schema.connect_schema import ConnectSchema
@@ -28,6 +29,7 @@ class Rows:
         value_schema: the schema that all these records were sent with; None for records without one.
         views: further tables with one row for each, by name, which are written to files of their own.
         tombstones: whether the records have no value.
+        routed_topic: the topic that transforms have given the records; None while they keep that of their log.
     """
 
     batch: ConsumedBatch
@@ -37,9 +39,20 @@ class Rows:
     value_schema: ConnectSchema | None = None
     views: Mapping[View, pa.Table] = attrs.field(factory=dict)
     tombstones: bool = False
+    routed_topic: str | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    @property
+    def topic(self) -> str:
+        """The records' topic, as transforms see it."""
+        return self.routed_topic if self.routed_topic is not None else self.batch.topic_partition.topic
+
+    @property
+    def records(self) -> ConsumedBatch:
+        """The records that the rows were made of."""
+        return self.batch if len(self) == len(self.batch) else self.batch.filter(pc.is_in(self.batch.offsets, self.offsets))
 
     @property
     def groups(self) -> tuple[Rows, ...]:

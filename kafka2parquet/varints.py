@@ -24,3 +24,13 @@ def read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return (number >> 1) ^ -(number & 1), position
     raise ValueError(f"a length or count of a record or its headers has more than {_MOST_BYTES} bytes")
+
+
+def varint(number: int) -> bytes:
+    """A number of 64 bits as zigzag varint."""
+    number = (number << 1) ^ (number >> 63)
+    written = bytearray()
+    while number > 0x7F:
+        written.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*written, number])

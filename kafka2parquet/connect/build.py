@@ -140,7 +140,7 @@ class TaskPlan:
         return SinkTask(
             consumer=consumer if consumer is not None else self._consumer(index),
             converter=make_converter(config, self.learned.of),
-            transforms=make_transforms(config),
+            transforms=make_transforms(config).made,
             partitioner=partitioner,
             rotation=parts.make_rotation(config, partitioner),
             storage=self.storage,

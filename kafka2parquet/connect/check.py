@@ -16,6 +16,7 @@ from kafka2parquet.connect.options_converters import REGISTRY_CONVERTERS, conver
 from kafka2parquet.connect.parts import make_inner_partitioner, make_naming, outer_fields
 from kafka2parquet.connect.records import make_tombstone_policy
 from kafka2parquet.connect.schemas import describe_schemas
+from kafka2parquet.connect.transforms import applied_where
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.converters.registry_settings import without_credentials
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
@@ -108,11 +109,15 @@ def _rows(config: ConnectConfig) -> Iterator[str]:
         urls = ", ".join(map(without_credentials, config.items("value.converter.schema.registry.url")))
         by_schema = f", by its schema in the registry at {urls}" if name in REGISTRY_CONVERTERS else ""
         yield f"Each value becomes a row as {simple_name(config.text('value.converter'))} makes it{by_schema}."
-    transforms = [f"{alias} ({config.text(f'transforms.{alias}.type')})" for alias in config.items("transforms")]
+    transforms = [
+        f"{alias} ({' '.join(filter(None, (config.text(f'transforms.{alias}.type'), applied_where(config, alias))))})"
+        for alias in config.items("transforms")
+    ]
     if transforms:
         yield f"Rows then go through {', '.join(transforms)}."
     yield _besides(config)
-    yield _TOMBSTONES[make_tombstone_policy(config)]
+    behind = " that comes out of the transforms" if transforms else ""
+    yield _TOMBSTONES[make_tombstone_policy(config)].replace("(tombstone)", f"(tombstone){behind}")
     yield from describe_rejects(config)
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from kafka2parquet.connect.option import Option, Value, ValueType, at_least, ignored, one_of, unsupported
+from kafka2parquet.connect.option import Option, Value, ValueType, at_least, ignored, one_of
 from kafka2parquet.connect.options_converters import CONVERTERS
 
 S3_CONNECTOR = "io.confluent.connect.s3.S3SinkConnector"
 GCS_CONNECTOR = "io.confluent.connect.gcs.GcsSinkConnector"
-
-_NO_PREDICATES = (
-    "Leave rows out with kafka2parquet.transforms:Filter (field and values), or decide in a transform of your own; for "
-    "tombstones there is behavior.on.null.values"
-)
 
 
 def _printable(value: Value) -> None:
@@ -93,17 +88,24 @@ FRAMEWORK_OPTIONS = (
         ValueType.LIST,
         (),
         "Aliases of the transforms that rows go through, in their order.",
-        note="transforms are Python classes; Java's are refused with what to use instead",
+        note="Java's transforms by their class names, as `docs/transforms.md` lists them, and Python classes",
     ),
     Option(
         "transforms.*",
         ValueType.STRING,
         None,
-        "`transforms.<alias>.type` is a class as `package.module:Class`, such as `kafka2parquet.transforms:Drop`; all other "
+        "`transforms.<alias>.type` is the class, such as `org.apache.kafka.connect.transforms.InsertField$Value`, or in Python "
+        "`kafka2parquet.transforms:Drop`; `predicate` and `negate` choose the records that it is applied to; all other "
         "properties of the alias are settings of it.",
     ),
-    unsupported("predicates", ValueType.LIST, (), "Aliases of predicates for transforms.", _NO_PREDICATES),
-    unsupported("predicates.*", ValueType.STRING, None, "Settings of the predicates.", _NO_PREDICATES),
+    Option("predicates", ValueType.LIST, (), "Aliases of predicates, which choose the records that transforms are applied to."),
+    Option(
+        "predicates.*",
+        ValueType.STRING,
+        None,
+        "`predicates.<alias>.type` is the class: `HasHeaderKey` (`name`), `RecordIsTombstone` or `TopicNameMatches` "
+        "(`pattern`) of `org.apache.kafka.connect.transforms.predicates`, or a Python class as `package.module:Class`.",
+    ),
     ignored(
         "config.action.reload",
         ValueType.STRING,

@@ -10,6 +10,7 @@ from kafka2parquet.connect.classes import load_class
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.converters import make_key_converter
 from kafka2parquet.connect.records import passing_folder, with_schema_name
+from kafka2parquet.connect.transforms import make_transforms
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.types import ParquetTypes
@@ -123,6 +124,7 @@ def make_naming(config: ConnectConfig) -> ObjectNaming:
         file_delimiter=config.text("file.delim"),
         zero_pad_width=config.number("filename.offset.zero.pad.width"),
         compression=config.text("parquet.codec"),
+        topic_folders=make_transforms(config).folders,
     )
 
 

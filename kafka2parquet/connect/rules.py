@@ -83,7 +83,8 @@ def _topics(config: ConnectConfig) -> Iterator[Finding]:
 
 def _own_folder(config: ConnectConfig, topic: str) -> Iterator[Finding]:
     try:
-        ObjectNaming(config.text("topics.dir"), config.text("directory.delim")).check_topic(topic)
+        folders = read_transforms(config).folders
+        ObjectNaming(config.text("topics.dir"), config.text("directory.delim"), topic_folders=folders).check_topic(topic)
     except ConfigurationError as error:
         yield Warned(f"topics={topic}: {error} Nothing starts with it.")  # as where topics.regex finds such a topic
 
@@ -271,7 +272,10 @@ def _known_partitioner(name: str) -> str | None:
 def _transforms(config: ConnectConfig) -> Iterator[Finding]:
     transforms = read_transforms(config)
     yield from transforms.problems
-    yield from (Warned(f"{name} has no effect: transforms names no such alias.") for name in transforms.unused)
+    for name in transforms.unused:
+        yield Warned(f"{name} has no effect: {name.partition('.')[0]} names no such alias.")
+    yield from (Warned(f"{name} has no effect: its class has no such property.") for name in transforms.ignored)
+    yield from map(Noted, transforms.notes)
 
 
 def _output_compression(config: ConnectConfig) -> Iterator[Finding]:

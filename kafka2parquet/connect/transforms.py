@@ -1,4 +1,4 @@
-"""The transforms that a configuration names: Python classes, and what to use instead of Java's."""
+"""The transforms and predicates that a configuration names: Java's by their class names, and Python classes."""
 
 from __future__ import annotations
 
@@ -8,57 +8,27 @@ import attrs
 
 from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
-from kafka2parquet.connect.option import invalid_value, missing_value, simple_name
-from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.transforms.base import Transform
-
-_OWN = "a TableTransform of your own in Python, as package.module:Class"
-_ROUTER = (
-    "Topics can't be renamed: a topic's name says where its offsets and its files are found again after a crash. For other "
-    "folders use topics.dir and the partitioner."
+from kafka2parquet.connect.java_transforms import (
+    UNKNOWN,
+    Refused,
+    WithoutEffect,
+    Written,
+    make_java,
+    make_predicate,
+    unknown_properties,
 )
-_NOT_VALUES = "Leave it out: only values are transformed; keys and headers stay as they were sent."
+from kafka2parquet.connect.option import invalid_value, missing_value
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.transforms.base import Transform
+from kafka2parquet.transforms.predicates import Predicate, TopicNameMatches
+from kafka2parquet.transforms.regex_router import RegexRouter, Route, RoutedFolders
+from kafka2parquet.transforms.where import LeaveOut, Where
 
-#: What to use instead of the transforms of Apache Kafka, Confluent and Debezium, by the names of their classes.
-INSTEAD: Mapping[str, str] = {
-    "Cast": "Use kafka2parquet.transforms:Cast, with the same spec.",
-    "Drop": "Leave it out: it takes the values away. For null values there is behavior.on.null.values.",
-    "DropHeaders": _NOT_VALUES,
-    "EventRouter": _ROUTER,
-    "ExtractField": "Use kafka2parquet.transforms:ExtractField, with the same field.",
-    "ExtractNewDocumentState": f"Use {_OWN}, that reads the JSON text of `after`.",
-    "ExtractNewRecordState": (
-        "Use kafka2parquet.transforms:Unwrap, with the same add.fields, add.fields.prefix and delete.tombstone.handling.mode."
-    ),
-    "ExtractTopic": _ROUTER,
-    "Filter": "Use kafka2parquet.transforms:Filter, with field and values instead of a predicate or a condition.",
-    "Flatten": "Use kafka2parquet.transforms:Flatten, with the same delimiter.",
-    "HeaderFrom": _NOT_VALUES,
-    "HoistField": "Use kafka2parquet.transforms:HoistField, with the same field.",
-    "InsertField": "Use kafka2parquet.transforms:InsertField, with the same properties.",
-    "InsertHeader": _NOT_VALUES,
-    "MaskField": (
-        "Use kafka2parquet.transforms:Mask, with the same fields and replacement; without a replacement values become null."
-    ),
-    "ByLogicalTableRouter": _ROUTER,
-    "MessageTimestampRouter": _ROUTER,
-    "RegexRouter": _ROUTER,
-    "ReplaceField": (
-        "Use kafka2parquet.transforms:Drop with fields for exclude, kafka2parquet.transforms:Keep with fields for include, and "
-        "kafka2parquet.transforms:Rename with the same renames."
-    ),
-    "SetSchemaMetadata": "Leave it out: the columns of files don't depend on names and versions of schemas.",
-    "TimestampConverter": (
-        "Use kafka2parquet.transforms:ToTimestamp, with fields, and a format of strptime where texts aren't ISO 8601; for "
-        "other types of times kafka2parquet.transforms:Cast."
-    ),
-    "TimestampRouter": _ROUTER,
-    "TombstoneHandler": "Use behavior.on.null.values.",
-    "TopicRegexRouter": _ROUTER,
-    "ValueToKey": _NOT_VALUES,
-}
-_UNKNOWN = f"Transforms are Python classes: those of kafka2parquet.transforms, or {_OWN}."
-_ONLY_SOME = ("predicate", "negate")
+_PREDICATE_CLASSES = (
+    "Use HasHeaderKey, RecordIsTombstone or TopicNameMatches of org.apache.kafka.connect.transforms.predicates, or a Predicate"
+    " of your own in Python, as package.module:Class."
+)
 
 
 @attrs.frozen(eq=False)
@@ -67,17 +37,28 @@ class Transforms:
 
     Attributes:
         made: in their order.
+        routes: those that rename topics, which decide the folders of these.
         problems: what is wrong with others.
-        unused: properties of aliases that `transforms` doesn't name.
+        unused: properties of aliases that nothing names.
+        ignored: properties that their classes ignore.
+        notes: what is accepted and changes nothing.
     """
 
     made: tuple[Transform, ...]
+    routes: tuple[Route, ...]
     problems: tuple[Problem, ...]
     unused: tuple[str, ...]
+    ignored: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def folders(self) -> RoutedFolders | None:
+        """The names of the topics' folders; None where they are those of the topics."""
+        return RoutedFolders(self.routes) if self.routes else None
 
 
-def make_transforms(config: ConnectConfig) -> tuple[Transform, ...]:
-    """The transforms that the configuration names, in their order.
+def make_transforms(config: ConnectConfig) -> Transforms:
+    """The transforms that the configuration names.
 
     Raises:
         ConfigurationError: with all problems.
@@ -85,67 +66,186 @@ def make_transforms(config: ConnectConfig) -> tuple[Transform, ...]:
     transforms = read_transforms(config)
     if transforms.problems:
         raise ConfigurationError([str(problem) for problem in transforms.problems])
-    return transforms.made
+    return transforms
 
 
 def read_transforms(config: ConnectConfig) -> Transforms:
     """The transforms that the configuration names, and what is wrong with them. Imports their modules."""
-    aliases = config.items("transforms")
-    problems = []
-    made = []
+    reader = _Reader(config)
+    for alias in _distinct(config, "transforms", reader.problems):
+        reader.read(alias)
+    if reader.routes:
+        try:
+            ObjectNaming(
+                directory_delimiter=config.text("directory.delim"),
+                file_delimiter=config.text("file.delim"),
+                topic_folders=RoutedFolders(reader.routes),
+            )
+        except ConfigurationError as error:
+            reader.problems.append(Problem(("directory.delim", "transforms"), str(error)))
+    unused = [
+        f"{kind}.{name}"
+        for kind in ("transforms", "predicates")
+        for name in config.below(f"{kind}.")
+        if not any(name.startswith(f"{alias}.") for alias in config.items(kind))
+    ]
+    return Transforms(
+        made=tuple(reader.made),
+        routes=tuple(reader.routes),
+        problems=tuple(reader.problems),
+        unused=tuple(unused),
+        ignored=tuple(reader.ignored),
+        notes=tuple(reader.notes),
+    )
+
+
+def applied_where(config: ConnectConfig, alias: str) -> str:
+    """Which records a transform is applied to, for people; "" for all."""
+    predicate = config.given.get(f"transforms.{alias}.predicate", "")
+    if not predicate:
+        return ""
+    negated = config.given.get(f"transforms.{alias}.negate", "").lower() == "true"
+    return f"{'where not' if negated else 'where'} {predicate} ({config.given.get(f'predicates.{predicate}.type', '')})"
+
+
+def _distinct(config: ConnectConfig, name: str, problems: list[Problem]) -> list[str]:
+    """The aliases of a list, each once."""
+    aliases = config.items(name)
     if len(set(aliases)) < len(aliases):
-        problems.append(
-            Problem(("transforms",), invalid_value("transforms", f"[{', '.join(aliases)}]", "Duplicate alias provided."))
+        problems.append(Problem((name,), invalid_value(name, f"[{', '.join(aliases)}]", "Duplicate alias provided.")))
+    return list(dict.fromkeys(aliases))
+
+
+class _Reader:
+    """Makes one transform after the other, and collects them."""
+
+    def __init__(self, config: ConnectConfig) -> None:
+        self.made: list[Transform] = []
+        self.routes: list[Route] = []
+        self.problems: list[Problem] = []
+        self.ignored: list[str] = []
+        self.notes: list[str] = []
+        self._config = config
+        columns = config.items("kafka2parquet.metadata.columns")
+        self._written = Written(
+            keys="key" in columns or config.flag("store.kafka.keys"),
+            headers="headers" in columns or config.flag("store.kafka.headers"),
         )
-    for alias in dict.fromkeys(aliases):
-        found = _transform(config, alias)
-        if isinstance(found, Transform):
-            made.append(found)
+        self._predicates: dict[str, Predicate | None] = {}
+        for alias in _distinct(config, "predicates", self.problems):
+            self._predicates[alias] = self._predicate(alias)
+
+    def read(self, alias: str) -> None:
+        """Make the transform of an alias, or note what is wrong with it."""
+        prefix = f"transforms.{alias}."
+        properties = self._config.below(prefix)
+        class_name = properties.pop("type", "")
+        predicate, chosen = properties.pop("predicate", ""), properties.pop("negate", None)
+        if not class_name:
+            self.problems.append(Problem((f"{prefix}type",), missing_value(f"{prefix}type"), UNKNOWN))
+            return
+        negate = self._negate(prefix, predicate, chosen)
+        if predicate and predicate not in self._predicates:
+            self.problems.append(
+                Problem(
+                    (f"{prefix}predicate",),
+                    f"{prefix}predicate={predicate}: there is no such predicate",
+                    f"Name it in predicates, and set predicates.{predicate}.type.",
+                )
+            )
+            return
+        made = self._transform(prefix, class_name, properties)
+        if made is None or (predicate and self._predicates[predicate] is None):
+            return
+        chooses = self._predicates[predicate] if predicate else None
+        if isinstance(made, RegexRouter):
+            self._route(prefix, class_name, made, chooses, negate)
+        elif isinstance(made, LeaveOut) and chooses is None:
+            self.notes.append(f"{prefix}type={class_name} without a predicate leaves all records out, as in Connect.")
+        self.made.append(made if chooses is None else Where(made, chooses, negate=negate))
+
+    def _negate(self, prefix: str, predicate: str, text: str | None) -> bool:
+        name = f"{prefix}negate"
+        if text is None:
+            return False
+        if not predicate:
+            rule = (
+                f"Config '{name}' was provided but there is no config '{prefix}predicate' defining a predicate to be negated."
+            )
+            self.problems.append(Problem((name,), rule))
+        if text.lower() not in ("true", "false"):
+            self.problems.append(Problem((name,), invalid_value(name, text, "Expected value to be either true or false")))
+        return text.lower() == "true"
+
+    def _route(self, prefix: str, class_name: str, router: RegexRouter, predicate: Predicate | None, negate: bool) -> None:
+        if predicate is None or isinstance(predicate, TopicNameMatches):
+            self.routes.append(Route(router, predicate, negate))
+            return
+        self.problems.append(
+            Problem(
+                (f"{prefix}predicate",),
+                f"{prefix}predicate is not supported for {class_name}, unless it is a TopicNameMatches",
+                "After a crash a topic's files are looked for in one folder, so a record can't choose the folder of its topic."
+                " Remove the predicate, or use one by topic.",
+                ProblemKind.UNSUPPORTED,
+            )
+        )
+
+    def _transform(self, prefix: str, class_name: str, properties: Mapping[str, str]) -> Transform | None:
+        type_property = f"{prefix}type"
+        try:
+            if is_python_path(class_name):
+                made = load_class(class_name, Transform).from_config(properties)  # type: ignore[attr-defined]  # it is a Transform
+            else:
+                made = make_java(class_name, properties, self._written)
+                self.ignored += [f"{prefix}{name}" for name in unknown_properties(class_name, properties)]
+        except ConfigurationError as error:
+            self.problems += [_of_settings(prefix, class_name, properties, problem) for problem in error.problems]
+            return None
+        except (ValueError, TypeError) as error:  # no such class, an abstract one, or one that refuses its settings
+            self.problems.append(Problem((type_property,), invalid_value(type_property, class_name, str(error))))
+            return None
+        if isinstance(made, Transform):
+            return made
+        if isinstance(made, WithoutEffect):
+            self.notes.append(f"{type_property}={class_name} changes nothing that is written: {made.why}.")
+        elif isinstance(made, Refused):
+            message = f"{type_property}={class_name} is not supported"
+            self.problems.append(Problem((type_property,), message, made.advice, ProblemKind.UNSUPPORTED))
         else:
-            problems += found
-    unused = [name for name in config.below("transforms.") if not any(name.startswith(f"{alias}.") for alias in aliases)]
-    return Transforms(tuple(made), tuple(problems), tuple(f"transforms.{name}" for name in unused))
+            rule = f"from_config returned {type(made).__name__}, which is no Transform"
+            self.problems.append(Problem((type_property,), invalid_value(type_property, class_name, rule)))
+        return None
 
-
-def _transform(config: ConnectConfig, alias: str) -> Transform | list[Problem]:
-    prefix = f"transforms.{alias}."
-    properties = config.below(prefix)
-    type_property, class_name = f"{prefix}type", properties.pop("type", "")
-    if not class_name:
-        return [Problem((type_property,), missing_value(type_property), _UNKNOWN)]
-    if not is_python_path(class_name):
+    def _predicate(self, alias: str) -> Predicate | None:
+        prefix = f"predicates.{alias}."
+        properties = self._config.below(prefix)
+        type_property, class_name = f"{prefix}type", properties.pop("type", "")
+        if not class_name:
+            self.problems.append(Problem((type_property,), missing_value(type_property), _PREDICATE_CLASSES))
+            return None
+        try:
+            if is_python_path(class_name):
+                made = load_class(class_name, Predicate).from_config(properties)  # type: ignore[attr-defined]  # it is a Predicate
+            else:
+                made = make_predicate(class_name, properties)
+                self.ignored += [f"{prefix}{name}" for name in unknown_properties(class_name, properties)]
+        except ConfigurationError as error:
+            self.problems += [_of_settings(prefix, class_name, properties, problem) for problem in error.problems]
+            return None
+        except (ValueError, TypeError) as error:
+            self.problems.append(Problem((type_property,), invalid_value(type_property, class_name, str(error))))
+            return None
+        if isinstance(made, Predicate):
+            return made
         message = f"{type_property}={class_name} is not supported"
-        return [Problem((type_property,), message, java_advice(class_name), ProblemKind.UNSUPPORTED)]
-    only_some = [name for name in _ONLY_SOME if name in properties]
-    if only_some:
-        advice = "A transform applies to all rows. Filter leaves rows out; or decide in a transform of your own."
-        return [
-            Problem((f"{prefix}{name}",), f"{prefix}{name} is not supported", advice, ProblemKind.UNSUPPORTED)
-            for name in only_some
-        ]
-    try:
-        made = load_class(class_name, Transform).from_config(properties)  # type: ignore[attr-defined]  # it is a Transform
-    except ConfigurationError as error:
-        return [_of_settings(prefix, class_name, properties, problem) for problem in error.problems]
-    except (ValueError, TypeError) as error:  # no such class, an abstract one, or one that refuses its settings
-        return [Problem((type_property,), invalid_value(type_property, class_name, str(error)))]
-    if not isinstance(made, Transform):
-        rule = f"from_config returned {type(made).__name__}, which is no Transform"
-        return [Problem((type_property,), invalid_value(type_property, class_name, rule))]
-    return made
+        self.problems.append(Problem((type_property,), message, _PREDICATE_CLASSES, ProblemKind.UNSUPPORTED))
+        return None
 
 
 def _of_settings(prefix: str, class_name: str, properties: Mapping[str, str], problem: str) -> Problem:
-    """A problem with the property that its text begins with, or else with the whole transform."""
+    """A problem with the property that its text begins with, or else with the whole class."""
     name = next((name for name in properties if problem.startswith((f"{name}:", f"{name} "))), None)
     if name is None:
-        return Problem((f"{prefix}type",), f"{prefix}type={class_name}: {problem}")
+        return Problem((f"{prefix}type",), f"{prefix}type={class_name}: {problem.removeprefix('type: ')}")
     return Problem((f"{prefix}{name}",), f"{prefix}{problem}")
-
-
-def java_advice(class_name: str) -> str:
-    """What to use instead of a transform of Java."""
-    name, _, of_what = simple_name(class_name).partition("$")
-    if of_what == "Key":
-        return _NOT_VALUES
-    return INSTEAD.get(name, _UNKNOWN)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_headers import header_lists
-from kafka2parquet.converters.record_keys import key_column, records_of
+from kafka2parquet.converters.record_keys import key_column
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import Reject, is_kept
 from kafka2parquet.rows import Converted, Rows
@@ -57,7 +57,7 @@ class MetadataColumns:
         rejects: Sequence[Reject] = ()
         keys = None
         if "key" in self.names:
-            keys, rejects = key_column(records_of(rows), self._key_converter)
+            keys, rejects = key_column(rows.records, self._key_converter)
             if rejects:
                 mask = is_kept(rows.offsets, rejects)
                 rows, keys = rows.filter(mask), keys.filter(mask)
@@ -76,4 +76,4 @@ class MetadataColumns:
             return pa.repeat(pa.scalar(rows.batch.topic_partition.topic), len(rows))
         if name == "partition":
             return pa.repeat(pa.scalar(rows.batch.topic_partition.partition, pa.int32()), len(rows))
-        return header_lists(records_of(rows).headers, _HEADERS)
+        return header_lists(rows.records.headers, _HEADERS)

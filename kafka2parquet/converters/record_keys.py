@@ -38,13 +38,6 @@ class KeyTypesDifferError(Exception):
         return [first, *(rows.filter(pc.is_in(rows.offsets, other)) for other in others)]
 
 
-def records_of(rows: Rows) -> ConsumedBatch:
-    """The records that the rows were made of."""
-    if len(rows) == len(rows.batch):
-        return rows.batch
-    return rows.batch.filter(pc.is_in(rows.batch.offsets, rows.offsets))
-
-
 def key_column(records: ConsumedBatch, converter: RecordConverter | None) -> tuple[pa.Array, Sequence[Reject]]:
     """The key of each record, null where it has none, or could not be converted: then it is among the rejects.
 

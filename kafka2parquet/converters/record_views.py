@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_headers import header_lists
-from kafka2parquet.converters.record_keys import key_column, records_of
+from kafka2parquet.converters.record_keys import key_column
 from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage, View, is_kept
 from kafka2parquet.rows import Converted, Rows
 
@@ -45,7 +45,7 @@ class RecordViews:
 
     def add(self, rows: Rows) -> Converted:
         """The rows with their keys and headers as views; rows without them are rejects. On the task's thread."""
-        records = records_of(rows)
+        records = rows.records
         rejects: list[Reject] = []
         if self.keys and records.keys.null_count:
             rejects += _missing(records, pc.is_null(records.keys), "Key")
@@ -57,14 +57,14 @@ class RecordViews:
             rows = rows.filter(is_kept(rows.offsets, rejects))
         views: dict[View, pa.Table] = {}
         if self.keys and len(rows):
-            keys, not_converted = key_column(records_of(rows), self.key_converter)
+            keys, not_converted = key_column(rows.records, self.key_converter)
             if not_converted:
                 mask = is_kept(rows.offsets, not_converted)
                 rows, keys = rows.filter(mask), keys.filter(mask)
                 rejects += not_converted
             views["keys"] = pa.table({"key": keys})
         if self.headers and len(rows):
-            views["headers"] = pa.table({"headers": header_lists(records_of(rows).headers, _HEADERS, header_text)})
+            views["headers"] = pa.table({"headers": header_lists(rows.records.headers, _HEADERS, header_text)})
         return Converted(attrs.evolve(rows, views=views), sorted(rejects, key=lambda reject: reject.offset))
 
 

@@ -123,9 +123,11 @@ class RecordChain:
             if converted.tombstones is not None and len(converted.tombstones):
                 tombstones = pc.or_(tombstones, pc.is_in(batch.offsets, converted.tombstones))
         if pc.any(tombstones).as_py():
-            written, reported = self._tombstones(batch, tombstones)
-            groups += written
-            rejects += reported
+            records = batch.filter(tombstones)
+            columns = without_columns(len(records))
+            rows = Rows(records, records.offsets, records.timestamps_ms, columns, tombstones=True)
+            groups += self._transformed(rows, rejects)
+        groups = self._without_tombstones(groups, rejects)
         finished = [rows for group in groups for rows in self._finished(group, rejects) if len(rows)]
         rejects.sort(key=lambda reject: reject.offset)
         return Chained(MixedRows.of(finished) if finished else None, rejects)
@@ -144,19 +146,21 @@ class RecordChain:
         rejects += broken
         for part in transformed:
             rejects += part.rejects
-        return [part.rows for part in transformed]
+        return [rows for part in transformed for rows in part.groups]
 
-    def _tombstones(self, batch: ConsumedBatch, mask: pa.Array) -> tuple[list[Rows], list[Reject]]:
+    def _without_tombstones(self, groups: Sequence[Rows], rejects: list[Reject]) -> list[Rows]:
+        """The rows that are written: those with a value, and tombstones where the policy says so."""
+        tombstones = [rows for rows in groups if rows.tombstones and len(rows)]
+        if not tombstones or self.on_tombstone == "write":
+            return list(groups)
         if self.on_tombstone == "fail":
-            raise _null_value(batch, pc.index(mask, pa.scalar(True)).as_py())
+            raise _null_value(min(tombstones, key=lambda rows: rows.offsets[0].as_py()))
         if self.on_tombstone == "report":
-            places = np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist()
-            return [], [batch.reject(row, Stage.WRITE, "Skipping null value record.", DATA_EXCEPTION) for row in places]
-        if self.on_tombstone == "ignore":
-            return [], []
-        records = batch.filter(mask)
-        columns = without_columns(len(records))
-        return [Rows(records, records.offsets, records.timestamps_ms, columns, tombstones=True)], []
+            for rows in tombstones:
+                places = np.flatnonzero(pc.is_in(rows.batch.offsets, rows.offsets).to_numpy(zero_copy_only=False)).tolist()
+                reason = "Skipping null value record."
+                rejects += rows.batch.rejects(places, Stage.WRITE, [reason] * len(places), DATA_EXCEPTION)
+        return [rows for rows in groups if not rows.tombstones]
 
     def _finished(self, rows: Rows, rejects: list[Reject]) -> list[Rows]:
         """The rows with added columns and views, in parts; those that can't be written become rejects."""
@@ -247,11 +251,12 @@ class RecordChain:
         return Partitioned(possible, [*partitioned.rejects, *rejects])
 
 
-def _null_value(batch: ConsumedBatch, row: int) -> RejectedRecordError:
+def _null_value(rows: Rows) -> RejectedRecordError:
+    """That the first of the tombstones ends the task."""
     return RejectedRecordError(
-        topic=batch.topic_partition.topic,
-        partition=batch.topic_partition.partition,
-        offset=batch.offsets[row].as_py(),
+        topic=rows.batch.topic_partition.topic,
+        partition=rows.batch.topic_partition.partition,
+        offset=rows.offsets[0].as_py(),
         stage=Stage.WRITE.value,
         reason="Null valued records are not writeable with current behavior.on.null.values 'settings",
         advice="The value is null (a tombstone). Nothing is committed past it. Leave such records out"

@@ -11,10 +11,14 @@ from kafka2parquet.transforms.filter import Filter, value_in
 from kafka2parquet.transforms.flatten import Flatten
 from kafka2parquet.transforms.insert_field import InsertField
 from kafka2parquet.transforms.mask import Mask
+from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, RecordIsTombstone, TopicNameMatches
+from kafka2parquet.transforms.regex_router import RegexRouter, Route, RoutedFolders
 from kafka2parquet.transforms.rename import Rename
 from kafka2parquet.transforms.select import Drop, Keep
 from kafka2parquet.transforms.to_timestamp import ToTimestamp
+from kafka2parquet.transforms.tombstones import TombstoneHandler
 from kafka2parquet.transforms.unwrap import Unwrap
+from kafka2parquet.transforms.where import LeaveOut, Where
 
 __all__ = [
     "Cast",
@@ -22,17 +26,27 @@ __all__ = [
     "ExtractField",
     "Filter",
     "Flatten",
+    "HasHeaderKey",
     "HoistField",
     "InsertField",
     "Keep",
+    "LeaveOut",
     "MapTable",
     "Mask",
+    "Predicate",
+    "RecordIsTombstone",
+    "RegexRouter",
     "Rename",
+    "Route",
+    "RoutedFolders",
     "TableTransform",
     "ToTimestamp",
+    "TombstoneHandler",
+    "TopicNameMatches",
     "Transform",
     "TransformChain",
     "Transformed",
     "Unwrap",
+    "Where",
     "value_in",
 ]

@@ -27,10 +27,17 @@ class Transformed:
         rows: those that go on: a subset of the given ones, in their order. What is missing here and is no reject is not
             written, and not told.
         rejects: rows that can't be transformed.
+        others: further rows that go on, where they have other columns than `rows`, or no value any more.
     """
 
     rows: Rows
     rejects: Sequence[Reject] = ()
+    others: Sequence[Rows] = ()
+
+    @property
+    def groups(self) -> tuple[Rows, ...]:
+        """All rows that go on."""
+        return (self.rows, *self.others)
 
 
 class Transform(abc.ABC):
@@ -49,6 +56,14 @@ class Transform(abc.ABC):
         Args:
             rows: one or more rows. Columns that a topic's records may lack can be missing.
         """
+
+    def apply_to_tombstones(self, rows: Rows) -> Transformed:
+        """Transform records without value, which have no columns. By default they pass as they are.
+
+        Args:
+            rows: one or more tombstones.
+        """
+        return Transformed(rows)
 
     @property
     @abc.abstractmethod

@@ -34,26 +34,35 @@ class TransformChain(Transform):
         return "+".join(transform.fingerprint for transform in self._transforms)
 
     def apply(self, rows: Rows) -> Transformed:
-        """Apply all transforms to rows of one schema. Tombstones, which have no columns, pass as they are.
+        """Apply all transforms to rows of one schema, or to tombstones.
 
         Raises:
             UsageError: a transform returned what it was not given.
         """
-        if rows.tombstones:
-            return Transformed(rows)
         before = rows.table.schema
+        groups: list[Rows] = [rows]
         rejects: list[Reject] = []
         for transform in self._transforms:
-            if not len(rows):
-                break
-            transformed = _applied(transform, rows)
-            rejects += transformed.rejects
-            rows = transformed.rows
-        if len(rows) and rows.value_schema is not None and not rows.table.schema.equals(before):
-            transformed = _with_schema(rows, self._schema_after(rows.table.schema, rows.value_schema))
-            rejects += transformed.rejects
-            rows = transformed.rows
-        return Transformed(rows, rejects)
+            transformed = [_applied(transform, group) for group in groups if len(group)]
+            rejects += [reject for part in transformed for reject in part.rejects]
+            groups = [group for part in transformed for group in part.groups]
+        finished = []
+        for group in groups:
+            part = self._with_schema_after(group, before)
+            finished.append(part.rows)
+            rejects += part.rejects
+        first, *others = [group for group in finished if len(group)] or [*finished, rows.slice(0, 0)][:1]
+        return Transformed(first, rejects, others)
+
+    def apply_to_tombstones(self, rows: Rows) -> Transformed:
+        """The same as `apply`."""
+        return self.apply(rows)
+
+    def _with_schema_after(self, rows: Rows, before: pa.Schema) -> Transformed:
+        """The rows with the schema of their columns; that of rows whose columns are those `before` is right."""
+        if not len(rows) or rows.tombstones or rows.value_schema is None or rows.table.schema.equals(before):
+            return Transformed(rows)
+        return _with_schema(rows, self._schema_after(rows.table.schema, rows.value_schema))
 
     def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
         """The schema of columns that were of the schema `before`; the same object for the same ones."""
@@ -63,16 +72,22 @@ class TransformChain(Transform):
 
 
 def _applied(transform: Transform, rows: Rows) -> Transformed:
+    transformed = transform.apply_to_tombstones(rows) if rows.tombstones else transform.apply(rows)
     where = f"{type(transform).__name__} at {rows.batch.topic_partition}, offsets {rows.offsets[0]} to {rows.offsets[-1]}"
-    transformed = transform.apply(rows)
-    after = transformed.rows
-    if after.table.num_rows != len(after) or len(after.timestamps_ms) != len(after):
-        raise UsageError(f"The transform {where} returned {after.table.num_rows} rows with {len(after)} offsets.")
-    if after.offsets is not rows.offsets and len(after):
-        places = pc.index_in(after.offsets, rows.offsets)
-        if places.null_count or not np.all(np.diff(places.to_numpy()) > 0):
-            raise UsageError(f"The transform {where} returned offsets that it was not given, or in another order.")
+    for after in transformed.groups:
+        if after.table.num_rows != len(after) or len(after.timestamps_ms) != len(after):
+            raise UsageError(f"The transform {where} returned {after.table.num_rows} rows with {len(after)} offsets.")
+        if after.offsets is not rows.offsets and len(after):
+            places = pc.index_in(after.offsets, rows.offsets)
+            if places.null_count or not np.all(np.diff(places.to_numpy()) > 0):
+                raise UsageError(f"The transform {where} returned offsets that it was not given, or in another order.")
+    if transformed.others and len(np.unique(offsets := _all_offsets(transformed.groups))) < len(offsets):
+        raise UsageError(f"The transform {where} returned an offset twice.")
     return transformed
+
+
+def _all_offsets(groups: Sequence[Rows]) -> np.ndarray:
+    return np.concatenate([group.offsets.to_numpy() for group in groups])
 
 
 def _with_schema(rows: Rows, schema: ConnectSchema) -> Transformed:

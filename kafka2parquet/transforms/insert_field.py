@@ -91,7 +91,7 @@ def _column(what: str, rows: Rows) -> pa.Array:
     if what == "timestamp":
         return rows.timestamps_ms.cast(pa.timestamp("ms", "UTC"))
     if what == "topic":
-        return pa.repeat(pa.scalar(rows.batch.topic_partition.topic), len(rows))
+        return pa.repeat(pa.scalar(rows.topic), len(rows))
     return pa.repeat(pa.scalar(rows.batch.topic_partition.partition, pa.int32()), len(rows))
 
 

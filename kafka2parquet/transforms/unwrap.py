@@ -21,31 +21,36 @@ from kafka2parquet.transforms.properties import TransformProperties
 from kafka2parquet.transforms.refusals import Refusals
 from kafka2parquet.transforms.union import Column, Union
 
-Deletes = Literal["drop", "rewrite"]
+Deletes = Literal["drop", "rewrite", "tombstone"]
+Tombstones = Literal["pass", "drop"]
 _DELETED = "__deleted"
-#: What becomes of deletions, by Debezium's names. Tombstones never come here, so that its modes differ less.
-_MODES: Mapping[str, Deletes] = {
-    "drop": "drop",
-    "tombstone": "drop",
-    "rewrite": "rewrite",
-    "rewrite-with-tombstone": "rewrite",
+#: What deletions and tombstones become, by Debezium's names.
+_MODES: Mapping[str, tuple[Deletes, Tombstones]] = {
+    "drop": ("drop", "drop"),
+    "tombstone": ("tombstone", "drop"),
+    "rewrite": ("rewrite", "drop"),
+    "rewrite-with-tombstone": ("rewrite", "pass"),
 }
+#: What deletions become, by the names of Debezium's older property.
+_HANDLING: Mapping[str, Deletes] = {"drop": "drop", "rewrite": "rewrite", "none": "tombstone"}
 _NAMES = ("add.fields", "add.fields.prefix", "delete.tombstone.handling.mode")
-_HEADERS = "Headers stay as they were sent; use add.fields."
+_OLDER_NAMES = ("delete.handling.mode", "drop.tombstones")
+_NO_HEADERS = "Headers stay as they were sent; use add.fields."
 _NO_DROPS = "Use kafka2parquet.transforms:Drop after this transform, with the names of the fields."
-_MODE = "Use delete.tombstone.handling.mode, and behavior.on.null.values for tombstones."
 #: Properties of Debezium's that have no meaning here.
 _INSTEAD: Mapping[str, str] = {
-    "add.headers": _HEADERS,
-    "add.headers.prefix": _HEADERS,
-    "delete.handling.mode": _MODE,
-    "drop.fields.from.key": _NO_DROPS,
+    "add.headers": _NO_HEADERS,
+    "add.headers.prefix": _NO_HEADERS,
+    "add.source.fields": "Use add.fields, with source. before each name.",
     "drop.fields.header.name": _NO_DROPS,
-    "drop.fields.keep.schema.compatible": _NO_DROPS,
-    "drop.tombstones": _MODE,
+    "operation.header": "Headers stay as they were sent; use add.fields=op.",
     "replace.null.with.default": "Leave it out: the converter decides it (value.converter.replace.null.with.default).",
-    "route.by.field": "Topics can't be renamed; for other folders use a partitioner by field.",
+    "route.by.field": "Topics can't be renamed by what is in a record; for other folders use a partitioner by field.",
 }
+#: Values of such properties that mean nothing in Debezium either.
+_NOTHING: Mapping[str, str] = {"operation.header": "false", "replace.null.with.default": "true"}
+#: Properties that only matter with another one, which is refused.
+_WITHOUT_EFFECT = ("drop.fields.from.key", "drop.fields.keep.schema.compatible")
 
 
 class Unwrap(Transform):
@@ -55,12 +60,21 @@ class Unwrap(Transform):
     are. An event that doesn't say what it should is a reject.
     """
 
-    def __init__(self, *, deletes: Deletes = "drop", add_fields: Sequence[str] = (), prefix: str = "__") -> None:
-        """Choose what becomes of deletions, and what is taken along.
+    def __init__(
+        self,
+        *,
+        deletes: Deletes = "drop",
+        tombstones: Tombstones = "drop",
+        add_fields: Sequence[str] = (),
+        prefix: str = "__",
+    ) -> None:
+        """Choose what deletions become, and what is taken along.
 
         Args:
             deletes: events of deleted rows: `drop` leaves them out; `rewrite` writes the row as it was before, and adds a
-                column `__deleted` with the text `true`, or `false` for other events.
+                column `__deleted` with the text `true`, or `false` for other events; `tombstone` takes their value away.
+            tombstones: records without value, such as Debezium sends after each deletion: `drop` leaves them out, `pass` lets
+                them through.
             add_fields: fields of events to add as columns, such as `op` (column `__op`), `source.ts_ms` (`__source_ts_ms`), or
                 `source.ts_ms:changed_at` (`__changed_at`). Names without a struct are looked for where Debezium does: `op` and
                 `ts_ms` in the event, `id`, `total_order` and `data_collection_order` in `transaction`, others in `source`; then
@@ -70,9 +84,11 @@ class Unwrap(Transform):
         Raises:
             ConfigurationError: an unknown choice, or a field of another form, or two columns of one name.
         """
-        if deletes not in get_args(Deletes):
-            raise ConfigurationError(f"Unwrap: deletes has to be drop or rewrite, not {deletes!r}.")
+        for name, chosen, choices in (("deletes", deletes, Deletes), ("tombstones", tombstones, Tombstones)):
+            if chosen not in get_args(choices):
+                raise ConfigurationError(f"Unwrap: {name} has to be {' or '.join(get_args(choices))}, not {chosen!r}.")
         self._deletes = deletes
+        self._tombstones = tombstones
         self._added = tuple(AddedField.of(text, prefix) for text in add_fields)
         names = [field.name for field in self._added] + ([_DELETED] if deletes == "rewrite" else [])
         if len(set(names)) < len(names):
@@ -80,21 +96,27 @@ class Unwrap(Transform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Unwrap:
-        """Properties: Debezium's `add.fields`, `add.fields.prefix` (`__`) and `delete.tombstone.handling.mode` (`tombstone`).
+        """Properties: Debezium's `add.fields`, `add.fields.prefix` (`__`) and `delete.tombstone.handling.mode`.
 
-        Of the modes `drop` and `tombstone` leave deletions out, `rewrite` and `rewrite-with-tombstone` rewrite them. What
-        becomes of the tombstones that Debezium sends after them `behavior.on.null.values` says.
+        Of the modes `drop` leaves deletions and tombstones out, `tombstone` makes tombstones of deletions and leaves those out
+        that were sent, `rewrite` writes deletions and leaves tombstones out, and `rewrite-with-tombstone` lets tombstones
+        through. Without it Debezium's older properties count: `delete.handling.mode` (`drop`, or `rewrite`, or `none` for
+        tombstones) and `drop.tombstones` (`true`).
         """
-        refused = [f"{name}: {advice}" for name, advice in _INSTEAD.items() if name in properties]
+        refused = [
+            f"{name}: {advice}"
+            for name, advice in _INSTEAD.items()
+            if properties.get(name, "").lower() not in ("", _NOTHING.get(name))
+        ]
         if refused:
             raise ConfigurationError(refused)
-        given = TransformProperties(properties, "Unwrap", *_NAMES)
-        mode = given.text("delete.tombstone.handling.mode") or "tombstone"
-        if mode not in _MODES:
-            raise ConfigurationError(f"delete.tombstone.handling.mode: {mode!r} is none of {', '.join(_MODES)}.")
+        known = {name: text for name, text in properties.items() if name not in (*_INSTEAD, *_WITHOUT_EFFECT)}
+        given = TransformProperties(known, "Unwrap", *_NAMES, *_OLDER_NAMES)
+        deletes, tombstones = _handling(given)
         prefix = given.text("add.fields.prefix")
         return cls(
-            deletes=_MODES[mode],
+            deletes=deletes,
+            tombstones=tombstones,
             add_fields=given.items("add.fields") if given.text("add.fields") else (),
             prefix=prefix if prefix is not None else "__",
         )
@@ -102,7 +124,7 @@ class Unwrap(Transform):
     @property
     def fingerprint(self) -> str:
         """Names all settings."""
-        return f"unwrap-{self._deletes}-{[(field.paths, field.name) for field in self._added]}"
+        return f"unwrap-{self._deletes}-{self._tombstones}-{[(field.paths, field.name) for field in self._added]}"
 
     def apply(self, rows: Rows) -> Transformed:
         """Take the rows out of their events."""
@@ -113,11 +135,17 @@ class Unwrap(Transform):
         for name, mask in (("after", events.states), *([("before", events.deletions)] if self._deletes == "rewrite" else [])):
             self._unwrap(unwrapped, name, mask)
         self._refuse_empty(unwrapped, events)
+        if self._deletes == "tombstone":
+            unwrapped.take_values_away(events.deletions | events.empty_deletions)
         if rows.value_schema is None:
             unwrapped.add_others(events.others)
         else:
             unwrapped.refuse(events.others, "op names no change of a row, in a record of a schema of change events.")
         return unwrapped.result()
+
+    def apply_to_tombstones(self, rows: Rows) -> Transformed:
+        """Leave the tombstones out, or let them through."""
+        return Transformed(rows if self._tombstones == "pass" else rows.slice(0, 0))
 
     def _unwrap(self, unwrapped: _Unwrapped, name: str, mask: Mask) -> None:
         """The fields of the struct `name`, and what is added, as the columns of those rows."""
@@ -154,10 +182,17 @@ class _Unwrapped:
         self._united: pa.Schema | None = None
         self._parts: list[tuple[Mask, pa.Table]] = []
         self._refusals = Refusals(len(rows))
+        self._tombstones: list[Rows] = []
 
     def refuse(self, mask: Mask, reason: str) -> None:
         """Those rows are rejects."""
         self._refusals.add(mask, reason)
+
+    def take_values_away(self, mask: Mask) -> None:
+        """Those rows are tombstones."""
+        if mask.any():
+            rows = attrs.evolve(self.rows, table=without_columns(len(self.rows)), value_schema=None, tombstones=True)
+            self._tombstones.append(rows.filter(pa.array(mask)))
 
     def add(self, mask: Mask, columns: Sequence[Column], *, preferred: Collection[int] = ()) -> None:
         """Those rows have these columns. The columns count even where there are no rows, so that all tables have the same.
@@ -198,16 +233,30 @@ class _Unwrapped:
         filled = [(mask, table) for mask, table in self._parts if len(table)]
         rejects = self._refusals.rejects(self.rows)
         if not filled or self._united is None:
-            return Transformed(self.rows.slice(0, 0), rejects)
+            return Transformed(self.rows.slice(0, 0), rejects, self._tombstones)
         kept = np.logical_or.reduce([mask for mask, _ in filled])
         rows = attrs.evolve(self.rows, table=without_columns(len(self.rows)))
         rows = rows if kept.all() else rows.filter(pa.array(kept))
         schema = _row_schema(self.rows.value_schema)
         rows = attrs.evolve(rows, table=self._table(filled, self._united), value_schema=schema)
-        return Transformed(rows.filter(pa.array(self._refusals.kept[kept])) if rejects else rows, rejects)
+        rows = rows.filter(pa.array(self._refusals.kept[kept])) if rejects else rows
+        return Transformed(rows, rejects, self._tombstones)
 
     def _table(self, filled: Sequence[tuple[Mask, pa.Table]], schema: pa.Schema) -> pa.Table:
         return in_order([conform(table, schema) for _, table in filled], [np.flatnonzero(mask) for mask, _ in filled])
+
+
+def _handling(given: TransformProperties) -> tuple[Deletes, Tombstones]:
+    """What deletions and tombstones become, by Debezium's properties; the older ones count where the newer one isn't set."""
+    mode = given.text("delete.tombstone.handling.mode")
+    if mode:
+        if mode.lower() not in _MODES:
+            raise ConfigurationError(f"delete.tombstone.handling.mode: {mode!r} is none of {', '.join(_MODES)}.")
+        return _MODES[mode.lower()]
+    older = given.text("delete.handling.mode") or "drop"
+    if older.lower() not in _HANDLING:
+        raise ConfigurationError(f"delete.handling.mode: {older!r} is none of {', '.join(_HANDLING)}.")
+    return _HANDLING[older.lower()], "drop" if given.flag("drop.tombstones", default=True) else "pass"
 
 
 def _row_schema(schema: ConnectSchema | None) -> ConnectSchema | None:

@@ -9,10 +9,9 @@ import pytest
 
 from kafka2parquet.connect.build import build_task
 from kafka2parquet.connect.check import describe
-from kafka2parquet.connect.config import ProblemKind
 from kafka2parquet.connect.parse import load_connect_config, validate
 from kafka2parquet.connect.text import read_properties
-from kafka2parquet.connect.transforms import INSTEAD, make_transforms
+from kafka2parquet.connect.transforms import make_transforms
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 from kafka2parquet.transforms import TableTransform, TransformChain
@@ -57,7 +56,7 @@ def _problems(changes: dict[str, str]) -> list[str]:
 
 
 def _transformed(changes: dict[str, str], **columns: object) -> dict[str, list[object]]:
-    transforms = make_transforms(load_connect_config(_properties(changes)))
+    transforms = make_transforms(load_connect_config(_properties(changes))).made
     table: dict[str, list[object]] = TransformChain(transforms).apply(rows_of(pa.table(columns))).rows.table.to_pydict()
     return table
 
@@ -76,7 +75,8 @@ def test_transforms_are_made_in_order():
 
 def test_no_transforms():
     """Most configurations have none."""
-    assert () == make_transforms(load_connect_config(_properties({})))
+    transforms = make_transforms(load_connect_config(_properties({})))
+    assert ((), None) == (transforms.made, transforms.folders)
 
 
 def test_class_of_ones_own():
@@ -126,14 +126,14 @@ def test_class_of_ones_own():
             "transforms.t.feilds is no property of Drop, which has fields.",
         ),
         ({"transforms.t.type": f"{_BUILT_IN}:Drop"}, f"transforms.t.type={_BUILT_IN}:Drop: Drop needs fields."),
-        ({}, 'Missing required configuration "transforms.t.type" which has no default value. Transforms are Python classes'),
+        ({}, 'Missing required configuration "transforms.t.type" which has no default value. Use a transform of Apache'),
         (
             {"transforms.t.type": f"{_BUILT_IN}:Drop", "transforms.t.fields": "a", "transforms": "t,t"},
             "Invalid value [t, t] for configuration transforms: Duplicate alias provided.",
         ),
         (
             {"transforms.t.type": f"{_BUILT_IN}:Drop", "transforms.t.fields": "a", "transforms.t.predicate": "p"},
-            "transforms.t.predicate is not supported. A transform applies to all rows. ",
+            "transforms.t.predicate=p: there is no such predicate. Name it in predicates, and set predicates.p.type.",
         ),
     ],
 )
@@ -148,75 +148,6 @@ def test_problems_of_all_transforms_at_once():
     assert ["transforms.a.type", "transforms.b.type"] == sorted(
         re.findall(r'"(.*?)"', " ".join(_problems({"transforms": "a,b"})))
     )
-
-
-@pytest.mark.parametrize(
-    ("class_name", "advice"),
-    [
-        ("org.apache.kafka.connect.transforms.Cast$Value", "Use kafka2parquet.transforms:Cast, with the same spec."),
-        ("org.apache.kafka.connect.transforms.ReplaceField$Value", "Use kafka2parquet.transforms:Drop with fields for exclude"),
-        ("org.apache.kafka.connect.transforms.MaskField$Value", "Use kafka2parquet.transforms:Mask"),
-        ("org.apache.kafka.connect.transforms.InsertField$Value", "Use kafka2parquet.transforms:InsertField"),
-        ("org.apache.kafka.connect.transforms.InsertField$Key", "Leave it out: only values are transformed"),
-        ("org.apache.kafka.connect.transforms.TimestampConverter$Value", "Use kafka2parquet.transforms:ToTimestamp"),
-        ("org.apache.kafka.connect.transforms.Filter", "Use kafka2parquet.transforms:Filter"),
-        ("org.apache.kafka.connect.transforms.RegexRouter", "Topics can't be renamed: a topic's name says where"),
-        ("io.confluent.connect.transforms.ExtractTopic$Value", "Topics can't be renamed"),
-        ("org.apache.kafka.connect.transforms.ExtractField$Value", "Use kafka2parquet.transforms:ExtractField"),
-        ("org.apache.kafka.connect.transforms.ExtractField$Key", "Leave it out: only values are transformed"),
-        ("org.apache.kafka.connect.transforms.HoistField$Value", "Use kafka2parquet.transforms:HoistField"),
-        ("io.debezium.transforms.ExtractNewRecordState", "Use kafka2parquet.transforms:Unwrap, with the same add.fields"),
-        ("io.debezium.connector.mongodb.transforms.ExtractNewDocumentState", "Use a TableTransform of your own in Python"),
-        ("com.example.Ours", "Transforms are Python classes: those of kafka2parquet.transforms, or a TableTransform"),
-    ],
-)
-def test_java_classes_are_refused_with_what_to_use(class_name, advice):
-    """Valid in Connect, and not supported here."""
-    validation = validate(_properties({"transforms": "t", "transforms.t.type": class_name}))
-    assert [ProblemKind.UNSUPPORTED] == [problem.kind for problem in validation.problems]
-    assert f"transforms.t.type={class_name} is not supported. {advice}" in str(validation.problems[0])
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "Cast",
-        "DropHeaders",
-        "ExtractField",
-        "Filter",
-        "Flatten",
-        "HeaderFrom",
-        "HoistField",
-        "InsertField",
-        "InsertHeader",
-        "MaskField",
-        "RegexRouter",
-        "ReplaceField",
-        "SetSchemaMetadata",
-        "TimestampConverter",
-        "TimestampRouter",
-        "ValueToKey",
-    ],
-)
-def test_all_transforms_of_apache_kafka_are_known(name):
-    """Each has its own advice."""
-    assert name in INSTEAD
-
-
-def test_advised_classes_exist():
-    """What is advised can be imported."""
-    advised = {path for advice in INSTEAD.values() for path in re.findall(r"kafka2parquet\.transforms:(\w+)", advice)}
-    module = __import__(_BUILT_IN, fromlist=["*"])
-    assert set() == advised - set(module.__all__)
-
-
-def test_predicates_are_refused_with_what_to_use():
-    """Rows are left out by Filter."""
-    problems = _problems(
-        {"predicates": "p", "predicates.p.type": "org.apache.kafka.connect.transforms.predicates.HasHeaderKey"}
-    )
-    assert all("Leave rows out with kafka2parquet.transforms:Filter" in problem for problem in problems)
-    assert 2 == len(problems)
 
 
 def test_properties_of_an_alias_that_isn_t_named():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import DATA_EXCEPTION, Stage
-from kafka2parquet.rows import MixedRows
+from kafka2parquet.rows import MixedRows, without_columns
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
 from kafka2parquet.transforms import Transform, TransformChain, Transformed, Unwrap
 from tests.support.rows import rows_of
@@ -306,18 +306,43 @@ class TestProperties:
     """Debezium's names."""
 
     @pytest.mark.parametrize(
-        ("mode", "offsets"),
+        ("mode", "rows", "tombstones"),
         [
-            ({}, [0]),
-            ({"delete.tombstone.handling.mode": "tombstone"}, [0]),
-            ({"delete.tombstone.handling.mode": "drop"}, [0]),
-            ({"delete.tombstone.handling.mode": "rewrite"}, [0, 1]),
-            ({"delete.tombstone.handling.mode": "rewrite-with-tombstone"}, [0, 1]),
+            ({}, [0], []),
+            ({"delete.tombstone.handling.mode": "drop"}, [0], []),
+            ({"delete.tombstone.handling.mode": "tombstone"}, [0], [1]),
+            ({"delete.tombstone.handling.mode": "rewrite"}, [0, 1], []),
+            ({"delete.tombstone.handling.mode": "rewrite-with-tombstone"}, [0, 1], [2]),
+            ({"drop.tombstones": "false"}, [0], [2]),
+            ({"drop.tombstones": "false", "delete.handling.mode": "none"}, [0], [1, 2]),
+            ({"drop.tombstones": "true", "delete.handling.mode": "none"}, [0], [1]),
+            ({"drop.tombstones": "true", "delete.handling.mode": "REWRITE"}, [0, 1], []),
+            ({"drop.tombstones": "false", "delete.handling.mode": "rewrite"}, [0, 1], [2]),
+            ({"delete.tombstone.handling.mode": "drop", "drop.tombstones": "false"}, [0], []),
+            ({"delete.tombstone.handling.mode": "", "delete.handling.mode": "rewrite"}, [0, 1], []),
         ],
     )
-    def test_mode(self, mode: dict[str, str], offsets: list[int]) -> None:
-        """Deletions are left out or rewritten."""
-        assert offsets == list(_written(Unwrap.from_config(mode), CREATED, DELETED))
+    def test_mode(self, mode: dict[str, str], rows: list[int], tombstones: list[int]) -> None:
+        """What a deletion becomes, and the tombstone behind it; the older properties count where the newer one isn't set."""
+        chain = TransformChain([Unwrap.from_config(mode)])
+        events = chain.apply(rows_of(pa.Table.from_pylist([CREATED, DELETED], EVENTS)))
+        sent = chain.apply(rows_of(without_columns(1), first_offset=2, tombstones=True))
+        groups = [group for part in (events, sent) for group in part.groups]
+        assert (rows, tombstones) == tuple(
+            [offset for group in groups if group.tombstones == is_null for offset in group.offsets.to_pylist()]
+            for is_null in (False, True)
+        )
+
+    def test_properties_that_say_what_is_so_anyway(self) -> None:
+        """Are accepted."""
+        properties = {
+            "operation.header": "false",
+            "replace.null.with.default": "true",
+            "route.by.field": "",
+            "drop.fields.from.key": "true",
+            "drop.fields.keep.schema.compatible": "false",
+        }
+        assert Unwrap().fingerprint == Unwrap.from_config(properties).fingerprint
 
     def test_added_fields(self) -> None:
         """With commas, and with another prefix; an empty one too."""
@@ -335,10 +360,14 @@ class TestProperties:
             ({"add.fields": "a:"}, "add.fields: 'a:' is neither"),
             ({"add.fields": "a:b:c"}, "add.fields: 'a:b:c' is neither"),
             ({"add.fields": "op,op"}, "add.fields: two columns have one name: __op, __op"),
-            ({"delete.handling.mode": "rewrite"}, "delete.handling.mode: Use delete.tombstone.handling.mode"),
-            ({"drop.tombstones": "true"}, "drop.tombstones: Use delete.tombstone.handling.mode"),
+            ({"delete.handling.mode": "tombstone"}, "delete.handling.mode: 'tombstone' is none of drop, rewrite, none"),
+            ({"drop.tombstones": "yes"}, "drop.tombstones: 'yes' is neither true nor false"),
+            ({"add.source.fields": "ts_ms"}, "add.source.fields: Use add.fields, with source. before each name"),
+            ({"operation.header": "true"}, "operation.header: Headers stay as they were sent; use add.fields=op"),
+            ({"replace.null.with.default": "false"}, "replace.null.with.default: Leave it out: the converter decides it"),
+            ({"drop.fields.header.name": "h"}, "drop.fields.header.name: Use kafka2parquet.transforms:Drop after this"),
             ({"add.headers": "op"}, "add.headers: Headers stay as they were sent; use add.fields"),
-            ({"route.by.field": "id"}, "route.by.field: Topics can't be renamed"),
+            ({"route.by.field": "id"}, "route.by.field: Topics can't be renamed by what is in a record"),
             ({"add.field": "op"}, "add.field is no property of Unwrap"),
         ],
     )
@@ -349,8 +378,10 @@ class TestProperties:
 
     def test_wrong_argument(self) -> None:
         """Is told when the transform is made."""
-        with pytest.raises(ConfigurationError, match="deletes has to be drop or rewrite, not 'tombstone'"):
-            Unwrap(deletes="tombstone")  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="deletes has to be drop or rewrite or tombstone, not 'none'"):
+            Unwrap(deletes="none")  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="tombstones has to be pass or drop, not 'keep'"):
+            Unwrap(tombstones="keep")  # type: ignore[arg-type]
 
     def test_fingerprint_tells_settings_apart(self) -> None:
         """Other rows, other name."""

@@ -129,10 +129,18 @@ def test_schema_of_the_file() -> None:
     ]
 
 
-def test_tombstones_end_the_task_unless_they_are_ignored() -> None:
-    """Transforms never see them."""
+@pytest.mark.parametrize("kept", [{"drop.tombstones": "false"}, {"delete.tombstone.handling.mode": "tombstone"}])
+def test_tombstones_that_are_let_through_end_the_task_unless_they_are_ignored(kept: dict[str, str]) -> None:
+    """Those that Debezium sends, and those that deletions become."""
+    properties = {f"transforms.unwrap.{name}": value for name, value in kept.items()}
     with pytest.raises(RejectedRecordError, match="Null valued records are not writeable"):
-        _run(_texts(schema=False), {"behavior.on.null.values": "fail"})
+        _run(_texts(schema=False), {"behavior.on.null.values": "fail", **properties})
+
+
+def test_tombstones_are_left_out_by_default() -> None:
+    """As Debezium does it, whatever the sink makes of others."""
+    storage, committed = _run(_texts(schema=False), {"behavior.on.null.values": "fail"})
+    assert (_expected(since=lambda day: day, deletes="drop"), len(_STORY)) == (_rows(storage), committed)
 
 
 def test_partition_by_a_column_of_the_row() -> None:

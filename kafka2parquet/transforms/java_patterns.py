@@ -1,0 +1,84 @@
+"""Regular expressions of Java's, and the texts that replace what they match."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+
+from kafka2parquet.errors import ConfigurationError
+
+_NAMED_GROUP = re.compile(r"\(\?<(?=[a-zA-Z])")
+_NAME = re.compile(r"\{([a-zA-Z][a-zA-Z0-9]*)\}")
+
+
+def compiled(pattern: str, property_name: str) -> re.Pattern[str]:
+    """A regular expression of Java's as Python's; letters, digits and spaces are those of ASCII, as in Java.
+
+    Args:
+        pattern: as `java.util.regex.Pattern` reads it.
+        property_name: for the error.
+
+    Raises:
+        ConfigurationError: Python can't read it, or would read it otherwise.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # about sets of characters inside sets, which Python doesn't have
+            return re.compile(_NAMED_GROUP.sub("(?P<", pattern), re.ASCII)
+    except (re.error, FutureWarning, OverflowError, RecursionError) as error:
+        raise ConfigurationError(
+            f"{property_name}: {pattern!r} is not a regular expression that Python reads as Java does: {error}."
+        ) from error
+
+
+def replacement(text: str, pattern: re.Pattern[str], property_name: str) -> Callable[[re.Match[str]], str]:
+    """What a replacement of Java's (`$1`, `${name}`, backslashes before other characters) makes of a match.
+
+    Args:
+        text: as `Matcher.replaceFirst` reads it.
+        pattern: whose groups it names.
+        property_name: for the error.
+
+    Raises:
+        ConfigurationError: Java can't read it.
+    """
+    parts: list[str | int] = []
+    position = 0
+    while position < len(text):
+        character = text[position]
+        position += 1
+        if character == "\\":
+            if position == len(text):
+                raise _unreadable(property_name, text, "a character has to follow the backslash at the end")
+            parts.append(text[position])
+            position += 1
+        elif character == "$":
+            group, position = _group(text, position, pattern, property_name)
+            parts.append(group)
+        else:
+            parts.append(character)
+    return lambda match: "".join(part if isinstance(part, str) else match[part] or "" for part in parts)
+
+
+def _group(text: str, position: int, pattern: re.Pattern[str], property_name: str) -> tuple[int, int]:
+    """The number of the group that is named behind a `$`, and where the text goes on."""
+    if name := _NAME.match(text, position):
+        if name[1] not in pattern.groupindex:
+            raise _unreadable(property_name, text, f"there is no group {{{name[1]}}} in the regular expression")
+        return pattern.groupindex[name[1]], name.end()
+    digits = re.compile("[0-9]+").match(text, position)
+    if digits is None:
+        raise _unreadable(property_name, text, "a $ has to be followed by a group; \\$ stands for the character itself")
+    number, end = int(digits[0][0]), position + 1
+    if number > pattern.groups:
+        raise _unreadable(property_name, text, f"there is no group {number} in the regular expression")
+    for digit in digits[0][1:]:
+        if number * 10 + int(digit) > pattern.groups:
+            break
+        number, end = number * 10 + int(digit), end + 1
+    return number, end
+
+
+def _unreadable(property_name: str, text: str, why: str) -> ConfigurationError:
+    return ConfigurationError(f"{property_name}: {text!r} can't be read as Java reads it: {why}.")

@@ -1,0 +1,163 @@
+"""Predicates: which records a transform is applied to, as Kafka Connect's predicates choose them."""
+
+from __future__ import annotations
+
+import abc
+import inspect
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.records import decode_headers
+from kafka2parquet.rows import Rows
+from kafka2parquet.transforms.java_patterns import compiled
+from kafka2parquet.transforms.properties import TransformProperties
+from kafka2parquet.varints import varint
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Predicate(abc.ABC):
+    """Chooses records. Configurations name predicates of their own as `package.module:Class`."""
+
+    @abc.abstractmethod
+    def holds(self, rows: Rows) -> Mask:
+        """For each row whether the predicate holds for its record.
+
+        Args:
+            rows: one or more rows of one schema, or tombstones (`rows.tombstones`), which have no columns. `rows.records` has
+                the records as they were sent, `rows.topic` their topic.
+        """
+
+    @property
+    @abc.abstractmethod
+    def fingerprint(self) -> str:
+        """Names the settings that decide what is chosen; part of the configuration fingerprint in the footers."""
+
+    @classmethod
+    def from_config(cls, properties: Mapping[str, str]) -> Predicate:
+        """Make the predicate `p` of a Kafka Connect configuration.
+
+        By default the properties become keyword arguments, as texts, with `_` for each `.` in a name.
+
+        Args:
+            properties: all that begin with `predicates.p.`, without that and without `type`.
+
+        Raises:
+            ConfigurationError: they don't fit.
+        """
+        arguments = {name.replace(".", "_"): text for name, text in properties.items()}
+        try:
+            inspect.signature(cls).bind(**arguments)
+        except TypeError as error:
+            raise ConfigurationError(f"{cls.__name__} can't be made of these properties: {error}") from error
+        return cls(**arguments)
+
+
+class RecordIsTombstone(Predicate):
+    """Chooses records without value."""
+
+    @classmethod
+    def from_config(cls, properties: Mapping[str, str]) -> RecordIsTombstone:
+        """It has no properties; those that are given have no effect, as in Kafka Connect."""
+        return cls()
+
+    def holds(self, rows: Rows) -> Mask:
+        """Whether they are tombstones."""
+        return np.full(len(rows), rows.tombstones)
+
+    @property
+    def fingerprint(self) -> str:
+        """Its name."""
+        return "tombstone"
+
+
+class TopicNameMatches(Predicate):
+    """Chooses records of topics by their name, which a RegexRouter before it may have changed."""
+
+    def __init__(self, pattern: str) -> None:
+        """Choose the topics.
+
+        Args:
+            pattern: a regular expression of Java's that the whole name has to match.
+
+        Raises:
+            ConfigurationError: it is none, or one that Python has no equal of.
+        """
+        self._pattern = compiled(pattern, "pattern")
+
+    @classmethod
+    def from_config(cls, properties: Mapping[str, str]) -> TopicNameMatches:
+        """Property: `pattern`."""
+        return cls(TransformProperties(properties, "TopicNameMatches", "pattern").required("pattern"))
+
+    def matches(self, topic: str) -> bool:
+        """Whether it chooses the records of a topic."""
+        return self._pattern.fullmatch(topic) is not None
+
+    def holds(self, rows: Rows) -> Mask:
+        """Whether their topic matches."""
+        return np.full(len(rows), self.matches(rows.topic))
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the pattern."""
+        return f"topic-{self._pattern.pattern}"
+
+
+class HasHeaderKey(Predicate):
+    """Chooses records that have a header of a name, whatever its value."""
+
+    def __init__(self, name: str) -> None:
+        """Choose the header.
+
+        Args:
+            name: its key.
+
+        Raises:
+            ConfigurationError: it is empty.
+        """
+        if not name:
+            raise ConfigurationError("name: it has to be the key of a header, and it is empty.")
+        self.name = name
+        key = name.encode()
+        self._encoded = varint(len(key)) + key
+
+    @classmethod
+    def from_config(cls, properties: Mapping[str, str]) -> HasHeaderKey:
+        """Property: `name`."""
+        return cls(TransformProperties(properties, "HasHeaderKey", "name").required("name"))
+
+    def holds(self, rows: Rows) -> Mask:
+        """Whether they have the header.
+
+        Raises:
+            ValueError: the headers of a record are not well formed.
+        """
+        sections = rows.records.headers.cast(pa.large_binary()).fill_null(b"\0").dictionary_encode()
+        found = _booleans(pc.match_substring(sections.dictionary, self._encoded))
+        unclear = found & ~self._is_first(sections.dictionary)
+        for place in np.flatnonzero(unclear).tolist():
+            found[place] = any(key == self.name for key, _ in decode_headers(sections.dictionary[place].as_py()))
+        of_rows: Mask = found[sections.indices.to_numpy()]
+        return of_rows
+
+    def _is_first(self, sections: pa.Array) -> Mask:
+        """Whether the header follows a count of one byte, where it needn't be looked for."""
+        few = pc.less(pc.binary_slice(sections, 0, 1), pa.scalar(b"\x80", sections.type))
+        first = pc.equal(pc.binary_slice(sections, 1, 1 + len(self._encoded)), pa.scalar(self._encoded, sections.type))
+        return _booleans(pc.and_(few, first))
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the header."""
+        return f"header-{self.name}"
+
+
+def _booleans(array: pa.Array) -> Mask:
+    mask: Mask = np.array(array.to_numpy(zero_copy_only=False), np.bool_)
+    return mask

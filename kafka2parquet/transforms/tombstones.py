@@ -1,0 +1,48 @@
+"""TombstoneHandler: tombstones that are left out, or refused, wherever it stands among the transforms."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.rows import Rows
+from kafka2parquet.transforms.base import Transform, Transformed
+from kafka2parquet.transforms.refusals import Refusals
+
+Behavior = Literal["ignore", "warn", "fail"]
+
+
+class TombstoneHandler(Transform):
+    """Leaves records without value out, or makes rejects of them, as Confluent's TombstoneHandler does."""
+
+    def __init__(self, behavior: str = "warn") -> None:
+        """Choose what tombstones are.
+
+        Args:
+            behavior: `ignore` and `warn` leave them out; `fail` makes each a reject.
+
+        Raises:
+            ConfigurationError: an unknown choice.
+        """
+        if behavior.lower() not in get_args(Behavior):
+            raise ConfigurationError(f"behavior: {behavior!r} is none of {', '.join(get_args(Behavior))}.")
+        self._fails = behavior.lower() == "fail"
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the choice."""
+        return f"tombstones-{'fail' if self._fails else 'ignore'}"
+
+    def apply(self, rows: Rows) -> Transformed:
+        """Rows with a value stay as they are."""
+        return Transformed(rows)
+
+    def apply_to_tombstones(self, rows: Rows) -> Transformed:
+        """Leave them out, or refuse them."""
+        if not self._fails:
+            return Transformed(rows.slice(0, 0))
+        refusals = Refusals(len(rows))
+        refusals.add(np.ones(len(rows), np.bool_), "The value is null (a tombstone), and TombstoneHandler has behavior=fail.")
+        return refusals.divide(rows, rows)

@@ -1,0 +1,118 @@
+"""Where: a transform of some records, as a predicate chooses them; LeaveOut: what Kafka Connect's Filter does with those."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import attrs
+import numpy as np
+import pyarrow as pa
+
+from kafka2parquet.errors import UsageError
+from kafka2parquet.records import Reject
+from kafka2parquet.rows import MixedRows, Rows, without_columns
+from kafka2parquet.schema.lattice import SchemaConflict
+from kafka2parquet.transforms.base import Transform, Transformed
+from kafka2parquet.transforms.predicates import Mask, Predicate
+
+
+class Where(Transform):
+    """Applies a transform to the records that a predicate chooses; the others stay as they are.
+
+    Rows without a schema have the columns of both afterwards. Rows with one have a schema of their own from there on, as in
+    Kafka Connect.
+    """
+
+    def __init__(self, transform: Transform, predicate: Predicate, *, negate: bool = False) -> None:
+        """Combine them.
+
+        Args:
+            transform: of the chosen records.
+            predicate: chooses them.
+            negate: whether the transform is applied to the other records instead.
+        """
+        self._transform = transform
+        self._predicate = predicate
+        self._negate = negate
+
+    @property
+    def fingerprint(self) -> str:
+        """Names predicate and transform."""
+        return f"where-{'not-' if self._negate else ''}{self._predicate.fingerprint}({self._transform.fingerprint})"
+
+    def apply(self, rows: Rows) -> Transformed:
+        """Transform the chosen rows."""
+        return self._applied(rows, self._transform.apply)
+
+    def apply_to_tombstones(self, rows: Rows) -> Transformed:
+        """Transform the chosen tombstones."""
+        return self._applied(rows, self._transform.apply_to_tombstones)
+
+    def _applied(self, rows: Rows, apply: Callable[[Rows], Transformed]) -> Transformed:
+        chosen = self._chosen(rows)
+        if chosen.all():
+            return apply(rows)
+        if not chosen.any():
+            return Transformed(rows)
+        transformed = apply(rows.filter(pa.array(chosen)))
+        return together([rows.filter(pa.array(~chosen)), *transformed.groups], transformed.rejects)
+
+    def _chosen(self, rows: Rows) -> Mask:
+        holds = self._predicate.holds(rows)
+        if not isinstance(holds, np.ndarray) or holds.dtype != np.bool_ or holds.shape != (len(rows),):
+            raise UsageError(
+                f"The predicate {type(self._predicate).__name__} has to give a numpy array with one boolean for each of"
+                f" {len(rows)} rows."
+            )
+        return ~holds if self._negate else holds
+
+
+class LeaveOut(Transform):
+    """Leaves all records out, tombstones too: what Kafka Connect's Filter does with those that its predicate chooses."""
+
+    def apply(self, rows: Rows) -> Transformed:
+        """Leave the rows out."""
+        return Transformed(rows.slice(0, 0))
+
+    def apply_to_tombstones(self, rows: Rows) -> Transformed:
+        """Leave the tombstones out."""
+        return Transformed(rows.slice(0, 0))
+
+    @property
+    def fingerprint(self) -> str:
+        """Its name."""
+        return "leave-out"
+
+
+def together(groups: Iterable[Rows], rejects: Iterable[Reject] = ()) -> Transformed:
+    """Groups of rows of one batch, united in the order of their offsets as far as one table can hold them.
+
+    Rows without a schema get the columns of all of them, unless no type holds a column together. Rows with a schema are
+    united where they have the same columns.
+
+    Args:
+        groups: rows, each offset once; at least one group.
+        rejects: to go with them.
+    """
+    given = list(groups)
+    alike: dict[tuple[object, ...], list[Rows]] = {}
+    for group in given:
+        columns = group.table.schema if group.value_schema is not None else None
+        if len(group):
+            key = (group.tombstones, id(group.value_schema), group.routed_topic, columns)
+            alike.setdefault(key, []).append(group)
+    united = [rows for some in alike.values() for rows in _united(some)]
+    first, *others = united or given[:1]
+    return Transformed(first, list(rejects), others)
+
+
+def _united(groups: list[Rows]) -> list[Rows]:
+    mixed = MixedRows.of(groups)
+    if isinstance(mixed, Rows):
+        return [mixed]
+    try:
+        table = mixed.table if any(group.table.num_columns for group in groups) else without_columns(len(mixed))
+    except SchemaConflict:
+        return groups
+    records = attrs.evolve(groups[0], offsets=mixed.offsets, timestamps_ms=mixed.timestamps_ms, table=table)
+    return [records]

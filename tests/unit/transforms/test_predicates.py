@@ -1,0 +1,350 @@
+"""Predicates, transforms of some records, and tombstones among them, beside a model that goes record by record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.rows import Rows, without_columns
+from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
+from kafka2parquet.transforms import Cast, Drop, InsertField, Transform, TransformChain, Transformed, Unwrap
+from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, RecordIsTombstone, TopicNameMatches
+from kafka2parquet.transforms.regex_router import RegexRouter
+from kafka2parquet.transforms.tombstones import TombstoneHandler
+from kafka2parquet.transforms.where import LeaveOut, Where
+from kafka2parquet.varints import varint
+from tests.support.batches import batch_of
+from tests.support.rows import rows_of
+
+#: A value, None for a tombstone, and the keys of the headers.
+Record = tuple[dict[str, Any] | None, tuple[str, ...]]
+
+
+def header_section(keys: Sequence[str]) -> bytes:
+    """The headers of a record, as they are sent."""
+    return varint(len(keys)) + b"".join(varint(len(key.encode())) + key.encode() + varint(-1) for key in keys)
+
+
+def _batch(records: Sequence[Record], topic: str = "topic") -> ConsumedBatch:
+    batch = batch_of([None if value is None else b"value" for value, _ in records], topic=topic)
+    sections = [header_section(keys) if keys else None for _, keys in records]
+    return attrs.evolve(batch, headers=pa.array(sections, pa.binary_view()))
+
+
+def _groups(records: Sequence[Record], topic: str = "topic") -> list[Rows]:
+    """The rows and the tombstones, as the record chain has them."""
+    batch = _batch(records, topic)
+    groups = []
+    for tombstones in (False, True):
+        chosen = batch.filter(pa.array([(value is None) == tombstones for value, _ in records]))
+        values = [value for value, _ in records if value is not None]
+        table = without_columns(len(chosen)) if tombstones else _table(values)
+        if len(chosen):
+            groups.append(Rows(chosen, chosen.offsets, chosen.timestamps_ms, table, tombstones=tombstones))
+    return groups
+
+
+def _table(values: Sequence[dict[str, Any]]) -> pa.Table:
+    names = dict.fromkeys(name for value in values for name in value)
+    return pa.table({name: [value.get(name) for value in values] for name in names or ["a"]})
+
+
+def _written(transformed: Sequence[Transformed]) -> dict[int, dict[str, Any] | None]:
+    """The values by their offsets, without nulls; None for tombstones."""
+    written: dict[int, dict[str, Any] | None] = {}
+    for rows in (rows for part in transformed for rows in part.groups):
+        values = [None if rows.tombstones else {}] * len(rows)
+        if rows.table.num_columns:
+            values = rows.table.to_pylist()
+        for offset, value in zip(rows.offsets.to_pylist(), values, strict=True):
+            assert offset not in written
+            written[offset] = None if value is None else {name: each for name, each in value.items() if each is not None}
+    return written
+
+
+def _applied(transforms: Sequence[Transform], records: Sequence[Record], topic: str = "topic") -> dict[int, Any]:
+    chain = TransformChain(transforms)
+    return _written([chain.apply(rows) for rows in _groups(records, topic)])
+
+
+class TestHasHeaderKey:
+    """By the name alone."""
+
+    @pytest.mark.parametrize(
+        ("keys", "expected"),
+        [
+            ((), False),
+            (("id",), True),
+            (("other", "id"), True),
+            (("other", "id", "id"), True),
+            (("i",), False),
+            (("idx",), False),
+            (("x\x04id",), False),
+            (("Id",), False),
+            (tuple(f"{number}" for number in range(70)), False),
+            ((*(f"{number}" for number in range(70)), "id"), True),
+        ],
+    )
+    def test_holds(self, keys: tuple[str, ...], expected: bool) -> None:
+        """Wherever it stands, and nowhere else in the headers."""
+        (rows,) = _groups([({"a": 1}, keys)])
+        assert [expected] == HasHeaderKey("id").holds(rows).tolist()
+
+    def test_a_count_of_two_bytes_is_no_name(self) -> None:
+        """That the bytes behind the first one look like the header isn't enough."""
+        (rows,) = _groups([({"a": 1}, ("ab",) * 128)])  # 0x80 0x02, and then the first header begins with 0x04
+        assert [False] == HasHeaderKey("\x04").holds(rows).tolist()
+
+    @given(
+        st.lists(st.lists(st.sampled_from(["a", "b", "\x02a", "aé", ""]), max_size=4).map(tuple), min_size=1, max_size=20),
+        st.sampled_from(["a", "\x02a", "aé"]),
+    )
+    def test_agrees_with_the_headers(self, keys: list[tuple[str, ...]], name: str) -> None:
+        """Whatever they are."""
+        (rows,) = _groups([({"a": 1}, each) for each in keys])
+        assert [name in each for each in keys] == HasHeaderKey(name).holds(rows).tolist()
+
+    def test_of_some_rows(self) -> None:
+        """Rows that were left out don't matter."""
+        (rows,) = _groups([({"a": 1}, ("id",)), ({"a": 2}, ()), ({"a": 3}, ("id",))])
+        assert [False, True] == HasHeaderKey("id").holds(rows.slice(1)).tolist()
+
+    def test_needs_a_name(self) -> None:
+        """As Kafka's class does."""
+        with pytest.raises(ConfigurationError, match="HasHeaderKey needs name"):
+            HasHeaderKey.from_config({})
+        with pytest.raises(ConfigurationError, match="name: it has to be the key of a header"):
+            HasHeaderKey("")
+
+
+class TestTopicNameMatches:
+    """By the whole name."""
+
+    @pytest.mark.parametrize(
+        ("pattern", "topic", "expected"),
+        [
+            ("orders", "orders", True),
+            ("order", "orders", False),
+            ("(?<what>order)s?.*", "orders-2", True),
+            (r"\w+", "orders", True),
+        ],
+    )
+    def test_holds(self, pattern: str, topic: str, expected: bool) -> None:
+        """Java's regular expressions."""
+        (rows,) = _groups([({"a": 1}, ()), ({"a": 2}, ())], topic)
+        assert [expected, expected] == TopicNameMatches.from_config({"pattern": pattern}).holds(rows).tolist()
+
+    @pytest.mark.parametrize("pattern", ["(", "[a-z&&[^x]]", r"\p{Alpha}", "(?<a"])
+    def test_what_python_does_not_read_alike_is_refused(self, pattern: str) -> None:
+        """And never taken for something else."""
+        with pytest.raises(ConfigurationError, match=r"pattern: .* is not a regular expression that Python reads as Java does"):
+            TopicNameMatches(pattern)
+
+    def test_sees_the_name_that_a_router_has_given(self) -> None:
+        """As in Kafka Connect, where a router changes the record."""
+        chain = [RegexRouter("raw-(.*)", "$1"), Where(Drop(["a"]), TopicNameMatches("orders"))]
+        assert {0: {"b": 2}} == _applied(chain, [({"a": 1, "b": 2}, ())], "raw-orders")
+        inserted = [RegexRouter("raw-(.*)", "$1"), InsertField(topic="topic")]
+        assert {0: {"a": 1, "topic": "orders"}} == _applied(inserted, [({"a": 1}, ())], "raw-orders")
+
+
+class TestTombstones:
+    """In Kafka Connect, transforms see them."""
+
+    RECORDS: Sequence[Record] = [({"a": 1}, ()), (None, ()), ({"a": 2}, ())]
+
+    def test_are_left_out_by_filter(self) -> None:
+        """The common way to drop them."""
+        assert {0: {"a": 1}, 2: {"a": 2}} == _applied([Where(LeaveOut(), RecordIsTombstone())], self.RECORDS)
+
+    def test_are_all_that_filter_leaves(self) -> None:
+        """With `negate`."""
+        assert {1: None} == _applied([Where(LeaveOut(), RecordIsTombstone(), negate=True)], self.RECORDS)
+
+    def test_pass_other_transforms(self) -> None:
+        """They have no columns to transform."""
+        assert {0: {}, 1: None, 2: {}} == _applied([Drop(["a"])], self.RECORDS)
+
+    def test_are_made_of_deletions(self) -> None:
+        """Transforms behind see that."""
+        event = {"op": "d", "before": {"id": 1}, "after": None, "source": {"table": "t"}}
+        created = {**event, "op": "c", "before": None, "after": {"id": 2}}
+        records = [(event, ()), (created, ()), (None, ())]
+        unwrap = Unwrap(deletes="tombstone")
+        assert {0: None, 1: {"id": 2}} == _applied([unwrap], records)
+        assert {1: {"id": 2}} == _applied([unwrap, Where(LeaveOut(), RecordIsTombstone())], records)
+
+    @pytest.mark.parametrize(("behavior", "rejected"), [("warn", []), ("ignore", []), ("fail", [1])])
+    def test_handler(self, behavior: str, rejected: list[int]) -> None:
+        """Leaves them out, or refuses them."""
+        chain = TransformChain([TombstoneHandler(behavior)])
+        transformed = [chain.apply(rows) for rows in _groups(self.RECORDS)]
+        assert {0: {"a": 1}, 2: {"a": 2}} == _written(transformed)
+        assert rejected == [reject.offset for part in transformed for reject in part.rejects]
+
+    def test_handler_of_another_behavior(self) -> None:
+        """Is refused."""
+        with pytest.raises(ConfigurationError, match="behavior: 'drop' is none of ignore, warn, fail"):
+            TombstoneHandler("drop")
+
+
+class OddOffsets(Predicate):
+    """A predicate of one's own."""
+
+    def holds(self, rows: Rows) -> np.ndarray:
+        return rows.offsets.to_numpy() % 2 == 1
+
+    @property
+    def fingerprint(self) -> str:
+        return "odd"
+
+
+class NoArray(OddOffsets):
+    """Gives something else."""
+
+    def holds(self, rows: Rows) -> np.ndarray:
+        return [True] * len(rows)  # type: ignore[return-value]  # wrong on purpose
+
+
+class TestWhere:
+    """Rows of both kinds go on together."""
+
+    RECORDS: Sequence[Record] = [({"a": 1}, ()), ({"a": 2}, ()), ({"a": 3}, ())]
+
+    def test_columns_of_both(self) -> None:
+        """Without a schema they are one table, in their order."""
+        chain = TransformChain([Where(InsertField(static={"b": "x"}), OddOffsets())])
+        (rows,) = _groups(self.RECORDS)
+        transformed = chain.apply(rows)
+        assert [] == list(transformed.others)
+        assert {"a": [1, 2, 3], "b": [None, "x", None]} == transformed.rows.table.to_pydict()
+        assert [0, 1, 2] == transformed.rows.offsets.to_pylist()
+
+    def test_types_that_no_column_holds_together(self) -> None:
+        """Are rows apart: a file ends between them."""
+        chain = TransformChain([Where(Cast({"a": "string"}), OddOffsets())])
+        (rows,) = _groups(self.RECORDS)
+        transformed = chain.apply(rows)
+        assert [[0, 2], [1]] == [group.offsets.to_pylist() for group in transformed.groups]
+        assert {0: {"a": 1}, 1: {"a": "2"}, 2: {"a": 3}} == _written([transformed])
+
+    def test_a_schema_for_each(self) -> None:
+        """Where they came with one."""
+        schema = ConnectSchema("struct", name="s", fields=(ConnectField("a", ConnectSchema("int64")),))
+        rows = rows_of(pa.table({"a": [1, 2, 3]}, schema.arrow_schema), value_schema=schema)
+        transformed = TransformChain([Where(InsertField(offset="o"), OddOffsets())]).apply(rows)
+        assert [(schema, [0, 2]), (("a", "o"), [1])] == [
+            (
+                group.value_schema if group.value_schema is schema else tuple(group.value_schema.field_schemas),  # type: ignore[union-attr]
+                group.offsets.to_pylist(),
+            )
+            for group in transformed.groups
+        ]
+
+    def test_one_schema_where_nothing_changes(self) -> None:
+        """The rows stay together."""
+        schema = ConnectSchema("struct", name="s", fields=(ConnectField("a", ConnectSchema("int64")),))
+        rows = rows_of(pa.table({"a": [1, 2, 3]}, schema.arrow_schema), value_schema=schema)
+        transformed = TransformChain([Where(Drop(["b"]), OddOffsets())]).apply(rows)
+        assert ((), [0, 1, 2]) == (tuple(transformed.others), transformed.rows.offsets.to_pylist())
+
+    def test_rejects_of_the_chosen(self) -> None:
+        """The others were never looked at."""
+        records: list[Record] = [({"a": "x"}, ()), ({"a": "y"}, ()), ({"a": "3"}, ())]
+        chain = TransformChain([Where(Cast({"a": "int64"}), OddOffsets())])
+        (rows,) = _groups(records)
+        transformed = chain.apply(rows)
+        assert [1] == [reject.offset for reject in transformed.rejects]
+        assert {0: {"a": "x"}, 2: {"a": "3"}} == _written([transformed])
+
+    def test_a_predicate_that_gives_no_array(self) -> None:
+        """Is a mistake of whoever wrote it."""
+        (rows,) = _groups(self.RECORDS)
+        with pytest.raises(UsageError, match="The predicate NoArray has to give a numpy array with one boolean for each of 3"):
+            Where(LeaveOut(), NoArray()).apply(rows)
+
+    def test_fingerprints(self) -> None:
+        """Name transform, predicate and whether it is negated."""
+        chosen = [
+            Where(LeaveOut(), RecordIsTombstone()),
+            Where(LeaveOut(), RecordIsTombstone(), negate=True),
+            Where(LeaveOut(), TopicNameMatches("a")),
+            Where(LeaveOut(), HasHeaderKey("a")),
+            Where(Drop(["a"]), RecordIsTombstone()),
+        ]
+        assert len(chosen) == len({transform.fingerprint for transform in chosen})
+
+
+#: Transforms, and what they make of one value, which is a tombstone or has the fields `a` and `b`.
+_TRANSFORMS: Sequence[tuple[Transform, Callable[[dict[str, Any] | None], Any]]] = [
+    (LeaveOut(), lambda value: "left out"),
+    (Drop(["a"]), lambda value: value and {name: each for name, each in value.items() if name != "a"}),
+    (InsertField(static={"c": "x"}), lambda value: {**value, "c": "x"} if value is not None else None),
+    (TombstoneHandler(), lambda value: value if value is not None else "left out"),
+]
+_PREDICATES: Sequence[tuple[Predicate, Callable[[Record], bool]]] = [
+    (RecordIsTombstone(), lambda record: record[0] is None),
+    (HasHeaderKey("h"), lambda record: "h" in record[1]),
+    (TopicNameMatches("t.*"), lambda record: True),
+    (TopicNameMatches("x.*"), lambda record: False),
+]
+_values = st.none() | st.fixed_dictionaries({}, optional={"a": st.integers(0, 9), "b": st.sampled_from("xyz")})
+_records = st.lists(st.tuples(_values, st.lists(st.sampled_from(["h", "g"]), max_size=2).map(tuple)), min_size=1, max_size=12)
+_steps = st.lists(
+    st.tuples(st.sampled_from(_TRANSFORMS), st.none() | st.tuples(st.sampled_from(_PREDICATES), st.booleans())), max_size=4
+)
+
+
+def _model(record: Record, steps: Sequence[Any]) -> Any:
+    """What Kafka Connect's chain makes of one record."""
+    value, keys = record
+    for (_, change), chosen in steps:
+        if chosen is not None:
+            (_, holds), negate = chosen
+            if holds((value, keys)) == negate:
+                continue
+        value = change(value)
+        if value == "left out":
+            return value
+    return value
+
+
+@settings(max_examples=300)
+@given(_records, _steps)
+def test_agrees_with_record_by_record(records: list[Record], steps: list[Any]) -> None:
+    """Whatever is chained, and whatever comes."""
+    transforms = [
+        transform if chosen is None else Where(transform, chosen[0][0], negate=chosen[1]) for (transform, _), chosen in steps
+    ]
+    expected = {offset: _model(record, steps) for offset, record in enumerate(records)}
+    assert {offset: value for offset, value in expected.items() if value != "left out"} == _applied(transforms, records)
+
+
+def test_records_of_rows() -> None:
+    """Those that are left of the batch."""
+    (rows,) = _groups([({"a": 1}, ()), ({"a": 2}, ())])
+    assert [1] == rows.slice(1).records.offsets.to_pylist()
+    assert rows.batch is rows.records
+    assert (0, ("_kafka_topic",)) == (len(rows.slice(0, 0).records), MetadataColumns(["topic"]).column_names)
+
+
+def test_a_transform_that_returns_an_offset_twice() -> None:
+    """Is a mistake of whoever wrote it."""
+
+    class Twice(LeaveOut):
+        def apply(self, rows: Rows) -> Transformed:
+            return Transformed(rows, others=[rows.slice(0, 1)])
+
+    (rows,) = _groups([({"a": 1}, ()), ({"a": 2}, ())])
+    with pytest.raises(UsageError, match="returned an offset twice"):
+        TransformChain([Twice()]).apply(rows)

@@ -1,0 +1,61 @@
+"""Names of topics as Java's regular expressions change them."""
+
+from __future__ import annotations
+
+import pytest
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.transforms.predicates import TopicNameMatches
+from kafka2parquet.transforms.regex_router import RegexRouter, Route, RoutedFolders
+
+
+@pytest.mark.parametrize(
+    ("regex", "replacement", "topic", "expected"),
+    [
+        ("soe-(.*)", "$1", "soe-Order", "Order"),
+        (".*", "acme_$0", "Order", "acme_Order"),
+        ("(.*)Stream_(.*)", "$1$2", "Order_Stream_Data", "Order_Data"),
+        ("Order", "x", "Orders", "Orders"),
+        (r"([^.]+)\.([^.]+)\.([^.]+)", "$3", "shop.public.users", "users"),
+        ("(?<db>[^.]+).(?<table>.+)", "${table}_${db}", "shop.users", "users_shop"),
+        ("(a)(b)?", "$1$2", "a", "a"),
+        ("(a)b", "$10", "ab", "a0"),
+        ("(a)b", r"\$1\\", "ab", "$1\\"),
+        ("a|ab", "x", "ab", "xb"),
+        ("a*", "", "aaa", ""),
+    ],
+)
+def test_routed(regex: str, replacement: str, topic: str, expected: str) -> None:
+    """The whole name has to match; then the first match in it is replaced, as Java's `matches` and `replaceFirst` do."""
+    assert expected == RegexRouter.from_config({"regex": regex, "replacement": replacement}).routed(topic)
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({"replacement": "x"}, "RegexRouter needs regex"),
+        ({"regex": "x"}, "RegexRouter needs replacement"),
+        ({"regex": "(", "replacement": "x"}, "regex: '\\(' is not a regular expression that Python reads as Java does"),
+        ({"regex": "x", "replacement": "$1"}, "replacement: .* there is no group 1"),
+        ({"regex": "x", "replacement": "${n}"}, "replacement: .* there is no group {n}"),
+        ({"regex": "x", "replacement": "$"}, "replacement: .* has to be followed by a group"),
+        ({"regex": "x", "replacement": "a\\"}, "replacement: .* has to follow the backslash"),
+    ],
+)
+def test_problems(properties: dict[str, str], message: str) -> None:
+    """Are told when the configuration is read."""
+    with pytest.raises(ConfigurationError, match=message):
+        RegexRouter.from_config(properties)
+
+
+def test_folders() -> None:
+    """One router after the other, each for the topics that its predicate chooses."""
+    folders = RoutedFolders(
+        [
+            Route(RegexRouter("raw-(.*)", "$1")),
+            Route(RegexRouter("(.*)", "big/$1"), TopicNameMatches("orders")),
+            Route(RegexRouter("(.*)", "small/$1"), TopicNameMatches("orders|big/.*"), negate=True),
+        ]
+    )
+    assert ["big/orders", "small/users"] == [folders.folder(topic) for topic in ("raw-orders", "users")]
+    assert folders.fingerprint != RoutedFolders(folders.routes[:2]).fingerprint
