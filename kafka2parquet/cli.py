@@ -10,11 +10,15 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+import attrs
+
 from kafka2parquet import __version__, schema_command
 from kafka2parquet.audit import command as audit
 from kafka2parquet.connect.build import build_runner, load_for_worker
 from kafka2parquet.connect.check import describe
 from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.forms.container import variables_of_process
+from kafka2parquet.connect.properties import STANDARD_INPUT, source_name
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.log_repeats import WithoutRepeats
@@ -57,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return audit.run(options, config, worker)
         if options.command == "schema":
             return schema_command.run(options, config, worker)
-        for finding in (*config.warnings, *config.notes):
+        for finding in (*config.warnings, *config.notes, *worker.notes):
             _LOG.warning("%s", finding)
         runner = build_runner(config, worker)
         for finding in worker.consumer_for(config).notes:
@@ -104,16 +108,37 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
-    command.add_argument("config", metavar="CONFIG", help="a Kafka Connect sink configuration, JSON or properties")
-    command.add_argument("--worker", metavar="FILE", help="properties of a Connect worker: brokers, security, converters")
+    command.add_argument(
+        "config",
+        metavar="CONFIG",
+        help="a Kafka Connect sink configuration: JSON, YAML, TOML or properties; - is standard input",
+    )
+    command.add_argument("--name", metavar="NAME", help="the connector, where CONFIG holds several or has no name")
+    command.add_argument(
+        "--worker",
+        metavar="FILE",
+        help="configuration of a Connect worker: brokers, security, converters (default: the CONNECT_… environment variables)",
+    )
     command.add_argument("--bootstrap-server", metavar="HOST:PORT", help="some brokers, separated by commas")
     command.add_argument("--endpoint-url", metavar="URL", help="the object store, where it is not the provider's own")
     command.add_argument("-v", "--verbose", action="store_true", help="log details, also of the Kafka client")
 
 
 def _load(options: argparse.Namespace) -> tuple[ConnectConfig, WorkerConfig]:
-    worker = load_worker_config(options.worker, bootstrap_servers=options.bootstrap_server, endpoint_url=options.endpoint_url)
-    return load_for_worker(options.config, worker), worker
+    missing_allowed = options.command == "check"  # which connects to nothing
+    if options.config == options.worker == STANDARD_INPUT:
+        raise ConfigurationError("Only one of CONFIG and --worker can be standard input.")
+    variables = variables_of_process() if options.worker is None else {}
+    worker = load_worker_config(
+        variables or options.worker,
+        bootstrap_servers=options.bootstrap_server,
+        endpoint_url=options.endpoint_url,
+        missing_allowed=missing_allowed,
+    )
+    if variables:
+        note = f"The worker's settings come from the environment: {', '.join(sorted(variables))}."
+        worker = attrs.evolve(worker, notes=(note, *worker.notes))
+    return load_for_worker(options.config, worker, name=options.name, missing_allowed=missing_allowed), worker
 
 
 def _log_to_stderr(*, verbose: bool) -> None:
@@ -128,6 +153,7 @@ def _log_to_stderr(*, verbose: bool) -> None:
 
 
 def _problems(path: str, error: ConfigurationError) -> str:
+    path = source_name(path)
     if len(error.problems) == 1:
         return f"{path} can't work: {error}"
     numbered = (f"  {number}. {printable(problem)}" for number, problem in enumerate(error.problems, 1))

@@ -252,13 +252,21 @@ def build_runner(
     return TaskRunner(factories, progress_interval_s=progress_interval_s)
 
 
-def load_for_worker(source: str | os.PathLike[str], worker: WorkerConfig) -> ConnectConfig:
+def load_for_worker(
+    source: str | os.PathLike[str], worker: WorkerConfig, *, name: str | None = None, missing_allowed: bool = False
+) -> ConnectConfig:
     """Read and check a connector configuration for a worker. Nothing is connected.
+
+    Args:
+        source: path of a file; `-` is standard input.
+        worker: brokers, security, defaults.
+        name: of the connector; needed where the file holds several, or has no name.
+        missing_allowed: whether a variable that can't be looked up is a note and not a problem, because nothing will run.
 
     Raises:
         ConfigurationError: with all problems: of the properties, and of what consumer, dead letters and storage make of them.
     """
-    validation = read_connect_config(source, worker.providers)
+    validation = read_connect_config(source, worker.providers, name=name, missing_allowed=missing_allowed)
     if not validation.sentences:
         return validation.config
     raise ConfigurationError([*validation.sentences, *dict.fromkeys(_client_problems(validation.config, worker))])
@@ -295,4 +303,4 @@ def with_worker_converter(config: ConnectConfig, worker: WorkerConfig) -> Connec
             given |= {name: text for name, text in worker.converters.items() if name.startswith(side)}
     if not given.get("value.converter"):
         raise ConfigurationError(NO_CONVERTER)
-    return config if given == config.given else load_properties(given)
+    return config if given == config.given else load_properties(attrs.evolve(config.read, values=given, problems=()))

@@ -48,7 +48,10 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
     ]
     for title, findings in (
         ("Look at this:", (*config.warnings, *lint(config))),
-        ("Good to know:", (*config.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan))),
+        (
+            "Good to know:",
+            (*config.notes, *worker.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan)),
+        ),
     ):
         if findings:
             paragraphs.append("\n".join([title, *(f"- {finding}" for finding in findings)]))

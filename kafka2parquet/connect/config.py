@@ -11,6 +11,7 @@ import attrs
 from kafka2parquet.connect.option import Value, simple_name
 from kafka2parquet.connect.options import OptionTable
 from kafka2parquet.connect.options_storage import FIELD_AND_TIME_CLASSES
+from kafka2parquet.connect.properties import Properties
 
 
 class ProblemKind(enum.Enum):
@@ -116,6 +117,7 @@ class ConnectConfig:
         unknown: properties that nobody knows; custom classes get them.
         warnings: what probably isn't meant so.
         notes: what is accepted and has no effect, or works otherwise than in Connect.
+        read: the properties that it was made of.
     """
 
     table: OptionTable = attrs.field(repr=False)
@@ -124,6 +126,7 @@ class ConnectConfig:
     unknown: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    read: Properties = attrs.field(factory=lambda: Properties({}), repr=False)
 
     def is_set(self, name: str) -> bool:
         """Whether the property is written down, and doesn't only have its default."""

@@ -10,12 +10,16 @@ from pathlib import Path
 import attrs
 
 from kafka2parquet.connect.option import simple_name
-from kafka2parquet.connect.text import Properties, parse_java_properties, read_text
+from kafka2parquet.connect.properties import Properties, parse_java_properties, read_text
 
 #: A variable, as Kafka's ConfigTransformer finds it: provider, perhaps a path, key.
 _VARIABLE = re.compile(r"\$\{(?P<provider>[^}]*?):(?:(?P<path>[^}]*?):)?(?P<key>[^}]*?)\}")
 _FILE, _DIRECTORY, _ENVIRONMENT = "FileConfigProvider", "DirectoryConfigProvider", "EnvVarConfigProvider"
 _KNOWN = (_FILE, _DIRECTORY, _ENVIRONMENT)
+
+
+class _UnknownProvider(Exception):  # noqa: N818  # an answer, not a fault
+    """Nobody here can look the variable up."""
 
 
 @attrs.frozen
@@ -37,50 +41,72 @@ class ConfigProviders:
         own = {name: simple_name(given.get(f"config.providers.{name}.class", "")) for name in names}
         return cls({**cls().classes, **own})
 
-    def resolve(self, properties: Properties) -> Properties:
-        """The properties with values in the places of variables; what can't be looked up is a problem.
+    def resolve(self, properties: Properties, *, missing_allowed: bool = False) -> Properties:
+        """The properties with values in the places of variables.
 
         Files are read once for each call. As in Kafka, values are not searched for variables again.
+
+        Args:
+            properties: with variables.
+            missing_allowed: whether a variable that can't be looked up here is a note and not a problem, because nothing will
+                run. The variable itself then stays in the place of its value.
         """
-        lookup = _Lookup(self.classes)
+        lookup = _Lookup(self.classes, missing_allowed)
         values = {name: _VARIABLE.sub(lambda found, name=name: lookup.value(name, found), text).strip()  # type: ignore[misc]
                   for name, text in properties.values.items()}  # fmt: skip
         return attrs.evolve(
             properties,
             values=values,
             problems=(*properties.problems, *lookup.problems),
+            notes=(*properties.notes, *lookup.notes),
             unread=(*properties.unread, *lookup.unread),
+            missing=(*properties.missing, *lookup.missing),
+            looked_up=(*properties.looked_up, *lookup.looked_up),
         )
 
 
 class _Lookup:
     """The variables of one configuration."""
 
-    def __init__(self, classes: Mapping[str, str]) -> None:
+    def __init__(self, classes: Mapping[str, str], missing_allowed: bool) -> None:
         self._classes = classes
+        self._missing_allowed = missing_allowed
         self._files: dict[str, Mapping[str, str]] = {}
         self.problems: list[str] = []
+        self.notes: list[str] = []
         self.unread: list[str] = []
+        self.missing: list[str] = []
+        self.looked_up: list[str] = []
 
     def value(self, name: str, variable: re.Match[str]) -> str:
-        """The value of a variable in the property `name`; the variable itself, and a problem, where it has none."""
+        """The value of a variable in the property `name`; the variable itself where it has none, and a problem or a note."""
+        self.looked_up.append(name)
         try:
             return self._found(variable["provider"], variable["path"] or "", variable["key"])
+        except _UnknownProvider as error:
+            self._no_value(name, f"{variable[0]}: {error}", may_be_missing=False)
         except OSError as error:
-            self.problems.append(f"{name}: {variable[0]} can't be read: {error.strerror}.")
+            self._no_value(name, f"{variable[0]} can't be read: {error.strerror}")
         except UnicodeDecodeError:
-            self.problems.append(f"{name}: {variable[0]} can't be read: the file is not UTF-8.")
+            self._no_value(name, f"{variable[0]} can't be read: the file is not UTF-8", may_be_missing=False)
         except LookupError as error:
-            self.problems.append(f"{name}: {variable[0]}: {error.args[0]}.")
-        self.unread.append(name)
+            self._no_value(name, f"{variable[0]}: {error.args[0]}")
         return variable[0]
+
+    def _no_value(self, name: str, why: str, *, may_be_missing: bool = True) -> None:
+        if may_be_missing and self._missing_allowed:
+            self.missing.append(name)
+            self.notes.append(f"{name}: {why}. `run` needs it; what depends on its value isn't checked here.")
+        else:
+            self.unread.append(name)
+            self.problems.append(f"{name}: {why}.")
 
     def _found(self, provider: str, path: str, key: str) -> str:
         kind = self._classes.get(provider)
         if kind not in _KNOWN:
             known = ", ".join(name for name, of_name in self._classes.items() if of_name in _KNOWN)
             what = f"{kind} is a Java class" if kind else f"there is no configuration provider {provider}"
-            raise LookupError(
+            raise _UnknownProvider(
                 f"{what}; {known} are known. Have the value put into a file or an environment variable, and name that"
             )
         if kind == _ENVIRONMENT:

@@ -17,7 +17,7 @@ OWN_OPTIONS = (
         "kafka2parquet.storage.url",
         ValueType.STRING,
         "",
-        "Where the files go instead of the bucket, as an fsspec URL such as `file:///data/lake`.",
+        "Where the files go instead of the bucket, as an fsspec URL such as `file:///data/lake`; no bucket is needed then.",
     ),
     Option(
         "kafka2parquet.memory.bytes",

@@ -5,18 +5,27 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import attrs
 
 from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
 from kafka2parquet.connect.config_providers import ConfigProviders
 from kafka2parquet.connect.elsewhere import CLOUD, cloud_connector
+from kafka2parquet.connect.missing_values import without_missing_settings
 from kafka2parquet.connect.option import Effect, Option, Value, ValueType, capitalized, missing_value, simple_name
 from kafka2parquet.connect.options import GCS_TABLE, S3_TABLE, OptionTable, table_for
+from kafka2parquet.connect.placeholders import fill_in, find_placeholder, is_quoted
+from kafka2parquet.connect.properties import Properties, read_source, source_name
 from kafka2parquet.connect.rules import cross_check
-from kafka2parquet.connect.text import Properties, flatten, read_properties, read_text
+from kafka2parquet.connect.text import flatten, read_properties
 from kafka2parquet.connect.unknown import is_comment, judge
 from kafka2parquet.errors import ConfigurationError
+
+NAME_ADVICE = (
+    "It decides the consumer group, connect-<name>, and so where reading begins. Give it with --name NAME, or as the property "
+    "name. Kafka Connect has it beside `config`, or in the URL of PUT /connectors/<name>/config; GET /connectors lists names."
+)
 
 
 @attrs.frozen(eq=False)
@@ -45,26 +54,31 @@ class Validation:
 
 
 def load_connect_config(
-    source: str | os.PathLike[str] | Mapping[str, object], *, providers: ConfigProviders | None = None
+    source: str | os.PathLike[str] | Mapping[str, object],
+    *,
+    name: str | None = None,
+    providers: ConfigProviders | None = None,
 ) -> ConnectConfig:
     """Read and check a connector configuration.
 
     Args:
-        source: path of a file (JSON, where `//` and `/* */` comments are allowed, or Java properties), or a mapping; flat
-            or as `{"name": …, "config": {…}}`.
+        source: path of a file, or a mapping. A file may be JSON (where `//` and `/* */` comments are allowed), YAML, TOML or
+            Java properties, flat or in a wrapper: `{"name": …, "config": {…}}`, the `connectorConfiguration` of Amazon MSK, an
+            answer of `GET /connectors?expand=info`, a KafkaConnector of Strimzi. `-` is standard input.
+        name: of the connector: needed where the source holds several, or has no name. It decides the consumer group.
         providers: where variables such as `${file:/run/secrets/aws.properties:key}` and `${env:NAME}` are looked up; by
             default in files, directories and the environment. `WorkerConfig.providers` knows other names for these.
 
     Raises:
         ConfigurationError: with all problems, each naming the property, its value and what to do.
     """
-    validation = read_connect_config(source, providers)
+    validation = read_connect_config(source, providers, name=name)
     if validation.sentences:
         raise ConfigurationError(validation.sentences)
     return validation.config
 
 
-def load_properties(properties: Mapping[str, str]) -> ConnectConfig:
+def load_properties(properties: Properties | Mapping[str, str]) -> ConnectConfig:
     """Check properties in which all variables have been looked up.
 
     Raises:
@@ -77,52 +91,66 @@ def load_properties(properties: Mapping[str, str]) -> ConnectConfig:
 
 
 def read_connect_config(
-    source: str | os.PathLike[str] | Mapping[str, object], providers: ConfigProviders | None = None
+    source: str | os.PathLike[str] | Mapping[str, object],
+    providers: ConfigProviders | None = None,
+    *,
+    name: str | None = None,
+    missing_allowed: bool = False,
 ) -> Validation:
     """What `load_connect_config` does, with everything that can be said where there are problems.
+
+    Args:
+        source: path of a file, or a mapping.
+        providers: where variables are looked up.
+        name: of the connector.
+        missing_allowed: whether a variable that can't be looked up is a note and not a problem, because nothing will run.
 
     Raises:
         ConfigurationError: there are no properties to look at.
     """
     if isinstance(source, Mapping):
-        read = flatten(source)
+        read = flatten(source, name=name)
     else:
         try:
-            read = read_properties(read_text(source))
+            read = read_properties(read_source(source), name=name, suffix=Path(source).suffix)
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{os.fspath(source)} can't be read: {error}.") from error
+            raise ConfigurationError(f"{source_name(source)} can't be read: {error}.") from error
     if read.problems and not read.values:
         raise ConfigurationError(read.problems)
-    read = (providers or ConfigProviders()).resolve(_without_comments(read))
+    read = (providers or ConfigProviders()).resolve(_without_comments(read), missing_allowed=missing_allowed)
     return attrs.evolve(validate(read), unreadable=read.problems)
 
 
 def validate(properties: Properties | Mapping[str, str]) -> Validation:
     """Check texts by name against the table of properties and against each other. Never raises for what they say."""
     read = properties if isinstance(properties, Properties) else Properties(properties)
-    given = dict(_without_comments(read).values)
-    connector = given.get("connector.class", "")
-    cloud = cloud_connector(given)
+    read = _without_comments(read)
+    connector = read.values.get("connector.class", "")
+    cloud = cloud_connector(read.values)
     if cloud is not None:
-        return Validation(ConnectConfig(S3_TABLE, {}, given, warnings=read.warnings), tuple(_of_cloud(given, cloud)))
+        return Validation(_unchecked(read), tuple(_of_cloud(read.values, cloud)))
     table = table_for(connector)
     if table is None:
-        problem = _unknown_connector(connector)
-        return Validation(ConnectConfig(S3_TABLE, {}, given, warnings=read.warnings), (problem,))
-    reading = _Reading(table, given, read.unread)
+        return Validation(_unchecked(read), (_unknown_connector(connector),))
+    reading = _Reading(table, read)
     config = ConnectConfig(
         table,
         reading.values,
-        given,
+        reading.given,
         reading.unknown,
         (*read.warnings, *reading.warnings),
-        tuple(reading.notes),
+        (*read.notes, *reading.notes),
+        read,
     )
     checked = cross_check(config, reading.failed)
     return Validation(
         attrs.evolve(config, warnings=config.warnings + checked.warnings, notes=config.notes + checked.notes),
         (*reading.problems, *checked.problems),
     )
+
+
+def _unchecked(read: Properties) -> ConnectConfig:
+    return ConnectConfig(S3_TABLE, {}, dict(read.values), warnings=read.warnings, read=read)
 
 
 def _unknown_connector(connector: str) -> Problem:
@@ -149,37 +177,49 @@ def _of_cloud(given: Mapping[str, str], connector: str) -> Iterator[Problem]:
 class _Reading:
     """One pass over the given properties: typed values, and what is wrong with each property by itself."""
 
-    def __init__(self, table: OptionTable, given: Mapping[str, str], unread: tuple[str, ...]) -> None:
+    def __init__(self, table: OptionTable, read: Properties) -> None:
         self._table = table
+        self._read = read
+        self.given = _known_here(table, read)
         self.values: dict[str, Value] = {
             option.name: option.default for option in table.options.values() if not option.is_prefix
         }
         self.unknown: dict[str, str] = {}
-        self.failed: set[str] = set(unread)
+        self.failed: set[str] = {*read.unread, *read.missing}
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
         self.notes: list[str] = []
-        for name, text in given.items():
-            if name in unread:
+        for name, text in self.given.items():
+            if name in read.unread:
                 continue
             option = table.find(name)
             if option is None:
-                self._unknown_property(name, text, given)
+                self._unknown_property(name, text)
             else:
                 self._known_property(option, name, text)
+        needless = ("s3.bucket.name", "gcs.bucket.name") if self.given.get("kafka2parquet.storage.url") else ()
         for option in table.options.values():
-            if option.required and not given.get(option.name) and option.name not in self.failed:
-                self.failed.add(option.name)
-                self.problems.append(Problem((option.name,), missing_value(option.name), _suggest(option)))
+            name = option.name
+            if option.required and not self.given.get(name) and name not in self.failed and name not in needless:
+                self.failed.add(name)
+                self.problems.append(Problem((name,), missing_value(name), _suggest(option)))
 
     def _known_property(self, option: Option, name: str, text: str) -> None:
         if option.required and not text:
             return
+        if option.effect is not Effect.IGNORED and name not in self._read.looked_up:
+            placeholder = find_placeholder(name, text)
+            if placeholder is not None:
+                self.failed.add(name)
+                self.problems.append(Problem((name,), _unfilled(option, name, text, placeholder), fill_in(placeholder)))
+                return
+            if is_quoted(name, text):
+                self.warnings.append(f"{name}: the quotes around the value are part of it, as in Connect. Remove them.")
         try:
             value = option.parse(name, text)
         except ValueError as error:
             self.failed.add(name)
-            self.problems.append(Problem((name,), str(error)))
+            self.problems.append(Problem((name,), str(error), "Remove the quotes around it." if is_quoted(name, text) else ""))
             return
         if option.otherwise is not None and value not in (*option.choices, *option.accepted):
             self.warnings.append(
@@ -195,8 +235,8 @@ class _Reading:
         elif option.effect is Effect.IGNORED:
             self.notes.append(f"{name} has no effect: {option.note}.")
 
-    def _unknown_property(self, name: str, text: str, given: Mapping[str, str]) -> None:
-        judged = judge(self._table, name, text, given)
+    def _unknown_property(self, name: str, text: str) -> None:
+        judged = judge(self._table, name, text, self.given)
         if isinstance(judged.finding, Problem):
             self.failed.add(judged.meant or name)
             self.problems.append(judged.finding)
@@ -221,7 +261,37 @@ def _without_comments(read: Properties) -> Properties:
     )
 
 
+def _known_here(table: OptionTable, read: Properties) -> dict[str, str]:
+    """The properties without those whose values are not known here, where something is made of the value itself."""
+    values = without_missing_settings(read.values, [name for name in read.missing if _is_setting(table, name)])
+    return {name: text for name, text in values.items() if name not in read.missing or _is_only_shown(table, name)}
+
+
+def _is_setting(table: OptionTable, name: str) -> bool:
+    option = table.find(name)
+    return option is not None and option.is_prefix
+
+
+def _is_only_shown(table: OptionTable, name: str) -> bool:
+    """Whether a variable can stand in the place of a property's value as long as nothing runs."""
+    option = table.find(name)
+    if option is None or option.is_prefix:
+        return True
+    is_text = option.type in (ValueType.STRING, ValueType.LIST)
+    return is_text and (option.required or option.validator is None)
+
+
+def _unfilled(option: Option, name: str, text: str, placeholder: str) -> str:
+    shown = option.shown(text)
+    if shown != text:
+        return f"{name} is a placeholder that is not filled in"
+    within = "" if shown == placeholder else f": {placeholder}"
+    return f"{name}={shown}{within} is a placeholder that is not filled in"
+
+
 def _suggest(option: Option) -> str:
+    if option.name == "name":
+        return NAME_ADVICE
     return f"Set it, for example to {option.choices[0]}." if option.choices else option.doc
 
 

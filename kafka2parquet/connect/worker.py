@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 
@@ -11,8 +11,11 @@ from kafka2parquet.connect.client_settings import ClientSettings
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.config_providers import ConfigProviders
 from kafka2parquet.connect.consumer_settings import ConsumerSettings, consumer_settings
+from kafka2parquet.connect.missing_values import without_missing_settings
+from kafka2parquet.connect.placeholders import fill_in, find_placeholder
 from kafka2parquet.connect.producer_settings import admin_settings, producer_settings
-from kafka2parquet.connect.text import Properties, flatten, parse_java_properties, read_text
+from kafka2parquet.connect.properties import Properties, source_name
+from kafka2parquet.connect.worker_forms import read_worker
 from kafka2parquet.errors import ConfigurationError
 
 #: Settings of a worker's own clients that its other ones take over where `consumer.` and so on say nothing else.
@@ -41,6 +44,7 @@ class WorkerConfig:
         converters: `key.converter`, `value.converter` and what is below them: taken by connectors that set none.
         endpoint_url: URL of the object store; counts for more than a connector's `store.url`.
         providers: where variables in connectors' configurations are looked up: `config.providers`.
+        notes: what is good to know of how it was read.
     """
 
     bootstrap_servers: str = ""
@@ -50,6 +54,7 @@ class WorkerConfig:
     converters: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     endpoint_url: str = ""
     providers: ConfigProviders = attrs.field(factory=ConfigProviders)
+    notes: tuple[str, ...] = ()
 
     def consumer_for(self, config: ConnectConfig) -> ConsumerSettings:
         """The consumer settings for a connector: the worker's, then its own `consumer.override.*`.
@@ -84,24 +89,34 @@ def load_worker_config(
     *,
     bootstrap_servers: str | None = None,
     endpoint_url: str | None = None,
+    missing_allowed: bool = False,
 ) -> WorkerConfig:
     """Read the properties of a Connect worker; what a worker needs for itself is passed over.
 
     Args:
-        source: path of a properties file, or a mapping; None for none.
+        source: path of a file, or a mapping; None for none. A file may be Java properties, JSON, YAML or TOML, a file of
+            `CONNECT_*` variables, of Docker Compose or of Kubernetes that sets these, or a KafkaConnect of Strimzi. A mapping
+            may have `CONNECT_*` variables too, such as `os.environ`. `-` is standard input.
         bootstrap_servers: counts for more than that of `source`.
         endpoint_url: URL of the object store.
+        missing_allowed: whether a variable that can't be looked up is a note and not a problem, because nothing will run.
 
     Raises:
         ConfigurationError: the file can't be read, or a variable in it can't be looked up.
     """
-    unresolved = _read(source)
+    unresolved = read_worker(source)
     providers = ConfigProviders.of_worker(unresolved)
     needed = {name: text for name, text in unresolved.items() if name.startswith(_OF_TASKS)}
-    resolved = providers.resolve(Properties(needed))
-    if resolved.problems:
-        raise ConfigurationError(resolved.problems)
-    given = resolved.values
+    if bootstrap_servers:
+        needed.pop("bootstrap.servers", None)
+    problems = [*_placeholders(needed)]
+    resolved = providers.resolve(Properties(needed), missing_allowed=missing_allowed)
+    if problems or resolved.problems:
+        where = (
+            f"The worker's configuration in {source_name(source)}" if isinstance(source, str | os.PathLike) else "The worker"
+        )
+        raise ConfigurationError([f"{where}: {problem}" for problem in (*problems, *resolved.problems)])
+    given = without_missing_settings(resolved.values, resolved.missing)
     clients = {}
     for prefix in ("consumer.", "producer.", "admin."):
         client = {name: text for name, text in given.items() if name.startswith(_CLIENT_PREFIXES)}
@@ -117,15 +132,12 @@ def load_worker_config(
         converters={name: text for name, text in given.items() if name.startswith(("key.converter", "value.converter"))},
         endpoint_url=endpoint_url or "",
         providers=providers,
+        notes=resolved.notes,
     )
 
 
-def _read(source: str | os.PathLike[str] | Mapping[str, str] | None) -> Mapping[str, str]:
-    if source is None:
-        return {}
-    if isinstance(source, Mapping):
-        return flatten(source).values
-    try:
-        return parse_java_properties(read_text(source))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{os.fspath(source)} can't be read: {error}.") from error
+def _placeholders(given: Mapping[str, str]) -> Iterator[str]:
+    for name, text in given.items():
+        placeholder = find_placeholder(name, text)
+        if placeholder is not None:
+            yield f"{name}: {placeholder} is a placeholder that is not filled in. {fill_in(placeholder)}"

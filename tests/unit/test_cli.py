@@ -1,3 +1,4 @@
+import io
 import json
 
 import pytest
@@ -68,6 +69,80 @@ def test_missing_file(capsys):
     """A file that isn't there is a problem like any other."""
     assert EXIT_CONFIGURATION == main(["check", "/nowhere/sink.json"])
     assert "/nowhere/sink.json can't be read" in capsys.readouterr().err
+
+
+def test_standard_input(sink, capsys, monkeypatch):
+    """`-` is what is piped in; only one of the two files can be."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(STORY.encode())))
+    assert EXIT_OK == main(["check", "-"])
+    assert capsys.readouterr().out.startswith("s3-sink-my-topic-parquet-hourly: from Kafka")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"{")))
+    assert EXIT_CONFIGURATION == main(["check", "-"])
+    assert capsys.readouterr().err.startswith("standard input can't work: Line 1, column 2: this is not valid JSON")
+    assert EXIT_CONFIGURATION == main(["check", "-", "--worker", "-"])
+    assert "Only one of CONFIG and --worker can be standard input.\n" in capsys.readouterr().err
+
+
+def test_name_is_given(tmp_path, capsys):
+    """It is that of the consumer group, and chooses one of several connectors."""
+    path = tmp_path / "sink.json"
+    named = read_properties(STORY).values
+    path.write_text(json.dumps({name: text for name, text in named.items() if name != "name"}))
+    assert EXIT_CONFIGURATION == main(["check", str(path)])
+    assert "Give it with --name NAME" in capsys.readouterr().err
+    assert EXIT_OK == main(["check", str(path), "--name", "mine"])
+    assert "the consumer group connect-mine." in capsys.readouterr().out
+    path.write_text(json.dumps([{"name": name, "config": {**named, "name": name}} for name in ("a", "b")]))
+    assert EXIT_CONFIGURATION == main(["audit", str(path)])
+    assert f"{path} can't work: It holds 2 connectors: a, b." in capsys.readouterr().err
+    assert EXIT_OK == main(["check", str(path), "--name", "b"])
+
+
+def test_check_without_secrets(sink, tmp_path, capsys, monkeypatch):
+    """What isn't there is a note; `run` refuses to start without it."""
+    monkeypatch.delenv("K2P_NOT_SET", raising=False)
+    secrets = {
+        "aws.access.key.id": "${env:K2P_NOT_SET}",
+        "aws.secret.access.key": "${file:/nowhere/aws.properties:secret}",
+        "consumer.override.security.protocol": "SASL_SSL",
+        "consumer.override.sasl.mechanism": "PLAIN",
+        "consumer.override.sasl.jaas.config": "${env:K2P_NOT_SET}",
+        "s3.sse.customer.key": "${env:K2P_NOT_SET}",
+        "s3.proxy.password": "${env:K2P_NOT_SET}",
+        "flush.size": "${env:K2P_NOT_SET}",
+    }
+    path = tmp_path / "secret.json"
+    path.write_text(json.dumps({**read_properties(STORY).values, **secrets}))
+    assert EXIT_OK == main(["check", str(path)])
+    out = capsys.readouterr().out
+    assert "- aws.access.key.id: ${env:K2P_NOT_SET}: this environment variable is not set. `run` needs it;" in out
+    assert 6 == out.count("`run` needs it")
+    assert EXIT_CONFIGURATION == main(["run", str(path), "--bootstrap-server", "localhost:1"])
+    assert "aws.access.key.id: ${env:K2P_NOT_SET}: this environment variable is not set." in capsys.readouterr().err
+
+
+def test_check_needs_no_secret_for_a_worker_with_converter(tmp_path, capsys):
+    """The configuration is put together with the worker's, and checked again."""
+    given = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
+    path, worker = tmp_path / "secret.json", tmp_path / "worker.properties"
+    path.write_text(json.dumps({**given, "s3.bucket.name": "${env:K2P_NOT_SET}"}))
+    worker.write_text(
+        "value.converter=JsonConverter\nvalue.converter.schemas.enable=false\nsecurity.protocol=SASL_SSL\n"
+        "sasl.mechanism=PLAIN\nsasl.jaas.config=${file:/nowhere/x:y}\n"
+    )
+    assert EXIT_OK == main(["check", str(path), "--worker", str(worker)])
+    out = capsys.readouterr().out
+    assert "s3://${env:K2P_NOT_SET}/raw" in out
+    assert "sasl.jaas.config: ${file:/nowhere/x:y} can't be read: No such file or directory. `run` needs it" in out
+
+
+def test_worker_of_the_environment(sink, capsys, monkeypatch):
+    """A container's variables count where no worker is named, and it is said which."""
+    monkeypatch.setenv("CONNECT_BOOTSTRAP_SERVERS", "kafka:9092")
+    assert EXIT_OK == main(["check", sink])
+    out = capsys.readouterr().out
+    assert "- The worker's settings come from the environment: CONNECT_BOOTSTRAP_SERVERS." in out
+    assert "brokers are needed" not in out
 
 
 def test_a_bug_is_not_a_traceback(sink, capsys, monkeypatch):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kafka2parquet.connect.text import read_properties
 from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.json_depth import MAX_VALUE_LEVELS, JsonTooDeep, parse_json, refuse_deep
 from kafka2parquet.schema.lattice import any_field
 from kafka2parquet.schema.learned import LearnedSchema
@@ -91,4 +92,5 @@ def test_envelopes() -> None:
 
 def test_configurations() -> None:
     """Say so."""
-    assert ("This JSON can't be read: nested more than 500 levels deep.",) == read_properties('{"a":' * 5000).problems
+    with pytest.raises(ConfigurationError, match=r"^This JSON can't be read: nested more than 500 levels deep\.$"):
+        read_properties('{"a":' * 5000)

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from kafka2parquet.connect.config_providers import ConfigProviders
 from kafka2parquet.connect.parse import load_connect_config, read_connect_config
-from kafka2parquet.connect.text import Properties, read_properties
+from kafka2parquet.connect.properties import Properties
+from kafka2parquet.connect.text import read_properties
 from kafka2parquet.connect.worker import load_worker_config
 from kafka2parquet.errors import ConfigurationError
 from tests.support.connect_story import STORY
@@ -133,3 +136,15 @@ def test_missing_variable_of_a_worker():
     """It is a problem as in a connector."""
     with pytest.raises(ConfigurationError, match=r"consumer.client.id: \$\{env:K2P_NOT_SET\}"):
         load_worker_config({"consumer.client.id": "${env:K2P_NOT_SET}"})
+
+
+def test_missing_variables_are_notes_where_nothing_runs():
+    """What can't be looked up stays as it was written; providers that nobody knows stay a problem."""
+    case = Path(__file__).parent / "forms" / "cases" / "unset_environment.json"
+    validation = read_connect_config(case, missing_allowed=True)
+    assert ([], 2) == (validation.sentences, len([note for note in validation.config.notes if "`run` needs it" in note]))
+    assert 2 == len(read_connect_config(case).sentences)
+    given = {**read_properties(STORY).values, "aws.access.key.id": "${vault:a:b}"}
+    assert ["aws.access.key.id: ${vault:a:b}: there is no configuration provider vault; file, dir, directory, env are known. "
+            "Have the value put into a file or an environment variable, and name that."
+            ] == read_connect_config(given, missing_allowed=True).sentences  # fmt: skip

@@ -2,7 +2,7 @@ import pytest
 
 from kafka2parquet.connect.option import ValueType
 from kafka2parquet.connect.options import S3_TABLE
-from kafka2parquet.connect.parse import load_connect_config, validate
+from kafka2parquet.connect.parse import NAME_ADVICE, load_connect_config, validate
 from kafka2parquet.errors import ConfigurationError
 
 #: What every case starts from: the base configuration of the cases.
@@ -75,6 +75,15 @@ def test_own_url_replaces_the_bucket():
     assert "file:///data" == config.destination
 
 
+@pytest.mark.parametrize("base", [{}, GCS])
+def test_own_url_needs_no_bucket(base):
+    """Files go elsewhere."""
+    config = load_connect_config(
+        _changed(base, {"s3.bucket.name": None, "gcs.bucket.name": None, "kafka2parquet.storage.url": "file:///data"})
+    )
+    assert "file:///data" == config.destination
+
+
 def test_near_miss_is_refused_with_the_name_meant():
     """A slip of the pen must not be taken for somebody's own property."""
     assert ["flush.sizes is not a known property. Did you mean flush.size?"] == _problems(
@@ -124,7 +133,7 @@ def test_unknown_connector_names_the_known_ones():
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"name": None}, 'Missing required configuration "name" which has no default value. Name of the connector.'),
+        ({"name": None}, f'Missing required configuration "name" which has no default value. {NAME_ADVICE}'),
         ({"topics": None}, "Must configure one of topics or topics.regex. Set topics."),
         (
             {"topics.regex": "a.*"},

@@ -1,0 +1,208 @@
+"""Connectors in a document: a bare configuration, or one of the wrappers that Kafka Connect, Kubernetes and Amazon MSK know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from kafka2parquet.connect.forms.document import Document, is_list
+from kafka2parquet.connect.properties import Properties
+from kafka2parquet.errors import ConfigurationError
+
+_NO_CONNECTOR = (
+    "It holds no connector. A configuration is a JSON object of properties, alone or beside a name "
+    '({"name": …, "config": {…}}), or a KafkaConnector of Kubernetes. `kafka2parquet init` writes an example.'
+)
+_NAMES_ONLY = (
+    "It holds only names of connectors, as GET /connectors lists them. GET /connectors?expand=info has their configurations."
+)
+_STATUS_ONLY = "It holds the state of connectors, and not their configurations: those are in GET /connectors?expand=info."
+
+
+@attrs.frozen
+class Connector:
+    """One connector of a document.
+
+    Attributes:
+        name: what it is called beside its properties; None where that isn't said.
+        properties: as they stand there.
+        fixed: properties that stand beside the others, such as `spec.class`; they count for more.
+        place: what the wrapper calls the place of the name.
+    """
+
+    name: str | None
+    properties: Mapping[str, object] = attrs.field(repr=False)
+    fixed: Mapping[str, object] = attrs.field(factory=dict)
+    place: str = "beside `config`"
+
+    @property
+    def known_as(self) -> str | None:
+        """Its name, beside its properties or among them; None where it has none."""
+        name = self.name if self.name is not None else self.properties.get("name")
+        return None if name is None else str(name).strip()
+
+
+def find_connectors(document: Document) -> list[Connector]:
+    """All connectors of a document, at least one.
+
+    Raises:
+        ConfigurationError: there is none; with what was found instead.
+    """
+    found = list(_connectors(document.content))
+    if not found:
+        raise ConfigurationError(_NO_CONNECTOR)
+    return found
+
+
+def choose_connector(connectors: list[Connector], name: str | None) -> Connector:
+    """The connector that is called `name`, or the only one, which then gets that name if it has none.
+
+    Raises:
+        ConfigurationError: there is none of this name, or there are several; with the names that there are.
+    """
+    names = [connector.known_as or "(without a name)" for connector in connectors]
+    if name is None:
+        if len(connectors) > 1:
+            raise ConfigurationError(
+                f"It holds {len(connectors)} connectors: {', '.join(names)}. Choose one of them with --name NAME."
+            )
+        return connectors[0]
+    if len(connectors) == 1 and connectors[0].known_as is None:
+        return attrs.evolve(connectors[0], name=name)
+    chosen = [connector for connector in connectors if connector.known_as == name]
+    if len(chosen) > 1:
+        raise ConfigurationError(f"{len(chosen)} connectors in it are called {name}. Keep one of them.")
+    if not chosen and len(connectors) == 1:
+        raise ConfigurationError(
+            f"--name {name}: the connector in it is called {names[0]}. The name decides the consumer group, and so where "
+            "reading begins; leave --name out, or change the name in the file."
+        )
+    if not chosen:
+        raise ConfigurationError(f"--name {name}: there is no such connector in it. There are: {', '.join(names)}.")
+    return chosen[0]
+
+
+def connector_properties(connector: Connector, *, joins: bool = False) -> Properties:
+    """The properties of a connector, its name among them.
+
+    Args:
+        connector: the connector.
+        joins: whether tables and lists are joined to names with dots and texts with commas, as in `Document`.
+    """
+    read = _texts(_joined(connector.properties) if joins else connector.properties)
+    values, problems, warnings = dict(read.values), list(read.problems), []
+    if connector.name is not None and values.setdefault("name", connector.name) != connector.name:
+        problems.append(f"name: the name {connector.place} is {connector.name!r}, the one in it {values['name']!r}; keep one.")
+    for name, text in _texts(connector.fixed).values.items():
+        if values.setdefault(name, text) != text:
+            warnings.append(f"{name}={values[name]} has no effect: spec says {text}.")
+            values[name] = text
+    return attrs.evolve(read, values=values, problems=tuple(problems), warnings=tuple(warnings))
+
+
+def _connectors(content: object) -> Iterator[Connector]:
+    if is_list(content):
+        if content and all(isinstance(item, str) for item in content):
+            raise ConfigurationError(_NAMES_ONLY)
+        for item in content:
+            yield from _connectors(item)
+    elif isinstance(content, Mapping):
+        yield from _in_mapping(content)
+
+
+def _in_mapping(content: Mapping[str, object]) -> Iterator[Connector]:
+    members = [value for value in content.values() if isinstance(value, Mapping)]
+    if "kind" in content and ("spec" in content or "items" in content):
+        yield from _connectors(content.get("items") or ())
+        spec = content.get("spec")
+        if isinstance(spec, Mapping):
+            yield from _of_kubernetes(content, spec)
+    elif isinstance(content.get("Resources"), Mapping):  # AWS CloudFormation
+        resources: Any = content["Resources"]
+        for resource in resources.values():
+            if isinstance(resource, Mapping) and resource.get("Type") == "AWS::KafkaConnect::Connector":
+                yield from _connectors(resource.get("Properties"))
+    elif _wrapped(content) is not None:
+        name_key, config_key = _wrapped(content) or ("", "")
+        config: Any = content[config_key]
+        yield Connector(_text(content.get(name_key)), config, place=f"beside `{config_key}`")
+    elif members and len(members) == len(content):
+        yield from _by_name(content)
+    elif content:
+        yield Connector(None, content)
+
+
+def _wrapped(content: Mapping[str, object]) -> tuple[str, str] | None:
+    """The keys of name and configuration in a wrapper of Kafka Connect or Amazon MSK; None where there is no wrapper."""
+    for name_key, config_key in (
+        ("name", "config"),
+        ("connectorName", "connectorConfiguration"),
+        ("ConnectorName", "ConnectorConfiguration"),
+    ):
+        if isinstance(content.get(config_key), Mapping):
+            return name_key, config_key
+    return None
+
+
+def _of_kubernetes(content: Mapping[str, object], spec: Mapping[str, object]) -> Iterator[Connector]:
+    """A KafkaConnector of Strimzi, or a Connector of Confluent for Kubernetes; other kinds hold no connector."""
+    if content["kind"] not in ("KafkaConnector", "Connector"):
+        return
+    metadata = content.get("metadata")
+    name = spec.get("name") or (metadata.get("name") if isinstance(metadata, Mapping) else None)
+    config = spec.get("config") or spec.get("configs") or {}
+    tasks = next((spec[key] for key in ("tasksMax", "taskMax") if key in spec), None)
+    fixed = {"connector.class": spec.get("class"), "tasks.max": tasks}
+    place = "in metadata" if "name" not in spec else "in spec"
+    yield Connector(
+        _text(name),
+        config if isinstance(config, Mapping) else {"config": config},
+        {key: value for key, value in fixed.items() if value is not None},
+        place,
+    )
+
+
+def _by_name(content: Mapping[str, object]) -> Iterator[Connector]:
+    """Connectors by their names: GET /connectors?expand=info, or mappings of properties. Tables of TOML are none of these."""
+    values: dict[str, Any] = dict(content)
+    if all("status" in value and "info" not in value for value in values.values()):
+        raise ConfigurationError(_STATUS_ONLY)
+    found = []
+    for name, value in values.items():
+        described = value.get("info") if isinstance(value.get("info"), Mapping) else value
+        if isinstance(described.get("config"), Mapping):
+            found.append(Connector(_text(described.get("name")) or name, described["config"]))
+        elif "connector.class" in described:
+            found.append(Connector(name, described))
+    yield from found if len(found) == len(values) else [Connector(None, content)]
+
+
+def _joined(properties: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Members of tables by their names with dots, items of lists with commas."""
+    joined: dict[str, object] = {}
+    for name, value in properties.items():
+        if isinstance(value, Mapping):
+            joined |= _joined(value, f"{prefix}{name}.")
+        elif is_list(value) and not any(isinstance(item, Mapping) or is_list(item) for item in value):
+            joined[f"{prefix}{name}"] = ",".join(filter(None, map(_text, value)))
+        else:
+            joined[f"{prefix}{name}"] = value
+    return joined
+
+
+def _texts(properties: Mapping[str, object]) -> Properties:
+    values, problems, unread = {}, [], []
+    for name, value in properties.items():
+        if isinstance(value, Mapping) or is_list(value):
+            unread.append(name)
+            problems.append(f"{name}: the value is an object or a list; write a text, with commas between several values.")
+        elif value is not None:
+            values[name] = _text(value) or ""
+    return Properties(values, tuple(problems), unread=tuple(unread))
+
+
+def _text(value: object) -> str | None:
+    """The trimmed text of a scalar, as Kafka Connect makes it; None for null."""
+    return None if value is None else (str(value).lower() if isinstance(value, bool) else str(value)).strip()

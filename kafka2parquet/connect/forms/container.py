@@ -1,0 +1,127 @@
+"""Settings of a Connect worker that runs in a container: `CONNECT_*` variables, and the files that set them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kafka2parquet.connect.forms.document import is_list
+from kafka2parquet.errors import ConfigurationError
+
+PREFIX = "CONNECT_"
+_ASSIGNMENT = re.compile(rf"^\s*(?:export\s+|ENV\s+|-\s+)?({PREFIX}[A-Z0-9_]+)\s*[=:]\s*(.*?)\s*$", re.MULTILINE)
+_UNDERSCORES = re.compile("_{1,3}")
+_SIGNS = {1: ".", 2: "_", 3: "-"}
+#: `$NAME`, `${NAME}`, `${NAME:-default}` and `$$` as Docker Compose reads them.
+_INTERPOLATED = re.compile(
+    r"\$(?:(?P<dollar>\$)|\{(?P<braced>[A-Za-z_]\w*)(?::?-(?P<default>[^}]*)|:?\?[^}]*)?\}|(?P<bare>[A-Za-z_]\w*))"
+)
+_NO_LOGIN = (
+    "The spec.{what} of a KafkaConnect names secrets of Kubernetes, which can't be read here. Write the worker as properties: "
+    "bootstrap.servers, security.protocol, sasl.mechanism, sasl.jaas.config and ssl.truststore.location (a PEM file)."
+)
+
+
+def property_name(variable: str) -> str:
+    """The property that a variable sets: without `CONNECT_`, a dot for `_`, `_` for `__`, `-` for `___`."""
+    return _UNDERSCORES.sub(lambda run: _SIGNS[len(run[0])], variable.removeprefix(PREFIX).lower())
+
+
+def properties_of_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """The properties that variables set; those without the prefix are none, names of properties stay."""
+    properties = {name: text for name, text in variables.items() if not name.startswith(PREFIX) and not name.isupper()}
+    return properties | {property_name(name): text for name, text in variables.items() if name.startswith(PREFIX)}
+
+
+def variables_of_process() -> dict[str, str]:
+    """The variables of this process's environment that set properties of a worker."""
+    return {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
+
+
+def variables_in_file(text: str) -> dict[str, str]:
+    """The variables that an env file sets, without quotes around their values; empty where there are none."""
+    return {found[1]: _interpolated(_unquoted(found[2])) for found in _ASSIGNMENT.finditer(text)}
+
+
+def variables_in_document(content: object) -> dict[str, str]:
+    """The variables that a container gets in a file of Docker Compose or of Kubernetes; empty where there are none.
+
+    Raises:
+        ConfigurationError: several containers get some.
+    """
+    found = [(place, variables) for place, variables in _environments(content, "") if variables]
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"Several containers in it have {PREFIX}… variables: {', '.join(place for place, _ in found)}. Write those of one "
+            "of them into a file of its own, as NAME=value."
+        )
+    return found[0][1] if found else {}
+
+
+def properties_of_kafka_connect(content: object) -> dict[str, object] | None:
+    """The properties of a worker in a KafkaConnect of Strimzi; None where it is another document.
+
+    Raises:
+        ConfigurationError: it names secrets of Kubernetes.
+    """
+    documents = content if is_list(content) else [content]
+    for document in documents:
+        if isinstance(document, Mapping) and document.get("kind") == "KafkaConnect":
+            spec: Any = document.get("spec") or {}
+            for what in ("authentication", "tls"):
+                if spec.get(what):
+                    raise ConfigurationError(_NO_LOGIN.format(what=what))
+            return {**(spec.get("config") or {}), "bootstrap.servers": spec.get("bootstrapServers")}
+    return None
+
+
+def _environments(content: object, place: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each place at which a document sets variables, and those with our prefix."""
+    if is_list(content):
+        for item in content:
+            yield from _environments(item, place)
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            if key in ("environment", "env"):
+                yield place, dict(_variables(value))
+            else:
+                yield from _environments(value, place if key in ("services", "spec", "template") else f"{place} {key}".strip())
+
+
+def _variables(value: object) -> Iterator[tuple[str, str]]:
+    """Variables as a mapping, as `NAME=value`, or as name and value; one without a value is looked up."""
+    pairs: Any = value.items() if isinstance(value, Mapping) else value if is_list(value) else ()
+    for pair in pairs:
+        if isinstance(pair, Mapping):
+            name, text = pair.get("name"), pair.get("value")
+        elif isinstance(pair, tuple):
+            name, text = pair
+        else:
+            name, equals, text = str(pair).partition("=")
+            text = text if equals else None
+        if str(name).startswith(PREFIX):
+            yield str(name), f"${{env:{name}}}" if text is None else _interpolated(_as_text(text))
+
+
+def _as_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _interpolated(text: str) -> str:
+    """The text with a variable's default in its place, or with a variable as Kafka's configuration providers know it."""
+
+    def replaced(found: re.Match[str]) -> str:
+        if found["dollar"]:
+            return "$"
+        name = found["braced"] or found["bare"]
+        if found["default"] is not None and not os.environ.get(name):
+            return found["default"]
+        return f"${{env:{name}}}"
+
+    return _INTERPOLATED.sub(replaced, text)
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text

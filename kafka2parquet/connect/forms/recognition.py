@@ -1,0 +1,69 @@
+"""Which notation a text is in: its content says it, and the file's name only where that is not enough."""
+
+from __future__ import annotations
+
+import re
+
+from kafka2parquet.connect.forms.document import Document
+from kafka2parquet.connect.forms.json_form import is_json, read_json
+from kafka2parquet.connect.forms.other_languages import name_other_language, name_shell_quotes
+from kafka2parquet.connect.forms.toml_form import read_toml
+from kafka2parquet.connect.forms.yaml_form import read_yaml
+from kafka2parquet.connect.properties import parse_java_properties
+from kafka2parquet.errors import ConfigurationError
+
+#: A key of YAML (its colon is followed by a blank or ends the line), an item of a list, the begin of a document.
+_YAML_LINE = re.compile(r"""(?:"[^"\n]*"|'[^'\n]*'|[\w$./-]+)\s*:(?:\s|$)|-\s|---|%YAML""")
+#: A table of TOML, or a key with a value as only TOML has it.
+_TOML_LINE = re.compile(r"""\[\[?[\w."' -]+\]\]?\s*(?:#.*)?$|["']?[\w.-]+["']?\s*=\s*["'\[{\d+tf-]""")
+#: A key that is indented or has nothing behind it, or an item of a list: properties with colons have no such lines.
+_ONLY_YAML = re.compile(r"^(?:\s+[\w.$-]+:(?:\s|$)|[\w.$-]+:\s*$|\s*- |---)", re.MULTILINE)
+_YAML_SUFFIXES = (".yaml", ".yml")
+_PROPERTIES_SUFFIX = ".properties"
+
+
+def read_document(text: str, suffix: str = "") -> Document:
+    """Read a text in the notation that it is in.
+
+    Args:
+        text: JSON, YAML, TOML or Java properties.
+        suffix: of the file's name, such as `.toml`; it decides where the content is in two notations at once.
+
+    Raises:
+        ConfigurationError: it is not valid, or in a language that can't be read; with what to do.
+    """
+    suffix = suffix.lower()
+    begin = first_line(text)
+    if not begin:
+        raise ConfigurationError("It is empty. Write a connector's configuration; `kafka2parquet init` makes one.")
+    as_json, as_yaml = is_json(text), _YAML_LINE.match(begin) is not None
+    language = None if as_json or as_yaml else name_other_language(text, begin, suffix)
+    if language is None:
+        language = name_shell_quotes(text)
+    if language is not None:
+        raise ConfigurationError(language)
+    if as_json:
+        return read_json(text)
+    if suffix == _PROPERTIES_SUFFIX and not _ONLY_YAML.search(text):
+        return Document(parse_java_properties(text))
+    if as_yaml or (suffix in _YAML_SUFFIXES and "=" not in begin):
+        return read_yaml(text)
+    if suffix == ".toml" or _TOML_LINE.match(begin):
+        return _toml_or_properties(text, suffix)
+    return Document(parse_java_properties(text))
+
+
+def first_line(text: str) -> str:
+    """The first line that is neither empty nor a comment."""
+    lines = (line.strip() for line in text.splitlines())
+    return next((line for line in lines if line and not line.startswith(("#", "!", "//"))), "")
+
+
+def _toml_or_properties(text: str, suffix: str) -> Document:
+    """TOML; properties may have values in quotes or numbers in the beginning, and are no TOML somewhere further down."""
+    try:
+        return read_toml(text)
+    except ConfigurationError:
+        if suffix == ".toml":
+            raise
+        return Document(parse_java_properties(text))

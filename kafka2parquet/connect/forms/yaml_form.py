@@ -1,0 +1,91 @@
+"""YAML, by way of PyYAML: scalars stay texts as they are written, only null and booleans are read as Kubernetes reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from kafka2parquet.connect.forms.document import Document, repeated
+from kafka2parquet.errors import ConfigurationError
+
+NO_PARSER = "This is YAML, and PyYAML, which reads it, is not installed: pip install 'kafka2parquet[yaml]'. Or write JSON."
+_BOOLEAN = re.compile(r"(?i:true|yes|on|false|no|off)")
+_NULL = re.compile(r"~|null|Null|NULL|")
+_MOST_VALUES = 100_000
+_TRUE = ("true", "yes", "on")
+_BOOLEAN_TAG, _NULL_TAG, _MERGE_TAG = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
+
+
+def read_yaml(text: str) -> Document:
+    """Read one or more YAML documents; the content of several is a list.
+
+    Raises:
+        ConfigurationError: it is not valid, or there is no parser for it.
+    """
+    try:
+        import yaml
+    except ImportError:
+        raise ConfigurationError(NO_PARSER) from None
+    loader = _loader(yaml)(text)
+    try:
+        documents = [content for content in _documents(loader) if content is not None]
+        _refuse_huge(documents)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(_syntax_error(text, error)) from None
+    except RecursionError:
+        raise ConfigurationError("This YAML can't be read: it is nested too deeply.") from None
+    finally:
+        loader.dispose()
+    content = documents[0] if len(documents) == 1 else documents
+    return Document(content, tuple(loader.warnings), joins=True)
+
+
+def _refuse_huge(documents: list[object]) -> None:
+    """Aliases of aliases make a few lines more values than a computer can hold."""
+    left, values = list(documents), 0
+    while left:
+        value = left.pop()
+        values += 1
+        if values > _MOST_VALUES:
+            raise ConfigurationError(f"This YAML can't be read: it has more than {_MOST_VALUES:,} values.")
+        if isinstance(value, dict | list):
+            left.extend(value.values() if isinstance(value, dict) else value)
+
+
+def _documents(loader: Any) -> Iterator[object]:
+    while loader.check_data():
+        yield loader.get_data()
+
+
+def _loader(yaml: Any) -> Any:
+    """A safe loader that makes texts of all scalars but null and booleans."""
+
+    class TextLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+        """Loads texts, and remembers names that are given twice."""
+
+        yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # as PyYAML declares it
+
+        def __init__(self, stream: str) -> None:
+            super().__init__(stream)
+            self.warnings: list[str] = []
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE_TAG]
+            self.warnings += repeated(names)
+            return {str(name): value for name, value in super().construct_mapping(node, deep).items()}
+
+    TextLoader.add_implicit_resolver(_BOOLEAN_TAG, re.compile(f"(?:{_BOOLEAN.pattern})$"), list("yYnNtTfFoO"))
+    TextLoader.add_implicit_resolver(_NULL_TAG, re.compile(f"(?:{_NULL.pattern})$"), ["~", "n", "N", ""])
+    TextLoader.add_implicit_resolver(_MERGE_TAG, re.compile("<<$"), ["<"])
+    TextLoader.add_constructor(_BOOLEAN_TAG, lambda loader, node: loader.construct_scalar(node).lower() in _TRUE)
+    return TextLoader
+
+
+def _syntax_error(text: str, error: Any) -> str:
+    if "{{" in text or "{%" in text:
+        return "This YAML can't be read: it is a template. Fill it in first, such as with `helm template`, and give the result."
+    mark, reason = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
+    place = f"Line {mark.line + 1}, column {mark.column + 1}: t" if mark is not None else "T"
+    advice = " Put values that hold quotes or `: ` into double quotes." if mark is not None else ""
+    return f"{place}his is not valid YAML: {reason}.{advice}"

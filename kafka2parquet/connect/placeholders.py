@@ -1,0 +1,55 @@
+"""Values that are no values yet: placeholders of templates that were not filled in, and quotes that got into a value."""
+
+from __future__ import annotations
+
+import re
+
+#: Within a text. A group of a regular expression, `(?<name>…)`, is none.
+_WITHIN = re.compile(
+    r"\$\{\w[\w.-]*(?::[-?][^}]*)?\}"  # ${NAME} of shells, Compose and Terraform; providers' variables have a colon
+    r"|\{\{[^{}]*\}\}"  # of Jinja, Helm and mustache
+    r"|\{%[^{}]*%\}"
+    r"|\$\([A-Z_][A-Z0-9_]*\)"  # of Kubernetes
+    r"|%\(\w+\)s"
+    r"|(?<![?P\\])<[A-Za-z][\w .:/-]*>"
+)
+#: As a whole text.
+_WHOLE = re.compile(
+    r"\$[A-Za-z_][A-Za-z0-9_]*"
+    r"|%[A-Z_][A-Z0-9_]*%"
+    r"|@[A-Za-z_][\w.]*@"
+    r"|__[A-Z][A-Z0-9_]*__"
+    r"|(?i:change|replace|fill)[_ -]?(?i:me|this|in)"
+    r"|REPLACE_WITH_\w+|INSERT_\w+_HERE|YOUR_[A-Z0-9_]+"
+    r"|TODO|FIXME|TBD|X{3,}"
+    r"|\*{3,}|\[(?i:hidden|redacted|masked)\]"
+)
+#: Properties whose values may be any characters; only the whole text can be a placeholder.
+_SECRETS = re.compile("password|secret|token")
+_ENVIRONMENT = re.compile(r"\$\{?(\w+)\}?")
+#: Properties whose values are patterns, or refer to groups of one.
+_PATTERNS = ("topics.regex", ".regex", ".replacement", ".pattern", "path.format")
+
+
+def find_placeholder(name: str, text: str) -> str | None:
+    """The placeholder in the value of the property `name`; None where there is none."""
+    if name.endswith(_PATTERNS):
+        return None
+    find = _WITHIN.fullmatch if _SECRETS.search(name) else _WITHIN.search
+    found = _WHOLE.fullmatch(text) or find(text)
+    return None if found is None else found[0]
+
+
+def fill_in(placeholder: str) -> str:
+    """What to write instead of a placeholder."""
+    variable = _ENVIRONMENT.fullmatch(placeholder)
+    if variable is not None:
+        return f"Write the value, or ${{env:{variable[1]}}} for the environment variable of that name."
+    return "Write the value, or ${env:NAME} for an environment variable, ${file:PATH:KEY} for a property of a file."
+
+
+def is_quoted(name: str, text: str) -> bool:
+    """Whether the whole value of the property `name` stands in quotes, which are then part of it."""
+    if name.endswith(_PATTERNS) or len(text) < 2:
+        return False
+    return text[0] == text[-1] and text[0] in "\"'" and text[0] not in text[1:-1]

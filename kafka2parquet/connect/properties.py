@@ -1,0 +1,97 @@
+"""Properties: names and texts before anything is known of them, and the files that hold them."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+#: Stands for standard input where a file is named.
+STANDARD_INPUT = "-"
+_PROPERTY = re.compile(r"(?P<name>(?:\\.|[^\\=:\s])*)\s*[=:\s]?\s*(?P<value>.*)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_CONTINUED = re.compile(r"(?:^|[^\\])(?:\\\\)*\\$")
+_CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
+
+
+@attrs.frozen
+class Properties:
+    """Names and values as they were written, before anything is known of them.
+
+    Attributes:
+        values: trimmed texts; a property that was null is left out.
+        problems: what could not be read.
+        warnings: what was read and is suspicious.
+        notes: what is good to know of how it was read.
+        unread: names of the properties that the problems are about, if they are about one.
+        missing: names of the properties whose variables can't be looked up here, where that is allowed.
+        looked_up: names of the properties whose values came from variables.
+    """
+
+    values: Mapping[str, str] = attrs.field(repr=False)
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    looked_up: tuple[str, ...] = ()
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a file in UTF-8, or in UTF-16 with the byte order mark that editors and shells on Windows put before it.
+
+    Raises:
+        OSError: it can't be read.
+        UnicodeDecodeError: it is in another encoding.
+    """
+    return _decoded(Path(path).read_bytes())
+
+
+def read_source(path: str | os.PathLike[str]) -> str:
+    """The text of a file as `read_text` gives it; `-` is standard input, which is read to its end.
+
+    Raises:
+        OSError: it can't be read.
+        UnicodeDecodeError: it is in another encoding.
+    """
+    return _decoded(sys.stdin.buffer.read()) if os.fspath(path) == STANDARD_INPUT else read_text(path)
+
+
+def source_name(path: str | os.PathLike[str]) -> str:
+    """What a file is called in messages."""
+    return "standard input" if os.fspath(path) == STANDARD_INPUT else os.fspath(path)
+
+
+def _decoded(content: bytes) -> str:
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse_java_properties(text: str) -> dict[str, str]:
+    """The properties of a text in the format of `java.util.Properties`, with values trimmed."""
+    properties = {}
+    lines = iter(text.splitlines())
+    for raw in lines:
+        line = raw.strip()
+        if not line or line[0] in "#!":
+            continue
+        while _CONTINUED.search(line):
+            line = line[:-1] + next(lines, "").strip()
+        match = _PROPERTY.match(line)
+        if match:
+            properties[_unescape(match["name"])] = _unescape(match["value"]).strip()
+    return properties
+
+
+def _unescape(text: str) -> str:
+    def plain(match: re.Match[str]) -> str:
+        code = match.group(1)
+        return chr(int(code[1:], 16)) if len(code) > 1 else _CONTROL.get(code, code)
+
+    return _ESCAPE.sub(plain, text)

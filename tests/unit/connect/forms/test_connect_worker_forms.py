@@ -1,0 +1,227 @@
+"""The forms in which people keep a Connect worker."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kafka2parquet.connect.forms.container import property_name
+from kafka2parquet.connect.worker import load_worker_config
+from kafka2parquet.errors import ConfigurationError
+
+CASES = Path(__file__).parent / "cases"
+JAAS = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="p\\\\w$1";'
+VARIABLES = {
+    "CONNECT_BOOTSTRAP_SERVERS": "broker:9092",
+    "CONNECT_GROUP_ID": "compose-connect-group",
+    "CONNECT_CONFIG_STORAGE_REPLICATION_FACTOR": "1",
+    "CONNECT_CONSUMER_FETCH_MIN_BYTES": "10",
+    "CONNECT_VALUE_CONVERTER": "io.confluent.connect.avro.AvroConverter",
+    "CONNECT_VALUE_CONVERTER_SCHEMA_REGISTRY_URL": "http://schema-registry:8081",
+    "CONNECT_VALUE_CONVERTER_SCHEMAS_ENABLE": "false",
+    "CONNECT_LOG4J_LOGGERS": "org.reflections=ERROR",
+}
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("CONNECT_BOOTSTRAP_SERVERS", "bootstrap.servers"),
+        ("CONNECT_A__B_C", "a_b.c"),
+        ("CONNECT_A___B_C", "a-b.c"),
+        ("CONNECT_A____B", "a-.b"),
+        ("CONNECT_CONSUMER_SASL_JAAS_CONFIG", "consumer.sasl.jaas.config"),
+    ],
+)
+def test_names_of_variables(variable: str, name: str) -> None:
+    """Underscores are dots, two are one, three are a hyphen, as in Confluent's images."""
+    assert name == property_name(variable)
+
+
+def test_env_file() -> None:
+    """What a container gets."""
+    worker = load_worker_config(CASES / "worker.env")
+
+    assert "broker:9092" == worker.bootstrap_servers
+    assert "http://schema-registry:8081" == worker.converters["value.converter.schema.registry.url"]
+
+
+def _compose(environment: object) -> str:
+    return yaml.safe_dump(
+        {
+            "version": "3",
+            "services": {
+                "broker": {"image": "kafka", "environment": {"KAFKA_BROKER_ID": 1}},
+                "connect": {"environment": environment, "command": ["bash", "-c", "curl -X PUT http://x\n"]},
+            },
+        }
+    )
+
+
+def _deployment() -> str:
+    env = [{"name": name, "value": text} for name, text in VARIABLES.items()]
+    container = {"name": "connect", "env": [{"name": "JAVA_HOME", "value": "/x"}, *env]}
+    return yaml.safe_dump({"kind": "Deployment", "spec": {"template": {"spec": {"containers": [container]}}}})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("connect.env", "# worker\n" + "\n".join(f"{name}={text}" for name, text in VARIABLES.items())),
+        (".env", "\n".join(f'{name}="{text}"' for name, text in VARIABLES.items())),
+        ("worker.properties", "KAFKA_HEAP_OPTS=-Xmx1g\n" + "\n".join(f"{name}={text}" for name, text in VARIABLES.items())),
+        ("env.sh", "\n".join(f"export {name}='{text}'" for name, text in VARIABLES.items())),
+        ("docker-compose.yml", _compose(VARIABLES)),
+        ("compose.yaml", _compose([f"{name}={text}" for name, text in VARIABLES.items()])),
+        ("deployment.yaml", _deployment()),
+        ("env.yaml", yaml.safe_dump(VARIABLES)),
+        ("env.json", json.dumps(VARIABLES)),
+    ],
+)
+def test_variables_of_containers(tmp_path: Path, name: str, text: str) -> None:
+    """Wherever they are set."""
+    path = tmp_path / name
+    path.write_text(text)
+    worker = load_worker_config(path)
+
+    assert ("broker:9092", {"fetch.min.bytes": "10"}) == (worker.bootstrap_servers, worker.consumer)
+    assert {
+        "value.converter": "io.confluent.connect.avro.AvroConverter",
+        "value.converter.schema.registry.url": "http://schema-registry:8081",
+        "value.converter.schemas.enable": "false",
+    } == worker.converters
+
+
+def test_mapping_of_variables() -> None:
+    """Such as the environment of a process."""
+    assert "broker:9092" == load_worker_config({"HOME": "/root", **VARIABLES}).bootstrap_servers
+
+
+def test_backslashes_and_dollars_of_env_files(tmp_path: Path) -> None:
+    """An env file has no escapes."""
+    path = tmp_path / "connect.env"
+    path.write_text(f"CONNECT_BOOTSTRAP_SERVERS=a:1\nCONNECT_CONSUMER_SASL_JAAS_CONFIG={JAAS}\n".replace("$1", ""))
+
+    assert {"sasl.jaas.config": JAAS.replace("$1", "")} == load_worker_config(path).consumer
+
+
+def test_interpolation_of_compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables are looked up, with their defaults, and two dollars are one."""
+    monkeypatch.setenv("K2P_BROKER", "b:1")
+    (tmp_path / "secret.properties").write_text("id=x\n")
+    environment = {
+        "CONNECT_BOOTSTRAP_SERVERS": "${K2P_BROKER}",
+        "CONNECT_CONSUMER_CLIENT_ID": f"$${{file:{tmp_path}/secret.properties:id}}",
+        "CONNECT_CONSUMER_FETCH_MIN_BYTES": "${K2P_NOT_SET:-7}",
+        "CONNECT_CONSUMER_CLIENT_RACK": "r-$K2P_BROKER",
+    }
+    path = tmp_path / "compose.yaml"
+    path.write_text(_compose(environment))
+    worker = load_worker_config(path)
+
+    assert "b:1" == worker.bootstrap_servers
+    assert {"client.id": "x", "fetch.min.bytes": "7", "client.rack": "r-b:1"} == worker.consumer
+
+
+def test_variable_that_compose_takes_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One without a value is that of the environment."""
+    monkeypatch.setenv("CONNECT_BOOTSTRAP_SERVERS", "outside:1")
+    path = tmp_path / "compose.yaml"
+    path.write_text(_compose(["CONNECT_BOOTSTRAP_SERVERS"]))
+
+    assert "outside:1" == load_worker_config(path).bootstrap_servers
+
+
+def test_several_workers_in_a_compose_file(tmp_path: Path) -> None:
+    """An error names them."""
+    services = {name: {"environment": VARIABLES} for name in ("connect-1", "connect-2")}
+    path = tmp_path / "compose.yaml"
+    path.write_text(yaml.safe_dump({"services": services}))
+    with pytest.raises(ConfigurationError, match=r"compose\.yaml: Several containers .*: connect-1, connect-2\."):
+        load_worker_config(path)
+
+
+def test_worker_of_strimzi(tmp_path: Path) -> None:
+    """Its `config` and its brokers."""
+    spec = {"bootstrapServers": "b:9092", "config": {"group.id": "g", "consumer.fetch.min.bytes": 3}}
+    path = tmp_path / "connect.yaml"
+    path.write_text(yaml.safe_dump({"kind": "KafkaConnect", "metadata": {"name": "w"}, "spec": spec}))
+    worker = load_worker_config(path)
+    assert ("b:9092", {"fetch.min.bytes": "3"}) == (worker.bootstrap_servers, worker.consumer)
+
+
+@pytest.mark.parametrize("what", ["tls", "authentication"])
+def test_login_of_strimzi(tmp_path: Path, what: str) -> None:
+    """Its secrets can't be read, so a sink without login would be the result."""
+    spec = {"bootstrapServers": "b:9092", what: {"type": "scram-sha-512"}}
+    path = tmp_path / "connect.yaml"
+    path.write_text(yaml.safe_dump({"kind": "KafkaConnect", "spec": spec}))
+    with pytest.raises(ConfigurationError, match=rf"spec\.{what} of a KafkaConnect names secrets of Kubernetes"):
+        load_worker_config(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".yaml", "bootstrap.servers: a:1,b:1\nconsumer.fetch.min.bytes: 1\n"),
+        (".toml", '"bootstrap.servers" = "a:1,b:1"\n"consumer.fetch.min.bytes" = 1\n'),
+        (".json", '{"bootstrap.servers": "a:1,b:1", "consumer.fetch.min.bytes": 1}'),
+        (".properties", "bootstrap.servers: a:1,b:1\n"),
+    ],
+)
+def test_notations(tmp_path: Path, suffix: str, text: str) -> None:
+    """Those of connectors."""
+    path = tmp_path / f"worker{suffix}"
+    path.write_text(text)
+
+    assert "a:1,b:1" == load_worker_config(path).bootstrap_servers
+
+
+def test_empty_worker(tmp_path: Path) -> None:
+    """It says nothing."""
+    path = tmp_path / "worker.properties"
+    path.write_text("# bootstrap.servers=\n")
+
+    assert "" == load_worker_config(path).bootstrap_servers
+
+
+@pytest.mark.parametrize("text", ["$BROKERS", "${BROKERS}", "<your-broker>:9092", "CHANGE_ME", "{{ brokers }}"])
+def test_placeholders(tmp_path: Path, text: str) -> None:
+    """They are told as such, before a host of that name is looked for."""
+    path = tmp_path / "worker.properties"
+    path.write_text(f"bootstrap.servers={text}\n")
+    with pytest.raises(ConfigurationError, match=r"bootstrap\.servers: .* is a placeholder that is not filled in\."):
+        load_worker_config(path)
+    assert "b:1" == load_worker_config(path, bootstrap_servers="b:1").bootstrap_servers
+
+
+def test_errors_name_the_file(tmp_path: Path) -> None:
+    """The command line has two files."""
+    path = tmp_path / "worker.tf"
+    path.write_text('resource "x" "y" {\n}\n')
+    with pytest.raises(ConfigurationError, match=r"^The worker's configuration in .*worker\.tf: This is Terraform"):
+        load_worker_config(path)
+
+
+SECURE = {
+    "bootstrap.servers": "a:1",
+    "security.protocol": "SASL_SSL",
+    "sasl.mechanism": "SCRAM-SHA-512",
+    "sasl.jaas.config": "${file:/nowhere/kafka.properties:jaas}",
+    "consumer.fetch.min.bytes": "${env:K2P_NOT_SET}",
+    "ssl.truststore.location": "${env:K2P_NOT_SET}",
+}
+
+
+@pytest.mark.parametrize("change", [{}, {"security.protocol": "${env:K2P_NOT_SET}"}, {"sasl.mechanism": "${env:K2P_NOT_SET}"}])
+def test_secrets_that_are_elsewhere(change: dict[str, str]) -> None:
+    """A check needs none of them; what is there is checked."""
+    with pytest.raises(ConfigurationError, match="can't be read: No such file or directory"):
+        load_worker_config({**SECURE, **change})
+    worker = load_worker_config({**SECURE, **change}, missing_allowed=True)
+
+    assert 3 + len(change) == len(worker.notes)
+    assert "a:1" == worker.bootstrap_servers
