@@ -29,7 +29,7 @@ _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "
 
 
 def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
-    """What the configuration will do: a text for people, with what is probably not meant so at its end.
+    """What the configuration will do: a text for people, which begins with what is probably not meant so.
 
     Nothing is connected. Brokers may be missing from `worker`.
 
@@ -38,24 +38,23 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
     """
     plan = TaskPlan.of(config, worker, brokers_needed=False)
     config = plan.config
+    notes = (*config.notes, *worker.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan))
     paragraphs = [
         f"{config.name}: from Kafka to {plan.storage.url}",
+        _listed("Look at this first:", (*config.warnings, *lint(config))),
         "\n".join(_reading(plan)),
         "\n".join(_rows(config)),
         "\n".join(_folders(config)),
         "\n".join(_rotation(config)),
         "\n".join(_delivery(config)),
+        _listed("Good to know:", notes),
     ]
-    for title, findings in (
-        ("Look at this:", (*config.warnings, *lint(config))),
-        (
-            "Good to know:",
-            (*config.notes, *worker.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan)),
-        ),
-    ):
-        if findings:
-            paragraphs.append("\n".join([title, *(f"- {finding}" for finding in findings)]))
-    return "\n\n".join(paragraphs)
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def _listed(title: str, findings: tuple[str, ...]) -> str:
+    """A paragraph with one finding in each line; "" where there is none."""
+    return "\n".join([title, *(f"- {finding}" for finding in findings)]) if findings else ""
 
 
 def duration(milliseconds: int) -> str:

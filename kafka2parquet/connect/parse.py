@@ -144,7 +144,7 @@ def validate(properties: Properties | Mapping[str, str]) -> Validation:
     )
     checked = cross_check(config, reading.failed)
     return Validation(
-        attrs.evolve(config, warnings=config.warnings + checked.warnings, notes=config.notes + checked.notes),
+        attrs.evolve(config, warnings=checked.warnings + config.warnings, notes=config.notes + checked.notes),
         (*reading.problems, *checked.problems),
     )
 

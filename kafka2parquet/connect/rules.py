@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import re
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from kafka2parquet.connect.errors import reporters
 from kafka2parquet.connect.option import capitalized, invalid_value, missing_value, simple_name
 from kafka2parquet.connect.options_s3 import ASSUME_ROLE, STS_PREFIX
 from kafka2parquet.connect.options_storage import FIELD_AND_TIME_CLASSES, PARTITIONER_PACKAGE
+from kafka2parquet.connect.parts import make_inner_partitioner
 from kafka2parquet.connect.records import check_records
 from kafka2parquet.connect.storage import takes_role
 from kafka2parquet.connect.transforms import read_transforms
@@ -22,9 +24,15 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat, is_joda
+from kafka2parquet.partitioners.time import TimeBasedPartitioner
+from kafka2parquet.partitioners.timestamps import RecordTimestamp
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _FIELD_AND_TIME = re.compile(r"Field.*Time|Time.*Field", re.IGNORECASE)
+
+#: An example of a record that is written some time after it was sent.
+_SENT_AT = datetime.datetime(2026, 1, 31, 13, 37, tzinfo=datetime.timezone.utc)
+_WRITTEN_AT = datetime.datetime(2026, 2, 1, 9, 5, tzinfo=datetime.timezone.utc)
 
 Rule = Callable[[ConnectConfig], Iterator[Finding]]
 
@@ -111,8 +119,10 @@ def _dead_letters(config: ConnectConfig) -> Iterator[Finding]:
 def _tolerance(config: ConnectConfig) -> Iterator[Finding]:
     if config.text("errors.tolerance") == "all" and not reporters(config):
         yield Warned(
-            "errors.tolerance=all: records that can't be read are left out without a trace. Keep them with "
-            "errors.deadletterqueue.topic.name or kafka2parquet.quarantine=true, or log them with errors.log.enable=true."
+            "errors.tolerance=all: records that can't be read are left out without a trace. A record that is read and can't be "
+            "partitioned or written ends the task, as in Connect: nothing is set up that it could be reported to. Keep such "
+            "records with errors.deadletterqueue.topic.name or kafka2parquet.quarantine=true, or log them with "
+            "errors.log.enable=true."
         )
 
 
@@ -202,9 +212,10 @@ def _timestamps(config: ConnectConfig) -> Iterator[Finding]:
     if not config.partitioner.time_based:
         return
     if not config.is_set("timestamp.extractor"):
-        yield Noted(
-            "timestamp.extractor is not set: each record's own timestamp decides its folder. Confluent's sink would take the "
-            "clock of its worker; set timestamp.extractor=Wallclock for that."
+        yield Warned(
+            "timestamp.extractor is not set: a row's folder is given by the timestamp of its record, where Confluent's sink "
+            f"takes its worker's clock.{_both_folders(config)} Set timestamp.extractor=Record to keep this, or "
+            "timestamp.extractor=Wallclock for what Confluent's sink does."
         )
     elif config.extractor not in ("Record", "RecordField", "Wallclock"):
         yield Problem(
@@ -212,6 +223,20 @@ def _timestamps(config: ConnectConfig) -> Iterator[Finding]:
             f"Invalid timestamp extractor: {config.text('timestamp.extractor')}",
             "Use Record, RecordField or Wallclock; for a time of your own, write a Partitioner in Python.",
         )
+
+
+def _both_folders(config: ConnectConfig) -> str:
+    """Where a record lies by its own timestamp and by the clock, as a sentence; "" where the partitioner can't be made."""
+    try:
+        partitioner = make_inner_partitioner(config, RecordTimestamp())
+    except ConfigurationError:  # a problem of its own
+        return ""
+    if not isinstance(partitioner, TimeBasedPartitioner):
+        return ""
+    moments = (_SENT_AT, _WRITTEN_AT)
+    sent, written = (f"{moment:%Y-%m-%d %H:%M} UTC" for moment in moments)
+    own, clock = (partitioner.encode(round(moment.timestamp() * 1000)) for moment in moments)
+    return f" A record of {sent} that is written at {written} lies in {own} here, and in {clock} there."
 
 
 def _rotation(config: ConnectConfig) -> Iterator[Finding]:
@@ -337,14 +362,15 @@ _CREDENTIALS = (
     "WebIdentityTokenFileCredentialsProvider",
 )
 
+#: Those first whose warnings tell of other rows or other folders than in Connect.
 _RULES: tuple[Rule, ...] = (
+    _timestamps,
+    _tolerance,
     _topics,
     _dead_letters,
-    _tolerance,
     _bucket,
     _file_delimiter,
     _partitioner,
-    _timestamps,
     _rotation,
     _classes,
     check_converters,

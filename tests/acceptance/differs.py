@@ -97,11 +97,11 @@ def _no_second_copy(case: Case, run: Run, found: Sequence[Mismatch]) -> str | No
 
 
 def _record_time(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
-    """Where no extractor is set, the record's own timestamp decides, and the configuration's notes say so."""
+    """Where no extractor is set, the record's own timestamp decides, and the configuration's warnings say so."""
     config = run.sink.config
     if not config.partitioner.time_based or config.is_set("timestamp.extractor") or run.sink.error is not None:
         return None
-    if not any(note.startswith("timestamp.extractor is not set") for note in config.notes):
+    if not any(warning.startswith("timestamp.extractor is not set") for warning in config.warnings):
         return None
     return "the record's own timestamp where no extractor is set" if _in_folders_by_time(case, run, by_flush=False) else None
 

@@ -15,6 +15,12 @@ _WORKER = WorkerConfig(bootstrap_servers="kafka:9092")
 _STORY_TEXT = """\
 s3-sink-my-topic-parquet-hourly: from Kafka to s3://your-data-lake-bucket
 
+Look at this first:
+- timestamp.extractor is not set: a row's folder is given by the timestamp of its record, where Confluent's sink takes its \
+worker's clock. A record of 2026-01-31 13:37 UTC that is written at 2026-02-01 09:05 UTC lies in \
+year=2026/month=01/day=31/hour=13 here, and in year=2026/month=02/day=01/hour=09 there. Set timestamp.extractor=Record to keep \
+this, or timestamp.extractor=Wallclock for what Confluent's sink does.
+
 12 tasks will read the topic your-source-topic-name as members of the consumer group \
 connect-s3-sink-my-topic-parquet-hourly.
 A partition for which the group has no committed offset is read from its earliest record on.
@@ -45,8 +51,6 @@ A file becomes visible whole, is never replaced, and the offset is committed aft
 All tasks together buffer at most 256 MiB; beyond, partitions wait.
 
 Good to know:
-- timestamp.extractor is not set: each record's own timestamp decides its folder. Confluent's sink would take the clock of \
-its worker; set timestamp.extractor=Wallclock for that.
 - Where records are not in the order of their times, each change between folders closes files, as in Connect, and makes small \
 ones. rotate.file.on.partition.change=false keeps several folders open instead."""
 
@@ -88,8 +92,8 @@ def test_missing_brokers_are_no_problem_yet():
 
 def test_path_format_is_linted():
     """A pattern that works and is not meant so is pointed out."""
-    assert "Look at this:\n- path.format='dt'=YYYY-mm-dd: mm is the minute; the month is MM." in _described(
-        path_format="'dt'=YYYY-mm-dd", partition_duration_ms="86400000"
+    assert "Look at this first:\n- path.format='dt'=YYYY-mm-dd: mm is the minute; the month is MM." in _described(
+        path_format="'dt'=YYYY-mm-dd", partition_duration_ms="86400000", timestamp_extractor="Record"
     )
 
 

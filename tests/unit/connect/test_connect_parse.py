@@ -248,10 +248,31 @@ def test_record_interval_without_time_warns():
     assert any(warning.startswith("rotate.interval.ms has no effect with DefaultPartitioner") for warning in warnings)
 
 
-def test_unset_extractor_is_noted():
-    """The one default that differs from Confluent's is told."""
-    notes = validate(_changed(HOURLY)).config.notes
-    assert any(note.startswith("timestamp.extractor is not set: each record's own timestamp") for note in notes)
+def test_unset_extractor_is_warned_of_first():
+    """The one default that differs from Confluent's, with both folders."""
+    given = _changed(HOURLY, {"timezone": "Asia/Tokyo", "errors.tolerance": "all", "my.own": "x"})
+    warnings = validate(given).config.warnings
+    assert (
+        "timestamp.extractor is not set: a row's folder is given by the timestamp of its record, where Confluent's sink takes "
+        "its worker's clock. A record of 2026-01-31 13:37 UTC that is written at 2026-02-01 09:05 UTC lies in "
+        "year=2026/month=01/day=31/hour=22 here, and in year=2026/month=02/day=01/hour=18 there. Set "
+        "timestamp.extractor=Record to keep this, or timestamp.extractor=Wallclock for what Confluent's sink does."
+    ) == warnings[0]
+    assert ("errors.tolerance=all:", "my.own") == tuple(warning.split()[0] for warning in warnings[1:])
+
+
+@pytest.mark.parametrize("extractor", ["Record", "Wallclock", "RecordField"])
+def test_extractor_that_is_set(extractor):
+    """Nothing is to be said of it, as it means the same in Connect."""
+    assert () == validate(_changed(HOURLY, {"timestamp.extractor": extractor})).config.warnings
+
+
+def test_unset_extractor_where_the_folder_is_wrong_too():
+    """The one mistake doesn't hide the other."""
+    validation = validate(_changed(HOURLY, {"path.format": "year=YYYY"}))
+    (warning,) = validation.config.warnings
+    assert "its worker's clock. Set timestamp.extractor=Record to keep this" in warning
+    assert 1 == len(validation.problems)
 
 
 def test_secrets_are_not_in_the_repr():
@@ -357,7 +378,10 @@ def test_extractor_by_its_full_name():
 def test_tolerance_that_leaves_no_trace_is_pointed_out():
     """Records would be gone, and nothing would tell of them."""
     (warning,) = validate(_changed({"errors.tolerance": "all"})).config.warnings
-    assert warning.startswith("errors.tolerance=all: records that can't be read are left out without a trace.")
+    assert warning.startswith(
+        "errors.tolerance=all: records that can't be read are left out without a trace. A record that is "
+    )
+    assert "ends the task, as in Connect" in warning
 
 
 def test_tolerance_that_tells_of_records_is_fine():
