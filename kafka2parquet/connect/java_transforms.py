@@ -10,6 +10,7 @@ from kafka2parquet.connect.option import simple_name
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.transforms import kafka_connect
 from kafka2parquet.transforms.base import Transform
+from kafka2parquet.transforms.change_events import AddedField
 from kafka2parquet.transforms.headers import MovedToHeaders
 from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, RecordIsTombstone, TopicNameMatches
 from kafka2parquet.transforms.regex_router import RegexRouter
@@ -256,6 +257,19 @@ def make_predicate(class_name: str, properties: Properties) -> Predicate | None:
     if name not in _PREDICATES:
         return None
     return _PREDICATES[name].from_config({each: properties[each] for each in _PROPERTIES[name] if each in properties})
+
+
+def changed_headers(class_name: str, properties: Properties) -> frozenset[str]:
+    """The keys of headers that a transform of Java's adds or takes away."""
+    name = simple_name(class_name).partition("$")[0]
+    if name in ("DropHeaders", "HeaderFrom"):
+        return frozenset(item.strip() for item in properties.get("headers", "").split(","))
+    if name == "InsertHeader":
+        return frozenset([properties.get("header", "")])
+    if name == "ExtractNewRecordState" and properties.get("add.headers", ""):
+        prefix = properties.get("add.headers.prefix", "__")
+        return frozenset(AddedField.of(text, prefix).name for text in properties["add.headers"].split(","))
+    return frozenset()
 
 
 def unknown_properties(class_name: str, properties: Properties) -> list[str]:

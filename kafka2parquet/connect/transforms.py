@@ -13,6 +13,7 @@ from kafka2parquet.connect.java_transforms import (
     Refused,
     WithoutEffect,
     Written,
+    changed_headers,
     make_java,
     make_predicate,
     unknown_properties,
@@ -21,7 +22,7 @@ from kafka2parquet.connect.option import invalid_value, missing_value
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.transforms.base import Transform
-from kafka2parquet.transforms.predicates import Predicate, TopicNameMatches
+from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, TopicNameMatches
 from kafka2parquet.transforms.regex_router import RegexRouter, Route, RoutedFolders
 from kafka2parquet.transforms.where import LeaveOut, Where
 
@@ -131,6 +132,7 @@ class _Reader:
             keys="key" in columns or config.flag("store.kafka.keys"),
             headers="headers" in columns or config.flag("store.kafka.headers"),
         )
+        self._headers_changed_by: dict[str, str] = {}
         self._predicates: dict[str, Predicate | None] = {}
         for alias in _distinct(config, "predicates", self.problems):
             self._predicates[alias] = self._predicate(alias)
@@ -154,15 +156,27 @@ class _Reader:
                 )
             )
             return
-        made = self._transform(prefix, class_name, properties)
-        if made is None or (predicate and self._predicates[predicate] is None):
-            return
         chooses = self._predicates[predicate] if predicate else None
+        if isinstance(chooses, HasHeaderKey) and chooses.name in self._headers_changed_by:
+            self._unseen_header(prefix, predicate, self._headers_changed_by[chooses.name])
+        made = self._transform(prefix, class_name, properties)
+        if made is None or (predicate and chooses is None):
+            return
         if isinstance(made, RegexRouter):
             self._route(prefix, class_name, made, chooses, negate)
         elif isinstance(made, LeaveOut) and chooses is None:
             self.notes.append(f"{prefix}type={class_name} without a predicate leaves all records out, as in Connect.")
         self.made.append(made if chooses is None else Where(made, chooses, negate=negate))
+
+    def _unseen_header(self, prefix: str, predicate: str, changed_by: str) -> None:
+        self.problems.append(
+            Problem(
+                (f"{prefix}predicate",),
+                f"{prefix}predicate={predicate} asks for a header that {changed_by} changes before",
+                f"Predicates see headers as they were sent. Put {prefix.removesuffix('.')} before {changed_by}.",
+                ProblemKind.UNSUPPORTED,
+            )
+        )
 
     def _negate(self, prefix: str, predicate: str, text: str | None) -> bool:
         name = f"{prefix}negate"
@@ -198,6 +212,8 @@ class _Reader:
                 made = load_class(class_name, Transform).from_config(properties)  # type: ignore[attr-defined]  # it is a Transform
             else:
                 made = make_java(class_name, properties, self._written)
+                changed = changed_headers(class_name, properties)
+                self._headers_changed_by |= dict.fromkeys(changed, prefix.removesuffix("."))
                 self.ignored += [f"{prefix}{name}" for name in unknown_properties(class_name, properties)]
         except ConfigurationError as error:
             self.problems += [_of_settings(prefix, class_name, properties, problem) for problem in error.problems]

@@ -136,7 +136,7 @@ class Unwrap(Transform):
             self._unwrap(unwrapped, name, mask)
         self._refuse_empty(unwrapped, events)
         if self._deletes == "tombstone":
-            unwrapped.take_values_away(events.deletions | events.empty_deletions)
+            unwrapped.take_values_away(events.deletions)
         if rows.value_schema is None:
             unwrapped.add_others(events.others)
         else:

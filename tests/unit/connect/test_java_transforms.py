@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import re
 from typing import Any
 
@@ -363,6 +365,56 @@ def test_java_s_class_under_a_predicate() -> None:
     sink.append("t", MemoryRecord(value=b'{"a":1}'), MemoryRecord(value=b'{"a":2}', headers=header_section(["h"])))
     sink.run({**_of(f"{_APACHE}.InsertField$Value", offset_field="o"), **_where("HasHeaderKey", name="h")})
     assert [{"a": 1, "o": None}, {"a": 2, "o": 1}] == sink.rows()
+
+
+@pytest.mark.parametrize(
+    ("class_name", "properties"),
+    [
+        (f"{_APACHE}.InsertHeader", {"header": "h", "value.literal": "x"}),
+        (f"{_APACHE}.DropHeaders", {"headers": "g, h"}),
+        (f"{_APACHE}.HeaderFrom$Value", {"fields": "a", "headers": "h", "operation": "copy"}),
+        ("io.debezium.transforms.ExtractNewRecordState", {"add.headers": "op:h", "add.headers.prefix": ""}),
+    ],
+)
+def test_a_predicate_by_a_header_that_was_changed_before(class_name: str, properties: dict[str, str]) -> None:
+    """Is refused: only headers as they were sent are seen. Other headers don't matter, nor does the other order."""
+    earlier = {f"transforms.e.{name}": value for name, value in {"type": class_name, **properties}.items()}
+    changes = {**_of(f"{_APACHE}.Filter"), **_where("HasHeaderKey", name="h"), **earlier, "transforms": "e,t"}
+    assert [
+        "transforms.t.predicate=p asks for a header that transforms.e changes before. Predicates see headers as they were sent."
+        " Put transforms.t before transforms.e."
+    ] == _problems(changes)
+    assert [] == _problems({**changes, "transforms": "t,e"})
+    assert [] == _problems({**changes, "predicates.p.name": "other"})
+
+
+def test_fields_of_a_record_s_place() -> None:
+    """Kafka's own class, as a published configuration has it."""
+    sink = Sink("t")
+    sink.run(_of(f"{_APACHE}.InsertField$Value", timestamp_field="kafka_ts", offset_field="kafka_offset"), "t", b'{"id":7}')
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    assert [{"id": 7, "kafka_ts": epoch, "kafka_offset": 0}] == sink.rows()
+
+
+def test_unwrapped_with_older_names() -> None:
+    """Debezium's class with the properties that most configurations still have."""
+    sink = Sink("t")
+    changes = _of(
+        "io.debezium.transforms.ExtractNewRecordState",
+        drop_tombstones="true",
+        delete_handling_mode="rewrite",
+        add_fields="op,ts_ms",
+    )
+    events = [
+        {"before": None, "after": {"id": 1}, "source": {"ts_ms": 1}, "op": "c", "ts_ms": 2},
+        {"before": {"id": 1}, "after": None, "source": {"ts_ms": 3}, "op": "d", "ts_ms": 4},
+    ]
+    sink.run(changes, "t", *(json.dumps(event).encode() for event in events), None)
+    assert [
+        {"id": 1, "__deleted": "false", "__op": "c", "__ts_ms": 2},
+        {"id": 1, "__deleted": "true", "__op": "d", "__ts_ms": 4},
+    ] == sink.rows()
+    assert 3 == sink.committed("t")
 
 
 ROUTED = _of(f"{_APACHE}.RegexRouter", regex=r"(raw|old)\.(.*)", replacement="lake/$2")
