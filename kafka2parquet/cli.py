@@ -1,4 +1,4 @@
-"""The command line: `kafka2parquet run`, `check`, `schema`, `audit` and `demo`."""
+"""The command line: `kafka2parquet run`, `check`, `init`, `schema`, `audit` and `demo`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import FrameType
 
 import attrs
 
-from kafka2parquet import __version__, schema_command
+from kafka2parquet import __version__, init_command, schema_command
 from kafka2parquet.audit import command as audit
 from kafka2parquet.connect.build import build_runner, load_for_worker
 from kafka2parquet.connect.check import describe
@@ -33,7 +33,8 @@ EXIT_FAILED = 3
 _EPILOG = """\
 exit codes:
   0    done, or stopped in order by SIGINT or SIGTERM
-  1    the configuration can't work; stderr lists all its problems. schema: what is asked for isn't there, or is refused
+  1    the configuration can't work; stderr lists all its problems. schema: what is asked for isn't there, or is refused.
+       init: the file is there already
   2    the command line itself is wrong
   3    a task has failed; stderr says why and what to do
   4    audit: something is missing, doubled or foreign
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return demo.main(arguments[1:])
     options = _parser().parse_args(arguments)
+    if options.command == "init":
+        return init_command.run(options)
     _log_to_stderr(verbose=options.verbose)
     try:
         config, worker = _load(options)
@@ -103,6 +106,8 @@ def _parser() -> argparse.ArgumentParser:
         _add_common(command)
         if name == "audit":
             audit.add_arguments(command)
+    init = "write a commented configuration to begin with"
+    init_command.add_arguments(commands.add_parser("init", help=init, description=init[0].upper() + init[1:] + "."))
     commands.add_parser("demo", help="fill a folder from an embedded broker", add_help=False)
     return parser
 
