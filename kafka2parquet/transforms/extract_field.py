@@ -58,7 +58,7 @@ class ExtractField(Transform):
 
     def apply(self, rows: Rows) -> Transformed:
         """Take the field out of its rows."""
-        parts = resolve(rows.table.schema, self._field)
+        parts = self.find(rows.table.schema)
         if parts is None:
             return self._without_null(rows, np.zeros(len(rows), np.bool_))
         rows = attrs.evolve(rows, table=rows.table.select([parts[0]]))
@@ -75,6 +75,10 @@ class ExtractField(Transform):
             value = field.with_name(_VALUE).with_nullable(schema is None or schema.optional)
             table = pa.Table.from_arrays([column], schema=pa.schema([value]))
         return Transformed(attrs.evolve(kept, table=table, value_schema=schema), transformed.rejects)
+
+    def find(self, schema: pa.Schema) -> Parts | None:
+        """The names on the way to the field; None where it is missing."""
+        return resolve(schema, self._field)
 
     def _without_null(self, rows: Rows, there: npt.NDArray[np.bool_]) -> Transformed:
         if there.all():

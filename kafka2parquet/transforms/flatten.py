@@ -44,26 +44,38 @@ class Flatten(ColumnTransform):
 
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
         """The table without structs. What is in a struct that is null is null."""
-        if not any(pa.types.is_struct(field.type) for field in table.schema):
-            return table
-        flat: list[Column] = []
-        of_structs: set[int] = set()
-        for field, values in zip(table.schema, table.columns, strict=True):
-            columns = list(_flattened(field, values, self._delimiter))
-            if pa.types.is_struct(field.type):
-                of_structs.update(range(len(flat), len(flat) + len(columns)))
-            flat += columns
-        flat = Union("Flatten", refusals).by_names(flat, preferred=of_structs)
-        if not flat:
-            return table.select([])
-        schema = pa.schema([field for field, _ in flat], metadata=table.schema.metadata)
-        return pa.Table.from_arrays([values for _, values in flat], schema=schema)
+        return flattened(table, self._delimiter, "Flatten", refusals)
 
 
-def _flattened(field: pa.Field, values: pa.ChunkedArray, delimiter: str) -> Iterator[tuple[pa.Field, pa.ChunkedArray]]:
+def flattened(table: pa.Table, delimiter: str, who: str, refusals: Refusals) -> pa.Table:
+    """The table with a column for each field of a struct, at any depth; fields of one name are one column.
+
+    Args:
+        table: the columns.
+        delimiter: what stands between the names.
+        who: the transform, for reasons.
+        refusals: where rows go that have values in two fields of one name.
+    """
+    if not any(pa.types.is_struct(field.type) for field in table.schema):
+        return table
+    flat: list[Column] = []
+    of_structs: set[int] = set()
+    for field, values in zip(table.schema, table.columns, strict=True):
+        columns = list(_leaves(field, values, delimiter))
+        if pa.types.is_struct(field.type):
+            of_structs.update(range(len(flat), len(flat) + len(columns)))
+        flat += columns
+    flat = Union(who, refusals).by_names(flat, preferred=of_structs)
+    if not flat:
+        return table.select([])
+    schema = pa.schema([field for field, _ in flat], metadata=table.schema.metadata)
+    return pa.Table.from_arrays([values for _, values in flat], schema=schema)
+
+
+def _leaves(field: pa.Field, values: pa.ChunkedArray, delimiter: str) -> Iterator[tuple[pa.Field, pa.ChunkedArray]]:
     if not pa.types.is_struct(field.type):
         yield field, values
         return
     for child, inner in zip(field.type, values.flatten(), strict=True):
         name = f"{field.name}{delimiter}{child.name}"
-        yield from _flattened(child.with_name(name).with_nullable(field.nullable or child.nullable), inner, delimiter)
+        yield from _leaves(child.with_name(name).with_nullable(field.nullable or child.nullable), inner, delimiter)

@@ -1,23 +1,65 @@
-"""The transforms of values that Apache Kafka brings, by the names of their classes."""
+"""The transforms of values that Apache Kafka brings, by the names of their Java classes.
+
+They do what Kafka's own classes do, on whole columns: where a Java class throws, the record is a reject. Names of fields are
+those of columns, without paths, as in Java.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.transforms.base import Transform
-from kafka2parquet.transforms.cast import Cast
-from kafka2parquet.transforms.extract_field import ExtractField, HoistField
-from kafka2parquet.transforms.flatten import Flatten
-from kafka2parquet.transforms.insert_field import InsertField
+from kafka2parquet.transforms.extract_field import HoistField
+from kafka2parquet.transforms.kafka_connect.cast import JavaCast
+from kafka2parquet.transforms.kafka_connect.extract_field import JavaExtractField
+from kafka2parquet.transforms.kafka_connect.flatten import JavaFlatten
+from kafka2parquet.transforms.kafka_connect.insert_field import JavaInsertField
+from kafka2parquet.transforms.kafka_connect.mask_field import JavaMaskField
+from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
+from kafka2parquet.transforms.kafka_connect.replace_field import JavaReplaceField
+from kafka2parquet.transforms.kafka_connect.set_schema_metadata import JavaSetSchemaMetadata
+from kafka2parquet.transforms.kafka_connect.timestamp_converter import JavaTimestampConverter
 
-#: By the name of the class without package and without `$Value`.
-JAVA: Mapping[str, Callable[[Mapping[str, str]], Transform]] = {
-    "Cast": Cast.from_config,
-    "ExtractField": ExtractField.from_config,
-    "Flatten": Flatten.from_config,
-    "HoistField": HoistField.from_config,
-    "InsertField": InsertField.from_config,
+
+def _hoist_field(properties: Mapping[str, str]) -> HoistField:
+    """HoistField, which is the same in Java but for the properties that it ignores."""
+    return HoistField(JavaProperties(properties, "HoistField").required("field"))
+
+
+_NULLS = "replace.null.with.default"
+_MAKERS: Mapping[str, tuple[Callable[[Mapping[str, str]], Transform], tuple[str, ...]]] = {
+    "Cast": (JavaCast.from_config, ("spec", _NULLS)),
+    "ExtractField": (JavaExtractField.from_config, ("field", "field.syntax.version", _NULLS, "on.null")),
+    "Flatten": (JavaFlatten.from_config, ("delimiter",)),
+    "HoistField": (_hoist_field, ("field", _NULLS)),
+    "InsertField": (
+        JavaInsertField.from_config,
+        (
+            "topic.field",
+            "partition.field",
+            "offset.field",
+            "timestamp.field",
+            "static.field",
+            "static.value",
+            _NULLS,
+        ),
+    ),
+    "MaskField": (JavaMaskField.from_config, ("fields", "replacement", _NULLS)),
+    "ReplaceField": (
+        JavaReplaceField.from_config,
+        ("exclude", "include", "blacklist", "whitelist", "renames", _NULLS),
+    ),
+    "SetSchemaMetadata": (JavaSetSchemaMetadata.from_config, ("schema.name", "schema.version", _NULLS)),
+    "TimestampConverter": (
+        JavaTimestampConverter.from_config,
+        ("field", "target.type", "format", "unix.precision", _NULLS),
+    ),
 }
+#: What makes the transform of the properties, by the name of the class without package and without `$Value`.
+JAVA: Mapping[str, Callable[[Mapping[str, str]], Transform]] = {name: maker for name, (maker, _) in _MAKERS.items()}
+#: The properties of each class. Others are ignored, as Kafka ignores them.
+PROPERTIES: Mapping[str, tuple[str, ...]] = {name: properties for name, (_, properties) in _MAKERS.items()}
 
 
 def make(class_name: str, of_what: str | None, properties: Mapping[str, str]) -> Transform:
@@ -25,11 +67,29 @@ def make(class_name: str, of_what: str | None, properties: Mapping[str, str]) ->
 
     Args:
         class_name: without package, such as `InsertField`.
-        of_what: `Value` or `Key`: the class inside that one.
+        of_what: `Value`: the class inside that one.
         properties: those of the transform, without prefix.
 
     Raises:
-        ConfigurationError: they don't fit.
+        ConfigurationError: they don't fit, or the class isn't one of values.
         LookupError: there is no such class.
     """
-    return JAVA[class_name](properties)
+    maker = JAVA[class_name]
+    if of_what != "Value":
+        raise ConfigurationError(f"{class_name} is the name of two classes: write {class_name}$Value to transform values.")
+    return maker(properties)
+
+
+__all__ = [
+    "JAVA",
+    "PROPERTIES",
+    "JavaCast",
+    "JavaExtractField",
+    "JavaFlatten",
+    "JavaInsertField",
+    "JavaMaskField",
+    "JavaReplaceField",
+    "JavaSetSchemaMetadata",
+    "JavaTimestampConverter",
+    "make",
+]

@@ -1,0 +1,133 @@
+"""JavaTransform: what the transforms that are defined by Kafka's Java classes have in common."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+
+import attrs
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.arrays import one_array
+from kafka2parquet.remembered import Remembered
+from kafka2parquet.rows import Rows
+from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.schema.from_arrow import connect_schema
+from kafka2parquet.transforms.base import Transform, Transformed
+from kafka2parquet.transforms.refusals import Refusals
+
+#: What a column is called whose values aren't structs, as converters call it.
+VALUE = "value"
+
+
+class JavaTransform(Transform):
+    """Changes the columns of rows, with the schema that they came with. Its names are those of columns, never paths."""
+
+    #: The name of the class in Java, for reasons.
+    name: str
+
+    def __init__(self, *, nulls_are_defaults: bool) -> None:
+        """Choose what nulls are.
+
+        Args:
+            nulls_are_defaults: whether a null in a field with a default is that default (`replace.null.with.default`).
+        """
+        self._nulls_are_defaults = nulls_are_defaults
+        self._schemas: Remembered[tuple[int, pa.Schema], tuple[ConnectSchema, ConnectSchema]] = Remembered()
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the class and its settings."""
+        return f"java-{self.name}-{self.settings}-{self._nulls_are_defaults}"
+
+    @property
+    @abc.abstractmethod
+    def settings(self) -> str:
+        """Those that decide what comes out."""
+
+    @abc.abstractmethod
+    def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
+        """The table with other columns, and with as many rows in the same order.
+
+        Args:
+            rows: one or more, of values that are structs or have no schema.
+            refusals: where the rows go for which Java throws; their values in the result don't matter.
+        """
+
+    def change_values(self, rows: Rows, refusals: Refusals) -> pa.Table:
+        """The same for values that came with a schema and aren't structs: one column `value`. By default, all are refused."""
+        kind = rows.value_schema.type if rows.value_schema is not None else VALUE
+        refuse_all(refusals, rows, f"{self.name} takes values with fields, and this one is of the type {kind}.")
+        return rows.table
+
+    def field_schemas(self, before: ConnectSchema) -> ConnectSchema:
+        """The schema in which a column finds its own by name after the transform; by default the one from before."""
+        return before
+
+    def apply(self, rows: Rows) -> Transformed:
+        """Change the columns; rows for which Java throws are rejects."""
+        schema = rows.value_schema
+        refusals = Refusals(len(rows))
+        given = with_defaults(rows) if self._nulls_are_defaults else rows
+        has_fields = schema is None or schema.type == "struct"
+        table = self.change(given, refusals) if has_fields else self.change_values(given, refusals)
+        if table is rows.table:
+            return refusals.divide(rows, rows)
+        changed = attrs.evolve(rows, table=table)
+        if schema is not None and not table.schema.equals(rows.table.schema):
+            changed = attrs.evolve(changed, value_schema=self._schema_after(table.schema, schema))
+        return refusals.divide(rows, changed)
+
+    def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
+        """The schema of columns that were of the schema `before`; the same object for the same ones."""
+        # `before` is kept too, so that no other schema gets its id
+        _, after = self._schemas.get((id(before), columns), lambda: (before, self._new_schema(columns, before)))
+        return after
+
+    def _new_schema(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
+        after = connect_schema(columns, self.field_schemas(before))
+        return after if before.type == "struct" else after.field_schemas[VALUE]
+
+
+def refuse_all(refusals: Refusals, rows: Rows, reason: str) -> None:
+    """Refuse every row."""
+    refusals.add(np.ones(len(rows), np.bool_), reason)
+
+
+def with_defaults(rows: Rows) -> Rows:
+    """The rows, where each null in a column whose schema has a default is the default."""
+    if rows.value_schema is None:
+        return rows
+    table = rows.table
+    for name, default in _defaults(rows.value_schema).items():
+        index = table.schema.get_field_index(name)
+        column = one_array(table.column(index)) if index >= 0 else None
+        if column is None or not column.null_count:
+            continue
+        indices = np.where(column.is_valid().to_numpy(zero_copy_only=False), np.arange(len(column)), len(column))
+        filled = pa.concat_arrays([column, pa.array([default], column.type)]).take(pa.array(indices))
+        table = table.set_column(index, table.schema.field(index), filled)
+    return rows if table is rows.table else attrs.evolve(rows, table=table)
+
+
+def _defaults(schema: ConnectSchema) -> Mapping[str, object]:
+    return {name: field.default for name, field in schema.row_schema.field_schemas.items() if field.default is not None}
+
+
+def column_named(table: pa.Table, name: str) -> tuple[int, pa.Field, pa.Array] | None:
+    """Place, field and values of a column; None where there is none."""
+    index = table.schema.get_field_index(name)
+    if index < 0:
+        return None
+    values = one_array(table.column(index))
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    return index, table.schema.field(index).with_type(values.type), values
+
+
+def is_valid(values: pa.Array) -> np.ndarray:
+    """Where there is a value, as a mask for `Refusals`."""
+    mask: np.ndarray = pc.is_valid(values).to_numpy(zero_copy_only=False)
+    return mask

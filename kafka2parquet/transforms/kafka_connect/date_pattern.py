@@ -1,0 +1,87 @@
+"""The patterns of Java's SimpleDateFormat, cut into their parts."""
+
+from __future__ import annotations
+
+import attrs
+
+_LETTERS = frozenset("GyYMLwWDdFEuaHkKhmsSzZX")
+
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+
+
+@attrs.frozen
+class Part:
+    """A field of a time, or text that stands as it is.
+
+    Attributes:
+        letter: of the field; "" for text.
+        count: how often the letter stands there.
+        text: the text.
+    """
+
+    letter: str = ""
+    count: int = 0
+    text: str = ""
+
+
+def parts_of(pattern: str) -> tuple[Part, ...]:
+    """The parts of a pattern.
+
+    Raises:
+        ValueError: SimpleDateFormat refuses it.
+    """
+    parts: list[Part] = []
+    place = 0
+    while place < len(pattern):
+        letter = pattern[place]
+        if letter == "'":
+            text, place = _quoted(pattern, place + 1)
+            parts.append(Part(text=text))
+        elif letter.isascii() and letter.isalpha():
+            end = place
+            while end < len(pattern) and pattern[end] == letter:
+                end += 1
+            parts.append(_field(letter, end - place))
+            place = end
+        else:
+            parts.append(Part(text=letter))
+            place += 1
+    return tuple(parts)
+
+
+def _field(letter: str, count: int) -> Part:
+    if letter not in _LETTERS:
+        raise ValueError(f"{letter!r} is not a letter of SimpleDateFormat")
+    if letter == "X" and count > 3:
+        raise ValueError("there are at most three X")
+    return Part(letter, count)
+
+
+def _quoted(pattern: str, place: int) -> tuple[str, int]:
+    """The text in quotes that begins at a place, and the place behind it. Two quotes stand for one."""
+    if pattern.startswith("'", place):
+        return "'", place + 1
+    text = ""
+    while True:
+        end = pattern.find("'", place)
+        if end < 0:
+            raise ValueError("a quote isn't closed")
+        text += pattern[place:end]
+        if not pattern.startswith("'", end + 1):
+            return text, end + 1
+        text += "'"
+        place = end + 2

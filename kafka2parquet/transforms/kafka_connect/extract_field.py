@@ -1,0 +1,119 @@
+"""ExtractField, as Apache Kafka defines it: one field as the whole value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.rows import Rows
+from kafka2parquet.schema.field_paths import Parts
+from kafka2parquet.transforms.base import Transformed
+from kafka2parquet.transforms.extract_field import ExtractField, OnNull
+from kafka2parquet.transforms.kafka_connect.base import refuse_all, with_defaults
+from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
+from kafka2parquet.transforms.refusals import Refusals
+
+_SYNTAXES = ("V1", "V2")
+
+
+class JavaExtractField(ExtractField):
+    """Makes a field the row. Records with a schema that lacks the field are rejects."""
+
+    def __init__(self, parts: Parts, *, on_null: OnNull = "reject", nulls_are_defaults: bool = True) -> None:
+        """Choose the field.
+
+        Args:
+            parts: the names on the way to it.
+            on_null: see `ExtractField`.
+            nulls_are_defaults: whether a null in a field with a default is that default (`replace.null.with.default`).
+
+        Raises:
+            ConfigurationError: an unknown `on_null`.
+        """
+        super().__init__("field", on_null=on_null)  # a name of Kafka's may be no path of ours
+        self._field = ".".join(parts)
+        self._parts = parts
+        self._nulls_are_defaults = nulls_are_defaults
+
+    @classmethod
+    def from_config(cls, properties: Mapping[str, str]) -> JavaExtractField:
+        """Properties: `field`, `field.syntax.version`, `replace.null.with.default`; and `on.null` of `ExtractField`."""
+        given = JavaProperties(properties, "ExtractField")
+        field = given.required("field")
+        version = (given.text("field.syntax.version") or "V1").upper()
+        if version not in _SYNTAXES:
+            raise ConfigurationError(f"field.syntax.version: {version!r} is neither {' nor '.join(_SYNTAXES)}.")
+        if not field:
+            raise ConfigurationError("field: it is empty.")
+        return cls(
+            path_parts(field) if version == "V2" else (field,),
+            on_null=given.text("on.null") or "reject",  # type: ignore[arg-type]  # checked there
+            nulls_are_defaults=given.nulls_are_defaults,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the settings."""
+        return f"java-{super().fingerprint}-{self._parts}-{self._nulls_are_defaults}"
+
+    def apply(self, rows: Rows) -> Transformed:
+        """Take the field out of its rows."""
+        schema = rows.value_schema
+        why = None
+        if schema is not None and schema.type != "struct":
+            why = f"ExtractField takes values with fields, and this one is of the type {schema.type}."
+        elif schema is not None and self.find(rows.table.schema) is None:
+            why = f"ExtractField: there is no field {self._field}."
+        if why is not None:
+            refusals = Refusals(len(rows))
+            refuse_all(refusals, rows, why)
+            return refusals.divide(rows, rows)
+        return super().apply(with_defaults(rows) if self._nulls_are_defaults else rows)
+
+    def find(self, schema: pa.Schema) -> Parts | None:
+        """The names on the way to the field; None where it is missing."""
+        fields: pa.Schema | pa.StructType = schema
+        for place, part in enumerate(self._parts):
+            index = fields.get_field_index(part)
+            if index < 0:
+                return None
+            fields = fields.field(index).type
+            if place + 1 < len(self._parts) and not pa.types.is_struct(fields):
+                return None
+        return self._parts
+
+
+def path_parts(path: str) -> Parts:
+    """The names in a path of Kafka's second syntax: between dots, and in backticks those that have dots themselves.
+
+    Raises:
+        ConfigurationError: a backtick isn't closed.
+    """
+    parts: list[str] = []
+    place = 0
+    while place <= len(path):
+        if path.startswith("`", place):
+            part, place = _quoted(path, place + 1)
+        else:
+            end = path.find(".", place)
+            end = len(path) if end < 0 else end
+            part, place = path[place:end], end
+        parts.append(part)
+        place += 1
+    return tuple(parts)
+
+
+def _quoted(path: str, start: int) -> tuple[str, int]:
+    """The name in backticks that begins at a place, and the place behind it. A backtick before a dot or the end closes it."""
+    part, place = "", start
+    while True:
+        end = path.find("`", place)
+        if end < 0:
+            raise ConfigurationError(f"field: the backtick at {start - 1} in {path!r} isn't closed.")
+        ends = end + 1 == len(path) or path[end + 1] == "."
+        if ends and path[end - 1] != "\\":
+            return part + path[place:end], end + 1
+        part += f"{path[place : end - 1]}`" if ends else path[place : end + 1]
+        place = end + 1

@@ -1,0 +1,106 @@
+"""InsertField, as Apache Kafka defines it: columns that say where a record comes from, or the same text for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import pyarrow as pa
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.rows import Rows
+from kafka2parquet.transforms.kafka_connect.base import JavaTransform, is_valid, refuse_all
+from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
+from kafka2parquet.transforms.refusals import Refusals
+
+_OF_RECORD = ("topic", "partition", "offset", "timestamp")
+
+
+@attrs.frozen
+class Inserted:
+    """A column to insert.
+
+    Attributes:
+        name: of the column.
+        is_required: whether a schema says that it is never null.
+    """
+
+    name: str
+    is_required: bool = False
+
+    @classmethod
+    def of(cls, text: str) -> Inserted:
+        """The column that a property names: with `!` behind the name it is required; `?`, the default, says that it isn't."""
+        return cls(text[:-1] if text.endswith(("!", "?")) else text, is_required=text.endswith("!"))
+
+
+class JavaInsertField(JavaTransform):
+    """Adds columns behind the others. Without a schema, a column of that name is replaced; with one, the record is a reject."""
+
+    name = "InsertField"
+
+    def __init__(
+        self, columns: Mapping[str, Inserted], *, static_value: str | None = None, nulls_are_defaults: bool = True
+    ) -> None:
+        """Choose the columns.
+
+        Args:
+            columns: the column of each of `topic`, `partition`, `offset`, `timestamp` and `static` that is inserted.
+            static_value: the text of the column of `static`.
+            nulls_are_defaults: see `JavaTransform`.
+
+        Raises:
+            ConfigurationError: no column, or one of `static` without a text.
+        """
+        super().__init__(nulls_are_defaults=nulls_are_defaults)
+        if not columns:
+            raise ConfigurationError("InsertField: no field is inserted. Set topic.field, offset.field or another one.")
+        if not all(column.name for column in columns.values()):
+            raise ConfigurationError("InsertField: the name of a field is empty.")
+        if "static" in columns and static_value is None:
+            raise ConfigurationError("static.value: static.field needs a value.")
+        self._columns = dict(columns)
+        self._static_value = static_value
+
+    @classmethod
+    def from_config(cls, properties: Mapping[str, str]) -> JavaInsertField:
+        """Properties: `topic.field`, `partition.field` and so on, `static.value`, `replace.null.with.default`."""
+        given = JavaProperties(properties, cls.name)
+        texts = {what: given.text(f"{what}.field") for what in (*_OF_RECORD, "static")}
+        columns = {what: Inserted.of(text) for what, text in texts.items() if text is not None}
+        return cls(columns, static_value=given.text("static.value"), nulls_are_defaults=given.nulls_are_defaults)
+
+    @property
+    def settings(self) -> str:
+        """Columns and text."""
+        columns = [(what, column.name, column.is_required) for what, column in self._columns.items()]
+        return f"{columns}-{self._static_value!r}"
+
+    def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
+        """The table with the columns."""
+        table = rows.table
+        for what, column in self._columns.items():
+            values = self._values(what, rows)
+            index = table.schema.get_field_index(column.name)
+            if rows.value_schema is None:
+                field = pa.field(column.name, values.type)
+            else:
+                field = pa.field(column.name, values.type, nullable=not column.is_required)
+                if index >= 0:
+                    refuse_all(refusals, rows, f"InsertField: there is a field {column.name} already.")
+                elif column.is_required:
+                    refusals.add(~is_valid(values), f"InsertField: {column.name} is required, and the record has no {what}.")
+            table = table.append_column(field, values) if index < 0 else table.set_column(index, field, values)
+        return table
+
+    def _values(self, what: str, rows: Rows) -> pa.Array:
+        if what == "topic":
+            return pa.repeat(pa.scalar(rows.batch.topic_partition.topic), len(rows))
+        if what == "partition":
+            return pa.repeat(pa.scalar(rows.batch.topic_partition.partition, pa.int32()), len(rows))
+        if what == "offset":
+            return rows.offsets
+        if what == "timestamp":
+            is_json = rows.value_schema is None
+            return rows.timestamps_ms if is_json else rows.timestamps_ms.cast(pa.timestamp("ms", "UTC"))
+        return pa.repeat(pa.scalar(self._static_value, pa.string()), len(rows))

@@ -1,0 +1,87 @@
+"""The properties of Kafka's transforms, read by the rules of its ConfigDef."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kafka2parquet.errors import ConfigurationError
+
+
+class JavaProperties:
+    """Texts by name. Names that the class doesn't have are ignored, as Kafka ignores them."""
+
+    def __init__(self, given: Mapping[str, str], who: str) -> None:
+        """Take the properties.
+
+        Args:
+            given: without their prefix. Blanks around a value don't count.
+            who: the transform, for messages.
+        """
+        self._given = {name: text.strip() for name, text in given.items()}
+        self._who = who
+
+    def text(self, name: str) -> str | None:
+        """The value; None where it isn't set."""
+        return self._given.get(name)
+
+    def required(self, name: str) -> str:
+        """The value, which may be empty.
+
+        Raises:
+            ConfigurationError: it isn't set.
+        """
+        text = self._given.get(name)
+        if text is None:
+            raise ConfigurationError(f"{self._who} needs {name}.")
+        return text
+
+    def items(self, name: str, *others: str) -> list[str]:
+        """The values between commas, without empty ones; [] where it isn't set.
+
+        Args:
+            name: of the property.
+            others: older names, which count where `name` isn't set.
+        """
+        text = next((self._given[key] for key in (name, *others) if key in self._given), "")
+        return [item for item in (part.strip() for part in text.split(",")) if item]
+
+    def pairs(self, name: str) -> list[tuple[str, str]]:
+        """The values of the form `left:right` between commas. Blanks around the colon count.
+
+        Raises:
+            ConfigurationError: a value has another form.
+        """
+        pairs = []
+        for item in self.items(name):
+            left, colon, right = item.partition(":")
+            if not colon or not right or ":" in right:
+                raise ConfigurationError(f"{name}: {item!r} isn't of the form left:right.")
+            pairs.append((left, right))
+        return pairs
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """`true` or `false`, in upper or lower case.
+
+        Raises:
+            ConfigurationError: it is neither.
+        """
+        text = self._given.get(name, str(default)).lower()
+        if text not in ("true", "false"):
+            raise ConfigurationError(f"{name}: {self._given[name]!r} is neither true nor false.")
+        return text == "true"
+
+    def one_of(self, name: str, values: Sequence[str], default: str | None = None) -> str:
+        """The value, which is one of some.
+
+        Raises:
+            ConfigurationError: it isn't, or it isn't set and has no default.
+        """
+        text = self.required(name) if default is None else self._given.get(name, default)
+        if text not in values:
+            raise ConfigurationError(f"{name}: {text!r} is none of {', '.join(values)}.")
+        return text
+
+    @property
+    def nulls_are_defaults(self) -> bool:
+        """`replace.null.with.default`, which is true by default."""
+        return self.flag("replace.null.with.default", default=True)

@@ -1,0 +1,99 @@
+"""Values as the facts file writes those of Java: the name of the class, and the value as text."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import decimal
+import math
+from typing import Any
+
+import pyarrow as pa
+
+from kafka2parquet.schema.connect_schema import ConnectSchema
+
+_NAMES = {"float": "float32", "double": "float64"}
+
+
+def of_java(dumped: Any) -> Any:
+    """The value as Python has it; times as milliseconds, and maps and structs without nulls."""
+    if dumped is None:
+        return None
+    class_name, value = dumped
+    if class_name in ("Map", "Struct"):
+        return {name: of_java(member) for name, member in value.items() if member is not None}
+    if class_name == "List":
+        return [of_java(member) for member in value]
+    if class_name == "BigDecimal":
+        return decimal.Decimal(value)
+    if class_name == "byte[]":
+        return base64.b64decode(value)
+    if class_name in ("Float", "Double"):
+        return comparable(float(value))
+    if class_name == "Boolean":
+        return value == "true"
+    return value if class_name == "String" else int(value)
+
+
+def of_arrow(value: Any, type_: pa.DataType) -> Any:
+    """The same of a value of Arrow's."""
+    if value is None:
+        return None
+    if pa.types.is_struct(type_):
+        return {field.name: of_arrow(value[field.name], field.type) for field in type_ if value[field.name] is not None}
+    if pa.types.is_map(type_):
+        return {key: of_arrow(member, type_.item_type) for key, member in value}
+    if pa.types.is_list(type_):
+        return [of_arrow(member, type_.value_type) for member in value]
+    if isinstance(value, datetime.datetime):
+        return int(value.timestamp() * 1000)
+    if isinstance(value, datetime.date):
+        return (value - datetime.date(1970, 1, 1)).days * 86_400_000
+    if isinstance(value, datetime.time):
+        return ((value.hour * 60 + value.minute) * 60 + value.second) * 1000 + value.microsecond // 1000
+    return comparable(value) if isinstance(value, float) else value
+
+
+def comparable(value: float) -> Any:
+    """A float that equals itself, as text where it isn't finite; with the digits that float32 and float64 have in common."""
+    return float(f"{value:.7g}") if math.isfinite(value) else str(value)
+
+
+def rows_of(table: pa.Table) -> list[Any]:
+    """The rows of a table; times are milliseconds since 1970, as Python's own times end in the year 9999."""
+    columns = {}
+    for field, column in zip(table.schema, table.columns, strict=True):
+        if pa.types.is_timestamp(field.type):
+            columns[field.name] = column.cast(pa.timestamp("ms")).cast(pa.int64()).to_pylist()
+        elif pa.types.is_date32(field.type):
+            columns[field.name] = [None if days is None else days * 86_400_000 for days in column.cast(pa.int32()).to_pylist()]
+        else:
+            columns[field.name] = [of_arrow(value, field.type) for value in column.to_pylist()]
+    return [{name: values[row] for name, values in columns.items() if values[row] is not None} for row in range(table.num_rows)]
+
+
+def of_schema(schema: ConnectSchema) -> dict[str, Any]:
+    """What of a schema is compared: types, names and what is optional, of the whole and of all fields."""
+    described: dict[str, Any] = {"type": _NAMES.get(schema.type, schema.type)}
+    if schema.optional:
+        described["optional"] = True
+    if schema.name is not None:
+        described["name"] = schema.name
+    if schema.type == "struct":
+        described["fields"] = [[field.name, of_schema(field.schema)] for field in schema.fields]
+    if schema.values is not None:
+        described["items"] = of_schema(schema.values)
+    if schema.keys is not None:
+        described["keys"] = of_schema(schema.keys)
+    return described
+
+
+def of_java_schema(dumped: dict[str, Any]) -> dict[str, Any]:
+    """The same of a schema in the facts file."""
+    described = {name: dumped[name] for name in ("type", "optional", "name") if name in dumped}
+    if "fields" in dumped:
+        described["fields"] = [[name, of_java_schema(schema)] for name, schema in dumped["fields"]]
+    for part in ("items", "keys"):
+        if dumped.get(part) is not None:
+            described[part] = of_java_schema(dumped[part])
+    return described
