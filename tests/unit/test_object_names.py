@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import re
 
+import attrs
 import pytest
 
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.object_names import ObjectNaming, check_key, view_name, why_impossible
+from kafka2parquet.object_names import ObjectName, ObjectNaming, check_key, view_name, why_impossible
+from kafka2parquet.records import View
+from kafka2parquet.transforms import RegexRouter, Route, RoutedFolders
 
 
 @pytest.mark.parametrize(
@@ -147,3 +150,69 @@ def test_names_of_views_count_only_where_they_are_written() -> None:
 def test_folder_called_like_a_file(folder: str, is_possible: bool) -> None:
     """Where keys are paths, nothing can lie below a file, nor a file lie where a folder is."""
     assert is_possible == (ObjectNaming().why_no_folder("t", folder) is None)
+
+
+class TestRenamedTopics:
+    """The folder has another name, and the file keeps that of the log."""
+
+    NAMING = ObjectNaming(topic_folders=RoutedFolders([Route(RegexRouter("raw-(.*)", "lake/$1"))]))
+
+    def test_keys(self) -> None:
+        """Also of topics that keep their names."""
+        assert "topics/lake/a/n=1/raw-a+3+0000000007.snappy.parquet" == self.NAMING.key("raw-a", 3, "n=1", 7)
+        assert "topics/b/n=1/b+3+0000000007.snappy.parquet" == self.NAMING.key("b", 3, "n=1", 7)
+        assert "topics/_kafka2parquet/raw-a/quarantine/" == self.NAMING.quarantine_prefix("raw-a")
+        assert ("topics/lake/a", "topics") == (self.NAMING.place("raw-a"), self.NAMING.place("b"))
+
+    @pytest.mark.parametrize("topic", ["raw-a", "b", "raw-raw-a-1"])
+    @pytest.mark.parametrize("view", [None, "keys", "headers"])
+    @pytest.mark.parametrize("folder", ["n=1", "n=1/m=2", "lake/a", "raw-a/partition=0"])
+    @pytest.mark.parametrize("file_delimiter", ["+", "-", "__", "x1"])
+    def test_parse(self, topic: str, view: View | None, folder: str, file_delimiter: str) -> None:
+        """A key tells what it was made of, whatever stands between the parts of the file's name."""
+        naming = attrs.evolve(self.NAMING, file_delimiter=file_delimiter)
+        assert ObjectName(topic, 3, folder, 7, view) == naming.parse(naming.key(topic, 3, folder, 7, view=view))
+
+    def test_parse_rejects(self) -> None:
+        """They lie where they lie without other names."""
+        assert ObjectName("raw-a", 3, None, 7) == self.NAMING.parse(self.NAMING.quarantine_key("raw-a", 3, 7))
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "topics/raw-a/n=1/raw-a+3+0000000007.snappy.parquet",
+            "topics/lake/b/n=1/raw-a+3+0000000007.snappy.parquet",
+            "topics/lake/a/raw-a+3+0000000007.snappy.parquet",
+            "topics/lake/a/n=1/raw-a+3.snappy.parquet",
+            "other/lake/a/n=1/raw-a+3+0000000007.snappy.parquet",
+        ],
+    )
+    def test_files_of_others(self, key: str) -> None:
+        """What lies in another folder is none of the topic's files."""
+        assert self.NAMING.parse(key) is None
+
+    @pytest.mark.parametrize(("directory", "file"), [("_", "+"), ("-.", "+"), ("+", "+"), ("a+", "+")])
+    def test_delimiters_that_do_not_tell_the_file(self, directory: str, file: str) -> None:
+        """Are refused."""
+        with pytest.raises(
+            ConfigurationError, match=r"directory\.delim=.*: topics can only be renamed where it has a character"
+        ):
+            attrs.evolve(self.NAMING, directory_delimiter=directory, file_delimiter=file)
+
+    def test_fingerprint(self) -> None:
+        """Tells the folders; it is the old one where topics keep their names."""
+        assert "topics|/|+|10|snappy" == ObjectNaming().fingerprint
+        assert ObjectNaming().fingerprint != self.NAMING.fingerprint
+
+    @pytest.mark.parametrize(("folder", "reason"), [("", "an empty segment"), ("a/../b", "a segment '.' or '..'")])
+    def test_impossible_folders(self, folder: str, reason: str) -> None:
+        """Are told with both names."""
+        naming = ObjectNaming(topic_folders=RoutedFolders([Route(RegexRouter(".*", folder))]))
+        with pytest.raises(ConfigurationError, match=rf"Topic t, which is renamed to '{re.escape(folder)}', can't .*{reason}"):
+            naming.check_topic("t")
+
+    def test_own_folder(self) -> None:
+        """No topic's files may lie there."""
+        naming = ObjectNaming(topic_folders=RoutedFolders([Route(RegexRouter(".*", "_kafka2parquet"))]))
+        with pytest.raises(ConfigurationError, match="belongs to the files that this library keeps"):
+            naming.check_topic("t")
