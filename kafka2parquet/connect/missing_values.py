@@ -8,23 +8,30 @@ from collections.abc import Collection, Mapping
 _SECURITY = re.compile(r"(?:^|\.)(?:security|sasl|ssl)\.")
 #: Settings that decide which other settings of a client are needed.
 _DECIDING = ("security.protocol", "sasl.mechanism")
-_LOGIN, _BROKERS = "sasl.jaas.config", "bootstrap.servers"
-_LOGIN_STAND_IN = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="…" password="…";'
+#: Values that can be read, in the places of those that other settings need, by the ends of their names.
+_STAND_INS = {
+    "sasl.jaas.config": 'org.apache.kafka.common.security.plain.PlainLoginModule required username="…" password="…";',
+    "bootstrap.servers": "…:9092",
+    "basic.auth.user.info": "…:…",
+    "bearer.auth.token": "…",
+    "proxy.url": "http://…",
+}
 
 
-def without_missing_settings(settings: Mapping[str, str], missing: Collection[str]) -> dict[str, str]:
-    """Settings of Kafka's clients, by their names with any prefix, without those whose values are not known.
+def without_missing(given: Mapping[str, str], missing: Collection[str]) -> dict[str, str]:
+    """Properties of a worker or a connector without those whose values aren't known.
 
-    A login that isn't known is replaced by one that can be read. Where the kind of login itself isn't known, all settings of
-    security are left out.
+    Where other properties need one, something that can be read takes its place. Where the kind of a client's login isn't known,
+    all settings of its security are left out.
     """
     no_security = any(name.endswith(_DECIDING) for name in missing)
     kept = {}
-    for name, text in settings.items():
+    for name, text in given.items():
         if no_security and _SECURITY.search(name):
             continue
-        if name not in missing or name.endswith(_BROKERS):
+        stand_in = next((text for end, text in _STAND_INS.items() if name.endswith(end)), None)
+        if name not in missing:
             kept[name] = text
-        elif name.endswith(_LOGIN):
-            kept[name] = _LOGIN_STAND_IN
+        elif stand_in is not None:
+            kept[name] = stand_in
     return kept

@@ -12,7 +12,7 @@ import attrs
 from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
 from kafka2parquet.connect.config_providers import ConfigProviders
 from kafka2parquet.connect.elsewhere import CLOUD, cloud_connector
-from kafka2parquet.connect.missing_values import without_missing_settings
+from kafka2parquet.connect.missing_values import without_missing
 from kafka2parquet.connect.option import Effect, Option, Value, ValueType, capitalized, missing_value, simple_name
 from kafka2parquet.connect.options import GCS_TABLE, S3_TABLE, OptionTable, table_for
 from kafka2parquet.connect.placeholders import fill_in, find_placeholder, is_quoted
@@ -262,22 +262,16 @@ def _without_comments(read: Properties) -> Properties:
 
 
 def _known_here(table: OptionTable, read: Properties) -> dict[str, str]:
-    """The properties without those whose values are not known here, where something is made of the value itself."""
-    values = without_missing_settings(read.values, [name for name in read.missing if _is_setting(table, name)])
-    return {name: text for name, text in values.items() if name not in read.missing or _is_only_shown(table, name)}
-
-
-def _is_setting(table: OptionTable, name: str) -> bool:
-    option = table.find(name)
-    return option is not None and option.is_prefix
+    """The properties without those whose values aren't known here, but for names that can be shown as they were written."""
+    return without_missing(read.values, [name for name in read.missing if not _is_only_shown(table, name)])
 
 
 def _is_only_shown(table: OptionTable, name: str) -> bool:
     """Whether a variable can stand in the place of a property's value as long as nothing runs."""
     option = table.find(name)
-    if option is None or option.is_prefix:
+    if option is None:
         return True
-    is_text = option.type in (ValueType.STRING, ValueType.LIST)
+    is_text = option.type in (ValueType.STRING, ValueType.LIST) and not option.is_prefix
     return is_text and (option.required or option.validator is None)
 
 

@@ -11,7 +11,7 @@ from kafka2parquet.connect.client_settings import ClientSettings
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.config_providers import ConfigProviders
 from kafka2parquet.connect.consumer_settings import ConsumerSettings, consumer_settings
-from kafka2parquet.connect.missing_values import without_missing_settings
+from kafka2parquet.connect.missing_values import without_missing
 from kafka2parquet.connect.placeholders import fill_in, find_placeholder
 from kafka2parquet.connect.producer_settings import admin_settings, producer_settings
 from kafka2parquet.connect.properties import Properties, source_name
@@ -116,7 +116,7 @@ def load_worker_config(
             f"The worker's configuration in {source_name(source)}" if isinstance(source, str | os.PathLike) else "The worker"
         )
         raise ConfigurationError([f"{where}: {problem}" for problem in (*problems, *resolved.problems)])
-    given = without_missing_settings(resolved.values, resolved.missing)
+    given = without_missing(resolved.values, resolved.missing)
     clients = {}
     for prefix in ("consumer.", "producer.", "admin."):
         client = {name: text for name, text in given.items() if name.startswith(_CLIENT_PREFIXES)}

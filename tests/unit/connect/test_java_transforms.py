@@ -388,7 +388,7 @@ def test_a_predicate_by_a_header_that_was_changed_before(class_name: str, proper
 
 
 def test_fields_of_a_record_s_place() -> None:
-    """Kafka's own class, as a published configuration has it. A value without a schema gets the timestamp as a number, as in Java."""
+    """A published configuration. A value without a schema gets the record's timestamp as a number, as in Java."""
     sink = Sink("t")
     sink.run(_of(f"{_APACHE}.InsertField$Value", timestamp_field="kafka_ts", offset_field="kafka_offset"), "t", b'{"id":7}')
     assert [{"id": 7, "kafka_offset": 0, "kafka_ts": 0}] == sink.rows()
