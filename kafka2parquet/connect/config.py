@@ -91,7 +91,7 @@ def visible_properties(partitioner_class: str) -> tuple[str, ...]:
 
 @attrs.frozen
 class Warned:
-    """Something that works and is probably not meant so."""
+    """Something that works and is probably not meant so, or makes other files than in Connect."""
 
     text: str
 
