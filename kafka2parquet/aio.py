@@ -7,12 +7,14 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import TypeVar
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.task import SinkTask
 
 T = TypeVar("T")
 
 
+@checked
 class AsyncSinkTask:
     """Drives a `SinkTask` on one thread of its own, so that the event loop never blocks.
 

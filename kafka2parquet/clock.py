@@ -8,6 +8,8 @@ from typing import Protocol
 
 import attrs
 
+from kafka2parquet.arguments import checked
+
 #: The two times of a clock are read one after the other, and the wall clock may be slewed a little.
 _LEAST_JUMP = datetime.timedelta(seconds=1)
 
@@ -44,6 +46,7 @@ class Instant:
         return self.wall if abs(jump) < _LEAST_JUMP else self.wall + jump
 
 
+@checked
 class SystemClock:
     """The machine's clock."""
 

@@ -15,10 +15,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from typing import Protocol, get_args
+from typing import Annotated, Protocol, get_args
 
 import attrs
 
+from kafka2parquet.arguments import Name, OneOf, WholeNumber, checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import View
 from kafka2parquet.storage.base import Storage
@@ -151,6 +152,7 @@ class ObjectName:
     view: View | None = None
 
 
+@checked
 @attrs.frozen
 class ObjectNaming:
     """How objects are called.
@@ -165,10 +167,10 @@ class ObjectNaming:
     """
 
     topics_dir: str = "topics"
-    directory_delimiter: str = "/"
-    file_delimiter: str = "+"
-    zero_pad_width: int = 10
-    compression: str = attrs.field(default="snappy", validator=attrs.validators.in_(EXTENSIONS))
+    directory_delimiter: Name = "/"
+    file_delimiter: Name = "+"
+    zero_pad_width: WholeNumber = 10
+    compression: Annotated[str, OneOf(tuple(EXTENSIONS))] = "snappy"
     topic_folders: TopicFolders | None = None
 
     def __attrs_post_init__(self) -> None:

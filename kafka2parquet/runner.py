@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from kafka2parquet.arguments import PositiveSeconds, checked
 from kafka2parquet.errors import UsageError
 from kafka2parquet.events import Event, FilePublished, Hook, OffsetCommitted, RecordRejected
 from kafka2parquet.step_result import StepResult
@@ -56,6 +57,7 @@ class Progress:
         return Progress(*(mine + theirs for mine, theirs in zip(attrs.astuple(self), attrs.astuple(other), strict=True)))
 
 
+@checked
 class TaskRunner:
     """Drives tasks in threads until it is stopped or one of them fails; then all of them are closed in order.
 
@@ -63,7 +65,7 @@ class TaskRunner:
     may be called from any thread, and `stop` from a signal handler too.
     """
 
-    def __init__(self, factories: Sequence[TaskFactory], *, progress_interval_s: float = 10.0) -> None:
+    def __init__(self, factories: Sequence[TaskFactory], *, progress_interval_s: PositiveSeconds = 10.0) -> None:
         """Take the tasks to run; nothing happens before `start` or `run`.
 
         Args:

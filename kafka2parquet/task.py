@@ -13,6 +13,7 @@ from typing import Literal
 
 import attrs
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.consumers.base import (
     Assigned,
@@ -69,6 +70,7 @@ _LOG = logging.getLogger(__name__)
 _BUSY_POLL_S = 0.02
 
 
+@checked
 class SinkTask:
     """Drains the partitions of one consumer into Parquet files, every record exactly once.
 

@@ -6,6 +6,7 @@ import datetime
 import functools
 import re
 import zoneinfo
+from typing import Annotated
 
 from kafka2parquet.errors import ConfigurationError
 
@@ -31,6 +32,24 @@ def time_zone(name: str) -> datetime.tzinfo:
     raise ConfigurationError(
         f"Invalid value {name} for configuration timezone: The datetime zone id '{name}' is not recognised"
     )
+
+
+class _IsTimeZone:
+    """The text names a time zone."""
+
+    shows_value = True
+
+    def unmet(self, value: str) -> str | None:
+        """What the value has to be; None where it is that."""
+        try:
+            time_zone(value)
+        except ConfigurationError:
+            return "a time zone such as 'UTC', 'Europe/Paris' or '+02:00'"
+        return None
+
+
+TimeZoneName = Annotated[str, _IsTimeZone()]
+"""The name of a time zone, for `kafka2parquet.arguments.checked`."""
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar, cast
 
 import attrs
 
+from kafka2parquet.arguments import PositiveSeconds, WholeNumber, checked
 from kafka2parquet.clock import Clock
 from kafka2parquet.connect import parts
 from kafka2parquet.connect.config import ConnectConfig
@@ -185,11 +186,12 @@ class TaskPlan:
         )
 
 
+@checked
 def build_task(
     config: ConnectConfig,
     worker: WorkerConfig,
     *,
-    task_index: int = 0,
+    task_index: WholeNumber = 0,
     shared: TaskPlan | None = None,
     hooks: Sequence[Hook] = (),
     clock: Clock | None = None,
@@ -223,13 +225,14 @@ def build_task(
     return plan.task(task_index, hooks, clock, consumer=consumer, executor=executor, dead_letters=dead_letters)
 
 
+@checked
 def build_runner(
     config: ConnectConfig,
     worker: WorkerConfig,
     *,
     hooks: Sequence[Hook] = (),
     clock: Clock | None = None,
-    progress_interval_s: float = 10.0,
+    progress_interval_s: PositiveSeconds = 10.0,
 ) -> TaskRunner:
     """Make a runner of `tasks.max` tasks, which share the memory budget, the storage and the learned schema.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import cast, get_args
 
 import attrs
 
@@ -14,7 +15,7 @@ from kafka2parquet.transforms.change_events import AddedField
 from kafka2parquet.transforms.headers import MovedToHeaders
 from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, RecordIsTombstone, TopicNameMatches
 from kafka2parquet.transforms.regex_router import RegexRouter
-from kafka2parquet.transforms.tombstones import TombstoneHandler
+from kafka2parquet.transforms.tombstones import Behavior, TombstoneHandler
 from kafka2parquet.transforms.unwrap import Unwrap
 from kafka2parquet.transforms.where import LeaveOut
 
@@ -134,7 +135,10 @@ def _regex_router(call: _Call) -> Made:
 
 
 def _tombstone_handler(call: _Call) -> Made:
-    return TombstoneHandler(call.properties.get("behavior", "warn"))
+    behavior = call.properties.get("behavior", "warn").lower()
+    if behavior not in get_args(Behavior):
+        raise ConfigurationError(f"behavior: {behavior!r} is none of {', '.join(get_args(Behavior))}.")
+    return TombstoneHandler(cast(Behavior, behavior))
 
 
 def _confluent_drop(call: _Call) -> Made:

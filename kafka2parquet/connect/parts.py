@@ -12,6 +12,7 @@ from kafka2parquet.connect.converters import make_key_converter
 from kafka2parquet.connect.records import passing_folder, with_schema_name
 from kafka2parquet.connect.transforms import make_transforms
 from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.types import ParquetTypes
 from kafka2parquet.parquet.writer import ParquetWriter
@@ -93,6 +94,8 @@ def make_extractor(config: ConnectConfig) -> TimestampExtractor:
     if name == "Wallclock":
         return WallclockTimestamp()
     if name == "RecordField":
+        if not config.text("timestamp.field"):
+            raise ConfigurationError("The field to extract cannot be null or empty.")
         return RecordFieldTimestamp(config.text("timestamp.field"))
     return RecordTimestamp()
 

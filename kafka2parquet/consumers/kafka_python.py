@@ -6,11 +6,11 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import attrs
 
+from kafka2parquet.arguments import Count, Name, Names, PositiveSeconds, Seconds, SecretSettings, checked
 from kafka2parquet.consumers.assignors import group_settings
 from kafka2parquet.consumers.base import Assignment, CommitRefused, CommitSucceeded, Polled, Revoked
 from kafka2parquet.consumers.client import connect
@@ -30,6 +30,7 @@ _MAX_METADATA_CHARACTERS = 300
 _DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
 
 
+@checked
 class KafkaPythonConsumer:
     """Reads topics as one member of a consumer group, through kafka-python 3.
 
@@ -40,17 +41,17 @@ class KafkaPythonConsumer:
     def __init__(
         self,
         *,
-        bootstrap_servers: str | Sequence[str],
-        group_id: str,
-        topics: Sequence[str] = (),
-        topics_pattern: str | None = None,
-        client_settings: Mapping[str, Any] | None = None,
-        group_instance_id: str | None = None,
-        queue_bytes: int = 32 << 20,
-        most_batch_bytes: int = MOST_BATCH_BYTES,
-        gather_rows: int = 8192,
-        gather_max_wait_s: float = 1.0,
-        connect_timeout_s: float = 60.0,
+        bootstrap_servers: Name | Names,
+        group_id: Name,
+        topics: Sequence[Name] = (),
+        topics_pattern: Name | None = None,
+        client_settings: SecretSettings | None = None,
+        group_instance_id: Name | None = None,
+        queue_bytes: Count = 32 << 20,
+        most_batch_bytes: Count = MOST_BATCH_BYTES,
+        gather_rows: Count = 8192,
+        gather_max_wait_s: Seconds = 1.0,
+        connect_timeout_s: PositiveSeconds = 60.0,
     ) -> None:
         """Set the consumer up; nothing is connected yet.
 
@@ -75,7 +76,7 @@ class KafkaPythonConsumer:
             ConfigurationError: `client_settings` ask for a group protocol or for assignors that kafka-python doesn't have.
         """
         if bool(topics) == bool(topics_pattern):
-            raise UsageError("KafkaPythonConsumer needs topics, or topics_pattern, and not both.")
+            raise UsageError("KafkaPythonConsumer: give either topics or topics_pattern.")
         settings = group_settings(client_settings or {})
         settings.setdefault("max_poll_interval_ms", _DEFAULT_MAX_POLL_INTERVAL_MS)
         if group_instance_id is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.converters.avro_columns import ColumnDecoder, is_readable
 from kafka2parquet.converters.payload_decoder import PayloadDecoder
 from kafka2parquet.converters.registered import RegisteredConverter, SubjectNames
@@ -14,6 +15,7 @@ from kafka2parquet.schema.avro_node import AvroMapping
 from kafka2parquet.schema.avro_schema import plan_avro
 
 
+@checked
 class AvroConverter(RegisteredConverter):
     """Values are Avro behind the id of their schema in a registry.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import ssl
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import attrs
 
+from kafka2parquet.arguments import SecretTexts, checked
 from kafka2parquet.converters.registry_http import bound_answers
 from kafka2parquet.converters.registry_settings import registry_client_settings, without_credentials
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound
@@ -32,6 +33,7 @@ _MOST_REFERENCE_LEVELS = 100
 _MOST_REFERENCES = 1000
 
 
+@checked
 class ConfluentSchemaRegistry:
     """A schema registry with Confluent's REST API (Confluent's own, Apicurio, Karapace, Redpanda).
 
@@ -40,7 +42,7 @@ class ConfluentSchemaRegistry:
     `pip install kafka2parquet[registry]`.
     """
 
-    def __init__(self, properties: Mapping[str, str]) -> None:
+    def __init__(self, properties: SecretTexts) -> None:
         """Make a client. Nothing is asked yet.
 
         Args:

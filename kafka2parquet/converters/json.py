@@ -6,6 +6,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.json_columns import Objects, ValuesRefused
 from kafka2parquet.converters.json_given import GivenSchema
@@ -20,6 +21,7 @@ from kafka2parquet.schema.lattice import conform, known_fields
 from kafka2parquet.schema.learned import LearnedSchema
 
 
+@checked
 class JsonConverter(RecordConverter):
     """Values are JSON objects (Kafka Connect's JsonConverter with `schemas.enable=false`); each member becomes a column.
 
@@ -62,7 +64,7 @@ class JsonConverter(RecordConverter):
         learned: LearnedSchema | None = None,
         on_misfit: OnMisfit = "reject",
         evolution: Literal["add", "none", "ignore"] = "add",
-        rescue_column: str = "_rescued",
+        rescue_column: Name = "_rescued",
     ) -> None:
         """Convert to `schema`, or learn the schema of each topic.
 

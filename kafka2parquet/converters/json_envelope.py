@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.connect_json import (
@@ -49,6 +50,7 @@ _BEFORE_PAYLOAD = re.compile(r'\s*,\s*"payload"\s*:\s*')
 _Int64s = npt.NDArray[np.int64]
 
 
+@checked
 class JsonEnvelopeConverter(RecordConverter):
     """Values are JSON objects with a schema and a payload (Kafka Connect's JsonConverter with `schemas.enable=true`).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.converters.connect_json import NotConvertible, load
 from kafka2parquet.converters.json_schema_values import value_of
 from kafka2parquet.converters.json_typed import TypedJsonColumns, is_typed_json
@@ -16,6 +17,7 @@ from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.json_schema import JsonSchemaMapping, plan_json_schema
 
 
+@checked
 class JsonSchemaConverter(RegisteredConverter):
     """Values are JSON behind the id of their JSON Schema in a registry.
 

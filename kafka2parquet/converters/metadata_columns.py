@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import attrs
 import pyarrow as pa
 
+from kafka2parquet.arguments import OneOf, checked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_headers import header_lists
 from kafka2parquet.converters.record_keys import key_column
-from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import Reject, is_kept
 from kafka2parquet.rows import Converted, Rows
 
 _HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
 
 
+_ALL = ("topic", "partition", "offset", "timestamp", "key", "headers")
+ColumnName = Annotated[str, OneOf(_ALL)]
+
+
+@checked
 class MetadataColumns:
     """Adds the columns that are asked for, behind the others and in a fixed order."""
 
     #: All of them, in their order.
-    ALL = ("topic", "partition", "offset", "timestamp", "key", "headers")
+    ALL = _ALL
 
     def __init__(
-        self, names: Sequence[str] = ("partition", "offset", "timestamp"), *, key_converter: RecordConverter | None = None
+        self,
+        names: Sequence[ColumnName] = ("partition", "offset", "timestamp"),
+        *,
+        key_converter: RecordConverter | None = None,
     ) -> None:
         """Choose the columns.
 
@@ -36,9 +45,6 @@ class MetadataColumns:
         Raises:
             ConfigurationError: unknown name.
         """
-        unknown = [name for name in names if name not in self.ALL]
-        if unknown:
-            raise ConfigurationError(f"Metadata columns {', '.join(unknown)}: none of {', '.join(self.ALL)}.")
         self.names = tuple(name for name in self.ALL if name in names)
         self._key_converter = key_converter
 

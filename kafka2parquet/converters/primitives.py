@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_groups import RecordGroups
 from kafka2parquet.records import ConsumedBatch
@@ -18,6 +19,7 @@ from kafka2parquet.schema.connect_schema import ConnectSchema
 _Int64s = npt.NDArray[np.int64]
 
 
+@checked
 class _PrimitiveConverter(RecordConverter):
     """Values of a fixed number of bytes, big-endian, in one column called `value`."""
 

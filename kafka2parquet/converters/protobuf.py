@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.converters.payload_decoder import PayloadDecoder, PayloadsRefused, refusing_payloads
 from kafka2parquet.converters.registered import RegisteredConverter, SubjectNames
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
@@ -30,6 +31,7 @@ _MANY_MESSAGES = 32
 _Int64s = npt.NDArray[np.int64]
 
 
+@checked
 class ProtobufConverter(RegisteredConverter):
     """Values are Protobuf messages behind the id of their schema and the indexes of their message in it.
 

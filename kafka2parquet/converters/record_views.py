@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_headers import header_lists
 from kafka2parquet.converters.record_keys import key_column
@@ -18,6 +19,7 @@ _HEADERS = pa.list_(pa.field("element", _HEADER, nullable=False))
 HEADERS_SCHEMA = pa.schema([("headers", _HEADERS)])
 
 
+@checked
 @attrs.frozen(eq=False)
 class RecordViews:
     """Writes a file of keys, a file of headers, or both beside each file of values (`store.kafka.keys`, `.headers`).
@@ -35,7 +37,7 @@ class RecordViews:
     keys: bool = False
     headers: bool = False
     key_converter: RecordConverter | None = None
-    tombstone_partition: str = "tombstone"
+    tombstone_partition: Name = "tombstone"
 
     @property
     def fingerprint(self) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import attrs
 
+from kafka2parquet.arguments import Count, checked
+
 _FIRST_PAUSE_MS = 300
 #: Doublings after which any pause is longer than the longest one that can be set.
 _MOST_DOUBLINGS = 62
@@ -16,6 +18,7 @@ def _below(limit_ms: int) -> int:
     return random.randrange(limit_ms)  # noqa: S311  # spreads load, no secret
 
 
+@checked
 @attrs.frozen
 class ConverterRetry:
     """Kafka Connect's pauses for errors that pass, such as a schema registry that is down (`errors.retry.*`).
@@ -33,7 +36,7 @@ class ConverterRetry:
     """
 
     timeout_ms: int = -1
-    longest_ms: int = attrs.field(default=60_000, validator=attrs.validators.ge(1))
+    longest_ms: Count = 60_000
     random_below: Callable[[int], int] = attrs.field(default=_below, repr=False, eq=False)
 
     def pause_ms(self, attempt: int, elapsed_ms: int) -> int | None:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from kafka2parquet.arguments import Name, Seconds, checked
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
 from kafka2parquet.schema.column_rules import ColumnRules
@@ -33,10 +34,11 @@ _MOST_CHANGES_CHARACTERS = 64 << 10
 DEFAULT_PREFIX = "topics/_kafka2parquet/"
 
 
+@checked
 class SchemaVersions:
     """The stored versions of topics' schemas. Each call makes requests to the store, and raises what `Storage` raises."""
 
-    def __init__(self, storage: Storage, *, prefix: str = DEFAULT_PREFIX, directory_delimiter: str = "/") -> None:
+    def __init__(self, storage: Storage, *, prefix: str = DEFAULT_PREFIX, directory_delimiter: Name = "/") -> None:
         """Look below a prefix.
 
         Args:
@@ -139,6 +141,7 @@ def check_growth(before: SchemaVersion | None, after: SchemaVersion, where: str)
             raise ConfigurationError(problems)
 
 
+@checked
 class SchemaContract(LearnedSchema):
     """The learned schema of one topic as a contract in storage, for `JsonConverter(learned=...)`.
 
@@ -155,10 +158,10 @@ class SchemaContract(LearnedSchema):
     def __init__(
         self,
         versions: SchemaVersions,
-        topic: str,
+        topic: Name,
         *,
         rules: ColumnRules | None = None,
-        refresh_interval_s: float = 60.0,
+        refresh_interval_s: Seconds = 60.0,
         clock: Clock | None = None,
     ) -> None:
         """Nothing is asked of the store before the first use.

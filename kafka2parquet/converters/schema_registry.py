@@ -7,9 +7,11 @@ from typing import Protocol
 
 import attrs
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.schema.refused import SchemaRefused
 
 
+@checked
 @attrs.frozen
 class RegisteredSchema:
     """A schema of a registry.

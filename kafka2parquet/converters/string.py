@@ -7,16 +7,18 @@ import codecs
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import Converted, Rows
 
 
+@checked
 class StringConverter(RecordConverter):
     """Makes one text column of the values. Rejected are values that aren't text in the encoding."""
 
-    def __init__(self, encoding: str = "UTF-8", *, field: str = "value") -> None:
+    def __init__(self, encoding: Name = "UTF-8", *, field: Name = "value") -> None:
         """Make a converter.
 
         Args:
@@ -29,7 +31,9 @@ class StringConverter(RecordConverter):
         try:
             self._encoding = codecs.lookup(encoding).name
         except LookupError as error:
-            raise ConfigurationError(f"The encoding {encoding!r} is not known.") from error
+            raise ConfigurationError(
+                f"{type(self).__name__}: encoding has to be the name of an encoding, not {encoding!r}."
+            ) from error
         self._field = field
 
     @property
@@ -56,10 +60,11 @@ class StringConverter(RecordConverter):
         return Converted(_one_column(batch, self._field, column).rows.filter(pc.is_valid(column)), rejects)
 
 
+@checked
 class ByteArrayConverter(RecordConverter):
     """Makes one binary column of the values."""
 
-    def __init__(self, *, field: str = "value") -> None:
+    def __init__(self, *, field: Name = "value") -> None:
         """Make a converter; `field` is the column's name."""
         self._field = field
 

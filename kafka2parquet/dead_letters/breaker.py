@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import attrs
 
+from kafka2parquet.arguments import Count, Share, checked
 from kafka2parquet.errors import TooManyRejectsError
 from kafka2parquet.records import Reject, TopicPartition
 
 
+@checked
 @attrs.frozen
 class RejectLimit:
     """How much of a topic-partition may be rejected.
@@ -21,9 +23,9 @@ class RejectLimit:
         minimum_rows: nothing is judged before so many records were seen, so that a bad first record isn't a share of 100 %.
     """
 
-    share: float = attrs.field(validator=[attrs.validators.ge(0.0), attrs.validators.le(1.0)])
-    window_rows: int = attrs.field(default=10_000, validator=attrs.validators.ge(1))
-    minimum_rows: int = attrs.field(default=100, validator=attrs.validators.ge(1))
+    share: Share
+    window_rows: Count = 10_000
+    minimum_rows: Count = 100
 
 
 @attrs.define

@@ -19,6 +19,7 @@ from typing import Any
 import kafka.errors as kafka_errors
 from kafka import KafkaProducer
 
+from kafka2parquet.arguments import Count, Name, Names, SecretSettings, checked
 from kafka2parquet.consumers.bootstrap import BootstrapLog, check_certificates
 from kafka2parquet.consumers.kafka_errors import translate
 from kafka2parquet.dead_letters.base import Sending
@@ -67,6 +68,7 @@ FIXED: Mapping[str, Any] = {
 }
 
 
+@checked
 class KafkaDeadLetterQueue:
     """Sends rejected records to a topic: key, value and timestamp as they were, headers followed by what happened.
 
@@ -77,12 +79,12 @@ class KafkaDeadLetterQueue:
     def __init__(
         self,
         *,
-        bootstrap_servers: str | Sequence[str],
-        topic: str,
+        bootstrap_servers: Name | Names,
+        topic: Name,
         reporter: FailureReporter | None = None,
-        replication_factor: int = 3,
-        producer_settings: Mapping[str, Any] | None = None,
-        admin_settings: Mapping[str, Any] | None = None,
+        replication_factor: Count = 3,
+        producer_settings: SecretSettings | None = None,
+        admin_settings: SecretSettings | None = None,
     ) -> None:
         """Set the queue up; nothing is connected yet.
 
@@ -96,10 +98,8 @@ class KafkaDeadLetterQueue:
             admin_settings: further settings of `kafka.KafkaAdminClient`, which looks for the topic.
 
         Raises:
-            UsageError: there are no brokers, or the topic has no name.
+            ConfigurationError: there are no brokers, or the topic has no name.
         """
-        if not bootstrap_servers or not topic:
-            raise UsageError("KafkaDeadLetterQueue needs bootstrap_servers and a topic.")
         self._servers = bootstrap_servers
         self._topic = topic
         self._reporter = reporter

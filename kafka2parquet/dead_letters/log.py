@@ -6,6 +6,7 @@ import logging
 
 import attrs
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.dead_letters.report import FailureReporter
 from kafka2parquet.events import Event, RecordRejected
 from kafka2parquet.printable import printable
@@ -14,6 +15,7 @@ from kafka2parquet.records import Reject
 _LOG = logging.getLogger(__name__)
 
 
+@checked
 @attrs.frozen
 class RejectLog:
     """A hook that logs rejects at level ERROR: Connect's line, then exception and reason. Never key, value or headers.

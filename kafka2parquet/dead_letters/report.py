@@ -6,6 +6,7 @@ import enum
 
 import attrs
 
+from kafka2parquet.arguments import Name, WholeNumber, checked
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, Reject, Stage
 
 
@@ -68,6 +69,7 @@ class Failure:
         return self.exception if self.message is None else f"{self.exception}: {self.message}"
 
 
+@checked
 @attrs.frozen
 class FailureReporter:
     """Knows connector, task and classes, and so how to tell of rejects as Connect does.
@@ -80,8 +82,8 @@ class FailureReporter:
         transformation: class that changes records between converter and sink.
     """
 
-    connector: str
-    task: int = 0
+    connector: Name
+    task: WholeNumber = 0
     key_converter: str = _JSON_CONVERTER
     value_converter: str = _JSON_CONVERTER
     transformation: str = "org.apache.kafka.connect.transforms.Transformation"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.dead_letters.report import ConnectStage
 from kafka2parquet.errors import RejectedRecordError
 from kafka2parquet.records import Reject, Stage
@@ -20,6 +21,7 @@ _BEFORE_THE_SINK = frozenset(
 _REPORTERS = "errors.deadletterqueue.topic.name, errors.log.enable=true or kafka2parquet.quarantine=true"
 
 
+@checked
 @attrs.frozen
 class Tolerance:
     """The rule of `RetryWithToleranceOperator` and, for the sink's own stages, of `WorkerErrantRecordReporter`.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 
+from kafka2parquet.arguments import Count, checked
 
+
+@checked
 class MemoryBudget:
     """Counts what each task holds: buffered Arrow rows, records that wait, staged files in memory. Thread-safe.
 
@@ -15,7 +18,7 @@ class MemoryBudget:
     #: Share of the limit from which on buffers are spilled.
     SPILL_FROM = 0.75
 
-    def __init__(self, limit_bytes: int = 256 << 20) -> None:
+    def __init__(self, limit_bytes: Count = 256 << 20) -> None:
         self.limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._used: dict[int, int] = {}

@@ -9,12 +9,14 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from kafka2parquet.arguments import PositiveSeconds, Seconds, checked
 from kafka2parquet.clock import Clock
 from kafka2parquet.errors import StorageUnavailableError, TransientError
 
 T = TypeVar("T")
 
 
+@checked
 @attrs.frozen
 class RetryPolicy:
     """How often a call is repeated while the store is down: exponential back-off with full jitter.
@@ -25,9 +27,9 @@ class RetryPolicy:
         limit_s: give up after so many seconds; None for never.
     """
 
-    first_s: float = 0.5
-    longest_s: float = 30.0
-    limit_s: float | None = None
+    first_s: PositiveSeconds = 0.5
+    longest_s: PositiveSeconds = 30.0
+    limit_s: Seconds | None = None
 
     def pause_s(self, attempt: int, error: TransientError) -> float:
         """How long to wait after the attempt with that number, counted from 1."""

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, TypeVar
 
 import attrs
 
+from kafka2parquet.arguments import Count, Seconds, checked
 from kafka2parquet.clock import Clock
 from kafka2parquet.consumers.base import Assigned, Consumer
 from kafka2parquet.converters.retry import ConverterRetry
@@ -84,6 +85,7 @@ class Commits:
             self.committed = offset
 
 
+@checked
 @attrs.frozen(eq=False)
 class DeliverySettings:
     """How a topic-partition is delivered.
@@ -101,9 +103,9 @@ class DeliverySettings:
 
     first_start: Literal["earliest", "latest"] = "earliest"
     on_data_loss: Literal["fail", "continue"] = "fail"
-    idle_commit_interval_s: float = 5.0
+    idle_commit_interval_s: Seconds = 5.0
     take_over: bool = False
-    max_open_files: int | None = 1000
+    max_open_files: Count | None = 1000
 
 
 @attrs.frozen(eq=False)

@@ -7,9 +7,11 @@ from typing import Literal
 
 import attrs
 
+from kafka2parquet.arguments import Count, checked
 from kafka2parquet.parquet.footer import FlushFooter
 
 
+@checked
 @attrs.frozen
 class ObjectTags:
     """Tags objects once they are published, before their flush is committed.
@@ -21,7 +23,7 @@ class ObjectTags:
     """
 
     extra: Mapping[str, str] = attrs.field(factory=dict)
-    attempts: int = 3
+    attempts: Count = 3
     on_error: Literal["ignore", "fail"] = "ignore"
 
     def of(self, footer: FlushFooter) -> dict[str, str]:

@@ -6,12 +6,13 @@ import inspect
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kafka2parquet.arguments import Count, Name, OneOf, WholeNumber, checked
 from kafka2parquet.arrays import PackedTable
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError, UsageError
 from kafka2parquet.parquet.part import Part, columns_of, encoder_bytes
@@ -21,7 +22,7 @@ from kafka2parquet.parquet.types import Fitted, ParquetTypes, fit, written_schem
 from kafka2parquet.rows import concatenated
 from kafka2parquet.schema.lattice import conform, unify
 
-_COMPRESSIONS = {"none", "snappy", "gzip", "zstd", "brotli", "lz4", "lz4_raw"}
+_COMPRESSIONS = ("none", "snappy", "gzip", "zstd", "brotli", "lz4", "lz4_raw")
 #: What older versions of pyarrow can't do is left out: files then have the same values, in types a little different.
 _PYARROW_OPTIONS = inspect.signature(pq.ParquetWriter.__init__).parameters
 #: Columns of mostly different values give their dictionary up early: less work, and smaller files.
@@ -38,6 +39,7 @@ _OPTIONS_BY_TYPES: Mapping[ParquetTypes, Mapping[str, bool]] = {
 }
 
 
+@checked
 class ParquetWriter:
     """Opens the files of a task and says how they are written.
 
@@ -48,12 +50,12 @@ class ParquetWriter:
     def __init__(
         self,
         *,
-        compression: str = "snappy",
+        compression: Annotated[str, OneOf(_COMPRESSIONS)] = "snappy",
         compression_level: int | None = None,
         types: ParquetTypes = "own",
-        row_group_bytes: int = 64 << 20,
-        in_memory_bytes: int = 256 << 10,
-        staging_directory: str | Path | None = None,
+        row_group_bytes: Count = 64 << 20,
+        in_memory_bytes: WholeNumber = 256 << 10,
+        staging_directory: Name | Path | None = None,
     ) -> None:
         """Make a writer; nothing is touched before the first file.
 
@@ -71,10 +73,6 @@ class ParquetWriter:
         Raises:
             ConfigurationError: unknown compression, level or types.
         """
-        if compression not in _COMPRESSIONS:
-            raise ConfigurationError(f"compression {compression!r} is none of {', '.join(sorted(_COMPRESSIONS))}.")
-        if types not in get_args(ParquetTypes):
-            raise ConfigurationError(f"types {types!r} is none of {', '.join(get_args(ParquetTypes))}.")
         _check_level(compression, compression_level)
         self.compression = compression
         self.compression_level = compression_level
@@ -157,10 +155,14 @@ def _check_level(compression: str, level: int | None) -> None:
     if level is None:
         return
     if compression in ("none", "snappy"):
-        raise ConfigurationError(f"compression {compression} has no levels. Leave the level out, or use zstd.")
+        raise ConfigurationError(
+            f"ParquetWriter: compression_level {level}: {compression} has no levels. Leave the level out, or use zstd."
+        )
     least, most = max(pa.Codec.minimum_compression_level(compression), 0), pa.Codec.maximum_compression_level(compression)
     if not least <= level <= most:
-        raise ConfigurationError(f"compression level {level} of {compression} is not one of {least} to {most}.")
+        raise ConfigurationError(
+            f"ParquetWriter: compression_level of {compression} has to be from {least} to {most}, not {level}."
+        )
 
 
 class OpenFile:

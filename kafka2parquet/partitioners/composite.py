@@ -9,16 +9,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.records import Reject
 from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
 
 
+@checked
 class CompositePartitioner(Partitioner):
     """Puts rows into folders such as `country=FR/year=2026/month=05`: by field, and in these by time."""
 
-    def __init__(self, *partitioners: Partitioner, directory_delimiter: str = "/") -> None:
+    def __init__(self, *partitioners: Partitioner, directory_delimiter: Name = "/") -> None:
         """Combine partitioners.
 
         Args:
@@ -29,11 +31,9 @@ class CompositePartitioner(Partitioner):
             ConfigurationError: fewer than two, or several by time.
         """
         if len(partitioners) < 2:
-            raise ConfigurationError("CompositePartitioner combines two partitioners or more.")
+            raise ConfigurationError("CompositePartitioner: partitioners has to be two partitioners or more.")
         if sum(partitioner.time_based for partitioner in partitioners) > 1:
-            raise ConfigurationError(
-                "CompositePartitioner: only one of the partitioners may be by time, as a row has one time."
-            )
+            raise ConfigurationError("CompositePartitioner: only one of partitioners may be by time, as a row has one time.")
         self._partitioners = partitioners
         self._delimiter = directory_delimiter
         self.uses_clock = any(partitioner.uses_clock for partitioner in partitioners)

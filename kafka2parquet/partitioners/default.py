@@ -7,10 +7,12 @@ import datetime
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
 
 
+@checked
 class DefaultPartitioner(Partitioner):
     """Puts the rows of Kafka partition 12 into `partition=12`."""
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Sequence
 
 import attrs
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.arrays import one_array
-from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.hive_names import NULL_NAME, HiveNames, is_null_name
 from kafka2parquet.partitioners.per_record import by_folder
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, Reject, Stage
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Partitioned, Rows
-from kafka2parquet.schema.field_paths import is_path, resolve
+from kafka2parquet.schema.field_paths import FieldPaths, resolve
 
 _LOG = logging.getLogger(__name__)
 _FAILED = "Error encoding partition."
@@ -27,6 +26,7 @@ _FAILED = "Error encoding partition."
 _LONG_END = float(1 << 63)
 
 
+@checked
 class FieldPartitioner(Partitioner):
     """Puts rows into `country=FR/user.city=Paris`, by fields that may be nested.
 
@@ -39,7 +39,7 @@ class FieldPartitioner(Partitioner):
     """
 
     def __init__(
-        self, fields: Sequence[str], *, directory_delimiter: str = "/", escape: bool = True, labels: bool = True
+        self, fields: FieldPaths, *, directory_delimiter: Name = "/", escape: bool = True, labels: bool = True
     ) -> None:
         """Choose the fields.
 
@@ -54,14 +54,6 @@ class FieldPartitioner(Partitioner):
         Raises:
             ConfigurationError: no field, or a path with an empty part.
         """
-        if not fields:
-            raise ConfigurationError("Partition field name cannot be null or empty when using FieldPartitioner.")
-        for field in fields:
-            if not is_path(field):
-                raise ConfigurationError(
-                    f"Invalid value {field} for configuration partition.field.name: Field name cannot contain an empty or"
-                    " whitespace-only path segment"
-                )
         self._fields = tuple(fields)
         self._delimiter = directory_delimiter
         self._names = HiveNames(directory_delimiter) if escape else None

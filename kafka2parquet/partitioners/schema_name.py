@@ -7,6 +7,7 @@ from typing import Literal
 
 import attrs
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.default import in_one_folder
 from kafka2parquet.partitioners.hive_names import NULL_NAME, HiveNames
@@ -14,6 +15,7 @@ from kafka2parquet.records import Stage
 from kafka2parquet.rows import Partitioned, Rows
 
 
+@checked
 class SchemaNamePartitioner(Partitioner):
     """Puts rows into `schema_name=shop.Order/year=2026` (prefix) or `year=2026/schema_name=shop.Order` (suffix).
 
@@ -26,7 +28,7 @@ class SchemaNamePartitioner(Partitioner):
         inner: Partitioner,
         *,
         affix: Literal["prefix", "suffix"] = "prefix",
-        directory_delimiter: str = "/",
+        directory_delimiter: Name = "/",
         escape: bool = True,
     ) -> None:
         """Wrap a partitioner.

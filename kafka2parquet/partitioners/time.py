@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.arguments import Duration, Name, checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat, normalize
@@ -19,7 +20,7 @@ from kafka2parquet.partitioners.timestamps import RecordTimestamp, TimestampExtr
 from kafka2parquet.records import Reject, Stage
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
-from kafka2parquet.time_zones import time_zone
+from kafka2parquet.time_zones import TimeZoneName, time_zone
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
@@ -35,6 +36,7 @@ _MAX_NAMES = 10_000
 _Int64s = npt.NDArray[np.int64]
 
 
+@checked
 class TimeBasedPartitioner(Partitioner):
     """Puts rows into folders such as `year=2026/month=05/day=17/hour=10`, by a time of theirs."""
 
@@ -43,12 +45,12 @@ class TimeBasedPartitioner(Partitioner):
     def __init__(
         self,
         *,
-        path_format: str,
-        partition_duration: datetime.timedelta,
-        timezone: str = "UTC",
-        locale: str = "en",
+        path_format: Name,
+        partition_duration: Duration,
+        timezone: TimeZoneName = "UTC",
+        locale: Name = "en",
         timestamp_extractor: TimestampExtractor | None = None,
-        directory_delimiter: str = "/",
+        directory_delimiter: Name = "/",
     ) -> None:
         """Make a partitioner.
 
@@ -63,16 +65,7 @@ class TimeBasedPartitioner(Partitioner):
         Raises:
             ConfigurationError: bad pattern, unknown time zone or a duration that isn't positive.
         """
-        if partition_duration <= datetime.timedelta():
-            raise ConfigurationError(
-                f"Invalid value {partition_duration // _MILLISECOND} for configuration partition.duration.ms:"
-                " Partition duration needs to be a positive."
-            )
-        if not locale.strip():
-            raise ConfigurationError("Invalid value for configuration locale: Locale cannot be empty.")
-        if not timezone.strip():
-            raise ConfigurationError("Invalid value for configuration timezone: Timezone cannot be empty.")
-        self._format = PathFormat(normalize(path_format, directory_delimiter), locale)
+        self._format = _path_format(self, path_format, directory_delimiter, locale)
         self._duration_ms = partition_duration // _MILLISECOND
         self._zone = time_zone(timezone)
         self._extractor = timestamp_extractor if timestamp_extractor is not None else RecordTimestamp()
@@ -155,20 +148,29 @@ class TimeBasedPartitioner(Partitioner):
         return self._format.format(local.astimezone(datetime.timezone.utc).astimezone(self._zone))
 
 
+def _path_format(partitioner: TimeBasedPartitioner, pattern: str, delimiter: str, locale: str) -> PathFormat:
+    try:
+        return PathFormat(normalize(pattern, delimiter), locale)
+    except ConfigurationError as error:  # in the words of a Kafka Connect configuration
+        reason = str(error).removeprefix(f"Invalid value {pattern} for configuration path.format: ")
+        raise ConfigurationError(f"{type(partitioner).__name__}: path_format {pattern!r} can't be used: {reason}") from error
+
+
 def _absurd(time: pa.Scalar) -> Unusable:
     return Unusable(f"the time {time} can't be written as a date")
 
 
+@checked
 class HourlyPartitioner(TimeBasedPartitioner):
     """Puts rows into `year=2026/month=05/day=17/hour=10`."""
 
     def __init__(
         self,
         *,
-        timezone: str = "UTC",
-        locale: str = "en",
+        timezone: TimeZoneName = "UTC",
+        locale: Name = "en",
         timestamp_extractor: TimestampExtractor | None = None,
-        directory_delimiter: str = "/",
+        directory_delimiter: Name = "/",
     ) -> None:
         """Make a partitioner; the arguments are those of `TimeBasedPartitioner`."""
         super().__init__(
@@ -181,16 +183,17 @@ class HourlyPartitioner(TimeBasedPartitioner):
         )
 
 
+@checked
 class DailyPartitioner(TimeBasedPartitioner):
     """Puts rows into `year=2026/month=05/day=17`."""
 
     def __init__(
         self,
         *,
-        timezone: str = "UTC",
-        locale: str = "en",
+        timezone: TimeZoneName = "UTC",
+        locale: Name = "en",
         timestamp_extractor: TimestampExtractor | None = None,
-        directory_delimiter: str = "/",
+        directory_delimiter: Name = "/",
     ) -> None:
         """Make a partitioner; the arguments are those of `TimeBasedPartitioner`."""
         super().__init__(

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.iso_times import cut_off, times_of_texts
 from kafka2parquet.partitioners.field import nested_field
 from kafka2parquet.partitioners.iso_text import parse_text
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION
 from kafka2parquet.rows import Rows
-from kafka2parquet.time_zones import time_zone
+from kafka2parquet.time_zones import TimeZoneName, time_zone
 
 #: Texts that Joda reads as everything else here does: no blank in them, and an offset behind them.
 _COMMON_TEXT = r"^\S+[Tt]\S+(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
@@ -58,6 +58,7 @@ class TimestampExtractor(abc.ABC):
         """Names the settings."""
 
 
+@checked
 class RecordTimestamp(TimestampExtractor):
     """The record's timestamp in Kafka: when it was created, or appended to the log, as the topic says."""
 
@@ -81,6 +82,7 @@ class RecordTimestamp(TimestampExtractor):
         return "record"
 
 
+@checked
 class WallclockTimestamp(TimestampExtractor):
     """The wall clock when the flush was opened: the same for all of its rows, also when the flush is made again."""
 
@@ -100,6 +102,7 @@ class WallclockTimestamp(TimestampExtractor):
         return "wallclock"
 
 
+@checked
 class RecordFieldTimestamp(TimestampExtractor):
     """A field of the value: whole numbers are milliseconds since the epoch, texts are ISO times, timestamps are themselves.
 
@@ -109,7 +112,7 @@ class RecordFieldTimestamp(TimestampExtractor):
     a text of digits only is milliseconds.
     """
 
-    def __init__(self, field: str = "timestamp", *, timezone: str = "UTC") -> None:
+    def __init__(self, field: Name = "timestamp", *, timezone: TimeZoneName = "UTC") -> None:
         """Choose the field.
 
         Args:
@@ -119,8 +122,6 @@ class RecordFieldTimestamp(TimestampExtractor):
         Raises:
             ConfigurationError: unknown time zone, or no field.
         """
-        if not field:
-            raise ConfigurationError("The field to extract cannot be null or empty.")
         self._field = field
         self._timezone = timezone
         self._zone = time_zone(timezone)

@@ -9,26 +9,26 @@ import attrs
 import numpy as np
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import Count, Duration, Name, checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rotation.base import FlushStats, RotationPolicy
 from kafka2parquet.rotation.schedule import next_boundary
 from kafka2parquet.rows import PartitionedRows, Row
-from kafka2parquet.time_zones import time_zone
+from kafka2parquet.time_zones import TimeZoneName, time_zone
 
 _LAST_MS = (1 << 63) - 1
 #: Rows that are made Python objects at once, for a policy that looks at each.
 _ROWS_AT_ONCE = 500
 
 
+@checked
 class RecordCountRotation(RotationPolicy):
     """Ends a flush with its n-th row, counted over all its files (`flush.size`)."""
 
     reason = "rows"
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: Count) -> None:
         """Set the number of rows, at least 1."""
-        if rows < 1:
-            raise ConfigurationError(f"A flush has to have at least one row, not {rows}.")
         self._rows = rows
 
     def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
@@ -37,6 +37,7 @@ class RecordCountRotation(RotationPolicy):
         return missing if missing <= len(batch) else None
 
 
+@checked
 class RecordTimeRotation(RotationPolicy):
     """Ends a flush before the first row whose time is an interval or more after that of its first row (`rotate.interval.ms`).
 
@@ -47,7 +48,7 @@ class RecordTimeRotation(RotationPolicy):
 
     reason = "interval"
 
-    def __init__(self, interval: datetime.timedelta, *, or_by_the_clock: bool = True) -> None:
+    def __init__(self, interval: Duration, *, or_by_the_clock: bool = True) -> None:
         """Set the interval.
 
         Args:
@@ -57,8 +58,6 @@ class RecordTimeRotation(RotationPolicy):
         Raises:
             ConfigurationError: the interval isn't positive.
         """
-        if interval <= datetime.timedelta():
-            raise ConfigurationError(f"A rotation interval has to be positive, not {interval}.")
         self._interval = interval
         self._interval_ms = interval // datetime.timedelta(milliseconds=1)
         self._or_by_the_clock = or_by_the_clock
@@ -82,6 +81,7 @@ class RecordTimeRotation(RotationPolicy):
         return stats.opened_at + self._interval if is_due else None
 
 
+@checked
 class EncodedPartitionRotation(RotationPolicy):
     """Ends a flush before a row that goes to another folder than the row before it (`rotate.file.on.partition.change`).
 
@@ -90,7 +90,7 @@ class EncodedPartitionRotation(RotationPolicy):
 
     reason = "partition"
 
-    def __init__(self, *, passing: str | None = None) -> None:
+    def __init__(self, *, passing: Name | None = None) -> None:
         """Make the policy; rows whose folder has `passing` in its name end nothing, nor do those that follow them."""
         self._passing = passing
 
@@ -109,15 +109,14 @@ class EncodedPartitionRotation(RotationPolicy):
         return int(found[0]) + 1 - len(before) if len(found) else None
 
 
+@checked
 class MaxOpenFilesRotation(RotationPolicy):
     """Ends a flush before a row that would need one file more than allowed (`partitioner.max.open.files`)."""
 
     reason = "files"
 
-    def __init__(self, files: int) -> None:
+    def __init__(self, files: Count) -> None:
         """Set the number of files, at least 1."""
-        if files < 1:
-            raise ConfigurationError(f"A flush has to have at least one file, not {files}.")
         self._files = files
 
     def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
@@ -133,12 +132,13 @@ class MaxOpenFilesRotation(RotationPolicy):
         return new[allowed] if len(new) > allowed else None
 
 
+@checked
 class ScheduledRotation(RotationPolicy):
     """Ends flushes at moments of the wall clock, aligned in a time zone (`rotate.schedule.interval.ms`)."""
 
     reason = "schedule"
 
-    def __init__(self, interval: datetime.timedelta, *, timezone: str = "UTC") -> None:
+    def __init__(self, interval: Duration, *, timezone: TimeZoneName = "UTC") -> None:
         """Set the schedule.
 
         Args:
@@ -148,8 +148,6 @@ class ScheduledRotation(RotationPolicy):
         Raises:
             ConfigurationError: unknown time zone, or the interval isn't positive.
         """
-        if interval <= datetime.timedelta():
-            raise ConfigurationError(f"A rotation interval has to be positive, not {interval}.")
         self._interval = interval
         self._zone = time_zone(timezone)
 
@@ -162,6 +160,7 @@ class ScheduledRotation(RotationPolicy):
         return next_boundary(stats.opened_at, self._interval, self._zone)
 
 
+@checked
 class CompressedBytesRotation(RotationPolicy):
     """Ends a flush at about so many bytes of compressed Parquet, over all its files.
 
@@ -171,10 +170,8 @@ class CompressedBytesRotation(RotationPolicy):
 
     reason = "bytes"
 
-    def __init__(self, target_bytes: int) -> None:
+    def __init__(self, target_bytes: Count) -> None:
         """Set the size."""
-        if target_bytes < 1:
-            raise ConfigurationError(f"A target size has to be positive, not {target_bytes}.")
         self._target_bytes = target_bytes
 
     def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
@@ -218,13 +215,14 @@ class PerRecordRotation(RotationPolicy):
         return None, stats
 
 
+@checked
 class FirstOf(RotationPolicy):
     """Ends a flush when the first of several policies does."""
 
     def __init__(self, *policies: RotationPolicy) -> None:
         """Combine policies; of those that cut at the same row, the first one gives the reason."""
         if not policies:
-            raise ConfigurationError("FirstOf needs at least one policy.")
+            raise ConfigurationError("FirstOf: policies has to be one rotation policy or more.")
         self._policies = policies
         self._reason = policies[0].reason
 

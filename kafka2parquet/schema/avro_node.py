@@ -7,9 +7,11 @@ from typing import Literal
 
 import attrs
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
 
+@checked
 @attrs.frozen
 class AvroMapping:
     """How Avro types become columns.
@@ -24,9 +26,7 @@ class AvroMapping:
             default, as Confluent's sink does.
     """
 
-    logical_types: Literal["connect", "arrow"] = attrs.field(
-        default="connect", validator=attrs.validators.in_(("connect", "arrow"))
-    )
+    logical_types: Literal["connect", "arrow"] = "connect"
     enhanced_schema_support: bool = False
     connect_meta_data: bool = True
     null_becomes_default: bool = False

@@ -8,6 +8,8 @@ from typing import Literal
 import attrs
 import pyarrow as pa
 
+from kafka2parquet.arguments import Count, checked
+
 NameCase = Literal["reject", "keep", "unite"]
 
 #: Levels that a Parquet schema may have, its root included: what pyarrow reads. DuckDB, Polars and Spark read more.
@@ -19,6 +21,7 @@ _LISTS = {pa.list_(pa.null()).id, pa.large_list(pa.null()).id, pa.list_(pa.null(
 _STRUCT = pa.struct([]).id
 
 
+@checked
 @attrs.frozen
 class ColumnRules:
     """The limits of a learned schema, and which names its columns may have.
@@ -32,9 +35,9 @@ class ColumnRules:
         reserved: names that no column may have, such as those that are added to each row.
     """
 
-    max_fields: int = 2000
-    max_name_bytes: int = 255
-    max_schema_bytes: int = 1 << 20
+    max_fields: Count = 2000
+    max_name_bytes: Count = 255
+    max_schema_bytes: Count = 1 << 20
     name_case: NameCase = "reject"
     reserved: frozenset[str] = frozenset()
 

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
+from kafka2parquet.arguments import Count, Name, checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
 from kafka2parquet.schema.schema_text import is_exact, schema_from_json, type_and_members
@@ -16,6 +17,7 @@ from kafka2parquet.schema.schema_text import is_exact, schema_from_json, type_an
 _FORM = 1
 
 
+@checked
 @attrs.frozen(eq=False)
 class SchemaVersion:
     """The columns of a topic, from this version on until the next.
@@ -30,8 +32,8 @@ class SchemaVersion:
         created_by: the library and its version, or somebody.
     """
 
-    topic: str
-    number: int
+    topic: Name
+    number: Count
     schema: pa.Schema
     changes: tuple[str, ...] = ()
     because_of: str = ""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import pyarrow as pa
+
+from kafka2parquet.arguments import NotEmpty
 
 #: The names on the way to a field.
 Parts = tuple[str, ...]
@@ -16,6 +21,23 @@ def join_path(path: str, name: str) -> str:
 def is_path(path: str) -> bool:
     """Whether each part of a dotted path is a name."""
     return all(part.strip() for part in path.split("."))
+
+
+class _IsPath:
+    """The text is a dotted path of names."""
+
+    shows_value = True
+
+    def unmet(self, value: str) -> str | None:
+        """What the value has to be; None where it is that."""
+        return None if is_path(value) else "a dotted path of names, none of them empty"
+
+
+FieldPath = Annotated[str, _IsPath()]
+"""A dotted path of a field, for `kafka2parquet.arguments.checked`."""
+
+FieldPaths = Annotated[Sequence[FieldPath], NotEmpty()]
+"""Dotted paths of fields, one or more; a text stands for a sequence of one."""
 
 
 def resolve(fields: pa.Schema | pa.StructType, path: str) -> Parts | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
 from kafka2parquet.schema.json_schema_documents import JsonSchemaDocument, RegisteredText
 from kafka2parquet.schema.refused import SchemaRefused
@@ -49,6 +50,7 @@ _KEYWORDS = {
 }
 
 
+@checked
 @attrs.frozen
 class JsonSchemaMapping:
     """How JSON Schemas become columns. Defaults are those of Confluent's JsonSchemaConverter, whose settings these are.

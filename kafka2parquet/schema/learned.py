@@ -7,6 +7,7 @@ import threading
 import attrs
 import pyarrow as pa
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.errors import Kafka2ParquetError
 from kafka2parquet.schema.column_rules import ColumnRules, measured
 from kafka2parquet.schema.lattice import is_exact_field, known_fields, merge_schemas
@@ -49,6 +50,7 @@ def _has_narrow(field: pa.Field) -> bool:
     return bool(pa.types.is_int64(field.type)) and not is_exact_field(field)
 
 
+@checked
 class LearnedSchema:
     """What is known of the columns of one topic, in memory. All methods may be called from any thread; none blocks."""
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import attrs
 
+from kafka2parquet.arguments import checked
+
 #: Messages around one primitive, which exist to be absent.
 WRAPPERS = frozenset(
     f"google.protobuf.{name}Value"
@@ -13,6 +15,7 @@ WRAPPERS = frozenset(
 )
 
 
+@checked
 @attrs.frozen
 class ProtobufMapping:
     """How messages become columns. Defaults are those of Confluent's ProtobufConverter, whose settings these are.

@@ -8,6 +8,7 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
 from kafka2parquet.object_names import MOST_KEY_BYTES, check_key, check_read_key, why_impossible
 from kafka2parquet.parquet.staged import StagedFile
@@ -23,6 +24,7 @@ _GCS_SCHEMES = ("gs", "gcs")
 _MOST_SMALL_BYTES = 16 << 20
 
 
+@checked
 class FsspecStorage:
     """A `Storage` on whatever the URL names.
 
@@ -43,7 +45,7 @@ class FsspecStorage:
         ConfigurationError: nothing can be stored under such a URL, or the options are those of another store.
     """
 
-    def __init__(self, url: str, options: S3Options | GcsOptions | None = None, **storage_options: Any) -> None:
+    def __init__(self, url: Name, options: S3Options | GcsOptions | None = None, **storage_options: Any) -> None:
         self._url = url.rstrip("/") or "/"
         self._store = _open_store(url, options, storage_options)
 

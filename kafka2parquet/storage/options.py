@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import attrs
-from attrs.validators import ge, gt, min_len, optional
+
+from kafka2parquet.argument_types import AtLeast
+from kafka2parquet.arguments import Count, Name, PositiveSeconds, checked
 
 _MIB = 1 << 20
 _CUSTOMER_KEY_BYTES = 32
@@ -16,21 +18,29 @@ def _masked(value: object) -> str:
     return "None" if value is None else "'***'"
 
 
-def _multiple_of_256_kib(_: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if value % (256 << 10):
-        raise ValueError(f"{attribute.name} must be a multiple of 256 KiB, not {value}")
+class _MultipleOf256KiB:
+    def unmet(self, value: int) -> str | None:
+        return None if value % (256 << 10) == 0 else "a multiple of 256 KiB"
 
 
-def _key_length(_: object, attribute: attrs.Attribute[bytes | None], value: bytes | None) -> None:
-    if value is not None and len(value) != _CUSTOMER_KEY_BYTES:
-        raise ValueError(f"{attribute.name} must have {_CUSTOMER_KEY_BYTES} bytes, not {len(value)}")
+class _IsCustomerKey:
+    def unmet(self, value: bytes) -> str | None:
+        return None if len(value) == _CUSTOMER_KEY_BYTES else f"{_CUSTOMER_KEY_BYTES} bytes"
 
 
-def _proxy(_: object, attribute: attrs.Attribute[str | None], value: str | None) -> None:
-    if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
-        raise ValueError(f"{attribute.name} must be an http or https URL with a host")
+class _IsHttpUrl:
+    def unmet(self, value: str) -> str | None:
+        parts = urlsplit(value)
+        return None if parts.scheme in ("http", "https") and parts.hostname else "an http or https URL with a host"
 
 
+_ProxyUrl = Annotated[str, _IsHttpUrl()]
+_CustomerKey = Annotated[bytes, _IsCustomerKey()]
+_S3PartSize = Annotated[int, AtLeast(5 * _MIB)]
+_GcsPartSize = Annotated[int, AtLeast(256 << 10), _MultipleOf256KiB()]
+
+
+@checked
 @attrs.frozen(kw_only=True)
 class AssumedRole:
     """A role of AWS to take on, by `AssumeRole` of STS. Its credentials are renewed before they expire.
@@ -43,13 +53,14 @@ class AssumedRole:
         sts_url: endpoint of a compatible STS.
     """
 
-    arn: str = attrs.field(validator=min_len(1))
-    session_name: str = attrs.field(validator=min_len(1))
+    arn: Name
+    session_name: Name
     external_id: str | None = attrs.field(default=None, repr=_masked)
-    region: str | None = None
-    sts_url: str | None = None
+    region: Name | None = None
+    sts_url: Name | None = None
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class S3Options:
     """How to reach S3. What is None comes from the usual sources: environment, shared configuration files, the machine's role.
@@ -83,28 +94,28 @@ class S3Options:
         request_timeout_s: for a whole request, in seconds.
     """
 
-    region: str | None = None
-    endpoint_url: str | None = None
-    access_key_id: str | None = None
+    region: Name | None = None
+    endpoint_url: Name | None = None
+    access_key_id: Name | None = None
     secret_access_key: str | None = attrs.field(default=None, repr=_masked)
     session_token: str | None = attrs.field(default=None, repr=_masked)
-    profile: str | None = None
+    profile: Name | None = None
     role: AssumedRole | None = None
     path_style: bool | None = None
     accelerate: bool = False
-    acl: str | None = None
-    server_side_encryption: str | None = None
-    kms_key_id: str | None = None
-    customer_key: bytes | None = attrs.field(default=None, repr=_masked, validator=_key_length)
-    storage_class: str | None = None
+    acl: Name | None = None
+    server_side_encryption: Name | None = None
+    kms_key_id: Name | None = None
+    customer_key: _CustomerKey | None = attrs.field(default=None, repr=_masked)
+    storage_class: Name | None = None
     requester_pays: bool = False
-    proxy_url: str | None = attrs.field(default=None, repr=_masked, validator=_proxy)
-    user_agent: str | None = attrs.field(default=None, validator=optional(min_len(1)))
-    part_size_bytes: int = attrs.field(default=64 * _MIB, validator=ge(5 * _MIB))
-    attempts: int = attrs.field(default=2, validator=ge(1))
-    connect_timeout_s: float = attrs.field(default=10.0, validator=gt(0))
-    read_timeout_s: float = attrs.field(default=60.0, validator=gt(0))
-    request_timeout_s: float = attrs.field(default=300.0, validator=gt(0))
+    proxy_url: _ProxyUrl | None = attrs.field(default=None, repr=_masked)
+    user_agent: Name | None = None
+    part_size_bytes: _S3PartSize = 64 * _MIB
+    attempts: Count = 2
+    connect_timeout_s: PositiveSeconds = 10.0
+    read_timeout_s: PositiveSeconds = 60.0
+    request_timeout_s: PositiveSeconds = 300.0
 
     def to_fsspec(self) -> dict[str, Any]:
         """As arguments of `s3fs.S3FileSystem`; without the role, for which s3fs has no argument."""
@@ -153,6 +164,7 @@ class S3Options:
         return {name: value for name, value in arguments.items() if value is not None}
 
 
+@checked
 @attrs.frozen(kw_only=True)
 class GcsOptions:
     """How to reach Google Cloud Storage.
@@ -175,16 +187,16 @@ class GcsOptions:
     """
 
     token: str | dict[str, Any] | None = attrs.field(default=None, repr=_masked)
-    project: str | None = None
-    billing_project: str | None = None
-    endpoint_url: str | None = None
-    storage_class: str | None = None
-    proxy_url: str | None = attrs.field(default=None, repr=_masked, validator=_proxy)
-    user_agent: str | None = attrs.field(default=None, validator=optional(min_len(1)))
-    part_size_bytes: int = attrs.field(default=64 * _MIB, validator=[ge(256 << 10), _multiple_of_256_kib])
-    connect_timeout_s: float = attrs.field(default=10.0, validator=gt(0))
-    read_timeout_s: float = attrs.field(default=60.0, validator=gt(0))
-    request_timeout_s: float = attrs.field(default=300.0, validator=gt(0))
+    project: Name | None = None
+    billing_project: Name | None = None
+    endpoint_url: Name | None = None
+    storage_class: Name | None = None
+    proxy_url: _ProxyUrl | None = attrs.field(default=None, repr=_masked)
+    user_agent: Name | None = None
+    part_size_bytes: _GcsPartSize = 64 * _MIB
+    connect_timeout_s: PositiveSeconds = 10.0
+    read_timeout_s: PositiveSeconds = 60.0
+    request_timeout_s: PositiveSeconds = 300.0
 
     def to_fsspec(self) -> dict[str, Any]:
         """As arguments of `gcsfs.core.GCSFileSystem`; without those for which gcsfs has none."""

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import datetime
+from typing import Annotated
+
+from kafka2parquet.arguments import checked
 
 
+class _HasTimeZone:
+    def unmet(self, value: datetime.datetime) -> str | None:
+        return None if value.tzinfo is not None else "a datetime.datetime with a time zone"
+
+
+_Moment = Annotated[datetime.datetime, _HasTimeZone()]
+
+
+@checked
 class ManualClock:
     """A `Clock` for tests: both of its times move by `advance`, and by nothing else."""
 
-    def __init__(self, now: datetime.datetime = datetime.datetime(2026, 5, 17, 10, tzinfo=datetime.timezone.utc)) -> None:
+    def __init__(self, now: _Moment = datetime.datetime(2026, 5, 17, 10, tzinfo=datetime.timezone.utc)) -> None:
         self._now = now
         self._monotonic_s = 0.0
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import attrs
 import pyarrow as pa
 
+from kafka2parquet.arguments import Count, Name, Names, checked
 from kafka2parquet.consumers.base import (
     Assigned,
     Assignment,
@@ -30,6 +31,7 @@ _WAIT_S = 0.005
 _MAX_METADATA_CHARACTERS = 300
 
 
+@checked
 @attrs.frozen
 class MemoryRecord:
     """A record of a `MemoryKafka`; `headers` is the header section as Kafka sends it, a `timestamp_ms` below 0 none at all."""
@@ -51,6 +53,7 @@ class _Log:
         return self.start + len(self.records)
 
 
+@checked
 class MemoryKafka:
     """Topics, groups and committed offsets of one process. Thread-safe.
 
@@ -140,10 +143,11 @@ class _Owned:
     paused: bool = False
 
 
+@checked
 class MemoryConsumer:
     """A `Consumer` of a `MemoryKafka`. It joins the group at its first `poll`."""
 
-    def __init__(self, kafka: MemoryKafka, *, group_id: str, topics: Sequence[str], max_poll_records: int = 1000) -> None:
+    def __init__(self, kafka: MemoryKafka, *, group_id: Name, topics: Names, max_poll_records: Count = 1000) -> None:
         self.group_id = group_id
         self.topics = frozenset(topics)
         self.owned: dict[TopicPartition, _Owned] = {}

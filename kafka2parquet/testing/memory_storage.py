@@ -11,6 +11,7 @@ import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.errors import StorageUnavailableError, UsageError
 from kafka2parquet.object_names import check_key, check_read_key
 from kafka2parquet.parquet.staged import StagedFile
@@ -54,6 +55,7 @@ class Fault:
         self.released.set()
 
 
+@checked
 class MemoryStorage:
     """A `Storage` in a dictionary. Safe for use from many threads; an object is never replaced by `publish`.
 
@@ -64,7 +66,7 @@ class MemoryStorage:
         publish_calls: key of every call of `publish`, whatever came of it, in order.
     """
 
-    def __init__(self, url: str = "memory://test") -> None:
+    def __init__(self, url: Name = "memory://test") -> None:
         self.url = url
         self.objects: dict[str, StoredObject] = {}
         self.published: list[str] = []

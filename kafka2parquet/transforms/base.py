@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.halving import attempt_halves
 from kafka2parquet.records import DATA_EXCEPTION, Reject, Stage
@@ -154,10 +155,11 @@ class TableTransform(Transform):
         return {start: str(outcome) for start, _, outcome in ranges if isinstance(outcome, ValueError)}
 
 
+@checked
 class MapTable(TableTransform):
     """A transform of one function: a table in, a table with as many rows out. See `TableTransform.transform`."""
 
-    def __init__(self, function: Callable[[pa.Table], pa.Table], name: str | None = None) -> None:
+    def __init__(self, function: Callable[[pa.Table], pa.Table], name: Name | None = None) -> None:
         """Take a function.
 
         Args:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
+from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import Name, NotEmpty, checked
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.schema.field_paths import resolve
-from kafka2parquet.transforms.paths import change_column, checked_paths
+from kafka2parquet.schema.field_paths import FieldPath, resolve
+from kafka2parquet.transforms.paths import change_column
 from kafka2parquet.transforms.properties import TransformProperties
 from kafka2parquet.transforms.refusals import ColumnTransform, Refusals
 from kafka2parquet.transforms.values import TypeRefused, cast_exactly, is_text
@@ -33,13 +35,14 @@ TYPES: Mapping[str, pa.DataType] = {
 _DECIMAL = re.compile(r"decimal\((\d{1,2}); ?(\d{1,2})\)")
 
 
+@checked
 class Cast(ColumnTransform):
     """Gives fields other types. A row whose value can't be cast without loss is a reject, never a silent null.
 
     Text is read as numbers, `true` and `false`, ISO dates and times. Fields that rows lack don't matter.
     """
 
-    def __init__(self, types: Mapping[str, str | pa.DataType]) -> None:
+    def __init__(self, types: Annotated[Mapping[FieldPath, Name | pa.DataType], NotEmpty()]) -> None:
         """Choose the types.
 
         Args:
@@ -50,7 +53,6 @@ class Cast(ColumnTransform):
         Raises:
             ConfigurationError: no field, or an unknown type.
         """
-        checked_paths(tuple(types), "Cast")
         self._types = {path: _type(type_) for path, type_ in types.items()}
 
     @classmethod
@@ -79,7 +81,7 @@ def _type(given: str | pa.DataType) -> pa.DataType:
     if decimal is not None and 1 <= int(decimal[1]) <= 38 and int(decimal[2]) <= int(decimal[1]):
         return pa.decimal128(int(decimal[1]), int(decimal[2]))
     if given not in TYPES:
-        raise ConfigurationError(f"Cast: {given!r} is no type; it knows {', '.join(TYPES)} and decimal(10;2).")
+        raise ConfigurationError(f"Cast: types: {given!r} is not known; Cast knows {', '.join(TYPES)} and decimal(10;2).")
     return TYPES[given]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.errors import UsageError
 from kafka2parquet.records import Reject
@@ -20,6 +21,7 @@ from kafka2parquet.transforms.base import MAX_REASON, Transform, Transformed
 from kafka2parquet.transforms.refusals import Refusals
 
 
+@checked
 class TransformChain(Transform):
     """Applies transforms in their order, and says for rows with a schema what that is afterwards."""
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
-from kafka2parquet.schema.field_paths import Parts, resolve
+from kafka2parquet.schema.field_paths import FieldPath, Parts, resolve
 from kafka2parquet.transforms.base import Transform, Transformed
-from kafka2parquet.transforms.paths import checked_paths, column_at, members
+from kafka2parquet.transforms.paths import column_at, members
 from kafka2parquet.transforms.properties import TransformProperties
 from kafka2parquet.transforms.refusals import Refusals
 
@@ -25,10 +25,11 @@ OnNull = Literal["reject", "drop"]
 _VALUE = "value"
 
 
+@checked
 class ExtractField(Transform):
     """Makes a field the row: the fields of a struct become the columns; of any other field, there is one column `value`."""
 
-    def __init__(self, field: str, *, on_null: OnNull = "reject") -> None:
+    def __init__(self, field: FieldPath, *, on_null: OnNull = "reject") -> None:
         """Choose the field.
 
         Args:
@@ -40,9 +41,7 @@ class ExtractField(Transform):
         Raises:
             ConfigurationError: a path with an empty part, or an unknown `on_null`.
         """
-        (self._field,) = checked_paths([field], "ExtractField")
-        if on_null not in get_args(OnNull):
-            raise ConfigurationError(f"on.null: {on_null!r} is neither {' nor '.join(get_args(OnNull))}.")
+        self._field = field
         self._on_null = on_null
 
     @classmethod
@@ -90,10 +89,11 @@ class ExtractField(Transform):
         return refusals.divide(rows, rows)
 
 
+@checked
 class HoistField(Transform):
     """Makes the row a field: all columns become one struct column."""
 
-    def __init__(self, field: str) -> None:
+    def __init__(self, field: Name) -> None:
         """Choose the column's name.
 
         Args:
@@ -103,8 +103,6 @@ class HoistField(Transform):
         Raises:
             ConfigurationError: it is empty.
         """
-        if not field.strip():
-            raise ConfigurationError("HoistField: field is empty.")
         self._field = field
         self._schemas: Remembered[int, tuple[ConnectSchema, ConnectSchema]] = Remembered()
 

@@ -13,12 +13,13 @@ import pyarrow as pa
 import pyarrow.acero as acero
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import UsageError
 from kafka2parquet.halving import attempt_halves
 from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Rows
-from kafka2parquet.schema.field_paths import Parts, resolve
+from kafka2parquet.schema.field_paths import FieldPath, Parts, resolve
 from kafka2parquet.transforms.base import MAX_REASON, Transform, Transformed, name_of
 from kafka2parquet.transforms.paths import change_column, column_at, struct_array
 from kafka2parquet.transforms.properties import TransformProperties
@@ -36,13 +37,14 @@ _MAX_MISSING = 4
 Condition = Callable[[pa.Table], pa.Array | pa.ChunkedArray]
 
 
+@checked
 class Filter(Transform):
     """Writes only the rows for which a condition is true. The others are no rejects: nothing is told of them.
 
     A row whose values have types that the condition can't be computed with is a reject.
     """
 
-    def __init__(self, condition: pc.Expression | Condition, name: str | None = None) -> None:
+    def __init__(self, condition: pc.Expression | Condition, name: Name | None = None) -> None:
         """Choose the rows to write.
 
         Args:
@@ -136,7 +138,8 @@ class Filter(Transform):
         return ()
 
 
-def value_in(field: str, values: Sequence[str], *, keep: bool = True) -> Condition:
+@checked
+def value_in(field: FieldPath, values: Sequence[str], *, keep: bool = True) -> Condition:
     """A condition: whether the value of a field, as text, is one of `values`; or, without `keep`, whether it isn't.
 
     A null, or a field that is missing, is none of them. Whole numbers have the same text whether they are integers or not. In

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.transforms.properties import TransformProperties
 from kafka2parquet.transforms.refusals import ColumnTransform, Refusals
 from kafka2parquet.transforms.union import Column, Union
 
 
+@checked
 class Flatten(ColumnTransform):
     """Makes a column of each field of a struct, at any depth; `user` with `name` becomes `user.name`. Lists and maps stay.
 
@@ -19,7 +20,7 @@ class Flatten(ColumnTransform):
     that has values in both, or one of another type, is a reject.
     """
 
-    def __init__(self, delimiter: str = ".") -> None:
+    def __init__(self, delimiter: Name = ".") -> None:
         """Choose what stands between the names.
 
         Args:
@@ -28,8 +29,6 @@ class Flatten(ColumnTransform):
         Raises:
             ConfigurationError: it is empty.
         """
-        if not delimiter:
-            raise ConfigurationError("Flatten: delimiter is empty.")
         self._delimiter = delimiter
 
     @classmethod

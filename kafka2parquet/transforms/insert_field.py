@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
@@ -17,17 +18,18 @@ from kafka2parquet.transforms.properties import TransformProperties
 _PROPERTIES = ("topic.field", "partition.field", "offset.field", "timestamp.field", "static.field", "static.value")
 
 
+@checked
 class InsertField(Transform):
     """Adds columns behind the others. A column that has the name already is replaced."""
 
     def __init__(
         self,
         *,
-        topic: str | None = None,
-        partition: str | None = None,
-        offset: str | None = None,
-        timestamp: str | None = None,
-        static: Mapping[str, Any] | None = None,
+        topic: Name | None = None,
+        partition: Name | None = None,
+        offset: Name | None = None,
+        timestamp: Name | None = None,
+        static: Mapping[Name, Any] | None = None,
     ) -> None:
         """Choose the columns, in this order.
 
@@ -48,7 +50,7 @@ class InsertField(Transform):
         except ARROW_DATA_ERRORS as error:
             raise ConfigurationError(f"InsertField: a value has no type: {error}.") from error
         names = [*self._of_record.values(), *self._static]
-        if not names or not all(name.strip() for name in names) or len(set(names)) < len(names):
+        if not names or len(set(names)) < len(names):
             raise ConfigurationError("InsertField: name one column or more, each once.")
 
     @classmethod

@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import SecretText, checked
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.transforms.paths import change_column, checked_paths, resolve_all
+from kafka2parquet.schema.field_paths import FieldPaths
+from kafka2parquet.transforms.paths import change_column, resolve_all
 from kafka2parquet.transforms.properties import TransformProperties
 from kafka2parquet.transforms.refusals import ColumnTransform, Refusals
 from kafka2parquet.transforms.values import TypeRefused, cast_exactly, is_bytes, texts_of
@@ -21,6 +23,7 @@ from kafka2parquet.transforms.values import TypeRefused, cast_exactly, is_bytes,
 Replacement = str | int | float | bool
 
 
+@checked
 class Mask(ColumnTransform):
     """Replaces the values of fields: by null, by one value for all, or by their hashes. A null stays null.
 
@@ -31,11 +34,11 @@ class Mask(ColumnTransform):
 
     def __init__(
         self,
-        fields: Sequence[str],
+        fields: FieldPaths,
         *,
         replacement: Replacement | None = None,
         hashed: Literal["sha256"] | None = None,
-        key: str = "",
+        key: SecretText = "",
     ) -> None:
         """Choose the fields and what they become.
 
@@ -48,9 +51,7 @@ class Mask(ColumnTransform):
         Raises:
             ConfigurationError: no field, or settings that exclude each other.
         """
-        self._fields = checked_paths(fields, "Mask")
-        if hashed not in (None, "sha256"):
-            raise ConfigurationError(f"Mask: {hashed!r} is no known hash; it knows sha256.")
+        self._fields = tuple(fields)
         if hashed is not None and replacement is not None:
             raise ConfigurationError("Mask: a value is replaced or hashed, not both.")
         if key and hashed is None:

@@ -8,26 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.arrays import null_mask, one_array
-from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import without_columns
-from kafka2parquet.schema.field_paths import Parts, is_path, resolve
+from kafka2parquet.schema.field_paths import Parts, resolve
 
 #: From a field and its values to others, or to None to leave it out.
 Change = Callable[[pa.Field, pa.Array], tuple[pa.Field, pa.Array] | None]
-
-
-def checked_paths(paths: Sequence[str], who: str) -> tuple[str, ...]:
-    """The paths, if there are any and all of them have names.
-
-    Raises:
-        ConfigurationError: there are none, or one has an empty part.
-    """
-    if isinstance(paths, str) or not paths:
-        raise ConfigurationError(f"{who}: fields has to be a list with at least one field.")
-    for path in paths:
-        if not is_path(path):
-            raise ConfigurationError(f"{who}: {path!r} names no field; a part of it is empty.")
-    return tuple(paths)
 
 
 def resolve_all(schema: pa.Schema, paths: Iterable[str]) -> Iterator[Parts]:

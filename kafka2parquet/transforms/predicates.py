@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import decode_headers
 from kafka2parquet.rows import Rows
@@ -58,6 +59,7 @@ class Predicate(abc.ABC):
         return cls(**arguments)
 
 
+@checked
 class RecordIsTombstone(Predicate):
     """Chooses records without value."""
 
@@ -76,10 +78,11 @@ class RecordIsTombstone(Predicate):
         return "tombstone"
 
 
+@checked
 class TopicNameMatches(Predicate):
     """Chooses records of topics by their name, which a RegexRouter before it may have changed."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: Name) -> None:
         """Choose the topics.
 
         Args:
@@ -109,10 +112,11 @@ class TopicNameMatches(Predicate):
         return f"topic-{self._pattern.pattern}"
 
 
+@checked
 class HasHeaderKey(Predicate):
     """Chooses records that have a header of a name, whatever its value."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: Name) -> None:
         """Choose the header.
 
         Args:
@@ -121,8 +125,6 @@ class HasHeaderKey(Predicate):
         Raises:
             ConfigurationError: it is empty.
         """
-        if not name:
-            raise ConfigurationError("name: it has to be the key of a header, and it is empty.")
         self.name = name
         key = name.encode()
         self._encoded = varint(len(key)) + key

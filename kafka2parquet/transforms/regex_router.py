@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.base import Transform, Transformed
 from kafka2parquet.transforms.java_patterns import compiled, replacement
@@ -13,6 +14,7 @@ from kafka2parquet.transforms.predicates import TopicNameMatches
 from kafka2parquet.transforms.properties import TransformProperties
 
 
+@checked
 class RegexRouter(Transform):
     """Renames topics, as Kafka Connect's RegexRouter does.
 
@@ -20,7 +22,7 @@ class RegexRouter(Transform):
     `ObjectNaming.topic_folders` has it too; offsets, consumer group and the names of files keep the name of the log.
     """
 
-    def __init__(self, regex: str, replacement_text: str) -> None:
+    def __init__(self, regex: Name, replacement_text: str) -> None:
         """Choose the topics and their names.
 
         Args:
@@ -61,6 +63,7 @@ class RegexRouter(Transform):
         return self.apply(rows)
 
 
+@checked
 @attrs.frozen(eq=False)
 class Route:
     """One RegexRouter among the transforms, and the topics that it is applied to.
@@ -88,6 +91,7 @@ class Route:
         return f"{chosen}{self.router.fingerprint}"
 
 
+@checked
 @attrs.frozen(eq=False)
 class RoutedFolders:
     """The folders of topics that some RegexRouters rename, one after the other: for `ObjectNaming.topic_folders`."""

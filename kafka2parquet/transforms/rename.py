@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import pyarrow as pa
 
+from kafka2parquet.arguments import Name, NotEmpty, checked
 from kafka2parquet.arrays import one_array
-from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.schema.field_paths import Parts, resolve
-from kafka2parquet.transforms.paths import checked_paths, struct_array
+from kafka2parquet.schema.field_paths import FieldPath, Parts, resolve
+from kafka2parquet.transforms.paths import struct_array
 from kafka2parquet.transforms.properties import TransformProperties
 from kafka2parquet.transforms.refusals import ColumnTransform, Mask, Refusals
 from kafka2parquet.transforms.union import Column, Union
 
 
+@checked
 class Rename(ColumnTransform):
     """Gives fields other names; each stays where it is. Fields that rows lack don't matter.
 
@@ -22,7 +24,7 @@ class Rename(ColumnTransform):
     values in both, or one of another type, is a reject.
     """
 
-    def __init__(self, names: Mapping[str, str]) -> None:
+    def __init__(self, names: Annotated[Mapping[FieldPath, Name], NotEmpty()]) -> None:
         """Choose the names.
 
         Args:
@@ -31,9 +33,6 @@ class Rename(ColumnTransform):
         Raises:
             ConfigurationError: no name, or an empty one.
         """
-        checked_paths(tuple(names), "Rename")
-        if not all(name.strip() for name in names.values()):
-            raise ConfigurationError("Rename: a new name is empty.")
         self._names = dict(names)
 
     @classmethod

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 
-from kafka2parquet.schema.field_paths import Parts
+from kafka2parquet.arguments import checked
+from kafka2parquet.schema.field_paths import FieldPaths, Parts
 from kafka2parquet.transforms.base import TableTransform
-from kafka2parquet.transforms.paths import change_column, checked_paths, resolve_all
+from kafka2parquet.transforms.paths import change_column, resolve_all
 from kafka2parquet.transforms.properties import TransformProperties
 
 
+@checked
 class Drop(TableTransform):
     """Leaves fields out; a struct that loses all of its fields goes with them. Fields that rows lack don't matter."""
 
-    def __init__(self, fields: Sequence[str]) -> None:
+    def __init__(self, fields: FieldPaths) -> None:
         """Choose the fields.
 
         Args:
@@ -24,7 +26,7 @@ class Drop(TableTransform):
         Raises:
             ConfigurationError: none, or a path with an empty part.
         """
-        self._fields = checked_paths(fields, "Drop")
+        self._fields = tuple(fields)
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Drop:
@@ -41,10 +43,11 @@ class Drop(TableTransform):
         return _without(table, resolve_all(table.schema, self._fields))
 
 
+@checked
 class Keep(TableTransform):
     """Leaves all other fields out; those that stay keep their order. Fields that rows lack don't matter."""
 
-    def __init__(self, fields: Sequence[str]) -> None:
+    def __init__(self, fields: FieldPaths) -> None:
         """Choose the fields.
 
         Args:
@@ -53,7 +56,7 @@ class Keep(TableTransform):
         Raises:
             ConfigurationError: none, or a path with an empty part.
         """
-        self._fields = checked_paths(fields, "Keep")
+        self._fields = tuple(fields)
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Keep:

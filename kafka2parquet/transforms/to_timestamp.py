@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arguments import Name, OneOf, checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.iso_times import in_zone, times_of_texts
-from kafka2parquet.transforms.paths import change_column, checked_paths, resolve_all
+from kafka2parquet.schema.field_paths import FieldPaths
+from kafka2parquet.transforms.paths import change_column, resolve_all
 from kafka2parquet.transforms.properties import TransformProperties
 from kafka2parquet.transforms.refusals import ColumnTransform, Refusals
 from kafka2parquet.transforms.values import TypeRefused, cast_exactly, is_text
@@ -19,13 +22,21 @@ _UNITS = {"seconds": "s", "milliseconds": "ms", "microseconds": "us", "nanosecon
 _MICROSECONDS = pa.timestamp("us", "UTC")
 
 
+@checked
 class ToTimestamp(ColumnTransform):
     """Makes timestamps in UTC, with microseconds, of whole numbers since 1970, texts and dates. Further digits are cut off.
 
     A row whose value means no time is a reject, never a silent null. Fields that rows lack don't matter.
     """
 
-    def __init__(self, fields: Sequence[str], *, unit: str = "ms", format: str | None = None, timezone: str = "UTC") -> None:  # noqa: A002
+    def __init__(
+        self,
+        fields: FieldPaths,
+        *,
+        unit: Annotated[str, OneOf(tuple(_UNITS.values()))] = "ms",
+        format: Name | None = None,  # noqa: A002
+        timezone: Name = "UTC",
+    ) -> None:
         """Choose the fields.
 
         Args:
@@ -38,13 +49,11 @@ class ToTimestamp(ColumnTransform):
         Raises:
             ConfigurationError: no field, unknown unit or time zone.
         """
-        self._fields = checked_paths(fields, "ToTimestamp")
-        if unit not in _UNITS.values():
-            raise ConfigurationError(f"ToTimestamp: {unit!r} is no unit; it knows {', '.join(_UNITS.values())}.")
+        self._fields = tuple(fields)
         try:
             pc.assume_timezone(pa.array([0], pa.timestamp("us")), timezone)
         except pa.ArrowInvalid as error:
-            raise ConfigurationError(f"ToTimestamp: {timezone!r} is no time zone: {error}.") from error
+            raise ConfigurationError(f"ToTimestamp: timezone has to be a time zone, not {timezone!r}: {error}.") from error
         self._unit = unit
         self._format = format
         self._timezone = timezone

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.arguments import checked
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.base import Transform, Transformed
 from kafka2parquet.transforms.refusals import Refusals
@@ -14,10 +14,11 @@ from kafka2parquet.transforms.refusals import Refusals
 Behavior = Literal["ignore", "warn", "fail"]
 
 
+@checked
 class TombstoneHandler(Transform):
     """Leaves records without value out, or makes rejects of them, as Confluent's TombstoneHandler does."""
 
-    def __init__(self, behavior: str = "warn") -> None:
+    def __init__(self, behavior: Behavior = "warn") -> None:
         """Choose what tombstones are.
 
         Args:
@@ -26,9 +27,7 @@ class TombstoneHandler(Transform):
         Raises:
             ConfigurationError: an unknown choice.
         """
-        if behavior.lower() not in get_args(Behavior):
-            raise ConfigurationError(f"behavior: {behavior!r} is none of {', '.join(get_args(Behavior))}.")
-        self._fails = behavior.lower() == "fail"
+        self._fails = behavior == "fail"
 
     @property
     def fingerprint(self) -> str:

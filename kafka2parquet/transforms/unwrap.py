@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import attrs
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.arguments import Name, checked
 from kafka2parquet.arrays import one_array
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows, in_order, without_columns
@@ -53,6 +54,7 @@ _NOTHING: Mapping[str, str] = {"operation.header": "false", "replace.null.with.d
 _WITHOUT_EFFECT = ("drop.fields.from.key", "drop.fields.keep.schema.compatible")
 
 
+@checked
 class Unwrap(Transform):
     """Makes rows of a database of Debezium's change events, as its ExtractNewRecordState does.
 
@@ -65,7 +67,7 @@ class Unwrap(Transform):
         *,
         deletes: Deletes = "drop",
         tombstones: Tombstones = "drop",
-        add_fields: Sequence[str] = (),
+        add_fields: Sequence[Name] = (),
         prefix: str = "__",
     ) -> None:
         """Choose what deletions become, and what is taken along.
@@ -84,9 +86,6 @@ class Unwrap(Transform):
         Raises:
             ConfigurationError: an unknown choice, or a field of another form, or two columns of one name.
         """
-        for name, chosen, choices in (("deletes", deletes, Deletes), ("tombstones", tombstones, Tombstones)):
-            if chosen not in get_args(choices):
-                raise ConfigurationError(f"Unwrap: {name} has to be {' or '.join(get_args(choices))}, not {chosen!r}.")
         self._deletes = deletes
         self._tombstones = tombstones
         self._added = tuple(AddedField.of(text, prefix) for text in add_fields)

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.errors import UsageError
 from kafka2parquet.records import Reject
 from kafka2parquet.rows import MixedRows, Rows, without_columns
@@ -16,6 +17,7 @@ from kafka2parquet.transforms.base import Transform, Transformed
 from kafka2parquet.transforms.predicates import Mask, Predicate
 
 
+@checked
 class Where(Transform):
     """Applies a transform to the records that a predicate chooses; the others stay as they are.
 
@@ -67,6 +69,7 @@ class Where(Transform):
         return ~holds if self._negate else holds
 
 
+@checked
 class LeaveOut(Transform):
     """Leaves all records out, tombstones too: what Kafka Connect's Filter does with those that its predicate chooses."""
 

@@ -7,10 +7,13 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
+from kafka2parquet.argument_types import AtLeast, AtMost
+from kafka2parquet.arguments import Count, Name, Seconds, checked
 from kafka2parquet.testing.broker.coordinator import GroupCoordinator, TopicPartition
 from kafka2parquet.testing.broker.error_codes import BrokerError, ErrorCode
 from kafka2parquet.testing.broker.faults import Fault, Faults
@@ -27,6 +30,7 @@ from kafka2parquet.testing.broker.transactions import TransactionCoordinator
 _HOST = "127.0.0.1"
 
 
+@checked
 class EmbeddedBroker:
     """A Kafka broker in this process: one node, in memory, on loopback, started in milliseconds.
 
@@ -61,11 +65,11 @@ class EmbeddedBroker:
     def __init__(
         self,
         *,
-        port: int = 0,
-        default_partitions: int = 1,
+        port: Annotated[int, AtLeast(0), AtMost(65535)] = 0,
+        default_partitions: Count = 1,
         auto_create_topics: bool = True,
-        initial_rebalance_delay_s: float = 0.1,
-        cluster_id: str | None = None,
+        initial_rebalance_delay_s: Seconds = 0.1,
+        cluster_id: Name | None = None,
     ) -> None:
         self.cluster_id = cluster_id or base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self._topics = Topics(default_partitions)

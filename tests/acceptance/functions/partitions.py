@@ -78,7 +78,8 @@ def extract_timestamp(given: Mapping[str, Any], folder: CaseFolder) -> dict[str,
 def nested_field(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
     """The value at a dotted path, as far as a time can be made of it."""
     try:
-        extractor = RecordFieldTimestamp(given["path"] or "")
+        of_field = {"timestamp.extractor": "RecordField", "timestamp.field": given["path"] or ""}
+        extractor = make_extractor(folder.config({"partitioner.class": _HOURLY}, of_field))
     except ConfigurationError as error:
         raise CaseError("ConfigException", str(error)) from None
     rows = rows_of_value(given["value"], given["value_schema"], folder)

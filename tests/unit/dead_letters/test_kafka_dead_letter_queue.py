@@ -237,10 +237,3 @@ def test_closed_queue_takes_nothing(make_queue):
     queue.close(1)
     with pytest.raises(UsageError):
         queue.send(reject())
-
-
-@pytest.mark.parametrize("missing", [{"bootstrap_servers": ()}, {"topic": ""}])
-def test_queue_without_brokers_or_topic(missing):
-    """kafka-python would go to a broker of its own choice."""
-    with pytest.raises(UsageError, match="needs bootstrap_servers and a topic"):
-        KafkaDeadLetterQueue(**{"bootstrap_servers": "a:1", "topic": TOPIC, **missing})

@@ -220,11 +220,11 @@ def test_pages_have_an_index_and_checksums() -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"compression": "lzo"}, "compression 'lzo' is none of"),
-        ({"types": "spark"}, "types 'spark' is none of own, connect"),
-        ({"compression_level": 3}, "compression snappy has no levels"),
-        ({"compression": "zstd", "compression_level": 23}, "level 23 of zstd is not one of 0 to 22"),
-        ({"compression": "gzip", "compression_level": 0}, "level 0 of gzip is not one of 1 to 9"),
+        ({"compression": "lzo"}, "not 'lzo'"),
+        ({"types": "spark"}, "types has to be 'own' or 'connect', not 'spark'"),
+        ({"compression_level": 3}, "snappy has no levels"),
+        ({"compression": "zstd", "compression_level": 23}, "compression_level of zstd has to be from 0 to 22, not 23"),
+        ({"compression": "gzip", "compression_level": 0}, "compression_level of gzip has to be from 1 to 9, not 0"),
     ],
 )
 def test_settings_that_can_not_work(settings: dict[str, Any], problem: str) -> None:

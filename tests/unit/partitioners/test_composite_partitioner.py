@@ -142,5 +142,5 @@ def test_one_partitioner_is_no_composition() -> None:
 
 def test_two_times_are_refused() -> None:
     """A row has one time."""
-    with pytest.raises(ConfigurationError, match="only one of the partitioners may be by time"):
+    with pytest.raises(ConfigurationError, match="only one of partitioners may be by time"):
         CompositePartitioner(_daily(), HourlyPartitioner())

@@ -7,7 +7,6 @@ import datetime
 import pyarrow as pa
 import pytest
 
-from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.partitioners.time import HourlyPartitioner
 from kafka2parquet.partitioners.timestamps import RecordFieldTimestamp, RecordTimestamp, TimestampExtractor
@@ -97,12 +96,6 @@ def test_number_with_a_fraction_in_a_value_without_schema() -> None:
     """JSON has only one kind of number: the fraction of a millisecond is cut off."""
     rows = rows_of(time=pa.array([1500.9, -1500.9, 1e300, None]))
     assert [1500, -1500, None, None] == RecordFieldTimestamp("time").extract(rows, OPENED_AT).to_pylist()
-
-
-def test_extractor_without_a_field() -> None:
-    """It says which setting is missing."""
-    with pytest.raises(ConfigurationError, match="The field to extract cannot be null or empty"):
-        RecordFieldTimestamp("")
 
 
 @pytest.mark.parametrize(

@@ -10,21 +10,6 @@ from kafka2parquet.storage.options import GcsOptions, S3Options
 from kafka2parquet.storage.s3 import filesystem_arguments
 
 
-@pytest.mark.parametrize(
-    ("kind", "setting"),
-    [
-        (S3Options, {"part_size_bytes": 1 << 20}),
-        (S3Options, {"read_timeout_s": 0.0}),
-        (GcsOptions, {"part_size_bytes": 300_000}),
-        (GcsOptions, {"request_timeout_s": -1.0}),
-    ],
-)
-def test_refuses_what_the_stores_refuse(kind: type, setting: dict[str, Any]) -> None:
-    """When the options are made."""
-    with pytest.raises(ValueError, match=next(iter(setting))):
-        kind(**setting)
-
-
 def test_what_is_not_set_is_left_to_the_usual_sources() -> None:
     """No credentials, region or endpoint are handed over."""
     assert {"config_kwargs"} == set(S3Options().to_fsspec())

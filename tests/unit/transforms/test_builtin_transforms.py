@@ -519,7 +519,7 @@ class TestCast:
 
     def test_unknown_type(self) -> None:
         """Is refused with the known ones."""
-        with pytest.raises(ConfigurationError, match="'integer' is no type; it knows int8, int16,"):
+        with pytest.raises(ConfigurationError, match="'integer' is not known; Cast knows int8, int16,"):
             Cast({"a": "integer"})
 
     def test_properties(self) -> None:
@@ -599,7 +599,7 @@ class TestInsertField:
         rows = rows_of(pa.table({"a": [1, 2]}), first_offset=5).filter(pa.array([False, True]))
         assert [6] == InsertField(offset="o").apply(rows).rows.table["o"].to_pylist()
 
-    @pytest.mark.parametrize("arguments", [{}, {"topic": "a", "offset": "a"}, {"topic": " "}])
+    @pytest.mark.parametrize("arguments", [{}, {"topic": "a", "offset": "a"}])
     def test_bad_names(self, arguments: dict[str, str]) -> None:
         """One or more columns, each once."""
         with pytest.raises(ConfigurationError, match="name one column or more, each once"):
@@ -700,7 +700,7 @@ class TestToTimestamp:
     @pytest.mark.parametrize("settings", [{"unit": "minutes"}, {"timezone": "Mars/Base"}])
     def test_bad_settings(self, settings: dict[str, str]) -> None:
         """Are told when it is made."""
-        with pytest.raises(ConfigurationError, match=r"is no unit|is no time zone"):
+        with pytest.raises(ConfigurationError, match=r"unit has to be 's', 'ms'|timezone has to be a time zone"):
             ToTimestamp(["a"], **settings)
 
     def test_properties(self) -> None:
@@ -724,11 +724,3 @@ def test_missing_properties(transform: type[Transform]) -> None:
     """Each but Flatten has to be told of a field."""
     with pytest.raises(ConfigurationError, match=f"{transform.__name__}"):
         transform.from_config({})
-
-
-@pytest.mark.parametrize("transform", [Drop, Keep, Mask, ToTimestamp])
-@pytest.mark.parametrize("fields", [[], ["a..b"], [""], "a"])
-def test_bad_fields(transform: type[Any], fields: list[str]) -> None:
-    """Fields have names, and are a list."""
-    with pytest.raises(ConfigurationError, match=transform.__name__):
-        transform(fields)

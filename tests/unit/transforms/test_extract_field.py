@@ -125,8 +125,8 @@ class TestExtractField:
         ("properties", "message"),
         [
             ({}, "ExtractField needs field"),
-            ({"field": "a..b"}, "'a..b' names no field"),
-            ({"field": "a", "on.null": "fail"}, "on.null: 'fail' is neither reject nor drop"),
+            ({"field": "a..b"}, "has to be a dotted path of names"),
+            ({"field": "a", "on.null": "fail"}, "on_null has to be 'reject' or 'drop', not 'fail'"),
             ({"field": "a", "skip": "b"}, "skip is no property of ExtractField"),
         ],
     )
@@ -173,7 +173,7 @@ class TestHoistField:
         assert first is second
 
     @pytest.mark.parametrize(
-        ("properties", "message"), [({}, "HoistField needs field"), ({"field": " "}, "HoistField: field is empty")]
+        ("properties", "message"), [({}, "HoistField needs field"), ({"field": " "}, "HoistField: field has to be a text")]
     )
     def test_wrong_properties(self, properties: dict[str, str], message: str) -> None:
         """Are told when the configuration is read."""

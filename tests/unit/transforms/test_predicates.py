@@ -123,7 +123,7 @@ class TestHasHeaderKey:
         """As Kafka's class does."""
         with pytest.raises(ConfigurationError, match="HasHeaderKey needs name"):
             HasHeaderKey.from_config({})
-        with pytest.raises(ConfigurationError, match="name: it has to be the key of a header"):
+        with pytest.raises(ConfigurationError, match="HasHeaderKey: name has to be a text"):
             HasHeaderKey("")
 
 
@@ -194,7 +194,7 @@ class TestTombstones:
 
     def test_handler_of_another_behavior(self) -> None:
         """Is refused."""
-        with pytest.raises(ConfigurationError, match="behavior: 'drop' is none of ignore, warn, fail"):
+        with pytest.raises(ConfigurationError, match="TombstoneHandler: behavior has to be 'ignore', 'warn' or 'fail'"):
             TombstoneHandler("drop")
 
 

@@ -378,9 +378,9 @@ class TestProperties:
 
     def test_wrong_argument(self) -> None:
         """Is told when the transform is made."""
-        with pytest.raises(ConfigurationError, match="deletes has to be drop or rewrite or tombstone, not 'none'"):
+        with pytest.raises(ConfigurationError, match="deletes has to be 'drop', 'rewrite' or 'tombstone', not 'none'"):
             Unwrap(deletes="none")  # type: ignore[arg-type]
-        with pytest.raises(ConfigurationError, match="tombstones has to be pass or drop, not 'keep'"):
+        with pytest.raises(ConfigurationError, match="tombstones has to be 'pass' or 'drop', not 'keep'"):
             Unwrap(tombstones="keep")  # type: ignore[arg-type]
 
     def test_fingerprint_tells_settings_apart(self) -> None:

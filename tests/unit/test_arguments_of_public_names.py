@@ -1,0 +1,570 @@
+"""What people type into public constructors: each wrong argument is refused by name, each right one is accepted."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import datetime
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_args
+
+import attrs
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+import kafka2parquet as k
+from kafka2parquet import testing, transforms
+from kafka2parquet.connect.parse import load_properties
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.storage.options import AssumedRole, GcsOptions, S3Options
+
+NAN = float("nan")
+FUNCTION = print
+HOUR = datetime.timedelta(hours=1)
+OTHER = object()
+
+#: Wrong values by what is meant.
+FLAG = (1, 0, "true", None)
+COUNT = (0, -1, True, 1.5, NAN, "1", None)
+WHOLE = (-1, True, 1.5, NAN, "1", None)
+POSITIVE = (0, -1, True, NAN, float("inf"), "1", HOUR)
+SECONDS = (-1, True, NAN, float("inf"), "1", HOUR)
+DURATION = (3600, 1.5, "1h", datetime.timedelta(), -HOUR, None)
+TEXT = (1, b"x", True, ["x"])
+NAME = (*TEXT, "", " ")
+NAMES = (1, b"x", [], "", [""], ["a", 1], {"a": 1}, {"a"})
+PATH = (*TEXT, "", "a..b")
+PATHS = (*NAMES, "a..b")
+ZONE = (*NAME, "Mars", "europe/paris")
+INSTANCE = (1, "x", OTHER)
+CALLABLE = (1, "x", OTHER, str)
+TEXTS = (1, "x", [], {1: "x"}, {"x": 1})
+SETTINGS = (1, "x", [], {1: "x"})
+
+
+def word(of: Any) -> tuple[object, ...]:
+    """Wrong values where one of some words is meant: each in another spelling."""
+    return (
+        1,
+        True,
+        "",
+        "nothing",
+        *(other for known in get_args(of) or of for other in (known.upper(), f"{known}-") if other != known),
+    )
+
+
+def instances(*right: type) -> tuple[object, ...]:
+    """Wrong values where instances of a class are meant: the class itself, and others."""
+    return (*INSTANCE, *right)
+
+
+class _Hook:
+    def __call__(self, event: object) -> None:
+        """Do nothing."""
+
+
+def _consumer() -> testing.MemoryConsumer:
+    return testing.MemoryConsumer(testing.MemoryKafka(), group_id="g", topics=["t"])
+
+
+class _Registry:
+    def __repr__(self) -> str:
+        return "_Registry()"
+
+    def schema(self, schema_id: object, subject: str | None) -> k.RegisteredSchema:
+        """Know one schema."""
+        return k.RegisteredSchema(1, "AVRO", '"int"')
+
+
+def _config() -> Any:
+    return load_properties(
+        {
+            "name": "n",
+            "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+            "topics": "t",
+            "s3.bucket.name": "b",
+            "flush.size": "1",
+            "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
+            "storage.class": "io.confluent.connect.s3.storage.S3Storage",
+            "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+            "value.converter.schemas.enable": "false",
+        }
+    )
+
+
+@attrs.frozen
+class Case:
+    """A constructor, arguments that it accepts, and wrong values for each of its parameters."""
+
+    of: Callable[..., Any]
+    right: Callable[[], Mapping[str, Any]]
+    wrong: Mapping[str, Sequence[object]]
+
+
+def case(of: Callable[..., Any], right: Callable[[], Mapping[str, Any]] | None = None, /, **wrong: Sequence[object]) -> Case:
+    """A case without required arguments, or with those that a function makes."""
+    return Case(of, right if right is not None else dict, wrong)
+
+
+def _registered(of: Callable[..., Any], mapping: type) -> Case:
+    return case(
+        of,
+        lambda: {"registry": _Registry()},
+        registry=instances(_Registry),
+        is_key=FLAG,
+        mapping=instances(mapping),
+        subject_names=word(("topic", "record", "topic_record")),
+    )
+
+
+_BY_TIME = {
+    "timezone": ZONE,
+    "locale": NAME,
+    "timestamp_extractor": instances(k.RecordTimestamp),
+    "directory_delimiter": NAME,
+}
+
+CASES = [
+    case(k.AsyncSinkTask, lambda: {"task": _task()}, task=instances(k.SinkTask)),
+    _registered(k.AvroConverter, k.AvroMapping),
+    case(
+        k.AvroMapping,
+        logical_types=word(("connect", "arrow")),
+        enhanced_schema_support=FLAG,
+        connect_meta_data=FLAG,
+        null_becomes_default=FLAG,
+    ),
+    case(k.ByteArrayConverter, field=NAME),
+    case(
+        k.ColumnRules,
+        max_fields=COUNT,
+        max_name_bytes=COUNT,
+        max_schema_bytes=COUNT,
+        name_case=word(("reject", "keep", "unite")),
+        reserved=(1, [1], b"x"),
+    ),
+    case(
+        k.CompositePartitioner,
+        lambda: {"partitioners": [k.DefaultPartitioner(), k.DailyPartitioner()]},
+        partitioners=([], [k.DefaultPartitioner()], [k.DefaultPartitioner(), "x"], [k.DefaultPartitioner] * 2),
+        directory_delimiter=NAME,
+    ),
+    case(k.CompressedBytesRotation, lambda: {"target_bytes": 1}, target_bytes=COUNT),
+    case(
+        k.ConfluentSchemaRegistry,
+        lambda: {"properties": {"schema.registry.url": "http://registry"}},
+        properties=TEXTS,
+    ),
+    case(k.ConverterRetry, timeout_ms=(True, 1.5, "1", None), longest_ms=COUNT, random_below=CALLABLE),
+    case(k.DailyPartitioner, **_BY_TIME),
+    case(
+        k.DeliverySettings,
+        first_start=word(("earliest", "latest")),
+        on_data_loss=word(("fail", "continue")),
+        idle_commit_interval_s=SECONDS,
+        take_over=FLAG,
+        max_open_files=COUNT[:-1],
+    ),
+    case(k.EncodedPartitionRotation, passing=NAME),
+    case(
+        k.FailureReporter,
+        lambda: {"connector": "c"},
+        connector=NAME,
+        task=WHOLE,
+        key_converter=TEXT,
+        value_converter=TEXT,
+        transformation=TEXT,
+    ),
+    case(k.FieldPartitioner, lambda: {"fields": "kind"}, fields=PATHS, directory_delimiter=NAME, escape=FLAG, labels=FLAG),
+    case(
+        k.FirstOf,
+        lambda: {"policies": [k.RecordCountRotation(1)]},
+        policies=([], [1], [k.RecordCountRotation]),
+    ),
+    case(k.FsspecStorage, lambda: {"url": "/tmp"}, url=NAME, options=INSTANCE),
+    case(k.HourlyPartitioner, **_BY_TIME),
+    case(
+        k.JsonConverter,
+        schema=INSTANCE,
+        on_unknown_field=word(("reject", "ignore")),
+        timestamps=word(("iso8601", "epoch_ms")),
+        learned=instances(k.LearnedSchema),
+        on_misfit=word(("reject", "rescue", "string")),
+        evolution=word(("add", "none", "ignore")),
+        rescue_column=NAME,
+    ),
+    case(k.JsonEnvelopeConverter, schemaless=instances(k.JsonConverter), replace_null_with_default=FLAG),
+    _registered(k.JsonSchemaConverter, k.JsonSchemaMapping),
+    case(k.JsonSchemaMapping, optional_for_nonrequired=FLAG, generalized_sum_types=FLAG),
+    case(
+        k.KafkaDeadLetterQueue,
+        lambda: {"bootstrap_servers": "b:9092", "topic": "t"},
+        bootstrap_servers=NAMES,
+        topic=NAME,
+        reporter=instances(k.FailureReporter),
+        replication_factor=COUNT,
+        producer_settings=SETTINGS,
+        admin_settings=SETTINGS,
+    ),
+    case(
+        k.KafkaPythonConsumer,
+        lambda: {"bootstrap_servers": "b:9092", "group_id": "g", "topics": "t"},
+        bootstrap_servers=NAMES,
+        group_id=NAME,
+        topics=NAMES,
+        topics_pattern=NAME,
+        client_settings=SETTINGS,
+        group_instance_id=NAME,
+        queue_bytes=COUNT,
+        most_batch_bytes=COUNT,
+        gather_rows=COUNT,
+        gather_max_wait_s=SECONDS,
+        connect_timeout_s=POSITIVE,
+    ),
+    case(k.LearnedSchema, schema=INSTANCE, rules=instances(k.ColumnRules)),
+    case(k.MapTable, lambda: {"function": FUNCTION}, function=CALLABLE, name=NAME),
+    case(k.MaxOpenFilesRotation, lambda: {"files": 1}, files=COUNT),
+    case(k.MemoryBudget, limit_bytes=COUNT),
+    case(k.MetadataColumns, names=(1, ["Offset"], "offsets", [1]), key_converter=instances(k.JsonConverter)),
+    case(
+        k.ObjectNaming,
+        topics_dir=TEXT,
+        directory_delimiter=NAME,
+        file_delimiter=NAME,
+        zero_pad_width=WHOLE,
+        compression=(1, "", *word(("snappy", "zstd"))),
+        topic_folders=INSTANCE,
+    ),
+    case(k.ObjectTags, extra=TEXTS, attempts=COUNT, on_error=word(("ignore", "fail"))),
+    case(
+        k.ParquetWriter,
+        compression=word(("snappy", "zstd")),
+        compression_level=(1, True, 1.5, "1"),
+        types=word(("own", "connect")),
+        row_group_bytes=COUNT,
+        in_memory_bytes=WHOLE,
+        staging_directory=(1, b"x", "", ["x"]),
+    ),
+    _registered(k.ProtobufConverter, k.ProtobufMapping),
+    case(k.ProtobufMapping, **{field.name: FLAG for field in attrs.fields(k.ProtobufMapping)}),
+    case(k.RecordCountRotation, lambda: {"rows": 1}, rows=COUNT),
+    case(k.RecordFieldTimestamp, field=NAME, timezone=ZONE),
+    case(k.RecordTimeRotation, lambda: {"interval": HOUR}, interval=DURATION, or_by_the_clock=FLAG),
+    case(k.RecordViews, keys=FLAG, headers=FLAG, key_converter=instances(k.JsonConverter), tombstone_partition=NAME),
+    case(
+        k.RegisteredSchema,
+        lambda: {"id": 1, "type": "AVRO", "text": "{}"},
+        id=(True, 1.5, "1", None),
+        type=TEXT,
+        text=TEXT,
+        references=(1, "x", [1]),
+        version=(True, 1.5, "1"),
+    ),
+    case(
+        k.RejectLimit,
+        lambda: {"share": 0.5},
+        share=(-0.1, 1.1, True, NAN, "1", None),
+        window_rows=COUNT,
+        minimum_rows=COUNT,
+    ),
+    case(
+        k.RejectLog,
+        lambda: {"reporter": k.FailureReporter("c")},
+        reporter=instances(k.FailureReporter),
+        with_records=FLAG,
+    ),
+    case(k.RetryPolicy, first_s=POSITIVE, longest_s=POSITIVE, limit_s=SECONDS),
+    case(k.ScheduledRotation, lambda: {"interval": HOUR}, interval=DURATION, timezone=ZONE),
+    case(
+        k.SchemaContract,
+        lambda: {"versions": k.SchemaVersions(testing.MemoryStorage()), "topic": "t"},
+        versions=instances(k.SchemaVersions),
+        topic=NAME,
+        rules=instances(k.ColumnRules),
+        refresh_interval_s=SECONDS,
+        clock=instances(k.SystemClock),
+    ),
+    case(
+        k.SchemaNamePartitioner,
+        lambda: {"inner": k.DefaultPartitioner()},
+        inner=instances(k.DefaultPartitioner),
+        affix=word(("prefix", "suffix")),
+        directory_delimiter=NAME,
+        escape=FLAG,
+    ),
+    case(
+        k.SchemaVersion,
+        lambda: {"topic": "t", "number": 1, "schema": pa.schema([])},
+        topic=NAME,
+        number=COUNT,
+        schema=INSTANCE,
+        changes=(1, [1]),
+        because_of=TEXT,
+        created_at=TEXT,
+        created_by=TEXT,
+    ),
+    case(
+        k.SchemaVersions,
+        lambda: {"storage": testing.MemoryStorage()},
+        storage=instances(testing.MemoryStorage),
+        prefix=TEXT,
+        directory_delimiter=NAME,
+    ),
+    case(
+        k.SinkTask,
+        lambda: {
+            "consumer": _consumer(),
+            "converter": k.JsonConverter(),
+            "partitioner": k.DefaultPartitioner(),
+            "rotation": k.RecordCountRotation(1),
+            "storage": testing.MemoryStorage(),
+        },
+        consumer=instances(testing.MemoryConsumer),
+        converter=instances(k.JsonConverter),
+        partitioner=instances(k.DefaultPartitioner),
+        rotation=(*instances(k.RecordCountRotation), 1000),
+        storage=instances(testing.MemoryStorage),
+        naming=instances(k.ObjectNaming),
+        writer=instances(k.ParquetWriter),
+        transforms=(1, "x", [1], [transforms.Flatten]),
+        metadata_columns=(*instances(k.MetadataColumns), ["offset"]),
+        name_case=word(("reject", "keep", "unite")),
+        record_views=instances(k.RecordViews),
+        schema_compatibility=(1, "BACKWARD", OTHER),
+        on_reject=(*word(("fail", "skip")), OTHER, k.Tolerance),
+        on_tombstone=(*word(("fail", "ignore", "report", "write")), "skip"),
+        dead_letters=instances(k.KafkaDeadLetterQueue),
+        quarantine=FLAG,
+        reject_limit=(*instances(k.RejectLimit), 0.5),
+        tags=(*instances(k.ObjectTags), {"a": "b"}),
+        delivery=(*word(("exactly_once", "at_least_once")), "exactly-once"),
+        settings=instances(k.DeliverySettings),
+        budget=(*instances(k.MemoryBudget), 1 << 20),
+        retry=instances(k.RetryPolicy),
+        converter_retry=instances(k.ConverterRetry),
+        clock=instances(k.SystemClock),
+        hooks=(1, "x", [1], _Hook, [_Hook]),
+        executor=instances(concurrent.futures.ThreadPoolExecutor),
+    ),
+    case(k.StringConverter, encoding=(*NAME, "UTF-88"), field=NAME),
+    case(k.TaskRunner, lambda: {"factories": [FUNCTION]}, factories=(1, "x", [1], [k.SinkTask]), progress_interval_s=POSITIVE),
+    case(
+        k.TimeBasedPartitioner,
+        lambda: {"path_format": "YYYY", "partition_duration": HOUR},
+        path_format=(*NAME, "year=YYYY"),
+        partition_duration=DURATION,
+        **_BY_TIME,
+    ),
+    case(k.Tolerance, lambda: {"everything": True}, everything=FLAG, has_reporter=FLAG),
+    case(
+        k.build_runner,
+        lambda: {"config": _config(), "worker": WorkerConfig(bootstrap_servers="b:9092")},
+        config=(*INSTANCE, {"name": "n"}),
+        worker=(*INSTANCE, {"bootstrap.servers": "b:9092"}),
+        hooks=(1, "x", [_Hook]),
+        clock=instances(k.SystemClock),
+        progress_interval_s=POSITIVE,
+    ),
+    case(transforms.Cast, lambda: {"types": {"a": "int32"}}, types=(1, "a:int32", {}, {"": "int32"}, {"a": "int33"}, {"a": 1})),
+    case(transforms.Drop, lambda: {"fields": "a"}, fields=PATHS),
+    case(transforms.ExtractField, lambda: {"field": "a"}, field=PATH, on_null=word(("reject", "drop"))),
+    case(transforms.Filter, lambda: {"condition": pc.field("a") == 1}, condition=CALLABLE, name=NAME),
+    case(transforms.Flatten, delimiter=NAME),
+    case(transforms.HoistField, lambda: {"field": "a"}, field=NAME),
+    case(
+        transforms.InsertField,
+        lambda: {"topic": "t"},
+        topic=NAME,
+        partition=NAME,
+        offset=NAME,
+        timestamp=NAME,
+        static=(1, "x", {1: "x"}, {"": 1}),
+    ),
+    case(transforms.HasHeaderKey, lambda: {"name": "a"}, name=NAME),
+    case(transforms.Keep, lambda: {"fields": "a"}, fields=PATHS),
+    case(transforms.Mask, lambda: {"fields": "a"}, fields=PATHS, hashed=word(("sha256",)), key=TEXT),
+    case(transforms.Rename, lambda: {"names": {"a": "b"}}, names=(1, "a:b", {}, {"": "b"}, {"a": ""}, {"a": 1})),
+    case(transforms.RegexRouter, lambda: {"regex": ".*", "replacement_text": "a"}, regex=NAME, replacement_text=TEXT),
+    case(
+        transforms.Route,
+        lambda: {"router": transforms.RegexRouter(".*", "a")},
+        router=instances(transforms.RegexRouter),
+        predicate=instances(transforms.TopicNameMatches),
+        negate=FLAG,
+    ),
+    case(transforms.RoutedFolders, lambda: {"routes": []}, routes=(1, "x", [1], [transforms.Route])),
+    case(transforms.TombstoneHandler, behavior=word(("ignore", "warn", "fail"))),
+    case(transforms.TopicNameMatches, lambda: {"pattern": "a"}, pattern=NAME),
+    case(
+        transforms.ToTimestamp,
+        lambda: {"fields": "a"},
+        fields=PATHS,
+        unit=word(("ms", "us")),
+        format=NAME,
+        timezone=(*NAME, "Mars"),
+    ),
+    case(transforms.TransformChain, lambda: {"transforms": []}, transforms=(1, "x", [1], [transforms.Flatten])),
+    case(
+        transforms.Unwrap,
+        deletes=word(("drop", "rewrite", "tombstone")),
+        tombstones=word(("pass", "drop")),
+        add_fields=(1, [1], [""], {"op"}),
+        prefix=TEXT,
+    ),
+    case(
+        transforms.Where,
+        lambda: {"transform": transforms.Flatten(), "predicate": transforms.RecordIsTombstone()},
+        transform=instances(transforms.Flatten),
+        predicate=instances(transforms.RecordIsTombstone),
+        negate=FLAG,
+    ),
+    case(transforms.value_in, lambda: {"field": "a", "values": "x"}, field=PATH, values=(1, [1], {"a": 1}), keep=FLAG),
+    case(
+        testing.EmbeddedBroker,
+        port=(-1, True, "9092", 65536),
+        default_partitions=COUNT,
+        auto_create_topics=FLAG,
+        initial_rebalance_delay_s=SECONDS,
+        cluster_id=NAME,
+    ),
+    case(testing.ManualClock, now=(1, "2026-05-17", None, datetime.datetime(2026, 5, 17))),
+    case(
+        testing.MemoryConsumer,
+        lambda: {"kafka": testing.MemoryKafka(), "group_id": "g", "topics": "t"},
+        kafka=instances(testing.MemoryKafka),
+        group_id=NAME,
+        topics=NAMES,
+        max_poll_records=COUNT,
+    ),
+    case(
+        testing.MemoryRecord,
+        lambda: {"value": b"x"},
+        value=("x", 1, {}),
+        key=("x", 1),
+        timestamp_ms=(1.5, True, "1", HOUR),
+        headers=("x", 1, {}),
+    ),
+    case(testing.MemoryStorage, url=NAME),
+    case(
+        AssumedRole,
+        lambda: {"arn": "a", "session_name": "s"},
+        arn=NAME,
+        session_name=NAME,
+        external_id=TEXT,
+        region=NAME,
+        sts_url=NAME,
+    ),
+    case(
+        GcsOptions,
+        token=(1, True),
+        project=NAME,
+        billing_project=NAME,
+        endpoint_url=NAME,
+        storage_class=NAME,
+        proxy_url=(*NAME, "proxy:3128"),
+        user_agent=NAME,
+        part_size_bytes=(*COUNT, 1, (1 << 20) + 1),
+        connect_timeout_s=POSITIVE,
+        read_timeout_s=POSITIVE,
+        request_timeout_s=POSITIVE,
+    ),
+    case(
+        S3Options,
+        region=NAME,
+        endpoint_url=NAME,
+        access_key_id=NAME,
+        secret_access_key=TEXT,
+        session_token=TEXT,
+        profile=NAME,
+        role=instances(AssumedRole),
+        path_style=(1, "true"),
+        accelerate=FLAG,
+        acl=NAME,
+        server_side_encryption=NAME,
+        kms_key_id=NAME,
+        customer_key=("x" * 32, b"x", 32),
+        storage_class=NAME,
+        requester_pays=FLAG,
+        proxy_url=(*NAME, "socks5://proxy"),
+        user_agent=NAME,
+        part_size_bytes=(*COUNT, 1),
+        attempts=COUNT,
+        connect_timeout_s=POSITIVE,
+        read_timeout_s=POSITIVE,
+        request_timeout_s=POSITIVE,
+    ),
+]
+
+#: Made by the library, not by its users.
+RESULTS = {k.StepResult, transforms.Transformed}
+
+
+def _task() -> k.SinkTask:
+    return next(each for each in CASES if each.of is k.SinkTask).of(**_right_of(k.SinkTask))
+
+
+def _right_of(of: Callable[..., Any]) -> Mapping[str, Any]:
+    return next(each for each in CASES if each.of is of).right()
+
+
+def _call(of: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """Call it; what a `*parameter` collects stands under its name."""
+    positional: Sequence[Any] = ()
+    for name, parameter in inspect.signature(of).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            positional = arguments[name]
+            arguments = {other: value for other, value in arguments.items() if other != name}
+    return of(*positional, **arguments)
+
+
+def _public() -> list[Any]:
+    modules = (k, transforms, testing)
+    return [*(getattr(module, name) for module in modules for name in module.__all__), AssumedRole, GcsOptions, S3Options]
+
+
+def test_every_constructor_has_its_cases() -> None:
+    """A public class, or a parameter, that is new has to be added to the table."""
+    covered = {each.of: set(each.wrong) for each in CASES}
+    lacking = {}
+    for each in _public():
+        is_class = inspect.isclass(each) and not issubclass(each, Exception) and each not in RESULTS
+        is_part = is_class and not getattr(each, "_is_protocol", False) and each is not k.CompatibilityMode
+        parameters = inspect.signature(each).parameters if is_part else {}
+        named = {name for name, found in parameters.items() if found.kind is not inspect.Parameter.VAR_KEYWORD}
+        if named - covered.get(each, set()) - {"replacement"}:
+            lacking[each.__name__] = named - covered.get(each, set())
+    assert {} == lacking
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.of.__name__)
+def test_right_arguments_are_accepted(case: Case) -> None:
+    """Or the table would prove nothing. What they make says what it is, without an address."""
+    made = _call(case.of, case.right())
+    assert repr(made).startswith((f"{case.of.__name__}(", "<", "TaskRunner", "ValueIn"))
+    assert " object at 0x" not in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [pytest.param(case, name, id=f"{case.of.__name__}-{name}") for case in CASES for name in case.wrong],
+)
+def test_wrong_arguments_are_refused_by_name(case: Case, name: str) -> None:
+    """The error names the class and the argument, and nothing of Kafka Connect."""
+    required = case.right()
+    is_optional = inspect.signature(case.of).parameters[name].default is None
+    accepted, badly_said = [], []
+    for value in case.wrong[name]:
+        if value is None and is_optional:
+            continue
+        try:
+            _call(case.of, {**required, name: value})
+        except (ConfigurationError, UsageError) as error:
+            said = str(error)
+            if case.of.__name__ not in said or name not in said or "for configuration" in said:
+                badly_said.append(said)
+        else:
+            accepted.append(value)
+    assert [] == accepted
+    assert [] == badly_said
