@@ -278,5 +278,7 @@ def changed_headers(class_name: str, properties: Properties) -> frozenset[str]:
 
 def unknown_properties(class_name: str, properties: Properties) -> list[str]:
     """Properties that a class of Java's doesn't have, and so ignores; none where it isn't known which ones it has."""
-    known = _PROPERTIES.get(simple_name(class_name).partition("$")[0])
+    name, _, inner = simple_name(class_name).partition("$")
+    known = kafka_connect.PROPERTIES.get(name) if inner == "Value" else None
+    known = known if known is not None else _PROPERTIES.get(name)
     return [] if known is None else sorted(set(properties) - set(known))

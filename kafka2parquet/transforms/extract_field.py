@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from kafka2parquet.arguments import Name, checked
 from kafka2parquet.remembered import Remembered
-from kafka2parquet.rows import Rows
+from kafka2parquet.rows import Rows, without_columns
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
 from kafka2parquet.schema.field_paths import FieldPath, Parts, resolve
 from kafka2parquet.transforms.base import Transform, Transformed
@@ -20,7 +20,7 @@ from kafka2parquet.transforms.paths import column_at, members
 from kafka2parquet.transforms.properties import TransformProperties
 from kafka2parquet.transforms.refusals import Refusals
 
-OnNull = Literal["reject", "drop"]
+OnNull = Literal["reject", "drop", "tombstone"]
 #: What a column is called whose values aren't structs, as converters call it.
 _VALUE = "value"
 
@@ -35,8 +35,7 @@ class ExtractField(Transform):
         Args:
             field: its dotted path.
             on_null: what rows are where it is null or missing, of which nothing is left to write: `reject` makes rejects of
-                them; `drop` leaves them out, and nothing is told of them. In Kafka Connect they are tombstones from there on:
-                `reject` is what its sink does with `behavior.on.null.values=fail`, `drop` with `ignore`.
+                them; `drop` leaves them out, without any message; `tombstone` makes tombstones of them, as in Kafka Connect.
 
         Raises:
             ConfigurationError: a path with an empty part, or an unknown `on_null`.
@@ -73,7 +72,7 @@ class ExtractField(Transform):
         else:
             value = field.with_name(_VALUE).with_nullable(schema is None or schema.optional)
             table = pa.Table.from_arrays([column], schema=pa.schema([value]))
-        return Transformed(attrs.evolve(kept, table=table, value_schema=schema), transformed.rejects)
+        return attrs.evolve(transformed, rows=attrs.evolve(kept, table=table, value_schema=schema))
 
     def find(self, schema: pa.Schema) -> Parts | None:
         """The names on the way to the field; None where it is missing."""
@@ -84,6 +83,10 @@ class ExtractField(Transform):
             return Transformed(rows)
         if self._on_null == "drop":
             return Transformed(rows.filter(pa.array(there)))
+        if self._on_null == "tombstone":
+            empty = rows.filter(pa.array(~there))
+            gone = attrs.evolve(empty, table=without_columns(len(empty)), value_schema=None, tombstones=True)
+            return Transformed(rows.filter(pa.array(there)), others=[gone])
         refusals = Refusals(len(rows))
         refusals.add(~there, f"{self._field} is null, so nothing is left to write. on.null=drop leaves such rows out.")
         return refusals.divide(rows, rows)

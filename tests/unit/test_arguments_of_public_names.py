@@ -369,7 +369,7 @@ CASES = [
     ),
     case(transforms.Cast, lambda: {"types": {"a": "int32"}}, types=(1, "a:int32", {}, {"": "int32"}, {"a": "int33"}, {"a": 1})),
     case(transforms.Drop, lambda: {"fields": "a"}, fields=PATHS),
-    case(transforms.ExtractField, lambda: {"field": "a"}, field=PATH, on_null=word(("reject", "drop"))),
+    case(transforms.ExtractField, lambda: {"field": "a"}, field=PATH, on_null=word(("reject", "drop", "tombstone"))),
     case(transforms.Filter, lambda: {"condition": pc.field("a") == 1}, condition=CALLABLE, name=NAME),
     case(transforms.Flatten, delimiter=NAME),
     case(transforms.HoistField, lambda: {"field": "a"}, field=NAME),

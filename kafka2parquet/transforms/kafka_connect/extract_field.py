@@ -21,7 +21,7 @@ _SYNTAXES = ("V1", "V2")
 class JavaExtractField(ExtractField):
     """Makes a field the row. Records with a schema that lacks the field are rejects."""
 
-    def __init__(self, parts: Parts, *, on_null: OnNull = "reject", nulls_are_defaults: bool = True) -> None:
+    def __init__(self, parts: Parts, *, on_null: OnNull = "tombstone", nulls_are_defaults: bool = True) -> None:
         """Choose the field.
 
         Args:
@@ -49,7 +49,7 @@ class JavaExtractField(ExtractField):
             raise ConfigurationError("field: it is empty.")
         return cls(
             path_parts(field) if version == "V2" else (field,),
-            on_null=given.text("on.null") or "reject",  # type: ignore[arg-type]  # checked there
+            on_null=given.text("on.null") or "tombstone",  # type: ignore[arg-type]  # checked there
             nulls_are_defaults=given.nulls_are_defaults,
         )
 

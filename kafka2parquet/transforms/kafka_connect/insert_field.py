@@ -95,7 +95,7 @@ class JavaInsertField(JavaTransform):
 
     def _values(self, what: str, rows: Rows) -> pa.Array:
         if what == "topic":
-            return pa.repeat(pa.scalar(rows.batch.topic_partition.topic), len(rows))
+            return pa.repeat(pa.scalar(rows.topic), len(rows))
         if what == "partition":
             return pa.repeat(pa.scalar(rows.batch.topic_partition.partition, pa.int32()), len(rows))
         if what == "offset":

@@ -283,11 +283,14 @@ def test_what_has_no_effect() -> None:
     """Is said: an alias may have been forgotten, or a name mistyped."""
     changes = {
         **_of(f"{_APACHE}.Filter", conditon="x"),
+        **{f"transforms.u.{name}": text for name, text in {"type": f"{_APACHE}.Flatten$Value", "delimeter": "_"}.items()},
+        "transforms": "t,u",
         **_where("RecordIsTombstone", nmae="x"),
         "predicates.q.type": f"{_PREDICATES}.RecordIsTombstone",
     }
     assert {
         "transforms.t.conditon has no effect: its class has no such property.",
+        "transforms.u.delimeter has no effect: its class has no such property.",
         "predicates.p.nmae has no effect: its class has no such property.",
         "predicates.q.type has no effect: predicates names no such alias.",
     } <= set(load_connect_config(_properties(changes)).warnings)
@@ -392,6 +395,30 @@ def test_fields_of_a_record_s_place() -> None:
     sink = Sink("t")
     sink.run(_of(f"{_APACHE}.InsertField$Value", timestamp_field="kafka_ts", offset_field="kafka_offset"), "t", b'{"id":7}')
     assert [{"id": 7, "kafka_offset": 0, "kafka_ts": 0}] == sink.rows()
+
+
+def test_fields_that_are_null_make_tombstones() -> None:
+    """What the sink does with those is said by behavior.on.null.values, or by a Filter behind."""
+    changes = _of(f"{_APACHE}.ExtractField$Value", field="user")
+    values = [b'{"user":{"id":1}}', b'{"user":null}', b'{"user":{"id":2}}']
+    with pytest.raises(RejectedRecordError, match="Null valued records are not writeable"):
+        Sink("t").run(changes, "t", *values)
+    filtered = {f"transforms.f.{name}": text for name, text in {"type": f"{_APACHE}.Filter", "predicate": "p"}.items()}
+    of_tombstones = {name: text for name, text in _where("RecordIsTombstone").items() if name.startswith("predicates")}
+    for others in ({"behavior.on.null.values": "ignore"}, {**filtered, **of_tombstones, "transforms": "t,f"}):
+        sink = Sink("t")
+        sink.run({**changes, **others}, "t", *values)
+        assert ([{"id": 1}, {"id": 2}], 3) == (sink.rows(), sink.committed("t"))
+
+
+def test_a_topic_that_was_renamed_is_inserted() -> None:
+    """Transforms behind a router see the new name."""
+    sink = Sink("t")
+    inserted = {
+        f"transforms.i.{name}": text for name, text in {"type": f"{_APACHE}.InsertField$Value", "topic.field": "x"}.items()
+    }
+    sink.run({**_of(f"{_APACHE}.RegexRouter", regex="t", replacement="u"), **inserted, "transforms": "t,i"}, "t", b'{"a":1}')
+    assert [{"a": 1, "x": "u"}] == sink.rows()
 
 
 def test_unwrapped_with_older_names() -> None:

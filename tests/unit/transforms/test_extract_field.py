@@ -84,6 +84,15 @@ class TestExtractField:
         """Nobody is told then."""
         assert ([0], [{"city": "Paris"}], []) == _users(ExtractField("user.home", on_null="drop"))
 
+    @pytest.mark.parametrize(("path", "rows", "tombstones"), [("user.home", [0], [1, 2]), ("user.work", [], [0, 1, 2])])
+    def test_tombstones(self, path: str, rows: list[int], tombstones: list[int]) -> None:
+        """What is null or missing is a tombstone, without a schema, if that is asked for."""
+        transformed = _apply(ExtractField(path, on_null="tombstone"), pa.Table.from_pylist(USERS))
+        found = {False: [], True: []}
+        for group in transformed.groups:
+            found[group.tombstones] += group.offsets.to_pylist()
+        assert {False: rows, True: tombstones} == found
+
     @pytest.mark.parametrize(("on_null", "rejects"), [("reject", [0, 1, 2]), ("drop", [])])
     def test_missing_field(self, on_null: Any, rejects: list[int]) -> None:
         """Is null in all rows: those that have it may come later."""
@@ -126,7 +135,7 @@ class TestExtractField:
         [
             ({}, "ExtractField needs field"),
             ({"field": "a..b"}, "has to be a dotted path of names"),
-            ({"field": "a", "on.null": "fail"}, "on_null has to be 'reject' or 'drop', not 'fail'"),
+            ({"field": "a", "on.null": "fail"}, "on_null has to be 'reject', 'drop' or 'tombstone', not 'fail'"),
             ({"field": "a", "skip": "b"}, "skip is no property of ExtractField"),
         ],
     )
