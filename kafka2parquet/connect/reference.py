@@ -80,8 +80,9 @@ def _client_chapter(introduction: str, table: ClientTable) -> str:
 
 def _cells(option: Option) -> tuple[str, ...]:
     parts = [option.doc]
-    if option.choices and option.type is not ValueType.CLASS:
-        parts.append(f"One of {', '.join(f'`{choice}`' for choice in option.choices)}.")
+    choices = [choice for choice in option.choices if choice not in option.refused]
+    if choices and option.type is not ValueType.CLASS:
+        parts.append(f"One of {', '.join(f'`{choice}`' for choice in choices)}.")
     if option.note:
         parts.append(f"*{_EFFECTS[option.effect]}{_sentence(option)}.*")
     for instead in dict.fromkeys(option.refused.values()):

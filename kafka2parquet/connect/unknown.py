@@ -15,7 +15,7 @@ from kafka2parquet.connect.options import GCS_TABLE, S3_TABLE, OptionTable
 
 _OWN = "kafka2parquet."
 #: Names of other connectors and tools, by the known name that means the same.
-_SYNONYMS: Mapping[str, str] = {
+SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(
         ("s3.endpoint", "s3.endpoint.url", "s3.service.endpoint", "aws.s3.endpoint", "aws.endpoint.url", "endpoint.url"),
         "store.url",
@@ -88,7 +88,7 @@ def _meant(table: OptionTable, name: str) -> str | None:
     override = _OVERRIDE.match(name)
     if override:
         return f"{override[1]}.override.{override[2]}"
-    synonym = _SYNONYMS.get(name.lower())
+    synonym = SYNONYMS.get(name.lower())
     return synonym if synonym in table.options else table.near_miss(name)
 
 
