@@ -32,7 +32,7 @@ _MAKERS: Mapping[str, tuple[Callable[[Mapping[str, str]], Transform], tuple[str,
     "Cast": (JavaCast.from_config, ("spec", _NULLS)),
     "ExtractField": (JavaExtractField.from_config, ("field", "field.syntax.version", _NULLS, "on.null")),
     "Flatten": (JavaFlatten.from_config, ("delimiter",)),
-    "HoistField": (_hoist_field, ("field", _NULLS)),
+    "HoistField": (_hoist_field, ("field",)),
     "InsertField": (
         JavaInsertField.from_config,
         (

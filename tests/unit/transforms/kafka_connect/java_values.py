@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import datetime
 import decimal
-import math
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from kafka2parquet.schema.connect_schema import ConnectSchema
@@ -29,7 +29,7 @@ def of_java(dumped: Any) -> Any:
     if class_name == "byte[]":
         return base64.b64decode(value)
     if class_name in ("Float", "Double"):
-        return comparable(float(value))
+        return comparable(float(np.float32(value) if class_name == "Float" else value))
     if class_name == "Boolean":
         return value == "true"
     return value if class_name == "String" else int(value)
@@ -55,8 +55,8 @@ def of_arrow(value: Any, type_: pa.DataType) -> Any:
 
 
 def comparable(value: float) -> Any:
-    """A float that equals itself, as text where it isn't finite; with the digits that float32 and float64 have in common."""
-    return float(f"{value:.7g}") if math.isfinite(value) else str(value)
+    """A float that equals itself: one that isn't a number, as text."""
+    return value if value == value else "NaN"
 
 
 def rows_of(table: pa.Table) -> list[Any]:
