@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 
 import attrs
 import numpy as np
@@ -48,29 +47,27 @@ def one_array(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
-_INVALID_AT = re.compile(r"string index (\d+)")
-
-
-def invalid_utf8(array: pa.BinaryArray) -> list[int]:
-    """The indices of the values that are not valid UTF-8."""
+def invalid_utf8(array: pa.Array) -> npt.NDArray[np.int64]:
+    """The indices (rising) of the values that are not valid UTF-8, of a binary or string array whose nulls are empty."""
     _, offsets, characters = array.buffers()
-    found: list[int] = []
-    start = 0
-    while start < len(array):
-        rest = pa.Array.from_buffers(
-            pa.string(), len(array) - start, [None, offsets, characters], offset=array.offset + start, null_count=0
-        )
-        try:
-            rest.validate(full=True)
-        except pa.ArrowInvalid as error:
-            at = _INVALID_AT.search(str(error))
-            if at is None:
-                raise
-            found.append(start + int(at[1]))
-            start = found[-1] + 1
-        else:
-            break
-    return found
+    bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    content = np.frombuffer(characters or b"", np.uint8)[bounds[0] : bounds[-1]]
+    bounds -= bounds[0]
+    places = np.flatnonzero(content >= 0x80)
+    if not len(places):
+        return places
+    begins, seconds = content[places], content[np.minimum(places + 1, len(content) - 1)]
+    following = (begins >= 0xC2).astype(np.int64) + (begins >= 0xE0) + (begins >= 0xF0)  # how many bytes a character still has
+    ends = bounds[np.searchsorted(bounds, places, "right")]
+    wrong = (begins >= 0xC0) & (begins < 0xC2) | (begins > 0xF4) | (places + following >= ends)
+    wrong |= (begins == 0xE0) & (seconds < 0xA0) | (begins == 0xED) & (seconds > 0x9F)
+    wrong |= (begins == 0xF0) & (seconds < 0x90) | (begins == 0xF4) & (seconds > 0x8F)
+    follows = np.zeros(len(content), np.bool_)
+    for distance in (1, 2, 3):
+        follows[places[(following >= distance) & ~wrong] + distance] = True
+    at_odds = follows != ((content >= 0x80) & (content < 0xC0))
+    at_odds[places[wrong]] = True
+    return np.unique(np.searchsorted(bounds, np.flatnonzero(at_odds), "right") - 1)
 
 
 class Places:

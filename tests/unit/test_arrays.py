@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kafka2parquet.arrays import ARROW_DATA_ERRORS, null_mask, one_array, validity_bitmap
+from kafka2parquet.arrays import ARROW_DATA_ERRORS, invalid_utf8, null_mask, one_array, validity_bitmap
+
+_CHARACTERS = st.sampled_from("\0\x7f\x80\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff").map(str.encode)
+_BYTES = st.sampled_from(b"a\x80\x8f\x90\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xed\xef\xf0\xf4\xf5\xff").map(
+    lambda byte: bytes([byte])
+)
+_TEXTS = st.lists(st.one_of(_CHARACTERS, _BYTES, st.builds(bytes.__getitem__, _CHARACTERS, st.just(slice(-1))))).map(b"".join)
 
 
 def test_a_mask_says_where_an_array_is_null() -> None:
@@ -60,3 +68,19 @@ def test_a_lack_of_memory_says_nothing_about_data() -> None:
     about_data = {error for error in errors if issubclass(error, ARROW_DATA_ERRORS)}
 
     assert {pa.ArrowException, pa.ArrowMemoryError, pa.ArrowCancelled} == errors - about_data
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@given(contents=st.lists(_TEXTS, max_size=6), skipped=st.integers(0, 2), length=st.integers(0, 6))
+def test_indices_of_invalid_utf8(contents: list[bytes], skipped: int, length: int) -> None:
+    """Of slices, too, next to bytes that would complete their characters."""
+    array = pa.array(contents, pa.binary()).slice(skipped, length)
+    expected = [index for index, content in enumerate(array.to_pylist()) if not _is_utf8(content)]
+    assert expected == invalid_utf8(array).tolist()

@@ -150,10 +150,10 @@ def test_an_integer_that_only_a_column_of_integers_holds_counts_for_those_behind
 def test_indices_of_invalid_utf8() -> None:
     """Of slices, too."""
     values = pa.array([b"a", b"\xff", b"", "é".encode(), b"\xc3", b"\xed\xa0\x80", b"z"], pa.binary())
-    assert [1, 4, 5] == invalid_utf8(values)
-    assert [0, 3, 4] == invalid_utf8(values.slice(1))
-    assert [] == invalid_utf8(values.slice(6))
-    assert [] == invalid_utf8(values.slice(7))
+    assert [1, 4, 5] == invalid_utf8(values).tolist()
+    assert [0, 3, 4] == invalid_utf8(values.slice(1)).tolist()
+    assert [] == invalid_utf8(values.slice(6)).tolist()
+    assert [] == invalid_utf8(values.slice(7)).tolist()
 
 
 @pytest.mark.parametrize("on_misfit", ["reject", "rescue"])
