@@ -17,10 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import validity_bitmap
+from kafka2parquet.arrays import invalid_utf8, validity_bitmap
+from kafka2parquet.converters.avro_scan import malformed_payloads
 from kafka2parquet.converters.avro_wire import WireSchemas, day_limit, record
-from kafka2parquet.converters.decimals import decimal_column, decimal_matrix
-from kafka2parquet.converters.payload_decoder import PayloadsRefused, refusing_payloads
+from kafka2parquet.converters.decimals import decimals_of, decimals_of_matrix
+from kafka2parquet.converters.payload_decoder import PayloadsRefused, Suspicions, refusing_payloads
 from kafka2parquet.schema.avro_node import AvroNode, Kind
 from kafka2parquet.schema.connect_schema import DECIMAL
 
@@ -58,68 +59,78 @@ class ColumnDecoder:
         """An array of the values of these payloads (binary_view without nulls), of the schema's Arrow type.
 
         Raises:
-            PayloadsRefused: one of them, at least, is malformed.
+            PayloadsRefused: one of them, at least, is malformed, or has to be looked at by itself.
         """
         values = payloads.to_pylist()
         if payloads.get_total_buffer_size() > _MAX_BATCH_BYTES and sum(map(len, values)) > _MAX_BATCH_BYTES:
             raise PayloadsRefused("too many bytes")
+        try:
+            with refusing_payloads():
+                batch = self._deserialize(values, self._schema)
+        except PayloadsRefused as refusal:
+            suspects = malformed_payloads(self._node, payloads) if len(values) > 1 else None
+            raise PayloadsRefused(str(refusal), suspects=suspects) from None
+        suspicions = Suspicions(np.zeros(len(values), np.bool_))
         with refusing_payloads():
-            batch = self._deserialize(values, self._schema)
-            return self._column(batch.column(0), self._node)
+            return suspicions.checked(self._column(batch.column(0), self._node, suspicions))
 
-    def _column(self, array: pa.Array, node: AvroNode, alive: _Bools | None = None) -> pa.Array:
+    def _column(self, array: pa.Array, node: AvroNode, suspicions: Suspicions, alive: _Bools | None = None) -> pa.Array:
         """The array as one of the node's type.
 
         Args:
             array: from pyruhvro.
             node: what it is.
+            suspicions: gets the values that `avro_values` has to look at. They may be anything in the array returned.
             alive: which of the values count; the others become null. All, by default.
         """
         if array.offset:
             raise PayloadsRefused("arrays are expected to begin at their first value")
         valid = _both(alive, _valid(array))
         if node.kind is Kind.UNION:
-            column, valid = self._union(array, node, alive)
+            column, valid = self._union(array, node, suspicions, alive)
         elif node.kind is Kind.SINGLE:
-            if not _all_equal(array.field(0), 0, valid):
-                raise PayloadsRefused("a union of one type has no other")
-            return self._column(array.field(1), node.children[0], alive)
+            suspicions.add(_numbers(array.field(0)) != 0, valid)
+            return self._column(array.field(1), node.children[0], suspicions, alive)
         elif node.kind is Kind.FIXED:
-            column = _with_validity(_fixed(array, node, valid), valid)
+            column = _with_validity(_fixed(array, node, suspicions, valid), valid)
         elif node.children:
-            column = self._nested(array, node, valid)
+            column = self._nested(array, node, suspicions, valid)
         else:
-            column = _with_validity(_scalars(array, node, valid), valid)
+            column = _with_validity(_scalars(array, node, suspicions, valid), valid)
         if self._null_becomes_default and node.schema.optional and node.schema.default is not None and valid is not None:
             absent = ~valid if alive is None else alive & ~valid
             column = pc.if_else(pa.array(absent), pa.scalar(node.schema.default, column.type), column)
         return column
 
-    def _nested(self, array: pa.Array, node: AvroNode, valid: _Bools | None) -> pa.Array:
+    def _nested(self, array: pa.Array, node: AvroNode, suspicions: Suspicions, valid: _Bools | None) -> pa.Array:
         type_ = node.schema.arrow_type
         bitmap = validity_bitmap(valid)
         if node.kind is Kind.RECORD:
-            children = [self._column(array.field(i), child, valid) for i, child in enumerate(node.children)]
+            children = [self._column(array.field(i), child, suspicions, valid) for i, child in enumerate(node.children)]
             return pa.Array.from_buffers(type_, len(array), [bitmap], children=children)
         offsets = array.buffers()[1]
+        of_items = suspicions.of_items(array.offsets.to_numpy())
         if node.kind is Kind.ARRAY:
-            items = self._column(array.values, node.children[0])
+            items = self._column(array.values, node.children[0], of_items)
             return pa.Array.from_buffers(type_, len(array), [bitmap, offsets], children=[items])
-        array.keys.validate(full=True)
-        _check_keys_differ(array)
-        items = self._column(array.items, node.children[0])
+        _check_text(array.keys, of_items, None)
+        of_items.add(_keys_again(array))
+        items = self._column(array.items, node.children[0], of_items)
         entries = pa.Array.from_buffers(
             pa.struct([type_.key_field, type_.item_field]), len(items), [None], children=[array.keys, items]
         )
         return pa.Array.from_buffers(type_, len(array), [bitmap, offsets], children=[entries])
 
-    def _union(self, array: pa.Array, node: AvroNode, alive: _Bools | None) -> tuple[pa.Array, _Bools | None]:
+    def _union(
+        self, array: pa.Array, node: AvroNode, suspicions: Suspicions, alive: _Bools | None
+    ) -> tuple[pa.Array, _Bools | None]:
         branches = array.type_codes.to_numpy(zero_copy_only=False)
         numbers = [i for i in range(len(node.children) + (node.null_branch is not None)) if i != node.null_branch]
         children = []
         for number, child in zip(numbers, node.children, strict=True):
             chosen = branches == number
-            children.append(self._column(array.field(number).field(0), child, chosen if alive is None else chosen & alive))
+            chosen = chosen if alive is None else chosen & alive
+            children.append(self._column(array.field(number).field(0), child, suspicions, chosen))
         valid = alive if node.null_branch is None else _both(alive, branches != node.null_branch)
         return pa.Array.from_buffers(node.schema.arrow_type, len(array), [validity_bitmap(valid)], children=children), valid
 
@@ -146,40 +157,62 @@ def _wire_scalar(node: AvroNode, name: str) -> Any:
     return {Kind.BYTES: "string", Kind.INT: "long"}.get(node.kind, node.kind.value)
 
 
-def _scalars(array: pa.Array, node: AvroNode, valid: _Bools | None) -> pa.Array:
+def _scalars(array: pa.Array, node: AvroNode, suspicions: Suspicions, valid: _Bools | None) -> pa.Array:
     type_ = node.schema.arrow_type
     if node.kind is Kind.BYTES:
-        return _bytes(array.view(pa.binary()), node, valid)
+        return _bytes(array.view(pa.binary()), node, suspicions, valid)
     if node.kind is Kind.STRING:
-        array.validate(full=True)  # pyruhvro takes any bytes for UTF-8
+        _check_text(array, suspicions, valid)
     if node.kind not in (Kind.INT, Kind.LONG):
         return array if array.type.equals(type_) else array.cast(type_)
     limit = day_limit(type_)
     if limit is not None:
-        numbers = array.to_numpy(zero_copy_only=False) if array.null_count == 0 else pc.fill_null(array, 0).to_numpy()
-        outside = (numbers < 0) | (numbers >= limit)
-        if (outside if valid is None else outside & valid).any():
-            raise PayloadsRefused("no time of a day")
-        array = pa.array(np.where(outside, 0, numbers))
+        numbers = _numbers(array)
+        suspicions.add((numbers < 0) | (numbers >= limit), valid)
     if node.kind is Kind.INT:
-        array = array.cast(pa.int32())
+        array = _narrowed(array, pa.int32(), suspicions, valid)
     if array.type.equals(type_):
         return array
-    return array.cast(type_) if pa.types.is_integer(type_) else array.view(type_)
+    return _narrowed(array, type_, suspicions, valid) if pa.types.is_integer(type_) else array.view(type_)
 
 
-def _bytes(array: pa.BinaryArray, node: AvroNode, valid: _Bools | None) -> pa.Array:
-    if node.schema.name == DECIMAL:
-        return decimal_column(array, node.schema, valid)
+def _narrowed(array: pa.Array, type_: pa.DataType, suspicions: Suspicions, valid: _Bools | None) -> pa.Array:
+    """Integers as those of a smaller type."""
+    made = array.cast(type_, safe=False)
+    suspicions.add(_numbers(made) != _numbers(array), valid)
+    return made
+
+
+def _check_text(array: pa.StringArray, suspicions: Suspicions, valid: _Bools | None) -> None:
+    """Suspect what isn't UTF-8: pyruhvro takes any bytes for it."""
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        suspected = np.zeros(len(array), np.bool_)
+        suspected[invalid_utf8(array)] = True
+        suspicions.add(suspected, valid)
+
+
+def _bytes(array: pa.BinaryArray, node: AvroNode, suspicions: Suspicions, valid: _Bools | None) -> pa.Array:
     type_ = node.schema.arrow_type
+    if node.schema.name == DECIMAL:
+        column, fits = decimals_of(array, node.schema, valid)
+        suspicions.add(~fits)
+        return column
+    if pa.types.is_fixed_size_binary(type_):
+        fits = _numbers(pc.binary_length(array)) == type_.byte_width
+        suspicions.add(~fits, valid)
+        array = array if fits.all() else pc.if_else(pa.array(fits), array, pa.scalar(bytes(type_.byte_width), pa.binary()))
     return array if array.type.equals(type_) else array.cast(type_)
 
 
-def _fixed(array: pa.StructArray, node: AvroNode, valid: _Bools | None) -> pa.Array:
+def _fixed(array: pa.StructArray, node: AvroNode, suspicions: Suspicions, valid: _Bools | None) -> pa.Array:
     type_ = node.schema.arrow_type
     content = _content_of_fixed(array, node.size)
     if node.schema.name == DECIMAL:
-        return decimal_matrix(content, node.schema, valid)
+        column, fits = decimals_of_matrix(content, node.schema, valid)
+        suspicions.add(~fits)
+        return column
     fixed = pa.Array.from_buffers(pa.binary(node.size), len(array), [None, pa.py_buffer(np.ascontiguousarray(content))])
     return fixed if fixed.type.equals(type_) else fixed.cast(type_)
 
@@ -194,19 +227,20 @@ def _content_of_fixed(array: pa.StructArray, size: int) -> npt.NDArray[np.uint8]
     return np.concatenate(columns, axis=1) if columns else np.zeros((0, size), np.uint8)
 
 
-def _check_keys_differ(array: pa.MapArray) -> None:
-    """Of a key that comes twice in a map the last counts; that is left to others."""
+def _keys_again(array: pa.MapArray) -> _Bools:
+    """Which entries of the maps have the key of another one. Of these the last counts; that is left to others."""
     codes = array.keys.dictionary_encode()
-    starts = array.offsets.to_numpy()
-    rows = np.repeat(np.arange(len(array)), np.diff(starts))
+    rows = np.repeat(np.arange(len(array)), np.diff(array.offsets.to_numpy()))
     both = rows * max(len(codes.dictionary), 1) + codes.indices.to_numpy()
-    if len(np.unique(both)) < len(both):
-        raise PayloadsRefused("a key comes twice")
+    order = np.argsort(both, kind="stable")
+    again = np.zeros(len(both), np.bool_)
+    again[order[1:]] = np.diff(both[order]) == 0
+    return again
 
 
-def _all_equal(array: pa.Array, value: int, valid: _Bools | None) -> bool:
-    numbers = pc.fill_null(array, value).to_numpy(zero_copy_only=False)
-    return bool(((numbers == value) if valid is None else (numbers == value) | ~valid).all())
+def _numbers(array: pa.Array) -> npt.NDArray[np.int64]:
+    """The numbers, and 0 for nulls."""
+    return (pc.fill_null(array, 0) if array.null_count else array).to_numpy()  # type: ignore[no-any-return]  # pyarrow has no types
 
 
 def _valid(array: pa.Array) -> _Bools | None:

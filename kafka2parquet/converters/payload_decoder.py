@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -12,10 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
+from kafka2parquet.converters.wire_format import chosen_values
 from kafka2parquet.errors import is_panic
 from kafka2parquet.halving import attempt_halves
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
+_Bools = npt.NDArray[np.bool_]
 _Int64s = npt.NDArray[np.int64]
 
 
@@ -24,11 +26,56 @@ class PayloadsRefused(Exception):  # noqa: N818  # an answer, not a fault
 
     Attributes:
         row: which of them is probably the first to blame; None where that isn't known.
+        suspects: which of them are probably to blame, all of those that could be found; None where that isn't known.
+        others: the values of all payloads but the suspects; None where these haven't been decoded.
     """
 
-    def __init__(self, reason: str, row: int | None = None) -> None:
+    def __init__(
+        self, reason: str, row: int | None = None, suspects: _Bools | None = None, others: pa.Array | None = None
+    ) -> None:
         self.row = row
+        self.suspects = suspects
+        self.others = others
         super().__init__(reason)
+
+
+class Suspicions:
+    """Collects which payloads have values that a decoder of whole batches leaves to others.
+
+    Values are named by where they are in an array. Arrays of items within others, such as those of lists, have suspicions of
+    their own, which go on to the payloads that the items are in.
+
+    Attributes:
+        rows: whether each payload is suspected.
+    """
+
+    def __init__(self, rows: _Bools) -> None:
+        """Begin with payloads that are suspected already, or with none."""
+        self.rows = rows
+        self._levels: tuple[_Int64s, ...] = ()
+
+    def of_items(self, offsets: _Int64s) -> Suspicions:
+        """The suspicions of items; `offsets` say which values have which."""
+        items = Suspicions(self.rows)
+        items._levels = (offsets, *self._levels)
+        return items
+
+    def add(self, values: _Bools, counted: _Bools | None = None) -> None:
+        """Some values are suspected; of these only those that count. All do by default."""
+        indices = np.flatnonzero(values if counted is None else values & counted)
+        for offsets in self._levels if len(indices) else ():
+            indices = np.searchsorted(offsets, indices, "right") - 1
+        self.rows[indices] = True
+
+    def checked(self, array: pa.Array) -> pa.Array:
+        """The values of all payloads, or those of the ones that aren't suspected.
+
+        Raises:
+            PayloadsRefused: some are suspected.
+        """
+        if not self.rows.any():
+            return array
+        raise PayloadsRefused("values that don't fit", suspects=self.rows, others=array.filter(pa.array(~self.rows)))
 
 
 @contextlib.contextmanager
@@ -59,47 +106,75 @@ class Decoded:
     refused: Sequence[tuple[int, str]] = ()
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class PayloadDecoder:
     """Decodes payloads of one schema.
 
-    What becomes of a payload doesn't depend on its neighbours: the fast way is asked first for single ones too, as it may take
-    some damaged ones that the other way refuses.
+    The outcome of a payload doesn't depend on its neighbours: the fast way is asked first for single ones too, as it may take
+    some damaged ones that the other way refuses. Payloads that the fast way suspects are decoded the other way.
 
     Attributes:
         schema: of the values.
         decode_one: makes of a payload its value, as `pyarrow.array` takes it, or raises PayloadsRefused.
         decode: makes an array of the values of all payloads (binary_view without nulls) at once, or raises PayloadsRefused;
-            None where nothing can do that.
+            None where nothing can do that. It suspects no payload whose value it makes when it gets the payload alone, unless
+            `decode_one` makes the same.
     """
 
     schema: ConnectSchema
     decode_one: Callable[[bytes], Any]
     decode: Callable[[pa.Array], pa.Array] | None = None
+    _type: pa.DataType = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         """Find out, while the schema is prepared, whether it has columns at all."""
         _ = self.schema.arrow_schema
+        self._type = self.schema.arrow_type
 
     def run(self, payloads: pa.Array) -> Iterator[Decoded]:
-        """The values of the payloads (one or more), in their order; what is to blame for a refusal is decoded alone."""
-        decode = self.decode
+        """The values of the payloads (one or more), those of each part in their order."""
+        rows = np.arange(len(payloads))
+        suspects = [rows if self.decode is None else rows[:0]]
+        while self.decode is not None and len(rows):
+            chosen = payloads if len(rows) == len(payloads) else chosen_values(payloads, rows)
+            try:
+                values = self.decode(chosen)
+            except PayloadsRefused as refusal:
+                if refusal.suspects is None or not refusal.suspects.any():
+                    suspects.append((yield from self._in_parts(chosen, rows)))
+                    break
+                suspects.append(rows[refusal.suspects])
+                rows = rows[~refusal.suspects]
+                if refusal.others is None:
+                    continue
+                values = refusal.others
+            if len(rows):
+                yield Decoded(values, rows)
+            break
+        left = np.sort(np.concatenate(suspects))
+        if len(left):
+            yield self._one_by_one(payloads, left)
+
+    def _in_parts(self, payloads: pa.Array, rows: _Int64s) -> Generator[Decoded, None, _Int64s]:
+        """Decode parts of the payloads, until those that are to blame are known. Returns their rows."""
+        decode, blamed = self.decode, [rows[:0]]
         if decode is None:
-            yield self._values_of(payloads.to_pylist(), 0)
-            return
-        for start, length, values in attempt_halves(
+            return rows
+        for start, length, outcome in attempt_halves(
             len(payloads), lambda start, length: decode(payloads.slice(start, length)), PayloadsRefused
         ):
-            if isinstance(values, PayloadsRefused):
-                yield self._values_of([payloads[start].as_py()], start)
+            part = rows[start : start + length]
+            if isinstance(outcome, PayloadsRefused):
+                blamed.append(part)
             else:
-                yield Decoded(values, np.arange(start, start + length))
+                yield Decoded(outcome, part)
+        return np.concatenate(blamed)
 
-    def _values_of(self, payloads: list[bytes], start: int) -> Decoded:
+    def _one_by_one(self, payloads: pa.Array, rows: _Int64s) -> Decoded:
         values: list[Any] = []
         kept: list[int] = []
         refused: list[tuple[int, str]] = []
-        for row, payload in enumerate(payloads, start):
+        for row, payload in zip(rows.tolist(), chosen_values(payloads, rows).to_pylist(), strict=True):
             try:
                 values.append(self.decode_one(payload))
                 kept.append(row)
@@ -122,4 +197,4 @@ class PayloadDecoder:
         return Decoded(array, np.array(kept, np.int64), refused)
 
     def _array(self, values: list[Any]) -> pa.Array:
-        return pa.array(values, self.schema.arrow_type)
+        return pa.array(values, self._type)

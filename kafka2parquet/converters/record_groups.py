@@ -29,16 +29,17 @@ class RecordGroups:
 
     batch: ConsumedBatch
     prefix: str = ""
-    _rejects: list[Reject] = attrs.Factory(list)
+    _refused: list[_Int64s] = attrs.Factory(list)
+    _reasons: list[str] = attrs.Factory(list)
     _tables: dict[ConnectSchema, list[tuple[_Int64s, pa.Table]]] = attrs.Factory(dict)
     _others: list[Rows] = attrs.Factory(list)
     _tombstones: list[_Int64s] = attrs.Factory(list)
 
-    def reject(self, rows: _Int64s, reason: str) -> None:
-        """The records at these indices are rejects."""
-        self._rejects += [
-            self.batch.reject(row, Stage.DECODE, f"{self.prefix}{reason}", DATA_EXCEPTION) for row in rows.tolist()
-        ]
+    def reject(self, rows: _Int64s, reasons: str | Sequence[str]) -> None:
+        """The records at these indices are rejects, all for one reason, or each for its own."""
+        if len(rows):
+            self._refused.append(rows)
+            self._reasons += [reasons] * len(rows) if isinstance(reasons, str) else reasons
 
     def add_tombstones(self, rows: _Int64s) -> None:
         """The records at these indices have no value."""
@@ -74,11 +75,19 @@ class RecordGroups:
         groups.sort(key=lambda rows: rows.offsets[0].as_py())
         if not groups:
             groups.append(Rows(batch, batch.offsets[:0], batch.timestamps_ms[:0], pa.table({})))
-        rejects = sorted(self._rejects, key=lambda reject: reject.offset)
+        rejects = self._rejects()
         if not self._tombstones:
             return Converted(groups[0], rejects, groups[1:])
         tombstones = batch.offsets.take(pa.array(np.sort(np.concatenate(self._tombstones))))
         return Converted(groups[0], rejects, groups[1:], tombstones)
+
+    def _rejects(self) -> list[Reject]:
+        if not self._refused:
+            return []
+        rows = np.concatenate(self._refused)
+        order = np.argsort(rows)
+        reasons = [f"{self.prefix}{self._reasons[index]}" for index in order.tolist()]
+        return self.batch.rejects(rows[order].tolist(), Stage.DECODE, reasons, DATA_EXCEPTION)
 
     def _rows(self, schema: ConnectSchema, parts: Sequence[tuple[_Int64s, pa.Table]]) -> Rows:
         rows, table = parts[0]

@@ -19,7 +19,7 @@ from kafka2parquet.converters.payload_decoder import PayloadDecoder
 from kafka2parquet.converters.record_groups import RecordGroups
 from kafka2parquet.converters.schema_ids import SchemaId, identified
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound, SchemaRegistry
-from kafka2parquet.converters.wire_format import HEADER_BYTES
+from kafka2parquet.converters.wire_format import ends_early
 from kafka2parquet.errors import SchemaRegistryUnavailableError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rows import Converted
@@ -119,9 +119,9 @@ class RegisteredConverter(RecordConverter):
         for position, (schema_id, rows, payloads) in enumerate(found, _LOOKED_AHEAD):
             self._look_ahead(schema_ids[position : position + 1], topic, missing_since_s)
             if schema_id is None:
-                for row, value in zip(rows.tolist(), payloads.to_pylist(), strict=True):
-                    too_short = len(value) < HEADER_BYTES and value[:1] in (b"", b"\0")
-                    groups.reject(np.array([row]), _TOO_SHORT if too_short else _UNKNOWN_MAGIC_BYTE)
+                too_short = ends_early(payloads)
+                groups.reject(rows[too_short], _TOO_SHORT)
+                groups.reject(rows[~too_short], _UNKNOWN_MAGIC_BYTE)
                 continue
             prepared = self._prepare((schema_id, topic), missing_since_s)
             if isinstance(prepared, str):
@@ -206,6 +206,6 @@ class RegisteredConverter(RecordConverter):
 
 def _decode(groups: RecordGroups, decoder: PayloadDecoder, rows: _Int64s, payloads: pa.Array) -> None:
     for decoded in decoder.run(payloads):
-        for index, reason in decoded.refused:
-            groups.reject(rows[index : index + 1], reason)
+        indices = np.array([index for index, _ in decoded.refused], np.int64)
+        groups.reject(rows[indices], [reason for _, reason in decoded.refused])
         groups.add_values(decoder.schema, rows[decoded.kept], decoded.values)

@@ -82,11 +82,23 @@ def begins_with(values: pa.Array, prefix: bytes) -> _Bools:
     return begins.all(axis=1) & (views["length"] >= len(prefix))  # type: ignore[no-any-return]
 
 
+def ends_early(values: pa.Array) -> _Bools:
+    """Which of the values (binary_view without nulls) begin as those with an id do, and end before that."""
+    views, _ = _views(values)
+    return (views["length"] < HEADER_BYTES) & ((views["length"] == 0) | (_raw(views)[:, 4] == 0))  # type: ignore[no-any-return]
+
+
 def without_prefix(values: pa.Array, rows: _Int64s, prefix_bytes: int) -> pa.Array:
     """The values at these indices without their first bytes. None of them may be shorter than that."""
     views, buffers = _views(values)
     views = views[rows]
     return _array(_cut(views, np.ones(len(views), np.bool_), buffers, prefix_bytes), buffers)
+
+
+def chosen_values(values: pa.Array, rows: _Int64s) -> pa.Array:
+    """The values (binary_view without nulls) at these indices, without copying them."""
+    views, buffers = _views(values)
+    return _array(views[rows], buffers)
 
 
 def _views(values: pa.Array) -> tuple[_Views, list[pa.Buffer]]:
