@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import numpy as np
@@ -158,12 +158,15 @@ class Objects:
 
     def parse(self, schema: pa.Schema, *, ignore_unknown: bool, looks_at_integers: bool = True) -> pa.Table:
         """See `parse_objects`."""
+        table = self.read(schema, ignore_unknown=ignore_unknown)
+        check_numbers(table, (lambda: self.lines) if looks_at_integers else None)
+        return table
+
+    def read(self, schema: pa.Schema, *, ignore_unknown: bool) -> pa.Table:
+        """As `parse`, but the numbers are not looked at: `check_numbers` does that, for the tables of many objects at once."""
 
         def read(stream: pa.Buffer, schema: pa.Schema) -> pa.Table:
-            table = self._read(stream, schema, "ignore" if ignore_unknown else "error")
-            if not all(_is_finite(chunk) for column in table.columns if has_floats(column.type) for chunk in column.chunks):
-                raise ValuesRefused("NaN, an infinity, or a number too large for its type")
-            return table
+            return self._read(stream, schema, "ignore" if ignore_unknown else "error")
 
         try:
             # where unknown members are left out, the parser could not say that a group lacks a column
@@ -174,8 +177,6 @@ class Objects:
             raise _refused(exc) from exc
         if table.num_rows != len(self):
             raise ValuesRefused(f"{len(self)} values hold {table.num_rows} documents")
-        if looks_at_integers and rounds_integers(self.lines, table):
-            raise ValuesRefused("an integer that its column doesn't hold exactly")
         return table
 
     def inferred(self, schema: pa.Schema) -> pa.Schema:
@@ -223,6 +224,22 @@ def parse_objects(
     """
     objects = values if isinstance(values, Objects) else Objects.of(values)
     return objects.parse(schema, ignore_unknown=ignore_unknown, looks_at_integers=looks_at_integers)
+
+
+def check_numbers(table: pa.Table, lines: Callable[[], pa.BinaryArray] | None) -> None:
+    """Refuse numbers that the parser reads, although they are no JSON or their columns don't hold them.
+
+    Args:
+        table: from `Objects.read`.
+        lines: gives the objects; None where integers are not looked at, see `parse_objects`.
+
+    Raises:
+        ValuesRefused: there is one.
+    """
+    if not all(_is_finite(chunk) for column in table.columns if has_floats(column.type) for chunk in column.chunks):
+        raise ValuesRefused("NaN, an infinity, or a number too large for its type")
+    if lines is not None and rounds_integers(lines, table):
+        raise ValuesRefused("an integer that its column doesn't hold exactly")
 
 
 def _refused(error: pa.ArrowException) -> ValuesRefused:

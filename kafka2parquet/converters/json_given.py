@@ -64,7 +64,16 @@ class GivenSchema:
         Raises:
             ValuesRefused: some value doesn't fit.
         """
-        table = parse_objects(values, self.parsed, ignore_unknown=self.ignore_unknown, looks_at_integers=looks_at_integers)
+        return self.cast(
+            parse_objects(values, self.parsed, ignore_unknown=self.ignore_unknown, looks_at_integers=looks_at_integers)
+        )
+
+    def cast(self, table: pa.Table) -> pa.Table:
+        """Make a table of the schema of one that was parsed.
+
+        Raises:
+            ValuesRefused: some value doesn't fit.
+        """
         try:
             return conform(conform(table, self._read), self.schema)
         except pa.ArrowInvalid as exc:

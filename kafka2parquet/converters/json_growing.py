@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
 import pyarrow as pa
 
-from kafka2parquet.converters.json_columns import Objects, ValuesRefused, parse_objects
+from kafka2parquet.converters.json_columns import Objects, ValuesRefused, check_numbers, parse_objects
 from kafka2parquet.converters.json_growth import Growth, OnMisfit
 from kafka2parquet.converters.json_numbers import has_inexact
 from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object
@@ -85,6 +85,12 @@ class Columns(Protocol):
 
     def parse(self, values: pa.Array | Objects) -> pa.Table:
         """All values at once, or ValuesRefused."""
+
+    def read(self, objects: Objects) -> pa.Table:
+        """As `parse`, but the numbers are left to `check`."""
+
+    def check(self, table: pa.Table, lines: Callable[[], pa.BinaryArray]) -> None:
+        """Raise ValuesRefused where a table from `read` has numbers for which `parse` refuses its values; `lines` gives these."""
 
     def has_news(self, table: pa.Table) -> bool:
         """Whether the columns change once a table is taken in that `parse` has made."""
@@ -177,6 +183,16 @@ class GrowingColumns:
         if _FEW < len(values) <= self._learned.run_length:
             raise ValuesRefused("probably with new columns")
         return parse_objects(values, self.seen)
+
+    def read(self, objects: Objects) -> pa.Table:
+        """See `Columns.read`. Values that are probably settled at once are refused, as in `parse`."""
+        if _FEW < len(objects) <= self._learned.run_length:
+            raise ValuesRefused("probably with new columns")
+        return objects.read(self.seen, ignore_unknown=False)
+
+    def check(self, table: pa.Table, lines: Callable[[], pa.BinaryArray]) -> None:
+        """See `Columns.check`."""
+        check_numbers(table, lines)
 
     def has_news(self, table: pa.Table) -> bool:
         """See `Columns.has_news`. Integers that a double doesn't hold are news."""

@@ -9,11 +9,14 @@ The columns of a batch may grow with each of its records. So a value is judged a
 judgement counts only once these have been parsed. Where they can't be parsed after all, because they fail in a way that the
 parser has no row for, everything about that stretch is forgotten, and it is halved until the values to blame are few. A value
 that makes the columns grow ends its stretch.
+
+Numbers that the parser takes too easily are looked at once for many stretches, because that costs more than to parse a few
+values. Where they don't pass, these stretches are parsed again, and their numbers are looked at each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 import numpy as np
@@ -26,6 +29,7 @@ from kafka2parquet.converters.json_growing import Columns, Judgement
 from kafka2parquet.converters.json_lines import content_of
 from kafka2parquet.converters.json_record import RecordRefused, load_object
 from kafka2parquet.converters.json_suspects import Records, Suspects
+from kafka2parquet.rows import concatenated
 
 #: Shortest and longest stretch. Each value of a stretch before its last culprit is looked at twice, and each stretch has a
 #: fixed cost.
@@ -52,21 +56,42 @@ class Piece:
     rescued: Sequence[str | None] | None = None
 
 
+@attrs.frozen(eq=False)
+class _Unchecked:
+    """A piece whose numbers were not yet looked at."""
+
+    lines: Callable[[], pa.BinaryArray]
+    piece: Piece
+
+
+class _NumbersRefused(Exception):  # noqa: N818  # an answer, not a fault
+    """Stretches whose numbers were not yet looked at don't pass."""
+
+
 @attrs.define(eq=False)
 class _Stretch:
     """Values that are parsed together, by their places among the sound ones.
 
     Attributes:
         places: all of them.
-        left: those that the parser has not yet passed.
-        clean: those that it has passed on its way to one that it refused.
+        rest: those that the parser has not yet passed, and those that it has passed lately.
+        objects: of `rest`, from some place on.
+        passed: how many of `rest` the parser has passed, those that it refused included.
+        clean: runs of places that it has passed on its way to one that it refused.
         judged: what becomes of those that it refused.
     """
 
     places: _Int64s
-    left: _Int64s
-    clean: _Int64s
+    rest: _Int64s
+    objects: Objects
+    passed: int = 0
+    clean: list[_Int64s] = attrs.Factory(list)
     judged: dict[int, Judgement] = attrs.Factory(dict)
+
+    @property
+    def left(self) -> _Int64s:
+        """Those that the parser has not yet passed."""
+        return self.rest[self.passed :]
 
 
 class Isolation:
@@ -112,14 +137,24 @@ class Isolation:
             return
         self._objects = objects
         self._suspects = Suspects(objects.lines, columns, records)
-        start, rows = 0, _MOST_ROWS // 4
-        while start < len(objects):
-            stop = objects.end_of_part(start, rows, _STRETCH_BYTES)
-            places = np.arange(start, stop)
-            while len(places):
-                places = self._convert(places)
-            start = stop
-            rows = min(max(stop // (2 * self._culprits + 1), _FEWEST_ROWS), _MOST_ROWS)
+        self._is_careful = False
+        self._unchecked: list[_Unchecked] = []
+        self._checked_until = 0
+        self._judged_unchecked: dict[int, Judgement] = {}
+        rows = _MOST_ROWS // 4
+        while self._checked_until < len(objects):
+            start = self._checked_until
+            try:
+                while start < len(objects):
+                    stop = objects.end_of_part(start, rows, _STRETCH_BYTES)
+                    places = np.arange(start, stop)
+                    while len(places):
+                        places = self._convert(places)
+                    start = stop
+                    rows = min(max(stop // (2 * self._culprits + 1), _FEWEST_ROWS), _MOST_ROWS)
+                self._check(start)
+            except _NumbersRefused:
+                self._unchecked, self._judged_unchecked, self._is_careful = [], {}, True
         self._suspects.finish()
 
     @property
@@ -141,7 +176,7 @@ class Isolation:
 
     def _convert(self, places: _Int64s) -> _Int64s:
         """Convert values from the first one on; returns those that are left."""
-        stretch = _Stretch(places, places, places[:0])
+        stretch = _Stretch(places, places, self._objects.chosen(places))
         left = self._judge_suspects(stretch, self._suspects.flagged(places))
         while left is None:
             left = self._parse_on(stretch)
@@ -149,13 +184,13 @@ class Isolation:
 
     def _parse_on(self, stretch: _Stretch) -> _Int64s | None:
         """Parse what is left of the stretch; where the parser stops, judge what it stopped at. None where something is left."""
-        if not len(stretch.left):
+        if stretch.passed == len(stretch.rest):
             return self._end(stretch)
-        objects = self._objects.chosen(stretch.left)
+        objects = stretch.objects.part(stretch.passed, len(stretch.rest)) if stretch.passed else stretch.objects
         try:
-            tail = self._columns.parse(objects)
+            tail = self._parse(objects)
         except ValuesRefused as exc:
-            refusal = self._suspects.named(exc, objects, stretch.left)
+            refusal = exc if self._suspects.is_named(exc, objects) else self._suspects.named(exc, objects, stretch.left)
             if refusal.row is not None:
                 return self._judge_named(stretch, refusal.row, str(refusal))
             self._culprits += 1
@@ -167,36 +202,41 @@ class Isolation:
     def _judge_named(self, stretch: _Stretch, index: int, message: str) -> _Int64s | None:
         """Judge the value of which the parser says that it stopped there, and go on behind it."""
         self._culprits += 1
-        judgement = self._judge(stretch.left[index], is_refused=True)
+        left = stretch.left
+        judgement = self._judge(left[index], is_refused=True)
         if judgement is None and index:  # it counts on behind a value that holds more than its object
             index -= 1
-            judgement = self._judge(stretch.left[index], is_refused=False)
+            judgement = self._judge(left[index], is_refused=False)
         if judgement is None:
             return self._give_up(stretch)
-        place = int(stretch.left[index])
-        stretch.clean = np.concatenate([stretch.clean, stretch.left[:index]])
+        stretch.clean.append(left[:index])
         if judgement.is_alone:
-            return self._settle_run(stretch, stretch.left[index:])
-        stretch.left = stretch.left[index + 1 :]
-        stretch.judged[place] = judgement
+            return self._settle_run(stretch, left[index:])
+        stretch.passed += index + 1
+        stretch.judged[int(left[index])] = judgement
         self._suspects.learn(message, int(stretch.places[-1]) + 1)
         return None
 
     def _judge_suspects(self, stretch: _Stretch, suspected: _Int64s) -> _Int64s | None:
         """Judge values at some indices of what is left."""
-        is_fine = np.ones(len(stretch.left), np.bool_)
+        if not len(suspected):
+            return None
+        left = stretch.left
+        is_fine = np.ones(len(left), np.bool_)
         for index in suspected.tolist():
-            judgement = self._judge(stretch.left[index], is_refused=False)
+            judgement = self._judge(left[index], is_refused=False)
             if judgement is None:
                 continue
             if judgement.is_alone:
-                stretch.clean = np.concatenate([stretch.clean, stretch.left[:index][is_fine[:index]]])
-                return self._settle_run(stretch, stretch.left[index:])
-            stretch.judged[int(stretch.left[index])] = judgement
+                stretch.clean.append(left[:index][is_fine[:index]])
+                return self._settle_run(stretch, left[index:])
+            stretch.judged[int(left[index])] = judgement
             is_fine[index] = False
-        if len(suspected):
-            self._suspects.confirm(stretch.left[suspected], ~is_fine[suspected], int(stretch.places[-1]) + 1)
-            stretch.left = stretch.left[is_fine]
+        self._suspects.confirm(left[suspected], ~is_fine[suspected], int(stretch.places[-1]) + 1)
+        if not is_fine.all():
+            stretch.rest, stretch.passed = left[is_fine], 0
+            if len(stretch.rest):
+                stretch.objects = self._objects.chosen(stretch.rest)
         return None
 
     def _judge(self, place: int, *, is_refused: bool) -> Judgement | None:
@@ -207,12 +247,13 @@ class Isolation:
     def _end(self, stretch: _Stretch, tail: pa.Table | None = None) -> _Int64s:
         """Everything is parsed, or judged."""
         if tail is not None and any(place > stretch.left[0] and it.text is not None for place, it in stretch.judged.items()):
-            stretch.clean, tail = np.concatenate([stretch.clean, stretch.left]), None  # rows between those of the tail
-        has_news = tail is not None and bool(stretch.judged) and self._columns.has_news(tail)
-        if has_news or not self._commit(stretch):
+            tail = None  # rows between those of the tail
+            stretch.clean.append(stretch.left)
+        is_news = tail is not None and self._is_careful and bool(stretch.judged) and self._columns.has_news(tail)
+        if is_news or not self._commit(stretch):
             return self._give_up(stretch)
         if tail is not None:
-            self._append(Piece(tail))
+            self._keep(self._chosen(stretch.left), Piece(tail))
         return stretch.places[:0]
 
     def _settle_run(self, stretch: _Stretch, places: _Int64s) -> _Int64s:
@@ -223,42 +264,82 @@ class Isolation:
         places = np.sort(np.concatenate([places, np.array(behind, np.int64)]))
         if not self._commit(stretch):
             return self._give_up(stretch)
+        self._check(int(places[0]))
         run_rows = self._columns.run_length
         self._settle(self._rows[places[:run_rows]])
+        self._checked_until = int(places[run_rows] if run_rows < len(places) else stretch.places[-1] + 1)
         return places[run_rows:]
 
     def _give_up(self, stretch: _Stretch) -> _Int64s:
         self._culprits += 1
+        self._check(int(stretch.places[0]))
         self._halve(self._rows[stretch.places])
+        self._checked_until = int(stretch.places[-1]) + 1
         return stretch.places[:0]
 
     def _commit(self, stretch: _Stretch) -> bool:
         """Parse the values that the parser has passed, and what is kept of the others; False where that is refused."""
         changed = {place: judgement for place, judgement in stretch.judged.items() if judgement.text is not None}
-        kept = np.sort(np.concatenate([stretch.clean, np.array([*changed], np.int64)]))
+        kept = np.sort(np.concatenate([*stretch.clean, np.array([*changed], np.int64)]))
         if len(kept):
             try:
-                piece = self._parsed(kept, changed)
+                lines, piece = self._parsed(kept, changed)
             except ValuesRefused:
                 return False
-            if stretch.judged and self._columns.has_news(piece.table):  # some were judged without it
+            if self._is_careful and stretch.judged and self._columns.has_news(piece.table):  # some were judged without it
                 return False
-            self._append(piece)
-        for place, judgement in stretch.judged.items():
-            if judgement.reason is not None:
-                self.refused[int(self._rows[place])] = judgement.reason
+            self._keep(lines, piece)
+        self._judged_unchecked |= stretch.judged
         return True
 
-    def _parsed(self, places: _Int64s, changed: dict[int, Judgement]) -> Piece:
+    def _parse(self, objects: Objects) -> pa.Table:
+        return self._columns.parse(objects) if self._is_careful else self._columns.read(objects)
+
+    def _chosen(self, places: _Int64s) -> Callable[[], pa.BinaryArray]:
+        return lambda: self._objects.chosen(places).lines
+
+    def _keep(self, lines: Callable[[], pa.BinaryArray], piece: Piece) -> None:
+        if self._is_careful:
+            self._append(piece)
+        else:
+            self._unchecked.append(_Unchecked(lines, piece))
+
+    def _check(self, place: int) -> None:
+        """Look at all numbers that were not yet looked at; all of them stand before that place.
+
+        Raises:
+            _NumbersRefused: they don't pass.
+        """
+        unchecked = self._unchecked
+        if unchecked:
+            table = concatenated([found.piece.table for found in unchecked])
+            try:
+                self._columns.check(table, lambda: pa.concat_arrays([found.lines() for found in unchecked]))
+            except ValuesRefused:
+                raise _NumbersRefused from None
+            if self._judged_unchecked and self._columns.has_news(table):  # they were judged without it
+                raise _NumbersRefused
+            self._columns.take_in(table)
+            if any(found.piece.rescued is not None for found in unchecked):
+                self.pieces += [found.piece for found in unchecked]
+            else:
+                self.pieces.append(Piece(table))
+        for judged, judgement in self._judged_unchecked.items():
+            if judgement.reason is not None:
+                self.refused[int(self._rows[judged])] = judgement.reason
+        self._unchecked, self._judged_unchecked, self._checked_until = [], {}, place
+
+    def _parsed(self, places: _Int64s, changed: dict[int, Judgement]) -> tuple[Callable[[], pa.BinaryArray], Piece]:
         if not changed:
-            return Piece(self._columns.parse(self._objects.chosen(places)))
+            return self._chosen(places), Piece(self._parse(self._objects.chosen(places)))
         judgements = [changed.get(place) for place in places.tolist()]
         originals = self._taken(self._rows[places]).to_pylist()
         texts = [
             original if judgement is None else judgement.text for original, judgement in zip(originals, judgements, strict=True)
         ]
         rescued = [None if judgement is None else judgement.rescued for judgement in judgements]
-        return Piece(self._columns.parse(pa.array(texts, pa.binary())), rescued)
+        objects = Objects.of(pa.array(texts, pa.binary()))
+        return lambda: objects.lines, Piece(self._parse(objects), rescued)
 
     # ---- where the parser has no row
 

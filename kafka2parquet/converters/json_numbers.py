@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import decimal
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -71,13 +71,13 @@ def has_floats(type_: pa.DataType) -> bool:
     return "double" in text or "float" in text
 
 
-def rounds_integers(values: pa.Array, table: pa.Table) -> bool:
+def rounds_integers(values: Callable[[], pa.Array], table: pa.Table) -> bool:
     """Whether an integer in JSON was rounded on its way to a column of floating-point numbers, by `is_float`.
 
     Only columns with numbers so large that it can be are looked at more closely.
 
     Args:
-        values: JSON objects, as binary_view.
+        values: gives the JSON objects, as binary or binary_view. Called only where it has to be.
         table: what they were parsed to.
     """
     patterns = {
@@ -88,7 +88,7 @@ def rounds_integers(values: pa.Array, table: pa.Table) -> bool:
     }
     if not patterns:
         return False
-    text = values.cast(pa.binary())
+    text = values().cast(pa.binary())
     if pc.any(pc.match_substring(text, b"\\")).as_py():  # names may be written in another way
         patterns = {(digits, bits, None) for digits, bits, _ in patterns}
     return any(_rounds(text, *pattern) for pattern in sorted(patterns, key=str))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from kafka2parquet.converters.json_columns import Objects, ValuesRefused
+from kafka2parquet.converters.json_columns import Objects, ValuesRefused, check_numbers
 from kafka2parquet.converters.json_given import GivenSchema
 from kafka2parquet.converters.json_growing import Judgement, Settled
 from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object, skeleton
@@ -57,6 +57,14 @@ class PinnedColumns:
     def parse(self, values: pa.Array | Objects) -> pa.Table:
         """See `Columns.parse`."""
         return self._given.parse(values)
+
+    def read(self, objects: Objects) -> pa.Table:
+        """See `Columns.read`."""
+        return self._given.cast(objects.read(self._given.parsed, ignore_unknown=self._given.ignore_unknown))
+
+    def check(self, table: pa.Table, lines: Callable[[], pa.BinaryArray]) -> None:
+        """See `Columns.check`."""
+        check_numbers(table, lines)
 
     def has_news(self, table: pa.Table) -> bool:
         """See `Columns.has_news`."""

@@ -71,12 +71,8 @@ def load_object(value: bytes) -> dict[str, Any]:
     """
     try:
         refuse_deep(value, MAX_VALUE_LEVELS)
-        document = json.loads(
-            value.decode().removeprefix(BYTE_ORDER_MARK),
-            object_pairs_hook=_unique_names,
-            parse_constant=_refuse_constant,
-            parse_float=JsonNumber,
-        )
+        text = value.decode().removeprefix(BYTE_ORDER_MARK)
+        document = _DECODER.decode(text) if not text.startswith(BYTE_ORDER_MARK) else json.loads(text)
         if b"\\u" in value:  # only an escape can make half of a surrogate pair
             json.dumps(document, ensure_ascii=False).encode()
     except UnicodeDecodeError as exc:
@@ -113,6 +109,10 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise RecordRefused(f"invalid JSON: {name} is no JSON number")
+
+
+#: `json.loads` would make one for each record.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique_names, parse_constant=_refuse_constant, parse_float=JsonNumber)
 
 
 def skeleton(value: Any) -> Any:

@@ -10,7 +10,7 @@ import collections
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.converters.json_columns import Objects, ValuesRefused
 from kafka2parquet.converters.json_growing import Columns
+from kafka2parquet.converters.json_lines import content_of
 
 #: So many values for one reason have to be expected, before they are searched for: named by the parser one by one, or found.
 _WORTH_IT_NAMED, _WORTH_IT_FOUND = 30, 5
@@ -28,6 +29,8 @@ _WORTH_IT_NAMED, _WORTH_IT_FOUND = 30, 5
 _OFTEN_MALFORMED = 25
 #: One in so many values has to match a pattern, of so many values lately, for that batches are searched for it.
 _FREQUENT, _LATELY = 20_000, 200_000
+#: The same for all patterns together for which the parser names values one by one: to search costs more than to let it.
+_FREQUENT_NAMED = 1000
 #: Patterns that one batch is searched for.
 _MOST_PATTERNS = 8
 #: Suspects that may turn out to be fine, for each that doesn't, and in any case.
@@ -48,6 +51,12 @@ _TWO_DOCUMENTS = r"\}\s*\{"
 _NO_NUMBER = "NaN|Infinity"
 _CHANGED = re.compile(r"Column\((?P<path>.*)\) changed from \w+ to (?P<kind>\w+) in row")
 _TWICE = re.compile(r"Column\((?P<path>.*)\) was specified twice in row")
+#: What values probably have in them for which the parser has such a message.
+_MALFORMED = {
+    "Missing a name for object member": r",\s*\}",
+    "Invalid encoding in string": r"(?s)[\x00-\x1f].",  # there is a newline behind each value
+}
+_DECODER = json.JSONDecoder()
 _BEGINNINGS = {"number": r"[-\d]", "string": '"', "boolean": "[tf]", "object": r"\{", "array": r"\["}
 
 _Int64s = npt.NDArray[np.int64]
@@ -59,18 +68,31 @@ class Records:
 
     def __init__(self) -> None:
         self._found: collections.Counter[str] = collections.Counter()
+        self._named: set[str] = set()
         self._rows = 0
 
     def frequent(self) -> list[str]:
         """The patterns that it is worth to search each batch for, before it is parsed."""
-        return [pattern for pattern, count in self._found.most_common(_MOST_PATTERNS - 1) if count * _FREQUENT > self._rows]
+        left_to_parser = set()
+        if sum(self._found[pattern] for pattern in self._named) * _FREQUENT_NAMED <= self._rows:
+            left_to_parser = self._named
+        most = [(pattern, count) for pattern, count in self._found.most_common() if pattern not in left_to_parser]
+        return [pattern for pattern, count in most[: _MOST_PATTERNS - 1] if count * _FREQUENT > self._rows]
 
-    def add(self, found: Mapping[str, int], rows: int) -> None:
-        """Count values that match some patterns, among so many. What was counted long ago counts less."""
+    def add(self, found: Mapping[str, int], named: Iterable[str], rows: int) -> None:
+        """Count values that match some patterns, among so many. What was counted long ago counts less.
+
+        Args:
+            found: how many values each pattern has matched.
+            named: those of the patterns for which the parser names values one by one.
+            rows: how many values there were.
+        """
         if self._rows > _LATELY:
             self._found = collections.Counter({pattern: count // 2 for pattern, count in self._found.items() if count > 1})
             self._rows //= 2
+            self._named &= self._found.keys()
         self._found.update(found)
+        self._named |= {*named}
         self._rows += rows
 
     def clear(self) -> None:
@@ -92,25 +114,32 @@ class Suspects:
         self._records = records
         self._text = text
         self._columns = columns
-        self._named: collections.Counter[str] = collections.Counter()
-        self._malformed = 0
-        self._patterns: set[str] = set()
+        self._found: collections.Counter[str] = collections.Counter()
+        self._named: set[str] = set()
         self._tried: dict[str, _Bools] = {}
-        self._flags: _Bools | None = None
-        self._confirmed = self._fine = 0
-        known = [pattern for pattern in records.frequent() if pattern != _BRACES]
-        self._flags = self._matches(text, "|".join(f"(?:{pattern})" for pattern in {_TWO_DOCUMENTS, *known}))
-        self._patterns = {_TWO_DOCUMENTS, *known}
+        self._guilty: list[_Int64s] = []
+        self._confirmed = self._fine = self._malformed = 0
+        self._patterns = {_TWO_DOCUMENTS, *records.frequent()}
+        flags = self._matches(text, "|".join(f"(?:{pattern})" for pattern in self._patterns - {_BRACES}))
+        if _BRACES in self._patterns:
+            flags = flags | self._matches(text, _BRACES)
+        self._flags: _Bools | None = flags
 
     def flagged(self, places: _Int64s) -> _Int64s:
         """Indices of those that look like others before."""
         self._tried = {}
-        found = np.zeros(len(places), np.bool_) if self._flags is None else self._flags[places]
+        found = self._flags[places] if self._flags is not None else np.zeros(len(places), np.bool_)
         if self._malformed * _OFTEN_MALFORMED > places[0]:
             texts = self._text.take(pa.array(places)).cast(pa.string()).to_pylist()
-            found = found | np.fromiter(map(_is_malformed, texts), np.bool_, len(texts))
-            self._malformed += int(found.sum())
+            malformed = np.fromiter(map(_is_malformed, texts), np.bool_, len(texts))
+            self._malformed += int((malformed & ~found).sum())
+            found = found | malformed
         return np.flatnonzero(found)
+
+    @staticmethod
+    def is_named(refusal: ValuesRefused, objects: Objects) -> bool:
+        """Whether the parser has said which of the values is to blame."""
+        return refusal.row is not None and refusal.row < len(objects)
 
     def named(self, refusal: ValuesRefused, objects: Objects, places: _Int64s) -> ValuesRefused:
         """The refusal with the row that is to blame, if the parser can be made to say that.
@@ -123,8 +152,6 @@ class Suspects:
             places: of them.
         """
         self._tried = {}
-        if refusal.row is not None and refusal.row < len(places):
-            return refusal
         if len(places) == 1:
             return ValuesRefused(str(refusal), 0)
         if not self._columns.ignores_unknown:
@@ -177,8 +204,9 @@ class Suspects:
         if pattern is None:
             self._malformed += "in row" in message
             return
-        self._named[pattern] += 1
-        if self._named[pattern] * (len(self._text) - start) > _WORTH_IT_NAMED * start:
+        self._found[pattern] += 1
+        self._named.add(pattern)
+        if self._found[pattern] * (len(self._text) - start) > _WORTH_IT_NAMED * start:
             self._flag(pattern, start)
 
     def confirm(self, places: _Int64s, are_culprits: _Bools, start: int) -> None:
@@ -191,16 +219,25 @@ class Suspects:
             self._patterns = {*map(str, range(_MOST_PATTERNS))}  # no more of them
             self._records.clear()
             return
-        if culprits:
-            guilty = self._text.take(pa.array(places[are_culprits]))
-            for pattern in (self._tried.keys() | self._patterns) - {_ALL}:
-                self._named[pattern] += int(self._matches(guilty, pattern).sum())
-                if self._named[pattern] * (len(self._text) - start) > _WORTH_IT_FOUND * start:
-                    self._flag(pattern, start)
+        if not culprits:
+            return
+        guilty = places[are_culprits]
+        if not self._tried:
+            self._guilty.append(guilty)
+        self._count(self._tried.keys() - {_ALL}, guilty)
+        for pattern in self._tried.keys() - {_ALL}:
+            if self._found[pattern] * (len(self._text) - start) > _WORTH_IT_FOUND * start:
+                self._flag(pattern, start)
 
     def finish(self) -> None:
         """Remember what the values were refused for."""
-        self._records.add(self._named, len(self._text))
+        if self._guilty and self._flags is not None:
+            self._count(self._patterns, np.concatenate(self._guilty))
+        self._records.add(self._found, self._named, len(self._text))
+
+    def _count(self, patterns: Iterable[str], guilty: _Int64s) -> None:
+        text = self._text.take(pa.array(guilty))
+        self._found.update({pattern: int(self._matches(text, pattern).sum()) for pattern in patterns})
 
     def _flag(self, pattern: str, start: int) -> None:
         if pattern in self._patterns or len(self._patterns) >= _MOST_PATTERNS:
@@ -213,18 +250,26 @@ class Suspects:
     @staticmethod
     def _matches(text: pa.BinaryArray, pattern: str) -> _Bools:
         if pattern == _BRACES:
-            found = pc.not_equal(pc.count_substring(text, "{"), pc.count_substring(text, "}"))
-        else:
-            found = pa.array(np.zeros(len(text), np.bool_))
-            with contextlib.suppress(*ARROW_DATA_ERRORS):  # names that make no pattern
-                found = pc.match_substring_regex(text, pattern)
+            differ: _Bools = _count(text, "{") != _count(text, "}")
+            return differ
+        found = pa.array(np.zeros(len(text), np.bool_))
+        with contextlib.suppress(*ARROW_DATA_ERRORS):  # names that make no pattern
+            found = pc.match_substring_regex(text, pattern)
         matches: _Bools = found.to_numpy(zero_copy_only=False)
         return matches
 
 
+def _count(text: pa.BinaryArray, character: str) -> _Int64s:
+    """How often a character stands in each value."""
+    offsets, characters = content_of(text)
+    content = characters[offsets[0] : offsets[-1]]
+    counts: _Int64s = np.diff(np.searchsorted(np.flatnonzero(content == ord(character)), offsets - offsets[0]))
+    return counts
+
+
 def _is_malformed(text: str) -> bool:
     try:
-        json.loads(text)
+        _DECODER.decode(text)
     except (ValueError, RecursionError):
         return True
     return False
@@ -240,7 +285,7 @@ def _pattern_of(message: str) -> str | None:
     if twice is not None:
         name = re.escape(twice["path"].rsplit("/", 1)[-1])
         return rf'(?s)"{name}"\s*:.*"{name}"\s*:'
-    return None
+    return next((pattern for words, pattern in _MALFORMED.items() if words in message), None)
 
 
 def _no_integer(schema: pa.Schema) -> str:

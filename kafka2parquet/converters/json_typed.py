@@ -57,7 +57,7 @@ class TypedJsonColumns:
             table = parse_objects(payloads, self._parsed, ignore_unknown=True, looks_at_integers=False)
             columns = [one_array(column) for column in table.columns]
             made = self._struct(columns, self._schema, len(payloads), None)
-            if rounds_integers(payloads, pa.Table.from_arrays(made.flatten(), schema=pa.schema(list(made.type)))):
+            if rounds_integers(lambda: payloads, pa.Table.from_arrays(made.flatten(), schema=pa.schema(list(made.type)))):
                 raise PayloadsRefused("an integer that its float type doesn't have")
             return made
         except ValuesRefused as error:
