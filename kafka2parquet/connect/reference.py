@@ -16,10 +16,14 @@ change what is written. Every other unknown property is a warning, and is handed
 `_`, `#`, `$` or `//`, and those called `comment` or `description`, are comments. `kafka2parquet check sink.json` shows all
 problems of a configuration at once.
 
+Files may be JSON, YAML, TOML or Java properties, in the [forms](migrating-from-confluent.md#the-configuration) in which Kafka
+Connect and what runs it keep them.
+
 A value, or a part of it, may stand elsewhere, also in a worker's properties: `${file:/run/secrets/aws.properties:secret}` is a
 property of that file, `${dir:/run/secrets:password}` the content of that file, `${env:NAME}` an environment variable. They are
-looked up once, at the start. Where a worker's `config.providers` has other names for Apache Kafka's `FileConfigProvider`,
-`DirectoryConfigProvider` and `EnvVarConfigProvider`, these are known too; other providers are Java classes, and refused.
+looked up once, at the start; `check` notes those that aren't there, `run` refuses to start without them. Where a worker's
+`config.providers` has other names for Apache Kafka's `FileConfigProvider`, `DirectoryConfigProvider` and
+`EnvVarConfigProvider`, these are known too; other providers are Java classes, and refused.
 """
 
 _CONSUMER = """## Consumer settings

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import collections
 import datetime
-import io
 import json
 import re
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -22,6 +19,7 @@ from confluent_kafka import Producer
 from kafka2parquet import build_runner, load_connect_config, load_worker_config
 from kafka2parquet.clock import SystemClock
 from tests.support.connect_story import STORY
+from tests.support.gcs_objects import GcsBucket
 from tests.support.kafka_admin import committed_offsets, create_topic
 from tests.support.kafka_clients import unique, wait_until
 
@@ -180,9 +178,7 @@ def test_s3(kafka_server: Any, s3_server: Any, produced: Produced, monkeypatch: 
 def test_gcs(kafka_server: Any, gcs_server: Any, produced: Produced) -> None:
     """On the emulator of GCS, read back by plain HTTP."""
     bucket = unique("bucket")
-    url = f"{gcs_server.url}/storage/v1/b"
-    body = json.dumps({"name": bucket}).encode()
-    urllib.request.urlopen(urllib.request.Request(f"{url}?project=p", body, {"Content-Type": "application/json"})).close()
+    objects = GcsBucket(gcs_server.url, bucket)
     config = story(
         produced.topic,
         **{"connector.class": "io.confluent.connect.gcs.GcsSinkConnector", "gcs.bucket.name": bucket},
@@ -192,22 +188,4 @@ def test_gcs(kafka_server: Any, gcs_server: Any, produced: Produced) -> None:
     for name in ("s3.bucket.name", "s3.region"):
         del config["config"][name]
     drain(config, kafka_server.bootstrap, gcs_server.url)
-    check(produced, list(gcs_keys(url, bucket)), lambda key: gcs_read(url, bucket, key))
-
-
-def gcs_keys(url: str, bucket: str) -> Iterator[str]:
-    """All keys below raw/."""
-    token = ""
-    while True:
-        with urllib.request.urlopen(f"{url}/{bucket}/o?prefix=raw/&pageToken={urllib.parse.quote(token)}") as answer:
-            page = json.load(answer)
-        yield from (item["name"] for item in page.get("items", ()))
-        token = page.get("nextPageToken", "")
-        if not token:
-            return
-
-
-def gcs_read(url: str, bucket: str, key: str) -> bytes:
-    """An object."""
-    with urllib.request.urlopen(f"{url}/{bucket}/o/{urllib.parse.quote(key, safe='')}?alt=media") as answer:
-        return io.BytesIO(answer.read()).getvalue()
+    check(produced, list(objects.keys("raw/")), objects.read)

@@ -1,0 +1,161 @@
+"""Configurations in the forms in which people have them, as they stand, on Apache Kafka, S3 and GCS."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kafka2parquet import build_runner, load_worker_config
+from kafka2parquet.connect.build import load_for_worker
+from tests.configurations.expected import RUN, Configuration
+from tests.support.gcs_objects import GcsBucket
+from tests.support.kafka_admin import committed_offsets, create_topic
+from tests.support.kafka_clients import LIMIT_S, python_producer, wait_until
+
+PARTITIONS = 2
+ROWS = 400
+BEGIN_MS = 1_779_012_000_000  # 2026-05-17 10:00 UTC
+STEP_MS = 18_000  # so that they fill two hours
+KINDS, COUNTRIES = ("gift", "sale", "loan"), ("DE", "FR")
+
+Row = dict[str, Any]
+Folder = Callable[[Row], str]
+
+
+def row_of(index: int) -> Row:
+    """A record's value."""
+    return {
+        "id": index,
+        "kind": KINDS[index % 3],
+        "country": COUNTRIES[index % 2],
+        "at_ms": BEGIN_MS + index * STEP_MS,
+        "partition": index % PARTITIONS,
+    }
+
+
+def hour(row: Row) -> str:
+    return f"{10 + (row['at_ms'] - BEGIN_MS) // 3_600_000:02}"
+
+
+#: Where each row has to lie, by the connector.
+FOLDERS: dict[str, Folder] = {
+    "orders-hourly": lambda row: f"raw/shop.orders/dt=2026-05-17/hour={hour(row)}",
+    "clicks-to-s3": lambda row: f"topics/shop.clicks/partition={row['partition']}",
+    "s3-sink-standalone": lambda row: "topics/shop.payments/year=2026/month=05/day=17",
+    "users-to-s3": lambda row: "lake/raw/shop.users/year=2026/month=05/day=17",
+    "inventory-to-s3": lambda row: f"topics/shop.inventory/year=2026/month=05/day=17/hour={hour(row)}",
+    "shipments-to-s3": lambda row: f"tracking/shop.shipments/kind={row['kind']}",
+    "sessions-to-gcs": lambda row: "topics/shop.sessions/date=2026-05-17",
+    "searches-to-s3": lambda row: f"toml/shop.searches/partition={row['partition']}",
+    "events-by-their-own-time": lambda row: f"topics/shop.events/2026/05/17/{hour(row)}",
+    "gifts-to-s3": lambda row: f"topics/shop.gifts/country={row['country']}/kind={row['kind']}",
+    "stock-to-s3": lambda row: f"topics/shop.stock/partition={row['partition']}",
+}
+ENVELOPES = next(configuration for configuration in RUN if configuration.name == "envelopes-to-s3")
+_FIELDS = {"id": "int32", "kind": "string", "country": "string", "at_ms": "int64", "partition": "int32"}
+SCHEMA = {"type": "struct", "optional": False, "fields": [{"field": name, "type": kind} for name, kind in _FIELDS.items()]}
+
+
+class S3Bucket:
+    """A bucket on the S3 server, for one module."""
+
+    def __init__(self, server: Any, name: str) -> None:
+        self._name = name
+        server.create_bucket(name)
+        self.client = server.client()
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys below a prefix."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
+        return (item["Key"] for page in pages for item in page.get("Contents", ()))
+
+    def read(self, key: str) -> bytes:
+        """An object."""
+        content: bytes = self.client.get_object(Bucket=self._name, Key=key)["Body"].read()
+        return content
+
+
+@pytest.fixture(scope="module")
+def s3_bucket(s3_server: Any) -> Iterator[S3Bucket]:
+    """The bucket that the configurations name."""
+    bucket = S3Bucket(s3_server, "shop-lake")
+    yield bucket
+    bucket.client.close()
+
+
+@pytest.fixture(autouse=True)
+def credentials(s3_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where S3's are looked for."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret)
+
+
+def produce(bootstrap: str, topic: str, value_of: Callable[[Row], object]) -> None:
+    """All records, each at its own time."""
+    create_topic(bootstrap, topic, PARTITIONS)
+    with python_producer(bootstrap) as producer:
+        for row in map(row_of, range(ROWS)):
+            value = json.dumps(value_of(row)).encode()
+            producer.send(topic, value, partition=row["partition"], timestamp_ms=row["at_ms"])
+        producer.flush()
+
+
+def check(objects: Any, topic: str, folder: Folder) -> None:
+    """Every record is in exactly one file, in the folder that the configuration says."""
+    prefix = f"{folder(row_of(0)).partition(topic)[0]}{topic}/"
+    found: dict[int, str] = {}
+    for key in objects.keys(prefix):
+        for row in pq.read_table(pa.BufferReader(objects.read(key)), partitioning=None).to_pylist():
+            assert row == row_of(row["id"])
+            assert row["id"] not in found
+            found[row["id"]] = key.rpartition("/")[0]
+
+    assert {index: folder(row_of(index)) for index in range(ROWS)} == found
+
+
+@pytest.mark.parametrize("configuration", [item for item in RUN if item.name in FOLDERS], ids=str)
+def test_runs_as_it_stands(configuration: Configuration, kafka_server: Any, request: pytest.FixtureRequest) -> None:
+    """With nothing but brokers and the store's address besides."""
+    if configuration.destination.startswith("gs://"):
+        server = request.getfixturevalue("gcs_server")
+        objects: Any = GcsBucket(server.url, configuration.destination.removeprefix("gs://"))
+    else:
+        server, objects = request.getfixturevalue("s3_server"), request.getfixturevalue("s3_bucket")
+    produce(kafka_server.bootstrap, configuration.topics, lambda row: row)
+    worker = load_worker_config(configuration.worker_path, bootstrap_servers=kafka_server.bootstrap, endpoint_url=server.url)
+    runner = build_runner(load_for_worker(configuration.path, worker, name=configuration.given_name), worker)
+    runner.start()
+    wait_until(lambda: runner.failed or runner.progress.taken_rows == ROWS, "all rows", limit_s=60.0)
+    runner.stop()
+    runner.join(60.0)
+
+    check(objects, configuration.topics, FOLDERS[configuration.name])
+
+
+def is_committed(bootstrap: str) -> bool:
+    """Whether the sink of envelopes has committed all records."""
+    offsets = committed_offsets(bootstrap, f"connect-{ENVELOPES.name}", ENVELOPES.topics)
+    return offsets == dict.fromkeys(range(PARTITIONS), ROWS // PARTITIONS)
+
+
+def test_command_line(kafka_server: Any, s3_server: Any, s3_bucket: S3Bucket) -> None:
+    """The command reads a configuration from standard input, and stops in order."""
+    produce(kafka_server.bootstrap, ENVELOPES.topics, lambda row: {"schema": SCHEMA, "payload": row})
+    servers = ("--bootstrap-server", kafka_server.bootstrap, "--endpoint-url", s3_server.url)
+    with (
+        ENVELOPES.path.open("rb") as file,
+        subprocess.Popen([sys.executable, "-m", "kafka2parquet.cli", "run", "-", *servers], stdin=file) as process,
+    ):
+        wait_until(lambda: process.poll() is not None or is_committed(kafka_server.bootstrap), "all rows", limit_s=60.0)
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(LIMIT_S)
+
+    check(s3_bucket, ENVELOPES.topics, lambda row: f"topics/{ENVELOPES.topics}/partition={row['partition']}")
