@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import attrs
 import numpy as np
@@ -28,6 +29,15 @@ INLINE_BYTES = 12
 
 _NUMBERS = (pa.int64(), pa.float64())
 _MOVED_BY_HAND = (*_NUMBERS, pa.string())
+#: numpy's names of Arrow's types, where they differ.
+_NUMPY_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
+
+
+def numpy_type(type_: pa.DataType) -> np.dtype[Any]:
+    """The type of numpy's that a type of numbers has."""
+    # not `to_pandas_dtype`: pyarrow 25 imports pandas for it
+    name = str(type_)
+    return np.dtype(_NUMPY_NAMES.get(name, name))
 
 
 def null_mask(array: pa.Array) -> pa.Array | None:
@@ -171,8 +181,7 @@ def _packed(column: pa.Array, places: dict[tuple[int, int], tuple[pa.Buffer, Pla
     _, where = places[key]
     if column.type == pa.string():
         return _Packed(_chosen_text(column, where.rows), where)
-    # not `to_pandas_dtype`: pyarrow 25 imports pandas for it
-    numbers = np.frombuffer(column.buffers()[1], np.int64 if column.type == pa.int64() else np.float64)
+    numbers = np.frombuffer(column.buffers()[1], numpy_type(column.type))
     return _Packed(pa.array(numbers[column.offset + where.rows]), where)
 
 

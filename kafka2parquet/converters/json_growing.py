@@ -90,7 +90,7 @@ class Columns(Protocol):
         """As `parse`, but the numbers are left to `check`."""
 
     def check(self, table: pa.Table, lines: Callable[[], pa.BinaryArray]) -> None:
-        """Raise ValuesRefused where a table from `read` has numbers for which `parse` refuses its values; `lines` gives these."""
+        """Raise ValuesRefused where a table from `read` has numbers that `parse` refuses; `lines` gives the values."""
 
     def has_news(self, table: pa.Table) -> bool:
         """Whether the columns change once a table is taken in that `parse` has made."""

@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import numpy_type
+
 #: Bits of an integer that each type holds.
 _BITS = {pa.float16(): 11, pa.float32(): 24, pa.float64(): 53}
 _MOST_BITS = 1024
@@ -38,7 +40,7 @@ def is_float(value: int, type_: pa.DataType | None = None) -> bool:
         return True
     try:
         with np.errstate(over="ignore"):
-            nearest = (type_ if type_ is not None else pa.float64()).to_pandas_dtype()(value)
+            nearest = numpy_type(type_ if type_ is not None else pa.float64()).type(value)
     except OverflowError:
         return False
     return bool(np.isfinite(nearest)) and decimal.Decimal(str(nearest)) == value

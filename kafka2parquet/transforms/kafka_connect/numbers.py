@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kafka2parquet.arrays import numpy_type
 from kafka2parquet.transforms.values import is_text
 
 _INT64_END = float(1 << 63)
@@ -31,7 +32,7 @@ def to_integers(values: pa.Array, type_: pa.DataType, *, whole_wrap: bool) -> pa
     if pa.types.is_floating(values.type):
         numbers = _of_floats(values, type_, whole_wrap)
     else:
-        numbers = as_int64(values).astype(type_.to_pandas_dtype())
+        numbers = as_int64(values).astype(numpy_type(type_))
     return pa.array(numbers, type_, mask=~valid)
 
 
@@ -50,7 +51,7 @@ def to_floats(values: pa.Array, type_: pa.DataType) -> pa.Array:
         return pc.utf8_rtrim(texts, "fFdD").cast(type_)
     if pa.types.is_floating(given):
         return values.cast(type_)
-    numbers = as_int64(values).astype(type_.to_pandas_dtype())
+    numbers = as_int64(values).astype(numpy_type(type_))
     return pa.array(numbers, type_, mask=~pc.is_valid(values).to_numpy(zero_copy_only=False))
 
 
@@ -101,7 +102,7 @@ def _low_bits(values: pa.Array) -> npt.NDArray[np.int64]:
 
 def _of_floats(values: pa.Array, type_: pa.DataType, whole_wrap: bool) -> npt.NDArray[np.signedinteger]:
     numbers = values.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
-    target = np.dtype(type_.to_pandas_dtype())
+    target = numpy_type(type_)
     through = np.int64 if target == np.int64 else np.int32  # Java makes bytes and shorts of the integer
     saturated = _saturated(numbers, np.dtype(through)).astype(target)
     if not whole_wrap:
@@ -127,6 +128,6 @@ def _parsed_integers(texts: pa.Array, type_: pa.DataType) -> pa.Array:
     fits = pc.or_(pc.less(length, len(_MOST_INT64)), pc.and_(pc.equal(length, len(_MOST_INT64)), pc.less_equal(digits, limit)))
     signed = pc.binary_join_element_wise(pc.if_else(is_negative, "-", ""), pc.if_else(pc.equal(length, 0), "0", digits), "")
     numbers = pc.if_else(fits, signed, pa.scalar(None, pa.string())).cast(pa.int64())
-    bounds = np.iinfo(type_.to_pandas_dtype())
+    bounds = np.iinfo(numpy_type(type_))
     in_range = pc.and_(pc.greater_equal(numbers, int(bounds.min)), pc.less_equal(numbers, int(bounds.max)))
     return pc.if_else(in_range, numbers, pa.scalar(None, pa.int64())).cast(type_)

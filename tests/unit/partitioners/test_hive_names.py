@@ -44,6 +44,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 EXPECTED = list(enumerate(VALUES))
+#: DuckDB 1 takes a folder called `null` for one of nulls.
+OF_DUCKDB = EXPECTED if duckdb.__version__ >= "2" else [(at, None if value.lower() == "null" else value) for at, value in EXPECTED]
 
 
 def test_each_value_has_a_folder_of_its_own(table: Path) -> None:
@@ -55,7 +57,7 @@ def test_each_value_has_a_folder_of_its_own(table: Path) -> None:
 def test_duckdb_reads_the_values_back(table: Path) -> None:
     """From the names of the folders."""
     files = f"read_parquet('{table}/**/*.parquet', hive_partitioning=true, hive_types={{'c': VARCHAR}})"
-    assert EXPECTED == duckdb.sql(f"select id, c from {files} order by id").fetchall()
+    assert OF_DUCKDB == duckdb.sql(f"select id, c from {files} order by id").fetchall()
 
 
 def test_polars_reads_the_values_back(table: Path) -> None:
