@@ -30,6 +30,7 @@ _RANGES = {f"int{bits}": range(-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in 
 #: Zeros before a number, outside of text: Jackson skips them, JSON has no such numbers.
 #: (A text needs no end to match, so that no text is looked at twice.)
 _LEADING_ZEROS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(?<![\w.+-])(-?)0+(?=\d)', re.DOTALL)
+_LEADING_ZERO = re.compile(r"0\d")
 _NO_JSON = "Converting byte[] to Kafka Connect data failed due to serialization error"
 #: Stands for numbers that are nearer to 0 than any Decimal.
 _TINY = decimal.Decimal("1e-999999")
@@ -60,7 +61,9 @@ def load(message: bytes) -> Any:
         text = message.decode().removeprefix(BYTE_ORDER_MARK)
         try:
             return _parse(text)
-        except json.JSONDecodeError:
+        except json.JSONDecodeError as error:
+            if _LEADING_ZERO.match(text, max(error.pos - 1, 0)) is None:  # Python stops behind the zero
+                raise
             return _parse(_LEADING_ZEROS.sub(r"\1\2", text))
     except (ValueError, RecursionError) as error:
         raise NotConvertible(f"{_NO_JSON}: {error}") from None

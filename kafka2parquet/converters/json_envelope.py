@@ -29,10 +29,9 @@ from kafka2parquet.converters.connect_json import (
     value_from_json,
 )
 from kafka2parquet.converters.json import JsonConverter
+from kafka2parquet.converters.json_payloads import JsonPayloads
 from kafka2parquet.converters.json_typed import TypedJsonColumns, is_typed_json
-from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.converters.record_groups import RecordGroups
-from kafka2parquet.halving import attempt_halves
 from kafka2parquet.json_depth import MAX_VALUE_LEVELS, refuse_deep
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.remembered import Remembered
@@ -79,7 +78,7 @@ class JsonEnvelopeConverter(RecordConverter):
         return f"json-envelope:{self._null_is_default}"
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Parse the payloads of each schema at once; where that is refused, halve them."""
+        """Parse the payloads of each schema at once; those that are refused go one by one."""
         results = _Results(batch)
         left = np.ones(len(batch), np.bool_)
         texts = batch.values.cast(pa.large_binary())
@@ -101,15 +100,22 @@ class JsonEnvelopeConverter(RecordConverter):
         return results.converted(self._schemaless)
 
     def _convert_payloads(self, results: _Results, beginning: _Beginning, rows: _Int64s, payloads: pa.Array) -> None:
-        runs = attempt_halves(
-            len(rows), lambda start, length: beginning.columns.decode(payloads.slice(start, length)), PayloadsRefused
-        )
-        for start, length, values in runs:
-            chosen = rows[start : start + length]
-            if isinstance(values, PayloadsRefused):
-                self._convert_each(results, chosen)
-            else:
-                results.groups.add_values(beginning.schema, chosen, values)
+        decoded = beginning.payloads.decode(payloads)
+        for part in decoded.parts:
+            results.groups.add_values(beginning.schema, rows[part.kept], part.values)
+        self._convert_each(results, rows[decoded.malformed])
+        for index in decoded.left_over.tolist():
+            row = int(rows[index])
+            try:
+                payload = load(payloads[index].as_py())
+            except NotConvertible:  # the reason counts from the beginning of the message
+                self._convert_each(results, rows[[index]])
+                continue
+            try:
+                value = value_from_json(beginning.schema, payload, null_is_default=self._null_is_default)
+                results.add_value(beginning.schema, row, value)
+            except NotConvertible as error:
+                results.groups.reject(rows[[index]], str(error))
 
     def _convert_each(self, results: _Results, rows: _Int64s) -> None:
         for row in rows.tolist():
@@ -152,8 +158,8 @@ class JsonEnvelopeConverter(RecordConverter):
             return None
         if not is_typed_json(schema):
             return None
-        columns = TypedJsonColumns(schema, null_is_default=self._null_is_default)
-        return self._readable.get(text, lambda: _Beginning(text, schema, columns))
+        payloads = JsonPayloads(TypedJsonColumns(schema, null_is_default=self._null_is_default))
+        return self._readable.get(text, lambda: _Beginning(text, schema, payloads))
 
 
 @attrs.frozen(eq=False)
@@ -162,7 +168,7 @@ class _Beginning:
 
     text: bytes
     schema: ConnectSchema
-    columns: TypedJsonColumns
+    payloads: JsonPayloads
 
 
 def _schema_or_refusal(node: object, text: str) -> ConnectSchema | SchemaRefused:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from kafka2parquet.converters.json_columns import Objects, ValuesRefused, check_numbers, parse_objects
 from kafka2parquet.converters.json_growth import Growth, OnMisfit
 from kafka2parquet.converters.json_numbers import has_inexact
-from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object
+from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object, why_no_object
 from kafka2parquet.converters.json_rescue import as_text
 from kafka2parquet.converters.json_shape import columns_of, fits
 from kafka2parquet.printable import printable
@@ -90,13 +90,21 @@ class Columns(Protocol):
         """As `parse`, but the numbers are left to `check`."""
 
     def check(self, table: pa.Table, lines: Callable[[], pa.BinaryArray]) -> None:
-        """Raise ValuesRefused where a table from `read` has numbers that `parse` refuses; `lines` gives the values."""
+        """Raise ValuesRefused where a table from `read` has numbers that `parse` refuses.
+
+        Args:
+            table: the table.
+            lines: gives the values that it was read from.
+        """
 
     def has_news(self, table: pa.Table) -> bool:
         """Whether the columns change once a table is taken in that `parse` has made."""
 
     def take_in(self, table: pa.Table) -> None:
         """The rows of a table that `parse` has made are written, as those of all values before them."""
+
+    def why_unsound(self, value: bytes) -> str:
+        """Why a value is refused that is not in braces, is not UTF-8 or has a NUL byte."""
 
     def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
         """What becomes of one value by the columns as they are now, which stay as they are; None where it fits.
@@ -204,6 +212,10 @@ class GrowingColumns:
         if self.has_news(table) and self._growing.take_wide(table):
             self._because_of = self._because_of or f"{self._origin}, an integer that a double doesn't hold"
             self._grown_schema = None
+
+    def why_unsound(self, value: bytes) -> str:
+        """See `Columns.why_unsound`."""
+        return why_no_object(value)
 
     def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
         """See `Columns.judge`. Where new members become columns, `load_object` refuses nothing that the parser takes."""

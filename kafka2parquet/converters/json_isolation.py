@@ -27,7 +27,6 @@ from kafka2parquet.arrays import ARROW_DATA_ERRORS, invalid_utf8
 from kafka2parquet.converters.json_columns import Objects, ValuesRefused, in_braces
 from kafka2parquet.converters.json_growing import Columns, Judgement
 from kafka2parquet.converters.json_lines import content_of
-from kafka2parquet.converters.json_record import RecordRefused, load_object
 from kafka2parquet.converters.json_suspects import Records, Suspects
 from kafka2parquet.rows import concatenated
 
@@ -127,7 +126,8 @@ class Isolation:
             except ARROW_DATA_ERRORS:  # more bytes than one array can have
                 self._halve(self._rows)
                 return
-            self._refuse(np.flatnonzero(~sound))
+            for row in np.flatnonzero(~sound).tolist():
+                self.refused[row] = columns.why_unsound(values[row].as_py())
             self._rows = np.flatnonzero(sound)
             if not len(self._rows):
                 return
@@ -161,16 +161,6 @@ class Isolation:
     def found_any(self) -> bool:
         """Whether any of the values did not go through with the others."""
         return bool(self.refused) or self._culprits > 0
-
-    def _refuse(self, rows: _Int64s) -> None:
-        """Say why values are refused that are no objects."""
-        for row in rows.tolist():
-            try:
-                load_object(self._values[row].as_py())
-            except RecordRefused as exc:
-                self.refused[row] = str(exc)
-            else:
-                raise RuntimeError("an object in strict JSON that isn't in braces, or isn't UTF-8")
 
     # ---- one stretch
 

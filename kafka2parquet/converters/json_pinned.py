@@ -10,7 +10,7 @@ import pyarrow as pa
 from kafka2parquet.converters.json_columns import Objects, ValuesRefused, check_numbers
 from kafka2parquet.converters.json_given import GivenSchema
 from kafka2parquet.converters.json_growing import Judgement, Settled
-from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object, skeleton
+from kafka2parquet.converters.json_record import RecordRefused, json_text, load_object, skeleton, why_no_object
 from kafka2parquet.converters.json_rescue import Rescue, as_text, member_path, misfit_number
 
 
@@ -72,6 +72,10 @@ class PinnedColumns:
 
     def take_in(self, table: pa.Table) -> None:
         """See `Columns.take_in`."""
+
+    def why_unsound(self, value: bytes) -> str:
+        """See `Columns.why_unsound`."""
+        return why_no_object(value)
 
     def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
         """See `Columns.judge`."""

@@ -92,6 +92,15 @@ def load_object(value: bytes) -> dict[str, Any]:
     return document
 
 
+def why_no_object(value: bytes) -> str:
+    """Why `load_object` refuses a value that is not in braces, is not UTF-8 or has a NUL byte."""
+    try:
+        load_object(value)
+    except RecordRefused as exc:
+        return str(exc)
+    raise RuntimeError("an object in strict JSON that isn't in braces, or isn't UTF-8")
+
+
 def _syntax_error(error: json.JSONDecodeError) -> str:
     if not error.doc.strip(" \t\r\n"):
         return "not a JSON object but empty"

@@ -7,6 +7,8 @@ every value that is accepted here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -33,8 +35,25 @@ _PARSED_AS = {
 _Bools = npt.NDArray[np.bool_]
 
 
+class RowsRefused(PayloadsRefused):
+    """Some rows don't fit, all for the same reason.
+
+    Attributes:
+        rows: their indices.
+    """
+
+    def __init__(self, reason: str, rows: npt.NDArray[np.int64]) -> None:
+        super().__init__(reason)
+        self.rows = rows
+
+
 class TypedJsonColumns:
-    """Decodes objects of one schema."""
+    """Decodes objects of one schema.
+
+    Attributes:
+        schema: the schema.
+        parsed: its columns as they are parsed, before they have their types.
+    """
 
     def __init__(self, schema: ConnectSchema, *, null_is_default: bool = True) -> None:
         """Make a decoder.
@@ -43,9 +62,9 @@ class TypedJsonColumns:
             schema: of the objects; `is_typed_json` it must be.
             null_is_default: whether a null, or a missing member, is the default of its field.
         """
-        self._schema = schema
+        self.schema = schema
         self._null_is_default = null_is_default
-        self._parsed = pa.schema([(field.name, _parsed_type(field.schema)) for field in schema.fields])
+        self.parsed = pa.schema([(field.name, _parsed_type(field.schema)) for field in schema.fields])
 
     def decode(self, payloads: pa.Array) -> pa.Array:
         """An array of the schema's type with one value for each payload (binary_view without nulls, at least one).
@@ -54,14 +73,27 @@ class TypedJsonColumns:
             PayloadsRefused: some payload doesn't fit. Which one isn't said.
         """
         try:
-            table = parse_objects(payloads, self._parsed, ignore_unknown=True, looks_at_integers=False)
-            columns = [one_array(column) for column in table.columns]
-            made = self._struct(columns, self._schema, len(payloads), None)
-            if rounds_integers(lambda: payloads, pa.Table.from_arrays(made.flatten(), schema=pa.schema(list(made.type)))):
-                raise PayloadsRefused("an integer that its float type doesn't have")
-            return made
+            table = parse_objects(payloads, self.parsed, ignore_unknown=True, looks_at_integers=False)
         except ValuesRefused as error:
             raise PayloadsRefused(str(error), error.row) from None
+        return self.typed(table, lambda: payloads)
+
+    def typed(self, table: pa.Table, payloads: Callable[[], pa.Array]) -> pa.Array:
+        """An array of the schema's type with one value for each row.
+
+        Args:
+            table: `parsed` columns.
+            payloads: gives the objects that it was parsed from.
+
+        Raises:
+            PayloadsRefused: some row doesn't fit.
+        """
+        try:
+            columns = [one_array(column) for column in table.columns]
+            made = self._struct(columns, self.schema, table.num_rows, None)
+            if rounds_integers(payloads, pa.Table.from_arrays(made.flatten(), schema=pa.schema(list(made.type)))):
+                raise PayloadsRefused("an integer that its float type doesn't have")
+            return made
         except (ValueError, *ARROW_DATA_ERRORS) as error:
             raise PayloadsRefused(str(error)) from None
 
@@ -85,7 +117,7 @@ class TypedJsonColumns:
         if schema.default is not None and self._null_is_default:
             return _filled(column, absent, schema.default)
         if not schema.optional and absent.any():
-            raise PayloadsRefused("a null where none may be")
+            raise RowsRefused("a null where none may be", np.flatnonzero(absent))
         return column
 
     def _typed(self, array: pa.Array, schema: ConnectSchema, valid: _Bools | None) -> pa.Array:
@@ -94,7 +126,10 @@ class TypedJsonColumns:
             children = [array.field(i) for i in range(array.type.num_fields)]
             return self._struct(children, schema, len(array), valid)
         if schema.type == "array" and schema.values is not None:
-            items = self._column(array.values, schema.values, None)
+            try:
+                items = self._column(array.values, schema.values, None)
+            except RowsRefused as refusal:
+                raise RowsRefused(str(refusal), _lists_of(array, refusal.rows)) from None
             return pa.Array.from_buffers(type_, len(array), [validity_bitmap(valid), array.buffers()[1]], children=[items])
         if schema.type in INTEGERS:
             return _integers(array, schema)
@@ -109,7 +144,8 @@ class TypedJsonColumns:
     def _floats(self, array: pa.Array, schema: ConnectSchema) -> pa.Array:
         made = array.cast(schema.arrow_type, safe=False)  # to the nearest
         if schema.type == "float" and pc.all(pc.is_finite(made)).as_py() is False:
-            raise PayloadsRefused("a number too large for its type")
+            too_large = pc.fill_null(pc.invert(pc.is_finite(made)), False)
+            raise RowsRefused("a number too large for its type", _places(too_large))
         return made
 
 
@@ -140,10 +176,33 @@ def _integers(array: pa.Array, schema: ConnectSchema) -> pa.Array:
     if (schema.name, schema.type) == (TIMESTAMP, "int64"):
         return array.view(schema.arrow_type)
     if schema.name not in (DATE, TIME) or schema.type != "int32":
-        return array.cast(schema.arrow_type)
-    if schema.name == TIME and pc.any(pc.or_(pc.less(array, 0), pc.greater_equal(array, DAY_MS))).as_py():
-        raise PayloadsRefused("no time of a day")
-    return array.cast(pa.int32()).view(schema.arrow_type)
+        return _within(array, schema.arrow_type)
+    is_no_time = pc.or_(pc.less(array, 0), pc.greater_equal(array, DAY_MS))
+    if schema.name == TIME and pc.any(is_no_time).as_py():
+        raise RowsRefused("no time of a day", _places(is_no_time))
+    return _within(array, pa.int32()).view(schema.arrow_type)
+
+
+def _within(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    """The 64-bit integers as a type of as many bits or fewer."""
+    try:
+        return array.cast(type_)
+    except pa.ArrowInvalid as error:
+        most = 1 << (type_.bit_width - 1)
+        outside = pc.or_(pc.less(array, -most), pc.greater_equal(array, most))
+        raise RowsRefused(str(error), _places(outside)) from None
+
+
+def _places(found: pa.Array) -> npt.NDArray[np.int64]:
+    """The indices of what is true."""
+    places: npt.NDArray[np.int64] = np.flatnonzero(pc.fill_null(found, False).to_numpy(zero_copy_only=False))
+    return places
+
+
+def _lists_of(array: pa.ListArray, items: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The indices of the lists that these items stand in."""
+    offsets = array.offsets.to_numpy()
+    return np.unique(np.searchsorted(offsets, items, "right") - 1)
 
 
 def _filled(column: pa.Array, absent: _Bools, default: object) -> pa.Array:

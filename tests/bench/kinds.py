@@ -11,6 +11,7 @@ import datetime
 import functools
 import json
 import random
+import re
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -161,8 +162,10 @@ def _cut_off(value: bytes, source: random.Random) -> bytes:
 
 
 def _misfit_envelope(value: bytes, source: random.Random) -> bytes:
-    change = source.choice((b'"duration_ms":"x",', b'"duration_ms":1.5,', b'"duration_ms":'))
-    return value.replace(b'"duration_ms":', change, 1)
+    begin, _, rest = value.rpartition(b'"duration_ms":')
+    _, number, behind = re.split(rb"^(\d+)", rest)
+    change = source.choice((b'"x"', number + b".5", b"null", number + b","))
+    return begin + b'"duration_ms":' + change + behind
 
 
 # ---- how events become values
