@@ -1,4 +1,4 @@
-"""RejectLog: writes a line to the log for each reject, as Kafka Connect's `LogReporter` does."""
+"""RejectLog: writes rejects to the log, as Kafka Connect's `LogReporter` does, but not each of very many."""
 
 from __future__ import annotations
 
@@ -6,13 +6,31 @@ import logging
 
 import attrs
 
-from kafka2parquet.arguments import checked
+from kafka2parquet.arguments import Count, checked
+from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.dead_letters.report import FailureReporter
-from kafka2parquet.events import Event, RecordRejected
+from kafka2parquet.events import Event, OffsetCommitted, PartitionStopped, RecordRejected
 from kafka2parquet.printable import printable
-from kafka2parquet.records import Reject
+from kafka2parquet.records import Reject, TopicPartition
 
 _LOG = logging.getLogger(__name__)
+
+
+@attrs.define
+class _Counted:
+    """Rejects of one topic-partition that have no lines of their own."""
+
+    rejects: int = 0
+    first_offset: int = 0
+    last_offset: int = 0
+
+
+@attrs.define
+class _Second:
+    """The second for which lines are counted at present."""
+
+    began_s: float = float("-inf")
+    lines: int = 0
 
 
 @checked
@@ -20,18 +38,61 @@ _LOG = logging.getLogger(__name__)
 class RejectLog:
     """A hook that logs rejects at level ERROR: Connect's line, then exception and reason. Never key, value or headers.
 
+    Of many rejects in one second only the first ones have lines of their own. The others are counted, and one line for each
+    topic-partition says how many they are and between which offsets they lie: with the first reject of a later second, and at
+    the latest when their offsets are committed or the partition is given up.
+
+    For one task. On the thread that drives the task.
+
     Attributes:
         reporter: knows connector, task and classes.
         with_records: tell topic, partition, offset and timestamp too (`errors.log.include.messages`).
+        most_per_s: how many rejects of one second have lines of their own.
+        clock: says when a second is over.
     """
 
     reporter: FailureReporter
     with_records: bool = False
+    most_per_s: Count = 10
+    clock: Clock = attrs.field(factory=SystemClock, eq=False, repr=False)
+    _second: _Second = attrs.field(factory=_Second, init=False, eq=False, repr=False)
+    _counted: dict[TopicPartition, _Counted] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     def __call__(self, event: Event) -> None:
-        """Log the event if it is a `RecordRejected`."""
+        """Log or count the event if it is a `RecordRejected`."""
         if isinstance(event, RecordRejected):
-            _LOG.error("%s\n%s", self.line(event.reject), printable(str(self.reporter.failure(event.reject))))
+            self._rejected(event.reject)
+        elif isinstance(event, OffsetCommitted | PartitionStopped):
+            self._tell(event.topic_partition)
+
+    def _rejected(self, reject: Reject) -> None:
+        now_s = self.clock.monotonic()
+        if now_s >= self._second.began_s + 1:
+            for topic_partition in [*self._counted]:
+                self._tell(topic_partition)
+            self._second.began_s, self._second.lines = now_s, 0
+        if self._second.lines < self.most_per_s:
+            self._second.lines += 1
+            _LOG.error("%s\n%s", self.line(reject), printable(str(self.reporter.failure(reject))))
+            return
+        counted = self._counted.setdefault(reject.topic_partition, _Counted(0, reject.offset))
+        counted.rejects += 1
+        counted.first_offset = min(counted.first_offset, reject.offset)
+        counted.last_offset = max(counted.last_offset, reject.offset)
+
+    def _tell(self, topic_partition: TopicPartition) -> None:
+        """Log how many rejects have no lines of their own."""
+        counted = self._counted.pop(topic_partition, None)
+        if counted is not None:
+            _LOG.error(
+                "Error encountered in task %s-%d. %s: %d more records were rejected, at offsets from %d to %d.",
+                self.reporter.connector,
+                self.reporter.task,
+                topic_partition,
+                counted.rejects,
+                counted.first_offset,
+                counted.last_offset,
+            )
 
     def line(self, reject: Reject) -> str:
         """Connect's line for a reject."""

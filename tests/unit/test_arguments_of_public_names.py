@@ -274,6 +274,8 @@ CASES = [
         lambda: {"reporter": k.FailureReporter("c")},
         reporter=instances(k.FailureReporter),
         with_records=FLAG,
+        most_per_s=COUNT,
+        clock=instances(k.SystemClock),
     ),
     case(k.RetryPolicy, first_s=POSITIVE, longest_s=POSITIVE, limit_s=SECONDS),
     case(k.ScheduledRotation, lambda: {"interval": HOUR}, interval=DURATION, timezone=ZONE),

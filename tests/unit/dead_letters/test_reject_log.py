@@ -1,11 +1,13 @@
 import logging
 
+import attrs
 import pytest
 
 from kafka2parquet.dead_letters.log import RejectLog
 from kafka2parquet.dead_letters.report import FailureReporter
-from kafka2parquet.events import OffsetCommitted, RecordRejected
+from kafka2parquet.events import OffsetCommitted, PartitionStopped, RecordRejected
 from kafka2parquet.records import Reject, Stage, TopicPartition
+from kafka2parquet.testing import ManualClock
 
 _TOPIC_PARTITION = TopicPartition("orders", 5)
 _REPORTER = FailureReporter("job", value_converter="a.V")
@@ -43,6 +45,27 @@ def test_reject_is_logged_as_an_error_without_its_payload(caplog):
         )
     ] == caplog.record_tuples
     assert "the " not in caplog.text.replace("with class", "")
+
+
+@pytest.mark.parametrize("end", [OffsetCommitted(_TOPIC_PARTITION, 1, 1), PartitionStopped(_TOPIC_PARTITION, 0), None])
+def test_of_many_rejects_in_a_second_most_are_only_counted(end, caplog):
+    """None is left out silently: a line says how many, and where they are."""
+    clock = ManualClock()
+    log = RejectLog(_REPORTER, most_per_s=3, clock=clock)
+    for offset in range(1000):
+        log(RecordRejected(_TOPIC_PARTITION, attrs.evolve(_reject(), offset=offset)))
+    assert 3 == len(caplog.messages)
+    if end is not None:
+        log(end)
+    clock.advance(1)
+    log(RecordRejected(_TOPIC_PARTITION, _reject()))
+    assert 5 == len(caplog.messages)
+    assert (
+        "Error encountered in task job-0. orders-5: 997 more records were rejected, at offsets from 3 to 999."
+        == caplog.messages[3]
+    )
+    log(OffsetCommitted(_TOPIC_PARTITION, 1, 1))
+    assert 5 == len(caplog.messages)
 
 
 def test_other_events_are_not_logged(caplog):
