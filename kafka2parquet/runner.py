@@ -54,7 +54,8 @@ class Progress:
         return self.committed_rows + self.open_rows
 
     def __add__(self, other: Progress) -> Progress:
-        return Progress(*(mine + theirs for mine, theirs in zip(attrs.astuple(self), attrs.astuple(other), strict=True)))
+        counts = zip(attrs.astuple(self, recurse=False), attrs.astuple(other, recurse=False), strict=True)
+        return Progress(*(mine + theirs for mine, theirs in counts))
 
 
 @checked

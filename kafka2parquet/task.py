@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import contextlib
 import functools
@@ -10,8 +11,6 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Literal
-
-import attrs
 
 from kafka2parquet.arguments import checked
 from kafka2parquet.clock import Clock, SystemClock
@@ -196,7 +195,7 @@ class SinkTask:
         self._closed = False
         self._released = False
         self._process = os.getpid()
-        self._result = StepResult()
+        self._counts: collections.Counter[str] = collections.Counter()
 
     # ---- driving it
 
@@ -362,10 +361,10 @@ class SinkTask:
     # ---- parts of a step
 
     def _step(self, timeout_s: float) -> StepResult:
-        self._result = StepResult()
+        self._counts.clear()
         if not self._ready and not self._probed():
             self._stopping.wait(min(timeout_s, _BUSY_POLL_S))
-            return self._result
+            return StepResult(**self._counts)
         busy = any(engine.is_delivering for engine in self._engines.values())
         polled = self._consumer.poll(min(timeout_s, _BUSY_POLL_S) if busy else timeout_s)
         for event in polled.events:
@@ -520,9 +519,7 @@ class SinkTask:
             )
 
     def _add(self, **counts: int) -> None:
-        self._result = attrs.evolve(
-            self._result, **{name: getattr(self._result, name) + count for name, count in counts.items()}
-        )
+        self._counts.update(counts)
 
     def _summary(self) -> StepResult:
         engines = self._engines.values()
@@ -531,8 +528,8 @@ class SinkTask:
             self._log_ends[tp] - (engine.context.commits.committed or engine.context.assigned.log_start)
             for tp, engine in self._engines.items()
         )
-        return attrs.evolve(
-            self._result,
+        return StepResult(
+            **self._counts,
             open_rows=sum(engine.open_rows for engine in engines),
             partitions=len(self._engines),
             lag=sum(max(0, lag) for lag in lags),

@@ -31,24 +31,27 @@ _MOST_MS = ((1 << 63) - 1) // 1000
 
 def rejects_table(rejects: Sequence[Reject]) -> pa.Table:
     """One row for each reject, with the record's bytes as they were sent."""
-    rows = [
-        {
-            "topic": reject.topic_partition.topic,
-            "partition": reject.topic_partition.partition,
-            "offset": reject.offset,
-            "timestamp": reject.timestamp_ms if _has_writable_time(reject) else None,
-            "key": reject.key,
-            "value": reject.value,
-            "headers": [{"key": key, "value": value} for key, value in reject.headers],
-            "stage": reject.stage.value,
-            "reason": reject.reason
-            if _has_writable_time(reject)
-            else f"{reject.reason} (its timestamp, {reject.timestamp_ms} ms, is too large for a column of times)",
-            "exception": reject.exception or None,
-        }
-        for reject in rejects
+    has_time = [_has_writable_time(reject) for reject in rejects]
+    columns = [
+        [reject.topic_partition.topic for reject in rejects],
+        [reject.topic_partition.partition for reject in rejects],
+        [reject.offset for reject in rejects],
+        [reject.timestamp_ms if writable else None for reject, writable in zip(rejects, has_time, strict=True)],
+        [reject.key for reject in rejects],
+        [reject.value for reject in rejects],
+        [reject.headers for reject in rejects],
+        [reject.stage.value for reject in rejects],
+        [_reason(reject, writable) for reject, writable in zip(rejects, has_time, strict=True)],
+        [reject.exception or None for reject in rejects],
     ]
-    return pa.Table.from_pylist(rows, REJECTS_SCHEMA)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, REJECTS_SCHEMA, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=REJECTS_SCHEMA)
+
+
+def _reason(reject: Reject, has_writable_time: bool) -> str:
+    if has_writable_time:
+        return reject.reason
+    return f"{reject.reason} (its timestamp, {reject.timestamp_ms} ms, is too large for a column of times)"
 
 
 def _has_writable_time(reject: Reject) -> bool:

@@ -45,7 +45,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 EXPECTED = list(enumerate(VALUES))
 #: DuckDB 1 takes a folder called `null` for one of nulls.
-OF_DUCKDB = EXPECTED if duckdb.__version__ >= "2" else [(at, None if value.lower() == "null" else value) for at, value in EXPECTED]
+OF_DUCKDB = [(number, None if duckdb.__version__ < "2" and value in ("null", "NULL") else value) for number, value in EXPECTED]
 
 
 def test_each_value_has_a_folder_of_its_own(table: Path) -> None:
