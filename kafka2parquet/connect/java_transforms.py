@@ -221,6 +221,7 @@ _PREDICATES: Mapping[str, type[Predicate]] = {
 }
 #: The properties of classes that ignore others, as all of Java's do.
 _PROPERTIES: Mapping[str, tuple[str, ...]] = {
+    **kafka_connect.PROPERTIES,
     "Filter": (),
     "HasHeaderKey": ("name",),
     "HeaderFrom": ("fields", "headers", "operation"),

@@ -30,7 +30,7 @@ def _hoist_field(properties: Mapping[str, str]) -> HoistField:
 _NULLS = "replace.null.with.default"
 _MAKERS: Mapping[str, tuple[Callable[[Mapping[str, str]], Transform], tuple[str, ...]]] = {
     "Cast": (JavaCast.from_config, ("spec", _NULLS)),
-    "ExtractField": (JavaExtractField.from_config, ("field", "field.syntax.version", _NULLS, "on.null")),
+    "ExtractField": (JavaExtractField.from_config, ("field", "field.syntax.version", _NULLS)),
     "Flatten": (JavaFlatten.from_config, ("delimiter",)),
     "HoistField": (_hoist_field, ("field",)),
     "InsertField": (

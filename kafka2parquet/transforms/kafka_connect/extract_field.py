@@ -10,7 +10,7 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.field_paths import Parts
 from kafka2parquet.transforms.base import Transformed
-from kafka2parquet.transforms.extract_field import ExtractField, OnNull
+from kafka2parquet.transforms.extract_field import ExtractField
 from kafka2parquet.transforms.kafka_connect.base import refuse_all, with_defaults
 from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
 from kafka2parquet.transforms.refusals import Refusals
@@ -19,27 +19,23 @@ _SYNTAXES = ("V1", "V2")
 
 
 class JavaExtractField(ExtractField):
-    """Makes a field the row. Records with a schema that lacks the field are rejects."""
+    """Makes a field the row, and a tombstone of a row where it is null. Records whose schema lacks the field are rejects."""
 
-    def __init__(self, parts: Parts, *, on_null: OnNull = "tombstone", nulls_are_defaults: bool = True) -> None:
+    def __init__(self, parts: Parts, *, nulls_are_defaults: bool = True) -> None:
         """Choose the field.
 
         Args:
             parts: the names on the way to it.
-            on_null: see `ExtractField`.
             nulls_are_defaults: whether a null in a field with a default is that default (`replace.null.with.default`).
-
-        Raises:
-            ConfigurationError: an unknown `on_null`.
         """
-        super().__init__("field", on_null=on_null)  # a name of Kafka's may be no path of ours
+        super().__init__("field", on_null="tombstone")  # a name of Kafka's may be no path of ours
         self._field = ".".join(parts)
         self._parts = parts
         self._nulls_are_defaults = nulls_are_defaults
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> JavaExtractField:
-        """Properties: `field`, `field.syntax.version`, `replace.null.with.default`; and `on.null` of `ExtractField`."""
+        """Properties: `field`, `field.syntax.version`, `replace.null.with.default`."""
         given = JavaProperties(properties, "ExtractField")
         field = given.required("field")
         version = (given.text("field.syntax.version") or "V1").upper()
@@ -47,11 +43,8 @@ class JavaExtractField(ExtractField):
             raise ConfigurationError(f"field.syntax.version: {version!r} is neither {' nor '.join(_SYNTAXES)}.")
         if not field:
             raise ConfigurationError("field: it is empty.")
-        return cls(
-            path_parts(field) if version == "V2" else (field,),
-            on_null=given.text("on.null") or "tombstone",  # type: ignore[arg-type]  # checked there
-            nulls_are_defaults=given.nulls_are_defaults,
-        )
+        parts = path_parts(field) if version == "V2" else (field,)
+        return cls(parts, nulls_are_defaults=given.nulls_are_defaults)
 
     @property
     def fingerprint(self) -> str:

@@ -259,7 +259,7 @@ def _extract_field(properties: Mapping[str, str], record: Record) -> Any:
         raise Thrown
     value = record.value.get(field)
     if value is None:
-        raise Thrown  # a null value, which the sink refuses
+        return None
     return value if isinstance(value, dict) else {"value": value}
 
 

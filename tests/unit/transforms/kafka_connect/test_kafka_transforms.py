@@ -153,12 +153,13 @@ def test_a_field_of_records_without_a_schema_can_be_the_whole_value() -> None:
     assert chain.apply(_json_rows({"a": 5})).rows.table.to_pylist() == [{"value": "5"}]
 
 
-def test_null_values_of_extract_field_can_be_left_out() -> None:
-    """As `behavior.on.null.values=ignore` does in Connect."""
-    rows = _json_rows({"a": 5}, {"b": 5})
-    assert [reject.offset for reject in _apply(rows, "ExtractField", field="a").rejects] == [1]
-    left = _apply(rows, "ExtractField", field="a", on_null="drop")
-    assert (len(left.rows), list(left.rejects)) == (1, [])
+def test_a_null_that_is_extracted_makes_the_record_a_tombstone() -> None:
+    """What becomes of tombstones is for `behavior.on.null.values` to say."""
+    made = _apply(_json_rows({"a": 5}, {"b": 5}, {"a": None}), "ExtractField", field="a")
+    values, tombstones = made.groups
+    assert (values.table.to_pylist(), values.offsets.to_pylist()) == ([{"value": 5}], [0])
+    assert (tombstones.tombstones, tombstones.offsets.to_pylist()) == (True, [1, 2])
+    assert not made.rejects
 
 
 def test_nothing_is_written_unmasked() -> None:

@@ -243,7 +243,10 @@ def _expected(name: str, properties: dict[str, str], record: Record) -> Any:
 
 def _check(name: str, properties: dict[str, str], records: list[Record]) -> None:
     made = TransformChain([make(name, "Value", properties)]).apply(_rows(records))
-    seen = dict(zip(made.rows.offsets.to_pylist(), rows_of(made.rows.table), strict=True))
+    table = made.rows.table
+    rows = [None] * len(table) if made.rows.tombstones else rows_of(table)
+    seen: dict[int, Any] = dict(zip(made.rows.offsets.to_pylist(), rows, strict=True))
+    seen |= {offset: None for group in made.others for offset in group.offsets.to_pylist()}
     seen |= {reject.offset: "refused" for reject in made.rejects}
     for record in records:
         expected = _expected(name, properties, record)
