@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
 
 import attrs
 import numpy as np
@@ -97,23 +96,22 @@ def refuse_all(refusals: Refusals, rows: Rows, reason: str) -> None:
 
 
 def with_defaults(rows: Rows) -> Rows:
-    """The rows, where each null in a column whose schema has a default is the default."""
+    """The rows, where each null in a column whose schema has a default is the default.
+
+    A transform that isn't Java's leaves the schema behind; columns that have another type since then stay as they are.
+    """
     if rows.value_schema is None:
         return rows
     table = rows.table
-    for name, default in _defaults(rows.value_schema).items():
-        index = table.schema.get_field_index(name)
+    for field in rows.value_schema.row_schema.fields:
+        index = table.schema.get_field_index(field.name) if field.schema.default is not None else -1
         column = one_array(table.column(index)) if index >= 0 else None
-        if column is None or not column.null_count:
+        if column is None or not column.null_count or not column.type.equals(field.schema.arrow_type):
             continue
         indices = np.where(column.is_valid().to_numpy(zero_copy_only=False), np.arange(len(column)), len(column))
-        filled = pa.concat_arrays([column, pa.array([default], column.type)]).take(pa.array(indices))
+        filled = pa.concat_arrays([column, pa.array([field.schema.default], column.type)]).take(pa.array(indices))
         table = table.set_column(index, table.schema.field(index), filled)
     return rows if table is rows.table else attrs.evolve(rows, table=table)
-
-
-def _defaults(schema: ConnectSchema) -> Mapping[str, object]:
-    return {name: field.default for name, field in schema.row_schema.field_schemas.items() if field.default is not None}
 
 
 def column_named(table: pa.Table, name: str) -> tuple[int, pa.Field, pa.Array] | None:

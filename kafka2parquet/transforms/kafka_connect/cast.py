@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
+from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.transforms.kafka_connect.base import VALUE, JavaTransform, column_named, is_valid, refuse_all
 from kafka2parquet.transforms.kafka_connect.numbers import to_booleans, to_floats, to_integers
 from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
@@ -100,12 +101,22 @@ class JavaCast(JavaTransform):
         index, field, values = found
         type_ = TYPES[type_name]
         cast = java_cast(values, type_, is_json=rows.value_schema is None)
+        if self._has_wrong_default(rows.value_schema, field, type_):
+            refuse_all(refusals, rows, f"{name}: its schema has a default that can't become {type_name}.")
         if cast is None:
             refusals.add(is_valid(values), f"{name} is {field.type}, which can't become {type_name}.")
             cast = pa.nulls(len(values), type_)
         elif cast.null_count > values.null_count:
             refusals.add(is_valid(values) & ~is_valid(cast), f"{name}: a text that can't become {type_name}.")
         return table.set_column(index, field.with_type(type_), cast)
+
+    def _has_wrong_default(self, schema: ConnectSchema | None, field: pa.Field, type_: pa.DataType) -> bool:
+        """Whether Java throws because of the default in the schema of a field, which is cast with the schema."""
+        of_field = schema.row_schema.field_schemas.get(field.name) if schema is not None else None
+        if of_field is None or of_field.default is None or not of_field.arrow_type.equals(field.type):
+            return False
+        cast = java_cast(pa.array([of_field.default], field.type), type_, is_json=False)
+        return cast is None or bool(cast.null_count)
 
 
 def java_cast(values: pa.Array, type_: pa.DataType, *, is_json: bool) -> pa.Array | None:

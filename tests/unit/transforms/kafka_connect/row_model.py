@@ -104,6 +104,9 @@ def _cast(properties: Mapping[str, str], record: Record) -> Any:
     value = dict(record.value)
     for pair in properties["spec"].split(","):
         field, _, target = pair.partition(":")
+        kind = None if record.kinds is None else record.kinds.get(field)
+        if kind is not None and kind.default is not None:
+            cast_value(kind.default, kind.type, target)  # with the schema
         if value.get(field) is not None:
             value[field] = cast_value(value[field], kind_of(record, field).type, target)
     return value
