@@ -263,7 +263,8 @@ def _extract_field(properties: Mapping[str, str], record: Record) -> Any:
     value = record.value.get(field)
     if value is None:
         return None
-    return value if isinstance(value, dict) else {"value": value}
+    has_fields = isinstance(value, dict) and (record.kinds is None or record.kinds[field].type == "struct")
+    return value if has_fields else {"value": value}
 
 
 def _flatten(properties: Mapping[str, str], record: Record) -> Any:
