@@ -30,6 +30,8 @@ class Rows:
         views: further tables with one row for each, by name, which are written to files of their own.
         tombstones: whether the records have no value.
         routed_topic: the topic that transforms have given the records; None while they keep that of their log.
+        without_fields: whether the values are no objects and have no schema that says so, such as a number in an envelope
+            without schema. They are a column, but it is no field of theirs.
     """
 
     batch: ConsumedBatch
@@ -40,6 +42,7 @@ class Rows:
     views: Mapping[View, pa.Table] = attrs.field(factory=dict)
     tombstones: bool = False
     routed_topic: str | None = None
+    without_fields: bool = False
 
     def __len__(self) -> int:
         return len(self.offsets)

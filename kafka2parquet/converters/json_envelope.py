@@ -35,7 +35,7 @@ from kafka2parquet.converters.record_groups import RecordGroups
 from kafka2parquet.json_depth import MAX_VALUE_LEVELS, refuse_deep
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.remembered import Remembered
-from kafka2parquet.rows import Converted
+from kafka2parquet.rows import Converted, Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.refused import SchemaRefused, refusing_schemas
 
@@ -54,7 +54,8 @@ class JsonEnvelopeConverter(RecordConverter):
     """Values are JSON objects with a schema and a payload (Kafka Connect's JsonConverter with `schemas.enable=true`).
 
     Columns have exactly the types of the schema. A payload that is no struct becomes one column called `value`. Messages
-    whose schema is null are left to a `JsonConverter`. A null payload of an optional schema, or of none, is a tombstone.
+    whose schema is null are left to a `JsonConverter`; a payload of theirs that is no object becomes the column `value`
+    too, and has no fields that could name a folder. A null payload of an optional schema, or of none, is a tombstone.
 
     Rejected are messages without exactly the members `schema` and `payload`, and payloads that don't fit their schema. (In
     Kafka Connect many of these silently become 0, false or null.)
@@ -206,6 +207,7 @@ class _Results:
     groups: RecordGroups = attrs.field(converter=RecordGroups)
     _values: dict[int, tuple[ConnectSchema, list[int], list[object]]] = attrs.Factory(dict)
     _schemaless: tuple[list[int], list[bytes]] = attrs.Factory(lambda: ([], []))
+    _without_fields: list[int] = attrs.Factory(list)
 
     def add_value(self, schema: ConnectSchema, row: int, value: object) -> None:
         _, rows, values = self._values.setdefault(id(schema), (schema, [], []))
@@ -216,9 +218,11 @@ class _Results:
         if payload is None:
             self.groups.add_tombstones(np.array([row]))
             return
-        document = payload if isinstance(payload, dict) else {"value": payload}
+        if not isinstance(payload, dict):
+            self._without_fields.append(row)
+            payload = {"value": payload}
         self._schemaless[0].append(row)
-        self._schemaless[1].append(text_of(document).encode())
+        self._schemaless[1].append(text_of(payload).encode())
 
     def converted(self, schemaless: JsonConverter) -> Converted:
         for schema, rows, values in self._values.values():
@@ -229,10 +233,19 @@ class _Results:
             mask = np.zeros(len(batch), np.bool_)
             mask[rows] = True
             found = schemaless.convert(attrs.evolve(batch.filter(pa.array(mask)), values=pa.array(documents, pa.binary_view())))
-            self.groups.add_rows(attrs.evolve(found.rows, batch=batch))
+            self._add_schemaless(attrs.evolve(found.rows, batch=batch))
             for reject in found.rejects:
                 self.groups.reject(np.array([pc.index(batch.offsets, reject.offset).as_py()]), reject.reason)
         return self.groups.converted()
+
+    def _add_schemaless(self, rows: Rows) -> None:
+        """Rows with fields, and apart from them those without."""
+        if not self._without_fields:
+            self.groups.add_rows(rows)
+            return
+        without_fields = pc.is_in(rows.offsets, rows.batch.offsets.take(pa.array(self._without_fields)))
+        self.groups.add_rows(attrs.evolve(rows.filter(without_fields), without_fields=True))
+        self.groups.add_rows(rows.filter(pc.invert(without_fields)))
 
     def _add_array(self, schema: ConnectSchema, rows: list[int], values: list[object]) -> None:
         indices = np.array(rows)

@@ -88,8 +88,9 @@ class FieldPartitioner(Partitioner):
     def _texts(self, rows: Rows, field: str) -> _Texts:
         """The values of a field as texts."""
         schema = rows.value_schema
-        if schema is not None and schema.type != "struct":
-            return _refuse_all(rows, f"{_FAILED} A value of type {schema.type} has no field {field}", PARTITION_EXCEPTION)
+        if rows.without_fields or (schema is not None and schema.type != "struct"):
+            what = "without schema that is not an object" if schema is None else f"of type {schema.type}"
+            return _refuse_all(rows, f"{_FAILED} A value {what} has no field {field}", PARTITION_EXCEPTION)
         column = nested_field(rows.table, field)
         if schema is None:
             if column is None:

@@ -128,7 +128,7 @@ class RecordFieldTimestamp(TimestampExtractor):
 
     def extract(self, rows: Rows, opened_at: datetime.datetime) -> pa.Array:
         """The field's times."""
-        column = nested_field(rows.table, self._field)
+        column = None if rows.without_fields else nested_field(rows.table, self._field)
         if column is None:
             return pa.nulls(len(rows), pa.int64())
         data_type = column.type
@@ -144,10 +144,11 @@ class RecordFieldTimestamp(TimestampExtractor):
 
     def explain(self, rows: Rows, row: int) -> Unusable:
         """Why the row has no time."""
-        if rows.value_schema is not None and rows.value_schema.type != "struct":
+        schema = rows.value_schema
+        if rows.without_fields or (schema is not None and schema.type != "struct"):
+            what = "without schema that is not an object" if schema is None else f"of type {schema.type}"
             return Unusable(
-                f"Error encoding partition. Argument not a Struct or Map. Cannot get field '{self._field}' from a value of type"
-                f" {rows.value_schema.type}"
+                f"Error encoding partition. Argument not a Struct or Map. Cannot get field '{self._field}' from a value {what}"
             )
         column = nested_field(rows.table, self._field)
         if column is None:

@@ -62,8 +62,10 @@ class TransformChain(Transform):
 
     def _with_schema_after(self, rows: Rows, before: pa.Schema) -> Transformed:
         """The rows with the schema of their columns; that of rows whose columns are those `before` is right."""
-        if not len(rows) or rows.tombstones or rows.value_schema is None or rows.table.schema.equals(before):
+        if not len(rows) or rows.tombstones or rows.table.schema.equals(before):
             return Transformed(rows)
+        if rows.value_schema is None:  # whatever the values were, the columns that they have now are fields
+            return Transformed(attrs.evolve(rows, without_fields=False) if rows.without_fields else rows)
         return _with_schema(rows, self._schema_after(rows.table.schema, rows.value_schema))
 
     def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:

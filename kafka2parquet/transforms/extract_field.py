@@ -122,6 +122,9 @@ class HoistField(Transform):
     def apply(self, rows: Rows) -> Transformed:
         """Put the columns into the struct."""
         schema = rows.value_schema
+        if schema is None and rows.without_fields:
+            table = rows.table.rename_columns([self._field])
+            return Transformed(attrs.evolve(rows, table=table, without_fields=False))
         if schema is None:
             return Transformed(attrs.evolve(rows, table=self._around(rows.table, nullable=True)))
         if schema.type == "struct":

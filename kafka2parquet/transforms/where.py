@@ -102,7 +102,7 @@ def together(groups: Iterable[Rows], rejects: Iterable[Reject] = ()) -> Transfor
     for group in given:
         columns = group.table.schema if group.value_schema is not None else None
         if len(group):
-            key = (group.tombstones, id(group.value_schema), group.routed_topic, columns)
+            key = (group.tombstones, id(group.value_schema), group.routed_topic, group.without_fields, columns)
             alike.setdefault(key, []).append(group)
     united = [rows for some in alike.values() for rows in _united(some)]
     first, *others = united or given[:1]
