@@ -56,7 +56,8 @@ def lint_path_format(pattern: str, duration_ms: int) -> tuple[str, ...]:
     """What is probably wrong with a Joda pattern for partitions of `duration_ms`, one sentence each."""
     parts = tokens(pattern)
     letters = {token.letter for token in parts if token.letter is not None}
-    found = _mistaken_quotes(parts) or [*_mistaken_letters(letters), *_mistaken_order(parts), *_missing_units(letters)]
+    mistaken = _mistaken_quotes(parts) or [*_mistaken_letters(letters), *_mistaken_order(parts)]
+    found = mistaken or _missing_units(letters)
     units = sorted({_UNITS[letter] for letter in letters if letter in _UNITS})
     if not units:
         found = found or ["it prints no time, so all rows share a folder."]

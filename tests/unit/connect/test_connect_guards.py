@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kafka2parquet.connect.check import describe
 from kafka2parquet.connect.parse import load_connect_config, validate
+from kafka2parquet.connect.worker import WorkerConfig
 from tests.support.sink_properties import json_sink
 
 _FORMATS = "io.confluent.connect.s3.format"
@@ -73,3 +75,80 @@ def test_json_format_with_gzip():
         "s3.compression.type=gzip is not supported. Remove s3.compression.type; parquet.codec=gzip compresses Parquet files.",
     ] == _problems({"format.class": _JSON, "s3.compression.type": "gzip"})
     assert [] == _problems({"format.class": "ParquetFormat", "parquet.codec": "gzip"})
+
+
+_BY_TIME = {
+    "partitioner.class": "io.confluent.connect.storage.partitioner.TimeBasedPartitioner",
+    "partition.duration.ms": "3600000",
+    "path.format": "'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH",
+    "locale": "en",
+    "timezone": "UTC",
+    "timestamp.extractor": "Record",
+}
+_ON_TIME = {"rotate.schedule.interval.ms": "60000", "timezone": "UTC"}
+_UNSET = "timestamp.extractor is not set: a row's folder is given by the timestamp of its record"
+
+
+@pytest.mark.parametrize(
+    ("changes", "findings"),
+    [
+        ({"compression.type": "gzip"}, ["compression.type has no effect: it belongs to Kafka's producers and topics."]),
+        ({"compression.codec": "gzip"}, ["compression.codec has no effect: it is one of Confluent Cloud's connectors."]),
+        ({"task.max": "1"}, ["task.max is not a known property, and has no effect, as in Connect. Did you mean tasks.max?"]),
+        ({"tasks.maximum": "8"}, ["tasks.maximum is not a known property"]),
+        ({**_BY_TIME, "path.format": "YYYY/MM/dd/HH/'minute'=mm", "partition.duration.ms": "60000"}, []),
+        ({**_BY_TIME, "path.format": "YYYY/MM/dd/HH/mm", "partition.duration.ms": "600000"}, []),
+        ({**_BY_TIME, "path.format": "YYYY/mm/dd"}, ["path.format=YYYY/mm/dd: mm is the minute; the month is MM."]),
+        ({"partitioner.class": "DailyPartitioner", "locale": "en"}, [_UNSET]),
+        (
+            {"partitioner.class": "HourlyPartitioner", "locale": "en", "errors.tolerance": "all", "taks.max": "1"},
+            [_UNSET, "errors.tolerance=all: records that can't be read are left out", "taks.max is not a known property"],
+        ),
+        ({"_comment": "what is read", "//": "where it goes"}, []),
+        ({"schema.generator.class": "io.confluent.connect.storage.hive.schema.DefaultSchemaGenerator"}, []),
+        ({"hive.integration": "false"}, ["hive.integration has no effect: no metastore is written to"]),
+        (
+            {"store.url": "http://minio:9000", "s3.endpoint": "http://minio:9000"},
+            ["s3.endpoint is not a known property, and has"],
+        ),
+        ({"store.url": "http://minio:9000", "s3.path.style.access": "true"}, ["s3.path.style.access is not a known property"]),
+        (
+            {
+                **_BY_TIME,
+                "partitioner.class": "com.canelmas.kafka.connect.FieldAndTimeBasedPartitioner",
+                "partition.field.name": "app",
+                "partition.field.format.path": "false",
+            },
+            [],
+        ),
+        ({**_BY_TIME, "partition.field.name": "app"}, ["partition.field.name has no effect with TimeBasedPartitioner."]),
+    ],
+)
+def test_what_check_says_first(changes, findings):
+    """Each finding that matters, in its order, and no other."""
+    described = describe(load_connect_config(json_sink({**_ON_TIME, **changes})), WorkerConfig(bootstrap_servers="kafka:9092"))
+    _, *paragraphs = described.split("\n\n")
+    title, *found = paragraphs[0].split("\n") if paragraphs[0].startswith("Look") else ["Look at this first:"]
+    assert "Look at this first:" == title
+    assert findings == [line.removeprefix("- ")[: len(start)] for line, start in zip(found, findings, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problems"),
+    [
+        ({"s3.endpoint": "http://minio:9000"}, ["s3.endpoint is not a known property. Did you mean store.url?"]),
+        (
+            {"value.converter": "com.amazonaws.services.schemaregistry.kafkaconnect.AWSKafkaAvroConverter"},
+            ["value.converter=com.amazonaws.services.schemaregistry.kafkaconnect.AWSKafkaAvroConverter is not supported. AWS"],
+        ),
+        ({**_BY_TIME, "path.format": "year=%Y/month=%m"}, ["Invalid value year=%Y/month=%m for configuration path.format: %Y"]),
+        (
+            {**_BY_TIME, "partitioner.class": "com.acme.FieldAndTimeBasedPartitioner", "partition.field.name": "app"},
+            ["partitioner.class=com.acme.FieldAndTimeBasedPartitioner is not known. If it makes the same folders"],
+        ),
+    ],
+)
+def test_what_is_refused(changes, problems):
+    """With what to use instead."""
+    found = _problems({**_ON_TIME, **changes})
+    assert problems == [problem[: len(start)] for problem, start in zip(found, problems, strict=True)]
