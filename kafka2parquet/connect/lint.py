@@ -67,7 +67,10 @@ def lint_path_format(pattern: str, duration_ms: int) -> tuple[str, ...]:
 
 
 def _mistaken_quotes(parts: Sequence[Token]) -> list[str]:
+    """Text and letters that were taken for each other."""
     found = []
+    if any(brace in token.text for token in parts for brace in "{}"):
+        found.append("{ and } are printed as they are; letters outside of quotes need nothing around them.")
     for number, token in enumerate(parts):
         quoted = _QUOTED_LETTERS.search(token.text)
         if quoted is not None:

@@ -57,6 +57,9 @@ FOLDERS: dict[str, Folder] = {
     "searches-to-s3": lambda row: f"toml/shop.searches/partition={row['partition']}",
     "events-by-their-own-time": lambda row: f"topics/shop.events/2026/05/17/{hour(row)}",
     "gifts-to-s3": lambda row: f"topics/shop.gifts/country={row['country']}/kind={row['kind']}",
+    "visits-by-country-and-hour": lambda row: (
+        f"topics/shop.visits/country={row['country']}/year=2026/month=05/day=17/hour={hour(row)}"
+    ),
     "stock-to-s3": lambda row: f"topics/shop.stock/partition={row['partition']}",
 }
 ENVELOPES = next(configuration for configuration in RUN if configuration.name == "envelopes-to-s3")

@@ -70,6 +70,7 @@ def test_good_patterns(pattern, duration_ms):
         ("YYYY/MM/dd/HH/mm/SS", 1000, "SS is a fraction of a second; the second is ss."),
         ("YYYY/MM/dd/HH/MM", 60_000, "the MM behind the hour is the month again; the minute is mm."),
         ("'year=YYYY'/MM/dd", DAY_MS, "what stands in quotes is printed as it is, letters such as YYYY too."),
+        ("${YYYY}/${MM}/${dd}", DAY_MS, "{ and } are printed as they are; letters outside of quotes need nothing around them."),
         ("yyyy/MM/day=dd", DAY_MS, "day before the = is not in quotes, so its letters print parts of the time; write 'day'=."),
         ("'all'", DAY_MS, "it prints no time, so all rows share a folder."),
         ("yyyy/MM", 30 * DAY_MS, "counts days from 1970 on, and months begin elsewhere"),
