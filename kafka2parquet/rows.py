@@ -30,8 +30,8 @@ class Rows:
         views: further tables with one row for each, by name, which are written to files of their own.
         tombstones: whether the records have no value.
         routed_topic: the topic that transforms have given the records; None while they keep that of their log.
-        without_fields: whether the values are no objects and have no schema that says so, such as a number in an envelope
-            without schema. They are a column, but it is no field of theirs.
+        without_fields: whether the values have neither fields nor a schema, such as a number in an envelope without schema. The
+            column that holds such values is not a field.
     """
 
     batch: ConsumedBatch

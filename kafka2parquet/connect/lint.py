@@ -109,7 +109,7 @@ def _mistaken_letters(letters: set[str]) -> list[str]:
 
 
 def _mistaken_order(parts: Sequence[Token]) -> list[str]:
-    """Months and minutes, told apart by what stands beside them."""
+    """Months and minutes, distinguished by what stands beside them."""
     found = []
     letters = [token.letter for token in parts if token.letter is not None]
     neighbours = zip(_labelled(parts), [None, *letters], [*letters[1:], None], strict=False)

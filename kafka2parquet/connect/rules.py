@@ -362,7 +362,7 @@ _CREDENTIALS = (
     "WebIdentityTokenFileCredentialsProvider",
 )
 
-#: Those first whose warnings tell of other rows or other folders than in Connect.
+#: Rules come first whose warnings are about other rows or other folders than in Connect.
 _RULES: tuple[Rule, ...] = (
     _timestamps,
     _tolerance,

@@ -54,7 +54,7 @@ class JsonEnvelopeConverter(RecordConverter):
     """Values are JSON objects with a schema and a payload (Kafka Connect's JsonConverter with `schemas.enable=true`).
 
     Columns have exactly the types of the schema. A payload that is no struct becomes one column called `value`. Messages
-    whose schema is null are left to a `JsonConverter`; a payload of theirs that is no object becomes the column `value`
+    whose schema is null are left to a `JsonConverter`. Of these, a payload that is not an object becomes the column `value`
     too, and has no fields that could name a folder. A null payload of an optional schema, or of none, is a tombstone.
 
     Rejected are messages without exactly the members `schema` and `payload`, and payloads that don't fit their schema. (In

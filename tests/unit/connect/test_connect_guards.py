@@ -69,7 +69,7 @@ def test_format_of_files_that_are_not_written():
 
 
 def test_json_format_with_gzip():
-    """Both have to go; one of the problems after the other would be told otherwise."""
+    """Both have to go; otherwise the second problem would only come after the first was solved."""
     assert [
         f"format.class={_JSON} is not supported. Only Parquet is written: use ParquetFormat.",
         "s3.compression.type=gzip is not supported. Remove s3.compression.type; parquet.codec=gzip compresses Parquet files.",

@@ -97,7 +97,7 @@ _BY_TIME = {
     "timezone": "UTC",
     "timestamp.extractor": "Record",
 }
-#: Classes of Java that are no choices, with what they need.
+#: Java classes that are not among the choices, with what they need.
 _FOLLOWED = {
     "com.canelmas.kafka.connect.FieldAndTimeBasedPartitioner": {
         "partitioner.class": "com.canelmas.kafka.connect.FieldAndTimeBasedPartitioner",
@@ -157,7 +157,7 @@ _SLIPS = [
 
 @pytest.mark.parametrize(("option", "table"), _SLIPS)
 def test_a_slip_in_a_name_leads_to_one_that_is_accepted(option, table):
-    """Whichever name is suggested, it is no problem to follow that."""
+    """Whichever name is suggested, to follow the suggestion works."""
     given, slip = _sink(table), _slip(option.name)
     text = given.pop(option.name, "x")
     validation = validate({**given, slip: text})

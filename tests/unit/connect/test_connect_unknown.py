@@ -1,4 +1,4 @@
-"""Properties that nobody knows: refused, or told, by what they could change."""
+"""Unknown properties are refused where they could change what is written; the others are warnings."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_what_changes_nothing_is_a_warning(name, text, meant):
     ],
 )
 def test_properties_of_something_else(name, why):
-    """They are no slips of the pen, and where they belong is said."""
+    """They are not mistyped, and the warning says where they belong."""
     assert ([], [f"{name} has no effect: {why}"]) == _sentences({**_GIVEN, name: "x"})
 
 
@@ -102,7 +102,7 @@ def test_what_is_refused_is_never_suggested():
     )
 
 
-def test_a_missing_property_is_told_once():
+def test_a_missing_property_is_reported_once():
     """Under the name that was written."""
     given = {name: text for name, text in _GIVEN.items() if name != "s3.bucket.name"}
     assert (["s3.bucket is not a known property. Did you mean s3.bucket.name?"], []) == _sentences({**given, "s3.bucket": "b"})

@@ -56,7 +56,7 @@ class _World(SinkWorld):
     ],
 )
 def test_no_field_of_theirs_names_a_folder(partitioner: Partitioner, folder: str, reason: str):
-    """As in Connect, which can't partition them; a column called `value` is no field of a number."""
+    """As in Connect, which can't partition them; a number has no field called `value`."""
     world = _World()
     world.append(_ARRAY, _OBJECT)
     converter, rotation = JsonEnvelopeConverter(), RecordCountRotation(1)
