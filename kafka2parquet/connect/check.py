@@ -41,7 +41,7 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
     notes = (*config.notes, *worker.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan))
     paragraphs = [
         f"{config.name}: from Kafka to {plan.storage.url}",
-        _listed("Look at this first:", (*config.warnings, *lint(config))),
+        _listed("Look at this first:", _warnings(config)),
         "\n".join(_reading(plan)),
         "\n".join(_rows(config)),
         "\n".join(_folders(config)),
@@ -50,6 +50,17 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
         _listed("Good to know:", notes),
     ]
     return "\n\n".join(filter(None, paragraphs))
+
+
+def _warnings(config: ConnectConfig) -> tuple[str, ...]:
+    """All warnings; those about properties that the sink doesn't know come last."""
+
+    def is_of_unknown(warning: str) -> bool:
+        name = warning.partition(" ")[0]
+        return name in config.given and config.table.find(name) is None
+
+    unknown = [warning for warning in config.warnings if is_of_unknown(warning)]
+    return (*(warning for warning in config.warnings if warning not in unknown), *lint(config), *unknown)
 
 
 def _listed(title: str, findings: tuple[str, ...]) -> str:

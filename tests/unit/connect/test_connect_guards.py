@@ -104,6 +104,15 @@ _UNSET = "timestamp.extractor is not set: a row's folder is given by the timesta
             {"partitioner.class": "HourlyPartitioner", "locale": "en", "errors.tolerance": "all", "taks.max": "1"},
             [_UNSET, "errors.tolerance=all: records that can't be read are left out", "taks.max is not a known property"],
         ),
+        (
+            {"group.id": "x", "flush.size": "1", "errors.tolerance": "all", "partition.field.name": "app"},
+            [
+                "errors.tolerance=all: records that can't be read are left out",
+                "flush.size=1 makes one file of every record.",
+                "partition.field.name has no effect with DefaultPartitioner.",
+                "group.id has no effect: it is a setting of Kafka's clients.",
+            ],
+        ),
         ({"_comment": "what is read", "//": "where it goes"}, []),
         ({"schema.generator.class": "io.confluent.connect.storage.hive.schema.DefaultSchemaGenerator"}, []),
         ({"hive.integration": "false"}, ["hive.integration has no effect: no metastore is written to"]),
