@@ -276,11 +276,11 @@ def _is_only_shown(table: OptionTable, name: str) -> bool:
 
 
 def _unfilled(option: Option, name: str, text: str, placeholder: str) -> str:
-    shown = option.shown(text)
-    if shown != text:
+    if option.shown(text) != text:
         return f"{name} is a placeholder that is not filled in"
-    within = "" if shown == placeholder else f": {placeholder}"
-    return f"{name}={shown}{within} is a placeholder that is not filled in"
+    if placeholder == text:
+        return f"{name}={text} is a placeholder that is not filled in"
+    return f"{name}: {placeholder} in it is a placeholder that is not filled in"  # the rest may be secret
 
 
 def _suggest(option: Option) -> str:

@@ -12,6 +12,8 @@ _WITHIN = re.compile(
     r"|\$\([A-Z_][A-Z0-9_]*\)"  # of Kubernetes
     r"|%\(\w+\)s"
     r"|(?<![?P\\])<[A-Za-z][\w .:/-]*>"
+    r"|#\{\w[\w.]*\}#?"
+    r"|\(\([\w./-]+\)\)"
 )
 #: As a whole text.
 _WHOLE = re.compile(
@@ -21,11 +23,14 @@ _WHOLE = re.compile(
     r"|__[A-Z][A-Z0-9_]*__"
     r"|(?i:change|replace|fill)[_ -]?(?i:me|this|in)"
     r"|REPLACE_WITH_\w+|INSERT_\w+_HERE|YOUR_[A-Z0-9_]+"
-    r"|TODO|FIXME|TBD|X{3,}"
-    r"|\*{3,}|\[(?i:hidden|redacted|masked)\]"
+    r"|TODO|FIXME|TBD|(?i:x{3,})|\w*X{6,}"
+    r"|<[^<>]+>|\[[A-Za-z][\w -]*\]|\{[A-Za-z][\w.-]*\}"
+    r"|\*{3,}"
 )
 #: Properties whose values may be any characters; only the whole text can be a placeholder.
 _SECRETS = re.compile("password|secret|token")
+_LOGIN = "sasl.jaas.config"
+_QUOTED = re.compile(r"""["']([^"']*)["']""")
 _ENVIRONMENT = re.compile(r"\$\{?(\w+)\}?")
 #: Properties whose values are patterns, or refer to groups of one.
 _PATTERNS = ("topics.regex", ".regex", ".replacement", ".pattern", "path.format")
@@ -35,8 +40,13 @@ def find_placeholder(name: str, text: str) -> str | None:
     """The placeholder in the value of the property `name`; None where there is none."""
     if name.endswith(_PATTERNS):
         return None
-    find = _WITHIN.fullmatch if _SECRETS.search(name) else _WITHIN.search
-    found = _WHOLE.fullmatch(text) or find(text)
+    if name.endswith(_LOGIN):
+        return next(filter(None, (_placeholder(option, whole=True) for option in _QUOTED.findall(text))), None)
+    return _placeholder(text, whole=_SECRETS.search(name) is not None)
+
+
+def _placeholder(text: str, *, whole: bool) -> str | None:
+    found = _WHOLE.fullmatch(text) or (_WITHIN.fullmatch(text) if whole else _WITHIN.search(text))
     return None if found is None else found[0]
 
 

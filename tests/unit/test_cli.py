@@ -94,7 +94,7 @@ def test_name_is_given(tmp_path, capsys):
     assert "the consumer group connect-mine." in capsys.readouterr().out
     path.write_text(json.dumps([{"name": name, "config": {**named, "name": name}} for name in ("a", "b")]))
     assert EXIT_CONFIGURATION == main(["audit", str(path)])
-    assert f"{path} can't work: It holds 2 connectors: a, b." in capsys.readouterr().err
+    assert f"{path} can't work: The configuration holds 2 connectors: a, b." in capsys.readouterr().err
     assert EXIT_OK == main(["check", str(path), "--name", "b"])
 
 

@@ -12,13 +12,23 @@ from kafka2parquet.connect.properties import Properties
 from kafka2parquet.errors import ConfigurationError
 
 _NO_CONNECTOR = (
-    "It holds no connector. A configuration is a JSON object of properties, alone or beside a name "
+    "The configuration holds no connector. A configuration is a JSON object of properties, alone or beside a name "
     '({"name": …, "config": {…}}), or a KafkaConnector of Kubernetes. `kafka2parquet init` writes an example.'
 )
-_NAMES_ONLY = (
-    "It holds only names of connectors, as GET /connectors lists them. GET /connectors?expand=info has their configurations."
+_NAMES_ONLY = "These are only names of connectors. GET /connectors?expand=info has their configurations."
+_STATUS_ONLY = "This is the state of connectors. GET /connectors?expand=info has their configurations."
+_ERROR = "This is an error of Kafka Connect, not a configuration: {}. GET /connectors lists the names of the connectors."
+#: Keys of name and configuration: of Kafka Connect, of Amazon MSK (also in CloudFormation), of Terraform's JSON.
+_WRAPPERS = (
+    ("name", "config"),
+    ("connectorName", "connectorConfiguration"),
+    ("ConnectorName", "ConnectorConfiguration"),
+    ("name", "connector_configuration"),
+    ("name", "config_nonsensitive"),
 )
-_STATUS_ONLY = "It holds the state of connectors, and not their configurations: those are in GET /connectors?expand=info."
+_CONFIG_KEYS = [config_key for _, config_key in _WRAPPERS]
+#: How deep connectors are looked for.
+_MOST_LEVELS = 16
 
 
 @attrs.frozen
@@ -43,6 +53,11 @@ class Connector:
         name = self.name if self.name is not None else self.properties.get("name")
         return None if name is None else str(name).strip()
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is known to be a connector, because it has a class."""
+        return "connector.class" in self.properties or "connector.class" in self.fixed
+
 
 def find_connectors(document: Document) -> list[Connector]:
     """All connectors of a document, at least one.
@@ -50,7 +65,15 @@ def find_connectors(document: Document) -> list[Connector]:
     Raises:
         ConfigurationError: there is none; with what was found instead.
     """
-    found = list(_connectors(document.content))
+    content = document.content
+    if is_list(content) and content and all(isinstance(item, str) for item in content):
+        raise ConfigurationError(_NAMES_ONLY)
+    if isinstance(content, Mapping) and content:
+        if "error_code" in content:
+            raise ConfigurationError(_ERROR.format(content.get("message")))
+        if all(isinstance(value, Mapping) and "status" in value and "info" not in value for value in content.values()):
+            raise ConfigurationError(_STATUS_ONLY)
+    found = list(_connectors(content))
     if not found:
         raise ConfigurationError(_NO_CONNECTOR)
     return found
@@ -66,7 +89,8 @@ def choose_connector(connectors: list[Connector], name: str | None) -> Connector
     if name is None:
         if len(connectors) > 1:
             raise ConfigurationError(
-                f"It holds {len(connectors)} connectors: {', '.join(names)}. Choose one of them with --name NAME."
+                f"The configuration holds {len(connectors)} connectors: {', '.join(names)}. "
+                "Choose one of them with --name NAME (in Python: name=…)."
             )
         return connectors[0]
     if len(connectors) == 1 and connectors[0].known_as is None:
@@ -102,53 +126,39 @@ def connector_properties(connector: Connector, *, joins: bool = False) -> Proper
     return attrs.evolve(read, values=values, problems=tuple(problems), warnings=tuple(warnings))
 
 
-def _connectors(content: object) -> Iterator[Connector]:
+def _connectors(content: object, levels: int = _MOST_LEVELS) -> Iterator[Connector]:
+    if not levels:
+        return
     if is_list(content):
-        if content and all(isinstance(item, str) for item in content):
-            raise ConfigurationError(_NAMES_ONLY)
         for item in content:
-            yield from _connectors(item)
+            yield from _connectors(item, levels - 1)
     elif isinstance(content, Mapping):
-        yield from _in_mapping(content)
+        yield from _in_mapping(content, levels)
 
 
-def _in_mapping(content: Mapping[str, object]) -> Iterator[Connector]:
-    members = [value for value in content.values() if isinstance(value, Mapping)]
+def _in_mapping(content: Mapping[str, object], levels: int) -> Iterator[Connector]:
+    wrapped = next(((name, config) for name, config in _WRAPPERS if isinstance(content.get(config), Mapping)), None)
+    by_name = _by_name(content)
     if "kind" in content and ("spec" in content or "items" in content):
-        yield from _connectors(content.get("items") or ())
-        spec = content.get("spec")
-        if isinstance(spec, Mapping):
-            yield from _of_kubernetes(content, spec)
-    elif isinstance(content.get("Resources"), Mapping):  # AWS CloudFormation
-        resources: Any = content["Resources"]
-        for resource in resources.values():
-            if isinstance(resource, Mapping) and resource.get("Type") == "AWS::KafkaConnect::Connector":
-                yield from _connectors(resource.get("Properties"))
-    elif _wrapped(content) is not None:
-        name_key, config_key = _wrapped(content) or ("", "")
+        yield from _connectors(content.get("items") or (), levels - 1)
+        yield from _of_kubernetes(content)
+    elif by_name:
+        yield from by_name
+    elif wrapped is not None:
+        name_key, config_key = wrapped
         config: Any = content[config_key]
         yield Connector(_text(content.get(name_key)), config, place=f"beside `{config_key}`")
-    elif members and len(members) == len(content):
-        yield from _by_name(content)
-    elif content:
+    elif "connector.class" in content:
         yield Connector(None, content)
+    else:  # perhaps the values of a chart, or a template, with connectors somewhere in it
+        found = [each for value in content.values() for each in _connectors(value, levels - 1) if each.is_sure]
+        yield from found or ([Connector(None, content)] if content else ())
 
 
-def _wrapped(content: Mapping[str, object]) -> tuple[str, str] | None:
-    """The keys of name and configuration in a wrapper of Kafka Connect or Amazon MSK; None where there is no wrapper."""
-    for name_key, config_key in (
-        ("name", "config"),
-        ("connectorName", "connectorConfiguration"),
-        ("ConnectorName", "ConnectorConfiguration"),
-    ):
-        if isinstance(content.get(config_key), Mapping):
-            return name_key, config_key
-    return None
-
-
-def _of_kubernetes(content: Mapping[str, object], spec: Mapping[str, object]) -> Iterator[Connector]:
+def _of_kubernetes(content: Mapping[str, object]) -> Iterator[Connector]:
     """A KafkaConnector of Strimzi, or a Connector of Confluent for Kubernetes; other kinds hold no connector."""
-    if content["kind"] not in ("KafkaConnector", "Connector"):
+    spec: Any = content.get("spec")
+    if content["kind"] not in ("KafkaConnector", "Connector") or not isinstance(spec, Mapping):
         return
     metadata = content.get("metadata")
     name = spec.get("name") or (metadata.get("name") if isinstance(metadata, Mapping) else None)
@@ -164,19 +174,18 @@ def _of_kubernetes(content: Mapping[str, object], spec: Mapping[str, object]) ->
     )
 
 
-def _by_name(content: Mapping[str, object]) -> Iterator[Connector]:
-    """Connectors by their names: GET /connectors?expand=info, or mappings of properties. Tables of TOML are none of these."""
-    values: dict[str, Any] = dict(content)
-    if all("status" in value and "info" not in value for value in values.values()):
-        raise ConfigurationError(_STATUS_ONLY)
+def _by_name(content: Mapping[str, object]) -> list[Connector]:
+    """Connectors by their names, where all members are such: GET /connectors?expand=info, or mappings of properties."""
     found = []
-    for name, value in values.items():
-        described = value.get("info") if isinstance(value.get("info"), Mapping) else value
-        if isinstance(described.get("config"), Mapping):
-            found.append(Connector(_text(described.get("name")) or name, described["config"]))
-        elif "connector.class" in described:
+    for name, value in content.items():
+        info = value.get("info") if isinstance(value, Mapping) else None
+        described: Any = info if isinstance(info, Mapping) else value
+        if isinstance(described, Mapping) and isinstance(described.get("config"), Mapping):
+            config: Any = described["config"]
+            found.append(Connector(_text(described.get("name")) or name, config))
+        elif isinstance(described, Mapping) and "connector.class" in described and name not in _CONFIG_KEYS:
             found.append(Connector(name, described))
-    yield from found if len(found) == len(values) else [Connector(None, content)]
+    return found if len(found) == len(content) else []
 
 
 def _joined(properties: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -12,6 +12,9 @@ from kafka2parquet.errors import ConfigurationError
 
 PREFIX = "CONNECT_"
 _ASSIGNMENT = re.compile(rf"^\s*(?:export\s+|ENV\s+|-\s+)?({PREFIX}[A-Z0-9_]+)\s*[=:]\s*(.*?)\s*$", re.MULTILINE)
+#: Variables that Debezium's image takes without the prefix.
+_DEBEZIUM = ("BOOTSTRAP_SERVERS", "KEY_CONVERTER", "VALUE_CONVERTER")
+_PREFIXED = {name: f"{PREFIX}{name}" for name in _DEBEZIUM}
 _UNDERSCORES = re.compile("_{1,3}")
 _SIGNS = {1: ".", 2: "_", 3: "-"}
 #: `$NAME`, `${NAME}`, `${NAME:-default}` and `$$` as Docker Compose reads them.
@@ -101,8 +104,8 @@ def _variables(value: object) -> Iterator[tuple[str, str]]:
         else:
             name, equals, text = str(pair).partition("=")
             text = text if equals else None
-        if str(name).startswith(PREFIX):
-            yield str(name), f"${{env:{name}}}" if text is None else _interpolated(_as_text(text))
+        if str(name).startswith(PREFIX) or name in _DEBEZIUM:
+            yield _PREFIXED.get(str(name), str(name)), f"${{env:{name}}}" if text is None else _interpolated(_as_text(text))
 
 
 def _as_text(value: object) -> str:

@@ -12,6 +12,13 @@ from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _NOT_NEWLINE = re.compile(r"[^\n]")
 _HASH_LINES_BEFORE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)+")
+#: What is wrong where a text goes on like this and is no JSON.
+_HINTS = {
+    '\\"': 'a script or another text writes \\" for ", and this was copied out of it; replace each \\" with "',
+    "'": "JSON has \" around names and texts, and not '",
+    "“": 'these quotes are typographic; replace each “ and ” with "',
+    "”": 'these quotes are typographic; replace each “ and ” with "',
+}
 _ARRAY = re.compile(r"\[\s*[\[{\"\]]")
 
 
@@ -64,5 +71,6 @@ def _syntax_error(text: str, error: json.JSONDecodeError) -> str:
         reason = f"there is a comma before {text[place]}, behind the last entry; remove it"
     else:
         place = error.pos
+        reason = next((hint for begin, hint in _HINTS.items() if text.startswith(begin, place)), reason)
     line, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
     return f"Line {line}, column {column}: this is not valid JSON: {reason}."

@@ -35,7 +35,7 @@ def read_document(text: str, suffix: str = "") -> Document:
     suffix = suffix.lower()
     begin = first_line(text)
     if not begin:
-        raise ConfigurationError("It is empty. Write a connector's configuration; `kafka2parquet init` makes one.")
+        raise ConfigurationError("The configuration is empty. Write a connector's properties; `kafka2parquet init` makes one.")
     as_json, as_yaml = is_json(text), _YAML_LINE.match(begin) is not None
     language = None if as_json or as_yaml else name_other_language(text, begin, suffix)
     if language is None:

@@ -66,6 +66,14 @@ def test_each_placeholder_is_a_problem() -> None:
         "XXXX",
         "****************",
         "[hidden]",
+        "[your bucket]",
+        "{bucket}",
+        "#{Bucket}#",
+        "((bucket))",
+        "<your bucket's name, without s3://>",
+        "AKIAXXXXXXXXXXXXXXXX",
+        "xxxx",
+        "${{ secrets.BUCKET }}",
     ],
 )
 def test_placeholders(text: str) -> None:
@@ -93,6 +101,9 @@ def test_placeholders(text: str) -> None:
         ("aws.secret.access.key", "a<b>c/+="),
         ("name", "sink-100%-of-it"),
         ("file.delim", "+"),
+        ("sasl.jaas.config", 'x.Y required username="a" password="p<b>$c{d}";'),
+        ("sasl.jaas.config", 'x.Y required username="${env:USER}" password="${file:/a:b}";'),
+        ("consumer.override.ssl.key.password", "a${b}c"),
         ("store.url", "http://user@host:9000"),
         ("kafka2parquet.storage.url", "memory://a"),
         ("aws.access.key.id", "${env:KEY}"),
@@ -102,6 +113,19 @@ def test_placeholders(text: str) -> None:
 def test_values_that_are_none(name: str, text: str) -> None:
     """They look like it."""
     assert find_placeholder(name, text) is None
+
+
+def test_placeholder_in_a_login() -> None:
+    """The rest of the login isn't shown."""
+    given = {
+        "consumer.override.security.protocol": "SASL_SSL",
+        "consumer.override.sasl.mechanism": "PLAIN",
+        "consumer.override.sasl.jaas.config": 'x.Y required username="<user>" password="a-secret";',
+    }
+    (problem,) = validate(json_sink(given)).problems
+
+    assert str(problem).startswith("consumer.override.sasl.jaas.config: <user> in it is a placeholder that is not filled in.")
+    assert "a-secret" not in str(problem)
 
 
 def test_unknown_properties_may_hold_templates() -> None:

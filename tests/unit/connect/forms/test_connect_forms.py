@@ -79,6 +79,18 @@ def _wrappers() -> dict[str, object]:
             "kafkaConnectVersion": "2.7.1",
         },
         "CloudFormation": {"Resources": {"Sink": {"Type": "AWS::KafkaConnect::Connector", "Properties": msk}}},
+        "describe-connector": {"connectorArn": "arn", "connectorConfiguration": SINK, "connectorName": "sink", "plugins": [{}]},
+        "Terraform's JSON": {
+            "resource": [{"aws_mskconnect_connector": {"x": {"name": "sink", "connector_configuration": UNNAMED}}}]
+        },
+        "terraform show -json": {
+            "format_version": "1.0",
+            "values": {
+                "root_module": {"resources": [{"type": "confluent_connector", "values": {"config_nonsensitive": SINK}}]}
+            },
+        },
+        "values of a chart": {"image": "connect:7.5.0", "connectors": [{"name": "sink", "config": UNNAMED}], "replicas": 2},
+        "a connector called config": {"config": {"info": {"name": "sink", "config": SINK}}},
         "Strimzi": strimzi,
         "kubectl get -o json": {"apiVersion": "v1", "kind": "List", "items": [strimzi]},
         "beside a KafkaConnect": [{"kind": "KafkaConnect", "metadata": {"name": "w"}, "spec": {"config": {}}}, strimzi],
@@ -204,6 +216,13 @@ def test_strimzi_counts_for_more_than_its_config() -> None:
     assert ("connector.class=B has no effect: spec says A.",) == read.warnings
 
 
+@pytest.mark.parametrize("text", ["[" * 400 + "]" * 400, '{"a":' * 400 + "1" + "}" * 400])
+def test_json_that_is_deep(text: str) -> None:
+    """Connectors are not looked for at the bottom of it."""
+    with pytest.raises(ConfigurationError, match=r"holds no connector|Missing required configuration|is an object or a list"):
+        load_connect_config({"a": json.loads(text)})
+
+
 MANY = {name: {"info": {"name": name, "config": {**SINK, "name": name}}} for name in ("one", "two", "three")}
 DOCUMENTS = "---\n".join(
     f"kind: KafkaConnector\nmetadata:\n  name: {name}\nspec:\n  class: C\n  config:\n    topics: {name}\n"
@@ -220,8 +239,15 @@ def test_one_of_several_connectors() -> None:
 
 def test_several_connectors_without_a_name() -> None:
     """An error lists the names."""
-    assert "It holds 3 connectors: one, two, three. Choose one of them with --name NAME." == problem(json.dumps(MANY))
-    assert "It holds 2 connectors: a, b. Choose one of them with --name NAME." == problem(DOCUMENTS)
+    choose = "Choose one of them with --name NAME (in Python: name=…)."
+    assert f"The configuration holds 3 connectors: one, two, three. {choose}" == problem(json.dumps(MANY))
+    assert f"The configuration holds 2 connectors: a, b. {choose}" == problem(DOCUMENTS)
+
+
+def test_wrapper_without_a_name() -> None:
+    """Its key is none."""
+    assert UNNAMED == read_properties(json.dumps({"config": UNNAMED})).values
+    assert SINK == read_properties(json.dumps({"connectorConfiguration": UNNAMED}), name="sink").values
 
 
 def test_name_that_is_not_there() -> None:
@@ -315,12 +341,21 @@ EOF
         ("path.format='\\''year'\\''=YYYY", ".properties", "Line 1: '\\'' is how a shell script"),
         ('{"path.format": "\'"\'"\'year\'"\'"\'=YYYY"}', ".json", "is how a shell script writes an apostrophe"),
         ('["one", "two"]', ".json", "GET /connectors?expand=info has their configurations"),
-        ('{"one": {"status": {"name": "one", "tasks": []}}}', ".json", "those are in GET /connectors?expand=info"),
-        ("[]", ".json", "It holds no connector."),
-        ("{}", ".json", "It holds no connector."),
-        ("kind: KafkaTopic\nspec:\n  partitions: 3\n", ".yaml", "It holds no connector."),
-        ("", "", "It is empty."),
-        ("# nothing\n\n", ".properties", "It is empty."),
+        ('{"one": {"status": {"name": "one", "tasks": []}}}', ".json", "GET /connectors?expand=info has their configurations"),
+        (
+            "{'name': 'sink'}",
+            ".json",
+            """Line 1, column 2: this is not valid JSON: JSON has " around names""",
+        ),
+        ('{\\"name\\": \\"sink\\"}', ".json", 'replace each \\" with "'),
+        ("{“name”: “sink”}", ".json", "these quotes are typographic"),
+        ('{"name": “sink”}', ".json", "these quotes are typographic"),
+        ('{"error_code":404,"message":"Connector sink not found"}', "", "This is an error of Kafka Connect"),
+        ("[]", ".json", "The configuration holds no connector."),
+        ("{}", ".json", "The configuration holds no connector."),
+        ("kind: KafkaTopic\nspec:\n  partitions: 3\n", ".yaml", "The configuration holds no connector."),
+        ("", "", "The configuration is empty."),
+        ("# nothing\n\n", ".properties", "The configuration is empty."),
         ("name: {{ .Values.name }}\nclass: {{ .Values.class }}", ".yaml", "it is a template"),
         ("a: 'b'c'\n", ".yaml", "this is not valid YAML"),
         ("a: !vault x\n", ".yaml", "could not determine a constructor for the tag '!vault'"),

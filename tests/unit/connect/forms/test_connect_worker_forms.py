@@ -95,6 +95,19 @@ def test_variables_of_containers(tmp_path: Path, name: str, text: str) -> None:
     } == worker.converters
 
 
+def test_variables_of_debezium(tmp_path: Path) -> None:
+    """Its image takes some without the prefix."""
+    path = tmp_path / "compose.yaml"
+    path.write_text(_compose({"BOOTSTRAP_SERVERS": "kafka:9092", "VALUE_CONVERTER": "C", "CONNECT_CONSUMER_CLIENT_ID": "x"}))
+    worker = load_worker_config(path)
+
+    assert ("kafka:9092", {"client.id": "x"}, {"value.converter": "C"}) == (
+        worker.bootstrap_servers,
+        worker.consumer,
+        worker.converters,
+    )
+
+
 def test_mapping_of_variables() -> None:
     """Such as the environment of a process."""
     assert "broker:9092" == load_worker_config({"HOME": "/root", **VARIABLES}).bootstrap_servers
