@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from pathlib import Path
 
 from kafka2parquet.audit.coverage import Coverage
@@ -57,9 +56,8 @@ def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False) ->
     consumer = worker.consumer_for(config)
     storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
     with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
-        topics = config.items("topics")
-        if not topics:
-            pattern = re.compile(config.text("topics.regex"))
+        topics, pattern = config.items("topics"), config.topics_pattern
+        if pattern is not None:
             topics = tuple(topic for topic in log.topics() if pattern.fullmatch(topic))
         committed = log.committed(topics)
         coverages = [found for topic in topics for found in read_coverage(storage, naming, topic, committed)]

@@ -172,13 +172,13 @@ class TaskPlan:
         )
 
     def _consumer(self, index: int) -> KafkaPythonConsumer:
-        name = self.config.name
+        name, pattern = self.config.name, self.config.topics_pattern
         instance = self.consumer.group_instance_id or self.config.text("kafka2parquet.group.instance.id")
         return KafkaPythonConsumer(
             bootstrap_servers=self.consumer.bootstrap_servers,
             group_id=self.consumer.group_id,
             topics=self.config.items("topics"),
-            topics_pattern=self.config.text("topics.regex") or None,
+            topics_pattern=pattern.pattern if pattern is not None else None,
             group_instance_id=f"{instance}-{index}" if instance else None,
             queue_bytes=min(_MOST_QUEUE_BYTES, self.budget.limit_bytes // (_QUEUES_SHARE * self.config.number("tasks.max"))),
             most_batch_bytes=self.config.number("kafka2parquet.record.batch.max.bytes"),

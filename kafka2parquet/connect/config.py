@@ -12,6 +12,7 @@ from kafka2parquet.connect.option import Value, simple_name
 from kafka2parquet.connect.options import OptionTable
 from kafka2parquet.connect.options_storage import FIELD_AND_TIME_CLASSES
 from kafka2parquet.connect.properties import Properties
+from kafka2parquet.transforms import java_patterns
 
 
 class ProblemKind(enum.Enum):
@@ -164,6 +165,16 @@ class ConnectConfig:
     def name(self) -> str:
         """Name of the connector."""
         return self.text("name")
+
+    @property
+    def topics_pattern(self) -> re.Pattern[str] | None:
+        """What the whole name of a topic has to match, where `topics.regex` is set.
+
+        Raises:
+            ConfigurationError: Python can't read it, or would read it otherwise than Java.
+        """
+        text = self.text("topics.regex")
+        return java_patterns.compiled(text, "topics.regex") if text else None
 
     @property
     def tasks_max(self) -> int:

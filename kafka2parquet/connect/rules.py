@@ -68,9 +68,9 @@ def _topics(config: ConnectConfig) -> Iterator[Finding]:
     if not topics and not pattern:
         yield Problem(("topics", "topics.regex"), "Must configure one of topics or topics.regex", "Set topics.")
     try:
-        compiled = re.compile(pattern) if pattern else None
-    except re.error as error:
-        yield Problem(("topics.regex",), invalid_value("topics.regex", pattern, f"not a regular expression of Python: {error}"))
+        compiled = config.topics_pattern
+    except ConfigurationError as error:
+        yield Problem(("topics.regex",), str(error))
         return
     dead_letters = config.text("errors.deadletterqueue.topic.name")
     for topic in topics:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Literal, cast
@@ -175,8 +174,8 @@ def overridden_topics(config: ConnectConfig) -> tuple[str, ...]:
 
 
 def _is_read(config: ConnectConfig, topic: str) -> bool:
-    pattern = config.text("topics.regex")
-    return topic in config.items("topics") or bool(pattern and re.fullmatch(pattern, topic))
+    pattern = config.topics_pattern
+    return topic in config.items("topics") or bool(pattern and pattern.fullmatch(topic))
 
 
 def schema_versions(storage: Storage, naming: ObjectNaming) -> SchemaVersions:

@@ -82,7 +82,7 @@ RUN = (
     Configuration("dead_letters.json", "with-dead-letters"),
     Configuration("keys_and_headers.json", "with-keys-and-headers"),
     Configuration("assumed_role.json", "in-another-account"),
-    Configuration("topics_regex.json", "all-of-the-shop", r"shop\.([a-z]+)(\.v[0-9]{1,2})?$"),
+    Configuration("topics_regex.json", "all-of-the-shop", r"shop\.(?<what>[a-z]+)(\.v[0-9]{1,2})?$"),
     Configuration("secure_consumer.json", "secure", secrets=1),
     Configuration("byte_order_mark.json", "written-on-windows", "shop.visits"),
     Configuration("utf_16.properties", "written-by-powershell", "shop.visits"),

@@ -104,6 +104,13 @@ def test_property_of_the_other_sink_warns():
     assert "gcs.part.size has no effect: it belongs to GcsSinkConnector." in config.warnings
 
 
+def test_pattern_of_java():
+    """Named groups are written otherwise there."""
+    config = load_connect_config(_changed({"topics": None, "topics.regex": r"shop\.(?<what>[a-z]+)$"}))
+    assert config.topics_pattern is not None
+    assert config.topics_pattern.fullmatch("shop.orders")["what"] == "orders"
+
+
 def test_licence_is_accepted_with_a_note():
     """Confluent's licence properties may stay."""
     config = load_connect_config(_changed({"confluent.topic.bootstrap.servers": "kafka:9092"}))
@@ -141,7 +148,7 @@ def test_unknown_connector_names_the_known_ones():
         ),
         (
             {"topics": None, "topics.regex": "a("},
-            "Invalid value a( for configuration topics.regex: not a regular expression of Python: missing ), "
+            "topics.regex: 'a(' is not a regular expression that Python reads as Java does: missing ), "
             "unterminated subpattern at position 1.",
         ),
         ({"tasks.max": "0"}, "Invalid value 0 for configuration tasks.max: Value must be at least 1."),
