@@ -22,6 +22,7 @@ from kafka2parquet.connect.text import flatten, read_properties
 from kafka2parquet.connect.unknown import is_comment, judge
 from kafka2parquet.errors import ConfigurationError
 
+_WORKER_VARIABLE = re.compile(r"(?:^|\.)CONNECT_[A-Z]")
 NAME_ADVICE = (
     "It decides the consumer group, connect-<name>, and so where reading begins. Give it with --name NAME, or as the property "
     "name. Kafka Connect has it beside `config`, or in the URL of PUT /connectors/<name>/config; GET /connectors lists names."
@@ -131,7 +132,7 @@ def validate(properties: Properties | Mapping[str, str]) -> Validation:
         return Validation(_unchecked(read), tuple(_of_cloud(read.values, cloud)))
     table = table_for(connector)
     if table is None:
-        return Validation(_unchecked(read), (_unknown_connector(connector),))
+        return Validation(_unchecked(read), (_unknown_connector(connector, read.values),))
     reading = _Reading(table, read)
     config = ConnectConfig(
         table,
@@ -153,8 +154,11 @@ def _unchecked(read: Properties) -> ConnectConfig:
     return ConnectConfig(S3_TABLE, {}, dict(read.values), warnings=read.warnings, read=read)
 
 
-def _unknown_connector(connector: str) -> Problem:
+def _unknown_connector(connector: str, given: Mapping[str, str]) -> Problem:
     known = " or ".join(table.connector for table in (S3_TABLE, GCS_TABLE))
+    if not connector and any(name == "bootstrap.servers" or _WORKER_VARIABLE.search(name) for name in given):
+        advice = "What is set is a worker's: give this file with --worker, and the connector's beside it."
+        return Problem(("connector.class",), missing_value("connector.class"), advice)
     if not connector:
         return Problem(("connector.class",), missing_value("connector.class"), f"Set it to {known}.")
     return Problem(

@@ -88,6 +88,11 @@ RUN = (
     Configuration("utf_16.properties", "written-by-powershell", "shop.visits"),
     Configuration("several.json", "gifts-to-s3", "shop.gifts", option=True),
     Configuration("compose_worker.json", "stock-to-s3", "shop.stock", worker="docker-compose.yml"),
+    Configuration("insert_field.json", "with-kafka-columns", "shop.logins"),
+    Configuration("day_of_a_field.json", "by-the-day-of-a-field", "shop.trips"),
+    Configuration("route_by_pattern.json", "routed", r"shop-eu\.(.+)"),
+    Configuration("debezium.json", "changes", "shop.changes"),
+    Configuration("predicates.json", "without-tombstones", "shop.logins"),
     Configuration("own_folder.json", "into-a-folder", destination="file:///var/lib/lake"),
 )
 REFUSED = (
@@ -106,7 +111,7 @@ REFUSED = (
     Configuration("create_connector.sql", refused=("localhost:8083/connectors/ORDERS_TO_S3 > sink.json",)),
     Configuration("create_connector.sh", refused=("between <<JSON and JSON, lines 5 to 9.",)),
     Configuration("helm_template.yaml", refused=("it is a template.",)),
-    Configuration("docker-compose.yml", refused=('Missing required configuration "connector.class"',)),
+    Configuration("docker-compose.yml", refused=("What is set is a worker's: give this file with --worker",)),
     Configuration("names_only.json", refused=("GET /connectors?expand=info has their configurations.",)),
     Configuration(
         "unfilled.json",

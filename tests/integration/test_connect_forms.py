@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,7 +28,6 @@ STEP_MS = 18_000  # so that they fill two hours
 KINDS, COUNTRIES = ("gift", "sale", "loan"), ("DE", "FR")
 
 Row = dict[str, Any]
-Folder = Callable[[Row], str]
 
 
 def row_of(index: int) -> Row:
@@ -45,22 +45,65 @@ def hour(row: Row) -> str:
     return f"{10 + (row['at_ms'] - BEGIN_MS) // 3_600_000:02}"
 
 
-#: Where each row has to lie, by the connector.
-FOLDERS: dict[str, Folder] = {
-    "orders-hourly": lambda row: f"raw/shop.orders/dt=2026-05-17/hour={hour(row)}",
-    "clicks-to-s3": lambda row: f"topics/shop.clicks/partition={row['partition']}",
-    "s3-sink-standalone": lambda row: "topics/shop.payments/year=2026/month=05/day=17",
-    "users-to-s3": lambda row: "lake/raw/shop.users/year=2026/month=05/day=17",
-    "inventory-to-s3": lambda row: f"topics/shop.inventory/year=2026/month=05/day=17/hour={hour(row)}",
-    "shipments-to-s3": lambda row: f"tracking/shop.shipments/kind={row['kind']}",
-    "sessions-to-gcs": lambda row: "topics/shop.sessions/date=2026-05-17",
-    "searches-to-s3": lambda row: f"toml/shop.searches/partition={row['partition']}",
-    "events-by-their-own-time": lambda row: f"topics/shop.events/2026/05/17/{hour(row)}",
-    "gifts-to-s3": lambda row: f"topics/shop.gifts/country={row['country']}/kind={row['kind']}",
-    "visits-by-country-and-hour": lambda row: (
-        f"topics/shop.visits/country={row['country']}/year=2026/month=05/day=17/hour={hour(row)}"
+def as_it_is(row: Row) -> Row:
+    return row
+
+
+@attrs.frozen
+class Sink:
+    """What a configuration reads and writes.
+
+    Attributes:
+        folder: where each row has to lie.
+        value: of the record; by default the row.
+        written: what the file has of it; by default the row.
+        topic: that records are produced to; by default the one that the configuration names.
+        topic_folder: the name of that topic in the files, if it is another one.
+    """
+
+    folder: Callable[[Row], str]
+    value: Callable[[Row], Row] = as_it_is
+    written: Callable[[Row], Row] = as_it_is
+    topic: str = ""
+    topic_folder: str = ""
+
+
+def with_kafka_columns(row: Row) -> Row:
+    kept = {name: value for name, value in row.items() if name != "country"}
+    return {**kept, "kafka_offset": row["id"] // PARTITIONS, "kafka_partition": row["partition"], "source": "web"}
+
+
+def change_event(row: Row) -> Row:
+    """What Debezium says of a new row."""
+    return {"before": None, "after": row, "source": {"table": "orders"}, "op": "c", "ts_ms": row["at_ms"]}
+
+
+#: By the names of the connectors.
+SINKS: dict[str, Sink] = {
+    "orders-hourly": Sink(lambda row: f"raw/shop.orders/dt=2026-05-17/hour={hour(row)}"),
+    "clicks-to-s3": Sink(lambda row: f"topics/shop.clicks/partition={row['partition']}"),
+    "s3-sink-standalone": Sink(lambda row: "topics/shop.payments/year=2026/month=05/day=17"),
+    "users-to-s3": Sink(lambda row: "lake/raw/shop.users/year=2026/month=05/day=17"),
+    "inventory-to-s3": Sink(lambda row: f"topics/shop.inventory/year=2026/month=05/day=17/hour={hour(row)}"),
+    "shipments-to-s3": Sink(lambda row: f"tracking/shop.shipments/kind={row['kind']}"),
+    "sessions-to-gcs": Sink(lambda row: "topics/shop.sessions/date=2026-05-17"),
+    "searches-to-s3": Sink(lambda row: f"toml/shop.searches/partition={row['partition']}"),
+    "events-by-their-own-time": Sink(lambda row: f"topics/shop.events/2026/05/17/{hour(row)}"),
+    "gifts-to-s3": Sink(lambda row: f"topics/shop.gifts/country={row['country']}/kind={row['kind']}"),
+    "stock-to-s3": Sink(lambda row: f"topics/shop.stock/partition={row['partition']}"),
+    "with-kafka-columns": Sink(lambda row: f"topics/shop.logins/partition={row['partition']}", written=with_kafka_columns),
+    "by-the-day-of-a-field": Sink(
+        lambda row: "topics/shop.trips/day=2026-05-17", written=lambda row: {**row, "day": "2026-05-17"}
     ),
-    "stock-to-s3": lambda row: f"topics/shop.stock/partition={row['partition']}",
+    "changes": Sink(
+        lambda row: f"topics/shop.changes/partition={row['partition']}",
+        value=change_event,
+        written=lambda row: {**row, "__deleted": "false", "__op": "c"},
+    ),
+    "visits-by-country-and-hour": Sink(
+        lambda row: f"topics/shop.visits/country={row['country']}/year=2026/month=05/day=17/hour={hour(row)}"
+    ),
+    "routed": Sink(lambda row: f"topics/baskets/partition={row['partition']}", topic="shop-eu.baskets", topic_folder="baskets"),
 }
 ENVELOPES = next(configuration for configuration in RUN if configuration.name == "envelopes-to-s3")
 _FIELDS = {"id": "int32", "kind": "string", "country": "string", "at_ms": "int64", "partition": "int32"}
@@ -111,20 +154,20 @@ def produce(bootstrap: str, topic: str, value_of: Callable[[Row], object]) -> No
         producer.flush()
 
 
-def check(objects: Any, topic: str, folder: Folder) -> None:
+def check(objects: Any, topic: str, sink: Sink) -> None:
     """Every record is in exactly one file, in the folder that the configuration says."""
-    prefix = f"{folder(row_of(0)).partition(topic)[0]}{topic}/"
+    prefix = f"{sink.folder(row_of(0)).partition(topic)[0]}{topic}/"
     found: dict[int, str] = {}
     for key in objects.keys(prefix):
         for row in pq.read_table(pa.BufferReader(objects.read(key)), partitioning=None).to_pylist():
-            assert row == row_of(row["id"])
+            assert row == sink.written(row_of(row["id"]))
             assert row["id"] not in found
             found[row["id"]] = key.rpartition("/")[0]
 
-    assert {index: folder(row_of(index)) for index in range(ROWS)} == found
+    assert {index: sink.folder(row_of(index)) for index in range(ROWS)} == found
 
 
-@pytest.mark.parametrize("configuration", [item for item in RUN if item.name in FOLDERS], ids=str)
+@pytest.mark.parametrize("configuration", [item for item in RUN if item.name in SINKS], ids=str)
 def test_runs_as_it_stands(configuration: Configuration, kafka_server: Any, request: pytest.FixtureRequest) -> None:
     """With nothing but brokers and the store's address besides."""
     if configuration.destination.startswith("gs://"):
@@ -132,7 +175,9 @@ def test_runs_as_it_stands(configuration: Configuration, kafka_server: Any, requ
         objects: Any = GcsBucket(server.url, configuration.destination.removeprefix("gs://"))
     else:
         server, objects = request.getfixturevalue("s3_server"), request.getfixturevalue("s3_bucket")
-    produce(kafka_server.bootstrap, configuration.topics, lambda row: row)
+    sink = SINKS[configuration.name]
+    topic = sink.topic or configuration.topics
+    produce(kafka_server.bootstrap, topic, sink.value)
     worker = load_worker_config(configuration.worker_path, bootstrap_servers=kafka_server.bootstrap, endpoint_url=server.url)
     runner = build_runner(load_for_worker(configuration.path, worker, name=configuration.given_name), worker)
     runner.start()
@@ -140,7 +185,7 @@ def test_runs_as_it_stands(configuration: Configuration, kafka_server: Any, requ
     runner.stop()
     runner.join(60.0)
 
-    check(objects, configuration.topics, FOLDERS[configuration.name])
+    check(objects, sink.topic_folder or topic, sink)
 
 
 def is_committed(bootstrap: str) -> bool:
@@ -161,4 +206,4 @@ def test_command_line(kafka_server: Any, s3_server: Any, s3_bucket: S3Bucket) ->
         process.send_signal(signal.SIGTERM)
         assert 0 == process.wait(LIMIT_S)
 
-    check(s3_bucket, ENVELOPES.topics, lambda row: f"topics/{ENVELOPES.topics}/partition={row['partition']}")
+    check(s3_bucket, ENVELOPES.topics, Sink(lambda row: f"topics/{ENVELOPES.topics}/partition={row['partition']}"))

@@ -104,6 +104,15 @@ def test_property_of_the_other_sink_warns():
     assert "gcs.part.size has no effect: it belongs to GcsSinkConnector." in config.warnings
 
 
+@pytest.mark.parametrize(
+    "name", ["bootstrap.servers", "CONNECT_BOOTSTRAP_SERVERS", "services.connect.environment.CONNECT_GROUP_ID"]
+)
+def test_worker_in_the_place_of_a_connector(name):
+    """The two files are easily mixed up."""
+    (problem,) = validate({name: "a:1"}).problems
+    assert "What is set is a worker's: give this file with --worker" in str(problem)
+
+
 def test_pattern_of_java():
     """Named groups are written otherwise there."""
     config = load_connect_config(_changed({"topics": None, "topics.regex": r"shop\.(?<what>[a-z]+)$"}))
