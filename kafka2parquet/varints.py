@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
 #: A number of 64 bits takes no more.
 _MOST_BYTES = 10
 
@@ -24,6 +30,37 @@ def read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return (number >> 1) ^ -(number & 1), position
     raise ValueError(f"a length or count of a record or its headers has more than {_MOST_BYTES} bytes")
+
+
+def read_varints(content: Bytes, position: Int64s) -> tuple[Int64s, Int64s]:
+    """The zigzag varints at all positions, and the positions after them.
+
+    Raises:
+        IndexError: the content ends before a number does.
+        ValueError: a number has more bytes than any that Kafka writes.
+    """
+    byte = content[position]
+    number = (byte & 0x7F).astype(np.int64)
+    position = position + 1
+    unfinished = byte > 0x7F
+    shift = 7
+    while unfinished.any():
+        if shift > 63:
+            raise ValueError("a number takes more than ten bytes")
+        if unfinished.all():  # the usual case: all have the same width
+            byte = content[position]
+            number |= (byte & 0x7F).astype(np.int64) << shift
+            position += 1
+            unfinished = byte > 0x7F
+        else:
+            rows = np.flatnonzero(unfinished)
+            byte = content[position[rows]]
+            number[rows] |= (byte & 0x7F).astype(np.int64) << shift
+            position[rows] += 1
+            unfinished = np.zeros(len(number), bool)
+            unfinished[rows] = byte > 0x7F
+        shift += 7
+    return ((number >> 1) & 0x7FFFFFFFFFFFFFFF) ^ -(number & 1), position
 
 
 def varint(number: int) -> bytes:

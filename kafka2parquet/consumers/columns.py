@@ -18,7 +18,7 @@ import pyarrow as pa
 from kafka2parquet.arrays import INLINE_BYTES, VIEW
 from kafka2parquet.consumers.batch_headers import APPEND_TIME, Headers
 from kafka2parquet.consumers.decompression import CorruptDataError
-from kafka2parquet.varints import read_varint
+from kafka2parquet.varints import read_varint, read_varints
 
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -47,20 +47,22 @@ def decode(data: bytes | memoryview, headers: Headers, starts: Int64s, ends: Int
         return _decode(data, headers, starts, ends, first_offset)
     except IndexError as error:
         raise CorruptDataError("a record reaches beyond its batch") from error
+    except ValueError as error:
+        raise error if isinstance(error, CorruptDataError) else CorruptDataError(str(error)) from error
 
 
 def _decode(data: bytes | memoryview, headers: Headers, starts: Int64s, ends: Int64s, first_offset: int) -> Columns:
     counts = headers["records"]
     content: Bytes = np.frombuffer(data, np.uint8)
-    length, start = _varints(content, _places(data, content, starts, ends, counts))
+    length, start = read_varints(content, _places(data, content, starts, ends, counts))
     record_end = start + length
     _check_ends(record_end, starts, ends, counts)
-    timestamp_delta, position = _varints(content, start + 1)  # behind the attributes
-    offset_delta, position = _varints(content, position)
-    key_length, key_start = _varints(content, position)
-    value_length, value_start = _varints(content, key_start + np.maximum(key_length, 0))
+    timestamp_delta, position = read_varints(content, start + 1)  # behind the attributes
+    offset_delta, position = read_varints(content, position)
+    key_length, key_start = read_varints(content, position)
+    value_length, value_start = read_varints(content, key_start + np.maximum(key_length, 0))
     headers_start = value_start + np.maximum(value_length, 0)
-    header_count, position = _varints(content, headers_start)
+    header_count, position = read_varints(content, headers_start)
     without_headers = header_count == 0
     if (
         (position > record_end).any()
@@ -110,7 +112,7 @@ def _places_together(content: Bytes, starts: Int64s, counts: Int64s, total: int)
         number += 1
         going_on = counts[batches] > number
         batches, position = batches[going_on], position[going_on]
-        length, position = _varints(content, position)
+        length, position = read_varints(content, position)
         if (length < 0).any():
             raise CorruptDataError("a record has a negative length")
         position = position + length
@@ -160,32 +162,6 @@ def _short_steps() -> list[int]:
 _STEPS_TOGETHER = 50
 #: Most records are found by this table: looking at each byte of each length would take twice as long.
 _STEPS = _short_steps()
-
-
-def _varints(content: Bytes, position: Int64s) -> tuple[Int64s, Int64s]:
-    """The zigzag varints at all positions, and the positions after them."""
-    byte = content[position]
-    number = (byte & 0x7F).astype(np.int64)
-    position = position + 1
-    unfinished = byte > 0x7F
-    shift = 7
-    while unfinished.any():
-        if shift > 63:
-            raise CorruptDataError("a number takes more than ten bytes")
-        if unfinished.all():  # the usual case: all have the same width
-            byte = content[position]
-            number |= (byte & 0x7F).astype(np.int64) << shift
-            position += 1
-            unfinished = byte > 0x7F
-        else:
-            rows = np.flatnonzero(unfinished)
-            byte = content[position[rows]]
-            number[rows] |= (byte & 0x7F).astype(np.int64) << shift
-            position[rows] += 1
-            unfinished = np.zeros(len(number), bool)
-            unfinished[rows] = byte > 0x7F
-        shift += 7
-    return ((number >> 1) & 0x7FFFFFFFFFFFFFFF) ^ -(number & 1), position
 
 
 def _views(content: Bytes, memory: pa.Buffer, starts: Int64s, lengths: Int64s, null: Bools) -> pa.Array:

@@ -7,19 +7,14 @@ import inspect
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kafka2parquet.arguments import Name, checked
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.records import decode_headers
 from kafka2parquet.rows import Rows
+from kafka2parquet.transforms.header_keys import Mask, have_header
 from kafka2parquet.transforms.java_patterns import compiled
 from kafka2parquet.transforms.properties import TransformProperties
-from kafka2parquet.varints import varint
-
-Mask = npt.NDArray[np.bool_]
 
 
 class Predicate(abc.ABC):
@@ -126,8 +121,6 @@ class HasHeaderKey(Predicate):
             ConfigurationError: it is empty.
         """
         self.name = name
-        key = name.encode()
-        self._encoded = varint(len(key)) + key
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> HasHeaderKey:
@@ -140,26 +133,9 @@ class HasHeaderKey(Predicate):
         Raises:
             ValueError: the headers of a record are not well formed.
         """
-        sections = rows.records.headers.cast(pa.large_binary()).fill_null(b"\0").dictionary_encode()
-        found = _booleans(pc.match_substring(sections.dictionary, self._encoded))
-        unclear = found & ~self._is_first(sections.dictionary)
-        for place in np.flatnonzero(unclear).tolist():
-            found[place] = any(key == self.name for key, _ in decode_headers(sections.dictionary[place].as_py()))
-        of_rows: Mask = found[sections.indices.to_numpy()]
-        return of_rows
-
-    def _is_first(self, sections: pa.Array) -> Mask:
-        """Whether the header follows a count of one byte, where it needn't be looked for."""
-        few = pc.less(pc.binary_slice(sections, 0, 1), pa.scalar(b"\x80", sections.type))
-        first = pc.equal(pc.binary_slice(sections, 1, 1 + len(self._encoded)), pa.scalar(self._encoded, sections.type))
-        return _booleans(pc.and_(few, first))
+        return have_header(rows.records.headers.cast(pa.large_binary()), self.name)
 
     @property
     def fingerprint(self) -> str:
         """Names the header."""
         return f"header-{self.name}"
-
-
-def _booleans(array: pa.Array) -> Mask:
-    mask: Mask = np.array(array.to_numpy(zero_copy_only=False), np.bool_)
-    return mask

@@ -14,7 +14,8 @@ from kafka2parquet.records import Reject
 from kafka2parquet.rows import MixedRows, Rows, without_columns
 from kafka2parquet.schema.lattice import SchemaConflict
 from kafka2parquet.transforms.base import Transform, Transformed
-from kafka2parquet.transforms.predicates import Mask, Predicate
+from kafka2parquet.transforms.header_keys import Mask
+from kafka2parquet.transforms.predicates import Predicate
 
 
 @checked

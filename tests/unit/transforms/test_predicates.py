@@ -18,6 +18,7 @@ from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rows import Rows, without_columns
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
 from kafka2parquet.transforms import Cast, Drop, InsertField, Transform, TransformChain, Transformed, Unwrap
+from kafka2parquet.transforms.header_keys import have_header
 from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, RecordIsTombstone, TopicNameMatches
 from kafka2parquet.transforms.regex_router import RegexRouter
 from kafka2parquet.transforms.tombstones import TombstoneHandler
@@ -113,6 +114,31 @@ class TestHasHeaderKey:
         """Whatever they are."""
         (rows,) = _groups([({"a": 1}, each) for each in keys])
         assert [name in each for each in keys] == HasHeaderKey(name).holds(rows).tolist()
+
+    def test_values_of_all_lengths(self) -> None:
+        """They are stepped over, as nulls are, and are not taken for names."""
+        headers = [(b"a", b"x" * 100), (b"b", None), (b"c", b""), (b"d", b"\x04id" * 100), (b"id", b"1")]
+        for count, expected in ((4, False), (5, True)):
+            section = varint(count) + b"".join(
+                varint(len(key)) + key + (varint(-1) if value is None else varint(len(value)) + value)
+                for key, value in headers[:count]
+            )
+            assert [expected, False] == have_header(pa.array([section, None], pa.large_binary()), "id").tolist()
+
+    @pytest.mark.parametrize(
+        "section",
+        [
+            b"\x04\x02a\x04id",
+            b"\x04\x03\x04id\x01",
+            b"\x04\x02a\x80\x80\x04\x04id\x01",
+            b"\x04" + b"\xff" * 11 + b"\x04id",
+            b"\x06\x02a\x01\x06\x04id\x01",
+        ],
+    )
+    def test_malformed_headers(self, section: bytes) -> None:
+        """Nobody knows whether the name is one."""
+        with pytest.raises(ValueError, match=r"section|ten bytes"):
+            have_header(pa.array([section], pa.large_binary()), "id")
 
     def test_of_some_rows(self) -> None:
         """Rows that were left out don't matter."""
