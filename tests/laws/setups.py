@@ -45,13 +45,18 @@ from kafka2parquet.transforms import (
     ExtractField,
     Filter,
     Flatten,
+    HasHeaderKey,
     HoistField,
     InsertField,
     Keep,
+    LeaveOut,
     Mask,
+    RecordIsTombstone,
+    RegexRouter,
     Rename,
     ToTimestamp,
     Unwrap,
+    Where,
 )
 from tests.laws.formats import FORMATS, Format
 from tests.laws.json_texts import mostly
@@ -98,10 +103,27 @@ TRANSFORMS: Mapping[str, Callable[[], Transform]] = {
     "timestamp": lambda: ToTimestamp(["ts", "a"]),
     "timestamp-of-text": lambda: ToTimestamp(["b"], format="%d.%m.%Y", timezone="Europe/Paris"),
     "timestamp-of-seconds": lambda: ToTimestamp(["ts", "n.x"], unit="s"),
+    "extract-or-tombstone": lambda: ExtractField("n", on_null="tombstone"),
+    "filter-tombstones": lambda: Where(LeaveOut(), RecordIsTombstone()),
+    "insert-where-header": lambda: Where(InsertField(offset="o", static={"b": "x"}), HasHeaderKey("a")),
+    "cast-where-not-header": lambda: Where(Cast({"a": "string", "b": "float64"}), HasHeaderKey("a"), negate=True),
+    "route": lambda: RegexRouter("(.*)", "routed/$1"),
     "unwrap": Unwrap,
+    "unwrap-tombstones": lambda: Unwrap(deletes="tombstone", tombstones="pass"),
     "unwrap-rewrite": lambda: Unwrap(deletes="rewrite", add_fields=["op", "source.ts_ms"]),
 }
-LEAVES_OUT = frozenset({"extract-or-drop", "filter", "filter-text", "unwrap", "unwrap-rewrite"})
+LEAVES_OUT = frozenset(
+    {
+        "extract-or-drop",
+        "extract-or-tombstone",
+        "filter",
+        "filter-text",
+        "filter-tombstones",
+        "unwrap",
+        "unwrap-rewrite",
+        "unwrap-tombstones",
+    }
+)
 ROTATIONS: Mapping[str, Callable[[], RotationPolicy]] = {
     "all": lambda: RecordCountRotation(10_000),
     "three": lambda: RecordCountRotation(3),
