@@ -125,8 +125,13 @@ def _header_from(call: _Call) -> Made:
     if call.inner not in ("Key", "Value"):
         raise ConfigurationError("type: HeaderFrom is an abstract class of Java's. Write HeaderFrom$Value or HeaderFrom$Key.")
     made = _of_headers(call)
-    if isinstance(made, Refused) or operation == "copy":
+    if operation == "copy" or (isinstance(made, Refused) and call.inner == "Key"):
         return made
+    if isinstance(made, Refused):
+        return Refused(
+            "Headers are written as they were sent. To leave the fields out of the rows, use kafka2parquet.transforms:Drop with"
+            " the same fields."
+        )
     return MovedToHeaders(fields) if call.inner == "Value" else _of_keys(call)
 
 
@@ -275,6 +280,14 @@ def changed_headers(class_name: str, properties: Properties) -> frozenset[str]:
         prefix = properties.get("add.headers.prefix", "__")
         return frozenset(AddedField.of(text, prefix).name for text in properties["add.headers"].split(","))
     return frozenset()
+
+
+def without_effect(class_name: str, properties: Properties) -> str:
+    """What a transform of Java's does to headers besides what it does to values; "" for nothing."""
+    name, _, inner = simple_name(class_name).partition("$")
+    if name == "ExtractNewRecordState" and properties.get("add.headers", ""):
+        return "add.headers"
+    return "headers" if name == "HeaderFrom" and inner == "Value" and properties.get("operation") == "move" else ""
 
 
 def unknown_properties(class_name: str, properties: Properties) -> list[str]:

@@ -17,6 +17,7 @@ from kafka2parquet.connect.java_transforms import (
     make_java,
     make_predicate,
     unknown_properties,
+    without_effect,
 )
 from kafka2parquet.connect.option import invalid_value, missing_value
 from kafka2parquet.errors import ConfigurationError
@@ -222,6 +223,8 @@ class _Reader:
             self.problems.append(Problem((type_property,), invalid_value(type_property, class_name, str(error))))
             return None
         if isinstance(made, Transform):
+            if not is_python_path(class_name) and (name := without_effect(class_name, properties)):
+                self.notes.append(f"{prefix}{name} changes nothing that is written: headers are not written.")
             return made
         if isinstance(made, WithoutEffect):
             self.notes.append(f"{type_property}={class_name} changes nothing that is written: {made.why}.")

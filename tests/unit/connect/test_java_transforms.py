@@ -177,6 +177,48 @@ def test_transforms_of_headers(class_name: str, properties: dict[str, str]) -> N
         assert f"transforms.t.type={class_name} is not supported. Headers are written as they were sent. Remove" in problem
 
 
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        (_of("io.debezium.transforms.ExtractNewRecordState", add_headers="op"), "transforms.t.add.headers"),
+        (_of(f"{_APACHE}.HeaderFrom$Value", fields="a", headers="h", operation="move"), "transforms.t.headers"),
+    ],
+)
+def test_what_transforms_of_values_do_to_headers(changes: dict[str, str], note: str) -> None:
+    """Is said to have no effect, where headers aren't written."""
+    notes = load_connect_config(_properties(changes)).notes
+    assert f"{note} changes nothing that is written: headers are not written." in notes
+
+
+def test_fields_that_move_into_headers_that_are_written() -> None:
+    """Can't be had; what to use for the rows is said, and works."""
+    changes = _of(f"{_APACHE}.HeaderFrom$Value", fields="a", headers="h", operation="move")
+    (problem,) = _problems({**changes, "kafka2parquet.metadata.columns": "headers"})
+    assert "To leave the fields out of the rows, use kafka2parquet.transforms:Drop with the same fields." in problem
+    instead = _of("kafka2parquet.transforms:Drop", fields="a")
+    assert [] == _problems({**instead, "kafka2parquet.metadata.columns": "headers"})
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        {"path.format": "yyyyMMdd", "timezone": "UTC", "timestamp.extractor": "Record"},
+        {"timestamp.extractor": "RecordField", "timestamp.field": "at"},
+        {"kafka2parquet.partition.field.name": "kind"},
+        _of(f"{_APACHE}.RegexRouter", regex="(.*)_shard_[0-9]+", replacement="$1"),
+        {
+            "transforms": "u,p",
+            "transforms.u.type": "io.debezium.transforms.ExtractNewRecordState",
+            "transforms.p.type": f"{_APACHE}.ExtractField$Value",
+            "transforms.p.field": "payload",
+        },
+    ],
+)
+def test_what_is_advised_instead_of_routers(instead: dict[str, str]) -> None:
+    """Is accepted."""
+    assert [] == _problems(instead)
+
+
 def test_fields_that_move_into_headers() -> None:
     """Are no columns, also where they were the only ones of a row."""
     sink = Sink("t")
