@@ -412,6 +412,8 @@ def _expected(event: dict[str, Any], deletes: str) -> dict[str, Any] | str | Non
     elif after is not None:
         row = {**after, **({"__deleted": "false"} if rewrites else {})}
     elif before is not None:
+        if deletes == "tombstone":
+            return "tombstone"
         row = {**before, "__deleted": "true"} if rewrites else None
     else:
         return None if event["op"] == "t" or (event["op"] == "d" and not rewrites) else "reject"
@@ -421,14 +423,15 @@ def _expected(event: dict[str, Any], deletes: str) -> dict[str, Any] | str | Non
 class TestLaws:
     """Whatever the events are."""
 
-    @given(_ROWS, _DELETES)
+    @given(_ROWS, _DELETES | st.just("tombstone"))
     def test_columns_agree_with_a_rule_for_each_record(self, events: list[dict[str, Any]], deletes: Any) -> None:
         """Each record is a row, a reject or nothing by itself."""
         transformed = _apply(Unwrap(deletes=deletes), events)
         got: list[dict[str, Any] | str | None] = [None] * len(events)
-        rows = transformed.rows
-        for offset, row in zip(rows.offsets.to_pylist(), rows.table.to_pylist() if len(rows) else (), strict=True):
-            got[offset] = {name: value for name, value in row.items() if value is not None}
+        for rows in transformed.groups:
+            values = rows.table.to_pylist() if rows.table.num_columns else [None] * len(rows)
+            for offset, row in zip(rows.offsets.to_pylist(), values, strict=True):
+                got[offset] = "tombstone" if row is None else {name: each for name, each in row.items() if each is not None}
         for reject in transformed.rejects:
             got[reject.offset] = "reject"
         assert [_expected(event, deletes) for event in events] == got
