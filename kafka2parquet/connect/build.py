@@ -15,7 +15,7 @@ from kafka2parquet.clock import Clock
 from kafka2parquet.connect import parts
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.consumer_settings import ConsumerSettings
-from kafka2parquet.connect.converters import make_converter, make_key_converter
+from kafka2parquet.connect.converters import make_converter
 from kafka2parquet.connect.errors import (
     DeadLetterPlan,
     make_converter_retry,
@@ -23,6 +23,7 @@ from kafka2parquet.connect.errors import (
     make_reject_log,
     make_tolerance,
 )
+from kafka2parquet.connect.key_transforms import make_transformed_keys
 from kafka2parquet.connect.parse import load_properties, read_connect_config
 from kafka2parquet.connect.records import make_compatibility, make_record_views, make_tags, make_tombstone_policy
 from kafka2parquet.connect.schemas import LearnedSchemas, make_name_case
@@ -150,7 +151,7 @@ class TaskPlan:
             metadata_columns=parts.make_metadata_columns(config),
             name_case=make_name_case(config),
             on_reject=make_tolerance(config),
-            record_views=make_record_views(config, make_key_converter(config)),
+            record_views=make_record_views(config, make_transformed_keys(config)),
             schema_compatibility=make_compatibility(config),
             on_tombstone=make_tombstone_policy(config),
             dead_letters=dead_letters,

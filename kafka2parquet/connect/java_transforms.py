@@ -38,10 +38,12 @@ class Written:
     Attributes:
         keys: whether their keys are.
         headers: whether their headers are.
+        keys_have_fields: whether keys may be more than text.
     """
 
     keys: bool
     headers: bool
+    keys_have_fields: bool = True
 
 
 @attrs.frozen
@@ -58,7 +60,14 @@ class Refused:
     advice: str
 
 
-Made = Transform | WithoutEffect | Refused
+@attrs.frozen(eq=False)
+class OfKeys:
+    """A transform of keys, which are written."""
+
+    transform: Transform
+
+
+Made = Transform | OfKeys | WithoutEffect | Refused
 
 
 @attrs.frozen
@@ -101,16 +110,22 @@ def _of_headers(call: _Call) -> Made:
 
 def _of_values(name: str) -> Callable[[_Call], Made]:
     def make(call: _Call) -> Made:
-        if call.inner == "Key":
+        if call.inner == "Key" and not call.written.keys:
             return _of_keys(call)
-        if call.inner != "Value":
+        if call.inner == "Key" and not call.written.keys_have_fields:
+            return Refused(
+                "Keys of JSON without a schema are written as text. Remove the transform, or set"
+                " key.converter.schemas.enable=true where keys carry a schema."
+            )
+        if call.inner not in ("Key", "Value"):
             raise ConfigurationError(
                 f"type: {name} is an abstract class of Java's. Write {name}$Value, or {name}$Key for keys."
             )
         try:
-            return kafka_connect.make(name, "Value", call.properties)
+            made = kafka_connect.make(name, "Value", call.properties)
         except LookupError:
             return Refused(UNKNOWN)
+        return OfKeys(made) if call.inner == "Key" else made
 
     return make
 
@@ -293,6 +308,6 @@ def without_effect(class_name: str, properties: Properties) -> str:
 def unknown_properties(class_name: str, properties: Properties) -> list[str]:
     """Properties that a class of Java's doesn't have, and so ignores; none where it isn't known which ones it has."""
     name, _, inner = simple_name(class_name).partition("$")
-    known = kafka_connect.PROPERTIES.get(name) if inner == "Value" else None
+    known = kafka_connect.PROPERTIES.get(name) if inner in ("Key", "Value") else None
     known = known if known is not None else _PROPERTIES.get(name)
     return [] if known is None else sorted(set(properties) - set(known))

@@ -8,7 +8,7 @@ from typing import cast
 
 from kafka2parquet.connect.classes import load_class
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
-from kafka2parquet.connect.converters import make_key_converter
+from kafka2parquet.connect.key_transforms import make_transformed_keys
 from kafka2parquet.connect.records import passing_folder, with_schema_name
 from kafka2parquet.connect.transforms import make_transforms
 from kafka2parquet.converters.metadata_columns import MetadataColumns
@@ -144,7 +144,7 @@ def make_writer(config: ConnectConfig) -> ParquetWriter:
 
 def make_metadata_columns(config: ConnectConfig) -> MetadataColumns:
     """Columns that are added to each row; none, unless they are asked for."""
-    return MetadataColumns(config.items("kafka2parquet.metadata.columns"), key_converter=make_key_converter(config))
+    return MetadataColumns(config.items("kafka2parquet.metadata.columns"), key_converter=make_transformed_keys(config))
 
 
 def _milliseconds(config: ConnectConfig, name: str) -> datetime.timedelta:

@@ -10,6 +10,7 @@ from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
 from kafka2parquet.connect.java_transforms import (
     UNKNOWN,
+    OfKeys,
     Refused,
     WithoutEffect,
     Written,
@@ -20,6 +21,7 @@ from kafka2parquet.connect.java_transforms import (
     without_effect,
 )
 from kafka2parquet.connect.option import invalid_value, missing_value
+from kafka2parquet.connect.options_converters import converter_name
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.transforms.base import Transform
@@ -39,6 +41,7 @@ class Transforms:
 
     Attributes:
         made: in their order.
+        of_keys: those of keys, in their order, where keys are written.
         routes: those that rename topics, which decide the folders of these.
         problems: what is wrong with others.
         unused: properties of aliases that nothing names.
@@ -47,6 +50,7 @@ class Transforms:
     """
 
     made: tuple[Transform, ...]
+    of_keys: tuple[Transform, ...]
     routes: tuple[Route, ...]
     problems: tuple[Problem, ...]
     unused: tuple[str, ...]
@@ -93,6 +97,7 @@ def read_transforms(config: ConnectConfig) -> Transforms:
     ]
     return Transforms(
         made=tuple(reader.made),
+        of_keys=tuple(reader.of_keys),
         routes=tuple(reader.routes),
         problems=tuple(reader.problems),
         unused=tuple(unused),
@@ -123,6 +128,7 @@ class _Reader:
 
     def __init__(self, config: ConnectConfig) -> None:
         self.made: list[Transform] = []
+        self.of_keys: list[Transform] = []
         self.routes: list[Route] = []
         self.problems: list[Problem] = []
         self.ignored: list[str] = []
@@ -132,6 +138,8 @@ class _Reader:
         self._written = Written(
             keys="key" in columns or config.flag("store.kafka.keys"),
             headers="headers" in columns or config.flag("store.kafka.headers"),
+            keys_have_fields=converter_name(config.text("key.converter")) != "Json"
+            or config.flag("key.converter.schemas.enable"),
         )
         self._headers_changed_by: dict[str, str] = {}
         self._predicates: dict[str, Predicate | None] = {}
@@ -163,11 +171,27 @@ class _Reader:
         made = self._transform(prefix, class_name, properties)
         if made is None or (predicate and chooses is None):
             return
+        if isinstance(made, OfKeys):
+            self._of_keys(prefix, class_name, made.transform, chooses)
+            return
         if isinstance(made, RegexRouter):
             self._route(prefix, class_name, made, chooses, negate)
         elif isinstance(made, LeaveOut) and chooses is None:
             self.notes.append(f"{prefix}type={class_name} without a predicate leaves all records out, as in Connect.")
         self.made.append(made if chooses is None else Where(made, chooses, negate=negate))
+
+    def _of_keys(self, prefix: str, class_name: str, transform: Transform, predicate: Predicate | None) -> None:
+        if predicate is None:
+            self.of_keys.append(transform)
+            return
+        self.problems.append(
+            Problem(
+                (f"{prefix}predicate",),
+                f"{prefix}predicate is not supported for {class_name}",
+                "Where keys are written, a transform of keys applies to all of them. Remove the predicate.",
+                ProblemKind.UNSUPPORTED,
+            )
+        )
 
     def _unseen_header(self, prefix: str, predicate: str, changed_by: str) -> None:
         self.problems.append(
@@ -206,7 +230,7 @@ class _Reader:
             )
         )
 
-    def _transform(self, prefix: str, class_name: str, properties: Mapping[str, str]) -> Transform | None:
+    def _transform(self, prefix: str, class_name: str, properties: Mapping[str, str]) -> Transform | OfKeys | None:
         type_property = f"{prefix}type"
         try:
             if is_python_path(class_name):
@@ -225,6 +249,8 @@ class _Reader:
         if isinstance(made, Transform):
             if not is_python_path(class_name) and (name := without_effect(class_name, properties)):
                 self.notes.append(f"{prefix}{name} changes nothing that is written: headers are not written.")
+            return made
+        if isinstance(made, OfKeys):
             return made
         if isinstance(made, WithoutEffect):
             self.notes.append(f"{type_property}={class_name} changes nothing that is written: {made.why}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -139,14 +140,12 @@ def test_classes_without_an_equal_are_refused_with_what_to_use(class_name: str, 
     ("class_name", "properties"),
     [
         (f"{_APACHE}.ValueToKey", {"fields": "id"}),
-        (f"{_APACHE}.ExtractField$Key", {"field": "id"}),
-        (f"{_APACHE}.InsertField$Key", {"static_field": "a", "static_value": "b"}),
         (f"{_CONFLUENT}.Drop$Key", {}),
         (f"{_APACHE}.HeaderFrom$Key", {"fields": "a", "headers": "b", "operation": "move"}),
     ],
 )
 def test_transforms_of_keys(class_name: str, properties: dict[str, str]) -> None:
-    """They change nothing where keys aren't written, and can't be had where they are."""
+    """Those that make keys of something else change nothing where keys aren't written, and can't be had where they are."""
     changes = _of(class_name, **properties)
     config = load_connect_config(_properties(changes))
     assert f"transforms.t.type={class_name} changes nothing that is written: keys are not written." in config.notes
@@ -545,3 +544,83 @@ class TestRegexRouter:
         changes = {**ROUTED, "topics": "raw.a"}
         described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092"))
         assert "kafka-source/lake/a/" in described
+
+
+class TestTransformsOfKeys:
+    """They change the keys that are written."""
+
+    EXTRACTED: Mapping[str, str] = _of(f"{_APACHE}.ExtractField$Key", field="id")
+    WRITTEN: Mapping[str, str] = {"kafka2parquet.metadata.columns": "key"}
+    JSON: Mapping[str, str] = {
+        "key.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "key.converter.schemas.enable": "true",
+    }
+
+    def _key(self, payload: object) -> bytes:
+        fields = [{"field": "id", "type": "int64", "optional": True}, {"field": "db", "type": "string"}]
+        return json.dumps({"schema": {"type": "struct", "fields": fields, "optional": True}, "payload": payload}).encode()
+
+    def _sink(self) -> Sink:
+        sink = Sink("t")
+        keys = [self._key({"id": 7, "db": "x"}), self._key({"id": 8, "db": "y"}), self._key({"id": None, "db": "z"}), None]
+        sink.append("t", *(MemoryRecord(value=b'{"a":%d}' % row, key=key) for row, key in enumerate(keys)))
+        return sink
+
+    def test_change_nothing_where_keys_are_not_written(self) -> None:
+        """That is said."""
+        config = load_connect_config(_properties(self.EXTRACTED))
+        note = f"transforms.t.type={_APACHE}.ExtractField$Key changes nothing that is written: keys are not written."
+        assert (note in config.notes, (), ()) == (True, make_transforms(config).made, make_transforms(config).of_keys)
+
+    def test_in_a_column(self) -> None:
+        """A field of the key; null where it is null, or where there is no key."""
+        sink = self._sink()
+        sink.run({**self.EXTRACTED, **self.WRITTEN, **self.JSON})
+        assert [(0, 7), (1, 8), (2, None), (3, None)] == [(row["a"], row["_kafka_key"]) for row in sink.rows()]
+
+    def test_in_their_order(self) -> None:
+        """With the transforms of values between them."""
+        sink = self._sink()
+        chain = {
+            "transforms": "t,v,h",
+            "transforms.v.type": f"{_APACHE}.HoistField$Value",
+            "transforms.v.field": "line",
+            "transforms.h.type": f"{_APACHE}.HoistField$Key",
+            "transforms.h.field": "key",
+        }
+        sink.run({**self.EXTRACTED, **chain, **self.WRITTEN, **self.JSON})
+        assert [(0, {"key": 7}), (1, {"key": 8})] == [(row["line"]["a"], row["_kafka_key"]) for row in sink.rows()[:2]]
+
+    def test_in_files_of_keys(self) -> None:
+        """Beside those of the values."""
+        sink = Sink("t")
+        sink.append("t", MemoryRecord(value=b'{"a":1}', key=self._key({"id": 7, "db": "x"})))
+        sink.run({**self.EXTRACTED, **self.JSON, "store.kafka.keys": "true", "keys.format.class": _PARQUET})
+        assert [{"key": 7}] == [row for key in sink.files() if ".keys." in key for row in sink.storage.rows(key)]
+
+    def test_a_key_that_can_t_be_transformed(self) -> None:
+        """Is a reject of the stage `key`, with the reason."""
+        sink = Sink("t")
+        sink.append("t", MemoryRecord(value=b'{"a":1}', key=b"text"))
+        missing = _of(f"{_APACHE}.Cast$Key", spec="int32")
+        of_text = {"key.converter": "org.apache.kafka.connect.storage.StringConverter"}
+        with pytest.raises(RejectedRecordError, match="rejected at stage 'key'"):
+            sink.run({**missing, **self.WRITTEN, **of_text})
+
+    @pytest.mark.parametrize(
+        ("changes", "problem"),
+        [
+            (
+                {"key.converter": "org.apache.kafka.connect.json.JsonConverter", "key.converter.schemas.enable": "false"},
+                f"transforms.t.type={_APACHE}.ExtractField$Key is not supported. Keys of JSON without a schema are",
+            ),
+            (
+                {**JSON, **_where("RecordIsTombstone")},
+                f"transforms.t.predicate is not supported for {_APACHE}.ExtractField$Key. Where keys are written, a",
+            ),
+        ],
+    )
+    def test_problems(self, changes: dict[str, str], problem: str) -> None:
+        """What can't be had is refused."""
+        (found,) = _problems({**self.EXTRACTED, **self.WRITTEN, **changes})
+        assert found.startswith(problem), found
