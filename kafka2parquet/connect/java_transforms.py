@@ -297,6 +297,11 @@ def changed_headers(class_name: str, properties: Properties) -> frozenset[str]:
     return frozenset()
 
 
+def is_router(class_name: str) -> bool:
+    """Whether a class of Java's renames topics."""
+    return simple_name(class_name) in ("RegexRouter", "TopicRegexRouter")
+
+
 def without_effect(class_name: str, properties: Properties) -> str:
     """What a transform of Java's does to headers besides what it does to values; "" for nothing."""
     name, _, inner = simple_name(class_name).partition("$")

@@ -46,7 +46,9 @@ def make_transformed_keys(config: ConnectConfig) -> RecordConverter | None:
     Raises:
         ConfigurationError: it lacks a library, or its settings can't work.
     """
-    converter, transforms = make_key_converter(config), make_transforms(config).of_keys
+    converter = make_key_converter(config)
+    types = [config.given.get(f"transforms.{alias}.type", "") for alias in config.items("transforms")]
+    transforms = make_transforms(config).of_keys if any(type_.endswith("$Key") for type_ in types) else ()
     if not transforms:
         return converter
     return TransformedKeys(converter if converter is not None else ByteArrayConverter(), transforms)

@@ -10,7 +10,7 @@ from kafka2parquet.connect.classes import load_class
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.key_transforms import make_transformed_keys
 from kafka2parquet.connect.records import passing_folder, with_schema_name
-from kafka2parquet.connect.transforms import make_transforms
+from kafka2parquet.connect.transforms import topic_folders
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
@@ -127,7 +127,7 @@ def make_naming(config: ConnectConfig) -> ObjectNaming:
         file_delimiter=config.text("file.delim"),
         zero_pad_width=config.number("filename.offset.zero.pad.width"),
         compression=config.text("parquet.codec"),
-        topic_folders=make_transforms(config).folders,
+        topic_folders=topic_folders(config),
     )
 
 

@@ -19,7 +19,7 @@ from kafka2parquet.connect.options_storage import FIELD_AND_TIME_CLASSES, PARTIT
 from kafka2parquet.connect.parts import make_inner_partitioner
 from kafka2parquet.connect.records import check_records
 from kafka2parquet.connect.storage import takes_role
-from kafka2parquet.connect.transforms import read_transforms
+from kafka2parquet.connect.transforms import read_transforms, renames_topics
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.partitioners.base import Partitioner
@@ -91,7 +91,7 @@ def _topics(config: ConnectConfig) -> Iterator[Finding]:
 
 def _own_folder(config: ConnectConfig, topic: str) -> Iterator[Finding]:
     try:
-        folders = read_transforms(config).folders
+        folders = read_transforms(config).folders if renames_topics(config) else None
         ObjectNaming(config.text("topics.dir"), config.text("directory.delim"), topic_folders=folders).check_topic(topic)
     except ConfigurationError as error:
         yield Warned(f"topics={topic}: {error} Nothing starts with it.")  # as where topics.regex finds such a topic

@@ -15,6 +15,7 @@ from kafka2parquet.connect.java_transforms import (
     WithoutEffect,
     Written,
     changed_headers,
+    is_router,
     make_java,
     make_predicate,
     unknown_properties,
@@ -73,6 +74,20 @@ def make_transforms(config: ConnectConfig) -> Transforms:
     if transforms.problems:
         raise ConfigurationError([str(problem) for problem in transforms.problems])
     return transforms
+
+
+def topic_folders(config: ConnectConfig) -> RoutedFolders | None:
+    """The names of the topics' folders; None where they are those of the topics.
+
+    Raises:
+        ConfigurationError: with all problems of the transforms, where one of these renames topics.
+    """
+    return make_transforms(config).folders if renames_topics(config) else None
+
+
+def renames_topics(config: ConnectConfig) -> bool:
+    """Whether a transform does. Makes none."""
+    return any(is_router(config.given.get(f"transforms.{alias}.type", "")) for alias in config.items("transforms"))
 
 
 def read_transforms(config: ConnectConfig) -> Transforms:

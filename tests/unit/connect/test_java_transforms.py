@@ -539,6 +539,13 @@ class TestRegexRouter:
         (warning,) = [each for each in load_connect_config(_properties(changes)).warnings if each.startswith("topics=t")]
         assert "Topic t, which is renamed to '', can't be written: no object can have the keys of its files" in warning
 
+    def test_problems_of_other_transforms_are_told_once(self) -> None:
+        """They are no matter of the folder."""
+        broken = {"transforms": "t,u", "transforms.u.type": "kafka2parquet.transforms:Drop"}
+        validation = validate(_properties({**ROUTED, **broken}))
+        assert ["transforms.u.type"] == [name for problem in validation.problems for name in problem.properties]
+        assert [] == [each for each in validation.config.warnings if "Drop" in each]
+
     def test_check_shows_the_folder(self) -> None:
         """In the key of an example."""
         changes = {**ROUTED, "topics": "raw.a"}
