@@ -62,6 +62,7 @@ from kafka2parquet.step_result import StepResult
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.transforms.chain import TransformChain
+from kafka2parquet.user_parts import BrokenPartError, ask
 
 _LOG = logging.getLogger(__name__)
 
@@ -189,7 +190,6 @@ class SinkTask:
         self._stopping = threading.Event()
         self._under_way = threading.RLock()
         self._telling = False
-        self._raised_by_hook: BaseException | None = None
         self._failed = False
         self._closing = False
         self._closed = False
@@ -396,6 +396,8 @@ class SinkTask:
         except GuaranteeError:
             if self._delivery == "exactly_once":
                 raise
+        except BrokenPartError as error:
+            raise UsageError(f"{self._storage.url} can't be used: {error}. Nothing was read yet.") from _cause(error)
         if self._rejects.dead_letters is not None:
             if self._letters_prepared is None:
                 self._letters_prepared = self._rejects.dead_letters.prepare()
@@ -452,9 +454,9 @@ class SinkTask:
         try:
             engine.advance()
         except BaseException as error:
-            if not is_unexpected(error) or error is self._raised_by_hook:
+            if not is_unexpected(error):
                 raise
-            raise _unexpected(engine, error) from error
+            raise self._unexpected(engine.context.topic_partition, error) from _cause(error)
         self._set_paused(engine, engine.is_full)
 
     def _set_paused(self, engine: PartitionEngine, paused: bool) -> None:
@@ -487,16 +489,28 @@ class SinkTask:
         letters = self._rejects.dead_letters.pending_bytes if self._rejects.dead_letters is not None else 0
         return letters + sum(engine.used_bytes for engine in self._engines.values())
 
+    def _unexpected(self, topic_partition: TopicPartition, error: BaseException) -> UnexpectedError:
+        engine = self._engines.get(topic_partition)
+        position = engine.position if engine is not None else None
+        where = topic_partition if position is None else f"{topic_partition}, from offset {position} on"
+        what = str(error) if isinstance(error, BrokenPartError) else f"{type(error).__name__}: {error}"
+        return UnexpectedError(
+            f"{where}: {what}. Nothing is lost, and nothing of it is committed. Report it as a bug, unless it comes from code"
+            " of yours.",
+            topic=topic_partition.topic,
+            partition=topic_partition.partition,
+            offset=position,
+        )
+
     # ---- counting
 
     def _emit(self, event: Event) -> None:
         self._telling = True
         try:
             for hook in self._hooks:
-                hook(event)
-        except BaseException as error:
-            self._raised_by_hook = error
-            raise
+                ask(hook, event)
+        except BrokenPartError as error:
+            raise self._unexpected(event.topic_partition, error) from _cause(error)
         finally:
             self._telling = False
 
@@ -537,13 +551,6 @@ class SinkTask:
         )
 
 
-def _unexpected(engine: PartitionEngine, error: BaseException) -> UnexpectedError:
-    topic_partition, position = engine.context.topic_partition, engine.position
-    where = topic_partition if position is None else f"{topic_partition}, from offset {position} on"
-    return UnexpectedError(
-        f"{where}: {type(error).__name__}: {error}. Nothing is lost, and nothing of it is committed. Report it as a bug, unless"
-        " it comes from code of yours.",
-        topic=topic_partition.topic,
-        partition=topic_partition.partition,
-        offset=position,
-    )
+def _cause(error: BaseException) -> BaseException:
+    """What a part raised, where the error names one."""
+    return error.error if isinstance(error, BrokenPartError) else error

@@ -11,7 +11,8 @@ import attrs
 
 from kafka2parquet.arguments import PositiveSeconds, Seconds, checked
 from kafka2parquet.clock import Clock
-from kafka2parquet.errors import StorageUnavailableError, TransientError
+from kafka2parquet.errors import StorageUnavailableError, TransientError, is_unexpected
+from kafka2parquet.user_parts import BrokenPartError, name_of_part
 
 T = TypeVar("T")
 
@@ -64,6 +65,7 @@ class StorageCall(Generic[T]):
 
         Raises:
             Kafka2ParquetError: what the function raised for good, or the limit for retries is reached.
+            BrokenPartError: the function raised what nobody foresaw.
         """
         if self._future is None:
             if self._calls.clock.monotonic() < self._not_before:
@@ -75,6 +77,8 @@ class StorageCall(Generic[T]):
         error = self._future.exception()
         if error is None:
             return True
+        if is_unexpected(error):
+            raise BrokenPartError(name_of_part(self._function), error) from error
         if not isinstance(error, StorageUnavailableError):
             raise error
         now = self._calls.clock.monotonic()

@@ -18,6 +18,7 @@ from kafka2parquet.converters.record_keys import KeyTypesDifferError
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.delivery.column_guard import ColumnGuard, refuse
 from kafka2parquet.delivery.net import catch
+from kafka2parquet.delivery.results import converted, partitioned
 from kafka2parquet.errors import ConfigurationError, RejectedRecordError
 from kafka2parquet.parquet.types import Fitted
 from kafka2parquet.partitioners.base import Partitioner
@@ -116,12 +117,12 @@ class RecordChain:
         groups: list[Rows] = []
         tombstones = pc.is_null(batch.values)
         valued = batch.filter(pc.invert(tombstones)) if batch.values.null_count else batch
-        for converted in self._decoded(valued, rejects):
-            rejects += converted.rejects
-            for rows in converted.groups:
+        for decoded in self._decoded(valued, rejects):
+            rejects += decoded.rejects
+            for rows in decoded.groups:
                 groups += self._transformed(attrs.evolve(rows, batch=valued), rejects)
-            if converted.tombstones is not None and len(converted.tombstones):
-                tombstones = pc.or_(tombstones, pc.is_in(batch.offsets, converted.tombstones))
+            if decoded.tombstones is not None and len(decoded.tombstones):
+                tombstones = pc.or_(tombstones, pc.is_in(batch.offsets, decoded.tombstones))
         if pc.any(tombstones).as_py():
             records = batch.filter(tombstones)
             columns = without_columns(len(records))
@@ -136,7 +137,7 @@ class RecordChain:
         """What the converter makes of the records."""
         if not len(valued):
             return []
-        decoded, broken = catch(Stage.DECODE, valued, valued, self.converter.convert)
+        decoded, broken = catch(Stage.DECODE, valued, valued, functools.partial(converted, self.converter))
         rejects += broken
         return decoded
 
@@ -186,9 +187,9 @@ class RecordChain:
         columns = rows.table.num_columns
         for add in (self.metadata_columns.add, self.views.add if self.views is not None else None):
             if add is not None and len(rows):
-                converted = add(rows)
-                rows = converted.rows
-                rejects += converted.rejects
+                added = add(rows)
+                rows = added.rows
+                rejects += added.rejects
         if len(rows):
             rows, refused = self._guard.apply_to_added(rows, columns)
             rejects += refused
@@ -211,25 +212,25 @@ class RecordChain:
             if group.tombstones and self.views is not None:
                 parts.append(in_one_folder(group, self.views.tombstone_partition, group.timestamps_ms))
                 continue
-            partitioned, broken = catch(
+            found, broken = catch(
                 Stage.PARTITION,
                 group.batch,
                 group,
-                lambda some: self._with_folders(self.partitioner.partition(some, opened_at)),
+                lambda some: self._with_folders(partitioned(self.partitioner, some, opened_at)),
             )
             rejects += broken
-            for part in partitioned:
+            for part in found:
                 parts.append(part.rows)
                 rejects += part.rejects
         if not parts:
             parts.append(in_one_folder(rows.groups[0].slice(0, 0), "", rows.timestamps_ms.slice(0, 0)))
         return Partitioned(PartitionedRows.merged(parts), sorted(rejects, key=lambda reject: reject.offset))
 
-    def _with_folders(self, partitioned: Partitioned) -> Partitioned:
+    def _with_folders(self, found: Partitioned) -> Partitioned:
         """The same, where rows whose folder no store can have are rejects, before any file of their flush is named."""
         if self.why_no_folder is None:
-            return partitioned
-        rows = partitioned.rows
+            return found
+        rows = found.rows
         topic = rows.rows.batch.topic_partition.topic
         reasons = {}
         for code, folder in enumerate(rows.encoded_partitions):
@@ -237,7 +238,7 @@ class RecordChain:
             if reason is not None:
                 reasons[code] = f"no object can lie in its folder: {reason}"
         if not reasons:
-            return partitioned
+            return found
         codes, offsets = rows.codes.to_numpy(), rows.rows.offsets.to_numpy()
         refused = np.isin(codes, list(reasons))
         rejects = [
@@ -248,7 +249,7 @@ class RecordChain:
         possible = PartitionedRows(
             rows.rows.filter(kept), rows.encoded_partitions, rows.codes.filter(kept), rows.timestamps_ms.filter(kept)
         )
-        return Partitioned(possible, [*partitioned.rejects, *rejects])
+        return Partitioned(possible, [*found.rejects, *rejects])
 
 
 def _null_value(rows: Rows) -> RejectedRecordError:

@@ -12,8 +12,10 @@ from typing import TypeVar
 
 from kafka2parquet.errors import is_unexpected
 from kafka2parquet.halving import attempt_halves
+from kafka2parquet.printable import printable
 from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import Rows
+from kafka2parquet.user_parts import BrokenPartError
 
 _LOG = logging.getLogger(__name__)
 _MAX_REASON_CHARACTERS = 300
@@ -50,13 +52,14 @@ def catch(
         if not is_unexpected(error):
             raise
         _LOG.warning(
-            "%s, offsets %s to %s: the stage %r broke, and goes on record by record. Please report this as a bug, unless the"
-            " code is yours.",
+            "%s, offsets %s to %s: the stage %r broke, and goes on record by record (%s). Please report this as a bug, unless"
+            " the code is yours.",
             batch.topic_partition,
             records.offsets[0],
             records.offsets[-1],
             stage.value,
-            exc_info=error,
+            printable(_reason(error)),
+            exc_info=error.error if isinstance(error, BrokenPartError) else error,
         )
 
     def attempt(start: int, length: int) -> _Result:
@@ -79,4 +82,5 @@ def catch(
 
 
 def _reason(error: BaseException | None) -> str:
-    return f"{type(error).__name__}: {error}"[:_MAX_REASON_CHARACTERS]
+    reason = str(error) if isinstance(error, BrokenPartError) else f"{type(error).__name__}: {error}"
+    return reason[:_MAX_REASON_CHARACTERS]

@@ -29,6 +29,7 @@ from kafka2parquet.errors import (
 )
 from kafka2parquet.events import FlushCut, PartitionStarted, PartitionStopped
 from kafka2parquet.records import ConsumedBatch, Stage
+from kafka2parquet.rotation.answers import cut_of, due_at_of
 from kafka2parquet.rotation.policies import MaxOpenFilesRotation
 from kafka2parquet.rows import PartitionedRows
 from kafka2parquet.schema.compatibility import SchemaNotProjectable
@@ -309,7 +310,7 @@ class PartitionEngine:
 
     def _cut_of(self, flush: OpenFlush, rows: PartitionedRows) -> tuple[int | None, str]:
         """How many leading rows still belong to the flush, by the policy, their schemas and the number of files; and why."""
-        cut, reason = self.context.rotation.cut(flush.stats, rows), self.context.rotation.reason
+        cut, reason = cut_of(self.context.rotation, flush.stats, rows), self.context.rotation.reason
         few_files = self._max_files.cut(flush.stats, rows) if self._max_files is not None else None
         for other, why in ((few_files, "files"), (flush.fitting_rows(rows), "schema")):
             if other is not None and (cut is None or other < cut):
@@ -323,7 +324,7 @@ class PartitionEngine:
     def _due_at(self, flush: OpenFlush) -> datetime.datetime | None:
         """When the clock ends a flush that isn't empty."""
         stats = flush.stats
-        return self.context.rotation.due_at(stats) if flush.rows else stats.opened_at + _REJECTS_INTERVAL
+        return due_at_of(self.context.rotation, stats) if flush.rows else stats.opened_at + _REJECTS_INTERVAL
 
     def _rotate_by_clock(self) -> None:
         flush = self._open

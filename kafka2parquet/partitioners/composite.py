@@ -14,6 +14,7 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.records import Reject
 from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
+from kafka2parquet.user_parts import ask
 
 
 @checked
@@ -53,7 +54,7 @@ class CompositePartitioner(Partitioner):
         for partitioner in self._partitioners:
             if not len(rows):
                 break
-            partitioned = partitioner.partition(rows, opened_at)
+            partitioned = ask(partitioner.partition, rows, opened_at)
             rejects += partitioned.rejects
             result = partitioned.rows
             if len(result) < len(rows):

@@ -13,6 +13,7 @@ from kafka2parquet.partitioners.default import in_one_folder
 from kafka2parquet.partitioners.hive_names import NULL_NAME, HiveNames
 from kafka2parquet.records import Stage
 from kafka2parquet.rows import Partitioned, Rows
+from kafka2parquet.user_parts import ask
 
 
 @checked
@@ -59,7 +60,7 @@ class SchemaNamePartitioner(Partitioner):
             reason = f"Error encoding partition. The schema is called {NULL_NAME}, which stands for no name"
             rejects = [rows.batch.reject_offset(offset, Stage.PARTITION, reason) for offset in rows.offsets.to_pylist()]
             return Partitioned(in_one_folder(rows.slice(0, 0), "", rows.timestamps_ms.slice(0, 0)), rejects)
-        partitioned = self._inner.partition(rows, opened_at)
+        partitioned = ask(self._inner.partition, rows, opened_at)
         own = f"schema_name={self._names.name(name) if self._names is not None else name if name is not None else 'null'}"
         folders = tuple(
             self._delimiter.join((own, folder) if self._affix == "prefix" else (folder, own))

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from kafka2parquet.arguments import Count, Duration, Name, checked
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.rotation.answers import cut_of, due_at_of
 from kafka2parquet.rotation.base import FlushStats, RotationPolicy
 from kafka2parquet.rotation.schedule import next_boundary
 from kafka2parquet.rows import PartitionedRows, Row
@@ -235,7 +236,7 @@ class FirstOf(RotationPolicy):
         """The least of all cuts."""
         first: int | None = None
         for policy in self._policies:
-            rows = policy.cut(stats, batch)
+            rows = cut_of(policy, stats, batch)
             if rows is not None and (first is None or rows < first):
                 first, self._reason = rows, policy.reason
         return first
@@ -244,7 +245,7 @@ class FirstOf(RotationPolicy):
         """The earliest moment of all."""
         first: datetime.datetime | None = None
         for policy in self._policies:
-            due_at = policy.due_at(stats)
+            due_at = due_at_of(policy, stats)
             if due_at is not None and (first is None or due_at < first):
                 first, self._reason = due_at, policy.reason
         return first

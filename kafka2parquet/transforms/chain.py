@@ -19,6 +19,7 @@ from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.from_arrow import connect_schema
 from kafka2parquet.transforms.base import MAX_REASON, Transform, Transformed
 from kafka2parquet.transforms.refusals import Refusals
+from kafka2parquet.user_parts import ask
 
 
 @checked
@@ -76,8 +77,10 @@ class TransformChain(Transform):
 
 
 def _applied(transform: Transform, rows: Rows) -> Transformed:
-    transformed = transform.apply_to_tombstones(rows) if rows.tombstones else transform.apply(rows)
+    transformed = ask(transform.apply_to_tombstones if rows.tombstones else transform.apply, rows)
     where = f"{type(transform).__name__} at {rows.batch.topic_partition}, offsets {rows.offsets[0]} to {rows.offsets[-1]}"
+    if not isinstance(transformed, Transformed):
+        raise UsageError(f"The transform {where} returned {type(transformed).__name__}; it has to return Transformed.")
     for after in transformed.groups:
         if after.table.num_rows != len(after) or len(after.timestamps_ms) != len(after):
             raise UsageError(f"The transform {where} returned {after.table.num_rows} rows with {len(after)} offsets.")

@@ -18,7 +18,7 @@ TOPIC = "events"
 STEPS = 2000
 
 
-class Died(Exception):  # noqa: N818  # what happens, not a fault
+class Died(BaseException):
     """The process ends here."""
 
 

@@ -81,6 +81,12 @@ STEPS = {
     "write": lambda error: {"metadata_columns": BreakingColumns(error)},
     "partition": lambda error: {"partitioner": BreakingPartitioner(breaking(error))},
 }
+WHO = {
+    "decode": "BreakingConverter.convert raised ",
+    "transform": "MapTable.apply raised ",
+    "write": "",
+    "partition": "BreakingPartitioner.partition raised ",
+}
 ERRORS = [OverflowError("too large"), KeyError("a"), RecursionError("too deep"), PanicException("index out of bounds")]
 
 
@@ -98,7 +104,7 @@ def test_only_the_records_that_break_a_step_are_rejects(stage: str, error: BaseE
     assert dict.fromkeys(set(range(30)) - {0, 7, 8, 22}, 1) == world.offsets()
     assert dict.fromkeys((0, 7, 8, 22), 1) == world.offsets("rejects", "offset")
     rejects = [row for table in world.tables("rejects").values() for row in table.to_pylist()]
-    assert {(stage, f"{type(error).__name__}: {error}")} == {(row["stage"], row["reason"]) for row in rejects}
+    assert {(stage, f"{WHO[stage]}{type(error).__name__}: {error}")} == {(row["stage"], row["reason"]) for row in rejects}
 
 
 @pytest.mark.parametrize("stage", STEPS)
@@ -116,7 +122,8 @@ def test_without_tolerance_the_first_such_record_ends_the_task(stage: str) -> No
     """The error names topic, partition and offset."""
     world = SinkWorld()
     world.append(GOOD, PILL, GOOD, PILL)
-    with pytest.raises(RejectedRecordError, match=f"events-0, offset 1: rejected at stage '{stage}': OverflowError: too large"):
+    where = f"events-0, offset 1: rejected at stage '{stage}': {WHO[stage]}"
+    with pytest.raises(RejectedRecordError, match=f"{where}OverflowError: too large"):
         world.run(4, **STEPS[stage](OverflowError("too large")))
 
 
@@ -159,7 +166,9 @@ def test_what_breaks_behind_the_chain_names_topic_partition_and_offset() -> None
     world.append(*[GOOD] * 10)
     world.run(10)
     world.append(GOOD)
-    with pytest.raises(UnexpectedError, match="events-0, from offset 10 on: ZeroDivisionError: division by zero") as raised:
+    with pytest.raises(
+        UnexpectedError, match=r"events-0, from offset 10 on: BreakingRotation.cut raised ZeroDivisionError: division by zero"
+    ) as raised:
         world.run(11, rotation=BreakingRotation(10))
     assert ("events", 0, 10) == (raised.value.topic, raised.value.partition, raised.value.offset)
     assert isinstance(raised.value.__cause__, ZeroDivisionError)

@@ -1,0 +1,50 @@
+"""Calls of parts that users may have written: what they raise names the part, and what they return is checked by the caller."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TypeVar
+
+from kafka2parquet.errors import is_unexpected
+
+_Result = TypeVar("_Result")
+
+
+class BrokenPartError(Exception):
+    """A part raised what nobody foresaw; the exception is the cause.
+
+    Attributes:
+        part: class and method, or the name of the function.
+        error: what it raised.
+    """
+
+    def __init__(self, part: str, error: BaseException) -> None:
+        self.part = part
+        self.error = error
+        super().__init__(f"{part} raised {type(error).__name__}: {error}")
+
+
+def ask(function: Callable[..., _Result], *arguments: object) -> _Result:
+    """Call a method of a part, or a function that is one. Where parts call each other, the innermost one is named.
+
+    Raises:
+        BrokenPartError: it raised an exception that is a mistake in code; others pass as they are.
+    """
+    try:
+        return function(*arguments)
+    except BaseException as error:
+        if not is_unexpected(error) or isinstance(error, BrokenPartError):
+            raise
+        raise BrokenPartError(name_of_part(function), error) from error
+
+
+def name_of_part(function: Callable[..., object]) -> str:
+    """Class and method of a bound method, the class of an object that can be called, or the name of a function."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not isinstance(owner, type) and hasattr(function, "__name__"):
+        return f"{type(owner).__name__}.{function.__name__}"
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return named.__qualname__

@@ -1,0 +1,235 @@
+"""Parts that users write, with mistakes in them: each mistake is named with its class, the topic-partition and the offsets."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import attrs
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from kafka2parquet import (
+    CompositePartitioner,
+    DailyPartitioner,
+    DefaultPartitioner,
+    FirstOf,
+    JsonConverter,
+    PerRecordPartitioner,
+    RecordCountRotation,
+    RotationPolicy,
+    Transform,
+)
+from kafka2parquet.errors import RejectedRecordError, UnexpectedError, UsageError
+from kafka2parquet.events import Event, FlushCut
+from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Row, Rows
+from kafka2parquet.testing import MemoryStorage
+from kafka2parquet.transforms import Transformed
+from tests.support.sink_world import SinkWorld
+
+VALUE = b'{"a":1}'
+
+
+@attrs.define(eq=False)
+class Policy(RotationPolicy):
+    """Answers what a test says."""
+
+    answer: Any = None
+    due: Any = None
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
+        return self.due
+
+
+def run(**parts: Any) -> SinkWorld:
+    """Write five records with these parts."""
+    world = SinkWorld()
+    world.append(*[VALUE] * 5)
+    world.run(5, **{"rotation": RecordCountRotation(5), **parts})
+    return world
+
+
+@pytest.mark.parametrize("wrap", [lambda policy: policy, lambda policy: FirstOf(RecordCountRotation(100), policy)])
+def test_broken_rotation_policy_is_named(wrap: Any) -> None:
+    """Also where it is one of several."""
+    with pytest.raises(UnexpectedError, match=r"events-0, from offset 0 on: Policy\.cut raised KeyError: 'x'\.") as raised:
+        run(rotation=wrap(Policy(KeyError("x"))))
+    assert isinstance(raised.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize("answer", [-1, 6, 2.0, True, "2", 0])
+def test_cut_that_means_nothing_is_an_error(answer: object) -> None:
+    """One that makes no progress would run for ever."""
+    with pytest.raises(UsageError, match=r"events-0, offsets 0 to 4: Policy\.cut returned .* from 1 to 5") as raised:
+        run(rotation=Policy(answer))
+    assert ("would never end" in str(raised.value)) == (answer == 0 and answer is not False)
+
+
+def test_cut_of_numpy() -> None:
+    """Policies work on arrays."""
+    assert dict.fromkeys(range(5), 1) == run(rotation=Policy(np.int64(1))).offsets()
+
+
+def test_due_at_without_a_time_zone() -> None:
+    """It can't be compared with the clock."""
+    with pytest.raises(UsageError, match=r"Policy\.due_at returned .* with a time zone"):
+        run(rotation=Policy(due=datetime.datetime(2026, 5, 17)))
+
+
+class BrokenConverter(JsonConverter):
+    def convert(self, batch: ConsumedBatch) -> Converted:
+        raise OverflowError("too large")
+
+
+@attrs.define(eq=False)
+class BrokenTransform(Transform):
+    result: Any = None
+
+    @property
+    def fingerprint(self) -> str:
+        return "broken"
+
+    def apply(self, rows: Rows) -> Transformed:
+        if self.result is None:
+            raise OverflowError("too large")
+        return self.result
+
+
+class BrokenPartitioner(PerRecordPartitioner):
+    fingerprint = "broken"  # type: ignore[assignment]
+
+    def encode(self, row: Row) -> str:
+        raise OverflowError("too large")
+
+
+@pytest.mark.parametrize(
+    ("parts", "who"),
+    [
+        ({"converter": BrokenConverter()}, r"BrokenConverter\.convert"),
+        ({"transforms": [BrokenTransform()]}, r"BrokenTransform\.apply"),
+        ({"partitioner": BrokenPartitioner()}, r"BrokenPartitioner\.partition"),
+        ({"partitioner": CompositePartitioner(DailyPartitioner(), BrokenPartitioner())}, r"BrokenPartitioner\.partition"),
+    ],
+)
+def test_broken_step_of_the_chain_is_named(parts: dict[str, Any], who: str) -> None:
+    """In the reason of the reject."""
+    with pytest.raises(RejectedRecordError, match=rf"events-0, offset 0: .*{who} raised OverflowError: too large"):
+        run(**parts)
+
+
+@attrs.define(eq=False)
+class ChangedConverter(JsonConverter):
+    """Changes what JsonConverter makes, as a test says."""
+
+    change: Any
+
+    def __attrs_pre_init__(self) -> None:
+        super().__init__()
+
+    def convert(self, batch: ConsumedBatch) -> Converted:
+        return self.change(super().convert(batch))
+
+
+@attrs.define(eq=False)
+class ChangedPartitioner(DefaultPartitioner):
+    """Changes what DefaultPartitioner makes, as a test says."""
+
+    change: Any
+
+    def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
+        return self.change(super().partition(rows, opened_at))
+
+
+def _fewer(made: Any) -> Any:
+    return attrs.evolve(made, rows=made.rows.slice(1))
+
+
+def _reversed(made: Any) -> Any:
+    return attrs.evolve(made, rows=attrs.evolve(made.rows, offsets=made.rows.offsets[::-1]))
+
+
+def _other_codes(made: Any) -> Any:
+    return attrs.evolve(made, rows=attrs.evolve(made.rows, codes=pa.array([7] * 5, pa.int32())))
+
+
+def _no_names(made: Any) -> Any:
+    return attrs.evolve(made, rows=attrs.evolve(made.rows, encoded_partitions=(None,)))
+
+
+@pytest.mark.parametrize(
+    ("part", "problem"),
+    [
+        (ChangedConverter(lambda made: None), "returned NoneType; it has to return Converted"),
+        (ChangedConverter(_fewer), "made 4 rows, 0 rejects and 0 tombstones of 5 records"),
+        (ChangedConverter(_reversed), "returned offsets that it was not given, or in another order"),
+        (ChangedPartitioner(lambda made: made.rows), "returned PartitionedRows; it has to return Partitioned"),
+        (ChangedPartitioner(_fewer), "made 4 rows, 0 rejects and 0 tombstones of 5 rows"),
+        (ChangedPartitioner(_other_codes), "returned codes beyond its 1 encoded partitions"),
+        (ChangedPartitioner(_no_names), "returned an encoded partition that isn't a str"),
+    ],
+)
+def test_results_that_would_lose_records_are_refused(part: Any, problem: str) -> None:
+    """With class, topic, partition and offsets; nothing is committed."""
+    kind = "converter" if isinstance(part, JsonConverter) else "partitioner"
+    with pytest.raises(UsageError, match=rf"{type(part).__name__}\.\w+ at events-0, offsets 0 to 4, {problem}"):
+        run(**{kind: part})
+
+
+def test_transform_that_returns_a_table() -> None:
+    """It has to say what was rejected, too."""
+    with pytest.raises(UsageError, match="BrokenTransform at events-0, offsets 0 to 4 returned Table"):
+        run(transforms=[BrokenTransform(pa.table({}))])
+
+
+def test_broken_hook_is_named() -> None:
+    """The task ends, as always when a hook raises."""
+
+    def count_files(event: Event) -> None:
+        if isinstance(event, FlushCut):
+            raise ZeroDivisionError("division by zero")
+
+    with pytest.raises(UnexpectedError, match=r"events-0, from offset 5 on: .*count_files raised ZeroDivisionError") as raised:
+        run(hooks=[count_files])
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+
+
+class BrokenStorage(MemoryStorage):
+    """Can't do one thing."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__()
+        self._operation = operation
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == object.__getattribute__(self, "__dict__").get("_operation"):
+            return self._break
+        return super().__getattribute__(name)
+
+    def _break(self, *_: object) -> None:
+        raise AttributeError("no client")
+
+
+def test_broken_storage_is_named() -> None:
+    """With the method that is broken."""
+    world = SinkWorld()
+    world.append(VALUE)
+    world.storage = BrokenStorage("publish")
+    with pytest.raises(UnexpectedError, match=r"events-0, .*BrokenStorage\._break raised AttributeError: no client"):
+        world.run(1, rotation=RecordCountRotation(1))
+
+
+def test_storage_that_breaks_before_anything_is_read() -> None:
+    """There is no topic yet that could be named."""
+    world = SinkWorld()
+    world.storage = BrokenStorage("probe")
+    with pytest.raises(UsageError, match=r"memory://test can't be used: BrokenStorage\._break raised AttributeError"):
+        world.run(1)
+    assert not world.events
