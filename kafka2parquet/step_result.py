@@ -1,4 +1,4 @@
-"""StepResult: what one step of a task did."""
+"""StepResult: what one step of a task did, or several together."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class StepResult:
         open_rows: rows taken that are not durable yet.
         partitions: topic-partitions assigned.
         lag: records that readers can see and that are not committed yet, as far as known; over all partitions.
+        unread: those of them that the task has not taken yet.
         next_deadline_s: seconds until the clock ends a flush; None when none waits for it.
     """
 
@@ -29,4 +30,10 @@ class StepResult:
     open_rows: int = 0
     partitions: int = 0
     lag: int = 0
+    unread: int = 0
     next_deadline_s: float | None = None
+
+    def followed_by(self, later: StepResult) -> StepResult:
+        """What both have done together, and where things stand after the later one."""
+        counts = ("records", "rejected", "files", "file_bytes", "committed_rows")
+        return attrs.evolve(later, **{name: getattr(self, name) + getattr(later, name) for name in counts})

@@ -59,6 +59,7 @@ from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.schema.column_rules import NameCase
 from kafka2parquet.schema.compatibility import CompatibilityMode
 from kafka2parquet.step_result import StepResult
+from kafka2parquet.stop_signals import stopping_on_signals
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.transforms.chain import TransformChain
@@ -199,19 +200,26 @@ class SinkTask:
 
     # ---- driving it
 
-    def run(self) -> None:
+    def run(self, *, stop_on_signals: bool = False) -> None:
         """Step until `stop()` is called, then flush what is open and close. Blocks.
+
+        Args:
+            stop_on_signals: whether SIGINT (Ctrl-C) and SIGTERM stop the task in order. The second such signal does what it
+                would do without the task: Ctrl-C raises `KeyboardInterrupt`, which drops what is open. Handlers are as before
+                when this returns.
 
         Raises:
             Kafka2ParquetError: the task can't go on; it is closed, and nothing that isn't durable is committed.
+            UsageError: `stop_on_signals` on another thread than the main one.
         """
-        try:
-            while not self._stopping.is_set():
-                self.step()
-        except BaseException:
-            self.close(flush=False)
-            raise
-        self.close()
+        with stopping_on_signals(self.stop) if stop_on_signals else contextlib.nullcontext():
+            try:
+                while not self._stopping.is_set():
+                    self.step()
+            except BaseException:
+                self.close(flush=False)
+                raise
+            self.close()
 
     def stop(self) -> None:
         """Make `run()` end soon. Returns at once; may be called from any thread, or from a signal handler."""
@@ -242,16 +250,17 @@ class SinkTask:
             with self._to_its_end():
                 return self._step(timeout_s)
 
-    def flush(self, *, timeout_s: float = 30.0) -> None:
+    def flush(self, *, timeout_s: float = 30.0) -> StepResult:
         """Publish and commit what is open, for at most `timeout_s` seconds, and take nothing more. Only `close` may follow.
 
         It is part of `close`. By itself it is for several tasks of one group that end together: each that leaves the group
-        starts a rebalance, which takes partitions away from those that still flush. Raises what `step` raises.
+        starts a rebalance, which takes partitions away from those that still flush. Returns what was done, and raises what
+        `step` raises.
         """
         with self._alone("flush()"):
             self._check_usable("flush()")
             with self._to_its_end():
-                self._flush(timeout_s)
+                return self._flush(timeout_s)
 
     def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
         """Leave the group and release everything. May be called twice; in a forked child, releases nothing of the parent's.
@@ -332,9 +341,10 @@ class SinkTask:
                 _LOG.exception("%s: while dropping what was open", engine.context.topic_partition)
         self._budget.set_used(id(self), 0)
 
-    def _flush(self, timeout_s: float) -> None:
+    def _flush(self, timeout_s: float) -> StepResult:
+        done = StepResult()
         if not self._ready:
-            return
+            return done
         self._closing = True
         deadline = self._clock.monotonic() + timeout_s
         for engine in self._engines.values():
@@ -343,8 +353,10 @@ class SinkTask:
             for engine in self._engines.values():
                 engine.cut_open_flush("shutdown")
             if all(engine.is_settled for engine in self._engines.values()):
-                return
-            self._step(_BUSY_POLL_S)
+                break
+            done = done.followed_by(self._step(_BUSY_POLL_S))
+        self._result = StepResult()
+        return done.followed_by(self._summary())
 
     def _release(self) -> None:
         """Drop what is open and release everything, each part whatever the others raise."""
@@ -538,15 +550,18 @@ class SinkTask:
     def _summary(self) -> StepResult:
         engines = self._engines.values()
         deadlines = [due for due in (engine.due_in_s() for engine in engines) if due is not None]
-        lags = (
-            self._log_ends[tp] - (engine.context.commits.committed or engine.context.assigned.log_start)
-            for tp, engine in self._engines.items()
-        )
+        lag = unread = 0
+        for topic_partition, engine in self._engines.items():
+            committed = engine.context.commits.committed or engine.context.assigned.log_start
+            position = engine.position if engine.position is not None else committed
+            lag += max(0, self._log_ends[topic_partition] - committed)
+            unread += max(0, self._log_ends[topic_partition] - position)
         return StepResult(
             **self._counts,
             open_rows=sum(engine.open_rows for engine in engines),
             partitions=len(self._engines),
-            lag=sum(max(0, lag) for lag in lags),
+            lag=lag,
+            unread=unread,
             next_deadline_s=min(deadlines, default=None),
         )
 

@@ -1,0 +1,88 @@
+"""`SinkTask.run(stop_on_signals=True)`: the first signal stops in order, the second one as it would without the task."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from kafka2parquet.errors import UsageError
+from kafka2parquet.events import Event, FlushCut, OffsetCommitted
+from tests.support.sink_world import SinkWorld
+
+BOTH = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_first_signal_stops_in_order(number: signal.Signals) -> None:
+    """What is open is flushed and committed, and the handlers are as before."""
+    before = [signal.getsignal(each) for each in BOTH]
+    world = SinkWorld()
+    world.append(*[b"{}"] * 25)
+
+    def kill(event: Event) -> None:
+        if isinstance(event, OffsetCommitted) and event.offset == 20:
+            os.kill(os.getpid(), number)
+
+    world.task(hooks=[kill]).run(stop_on_signals=True)
+    assert 25 == world.committed
+    assert before == [signal.getsignal(each) for each in BOTH]
+
+
+def test_second_signal_interrupts() -> None:
+    """Whoever presses Ctrl-C twice doesn't wait for the store. Nothing is lost: it is read again."""
+    before = [signal.getsignal(each) for each in BOTH]
+    world = SinkWorld()
+    world.append(*[b"{}"] * 25)
+
+    def kill(event: Event) -> None:
+        if isinstance(event, FlushCut):
+            signal.raise_signal(signal.SIGINT)
+
+    task = world.task(hooks=[kill])
+    with pytest.raises(KeyboardInterrupt):
+        task.run(stop_on_signals=True)
+    assert (world.committed or 0) < 25
+    assert before == [signal.getsignal(each) for each in BOTH]
+
+
+def test_handlers_of_others_are_left_alone() -> None:
+    """One that was set meanwhile stays."""
+    before = signal.getsignal(signal.SIGTERM)
+    world = SinkWorld()
+    world.append(*[b"{}"] * 10)
+
+    def others(number: int, frame: object) -> None:
+        """Not ours."""
+
+    def change(event: Event) -> None:
+        if isinstance(event, OffsetCommitted):
+            signal.signal(signal.SIGTERM, others)
+            task.stop()
+
+    task = world.task(hooks=[change])
+    try:
+        task.run(stop_on_signals=True)
+        assert others is signal.getsignal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_other_threads_are_refused() -> None:
+    """Python allows handlers on the main thread only."""
+    world, found = SinkWorld(), []
+    task = world.task()
+
+    def drive() -> None:
+        try:
+            task.run(stop_on_signals=True)
+        except UsageError as error:
+            found.append(str(error))
+
+    thread = threading.Thread(target=drive)
+    thread.start()
+    thread.join()
+    task.close()
+    assert "main thread only" in found[0]
