@@ -10,6 +10,7 @@ html_theme = "furo"
 html_title = "kafka2parquet"
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
+autoclass_content = "both"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_default_options = {"members": True, "show-inheritance": True}

@@ -17,6 +17,7 @@ from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.json_schema import JsonSchemaConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.converters.per_record import PerRecordConverter
 from kafka2parquet.converters.primitives import (
     BooleanConverter,
     DoubleConverter,
@@ -135,6 +136,7 @@ __all__ = [
     "ObjectTags",
     "ParquetWriter",
     "Partitioner",
+    "PerRecordConverter",
     "PerRecordPartitioner",
     "PerRecordRotation",
     "ProtobufConverter",

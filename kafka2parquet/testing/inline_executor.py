@@ -1,0 +1,31 @@
+"""InlineExecutor: makes calls to the store on the thread that drives the task."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from kafka2parquet.arguments import checked
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+@checked
+class InlineExecutor(concurrent.futures.Executor):
+    """An executor without threads: `submit` returns when the call has ended. With it, a test runs the same way each time.
+
+    Hand it to `SinkTask` or `build_task` as `executor`. A store that blocks then blocks the step.
+    """
+
+    def submit(
+        self, fn: Callable[_Arguments, _Result], /, *args: _Arguments.args, **kwargs: _Arguments.kwargs
+    ) -> concurrent.futures.Future[_Result]:
+        """Call the function at once; the future has its outcome. Interrupts, such as Ctrl-C, are raised here."""
+        future: concurrent.futures.Future[_Result] = concurrent.futures.Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future

@@ -1,0 +1,98 @@
+"""drain and the inline executor: a whole sink in a test of a few lines."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from kafka2parquet import JsonConverter, RecordCountRotation, SinkTask
+from kafka2parquet.partitioners.default import DefaultPartitioner
+from kafka2parquet.testing import InlineExecutor, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage, drain
+
+
+def a_task(kafka: MemoryKafka, storage: MemoryStorage, **parts: Any) -> SinkTask:
+    return SinkTask(
+        **{
+            "consumer": MemoryConsumer(kafka, group_id="group", topics="events", max_poll_records=3),
+            "converter": JsonConverter(),
+            "partitioner": DefaultPartitioner(),
+            "rotation": RecordCountRotation(4),
+            "storage": storage,
+            **parts,
+        }
+    )
+
+
+@pytest.fixture
+def kafka() -> MemoryKafka:
+    kafka = MemoryKafka()
+    kafka.create_topic("events", partitions=2)
+    kafka.append("events", 0, [MemoryRecord(b'{"a":%d}' % number) for number in range(10)])
+    return kafka
+
+
+def test_everything_is_written_and_committed(kafka: MemoryKafka) -> None:
+    """Full files and the open rest; a partition without records is no obstacle."""
+    storage = MemoryStorage()
+    result = drain(a_task(kafka, storage))
+    assert (10, 10, 3, 2, 0, 0) == (
+        result.records,
+        result.committed_rows,
+        result.files,
+        result.partitions,
+        result.lag,
+        result.unread,
+    )
+    assert [4, 4, 2] == [len(storage.rows(key)) for key in storage.published]
+
+
+def test_records_that_are_no_rows(kafka: MemoryKafka) -> None:
+    """Rejects and tombstones at the end of a log are read and committed, too."""
+    kafka.append("events", 1, [MemoryRecord(b"{"), MemoryRecord(None)])
+    result = drain(a_task(kafka, MemoryStorage(), on_reject="skip", on_tombstone="ignore"))
+    assert (12, 1, 0) == (result.records, result.rejected, result.lag)
+
+
+def test_topic_that_is_missing() -> None:
+    """The error asks for what is missing, and the task is closed."""
+    task = a_task(MemoryKafka(), MemoryStorage())
+    with pytest.raises(TimeoutError, match="0 partitions with 0 records that it has not read"):
+        drain(task, timeout_s=0.05)
+    with pytest.raises(Exception, match="closed SinkTask"):
+        task.step()
+
+
+def test_store_that_does_not_answer(kafka: MemoryKafka) -> None:
+    """Nothing is said to be written that isn't."""
+    storage = MemoryStorage()
+    fault = storage.block("publish")
+    with pytest.raises(TimeoutError, match=r"Does the store answer\?"):
+        drain(a_task(kafka, storage, rotation=RecordCountRotation(100)), timeout_s=0.5)
+    fault.release()
+
+
+def test_inline_executor_stays_on_the_thread(kafka: MemoryKafka) -> None:
+    """All calls to the store are made there, and their errors are outcomes."""
+    threads = set()
+
+    class Watched(MemoryStorage):
+        def publish(self, *arguments: Any) -> Any:
+            threads.add(threading.current_thread())
+            return super().publish(*arguments)
+
+    storage = Watched()
+    storage.fail("publish")
+    assert 10 == drain(a_task(kafka, storage, executor=InlineExecutor())).committed_rows
+    assert {threading.current_thread()} == threads
+
+
+def test_inline_executor_raises_interrupts_at_once() -> None:
+    """They are for the caller."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        InlineExecutor().submit(interrupt)
