@@ -13,6 +13,7 @@ import attrs
 from kafka2parquet.arguments import PositiveSeconds, WholeNumber, checked
 from kafka2parquet.clock import Clock
 from kafka2parquet.connect import parts
+from kafka2parquet.connect.classes import make_hook
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.consumer_settings import ConsumerSettings
 from kafka2parquet.connect.converters import make_converter
@@ -168,7 +169,7 @@ class TaskPlan:
             ),
             budget=self.budget,
             clock=clock,
-            hooks=(*make_reject_log(config, index), *hooks),
+            hooks=(*make_reject_log(config, index), *map(make_hook, config.items("kafka2parquet.hooks")), *hooks),
             executor=executor,
         )
 

@@ -1,8 +1,15 @@
-"""Python classes that a configuration names as `package.module:Class`."""
+"""Python classes and functions that a configuration names as `package.module:Class`."""
 
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, cast
+
+from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
+from kafka2parquet.events import Hook
 
 
 def is_python_path(class_name: str) -> bool:
@@ -16,11 +23,78 @@ def load_class(path: str, base: type) -> type:
     Raises:
         ValueError: there is no such module or class, or it is of another kind; the text says which.
     """
-    module_name, _, class_name = path.partition(":")
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path} can't be imported: {error}") from error
+    found = _load(path)
     if not isinstance(found, type) or not issubclass(found, base):
         raise ValueError(f"{path} is not a subclass of {base.__name__}")
     return found
+
+
+def make_part(path: str, base: type, properties: Mapping[str, str]) -> Any:
+    """Make an object of the class at `package.module:Class`, as a part of a task.
+
+    The class gets all properties, unless it has no `__init__` of its own beside those of this library.
+
+    Raises:
+        ConfigurationError: its constructor raised something.
+        ValueError: there is no such class.
+    """
+    found = load_class(path, base)
+    owner = next(each for each in found.__mro__ if "__init__" in vars(each))
+    is_own = owner is not object and owner.__module__.partition(".")[0] != __name__.partition(".")[0]
+    return _made(path, found, *((properties,) if is_own else ()))
+
+
+def find_hook(path: str) -> Hook | type:
+    """Import what `package.module:name` names as a hook: a function, or a class whose objects can be called.
+
+    Raises:
+        ValueError: there is nothing of that name, or it can't be called with an event.
+    """
+    found = _load(path)
+    if not isinstance(found, type):
+        if not callable(found):
+            raise ValueError(f"{path} can't be called with an event: it is of the type {type(found).__name__}")
+        return cast(Hook, found)
+    if not any("__call__" in vars(each) for each in found.__mro__):
+        raise ValueError(f"{path} is a class whose objects can't be called with an event; give it a method __call__")
+    return found
+
+
+def make_hook(path: str) -> Hook:
+    """The hook at `package.module:name`; of a class, a new object.
+
+    Raises:
+        ConfigurationError: the constructor of the class raised something.
+        ValueError: as `find_hook`.
+    """
+    found = find_hook(path)
+    return cast(Hook, _made(path, found)) if isinstance(found, type) else found
+
+
+def _load(path: str) -> object:
+    module_name, colon, name = path.partition(":")
+    if not colon or not name:
+        raise ValueError(f"{path} does not have the form package.module:name")
+    _find_current_folder()
+    try:
+        return getattr(importlib.import_module(module_name), name)
+    except Exception as error:  # whatever the module does when it is imported
+        kind = "" if isinstance(error, ImportError | AttributeError | ValueError) else f"{type(error).__name__}: "
+        raise ValueError(f"{path} can't be imported: {kind}{error}") from error
+
+
+def _find_current_folder() -> None:
+    """Let modules of the current folder be found, behind all that are installed, by the command line too."""
+    folder = os.getcwd()  # noqa: PTH109  # as sys.path has it
+    if folder not in sys.path and "" not in sys.path:
+        sys.path.append(folder)
+        importlib.invalidate_caches()
+
+
+def _made(path: str, of: type, *arguments: object) -> object:
+    try:
+        return of(*arguments)
+    except Kafka2ParquetError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(f"{path}: {of.__name__}() raised {type(error).__name__}: {error}") from error

@@ -8,7 +8,7 @@ from typing import cast
 
 import attrs
 
-from kafka2parquet.connect.classes import is_python_path, load_class
+from kafka2parquet.connect.classes import is_python_path, load_class, make_part
 from kafka2parquet.connect.config import ConnectConfig, Finding, Problem, ProblemKind, Warned
 from kafka2parquet.connect.option import invalid_value, missing_value, simple_name
 from kafka2parquet.connect.options_converters import (
@@ -157,7 +157,7 @@ class _Side:
 
     def converter(self) -> RecordConverter:
         if self.is_python:
-            return cast(RecordConverter, load_class(self.class_name, RecordConverter)(self.config.given))
+            return cast(RecordConverter, make_part(self.class_name, RecordConverter, self.config.given))
         if self.name in REGISTRY_CONVERTERS:
             return self._registered()
         if self.name in _PRIMITIVES:

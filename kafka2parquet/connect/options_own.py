@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kafka2parquet.connect.classes import find_hook
 from kafka2parquet.connect.option import Option, Value, ValueType, at_least, between, field_paths, one_of
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 
@@ -12,7 +13,20 @@ def _metadata_columns(value: Value) -> None:
         raise ValueError(f"{', '.join(unknown)}: none of {', '.join(MetadataColumns.ALL)}")
 
 
+def _hooks(value: Value) -> None:
+    for path in value if isinstance(value, tuple) else ():
+        find_hook(path)
+
+
 OWN_OPTIONS = (
+    Option(
+        "kafka2parquet.hooks",
+        ValueType.LIST,
+        (),
+        "Functions of Python that are called with an event for everything that happens, each as `package.module:name`. Of a"
+        " class, each task makes an object of its own. The current folder is searched, too.",
+        validator=_hooks,
+    ),
     Option(
         "kafka2parquet.storage.url",
         ValueType.STRING,

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from typing import cast
 
-from kafka2parquet.connect.classes import load_class
+from kafka2parquet.connect.classes import make_part
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.key_transforms import make_transformed_keys
 from kafka2parquet.connect.records import passing_folder, with_schema_name
@@ -63,7 +63,7 @@ def make_inner_partitioner(config: ConnectConfig, extractor: TimestampExtractor 
     """The partitioner that `partitioner.class` names, without folders around; with another source of time in `extractor`."""
     kind = config.partitioner
     if kind is PartitionerKind.CUSTOM:
-        return cast(Partitioner, load_class(config.text("partitioner.class"), Partitioner)(config.given))
+        return cast(Partitioner, make_part(config.text("partitioner.class"), Partitioner, config.given))
     if kind is PartitionerKind.DEFAULT:
         return DefaultPartitioner()
     if kind is PartitionerKind.FIELD:

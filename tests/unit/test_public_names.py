@@ -24,10 +24,10 @@ def test_public_names_are_importable() -> None:
 
 
 def test_public_names_are_documented() -> None:
-    """Each is on the API page, which has all errors as a module, and nothing else is."""
+    """Each is on the API page, which has all errors and all events as modules, and nothing else is."""
     documented = re.findall(r":: kafka2parquet\.(\w+)$", API_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     shown_as_module = {name for name in kafka2parquet.__all__ if hasattr(errors, name)} | {"__version__"}
-    assert sorted(set(kafka2parquet.__all__) - shown_as_module) == sorted(set(documented) - {"errors"})
+    assert sorted(set(kafka2parquet.__all__) - shown_as_module) == sorted(set(documented) - {"errors", "events"})
 
 
 def test_clients_of_stores_are_imported_late() -> None:
@@ -35,3 +35,10 @@ def test_clients_of_stores_are_imported_late() -> None:
     code = "import sys, kafka2parquet; print([name for name in ('s3fs', 'gcsfs', 'botocore') if name in sys.modules])"
     finished = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert "[]" == finished.stdout.strip()
+
+
+def test_import_warns_of_nothing() -> None:
+    """Applications whose tests make errors of warnings can import it."""
+    code = "import kafka2parquet, kafka2parquet.testing"
+    finished = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (0, "") == (finished.returncode, finished.stderr)

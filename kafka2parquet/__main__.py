@@ -1,0 +1,8 @@
+"""`python -m kafka2parquet`: the command line."""
+
+import sys
+
+from kafka2parquet.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
