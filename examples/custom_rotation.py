@@ -34,7 +34,7 @@ def report(event: Event) -> None:
 def main(bootstrap: str, topic: str, url: str) -> None:
     """Stop when everything that was in the topic is taken."""
     with SinkTask(
-        consumer=KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id="parquet-sink", topics=(topic,)),
+        consumer=KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id="parquet-sink", topics=topic),
         converter=JsonConverter(),
         partitioner=DefaultPartitioner(),
         rotation=FirstOf(CheckpointRotation(), RecordCountRotation(100_000)),
@@ -44,7 +44,7 @@ def main(bootstrap: str, topic: str, url: str) -> None:
         caught_up = False
         while not caught_up:
             result = task.step(timeout_s=0.5)
-            caught_up = bool(result.partitions) and not result.records and result.open_rows == result.lag
+            caught_up = result.partitions > 0 and result.unread == 0
 
 
 if __name__ == "__main__":

@@ -97,84 +97,104 @@ def checked(target: _Checked) -> _Checked:
 
 @attrs.frozen(eq=False)
 class _Parameters:
-    """The parameters of a function, and what is accepted for each."""
+    """The parameters of a function, and what is accepted for each.
 
-    signature: inspect.Signature
+    Attributes:
+        positional: names of those that may be given by their places, in their order.
+        collecting: name of the one that collects all further places, such as `*policies`; None where there is none.
+        checks: by name.
+        defaults: by name.
+    """
+
+    positional: tuple[str, ...]
+    collecting: str | None
     checks: Mapping[str, Check]
+    defaults: Mapping[str, Any]
 
     @classmethod
-    def of(cls, function: Callable[..., Any], module: str) -> _Parameters:
+    def of(cls, function: Callable[..., Any], module: str, *, is_method: bool) -> _Parameters:
         """Look at the annotations, whose names are those of a module."""
         hints = typing.get_type_hints(function, vars(sys.modules[module]), include_extras=True)
-        hints.pop("return", None)
-        return cls(inspect.signature(function), {name: check_of(hint) for name, hint in hints.items()})
+        found = list(inspect.signature(function).parameters.values())[is_method:]
+        return cls(
+            tuple(each.name for each in found if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD),
+            next((each.name for each in found if each.kind is inspect.Parameter.VAR_POSITIONAL), None),
+            {
+                each.name: check_of(hints[each.name])
+                for each in found
+                if each.name in hints and each.kind is not inspect.Parameter.VAR_KEYWORD
+            },
+            {each.name: each.default for each in found},
+        )
 
-    def convert(self, name: str, bound: inspect.BoundArguments) -> None:
-        """Check and convert the arguments of a call of that name.
+    def convert(self, caller: str, places: tuple[Any, ...], names: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of a call, by their places and by their names, as the function takes them.
+
+        Arguments that the function doesn't have are left to Python to refuse.
 
         Raises:
             ConfigurationError: some are wrong.
         """
-        problems = []
-        for parameter, value in bound.arguments.items():
-            check = self.checks.get(parameter)
-            if check is None:
-                continue
+        problems: list[str] = []
+
+        def accepted(name: str, value: Any) -> Any:
+            check = self.checks.get(name)
             try:
-                if self.signature.parameters[parameter].kind is inspect.Parameter.VAR_POSITIONAL:
-                    bound.arguments[parameter] = check.each(value)
-                elif self.signature.parameters[parameter].kind is not inspect.Parameter.VAR_KEYWORD:
-                    bound.arguments[parameter] = check.convert(value)
+                return value if check is None else check.convert(value)
             except WrongValueError as wrong:
-                problems.append(f"{name}: {parameter}{wrong.sentence}")
+                problems.append(f"{caller}: {name}{wrong.sentence}")
+
+        converted = list(map(accepted, self.positional, places))
+        others = places[len(converted) :]
+        if others and self.collecting is not None and self.collecting in self.checks:
+            try:
+                others = self.checks[self.collecting].each(others)
+            except WrongValueError as wrong:
+                problems.append(f"{caller}: {self.collecting}{wrong.sentence}")
+        by_name = {name: accepted(name, value) for name, value in names.items()}
         if problems:
             raise ConfigurationError(problems)
+        return [*converted, *others], by_name
 
-    def shown(self, arguments: Mapping[str, Any]) -> Iterator[str]:
+    def shown(self, places: Sequence[Any], names: Mapping[str, Any]) -> Iterator[str]:
         """The arguments that aren't defaults, as a constructor is called."""
-        for name, value in arguments.items():
-            parameter = self.signature.parameters[name]
-            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-                yield from map(repr, value)
-            elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                yield from (f"{each}=..." for each in value)
-            elif name in self.checks and self.checks[name].is_secret:
+        yield from map(repr, places[len(self.positional) :])
+        for name, value in (*zip(self.positional, places, strict=False), *names.items()):
+            if name not in self.checks or self.checks[name].is_secret:
                 yield f"{name}=..."
-            elif value is not parameter.default and not (isinstance(value, _PLAIN) and value == parameter.default):
+                continue
+            default = self.defaults[name]
+            if value is not default and not (isinstance(value, _PLAIN) and value == default):
                 text = repr(value)
                 yield f"{name}={text if len(text) <= _MAX_SHOWN_CHARACTERS else text[:_MAX_SHOWN_CHARACTERS] + '…'}"
 
 
+#: Types whose values can be compared with a default.
 _PLAIN = (str, int, float, tuple, datetime.timedelta, enum.Enum)
 
 
 def _checked_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    parameters = functools.cache(lambda: _Parameters.of(function, function.__module__))
+    parameters = functools.cache(lambda: _Parameters.of(function, function.__module__, is_method=False))
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        bound = parameters().signature.bind(*args, **kwargs)
-        parameters().convert(function.__name__, bound)
-        return function(*bound.args, **bound.kwargs)
+        places, names = parameters().convert(function.__name__, args, kwargs)
+        return function(*places, **names)
 
     return call
 
 
 def _checked_constructor(of: type) -> Callable[..., None]:
     constructor: Callable[..., None] = vars(of)["__init__"]
-    parameters = functools.cache(lambda: _Parameters.of(constructor, of.__module__))
+    parameters = functools.cache(lambda: _Parameters.of(constructor, of.__module__, is_method=True))
+    has_own_repr = attrs.has(of)
 
     @functools.wraps(constructor)
     def construct(self: object, /, *args: Any, **kwargs: Any) -> None:
-        try:
-            bound = parameters().signature.bind(self, *args, **kwargs)
-        except TypeError:
-            return constructor(self, *args, **kwargs)  # which says it as Python does
-        parameters().convert(type(self).__name__, bound)
-        if not attrs.has(of) and _GIVEN not in vars(self):
-            given = dict(list(bound.arguments.items())[1:])
-            vars(self)[_GIVEN] = functools.partial(parameters().shown, given)
-        return constructor(*bound.args, **bound.kwargs)
+        places, names = parameters().convert(type(self).__name__, args, kwargs)
+        if not has_own_repr and _GIVEN not in vars(self):
+            vars(self)[_GIVEN] = functools.partial(parameters().shown, places, names)
+        constructor(self, *places, **names)
 
     return construct
 

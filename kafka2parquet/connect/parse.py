@@ -9,6 +9,7 @@ from pathlib import Path
 
 import attrs
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
 from kafka2parquet.connect.config_providers import ConfigProviders
 from kafka2parquet.connect.elsewhere import CLOUD, cloud_connector
@@ -54,6 +55,7 @@ class Validation:
         return [*self.unreadable, *map(str, self.problems)]
 
 
+@checked
 def load_connect_config(
     source: str | os.PathLike[str] | Mapping[str, object],
     *,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.connect.client_settings import ClientSettings
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.config_providers import ConfigProviders
@@ -84,6 +85,7 @@ class WorkerConfig:
         return admin_settings({**given, **self.admin, **config.below("admin.override.")})
 
 
+@checked
 def load_worker_config(
     source: str | os.PathLike[str] | Mapping[str, str] | None = None,
     *,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kafka2parquet.arguments import checked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rows import Converted
 
 
+@checked
 class PerTopicConverter(RecordConverter):
     """Gives the records of each topic to a converter of its own, so that topics don't share a learned schema."""
 

@@ -73,10 +73,17 @@ class MemoryKafka:
             for partition in range(partitions):
                 self._logs[TopicPartition(name, partition)] = _Log()
 
-    def append(self, topic: str, partition: int, records: Sequence[MemoryRecord]) -> None:
-        """Add records at the end of a log."""
+    def append(self, topic: str, partition: int, records: Sequence[MemoryRecord | bytes | None]) -> None:
+        """Add records at the end of a log; bytes stand for a record with that value, None for one without a value.
+
+        Raises:
+            UsageError: there is no such partition.
+        """
+        made = [record if isinstance(record, MemoryRecord) else MemoryRecord(record) for record in records]
         with self.lock:
-            self._logs[TopicPartition(topic, partition)].records.extend(records)
+            if TopicPartition(topic, partition) not in self._logs:
+                raise UsageError(f"There is no partition {partition} of {topic!r}: call create_topic() with enough partitions.")
+            self._logs[TopicPartition(topic, partition)].records.extend(made)
 
     def delete_records(self, topic: str, partition: int, before_offset: int) -> None:
         """Let the log begin at `before_offset`, as retention does."""

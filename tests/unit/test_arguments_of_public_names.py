@@ -380,6 +380,32 @@ CASES = [
         clock=instances(k.SystemClock),
         progress_interval_s=POSITIVE,
     ),
+    case(
+        k.build_task,
+        lambda: {"config": _config(), "worker": WorkerConfig(bootstrap_servers="b:9092")},
+        config=(*INSTANCE, {"name": "n"}),
+        worker=(*INSTANCE, {"bootstrap.servers": "b:9092"}),
+        task_index=WHOLE,
+        shared=INSTANCE,
+        hooks=(1, "x", [_Hook]),
+        clock=instances(k.SystemClock),
+        consumer=INSTANCE,
+        storage=instances(testing.MemoryStorage),
+        executor=INSTANCE,
+        dead_letters=INSTANCE,
+    ),
+    case(
+        k.load_connect_config,
+        lambda: {"source": _config().given},
+        source=(1, b"x", ["sink.json"], {1: "x"}),
+        providers=INSTANCE,
+    ),
+    case(
+        k.load_worker_config,
+        source=(1, b"x", ["worker.properties"], {1: "x"}, {"x": 1}),
+        bootstrap_servers=(1, ["b:9092"]),
+        endpoint_url=(1, ["http://store"]),
+    ),
     case(transforms.Cast, lambda: {"types": {"a": "int32"}}, types=(1, "a:int32", {}, {"": "int32"}, {"a": "int33"}, {"a": 1})),
     case(transforms.Drop, lambda: {"fields": "a"}, fields=PATHS),
     case(transforms.ExtractField, lambda: {"field": "a"}, field=PATH, on_null=word(("reject", "drop", "tombstone"))),
@@ -557,7 +583,9 @@ def test_every_constructor_has_its_cases() -> None:
 def test_right_arguments_are_accepted(case: Case) -> None:
     """Or the table would prove nothing. What they make says what it is, without an address."""
     made = _call(case.of, case.right())
-    assert repr(made).startswith((f"{case.of.__name__}(", "TaskRunner", "ValueIn", "StepResult"))
+    assert repr(made).startswith(
+        (f"{case.of.__name__}(", "TaskRunner", "ValueIn", "StepResult", "SinkTask", "ConnectConfig", "WorkerConfig")
+    )
     assert " object at 0x" not in repr(made)
 
 

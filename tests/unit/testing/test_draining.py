@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kafka2parquet import JsonConverter, RecordCountRotation, SinkTask
+from kafka2parquet.errors import UsageError
 from kafka2parquet.partitioners.default import DefaultPartitioner
 from kafka2parquet.testing import InlineExecutor, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage, drain
 
@@ -53,6 +54,18 @@ def test_records_that_are_no_rows(kafka: MemoryKafka) -> None:
     kafka.append("events", 1, [MemoryRecord(b"{"), MemoryRecord(None)])
     result = drain(a_task(kafka, MemoryStorage(), on_reject="skip", on_tombstone="ignore"))
     assert (12, 1, 0) == (result.records, result.rejected, result.lag)
+
+
+def test_records_of_values_alone(kafka: MemoryKafka) -> None:
+    """Bytes and None are the values of records."""
+    kafka.append("events", 1, [b'{"a":7}', None])
+    assert 11 == drain(a_task(kafka, MemoryStorage(), on_tombstone="ignore")).committed_rows
+
+
+def test_appending_to_a_topic_that_is_missing() -> None:
+    """The error says what to call first."""
+    with pytest.raises(UsageError, match="no partition 0 of 'events': call create_topic"):
+        MemoryKafka().append("events", 0, [b"x"])
 
 
 def test_topic_that_is_missing() -> None:
