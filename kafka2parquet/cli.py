@@ -54,9 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.command == "init":
         return init_command.run(options)
-    _log_to_stderr(verbose=options.verbose)
+    formatter = _log_to_stderr(verbose=options.verbose)
     try:
         config, worker = _load(options)
+        formatter.secrets = config.secrets | worker.secrets
         if options.command == "check":
             tell(describe(config, worker))
             return EXIT_OK
@@ -72,14 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _stop_on_signals(runner)
         runner.run()
     except ConfigurationError as error:
-        tell(_problems(options.config, error), to=sys.stderr)
+        tell(formatter.secrets.hide(_problems(options.config, error)), to=sys.stderr)
         return EXIT_CONFIGURATION
     except Kafka2ParquetError as error:
-        tell(f"{type(error).__name__}: {error}", to=sys.stderr)
+        tell(formatter.secrets.hide(f"{type(error).__name__}: {error}"), to=sys.stderr)
         return EXIT_FAILED
     except Exception as error:
         _LOG.debug("Unexpected", exc_info=True)
-        tell(f"Unexpected {type(error).__name__}: {error}. This is a bug; --verbose shows where.", to=sys.stderr)
+        text = f"Unexpected {type(error).__name__}: {error}. This is a bug; --verbose shows where."
+        tell(formatter.secrets.hide(text), to=sys.stderr)
         return EXIT_FAILED
     return EXIT_OK
 
@@ -146,15 +148,17 @@ def _load(options: argparse.Namespace) -> tuple[ConnectConfig, WorkerConfig]:
     return load_for_worker(options.config, worker, name=options.name, missing_allowed=missing_allowed), worker
 
 
-def _log_to_stderr(*, verbose: bool) -> None:
+def _log_to_stderr(*, verbose: bool) -> PrintableFormatter:
     handler = logging.StreamHandler()
     if not verbose:
         handler.addFilter(WithoutRepeats("kafka"))
-    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(threadName)s %(message)s"))
+    formatter = PrintableFormatter("%(asctime)s %(levelname)s %(threadName)s %(message)s")
+    handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("kafka2parquet").setLevel(logging.DEBUG if verbose else logging.INFO)
     if verbose:
         logging.getLogger("kafka").setLevel(logging.INFO)
+    return formatter
 
 
 def _problems(path: str, error: ConfigurationError) -> str:

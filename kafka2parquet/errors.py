@@ -40,13 +40,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kafka2parquet.printable import printable
+from kafka2parquet.secrets import without_credentials
 
 
 class Kafka2ParquetError(Exception):
     """Base of all errors that this library raises on purpose.
 
     As text, an error is one line: what records and names hold is shown with line ends and control characters escaped.
+    Credentials that show by their form, such as those in a URL, are hidden.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_credentials(message))
 
     def __str__(self) -> str:
         return printable(super().__str__())
@@ -60,7 +65,8 @@ class ConfigurationError(Kafka2ParquetError):
     """
 
     def __init__(self, problems: str | Sequence[str]) -> None:
-        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        given = (problems,) if isinstance(problems, str) else problems
+        self.problems: tuple[str, ...] = tuple(map(without_credentials, given))
         super().__init__("\n".join(self.problems))
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.secrets import without_credentials
 from kafka2parquet.varints import read_varint
 
 
@@ -250,7 +251,7 @@ class Reject:
     topic_partition: TopicPartition
     offset: int
     stage: Stage
-    reason: str
+    reason: str = attrs.field(converter=without_credentials)
     exception: str = ""
     timestamp_ms: int | None = None
     key: bytes | None = attrs.field(default=None, repr=False)

@@ -58,6 +58,7 @@ from kafka2parquet.records import TopicPartition, View
 from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.schema.column_rules import NameCase
 from kafka2parquet.schema.compatibility import CompatibilityMode
+from kafka2parquet.secrets import without_credentials
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.stop_signals import stopping_on_signals
 from kafka2parquet.storage.base import Storage
@@ -399,7 +400,11 @@ class SinkTask:
             self._probe = self._calls.start(
                 functools.partial(self._storage.probe, self._naming.own_prefix()),
                 lambda error, attempt, pause_s: _LOG.warning(
-                    "%s can't be reached (attempt %d, next in %.1f s): %s", self._storage.url, attempt, pause_s, error
+                    "%s can't be reached (attempt %d, next in %.1f s): %s",
+                    without_credentials(self._storage.url),
+                    attempt,
+                    pause_s,
+                    error,
                 ),
             )
         try:
@@ -416,7 +421,7 @@ class SinkTask:
             if not self._letters_prepared.done():
                 return False
         self._ready = True
-        _LOG.info("Delivery to %s: %s", self._storage.url, self._delivery.replace("_", "-"))
+        _LOG.info("Delivery to %s: %s", without_credentials(self._storage.url), self._delivery.replace("_", "-"))
         return True
 
     def _apply(self, event: ConsumerEvent) -> None:

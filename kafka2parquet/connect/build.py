@@ -40,6 +40,7 @@ from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.events import Hook
 from kafka2parquet.runner import TaskRunner
 from kafka2parquet.schema.learned import LearnedSchema
+from kafka2parquet.secrets import Secrets
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.task import SinkTask
 
@@ -72,6 +73,7 @@ class TaskPlan:
         budget: the memory limit of all tasks together.
         learned: what is known of the topics' schemas.
         dead_letters: where rejects are sent; None for nowhere.
+        secrets: what no text may show.
     """
 
     config: ConnectConfig
@@ -80,6 +82,7 @@ class TaskPlan:
     budget: MemoryBudget
     learned: LearnedSchemas
     dead_letters: DeadLetterPlan | None = None
+    secrets: Secrets = attrs.field(factory=Secrets)
 
     @classmethod
     def of(
@@ -120,10 +123,11 @@ class TaskPlan:
         collect(lambda: parts.make_writer(complete))
         collect(lambda: parts.make_metadata_columns(complete))
         if consumer is None or storage is None or problems:
-            raise ConfigurationError(list(dict.fromkeys(problems)))  # clients share a worker's security
+            hide = secrets_of_texts(config, worker).hide
+            raise ConfigurationError(list(dict.fromkeys(map(hide, problems))))  # clients share a worker's security
         budget = MemoryBudget(complete.number("kafka2parquet.memory.bytes"))
         learned = LearnedSchemas(complete, storage, parts.make_naming(complete))
-        return cls(complete, consumer, storage, budget, learned, dead_letters)
+        return cls(complete, consumer, storage, budget, learned, dead_letters, complete.secrets | worker.secrets)
 
     def task(
         self,
@@ -274,7 +278,14 @@ def load_for_worker(
     validation = read_connect_config(source, worker.providers, name=name, missing_allowed=missing_allowed)
     if not validation.sentences:
         return validation.config
-    raise ConfigurationError([*validation.sentences, *dict.fromkeys(_client_problems(validation.config, worker))])
+    hide = secrets_of_texts(validation.config, worker).hide
+    problems = map(hide, _client_problems(validation.config, worker))
+    raise ConfigurationError([*validation.sentences, *dict.fromkeys(problems)])
+
+
+def secrets_of_texts(config: ConnectConfig, worker: WorkerConfig) -> Secrets:
+    """What texts about a configuration don't show, the values of variables included."""
+    return config.secrets | worker.secrets | config.variables | worker.variables
 
 
 def _client_problems(config: ConnectConfig, worker: WorkerConfig) -> Iterator[str]:
@@ -308,4 +319,7 @@ def with_worker_converter(config: ConnectConfig, worker: WorkerConfig) -> Connec
             given |= {name: text for name, text in worker.converters.items() if name.startswith(side)}
     if not given.get("value.converter"):
         raise ConfigurationError(NO_CONVERTER)
-    return config if given == config.given else load_properties(attrs.evolve(config.read, values=given, problems=()))
+    if given == config.given:
+        return config
+    complete = load_properties(attrs.evolve(config.read, values=given, problems=()))
+    return attrs.evolve(complete, secrets=config.secrets | complete.secrets, variables=config.variables)

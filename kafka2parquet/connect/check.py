@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from kafka2parquet.clock import SystemClock
-from kafka2parquet.connect.build import NO_BROKERS, TaskPlan
+from kafka2parquet.connect.build import NO_BROKERS, TaskPlan, secrets_of_texts
 from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.errors import describe_rejects
 from kafka2parquet.connect.lint import lint
@@ -18,7 +18,6 @@ from kafka2parquet.connect.records import make_tombstone_policy
 from kafka2parquet.connect.schemas import describe_schemas
 from kafka2parquet.connect.transforms import applied_where
 from kafka2parquet.connect.worker import WorkerConfig
-from kafka2parquet.converters.registry_settings import without_credentials
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rows import Rows
@@ -49,7 +48,7 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
         "\n".join(_delivery(config)),
         _listed("Good to know:", notes),
     ]
-    return "\n\n".join(filter(None, paragraphs))
+    return secrets_of_texts(config, worker).hide("\n\n".join(filter(None, paragraphs)))
 
 
 def _warnings(config: ConnectConfig) -> tuple[str, ...]:
@@ -119,7 +118,7 @@ def _rows(config: ConnectConfig) -> Iterator[str]:
     elif name == "ByteArray":
         yield "Each value becomes a row with one column of bytes."
     else:
-        urls = ", ".join(map(without_credentials, config.items("value.converter.schema.registry.url")))
+        urls = ", ".join(config.items("value.converter.schema.registry.url"))
         by_schema = f", by its schema in the registry at {urls}" if name in REGISTRY_CONVERTERS else ""
         yield f"Each value becomes a row as {simple_name(config.text('value.converter'))} makes it{by_schema}."
     transforms = [

@@ -12,6 +12,7 @@ from kafka2parquet.connect.option import Value, simple_name
 from kafka2parquet.connect.options import OptionTable
 from kafka2parquet.connect.options_storage import FIELD_AND_TIME_CLASSES
 from kafka2parquet.connect.properties import Properties
+from kafka2parquet.secrets import Secrets
 from kafka2parquet.transforms import java_patterns
 
 
@@ -119,6 +120,8 @@ class ConnectConfig:
         warnings: what probably isn't meant so.
         notes: what is accepted and has no effect, or works otherwise than in Connect.
         read: the properties that it was made of.
+        secrets: what no text may show: values of secret, refused and unknown properties.
+        variables: what texts about the configuration show as the variables that it was looked up by.
     """
 
     table: OptionTable = attrs.field(repr=False)
@@ -128,6 +131,8 @@ class ConnectConfig:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     read: Properties = attrs.field(factory=lambda: Properties({}), repr=False)
+    secrets: Secrets = attrs.field(factory=Secrets)
+    variables: Secrets = attrs.field(factory=Secrets)
 
     def is_set(self, name: str) -> bool:
         """Whether the property is written down, and doesn't only have its default."""

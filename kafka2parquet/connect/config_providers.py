@@ -61,7 +61,7 @@ class ConfigProviders:
             notes=(*properties.notes, *lookup.notes),
             unread=(*properties.unread, *lookup.unread),
             missing=(*properties.missing, *lookup.missing),
-            looked_up=(*properties.looked_up, *lookup.looked_up),
+            looked_up=(*properties.looked_up, *lookup.found),
         )
 
 
@@ -76,13 +76,14 @@ class _Lookup:
         self.notes: list[str] = []
         self.unread: list[str] = []
         self.missing: list[str] = []
-        self.looked_up: list[str] = []
+        self.found: list[tuple[str, str, str]] = []
 
     def value(self, name: str, variable: re.Match[str]) -> str:
         """The value of a variable in the property `name`; the variable itself where it has none, and a problem or a note."""
-        self.looked_up.append(name)
         try:
-            return self._found(variable["provider"], variable["path"] or "", variable["key"])
+            value = self._found(variable["provider"], variable["path"] or "", variable["key"])
+            self.found.append((name, variable[0], value))
+            return value
         except _UnknownProvider as error:
             self._no_value(name, f"{variable[0]}: {error}", may_be_missing=False)
         except OSError as error:

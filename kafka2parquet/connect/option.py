@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from kafka2parquet.schema.field_paths import is_path
+from kafka2parquet.secrets import HIDDEN, has_plain_end, is_number_or_flag, is_secret_name, without_credentials
 
 Value = str | int | float | bool | tuple[str, ...] | None
 Validator = Callable[[Value], None]
@@ -97,12 +98,22 @@ class Option:
             if self.validator is not None:
                 self.validator(value)
         except ValueError as error:
-            raise ValueError(invalid_value(name, self.shown(text), str(error))) from None
+            raise ValueError(invalid_value(name, self.shown(name, text), str(error))) from None
         return self.read_as.get(simple_name(text), value)
 
-    def shown(self, text: str) -> str:
-        """The value as it may be shown to people: passwords are not."""
-        return "[hidden]" if self.type is ValueType.PASSWORD and text else text
+    def is_secret(self, name: str) -> bool:
+        """Whether the value of the property `name` is secret: by its type, or by its name where others set it too."""
+        return is_secret_name(name) or (self.type is ValueType.PASSWORD and not has_plain_end(name))
+
+    def is_public(self, name: str) -> bool:
+        """Whether the value of the property `name` may be shown to people: secrets and values of refused properties are not."""
+        return not self.is_secret(name) and self.effect is not Effect.UNSUPPORTED
+
+    def shown(self, name: str, text: str) -> str:
+        """The value of the property `name` as it may be shown to people."""
+        if self.is_public(name) or (not self.is_secret(name) and is_number_or_flag(text)):
+            return without_credentials(text)
+        return HIDDEN if text else text
 
 
 def invalid_value(name: str, text: str, rule: str) -> str:

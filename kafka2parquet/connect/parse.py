@@ -22,7 +22,12 @@ from kafka2parquet.connect.rules import cross_check
 from kafka2parquet.connect.text import flatten, read_properties
 from kafka2parquet.connect.unknown import is_comment, judge
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.secrets import Secrets, is_secret_name
 
+#: How the names of properties end that say which topics, files and servers are meant.
+_PLACES = ("name", "topics", "topics.regex", ".dir", ".url", ".region", ".servers", "group.id")
+
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _WORKER_VARIABLE = re.compile(r"(?:^|\.)CONNECT_[A-Z]")
 NAME_ADVICE = (
     "It decides the consumer group, connect-<name>, and so where reading begins. Give it with --name NAME, or as the property "
@@ -121,13 +126,48 @@ def read_connect_config(
     if read.problems and not read.values:
         raise ConfigurationError(read.problems)
     read = (providers or ConfigProviders()).resolve(_without_comments(read), missing_allowed=missing_allowed)
-    return attrs.evolve(validate(read), unreadable=read.problems)
+    found = validate(read)
+    return attrs.evolve(found, unreadable=tuple(map((found.config.secrets | found.config.variables).hide, read.problems)))
 
 
 def validate(properties: Properties | Mapping[str, str]) -> Validation:
     """Check texts by name against the table of properties and against each other. Never raises for what they say."""
     read = properties if isinstance(properties, Properties) else Properties(properties)
     read = _without_comments(read)
+    return _without_secrets(_validate(read), read)
+
+
+def _without_secrets(found: Validation, read: Properties) -> Validation:
+    """The same, with no secret and no value of a variable in any sentence."""
+    secret: dict[str, str] = {}
+    other: dict[str, str] = {}
+    public: dict[str, str] = {}
+    for name, text in found.config.given.items():
+        option = found.config.table.find(name)
+        kept = secret if is_secret_name(name) or (option and option.is_secret(name)) else other
+        kept = public if option is not None and option.is_public(name) else kept
+        # a variable without value stands there itself
+        kept[name] = _VARIABLE.sub("", text) if name in read.unread or name in read.missing else text
+    secrets = Secrets.of(secret, other, public)
+    variables = Secrets.of_variables(read.looked_up)
+    hide = (secrets | variables).hide
+    config = attrs.evolve(
+        found.config,
+        warnings=tuple(map(hide, found.config.warnings)),
+        notes=tuple(map(hide, found.config.notes)),
+        secrets=secrets | Secrets.of_variables(found for found in read.looked_up if not _names_a_place(found[0])),
+        variables=variables,
+    )
+    problems = tuple(attrs.evolve(problem, message=hide(problem.message)) for problem in found.problems)
+    return Validation(config, problems)
+
+
+def _names_a_place(name: str) -> bool:
+    """Whether files, groups and logs bear the value of a property, wherever it was looked up."""
+    return name.endswith(_PLACES) and not is_secret_name(name)
+
+
+def _validate(read: Properties) -> Validation:
     connector = read.values.get("connector.class", "")
     cloud = cloud_connector(read.values)
     if cloud is not None:
@@ -186,6 +226,7 @@ class _Reading:
     def __init__(self, table: OptionTable, read: Properties) -> None:
         self._table = table
         self._read = read
+        self._looked_up = {*read.unread, *read.missing, *(name for name, _, _ in read.looked_up)}
         self.given = _known_here(table, read)
         self.values: dict[str, Value] = {
             option.name: option.default for option in table.options.values() if not option.is_prefix
@@ -213,7 +254,7 @@ class _Reading:
     def _known_property(self, option: Option, name: str, text: str) -> None:
         if option.required and not text:
             return
-        if option.effect is not Effect.IGNORED and name not in self._read.looked_up:
+        if option.effect is not Effect.IGNORED and name not in self._looked_up:
             placeholder = find_placeholder(name, text)
             if placeholder is not None:
                 self.failed.add(name)
@@ -229,14 +270,15 @@ class _Reading:
             return
         if option.otherwise is not None and value not in (*option.choices, *option.accepted):
             self.warnings.append(
-                f"{name}={text} means {option.otherwise}, as in Connect; it knows {', '.join(option.choices)}."
+                f"{name}={option.shown(name, text)} means {option.otherwise}, as in Connect;"
+                f" it knows {', '.join(option.choices)}."
             )
             value = option.otherwise
         self.values[name] = value
         refusal = _refusal(option, value)
         if refusal is not None:
             self.problems.append(
-                Problem((name,), f"{name}={option.shown(text)} is not supported", refusal, ProblemKind.UNSUPPORTED)
+                Problem((name,), f"{name}={option.shown(name, text)} is not supported", refusal, ProblemKind.UNSUPPORTED)
             )
         elif option.effect is Effect.IGNORED:
             self.notes.append(f"{name} has no effect: {option.note}.")
@@ -282,11 +324,10 @@ def _is_only_shown(table: OptionTable, name: str) -> bool:
 
 
 def _unfilled(option: Option, name: str, text: str, placeholder: str) -> str:
-    if option.shown(text) != text:
-        return f"{name} is a placeholder that is not filled in"
-    if placeholder == text:
-        return f"{name}={text} is a placeholder that is not filled in"
-    return f"{name}: {placeholder} in it is a placeholder that is not filled in"  # the rest may be secret
+    if placeholder != text:
+        return f"{name}: {placeholder} in it is a placeholder that is not filled in"  # the rest may be secret
+    shown = f"={text}" if option.shown(name, text) == text else ""
+    return f"{name}{shown} is a placeholder that is not filled in"
 
 
 def _suggest(option: Option) -> str:

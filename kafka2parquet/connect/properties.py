@@ -30,7 +30,7 @@ class Properties:
         notes: what is good to know of how it was read.
         unread: names of the properties that the problems are about, if they are about one.
         missing: names of the properties whose variables can't be looked up here, where that is allowed.
-        looked_up: names of the properties whose values came from variables.
+        looked_up: name of the property, variable and value, of each variable that was looked up.
     """
 
     values: Mapping[str, str] = attrs.field(repr=False)
@@ -39,7 +39,7 @@ class Properties:
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    looked_up: tuple[str, ...] = ()
+    looked_up: tuple[tuple[str, str, str], ...] = attrs.field(default=(), repr=False)
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

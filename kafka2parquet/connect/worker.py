@@ -18,6 +18,7 @@ from kafka2parquet.connect.producer_settings import admin_settings, producer_set
 from kafka2parquet.connect.properties import Properties, source_name
 from kafka2parquet.connect.worker_forms import read_worker
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.secrets import Secrets, is_secret_name, without_credentials
 
 #: Settings of a worker's own clients that its other ones take over where `consumer.` and so on say nothing else.
 _CLIENT_PREFIXES = ("security.", "sasl.", "ssl.")
@@ -46,16 +47,20 @@ class WorkerConfig:
         endpoint_url: URL of the object store; counts for more than a connector's `store.url`.
         providers: where variables in connectors' configurations are looked up: `config.providers`.
         notes: what is good to know of how it was read.
+        secrets: what no text may show: the values of secret properties.
+        variables: what texts about the configuration show as the variables that it was looked up by.
     """
 
-    bootstrap_servers: str = ""
+    bootstrap_servers: str = attrs.field(default="", repr=without_credentials)
     consumer: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     producer: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     admin: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     converters: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    endpoint_url: str = ""
+    endpoint_url: str = attrs.field(default="", repr=False)
     providers: ConfigProviders = attrs.field(factory=ConfigProviders)
     notes: tuple[str, ...] = ()
+    secrets: Secrets = attrs.field(factory=Secrets)
+    variables: Secrets = attrs.field(factory=Secrets)
 
     def consumer_for(self, config: ConnectConfig) -> ConsumerSettings:
         """The consumer settings for a connector: the worker's, then its own `consumer.override.*`.
@@ -113,12 +118,19 @@ def load_worker_config(
         needed.pop("bootstrap.servers", None)
     problems = [*_placeholders(needed)]
     resolved = providers.resolve(Properties(needed), missing_allowed=missing_allowed)
+    given = without_missing(resolved.values, resolved.missing)
+    secrets = Secrets.of(
+        {name: text for name, text in given.items() if is_secret_name(name)},
+        {},
+        {name: text for name, text in given.items() if not is_secret_name(name)},
+    )
+    variables = Secrets.of_variables(resolved.looked_up)
     if problems or resolved.problems:
         where = (
             f"The worker's configuration in {source_name(source)}" if isinstance(source, str | os.PathLike) else "The worker"
         )
-        raise ConfigurationError([f"{where}: {problem}" for problem in (*problems, *resolved.problems)])
-    given = without_missing(resolved.values, resolved.missing)
+        hide = (secrets | variables).hide
+        raise ConfigurationError([hide(f"{where}: {problem}") for problem in (*problems, *resolved.problems)])
     clients = {}
     for prefix in ("consumer.", "producer.", "admin."):
         client = {name: text for name, text in given.items() if name.startswith(_CLIENT_PREFIXES)}
@@ -135,6 +147,8 @@ def load_worker_config(
         endpoint_url=endpoint_url or "",
         providers=providers,
         notes=resolved.notes,
+        secrets=secrets,
+        variables=variables,
     )
 
 

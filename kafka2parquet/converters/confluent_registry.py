@@ -12,7 +12,7 @@ import attrs
 
 from kafka2parquet.arguments import SecretTexts, checked
 from kafka2parquet.converters.registry_http import bound_answers
-from kafka2parquet.converters.registry_settings import registry_client_settings, without_credentials
+from kafka2parquet.converters.registry_settings import registry_client_settings
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound
 from kafka2parquet.errors import (
     ConfigurationError,
@@ -20,6 +20,7 @@ from kafka2parquet.errors import (
     SchemaRegistryUnavailableError,
 )
 from kafka2parquet.schema.refused import SchemaRefused
+from kafka2parquet.secrets import without_credentials
 
 _T = TypeVar("_T")
 

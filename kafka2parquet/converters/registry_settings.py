@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.java_stores import pem_location
+from kafka2parquet.secrets import without_credentials
 
 #: Properties of the same name and kind in Confluent's client for Python.
 _NUMBERS = ("max.retries", "retries.wait.ms", "retries.max.wait.ms")
@@ -34,7 +34,7 @@ def registry_client_settings(properties: Mapping[str, str]) -> dict[str, Any]:
     problems: list[str] = []
     if not urls:
         problems.append("schema.registry.url is missing: name the schema registry, such as http://registry:8081.")
-    problems += [f"schema.registry.url has {without_credentials(url)}, which is no http or https URL." for url in urls
+    problems += [f"schema.registry.url has {without_credentials(url)}, which is not an http or https URL." for url in urls
                  if not url.startswith(("http://", "https://"))]  # fmt: skip
     settings: dict[str, Any] = {"url": ",".join(urls)}
     for name in _NUMBERS:
@@ -78,7 +78,7 @@ def _add_basic(properties: Mapping[str, str], settings: dict[str, Any], problems
             "basic.auth.credentials.source=SASL_INHERIT can't be had. Set USER_INFO and basic.auth.user.info=<name>:<password>."
         )
     elif source not in (None, "URL", "USER_INFO"):
-        problems.append(f"basic.auth.credentials.source={source} is unknown. It is URL, USER_INFO or SASL_INHERIT.")
+        problems.append("basic.auth.credentials.source is neither URL nor USER_INFO nor SASL_INHERIT.")
     elif source == "USER_INFO" and (credentials is None or ":" not in credentials):
         problems.append("basic.auth.credentials.source is USER_INFO: set basic.auth.user.info=<name>:<password>.")
     elif credentials is not None and source != "URL":
@@ -90,7 +90,7 @@ def _add_bearer(properties: Mapping[str, str], settings: dict[str, Any], problem
     if not source:
         return
     if source not in _BEARER:
-        problems.append(f"bearer.auth.credentials.source={source} can't be had. Use {' or '.join(_BEARER)}.")
+        problems.append(f"bearer.auth.credentials.source is not known. Use {' or '.join(_BEARER)}.")
         return
     settings["bearer.auth.credentials.source"] = source
     problems += [f"bearer.auth.credentials.source is {source}: set {name}." for name in _BEARER[source]
@@ -114,8 +114,3 @@ def _add_tls(properties: Mapping[str, str], settings: dict[str, Any], problems: 
             "schema.registry.ssl.endpoint.identification.algorithm is empty, but the registry's name is always checked. "
             "Give the registry a certificate with its name."
         )
-
-
-def without_credentials(urls: str) -> str:
-    """URLs as they may be shown to people."""
-    return re.sub(r"//[^/@,]*@", "//", urls)

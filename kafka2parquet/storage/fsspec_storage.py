@@ -12,6 +12,7 @@ from kafka2parquet.arguments import Name, checked
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
 from kafka2parquet.object_names import MOST_KEY_BYTES, check_key, check_read_key, why_impossible
 from kafka2parquet.parquet.staged import StagedFile
+from kafka2parquet.secrets import without_credentials
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.storage.footer_metadata import read_footer_metadata
 from kafka2parquet.storage.local import LocalStore
@@ -50,7 +51,7 @@ class FsspecStorage:
         self._store = _open_store(url, options, storage_options)
 
     def __repr__(self) -> str:
-        return f"FsspecStorage({self._url!r})"
+        return f"FsspecStorage({without_credentials(self._url)!r})"
 
     @property
     def url(self) -> str:

@@ -9,6 +9,7 @@ import attrs
 
 from kafka2parquet.argument_types import AtLeast
 from kafka2parquet.arguments import Count, Name, PositiveSeconds, checked
+from kafka2parquet.secrets import without_credentials
 
 _MIB = 1 << 20
 _CUSTOMER_KEY_BYTES = 32
@@ -16,6 +17,10 @@ _CUSTOMER_KEY_BYTES = 32
 
 def _masked(value: object) -> str:
     return "None" if value is None else "'***'"
+
+
+def _without_login(value: str | None) -> str:
+    return repr(value if value is None else without_credentials(value))
 
 
 class _MultipleOf256KiB:
@@ -57,7 +62,7 @@ class AssumedRole:
     session_name: Name
     external_id: str | None = attrs.field(default=None, repr=_masked)
     region: Name | None = None
-    sts_url: Name | None = None
+    sts_url: Name | None = attrs.field(default=None, repr=_without_login)
 
 
 @checked
@@ -95,7 +100,7 @@ class S3Options:
     """
 
     region: Name | None = None
-    endpoint_url: Name | None = None
+    endpoint_url: Name | None = attrs.field(default=None, repr=_without_login)
     access_key_id: Name | None = None
     secret_access_key: str | None = attrs.field(default=None, repr=_masked)
     session_token: str | None = attrs.field(default=None, repr=_masked)
@@ -189,7 +194,7 @@ class GcsOptions:
     token: str | dict[str, Any] | None = attrs.field(default=None, repr=_masked)
     project: Name | None = None
     billing_project: Name | None = None
-    endpoint_url: Name | None = None
+    endpoint_url: Name | None = attrs.field(default=None, repr=_without_login)
     storage_class: Name | None = None
     proxy_url: _ProxyUrl | None = attrs.field(default=None, repr=_masked)
     user_agent: Name | None = None

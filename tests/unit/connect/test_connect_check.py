@@ -100,7 +100,7 @@ def test_path_format_is_linted():
 def test_registries_are_told_without_their_credentials():
     """Whose schemas the rows have."""
     text = _described(value_converter="Avro", value_converter_schema_registry_url="http://me:secret@registry:8081")
-    assert "Each value becomes a row as Avro makes it, by its schema in the registry at http://registry:8081.\n" in text
+    assert "a row as Avro makes it, by its schema in the registry at http://[hidden]@registry:8081.\n" in text
 
 
 def test_envelopes_are_told():

@@ -181,7 +181,7 @@ def test_a_registry_is_asked(role: str, settings: dict[str, str], subject: str) 
         ),
         (
             {"value.converter": "Protobuf", "value.converter.schema.registry.url": "registry:8081"},
-            "value.converter.schema.registry.url has registry:8081, which is no http or https URL.",
+            "value.converter.schema.registry.url has registry:8081, which is not an http or https URL.",
         ),
         (
             {
