@@ -6,11 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
-from kafka2parquet.audit.coverage import Coverage
+import attrs
+
+from kafka2parquet.audit.coverage import Audit
 from kafka2parquet.audit.deep import compare
 from kafka2parquet.audit.html import page
 from kafka2parquet.audit.read import read_coverage
-from kafka2parquet.audit.report import is_exact, table, to_json, verdict
+from kafka2parquet.audit.report import table, to_json, verdict
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts import make_naming
 from kafka2parquet.connect.storage import make_storage
@@ -35,19 +37,19 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     Raises:
         Kafka2ParquetError: Kafka or the store can't be read.
     """
-    coverages = audit(config, worker, deep=options.deep)
+    found = audit(config, worker, deep=options.deep)
     if options.html:
         title = f"{config.name}: coverage of the topics' offsets"
-        Path(options.html).write_text(page(title, coverages, deep=options.deep), encoding="utf-8")
+        Path(options.html).write_text(page(title, found, deep=options.deep), encoding="utf-8")
     if options.json:
-        tell(json.dumps(to_json(coverages, deep=options.deep), indent=1))
+        tell(json.dumps(to_json(found, deep=options.deep), indent=1))
     else:
-        tell(table(coverages))
-        tell(verdict(coverages, deep=options.deep))
-    return EXIT_EXACT if is_exact(coverages) else EXIT_NOT_EXACT
+        tell(table(found))
+        tell(verdict(found, deep=options.deep))
+    return EXIT_EXACT if found.is_exact else EXIT_NOT_EXACT
 
 
-def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False) -> list[Coverage]:
+def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False) -> Audit:
     """Judge all partitions of the configuration's topics. Blocks; reads each file's footer, with `deep` all rows and the log.
 
     Raises:
@@ -60,5 +62,7 @@ def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False) ->
         if pattern is not None:
             topics = tuple(topic for topic in log.topics() if pattern.fullmatch(topic))
         committed = log.committed(topics)
-        coverages = [found for topic in topics for found in read_coverage(storage, naming, topic, committed)]
-        return [compare(found, storage, log) for found in coverages] if deep else coverages
+        found = sum((read_coverage(storage, naming, topic, committed) for topic in topics), Audit())
+        if not deep:
+            return found
+        return attrs.evolve(found, coverages=tuple(compare(coverage, storage, log) for coverage in found.coverages))

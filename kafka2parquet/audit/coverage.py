@@ -21,6 +21,7 @@ class Kind(enum.Enum):
     WRONG_ROWS = "wrong rows"
     UNLISTED_FILE = "unlisted file"
     FOREIGN_FILE = "foreign file"
+    STRAY_FILE = "stray file"
     MISSING_RECORDS = "missing records"
     REPEATED_RECORDS = "repeated records"
 
@@ -90,6 +91,47 @@ class Coverage:
     def end(self) -> int:
         """Offset after the last one that is covered."""
         return max((flush.end for flush in self.flushes), default=self.committed or 0)
+
+
+@attrs.frozen
+class Audit:
+    """What was found of one or several topics.
+
+    Attributes:
+        coverages: of their topic-partitions.
+        strays: Parquet files in the topics' folders that have no name of this sink: queries over a folder read them too.
+    """
+
+    coverages: tuple[Coverage, ...] = ()
+    strays: tuple[Finding, ...] = ()
+
+    def __add__(self, other: Audit) -> Audit:
+        return Audit(self.coverages + other.coverages, self.strays + other.strays)
+
+    @property
+    def findings(self) -> int:
+        """How many there are."""
+        return len(self.strays) + sum(len(coverage.findings) for coverage in self.coverages)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.findings == 0
+
+
+def stray(key: str, footer: FlushFooter | None) -> Finding:
+    """What a Parquet file without a name of this sink means.
+
+    Args:
+        key: of the file.
+        footer: of the file; None where kafka2parquet did not write it.
+    """
+    if footer is None:
+        text = f"{key} is not a file of this sink, but queries over the folder read it too. Move it away"
+        return Finding(Kind.STRAY_FILE, 0, 0, text)
+    whose = f"{footer.topic}-{footer.partition}, offsets [{footer.start}, {footer.end})"
+    text = f"{key} is a copied or renamed file of {whose}: queries over the folder count a copy's rows twice. Move it away"
+    return Finding(Kind.STRAY_FILE, footer.start, footer.end, text)
 
 
 def coverage(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter | None], committed: int | None) -> Coverage:

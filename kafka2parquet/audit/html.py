@@ -6,7 +6,7 @@ import datetime
 import html
 from collections.abc import Sequence
 
-from kafka2parquet.audit.coverage import Coverage, FlushRange
+from kafka2parquet.audit.coverage import Audit, Coverage, Finding, FlushRange
 from kafka2parquet.audit.report import verdict
 
 _WIDTH, _HEIGHT = 1000, 22
@@ -23,18 +23,19 @@ svg { display: block; width: 100%; height: auto; margin: .25rem 0; } text { font
 """
 
 
-def page(title: str, coverages: Sequence[Coverage], *, deep: bool) -> str:
+def page(title: str, audit: Audit, *, deep: bool) -> str:
     """A self-contained page."""
-    state = "wrong" if any(coverage.findings for coverage in coverages) else "exact"
+    state = "exact" if audit.is_exact else "wrong"
     parts = [
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>',
         f"<h1>{html.escape(title)}</h1>",
-        f'<p class="verdict {state}">{html.escape(verdict(coverages, deep=deep))}</p>',
+        f'<p class="verdict {state}">{html.escape(verdict(audit, deep=deep))}</p>',
         '<p class="key">Each bar is a partition&#8217;s offsets, then the same over the time at which flushes were opened.'
         '<span style="background:#3b7dd8"></span>flush<span style="background:#7fb0ef"></span>the next one'
         '<span style="background:#d92626"></span>missing or doubled'
         '<span style="background:#1c2733"></span>committed offset</p>',
-        *(_partition(coverage) for coverage in coverages),
+        _list(audit.strays),
+        *(_partition(coverage) for coverage in audit.coverages),
         "</html>\n",
     ]
     return "\n".join(parts)
@@ -42,15 +43,17 @@ def page(title: str, coverages: Sequence[Coverage], *, deep: bool) -> str:
 
 def _partition(coverage: Coverage) -> str:
     committed = "none" if coverage.committed is None else f"{coverage.committed:,}"
-    findings = "".join(
-        f"<li>{html.escape(finding.kind.value)}: {html.escape(finding.text)}</li>" for finding in coverage.findings
-    )
     return (
         f"<h2>{html.escape(str(coverage.topic_partition))}</h2>"
         f'<div class="facts">{coverage.rows:,} rows, {coverage.files:,} files, {len(coverage.flushes):,} flushes, '
         f"committed offset {committed}</div>{_by_offset(coverage)}{_by_time(coverage.flushes)}"
-        + (f"<ul>{findings}</ul>" if findings else "")
+        f"{_list(coverage.findings)}"
     )
+
+
+def _list(findings: Sequence[Finding]) -> str:
+    items = "".join(f"<li>{html.escape(finding.kind.value)}: {html.escape(finding.text)}</li>" for finding in findings)
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def _by_offset(coverage: Coverage) -> str:

@@ -6,18 +6,19 @@ import collections
 import concurrent.futures
 from collections.abc import Mapping
 
-from kafka2parquet.audit.coverage import Coverage, coverage
+from kafka2parquet.audit.coverage import Audit, coverage, stray
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.base import Storage
 
 _THREADS = 16
+#: In the names of files that query engines take for Parquet, of copies of them too, such as `x.parquet.bak`.
+_PARQUET = ".parq"
+_CHECKSUM = ".crc"  # that Hadoop puts beside each file
 
 
-def read_coverage(
-    storage: Storage, naming: ObjectNaming, topic: str, committed: Mapping[TopicPartition, int]
-) -> list[Coverage]:
+def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed: Mapping[TopicPartition, int]) -> Audit:
     """Judge all partitions of a topic that have files or a committed offset. Blocks; two listings, and a read for each file.
 
     Raises:
@@ -25,19 +26,23 @@ def read_coverage(
         AccessError: the store refuses us.
     """
     keys: dict[TopicPartition, list[str]] = collections.defaultdict(list)
+    strays: list[str] = []
     for prefix in (naming.prefix(topic), naming.quarantine_prefix(topic)):
         for key in storage.list(prefix):
             name = naming.parse(key)
             if name is not None and name.topic == topic:
                 keys[TopicPartition(topic, name.partition)].append(key)
-    wanted = [key for of_partition in keys.values() for key in of_partition]
+            elif name is None and _PARQUET in key.rpartition("/")[2].lower() and not key.endswith(_CHECKSUM):
+                strays.append(key)
+    wanted = [*(key for of_partition in keys.values() for key in of_partition), *sorted(strays)]
     with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-audit") as pool:
         metadata = dict(zip(wanted, pool.map(storage.read_metadata, wanted), strict=True))
-    return [
+    coverages = (
         coverage(
             topic_partition,
             {key: FlushFooter.from_metadata(metadata[key]) for key in sorted(keys[topic_partition])},
             committed.get(topic_partition),
         )
         for topic_partition in sorted({*keys, *(found for found in committed if found.topic == topic)})
-    ]
+    )
+    return Audit(tuple(coverages), tuple(stray(key, FlushFooter.from_metadata(metadata[key])) for key in sorted(strays)))

@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
-from kafka2parquet.audit.coverage import Coverage
+from kafka2parquet.audit.coverage import Audit, Coverage, Finding
 from kafka2parquet.printable import printable
 
 _COLUMNS = ("topic-partition", "from", "to", "committed", "flushes", "files", "rows", "findings")
 _MOST_FINDINGS = 20
 
 
-def table(coverages: Sequence[Coverage]) -> str:
+def table(audit: Audit) -> str:
     """A line for each topic-partition, then what is wrong."""
-    lines = [_COLUMNS, *(_line(coverage) for coverage in coverages)]
+    lines = [_COLUMNS, *(_line(coverage) for coverage in audit.coverages)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
     text = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-    for coverage in coverages:
-        shown = coverage.findings[:_MOST_FINDINGS]
-        text += [f"{coverage.topic_partition}: {finding.kind.value}: {printable(finding.text)}" for finding in shown]
-        if len(coverage.findings) > len(shown):
-            text.append(f"{coverage.topic_partition}: and {len(coverage.findings) - len(shown)} findings more")
+    for coverage in audit.coverages:
+        text += _findings(f"{coverage.topic_partition}: ", coverage.findings)
+    text += _findings("", audit.strays)
     return "\n".join(text)
 
 
-def verdict(coverages: Sequence[Coverage], *, deep: bool) -> str:
+def _findings(where: str, findings: tuple[Finding, ...]) -> list[str]:
+    shown = [f"{where}{finding.kind.value}: {printable(finding.text)}" for finding in findings[:_MOST_FINDINGS]]
+    more = len(findings) - len(shown)
+    return [*shown, f"{where}and {more} findings more"] if more else shown
+
+
+def verdict(audit: Audit, *, deep: bool) -> str:
     """One line."""
-    findings = sum(len(coverage.findings) for coverage in coverages)
-    rows = sum(coverage.rows for coverage in coverages)
-    files = sum(coverage.files for coverage in coverages)
-    what = f"{rows:,} rows in {files:,} files of {len(coverages)} topic-partitions"
-    if not coverages:
+    rows = sum(coverage.rows for coverage in audit.coverages)
+    files = sum(coverage.files for coverage in audit.coverages)
+    what = f"{rows:,} rows in {files:,} files of {len(audit.coverages)} topic-partitions"
+    if not audit.coverages and not audit.strays:
         return (
             "NOTHING FOUND: the topics have no files, and the group has no committed offsets. If it has run already, check "
             "topics, topics.dir and the name of the group."
         )
-    if findings:
-        return f"NOT EXACT: {findings} findings; {what}."
+    if not audit.is_exact:
+        return f"NOT EXACT: {audit.findings} finding{'' if audit.findings == 1 else 's'}; {what}."
     how = "compared with the log" if deep else "by their footers"
     return f"EXACT: every offset is covered once; {what}, {how}."
 
 
-def to_json(coverages: Sequence[Coverage], *, deep: bool) -> dict[str, Any]:
+def to_json(audit: Audit, *, deep: bool) -> dict[str, Any]:
     """Everything, for other programs."""
     return {
-        "verdict": verdict(coverages, deep=deep),
-        "exact": is_exact(coverages),
+        "verdict": verdict(audit, deep=deep),
+        "exact": audit.is_exact,
         "deep": deep,
         "partitions": [
             {
@@ -63,16 +65,16 @@ def to_json(coverages: Sequence[Coverage], *, deep: bool) -> dict[str, Any]:
                     attrs.asdict(flush, filter=attrs.filters.exclude(attrs.fields(type(flush)).row_files))
                     for flush in coverage.flushes
                 ],
-                "findings": [{**attrs.asdict(finding), "kind": finding.kind.value} for finding in coverage.findings],
+                "findings": _as_dicts(coverage.findings),
             }
-            for coverage in coverages
+            for coverage in audit.coverages
         ],
+        "strays": _as_dicts(audit.strays),
     }
 
 
-def is_exact(coverages: Sequence[Coverage]) -> bool:
-    """Whether nothing is wrong."""
-    return not any(coverage.findings for coverage in coverages)
+def _as_dicts(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+    return [{**attrs.asdict(finding), "kind": finding.kind.value} for finding in findings]
 
 
 def _line(coverage: Coverage) -> tuple[str, ...]:

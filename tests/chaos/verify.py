@@ -317,7 +317,7 @@ def _audit_findings(s3: S3, bucket: str, topic: str, records: pa.Table, setup: S
     reports = [(report["partition"], report["offset"], report["position"]) for report in truncated.reports] if truncated else []
     findings = [
         finding
-        for coverage in judged
+        for coverage in judged.coverages
         for finding in coverage.findings
         if finding.kind is not FindingKind.WRONG_ROWS  # but of a flush that was published in part when its log was truncated
         or not any(
@@ -327,7 +327,7 @@ def _audit_findings(s3: S3, bucket: str, topic: str, records: pa.Table, setup: S
     ]
     if not setup.quarantine:  # records that are in no file may make a gap; whether any is missing is counted elsewhere
         findings = [finding for finding in findings if finding.kind is not FindingKind.GAP]
-    return len(findings)
+    return len(findings) + len(judged.strays)
 
 
 def keys(client: Any, bucket: str, prefix: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kafka2parquet import errors
-from kafka2parquet.audit.coverage import Coverage, Finding, Kind
+from kafka2parquet.audit.coverage import Audit, Coverage, Finding, Kind
 from kafka2parquet.audit.report import table
 from kafka2parquet.cli import main
 from kafka2parquet.dead_letters.log import RejectLog
@@ -127,7 +127,7 @@ def test_the_terminal_gets_nothing_but_text(capsys: pytest.CaptureFixture[str]) 
 def test_keys_in_the_audit_are_escaped() -> None:
     """A key holds what a field of a record held."""
     finding = Finding(Kind.FOREIGN_FILE, 0, 0, f"topics/t/c={ATTACK}/x was not written by kafka2parquet")
-    text = table([Coverage(TP, 1, (), 1, (finding,))])
+    text = table(Audit((Coverage(TP, 1, (), 1, (finding,)),)))
 
     assert f"c={SHOWN}/x was not" in text
     assert 3 == len(text.splitlines())

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kafka2parquet import build_task, cli, load_connect_config, load_worker_config
@@ -130,6 +132,29 @@ def test_a_copied_file_is_found(capsys: pytest.CaptureFixture[str], sink: Path, 
 
     assert 4 == code
     assert "overlap" in [finding["kind"] for finding in found["partitions"][0]["findings"]]
+
+
+@pytest.mark.parametrize("options", [(), ("--deep",)])
+def test_files_that_are_not_of_the_sink_are_found(
+    capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker, options: tuple[str, ...]
+) -> None:
+    """Copies under other names, and Parquet files of other programs: queries over the folder read them too."""
+    folder = sink.parent / "files" / "topics" / TOPIC
+    original = next(path for path in folder.rglob("*.parquet") if "+0+0000000000" in path.name)
+    shutil.copy(original, original.with_name("events+0+0000000000 (copy).snappy.parquet"))
+    shutil.copy(original, folder / "backup.PARQUET")
+    shutil.copy(original, original.with_name(f"{original.name}.bak"))
+    pq.write_table(pa.table({"n": [1]}), folder / "part-00000.parquet")
+    for name in (".part-00000.parquet.crc", "_SUCCESS", "notes.txt"):
+        (folder / name).touch()
+    code, found = audit(capsys, sink, broker, *options)
+
+    assert (4, False) == (code, found["exact"])
+    assert [[], []] == [part["findings"] for part in found["partitions"]]
+    assert ["stray file"] * 4 == [stray["kind"] for stray in found["strays"]]
+    copies = [stray["text"] for stray in found["strays"] if "is a copied or renamed file of events-0" in stray["text"]]
+    assert 3 == len(copies)
+    assert found["verdict"].startswith("NOT EXACT: 4 findings")
 
 
 def test_committed_records_without_a_file_are_found_deep(

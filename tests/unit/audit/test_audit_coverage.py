@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kafka2parquet.audit.coverage import Coverage, Kind, coverage
+from kafka2parquet.audit.coverage import Audit, Coverage, Kind, coverage, stray
 from kafka2parquet.audit.html import page
-from kafka2parquet.audit.report import is_exact, table, to_json, verdict
+from kafka2parquet.audit.report import table, to_json, verdict
 from kafka2parquet.parquet.footer import FlushFooter, Sibling
 from kafka2parquet.records import TopicPartition
 
@@ -49,7 +49,7 @@ def test_flushes_that_follow_each_other_are_exact() -> None:
 
     assert [] == kinds(found)
     assert (20, 3, 0, 20) == (found.rows, found.files, found.start, found.end)
-    assert verdict([found], deep=False).startswith("EXACT: every offset is covered once; 20 rows in 3 files")
+    assert verdict(Audit((found,)), deep=False).startswith("EXACT: every offset is covered once; 20 rows in 3 files")
 
 
 def test_a_gap_is_found() -> None:
@@ -57,7 +57,7 @@ def test_a_gap_is_found() -> None:
     found = judge({"a": footer(0, 10), "b": footer(15, 20)}, 30)
 
     assert [(Kind.GAP, 10, 15), (Kind.GAP, 20, 30)] == [(f.kind, f.start, f.end) for f in found.findings]
-    assert verdict([found], deep=False).startswith("NOT EXACT: 2 findings")
+    assert verdict(Audit((found,)), deep=False).startswith("NOT EXACT: 2 findings")
 
 
 def test_an_overlap_is_found() -> None:
@@ -91,19 +91,35 @@ def test_files_of_others_are_found() -> None:
 def test_a_partition_without_files() -> None:
     """Nothing is wrong with it."""
     found = judge({}, 5)
-    assert is_exact([found])
-    assert "events-0" in table([found])
+    assert Audit((found,)).is_exact
+    assert "events-0" in table(Audit((found,)))
 
 
 def test_reports_tell_the_same() -> None:
     """Table, JSON and page."""
     found = judge({"a": footer(0, 10), "b": footer(15, 20)}, 20)
 
-    assert "gap: [10, 15) is in no file" in table([found])
+    assert "gap: [10, 15) is in no file" in table(Audit((found,)))
     assert [{"kind": "gap", "start": 10, "end": 15}] == [
         {name: finding[name] for name in ("kind", "start", "end")}
-        for finding in to_json([found], deep=False)["partitions"][0]["findings"]
+        for finding in to_json(Audit((found,)), deep=False)["partitions"][0]["findings"]
     ]
-    html = page("Coverage of <events>", [found], deep=False)
+    html = page("Coverage of <events>", Audit((found,)), deep=False)
     assert "Coverage of &lt;events&gt;" in html
     assert 1 == html.count('fill="#d92626"')
+
+
+def test_strays_are_findings() -> None:
+    """Of no partition; a copy of a file of this sink is told from another program's file."""
+    found = judge({"a": footer(0, 10)}, 10)
+    audit = Audit((found,), (stray("topics/events/<a>-copy.parquet", footer(0, 10)), stray("topics/events/x.parquet", None)))
+
+    assert not audit.is_exact
+    assert verdict(audit, deep=False).startswith("NOT EXACT: 2 findings; 10 rows in 1 files")
+    *_, copied, foreign = table(audit).splitlines()
+    assert copied.startswith(
+        "stray file: topics/events/<a>-copy.parquet is a copied or renamed file of events-0, offsets [0, 10)"
+    )
+    assert foreign.startswith("stray file: topics/events/x.parquet is not a file of this sink")
+    assert ["stray file", "stray file"] == [finding["kind"] for finding in to_json(audit, deep=False)["strays"]]
+    assert "stray file: topics/events/&lt;a&gt;-copy.parquet" in page("Coverage", audit, deep=False)
