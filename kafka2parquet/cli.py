@@ -21,7 +21,7 @@ from kafka2parquet.connect.forms.container import variables_of_process
 from kafka2parquet.connect.properties import STANDARD_INPUT, source_name
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
-from kafka2parquet.log_repeats import WithoutRepeats
+from kafka2parquet.log_repeats import CONNECTIONS, BrokerOutages, WithoutRepeats
 from kafka2parquet.printable import printable
 from kafka2parquet.runner import TaskRunner
 from kafka2parquet.terminal import PrintableFormatter, tell
@@ -151,7 +151,9 @@ def _load(options: argparse.Namespace) -> tuple[ConnectConfig, WorkerConfig]:
 def _log_to_stderr(*, verbose: bool) -> PrintableFormatter:
     handler = logging.StreamHandler()
     if not verbose:
+        handler.addFilter(BrokerOutages())
         handler.addFilter(WithoutRepeats("kafka"))
+        logging.getLogger(CONNECTIONS).setLevel(logging.INFO)
     formatter = PrintableFormatter("%(asctime)s %(levelname)s %(threadName)s %(message)s")
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

@@ -1,16 +1,32 @@
-"""WithoutRepeats: keeps a log readable in which one library says the same ten times a second."""
+"""Filters for the log of the command line: what the Kafka client says again and again is logged once in a while."""
 
 from __future__ import annotations
 
 import logging
+import re
+import threading
 
+_LOG = logging.getLogger(__name__)
 _MOST_TEXTS = 1000
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+#: The logger whose lines at level INFO tell of new connections.
+CONNECTIONS = "kafka.net.connection"
+_CONNECTED = "%s: Connected"
+#: Lines of the Kafka client that follow from a broker that can't be reached.
+_LOST = re.compile(
+    r"KafkaConnectionError|socket disconnected|No node available|NodeNotReady|Bootstrap \S+ not ready|Unable to bootstrap"
+)
+_REASON = re.compile(r"KafkaConnectionError: (?P<reason>[^()]*)")
+_AT_THE_END = "NetworkSelector closed!"
+_LONGEST_PAUSE_S = 600.0
 
 
 class WithoutRepeats(logging.Filter):
     """Lets a library's line through once in a while, and not each time.
 
-    kafka-python logs a topic that doesn't exist every 100 ms, for as long as it is missing.
+    kafka-python logs a topic that doesn't exist every 100 ms, for as long as it is missing. Texts that differ in numbers only,
+    such as those of a pause, count as one.
     """
 
     def __init__(self, logger: str, pause_s: float = 60.0) -> None:
@@ -29,10 +45,69 @@ class WithoutRepeats(logging.Filter):
         """Whether the line is logged; the text of one thread is another one's too."""
         if not self._logger.filter(record):
             return True
-        text, now = record.getMessage(), record.created
+        text, now = _NUMBER.sub("#", record.getMessage()), record.created
         if now < self._logged.get(text, float("-inf")) + self._pause_s:
             return False
         if len(self._logged) >= _MOST_TEXTS:
             self._logged.clear()
         self._logged[text] = now
         return True
+
+
+class BrokerOutages(logging.Filter):
+    """Logs one line where kafka-python logs a dozen about a broker that can't be reached, and one when one is again.
+
+    While that lasts, the line comes again with growing pauses. The logger `CONNECTIONS` has to log at level INFO.
+    """
+
+    def __init__(self, pause_s: float = 60.0) -> None:
+        """For a handler.
+
+        Args:
+            pause_s: how long nothing is said after the first line, in seconds; each further pause is twice as long, up to ten
+                minutes. After ten minutes without a failure the next one counts as a first one.
+        """
+        super().__init__()
+        self._first_pause_s = self._pause_s = pause_s
+        self._lock = threading.Lock()
+        self._since_s: float | None = None
+        self._said_at_s = self._failed_at_s = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is logged as it is."""
+        if not record.name.startswith("kafka."):
+            return True
+        text = record.getMessage()
+        if record.name == CONNECTIONS and record.levelno <= logging.INFO:
+            if record.msg == _CONNECTED:
+                self._connected(record.created)
+            return False
+        if _LOST.search(text):
+            self._lost(text, record.created)
+            return False
+        return _AT_THE_END not in text
+
+    def _lost(self, text: str, now_s: float) -> None:
+        with self._lock:
+            if now_s >= self._failed_at_s + _LONGEST_PAUSE_S:
+                self._pause_s, self._said_at_s = self._first_pause_s, float("-inf")
+            self._failed_at_s = now_s
+            if now_s < self._said_at_s + self._pause_s:
+                return
+            if self._said_at_s > float("-inf"):
+                self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            self._said_at_s = now_s
+            self._since_s = now_s if self._since_s is None else self._since_s
+            lasting_s = now_s - self._since_s
+        found = _REASON.search(text)
+        _LOG.warning(
+            "A Kafka broker can't be reached%s%s. The client tries again with growing pauses; nothing is lost.",
+            f" for {lasting_s:.0f} s now" if lasting_s else "",
+            f" ({found['reason'].strip()})" if found else "",
+        )
+
+    def _connected(self, now_s: float) -> None:
+        with self._lock:
+            since_s, self._since_s = self._since_s, None
+        if since_s is not None:
+            _LOG.info("A Kafka broker is reached again, after %.0f s.", now_s - since_s)

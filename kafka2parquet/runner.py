@@ -17,8 +17,8 @@ from kafka2parquet.task import SinkTask
 
 _LOG = logging.getLogger(__name__)
 _WATCH_INTERVAL_S = 0.1
-#: As long as a task flushes at most.
-_LEAVE_TIMEOUT_S = 30.0
+#: Between two lines about the progress where there is none.
+_LONGEST_PAUSE_S = 600.0
 
 TaskFactory = Callable[[Sequence[Hook]], SinkTask]
 """Makes a task that tells these hooks, beside its own. Called on the thread that will drive the task."""
@@ -66,15 +66,25 @@ class TaskRunner:
     may be called from any thread, and `stop` from a signal handler too.
     """
 
-    def __init__(self, factories: Sequence[TaskFactory], *, progress_interval_s: PositiveSeconds = 10.0) -> None:
+    def __init__(
+        self,
+        factories: Sequence[TaskFactory],
+        *,
+        progress_interval_s: PositiveSeconds = 10.0,
+        shutdown_timeout_s: PositiveSeconds = 30.0,
+    ) -> None:
         """Take the tasks to run; nothing happens before `start` or `run`.
 
         Args:
             factories: one for each task.
-            progress_interval_s: how often `run` logs a line about the progress, in seconds.
+            progress_interval_s: how often `run` logs a line about the progress, in seconds; less and less often, down to once
+                in ten minutes, while there is none.
+            shutdown_timeout_s: how long an orderly stop flushes what is open, in seconds. What isn't durable by then is read
+                again by the next run.
         """
+        self._shutdown_timeout_s = shutdown_timeout_s
         self._progress_interval_s = progress_interval_s
-        flushed = _Flushed(len(factories))
+        flushed = _Flushed(len(factories), shutdown_timeout_s)
         self._drivers = [_Driver(factory, index, self._end_all, flushed) for index, factory in enumerate(factories)]
         self._errors: list[BaseException] = []
         self._started = False
@@ -115,7 +125,9 @@ class TaskRunner:
         return True
 
     def run(self) -> None:
-        """Start all tasks and wait until they were stopped, or one has failed and all are closed. Logs the progress.
+        """Start all tasks and wait until they were stopped, or one has failed and all are closed.
+
+        Logs the progress, that it stops, and what it leaves.
 
         Raises:
             Kafka2ParquetError: what the first task that failed has raised.
@@ -123,13 +135,27 @@ class TaskRunner:
         self.start()
         last = Progress()
         logged_at = time.monotonic()
+        pause_s = self._progress_interval_s
+        stopping = False
         while not self.join(_WATCH_INTERVAL_S):
             passed_s = time.monotonic() - logged_at
-            if passed_s >= self._progress_interval_s:
+            if self._stopping and not stopping:
+                stopping = True
+                self._log_stop()
+            elif passed_s >= pause_s or (passed_s >= self._progress_interval_s and self.progress != last):
+                still = self.progress == last
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S) if still else self._progress_interval_s
                 last = self._log_progress(last, passed_s)
                 logged_at = time.monotonic()
         end = self.progress
         _LOG.info("Stopped: %d rows committed, %d files, %d records rejected", end.committed_rows, end.files, end.rejected)
+        left = sum(driver.left_rows for driver in self._drivers)
+        if left:
+            _LOG.warning(
+                "%d rows were not durable within %.0f s; the next run reads them again. Nothing is lost.",
+                left,
+                self._shutdown_timeout_s,
+            )
 
     @property
     def progress(self) -> Progress:
@@ -144,6 +170,14 @@ class TaskRunner:
     def _end_all(self, error: BaseException) -> None:
         self._errors.append(error)
         self.stop()
+
+    @property
+    def _stopping(self) -> bool:
+        return any(driver.stopping.is_set() for driver in self._drivers)
+
+    def _log_stop(self) -> None:
+        rows = self.progress.open_rows
+        _LOG.info("Stopping: %d open rows are flushed and committed, within %.0f s at most.", rows, self._shutdown_timeout_s)
 
     def _log_progress(self, last: Progress, passed_s: float) -> Progress:
         now = self.progress
@@ -163,7 +197,8 @@ class TaskRunner:
 class _Flushed:
     """Keeps tasks in the group until all have flushed: a leaving member starts a rebalance that would disturb the others."""
 
-    def __init__(self, tasks: int) -> None:
+    def __init__(self, tasks: int, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
         self._tasks = tasks
         self._done: set[_Driver] = set()
         self._changed = threading.Condition()
@@ -174,14 +209,14 @@ class _Flushed:
             self._done.add(driver)
             self._changed.notify_all()
 
-    def wait(self, timeout_s: float) -> None:
-        """Until all have, at most so long."""
+    def wait(self) -> None:
+        """Until all have, at most as long as a task flushes."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._done) == self._tasks, timeout_s)
+            self._changed.wait_for(lambda: len(self._done) == self._tasks, self.timeout_s)
 
 
 class _Driver:
-    """One task and its thread. Only that thread writes `progress`."""
+    """One task and its thread. Only that thread writes `progress` and `left_rows`, what an orderly stop had no time for."""
 
     def __init__(self, factory: TaskFactory, index: int, failed: Callable[[BaseException], None], flushed: _Flushed) -> None:
         self._factory = factory
@@ -189,6 +224,7 @@ class _Driver:
         self._flushed = flushed
         self.stopping = threading.Event()
         self.progress = Progress()
+        self.left_rows = 0
         self.thread = threading.Thread(target=self._drive, name=f"kafka2parquet-task-{index}", daemon=True)
 
     def _drive(self) -> None:
@@ -197,7 +233,8 @@ class _Driver:
             try:
                 self._step_until_stopped(task)
                 self._flushed.add(self)
-                self._flushed.wait(_LEAVE_TIMEOUT_S)
+                self._flushed.wait()
+                self.left_rows = self.progress.open_rows
             finally:
                 task.close(flush=False)
         except BaseException as error:  # handed to whoever joins
@@ -210,7 +247,7 @@ class _Driver:
     def _step_until_stopped(self, task: SinkTask) -> None:
         while not self.stopping.is_set():
             self._stands(task.step())
-        task.flush()
+        task.flush(timeout_s=self._flushed.timeout_s)
 
     def _stands(self, result: StepResult) -> None:
         self.progress = attrs.evolve(

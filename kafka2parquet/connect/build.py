@@ -258,7 +258,11 @@ def build_runner(
         return plan.task(index, (*of_runner, *hooks), clock)
 
     factories = [functools.partial(make, index) for index in range(config.tasks_max)]
-    return TaskRunner(factories, progress_interval_s=progress_interval_s)
+    return TaskRunner(
+        factories,
+        progress_interval_s=progress_interval_s,
+        shutdown_timeout_s=config.number("kafka2parquet.shutdown.timeout.ms") / 1000,
+    )
 
 
 def load_for_worker(

@@ -41,6 +41,13 @@ OWN_OPTIONS = (
         validator=at_least(16 << 20),
     ),
     Option(
+        "kafka2parquet.shutdown.timeout.ms",
+        ValueType.LONG,
+        30_000,
+        "How long an orderly stop flushes what is open. What isn't durable by then is read again by the next run.",
+        validator=at_least(0),
+    ),
+    Option(
         "kafka2parquet.record.batch.max.bytes",
         ValueType.LONG,
         256 << 20,

@@ -1,3 +1,4 @@
+import logging
 import threading
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from kafka2parquet.events import FilePublished, Hook, OffsetCommitted
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.runner import Progress, TaskRunner
 from kafka2parquet.step_result import StepResult
+from tests.support.kafka_clients import wait_until
 
 _TP = TopicPartition("t", 0)
 
@@ -137,3 +139,44 @@ def test_join_before_start_is_refused():
     """There is nothing to wait for."""
     with pytest.raises(UsageError):
         TaskRunner([]).join()
+
+
+def test_a_stop_says_so_and_what_it_leaves(caplog):
+    """With the limit that was set, which the tasks get."""
+
+    class Unfinished(ScriptedTask):
+        def step(self, timeout_s: float = 0.25) -> StepResult:
+            return StepResult(open_rows=7)
+
+        def flush(self, *, timeout_s: float = 30.0) -> None:
+            assert timeout_s == 12
+            wait_until(lambda: caplog.messages, "the line that says so")
+
+    runner = TaskRunner([lambda hooks: Unfinished(hooks, [])], shutdown_timeout_s=12)
+    driver = threading.Thread(target=runner.run)
+    with caplog.at_level(logging.INFO, "kafka2parquet.runner"):
+        driver.start()
+        wait_until(lambda: runner.progress.open_rows == 7, "the open rows")
+        runner.stop()
+        driver.join(10)
+
+    assert [
+        "Stopping: 7 open rows are flushed and committed, within 12 s at most.",
+        "Stopped: 0 rows committed, 0 files, 0 records rejected",
+        "7 rows were not durable within 12 s; the next run reads them again. Nothing is lost.",
+    ] == caplog.messages
+
+
+def test_progress_is_logged_less_often_while_there_is_none(caplog):
+    """An idle sink doesn't fill the log."""
+    scripts = Scripts([((), None)])
+    runner = TaskRunner(scripts.factories(), progress_interval_s=0.1)
+    driver = threading.Thread(target=runner.run)
+    with caplog.at_level(logging.INFO, "kafka2parquet.runner"):
+        driver.start()
+        wait_until(lambda: len(caplog.messages) == 3, "three lines")
+        runner.stop()
+        driver.join(10)
+
+    first, second, third = (record.created for record in caplog.records[:3])
+    assert third - second > 1.5 * (second - first)
