@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -165,6 +166,9 @@ class _Side:
         return StringConverter(encoding=self.config.text(f"{self.prefix}converter.encoding"))
 
     def _registered(self) -> RecordConverter:
+        extra = {"Avro": "avro", "Protobuf": "protobuf"}.get(self.name, "registry")
+        if importlib.util.find_spec("confluent_kafka") is None:
+            raise ConfigurationError(f"{self.name}Converter needs more libraries: pip install 'kafka2parquet[{extra}]'.")
         registry = ConfluentSchemaRegistry(self.config.below(self.prefix))
         is_key, subject_names = self.role == "key", self.subject_names or "topic"
         if self.name == "Avro":

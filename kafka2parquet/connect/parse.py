@@ -142,7 +142,7 @@ def _without_secrets(found: Validation, read: Properties) -> Validation:
     secret: dict[str, str] = {}
     other: dict[str, str] = {}
     public: dict[str, str] = {}
-    for name, text in found.config.given.items():
+    for name, text in read.values.items():
         option = found.config.table.find(name)
         kept = secret if is_secret_name(name) or (option and option.is_secret(name)) else other
         kept = public if option is not None and option.is_public(name) else kept
@@ -324,7 +324,7 @@ def _is_only_shown(table: OptionTable, name: str) -> bool:
 
 
 def _unfilled(option: Option, name: str, text: str, placeholder: str) -> str:
-    if placeholder != text:
+    if placeholder != text and option.type is not ValueType.PASSWORD:
         return f"{name}: {placeholder} in it is a placeholder that is not filled in"  # the rest may be secret
     shown = f"={text}" if option.shown(name, text) == text else ""
     return f"{name}{shown} is a placeholder that is not filled in"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ from kafka2parquet.schema.learned import LearnedSchema
 from tests.support.batches import batch_of
 from tests.support.connect_story import STORY
 from tests.support.registry_server import RegistryServer
+from tests.support.sink_properties import json_sink
 
 KINDS: dict[str, type[RecordConverter]] = {
     "AvroConverter": AvroConverter,
@@ -324,3 +326,14 @@ def test_misspelt_property_of_the_registry_is_refused():
         "value.converter.schema.registry.uri is not a known property. Known are value.converter.schema.registry.url and "
         "value.converter.schema.registry.ssl.*.",
     ) == tuple(caught.value.problems)
+
+
+@pytest.mark.parametrize(("name", "extra"), [("Avro", "avro"), ("Protobuf", "protobuf"), ("JsonSchema", "registry")])
+def test_the_extra_that_is_missing_is_named(monkeypatch, name, extra):
+    """One command installs all that the converter needs, and not only the registry's client."""
+    monkeypatch.setitem(sys.modules, "confluent_kafka", None)
+    config = load_connect_config(
+        json_sink({"value.converter": f"{name}Converter", "value.converter.schema.registry.url": "http://127.0.0.1:1"})
+    )
+    with pytest.raises(ConfigurationError, match=rf"pip install 'kafka2parquet\[{extra}\]'\."):
+        make_converter(config, lambda _: LearnedSchema())
