@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 
 from kafka2parquet.arguments import checked
 from kafka2parquet.converters.avro_columns import ColumnDecoder, is_readable
+from kafka2parquet.converters.avro_scan import malformed_payloads
 from kafka2parquet.converters.payload_decoder import PayloadDecoder
 from kafka2parquet.converters.registered import RegisteredConverter, SubjectNames
 from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
@@ -69,11 +71,12 @@ class AvroConverter(RegisteredConverter):
         node = plan_avro(schema, self._mapping)
         null_becomes_default = self._mapping.null_becomes_default
         decode_one = self._value_reader(node, null_becomes_default=null_becomes_default)
-        decode = None
+        decode = malformed = None
         if is_readable(node, null_becomes_default=null_becomes_default):
             with contextlib.suppress(ImportError):
                 decode = ColumnDecoder(node, null_becomes_default=null_becomes_default).decode
-        return PayloadDecoder(node.schema, decode_one, decode)
+                malformed = functools.partial(malformed_payloads, node)
+        return PayloadDecoder(node.schema, decode_one, decode, malformed)
 
     def record_name(self, schema: RegisteredSchema) -> str | None:
         """The full name of a record, enum or fixed."""

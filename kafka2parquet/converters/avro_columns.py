@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.arrays import invalid_utf8, validity_bitmap
-from kafka2parquet.converters.avro_scan import malformed_payloads
 from kafka2parquet.converters.avro_wire import WireSchemas, day_limit, record
 from kafka2parquet.converters.decimals import decimals_of, decimals_of_matrix
+from kafka2parquet.converters.map_entries import keys_again
 from kafka2parquet.converters.payload_decoder import PayloadsRefused, Suspicions, refusing_payloads
 from kafka2parquet.schema.avro_node import AvroNode, Kind
 from kafka2parquet.schema.connect_schema import DECIMAL
@@ -64,14 +64,9 @@ class ColumnDecoder:
         values = payloads.to_pylist()
         if payloads.get_total_buffer_size() > _MAX_BATCH_BYTES and sum(map(len, values)) > _MAX_BATCH_BYTES:
             raise PayloadsRefused("too many bytes")
-        try:
-            with refusing_payloads():
-                batch = self._deserialize(values, self._schema)
-        except PayloadsRefused as refusal:
-            suspects = malformed_payloads(self._node, payloads) if len(values) > 1 else None
-            raise PayloadsRefused(str(refusal), suspects=suspects) from None
-        suspicions = Suspicions(np.zeros(len(values), np.bool_))
         with refusing_payloads():
+            batch = self._deserialize(values, self._schema)
+            suspicions = Suspicions(np.zeros(len(values), np.bool_))
             return suspicions.checked(self._column(batch.column(0), self._node, suspicions))
 
     def _column(self, array: pa.Array, node: AvroNode, suspicions: Suspicions, alive: _Bools | None = None) -> pa.Array:
@@ -114,7 +109,7 @@ class ColumnDecoder:
             items = self._column(array.values, node.children[0], of_items)
             return pa.Array.from_buffers(type_, len(array), [bitmap, offsets], children=[items])
         _check_text(array.keys, of_items, None)
-        of_items.add(_keys_again(array))
+        of_items.add(keys_again(array))
         items = self._column(array.items, node.children[0], of_items)
         entries = pa.Array.from_buffers(
             pa.struct([type_.key_field, type_.item_field]), len(items), [None], children=[array.keys, items]
@@ -170,17 +165,8 @@ def _scalars(array: pa.Array, node: AvroNode, suspicions: Suspicions, valid: _Bo
         numbers = _numbers(array)
         suspicions.add((numbers < 0) | (numbers >= limit), valid)
     if node.kind is Kind.INT:
-        array = _narrowed(array, pa.int32(), suspicions, valid)
-    if array.type.equals(type_):
-        return array
-    return _narrowed(array, type_, suspicions, valid) if pa.types.is_integer(type_) else array.view(type_)
-
-
-def _narrowed(array: pa.Array, type_: pa.DataType, suspicions: Suspicions, valid: _Bools | None) -> pa.Array:
-    """Integers as those of a smaller type."""
-    made = array.cast(type_, safe=False)
-    suspicions.add(_numbers(made) != _numbers(array), valid)
-    return made
+        array = suspicions.integers(array, pa.int32(), valid)
+    return suspicions.integers(array, type_, valid) if pa.types.is_integer(type_) else array.view(type_)
 
 
 def _check_text(array: pa.StringArray, suspicions: Suspicions, valid: _Bools | None) -> None:
@@ -225,17 +211,6 @@ def _content_of_fixed(array: pa.StructArray, size: int) -> npt.NDArray[np.uint8]
         if len(array)
     ]
     return np.concatenate(columns, axis=1) if columns else np.zeros((0, size), np.uint8)
-
-
-def _keys_again(array: pa.MapArray) -> _Bools:
-    """Which entries of the maps have the key of another one. Of these the last counts; that is left to others."""
-    codes = array.keys.dictionary_encode()
-    rows = np.repeat(np.arange(len(array)), np.diff(array.offsets.to_numpy()))
-    both = rows * max(len(codes.dictionary), 1) + codes.indices.to_numpy()
-    order = np.argsort(both, kind="stable")
-    again = np.zeros(len(both), np.bool_)
-    again[order[1:]] = np.diff(both[order]) == 0
-    return again
 
 
 def _numbers(array: pa.Array) -> npt.NDArray[np.int64]:

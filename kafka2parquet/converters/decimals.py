@@ -32,13 +32,16 @@ def decimal_column(array: pa.BinaryArray, schema: ConnectSchema, valid: _Bools |
     return column
 
 
-def decimals_of(array: pa.BinaryArray, schema: ConnectSchema, valid: _Bools | None) -> tuple[pa.Array, _Bools]:
+def decimals_of(
+    array: pa.BinaryArray, schema: ConnectSchema, valid: _Bools | None, most_digits: _Int64s | None = None
+) -> tuple[pa.Array, _Bools]:
     """The column of decimals whose unscaled numbers the array has, and which of them fit their type.
 
     Args:
         array: the numbers, each of any length.
         schema: of the decimals.
         valid: which numbers count; all by default. The others fit, and are anything.
+        most_digits: of each number, 0 for no limit. Where a number is longer than any decimal, it may be said not to fit.
     """
     _, offsets, content = array.buffers()
     bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
@@ -57,7 +60,15 @@ def decimals_of(array: pa.BinaryArray, schema: ConnectSchema, valid: _Bools | No
         before = np.repeat(bounds[long] + more - np.cumsum(more), more) + np.arange(more.sum())
         differ = data[before] != np.repeat(np.where(found[long, 0] >= 0x80, 0xFF, 0), more)
         fits[long] = ~np.logical_or.reduceat(differ, np.cumsum(more) - more)
-    return _column(found, schema, counts, fits, lambda rows: array.take(pa.array(rows)).to_pylist())
+    column, made = _column(found, schema, counts, fits, lambda rows: array.take(pa.array(rows)).to_pylist())
+    if most_digits is not None:
+        layout = _layout(schema)
+        fits &= _is_below(found, layout, layout.precision)
+        for digits in np.unique(most_digits[fits & (most_digits < layout.precision)]).tolist():
+            if digits > 0:
+                fits &= (most_digits != digits) | _is_below(found, layout, digits)
+        made = made & (fits | ~counts | (most_digits == 0))
+    return column, made
 
 
 def decimals_of_matrix(found: _Bytes, schema: ConnectSchema, valid: _Bools | None) -> tuple[pa.Array, _Bools]:

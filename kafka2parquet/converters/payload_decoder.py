@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.converters.wire_format import chosen_values
@@ -67,6 +68,15 @@ class Suspicions:
             indices = np.searchsorted(offsets, indices, "right") - 1
         self.rows[indices] = True
 
+    def integers(self, array: pa.Array, type_: pa.DataType, counted: _Bools | None = None) -> pa.Array:
+        """Integers as those of another type; those that it doesn't have are suspected."""
+        if array.type.equals(type_):
+            return array
+        made = array.cast(type_, safe=False)
+        before, after = (pc.fill_null(each, 0) if each.null_count else each for each in (array, made))
+        self.add(before.to_numpy() != after.to_numpy(), counted)
+        return made
+
     def checked(self, array: pa.Array) -> pa.Array:
         """The values of all payloads, or those of the ones that aren't suspected.
 
@@ -119,11 +129,16 @@ class PayloadDecoder:
         decode: makes an array of the values of all payloads (binary_view without nulls) at once, or raises PayloadsRefused;
             None where nothing can do that. It suspects no payload whose value it makes when it gets the payload alone, unless
             `decode_one` makes the same.
+        malformed: says which payloads `decode` can't decode for their form; perhaps not all of them, and no others, unless
+            `decode_one` makes the same of them. None where nothing can say that. It is asked where `decode` refuses payloads,
+            and as long as it finds some it is asked first.
     """
 
     schema: ConnectSchema
     decode_one: Callable[[bytes], Any]
     decode: Callable[[pa.Array], pa.Array] | None = None
+    malformed: Callable[[pa.Array], _Bools] | None = None
+    _looks_first: bool = attrs.field(default=False, init=False)
     _type: pa.DataType = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -135,21 +150,31 @@ class PayloadDecoder:
         """The values of the payloads (one or more), those of each part in their order."""
         rows = np.arange(len(payloads))
         suspects = [rows if self.decode is None else rows[:0]]
+        may_look, looks = self.malformed is not None and len(rows) > 1, self._looks_first
         while self.decode is not None and len(rows):
             chosen = payloads if len(rows) == len(payloads) else chosen_values(payloads, rows)
-            try:
-                values = self.decode(chosen)
-            except PayloadsRefused as refusal:
-                if refusal.suspects is None or not refusal.suspects.any():
-                    suspects.append((yield from self._in_parts(chosen, rows)))
-                    break
-                suspects.append(rows[refusal.suspects])
-                rows = rows[~refusal.suspects]
-                if refusal.others is None:
+            if self.malformed is not None and may_look and looks:
+                may_look = False
+                found = self.malformed(chosen)
+                self._looks_first = bool(found.any())
+                if self._looks_first:
+                    suspects.append(rows[found])
+                    rows = rows[~found]
                     continue
-                values = refusal.others
-            if len(rows):
-                yield Decoded(values, rows)
+            try:
+                yield Decoded(self.decode(chosen), rows)
+            except PayloadsRefused as refusal:
+                if refusal.suspects is not None:
+                    suspects.append(rows[refusal.suspects])
+                    rows = rows[~refusal.suspects]
+                    if refusal.others is None:
+                        continue
+                    yield Decoded(refusal.others, rows)
+                elif may_look:
+                    looks = True
+                    continue
+                else:
+                    suspects.append((yield from self._in_parts(chosen, rows)))
             break
         left = np.sort(np.concatenate(suspects))
         if len(left):

@@ -155,7 +155,9 @@ class _Prepared:
             except ValueError as error:
                 raise PayloadsRefused(str(error)) from None
 
-        return PayloadDecoder(root.schema, decode_one, columns.decode if columns is not None else None)
+        if columns is None:
+            return PayloadDecoder(root.schema, decode_one)
+        return PayloadDecoder(root.schema, decode_one, columns.decode, columns.malformed)
 
 
 def _by_indexes(payloads: pa.Array) -> Iterator[tuple[bytes, tuple[int, ...] | None, _Int64s]]:

@@ -37,7 +37,7 @@ def _decoder(schema: Any, mapping: AvroMapping | None = None) -> PayloadDecoder:
     return AvroConverter(FakeRegistry({}), mapping=mapping).prepare(registered(json.dumps(schema), "AVRO"))
 
 
-def _outcomes(decoder: PayloadDecoder, payloads: Sequence[bytes]) -> list[Any]:
+def outcomes_of(decoder: PayloadDecoder, payloads: Sequence[bytes]) -> list[Any]:
     """For each payload an array of its value, or the reason why it has none."""
     found: dict[int, Any] = {}
     for decoded in decoder.run(pa.array(payloads, pa.binary_view())):
@@ -48,9 +48,10 @@ def _outcomes(decoder: PayloadDecoder, payloads: Sequence[bytes]) -> list[Any]:
     return [found[row] for row in range(len(payloads))]
 
 
-def _assert_like_alone(decoder: PayloadDecoder, payloads: Sequence[bytes], found: Sequence[Any]) -> None:
+def assert_like_alone(decoder: PayloadDecoder, payloads: Sequence[bytes], found: Sequence[Any]) -> None:
+    """The outcomes are those of the payloads one by one."""
     for payload, outcome in zip(payloads, found, strict=True):
-        (expected,) = _outcomes(decoder, [payload])
+        (expected,) = outcomes_of(decoder, [payload])
         assert expected == outcome or str(expected) == str(outcome)  # NaN is not equal to itself
 
 
@@ -60,7 +61,7 @@ def test_outcomes_of_avro_do_not_depend_on_neighbours(data: st.DataObject, case:
     decoder = _decoder(case.schema, AvroMapping(logical_types="arrow" if is_arrow else "connect"))
     pairs = data.draw(st.lists(case.values, min_size=1, max_size=8))
     payloads = [data.draw(damaged(payload)) for payload in written(case.schema, [pair[0] for pair in pairs])]
-    _assert_like_alone(attrs.evolve(decoder, decode=None), payloads, _outcomes(decoder, payloads))
+    assert_like_alone(attrs.evolve(decoder, decode=None), payloads, outcomes_of(decoder, payloads))
 
 
 def _payload(
@@ -112,18 +113,18 @@ def test_payloads_of_one_in_ten_are_decoded_one_by_one(kind: str) -> None:
     counting = attrs.evolve(decoder, decode_one=decode_one, decode=decode)
     payload = (BAD | ODD)[kind]
     payloads = [payload if row % 10 == 5 else _payload(row) for row in range(200)]
-    outcomes = _outcomes(counting, payloads)
+    outcomes = outcomes_of(counting, payloads)
     assert len(together) <= 2
     assert {payload} >= {*single}
     assert (20 if kind in BAD else 0) == sum(isinstance(outcome, str) for outcome in outcomes)
-    _assert_like_alone(decoder, payloads, outcomes)
+    assert_like_alone(decoder, payloads, outcomes)
 
 
 def test_batches_of_many_kinds_of_bad_payloads() -> None:
     """All are found together."""
     decoder = _decoder(_SCHEMA)
     payloads = [each for row in range(10) for each in (*BAD.values(), _payload(row), *ODD.values(), _payload(name=b"x" * row))]
-    _assert_like_alone(decoder, payloads, _outcomes(decoder, payloads))
+    assert_like_alone(decoder, payloads, outcomes_of(decoder, payloads))
 
 
 def test_suspicions_of_items_are_those_of_what_they_are_in() -> None:

@@ -178,3 +178,43 @@ def test_takes_what_serializers_write(value: dict[str, Any]) -> None:
     payload = MESSAGE_CLASS(**value).SerializeToString()
     if one_by_one(ROOTS[0], [payload]) is not None:
         assert 1 == len(DECODERS[0].decode(pa.array([payload])))
+
+
+GOOD = {"day": {"year": 2024, "month": 2, "day": 29}, "time": {"hours": 23}, "price": {"value": b"\1\0", "scale": 2}}
+BAD: dict[str, dict[str, Any]] = {
+    "no day": {"day": {"year": 2023, "month": 2, "day": 29}},
+    "no month": {"day": {"year": 2023, "month": 13, "day": 1}},
+    "no year": {"day": {"month": 1, "day": 1}},
+    "no time": {"time": {"hours": 24}},
+    "no nanoseconds": {"time": {"nanos": 10**9}},
+    "no timestamp": {"at": {"seconds": 260_000_000_000}},
+    "no timestamp in a list": {"times": [{"seconds": 1}, {"nanos": -1}]},
+    "no digits": {"price": {"scale": 2}},
+    "many digits": {"price": {"value": b"\1" * 9, "scale": 2}},
+    "more digits than it says": {"price": {"value": b"\1\0", "scale": 2, "precision": 2}},
+    "digits that would be lost": {"price": {"value": b"\1", "scale": 4}},
+    "no int8": {"small": 128},
+}
+ODD = {
+    "two cases": MESSAGE_CLASS(chosen_number=1).SerializeToString() + MESSAGE_CLASS(chosen_text="a").SerializeToString(),
+    "a key twice": MESSAGE_CLASS(by_flag={True: b"a"}).SerializeToString() * 2,
+}
+OTHER_SCALES = [
+    {"price": {"value": b"\x0a", "scale": 3}},
+    {"price": {"value": b"\1", "scale": -1}},
+    {"price": {"value": b"\1"}},
+]
+
+
+@pytest.mark.parametrize("kind", [*BAD, *ODD])
+def test_only_messages_that_do_not_fit_are_left_to_others(kind: str) -> None:
+    """They are named, and the values of all others are there."""
+    payload = ODD[kind] if kind in ODD else MESSAGE_CLASS(**BAD[kind]).SerializeToString()
+    good = [MESSAGE_CLASS(**value).SerializeToString() for value in [GOOD, *OTHER_SCALES]]
+    with pytest.raises(PayloadsRefused) as refusal:
+        DECODERS[0].decode(pa.array([*good, payload, *good, payload]))
+    assert refusal.value.suspects is not None
+    assert [4, 9] == refusal.value.suspects.nonzero()[0].tolist()
+    assert refusal.value.others is not None
+    assert one_by_one(ROOTS[0], [*good, *good]) == comparable(refusal.value.others.to_pylist())
+    assert (one_by_one(ROOTS[0], [payload]) is None) == (kind in BAD)
