@@ -30,6 +30,8 @@ _WIRE_TYPE_BITS = np.uint64(3)
 _WIRE_TYPES = np.uint64(7)
 #: ptars cuts higher bits of field numbers off.
 _FIELD_NUMBERS = np.uint64(0xFFFF_FFFF)
+_WORD_BYTES = 8
+_FIRST_BITS = np.uint64(0x8080_8080_8080_8080)
 _OTHER, _TEXT, _PACKED, _MESSAGES = range(4)
 _PACKED_TYPES = ("INT32", "INT64", "UINT32", "UINT64", "SINT32", "SINT64", "BOOL", "ENUM")
 
@@ -188,11 +190,14 @@ class _Scan:
 
     def _check_texts(self, texts: _Spans) -> None:
         """Find text that is not UTF-8, among that with characters beyond ASCII."""
-        others = np.cumsum(self._columns.content >= 0x80, dtype=np.int32)
-        before = np.where(texts.starts > 0, others[texts.starts - 1], 0)
-        texts = texts.take(np.flatnonzero((texts.ends > texts.starts) & (others[texts.ends - 1] > before)))
+        content = self._columns.content
+        words = content[: len(content) // _WORD_BYTES * _WORD_BYTES].view(np.uint64)
+        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(words & _FIRST_BITS != 0)])
+        texts = texts.take(np.flatnonzero(texts.ends > texts.starts))
+        in_words = before[(texts.ends - 1) // _WORD_BYTES + 1] > before[texts.starts // _WORD_BYTES]
+        texts = texts.take(np.flatnonzero(in_words))
         lengths = texts.ends - texts.starts
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        content = self._columns.content[np.repeat(texts.starts - bounds[:-1], lengths) + np.arange(bounds[-1])]
+        content = content[np.repeat(texts.starts - bounds[:-1], lengths) + np.arange(bounds[-1])]
         buffers = [None, pa.py_buffer(bounds.astype(np.int32)), pa.py_buffer(content)]
         self._malformed[texts.rows[invalid_utf8(pa.Array.from_buffers(pa.binary(), len(lengths), buffers))]] = True
