@@ -30,9 +30,10 @@ from kafka2parquet.converters.json_lines import content_of
 from kafka2parquet.converters.json_suspects import Records, Suspects
 from kafka2parquet.rows import concatenated
 
-#: Shortest and longest stretch. Each value of a stretch before its last culprit is looked at twice, and each stretch has a
-#: fixed cost.
+#: Shortest and longest stretch. Each value of a stretch before its last culprit is parsed twice, and each stretch costs as much
+#: as to parse some values.
 _FEWEST_ROWS, _MOST_ROWS = 512, 8192
+_STRETCH_COST_ROWS = 100
 #: Less than a block of the parser, whose rows are counted from the block's first one.
 _STRETCH_BYTES = 1 << 20
 #: Refused runs of up to this many values are split where the parser says that it stopped.
@@ -141,21 +142,21 @@ class Isolation:
         self._unchecked: list[_Unchecked] = []
         self._checked_until = 0
         self._judged_unchecked: dict[int, Judgement] = {}
-        rows = _MOST_ROWS // 4
         while self._checked_until < len(objects):
             start = self._checked_until
             try:
                 while start < len(objects):
+                    rows_of_each = records.rows_of_each(self._culprits, start)
+                    rows = min(max(round((2 * _STRETCH_COST_ROWS * rows_of_each) ** 0.5), _FEWEST_ROWS), _MOST_ROWS)
                     stop = objects.end_of_part(start, rows, _STRETCH_BYTES)
                     places = np.arange(start, stop)
                     while len(places):
                         places = self._convert(places)
                     start = stop
-                    rows = min(max(stop // (2 * self._culprits + 1), _FEWEST_ROWS), _MOST_ROWS)
                 self._check(start)
             except _NumbersRefused:
                 self._unchecked, self._judged_unchecked, self._is_careful = [], {}, True
-        self._suspects.finish()
+        self._suspects.finish(self._culprits)
 
     @property
     def found_any(self) -> bool:

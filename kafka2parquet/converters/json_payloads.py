@@ -170,7 +170,7 @@ class _PayloadColumns:
             # the parser takes other faults in members that are left out
             return Judgement(_NO_JSON) if is_malformed or is_refused or not self._takes(value) else None
         try:
-            value_from_json(self._typed.schema, document)
+            value_from_json(self._typed.schema, document, null_is_default=self._typed.null_is_default)
         except NotConvertible:
             return Judgement(_LEFT_OVER)
         return Judgement(_LEFT_OVER) if not self._takes(value) else None

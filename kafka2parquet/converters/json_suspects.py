@@ -31,6 +31,10 @@ _OFTEN_MALFORMED = 25
 _FREQUENT, _LATELY = 20_000, 200_000
 #: The same for all patterns together for which the parser names values one by one: to search costs more than to let it.
 _FREQUENT_NAMED = 1000
+#: A pattern that finds a larger share of the values finds something that is usual in them, as long as others find something.
+_FEW_SHARE = 0.2
+#: Before anything is known, one in so many values is taken for a culprit.
+_NO_CULPRIT_ROWS = 10_000
 #: Patterns that one batch is searched for.
 _MOST_PATTERNS = 8
 #: Suspects that may turn out to be fine, for each that doesn't, and in any case.
@@ -69,7 +73,16 @@ class Records:
     def __init__(self) -> None:
         self._found: collections.Counter[str] = collections.Counter()
         self._named: set[str] = set()
-        self._rows = 0
+        self._rows = self._culprits = 0
+
+    def rows_of_each(self, culprits: int, rows: int) -> float:
+        """Of how many values the parser has refused one lately.
+
+        Args:
+            culprits: values that it has refused since the last batch.
+            rows: of so many.
+        """
+        return (_NO_CULPRIT_ROWS + self._rows + rows) / (self._culprits + culprits + 1)
 
     def frequent(self) -> list[str]:
         """The patterns that it is worth to search each batch for, before it is parsed."""
@@ -79,21 +92,24 @@ class Records:
         most = [(pattern, count) for pattern, count in self._found.most_common() if pattern not in left_to_parser]
         return [pattern for pattern, count in most[: _MOST_PATTERNS - 1] if count * _FREQUENT > self._rows]
 
-    def add(self, found: Mapping[str, int], named: Iterable[str], rows: int) -> None:
+    def add(self, found: Mapping[str, int], named: Iterable[str], culprits: int, rows: int) -> None:
         """Count values that match some patterns, among so many. What was counted long ago counts less.
 
         Args:
             found: how many values each pattern has matched.
             named: those of the patterns for which the parser names values one by one.
+            culprits: how many values the parser has refused, however they look.
             rows: how many values there were.
         """
         if self._rows > _LATELY:
             self._found = collections.Counter({pattern: count // 2 for pattern, count in self._found.items() if count > 1})
             self._rows //= 2
+            self._culprits //= 2
             self._named &= self._found.keys()
         self._found.update(found)
         self._named |= {*named}
         self._rows += rows
+        self._culprits += culprits
 
     def clear(self) -> None:
         """Forget all of it."""
@@ -119,8 +135,13 @@ class Suspects:
         self._tried: dict[str, _Bools] = {}
         self._guilty: list[_Int64s] = []
         self._confirmed = self._fine = self._malformed = 0
+        flags = self._matches(text, _TWO_DOCUMENTS)
+        if flags.mean() > _FEW_SHARE:  # it is usual inside of text here
+            flags = np.zeros(len(text), np.bool_)
         self._patterns = {_TWO_DOCUMENTS, *records.frequent()}
-        flags = self._matches(text, "|".join(f"(?:{pattern})" for pattern in self._patterns - {_BRACES}))
+        known = self._patterns - {_BRACES, _TWO_DOCUMENTS}
+        if known:
+            flags = flags | self._matches(text, "|".join(f"(?:{pattern})" for pattern in known))
         if _BRACES in self._patterns:
             flags = flags | self._matches(text, _BRACES)
         self._flags: _Bools | None = flags
@@ -196,6 +217,8 @@ class Suspects:
             chosen = self._text.take(pa.array(places))
             for pattern in (_BRACES, _TWO_DOCUMENTS, _NO_NUMBER, _no_integer(self._columns.parsed)):
                 self._tried[pattern] = self._matches(chosen, pattern)
+            some = {pattern: found for pattern, found in self._tried.items() if 0 < found.mean() <= _FEW_SHARE}
+            self._tried = some or self._tried
         return np.flatnonzero(np.logical_or.reduce([*self._tried.values()]))
 
     def learn(self, message: str, start: int) -> None:
@@ -229,11 +252,11 @@ class Suspects:
             if self._found[pattern] * (len(self._text) - start) > _WORTH_IT_FOUND * start:
                 self._flag(pattern, start)
 
-    def finish(self) -> None:
-        """Remember what the values were refused for."""
+    def finish(self, culprits: int) -> None:
+        """Remember what the values were refused for, and how many of them the parser has refused."""
         if self._guilty and self._flags is not None:
             self._count(self._patterns, np.concatenate(self._guilty))
-        self._records.add(self._found, self._named, len(self._text))
+        self._records.add(self._found, self._named, culprits, len(self._text))
 
     def _count(self, patterns: Iterable[str], guilty: _Int64s) -> None:
         text = self._text.take(pa.array(guilty))

@@ -53,6 +53,7 @@ class TypedJsonColumns:
     Attributes:
         schema: the schema.
         parsed: its columns as they are parsed, before they have their types.
+        null_is_default: whether a null, or a missing member, is the default of its field.
     """
 
     def __init__(self, schema: ConnectSchema, *, null_is_default: bool = True) -> None:
@@ -63,7 +64,7 @@ class TypedJsonColumns:
             null_is_default: whether a null, or a missing member, is the default of its field.
         """
         self.schema = schema
-        self._null_is_default = null_is_default
+        self.null_is_default = null_is_default
         self.parsed = pa.schema([(field.name, _parsed_type(field.schema)) for field in schema.fields])
 
     def decode(self, payloads: pa.Array) -> pa.Array:
@@ -114,7 +115,7 @@ class TypedJsonColumns:
         if valid is None:
             return column
         absent = ~valid if alive is None else ~valid & alive
-        if schema.default is not None and self._null_is_default:
+        if schema.default is not None and self.null_is_default:
             return _filled(column, absent, schema.default)
         if not schema.optional and absent.any():
             raise RowsRefused("a null where none may be", np.flatnonzero(absent))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from kafka2parquet.arrays import invalid_utf8
-from kafka2parquet.converters import json_columns
+from kafka2parquet.converters import json_columns, json_growing
 from kafka2parquet.converters.json import JsonConverter
 from tests.support.batches import batch_of, converted
 
@@ -187,3 +187,22 @@ def test_very_many_members_that_are_not_in_a_schema(members: int, on_misfit: Lit
     rejects = 0 if on_misfit == "rescue" else 1 if members > 1 else 1000
     assert rejects == len(converted.rejects)
     assert 4000 - rejects == len(converted.rows)
+
+
+def test_numbers_are_looked_at_once_for_all_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many bad values there are: to look at numbers costs more than to parse a short stretch."""
+    looks = 0
+
+    def counted(*arguments: Any) -> None:
+        nonlocal looks
+        looks += 1
+        json_columns.check_numbers(*arguments)
+
+    monkeypatch.setattr(json_growing, "check_numbers", counted)
+    values = values_with([BAD["text for a number"], BAD["comma at the end"]], 0.02, 10_000)
+    converter = learned()
+    converter.convert(batch_of(values[:5000]))
+    looks = 0
+    made = converter.convert(batch_of(values[5000:], 5000))
+    assert len(made.rejects) > 50
+    assert 1 == looks
