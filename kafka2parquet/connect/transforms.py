@@ -273,7 +273,7 @@ class _Reader:
             message = f"{type_property}={class_name} is not supported"
             self.problems.append(Problem((type_property,), message, made.advice, ProblemKind.UNSUPPORTED))
         else:
-            rule = f"from_config returned {type(made).__name__}, which is no Transform"
+            rule = f"from_config returned {type(made).__name__}, which is not a Transform"
             self.problems.append(Problem((type_property,), invalid_value(type_property, class_name, rule)))
         return None
 

@@ -25,8 +25,8 @@ class Transformed:
     """What a transform made of rows.
 
     Attributes:
-        rows: those that go on: a subset of the given ones, in their order. What is missing here and is no reject is not
-            written, and not told.
+        rows: those that go on: a subset of the given ones, in their order. Rows that are in none of
+            the groups, and not among the rejects, are left out without any message.
         rejects: rows that can't be transformed.
         others: further rows that go on, where they have other columns than `rows`, or no value any more.
     """

@@ -84,7 +84,7 @@ class TopicNameMatches(Predicate):
             pattern: a regular expression of Java's that the whole name has to match.
 
         Raises:
-            ConfigurationError: it is none, or one that Python has no equal of.
+            ConfigurationError: Python can't read it, or would read it otherwise than Java.
         """
         self._pattern = compiled(pattern, "pattern")
 

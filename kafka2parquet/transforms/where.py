@@ -92,7 +92,7 @@ def together(groups: Iterable[Rows], rejects: Iterable[Reject] = ()) -> Transfor
     """Groups of rows of one batch, united in the order of their offsets as far as one table can hold them.
 
     Rows without a schema get the columns of all of them, unless no type holds a column together. Rows with a schema are
-    united where they have the same columns.
+    united where they have the same columns. Values with fields and values without stay apart.
 
     Args:
         groups: rows, each offset once; at least one group.

@@ -188,7 +188,7 @@ class TestRenamedTopics:
         ],
     )
     def test_files_of_others(self, key: str) -> None:
-        """What lies in another folder is none of the topic's files."""
+        """What lies in another folder is not a file of the topic."""
         assert self.NAMING.parse(key) is None
 
     @pytest.mark.parametrize(("directory", "file"), [("_", "+"), ("-.", "+"), ("+", "+"), ("a+", "+")])
@@ -206,7 +206,7 @@ class TestRenamedTopics:
 
     @pytest.mark.parametrize(("folder", "reason"), [("", "an empty segment"), ("a/../b", "a segment '.' or '..'")])
     def test_impossible_folders(self, folder: str, reason: str) -> None:
-        """Are told with both names."""
+        """The error has both names."""
         naming = ObjectNaming(topic_folders=RoutedFolders([Route(RegexRouter(".*", folder))]))
         with pytest.raises(ConfigurationError, match=rf"Topic t, which is renamed to '{re.escape(folder)}', can't .*{reason}"):
             naming.check_topic("t")

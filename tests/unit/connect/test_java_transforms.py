@@ -315,7 +315,7 @@ def test_fields_that_move_into_headers() -> None:
     ],
 )
 def test_problems(changes: dict[str, str], problem: str) -> None:
-    """Each is told with property and reason when the configuration is read."""
+    """Each has the property and the reason, when the configuration is read."""
     problems = _problems(changes)
     assert [True] == [each.startswith(problem) for each in problems], problems
 
@@ -343,7 +343,7 @@ def test_filter_without_a_predicate() -> None:
     assert note in load_connect_config(_properties(_of(f"{_APACHE}.Filter"))).notes
 
 
-def test_check_tells_predicates_and_tombstones() -> None:
+def test_check_shows_predicates_and_tombstones() -> None:
     """Which transform is applied where, and that the policy is for what comes out of them."""
     changes = {**_of(f"{_APACHE}.Filter"), **_where("RecordIsTombstone", negate="true")}
     described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092"))
@@ -518,7 +518,7 @@ class TestRegexRouter:
         assert all(sink.storage.objects[key] is stored for key, stored in before.items())
         assert [1, 2, 3, 4] == sorted(row["n"] for row in sink.rows())
 
-    def test_a_sink_that_goes_elsewhere_is_told(self) -> None:
+    def test_a_sink_that_goes_elsewhere_stops(self) -> None:
         """The group's offsets belong to the files in the other folder."""
         sink = Sink("raw.a")
         sink.run({"topics": "raw.a"}, "raw.a", b'{"n":1}')
@@ -534,13 +534,13 @@ class TestRegexRouter:
         assert {"lake/a", "raw.b/"} == {key[:6] for key in self._keys(sink)}
 
     def test_an_impossible_folder(self) -> None:
-        """Is told with the topic and its new name before anything is read."""
+        """A warning has the topic and its new name before anything is read."""
         changes = {**_of(f"{_APACHE}.RegexRouter", regex=".*", replacement="")}
         (warning,) = [each for each in load_connect_config(_properties(changes)).warnings if each.startswith("topics=t")]
         assert "Topic t, which is renamed to '', can't be written: no object can have the keys of its files" in warning
 
-    def test_problems_of_other_transforms_are_told_once(self) -> None:
-        """They are no matter of the folder."""
+    def test_problems_of_other_transforms_come_once(self) -> None:
+        """The folder has nothing to do with them."""
         broken = {"transforms": "t,u", "transforms.u.type": "kafka2parquet.transforms:Drop"}
         validation = validate(_properties({**ROUTED, **broken}))
         assert ["transforms.u.type"] == [name for problem in validation.problems for name in problem.properties]

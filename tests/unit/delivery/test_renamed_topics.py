@@ -91,7 +91,7 @@ def test_the_audit_finds_the_files() -> None:
 
 
 def test_another_folder_is_another_place() -> None:
-    """A sink that is to write elsewhere is told, unless it may take over: then it goes on at the committed offset."""
+    """A sink that is to write elsewhere stops, unless it may take over: then it goes on at the committed offset."""
     world = SinkWorld()
     world.append(*(b'{"n":1}' for _ in range(6)))
     world.run(3, **parts(naming=ObjectNaming()))

@@ -43,7 +43,7 @@ def test_routed(regex: str, replacement: str, topic: str, expected: str) -> None
     ],
 )
 def test_problems(properties: dict[str, str], message: str) -> None:
-    """Are told when the configuration is read."""
+    """The error names the property, and comes when the configuration is read."""
     with pytest.raises(ConfigurationError, match=message):
         RegexRouter.from_config(properties)
 
