@@ -1,11 +1,8 @@
-"""Time and threads of a run: a clock that stands still until a step moves it, and calls that are made at once."""
+"""The time of a run: a clock that stands still until a step moves it."""
 
 from __future__ import annotations
 
-import concurrent.futures
 import datetime
-from collections.abc import Callable
-from typing import Any
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
@@ -46,16 +43,3 @@ class StepClock:
         """A poll: what the steps said becomes true."""
         self._monotonic_ms += max(0, self._next_ms - self._now_ms)
         self._now_ms = self._next_ms
-
-
-class InlineExecutor(concurrent.futures.Executor):
-    """Makes each call where it is handed in, so that a run is the same every time."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
-        """See `Executor.submit`."""
-        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future

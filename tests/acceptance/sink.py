@@ -18,9 +18,10 @@ from kafka2parquet.errors import Kafka2ParquetError, RejectedRecordError
 from kafka2parquet.records import Reject, TopicPartition
 from kafka2parquet.rotation.base import FlushStats
 from kafka2parquet.task import SinkTask
+from kafka2parquet.testing import InlineExecutor
 from tests.acceptance import faults
 from tests.acceptance.cases import CaseFolder, checked
-from tests.acceptance.inline import InlineExecutor, StepClock
+from tests.acceptance.inline import StepClock
 from tests.acceptance.listening import KeptDeadLetters, Listener, Warnings
 from tests.acceptance.messages import message_of, with_converters
 from tests.acceptance.scripted_consumer import Broker, ScriptedConsumer

@@ -18,8 +18,7 @@ from kafka2parquet.consumers.base import Polled
 from kafka2parquet.errors import UnexpectedError
 from kafka2parquet.events import Event, RecordRejected
 from kafka2parquet.records import Reject
-from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
-from tests.acceptance.inline import InlineExecutor
+from kafka2parquet.testing import InlineExecutor, ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 from tests.laws.records import NOW_MS, records
 from tests.laws.setups import Setup, setups
 from tests.support.sink_world import Letters

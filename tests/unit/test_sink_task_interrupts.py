@@ -26,8 +26,7 @@ from kafka2parquet import (
 from kafka2parquet.consumers.base import Polled
 from kafka2parquet.events import Event, FilePublished, FlushCut, OffsetCommitted, PartitionStopped, RecordRejected
 from kafka2parquet.partitioners.field import FieldPartitioner
-from kafka2parquet.testing import MemoryConsumer
-from tests.acceptance.inline import InlineExecutor
+from kafka2parquet.testing import InlineExecutor, MemoryConsumer
 from tests.support.interrupts import Interrupted, Line, interrupt_at, lines_of
 from tests.support.sink_world import TOPIC, Died, SinkWorld
 
@@ -151,7 +150,12 @@ def test_a_hook_that_raises_ends_the_task_without_harm(event: type[Event]) -> No
 def test_a_hook_that_raises_while_everything_is_dropped_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """The first error is raised; the second one is in the log."""
     world = a_world()
-    task = a_task(world, die_at=lambda each: isinstance(each, FlushCut | PartitionStopped))
+
+    def break_at_the_end(event: Event) -> None:
+        if isinstance(event, PartitionStopped):
+            raise ValueError("too late")
+
+    task = a_task(world, die_at=lambda each: isinstance(each, FlushCut), hooks=[break_at_the_end])
     with pytest.raises(Died):
         drain(world, task)
     assert "while dropping what was open" in caplog.text
