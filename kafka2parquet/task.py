@@ -356,7 +356,7 @@ class SinkTask:
             if all(engine.is_settled for engine in self._engines.values()):
                 break
             done = done.followed_by(self._step(_BUSY_POLL_S))
-        self._result = StepResult()
+        self._counts.clear()
         return done.followed_by(self._summary())
 
     def _release(self) -> None:
