@@ -28,6 +28,10 @@ from kafka2parquet.secrets import Secrets, is_secret_name
 _PLACES = ("name", "topics", "topics.regex", ".dir", ".url", ".region", ".servers", "group.id")
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
+_NOTHING_KNOWN = (
+    "Nothing in it is a property of a sink. A configuration is JSON, YAML, TOML or Java properties, with names such as "
+    "connector.class and topics; `kafka2parquet init` writes one."
+)
 _WORKER_VARIABLE = re.compile(r"(?:^|\.)CONNECT_[A-Z]")
 NAME_ADVICE = (
     "It decides the consumer group, connect-<name>, and so where reading begins. Give it with --name NAME, or as the property "
@@ -201,6 +205,8 @@ def _unknown_connector(connector: str, given: Mapping[str, str]) -> Problem:
     if not connector and any(name == "bootstrap.servers" or _WORKER_VARIABLE.search(name) for name in given):
         advice = "What is set is a worker's: give this file with --worker, and the connector's beside it."
         return Problem(("connector.class",), missing_value("connector.class"), advice)
+    if not connector and not any(table.find(name) for name in given for table in (S3_TABLE, GCS_TABLE)):
+        return Problem(("connector.class",), missing_value("connector.class"), _NOTHING_KNOWN)
     if not connector:
         return Problem(("connector.class",), missing_value("connector.class"), f"Set it to {known}.")
     return Problem(

@@ -19,6 +19,7 @@ _HINTS = {
     "“": 'these quotes are typographic; replace each “ and ” with "',
     "”": 'these quotes are typographic; replace each “ and ” with "',
 }
+_MORE = "something stands behind the end of the object; keep one object, or put several connectors between [ and ], with commas"
 _ARRAY = re.compile(r"\[\s*[\[{\"\]]")
 
 
@@ -71,6 +72,7 @@ def _syntax_error(text: str, error: json.JSONDecodeError) -> str:
         reason = f"there is a comma before {text[place]}, behind the last entry; remove it"
     else:
         place = error.pos
+        reason = _MORE if reason == "Extra data" else reason
         reason = next((hint for begin, hint in _HINTS.items() if text.startswith(begin, place)), reason)
     line, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
     return f"Line {line}, column {column}: this is not valid JSON: {reason}."

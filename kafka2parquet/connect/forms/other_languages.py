@@ -7,7 +7,8 @@ import re
 #: How a shell writes an apostrophe within apostrophes.
 SHELL_APOSTROPHES = ("'\\''", "'\"'\"'")
 _SHEBANG = re.compile(r"#!\s*/")
-_HTTP_ANSWER = re.compile(r"HTTP/\d")
+_HTTP = re.compile(r"HTTP/\d|(?:GET|POST|PUT|PATCH)\s+\S*/")
+_OTHER_MAP = re.compile(r"""^\s*["'][\w.$-]+["']\s*:""", re.MULTILINE)
 _SQL = re.compile(r"^\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:SINK|SOURCE)\s+CONNECTOR\b", re.IGNORECASE | re.MULTILINE)
 _SQL_NAME = re.compile(r"CONNECTOR\s+(?:IF\s+NOT\s+EXISTS\s+)?[`\"']?([\w.-]+)", re.IGNORECASE)
 _HCL_BLOCK = re.compile(
@@ -32,11 +33,13 @@ def name_other_language(text: str, first_line: str, suffix: str) -> str | None:
     """
     if _SHEBANG.match(text.lstrip()) or _COMMAND.match(first_line):
         return _shell(text)
-    if _HTTP_ANSWER.match(first_line):
-        return "This begins with the headers of an HTTP response. Keep only the JSON behind them: call curl without -i."
+    if _HTTP.match(first_line):
+        return "This begins with the headers of an HTTP message. Keep only the JSON behind them; curl prints it without -i."
     if _SQL.search(text) or suffix in (".sql", ".ksql"):
         return _sql(text)
-    if suffix in (".tf", ".tfvars", ".hcl") or _HCL_BLOCK.search(text) or _HCL_MAP.match(first_line):
+    if suffix in (".tf", ".tfvars", ".hcl"):
+        return _hcl(text)
+    if (_HCL_BLOCK.search(text) or _HCL_MAP.match(first_line)) and not _OTHER_MAP.search(text):
         return _hcl(text)
     return _shell(text) if _COMMAND.search(text) else None
 

@@ -12,6 +12,14 @@ from kafka2parquet.errors import ConfigurationError
 NO_PARSER = "This is YAML, and PyYAML, which reads it, is not installed: pip install 'kafka2parquet[yaml]'. Or write JSON."
 _BOOLEAN = re.compile(r"(?i:true|yes|on|false|no|off)")
 _NULL = re.compile(r"~|null|Null|NULL|")
+#: What to do, by a part of PyYAML's reason.
+_ADVICE = {
+    "'\\t'": " Indent with blanks, not with tabs.",
+    "constructor for the tag": " Tags of other tools, such as !Sub and !vault, aren't known: write the value in its place.",
+    "cannot start any token": " Put the value into double quotes.",
+    "expected <block end>": " Put all of a value that begins with a quote into double quotes.",
+    "mapping values are not allowed": " Put a value that holds a colon and a blank into double quotes.",
+}
 _MOST_VALUES = 100_000
 _TRUE = ("true", "yes", "on")
 _BOOLEAN_TAG, _NULL_TAG, _MERGE_TAG = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
@@ -87,5 +95,5 @@ def _syntax_error(text: str, error: Any) -> str:
         return "This YAML can't be read: it is a template. Fill it in first, such as with `helm template`, and give the result."
     mark, reason = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
     place = f"Line {mark.line + 1}, column {mark.column + 1}: t" if mark is not None else "T"
-    advice = " Put values that hold quotes or `: ` into double quotes." if mark is not None else ""
+    advice = next((advice for part, advice in _ADVICE.items() if part in reason), "")
     return f"{place}his is not valid YAML: {reason}.{advice}"

@@ -337,7 +337,7 @@ EOF
         (HEREDOC.replace("<<EOF", "<<-'EOF'"), "", "between <<EOF and EOF, lines 4 to 6."),
         ("#!/bin/sh\nexec connect-standalone worker.properties sink.properties\n", "", "or the file that it names."),
         ("#!/bin/sh\ncurl -d '{\"name\": 1}' host:8083/connectors", "", "the first { to the last }, line 2."),
-        ("HTTP/1.1 200 OK\nContent-Type: application/json\n\n{}", "", "call curl without -i"),
+        ("HTTP/1.1 200 OK\nContent-Type: application/json\n\n{}", "", "curl prints it without -i"),
         ("path.format='\\''year'\\''=YYYY", ".properties", "Line 1: '\\'' is how a shell script"),
         ('{"path.format": "\'"\'"\'year\'"\'"\'=YYYY"}', ".json", "is how a shell script writes an apostrophe"),
         ('["one", "two"]', ".json", "GET /connectors?expand=info has their configurations"),
@@ -357,7 +357,13 @@ EOF
         ("", "", "The configuration is empty."),
         ("# nothing\n\n", ".properties", "The configuration is empty."),
         ("name: {{ .Values.name }}\nclass: {{ .Values.class }}", ".yaml", "it is a template"),
+        ("PUT /connectors/x/config HTTP/1.1\nContent-Type: a\n\n{}", ".http", "headers of an HTTP message"),
         ("a: 'b'c'\n", ".yaml", "this is not valid YAML"),
+        ("path.format: 'year'=YYYY\n", ".yaml", "Put all of a value that begins with a quote into double quotes."),
+        ("a: b\n\tc: d\n", ".yaml", "Indent with blanks, not with tabs."),
+        ("a: @b\n", ".yaml", "Put the value into double quotes."),
+        ("a: b: c\n", ".yaml", "Put a value that holds a colon and a blank into double quotes."),
+        ('{"name": "x"}{"name": "y"}', "", "Line 1, column 14: this is not valid JSON: something stands behind the end"),
         ("a: !vault x\n", ".yaml", "could not determine a constructor for the tag '!vault'"),
         ('name = "a"\ntopics = "b', ".toml", "This is not valid TOML"),
     ],
@@ -365,6 +371,23 @@ EOF
 def test_what_is_not_read(text: str, suffix: str, says: str) -> None:
     """It is said what it is, and what to do."""
     assert says in problem(text, suffix=suffix)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hello world",
+        '<?xml version="1.0"?><a/>',
+        "[sink]\na=b",
+        "apiVersion: v1\nkind: ConfigMap\ndata:\n  sink.json: '{}'\n",
+        'config = {\n  "a": 1,\n}\nprint(config)',
+    ],
+)
+def test_what_is_no_configuration(text: str, tmp_path: Path) -> None:
+    """It is said what one is."""
+    (tmp_path / "sink").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"A configuration is (JSON|a JSON object)"):
+        load_connect_config(tmp_path / "sink")
 
 
 def test_commands_in_yaml_are_no_script() -> None:
