@@ -45,17 +45,16 @@ def _of_text(text: str, suffix: str) -> dict[str, str]:
     begin = first_line(text)
     if not begin:
         return {}
-    # `export NAME=value` is a script to others
-    if begin.startswith("export ") or (not is_json(text) and suffix == ".env"):
-        return properties_of_variables(variables_in_file(text))
+    in_file = {} if is_json(text) else variables_in_file(text)
+    if in_file and (begin.startswith("export ") or suffix == ".env"):  # the first is a script to others
+        return properties_of_variables(in_file)
     document = read_document(text, suffix)
     content = document.content
     of_strimzi = properties_of_kafka_connect(content)
     if of_strimzi is not None:
         return _of_mapping(of_strimzi)
     if isinstance(content, Mapping) and not any(isinstance(value, Mapping | list) for value in content.values()):
-        variables = {} if document.joins else variables_in_file(text)  # properties would lose backslashes
-        return _of_mapping({**content, **variables})
+        return _of_mapping({**content, **({} if document.joins else in_file)})  # properties would lose backslashes
     variables = variables_in_document(content)
     if variables:
         return properties_of_variables(variables)

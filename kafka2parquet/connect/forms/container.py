@@ -11,7 +11,7 @@ from kafka2parquet.connect.forms.document import is_list
 from kafka2parquet.errors import ConfigurationError
 
 PREFIX = "CONNECT_"
-_ASSIGNMENT = re.compile(rf"^\s*(?:export\s+|ENV\s+|-\s+)?({PREFIX}[A-Z0-9_]+)\s*[=:]\s*(.*?)\s*$", re.MULTILINE)
+_ASSIGNMENT = re.compile(rf"^[ \t]*(?:export\s+|ENV\s+)?({PREFIX}[A-Z0-9_]+)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 #: Variables that Debezium's image takes without the prefix.
 _DEBEZIUM = ("BOOTSTRAP_SERVERS", "KEY_CONVERTER", "VALUE_CONVERTER")
 _PREFIXED = {name: f"{PREFIX}{name}" for name in _DEBEZIUM}
@@ -44,8 +44,11 @@ def variables_of_process() -> dict[str, str]:
 
 
 def variables_in_file(text: str) -> dict[str, str]:
-    """The variables that an env file sets, without quotes around their values; empty where there are none."""
-    return {found[1]: _interpolated(_unquoted(found[2])) for found in _ASSIGNMENT.finditer(text)}
+    """The variables that an env file sets, without quotes around their values; empty where there are none.
+
+    As `docker run --env-file` reads it: backslashes and dollars are themselves.
+    """
+    return {found[1]: _unquoted(found[2]) for found in _ASSIGNMENT.finditer(text)}
 
 
 def variables_in_document(content: object) -> dict[str, str]:
@@ -54,13 +57,16 @@ def variables_in_document(content: object) -> dict[str, str]:
     Raises:
         ConfigurationError: several containers get some.
     """
+    is_compose = isinstance(content, Mapping) and "services" in content
     found = [(place, variables) for place, variables in _environments(content, "") if variables]
-    if len(found) > 1:
+    if any(variables != found[0][1] for _, variables in found):
         raise ConfigurationError(
             f"Several containers in it have {PREFIX}… variables: {', '.join(place for place, _ in found)}. Write those of one "
             "of them into a file of its own, as NAME=value."
         )
-    return found[0][1] if found else {}
+    if not found:
+        return {}
+    return {name: _interpolated(text) if is_compose else text for name, text in found[0][1].items()}
 
 
 def properties_of_kafka_connect(content: object) -> dict[str, object] | None:
@@ -87,9 +93,9 @@ def _environments(content: object, place: str) -> Iterator[tuple[str, dict[str, 
             yield from _environments(item, place)
     elif isinstance(content, Mapping):
         for key, value in content.items():
-            if key in ("environment", "env"):
+            if key in ("environment", "env", "data", "stringData"):
                 yield place, dict(_variables(value))
-            else:
+            elif not str(key).startswith("x-"):  # what services of Compose share
                 yield from _environments(value, place if key in ("services", "spec", "template") else f"{place} {key}".strip())
 
 
@@ -105,7 +111,7 @@ def _variables(value: object) -> Iterator[tuple[str, str]]:
             name, equals, text = str(pair).partition("=")
             text = text if equals else None
         if str(name).startswith(PREFIX) or name in _DEBEZIUM:
-            yield _PREFIXED.get(str(name), str(name)), f"${{env:{name}}}" if text is None else _interpolated(_as_text(text))
+            yield _PREFIXED.get(str(name), str(name)), f"${{env:{name}}}" if text is None else _as_text(text)
 
 
 def _as_text(value: object) -> str:

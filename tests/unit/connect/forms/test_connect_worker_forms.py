@@ -116,9 +116,10 @@ def test_mapping_of_variables() -> None:
 def test_backslashes_and_dollars_of_env_files(tmp_path: Path) -> None:
     """An env file has no escapes."""
     path = tmp_path / "connect.env"
-    path.write_text(f"CONNECT_BOOTSTRAP_SERVERS=a:1\nCONNECT_CONSUMER_SASL_JAAS_CONFIG={JAAS}\n".replace("$1", ""))
+    path.write_text(f"CONNECT_CONSUMER_CLIENT_RACK=\nCONNECT_BOOTSTRAP_SERVERS=a:1\nCONNECT_CONSUMER_SASL_JAAS_CONFIG={JAAS}\n")
+    worker = load_worker_config(path)
 
-    assert {"sasl.jaas.config": JAAS.replace("$1", "")} == load_worker_config(path).consumer
+    assert ("a:1", {"client.rack": "", "sasl.jaas.config": JAAS}) == (worker.bootstrap_servers, worker.consumer)
 
 
 def test_interpolation_of_compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,9 +149,28 @@ def test_variable_that_compose_takes_from_outside(tmp_path: Path, monkeypatch: p
     assert "outside:1" == load_worker_config(path).bootstrap_servers
 
 
+def test_services_that_share_their_variables(tmp_path: Path) -> None:
+    """Two of the same worker are one."""
+    path = tmp_path / "compose.yaml"
+    path.write_text(
+        "x-connect: &connect\n  environment: &env\n    CONNECT_BOOTSTRAP_SERVERS: a:1\n"
+        "services:\n  one:\n    <<: *connect\n  two:\n    environment: *env\n"
+    )
+
+    assert "a:1" == load_worker_config(path).bootstrap_servers
+
+
+def test_config_map(tmp_path: Path) -> None:
+    """Kubernetes reads no dollars."""
+    path = tmp_path / "map.yaml"
+    path.write_text(yaml.safe_dump({"kind": "ConfigMap", "data": {**VARIABLES, "CONNECT_CONSUMER_CLIENT_RACK": "a$b$$c"}}))
+
+    assert {"fetch.min.bytes": "10", "client.rack": "a$b$$c"} == load_worker_config(path).consumer
+
+
 def test_several_workers_in_a_compose_file(tmp_path: Path) -> None:
     """An error names them."""
-    services = {name: {"environment": VARIABLES} for name in ("connect-1", "connect-2")}
+    services = {name: {"environment": {**VARIABLES, "CONNECT_GROUP_ID": name}} for name in ("connect-1", "connect-2")}
     path = tmp_path / "compose.yaml"
     path.write_text(yaml.safe_dump({"services": services}))
     with pytest.raises(ConfigurationError, match=r"compose\.yaml: Several containers .*: connect-1, connect-2\."):
