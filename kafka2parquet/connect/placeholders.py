@@ -29,6 +29,8 @@ _WHOLE = re.compile(
 )
 #: Properties whose values may be any characters; only the whole text can be a placeholder.
 _SECRETS = re.compile("password|secret|token")
+#: `$ecret` may be a password; `$SECRET` is hardly one.
+_LIKE_PASSWORDS = re.compile(r"\$\w*[a-z]\w*")
 _LOGIN = "sasl.jaas.config"
 _QUOTED = re.compile(r"""["']([^"']*)["']""")
 _ENVIRONMENT = re.compile(r"\$\{?(\w+)\}?")
@@ -42,7 +44,14 @@ def find_placeholder(name: str, text: str) -> str | None:
         return None
     if name.endswith(_LOGIN):
         return next(filter(None, (_placeholder(option, whole=True) for option in _QUOTED.findall(text))), None)
-    return _placeholder(text, whole=_SECRETS.search(name) is not None)
+    if may_be_secret(name):
+        return None if _LIKE_PASSWORDS.fullmatch(text) else _placeholder(text, whole=True)
+    return _placeholder(text, whole=False)
+
+
+def may_be_secret(name: str) -> bool:
+    """Whether the value of the property `name` may be any characters, and must not be shown."""
+    return _SECRETS.search(name) is not None
 
 
 def _placeholder(text: str, *, whole: bool) -> str | None:

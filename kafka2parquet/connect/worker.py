@@ -13,7 +13,7 @@ from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.config_providers import ConfigProviders
 from kafka2parquet.connect.consumer_settings import ConsumerSettings, consumer_settings
 from kafka2parquet.connect.missing_values import without_missing
-from kafka2parquet.connect.placeholders import fill_in, find_placeholder
+from kafka2parquet.connect.placeholders import fill_in, find_placeholder, may_be_secret
 from kafka2parquet.connect.producer_settings import admin_settings, producer_settings
 from kafka2parquet.connect.properties import Properties, source_name
 from kafka2parquet.connect.worker_forms import read_worker
@@ -156,4 +156,5 @@ def _placeholders(given: Mapping[str, str]) -> Iterator[str]:
     for name, text in given.items():
         placeholder = find_placeholder(name, text)
         if placeholder is not None:
-            yield f"{name}: {placeholder} is a placeholder that is not filled in. {fill_in(placeholder)}"
+            shown = "" if may_be_secret(name) else f": {placeholder}"
+            yield f"{name}{shown} is a placeholder that is not filled in. {fill_in(placeholder)}"

@@ -104,6 +104,7 @@ def test_placeholders(text: str) -> None:
         ("sasl.jaas.config", 'x.Y required username="a" password="p<b>$c{d}";'),
         ("sasl.jaas.config", 'x.Y required username="${env:USER}" password="${file:/a:b}";'),
         ("consumer.override.ssl.key.password", "a${b}c"),
+        ("consumer.override.ssl.key.password", "$ecret1"),
         ("store.url", "http://user@host:9000"),
         ("kafka2parquet.storage.url", "memory://a"),
         ("aws.access.key.id", "${env:KEY}"),

@@ -231,6 +231,15 @@ def test_placeholders(tmp_path: Path, text: str) -> None:
     assert "b:1" == load_worker_config(path, bootstrap_servers="b:1").bootstrap_servers
 
 
+def test_placeholders_of_secrets(tmp_path: Path) -> None:
+    """What may be a secret isn't shown."""
+    path = tmp_path / "worker.properties"
+    path.write_text("bootstrap.servers=a:1\nssl.key.password=<the password>\n")
+    with pytest.raises(ConfigurationError, match=r"properties: ssl\.key\.password is a placeholder") as caught:
+        load_worker_config(path)
+    assert "<the password>" not in str(caught.value)
+
+
 def test_errors_name_the_file(tmp_path: Path) -> None:
     """The command line has two files."""
     path = tmp_path / "worker.tf"
