@@ -69,7 +69,7 @@ class Example:
                  ("parquet.codec", "snappy")),
             ),
             Group(
-                ("When files are closed: after so many rows, and every ten minutes by the clock, whichever comes first.",),
+                ("When files are closed: after flush.size rows, and every ten minutes by the clock, whichever comes first.",),
                 (("flush.size", "100000"), ("rotate.schedule.interval.ms", "600000")),
             ),
             Group(

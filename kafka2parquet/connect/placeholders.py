@@ -1,10 +1,10 @@
-"""Values that are no values yet: placeholders of templates that were not filled in, and quotes that got into a value."""
+"""Values that are not values yet: placeholders that were not filled in, and quotes that got into a value."""
 
 from __future__ import annotations
 
 import re
 
-#: Within a text. A group of a regular expression, `(?<name>…)`, is none.
+#: Within a text. A group of a regular expression, `(?<name>…)`, is not a placeholder.
 _WITHIN = re.compile(
     r"\$\{\w[\w.-]*(?::[-?][^}]*)?\}"  # ${NAME} of shells, Compose and Terraform; providers' variables have a colon
     r"|\{\{[^{}]*\}\}"  # of Jinja, Helm and mustache

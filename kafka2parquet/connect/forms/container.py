@@ -33,7 +33,7 @@ def property_name(variable: str) -> str:
 
 
 def properties_of_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """The properties that variables set; those without the prefix are none, names of properties stay."""
+    """Translate variables with the prefix to properties; leave out other variables, and keep names of properties."""
     properties = {name: text for name, text in variables.items() if not name.startswith(PREFIX) and not name.isupper()}
     return properties | {property_name(name): text for name, text in variables.items() if name.startswith(PREFIX)}
 

@@ -12,7 +12,7 @@ from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _NOT_NEWLINE = re.compile(r"[^\n]")
 _HASH_LINES_BEFORE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)+")
-#: What is wrong where a text goes on like this and is no JSON.
+#: What is wrong, by the characters at which JSON can't be read.
 _HINTS = {
     '\\"': 'a script or another text writes \\" for ", and this was copied out of it; replace each \\" with "',
     "'": "JSON has \" around names and texts, and not '",

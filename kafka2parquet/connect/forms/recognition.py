@@ -60,7 +60,7 @@ def first_line(text: str) -> str:
 
 
 def _toml_or_properties(text: str, suffix: str) -> Document:
-    """TOML; properties may have values in quotes or numbers in the beginning, and are no TOML somewhere further down."""
+    """Read TOML, or properties: their first values may look like those of TOML, and a later one does not."""
     try:
         return read_toml(text)
     except ConfigurationError:

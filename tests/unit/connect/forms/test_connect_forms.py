@@ -184,7 +184,7 @@ key:
 
 
 def test_anchors_of_yaml() -> None:
-    """Compose files and others share values so; names that are repeated are told."""
+    """Compose files and others share values so; a name that is repeated is a warning."""
     text = "base: &base\n  connector.class: C\n  flush.size: 1\none:\n  <<: *base\n  flush.size: 2\n  flush.size: 3\n"
     read = read_properties(text, name="one")
 
@@ -245,7 +245,7 @@ def test_several_connectors_without_a_name() -> None:
 
 
 def test_wrapper_without_a_name() -> None:
-    """Its key is none."""
+    """The key of a wrapper is not a name."""
     assert UNNAMED == read_properties(json.dumps({"config": UNNAMED})).values
     assert SINK == read_properties(json.dumps({"connectorConfiguration": UNNAMED}), name="sink").values
 

@@ -223,7 +223,7 @@ def test_empty_worker(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["$BROKERS", "${BROKERS}", "<your-broker>:9092", "CHANGE_ME", "{{ brokers }}"])
 def test_placeholders(tmp_path: Path, text: str) -> None:
-    """They are told as such, before a host of that name is looked for."""
+    """Each is a problem, before a host of that name is looked for."""
     path = tmp_path / "worker.properties"
     path.write_text(f"bootstrap.servers={text}\n")
     with pytest.raises(ConfigurationError, match=r"bootstrap\.servers: .* is a placeholder that is not filled in\."):
