@@ -57,11 +57,18 @@ from kafka2parquet.transforms import (
     ToTimestamp,
     Unwrap,
     Where,
+    kafka_connect,
 )
 from tests.laws.formats import FORMATS, Format
 from tests.laws.json_texts import mostly
 
 _HOUR = datetime.timedelta(hours=1)
+
+
+def _kafka(class_name: str, **properties: str) -> Transform:
+    """A transform of Kafka's."""
+    return kafka_connect.make(class_name, "Value", {name.replace("_", "."): text for name, text in properties.items()})
+
 
 PARTITIONERS: Mapping[str, Callable[[], Partitioner]] = {
     "default": DefaultPartitioner,
@@ -108,6 +115,16 @@ TRANSFORMS: Mapping[str, Callable[[], Transform]] = {
     "insert-where-header": lambda: Where(InsertField(offset="o", static={"b": "x"}), HasHeaderKey("a")),
     "cast-where-not-header": lambda: Where(Cast({"a": "string", "b": "float64"}), HasHeaderKey("a"), negate=True),
     "route": lambda: RegexRouter("(.*)", "routed/$1"),
+    "kafka-cast": lambda: _kafka("Cast", spec="a:int8,b:string,c:float64"),
+    "kafka-cast-boolean": lambda: _kafka("Cast", spec="a:boolean,b:int64"),
+    "kafka-replace": lambda: _kafka("ReplaceField", exclude="c", renames="a:b"),
+    "kafka-insert": lambda: _kafka("InsertField", topic_field="b", timestamp_field="o!"),
+    "kafka-mask": lambda: _kafka("MaskField", fields="a,b,n"),
+    "kafka-mask-number": lambda: _kafka("MaskField", fields="a,b", replacement="1.5"),
+    "kafka-flatten": lambda: _kafka("Flatten", delimiter=""),
+    "kafka-time-text": lambda: _kafka("TimestampConverter", field="ts", target_type="string", format="yyyy-MM-dd EEE HH"),
+    "kafka-time": lambda: _kafka("TimestampConverter", field="a", target_type="Time", format="d.M.yyyy"),
+    "kafka-metadata": lambda: _kafka("SetSchemaMetadata", schema_name="Named", schema_version="7"),
     "unwrap": Unwrap,
     "unwrap-tombstones": lambda: Unwrap(deletes="tombstone", tombstones="pass"),
     "unwrap-rewrite": lambda: Unwrap(deletes="rewrite", add_fields=["op", "source.ts_ms"]),
