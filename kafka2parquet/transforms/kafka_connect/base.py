@@ -56,9 +56,8 @@ class JavaTransform(Transform):
         """
 
     def change_values(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The same for values that came with a schema and aren't structs: one column `value`. By default, all are refused."""
-        kind = rows.value_schema.type if rows.value_schema is not None else VALUE
-        refuse_all(refusals, rows, f"{self.name} takes values with fields, and this one is of the type {kind}.")
+        """The same for values without fields: one column `value`. By default, all are refused."""
+        refuse_all(refusals, rows, why_without_fields(self.name, rows))
         return rows.table
 
     def field_schemas(self, before: ConnectSchema) -> ConnectSchema:
@@ -70,8 +69,7 @@ class JavaTransform(Transform):
         schema = rows.value_schema
         refusals = Refusals(len(rows))
         given = with_defaults(rows) if self._nulls_are_defaults else rows
-        has_fields = schema is None or schema.type == "struct"
-        table = self.change(given, refusals) if has_fields else self.change_values(given, refusals)
+        table = self.change(given, refusals) if has_fields(rows) else self.change_values(given, refusals)
         if table is rows.table:
             return refusals.divide(rows, rows)
         changed = attrs.evolve(rows, table=table)
@@ -88,6 +86,17 @@ class JavaTransform(Transform):
     def _new_schema(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
         after = connect_schema(columns, self.field_schemas(before))
         return after if before.type == "struct" else after.field_schemas[VALUE]
+
+
+def has_fields(rows: Rows) -> bool:
+    """Whether the values are structs, or objects of JSON."""
+    return not rows.without_fields if rows.value_schema is None else rows.value_schema.type == "struct"
+
+
+def why_without_fields(name: str, rows: Rows) -> str:
+    """Why a transform refuses values without fields."""
+    kind = rows.value_schema.type if rows.value_schema is not None else rows.table.schema.field(VALUE).type
+    return f"{name} takes values with fields, and this one is of the type {kind}."
 
 
 def refuse_all(refusals: Refusals, rows: Rows, reason: str) -> None:

@@ -79,8 +79,6 @@ class JavaCast(JavaTransform):
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
         """The table with the new types."""
         if "" in self._types:
-            if rows.value_schema is None and rows.table.column_names == [VALUE]:
-                return self._cast(rows, rows.table, VALUE, self._types[""], refusals)
             refuse_all(refusals, rows, "Cast: a value with fields can't become " + self._types[""] + ".")
             return rows.table
         table = rows.table

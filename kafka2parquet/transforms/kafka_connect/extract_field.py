@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import attrs
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
@@ -11,8 +12,14 @@ from kafka2parquet.rows import Rows
 from kafka2parquet.schema.field_paths import Parts
 from kafka2parquet.transforms.base import Transformed
 from kafka2parquet.transforms.extract_field import ExtractField
-from kafka2parquet.transforms.kafka_connect.base import refuse_all, with_defaults
+from kafka2parquet.transforms.kafka_connect.base import (
+    has_fields,
+    refuse_all,
+    why_without_fields,
+    with_defaults,
+)
 from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
+from kafka2parquet.transforms.paths import column_at
 from kafka2parquet.transforms.refusals import Refusals
 
 _SYNTAXES = ("V1", "V2")
@@ -54,16 +61,20 @@ class JavaExtractField(ExtractField):
     def apply(self, rows: Rows) -> Transformed:
         """Take the field out of its rows."""
         schema = rows.value_schema
+        parts = self.find(rows.table.schema)
         why = None
-        if schema is not None and schema.type != "struct":
-            why = f"ExtractField takes values with fields, and this one is of the type {schema.type}."
-        elif schema is not None and self.find(rows.table.schema) is None:
+        if not has_fields(rows):
+            why = why_without_fields("ExtractField", rows)
+        elif schema is not None and parts is None:
             why = f"ExtractField: there is no field {self._field}."
         if why is not None:
             refusals = Refusals(len(rows))
             refuse_all(refusals, rows, why)
             return refusals.divide(rows, rows)
-        return super().apply(with_defaults(rows) if self._nulls_are_defaults else rows)
+        extracted = super().apply(with_defaults(rows) if self._nulls_are_defaults else rows)
+        if schema is not None or parts is None or pa.types.is_struct(column_at(rows.table, parts)[0].type):
+            return extracted
+        return attrs.evolve(extracted, rows=attrs.evolve(extracted.rows, without_fields=True))
 
     def find(self, schema: pa.Schema) -> Parts | None:
         """The names on the way to the field; None where it is missing."""

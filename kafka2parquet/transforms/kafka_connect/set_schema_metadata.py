@@ -62,6 +62,8 @@ class JavaSetSchemaMetadata(JavaTransform):
 
     def apply(self, rows: Rows) -> Transformed:
         """Name the schema."""
+        if rows.value_schema is None:
+            return Transformed(rows)
         transformed = super().apply(rows)
         before = transformed.rows.value_schema
         if before is None:

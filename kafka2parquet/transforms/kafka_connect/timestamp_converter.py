@@ -90,8 +90,6 @@ class JavaTimestampConverter(JavaTransform):
         """The table with the converted column."""
         if self._field:
             return self._converted(rows, self._field, refusals)
-        if rows.value_schema is None and rows.table.column_names == [VALUE]:
-            return self._converted(rows, VALUE, refusals)
         refuse_all(refusals, rows, "TimestampConverter: a value with fields is not a time. Set field.")
         return rows.table
 

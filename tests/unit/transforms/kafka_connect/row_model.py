@@ -332,7 +332,7 @@ def _from_ms(ms: int, target: str, pattern: str | None, precision: str) -> Any:
     if target == "unix":
         return _cut(ms, 1000) if precision == "seconds" else _saturated(ms * _PER_MS[precision])
     if target == "Date" and ms // _DAY_MS >= 1 << 31:
-        raise Thrown  # which Java does where the value is written
+        raise Thrown  # in Java the number of days wraps, and another date is written
     if target == "Date":
         return Moment(ms // _DAY_MS * _DAY_MS)
     return Moment(ms % _DAY_MS) if target == "Time" else Moment(ms)

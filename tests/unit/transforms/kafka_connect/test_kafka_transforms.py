@@ -146,11 +146,32 @@ def test_names_with_dots_are_names() -> None:
     assert _apply(rows, "ExtractField", field="s.a", field_syntax_version="V2").rows.table.to_pylist() == [{"value": 1}]
 
 
-def test_a_field_of_records_without_a_schema_can_be_the_whole_value() -> None:
-    """A type without a field casts what ExtractField made the value."""
+@pytest.mark.parametrize(
+    ("name", "properties", "expected"),
+    [
+        ("Cast", {"spec": "string"}, {"value": "5"}),
+        ("Cast", {"spec": "value:string"}, None),
+        ("HoistField", {"field": "h"}, {"h": 5}),
+        ("InsertField", {"topic.field": "t"}, None),
+        ("ExtractField", {"field": "value"}, None),
+        ("TimestampConverter", {"target.type": "string", "format": "S"}, {"value": "5"}),
+        ("MaskField", {"fields": "value"}, None),
+        ("SetSchemaMetadata", {"schema.name": "N"}, {"value": 5}),
+    ],
+)
+def test_what_is_extracted_has_no_fields(name: str, properties: dict[str, str], expected: dict[str, Any] | None) -> None:
+    """Transforms of fields throw on it, as in Java; those of whole values, and HoistField, take it."""
     extracted = make("ExtractField", "Value", {"field": "a"})
-    chain = TransformChain([extracted, make("Cast", "Value", {"spec": "string"})])
-    assert chain.apply(_json_rows({"a": 5})).rows.table.to_pylist() == [{"value": "5"}]
+    made = TransformChain([extracted, make(name, "Value", properties)]).apply(_json_rows({"a": 5}))
+    assert made.rows.table.to_pylist() == ([] if expected is None else [expected])
+    assert len(made.rejects) == (expected is None)
+
+
+def test_what_is_extracted_from_an_object_has_fields() -> None:
+    """An object is taken as a record is."""
+    extracted = make("ExtractField", "Value", {"field": "a"})
+    made = TransformChain([extracted, make("InsertField", "Value", {"topic.field": "t"})]).apply(_json_rows({"a": {"b": 5}}))
+    assert made.rows.table.to_pylist() == [{"b": 5, "t": "topic"}]
 
 
 def test_a_null_that_is_extracted_makes_the_record_a_tombstone() -> None:
