@@ -97,10 +97,17 @@ def _has_custom_classes(given: Mapping[str, str]) -> bool:
     return any(is_python_path(given.get(name, "")) for name in ("partitioner.class", "key.converter", "value.converter"))
 
 
+def _writes_keys(given: Mapping[str, str]) -> bool:
+    columns = given.get("kafka2parquet.metadata.columns", "").split(",")
+    return given.get("store.kafka.keys", "").lower() == "true" or "key" in map(str.strip, columns)
+
+
 def _may_change_result(table: OptionTable, meant: str, text: str, given: Mapping[str, str]) -> bool:
     """Whether other rows would be written, or elsewhere, or in other files, with the property that was meant."""
     option = table.find(meant)
     if option is None or meant in given or option.effect is not Effect.USED or _SAME_RESULT.match(meant):
+        return False
+    if meant.startswith("key.converter.") and not _writes_keys(given):
         return False
     try:
         return option.is_prefix or option.parse(meant, text) != option.default

@@ -50,6 +50,7 @@ def test_what_could_change_the_result_is_refused(name, text, meant):
         ("task.max", "1", "tasks.max"),
         ("task.max", "4", "tasks.max"),
         ("max.tasks", "4", "tasks.max"),
+        ("key.converter.schema.enable", "false", "key.converter.schemas.enable"),  # keys are not written
         ("flush.sizes", "50", "flush.size"),  # which is set
         ("schema.compatability", "NONE", "schema.compatibility"),  # the default
         ("s3.path.style.access", "true", "s3.path.style.access.enabled"),
@@ -78,6 +79,13 @@ def test_what_changes_nothing_is_a_warning(name, text, meant):
 def test_properties_of_something_else(name, why):
     """They are not mistyped, and the warning says where they belong."""
     assert ([], [f"{name} has no effect: {why}"]) == _sentences({**_GIVEN, name: "x"})
+
+
+@pytest.mark.parametrize("writes_keys", [{"kafka2parquet.metadata.columns": "offset, key"}, {"store.kafka.keys": "TRUE"}])
+def test_converters_of_keys_that_are_written(writes_keys):
+    """They could change the files."""
+    problems, _ = _sentences({**_GIVEN, **writes_keys, "key.converter.schema.enable": "false"})
+    assert "key.converter.schema.enable is not a known property. Did you mean key.converter.schemas.enable?" in problems
 
 
 def test_a_near_miss_of_a_property_without_effect():
