@@ -362,7 +362,13 @@ CASES = [
         executor=instances(concurrent.futures.ThreadPoolExecutor),
     ),
     case(k.StringConverter, encoding=(*NAME, "UTF-88"), field=NAME),
-    case(k.TaskRunner, lambda: {"factories": [FUNCTION]}, factories=(1, "x", [1], [k.SinkTask]), progress_interval_s=POSITIVE),
+    case(
+        k.TaskRunner,
+        lambda: {"factories": [FUNCTION]},
+        factories=(1, "x", [1], [k.SinkTask]),
+        progress_interval_s=POSITIVE,
+        shutdown_timeout_s=POSITIVE,
+    ),
     case(
         k.TimeBasedPartitioner,
         lambda: {"path_format": "YYYY", "partition_duration": HOUR},

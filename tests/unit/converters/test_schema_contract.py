@@ -302,7 +302,7 @@ def test_members_agree_whatever_the_interleaving(steps: list[Any], policy: Any) 
             versions.append(version)
         table = converted.rows.table.select([name for name in converted.rows.table.column_names if name != "_rescued"])
         if len(table.schema):
-            check_growth(SchemaVersion("topic", 0, table.schema), versions[-1], "what is stored")
+            check_growth(SchemaVersion("topic", 1, table.schema), versions[-1], "what is stored")
         assert len(values) == len(converted.rows) + len(converted.rejects)
         if policy == "reject":
             rows = [known(row) for row in converted.rows.table.to_pylist()] or [{}] * len(converted.rows)

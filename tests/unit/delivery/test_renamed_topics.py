@@ -86,7 +86,7 @@ def test_the_audit_finds_the_files() -> None:
     """Those of the topic only."""
     world = a_world()
     world.run(9, **parts())
-    (coverage,) = read_coverage(world.storage, NAMING, TOPIC, {TopicPartition(TOPIC, 0): 9})
+    (coverage,) = read_coverage(world.storage, NAMING, TOPIC, {TopicPartition(TOPIC, 0): 9}).coverages
     assert (9, 6, ()) == (coverage.rows, coverage.files, coverage.findings)
 
 
