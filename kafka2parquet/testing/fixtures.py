@@ -1,24 +1,18 @@
-"""Fixtures of kafka2parquet for pytest, which finds them by itself where kafka2parquet is installed.
-
-It is a package of its own, so that a test session that uses none of them doesn't import kafka2parquet.
-"""
+"""Fixtures for pytest. A `conftest.py` asks for them: `pytest_plugins = ["kafka2parquet.testing.fixtures"]`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from kafka2parquet.testing import EmbeddedBroker, MemoryKafka
+from kafka2parquet.testing.broker.broker import EmbeddedBroker
+from kafka2parquet.testing.memory_consumer import MemoryKafka
 
 
 @pytest.fixture
 def kafka2parquet_broker() -> Iterator[EmbeddedBroker]:
     """A Kafka broker for one test, in this process: `kafka2parquet_broker.bootstrap` is its address."""
-    from kafka2parquet.testing import EmbeddedBroker
-
     with EmbeddedBroker() as broker:
         yield broker
 
@@ -26,6 +20,4 @@ def kafka2parquet_broker() -> Iterator[EmbeddedBroker]:
 @pytest.fixture
 def memory_kafka() -> MemoryKafka:
     """Topics and consumer groups for one test, in memory: `MemoryConsumer(memory_kafka, ...)` reads them."""
-    from kafka2parquet.testing import MemoryKafka
-
     return MemoryKafka()

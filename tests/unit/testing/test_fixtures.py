@@ -1,4 +1,4 @@
-"""The fixtures of `kafka2parquet_pytest`, in a test session of its own."""
+"""The fixtures for pytest, in a test session of its own."""
 
 from __future__ import annotations
 
@@ -30,12 +30,7 @@ def _python(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_fixtures(tmp_path: Path) -> None:
     """A started broker, and topics in memory."""
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["kafka2parquet.testing.fixtures"]')
     (tmp_path / "test_of_a_user.py").write_text(USER_TEST)
-    finished = _python("-m", "pytest", "-q", "-p", "kafka2parquet_pytest", "-p", "no:cacheprovider", folder=tmp_path)
+    finished = _python("-m", "pytest", "-q", "-p", "no:cacheprovider", folder=tmp_path)
     assert "2 passed" in finished.stdout, finished.stdout
-
-
-def test_sessions_that_use_no_fixture_do_not_import_the_library(tmp_path: Path) -> None:
-    """Pytest imports the plugin in every session."""
-    code = "import sys, kafka2parquet_pytest; print(sorted({'kafka2parquet', 'pyarrow', 'numpy'} & set(sys.modules)))"
-    assert "[]" == _python("-c", code, folder=tmp_path).stdout.strip()
