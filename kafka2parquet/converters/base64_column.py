@@ -6,7 +6,9 @@ import base64
 import string
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 _ALPHABET = (string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/").encode()
 _WRONG, _PADDING = 255, 64
@@ -14,27 +16,28 @@ _VALUE_OF = np.full(256, _WRONG, np.uint8)
 _VALUE_OF[np.frombuffer(_ALPHABET, np.uint8)] = np.arange(64)
 _VALUE_OF[ord("=")] = _PADDING
 
+_Bools = npt.NDArray[np.bool_]
 
-def decode_base64(array: pa.StringArray) -> pa.BinaryArray:
-    """The bytes that texts stand for; nulls stay.
 
-    Raises:
-        ValueError: some text is no base64.
-    """
+def decode_base64(array: pa.StringArray) -> tuple[pa.BinaryArray, _Bools]:
+    """The bytes that texts stand for, and which texts are base64; nulls stay, and texts that are not base64 have no bytes."""
+    fits = np.ones(len(array), np.bool_)
     _, offsets, content = array.buffers()
     bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
     if not len(array) or bounds[0] == bounds[-1]:
-        return array.view(pa.binary())
-    if ((bounds - bounds[0]) % 4).any():
-        raise ValueError("not base64")
+        return array.view(pa.binary()), fits
     text = np.frombuffer(content, np.uint8)[bounds[0] : bounds[-1]]
-    ends = bounds[1:][np.diff(bounds) > 0] - bounds[0]
+    is_whole = np.diff(bounds) % 4 == 0
+    ends = bounds[1:][is_whole & (np.diff(bounds) > 0)] - bounds[0]
     is_padding = text == ord("=")
     at_end = np.zeros(len(text), np.bool_)
     at_end[ends - 1] = is_padding[ends - 1]
     at_end[ends - 2] = is_padding[ends - 2] & is_padding[ends - 1]
-    if (_VALUE_OF[text] == _WRONG).any() or (is_padding != at_end).any():
-        raise ValueError("not base64")
+    is_wrong = (_VALUE_OF[text] == _WRONG) | (is_padding != at_end)
+    if is_wrong.any() or not is_whole.all():
+        fits &= is_whole
+        fits[np.searchsorted(bounds - bounds[0], np.flatnonzero(is_wrong), "right") - 1] = False
+        return decode_base64(pc.if_else(pa.array(fits), array, ""))[0], fits
     # as one long text, whose padding stands for zeros
     zeros = np.where(is_padding, ord("A"), text).astype(np.uint8)
     decoded = np.frombuffer(base64.b64decode(zeros.tobytes()), np.uint8)
@@ -44,4 +47,4 @@ def decode_base64(array: pa.StringArray) -> pa.BinaryArray:
     buffers = [array.buffers()[0], pa.py_buffer(lengths.astype(np.int32)), pa.py_buffer(decoded[kept.ravel()])]
     if array.offset:
         raise ValueError("an array that begins in the middle")
-    return pa.Array.from_buffers(pa.binary(), len(array), buffers)
+    return pa.Array.from_buffers(pa.binary(), len(array), buffers), fits

@@ -50,11 +50,15 @@ class NotConvertible(Exception):  # noqa: N818  # an answer, not a fault
     """The message can't be converted; the text says why."""
 
 
+class MalformedJson(NotConvertible):
+    """The message is no JSON document that can be read."""
+
+
 def load(message: bytes) -> Any:
     """Parse a JSON document; numbers with a fraction become `Decimal`, so that none of their digits is lost.
 
     Raises:
-        NotConvertible: it isn't one.
+        MalformedJson: it isn't one.
     """
     try:
         refuse_deep(message, MAX_VALUE_LEVELS)
@@ -66,7 +70,7 @@ def load(message: bytes) -> Any:
                 raise
             return _parse(_LEADING_ZEROS.sub(r"\1\2", text))
     except (ValueError, RecursionError) as error:
-        raise NotConvertible(f"{_NO_JSON}: {error}") from None
+        raise MalformedJson(f"{_NO_JSON}: {error}") from None
 
 
 def _parse(text: str) -> Any:

@@ -20,18 +20,6 @@ _WHOLE = pa.decimal256(76, 0)
 _LIMB_BITS = 64
 
 
-def decimal_column(array: pa.BinaryArray, schema: ConnectSchema, valid: _Bools | None) -> pa.Array:
-    """The column of decimals whose unscaled numbers the array has; `valid` says which count, all by default.
-
-    Raises:
-        ValueError: one has no bytes, or more digits than its type.
-    """
-    column, fits = decimals_of(array, schema, valid)
-    if not fits.all():
-        raise ValueError("a decimal without digits, or with more digits than its type")
-    return column
-
-
 def decimals_of(
     array: pa.BinaryArray, schema: ConnectSchema, valid: _Bools | None, most_digits: _Int64s | None = None
 ) -> tuple[pa.Array, _Bools]:

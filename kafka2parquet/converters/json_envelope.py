@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import attrs
 import numpy as np
@@ -21,6 +22,7 @@ from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.connect_json import (
     DECODER,
+    MalformedJson,
     NotConvertible,
     load,
     open_envelope,
@@ -31,6 +33,7 @@ from kafka2parquet.converters.connect_json import (
 from kafka2parquet.converters.json import JsonConverter
 from kafka2parquet.converters.json_payloads import JsonPayloads
 from kafka2parquet.converters.json_typed import TypedJsonColumns, is_typed_json
+from kafka2parquet.converters.payload_decoder import PayloadDecoder, PayloadsRefused
 from kafka2parquet.converters.record_groups import RecordGroups
 from kafka2parquet.json_depth import MAX_VALUE_LEVELS, refuse_deep
 from kafka2parquet.records import ConsumedBatch
@@ -43,6 +46,8 @@ from kafka2parquet.schema.refused import SchemaRefused, refusing_schemas
 _MAX_GROUPS = 32
 #: Characters of the schemas that are remembered; in memory a schema takes some twenty times as much.
 _MAX_REMEMBERED = 1 << 22
+#: Stands for the reason why a payload is no JSON.
+_MALFORMED = "malformed"
 _BEFORE_SCHEMA = re.compile(r'\ufeff?\s*\{\s*"schema"\s*:\s*')
 _BEFORE_PAYLOAD = re.compile(r'\s*,\s*"payload"\s*:\s*')
 
@@ -101,22 +106,12 @@ class JsonEnvelopeConverter(RecordConverter):
         return results.converted(self._schemaless)
 
     def _convert_payloads(self, results: _Results, beginning: _Beginning, rows: _Int64s, payloads: pa.Array) -> None:
-        decoded = beginning.payloads.decode(payloads)
-        for part in decoded.parts:
-            results.groups.add_values(beginning.schema, rows[part.kept], part.values)
-        self._convert_each(results, rows[decoded.malformed])
-        for index in decoded.left_over.tolist():
-            row = int(rows[index])
-            try:
-                payload = load(payloads[index].as_py())
-            except NotConvertible:  # the reason counts from the beginning of the message
-                self._convert_each(results, rows[[index]])
-                continue
-            try:
-                value = value_from_json(beginning.schema, payload, null_is_default=self._null_is_default)
-                results.add_value(beginning.schema, row, value)
-            except NotConvertible as error:
-                results.groups.reject(rows[[index]], str(error))
+        for decoded in beginning.decoder.run(payloads):
+            results.groups.add_values(beginning.decoder.schema, rows[decoded.kept], decoded.values)
+            misfits = [(index, reason) for index, reason in decoded.refused if reason != _MALFORMED]
+            malformed = [index for index, reason in decoded.refused if reason == _MALFORMED]
+            results.groups.reject(rows[[index for index, _ in misfits]], [reason for _, reason in misfits])
+            self._convert_each(results, rows[malformed])  # the reason counts from the beginning of the message
 
     def _convert_each(self, results: _Results, rows: _Int64s) -> None:
         for row in rows.tolist():
@@ -159,8 +154,24 @@ class JsonEnvelopeConverter(RecordConverter):
             return None
         if not is_typed_json(schema):
             return None
-        payloads = JsonPayloads(TypedJsonColumns(schema, null_is_default=self._null_is_default))
-        return self._readable.get(text, lambda: _Beginning(text, schema, payloads))
+        return self._readable.get(text, lambda: _Beginning(text, self._decoder(schema)))
+
+    def _decoder(self, schema: ConnectSchema) -> PayloadDecoder:
+        """A decoder of payloads behind one beginning; of what is no JSON it says that it is malformed."""
+        columns = JsonPayloads(
+            TypedJsonColumns(schema, null_is_default=self._null_is_default),
+            lambda payload: value_from_json(schema, payload, null_is_default=self._null_is_default),
+        )
+
+        def decode_one(payload: bytes) -> Any:
+            try:
+                return columns.decode_one(payload)
+            except MalformedJson:
+                raise PayloadsRefused(_MALFORMED) from None
+            except NotConvertible as error:
+                raise PayloadsRefused(str(error)) from None
+
+        return PayloadDecoder(schema, decode_one, columns.decode)
 
 
 @attrs.frozen(eq=False)
@@ -168,8 +179,7 @@ class _Beginning:
     """The text up to the payload, and how payloads behind it are read."""
 
     text: bytes
-    schema: ConnectSchema
-    payloads: JsonPayloads
+    decoder: PayloadDecoder
 
 
 def _schema_or_refusal(node: object, text: str) -> ConnectSchema | SchemaRefused:

@@ -9,10 +9,12 @@ integers the same text is the integer that it says.
 from __future__ import annotations
 
 import decimal
+import functools
 import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -82,6 +84,29 @@ def rounds_integers(values: Callable[[], pa.Array], table: pa.Table) -> bool:
         values: gives the JSON objects, as binary or binary_view. Called only where it has to be.
         table: what they were parsed to.
     """
+    text, patterns = _suspected(values, table)
+    return any(_rounded(text, *pattern)[1] for pattern in patterns)
+
+
+def rounded_rows(values: Callable[[], pa.Array], table: pa.Table) -> Iterator[int]:
+    """The rows (rising) with an integer that was rounded: those for which `rounds_integers` is true where it gets them alone.
+
+    Args:
+        values: see `rounds_integers`.
+        table: see `rounds_integers`.
+    """
+    text, patterns = _suspected(values, table)
+    rows: set[int] = set()
+    for pattern in patterns:
+        found, rounded = _rounded(text, *pattern)
+        if rounded:
+            numbers = _numbers_behind(*pattern)
+            rows.update(row for row in found.tolist() if not rounded.isdisjoint(numbers.findall(text[row].as_py())))
+    return (row for row in sorted(rows) if rounds_integers(functools.partial(text.slice, row, 1), table.slice(row, 1)))
+
+
+def _suspected(values: Callable[[], pa.Array], table: pa.Table) -> tuple[pa.BinaryArray, list[_Suspicion]]:
+    """The JSON objects, and where in them integers may have been rounded. Without any such place there are no objects."""
     patterns = {
         pattern
         for field, column in zip(table.schema, table.columns, strict=True)
@@ -89,14 +114,15 @@ def rounds_integers(values: Callable[[], pa.Array], table: pa.Table) -> bool:
         for pattern in _suspicions(field, column, in_list=False)
     }
     if not patterns:
-        return False
+        return pa.array([], pa.binary()), []
     text = values().cast(pa.binary())
     if pc.any(pc.match_substring(text, b"\\")).as_py():  # names may be written in another way
         patterns = {(digits, bits, None) for digits, bits, _ in patterns}
-    return any(_rounds(text, *pattern) for pattern in sorted(patterns, key=str))
+    return text, sorted(patterns, key=str)
 
 
 _Suspicion = tuple[int, pa.DataType, str | None]
+_Int64s = npt.NDArray[np.int64]
 
 
 def _suspicions(field: pa.Field, array: pa.Array | pa.ChunkedArray, *, in_list: bool) -> Iterator[_Suspicion]:
@@ -118,10 +144,19 @@ def _suspicions(field: pa.Field, array: pa.Array | pa.ChunkedArray, *, in_list: 
             yield from _suspicions(type_.value_field, chunk.flatten(), in_list=True)
 
 
-def _rounds(text: pa.BinaryArray, digits: int, type_: pa.DataType, name: str | None) -> bool:
+def _rounded(text: pa.BinaryArray, digits: int, type_: pa.DataType, name: str | None) -> tuple[_Int64s, set[bytes]]:
+    """The objects that have such integers, and those of these integers that are rounded."""
+    matches = pc.match_substring_regex(text, _pattern(digits, name) + rb"\s*[,\]}]")
+    written = set(_numbers_behind(digits, type_, name).findall(b"\n".join(text.filter(matches).to_pylist())))
+    rounded = {digits for digits in written if len(digits) > _MOST_DIGITS or not is_float(int(digits), type_)}
+    return np.flatnonzero(matches.to_numpy(zero_copy_only=False)), rounded
+
+
+def _numbers_behind(digits: int, _: pa.DataType, name: str | None) -> re.Pattern[bytes]:
+    """Finds such integers in objects."""
+    return re.compile(_pattern(digits, name) + rb"\s*(?=[,\]}])")
+
+
+def _pattern(digits: int, name: str | None) -> bytes:
     before = rf'"{re.escape(name)}"\s*:' if name is not None else r"[:\[,]"
-    pattern = rf"{before}\s*(-?[0-9]{{{digits},}})\s*[,\]}}]"
-    found = text.filter(pc.match_substring_regex(text, pattern.encode()))
-    compiled = re.compile(pattern.encode().replace(rb"\s*[,\]}]", rb"\s*(?=[,\]}])"))
-    written = set(compiled.findall(b"\n".join(found.to_pylist())))
-    return not all(len(digits) <= _MOST_DIGITS and is_float(int(digits), type_) for digits in written)
+    return rf"{before}\s*(-?[0-9]{{{digits},}})".encode()

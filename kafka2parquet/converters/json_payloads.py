@@ -8,119 +8,86 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
-import attrs
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from kafka2parquet.converters.connect_json import NotConvertible, load, value_from_json
+from kafka2parquet.converters.connect_json import NotConvertible, load
 from kafka2parquet.converters.json_columns import Objects, ValuesRefused, check_numbers, parse_objects
 from kafka2parquet.converters.json_growing import Judgement, Settled
 from kafka2parquet.converters.json_isolation import Isolation
 from kafka2parquet.converters.json_suspects import Records
-from kafka2parquet.converters.json_typed import RowsRefused, TypedJsonColumns
+from kafka2parquet.converters.json_typed import TypedJsonColumns
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
-from kafka2parquet.halving import attempt_halves
 from kafka2parquet.rows import concatenated
 
-#: So often rows are taken out that are to blame, before they are looked for by halves.
-_MOST_ATTEMPTS = 16
-_LEFT_OVER, _NO_JSON = "left over", "no JSON"
+_LEFT_OVER = "left over"
 #: Words that the column parser reads as numbers.
 _NO_NUMBERS = (b"NaN", b"Inf")
 
-_Int64s = npt.NDArray[np.int64]
-
-
-@attrs.frozen(eq=False)
-class DecodedPart:
-    """Values of some payloads.
-
-    Attributes:
-        values: of the schema's Arrow type.
-        kept: the index of each value's payload, rising.
-    """
-
-    values: pa.Array
-    kept: _Int64s
-
-
-@attrs.frozen(eq=False)
-class DecodedPayloads:
-    """What became of payloads.
-
-    Attributes:
-        parts: the values of those that were decoded.
-        malformed: indices of those that are no JSON.
-        left_over: indices of all others, rising.
-    """
-
-    parts: Sequence[DecodedPart]
-    malformed: _Int64s
-    left_over: _Int64s
-
 
 class JsonPayloads:
-    """Decodes payloads of one schema, batch after batch."""
+    """Decodes payloads of one schema, batch after batch, as a `PayloadDecoder` asks for it."""
 
-    def __init__(self, columns: TypedJsonColumns) -> None:
+    def __init__(self, columns: TypedJsonColumns, convert: Callable[[Any], Any]) -> None:
+        """Make a decoder.
+
+        Args:
+            columns: of the schema.
+            convert: makes of a payload from `connect_json.load` its value, as pyarrow takes it, or raises NotConvertible.
+        """
         self._typed = columns
-        self._columns = _PayloadColumns(columns)
+        self._convert = convert
+        self._judged: dict[bytes, Any] = {}
+        self._columns = _PayloadColumns(columns, convert, self._judged)
         self._records = Records()
         self._was_refused = False
 
-    def decode(self, payloads: pa.Array) -> DecodedPayloads:
-        """Decode payloads (binary_view without nulls, at least one)."""
-        none = np.zeros(0, np.int64)
+    def decode(self, payloads: pa.Array) -> pa.Array:
+        """The values of payloads (binary_view without nulls, at least one), of the schema's Arrow type.
+
+        Raises:
+            PayloadsRefused: some are left over. These are the suspects, and `others` has the values of all others.
+        """
+        self._judged.clear()
         if not self._was_refused:
             try:
-                return DecodedPayloads([DecodedPart(self._typed.decode(payloads), np.arange(len(payloads)))], none, none)
-            except PayloadsRefused:
-                self._was_refused = True
+                return self._typed.decode(payloads)
+            except PayloadsRefused as refusal:
+                if refusal.suspects is not None:
+                    raise
         isolation = Isolation(payloads, pa.array(np.arange(len(payloads))), self._columns, None, self._records)
         self._was_refused = isolation.found_any
         is_left = np.zeros(len(payloads), np.bool_)
         is_left[[*isolation.refused]] = True
-        parts: Sequence[DecodedPart] = ()
+        kept = np.flatnonzero(~is_left)
+        values = pa.array([], self._typed.schema.arrow_type)
         if isolation.pieces:
             table = concatenated([piece.table for piece in isolation.pieces])
-            parts = self._typed_parts(table, np.flatnonzero(~is_left), payloads)
-        is_left[:] = True
-        for part in parts:
-            is_left[part.kept] = False
-        malformed = np.array([row for row, reason in isolation.refused.items() if reason == _NO_JSON], np.int64)
-        is_left[malformed] = False
-        return DecodedPayloads(parts, malformed, np.flatnonzero(is_left))
-
-    def _typed_parts(self, table: pa.Table, kept: _Int64s, payloads: pa.Array) -> Sequence[DecodedPart]:
-        """The values of a parsed table without the rows that don't fit the schema."""
-
-        def lines(rows: _Int64s) -> Callable[[], pa.Array]:
-            return lambda: payloads.cast(pa.large_binary()).take(pa.array(rows))
-
-        for _ in range(_MOST_ATTEMPTS):
-            if not len(kept):
-                return []
             try:
-                return [DecodedPart(self._typed.typed(table, lines(kept)), kept)]
-            except RowsRefused as refusal:
-                self._was_refused = True
-                fits = np.ones(len(kept), np.bool_)
-                fits[refusal.rows] = False
-                table, kept = table.filter(pa.array(fits)), kept[fits]
-            except PayloadsRefused:
-                self._was_refused = True
-                break
+                values = self._typed.typed(table, lambda: payloads.cast(pa.large_binary()).take(pa.array(kept)))
+            except PayloadsRefused as refusal:
+                if refusal.suspects is None:
+                    raise
+                is_left[kept[refusal.suspects]] = True
+                values = refusal.others
+        if not is_left.any():
+            return values
+        raise PayloadsRefused("payloads that don't fit", suspects=is_left, others=values)
 
-        def attempt(start: int, length: int) -> pa.Array:
-            return self._typed.typed(table.slice(start, length).combine_chunks(), lines(kept[start : start + length]))
+    def decode_one(self, payload: bytes) -> Any:
+        """The value of a payload that `decode` has left over lately, or of any other.
 
-        return [
-            DecodedPart(values, kept[start : start + length])
-            for start, length, values in attempt_halves(len(kept), attempt, PayloadsRefused)
-            if not isinstance(values, PayloadsRefused)
-        ]
+        Raises:
+            NotConvertible: it has none.
+        """
+        if payload not in self._judged:
+            return self._convert(load(payload))
+        outcome = self._judged.pop(payload)
+        if isinstance(outcome, NotConvertible):
+            raise outcome
+        return outcome
 
 
 class _PayloadColumns:
@@ -130,8 +97,17 @@ class _PayloadColumns:
     ignores_unknown = True
     run_length = 1
 
-    def __init__(self, typed: TypedJsonColumns) -> None:
+    def __init__(self, typed: TypedJsonColumns, convert: Callable[[Any], Any], judged: dict[bytes, Any]) -> None:
+        """Columns of a schema.
+
+        Args:
+            typed: the columns.
+            convert: see `JsonPayloads`.
+            judged: gets the values of payloads that were judged and are left over, or NotConvertible.
+        """
         self._typed = typed
+        self._convert = convert
+        self._judged = judged
 
     @property
     def parsed(self) -> pa.Schema:
@@ -168,12 +144,17 @@ class _PayloadColumns:
         except NotConvertible as error:
             is_malformed = isinstance(error.__context__, json.JSONDecodeError) and not any(map(value.count, _NO_NUMBERS))
             # the parser takes other faults in members that are left out
-            return Judgement(_NO_JSON) if is_malformed or is_refused or not self._takes(value) else None
+            return Judgement(_LEFT_OVER) if is_malformed or is_refused or not self._takes(value) else None
+        outcome: Any
         try:
-            value_from_json(self._typed.schema, document, null_is_default=self._typed.null_is_default)
-        except NotConvertible:
-            return Judgement(_LEFT_OVER)
-        return Judgement(_LEFT_OVER) if not self._takes(value) else None
+            outcome = self._convert(document)
+        except NotConvertible as error:
+            outcome = NotConvertible(str(error))
+        else:
+            if self._takes(value):
+                return None
+        self._judged[value] = outcome
+        return Judgement(_LEFT_OVER)
 
     def _takes(self, value: bytes) -> bool:
         """Whether the parser takes a value by itself."""

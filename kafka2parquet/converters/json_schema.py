@@ -7,6 +7,7 @@ from typing import Any
 
 from kafka2parquet.arguments import checked
 from kafka2parquet.converters.connect_json import NotConvertible, load
+from kafka2parquet.converters.json_payloads import JsonPayloads
 from kafka2parquet.converters.json_schema_values import value_of
 from kafka2parquet.converters.json_typed import TypedJsonColumns, is_typed_json
 from kafka2parquet.converters.payload_decoder import PayloadDecoder, PayloadsRefused
@@ -62,13 +63,18 @@ class JsonSchemaConverter(RegisteredConverter):
         """The decoder of a schema."""
         made = plan_json_schema(schema, schema.version, self._mapping, _default_value)
 
+        def convert(document: Any) -> Any:
+            return value_of(made, document)
+
+        columns = JsonPayloads(TypedJsonColumns(made), convert) if is_typed_json(made) else None
+
         def decode_one(payload: bytes) -> Any:
             try:
-                return value_of(made, load(payload))
+                return columns.decode_one(payload) if columns is not None else convert(load(payload))
             except NotConvertible as error:
                 raise PayloadsRefused(str(error)) from None
 
-        return PayloadDecoder(made, decode_one, TypedJsonColumns(made).decode if is_typed_json(made) else None)
+        return PayloadDecoder(made, decode_one, columns.decode if columns is not None else None)
 
     def record_name(self, schema: RegisteredSchema) -> str | None:
         """The title of the schema."""

@@ -57,7 +57,7 @@ _CHANGED = re.compile(r"Column\((?P<path>.*)\) changed from \w+ to (?P<kind>\w+)
 _TWICE = re.compile(r"Column\((?P<path>.*)\) was specified twice in row")
 #: What values probably have in them for which the parser has such a message.
 _MALFORMED = {
-    "Missing a name for object member": r",\s*\}",
+    "Missing a name for object member": r",\s*[,}]",
     "Invalid encoding in string": r"(?s)[\x00-\x1f].",  # there is a newline behind each value
 }
 _DECODER = json.JSONDecoder()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet.converters.decimals import decimal_column, decimals_of, decimals_of_matrix
+from kafka2parquet.converters.decimals import decimals_of, decimals_of_matrix
 from kafka2parquet.schema.connect_schema import DECIMAL, DECIMAL_PRECISION, ConnectSchema
 from kafka2parquet.schema.decimal_values import decimal_of_bytes
 
@@ -76,12 +76,11 @@ def test_matrices_have_the_same_values(schema: ConnectSchema, contents: list[byt
 
 
 def test_numbers_that_do_not_fit() -> None:
-    """One of them, and the column is refused."""
+    """They count only where they are there."""
     array = pa.array([_bytes_of(9999), _bytes_of(10_000)], pa.binary())
-    assert [Decimal("99.99")] == decimal_column(array.slice(0, 1), _schema(4, 2), None).to_pylist()
-    with pytest.raises(ValueError, match="more digits than its type"):
-        decimal_column(array, _schema(4, 2), None)
-    decimal_column(array, _schema(4, 2), np.array([True, False]))
+    assert [Decimal("99.99")] == decimals_of(array.slice(0, 1), _schema(4, 2), None)[0].to_pylist()
+    assert [True, False] == decimals_of(array, _schema(4, 2), None)[1].tolist()
+    assert [True, True] == decimals_of(array, _schema(4, 2), np.array([True, False]))[1].tolist()
 
 
 @pytest.mark.parametrize("scale", [127, 77, -76])

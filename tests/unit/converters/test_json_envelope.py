@@ -6,7 +6,6 @@ import base64
 import datetime
 import io
 import json
-import random
 from decimal import Decimal
 from typing import Any
 
@@ -16,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet.converters import json_envelope
 from kafka2parquet.converters.connect_json import NotConvertible, load, schema_from_json, value_from_json
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
+from kafka2parquet.converters.json_payloads import JsonPayloads
 from kafka2parquet.converters.json_typed import TypedJsonColumns, is_typed_json
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.rows import Converted
 from tests.support.batches import batch_of
+from tests.support.odd_payloads import ODD, assert_like_alone, payloads_with
 
 DECIMAL = "org.apache.kafka.connect.data.Decimal"
 DATE = "org.apache.kafka.connect.data.Date"
@@ -264,34 +264,6 @@ def test_null_becomes_the_default_only_if_that_is_wanted() -> None:
     assert [{"a": 1, "s": None}] == convert(absent).rows.table.to_pylist()
 
 
-#: Payloads of `SEVERAL` that are decoded one by one; most of them are rejects. `%` stands for a number.
-ODD = {
-    "null": b"null",
-    "number": b"%",
-    "unfinished": b'{"id":%',
-    "comma at the end": b'{"id":%,"at":1,"user":{"id":1},}',
-    "one brace too many": b'{"id":%,"at":1,"user":{"id":1}}}',
-    "two objects": b'{"id":%,"at":1,"user":{"id":1}} {"id":%}',
-    "no UTF-8": b'{"id":%,"note":"\xff","at":1,"user":{"id":1}}',
-    "byte order mark": b'\xef\xbb\xbf{"id":%,"at":1,"user":{"id":1}}',
-    "leading zero": b'{"id":0%,"at":1,"user":{"id":1}}',
-    "number with a point": b'{"id":%.0,"at":1,"user":{"id":1}}',
-    "a name twice": b'{"id":"x","id":%,"at":1,"user":{"id":1}}',
-    "text for a number": b'{"id":"%","at":1,"user":{"id":1}}',
-    "fraction": b'{"id":%.5,"at":1,"user":{"id":1}}',
-    "too large for 32 bits": b'{"id":99999999%,"at":1,"user":{"id":1}}',
-    "too large for 64 bits": b'{"id":%,"at":9999999999999999999,"user":{"id":1}}',
-    "not a number": b'{"id":%,"price":NaN,"at":1,"user":{"id":1}}',
-    "too large a number": b'{"id":%,"price":1e400,"at":1,"user":{"id":1}}',
-    "not exact": b'{"id":%,"price":9007199254740993,"at":1,"user":{"id":1}}',
-    "missing": b'{"at":%,"user":{"id":1}}',
-    "missing inside": b'{"id":%,"at":1,"user":{}}',
-    "missing in a list": b'{"id":%,"at":1,"user":{"id":1},"items":[{"n":1},{}]}',
-    "too large in a list": b'{"id":%,"at":1,"user":{"id":1},"items":[{"n":300}]}',
-    "not base64": b'{"id":%,"at":1,"user":{"id":1},"content":"?"}',
-    "an unknown member that is no number": b'{"id":%,"at":1,"user":{"id":1},"z":NaN}',
-    "an unknown member that is nested too deeply": b'{"id":%,"at":1,"user":{"id":1},"z":' + b"[" * 200 + b"]" * 200 + b"}",
-}
 SEVERAL = {
     **ORDER,
     "fields": [
@@ -311,50 +283,15 @@ SEVERAL = {
 
 def messages_with(odd: list[bytes], share: float, count: int) -> list[bytes]:
     """Messages of one schema with a share of odd payloads among them."""
-    source = random.Random(3)
     begin = json.dumps({"schema": SEVERAL})[:-1].encode() + b',"payload":'
-    messages = []
-    for number in range(count):
-        good = {
-            "id": number,
-            "note": "é, }{",
-            "at": number,
-            "price": 0.5,
-            "user": {"id": 1},
-            "items": [{"n": 1}] * (number % 3),
-        }
-        payload = json.dumps(good).encode()
-        if source.random() < share:
-            payload = source.choice(odd).replace(b"%", b"%d" % (number + 1))
-        messages.append(begin + payload + b"}")
-    return messages
+    return [begin + payload + b"}" for payload in payloads_with(odd, share, count)]
 
 
 @pytest.mark.parametrize("share", [0.005, 0.1, 0.7])
 def test_what_becomes_of_a_message_does_not_depend_on_its_neighbours(share: float) -> None:
     """With all kinds of odd payloads among the good ones, whatever their share: rows, and the reasons of rejects."""
     messages = messages_with([*ODD.values()], share, 900)
-    alone = JsonEnvelopeConverter()
-    together = JsonEnvelopeConverter()
-    expected: tuple[dict[int, Any], dict[int, str]] = ({}, {})
-    for offset, message in enumerate(messages):
-        rows, reasons = outcome(alone.convert(batch_of([message], offset)))
-        expected[0].update(rows)
-        expected[1].update(reasons)
-    seen: tuple[dict[int, Any], dict[int, str]] = ({}, {})
-    for start in range(0, len(messages), 300):
-        rows, reasons = outcome(together.convert(batch_of(messages[start : start + 300], start)))
-        seen[0].update(rows)
-        seen[1].update(reasons)
-    assert expected == seen
-
-
-def outcome(made: Converted) -> tuple[dict[int, Any], dict[int, str]]:
-    """Rows, tombstones included, and reasons of rejects, by offsets."""
-    rows: dict[int, Any] = dict.fromkeys(made.tombstones.to_pylist() if made.tombstones is not None else [])
-    for group in made.groups:
-        rows |= dict(zip(group.offsets.to_pylist(), group.table.to_pylist(), strict=True))
-    return rows, {reject.offset: reject.reason for reject in made.rejects}
+    assert_like_alone(JsonEnvelopeConverter(), JsonEnvelopeConverter(), messages)
 
 
 @pytest.mark.parametrize("kind", ["comma at the end", "text for a number", "too large for 32 bits", "missing inside", "null"])
@@ -362,12 +299,13 @@ def test_payloads_that_fit_are_decoded_together(kind: str, monkeypatch: pytest.M
     """Where one in fifty is bad, hardly any other goes one by one."""
     decoded = 0
 
-    def counted(*arguments: Any, **settings: Any) -> Any:
+    def counted(self: JsonPayloads, payload: bytes) -> Any:
         nonlocal decoded
         decoded += 1
-        return value_from_json(*arguments, **settings)
+        return decode_one(self, payload)
 
-    monkeypatch.setattr(json_envelope, "value_from_json", counted)
+    decode_one = JsonPayloads.decode_one
+    monkeypatch.setattr(JsonPayloads, "decode_one", counted)
     messages = messages_with([ODD[kind]], 0.02, 6000)
     converter = JsonEnvelopeConverter()
     converter.convert(batch_of(messages[:3000]))

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafka2parquet.converters.json_payloads import JsonPayloads
 from kafka2parquet.converters.json_schema import JsonSchemaConverter
 from kafka2parquet.rows import Converted
 from kafka2parquet.schema.json_schema import ONE_OF, JsonSchemaMapping
 from tests.support.batches import batch_of
+from tests.support.odd_payloads import ODD, assert_like_alone, payloads_with
 from tests.support.registries import FakeRegistry, framed, registered
 
 REASON = "Converting byte[] to Kafka Connect data failed due to serialization error of topic topic: "
@@ -193,6 +195,58 @@ def test_what_becomes_of_a_record_does_not_depend_on_its_neighbours(documents: l
 
 
 CONVERTER = JsonSchemaConverter(FakeRegistry({1: registered(json.dumps(ORDER), "JSON")}))
+
+
+#: The schema of `tests.support.odd_payloads`.
+SEVERAL = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer", "connect.type": "int32"},
+        "note": {"oneOf": [{"type": "null"}, {"type": "string"}]},
+        "at": {"type": "integer", "title": "org.apache.kafka.connect.data.Timestamp", "connect.type": "int64"},
+        "price": {"oneOf": [{"type": "null"}, {"type": "number"}]},
+        "user": {"type": "object", "properties": {"id": {"type": "integer"}}},
+        "content": {"oneOf": [{"type": "null"}, {"type": "string", "connect.type": "bytes"}]},
+        "items": {
+            "oneOf": [
+                {"type": "null"},
+                {
+                    "type": "array",
+                    "items": {"type": "object", "properties": {"n": {"type": "integer", "connect.type": "int8"}}},
+                },
+            ]
+        },
+    },
+}
+
+
+def several() -> JsonSchemaConverter:
+    return JsonSchemaConverter(FakeRegistry({1: registered(json.dumps(SEVERAL), "JSON", version=4)}))
+
+
+@pytest.mark.parametrize("share", [0.005, 0.1, 0.7])
+def test_records_of_all_kinds_do_not_depend_on_their_neighbours(share: float) -> None:
+    """With all kinds of odd payloads among the good ones, whatever their share: rows, and the reasons of rejects."""
+    payloads = payloads_with([*ODD.values()], share, 900)
+    assert_like_alone(several(), several(), [framed(1, payload) for payload in payloads])
+
+
+@pytest.mark.parametrize("kind", ["comma at the end", "text for a number", "too large for 32 bits", "missing inside", "null"])
+def test_records_that_fit_are_decoded_together(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one in fifty is bad, no other goes one by one."""
+    decoded = 0
+
+    def counted(self: JsonPayloads, payload: bytes) -> Any:
+        nonlocal decoded
+        decoded += 1
+        return decode_one(self, payload)
+
+    decode_one = JsonPayloads.decode_one
+    monkeypatch.setattr(JsonPayloads, "decode_one", counted)
+    messages = [framed(1, payload) for payload in payloads_with([ODD[kind]], 0.02, 3000)]
+    made = several().convert(batch_of(messages))
+    missing = len(messages) - len(made.rows) if kind != "null" else len(made.rejects)
+    assert decoded <= missing < 100
 
 
 def test_subjects_may_be_named_by_the_title() -> None:
