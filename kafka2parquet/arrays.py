@@ -80,6 +80,24 @@ def invalid_utf8(array: pa.Array) -> npt.NDArray[np.int64]:
     return np.unique(np.searchsorted(bounds, np.flatnonzero(at_odds), "right") - 1)
 
 
+def chosen_views(column: pa.Array, rows: npt.NDArray[np.int64]) -> pa.Array:
+    """Binary values at these indices, nulls included; those of a binary_view are not copied."""
+    column = column if column.type.equals(pa.binary_view()) else column.cast(pa.binary_view())
+    _, views, *content = column.buffers()
+    if not len(rows) or views is None:
+        return pa.array([], pa.binary_view())
+    chosen = np.frombuffer(views, VIEW)[column.offset : column.offset + len(column)][rows]
+    valid = column.is_valid().to_numpy(zero_copy_only=False)[rows] if column.null_count else None
+    return pa.Array.from_buffers(pa.binary_view(), len(rows), [validity_bitmap(valid), pa.py_buffer(chosen), *content])
+
+
+def is_rising_subset(numbers: npt.NDArray[np.int64], given: npt.NDArray[np.int64]) -> bool:
+    """Whether numbers rise, and are all among the given ones, which rise too."""
+    places = np.searchsorted(given, numbers)
+    found = places < len(given)
+    return bool(found.all() and (given[places] == numbers).all() and (np.diff(numbers) > 0).all())
+
+
 class Places:
     """Rows of a long column, to which the values of a short one go."""
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from kafka2parquet.arrays import chosen_views
 from kafka2parquet.secrets import without_credentials
 from kafka2parquet.varints import read_varint
 
@@ -114,6 +115,19 @@ class ConsumedBatch:
             keys=filter_view(self.keys, mask),
             values=filter_view(self.values, mask),
             headers=filter_view(self.headers, mask),
+        )
+
+    def take(self, rows: npt.NDArray[np.int64]) -> ConsumedBatch:
+        """The records at these indices, without copying what they hold; the range of offsets covered stays the same."""
+        indices = pa.array(rows, pa.int64())
+        return attrs.evolve(
+            self,
+            offsets=self.offsets.take(indices),
+            timestamps_ms=self.timestamps_ms.take(indices),
+            timestamp_types=self.timestamp_types.take(indices),
+            keys=chosen_views(self.keys, rows),
+            values=chosen_views(self.values, rows),
+            headers=chosen_views(self.headers, rows),
         )
 
     def slice(self, start: int, length: int) -> ConsumedBatch:

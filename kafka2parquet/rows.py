@@ -10,7 +10,6 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kafka2parquet.records import ConsumedBatch, Reject, View
 from kafka2parquet.schema.connect_schema import ConnectSchema
@@ -55,7 +54,9 @@ class Rows:
     @property
     def records(self) -> ConsumedBatch:
         """The records that the rows were made of."""
-        return self.batch if len(self) == len(self.batch) else self.batch.filter(pc.is_in(self.batch.offsets, self.offsets))
+        if len(self) == len(self.batch):
+            return self.batch
+        return self.batch.take(np.searchsorted(self.batch.offsets.to_numpy(), self.offsets.to_numpy()))
 
     @property
     def groups(self) -> tuple[Rows, ...]:

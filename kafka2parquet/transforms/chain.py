@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from kafka2parquet.arguments import checked
-from kafka2parquet.arrays import ARROW_DATA_ERRORS
+from kafka2parquet.arrays import ARROW_DATA_ERRORS, is_rising_subset
 from kafka2parquet.errors import UsageError
 from kafka2parquet.records import Reject
 from kafka2parquet.remembered import Remembered
@@ -78,24 +77,24 @@ class TransformChain(Transform):
 
 def _applied(transform: Transform, rows: Rows) -> Transformed:
     transformed = ask(transform.apply_to_tombstones if rows.tombstones else transform.apply, rows)
-    where = f"{type(transform).__name__} at {rows.batch.topic_partition}, offsets {rows.offsets[0]} to {rows.offsets[-1]}"
-    if not isinstance(transformed, Transformed):
-        raise UsageError(f"The transform {where} returned {type(transformed).__name__}; it has to return Transformed.")
-    for after in transformed.groups:
-        if after.table.num_rows != len(after) or len(after.timestamps_ms) != len(after):
-            raise UsageError(f"The transform {where} returned {after.table.num_rows} rows with {len(after)} offsets.")
-        if after.offsets is not rows.offsets and not _is_subset(after.offsets.to_numpy(), rows.offsets.to_numpy()):
-            raise UsageError(f"The transform {where} returned offsets that it was not given, or in another order.")
-    if transformed.others and len(np.unique(offsets := _all_offsets(transformed.groups))) < len(offsets):
-        raise UsageError(f"The transform {where} returned an offset twice.")
+    if why := _why_not_transformed(transformed, rows):
+        where = f"{rows.batch.topic_partition}, offsets {rows.offsets[0]} to {rows.offsets[-1]}"
+        raise UsageError(f"The transform {type(transform).__name__} at {where} {why}")
     return transformed
 
 
-def _is_subset(offsets: npt.NDArray[np.int64], given: npt.NDArray[np.int64]) -> bool:
-    """Whether offsets rise, and are all among the given ones, which rise."""
-    places = np.searchsorted(given, offsets)
-    found = places < len(given)
-    return bool(found.all() and (given[places] == offsets).all() and (np.diff(offsets) > 0).all())
+def _why_not_transformed(transformed: object, rows: Rows) -> str | None:
+    """What is wrong with what a transform returned; None where nothing is."""
+    if not isinstance(transformed, Transformed):
+        return f"returned {type(transformed).__name__}; it has to return Transformed."
+    for after in transformed.groups:
+        if after.table.num_rows != len(after) or len(after.timestamps_ms) != len(after):
+            return f"returned {after.table.num_rows} rows with {len(after)} offsets."
+        if after.offsets is not rows.offsets and not is_rising_subset(after.offsets.to_numpy(), rows.offsets.to_numpy()):
+            return "returned offsets that it was not given, or in another order."
+    if transformed.others and len(np.unique(offsets := _all_offsets(transformed.groups))) < len(offsets):
+        return "returned an offset twice."
+    return None
 
 
 def _all_offsets(groups: Sequence[Rows]) -> np.ndarray:

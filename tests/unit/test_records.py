@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import attrs
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from kafka2parquet.records import ConsumedBatch, Stage, TopicPartition, decode_headers, is_kept
+from kafka2parquet.rows import Rows, without_columns
 from tests.support.batches import batch_of
 
 
@@ -93,3 +95,27 @@ def test_keys_and_headers_count_too() -> None:
 
     assert [1, 1, 1, 1] == [len(run) for run in attrs.evolve(part, first_offset=11).split(100)]
     assert [2, 2] == [len(run) for run in attrs.evolve(part, first_offset=11).split(160)]
+
+
+@pytest.mark.parametrize("rows", [[], [0], [1, 3], [0, 1, 2, 3]])
+def test_records_are_taken_with_all_that_they_hold(rows: list[int]) -> None:
+    """Short values and long ones, and nulls, also from the middle of a batch."""
+    values = [b"x", b"short", None, b"a value that is too long for its view", b""]
+    batch = batch_of(values, 10, [5, 6, 7, 8, 9]).slice(1, 4)
+    taken = batch.take(np.array(rows, np.int64))
+    assert [values[1 + row] for row in rows] == taken.values.to_pylist()
+    assert ([11 + row for row in rows], [6 + row for row in rows]) == (
+        taken.offsets.to_pylist(),
+        taken.timestamps_ms.to_pylist(),
+    )
+    taken.values.validate(full=True)
+
+
+def test_taking_a_record_costs_nothing_for_the_others() -> None:
+    """The records of each schema are taken out of a batch that may have thousands of schemas."""
+    batch = batch_of([b"x" * 1_000_000] * 10)
+    before = pa.total_allocated_bytes()
+    rows = Rows(batch, batch.offsets[3:4], batch.timestamps_ms[3:4], without_columns(1))
+    records = rows.records
+    assert pa.total_allocated_bytes() - before < 1_000_000
+    assert [3] == records.offsets.to_pylist()
