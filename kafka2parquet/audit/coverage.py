@@ -106,7 +106,8 @@ class Audit:
     strays: tuple[Finding, ...] = ()
 
     def __add__(self, other: Audit) -> Audit:
-        return Audit(self.coverages + other.coverages, self.strays + other.strays)
+        """Both; what lies in a folder that topics share is found with each of them, and counts once."""
+        return Audit(self.coverages + other.coverages, tuple(dict.fromkeys(self.strays + other.strays)))
 
     @property
     def findings(self) -> int:

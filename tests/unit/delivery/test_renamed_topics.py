@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kafka2parquet import FieldPartitioner, ObjectNaming, RecordCountRotation
+from kafka2parquet.audit.coverage import Audit
 from kafka2parquet.audit.read import read_coverage
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.delivery.context import DeliverySettings
@@ -88,6 +89,17 @@ def test_the_audit_finds_the_files() -> None:
     world.run(9, **parts())
     (coverage,) = read_coverage(world.storage, NAMING, TOPIC, {TopicPartition(TOPIC, 0): 9}).coverages
     assert (9, 6, ()) == (coverage.rows, coverage.files, coverage.findings)
+
+
+def test_what_lies_in_a_shared_folder_is_found_once() -> None:
+    """Although the audit looks into the folder for each of its topics."""
+    world = a_world()
+    world.run(9, **parts())
+    world.storage.create("topics/lake/all/n=1/copy.parquet", b"x")
+    committed = {TopicPartition(topic, 0): 9 for topic in (TOPIC, OTHER)}
+    audits = [read_coverage(world.storage, NAMING, topic, committed) for topic in (TOPIC, OTHER)]
+    found = sum(audits, Audit())
+    assert (2, 1, 1) == (len(found.coverages), len(found.strays), found.findings)
 
 
 def test_another_folder_is_another_place() -> None:
