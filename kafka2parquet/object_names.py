@@ -184,7 +184,7 @@ class ObjectNaming:
         if self.topic_folders is not None and not set(_IN_TOPICS.sub("", delimiter)) - set(self.file_delimiter):
             raise ConfigurationError(
                 f"directory.delim={delimiter}: topics can only be renamed where it has a character that neither names of topics"
-                " nor file.delim have. Else a key doesn't tell its topic. Use /."
+                " nor file.delim have. Else a key doesn't show its topic. Use /."
             )
 
     @property

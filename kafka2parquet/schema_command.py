@@ -137,7 +137,8 @@ def _store(versions: SchemaVersions, before: SchemaVersion | None, version: Sche
     url = versions.url(version.topic, version.number)
     if not versions.create(version):
         raise ConfigurationError(
-            f"{url} was made by somebody else meanwhile, and nothing was stored. Look at it with `schema show`, and try again."
+            f"{url} was stored by another process in the meantime, and nothing was changed. Look at that version with"
+            " `schema show`, and try again."
         )
     tell(f"Stored {url}:", to=sys.stderr)
     for change in version.changes:
@@ -175,7 +176,7 @@ def _learn(
 
 def _learning_converter(config: ConnectConfig, topic: str, learned: LearnedSchema) -> RecordConverter:
     if converter_name(config.text("value.converter")) != "Json":
-        raise ConfigurationError("Only schemas of JSON are learned: value.converter is no JsonConverter.")
+        raise ConfigurationError("Only schemas of JSON are learned: value.converter is not the JsonConverter.")
     settings = attrs.evolve(SchemaSettings.of(config, topic), evolution="add", file="")
     converter = settings.converter(learned)
     if config.flag("value.converter.schemas.enable"):

@@ -236,5 +236,5 @@ def _gaps(anchors: Sequence[tuple[str, FlushFooter]], committed: int | None) -> 
 
 
 def _gap(start: int, end: int) -> Finding:
-    text = f"[{start}, {end}) is in no file: no records that make rows (rejects, tombstones, markers), or lost; --deep tells"
+    text = f"[{start}, {end}) is in no file: lost, or without rows (rejects, tombstones, markers); --deep shows which"
     return Finding(Kind.GAP, start, end, text)

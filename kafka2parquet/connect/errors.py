@@ -138,7 +138,7 @@ def describe_rejects(config: ConnectConfig) -> Iterator[str]:
         yield f"A record that can't be read or written is left out. {kept}"
     else:
         yield "A record that can't be read is left out, and kept nowhere."
-        yield "One that is read and can't be written ends the task with an error, as in Connect: nothing would tell of it."
+        yield "A record that can be read but not written ends the task, as in Connect: nothing would report the record."
     limit = make_reject_limit(config)
     if limit is not None:
         yield (

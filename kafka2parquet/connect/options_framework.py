@@ -122,16 +122,16 @@ FRAMEWORK_OPTIONS = (
         validator=one_of("none", "all"),
         choices=("none", "all"),
         note="`all` covers converters and transforms; a record that can't be partitioned or written is left out where it is"
-        " kept or told (dead letters, quarantine, log), and ends the task otherwise, as in Connect",
+        " kept or reported (dead letters, quarantine, log), and ends the task otherwise, as in Connect",
     ),
     Option(
         "errors.retry.timeout",
         ValueType.LONG,
         0,
-        "How long an operation is repeated that fails because something is down, in milliseconds; -1 for ever.",
+        "How long an operation is repeated that fails because something is down, in milliseconds; -1 without end.",
         validator=at_least(-1),
-        note="for a schema registry; 0 is for ever too, because records are never skipped for an outage; after the time that is"
-        " set the task ends, and nothing is lost. Store and brokers are waited for as long as it takes",
+        note="for a schema registry; 0 is without end too, because records are never skipped for an outage; after any other"
+        " time the task ends, and nothing is lost. The store and the brokers are waited for without end",
     ),
     Option(
         "errors.retry.delay.max.ms",
@@ -146,13 +146,13 @@ FRAMEWORK_OPTIONS = (
         ValueType.BOOLEAN,
         False,
         "Whether each rejected record is logged.",
-        note="the log tells stage, class and reason, never a payload",
+        note="the log has stage, class and reason, never a payload",
     ),
     Option(
         "errors.log.include.messages",
         ValueType.BOOLEAN,
         False,
-        "Whether the log tells topic, partition, offset and timestamp of a rejected record.",
+        "Whether the log has topic, partition, offset and timestamp of a rejected record.",
     ),
     Option(
         "errors.deadletterqueue.topic.name",
@@ -171,7 +171,7 @@ FRAMEWORK_OPTIONS = (
         "errors.deadletterqueue.context.headers.enable",
         ValueType.BOOLEAN,
         False,
-        "Whether dead letters carry headers that tell what happened (`__connect.errors.*`).",
+        "Whether dead letters carry headers that say what happened (`__connect.errors.*`).",
     ),
     Option(
         "consumer.override.*",

@@ -59,7 +59,7 @@ OWN_STORAGE_OPTIONS = (
         "kafka2parquet.s3.requester.pays",
         ValueType.BOOLEAN,
         False,
-        "Whether we agree to pay for requests to somebody else's bucket.",
+        "Whether we agree to pay for requests to another owner's bucket.",
     ),
     Option(
         "kafka2parquet.gcs.storage.class",
@@ -74,7 +74,7 @@ OWN_STORAGE_OPTIONS = (
         "kafka2parquet.gcs.billing.project",
         ValueType.STRING,
         "",
-        "Project that pays for requests to somebody else's bucket.",
+        "Project that pays for requests to another owner's bucket.",
     ),
     Option(
         "kafka2parquet.user.agent",

@@ -67,7 +67,7 @@ def tag_pairs(value: Value) -> None:
     keys = [pair.partition(":")[0].strip() for pair in pairs]
     for pair, key in zip(pairs, keys, strict=True):
         if ":" not in pair:
-            raise ValueError(f"{pair} is no pair of key and value with a colon between them")
+            raise ValueError(f"{pair} is not a key and a value with a colon between them")
         if not key or len(key) > 128 or len(pair.partition(":")[2].strip()) > 256:
             raise ValueError(f"{pair}: keys have 1 to 128 characters, values at most 256")
         if not _TAG_TEXT.fullmatch(pair):

@@ -30,8 +30,8 @@ SCHEMA_OPTIONS = (
         "kafka2parquet.schema.on.misfit",
         ValueType.STRING,
         "reject",
-        "What becomes of a record whose types don't fit: it is rejected; or what doesn't fit goes into a rescue column; or the"
-        " column becomes text.",
+        "What happens to a record whose types don't fit: the record is rejected; or the values that don't fit go into a rescue"
+        " column; or the column becomes text.",
         validator=one_of(*_MISFITS),
         choices=_MISFITS,
     ),

@@ -10,32 +10,32 @@ from kafka2parquet.connect.producer_settings import ADMIN_TABLE, PRODUCER_TABLE
 
 _INTRODUCTION = """# Settings
 
-Configurations of Confluent's S3 and GCS sink connectors work as they stand. All their properties are listed here, with what
-becomes of them. An unknown property that is nearly a known one is refused, with the name that was meant, where that could
-change what is written. Every other unknown property is a warning, and is handed to custom classes. Properties that begin with
-`_`, `#`, `$` or `//`, and those called `comment` or `description`, are comments. `kafka2parquet check sink.json` shows all
-problems of a configuration at once.
+Configurations of Confluent's S3 and GCS sink connectors work as they stand. This page lists all their properties, and what
+each does here. An unknown property whose name is nearly a known name is refused, with the name that was probably meant, if that
+property could change what is written. Every other unknown property is a warning, and is handed to custom classes. Properties
+that begin with `_`, `#`, `$` or `//`, and properties called `comment` or `description`, are comments. `kafka2parquet check
+sink.json` shows all problems of a configuration at once.
 
-Files may be JSON, YAML, TOML or Java properties, in the [forms](migrating-from-confluent.md#the-configuration) in which Kafka
-Connect and what runs it keep them.
+Files may be JSON, YAML, TOML or Java properties, in any of the [forms](migrating-from-confluent.md#the-configuration) that
+Kafka Connect and the tools around it use.
 
-A value, or a part of it, may stand elsewhere, also in a worker's properties: `${file:/run/secrets/aws.properties:secret}` is a
-property of that file, `${dir:/run/secrets:password}` the content of that file, `${env:NAME}` an environment variable. They are
-looked up once, at the start; `check` notes those that aren't there, `run` refuses to start without them. Where a worker's
-`config.providers` has other names for Apache Kafka's `FileConfigProvider`, `DirectoryConfigProvider` and
-`EnvVarConfigProvider`, these are known too; other providers are Java classes, and refused.
+A value or a part of a value may stand elsewhere, in a worker's properties too: `${file:/run/secrets/aws.properties:secret}` is
+a property of that file, `${dir:/run/secrets:password}` the content of that file, `${env:NAME}` an environment variable. Such
+variables are looked up once, at the start. `check` notes variables that aren't set; `run` refuses to start without them. Where
+a worker's `config.providers` has other names for Apache Kafka's `FileConfigProvider`, `DirectoryConfigProvider` and
+`EnvVarConfigProvider`, these names work too. Other providers are Java classes, and are refused.
 """
 
 _CONSUMER = """## Consumer settings
 
-A worker gives them as `consumer.<name>`, a connector as `consumer.override.<name>`; the connector's count for more. Of the
-worker's own client settings, `bootstrap.servers`, `security.*`, `sasl.*` and `ssl.*` are taken for the consumers too.
+A worker sets them as `consumer.<name>`, a connector as `consumer.override.<name>`; the connector's settings take precedence. Of
+the worker's own client settings, `bootstrap.servers`, `security.*`, `sasl.*` and `ssl.*` apply to the consumers too.
 """
 
 _PRODUCER = """## Producer settings
 
-For dead letters. A worker gives them as `producer.<name>`, a connector as `producer.override.<name>`; the connector's count for
-more. The worker's own `bootstrap.servers`, `security.*`, `sasl.*` and `ssl.*` are taken too; those of the consumers are not.
+For dead letters. A worker sets them as `producer.<name>`, a connector as `producer.override.<name>`; the connector's settings
+take precedence. The worker's own `bootstrap.servers`, `security.*`, `sasl.*` and `ssl.*` apply too; those of consumers don't.
 """
 
 _ADMIN = """## Admin settings
@@ -74,7 +74,7 @@ def _client_chapter(introduction: str, table: ClientTable) -> str:
         [
             introduction,
             f"These take effect: {', '.join(f'`{name}`' for name in used)}.\n",
-            "| Setting | What becomes of it |",
+            "| Setting | What it does here |",
             "|---|---|",
             *rows,
             "",

@@ -77,7 +77,7 @@ def _topics(config: ConnectConfig) -> Iterator[Finding]:
         if not _TOPIC.fullmatch(topic):
             yield Problem(
                 ("topics",),
-                f"topics={','.join(topics)}: {topic} is no name of a topic",
+                f"topics={','.join(topics)}: {topic} is not the name of a topic",
                 "Names have up to 249 letters, digits, dots, underscores and hyphens; a pattern goes to topics.regex.",
                 ProblemKind.UNSUPPORTED,
             )
@@ -132,7 +132,7 @@ def _file_delimiter(config: ConnectConfig) -> Iterator[Finding]:
         yield Problem(
             ("file.delim",),
             f"file.delim={delimiter} is not supported",
-            "Partition and offset could not be told apart in names of files. Use + or -.",
+            "In names of files, partition and offset would run together. Use + or -.",
             ProblemKind.UNSUPPORTED,
         )
 
@@ -143,7 +143,7 @@ def _bucket(config: ConnectConfig) -> Iterator[Finding]:
     if not bucket.startswith("arn:") and set(bucket) & set("/: "):  # ARNs are those of access points
         yield Problem(
             (name,),
-            f"{name}={bucket} is no name of a bucket",
+            f"{name}={bucket} is not the name of a bucket",
             "Write the bare name, without scheme; a folder in it goes to topics.dir.",
             ProblemKind.UNSUPPORTED,
         )

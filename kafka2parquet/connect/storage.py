@@ -112,7 +112,7 @@ def gcs_options(config: ConnectConfig, endpoint_url: str | None = None) -> GcsOp
                 "its path into gcs.credentials.path."
             ) from None
         if not isinstance(token, dict):
-            raise ConfigurationError("gcs.credentials.json is no JSON object. Put the whole key file into it.")
+            raise ConfigurationError("gcs.credentials.json is not a JSON object. Put the whole key file into it.")
     if token is None and endpoint_url is not None:
         token = "anon"  # noqa: S105  # an emulator knows no credentials
     return attrs.evolve(

@@ -60,7 +60,7 @@ def _of_text(text: str, suffix: str) -> dict[str, str]:
         return properties_of_variables(variables)
     if isinstance(content, Mapping):
         return _of_mapping(content, joins=document.joins)
-    raise ConfigurationError("there are no properties of a worker in it, such as bootstrap.servers.")
+    raise ConfigurationError("it has no properties of a worker, such as bootstrap.servers.")
 
 
 def _of_mapping(content: Mapping[str, object], *, joins: bool = False) -> dict[str, str]:

@@ -116,7 +116,7 @@ def _choice(node: AvroNode) -> _Change:
 def _time_below(limit: int) -> _Change:
     def change(number: Any) -> Any:
         if not 0 <= number < limit:
-            raise PayloadsRefused(f"{number} is no time of a day")
+            raise PayloadsRefused(f"{number} is not a time of day")
         return number
 
     return change

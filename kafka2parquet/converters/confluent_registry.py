@@ -167,8 +167,8 @@ class ConfluentSchemaRegistry:
         if status >= 500 or status in (408, 429):
             return self._unavailable(what, f"HTTP {status}, {message}")
         return ConfigurationError(
-            f"What answers at schema.registry.url={self._url} is no schema registry: asked for {what}, it says HTTP {status}, "
-            f"{message}. Check the path and the scheme."
+            f"What answers at schema.registry.url={self._url} is not a schema registry: asked for {what}, it says "
+            f"HTTP {status}, {message}. Check the path and the scheme."
         )
 
     def _unavailable(self, what: str, why: str) -> SchemaRegistryUnavailableError:

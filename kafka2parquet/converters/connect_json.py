@@ -87,7 +87,7 @@ def text_of(document: Any) -> str:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _parse_int(text: str) -> int | decimal.Decimal:
@@ -133,13 +133,13 @@ def schema_from_json(node: Any, depth: int = 0) -> ConnectSchema:
         raise SchemaRefused(f"the envelope's schema has an unknown type: {_summary(node)}")
     kind, parameters = node["type"], node.get("parameters") or {}
     if not isinstance(parameters, dict):
-        raise SchemaRefused("the parameters of the envelope's schema are no object")
+        raise SchemaRefused("the parameters of the envelope's schema are not an object")
     version = node.get("version")
     if version is not None and type(version) is not int:
-        raise SchemaRefused("the version of the envelope's schema is no whole number")
+        raise SchemaRefused("the version of the envelope's schema is not a whole number")
     for attribute in ("name", "doc"):
         if not isinstance(node.get(attribute), str | None):
-            raise SchemaRefused(f"the {attribute} of the envelope's schema is no text")
+            raise SchemaRefused(f"the {attribute} of the envelope's schema is not a text")
     try:
         schema = ConnectSchema(
             type=kind,
@@ -251,7 +251,7 @@ def _whole(schema: ConnectSchema, node: Any, path: str) -> int:
     if node not in _RANGES[schema.type]:
         raise NotConvertible(f"{at_field(path)}the number {node} is out of the range of {_connect_name(schema)}")
     if schema.name == TIME and schema.type == "int32" and not 0 <= node < DAY_MS:
-        raise NotConvertible(f"{at_field(path)}{node} milliseconds are no time of a day")
+        raise NotConvertible(f"{at_field(path)}{node} milliseconds are not a time of day")
     return node
 
 

@@ -117,7 +117,7 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise RecordRefused(f"invalid JSON: {name} is no JSON number")
+    raise RecordRefused(f"invalid JSON: {name} is not a JSON number")
 
 
 #: `json.loads` would make one for each record.

@@ -128,7 +128,7 @@ def _all_texts(name: str, schema: RegisteredSchema, seen: set[tuple[str, int]]) 
     for imported, reference in schema.references:
         path = PurePosixPath(imported)
         if path.is_absolute() or ".." in path.parts or not imported:
-            raise SchemaRefused(f"the reference {imported!r} is no path of a file")
+            raise SchemaRefused(f"the reference {imported!r} is not the path of a file")
         if (imported, id(reference)) not in seen:
             yield from _all_texts(imported, reference, seen)
 

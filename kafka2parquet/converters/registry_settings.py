@@ -66,7 +66,7 @@ def _number(name: str, text: str, problems: list[str]) -> int:
     except ValueError:
         number = -1
     if number < 0:
-        problems.append(f"{name}={text} is no number of 0 or more.")
+        problems.append(f"{name}={text} is not a number of 0 or more.")
     return number
 
 

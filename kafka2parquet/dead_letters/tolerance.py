@@ -54,7 +54,7 @@ class Tolerance:
         words = "Tolerance exceeded" if could_be_tolerated else "Unhandled exception"
         if self.everything:
             advice = (
-                f"errors.tolerance=all covers the stage {reject.stage.value} only where such records are kept or told: set"
+                f"errors.tolerance=all covers the stage {reject.stage.value} only where such records are kept or reported: set"
                 f" {_REPORTERS}."
             )
         else:

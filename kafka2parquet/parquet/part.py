@@ -87,7 +87,7 @@ class Part:
             UsageError: the part is complete.
         """
         if self._parquet is None:
-            raise UsageError("A part that is complete takes no more rows.")
+            raise UsageError("A complete part takes no more rows.")
         self._memory.relieve_at_bytes = max(_MOST_TAIL_BYTES, self._in_memory_bytes)
         self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
         self.rows += table.num_rows

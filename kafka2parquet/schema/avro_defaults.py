@@ -67,5 +67,5 @@ def _field_value(node: AvroNode, given: Any) -> Any:
 
 def _typed(given: Any, expected: type) -> Any:
     if type(given) is not expected:
-        raise TypeError(f"{given!r} is no {expected.__name__}")
+        raise TypeError(f"{given!r} is not of the type {expected.__name__}")
     return given

@@ -19,7 +19,7 @@ def fields_of(schema: Mapping[str, Any], full_name: str) -> list[dict[str, Any]]
     """
     fields = schema.get("fields")
     if not isinstance(fields, list) or not all(isinstance(f, dict) and is_name(f.get("name")) and "type" in f for f in fields):
-        raise SchemaRefused(f"the fields of {full_name} are no fields with names and types")
+        raise SchemaRefused(f"the fields of {full_name} are not a list of fields with names and types")
     if len({field["name"] for field in fields}) < len(fields):
         raise SchemaRefused(f"{full_name} has two fields of one name")
     return fields
@@ -37,7 +37,7 @@ def full_name_of(schema: Mapping[str, Any], namespace: str) -> tuple[str, str]:
     """
     name = schema.get("name")
     if not isinstance(name, str) or not all(map(is_name, name.split("."))):
-        raise SchemaRefused(f"{shortened(name)} is no name of a type")
+        raise SchemaRefused(f"{shortened(name)} is not the name of a type")
     if "." in name:
         return name, name.rpartition(".")[0]
     own = schema.get("namespace")

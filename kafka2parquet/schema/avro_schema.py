@@ -115,7 +115,7 @@ def _parsed(text: str) -> Any:
     try:
         return parse_json(text, max_levels=MAX_SCHEMA_LEVELS)
     except ValueError as error:
-        raise SchemaRefused(f"it is no JSON: {error}") from None
+        raise SchemaRefused(f"it is not JSON: {error}") from None
 
 
 @attrs.define
@@ -187,7 +187,7 @@ class _Planner:
                 full_name = self._resolved(schema, namespace)
                 schema, namespace = self._types[full_name], self._namespaces[full_name]
         if not isinstance(schema, dict) or "type" not in schema:
-            raise SchemaRefused(f"{shortened(schema)} is no type")
+            raise SchemaRefused(f"{shortened(schema)} is not a type")
         kind = schema["type"]
         if not isinstance(kind, str):  # {"type": {"type": ...}}: the inner one counts
             if optional and isinstance(kind, list):
@@ -289,7 +289,7 @@ class _Planner:
             or len({*map(str, symbols)}) < len(symbols)
             or not all(isinstance(symbol, str) and NAME.fullmatch(symbol) for symbol in symbols)
         ):
-            raise SchemaRefused(f"the symbols of {full_name} are no distinct names")
+            raise SchemaRefused(f"the symbols of {full_name} are not distinct names")
         parameters = {ENUM: full_name, **{f"{ENUM}.{symbol}": symbol for symbol in symbols}}
         if self.mapping.connect_meta_data:
             for key in ("doc", "default"):

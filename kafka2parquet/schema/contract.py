@@ -87,9 +87,9 @@ def _document(content: bytes, where: str) -> dict[str, Any]:
     try:
         document = parse_json(content, max_levels=MAX_SCHEMA_LEVELS)
     except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{where} is no JSON: {error}. Mend it, or remove it.") from None
+        raise ConfigurationError(f"{where} is not JSON: {error}. Correct the object, or remove it.") from None
     if not isinstance(document, dict) or "fields" not in document:
-        raise ConfigurationError(f'{where} is no schema: it is no JSON object with "fields". Mend it, or remove it.')
+        raise ConfigurationError(f'{where} is not a JSON object with "fields". Correct the object, or remove it.')
     form = document.get("kafka2parquet_schema", _FORM)
     if form != _FORM:
         raise ConfigurationError(f"{where} has the form {form!r}, and this version knows {_FORM}. Use a newer version.")

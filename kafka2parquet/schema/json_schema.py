@@ -278,7 +278,7 @@ class _Planner:
         title, description, version = (node.get(key) for key in ("title", "description", "connect.version"))
         parameters = node.get("connect.parameters")
         if parameters is not None and not isinstance(parameters, dict):
-            raise place.refused("connect.parameters is no object")
+            raise place.refused("connect.parameters is not an object")
         made = attrs.evolve(
             made,
             optional=optional,

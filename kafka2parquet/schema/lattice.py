@@ -301,7 +301,7 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
 def _times(texts: pa.Array, type_: pa.TimestampType) -> pa.Array:
     times = times_of_texts(texts, type_.unit)
     if times.null_count > texts.null_count:
-        raise pa.ArrowInvalid(f"a text that is no {type_}")
+        raise pa.ArrowInvalid(f"a text that is not a {type_}")
     return times.cast(pa.int64()).cast(type_)
 
 

@@ -125,7 +125,7 @@ def _fields(given: Any, path: str, problem: _Problem, learnable: bool, depth: in
         problem(path, f"nested more than {_MAX_DEPTH} levels deep.")
         return []
     if not isinstance(given, list):
-        problem(path, '"fields" is no list. Write one object with "name" and "type" for each column.')
+        problem(path, '"fields" is not a list. Write one object with "name" and "type" for each column.')
         return []
     fields: dict[str, pa.Field] = {}
     for index, item in enumerate(given):

@@ -271,7 +271,7 @@ class GcsStore:
         except Exception as error:
             mapped = map_gcs_error(error, self._where(key), right)
             if isinstance(mapped, NoSuchObjectError) and right in (_CREATE, _LIST):
-                mapped = BucketNotFoundError(f"{mapped}. Create the bucket, or mend its name.")
+                mapped = BucketNotFoundError(f"{mapped}. Create the bucket, or correct its name.")
             raise mapped from error
 
     def _where(self, key: str | None) -> str:

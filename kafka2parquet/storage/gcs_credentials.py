@@ -76,7 +76,7 @@ def _read(path: str) -> Mapping[str, Any]:
     except ValueError:  # whose text might hold parts of the key
         key = None
     if not isinstance(key, dict):
-        raise ConfigurationError(f"{path} is no file with credentials for GCS: it has to be a JSON object.")
+        raise ConfigurationError(f"{path} is not a file with credentials for GCS: it has to hold a JSON object.")
     return key
 
 

@@ -86,7 +86,7 @@ class S3Options:
         kms_key_id: key in KMS.
         customer_key: 32 bytes with which S3 encrypts each object and forgets them (SSE-C). Who loses them loses the objects.
         storage_class: of the objects, such as `STANDARD_IA`. Footers are read back at once, so none that has to be thawed.
-        requester_pays: whether we agree to pay for requests to somebody else's bucket.
+        requester_pays: whether we agree to pay for requests to another owner's bucket.
         proxy_url: HTTP proxy on the way to S3, with user and password in it; None: the one of the environment. STS and
             the places where credentials are looked for are reached by the one of the environment in any case.
         user_agent: added to the name that requests give us.
@@ -178,7 +178,7 @@ class GcsOptions:
         token: path or parsed JSON of a service account's key (or of another file with credentials), or a word that gcsfs
             knows, such as `anon`; None: the application's default credentials.
         project: project that the buckets belong to; None: the one of the credentials.
-        billing_project: project that pays for requests to somebody else's bucket (requester pays).
+        billing_project: project that pays for requests to another owner's bucket (requester pays).
         endpoint_url: of an emulator.
         storage_class: of the objects, such as `NEARLINE`; None: the bucket's.
         proxy_url: HTTP proxy on the way to GCS and to where access tokens are given out, with user and password in it;

@@ -49,7 +49,7 @@ def _race(store: Store, url: str, key: str) -> bytes:
     if len(winners) > 1:
         raise _overwrites(url)
     if not winners:  # the winner's answer was lost, and its second attempt met the object of the first
-        raise StorageUnavailableError(f"{url}: neither of two racing writers was told that it had won.")
+        raise StorageUnavailableError(f"{url}: the store confirmed the object to neither of two racing writers.")
     return winners[0]
 
 

@@ -156,7 +156,7 @@ def _map_answer(answer: boto.ClientError, where: str, right: str, renewable: boo
         return NoSuchUploadError(message)
     if code == "NoSuchBucket":
         bucket = where.removeprefix("s3://").partition("/")[0]
-        return BucketNotFoundError(f"Non-existent S3 bucket: {bucket}. {message}. Create the bucket, or mend its name.")
+        return BucketNotFoundError(f"Non-existent S3 bucket: {bucket}. {message}. Create the bucket, or correct its name.")
     if code in ("NotImplemented", "501") or status == 501:
         return GuaranteeError(f"{message}. The store may not know conditional writes (If-None-Match).")
     if code in _AUTHENTICATION_CODES or status == 401:

@@ -23,7 +23,7 @@ class TransformProperties:
         """
         unknown = sorted(set(given) - set(known))
         if unknown:
-            raise ConfigurationError([f"{name} is no property of {who}, which has {', '.join(known)}." for name in unknown])
+            raise ConfigurationError([f"{name} is not a property of {who}, which has {', '.join(known)}." for name in unknown])
         self._given = given
         self._who = who
 

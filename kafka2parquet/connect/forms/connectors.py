@@ -104,7 +104,7 @@ def choose_connector(connectors: list[Connector], name: str | None) -> Connector
             "reading begins; leave --name out, or change the name in the file."
         )
     if not chosen:
-        raise ConfigurationError(f"--name {name}: there is no such connector in it. There are: {', '.join(names)}.")
+        raise ConfigurationError(f"--name {name}: it has no such connector. Its connectors: {', '.join(names)}.")
     return chosen[0]
 
 

@@ -179,7 +179,7 @@ def test_settings_without_what_they_belong_to(given, warning):
             _ALL,
             [
                 "A record that can't be read is left out, and kept nowhere.",
-                "One that is read and can't be written ends the task with an error, as in Connect: nothing would tell of it.",
+                "A record that can be read but not written ends the task, as in Connect: nothing would report the record.",
             ],
         ),
         (

@@ -358,7 +358,7 @@ def test_alias_of_the_gcs_sink():
 def test_bucket_has_a_bare_name(bucket):
     """Connect would look for a bucket of that name; here it would be taken for a part of a URL."""
     assert [
-        f"s3.bucket.name={bucket} is no name of a bucket. Write the bare name, without scheme; a folder in it goes to "
+        f"s3.bucket.name={bucket} is not the name of a bucket. Write the bare name, without scheme; a folder in it goes to "
         "topics.dir."
     ] == _problems({"s3.bucket.name": bucket})
 
@@ -371,8 +371,8 @@ def test_access_points_are_buckets():
 def test_pattern_in_topics():
     """No topic has such a name, so the sink would wait for ever."""
     assert [
-        "topics=orders.*: orders.* is no name of a topic. Names have up to 249 letters, digits, dots, underscores and hyphens; "
-        "a pattern goes to topics.regex."
+        "topics=orders.*: orders.* is not the name of a topic. Names have up to 249 letters, digits, dots, underscores and "
+        "hyphens; a pattern goes to topics.regex."
     ] == _problems({"topics": "orders.*"})
 
 
@@ -433,7 +433,7 @@ def test_another_partitioner():
 def test_file_delimiter_keeps_numbers_apart(delimiter):
     """Files are found again by the numbers in their names."""
     assert [
-        f"file.delim={delimiter} is not supported. Partition and offset could not be told apart in names of files. Use + or -."
+        f"file.delim={delimiter} is not supported. In names of files, partition and offset would run together. Use + or -."
     ] == _problems({"file.delim": delimiter})
 
 

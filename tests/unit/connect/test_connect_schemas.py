@@ -136,7 +136,7 @@ def test_schema_files_have_many_forms(form: str, tmp_path: Path) -> None:
         (b"PAR1", "holds no schema"),
         (b"nothing", "holds no schema"),
         (b"{", "holds no schema"),
-        (b"{}", '"fields" is no list'),
+        (b"{}", '"fields" is not a list'),
         (b'[{"name": "a", "type": "number"}]', "a: the type 'number' is unknown"),
     ],
 )

@@ -164,7 +164,7 @@ def test_what_does_not_go_together(changes: dict[str, str], problem: str):
         ("s3.sse.customer.key", "aHVudGVyMg==", "32 bytes are needed, in base64; these are 7"),
         ("s3.proxy.url", "proxy:3128", "not a URL with scheme and host"),
         ("s3.proxy.url", "socks5://proxy:1", "not the URL of an http or https proxy"),
-        ("s3.object.tagging.key.value.pairs", "team:lake,prod", "prod is no pair of key and value with a colon between them"),
+        ("s3.object.tagging.key.value.pairs", "team:lake,prod", "prod is not a key and a value with a colon between them"),
         ("s3.object.tagging.key.value.pairs", ":lake", "keys have 1 to 128 characters"),
         ("s3.object.tagging.key.value.pairs", f"k:{'v' * 257}", "values at most 256"),
         ("s3.object.tagging.key.value.pairs", "team:lake!", "only letters, digits, spaces"),
@@ -224,7 +224,7 @@ def test_gcs_credentials(changes, token):
 
 def test_gcs_credentials_that_are_no_object():
     """A text in quotes is JSON too, and no key."""
-    with pytest.raises(ConfigurationError, match=r"gcs\.credentials\.json is no JSON object"):
+    with pytest.raises(ConfigurationError, match=r"gcs\.credentials\.json is not a JSON object"):
         gcs_options(_gcs(gcs_credentials_json='"/key.json"'))
 
 

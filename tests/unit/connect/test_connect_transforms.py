@@ -123,7 +123,7 @@ def test_class_of_ones_own():
         ),
         (
             {"transforms.t.type": f"{_BUILT_IN}:Drop", "transforms.t.fields": "a", "transforms.t.feilds": "b"},
-            "transforms.t.feilds is no property of Drop, which has fields.",
+            "transforms.t.feilds is not a property of Drop, which has fields.",
         ),
         ({"transforms.t.type": f"{_BUILT_IN}:Drop"}, f"transforms.t.type={_BUILT_IN}:Drop: Drop needs fields."),
         ({}, 'Missing required configuration "transforms.t.type" which has no default value. Use a transform of Apache'),

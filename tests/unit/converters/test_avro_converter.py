@@ -145,7 +145,7 @@ def test_rejects_what_is_no_such_record(value: bytes, reason: str) -> None:
     [
         (record("int", ["null", "R"]), "schema id 1: R contains itself, which Parquet has no type for"),
         (record(), "schema id 1: R has no fields, which Parquet has no type for"),
-        ("{", "schema id 1: it is no JSON"),
+        ("{", "schema id 1: it is not JSON"),
         (record("nonsense"), "schema id 1: the type 'nonsense' is unknown"),
     ],
 )

@@ -172,7 +172,7 @@ def test_refusal_is_an_access_error(server: RegistryServer, status: int) -> None
 @pytest.mark.parametrize("url", ["/wrong", "/a/b"])
 def test_wrong_path_is_a_configuration_error(server: RegistryServer, url: str) -> None:
     """All records would be rejected."""
-    with pytest.raises(ConfigurationError, match="is no schema registry"):
+    with pytest.raises(ConfigurationError, match="is not a schema registry"):
         _client(server.url + url).schema(1, "t-value")
 
 

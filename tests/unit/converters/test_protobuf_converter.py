@@ -239,7 +239,7 @@ def test_reads_descriptors_and_explicit_map_entries() -> None:
     [
         (registered("message"), "schema id 1: protoc: line "),
         (registered('syntax = "proto3"; import "lost.proto";'), "lost.proto"),
-        (registered(ORDER, references={"../money.proto": registered(MONEY)}), "is no path of a file"),
+        (registered(ORDER, references={"../money.proto": registered(MONEY)}), "is not the path of a file"),
         (registered("{}", "AVRO"), "schema id 1: its type is AVRO"),
     ],
 )

@@ -257,8 +257,8 @@ def test_values_that_are_no_records_have_schemas_too() -> None:
         (_record({"type": "X"}), "the type 'X' is unknown"),
         (_record({"type": "array"}), "has no items"),
         (_record({"type": "map"}), "has no values"),
-        (_record(5), "5 is no type"),
-        (_record({"name": "x"}), "is no type"),
+        (_record(5), "5 is not a type"),
+        (_record({"name": "x"}), "is not a type"),
         (_record({"type": "fixed", "name": "F"}), "the size of F"),
         (_record({"type": "fixed", "name": "F", "size": 0}), "the size of F"),
         (_record({"type": "enum", "name": "E", "symbols": ["a b"]}), "the symbols of E"),
@@ -270,8 +270,8 @@ def test_values_that_are_no_records_have_schemas_too() -> None:
         (_record(["int", {"type": "int", "logicalType": "date"}]), "several types of a union have the name int"),
         ({"type": "record", "name": "R", "fields": [{"name": "a-b", "type": "int"}]}, "the fields of R"),
         ({"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}] * 2}, "two fields of one name"),
-        ({"type": "record", "fields": []}, "is no name of a type"),
-        ({"type": "record", "name": "a..b", "fields": []}, "is no name of a type"),
+        ({"type": "record", "fields": []}, "is not the name of a type"),
+        ({"type": "record", "name": "a..b", "fields": []}, "is not the name of a type"),
     ],
 )
 def test_schemas_without_columns_are_refused(schema: object, reason: str) -> None:

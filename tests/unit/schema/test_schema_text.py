@@ -82,13 +82,13 @@ def test_somebody_may_write_the_columns_only() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"{", "FILE is no JSON"),
-        (b"\xff", "FILE is no JSON"),
-        (b"[]", "FILE is no schema"),
-        (b"{}", "FILE is no schema"),
+        (b"{", "FILE is not JSON"),
+        (b"\xff", "FILE is not JSON"),
+        (b"[]", "FILE is not a JSON object with"),
+        (b"{}", "FILE is not a JSON object with"),
         (b'{"kafka2parquet_schema": 2, "fields": []}', "Use a newer version"),
         (b'{"fields": []}', "Name at least one column"),
-        (b'{"fields": {}}', '"fields" is no list'),
+        (b'{"fields": {}}', '"fields" is not a list'),
     ],
 )
 def test_what_is_no_version_is_refused(content: bytes, said: str) -> None:
@@ -151,7 +151,7 @@ def test_all_problems_are_told_at_once() -> None:
         "b: the type 'number' is unknown",
         'c.d: "typ" is unknown',
         "e: a struct without fields",
-        'f: "fields" is no list',
+        'f: "fields" is not a list',
         'g: "fields" belong to a struct',
         "h: the type 'decimal(50, 2)' is unknown",
         "i: nested more than 64 levels deep",

@@ -184,6 +184,6 @@ def test_names_the_missing_right() -> None:
 def test_names_the_bucket_that_is_missing() -> None:
     """In the words of Kafka Connect's sink, which people search for."""
     expected = (
-        "Non-existent S3 bucket: bucket. s3://bucket/key: NoSuchBucket (404): said so. Create the bucket, or mend its name."
+        "Non-existent S3 bucket: bucket. s3://bucket/key: NoSuchBucket (404): said so. Create the bucket, or correct its name."
     )
     assert expected == str(mapped(answer("NoSuchBucket", 404)))

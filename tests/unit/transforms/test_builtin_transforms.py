@@ -715,7 +715,7 @@ BUILT_IN = (Cast, Drop, Filter, Flatten, InsertField, Keep, Mask, Rename, ToTime
 @pytest.mark.parametrize("transform", BUILT_IN)
 def test_unknown_properties(transform: type[Transform]) -> None:
     """A property that a transform doesn't have is told with those that it has."""
-    with pytest.raises(ConfigurationError, match=f"fieldz is no property of {transform.__name__}, which has "):
+    with pytest.raises(ConfigurationError, match=f"fieldz is not a property of {transform.__name__}, which has "):
         transform.from_config({"fieldz": "a"})
 
 

@@ -136,7 +136,7 @@ class TestExtractField:
             ({}, "ExtractField needs field"),
             ({"field": "a..b"}, "has to be a dotted path of names"),
             ({"field": "a", "on.null": "fail"}, "on_null has to be 'reject', 'drop' or 'tombstone', not 'fail'"),
-            ({"field": "a", "skip": "b"}, "skip is no property of ExtractField"),
+            ({"field": "a", "skip": "b"}, "skip is not a property of ExtractField"),
         ],
     )
     def test_wrong_properties(self, properties: dict[str, str], message: str) -> None:

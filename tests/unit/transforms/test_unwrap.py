@@ -368,7 +368,7 @@ class TestProperties:
             ({"drop.fields.header.name": "h"}, "drop.fields.header.name: Use kafka2parquet.transforms:Drop after this"),
             ({"add.headers": "op"}, "add.headers: Headers stay as they were sent; use add.fields"),
             ({"route.by.field": "id"}, "route.by.field: Topics can't be renamed by what is in a record"),
-            ({"add.field": "op"}, "add.field is no property of Unwrap"),
+            ({"add.field": "op"}, "add.field is not a property of Unwrap"),
         ],
     )
     def test_wrong_properties(self, properties: dict[str, str], message: str) -> None:

@@ -252,9 +252,7 @@ def test_wrapper_without_a_name() -> None:
 
 def test_name_that_is_not_there() -> None:
     """An error lists those that are."""
-    assert "--name four: there is no such connector in it. There are: one, two, three." == problem(
-        json.dumps(MANY), name="four"
-    )
+    assert "--name four: it has no such connector. Its connectors: one, two, three." == problem(json.dumps(MANY), name="four")
     twice = [{"name": "x", "config": SINK}] * 2
     assert "2 connectors in it are called x. Keep one of them." == problem(json.dumps(twice), name="x")
 
