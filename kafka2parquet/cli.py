@@ -37,7 +37,7 @@ exit codes:
        init: the file is there already
   2    the command line itself is wrong
   3    a task has failed; stderr says why and what to do
-  4    audit: something is missing, doubled or foreign
+  4    audit: something is missing, doubled or foreign, or a Parquet file in a topic's folder is not the sink's
   130, 143
        stopped at once by a second SIGINT or SIGTERM; what was not durable is read again by the next run
 """

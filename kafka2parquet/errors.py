@@ -305,7 +305,7 @@ def is_panic(error: BaseException) -> bool:
 
 
 def is_unexpected(error: BaseException) -> bool:
-    """Tell whether an exception comes of a mistake in code: not an error of this library, an interrupt or a lack of memory."""
+    """Whether an exception comes from a mistake in code: not an error of this library, an interrupt or a lack of memory."""
     if isinstance(error, Kafka2ParquetError | MemoryError):
         return False
     return isinstance(error, Exception) or is_panic(error)

@@ -1,4 +1,4 @@
-"""What hooks are told: one frozen event for everything that happened, so that metrics, logs and user code see the same."""
+"""The events that hooks get: one frozen event for everything that happens, so that metrics, logs and user code see the same."""
 
 from __future__ import annotations
 

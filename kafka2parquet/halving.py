@@ -1,4 +1,4 @@
-"""Who is to blame: a range that is refused as a whole is narrowed down, until each refusal is about a few."""
+"""Finds the items to blame: a range that is refused as a whole is narrowed down, until each refusal is about a few items."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def attempt_halves(
         attempt: called with start and length of a range.
         refusal: what it raises where something in the range is to blame. If it has an attribute `row` that is not None, that
             is the place in the range, counted from 0, of what is probably the first to blame.
-        few: ranges of so many, or fewer, are not halved any more.
+        few: ranges of at most this length are not halved any more.
 
     Yields:
         Start, length and outcome of each range, in their order: what `attempt` returned, or what it raised.

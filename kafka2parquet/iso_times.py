@@ -20,7 +20,7 @@ _HOUR_TO_SECOND = len("hh:mm:ss")
 
 
 def times_of_texts(texts: pa.Array, unit: str, timezone: str = "UTC") -> pa.Array:
-    """The times that texts stand for: timestamps in UTC, null where a text is no time that the unit has room for.
+    """The times that texts stand for: timestamps in UTC, null where a text is not a time that the unit has room for.
 
     A text is a date, or a date and a time of the day with `T` or a space between them. The time has hours, and may have
     minutes, seconds, and any number of digits behind a dot or a comma; the digits that the unit has no room for are cut off.
@@ -35,7 +35,7 @@ def times_of_texts(texts: pa.Array, unit: str, timezone: str = "UTC") -> pa.Arra
     """
     rest = texts.cast(pa.string())
     type_ = pa.timestamp(unit, "UTC")
-    try:  # the first one tells what the others are like; to refuse one takes Arrow fifty times as long as to read one
+    try:  # the first text shows what the others are like; to refuse a text takes Arrow fifty times as long as to read a text
         rest.slice(0, 1).cast(type_)
         return rest.cast(type_)
     except pa.ArrowInvalid:

@@ -14,7 +14,7 @@ def pem_location(given: Mapping[str, str], store: str, problems: list[str]) -> s
     Args:
         given: settings of a Java client.
         store: what the names of its settings begin with, such as `ssl.truststore`.
-        problems: told what is wrong.
+        problems: a list that gets what is wrong.
     """
     location = given.get(f"{store}.location")
     if not location:

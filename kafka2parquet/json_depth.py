@@ -27,7 +27,7 @@ def parse_json(text: str | bytes, *, max_levels: int, **hooks: Any) -> Any:
 
     Raises:
         JsonTooDeep: it has more levels.
-        ValueError: it is no JSON, or holds a number that Python doesn't read.
+        ValueError: it is not JSON, or has a number that Python doesn't read.
     """
     refuse_deep(text, max_levels)
     return json.loads(text, **hooks)
@@ -47,7 +47,7 @@ def refuse_deep(text: str | bytes, max_levels: int) -> None:
 
 
 def _levels(text: bytes) -> int:
-    """The levels of a document in UTF-8; of one that is no JSON at least those up to the place where a parser stops."""
+    """The levels of a document in UTF-8; if the document is not JSON, at least those up to the place where a parser stops."""
     characters = np.frombuffer(text, np.uint8)
     quotes = characters == ord('"')
     if b"\\" in text:

@@ -10,7 +10,7 @@ _LOG = logging.getLogger(__name__)
 _MOST_TEXTS = 1000
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
-#: The logger whose lines at level INFO tell of new connections.
+#: The logger whose lines at level INFO report new connections.
 CONNECTIONS = "kafka.net.connection"
 _CONNECTED = "%s: Connected"
 #: Lines of the Kafka client that follow from a broker that can't be reached.

@@ -3,11 +3,11 @@
     [topics.dir/]topic/encoded-partition/topic+partition+0000000042.snappy.parquet
 
 The number is the offset of the file's first row. Files of keys and headers lie beside, with `.keys` or `.headers` before the
-extension. What is no data lies outside the folders of all topics, in `[topics.dir/]_kafka2parquet/`: rejected records in
+extension. Everything but data lies outside the folders of all topics, in `[topics.dir/]_kafka2parquet/`: rejected records in
 `topic/quarantine/`.
 
-The folder of a topic has another name than the topic where a configuration renames topics. The names of files keep that of the
-log, so that they are found again after a crash.
+Where a configuration renames topics, the folder of a topic has the new name. The names of files keep the topic's own name, so
+that the files are found again after a crash.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class TopicFolders(Protocol):
 
 @attrs.frozen
 class ObjectName:
-    """What a key tells.
+    """The parts of a key.
 
     Attributes:
         topic: whose records it holds.
@@ -177,7 +177,7 @@ class ObjectNaming:
         """Find out at once what would make all keys impossible.
 
         Raises:
-            ConfigurationError: no object can have such keys, or they don't tell the topic whose folder has another name.
+            ConfigurationError: no object can have such keys, or they don't show the topic whose folder has another name.
         """
         delimiter = self.directory_delimiter
         check_key(f"{self.base}topic{delimiter}partition=0{delimiter}{self._name('topic', 0, 0)}{self.extension}")
@@ -251,7 +251,7 @@ class ObjectNaming:
         return self.file_delimiter.join((topic, str(partition), str(first_offset).zfill(self.zero_pad_width)))
 
     def parse(self, key: str) -> ObjectName | None:
-        """What a key tells; None when it isn't one of ours, under any codec and with any width."""
+        """The parts of a key; None when the key isn't the sink's, under any codec and with any width."""
         if not key.startswith(self.base):
             return None
         own = self.own_prefix()
@@ -303,7 +303,7 @@ class ObjectNaming:
             )
 
     def own_prefix(self) -> str:
-        """What the keys of all that is no data begin with: outside the folders of the topics."""
+        """The prefix of all keys but those of data: outside the folders of the topics."""
         return f"{self.base}_kafka2parquet{self.directory_delimiter}"
 
     @property

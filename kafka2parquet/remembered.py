@@ -1,4 +1,4 @@
-"""Remembered: a memory for what is dear to work out, which can't grow for ever."""
+"""Remembered: a cache of bounded size for results that are expensive to compute."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Rows:
         tombstones: whether the records have no value.
         routed_topic: the topic that transforms have given the records; None while they keep that of their log.
         without_fields: whether the values have neither fields nor a schema, such as a number in an envelope without schema. The
-            column that holds such values is not a field.
+            column with such values is not a field.
     """
 
     batch: ConsumedBatch
@@ -121,7 +121,7 @@ class Rows:
 
 
 def without_columns(rows: int) -> pa.Table:
-    """A table of so many rows and no columns."""
+    """A table of `rows` rows and no columns."""
     return pa.table({"rows": pa.nulls(rows)}).select([])
 
 

@@ -21,7 +21,7 @@ _WATCH_INTERVAL_S = 0.1
 _LONGEST_PAUSE_S = 600.0
 
 TaskFactory = Callable[[Sequence[Hook]], SinkTask]
-"""Makes a task that tells these hooks, beside its own. Called on the thread that will drive the task."""
+"""Makes a task that calls these hooks, beside its own. Called on the thread that will drive the task."""
 
 
 @attrs.frozen
@@ -107,7 +107,7 @@ class TaskRunner:
             driver.stopping.set()
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait until all tasks are closed, at most `timeout_s` seconds; tells whether they are.
+        """Wait until all tasks are closed, at most `timeout_s` seconds; returns whether they are closed.
 
         Raises:
             UsageError: it was never started.

@@ -31,7 +31,7 @@ from kafka2parquet.schema.schema_text import fields_to_json, schema_from_json
 from kafka2parquet.terminal import tell
 
 _ACTIONS = {
-    "show": "print the stored schema of a topic, or what there is of all topics",
+    "show": "print the stored schema of a topic, or a line for each topic",
     "learn": "propose a schema from sample records, on top of what is stored",
     "pin": "store a schema as the topic's next version, which members pick up within a minute",
 }

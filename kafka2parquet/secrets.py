@@ -117,7 +117,7 @@ class Secrets:
     def of(cls, secret: Mapping[str, str], other: Mapping[str, str], public: Mapping[str, str]) -> Secrets:
         """Collect what must not be shown.
 
-        A text that a public property says too, or that is too short to be told from the words of a text, is not searched for.
+        A value that a public property has too, or that is so short that ordinary words may contain it, is not searched for.
 
         Args:
             secret: values of properties that hold secrets, by name.

@@ -125,7 +125,7 @@ class SinkTask:
             writer: how files are written; of this task alone. The task closes it.
             transforms: change the rows, in their order, before they are partitioned.
             metadata_columns: columns with a record's offset, timestamp and so on; by default partition, offset, timestamp.
-            name_case: what becomes of columns whose names differ only in upper and lower case: with `reject`, rows that have
+            name_case: what to do with columns whose names differ only in upper and lower case: with `reject`, rows that have
                 values in the later one are rejects; `unite` makes one column of them; `keep` writes both and warns.
             record_views: writes keys and headers to files beside those of the values; by default they aren't.
             schema_compatibility: which schemas may share a file, as Kafka Connect decides it; by default the columns of all
@@ -137,13 +137,13 @@ class SinkTask:
                 these have files of their own.
             dead_letters: where rejects are sent, at least once each. The task closes it.
             quarantine: whether rejects become rows of Parquet files, exactly once, beside the folders of the topics.
-            reject_limit: how many rejects end the task all the same.
+            reject_limit: how many rejects end the task although they are tolerated.
             tags: put on every object, where the store has tags.
-            delivery: `exactly_once` refuses to start where the store can't give what that needs.
+            delivery: `exactly_once` refuses to start where the store lacks something that exactly once needs.
             settings: where to begin, what to do about lost records.
             budget: memory limit, shared by the tasks that are given the same one; 256 MiB by default.
             retry: pauses while the store is down.
-            converter_retry: pauses while what the converter needs is down, such as a schema registry.
+            converter_retry: pauses while a service that the converter needs is down, such as a schema registry.
             clock: for tests.
             hooks: called with an event for everything that happens.
             executor: where calls to the store run; by default four threads of the task's own.
@@ -232,7 +232,7 @@ class SinkTask:
         return self._stopping.is_set()
 
     def step(self, timeout_s: float = 0.25) -> StepResult:
-        """Do what there is to do: poll, convert, write, publish, commit. Waits at most `timeout_s` seconds for records.
+        """Do the next piece of work: poll, convert, write, publish, commit. Waits at most `timeout_s` seconds for records.
 
         Call it again and again, at least once in a few minutes (`max.poll.interval.ms`), or the partitions are given up.
         Whatever it raises is the end of the task: what was open is dropped, and read again by the next owner. Only `close` may

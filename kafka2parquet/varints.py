@@ -8,7 +8,7 @@ import numpy.typing as npt
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
-#: A number of 64 bits takes no more.
+#: The most bytes that a number of 64 bits takes.
 _MOST_BYTES = 10
 
 

@@ -1,3 +1,3 @@
-"""The version of this library, for what it writes down and what it tells."""
+"""The version of this library, for files, logs and metadata."""
 
 VERSION = "0.1.0"

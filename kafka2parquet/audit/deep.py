@@ -17,10 +17,10 @@ _Int64s = npt.NDArray[np.int64]
 
 
 def compare(coverage: Coverage, storage: FsspecStorage, log: LogReader) -> Coverage:
-    """The coverage with what its rows and the log add; gaps without records are no findings any more. Blocks.
+    """Add what the rows and the log say to the coverage; gaps without records are then no longer findings. Blocks.
 
-    Records without value may make rows or not; what was rejected and not kept in the quarantine counts as missing, because
-    the log doesn't tell. Where the files have the column `_kafka_offset` single offsets are compared, else numbers of rows.
+    Records without value may make rows or not. A record that was rejected and not kept in the quarantine counts as missing,
+    because the log doesn't say so. Where files have the column `_kafka_offset`, offsets are compared, else numbers of rows.
     """
     end = max(coverage.end, coverage.committed or 0)
     in_log = _LogOffsets.read(coverage, log, end)

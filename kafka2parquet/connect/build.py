@@ -213,7 +213,7 @@ def build_task(
         worker: brokers, security, defaults.
         task_index: number of the task, counted from 0.
         shared: what it shares with the other tasks of the process, `TaskPlan.of(config, worker)`; by default nothing.
-        hooks: told of everything that happens.
+        hooks: called with an event for everything that happens.
         clock: for tests.
         consumer: reads the records instead of one that is made for `worker`, which then needs to name no brokers; the task
             closes it.
@@ -245,7 +245,7 @@ def build_runner(
     Args:
         config: of the connector.
         worker: brokers, security, defaults.
-        hooks: told of everything that happens, on the threads of the tasks.
+        hooks: called with an event for everything that happens, on the threads of the tasks.
         clock: for tests.
         progress_interval_s: how often the runner logs its progress, in seconds.
 

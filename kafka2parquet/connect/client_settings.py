@@ -152,7 +152,7 @@ class Translation:
         self.notes: list[str] = []
 
     def finish(self) -> ClientSettings:
-        """Translate what needs no more than another name, and what is about security.
+        """Translate settings that only need another name, and settings about security.
 
         Raises:
             ConfigurationError: with all problems; passwords are not shown.

@@ -40,8 +40,8 @@ class Problem:
     kind: ProblemKind = ProblemKind.INVALID
 
     def __str__(self) -> str:
-        told = not self.properties or self.properties[0] in self.message
-        message = self.message if told else f"{', '.join(self.properties)}: {self.message}"
+        named = not self.properties or self.properties[0] in self.message
+        message = self.message if named else f"{', '.join(self.properties)}: {self.message}"
         return f"{message.rstrip('.')}.{' ' + self.advice if self.advice else ''}"
 
 
@@ -58,7 +58,7 @@ class PartitionerKind(enum.Enum):
 
     @classmethod
     def of(cls, class_name: str) -> PartitionerKind:
-        """The kind of a partitioner's class name; `CUSTOM` for a class of somebody's own."""
+        """The kind of a partitioner's class name; `CUSTOM` for a user's class."""
         if class_name in FIELD_AND_TIME_CLASSES or class_name == cls.FIELD_AND_TIME.value:
             return cls.FIELD_AND_TIME
         name = simple_name(class_name)
@@ -206,7 +206,7 @@ class ConnectConfig:
 
     @property
     def destination(self) -> str:
-        """URL (as fsspec reads it) of the bucket or folder that holds `topics.dir`."""
+        """URL (as fsspec reads it) of the bucket or folder around `topics.dir`."""
         own = self.text("kafka2parquet.storage.url")
         if own:
             return own

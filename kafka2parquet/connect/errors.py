@@ -1,4 +1,4 @@
-"""What becomes of bad records: the parts that `errors.*` and `kafka2parquet.reject.*` ask for."""
+"""How bad records are handled: the parts that `errors.*` and `kafka2parquet.reject.*` ask for."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class DeadLetterPlan:
 
 
 def make_reporter(config: ConnectConfig, task_index: int) -> FailureReporter:
-    """Knows how rejects of this task are told of."""
+    """The reporter of this task's rejects."""
     return FailureReporter(
         config.name,
         task_index,
@@ -103,7 +103,7 @@ def make_tolerance(config: ConnectConfig) -> Tolerance:
 
 
 def reporters(config: ConnectConfig) -> tuple[str, ...]:
-    """Where rejects are kept or told: the properties that say so."""
+    """Where rejects are kept or reported: the properties that say so."""
     return tuple(
         name
         for name, is_on in (
@@ -128,7 +128,7 @@ def make_converter_retry(config: ConnectConfig) -> ConverterRetry:
 
 
 def describe_rejects(config: ConnectConfig) -> Iterator[str]:
-    """What becomes of a record that can't be read or written, in sentences."""
+    """What happens to a record that can't be read or written, in sentences."""
     tolerance = make_tolerance(config)
     kept = " ".join(f"It is {sentence}." for sentence in _kept(config))
     if not tolerance.everything:

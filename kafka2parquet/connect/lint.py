@@ -206,7 +206,7 @@ def _durations(config: ConnectConfig) -> Iterator[str]:
 
 
 def _names(config: ConnectConfig) -> Iterator[str]:
-    """Columns that some engines can't tell apart."""
+    """Columns whose names are the same for some engines."""
     if config.text("kafka2parquet.column.name.case") == "keep":
         yield (
             "kafka2parquet.column.name.case=keep writes columns whose names differ only in upper and lower case: Spark refuses"
@@ -216,7 +216,7 @@ def _names(config: ConnectConfig) -> Iterator[str]:
 
 
 def _files(config: ConnectConfig) -> Iterator[str]:
-    """Files that stay open for ever, or are closed too often."""
+    """Files that are never closed, or too often."""
     kind, rows = config.partitioner, config.number("flush.size")
     looks_at_time = kind.time_based or kind is PartitionerKind.CUSTOM
     by_record_time = config.number("rotate.interval.ms") > 0 and looks_at_time

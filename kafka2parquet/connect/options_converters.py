@@ -54,7 +54,7 @@ SUBJECT_NAMES = {
 
 
 def converter_name(class_name: str) -> str:
-    """What tells a converter from the others, such as `Json`, of its class or alias; "" for a Python class."""
+    """The distinguishing part of a converter's class or alias, such as `Json`; "" for a Python class."""
     return "" if is_python_path(class_name) else simple_name(class_name).removesuffix("Converter")
 
 

@@ -38,7 +38,7 @@ def make_record_views(config: ConnectConfig, key_converter: RecordConverter | No
 
 
 def make_tombstone_policy(config: ConnectConfig) -> TombstonePolicy:
-    """What becomes of records without value."""
+    """What happens to records without value."""
     behavior = config.text(_NULLS).lower()
     if behavior == "write":
         return "write"

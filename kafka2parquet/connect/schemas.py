@@ -145,7 +145,7 @@ def make_json_converter(
 
 
 def describe_schemas(config: ConnectConfig) -> Iterator[str]:
-    """What becomes of schemaless JSON, in sentences."""
+    """What happens to schemaless JSON, in sentences."""
     yield _described(SchemaSettings.of(config, ""))
     for topic in overridden_topics(config):
         yield f"Of {topic}: {_described(SchemaSettings.of(config, topic))}"

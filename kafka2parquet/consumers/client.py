@@ -11,7 +11,7 @@ from kafka import KafkaConsumer
 
 from kafka2parquet.consumers.assignors import group_settings
 from kafka2parquet.consumers.bootstrap import BootstrapLog, check_certificates
-from kafka2parquet.consumers.join import mend_join
+from kafka2parquet.consumers.join import repair_join
 from kafka2parquet.consumers.kafka_errors import translate
 from kafka2parquet.consumers.polling import poll_columns
 from kafka2parquet.errors import Kafka2ParquetError, KafkaUnavailableError
@@ -82,7 +82,7 @@ def connect(
                 raise (translate(error, "connecting") or _unavailable(error, log.servers)) from error
         else:
             return None
-    mend_join(consumer)
+    repair_join(consumer)
     poll_columns(consumer)
     return consumer
 

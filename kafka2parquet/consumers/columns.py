@@ -158,7 +158,7 @@ def _short_steps() -> list[int]:
     return [int(step) for step in np.where(known, width + (number >> 1), 0).ravel()]
 
 
-#: Batches are walked through together where their records are at least so many times those of the largest batch.
+#: Batches are walked through together where their records are at least this many times those of the largest batch.
 _STEPS_TOGETHER = 50
 #: Most records are found by this table: looking at each byte of each length would take twice as long.
 _STEPS = _short_steps()

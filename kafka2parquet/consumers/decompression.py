@@ -101,7 +101,7 @@ class Decompressor(threading.local):
             return self._zstd.decompress(body, allow_extra_data=False)
         with self._zstd.stream_reader(
             body, read_across_frames=True
-        ) as reader:  # the Java client's frames don't tell their size
+        ) as reader:  # the Java client's frames don't have their size
             return _read_all(reader.read, most_bytes)
 
 

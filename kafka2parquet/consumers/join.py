@@ -1,10 +1,10 @@
-"""Mends the lost group join of kafka-python 3.0.x.
+"""Repairs the lost group join of kafka-python 3.0.x.
 
 Two things go wrong in its coordinator when a poll ends while a join is under way, as any bounded poll may. A join that finishes
-outside of `poll` is thrown away and begun anew, which starts a new generation for the whole group, for ever in bad luck. And
-after a change of metadata it believes that no join is needed before the result of the last one was taken, and then waits for
-ever with heartbeats switched off. Three methods of the coordinator object are wrapped: an unread result is handed out instead
-of joining again, and a join stays needed until its result was taken.
+outside of `poll` is thrown away and begun again, which starts a new generation for the whole group, with bad luck endlessly.
+And after a change of metadata the coordinator believes that no join is needed before the result of the last join was taken, and
+then waits without end, with heartbeats switched off. Three methods of the coordinator object are wrapped: an unread result is
+handed out instead of joining again, and a join stays needed until its result was taken.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _LOG = logging.getLogger(__name__)
 _WRAPPED = ("_do_join_and_sync_async", "_on_join_complete_async", "_on_join_prepare_async")
 
 
-def mend_join(consumer: Any) -> bool:
-    """Mend a `KafkaConsumer`, right after it was made. False, with a warning, where its inside isn't as expected."""
+def repair_join(consumer: Any) -> bool:
+    """Repair a new `KafkaConsumer`. False, with a warning, where its internals aren't as expected."""
     coordinator = consumer._coordinator
     if not all(hasattr(coordinator, name) for name in (*_WRAPPED, "_generation", "rebalance_in_progress", "request_rejoin")):
         _LOG.warning("this version of kafka-python is not known: a group join may get lost, and be repeated")

@@ -68,7 +68,7 @@ class KafkaPythonConsumer:
             most_batch_bytes: a record batch that decompresses to more bytes is corrupt. Each of its records counts for at
                 least 64 bytes.
             gather_rows: records of a partition to wait for before they are handed out.
-            gather_max_wait_s: how long to wait for so many, in seconds.
+            gather_max_wait_s: how long to wait for that number of records, in seconds.
             connect_timeout_s: how long to try before the first contact with a broker is an error, in seconds.
 
         Raises:

@@ -131,7 +131,7 @@ class _Polling:
         if broken is None or isinstance(broken, ColumnarPartitionRecords):
             return {}
         partition = broken.topic_partition
-        broken.drain()  # or the next poll would ask it again for ever
+        broken.drain()  # or each poll would ask it again
         position = self._positions().get(partition)
         if position is None:
             return {}

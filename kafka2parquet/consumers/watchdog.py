@@ -49,7 +49,7 @@ class Watchdog:
         return unstable_s > _UNSTABLE_LIMIT_S
 
     def check_rights(self) -> None:
-        """Raise for topics that may not be described: kafka-python would wait for their partitions for ever.
+        """Raise for topics that may not be described: kafka-python would never stop waiting for their partitions.
 
         Raises:
             KafkaAuthorizationError: Kafka doesn't let us see some topic.
@@ -61,7 +61,7 @@ class Watchdog:
             )
 
     def warn_of_missing_topics(self) -> None:
-        """A topic that doesn't exist is no error to kafka-python: say so once for each, and go on waiting for it."""
+        """Warn once of each topic that doesn't exist, and go on waiting; kafka-python doesn't report such a topic."""
         if time.monotonic() - self._started_at < _WARNING_AFTER_S:
             return
         for topic in self._topics:

@@ -24,7 +24,7 @@ class RecordConverter(abc.ABC):
         (tombstones are dealt with before). Must not block on anything but a schema registry.
 
         Raises:
-            TransientError: what it needs is down, such as a schema registry. Nothing has become of the batch: it is given again
+            TransientError: a service that the converter needs is down, such as a schema registry. The batch is given again
                 later.
         """
 

@@ -38,7 +38,7 @@ _MOST_REFERENCES = 1000
 class ConfluentSchemaRegistry:
     """A schema registry with Confluent's REST API (Confluent's own, Apicurio, Karapace, Redpanda).
 
-    Schemas are kept for ever: what an id means never changes. An answer has to be there as a whole within
+    Schemas are never dropped, because the meaning of an id never changes. An answer has to be complete within
     `http.read.timeout.ms`, and has 16 MiB at the most. May be used on several threads at once. Needs
     `pip install kafka2parquet[registry]`.
     """
@@ -86,7 +86,7 @@ class ConfluentSchemaRegistry:
             SchemaRefused: it refers to itself, or to too many others.
             SchemaRegistryUnavailableError: it doesn't answer as it should.
             SchemaRegistryAuthenticationError: it refuses us.
-            ConfigurationError: what answers is no schema registry.
+            ConfigurationError: the server that answers is not a schema registry.
         """
         key = (schema_id, subject)
         if key not in self._schemas:

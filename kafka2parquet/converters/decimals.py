@@ -69,7 +69,7 @@ def decimals_of_matrix(found: _Bytes, schema: ConnectSchema, valid: _Bools | Non
 
 
 def _layout(schema: ConnectSchema) -> pa.DataType:
-    """A type that holds the unscaled numbers of the column, or most of them."""
+    """A type with room for the unscaled numbers of the column, or for most of them."""
     return schema.arrow_type if _is_plain(schema) else _WHOLE
 
 
@@ -134,7 +134,7 @@ def _little_endian(found: _Bytes, width: int) -> _Bytes:
 
 
 def _is_below(found: _Bytes, type_: pa.DataType, digits: int) -> _Bools:
-    """Which of the numbers have at most so many digits."""
+    """Which of the numbers have at most `digits` digits."""
     limit = 10 ** max(digits, 0)
     if limit > 1 << (8 * found.shape[1] - 1):
         return np.ones(len(found), np.bool_)

@@ -29,10 +29,10 @@ class JsonConverter(RecordConverter):
     a new column at the end, and an integer column becomes double when a fraction turns up, unless it has integers that a
     double doesn't hold: then the fraction doesn't fit. Limits and names are up to the `ColumnRules` of the learned schema.
     JSON's types are kept: integers are int64, other numbers double, text is never taken for a date. A member that has only
-    been null, `[]` or `{}` is no column yet. So the table of a batch has all columns known after it, and except for that what
-    becomes of a record doesn't depend on batches, only on the records before it.
+    been null, `[]` or `{}` is not a column yet. So the table of a batch has all columns known after the batch. Otherwise the
+    outcome of a record doesn't depend on batches, only on the records before it.
 
-    What becomes of a record whose types don't fit what is known is up to `on_misfit`:
+    `on_misfit` decides about a record whose types don't fit the known columns:
 
     - `reject`: the record is a reject;
     - `rescue`: what doesn't fit is taken out of the record and put into the column `rescue_column`, as a JSON object of paths
@@ -46,10 +46,10 @@ class JsonConverter(RecordConverter):
 
     - timestamps: ISO 8601 text, taken as UTC where it has no zone; or integers, see `timestamps`;
     - date32: text such as `2026-05-17`;
-    - decimals: a number, or text that is one; digits beyond the scale are no fit.
+    - decimals: a number, or text that is a number; digits beyond the scale are a misfit.
 
     Rejected are, in all cases: what isn't one object in strict JSON and valid UTF-8, objects that name a member twice, NaN and
-    infinities. No fit are integers outside the column's range, and numbers with a fraction or an exponent, even `1.0`, in an
+    infinities. Misfits are integers outside the column's range, and numbers with a fraction or an exponent, even `1.0`, in an
     integer column of a given schema; and integers that a column of floating-point numbers would round.
 
     The converter may be shared by tasks on several threads.
@@ -74,8 +74,8 @@ class JsonConverter(RecordConverter):
                 it out.
             timestamps: how timestamps of `schema` are written in JSON; `epoch_ms` are milliseconds since 1970.
             learned: where the schema is learned, to share it between converters or to begin with something known; a
-                `SchemaContract` keeps it in storage. By default each topic has one of its own, in memory.
-            on_misfit: what becomes of a record whose types don't fit.
+                `SchemaContract` keeps the schema in storage. By default each topic has its own schema, in memory.
+            on_misfit: what to do with a record whose types don't fit.
             evolution: what a member outside a learned schema does: `add` makes it a column; with `none` and `ignore` the
                 schema that is known stays as it is, and the member is a misfit, or is left out.
             rescue_column: name of the last column with `on_misfit="rescue"`; a member of that name is put into it, too.

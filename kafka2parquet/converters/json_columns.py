@@ -152,7 +152,7 @@ class Objects:
         return Objects(stream, starts - starts[0], self._has_newlines)
 
     def end_of_part(self, start: int, rows: int, size_bytes: int) -> int:
-        """Where a part ends that begins at `start`, and has at most so many rows, and so many bytes or one row only."""
+        """Where a part ends that begins at `start`, with at most `rows` rows, and `size_bytes` bytes or a single row."""
         inside = int(np.searchsorted(self._starts, self._starts[start] + size_bytes, "right")) - 1
         return min(max(inside, start + 1), start + rows, len(self))
 
@@ -227,7 +227,7 @@ def parse_objects(
 
 
 def check_numbers(table: pa.Table, lines: Callable[[], pa.BinaryArray] | None) -> None:
-    """Refuse numbers that the parser reads, although they are no JSON or their columns don't hold them.
+    """Refuse numbers that the parser reads although they are not JSON or don't fit their columns.
 
     Args:
         table: from `Objects.read`.

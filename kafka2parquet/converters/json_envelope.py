@@ -58,7 +58,7 @@ _Int64s = npt.NDArray[np.int64]
 class JsonEnvelopeConverter(RecordConverter):
     """Values are JSON objects with a schema and a payload (Kafka Connect's JsonConverter with `schemas.enable=true`).
 
-    Columns have exactly the types of the schema. A payload that is no struct becomes one column called `value`. Messages
+    Columns have exactly the types of the schema. A payload that is not a struct becomes one column called `value`. Messages
     whose schema is null are left to a `JsonConverter`. Of these, a payload that is not an object becomes the column `value`
     too, and has no fields that could name a folder. A null payload of an optional schema, or of none, is a tombstone.
 
@@ -130,7 +130,7 @@ class JsonEnvelopeConverter(RecordConverter):
         """The schema of an envelope; equal texts give the same object.
 
         Raises:
-            SchemaRefused: it is no schema, or has no columns.
+            SchemaRefused: it is not a schema, or has no columns.
         """
         with refusing_schemas():
             text = text_of(node)
@@ -212,7 +212,7 @@ def _text_before_payload(message: bytes) -> tuple[bytes, object] | None:
 
 @attrs.define(eq=False)
 class _Results:
-    """What became of the records so far, those that were converted one by one by their schemas."""
+    """The outcome of the records so far; those that were converted one by one, by their schemas."""
 
     groups: RecordGroups = attrs.field(converter=RecordGroups)
     _values: dict[int, tuple[ConnectSchema, list[int], list[object]]] = attrs.Factory(dict)

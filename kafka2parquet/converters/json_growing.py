@@ -34,7 +34,7 @@ _MANY_FIELDS = 100
 
 @attrs.frozen(eq=False)
 class Settled:
-    """What became of some values one by one.
+    """The outcome of some values that were settled one by one.
 
     Attributes:
         tables: together a row for each value that isn't refused.
@@ -49,7 +49,7 @@ class Settled:
 
 @attrs.frozen
 class Judgement:
-    """What becomes of one value that was refused.
+    """The outcome of one value that was refused.
 
     Attributes:
         reason: why it is a reject; None where it isn't one.
@@ -107,7 +107,7 @@ class Columns(Protocol):
         """Why a value is refused that is not in braces, is not UTF-8 or has a NUL byte."""
 
     def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
-        """What becomes of one value by the columns as they are now, which stay as they are; None where it fits.
+        """The outcome of one value by the current columns, which stay as they are; None where the value fits.
 
         Args:
             value: from Kafka.
@@ -122,7 +122,7 @@ class Columns(Protocol):
 
 
 class GrowingColumns:
-    """Columns that grow with the records of a batch, at first for this batch only; `finish` tells the others.
+    """Columns that grow with the records of a batch, at first for this batch only; `finish` shares them with others.
 
     So a batch costs one version of the contract at most, however many of its records bring something new.
     """
@@ -132,7 +132,7 @@ class GrowingColumns:
 
         Args:
             learned: what is known of the topic's columns; may block and raise what a contract raises.
-            on_misfit: what becomes of values whose types don't fit.
+            on_misfit: what to do with values whose types don't fit.
             rescue_column: where they are kept.
             origin: topic and partition of the batch, for people.
         """
@@ -311,7 +311,7 @@ class GrowingColumns:
             self._growth = None
 
     def _warn(self, before: int, after: int, most: int) -> None:
-        """Say in time which members make so many fields."""
+        """Warn before the limit which members make the most fields."""
         if any(before < share * most <= after for share in _WARN_AT):
             name, count = max(((field.name, count_fields([field])) for field in self.seen), key=lambda pair: pair[1])
             where = "in the member" if count > after // 2 else "few of them in any one member; the last one is"

@@ -54,7 +54,7 @@ class Growth:
         Args:
             schema: the columns.
             rules: which columns there may be.
-            on_misfit: what becomes of values that don't fit.
+            on_misfit: what to do with values that don't fit.
             rescue_column: where they are kept; no member may have its name then.
         """
         self.settings = (rules, on_misfit, rescue_column)

@@ -78,7 +78,7 @@ class _Stretch:
         objects: of `rest`, from some place on.
         passed: how many of `rest` the parser has passed, those that it refused included.
         clean: runs of places that it has passed on its way to one that it refused.
-        judged: what becomes of those that it refused.
+        judged: the outcome of each value that the parser refused.
     """
 
     places: _Int64s

@@ -11,7 +11,7 @@ from kafka2parquet.arrays import INLINE_BYTES, VIEW
 
 _WHITE_SPACE = " \t\r\n"
 _NEWLINE = ord("\n")
-#: Bytes are counted in pieces of so many, which stay in the processor's cache.
+#: Bytes are counted in pieces of this size, which stay in the processor's cache.
 _PIECE_BYTES = 1 << 17
 
 _Bytes = npt.NDArray[np.uint8]
@@ -55,7 +55,7 @@ def content_of(text: pa.BinaryArray) -> tuple[_Int32s, _Bytes]:
 
 
 def has_only_newlines(characters: _Bytes, count: int) -> bool:
-    """Whether the only control characters are so many, which are the newlines behind the lines."""
+    """Whether there are exactly `count` control characters, the newlines behind the lines."""
     pieces = (characters[start : start + _PIECE_BYTES] for start in range(0, len(characters), _PIECE_BYTES))
     return sum(int(np.count_nonzero(piece < ord(" "))) for piece in pieces) == count
 

@@ -58,7 +58,7 @@ def json_text(value: Any) -> str:
 
 
 def _hint(value: bytes) -> str:
-    """What a value that is no JSON may be."""
+    """A guess at the format of a value that is not JSON."""
     registered = value.startswith(b"\0") and len(value) > _REGISTRY_PREFIX_BYTES
     return "; it begins with byte 0, as Avro, Protobuf and JSON do that need a schema registry" if registered else ""
 

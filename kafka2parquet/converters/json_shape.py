@@ -155,7 +155,7 @@ def fits(value: Any, shape: Shape) -> bool:
 
 
 def scalar_fits(value: bool | int | float | str, kind: Kind) -> bool:
-    """Whether a value that is no list and no object fits a kind of its own; of `OTHER` nothing is known."""
+    """Whether a value that is neither list nor object fits a kind; nothing is known of `OTHER`."""
     if isinstance(value, str):
         return kind is Kind.STRING
     if isinstance(value, bool):

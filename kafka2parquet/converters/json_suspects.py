@@ -23,17 +23,17 @@ from kafka2parquet.converters.json_columns import Objects, ValuesRefused
 from kafka2parquet.converters.json_growing import Columns
 from kafka2parquet.converters.json_lines import content_of
 
-#: So many values for one reason have to be expected, before they are searched for: named by the parser one by one, or found.
+#: The search for values with one fault begins where at least this number is expected: named by the parser one by one, or found.
 _WORTH_IT_NAMED, _WORTH_IT_FOUND = 30, 5
-#: Where the parser has named more than one in so many for what is no JSON, Python's parser looks at all first.
+#: Where the parser has named more than one value in this number as malformed, Python's parser looks at all values first.
 _OFTEN_MALFORMED = 25
-#: One in so many values has to match a pattern, of so many values lately, for that batches are searched for it.
+#: Batches are searched for a pattern where one in this number of values has matched it, among this number of recent values.
 _FREQUENT, _LATELY = 20_000, 200_000
 #: The same for all patterns together for which the parser names values one by one: to search costs more than to let it.
 _FREQUENT_NAMED = 1000
 #: A pattern that finds a larger share of the values finds something that is usual in them, as long as others find something.
 _FEW_SHARE = 0.2
-#: Before anything is known, one in so many values is taken for a culprit.
+#: Before anything is known, one in this number of values is taken for a culprit.
 _NO_CULPRIT_ROWS = 10_000
 #: Patterns that one batch is searched for.
 _MOST_PATTERNS = 8
@@ -55,7 +55,7 @@ _TWO_DOCUMENTS = r"\}\s*\{"
 _NO_NUMBER = "NaN|Infinity"
 _CHANGED = re.compile(r"Column\((?P<path>.*)\) changed from \w+ to (?P<kind>\w+) in row")
 _TWICE = re.compile(r"Column\((?P<path>.*)\) was specified twice in row")
-#: What values probably have in them for which the parser has such a message.
+#: What a value probably has in it, by the message that the parser has for the value.
 _MALFORMED = {
     "Missing a name for object member": r",\s*[,}]",
     "Invalid encoding in string": r"(?s)[\x00-\x1f].",  # there is a newline behind each value
@@ -68,7 +68,7 @@ _Bools = npt.NDArray[np.bool_]
 
 
 class Records:
-    """For what values were refused lately."""
+    """The reasons for which values were refused lately."""
 
     def __init__(self) -> None:
         self._found: collections.Counter[str] = collections.Counter()
@@ -76,11 +76,11 @@ class Records:
         self._rows = self._culprits = 0
 
     def rows_of_each(self, culprits: int, rows: int) -> float:
-        """Of how many values the parser has refused one lately.
+        """In how many values there was one lately that the parser refused.
 
         Args:
             culprits: values that it has refused since the last batch.
-            rows: of so many.
+            rows: how many values there were since then.
         """
         return (_NO_CULPRIT_ROWS + self._rows + rows) / (self._culprits + culprits + 1)
 
@@ -93,7 +93,7 @@ class Records:
         return [pattern for pattern, count in most[: _MOST_PATTERNS - 1] if count * _FREQUENT > self._rows]
 
     def add(self, found: Mapping[str, int], named: Iterable[str], culprits: int, rows: int) -> None:
-        """Count values that match some patterns, among so many. What was counted long ago counts less.
+        """Count the values of a batch that match some patterns. Older counts weigh less.
 
         Args:
             found: how many values each pattern has matched.
@@ -233,7 +233,7 @@ class Suspects:
             self._flag(pattern, start)
 
     def confirm(self, places: _Int64s, are_culprits: _Bools, start: int) -> None:
-        """What became of suspects, by their places: flag others from a place on that look like the culprits."""
+        """Take in the outcome of suspects, by their places: flag other values from `start` on that look like the culprits."""
         culprits = int(are_culprits.sum())
         self._confirmed += culprits
         self._fine += len(places) - culprits

@@ -1,4 +1,4 @@
-"""Columns that tell where a row comes from: `_kafka_topic`, `_kafka_partition`, `_kafka_offset` and so on."""
+"""Columns that say where a row comes from: `_kafka_topic`, `_kafka_partition`, `_kafka_offset` and so on."""
 
 from __future__ import annotations
 

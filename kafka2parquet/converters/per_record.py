@@ -66,7 +66,7 @@ class PerRecordConverter(RecordConverter):
         self._learned = learned
         self._learned_by_topic: dict[str, LearnedSchema] = {}
         self._known_forms: Remembered[tuple[int, tuple[object, ...]], None] = Remembered()
-        """Names and types of members that a learned schema has columns for, which it keeps for ever."""
+        """Names and types of members that a learned schema has columns for; a learned schema never loses a column."""
 
     @abc.abstractmethod
     def decode(self, value: bytes) -> Mapping[str, Any] | None:
@@ -137,7 +137,7 @@ class PerRecordConverter(RecordConverter):
 
 
 def _form(members: Mapping[str, Any]) -> tuple[object, ...] | None:
-    """Names and types of members; None where these alone don't tell which columns they need."""
+    """Names and types of members; None where names and types alone don't decide which columns the members need."""
     for value in members.values():
         if type(value) not in _PLAIN_TYPES or (type(value) is int and abs(value) > _LARGEST_EXACT):
             return None

@@ -28,7 +28,7 @@ _ROOT = "kafka2parquet/root.proto"
 _COMPILE_SECONDS = 60
 #: What the system says of names that no file can have, and of a file that should be a folder, too.
 _IMPOSSIBLE_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
-#: Stands in a message that is a map's entry in so many words, which protoc doesn't accept.
+#: Stands in a message that spells out a map's entry, which protoc doesn't accept.
 _MARK = "kafka2parquet_map_entry"
 _LOG_LINE = re.compile(r"WARNING: All log messages|[IW][0-9]{4} ")
 _MAP_ENTRY = re.compile(r"\boption\s+map_entry\s*=\s*true\s*;")

@@ -1,4 +1,4 @@
-"""RecordGroups: what became of the records of a batch whose values have schemas of their own."""
+"""RecordGroups: rows and rejects of a batch whose values came with different schemas."""
 
 from __future__ import annotations
 

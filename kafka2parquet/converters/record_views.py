@@ -92,7 +92,7 @@ def _without_headers(sections: pa.Array) -> pa.Array:
 def header_text(value: object) -> str | None:
     """The text that a header's value is written as: numbers, booleans and text as they are read, bytes as UTF-8.
 
-    Bytes that are no text are written as their hexadecimal digits.
+    Bytes that are not text are written as their hexadecimal digits.
     """
     if value is None:
         return None

@@ -1,8 +1,8 @@
 """The HTTP session of the registry's client, which takes no answer that is too slow or too large.
 
-The client's timeouts bound each read from the connection: a server that sends a byte now and then holds a reader for ever. So a
-timer shuts the connection down when the time for the whole answer is over, whatever is being read then: the TLS handshake, the
-headers or the body. That needs a connection for each request, which costs little: schemas are asked for once.
+The client's timeouts bound each read from the connection: a server that sends a byte now and then holds a reader without end.
+So a timer shuts the connection down when the time for the whole answer is over, whatever is being read then: the TLS handshake,
+the headers or the body. That needs a connection for each request, which costs little: schemas are asked for once.
 """
 
 from __future__ import annotations

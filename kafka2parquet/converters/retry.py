@@ -30,8 +30,8 @@ class ConverterRetry:
     is never rejected because something was down; whoever sets a limit gets the error, and nothing is committed.
 
     Attributes:
-        timeout_ms: give up after so many milliseconds; negative for never.
-        longest_ms: no pause is longer than so many milliseconds.
+        timeout_ms: when to give up, in milliseconds; negative for never.
+        longest_ms: the longest pause, in milliseconds.
         random_below: a random number of [0, n); for tests.
     """
 

@@ -152,7 +152,7 @@ class SchemaContract(LearnedSchema):
     Raises (each method):
         StorageUnavailableError: the store is down. Nothing has changed; the engine tries the batch again.
         AccessError: the store refuses us.
-        ConfigurationError: a stored version is no schema, or no growth of the one before.
+        ConfigurationError: a stored version is not a schema, or doesn't grow from the version before.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""What becomes of rejects: told, tolerated or not, and sent to a dead-letter topic."""
+"""Rejects: reported, tolerated or not, and sent to a dead-letter topic."""

@@ -20,7 +20,7 @@ class RejectLimit:
     Attributes:
         share: a larger share than this of the window ends the task; 1 never does.
         window_rows: how many of the last records are looked at, rounded up to whole batches.
-        minimum_rows: nothing is judged before so many records were seen, so that a bad first record isn't a share of 100 %.
+        minimum_rows: the limit applies from this number of records on, so that a bad first record isn't a share of 100 %.
     """
 
     share: Share

@@ -1,4 +1,4 @@
-"""The headers that tell with a dead letter what happened to it (Kafka Connect's `DeadLetterQueueReporter`)."""
+"""The headers of a dead letter that say what happened to its record (Kafka Connect's `DeadLetterQueueReporter`)."""
 
 from __future__ import annotations
 

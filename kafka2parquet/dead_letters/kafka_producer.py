@@ -91,7 +91,7 @@ class KafkaDeadLetterQueue:
         Args:
             bootstrap_servers: some brokers, each as host:port.
             topic: where dead letters go; none of those that are read.
-            reporter: adds the headers `__connect.errors.*`, which tell what happened; by default none are added.
+            reporter: adds the headers `__connect.errors.*`, which say what happened; by default none are added.
             replication_factor: of the topic, where it has to be created.
             producer_settings: further settings of `kafka.KafkaProducer`, by its names: security, timeouts, compression. Those
                 on which it depends that no letter gets lost can't be changed.
@@ -306,7 +306,7 @@ class KafkaDeadLetterQueue:
         return refusal
 
     def _fail(self, error: Kafka2ParquetError, group: Sequence[Letter]) -> None:
-        """Nothing can be sent any more: tell all who wait."""
+        """Fail all letters that wait, because nothing can be sent any more."""
         with self._changed:
             self._error = error
             for letter in (*group, *self._waiting):

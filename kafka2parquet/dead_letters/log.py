@@ -46,7 +46,7 @@ class RejectLog:
 
     Attributes:
         reporter: knows connector, task and classes.
-        with_records: tell topic, partition, offset and timestamp too (`errors.log.include.messages`).
+        with_records: log topic, partition, offset and timestamp too (`errors.log.include.messages`).
         most_per_s: how many rejects of one second have lines of their own.
         clock: says when a second is over.
     """

@@ -50,7 +50,7 @@ _JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
 
 @attrs.frozen
 class Failure:
-    """What is told of one reject.
+    """What is reported of one reject.
 
     Attributes:
         stage: where it failed.
@@ -72,7 +72,7 @@ class Failure:
 @checked
 @attrs.frozen
 class FailureReporter:
-    """Knows connector, task and classes, and so how to tell of rejects as Connect does.
+    """Describes rejects as Connect does, by connector, task and classes.
 
     Attributes:
         connector: its name.
@@ -89,7 +89,7 @@ class FailureReporter:
     transformation: str = "org.apache.kafka.connect.transforms.Transformation"
 
     def failure(self, reject: Reject) -> Failure:
-        """What is told of a reject."""
+        """What is reported of a reject."""
         stage = ConnectStage.of(reject.stage)
         return Failure(
             stage,

@@ -28,8 +28,8 @@ class Tolerance:
 
     Attributes:
         everything: `errors.tolerance=all`; otherwise no reject is tolerated.
-        has_reporter: whether rejects are kept or told somewhere: dead letters, quarantine, log. Without, Connect gives the
-            sink no way to leave a record out.
+        has_reporter: whether rejects are kept or reported: dead letters, quarantine, log. Without any of these, Connect gives
+            the sink no way to leave a record out.
     """
 
     everything: bool

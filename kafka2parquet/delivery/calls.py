@@ -25,7 +25,7 @@ class RetryPolicy:
     Attributes:
         first_s: upper bound of the first pause, in seconds; it doubles with each attempt.
         longest_s: upper bound of any pause.
-        limit_s: give up after so many seconds; None for never.
+        limit_s: when to give up, in seconds; None for never.
     """
 
     first_s: PositiveSeconds = 0.5
@@ -116,9 +116,9 @@ class StorageCalls:
     def start(
         self, function: Callable[[], T], on_retry: Callable[[Exception, int, float], None], attempts: int | None = None
     ) -> StorageCall[T]:
-        """Hand a call to the pool; `on_retry(error, attempt, pause_s)` is told of each failed attempt.
+        """Hand a call to the pool; `on_retry(error, attempt, pause_s)` is called for each failed attempt.
 
-        With `attempts` it fails after so many.
+        With `attempts`, the call fails after that number of attempts, even if the policy would go on.
         """
         return StorageCall(self, function, on_retry, attempts)
 

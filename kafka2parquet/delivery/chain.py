@@ -34,7 +34,7 @@ TombstonePolicy = Literal["fail", "ignore", "report", "write"]
 
 @attrs.frozen(eq=False)
 class Chained:
-    """What became of a batch: rows of each value schema, and the records that are none."""
+    """A converted batch: rows of each value schema, and the records that make no row."""
 
     rows: Rows | MixedRows | None
     rejects: Sequence[Reject]

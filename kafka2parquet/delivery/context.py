@@ -154,7 +154,7 @@ class PartitionContext:
         return self.assigned.assignment.topic_partition
 
     def call(self, function: Callable[[], T], *, attempts: int | None = None) -> StorageCall[T]:
-        """Run a call to the store in the pool, again and again while the store is down, or so many times."""
+        """Run a call to the store in the pool, again and again while the store is down; with `attempts`, at most that often."""
         return self.calls.start(
             function,
             lambda error, attempt, pause_s: self.emit(StorageRetried(self.topic_partition, error, attempt, pause_s)),

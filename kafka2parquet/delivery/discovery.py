@@ -39,8 +39,8 @@ class Discovered:
 def discover(context: PartitionContext, position: int) -> Procedure[Discovered]:
     """The published flushes that end after `position`. One listing of the topic, then footers.
 
-    Flushes follow each other, and a file's name tells its first offset. So of the files that begin before `position` only
-    the last ones are looked at, back to the first one whose flush ends there or earlier.
+    Flushes follow each other, and a file's name has its first offset. So of the files that begin before `position`, only the
+    last ones are looked at, back to a file whose flush ends at `position` or earlier.
 
     Raises:
         TopicRecreatedError: files of an older topic of the same name lie there.

@@ -94,7 +94,7 @@ class OpenFlush:
             leader_epoch: of the record before it, -1 where unknown.
             writer: opens its files.
             join: brings rows to the schema of their file.
-            clock: tells when it is opened.
+            clock: says when the flush is opened.
             ratio: Parquet bytes per Arrow byte to expect.
         """
         self.start = start
@@ -250,7 +250,7 @@ class OpenFlush:
         self.memory_bytes += content.memory_bytes - memory
 
     def spill(self, wanted_bytes: int) -> None:
-        """Move buffers to disk, the largest first, until so much memory is free, or no buffer is left that would free any."""
+        """Move buffers to disk, the largest first, until `wanted_bytes` are free, or no buffer is left that would free any."""
         end_bytes = self.memory_bytes - wanted_bytes
         for content in sorted(_contents(self._all_files()), key=lambda content: content.spill_gain_bytes, reverse=True):
             if self.memory_bytes <= end_bytes or content.spill_gain_bytes <= 0:
@@ -315,7 +315,7 @@ class Flush:
         files: those of values in the order of their first rows, then that of rejects; the first one holds the anchor.
         layout: file number of each row.
         epochs: as `OpenFlush.epochs`.
-        sendings: dead letters that have to be stored before anything tells that these records are done.
+        sendings: dead letters that have to be stored before anything says that these records are done.
         left_out_files: of a flush that is finished, numbers of the files in whose runs of rows there are records that don't go
             into them now.
         memory_bytes: held when it was measured last.
@@ -365,8 +365,8 @@ class Flush:
     def why_not_whole(self) -> str | None:
         """What contradicts that each record of the flush is in its files once; None where nothing does.
 
-        Records are counted by the flush, by its files and by what was encoded, at different moments of an append. Counts that
-        differ tell of an append that was cut short, by an interrupt or by another thread.
+        Records are counted by the flush, by its files and by what was encoded, at different moments of an append. Counts
+        that differ show that an append was cut short, by an interrupt or by another thread.
         """
         if sum(file.rows for file in self.files) != self.rows:
             return f"its files count {sum(file.rows for file in self.files)} records, the flush {self.rows}"

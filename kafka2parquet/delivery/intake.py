@@ -1,6 +1,6 @@
 """Intake: the batches of one assigned topic-partition on their way in: gapless, in their order, converted one by one.
 
-What stands in the way of a batch is dealt with here: a registry that doesn't answer (it waits), bytes that can't be decoded
+This module handles what can hold a batch up: a registry that doesn't answer (the batch waits), bytes that can't be decoded
 (fetched once more, then a reject), records that the log has lost.
 """
 
@@ -43,7 +43,7 @@ class Waiting:
     leader_epoch: int
 
     def without(self, rows: int, position: int) -> Waiting:
-        """What is left once so many leading rows, and the rejects before a position, are taken."""
+        """What is left without the first `rows` rows, and without the rejects before `position`."""
         left = self.rows.slice(rows) if self.rows is not None and rows < len(self.rows) else None
         rejects = [reject for reject in self.rejects if reject.offset >= position]
         return attrs.evolve(self, rows=left, rejects=rejects)
@@ -151,7 +151,7 @@ class Intake:
         self._go_on(offset)
 
     def _pass_over(self, error: CorruptRecordBatchError) -> None:
-        """Fetch a corrupt batch once more; if that is no better, make a reject of it.
+        """Fetch a corrupt batch once more; if the batch is still corrupt, make a reject of it.
 
         Raises:
             CorruptRecordBatchError: rejects are not tolerated, or it isn't known where the batch ends.

@@ -2,7 +2,7 @@
 
 Two things go on side by side. *Filling*: batches are converted, partitioned and appended to the open flush until the rotation
 policy, the clock or the plan cuts it. *Running*: a procedure that finds where to begin, waits for cut flushes, and delivers
-them one at a time. When a flush is delivered as it was cut, filling has simply gone on. Where somebody else was here first
+them one at a time. When a flush is delivered as it was cut, filling has simply gone on. Where another owner was here first
 (a published boundary, a missing sibling, an intent), what was read after the flush is dropped and read again from the new
 beginning. If the next flush is cut before the last one is delivered, the partition takes nothing more until then.
 """
@@ -35,7 +35,7 @@ from kafka2parquet.rows import PartitionedRows
 from kafka2parquet.schema.compatibility import SchemaNotProjectable
 from kafka2parquet.schema.lattice import SchemaConflict
 
-#: Rejected records that come alone are written after so long, or when there are so many.
+#: Rejected records without any rows are written after this time, or when there are this many.
 _REJECTS_INTERVAL = datetime.timedelta(minutes=1)
 _MAX_REJECTS_ALONE = 10_000
 _SCHEMA_EXCEPTION = "org.apache.kafka.connect.errors.SchemaProjectorException"
@@ -59,7 +59,7 @@ class PartitionEngine:
         self._max_files = MaxOpenFilesRotation(max_open_files) if max_open_files is not None else None
         self._steps = 0
 
-    # ---- what the task tells it
+    # ---- calls of the task
 
     def offer(self, batch: ConsumedBatch) -> None:
         """Take a batch that follows the one before it; ignored while the partition is about to begin elsewhere.
@@ -154,7 +154,7 @@ class PartitionEngine:
         return sum(flush.memory_bytes for flush in flushes) + self._intake.used_bytes
 
     def spill(self, wanted_bytes: int) -> None:
-        """Move buffers to disk, the largest first, until so much memory is free, or no buffer is left that would free any."""
+        """Move buffers to disk, the largest first, until `wanted_bytes` are free, or no buffer is left that would free any."""
         if self._open is not None:
             self._open.spill(wanted_bytes)
 
@@ -298,7 +298,7 @@ class PartitionEngine:
         flush.sendings += [found.sending for found in taken if found.sending is not None]
         try:
             flush.append(rows, [found.reject for found in taken if found.is_written])
-        except (SchemaConflict, SchemaNotProjectable) as error:  # only where the boundary was somebody else's choice
+        except (SchemaConflict, SchemaNotProjectable) as error:  # only where another owner chose the boundary
             raise UnknownMetadataError(
                 f"{self.context.topic_partition}: the flush [{flush.start}, {self._planned_end}) was begun under another"
                 f" configuration, and under this one its rows don't fit into one file for each folder: {error}. Run once with"

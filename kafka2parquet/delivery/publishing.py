@@ -7,7 +7,7 @@
 4. Commit the flush's end with a breadcrumb.
 
 A flush without rows goes straight to 4. So whoever dies anywhere leaves either nothing, or an intent under which the next
-owner makes the same flush again, or an anchor that tells exactly what is missing.
+owner makes the same flush again, or an anchor that says exactly what is missing.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def deliver(context: PartitionContext, flush: Flush, plan: Plan, recovery: Recov
     """Deliver a flush that was cut under `plan`.
 
     Returns:
-        None when it is durable and committed as it was cut; else where to begin again, because somebody else was here.
+        None when it is durable and committed as it was cut; else where to begin again, because another owner was here.
     """
     _check_whole(context, flush, flush.why_not_whole())
-    for sending in flush.sendings:  # before anything tells that these records are done
+    for sending in flush.sendings:  # before anything says that these records are done
         yield from until(sending)
     if isinstance(plan, Finish):
         return (yield from _deliver_missing(context, flush, plan, recovery))
@@ -161,9 +161,9 @@ def _check_roles(context: PartitionContext, plan: Finish, made: Mapping[int | No
 def _check_rows(
     context: PartitionContext, plan: Finish, flush: Flush, sibling: Sibling, rows: int, keeps_rejects: bool
 ) -> None:
-    """Where rejects are kept, or rows have keys beside them, a file has to have the rows that its anchor tells.
+    """Check that a file has the rows that its anchor says, where rejects are kept or rows have keys beside them.
 
-    It has less of them where the log has lost records, which can't be helped.
+    Fewer rows are accepted where the log has lost records.
 
     Raises:
         UnknownMetadataError: other records are left out now than when the anchor was published.

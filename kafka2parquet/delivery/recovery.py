@@ -10,7 +10,7 @@ can't be trusted) the published flushes. From them follows a plan for the next f
 The committed offset is trusted when it carries our metadata under the same configuration: then it lies on a published
 boundary, and every conflict shows as an object that stands at the key already. Anything else (no commit yet, offsets set by
 a tool, another configuration's, folders that depend on the clock) may lie anywhere, so what is published is discovered once,
-and until all of it lies behind the committed offset the metadata tells the next owner to discover again.
+and until the committed offset has passed all of it, the metadata makes the next owner discover again.
 """
 
 from __future__ import annotations

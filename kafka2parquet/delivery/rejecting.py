@@ -1,4 +1,4 @@
-"""What is done with rejected records: told, sent to the dead letters, kept for the quarantine; or they end the task."""
+"""What is done with rejected records: reported, sent to the dead letters, kept for the quarantine; or they end the task."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class RejectHandler:
         self._breaker = RejectBreaker(limit, context.topic_partition) if limit is not None else None
 
     def handle(self, rejects: Sequence[Reject], *, records: int = 0) -> list[HandledReject]:
-        """Tell of rejects, and send their dead letters.
+        """Report rejects, and send their dead letters.
 
         Args:
             rejects: in the order of their offsets.
             records: how many records were looked at, rejects included; 0 where they were counted before.
 
         Raises:
-            RejectedRecordError: one of them is not tolerated. It was told and sent before.
+            RejectedRecordError: one of them is not tolerated. It was reported and sent before.
             TooManyRejectsError: the limit is reached.
         """
         policy = self._context.rejects

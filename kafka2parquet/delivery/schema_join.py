@@ -130,7 +130,7 @@ class SchemaJoin:
         return self._compared(mode, record, file) is True
 
     def _compared(self, mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> bool | str:
-        """`mode.check`, which walks through both schemas, once for each pair; a text where it can't tell."""
+        """`mode.check`, which walks through both schemas, once for each pair; a text where the mode can't decide."""
         compare = functools.partial(_comparison, mode, record, file)
         return self._compared_pairs.get((id(record), id(file)), compare).outcome
 

@@ -1,4 +1,4 @@
-"""ObjectTags: tags that tell a published object's offsets and rows, as Kafka Connect's S3 sink puts them."""
+"""ObjectTags: tags with a published object's offsets and rows, as Kafka Connect's S3 sink puts them."""
 
 from __future__ import annotations
 

@@ -30,11 +30,11 @@ def _inner(type_: pa.DataType) -> list[pa.Field]:
 
 
 def encoder_bytes(columns: int) -> int:
-    """Memory that encoding a part of so many columns takes, besides its bytes."""
+    """Memory that encoding a part of `columns` columns takes, besides its bytes."""
     return _ENCODER_BYTES + columns * _ENCODER_COLUMN_BYTES
 
 
-#: A row group goes to disk while it is encoded, in pieces of about so many bytes.
+#: A row group goes to disk while it is encoded, in pieces of about this size.
 _MOST_TAIL_BYTES = 4 << 20
 
 
@@ -100,7 +100,7 @@ class Part:
         """Move on to disk what is in memory, also in the middle of a row group. Raises nothing: Arrow may be the caller."""
         try:
             self._move_to_disk()
-        except StorageUnavailableError:  # kept in memory; the next row group tries again, and `complete` tells
+        except StorageUnavailableError:  # kept in memory; the next row group tries again, and `complete` raises
             self._memory.relieve_at_bytes = sys.maxsize
         except ConfigurationError as error:
             self._memory.relieve_at_bytes = sys.maxsize

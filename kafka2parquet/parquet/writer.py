@@ -31,7 +31,7 @@ _DICTIONARY_BYTES = 128 << 10
 _TABLE_COLUMN_BYTES = 1 << 10
 #: So many buffered tables become one, where each is smaller than this.
 _MERGED_TABLES, _SMALL_TABLE_BYTES = 16, 64 << 10
-#: Columns with values of so many bytes get no statistics.
+#: Columns with values of at least this size get no statistics.
 _LARGE_VALUE_BYTES = 64 << 10
 _OPTIONS_BY_TYPES: Mapping[ParquetTypes, Mapping[str, bool]] = {
     "own": {"store_decimal_as_integer": True},
@@ -184,7 +184,7 @@ class OpenFile:
         self._finished: StagedFile | None = None
         self.rows = 0
         self.buffered_bytes = 0
-        """Arrow bytes of rows that are no row group yet; held are fewer where columns are sparse."""
+        """Arrow bytes of rows that are not in a row group yet; fewer are held where columns are sparse."""
         self.spilled_bytes = 0
         """Arrow bytes of rows that are row groups."""
 

@@ -46,7 +46,7 @@ class CompositePartitioner(Partitioner):
         return f"composite-{self._delimiter.join(f'({one.fingerprint})' for one in self._partitioners)}"
 
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
-        """Ask each partitioner; a row that one of them rejects is no row for the others."""
+        """Ask each partitioner; the others don't get a row that one of them rejects."""
         rejects: list[Reject] = []
         folders: tuple[str, ...] = ("",)
         codes = np.zeros(len(rows), np.int64)

@@ -24,7 +24,7 @@ def parse_text(text: str, zone: datetime.tzinfo) -> int:
         zone: of texts that name none.
 
     Raises:
-        ValueError: it is no such text.
+        ValueError: it is not such a text.
     """
     if _MILLISECONDS.fullmatch(text) and -(1 << 63) <= int(text) < 1 << 63:
         return int(text)

@@ -48,7 +48,7 @@ class PathFormat:
         Args:
             pattern: such as `'year'=YYYY/'month'=MM`.
             locale: a language, such as `en`; it matters only for names of months and days. As in Java's one-argument
-                constructor `Locale(language)`, anything with a country, such as `en-US`, is no known language, and short
+                constructor `Locale(language)`, anything with a country, such as `en-US`, is not a known language, and short
                 names without a language are printed.
 
         Raises:

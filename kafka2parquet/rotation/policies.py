@@ -163,7 +163,7 @@ class ScheduledRotation(RotationPolicy):
 
 @checked
 class CompressedBytesRotation(RotationPolicy):
-    """Ends a flush at about so many bytes of compressed Parquet, over all its files.
+    """Ends a flush at about a number of bytes of compressed Parquet, over all its files.
 
     The size of rows that aren't encoded yet is estimated from what the topic-partition has written before, so files come out
     near the target, not at it, and cuts depend on how records were polled. Delivery is exactly-once all the same.

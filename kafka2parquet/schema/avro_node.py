@@ -1,4 +1,4 @@
-"""AvroNode: a type of an Avro schema beside what becomes of its values; AvroMapping: the settings of that."""
+"""AvroNode: a type of an Avro schema, and the type that its values get; AvroMapping: the settings of this mapping."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def plan_avro(registered: _Registered, mapping: AvroMapping | None = None) -> Av
         mapping: the settings; by default those of Confluent.
 
     Raises:
-        SchemaRefused: it is no Avro schema, or has no columns.
+        SchemaRefused: it is not an Avro schema, or has no columns.
     """
     planner = _Planner(mapping if mapping is not None else AvroMapping())
     try:

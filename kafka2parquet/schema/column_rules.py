@@ -30,8 +30,8 @@ class ColumnRules:
         max_fields: most fields, those inside of structs included.
         max_name_bytes: most bytes of a field's name in UTF-8.
         max_schema_bytes: most bytes of the schema's text.
-        name_case: what becomes of a member whose name differs from that of a known field only in upper and lower case:
-            `reject` makes it a misfit, `unite` takes it for the known field, `keep` makes it a field of its own.
+        name_case: what to do with a member whose name differs from a known field's only in upper and lower case: `reject`
+            makes the member a misfit, `unite` takes it for the known field, `keep` makes it another field.
         reserved: names that no column may have, such as those that are added to each row.
     """
 

@@ -29,7 +29,7 @@ class SchemaVersion:
         changes: what is different from the version before, in words.
         because_of: which records made it grow, or who wrote it.
         created_at: when, ISO 8601.
-        created_by: the library and its version, or somebody.
+        created_by: the library and its version, or a person.
     """
 
     topic: Name
@@ -57,7 +57,7 @@ class SchemaVersion:
 
     @classmethod
     def from_json(cls, content: bytes, where: str, *, topic: str, number: int) -> SchemaVersion:
-        """Read what is stored, or what somebody wrote.
+        """Read a stored version, or one that a person wrote.
 
         Only the columns count: topic and number are those of the key, whatever the text says.
 
@@ -68,7 +68,7 @@ class SchemaVersion:
             number: of the version.
 
         Raises:
-            ConfigurationError: it is no such text; with all problems.
+            ConfigurationError: the content is not such a text; with all problems.
         """
         document = _document(content, where)
         changes = document.get("changes")

@@ -34,7 +34,7 @@ _NUMBERS = {
     "float64": "double",
     "bytes": "bytes",
 }
-#: Keywords that tell the type of a schema without `type`.
+#: Keywords that show the type of a schema without `type`.
 _KEYWORDS = {
     "properties": "object",
     "additionalProperties": "object",
@@ -86,7 +86,7 @@ def plan_json_schema(
         default_value: makes of a default, as parsed JSON, a value of its schema, or raises ValueError.
 
     Raises:
-        SchemaRefused: it is no JSON Schema, or has no columns.
+        SchemaRefused: it is not a JSON Schema, or has no columns.
     """
     planner = _Planner(mapping, default_value)
     document = JsonSchemaDocument.of(registered)
@@ -296,7 +296,7 @@ class _Planner:
 
 
 def _symbols(node: Mapping[str, Any]) -> list[Any] | None:
-    """The texts that an enum allows, and perhaps None; None where it is no enum of texts."""
+    """The texts that an enum allows, and perhaps None; None where it is not an enum of texts."""
     symbols = node["enum"] if "enum" in node else [node["const"]] if "const" in node else None
     if not isinstance(symbols, list) or not all(isinstance(symbol, str | None) for symbol in symbols):
         return None

@@ -42,7 +42,7 @@ class JsonSchemaDocument:
         """The document of a schema in the registry, with all that it refers to.
 
         Raises:
-            SchemaRefused: one of them is no JSON.
+            SchemaRefused: one of them is not JSON.
         """
         known: dict[int, JsonSchemaDocument] = {}  # what several documents refer to is read once
 

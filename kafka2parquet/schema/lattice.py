@@ -36,7 +36,7 @@ from kafka2parquet.iso_times import times_of_texts
 from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.required_fields import nulls
 
-#: Marks a text column that holds text as it is, and whatever else as JSON text.
+#: Marks a text column that has text as it is, and other values as JSON text.
 _ANY = {b"kafka2parquet.type": b"any"}
 #: Marks a column of 64-bit integers of which a double doesn't hold each.
 _EXACT = {b"kafka2parquet.integers": b"exact"}
@@ -136,7 +136,7 @@ def merge(left: pa.DataType, right: pa.DataType, path: str = "", *, conflicts_be
 
 
 def _number_that_holds(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
-    """The type of numbers that holds those of both; None where one isn't of numbers."""
+    """The type with room for the numbers of both types; None where one is not a type of numbers."""
     for widths in (_INTEGERS, _FLOATS):
         if left in widths and right in widths:
             return widths[max(widths.index(left), widths.index(right))]
@@ -283,7 +283,7 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
             values = nulls(last - first, type_.value_type)
         else:
             values = _conform_array(array.values.slice(first, last - first), type_.value_type)
-        # from_arrays takes a mask only with offsets that are no slice
+        # from_arrays takes a mask only with offsets that are not a slice
         return pa.ListArray.from_arrays(pc.subtract(array.offsets, first), values, type=type_, mask=null_mask(array))
     if pa.types.is_map(array.type) and pa.types.is_map(type_):
         first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()

@@ -32,7 +32,7 @@ _MAX_DEPTH = 100
 _NAMESPACE = "io.confluent.connect.protobuf"
 ENUM = f"{_NAMESPACE}.Enum"
 UNION = f"{_NAMESPACE}.Union"
-#: Parameters with the number of a field, and with its Protobuf type where Connect's doesn't tell.
+#: Parameters with the number of a field, and with its Protobuf type where Connect's type doesn't show it.
 TAG = f"{_NAMESPACE}.Tag"
 TYPE = f"{_NAMESPACE}.Type"
 
@@ -53,7 +53,7 @@ _PRIMITIVES: Mapping[int, str] = {
     FieldDescriptor.TYPE_STRING: "string",
     FieldDescriptor.TYPE_BYTES: "bytes",
 }
-#: Types that Connect's type alone doesn't tell.
+#: Types that Connect's type alone doesn't show.
 _TYPE_NAMES: Mapping[int, str] = {
     FieldDescriptor.TYPE_SINT32: "sint32",
     FieldDescriptor.TYPE_SFIXED32: "sfixed32",

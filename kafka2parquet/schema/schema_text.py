@@ -22,7 +22,7 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.lattice import any_field, exact_field, is_any, is_exact_field
 
-#: What JSON itself tells apart; only these are learned.
+#: The types that JSON itself has; only these are learned.
 JSON_TYPES = {"boolean": pa.bool_(), "int64": pa.int64(), "double": pa.float64(), "string": pa.string()}
 _ANY = "any"
 _STRUCT = "struct"
@@ -99,7 +99,7 @@ def schema_from_json(fields: Any, where: str, *, learnable: bool = False) -> pa.
     Args:
         fields: what `json.loads` made of it.
         where: the file, for the message.
-        learnable: whether only types that are learned are allowed, and none that JSON doesn't tell apart.
+        learnable: whether only types that are learned from JSON are allowed.
 
     Raises:
         ConfigurationError: with all problems.
@@ -226,7 +226,7 @@ def _type_changes(old: pa.Field, new: pa.Field, path: str) -> Iterator[str]:
 
 
 def shrinkage(old: Sequence[pa.Field], new: Sequence[pa.Field], path: str = "") -> Iterator[str]:
-    """Why the new columns are no growth of the old ones along the lattice; nothing where they are."""
+    """Why the new columns don't grow from the old columns along the lattice; nothing where they do."""
     after = {field.name: field for field in new}
     for field in old:
         where = join_path(path, field.name)

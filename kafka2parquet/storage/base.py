@@ -20,7 +20,7 @@ class AlreadyExists:
     """An object stood at the key already; nothing was changed.
 
     Attributes:
-        metadata: key-value metadata of its Parquet footer, None when it is no Parquet file.
+        metadata: key-value metadata of its Parquet footer, None when it is not a Parquet file.
     """
 
     metadata: Mapping[str, str] | None
@@ -72,7 +72,7 @@ class Storage(Protocol):
     def read_metadata(self, key: str) -> Mapping[str, str] | None:
         """Key-value metadata of the Parquet footer of the object at `key`; None if there is no object.
 
-        An object that is no Parquet file has the metadata {}.
+        An object that is not a Parquet file has the metadata {}.
         """
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:

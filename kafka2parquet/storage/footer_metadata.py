@@ -22,7 +22,7 @@ def read_footer_metadata(read_tail: Callable[[int], bytes | None]) -> Mapping[st
     """Read the key-value metadata of a Parquet file.
 
     Args:
-        read_tail: gives the last so many bytes of the object, or None when there is none.
+        read_tail: gives a number of bytes from the end of the object, or None when there is no object.
 
     Returns:
         The metadata, {} for an object that is not a Parquet file, None where `read_tail` gives None. Of a file of this library

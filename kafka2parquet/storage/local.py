@@ -97,7 +97,7 @@ class LocalStore:
             with TemporaryFile(path.parent, self._own_folder) as temporary:
                 _write(temporary.file, content)
                 created = _link(temporary, path)
-            # Also when somebody else made the file: whoever did may have died before this.
+            # Also when another process made the file, which may have died before this.
             _sync_folder(path.parent)
         return created
 

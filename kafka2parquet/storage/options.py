@@ -92,8 +92,8 @@ class S3Options:
         user_agent: added to the name that requests give us.
         part_size_bytes: files up to this size go up in one request, larger ones in parts of this size. Each upload in
             progress holds one part in memory.
-        attempts: how often a request is made before its error is told; from 2 on, that mends a kept connection that the
-            other side has closed. The engine does the rest.
+        attempts: how often a request is made before its error is raised. From 2 on, a kept connection that the other side has
+            closed is not an error. The engine repeats requests beyond that.
         connect_timeout_s: for a connection, in seconds.
         read_timeout_s: for the next bytes of an answer, in seconds.
         request_timeout_s: for a whole request, in seconds.

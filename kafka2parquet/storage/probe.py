@@ -17,7 +17,7 @@ def probe_store(store: Store, url: str, prefix: str) -> None:
     may remove such objects.
 
     Raises:
-        GuaranteeError: a later write replaced an earlier one, or both racing writers were told that they had won.
+        GuaranteeError: a later write replaced an earlier one, or the store said to both racing writers that they had won.
         StorageUnavailableError: the outcome isn't clear; another attempt makes sense.
     """
     key = f"{prefix}probe-{uuid.uuid4().hex}"
@@ -43,7 +43,7 @@ def _race(store: Store, url: str, key: str) -> bytes:
         content for content, attempt in zip(contents, attempts, strict=True) if attempt.exception() is None and attempt.result()
     ]
     for error in errors:
-        # A loser may be told to try again later instead of being told that it lost.
+        # The store may ask a loser to try again later instead of saying that it lost.
         if not winners or not isinstance(error, StorageUnavailableError):
             raise error
     if len(winners) > 1:

@@ -26,7 +26,7 @@ from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, O
 
 
 class NoSuchUploadError(StorageUnavailableError):
-    """The multipart upload was completed or aborted, by somebody else or by a call whose answer was lost. Begin again."""
+    """The multipart upload was completed or aborted, by another process or by a call whose answer was lost. Begin again."""
 
 
 Mapped = Kafka2ParquetError | ObjectExistsError | NoSuchObjectError | EmptyObjectError

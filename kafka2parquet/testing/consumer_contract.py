@@ -273,7 +273,7 @@ class ConsumerContract:
         other.poll_until(lambda: other.assigned)
 
     def test_tells_of_lost_records(self, kafka: KafkaUnderTest, reader: Reader, topic: str) -> None:
-        """Where the log begins later than the partition is started, the missing range is told; a later start goes on."""
+        """Where the log begins later than the partition is started, the missing range is reported; a later start goes on."""
         reader.poll_until(lambda: len(reader.offsets()) == 10)
         kafka.delete_records(topic, 0, 6)
         reader.batches.clear()

@@ -1,4 +1,4 @@
-"""A storage in memory that fails and stalls when told to."""
+"""A storage in memory that fails and stalls when a test asks for it."""
 
 from __future__ import annotations
 

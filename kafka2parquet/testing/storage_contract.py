@@ -100,7 +100,7 @@ class StorageContract:
         assert file.content.read_bytes() == read_object(_KEY)
 
     def test_never_replaces_an_object(self, storage: Storage, read_object: ReadObject) -> None:
-        """The second file for a key changes nothing, and its publisher is told what the first one's footer says."""
+        """The second file for a key changes nothing, and its publisher gets what the first file's footer says."""
         first = staged_parquet({"who": "first"})
         storage.publish(_KEY, first)
 
@@ -115,13 +115,13 @@ class StorageContract:
         assert {} == storage.read_metadata(_KEY)
 
     def test_an_empty_object_has_no_metadata(self, storage: Storage) -> None:
-        """An object without bytes is no Parquet file."""
+        """An object without bytes is not a Parquet file."""
         storage.publish(_KEY, StagedFile(b"", 0, 0, {}))
 
         assert {} == storage.read_metadata(_KEY)
 
     def test_one_of_many_racing_publishers_wins(self, storage: Storage, read_object: ReadObject) -> None:
-        """All others are told about the winner's file, which is whole."""
+        """All others learn of the winner's file, which is whole."""
         files = {f"writer {number}": staged_parquet({"who": f"writer {number}"}, rows=20_000) for number in range(8)}
         start = threading.Barrier(len(files))
 
@@ -162,7 +162,7 @@ class StorageContract:
         assert metadata == storage.read_metadata(_KEY)
 
     def test_creates_a_small_object_once(self, storage: Storage, read_object: ReadObject) -> None:
-        """The second one for a key changes nothing, and its writer is told so."""
+        """The second object for a key changes nothing, and its writer learns that."""
         content = '{"zwölf": 12}'.encode()
 
         assert (True, False) == (storage.create("t/small-1.json", content), storage.create("t/small-1.json", b"other"))
@@ -177,7 +177,7 @@ class StorageContract:
         assert file.content == read_object(_KEY) == storage.read(_KEY)
 
     def test_one_of_many_racing_creators_wins(self, storage: Storage) -> None:
-        """All others are told that something stands there, and read what the winner wrote."""
+        """All others learn that an object stands there, and read what the winner wrote."""
         contents = [f"writer {number}".encode() * 100 for number in range(8)]
         start = threading.Barrier(len(contents))
 

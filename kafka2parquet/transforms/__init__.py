@@ -1,6 +1,6 @@
-"""Transforms: what becomes of rows between converter and partitioner.
+"""Transforms: changes of rows between converter and partitioner.
 
-Kafka Connect configurations name those that are built in as `kafka2parquet.transforms:Drop`.
+Kafka Connect configurations name the built-in classes as `kafka2parquet.transforms:Drop`.
 """
 
 from kafka2parquet.transforms.base import MapTable, TableTransform, Transform, Transformed

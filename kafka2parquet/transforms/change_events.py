@@ -23,7 +23,7 @@ from kafka2parquet.transforms.paths import column_at
 
 Mask = npt.NDArray[np.bool_]
 
-#: What Debezium's connectors write into `op`. Messages of a database's log (`m`) are no changes of rows.
+#: What Debezium's connectors write into `op`. Messages of a database's log (`m`) are not changes of rows.
 _OPERATIONS = ("c", "r", "u", "d", "t")
 _STATES = ("before", "after")
 #: Where Debezium looks for a field that is named without its struct; all others are in `source`.
@@ -48,7 +48,7 @@ class ChangeEvents:
         truncations: events of a table that lost all rows.
         empty_deletions: events of a deletion that don't say of what.
         unclear: other events without any row.
-        others: rows that are no events.
+        others: rows that are not events.
     """
 
     states: Mask

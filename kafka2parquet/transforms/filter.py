@@ -39,7 +39,7 @@ Condition = Callable[[pa.Table], pa.Array | pa.ChunkedArray]
 
 @checked
 class Filter(Transform):
-    """Writes only the rows for which a condition is true. The others are no rejects: nothing is told of them.
+    """Writes only the rows for which a condition is true. The others are not rejects, and nothing reports them.
 
     A row whose values have types that the condition can't be computed with is a reject.
     """

@@ -66,7 +66,7 @@ class Union:
     def fitted(
         self, left: pa.Field, right: pa.Field, values: pa.Array, path: str, there: Mask | None = None
     ) -> tuple[pa.Field, pa.Array]:
-        """The field that holds the values of both, and the values of `right` without those that `left` leaves no room for.
+        """The field with room for the values of both, and the values of `right` that fit into it.
 
         Args:
             left: a field.
@@ -103,7 +103,7 @@ class Union:
 
 
 def conformed(given: pa.Field, values: pa.Array, field: pa.Field) -> pa.Array:
-    """Values as those of a field that holds them."""
+    """Values in the type of a field with room for them."""
     if values.type.equals(field.type):
         return values
     table = pa.table([values], schema=pa.schema([given.with_type(values.type).with_name(field.name)]))

@@ -69,8 +69,8 @@ def texts_of(values: pa.Array) -> pa.Array:
 def cast_exactly(values: pa.Array, type_: pa.DataType) -> pa.Array:
     """The values as another type; null where that can't be done without loss.
 
-    A float has the digits of its type: it loses some where it becomes a shorter one, and that is no loss. Times lose the digits
-    that the other type has no room for. Texts are read as numbers, `true` and `false`, ISO dates and times.
+    Digits that a shorter float has no room for are not a loss. Times lose the digits that the other type has no room for.
+    Texts are read as numbers, `true` and `false`, ISO dates and times.
 
     Raises:
         TypeRefused: no value of the type can become the other.

@@ -35,7 +35,7 @@ class GroupOffsets:
     """A group's offsets.
 
     Attributes:
-        committed: what a consumer is told.
+        committed: what a consumer gets.
         pending: offsets that belong to open transactions, by producer id.
     """
 

@@ -76,7 +76,7 @@ class JoinedMember:
 
 @attrs.frozen
 class JoinResult:
-    """Answer to a join. Only the leader is told the members."""
+    """Answer to a join. Only the leader's answer has the members."""
 
     error: int
     member_id: str
@@ -192,7 +192,7 @@ class Group:
         """A member says that it is alive.
 
         Raises:
-            BrokerError: it is no member any more, or has to rejoin.
+            BrokerError: it is not a member any more, or has to rejoin.
         """
         self._member(member_id, instance_id, generation, now)
         if self.state is GroupState.PREPARING_REBALANCE:

@@ -164,7 +164,7 @@ class PartitionLog:
         Args:
             offset: next offset wanted; the first batch may begin before it.
             max_bytes: stop before the batch that goes beyond.
-            committed_only: stop at the last stable offset, and tell what was aborted.
+            committed_only: stop at the last stable offset, and add what was aborted.
             at_least_one: give the first batch even if it is larger than `max_bytes`, so that the reader gets on.
 
         Raises:

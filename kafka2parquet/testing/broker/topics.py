@@ -19,7 +19,7 @@ class Topic:
         name: its name.
         partitions: its logs, by partition.
         configs: settings given at creation; kept to be described, without effect.
-        topic_id: new with every creation, so a topic that was deleted and created again can be told from the old one.
+        topic_id: new with every creation, so a topic that was deleted and created again differs from the old one.
     """
 
     name: str

@@ -121,7 +121,7 @@ class TransactionCoordinator:
             raise BrokerError(ErrorCode.INVALID_TXN_STATE)
 
     def expire(self, now: float) -> bool:
-        """Abort transactions that have been open for too long, and fence their producers; tells whether there were any."""
+        """Abort transactions that have been open for too long, and fence their producers; returns whether there were any."""
         overdue = [each for each in self._transactions.values() if each.is_open and now >= each.deadline]
         for transaction in overdue:
             transaction.epoch += 1

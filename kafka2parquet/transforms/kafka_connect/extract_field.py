@@ -35,7 +35,7 @@ class JavaExtractField(ExtractField):
             parts: the names on the way to it.
             nulls_are_defaults: whether a null in a field with a default is that default (`replace.null.with.default`).
         """
-        super().__init__("field", on_null="tombstone")  # a name of Kafka's may be no path of ours
+        super().__init__("field", on_null="tombstone")  # a name of Kafka's need not be a path here
         self._field = ".".join(parts)
         self._parts = parts
         self._nulls_are_defaults = nulls_are_defaults

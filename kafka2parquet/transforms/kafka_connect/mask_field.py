@@ -18,7 +18,7 @@ from kafka2parquet.transforms.refusals import Refusals
 from kafka2parquet.transforms.values import is_text
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
-#: An integer with so many digits more ends on 64 zeros in binary.
+#: An integer with this many zeros at its end has 64 zeros at its end in binary.
 _MOST_ZEROS = 64
 
 

@@ -22,7 +22,7 @@ _DATE, _TIME, _MOMENT = map(parts_of, ("yyyy-MM-dd", "HH:mm:ss.SSS'Z'", "yyyy-MM
 
 
 def float_texts(values: pa.Array, *, whole_as_integers: bool) -> pa.Array:
-    """Floats as Java writes them, since Java 19 with as few digits as tell them apart: `1.0`, `1.5E10`, `NaN`.
+    """Floats as Java writes them, since Java 19 with the fewest digits that identify a float: `1.0`, `1.5E10`, `NaN`.
 
     Args:
         values: floats.
