@@ -1,4 +1,4 @@
-"""What an annotation of a parameter accepts: the check of one value, its conversion, and the words for what is wrong."""
+"""The values that an annotation accepts: how one is checked and converted, and how an error describes a wrong one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class WrongValueError(Exception):
 
     Attributes:
         expected: what it has to be.
-        sentence: goes behind the parameter's name: ` has to be ..., not ....`
+        sentence: continues the parameter's name: ` has to be ..., not ....`
     """
 
     def __init__(self, expected: str, shown: str, hint: str = "", *, path: str = "") -> None:
@@ -33,16 +33,16 @@ class WrongValueError(Exception):
         super().__init__(self.sentence)
 
     def inside(self, path: str) -> WrongValueError:
-        """The same of a value that holds the wrong one."""
+        """The same error for a value inside a sequence or a mapping; `path` says where."""
         return type(self)(self.expected, self.shown, path=path + self.path, hint=self.hint)
 
 
 class UnmetLimitError(WrongValueError):
-    """The value has the right type, and is beyond a limit."""
+    """The value has the right type, but exceeds a limit."""
 
 
 class Limit(Protocol):
-    """What `Annotated` adds to a type. One that has a `shows_value` is for texts that are never secret."""
+    """A limit that `Annotated` adds to a type. Limits with `shows_value` are for texts that are never secret."""
 
     def unmet(self, value: Any) -> str | None:
         """What the value has to be; None where it is that."""
@@ -50,7 +50,7 @@ class Limit(Protocol):
 
 @attrs.frozen
 class AtLeast:
-    """A number or a duration may not be less."""
+    """A least number or duration."""
 
     least: Any
     excluded: bool = False
@@ -64,7 +64,7 @@ class AtLeast:
 
 @attrs.frozen
 class AtMost:
-    """A number may not be more."""
+    """A largest number."""
 
     most: float
 
@@ -111,7 +111,7 @@ class Check:
 
     Attributes:
         expected: in words.
-        several: the same in words, for the elements of a sequence.
+        several: the plural, for the elements of a sequence.
         convert: returns the value as the constructor takes it, or raises `WrongValueError`.
         is_secret: whether the value may be shown.
     """
@@ -144,7 +144,7 @@ class Check:
 
 
 def check_of(annotation: Any) -> Check:
-    """The check of an annotation; of one that isn't known here, a check that accepts everything."""
+    """The check of an annotation; for an annotation that isn't known here, a check that accepts everything."""
     origin: Any = get_origin(annotation)
     arguments = get_args(annotation)
     if origin is Annotated:
@@ -165,7 +165,7 @@ def check_of(annotation: Any) -> Check:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most like one that isn't known, whatever its case and its separators; None where none is."""
+    """The known word most like an unknown word, whatever its case and its separators; None where no word is like it."""
     by_letters = {_letters(each): each for each in known}
     return next((by_letters[found] for found in difflib.get_close_matches(_letters(word), by_letters, n=1)), None)
 
@@ -181,7 +181,7 @@ def _letters(word: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """A wrong value in words. What a text says, or a structure holds, is not shown: it may be a secret."""
+    """A wrong value in words. The content of a text or a structure is not shown, because it may be a secret."""
     if value is None or isinstance(value, bool | np.bool_ | numbers.Number | datetime.timedelta):
         return str(value)[:_MAX_SHOWN_CHARACTERS]
     if isinstance(value, type):

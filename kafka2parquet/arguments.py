@@ -1,4 +1,4 @@
-"""Checks what public constructors are given against the annotations of their parameters.
+"""Checks the arguments of public constructors against the annotations of their parameters.
 
 `checked` decorates a class or a function. The annotations of its parameters say which values are accepted; limits are added to
 them with `Annotated`, most of them by the names below (`Count`, `Name`, `Duration`). A value of another type that can only mean
@@ -68,19 +68,19 @@ Names = Annotated[Sequence[Name], NotEmpty()]
 """One name or more; a text stands for a sequence of one."""
 
 SecretSettings = Annotated[Mapping[str, Any], Secret()]
-"""Settings by name, of which `repr` shows nothing."""
+"""Settings by name, which `repr` doesn't show."""
 
 SecretText = Annotated[str, Secret()]
 """A text that `repr` doesn't show."""
 
 SecretTexts = Annotated[Mapping[str, str], Secret()]
-"""Texts by name, of which `repr` shows nothing."""
+"""Texts by name, which `repr` doesn't show."""
 
 
 def checked(target: _Checked) -> _Checked:
     """Check the arguments of a class's constructor, or of a function, each time it is called.
 
-    A class without a `__repr__` gets one that shows what its constructor was given, but for secrets and defaults.
+    A class without a `__repr__` gets one that shows the arguments of its constructor, without secrets and defaults.
 
     Raises (when it is called):
         ConfigurationError: arguments are wrong; all of them are named.
@@ -100,8 +100,8 @@ class _Parameters:
     """The parameters of a function, and what is accepted for each.
 
     Attributes:
-        positional: names of those that may be given by their places, in their order.
-        collecting: name of the one that collects all further places, such as `*policies`; None where there is none.
+        positional: names of the parameters that take positional arguments, in their order.
+        collecting: name of the parameter that collects all other positional arguments, such as `*policies`; None without one.
         checks: by name.
         defaults: by name.
     """
@@ -113,7 +113,7 @@ class _Parameters:
 
     @classmethod
     def of(cls, function: Callable[..., Any], module: str, *, is_method: bool) -> _Parameters:
-        """Look at the annotations, whose names are those of a module."""
+        """Read the annotations of a function; names in them are looked up in `module`."""
         hints = typing.get_type_hints(function, vars(sys.modules[module]), include_extras=True)
         found = list(inspect.signature(function).parameters.values())[is_method:]
         return cls(
@@ -128,7 +128,7 @@ class _Parameters:
         )
 
     def convert(self, caller: str, places: tuple[Any, ...], names: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments of a call, by their places and by their names, as the function takes them.
+        """The positional arguments and the keyword arguments of a call, checked and converted.
 
         Arguments that the function doesn't have are left to Python to refuse.
 

@@ -1,4 +1,4 @@
-"""`kafka2parquet demo`: the main job on embedded defaults, or on a broker and a store of one's own."""
+"""`kafka2parquet demo`: the main job on embedded defaults, or on a broker and a store of your own."""
 
 from __future__ import annotations
 

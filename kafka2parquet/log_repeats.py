@@ -23,10 +23,10 @@ _LONGEST_PAUSE_S = 600.0
 
 
 class WithoutRepeats(logging.Filter):
-    """Lets a library's line through once in a while, and not each time.
+    """Lets a repeated line of a library through only once in a while.
 
-    kafka-python logs a topic that doesn't exist every 100 ms, for as long as it is missing. Texts that differ in numbers only,
-    such as those of a pause, count as one.
+    kafka-python logs a topic that doesn't exist every 100 ms, for as long as it is missing. Texts that differ only in
+    numbers, such as the length of a pause, count as the same text.
     """
 
     def __init__(self, logger: str, pause_s: float = 60.0) -> None:
@@ -42,7 +42,7 @@ class WithoutRepeats(logging.Filter):
         self._logged: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is logged; the text of one thread is another one's too."""
+        """Whether the line is logged; the same text from another thread is a repetition too."""
         if not self._logger.filter(record):
             return True
         text, now = _NUMBER.sub("#", record.getMessage()), record.created
@@ -55,17 +55,17 @@ class WithoutRepeats(logging.Filter):
 
 
 class BrokerOutages(logging.Filter):
-    """Logs one line where kafka-python logs a dozen about a broker that can't be reached, and one when one is again.
+    """Logs one line for the dozen of kafka-python about a broker that can't be reached, and one when a broker is reached again.
 
-    While that lasts, the line comes again with growing pauses. The logger `CONNECTIONS` has to log at level INFO.
+    While the outage lasts, the line is repeated with growing pauses. The logger `CONNECTIONS` has to log at level INFO.
     """
 
     def __init__(self, pause_s: float = 60.0) -> None:
         """For a handler.
 
         Args:
-            pause_s: how long nothing is said after the first line, in seconds; each further pause is twice as long, up to ten
-                minutes. After ten minutes without a failure the next one counts as a first one.
+            pause_s: pause after the first line, in seconds; each further pause is twice as long, up to ten minutes. A failure
+                after ten minutes without one counts as the first failure.
         """
         super().__init__()
         self._first_pause_s = self._pause_s = pause_s

@@ -17,7 +17,7 @@ from kafka2parquet.task import SinkTask
 
 _LOG = logging.getLogger(__name__)
 _WATCH_INTERVAL_S = 0.1
-#: Between two lines about the progress where there is none.
+#: The longest pause between two lines about the progress, while there is none.
 _LONGEST_PAUSE_S = 600.0
 
 TaskFactory = Callable[[Sequence[Hook]], SinkTask]
@@ -50,7 +50,7 @@ class Progress:
 
     @property
     def taken_rows(self) -> int:
-        """Rows that are committed or on their way; `records` counts one again that is read again after a rebalance."""
+        """Rows that are committed or on their way. Unlike `records`, a record that is read again counts once."""
         return self.committed_rows + self.open_rows
 
     def __add__(self, other: Progress) -> Progress:
@@ -62,8 +62,8 @@ class Progress:
 class TaskRunner:
     """Drives tasks in threads until it is stopped or one of them fails; then all of them are closed in order.
 
-    There is no restart: what failed once fails again, and whoever runs the process decides. `stop`, `progress` and `join`
-    may be called from any thread, and `stop` from a signal handler too.
+    A task that failed is not restarted, because it would probably fail again: whoever runs the process decides. `stop`,
+    `progress` and `join` may be called from any thread, and `stop` from a signal handler too.
     """
 
     def __init__(
@@ -77,8 +77,8 @@ class TaskRunner:
 
         Args:
             factories: one for each task.
-            progress_interval_s: how often `run` logs a line about the progress, in seconds; less and less often, down to once
-                in ten minutes, while there is none.
+            progress_interval_s: how often `run` logs a line about the progress, in seconds; while there is no progress,
+                less and less often, down to once in ten minutes.
             shutdown_timeout_s: how long an orderly stop flushes what is open, in seconds. What isn't durable by then is read
                 again by the next run.
         """
@@ -102,7 +102,7 @@ class TaskRunner:
             driver.thread.start()
 
     def stop(self) -> None:
-        """Make all tasks flush what is open, and close. Returns at once."""
+        """Make all tasks flush their open files and close. Returns at once."""
         for driver in self._drivers:
             driver.stopping.set()
 
@@ -111,7 +111,7 @@ class TaskRunner:
 
         Raises:
             UsageError: it was never started.
-            BaseException: what the first task that failed has raised, once all are closed.
+            BaseException: the error of the first task that failed, once all tasks are closed.
         """
         if not self._started:
             raise UsageError("join() on a TaskRunner that was not started; call start() first.")
@@ -130,7 +130,7 @@ class TaskRunner:
         Logs the progress, that it stops, and what it leaves.
 
         Raises:
-            Kafka2ParquetError: what the first task that failed has raised.
+            Kafka2ParquetError: the error of the first task that failed.
         """
         self.start()
         last = Progress()
@@ -204,13 +204,13 @@ class _Flushed:
         self._changed = threading.Condition()
 
     def add(self, driver: _Driver) -> None:
-        """One has flushed, or failed."""
+        """Note that a task has flushed, or failed."""
         with self._changed:
             self._done.add(driver)
             self._changed.notify_all()
 
     def wait(self) -> None:
-        """Until all have, at most as long as a task flushes."""
+        """Wait until all tasks have, at most as long as a task may flush."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._done) == self._tasks, self.timeout_s)
 

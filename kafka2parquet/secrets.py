@@ -1,7 +1,7 @@
 """Hides secrets in texts for people: credentials that show by their form, and the values that a configuration keeps secret.
 
-Other libraries quote settings in their errors: the URL of a proxy with its password, the value of a header. So a text is
-searched where it leaves: in each error of this library, and on the way to the log and the terminal.
+Other libraries quote settings in their errors: the URL of a proxy with its password, the value of a header. So every text is
+searched before people see it: in each error of this library, and on the way to the log and the terminal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PARTS_OF_NAMES = (
     r"credential|user\.info|jaas|authorization|cookie|signature|external\.id"
 )
 _SECRET_NAME = re.compile(_PARTS_OF_NAMES, re.IGNORECASE)
-#: How names end that say where a secret is or what kind it has.
+#: Ends of names that say where a secret is, or of which kind.
 _PLAIN_END = re.compile(
     r"(?:\.|_)(?:class|enable|enabled|endpoint|file|format|id|issuer|location|ms|name|path|port|region|scope|seconds|source|type"
     r"|url)$",
@@ -28,7 +28,7 @@ _PLAIN_END = re.compile(
 )
 _ALWAYS_SECRET = re.compile(r"access\.key\.id$|external\.id$|^transforms\..*\bkey$")
 
-#: One of these is in each text that is worth searching: most texts have none, and rejected records have many texts.
+#: Only texts with one of these are searched: most texts have none, and rejected records have many texts.
 _HINTS = ("@", "passw", "passphrase", "secret", "token", "key", "signature", "user.info", "authorization", "bearer")
 #: `scheme://user:password@` and `scheme://token@`. A password may hold all but blanks and quotes; in `host:80/a@b` is a port.
 _URL_LOGIN = re.compile(
@@ -56,7 +56,7 @@ _PRIVATE_KEY = re.compile(
 )
 
 _LEAST_CHARACTERS = 4
-#: Of a value that is not called a secret: shorter ones are words that texts hold anyway.
+#: For a value that is not called a secret: shorter values may be ordinary words.
 _LEAST_OTHER_CHARACTERS = 8
 _NUMBER_OR_FLAG = re.compile(r"[+-]?[\d.]*|true|false|null|none", re.IGNORECASE)
 _LOGIN_OF_VALUE = re.compile(r"(?:^(?![\w+.-]+://)|://)(?P<login>[^/\s:]*(?::.*)?)@")
@@ -71,20 +71,20 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_number_or_flag(text: str) -> bool:
-    """Whether a value is a number, true, false or nothing, which is nobody's secret."""
+    """Whether a value is a number, true, false or null, which is never a secret."""
     return _NUMBER_OR_FLAG.fullmatch(text) is not None
 
 
 def has_plain_end(name: str) -> bool:
-    """Whether a name ends as those do that say where a secret is, or of which kind, and not what it is."""
+    """Whether a name says by its end where a secret is, or of which kind, rather than being the name of a secret."""
     return _PLAIN_END.search(name) is not None
 
 
 def without_credentials(text: str) -> str:
-    """The text without the credentials that show by their form.
+    """The text without credentials that are recognized by their form.
 
-    These are logins in URLs with and without scheme, passwords of JAAS configurations, secret members of JSON, headers that
-    authorize, and private keys.
+    Such credentials are logins in URLs with and without scheme, passwords of JAAS configurations, secret members of JSON,
+    headers that authorize, and private keys.
     """
     lowered = text.lower()
     if not any(hint in lowered for hint in _HINTS):
@@ -99,10 +99,10 @@ def without_credentials(text: str) -> str:
 
 @attrs.frozen(repr=False)
 class Secrets:
-    """Texts that must not be shown, each with what is shown instead.
+    """Texts that must not be shown, each with its replacement.
 
     Attributes:
-        shown_as: what is shown, by secret text.
+        shown_as: the replacement, by secret text.
     """
 
     shown_as: Mapping[str, str] = attrs.field(factory=dict)
@@ -121,8 +121,8 @@ class Secrets:
 
         Args:
             secret: values of properties that hold secrets, by name.
-            other: values of properties that may hold some: unknown and refused ones, by name.
-            public: values of the other properties, by name; of these, the logins in URLs are secret.
+            other: values of properties that may hold a secret, because they are unknown or refused, by name.
+            public: values of the other properties, by name; only the logins in their URLs are secret.
         """
         found = {part for text in secret.values() for part in _parts(text) if len(part) >= _LEAST_CHARACTERS}
         found |= {part for text in other.values() for part in _parts(text) if len(part) >= _LEAST_OTHER_CHARACTERS}
@@ -132,7 +132,7 @@ class Secrets:
 
     @classmethod
     def of_variables(cls, found: Iterable[tuple[str, str, str]]) -> Secrets:
-        """Collect what variables stand for, to be shown as the variables themselves.
+        """Collect the values of variables, which are shown as the variables themselves.
 
         Args:
             found: the name of a property, a variable in it, and the value that was found for the variable.
@@ -158,7 +158,7 @@ class Secrets:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """The text, and what of it other libraries may quote alone."""
+    """The text, and its parts that other libraries may quote alone."""
     yield text
     yield from _login_parts(text)
     named = [(found["name"], found[2] or found[3] or found[4] or "") for found in _NAMED_PART.finditer(text)]
@@ -174,7 +174,7 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _login_parts(text: str) -> Iterator[str]:
-    """The credentials in a URL, as a whole and as passwords with a comma, a slash or an @ get torn."""
+    """The credentials in a URL: whole, and the pieces that are left of a password that is split at a comma, a slash or an @."""
     found = _LOGIN_OF_VALUE.search(text)
     if found is None:
         return

@@ -17,10 +17,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT or SIGTERM. The second one does what it did before, as do all once the block is left.
+    """Call `stop` at the first SIGINT or SIGTERM. A second signal has its earlier effect, and so have all after the block.
 
     Raises:
-        UsageError: this isn't the main thread, which alone may handle signals.
+        UsageError: this isn't the main thread. Only the main thread may handle signals.
     """
     if threading.current_thread() is not threading.main_thread():
         raise UsageError("Signals can be handled on the main thread only. Call stop() from a handler of your own instead.")
@@ -33,7 +33,7 @@ def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         restore()
-        _LOG.info("%s: what is open is flushed, and then it ends", signal.Signals(number).name)
+        _LOG.info("%s: open files are flushed, then the task ends", signal.Signals(number).name)
         stop()
 
     for number in _SIGNALS:

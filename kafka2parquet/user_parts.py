@@ -1,4 +1,4 @@
-"""Calls of parts that users may have written: what they raise names the part, and what they return is checked by the caller."""
+"""Calls of parts that users may have written: an exception names the part. The caller checks what the part returns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Result = TypeVar("_Result")
 
 
 class BrokenPartError(Exception):
-    """A part raised what nobody foresaw; the exception is the cause.
+    """A part raised an unexpected exception, which is the cause.
 
     Attributes:
         part: class and method, or the name of the function.
@@ -26,10 +26,10 @@ class BrokenPartError(Exception):
 
 
 def ask(function: Callable[..., _Result], *arguments: object) -> _Result:
-    """Call a method of a part, or a function that is one. Where parts call each other, the innermost one is named.
+    """Call a method of a part, or a function that is a part. Where parts call each other, the error names the innermost part.
 
     Raises:
-        BrokenPartError: it raised an exception that is a mistake in code; others pass as they are.
+        BrokenPartError: the part raised an exception that is a mistake in code; other exceptions pass unchanged.
     """
     try:
         return function(*arguments)

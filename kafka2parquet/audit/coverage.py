@@ -1,4 +1,4 @@
-"""What the footers of a topic-partition's files, and its committed offset, say together."""
+"""Judges a topic-partition by the footers of its files and its committed offset."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Kind(enum.Enum):
 
 @attrs.frozen
 class Finding:
-    """Something that is wrong, with the offsets that it concerns: [start, end)."""
+    """Something that is wrong, with the offsets concerned: [start, end)."""
 
     kind: Kind
     start: int
@@ -99,7 +99,7 @@ class Audit:
 
     Attributes:
         coverages: of their topic-partitions.
-        strays: Parquet files in the topics' folders that have no name of this sink: queries over a folder read them too.
+        strays: Parquet files in the topics' folders whose names are not this sink's: queries over a folder read them too.
     """
 
     coverages: tuple[Coverage, ...] = ()
@@ -121,7 +121,7 @@ class Audit:
 
 
 def stray(key: str, footer: FlushFooter | None) -> Finding:
-    """What a Parquet file without a name of this sink means.
+    """The finding about a Parquet file whose name is not this sink's.
 
     Args:
         key: of the file.
@@ -173,7 +173,7 @@ def coverage(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter 
 
 
 def _foreign(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter | None]) -> list[Finding]:
-    """Files that we didn't write, or wrote for another topic; the topic is the one that most files are of."""
+    """Files that kafka2parquet didn't write, or wrote for another topic than most of the files."""
     ids = collections.Counter((footer.cluster_id, footer.topic_id) for footer in footers.values() if footer is not None)
     own = ids.most_common(1)[0][0] if ids else ("", "")
     findings = []

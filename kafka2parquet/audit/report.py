@@ -27,7 +27,7 @@ def table(audit: Audit) -> str:
 def _findings(where: str, findings: tuple[Finding, ...]) -> list[str]:
     shown = [f"{where}{finding.kind.value}: {printable(finding.text)}" for finding in findings[:_MOST_FINDINGS]]
     more = len(findings) - len(shown)
-    return [*shown, f"{where}and {more} findings more"] if more else shown
+    return [*shown, f"{where}and {more} more findings"] if more else shown
 
 
 def verdict(audit: Audit, *, deep: bool) -> str:

@@ -46,12 +46,12 @@ from kafka2parquet.task import SinkTask
 
 T = TypeVar("T")
 
-#: What a task may have fetched beforehand, in bytes as fetched; all tasks together have at most this part of the memory limit.
+#: How much a task may fetch ahead, in bytes as fetched; all tasks together have at most this share of the memory limit.
 _MOST_QUEUE_BYTES = 32 << 20
 _QUEUES_SHARE = 4
 
 NO_BROKERS = (
-    "bootstrap.servers is not set. Name some brokers in the worker's properties (--worker FILE) or with "
+    "bootstrap.servers is not set. Name brokers in the worker's properties (--worker FILE) or with "
     "--bootstrap-server HOST:PORT."
 )
 
@@ -73,7 +73,7 @@ class TaskPlan:
         budget: the memory limit of all tasks together.
         learned: what is known of the topics' schemas.
         dead_letters: where rejects are sent; None for nowhere.
-        secrets: what no text may show.
+        secrets: texts that must not be shown.
     """
 
     config: ConnectConfig
@@ -88,7 +88,7 @@ class TaskPlan:
     def of(
         cls, config: ConnectConfig, worker: WorkerConfig, *, brokers_needed: bool = True, storage: Storage | None = None
     ) -> TaskPlan:
-        """Work out what tasks need. Nothing is connected.
+        """Make everything that tasks need. Nothing is connected.
 
         Args:
             config: of the connector.
@@ -277,7 +277,7 @@ def load_for_worker(
         missing_allowed: whether a variable that can't be looked up is a note and not a problem, because nothing will run.
 
     Raises:
-        ConfigurationError: with all problems: of the properties, and of what consumer, dead letters and storage make of them.
+        ConfigurationError: with all problems of the properties, and of the consumer, dead letters and storage made of them.
     """
     validation = read_connect_config(source, worker.providers, name=name, missing_allowed=missing_allowed)
     if not validation.sentences:
@@ -288,12 +288,12 @@ def load_for_worker(
 
 
 def secrets_of_texts(config: ConnectConfig, worker: WorkerConfig) -> Secrets:
-    """What texts about a configuration don't show, the values of variables included."""
+    """The texts that must not be shown about a configuration, the values of variables included."""
     return config.secrets | worker.secrets | config.variables | worker.variables
 
 
 def _client_problems(config: ConnectConfig, worker: WorkerConfig) -> Iterator[str]:
-    """What is wrong with settings of clients; these don't depend on properties that may be wrong."""
+    """The problems of client settings, which don't depend on properties that may be wrong."""
     if not config.values:  # of an unknown connector
         return
     makers: tuple[Callable[[], object], ...] = (

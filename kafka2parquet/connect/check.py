@@ -28,7 +28,7 @@ _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "
 
 
 def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
-    """What the configuration will do: a text for people, which begins with what is probably not meant so.
+    """Describe what the configuration will do: a text for people, which begins with probable mistakes.
 
     Nothing is connected. Brokers may be missing from `worker`.
 
@@ -166,7 +166,7 @@ def _folders(config: ConnectConfig) -> Iterator[str]:
         yield f"A row's folder is given by {source}, {steps}."
         outer, _ = outer_fields(config)
         if outer:
-            yield f"It lies in a folder by the values of {', '.join(outer)}."
+            yield f"That folder lies in a folder by the values of {', '.join(outer)}."
     elif kind is PartitionerKind.FIELD:
         yield f"A row's folder is given by the values of {', '.join(config.items('partition.field.name'))}."
     elif kind is PartitionerKind.CUSTOM:
@@ -219,6 +219,6 @@ def _delivery(config: ConnectConfig) -> Iterator[str]:
         yield "A store that can't give that is refused at the start."
     else:
         yield "No record will be lost (at least once)."
-        yield "One may be written twice where the store can't create objects without replacing others."
+        yield "A record may be written twice where the store can't create objects without replacing others."
     yield "A file becomes visible whole, is never replaced, and the offset is committed after it."
-    yield f"All tasks together buffer at most {config.number('kafka2parquet.memory.bytes') >> 20} MiB; beyond, partitions wait."
+    yield f"All tasks together buffer at most {config.number('kafka2parquet.memory.bytes') >> 20} MiB, then partitions wait."

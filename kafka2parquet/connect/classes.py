@@ -13,7 +13,7 @@ from kafka2parquet.events import Hook
 
 
 def is_python_path(class_name: str) -> bool:
-    """Whether the name is that of a Python class, and not of a Java class."""
+    """Whether the name is the name of a Python class, and not of a Java class."""
     return ":" in class_name
 
 
@@ -21,7 +21,7 @@ def load_class(path: str, base: type) -> type:
     """Import the class at `package.module:Class`; it has to derive from `base`.
 
     Raises:
-        ValueError: there is no such module or class, or it is of another kind; the text says which.
+        ValueError: there is no such module or class, or it is of another kind; the message says which.
     """
     found = _load(path)
     if not isinstance(found, type) or not issubclass(found, base):
@@ -32,7 +32,7 @@ def load_class(path: str, base: type) -> type:
 def make_part(path: str, base: type, properties: Mapping[str, str]) -> Any:
     """Make an object of the class at `package.module:Class`, as a part of a task.
 
-    The class gets all properties, unless it has no `__init__` of its own beside those of this library.
+    The class gets all properties, unless its only `__init__` methods are this library's.
 
     Raises:
         ConfigurationError: its constructor raised something.
@@ -45,7 +45,7 @@ def make_part(path: str, base: type, properties: Mapping[str, str]) -> Any:
 
 
 def find_hook(path: str) -> Hook | type:
-    """Import what `package.module:name` names as a hook: a function, or a class whose objects can be called.
+    """Import the hook that `package.module:name` names: a function, or a class whose objects can be called.
 
     Raises:
         ValueError: there is nothing of that name, or it can't be called with an event.
@@ -84,7 +84,7 @@ def _load(path: str) -> object:
 
 
 def _find_current_folder() -> None:
-    """Let modules of the current folder be found, behind all that are installed, by the command line too."""
+    """Let modules of the current folder be found, after all installed modules; the command line needs this."""
     folder = os.getcwd()  # noqa: PTH109  # as sys.path has it
     if folder not in sys.path and "" not in sys.path:
         sys.path.append(folder)

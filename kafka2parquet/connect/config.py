@@ -1,4 +1,4 @@
-"""ConnectConfig: a validated connector configuration, and Problem: what is wrong with one."""
+"""ConnectConfig: a validated connector configuration; Problem: something that is wrong with a configuration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kafka2parquet.transforms import java_patterns
 
 
 class ProblemKind(enum.Enum):
-    """Whether Connect would refuse it too."""
+    """Whether Connect would refuse the configuration too."""
 
     INVALID = "invalid"
     UNSUPPORTED = "unsupported"
@@ -93,14 +93,14 @@ def visible_properties(partitioner_class: str) -> tuple[str, ...]:
 
 @attrs.frozen
 class Warned:
-    """Something that works and is probably not meant so, or makes other files than in Connect."""
+    """Something that works but is probably a mistake, or makes other files than Connect makes."""
 
     text: str
 
 
 @attrs.frozen
 class Noted:
-    """Something that works otherwise than in Connect."""
+    """Something that works differently in Connect."""
 
     text: str
 
@@ -116,12 +116,12 @@ class ConnectConfig:
         table: the properties that its connector knows.
         values: typed values of all of them, defaults included; properties of a known prefix by their full names.
         given: the texts as they were written.
-        unknown: properties that nobody knows; custom classes get them.
-        warnings: what probably isn't meant so.
-        notes: what is accepted and has no effect, or works otherwise than in Connect.
-        read: the properties that it was made of.
+        unknown: properties that the table doesn't have; custom classes get them.
+        warnings: what is probably a mistake.
+        notes: what is accepted but has no effect, or works differently in Connect.
+        read: the properties that the configuration was made of.
         secrets: what no text may show: values of secret, refused and unknown properties.
-        variables: what texts about the configuration show as the variables that it was looked up by.
+        variables: values that texts about the configuration show as the variables that they were looked up by.
     """
 
     table: OptionTable = attrs.field(repr=False)
@@ -135,7 +135,7 @@ class ConnectConfig:
     variables: Secrets = attrs.field(factory=Secrets)
 
     def is_set(self, name: str) -> bool:
-        """Whether the property is written down, and doesn't only have its default."""
+        """Whether the configuration sets the property, instead of leaving it at its default."""
         return name in self.given
 
     def text(self, name: str) -> str:
@@ -173,10 +173,10 @@ class ConnectConfig:
 
     @property
     def topics_pattern(self) -> re.Pattern[str] | None:
-        """What the whole name of a topic has to match, where `topics.regex` is set.
+        """The pattern that the whole name of a topic has to match; None where `topics.regex` isn't set.
 
         Raises:
-            ConfigurationError: Python can't read it, or would read it otherwise than Java.
+            ConfigurationError: Python can't read the pattern, or would read it differently from Java.
         """
         text = self.text("topics.regex")
         return java_patterns.compiled(text, "topics.regex") if text else None

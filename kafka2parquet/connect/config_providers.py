@@ -1,4 +1,4 @@
-"""Values that stand elsewhere: `${file:/run/secrets/aws.properties:key}` and `${env:NAME}`, as Kafka's clients read them."""
+"""Looks up values that stand elsewhere, as Kafka does: `${file:/run/secrets/aws.properties:key}` and `${env:NAME}`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KNOWN = (_FILE, _DIRECTORY, _ENVIRONMENT)
 
 
 class _UnknownProvider(Exception):  # noqa: N818  # an answer, not a fault
-    """Nobody here can look the variable up."""
+    """No known provider can look the variable up."""
 
 
 @attrs.frozen
@@ -36,7 +36,7 @@ class ConfigProviders:
 
     @classmethod
     def of_worker(cls, given: Mapping[str, str]) -> ConfigProviders:
-        """Those that a worker's `config.providers` names, besides Apache Kafka's by their usual names."""
+        """The providers of a worker's `config.providers`, besides Apache Kafka's providers by their usual names."""
         names = [name.strip() for name in given.get("config.providers", "").split(",") if name.strip()]
         own = {name: simple_name(given.get(f"config.providers.{name}.class", "")) for name in names}
         return cls({**cls().classes, **own})
@@ -97,7 +97,7 @@ class _Lookup:
     def _no_value(self, name: str, why: str, *, may_be_missing: bool = True) -> None:
         if may_be_missing and self._missing_allowed:
             self.missing.append(name)
-            self.notes.append(f"{name}: {why}. `run` needs it; what depends on its value isn't checked here.")
+            self.notes.append(f"{name}: {why}. `run` needs it; settings that depend on its value aren't checked here.")
         else:
             self.unread.append(name)
             self.problems.append(f"{name}: {why}.")

@@ -61,7 +61,7 @@ def make_converter(config: ConnectConfig, learned: Callable[[str], LearnedSchema
 
     Args:
         config: the configuration.
-        learned: what is known of a topic's schema; asked when the topic's first record comes.
+        learned: gives the known schema of a topic; called when the topic's first record comes.
 
     Raises:
         ConfigurationError: it lacks a library, or its settings can't work.
@@ -82,7 +82,7 @@ def make_converter(config: ConnectConfig, learned: Callable[[str], LearnedSchema
 def make_key_converter(config: ConnectConfig) -> RecordConverter | None:
     """The converter that `key.converter` names; None where keys stay bytes, or aren't written at all. Nothing is connected.
 
-    Schemaless JSON stays the text that it is, as keys have one type.
+    Schemaless JSON stays text, because keys have one type.
 
     Raises:
         ConfigurationError: it lacks a library, or its settings can't work.
@@ -144,7 +144,7 @@ class _Side:
 
     @property
     def is_known(self) -> bool:
-        """Whether it is a converter of Apache Kafka or Confluent; others have classes of the same names."""
+        """Whether it is a converter of Apache Kafka or Confluent; other vendors have classes of the same names."""
         full_name = CONVERTERS.get(f"{self.name}Converter")
         return full_name is not None and ("." not in self.class_name or self.class_name in (full_name, *CONVERTER_TWINS))
 

@@ -10,7 +10,7 @@ from kafka2parquet.connect.options_converters import CONVERTER_OPTIONS
 _KAFKA_LOGIN = "the worker's properties (--worker FILE): security.protocol=SASL_SSL, sasl.mechanism=PLAIN and sasl.jaas.config"
 _AWS_LOGIN = "aws.access.key.id with aws.secret.access.key, or s3.credentials.provider.class=…AwsAssumeRoleCredentialsProvider"
 
-#: Properties of Confluent Cloud's connectors that the sinks for one's own Connect don't have, and what to use there.
+#: Properties of Confluent Cloud's connectors that the self-managed sinks don't have, and what to use instead.
 CLOUD: Mapping[str, str] = {
     "input.data.format": "value.converter: AVRO is io.confluent.connect.avro.AvroConverter, PROTOBUF "
     "io.confluent.connect.protobuf.ProtobufConverter, JSON_SR io.confluent.connect.json.JsonSchemaConverter, each with "
@@ -33,7 +33,7 @@ CLOUD: Mapping[str, str] = {
     "kafka.endpoint": "bootstrap.servers in the worker's properties (--worker FILE), or --bootstrap-server HOST:PORT",
     "schema.context.name": "the end of value.converter.schema.registry.url: /contexts/.name.",
 }
-#: What Confluent Cloud calls its connectors, and the names of the sinks for one's own Connect.
+#: Confluent Cloud's names of its connectors, and the classes of the self-managed sinks.
 _CLOUD_CONNECTORS = {
     "S3_SINK": "io.confluent.connect.s3.S3SinkConnector",
     "GcsSink": "io.confluent.connect.gcs.GcsSinkConnector",
@@ -58,9 +58,9 @@ _WORKER = (
 
 
 def cloud_connector(given: Mapping[str, str]) -> str | None:
-    """The sink for one's own Connect, where a configuration is for Confluent Cloud's one; else None."""
+    """The self-managed sink, where a configuration is for Confluent Cloud's connector; else None."""
     name = given.get("connector.class", "")
-    # GcsSink is an alias in one's own Connect too, but there a sink has a format.class
+    # GcsSink is an alias in self-managed Connect too, but there a sink has a format.class
     if name == "S3_SINK" or (name == "GcsSink" and "format.class" not in given and not CLOUD.keys().isdisjoint(given)):
         return _CLOUD_CONNECTORS[name]
     return None
@@ -71,7 +71,7 @@ def belongs_elsewhere(name: str) -> str | None:
     if name == "compression.type":
         return "it belongs to Kafka's producers and topics. Parquet files are compressed as parquet.codec says"
     if name in CLOUD:
-        return f"it is one of Confluent Cloud's connectors. Use {CLOUD[name]}"
+        return f"it belongs to Confluent Cloud's connectors. Use {CLOUD[name]}"
     client = next((prefix for prefix in _CLIENTS if name.startswith(prefix)), None)
     if client is not None:
         override = f"{client}override.{name.removeprefix(client)}"

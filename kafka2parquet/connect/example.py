@@ -26,7 +26,7 @@ class Group:
 
 @attrs.frozen
 class Example:
-    """What an example is about.
+    """The choices behind an example.
 
     Attributes:
         store: one of `STORES`.
@@ -45,14 +45,14 @@ class Example:
     url: str
 
     def groups(self) -> tuple[Group, ...]:
-        """Its properties."""
+        """The properties of the example, in groups."""
         return (
             Group(
-                ("The name decides the consumer group, connect-<name>: with another name, all is read again.",),
+                ("The name decides the consumer group, connect-<name>: with another name, everything is read again.",),
                 (("name", self.name), ("connector.class", f"{self._package}.{self._connector}")),
             ),
             Group(
-                ("What is read, and by how many tasks: more than the topic has partitions are of no use.",),
+                ("What is read, and by how many tasks: more tasks than the topic has partitions have nothing to do.",),
                 (("topics", self.topic), ("tasks.max", "1")),
             ),
             Group(

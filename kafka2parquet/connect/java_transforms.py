@@ -1,4 +1,4 @@
-"""Java's transforms and predicates, by the names of their classes, and what each becomes here."""
+"""Java's transforms and predicates, by the names of their classes, and the part that each is replaced by."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Properties = Mapping[str, str]
 
 @attrs.frozen
 class Written:
-    """What is written of records besides their values.
+    """Which other parts of records are written, beside their values.
 
     Attributes:
         keys: whether their keys are.
@@ -55,7 +55,7 @@ class WithoutEffect:
 
 @attrs.frozen
 class Refused:
-    """A transform that there is no equal of, and what to use instead."""
+    """A transform that has no counterpart here, and what to use instead."""
 
     advice: str
 
@@ -72,7 +72,7 @@ Made = Transform | OfKeys | WithoutEffect | Refused
 
 @attrs.frozen
 class _Call:
-    """What a configuration says of one transform: the class inside its class, its properties, and what is written."""
+    """One transform of a configuration: its inner class, its properties, and what is written of records."""
 
     inner: str
     properties: Properties
@@ -157,7 +157,7 @@ def _regex_router(call: _Call) -> Made:
 def _tombstone_handler(call: _Call) -> Made:
     behavior = call.properties.get("behavior", "warn").lower()
     if behavior not in get_args(Behavior):
-        raise ConfigurationError(f"behavior: {behavior!r} is none of {', '.join(get_args(Behavior))}.")
+        raise ConfigurationError(f"behavior: {behavior!r} is not one of {', '.join(get_args(Behavior))}.")
     return TombstoneHandler(cast(Behavior, behavior))
 
 
@@ -239,7 +239,7 @@ _PREDICATES: Mapping[str, type[Predicate]] = {
     "RecordIsTombstone": RecordIsTombstone,
     "TopicNameMatches": TopicNameMatches,
 }
-#: The properties of classes that ignore others, as all of Java's do.
+#: The properties of each class. Java's classes ignore others.
 _PROPERTIES: Mapping[str, tuple[str, ...]] = {
     **kafka_connect.PROPERTIES,
     "Filter": (),
@@ -255,15 +255,15 @@ _PREDICATE_PACKAGE = "org.apache.kafka.connect.transforms.predicates."
 
 
 def make_java(class_name: str, properties: Properties, written: Written) -> Made:
-    """What a transform of Java's becomes.
+    """Make the counterpart of a transform of Java's.
 
     Args:
-        class_name: with package; those that are known are found without it too, as Connect finds them.
+        class_name: with package; known classes are found without it too, as in Connect.
         properties: those of the transform, without prefix.
         written: what is written besides values.
 
     Raises:
-        ConfigurationError: the properties don't fit; each problem begins with the name of one, or with `type`.
+        ConfigurationError: the properties don't fit; each problem begins with the name of a property, or with `type`.
     """
     name, _, inner = simple_name(class_name).partition("$")
     package = class_name.removesuffix(simple_name(class_name))
@@ -273,7 +273,7 @@ def make_java(class_name: str, properties: Properties, written: Written) -> Made
 
 
 def make_predicate(class_name: str, properties: Properties) -> Predicate | None:
-    """The predicate of Java's that has that name, with or without package; None where it isn't known.
+    """Make the counterpart of a predicate of Java's, named with or without package; None where it isn't known.
 
     Raises:
         ConfigurationError: the properties don't fit.
@@ -303,7 +303,7 @@ def is_router(class_name: str) -> bool:
 
 
 def without_effect(class_name: str, properties: Properties) -> str:
-    """What a transform of Java's does to headers besides what it does to values; "" for nothing."""
+    """The property of a transform of values that also changes headers; "" for none."""
     name, _, inner = simple_name(class_name).partition("$")
     if name == "ExtractNewRecordState" and properties.get("add.headers", ""):
         return "add.headers"
@@ -311,7 +311,7 @@ def without_effect(class_name: str, properties: Properties) -> str:
 
 
 def unknown_properties(class_name: str, properties: Properties) -> list[str]:
-    """Properties that a class of Java's doesn't have, and so ignores; none where it isn't known which ones it has."""
+    """Properties that a class of Java's doesn't have, and so ignores; none for a class whose properties aren't known."""
     name, _, inner = simple_name(class_name).partition("$")
     known = kafka_connect.PROPERTIES.get(name) if inner in ("Key", "Value") else None
     known = known if known is not None else _PROPERTIES.get(name)

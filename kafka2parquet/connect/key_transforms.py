@@ -27,7 +27,7 @@ class TransformedKeys(RecordConverter):
 
     @property
     def fingerprint(self) -> str:
-        """Names both."""
+        """Names converter and transforms."""
         return f"{self._converter.fingerprint}+{self._transforms.fingerprint}"
 
     def convert(self, batch: ConsumedBatch) -> Converted:
@@ -44,7 +44,7 @@ def make_transformed_keys(config: ConnectConfig) -> RecordConverter | None:
     """The converter of keys; None where keys stay bytes, or aren't written at all. Nothing is connected.
 
     Raises:
-        ConfigurationError: it lacks a library, or its settings can't work.
+        ConfigurationError: the converter lacks a library, or its settings can't work.
     """
     converter = make_key_converter(config)
     types = [config.given.get(f"transforms.{alias}.type", "") for alias in config.items("transforms")]

@@ -1,4 +1,4 @@
-"""Classic mistakes: settings that work, and make other folders or files than their author thinks."""
+"""Classic mistakes: settings that work, but make other folders or files than their author expects."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _UNITS = {
 }
 #: Partitions of calendar units can't be counted in equal steps.
 _CALENDAR = ("week", "month", "year")
-#: Letters of a pattern that stand in quotes, and aren't part of a word such as `address`.
+#: Letters of a pattern inside quotes that aren't part of a word such as `address`.
 _QUOTED_LETTERS = re.compile(r"(?<![A-Za-z])(?:Y{2,}|y{2,}|M{2,}|d{2,}|H{2,})(?:YYYY|yyyy|MM|dd|HH|mm|ss)*(?![A-Za-z])")
-#: Labels that say what a letter behind them is.
+#: Labels that show the meaning of the letter behind them.
 _MONTH, _MINUTE = re.compile(r"mon", re.IGNORECASE), re.compile(r"min", re.IGNORECASE)
 _HOURS = "HhKk"
 #: Properties that only some partitioners look at.
@@ -172,7 +172,7 @@ def _granularity(units: Sequence[tuple[int, str]], duration_ms: int) -> list[str
 
 
 def _without_effect(config: ConnectConfig) -> Iterator[str]:
-    """Properties that are set, and that the partitioner or the extractor doesn't look at."""
+    """Properties that are set although the partitioner or the extractor ignores them."""
     kind = config.partitioner
     if kind is PartitionerKind.CUSTOM:
         return

@@ -1,4 +1,4 @@
-"""What is checked of a configuration whose secrets aren't at hand: everything that doesn't depend on them."""
+"""Lets a configuration be checked without its secrets: everything that doesn't depend on them is checked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 _SECURITY = re.compile(r"(?:^|\.)(?:security|sasl|ssl)\.")
 #: Settings that decide which other settings of a client are needed.
 _DECIDING = ("security.protocol", "sasl.mechanism")
-#: Values that can be read, in the places of those that other settings need, by the ends of their names.
+#: Stand-ins for values that other settings need, by the ends of their names.
 _STAND_INS = {
     "sasl.jaas.config": 'org.apache.kafka.common.security.plain.PlainLoginModule required username="…" password="…";',
     "bootstrap.servers": "…:9092",
@@ -21,8 +21,8 @@ _STAND_INS = {
 def without_missing(given: Mapping[str, str], missing: Collection[str]) -> dict[str, str]:
     """Properties of a worker or a connector without those whose values aren't known.
 
-    Where other properties need one, something that can be read takes its place. Where the kind of a client's login isn't known,
-    all settings of its security are left out.
+    Where other properties need such a value, a stand-in takes its place. Where the kind of a client's login isn't known, all
+    settings of the client's security are left out.
     """
     no_security = any(name.endswith(_DECIDING) for name in missing)
     kept = {}

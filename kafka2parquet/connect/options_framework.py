@@ -128,10 +128,10 @@ FRAMEWORK_OPTIONS = (
         "errors.retry.timeout",
         ValueType.LONG,
         0,
-        "How long an operation is repeated that fails because something is down, in milliseconds; -1 without end.",
+        "How long an operation is retried that fails because a service is down, in milliseconds; -1: without limit.",
         validator=at_least(-1),
-        note="for a schema registry; 0 is without end too, because records are never skipped for an outage; after any other"
-        " time the task ends, and nothing is lost. The store and the brokers are waited for without end",
+        note="for a schema registry; 0 is without limit too, because records are never skipped for an outage; after any other"
+        " time the task ends, and nothing is lost. The task waits for the store and the brokers without limit",
     ),
     Option(
         "errors.retry.delay.max.ms",
@@ -158,8 +158,8 @@ FRAMEWORK_OPTIONS = (
         "errors.deadletterqueue.topic.name",
         ValueType.STRING,
         "",
-        "Topic that rejected records are sent to, at least once each; none of those that are read.",
-        note="created with one partition where it is missing; nothing is committed past a record that has not arrived there",
+        "Topic that rejected records are sent to, at least once each; it must not be a topic that is read.",
+        note="created with one partition if it doesn't exist; nothing is committed past a record that has not arrived there",
     ),
     Option(
         "errors.deadletterqueue.topic.replication.factor",

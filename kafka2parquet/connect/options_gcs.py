@@ -74,10 +74,10 @@ GCS_OPTIONS = (
         "",
         "Proxy on the way to GCS, and to where access tokens are given out.",
         validator=proxy_url,
-        note="not set: the one of the environment (HTTPS_PROXY)",
+        note="not set: the proxy of the environment (HTTPS_PROXY)",
     ),
-    Option("gcs.proxy.user", ValueType.STRING, "", "User at the proxy, before one in `gcs.proxy.url`."),
-    Option("gcs.proxy.password", ValueType.PASSWORD, "", "Password at the proxy, before one in `gcs.proxy.url`."),
+    Option("gcs.proxy.user", ValueType.STRING, "", "User at the proxy; overrides a user in `gcs.proxy.url`."),
+    Option("gcs.proxy.password", ValueType.PASSWORD, "", "Password at the proxy; overrides a password in `gcs.proxy.url`."),
     ignored(
         "gcs.parts.prefix",
         ValueType.STRING,

@@ -23,8 +23,8 @@ OWN_OPTIONS = (
         "kafka2parquet.hooks",
         ValueType.LIST,
         (),
-        "Functions of Python that are called with an event for everything that happens, each as `package.module:name`. Of a"
-        " class, each task makes an object of its own. The current folder is searched, too.",
+        "Python functions that are called with an event for everything that happens, each as `package.module:name`. If it names"
+        " a class, each task makes its own object. The current folder is searched too.",
         validator=_hooks,
     ),
     Option(
@@ -102,8 +102,8 @@ OWN_OPTIONS = (
         "kafka2parquet.column.name.case",
         ValueType.STRING,
         "reject",
-        "What to do about columns whose names differ only in upper and lower case, and of fields of one struct: `reject`: the"
-        " later one is a misfit, and rows with values in it are rejected; `unite`: they are one column; `keep`: both are"
+        "What to do about columns, or fields of one struct, whose names differ only in upper and lower case: `reject`: the"
+        " later column is a misfit, and rows with values in it are rejected; `unite`: both become one column; `keep`: both are"
         " written, with a warning.",
         validator=one_of("reject", "unite", "keep"),
         choices=("reject", "unite", "keep"),
@@ -113,8 +113,8 @@ OWN_OPTIONS = (
         "kafka2parquet.unite.schemas",
         ValueType.BOOLEAN,
         False,
-        "Whether rows of all schema versions share files, with the columns of all; only columns of one name that no type holds"
-        " together close a file. Otherwise `schema.compatibility` decides, as in Connect.",
+        "Whether rows of all schema versions share files, with the columns of all versions; a file is closed only where columns"
+        " of one name have types that don't fit together. Otherwise `schema.compatibility` decides, as in Connect.",
     ),
     Option(
         "kafka2parquet.quarantine",
@@ -176,8 +176,8 @@ OWN_OPTIONS = (
         "kafka2parquet.take.over",
         ValueType.BOOLEAN,
         False,
-        "Go on where a sink of another consumer group, or one that wrote to another place, has ended for good. Without it, a"
-        " sink that finds files or offsets of such a sink refuses to start.",
+        "Whether to go on where a sink of another consumer group, or a sink that wrote to another place, has ended for good."
+        " Otherwise a sink that finds files or offsets of such a sink refuses to start.",
     ),
     Option(
         "kafka2parquet.group.instance.id",

@@ -37,7 +37,7 @@ OWN_STORAGE_OPTIONS = (
         ValueType.STRING,
         "",
         "Profile of the shared AWS configuration files that has the credentials.",
-        note="not set: the one of the environment (AWS_PROFILE), or `default`",
+        note="not set: the profile of the environment (AWS_PROFILE), or `default`",
     ),
     Option(
         "kafka2parquet.s3.sts.url",

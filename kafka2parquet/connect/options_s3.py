@@ -23,7 +23,7 @@ S3_FORMATS = "io.confluent.connect.s3.format"
 ASSUME_ROLE = "io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider"
 DEFAULT_CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 
-_PROXY = "not set: the one of the environment (HTTPS_PROXY)"
+_PROXY = "not set: the proxy of the environment (HTTPS_PROXY)"
 STS_PREFIX = "s3.credentials.provider.sts."
 _OWN_TAGS = ("startOffset", "endOffset", "recordCount")
 _MOST_TAGS = 10
@@ -231,8 +231,8 @@ S3_OPTIONS = (
         choices=("ignore", "fail"),
     ),
     Option("s3.proxy.url", ValueType.STRING, "", "Proxy on the way to S3.", validator=proxy_url, note=_PROXY),
-    Option("s3.proxy.user", ValueType.STRING, None, "User at the proxy, before one in `s3.proxy.url`."),
-    Option("s3.proxy.password", ValueType.PASSWORD, None, "Password at the proxy, before one in `s3.proxy.url`."),
+    Option("s3.proxy.user", ValueType.STRING, None, "User at the proxy; overrides a user in `s3.proxy.url`."),
+    Option("s3.proxy.password", ValueType.PASSWORD, None, "Password at the proxy; overrides a password in `s3.proxy.url`."),
     ignored(
         "s3.http.send.expect.continue",
         ValueType.BOOLEAN,

@@ -46,8 +46,8 @@ SCHEMA_OPTIONS = (
         "kafka2parquet.schema.evolution",
         ValueType.STRING,
         "add",
-        "What a new member of a record does: it becomes a column; or the schema is pinned, and it is a misfit (`none`) or left"
-        " out (`ignore`).",
+        "What happens to a new member of a record: it becomes a column (`add`); or the schema is pinned, and the member is a"
+        " misfit (`none`) or left out (`ignore`).",
         validator=one_of(*_EVOLUTIONS),
         choices=_EVOLUTIONS,
     ),

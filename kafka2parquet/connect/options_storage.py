@@ -34,7 +34,7 @@ ROTATION_OPTIONS = (
         "flush.size",
         ValueType.INT,
         None,
-        "Rows of a topic-partition, over all its open files, at which these are closed; 1 or less: one row in each file.",
+        "Number of rows in all open files of a topic-partition at which the files are closed; 1 or less: one row in each file.",
         required=True,
     ),
     Option(
@@ -55,14 +55,14 @@ ROTATION_OPTIONS = (
         "rotate.file.on.partition.change",
         ValueType.BOOLEAN,
         True,
-        "Whether files are closed when a record falls into another folder than the one before it; applies only with "
+        "Whether files are closed when a record falls into another folder than the record before; applies only with "
         "`rotate.interval.ms` and a partitioner by time.",
     ),
     Option(
         "partitioner.max.open.files",
         ValueType.INT,
         1000,
-        "Open files of a topic-partition at which these are closed before another one is begun; below 0: no limit.",
+        "Number of open files of a topic-partition that are closed before another file is begun; below 0: no limit.",
         note="Confluent's sinks have no limit, which is -1; each open file takes memory",
     ),
 )
@@ -122,7 +122,7 @@ STORAGE_OPTIONS = (
         "topics.dir",
         ValueType.STRING,
         "topics",
-        "Folder in the bucket that holds one folder for each topic; blank: these lie at the top.",
+        "Folder in the bucket with one folder for each topic; blank: the folders of the topics lie at the top.",
     ),
     Option(
         "store.url",
@@ -223,7 +223,7 @@ PARTITIONER_OPTIONS = (
         "timestamp.field",
         ValueType.STRING,
         "timestamp",
-        "Field of the value that holds the time with `RecordField`; a dot leads into a nested field.",
+        "Field of the value with the time, for `RecordField`; a dot leads into a nested field.",
         note="a text without time zone is taken for UTC",
     ),
 )

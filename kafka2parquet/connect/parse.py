@@ -24,7 +24,7 @@ from kafka2parquet.connect.unknown import is_comment, judge
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.secrets import Secrets, is_secret_name
 
-#: How the names of properties end that say which topics, files and servers are meant.
+#: Ends of the names of properties that name topics, files and servers.
 _PLACES = ("name", "topics", "topics.regex", ".dir", ".url", ".region", ".servers", "group.id")
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
@@ -41,11 +41,11 @@ NAME_ADVICE = (
 
 @attrs.frozen(eq=False)
 class Validation:
-    """Everything that can be said of a configuration.
+    """All findings about a configuration.
 
     Attributes:
-        config: what was read; where there are problems, the properties concerned have their defaults.
-        problems: all that keep it from running.
+        config: the configuration; properties with problems have their defaults.
+        problems: everything that keeps the configuration from running.
         unreadable: what could not even be read, in sentences.
     """
 
@@ -60,7 +60,7 @@ class Validation:
 
     @property
     def sentences(self) -> list[str]:
-        """All that keeps it from running."""
+        """Everything that keeps the configuration from running."""
         return [*self.unreadable, *map(str, self.problems)]
 
 
@@ -109,7 +109,7 @@ def read_connect_config(
     name: str | None = None,
     missing_allowed: bool = False,
 ) -> Validation:
-    """What `load_connect_config` does, with everything that can be said where there are problems.
+    """Do what `load_connect_config` does, but return all findings instead of raising problems.
 
     Args:
         source: path of a file, or a mapping.
@@ -135,14 +135,14 @@ def read_connect_config(
 
 
 def validate(properties: Properties | Mapping[str, str]) -> Validation:
-    """Check texts by name against the table of properties and against each other. Never raises for what they say."""
+    """Check texts by name against the table of properties and against each other. No text makes this raise."""
     read = properties if isinstance(properties, Properties) else Properties(properties)
     read = _without_comments(read)
     return _without_secrets(_validate(read), read)
 
 
 def _without_secrets(found: Validation, read: Properties) -> Validation:
-    """The same, with no secret and no value of a variable in any sentence."""
+    """The same findings, without secrets and values of variables in the sentences."""
     secret: dict[str, str] = {}
     other: dict[str, str] = {}
     public: dict[str, str] = {}
@@ -167,7 +167,7 @@ def _without_secrets(found: Validation, read: Properties) -> Validation:
 
 
 def _names_a_place(name: str) -> bool:
-    """Whether files, groups and logs bear the value of a property, wherever it was looked up."""
+    """Whether files, groups and logs show the value of a property, wherever the value was looked up."""
     return name.endswith(_PLACES) and not is_secret_name(name)
 
 
@@ -203,7 +203,7 @@ def _unchecked(read: Properties) -> ConnectConfig:
 def _unknown_connector(connector: str, given: Mapping[str, str]) -> Problem:
     known = " or ".join(table.connector for table in (S3_TABLE, GCS_TABLE))
     if not connector and any(name == "bootstrap.servers" or _WORKER_VARIABLE.search(name) for name in given):
-        advice = "What is set is a worker's: give this file with --worker, and the connector's beside it."
+        advice = "These are properties of a worker: give this file with --worker, and a connector's file beside it."
         return Problem(("connector.class",), missing_value("connector.class"), advice)
     if not connector and not any(table.find(name) for name in given for table in (S3_TABLE, GCS_TABLE)):
         return Problem(("connector.class",), missing_value("connector.class"), _NOTHING_KNOWN)
@@ -217,8 +217,8 @@ def _unknown_connector(connector: str, given: Mapping[str, str]) -> Problem:
 def _of_cloud(given: Mapping[str, str], connector: str) -> Iterator[Problem]:
     yield Problem(
         ("connector.class",),
-        f"connector.class={given['connector.class']} is one of Confluent Cloud's connectors, whose properties are others",
-        f"Use {connector}, with its storage.class and format.class, and what is said below.",
+        f"connector.class={given['connector.class']} is a connector of Confluent Cloud, which has other properties",
+        f"Use {connector}, with its storage.class and format.class, and with the properties named below.",
         ProblemKind.UNSUPPORTED,
     )
     for name in given:
@@ -301,7 +301,7 @@ class _Reading:
 
 
 def _without_comments(read: Properties) -> Properties:
-    """The properties without those that are comments, and without what was said of these."""
+    """The properties without comments, and without findings about comments."""
 
     def is_of_property(text: str) -> bool:
         return not is_comment(re.split("[: ]", text)[0])
@@ -316,7 +316,7 @@ def _without_comments(read: Properties) -> Properties:
 
 
 def _known_here(table: OptionTable, read: Properties) -> dict[str, str]:
-    """The properties without those whose values aren't known here, but for names that can be shown as they were written."""
+    """The properties whose values are known here, and names that can be shown as they were written."""
     return without_missing(read.values, [name for name in read.missing if not _is_only_shown(table, name)])
 
 
@@ -343,7 +343,7 @@ def _suggest(option: Option) -> str:
 
 
 def _refusal(option: Option, value: Value) -> str | None:
-    """What to use instead of a value that Connect takes and we don't."""
+    """What to use instead of a value that Connect accepts and this library refuses."""
     if option.effect is Effect.UNSUPPORTED and value not in (option.default, None, "", ()):
         return f"{capitalized(option.note)}."
     name = simple_name(str(value)) if option.type is ValueType.CLASS else str(value).lower()

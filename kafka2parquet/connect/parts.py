@@ -40,7 +40,7 @@ from kafka2parquet.rotation.policies import (
 
 
 def make_partitioner(config: ConnectConfig) -> Partitioner:
-    """The partitioner that `partitioner.class` names, with the folders around it that are asked for."""
+    """The partitioner that `partitioner.class` names, with the outer folders that the configuration asks for."""
     partitioner = make_inner_partitioner(config)
     fields, labels = outer_fields(config)
     if fields:
@@ -50,7 +50,7 @@ def make_partitioner(config: ConnectConfig) -> Partitioner:
 
 
 def outer_fields(config: ConnectConfig) -> tuple[tuple[str, ...], bool]:
-    """The fields that name folders around those by time, and whether these folders have the names of the fields in them."""
+    """The fields that name folders around the folders by time, and whether the fields' names are part of the folders' names."""
     if config.partitioner is not PartitionerKind.FIELD_AND_TIME:
         return config.items("kafka2parquet.partition.field.name"), True
     fields = config.items("partition.field.name")
@@ -60,7 +60,7 @@ def outer_fields(config: ConnectConfig) -> tuple[tuple[str, ...], bool]:
 
 
 def make_inner_partitioner(config: ConnectConfig, extractor: TimestampExtractor | None = None) -> Partitioner:
-    """The partitioner that `partitioner.class` names, without folders around; with another source of time in `extractor`."""
+    """The partitioner that `partitioner.class` names, without outer folders; `extractor` is another source of time."""
     kind = config.partitioner
     if kind is PartitionerKind.CUSTOM:
         return cast(Partitioner, make_part(config.text("partitioner.class"), Partitioner, config.given))
@@ -101,7 +101,7 @@ def make_extractor(config: ConnectConfig) -> TimestampExtractor:
 
 
 def make_rotation(config: ConnectConfig, partitioner: Partitioner) -> RotationPolicy:
-    """All rules that end a flush; whichever comes first."""
+    """All rules that end a flush; the first one that applies counts."""
     policies: list[RotationPolicy] = []
     if partitioner.time_based and config.number("rotate.interval.ms") > 0:
         if config.flag("rotate.file.on.partition.change"):
@@ -148,6 +148,6 @@ def make_metadata_columns(config: ConnectConfig) -> MetadataColumns:
 
 
 def _milliseconds(config: ConnectConfig, name: str) -> datetime.timedelta:
-    """A duration; those that Python has no number for are as long as the longest one, which is millions of years."""
+    """A duration; one that is too long for Python is as long as Python's longest, which is millions of years."""
     longest_ms = datetime.timedelta.max // datetime.timedelta(milliseconds=1)
     return datetime.timedelta(milliseconds=min(config.number(name), longest_ms))

@@ -1,4 +1,4 @@
-"""Values that are not values yet: placeholders that were not filled in, and quotes that got into a value."""
+"""Finds placeholders that were not filled in, and quotes that became part of a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Properties: names and texts before anything is known of them, and the files that hold them."""
+"""Properties: names and texts before they are checked, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 @attrs.frozen
 class Properties:
-    """Names and values as they were written, before anything is known of them.
+    """Names and values as they were written, before they are checked.
 
     Attributes:
         values: trimmed texts; a property that was null is left out.
         problems: what could not be read.
-        warnings: what was read and is suspicious.
-        notes: what is good to know of how it was read.
-        unread: names of the properties that the problems are about, if they are about one.
+        warnings: suspicious things that were read.
+        notes: remarks about how the source was read.
+        unread: names of the properties that the problems are about, where a problem is about a property.
         missing: names of the properties whose variables can't be looked up here, where that is allowed.
         looked_up: name of the property, variable and value, of each variable that was looked up.
     """
@@ -63,7 +63,7 @@ def read_source(path: str | os.PathLike[str]) -> str:
 
 
 def source_name(path: str | os.PathLike[str]) -> str:
-    """What a file is called in messages."""
+    """The name of a file in messages."""
     return "standard input" if os.fspath(path) == STANDARD_INPUT else os.fspath(path)
 
 

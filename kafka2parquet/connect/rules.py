@@ -1,4 +1,4 @@
-"""What properties have to say about each other."""
+"""Rules about several properties together."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Rule = Callable[[ConnectConfig], Iterator[Finding]]
 
 @attrs.frozen
 class Checked:
-    """What all rules together have found."""
+    """The findings of all rules together."""
 
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
@@ -94,7 +94,7 @@ def _own_folder(config: ConnectConfig, topic: str) -> Iterator[Finding]:
         folders = read_transforms(config).folders if renames_topics(config) else None
         ObjectNaming(config.text("topics.dir"), config.text("directory.delim"), topic_folders=folders).check_topic(topic)
     except ConfigurationError as error:
-        yield Warned(f"topics={topic}: {error} Nothing starts with it.")  # as where topics.regex finds such a topic
+        yield Warned(f"topics={topic}: {error} No task starts with such a topic.")  # as where topics.regex finds such a topic
 
 
 def _dead_letter_problem(topic: str, where: str, name: str) -> Problem:
@@ -120,7 +120,7 @@ def _tolerance(config: ConnectConfig) -> Iterator[Finding]:
     if config.text("errors.tolerance") == "all" and not reporters(config):
         yield Warned(
             "errors.tolerance=all: records that can't be read are left out without a trace. A record that is read and can't be "
-            "partitioned or written ends the task, as in Connect: nothing is set up that it could be reported to. Keep such "
+            "partitioned or written ends the task, as in Connect: nothing would report the record. Keep such "
             "records with errors.deadletterqueue.topic.name or kafka2parquet.quarantine=true, or log them with "
             "errors.log.enable=true."
         )
@@ -179,7 +179,7 @@ def _partitioner(config: ConnectConfig) -> Iterator[Finding]:
     elif config.items(outer) and not kind.time_based:
         yield Problem(
             (outer, "partitioner.class"),
-            f"{outer} goes with a partitioner by time, and partitioner.class={class_name} is none",
+            f"{outer} needs a partitioner by time, and partitioner.class={class_name} is not one",
             "Use FieldPartitioner with partition.field.name for folders by field alone, or combine partitioners in Python.",
         )
 

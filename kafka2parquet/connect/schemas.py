@@ -131,9 +131,7 @@ def make_json_converter(
         except ConfigurationError as error:
             problems += [f"Topic {topic}: {problem}" if topic else problem for problem in error.problems]
         if topic and not _is_read(config, topic):
-            problems.append(
-                f"{TOPIC_PREFIX}{topic}.*: {topic} is none of the topics that are read. Mend its name, or remove it."
-            )
+            problems.append(f"{TOPIC_PREFIX}{topic}.*: {topic} is not one of the topics that are read. Correct or remove it.")
     if problems:
         raise ConfigurationError(problems)
     fingerprint = around(JsonConverter()).fingerprint

@@ -1,4 +1,4 @@
-"""From the text of a configuration, or a mapping, to the properties of the one connector that is asked for."""
+"""From the text of a configuration, or a mapping, to the properties of the requested connector."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def read_properties(text: str, *, name: str | None = None, suffix: str = "") -> 
     """Read the text of a connector configuration.
 
     Args:
-        text: JSON, YAML, TOML or Java properties, in any of the forms in which Kafka Connect and what runs it keep connectors.
+        text: JSON, YAML, TOML or Java properties, in any of the forms that Kafka Connect and the tools around it use.
         name: of the connector; needed where the text holds several.
-        suffix: of the file's name, for texts that are in two notations at once.
+        suffix: of the file's name, for texts that are valid in two notations.
 
     Raises:
-        ConfigurationError: it can't be read, or holds no such connector.
+        ConfigurationError: the text can't be read, or has no such connector.
     """
     return _chosen(read_document(text, suffix), name)
 

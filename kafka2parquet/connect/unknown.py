@@ -1,4 +1,4 @@
-"""Properties that nobody knows: what they were probably meant to be, and whether that may be passed over, as in Connect."""
+"""Unknown properties: which known property was probably meant, and whether the mistake may be ignored, as in Connect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kafka2parquet.connect.option import Effect, simple_name
 from kafka2parquet.connect.options import GCS_TABLE, S3_TABLE, OptionTable
 
 _OWN = "kafka2parquet."
-#: Names of other connectors and tools, by the known name that means the same.
+#: Names that other connectors and tools use, with the known name of the same meaning.
 SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(
         ("s3.endpoint", "s3.endpoint.url", "s3.service.endpoint", "aws.s3.endpoint", "aws.endpoint.url", "endpoint.url"),
@@ -30,7 +30,7 @@ SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(("topic", "topic.name", "kafka.topic"), "topics"),
     **dict.fromkeys(("max.tasks", "tasks"), "tasks.max"),
 }
-#: How fast, how patiently and with whose rights the sink works: without these it writes the same, or not at all.
+#: Properties about speed, patience and rights: without them the sink writes the same rows, or nothing.
 _SAME_RESULT = re.compile(
     r"tasks\.max|errors\.retry\.|s3\.part\.|gcs\.part\.|s3\.region|s3\.wan\.mode|s3\.path\.style|(s3|gcs)\.proxy\.|aws\."
     r"|(s3|gcs)\.credentials\.|(key|value)\.converter\.(schema\.registry\.|basic\.auth|bearer\.auth|proxy\.|http\.|.*retries)"
@@ -41,7 +41,7 @@ _COMMENTS = ("comment", "comments", "description")
 
 @attrs.frozen
 class Judgement:
-    """What is to be said of a property that nobody knows.
+    """The finding about an unknown property.
 
     Attributes:
         finding: a problem where the property could change what is written, else a warning.
@@ -55,12 +55,12 @@ class Judgement:
 
 
 def is_comment(name: str) -> bool:
-    """Whether a property is one that people write as a comment, such as `_comment`."""
+    """Whether people write a property of this name as a comment, such as `_comment`."""
     return name.startswith(("_", "#", "//", "$")) or name.lower() in _COMMENTS
 
 
 def judge(table: OptionTable, name: str, text: str, given: Mapping[str, str]) -> Judgement:
-    """What to say of the property `name`, which `table` doesn't know, among all that are given."""
+    """Judge the property `name`, which `table` doesn't know, among all given properties."""
     elsewhere = None if _OVERRIDE.match(name) else belongs_elsewhere(name)
     if elsewhere is not None:
         return Judgement(Warned(f"{name} has no effect: {elsewhere}."))
@@ -70,7 +70,7 @@ def judge(table: OptionTable, name: str, text: str, given: Mapping[str, str]) ->
         return Judgement(warned, is_known_to_classes=False)
     unknown, meant = f"{name} is not a known property", _meant(table, name)
     if name.startswith(_OWN):  # no other program knows it
-        advice = f"Did you mean {meant}?" if meant else "The settings reference lists all that begin so."
+        advice = f"Did you mean {meant}?" if meant else "The settings reference lists all properties of kafka2parquet."
         return Judgement(Problem((name,), unknown, advice), meant)
     if meant is None:
         return Judgement(Warned(f"{unknown}: only custom classes see it."))
@@ -93,7 +93,7 @@ def _meant(table: OptionTable, name: str) -> str | None:
 
 
 def _has_custom_classes(given: Mapping[str, str]) -> bool:
-    """Whether there is a Python class that is given all properties, and may know more of them."""
+    """Whether there is a Python class that gets all properties, and may know this one."""
     return any(is_python_path(given.get(name, "")) for name in ("partitioner.class", "key.converter", "value.converter"))
 
 
@@ -103,7 +103,7 @@ def _writes_keys(given: Mapping[str, str]) -> bool:
 
 
 def _may_change_result(table: OptionTable, meant: str, text: str, given: Mapping[str, str]) -> bool:
-    """Whether other rows would be written, or elsewhere, or in other files, with the property that was meant."""
+    """Whether the property that was meant would change rows, folders or files."""
     option = table.find(meant)
     if option is None or meant in given or option.effect is not Effect.USED or _SAME_RESULT.match(meant):
         return False

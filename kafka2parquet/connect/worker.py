@@ -20,9 +20,9 @@ from kafka2parquet.connect.worker_forms import read_worker
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.secrets import Secrets, is_secret_name, without_credentials
 
-#: Settings of a worker's own clients that its other ones take over where `consumer.` and so on say nothing else.
+#: Settings of a worker's own clients that its other clients inherit, unless `consumer.` and so on override them.
 _CLIENT_PREFIXES = ("security.", "sasl.", "ssl.")
-#: What is taken of a worker's properties.
+#: The properties of a worker that count.
 _OF_TASKS = (
     *_CLIENT_PREFIXES,
     "bootstrap.servers",
@@ -43,12 +43,12 @@ class WorkerConfig:
         consumer: settings of the consumers, by their Java names.
         producer: settings of the producers of dead letters, by their Java names.
         admin: settings of the clients that create the topics of dead letters, by their Java names.
-        converters: `key.converter`, `value.converter` and what is below them: taken by connectors that set none.
-        endpoint_url: URL of the object store; counts for more than a connector's `store.url`.
+        converters: `key.converter`, `value.converter` and the properties below them, for connectors that set none.
+        endpoint_url: URL of the object store; takes precedence over a connector's `store.url`.
         providers: where variables in connectors' configurations are looked up: `config.providers`.
-        notes: what is good to know of how it was read.
+        notes: remarks about how the source was read.
         secrets: what no text may show: the values of secret properties.
-        variables: what texts about the configuration show as the variables that it was looked up by.
+        variables: values that texts about the configuration show as the variables that they were looked up by.
     """
 
     bootstrap_servers: str = attrs.field(default="", repr=without_credentials)
@@ -98,13 +98,13 @@ def load_worker_config(
     endpoint_url: str | None = None,
     missing_allowed: bool = False,
 ) -> WorkerConfig:
-    """Read the properties of a Connect worker; what a worker needs for itself is passed over.
+    """Read the properties of a Connect worker; properties that only the worker needs are ignored.
 
     Args:
         source: path of a file, or a mapping; None for none. A file may be Java properties, JSON, YAML or TOML, a file of
-            `CONNECT_*` variables, of Docker Compose or of Kubernetes that sets these, or a KafkaConnect of Strimzi. A mapping
-            may have `CONNECT_*` variables too, such as `os.environ`. `-` is standard input.
-        bootstrap_servers: counts for more than that of `source`.
+            `CONNECT_*` variables, a file of Docker Compose or Kubernetes that sets such variables, or a KafkaConnect of
+            Strimzi. A mapping may have `CONNECT_*` variables too, such as `os.environ`. `-` is standard input.
+        bootstrap_servers: takes precedence over the property in `source`.
         endpoint_url: URL of the object store.
         missing_allowed: whether a variable that can't be looked up is a note and not a problem, because nothing will run.
 

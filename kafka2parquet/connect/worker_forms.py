@@ -20,10 +20,10 @@ from kafka2parquet.errors import ConfigurationError
 
 
 def read_worker(source: str | os.PathLike[str] | Mapping[str, str] | None) -> dict[str, str]:
-    """The properties of a worker, with variables in them that aren't looked up yet.
+    """Read the properties of a worker. Variables in them are not looked up yet.
 
     Raises:
-        ConfigurationError: it can't be read; with what to do.
+        ConfigurationError: the source can't be read; the message says what to do.
     """
     if source is None:
         return {}

@@ -1,9 +1,9 @@
-"""Which Avro payloads are malformed, for all payloads of a batch at once and without decoding them.
+"""Finds malformed Avro payloads, in all payloads of a batch at once and without decoding them.
 
 Each step reads the same field of all payloads. The items of arrays and maps are read one after the other, those of all payloads
-together. Where only a few payloads have very many items that takes too long, so these payloads count as sound here.
+together. Where only a few payloads have very many items, that would take too long, so these payloads count as sound here.
 
-What is found malformed is only suspected: `avro_values` decides, which says why, too.
+A payload that is found malformed is only suspected: `avro_values` decides, and gives the reason.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 from kafka2parquet.converters.byte_columns import Bools, ByteColumns, Int64s
 from kafka2parquet.schema.avro_node import AvroNode, Kind
 
-#: How often items of arrays are read: as many times, and once more for as many bytes of all payloads.
+#: How many rounds of array items are read: a fixed number, and one more round for this number of bytes in all payloads.
 _ROUNDS, _ROUND_BYTES = 256, 2048
 _FIXED_BYTES = {Kind.FLOAT: 4, Kind.DOUBLE: 8}
 
@@ -118,7 +118,7 @@ class _Scan:
         return self._behind(node.children[0], at, limits, rows)
 
     def _may_go_on(self, active: Int64s, at: Int64s, limits: Int64s, rows: Int64s) -> bool:
-        """Count a round; after too many, the payloads are left as they are."""
+        """Count a round, and say whether another one may follow; after too many rounds the payloads count as sound."""
         self._rounds -= 1
         if self._rounds < 0:
             self._unclear[rows[active]] = True

@@ -1,7 +1,7 @@
-"""Bytes of many records side by side: each record has a place, and all places move on together.
+"""Reads bytes of many records side by side: each record has a place, and all places move on together.
 
-A place moves until the end of its record at most. A record that ends before what is read is over: its place is its limit, one
-byte behind its end, and stays there. So whether a record is over is known once everything has been read.
+A place never moves beyond the end of its record. If a record ends before the value that is read, its place becomes its limit,
+one byte behind its end, and stays there. So after everything is read, the places show which records ended too early.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Bools = npt.NDArray[np.bool_]
 Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
 
-#: Numbers of up to as many bytes are read at once.
+#: Numbers of at most this many bytes are read in one step.
 _WORD_BYTES = 8
 _PADDING_BYTES = 16
 _NUMBER_BYTES = 10
@@ -65,7 +65,7 @@ class ByteColumns:
         return self.content[at]
 
     def behind_numbers(self, at: Int64s, limits: Int64s) -> Int64s:
-        """The places behind the varints that stand at these places. One of more than ten bytes is over the limit."""
+        """The places behind the varints at these places; the limit behind a varint of more than ten bytes."""
         if (self.content[at] < 0x80).all():
             return np.minimum(at + 1, limits)
         sizes, _, _ = self._sizes(at, limits)
@@ -73,7 +73,7 @@ class ByteColumns:
         return behind
 
     def numbers(self, at: Int64s, limits: Int64s) -> tuple[UInt64s, Int64s]:
-        """The varints that stand at these places, and the places behind them. Where the limit is reached they are 0."""
+        """The varints at these places, and the places behind them; 0 where the limit is reached."""
         first = self.content[at]
         if (first < 0x80).all():
             numbers, behind = first.astype(np.uint64), np.minimum(at + 1, limits)

@@ -38,20 +38,20 @@ class _MisfitError(Exception):
 
 @checked
 class PerRecordConverter(RecordConverter):
-    """Subclass it and write `decode`. Simple, but many times slower than a converter that works on columns.
+    """Base class for converters that decode one record at a time: write `decode`. Many times slower than work on columns.
 
-    Every record costs a call of `decode` and some 3 µs; without a schema some 60 µs where a member is a list, a dict, a date or
-    a time. `JsonConverter` takes less than 1 µs in all.
+    Every record costs a call of `decode` and about 3 µs; without a schema about 60 µs where a member is a list, a dict, a date
+    or a time. `JsonConverter` takes less than 1 µs in all.
 
     Without a schema, the columns of each topic are learned from the values, in their order, and only grow: a bool is a bool, an
-    int an int64, a float a double, bytes, dates, times, lists and dicts are what Arrow makes of them. An int column becomes
+    int an int64, a float a double, bytes, dates, times, lists and dicts get Arrow's types for them. An int column becomes
     double when a float turns up, unless it has integers that a double doesn't hold. A value of another type than its column
-    makes the record a reject. Decimals need a schema, as each has a precision of its own.
+    makes the record a reject. Decimals need a schema, because each decimal has its own precision.
 
     With a schema, exactly its columns are made. A member that is missing is null; a member that the schema lacks makes the
     record a reject.
 
-    A subclass that has an `__init__` calls that of this class.
+    A subclass with an `__init__` has to call the `__init__` of this class.
     """
 
     def __init__(self, schema: pa.Schema | None = None, *, learned: LearnedSchema | None = None) -> None:
@@ -60,7 +60,7 @@ class PerRecordConverter(RecordConverter):
         Args:
             schema: the columns of every topic.
             learned: where the schema is learned, to share it between converters or to begin with something known. By default
-                each topic has one of its own, in memory.
+                each topic has its own schema, in memory.
         """
         self._schema = schema
         self._learned = learned
@@ -70,7 +70,7 @@ class PerRecordConverter(RecordConverter):
 
     @abc.abstractmethod
     def decode(self, value: bytes) -> Mapping[str, Any] | None:
-        """The members of a record, by the names of their columns. None where the value stands for none, as in a tombstone.
+        """The members of a record, by the names of their columns. None makes the record a tombstone.
 
         Called on the thread that drives the task, for each record; must not block.
 
@@ -80,12 +80,12 @@ class PerRecordConverter(RecordConverter):
 
     @property
     def fingerprint(self) -> str:
-        """Names the class and the schema. Where other settings decide what comes out, override it and name them, too."""
+        """Names the class and the schema. Override this where other settings decide what comes out, and name them too."""
         columns = "learned" if self._schema is None else str(self._schema)
         return f"per-record:{type(self).__module__}:{type(self).__qualname__}:{columns}"
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Decode each record, and make columns of all at once; those that don't fit are rejects."""
+        """Decode each record, and make columns of all records at once; records that don't fit are rejects."""
         topic = batch.topic_partition.topic
         learned = self._learned if self._learned is not None else self._learned_by_topic.setdefault(topic, LearnedSchema())
         decoded: dict[int, dict[str, Any]] = {}
@@ -109,7 +109,7 @@ class PerRecordConverter(RecordConverter):
         )
 
     def _accepted(self, members: Any, learned: LearnedSchema, batch: ConsumedBatch, place: int) -> dict[str, Any]:
-        """The members of a record, if there may be columns of them all; the learned schema has them then.
+        """The members of a record, if all of them may be columns; the learned schema then has these columns.
 
         Raises:
             ValueError: Arrow has no type for a value, or the schema that is given lacks a member.
@@ -162,7 +162,7 @@ def _grow(learned: LearnedSchema, members: Mapping[str, Any]) -> None:
 def _rows_of(
     decoded: Mapping[int, dict[str, Any]], schema: pa.Schema, refused: dict[int, str]
 ) -> tuple[Sequence[int], pa.Table]:
-    """The places of the records that fit a schema, and their rows; the others are added to the refused ones."""
+    """The places of the records that fit a schema, and their rows; other records are added to the refused ones."""
     places, members = list(decoded), list(decoded.values())
 
     def table(start: int, length: int) -> pa.Table:

@@ -1,10 +1,10 @@
-"""Which Protobuf messages are malformed, for all messages of a batch at once and without decoding them.
+"""Finds malformed Protobuf messages, in all messages of a batch at once and without decoding them.
 
-Each round reads the next field of all messages. The messages in them are read afterwards, those of one type together. Where
-only a few messages have very many fields that takes too long, so these count as sound here.
+Each round reads the next field of all messages. Nested messages are read afterwards, all of one type together. Where
+only a few messages have very many fields, that would take too long, so these messages count as sound here.
 
-Found is only what ptars refuses: it takes some that Protobuf's own decoders refuse, such as lengths and tags with more bytes
-than they need.
+Only messages that ptars refuses are found. Ptars accepts some messages that Protobuf's own decoders refuse, such as lengths and
+tags with more bytes than they need.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kafka2parquet.arrays import invalid_utf8
 from kafka2parquet.converters.byte_columns import Bools, ByteColumns, Int64s, UInt64s
 from kafka2parquet.converters.wire_format import rows_of_each
 
-#: How often fields are read: as many times, and once more for as many bytes of all messages.
+#: How many rounds of fields are read: a fixed number, and one more round for this number of bytes in all messages.
 _ROUNDS, _ROUND_BYTES = 256, 2048
 _VARINT, _LENGTH, _START_OF_GROUP, _END_OF_GROUP = 0, 2, 3, 4
 _FIXED_BYTES = {1: 8, 5: 4}
@@ -60,7 +60,7 @@ class _Spans:
 
 @attrs.frozen(eq=False)
 class _Fields:
-    """What fields of a type of messages hold.
+    """The content of the fields of a message type.
 
     Attributes:
         numbers: of fields that hold text, packed numbers or messages; rising.
@@ -88,7 +88,7 @@ class _Fields:
         return cls(np.array(numbers, np.uint64), np.array([contents[number] for number in numbers], np.int64), tuple(types))
 
     def contents_of(self, numbers: UInt64s) -> Int64s:
-        """What fields of these numbers hold."""
+        """The content of the fields with these numbers."""
         if not len(self.numbers):
             return np.full(len(numbers), _OTHER)
         places = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)

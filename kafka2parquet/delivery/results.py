@@ -1,4 +1,4 @@
-"""What converters and partitioners return, checked: no record may get lost, or come twice, by a mistake in one of them."""
+"""Checks what converters and partitioners return: no mistake in their code may lose or repeat a record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OTHER_OFFSETS = "returned offsets that it was not given, or in another order."
 
 
 def converted(converter: RecordConverter, batch: ConsumedBatch) -> Converted:
-    """What a converter makes of a batch.
+    """Convert a batch, and check the result.
 
     Raises:
         BrokenPartError: the converter is broken.
@@ -31,7 +31,7 @@ def converted(converter: RecordConverter, batch: ConsumedBatch) -> Converted:
 
 
 def partitioned(partitioner: Partitioner, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
-    """What a partitioner makes of rows.
+    """Partition rows, and check the result.
 
     Raises:
         BrokenPartError: the partitioner is broken.

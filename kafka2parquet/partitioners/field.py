@@ -34,8 +34,8 @@ class FieldPartitioner(Partitioner):
     is written `%2F`, a null `__HIVE_DEFAULT_PARTITION__`. Two values never share a folder, and readers of Hive layouts find
     exactly the value. Spark and Hive can't read a folder of an empty text, `country=`.
 
-    A field that a record's schema lacks makes the record a reject. In records without a schema, such as plain JSON, a member
-    that is missing is the same as one that is null: what was seen in other records doesn't matter.
+    A field that a record's schema lacks makes the record a reject. In records without a schema, such as plain JSON, a missing
+    member is the same as a null, whatever other records have.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class FieldPartitioner(Partitioner):
         """Choose the fields.
 
         Args:
-            fields: dotted paths, outermost folder first. A column whose own name has the dots goes before a nested field.
+            fields: dotted paths, outermost folder first. A column whose own name has dots comes before a nested field.
             directory_delimiter: between folders.
             escape: whether values are escaped. Kafka Connect doesn't: there a `/` makes another folder, a null is written
                 `null`, and a value may have the folder of another one.
@@ -104,7 +104,7 @@ class FieldPartitioner(Partitioner):
         return self._nameable(column.cast(pa.string()), field)
 
     def _nameable(self, texts: pa.Array, field: str) -> _Texts:
-        """The texts, where those are refused that readers take for null, or that leave a bare folder without a name."""
+        """The texts; refused are texts that readers take for null, or that leave a bare folder without a name."""
         if not self._labels:
             empty = pc.fill_null(pc.equal(texts, ""), False)
             if pc.any(empty).as_py():
@@ -178,7 +178,7 @@ def nested_field(table: pa.Table, path: str) -> pa.Array | None:
 
 
 def _outer(table: pa.Table, path: str) -> tuple[str, pa.Array] | None:
-    """The field on the way to `path` that isn't a struct, and so has no fields; None where there is none."""
+    """The field on the way to `path` that is not a struct, and so has no fields; None where there is none."""
     *outer, _ = path.split(".")
     for depth in range(1, len(outer) + 1):
         way = ".".join(outer[:depth])
@@ -200,7 +200,7 @@ def _names_folders(data_type: pa.DataType) -> bool:
 
 
 def _whole(column: pa.Array) -> pa.Array:
-    """The doubles that are whole numbers of 64 bits, as such; null for others."""
+    """The doubles that are whole numbers of 64 bits, as integers; null for others."""
     numbers = column.cast(pa.float64())
     fits = pc.and_(pc.greater_equal(numbers, -_LONG_END), pc.less(numbers, _LONG_END))
     whole = pc.and_(fits, pc.equal(pc.trunc(numbers), numbers))

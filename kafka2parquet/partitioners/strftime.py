@@ -1,4 +1,4 @@
-"""Patterns of strftime, such as `%Y/%m/%d`, where a Joda pattern is asked for: recognized, and said in Joda's letters."""
+"""Recognizes patterns of strftime, such as `%Y/%m/%d`, in the place of Joda patterns, and translates them to Joda's letters."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ _WORD = re.compile(r"[A-Za-z%](?:[\w%]*[A-Za-z%])?")
 
 
 def strftime_directive(pattern: str) -> str | None:
-    """The first directive of strftime that stands outside of quotes, such as `%Y`; inside, where nothing else prints a time."""
+    """The first directive of strftime outside of quotes, such as `%Y`; one inside quotes where nothing else prints a time."""
     found = _DIRECTIVE.search(_QUOTED.sub("", _readable(pattern)))
     return found[0] if found is not None else None
 
 
 def joda_pattern(pattern: str) -> str | None:
-    """The Joda pattern that prints what strftime prints; None where Joda can't.
+    """The Joda pattern that prints the same as a pattern of strftime; None where Joda can't.
 
-    It has no letter for some directives, and takes two of the same letter, one behind the other, for a single one.
+    Joda has no letter for some directives, and reads two adjacent fields of the same letter as a single field.
     Where nothing stands in quotes, letters without a percent sign are text, as in strftime.
     """
     readable = _readable(pattern)

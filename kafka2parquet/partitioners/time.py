@@ -28,7 +28,7 @@ _MILLISECOND = datetime.timedelta(milliseconds=1)
 _QUARTER_MS = 900_000
 #: The first and the last millisecond of the years 1 to 9999, which datetime knows, in local time.
 _MIN_MS, _MAX_MS = -62_135_596_800_000, 253_402_300_799_999
-#: Farther from UTC than any time zone: within that of either end, datetime can't move times to another zone.
+#: Farther from UTC than any time zone. This near to the first or last time, datetime can't convert to another zone.
 _DAY_MS = 86_400_000
 #: Folder names that are remembered.
 _MAX_NAMES = 10_000
@@ -60,7 +60,7 @@ class TimeBasedPartitioner(Partitioner):
             timezone: of the folders' names, such as `Europe/Paris` or `+02:00`.
             locale: language of the names of months and days.
             timestamp_extractor: where a row's time comes from; by default the record's timestamp.
-            directory_delimiter: one of it at the end of `path_format` is taken off.
+            directory_delimiter: a delimiter at the end of `path_format` is removed.
 
         Raises:
             ConfigurationError: bad pattern, unknown time zone or a duration that isn't positive.

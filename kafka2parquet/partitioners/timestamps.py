@@ -18,7 +18,7 @@ from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION
 from kafka2parquet.rows import Rows
 from kafka2parquet.time_zones import TimeZoneName, time_zone
 
-#: Texts that Joda reads as everything else here does: no blank in them, and an offset behind them.
+#: Texts that Joda reads like everything else here: without blanks, and with an offset at the end.
 _COMMON_TEXT = r"^\S+[Tt]\S+(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
 
 _LONG_END = float(1 << 63)
@@ -39,7 +39,7 @@ class Unusable:
 
 
 class TimestampExtractor(abc.ABC):
-    """Tells the time of each row."""
+    """Finds the time of each row."""
 
     #: True where the time is that of the flush's opening.
     uses_clock: bool = False
@@ -104,9 +104,9 @@ class WallclockTimestamp(TimestampExtractor):
 
 @checked
 class RecordFieldTimestamp(TimestampExtractor):
-    """A field of the value: whole numbers are milliseconds since the epoch, texts are ISO times, timestamps are themselves.
+    """A field of the value: whole numbers are milliseconds since the epoch, texts are ISO times, timestamps stay as they are.
 
-    Where records carry their schema, numbers must have 32 or 64 bits; where they don't, fractions of numbers are left away.
+    Where records carry their schema, numbers must have 32 or 64 bits; where they don't, fractions of numbers are cut off.
 
     Texts are read in the forms of Joda-Time's ISO parser: dates, week dates, ordinal dates, times with fractions and offsets;
     a text of digits only is milliseconds.

@@ -1,4 +1,4 @@
-"""What rotation policies answer, checked: an answer that means nothing is an error, not an endless loop or a wrong file."""
+"""Checks what rotation policies return: a senseless answer is an error, not an endless loop or a wrong file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kafka2parquet.user_parts import ask
 
 
 def cut_of(policy: RotationPolicy, stats: FlushStats, batch: PartitionedRows) -> int | None:
-    """What `RotationPolicy.cut` says.
+    """Call `RotationPolicy.cut`, and check the answer.
 
     Raises:
         BrokenPartError: the policy is broken.
-        UsageError: the policy returned what it may not return; named are topic, partition and offsets.
+        UsageError: the policy returned what it may not return. The message names topic, partition and offsets.
     """
     cut = ask(policy.cut, stats, batch)
     if cut is None:
@@ -38,7 +38,7 @@ def cut_of(policy: RotationPolicy, stats: FlushStats, batch: PartitionedRows) ->
 
 
 def due_at_of(policy: RotationPolicy, stats: FlushStats) -> datetime.datetime | None:
-    """What `RotationPolicy.due_at` says.
+    """Call `RotationPolicy.due_at`, and check the answer.
 
     Raises:
         BrokenPartError: the policy is broken.

@@ -1,4 +1,4 @@
-"""drain: writes everything that can be read now, and ends the task."""
+"""drain: writes every record that can be read now, and ends the task."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _STEP_S = 0.02
 
 @checked
 def drain(task: SinkTask, *, timeout_s: PositiveSeconds = 30.0) -> StepResult:
-    """Drive a task until all that its topics have now is read, written and committed; then close it.
+    """Drive a task until all records that its topics have now are read, written and committed; then close the task.
 
-    The task may be one that was stepped before. Partitions without records count, so a topic has to exist.
+    The task may have been stepped before. Its topics have to exist, with or without records.
 
     Args:
         task: closed when this returns or raises.
-        timeout_s: limit for the whole, in seconds of the machine's clock.
+        timeout_s: limit for the whole call, in seconds of the machine's clock.
 
     Returns:
         What all steps have done together; `lag` and `partitions` as they were at the end.
 
     Raises:
-        TimeoutError: there are partitions that can't be read to their ends, or not within the limit.
+        TimeoutError: partitions can't be read to their ends within the limit.
         Kafka2ParquetError: what `SinkTask.step` raises.
     """
     deadline = time.monotonic() + timeout_s

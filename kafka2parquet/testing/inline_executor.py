@@ -14,9 +14,9 @@ _Result = TypeVar("_Result")
 
 @checked
 class InlineExecutor(concurrent.futures.Executor):
-    """An executor without threads: `submit` returns when the call has ended. With it, a test runs the same way each time.
+    """An executor without threads: `submit` returns when the call has ended, so a test runs the same way each time.
 
-    Hand it to `SinkTask` or `build_task` as `executor`. A store that blocks then blocks the step.
+    Pass an instance to `SinkTask` or `build_task` as `executor`. A store that blocks then blocks the step.
     """
 
     def submit(

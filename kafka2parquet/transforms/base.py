@@ -25,10 +25,10 @@ class Transformed:
     """What a transform made of rows.
 
     Attributes:
-        rows: those that go on: a subset of the given ones, in their order. Rows that are in none of
-            the groups, and not among the rejects, are left out without any message.
+        rows: the rows that go on: a subset of the given rows, in their order. Rows that are neither in a group nor among the
+            rejects are left out without any message.
         rejects: rows that can't be transformed.
-        others: further rows that go on, where they have other columns than `rows`, or no value any more.
+        others: more rows that go on, but have other columns than `rows`, or have lost their value.
     """
 
     rows: Rows
@@ -59,7 +59,7 @@ class Transform(abc.ABC):
         """
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
-        """Transform records without value, which have no columns. By default they pass as they are.
+        """Transform records without value, which have no columns. By default they pass unchanged.
 
         Args:
             rows: one or more tombstones.
@@ -78,7 +78,7 @@ class Transform(abc.ABC):
         By default the properties become keyword arguments, as texts, with `_` for each `.` in a name.
 
         Args:
-            properties: all that begin with `transforms.a.`, without that and without `type`.
+            properties: all that begin with `transforms.a.`, without this prefix and without `type`.
 
         Raises:
             ConfigurationError: they don't fit.
@@ -92,9 +92,9 @@ class Transform(abc.ABC):
 
 
 class TableTransform(Transform):
-    """Subclass it and write `transform`: a table in, a table with as many rows out.
+    """Base class for transforms of tables: write `transform`, which takes a table and returns one with as many rows.
 
-    Where settings of yours decide what comes out, `fingerprint` has to name them.
+    Where settings of the subclass decide what comes out, `fingerprint` has to name them.
     """
 
     @abc.abstractmethod
@@ -102,8 +102,8 @@ class TableTransform(Transform):
         """The table with other columns, and with as many rows in the same order.
 
         Raises:
-            ValueError: a row can't be transformed (`pyarrow.ArrowInvalid`, which the casts of Arrow raise, is one). The table
-                is then halved until it is known which rows those are; they are rejects, with the message as the reason.
+            ValueError: a row can't be transformed (`pyarrow.ArrowInvalid`, which Arrow's casts raise, is a ValueError). The
+                table is then halved until the bad rows are found. They become rejects, with the message as the reason.
         """
 
     @property

@@ -23,7 +23,7 @@ from kafka2parquet.user_parts import ask
 
 @checked
 class TransformChain(Transform):
-    """Applies transforms in their order, and says for rows with a schema what that is afterwards."""
+    """Applies transforms in their order, and gives rows that came with a schema the schema of their new columns."""
 
     def __init__(self, transforms: Sequence[Transform]) -> None:
         """Take the transforms; there may be none."""

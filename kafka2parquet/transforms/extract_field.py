@@ -34,8 +34,8 @@ class ExtractField(Transform):
 
         Args:
             field: its dotted path.
-            on_null: what rows are where it is null or missing, of which nothing is left to write: `reject` makes rejects of
-                them; `drop` leaves them out, without any message; `tombstone` makes tombstones of them, as in Kafka Connect.
+            on_null: what to do with rows whose field is null or missing, so that nothing is left to write: `reject` makes
+                rejects; `drop` leaves the rows out, without any message; `tombstone` makes tombstones, as in Kafka Connect.
 
         Raises:
             ConfigurationError: a path with an empty part, or an unknown `on_null`.
@@ -100,8 +100,7 @@ class HoistField(Transform):
         """Choose the column's name.
 
         Args:
-            field: the name, dots and all. Values that came with a schema and aren't structs, so that there is only a column
-                `value`, are called so themselves.
+            field: the name, dots included. Values without fields keep their type: only their column `value` gets the name.
 
         Raises:
             ConfigurationError: it is empty.

@@ -1,4 +1,4 @@
-"""Which records have a header of a name: all of them are walked through together, header by header."""
+"""Finds records with a header of some name: reads the headers of all records together, header by header."""
 
 from __future__ import annotations
 

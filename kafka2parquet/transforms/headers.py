@@ -1,4 +1,4 @@
-"""HeaderFrom: fields that move out of the value, into headers."""
+"""HeaderFrom: moves fields out of the value, into headers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class MovedToHeaders(TableTransform):
         """Choose the columns.
 
         Args:
-            fields: their names; those that rows lack don't matter.
+            fields: their names; rows may lack some of them.
 
         Raises:
-            ConfigurationError: none.
+            ConfigurationError: no name is given.
         """
         if isinstance(fields, str) or not fields:
             raise ConfigurationError("fields: name at least one field.")

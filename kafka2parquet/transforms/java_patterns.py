@@ -13,14 +13,14 @@ _NAME = re.compile(r"\{([a-zA-Z][a-zA-Z0-9]*)\}")
 
 
 def compiled(pattern: str, property_name: str) -> re.Pattern[str]:
-    """A regular expression of Java's as Python's; letters, digits and spaces are those of ASCII, as in Java.
+    """Compile a regular expression of Java's; letters, digits and spaces are those of ASCII, as in Java.
 
     Args:
         pattern: as `java.util.regex.Pattern` reads it.
         property_name: for the error.
 
     Raises:
-        ConfigurationError: Python can't read it, or would read it otherwise.
+        ConfigurationError: Python can't read it, or would read it differently.
     """
     try:
         with warnings.catch_warnings():
@@ -33,7 +33,7 @@ def compiled(pattern: str, property_name: str) -> re.Pattern[str]:
 
 
 def replacement(text: str, pattern: re.Pattern[str], property_name: str) -> Callable[[re.Match[str]], str]:
-    """What a replacement of Java's (`$1`, `${name}`, backslashes before other characters) makes of a match.
+    """Compile a replacement of Java's (`$1`, `${name}`, backslashes before other characters) to a function of a match.
 
     Args:
         text: as `Matcher.replaceFirst` reads it.

@@ -18,11 +18,11 @@ from kafka2parquet.transforms.properties import TransformProperties
 
 
 class Predicate(abc.ABC):
-    """Chooses records. Configurations name predicates of their own as `package.module:Class`."""
+    """Chooses records. Configurations name a subclass as `package.module:Class`."""
 
     @abc.abstractmethod
     def holds(self, rows: Rows) -> Mask:
-        """For each row whether the predicate holds for its record.
+        """Whether the predicate chooses the record of each row.
 
         Args:
             rows: one or more rows of one schema, or tombstones (`rows.tombstones`), which have no columns. `rows.records` has
@@ -41,7 +41,7 @@ class Predicate(abc.ABC):
         By default the properties become keyword arguments, as texts, with `_` for each `.` in a name.
 
         Args:
-            properties: all that begin with `predicates.p.`, without that and without `type`.
+            properties: all that begin with `predicates.p.`, without this prefix and without `type`.
 
         Raises:
             ConfigurationError: they don't fit.
@@ -60,7 +60,7 @@ class RecordIsTombstone(Predicate):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> RecordIsTombstone:
-        """It has no properties; those that are given have no effect, as in Kafka Connect."""
+        """It has no properties; given properties have no effect, as in Kafka Connect."""
         return cls()
 
     def holds(self, rows: Rows) -> Mask:
@@ -84,7 +84,7 @@ class TopicNameMatches(Predicate):
             pattern: a regular expression of Java's that the whole name has to match.
 
         Raises:
-            ConfigurationError: Python can't read it, or would read it otherwise than Java.
+            ConfigurationError: Python can't read it, or would read it differently from Java.
         """
         self._pattern = compiled(pattern, "pattern")
 

@@ -1,4 +1,4 @@
-"""RegexRouter: other names for topics, and RoutedFolders: the folders of their files."""
+"""RegexRouter: renames topics; RoutedFolders: the folders of renamed topics."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from kafka2parquet.transforms.properties import TransformProperties
 class RegexRouter(Transform):
     """Renames topics, as Kafka Connect's RegexRouter does.
 
-    The transforms behind it see the new name. It decides the folder of the topic's files where
-    `ObjectNaming.topic_folders` has it too; offsets, consumer group and the names of files keep the name of the log.
+    The transforms behind it see the new name. Where `ObjectNaming.topic_folders` has the router too, the new name is the folder
+    of the topic's files. Offsets, consumer group and the names of files keep the topic's own name.
     """
 
     def __init__(self, regex: Name, replacement_text: str) -> None:
         """Choose the topics and their names.
 
         Args:
-            regex: a regular expression of Java's; other topics than those whose whole name it matches keep their name.
+            regex: a regular expression of Java's; topics whose whole name it doesn't match keep their name.
             replacement_text: what stands in the place of the first match in the name: `$1` is the first group.
 
         Raises:
@@ -44,7 +44,7 @@ class RegexRouter(Transform):
         return cls(given.required("regex"), text if text is not None else given.required("replacement"))
 
     def routed(self, topic: str) -> str:
-        """The name of a topic afterwards."""
+        """The new name of a topic."""
         if self._regex.fullmatch(topic) is None:
             return topic
         return self._regex.sub(self._replacement, topic, count=1)
@@ -71,7 +71,7 @@ class Route:
     Attributes:
         router: renames topics.
         predicate: chooses the topics; all where there is none.
-        negate: whether it chooses the other ones.
+        negate: whether the router is applied to the other topics instead.
     """
 
     router: RegexRouter
@@ -79,7 +79,7 @@ class Route:
     negate: bool = False
 
     def routed(self, topic: str) -> str:
-        """The name of a topic afterwards."""
+        """The new name of a topic."""
         if self.predicate is not None and self.predicate.matches(topic) == self.negate:
             return topic
         return self.router.routed(topic)
@@ -99,12 +99,12 @@ class RoutedFolders:
     routes: Sequence[Route]
 
     def folder(self, topic: str) -> str:
-        """The name of a topic behind all of them."""
+        """The name of a topic behind all routers."""
         for route in self.routes:
             topic = route.routed(topic)
         return topic
 
     @property
     def fingerprint(self) -> str:
-        """Names all of them."""
+        """Names all routers."""
         return "+".join(route.fingerprint for route in self.routes)

@@ -64,7 +64,7 @@ class ToTimestamp(ColumnTransform):
         given = TransformProperties(properties, "ToTimestamp", "fields", "unix.precision", "format", "timezone")
         precision = given.text("unix.precision") or "milliseconds"
         if precision not in _UNITS:
-            raise ConfigurationError(f"unix.precision: {precision!r} is none of {', '.join(_UNITS)}.")
+            raise ConfigurationError(f"unix.precision: {precision!r} is not one of {', '.join(_UNITS)}.")
         return cls(
             given.items("fields"),
             unit=_UNITS[precision],
@@ -88,7 +88,7 @@ class ToTimestamp(ColumnTransform):
             times = self._times(values)
         except TypeRefused:
             times = pa.nulls(len(values), _MICROSECONDS)
-            refusals.add(values.is_valid(), f"{path} is {field.type}, which means no time.")
+            refusals.add(values.is_valid(), f"{path} is {field.type}, which is not a time.")
         if times.null_count > values.null_count:
             refusals.add(pc.and_not(values.is_valid(), times.is_valid()), f"{path}: {self._why_not(field.type)}.")
         return field.with_type(_MICROSECONDS), times

@@ -1,4 +1,4 @@
-"""TombstoneHandler: tombstones that are left out, or refused, wherever it stands among the transforms."""
+"""TombstoneHandler: leaves tombstones out or refuses them, at any place among the transforms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TombstoneHandler(Transform):
     """Leaves records without value out, or makes rejects of them, as Confluent's TombstoneHandler does."""
 
     def __init__(self, behavior: Behavior = "warn") -> None:
-        """Choose what tombstones are.
+        """Choose how to handle tombstones.
 
         Args:
             behavior: `ignore` and `warn` leave them out; `fail` makes each a reject.

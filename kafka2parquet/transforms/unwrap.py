@@ -1,4 +1,4 @@
-"""Unwrap: the rows of a database out of Debezium's change events."""
+"""Unwrap: turns Debezium's change events into rows of the database."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _INSTEAD: Mapping[str, str] = {
     "drop.fields.header.name": _NO_DROPS,
     "operation.header": "Headers stay as they were sent; use add.fields=op.",
     "replace.null.with.default": "Leave it out: the converter decides it (value.converter.replace.null.with.default).",
-    "route.by.field": "Topics can't be renamed by what is in a record; for other folders use a partitioner by field.",
+    "route.by.field": "The content of a record can't rename its topic; for other folders use a partitioner by field.",
 }
 #: Values of such properties that mean nothing in Debezium either.
 _NOTHING: Mapping[str, str] = {"operation.header": "false", "replace.null.with.default": "true"}
@@ -56,10 +56,10 @@ _WITHOUT_EFFECT = ("drop.fields.from.key", "drop.fields.keep.schema.compatible")
 
 @checked
 class Unwrap(Transform):
-    """Makes rows of a database of Debezium's change events, as its ExtractNewRecordState does.
+    """Turns Debezium's change events into rows of the database, as Debezium's ExtractNewRecordState does.
 
     The columns are the fields of `after`. Events of truncated tables are left out. Rows that aren't change events stay as they
-    are. An event that doesn't say what it should is a reject.
+    are. An event without the row that its operation needs is a reject.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Unwrap(Transform):
         add_fields: Sequence[Name] = (),
         prefix: str = "__",
     ) -> None:
-        """Choose what deletions become, and what is taken along.
+        """Choose how to handle deletions, and which fields to add.
 
         Args:
             deletes: events of deleted rows: `drop` leaves them out; `rewrite` writes the row as it was before, and adds a
@@ -80,7 +80,7 @@ class Unwrap(Transform):
             add_fields: fields of events to add as columns, such as `op` (column `__op`), `source.ts_ms` (`__source_ts_ms`), or
                 `source.ts_ms:changed_at` (`__changed_at`). Names without a struct are looked for where Debezium does: `op` and
                 `ts_ms` in the event, `id`, `total_order` and `data_collection_order` in `transaction`, others in `source`; then
-                in the event. What events lack is not added.
+                in the event. Fields that events lack are not added.
             prefix: of the names of added columns.
 
         Raises:
@@ -99,7 +99,7 @@ class Unwrap(Transform):
 
         Of the modes `drop` leaves deletions and tombstones out, `tombstone` makes tombstones of deletions and leaves those out
         that were sent, `rewrite` writes deletions and leaves tombstones out, and `rewrite-with-tombstone` lets tombstones
-        through. Without it Debezium's older properties count: `delete.handling.mode` (`drop`, or `rewrite`, or `none` for
+        through. Without a mode Debezium's older properties count: `delete.handling.mode` (`drop`, or `rewrite`, or `none` for
         tombstones) and `drop.tombstones` (`true`).
         """
         refused = [
@@ -139,7 +139,7 @@ class Unwrap(Transform):
         if rows.value_schema is None:
             unwrapped.add_others(events.others)
         else:
-            unwrapped.refuse(events.others, "op names no change of a row, in a record of a schema of change events.")
+            unwrapped.refuse(events.others, "op is not a change of a row, although the schema is that of change events.")
         return unwrapped.result()
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
@@ -194,7 +194,7 @@ class _Unwrapped:
             self._tombstones.append(rows.filter(pa.array(mask)))
 
     def add(self, mask: Mask, columns: Sequence[Column], *, preferred: Collection[int] = ()) -> None:
-        """Those rows have these columns. The columns count even where there are no rows, so that all tables have the same.
+        """Give the chosen rows these columns. Columns count even without rows, so that all tables have the same columns.
 
         Where a column doesn't fit that of other rows, the rows that have a value in it are rejects.
         """
@@ -250,11 +250,11 @@ def _handling(given: TransformProperties) -> tuple[Deletes, Tombstones]:
     mode = given.text("delete.tombstone.handling.mode")
     if mode:
         if mode.lower() not in _MODES:
-            raise ConfigurationError(f"delete.tombstone.handling.mode: {mode!r} is none of {', '.join(_MODES)}.")
+            raise ConfigurationError(f"delete.tombstone.handling.mode: {mode!r} is not one of {', '.join(_MODES)}.")
         return _MODES[mode.lower()]
     older = given.text("delete.handling.mode") or "drop"
     if older.lower() not in _HANDLING:
-        raise ConfigurationError(f"delete.handling.mode: {older!r} is none of {', '.join(_HANDLING)}.")
+        raise ConfigurationError(f"delete.handling.mode: {older!r} is not one of {', '.join(_HANDLING)}.")
     return _HANDLING[older.lower()], "drop" if given.flag("drop.tombstones", default=True) else "pass"
 
 

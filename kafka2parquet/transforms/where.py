@@ -1,4 +1,4 @@
-"""Where: a transform of some records, as a predicate chooses them; LeaveOut: what Kafka Connect's Filter does with those."""
+"""Where: applies a transform to the records that a predicate chooses; LeaveOut: Kafka Connect's Filter, for such records."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from kafka2parquet.transforms.predicates import Predicate
 class Where(Transform):
     """Applies a transform to the records that a predicate chooses; the others stay as they are.
 
-    Rows without a schema have the columns of both afterwards. Rows with one have a schema of their own from there on, as in
-    Kafka Connect.
+    Rows without a schema then have the columns of both kinds. Rows that came with a schema have different schemas from there
+    on, as in Kafka Connect.
     """
 
     def __init__(self, transform: Transform, predicate: Predicate, *, negate: bool = False) -> None:
-        """Combine them.
+        """Combine transform and predicate.
 
         Args:
             transform: of the chosen records.
@@ -72,7 +72,7 @@ class Where(Transform):
 
 @checked
 class LeaveOut(Transform):
-    """Leaves all records out, tombstones too: what Kafka Connect's Filter does with those that its predicate chooses."""
+    """Leaves all records out, tombstones too, as Kafka Connect's Filter does with the records that its predicate chooses."""
 
     def apply(self, rows: Rows) -> Transformed:
         """Leave the rows out."""
@@ -89,14 +89,14 @@ class LeaveOut(Transform):
 
 
 def together(groups: Iterable[Rows], rejects: Iterable[Reject] = ()) -> Transformed:
-    """Groups of rows of one batch, united in the order of their offsets as far as one table can hold them.
+    """Unite groups of rows of one batch in the order of their offsets, as far as one table can hold them.
 
-    Rows without a schema get the columns of all of them, unless no type holds a column together. Rows with a schema are
-    united where they have the same columns. Values with fields and values without stay apart.
+    Rows without a schema get the columns of all groups, unless a column has types that don't fit together. Rows with a schema
+    are united where they have the same columns. Values with fields and values without stay apart.
 
     Args:
         groups: rows, each offset once; at least one group.
-        rejects: to go with them.
+        rejects: added to the result.
     """
     given = list(groups)
     alike: dict[tuple[object, ...], list[Rows]] = {}

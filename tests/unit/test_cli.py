@@ -60,7 +60,7 @@ def test_run_needs_brokers(sink, capsys):
     """One problem is one line."""
     assert EXIT_CONFIGURATION == main(["run", sink])
     assert (
-        f"{sink} can't work: bootstrap.servers is not set. Name some brokers in the worker's properties (--worker FILE) or "
+        f"{sink} can't work: bootstrap.servers is not set. Name brokers in the worker's properties (--worker FILE) or "
         "with --bootstrap-server HOST:PORT.\n" == capsys.readouterr().err
     )
 

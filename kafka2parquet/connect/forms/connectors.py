@@ -36,10 +36,10 @@ class Connector:
     """One connector of a document.
 
     Attributes:
-        name: what it is called beside its properties; None where that isn't said.
-        properties: as they stand there.
-        fixed: properties that stand beside the others, such as `spec.class`; they count for more.
-        place: what the wrapper calls the place of the name.
+        name: its name beside its properties; None where there is none.
+        properties: as they were written.
+        fixed: properties that stand beside the others, such as `spec.class`, and take precedence.
+        place: where the wrapper has the name, in words.
     """
 
     name: str | None
@@ -49,13 +49,13 @@ class Connector:
 
     @property
     def known_as(self) -> str | None:
-        """Its name, beside its properties or among them; None where it has none."""
+        """Its name, whether beside its properties or among them; None where it has none."""
         name = self.name if self.name is not None else self.properties.get("name")
         return None if name is None else str(name).strip()
 
     @property
     def is_sure(self) -> bool:
-        """Whether it is known to be a connector, because it has a class."""
+        """Whether this is certainly a connector, because it has a class."""
         return "connector.class" in self.properties or "connector.class" in self.fixed
 
 
@@ -63,7 +63,7 @@ def find_connectors(document: Document) -> list[Connector]:
     """All connectors of a document, at least one.
 
     Raises:
-        ConfigurationError: there is none; with what was found instead.
+        ConfigurationError: the document has no connector; the message says what it has instead.
     """
     content = document.content
     if is_list(content) and content and all(isinstance(item, str) for item in content):
@@ -80,10 +80,10 @@ def find_connectors(document: Document) -> list[Connector]:
 
 
 def choose_connector(connectors: list[Connector], name: str | None) -> Connector:
-    """The connector that is called `name`, or the only one, which then gets that name if it has none.
+    """The connector called `name`. A single connector without a name gets that name.
 
     Raises:
-        ConfigurationError: there is none of this name, or there are several; with the names that there are.
+        ConfigurationError: no connector or several connectors have this name; the message lists the names.
     """
     names = [connector.known_as or "(without a name)" for connector in connectors]
     if name is None:
@@ -118,7 +118,9 @@ def connector_properties(connector: Connector, *, joins: bool = False) -> Proper
     read = _texts(_joined(connector.properties) if joins else connector.properties)
     values, problems, warnings = dict(read.values), list(read.problems), []
     if connector.name is not None and values.setdefault("name", connector.name) != connector.name:
-        problems.append(f"name: the name {connector.place} is {connector.name!r}, the one in it {values['name']!r}; keep one.")
+        problems.append(
+            f"name: the name {connector.place} is {connector.name!r}, the property name is {values['name']!r}; keep one."
+        )
     for name, text in _texts(connector.fixed).values.items():
         if values.setdefault(name, text) != text:
             warnings.append(f"{name}={values[name]} has no effect: spec says {text}.")
@@ -175,7 +177,7 @@ def _of_kubernetes(content: Mapping[str, object]) -> Iterator[Connector]:
 
 
 def _by_name(content: Mapping[str, object]) -> list[Connector]:
-    """Connectors by their names, where all members are such: GET /connectors?expand=info, or mappings of properties."""
+    """Connectors by their names, where every member is a connector: GET /connectors?expand=info, or mappings of properties."""
     found = []
     for name, value in content.items():
         info = value.get("info") if isinstance(value, Mapping) else None

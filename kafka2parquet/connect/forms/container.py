@@ -12,7 +12,7 @@ from kafka2parquet.errors import ConfigurationError
 
 PREFIX = "CONNECT_"
 _ASSIGNMENT = re.compile(rf"^[ \t]*(?:export\s+|ENV\s+)?({PREFIX}[A-Z0-9_]+)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
-#: Variables that Debezium's image takes without the prefix.
+#: Variables that Debezium's image reads without the prefix.
 _DEBEZIUM = ("BOOTSTRAP_SERVERS", "KEY_CONVERTER", "VALUE_CONVERTER")
 _PREFIXED = {name: f"{PREFIX}{name}" for name in _DEBEZIUM}
 _UNDERSCORES = re.compile("_{1,3}")
@@ -33,7 +33,7 @@ def property_name(variable: str) -> str:
 
 
 def properties_of_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """Translate variables with the prefix to properties; leave out other variables, and keep names of properties."""
+    """Translate variables with the prefix to properties; leave out other variables, and keep the names of properties."""
     properties = {name: text for name, text in variables.items() if not name.startswith(PREFIX) and not name.isupper()}
     return properties | {property_name(name): text for name, text in variables.items() if name.startswith(PREFIX)}
 
@@ -46,7 +46,7 @@ def variables_of_process() -> dict[str, str]:
 def variables_in_file(text: str) -> dict[str, str]:
     """The variables that an env file sets, without quotes around their values; empty where there are none.
 
-    As `docker run --env-file` reads it: backslashes and dollars are themselves.
+    The file is read as `docker run --env-file` reads it: backslashes and dollars have no special meaning.
     """
     return {found[1]: _unquoted(found[2]) for found in _ASSIGNMENT.finditer(text)}
 
@@ -55,7 +55,7 @@ def variables_in_document(content: object) -> dict[str, str]:
     """The variables that a container gets in a file of Docker Compose or of Kubernetes; empty where there are none.
 
     Raises:
-        ConfigurationError: several containers get some.
+        ConfigurationError: several containers get such variables.
     """
     is_compose = isinstance(content, Mapping) and "services" in content
     found = [(place, variables) for place, variables in _environments(content, "") if variables]
@@ -70,10 +70,10 @@ def variables_in_document(content: object) -> dict[str, str]:
 
 
 def properties_of_kafka_connect(content: object) -> dict[str, object] | None:
-    """The properties of a worker in a KafkaConnect of Strimzi; None where it is another document.
+    """The properties of a worker in a KafkaConnect of Strimzi; None for another document.
 
     Raises:
-        ConfigurationError: it names secrets of Kubernetes.
+        ConfigurationError: the KafkaConnect names secrets of Kubernetes.
     """
     documents = content if is_list(content) else [content]
     for document in documents:
@@ -87,7 +87,7 @@ def properties_of_kafka_connect(content: object) -> dict[str, object] | None:
 
 
 def _environments(content: object, place: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each place at which a document sets variables, and those with our prefix."""
+    """Each place at which a document sets variables, and its variables with the prefix."""
     if is_list(content):
         for item in content:
             yield from _environments(item, place)
@@ -100,7 +100,7 @@ def _environments(content: object, place: str) -> Iterator[tuple[str, dict[str, 
 
 
 def _variables(value: object) -> Iterator[tuple[str, str]]:
-    """Variables as a mapping, as `NAME=value`, or as name and value; one without a value is looked up."""
+    """Variables as a mapping, as `NAME=value`, or as name and value; a variable without a value is looked up."""
     pairs: Any = value.items() if isinstance(value, Mapping) else value if is_list(value) else ()
     for pair in pairs:
         if isinstance(pair, Mapping):

@@ -1,4 +1,4 @@
-"""Document: what a text in one of the notations says, before it is known where in it the connectors are."""
+"""Document: the content of a text in one of the notations, before its connectors are found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Document:
 
     Attributes:
         content: mappings by text, lists, and scalars: texts, booleans and None. Numbers are texts, with the digits as written.
-        warnings: what was read and is suspicious.
+        warnings: suspicious things that were read.
         joins: whether properties may stand in tables (`s3.bucket` with `name` in it) and values in lists, as TOML and YAML
             suggest. In JSON, Kafka Connect refuses both.
     """

@@ -1,4 +1,4 @@
-"""Languages that hold a connector's configuration and can't be read: which one a text is in, and how its JSON is got."""
+"""Recognizes languages that hold a connector's configuration and can't be read, and says how to get the JSON out of them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1[^\n]*\n")
 
 
 def name_other_language(text: str, first_line: str, suffix: str) -> str | None:
-    """A sentence about the language of a text, and how JSON is got out of it; None where it isn't known as one of these.
+    """A sentence about the language of a text, and how to get JSON out of it; None where it is not one of these languages.
 
     Args:
         text: of the file.
-        first_line: the first one that says something.
+        first_line: the first line that is neither blank nor a comment.
         suffix: of the file's name, in lower case.
     """
     if _SHEBANG.match(text.lstrip()) or _COMMAND.match(first_line):
@@ -45,7 +45,7 @@ def name_other_language(text: str, first_line: str, suffix: str) -> str | None:
 
 
 def name_shell_quotes(text: str) -> str | None:
-    """A sentence about quotes of a shell in a text that was copied out of a script; None where there are none."""
+    """A sentence about a shell's quotes in a text that was copied out of a script; None where there are none."""
     for quote in SHELL_APOSTROPHES:
         if quote in text:
             line = text.count("\n", 0, text.index(quote)) + 1

@@ -1,4 +1,4 @@
-"""Which notation a text is in: its content says it, and the file's name only where that is not enough."""
+"""Recognizes the notation of a text: by its content, and by the file's name where the content is not enough."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _PROPERTIES_SUFFIX = ".properties"
 
 
 def read_document(text: str, suffix: str = "") -> Document:
-    """Read a text in the notation that it is in.
+    """Recognize the notation of a text, and read the text.
 
     Args:
         text: JSON, YAML, TOML or Java properties.
-        suffix: of the file's name, such as `.toml`; it decides where the content is in two notations at once.
+        suffix: of the file's name, such as `.toml`; decides where the content is valid in two notations.
 
     Raises:
-        ConfigurationError: it is not valid, or in a language that can't be read; with what to do.
+        ConfigurationError: the text is not valid, or in a language that can't be read; the message says what to do.
     """
     suffix = suffix.lower()
     begin = first_line(text)
@@ -60,7 +60,7 @@ def first_line(text: str) -> str:
 
 
 def _toml_or_properties(text: str, suffix: str) -> Document:
-    """Read TOML, or properties: their first values may look like those of TOML, and a later one does not."""
+    """Read TOML, or else properties, whose first values may look like TOML while a later value doesn't."""
     try:
         return read_toml(text)
     except ConfigurationError:

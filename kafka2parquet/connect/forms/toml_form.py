@@ -21,8 +21,8 @@ _DOTTED_KEY = re.compile(r"^(\s*)([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+)(\s*=)", r
 def read_toml(text: str) -> Document:
     """Read TOML.
 
-    `value.converter` and `value.converter.schemas.enable` can't both be keys of TOML unless they are in quotes. Where that is
-    what keeps the text from being read, dotted keys are taken for names in quotes.
+    `value.converter` and `value.converter.schemas.enable` can't both be keys of TOML unless they are in quotes. Where this
+    keeps the text from being read, dotted keys are taken for names in quotes.
 
     Raises:
         ConfigurationError: it is not valid.

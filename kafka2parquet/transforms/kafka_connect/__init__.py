@@ -1,7 +1,7 @@
-"""The transforms of values that Apache Kafka brings, by the names of their Java classes.
+"""Apache Kafka's own transforms of values, by the names of their Java classes.
 
-They do what Kafka's own classes do, on whole columns: where a Java class throws, the record is a reject. Names of fields are
-those of columns, without paths, as in Java.
+They do exactly what Kafka's classes do, but on whole columns. Where a Java class throws, the record is a reject. The name of a
+field is the name of a column, not a path, as in Java.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kafka2parquet.transforms.kafka_connect.timestamp_converter import JavaTimes
 
 
 def _hoist_field(properties: Mapping[str, str]) -> HoistField:
-    """HoistField, which is the same in Java but for the properties that it ignores."""
+    """HoistField, which is the same in Java, except that unknown properties are ignored."""
     return HoistField(JavaProperties(properties, "HoistField").required("field"))
 
 
@@ -56,22 +56,22 @@ _MAKERS: Mapping[str, tuple[Callable[[Mapping[str, str]], Transform], tuple[str,
         ("field", "target.type", "format", "unix.precision", _NULLS),
     ),
 }
-#: What makes the transform of the properties, by the name of the class without package and without `$Value`.
+#: Functions from properties to a transform, by the name of the class without package and without `$Value`.
 JAVA: Mapping[str, Callable[[Mapping[str, str]], Transform]] = {name: maker for name, (maker, _) in _MAKERS.items()}
 #: The properties of each class. Others are ignored, as Kafka ignores them.
 PROPERTIES: Mapping[str, tuple[str, ...]] = {name: properties for name, (_, properties) in _MAKERS.items()}
 
 
 def make(class_name: str, of_what: str | None, properties: Mapping[str, str]) -> Transform:
-    """The transform of values that has the name of a Java class.
+    """Make the transform of values with the name of a Java class.
 
     Args:
         class_name: without package, such as `InsertField`.
-        of_what: `Value`: the class inside that one.
+        of_what: `Value`, the inner class.
         properties: those of the transform, without prefix.
 
     Raises:
-        ConfigurationError: they don't fit, or the class isn't one of values.
+        ConfigurationError: the properties don't fit, or the inner class is not `Value`.
         LookupError: there is no such class.
     """
     maker = JAVA[class_name]

@@ -1,4 +1,4 @@
-"""JavaTransform: what the transforms that are defined by Kafka's Java classes have in common."""
+"""JavaTransform: base class of the transforms that follow Kafka's Java classes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class JavaTransform(Transform):
     name: str
 
     def __init__(self, *, nulls_are_defaults: bool) -> None:
-        """Choose what nulls are.
+        """Choose how nulls are read.
 
         Args:
             nulls_are_defaults: whether a null in a field with a default is that default (`replace.null.with.default`).
@@ -52,11 +52,11 @@ class JavaTransform(Transform):
 
         Args:
             rows: one or more, of values that are structs or have no schema.
-            refusals: where the rows go for which Java throws; their values in the result don't matter.
+            refusals: takes the rows for which Java throws; their values in the result don't matter.
         """
 
     def change_values(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The same for values without fields: one column `value`. By default, all are refused."""
+        """The same for values without fields: one column `value`. By default, all values are refused."""
         refuse_all(refusals, rows, why_without_fields(self.name, rows))
         return rows.table
 
@@ -107,7 +107,7 @@ def refuse_all(refusals: Refusals, rows: Rows, reason: str) -> None:
 def with_defaults(rows: Rows) -> Rows:
     """The rows, where each null in a column whose schema has a default is the default.
 
-    A transform that isn't Java's leaves the schema behind; columns that have another type since then stay as they are.
+    A transform that isn't Java's keeps the schema of the values; columns whose type has changed since then stay as they are.
     """
     if rows.value_schema is None:
         return rows

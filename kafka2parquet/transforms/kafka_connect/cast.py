@@ -51,7 +51,7 @@ class JavaCast(JavaTransform):
             raise ConfigurationError("spec: name at least one field to cast.")
         for type_ in types.values():
             if type_.lower() not in TYPES:
-                raise ConfigurationError(f"spec: {type_!r} is not a type to cast to; there are {', '.join(TYPES)}.")
+                raise ConfigurationError(f"spec: {type_!r} is not a type to cast to. The types are {', '.join(TYPES)}.")
         if "" in types and len(types) > 1:
             raise ConfigurationError(_ALONE)
         self._types = {field: type_.lower() for field, type_ in types.items()}

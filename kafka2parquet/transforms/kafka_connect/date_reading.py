@@ -12,7 +12,7 @@ from kafka2parquet.transforms.kafka_connect.calendar import Integers, days_of
 from kafka2parquet.transforms.kafka_connect.date_pattern import MONTHS, WEEKDAYS, Part
 
 _DAY_MS, _HOUR_MS, _MINUTE_MS = 86_400_000, 3_600_000, 60_000
-#: Two digits that a year is written with mean one of the hundred years from this one on. Java counts from eighty years ago.
+#: A year of two digits is one of the hundred years from this year on. Java counts from eighty years ago.
 _FIRST_OF_TWO_DIGITS = 1947
 #: Java's times end at the year 292,278,994. Longer numbers than these don't fit its integers either.
 _LAST_YEAR, _MOST_DIGITS = 290_000_000, 18
@@ -32,13 +32,13 @@ _ZONE = rf"(?i:GMT)(?:[+-](?:[01]?[0-9]|2[0-3]):[0-5][0-9]|[+-]?)|{_OFFSET}[0-5]
 
 
 class DateReader:
-    """Reads texts of one pattern. What stands behind the pattern's end is ignored, as Java ignores it."""
+    """Reads texts of one pattern. Text behind the pattern's end is ignored, as in Java."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         """Take the parts of the pattern.
 
         Raises:
-            ValueError: it has letters that can be written but not read here, with the reason.
+            ValueError: the pattern has letters that can be written but not read here; the message names them.
         """
         self._fields: dict[str, Part] = {}
         self._order: list[str] = []
@@ -76,7 +76,7 @@ class DateReader:
             yield _expression(part, name, has_fixed_width=_is_number(following))
 
     def _values(self, found: pa.Array) -> tuple[dict[str, Integers], np.ndarray]:
-        """The numbers of each kind of field, those of its last place, and where all of them are possible."""
+        """The numbers of each kind of field, taken from its last place, and which rows have only possible numbers."""
         values: dict[str, Integers] = {}
         valid = np.ones(len(found), np.bool_)
         for name in self._order:
@@ -116,7 +116,7 @@ class DateReader:
 
 
 def _kind(part: Part) -> str:
-    """The letter of what a field is the same as."""
+    """The letter that stands for a field and for the fields with the same meaning."""
     return {"L": "M", "k": "H", "K": "h", "X": "z", "Z": "z"}.get(part.letter, part.letter)
 
 
@@ -148,7 +148,7 @@ def _escaped(text: str) -> str:
 
 
 def _adjusted(part: Part, text: pa.Array, fits: pa.Array) -> Integers:
-    """The numbers that a field means, with months from 1 on."""
+    """The numbers of a field, with months from 1 on."""
     whole = pc.if_else(pc.and_(fits, pc.not_equal(text, "")), text, "0").cast(pa.int64())
     numbers: Integers = whole.to_numpy(zero_copy_only=False).astype(np.int32).astype(np.int64)  # Java's integers, which wrap
     if part.letter == "y" and part.count <= 2:

@@ -31,7 +31,7 @@ def date_texts(milliseconds: pa.Array, parts: Sequence[Part]) -> pa.Array:
 
 
 class _Times:
-    """Fields of some times, each worked out where a pattern needs it."""
+    """Fields of times, each computed where a pattern needs it."""
 
     def __init__(self, milliseconds: Integers) -> None:
         self.days = milliseconds // _DAY_MS

@@ -21,7 +21,7 @@ class JavaFlatten(JavaTransform):
     name = "Flatten"
 
     def __init__(self, delimiter: str = ".") -> None:
-        """Choose what stands between the names; it may be empty."""
+        """Choose the text between the names; it may be empty."""
         super().__init__(nulls_are_defaults=True)
         self._delimiter = delimiter
 

@@ -30,12 +30,12 @@ class Inserted:
 
     @classmethod
     def of(cls, text: str) -> Inserted:
-        """The column that a property names: with `!` behind the name it is required; `?`, the default, says that it isn't."""
+        """The column that a property names: `!` behind the name makes the column required; `?`, the default, doesn't."""
         return cls(text[:-1] if text.endswith(("!", "?")) else text, is_required=text.endswith("!"))
 
 
 class JavaInsertField(JavaTransform):
-    """Adds columns behind the others. Without a schema, a column of that name is replaced; with one, the record is a reject."""
+    """Adds columns behind the others. A column of that name is replaced; where records have a schema, they are rejects."""
 
     name = "InsertField"
 
@@ -54,7 +54,9 @@ class JavaInsertField(JavaTransform):
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if not columns:
-            raise ConfigurationError("InsertField: no field is inserted. Set topic.field, offset.field or another one.")
+            raise ConfigurationError(
+                "InsertField: no field is inserted. Set topic.field, offset.field or another such property."
+            )
         if not all(column.name for column in columns.values()):
             raise ConfigurationError("InsertField: the name of a field is empty.")
         if "static" in columns and static_value is None:

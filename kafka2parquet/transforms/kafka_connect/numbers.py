@@ -13,7 +13,7 @@ from kafka2parquet.transforms.values import is_text
 _INT64_END = float(1 << 63)
 _MOST_INT64, _LEAST_INT64 = "9223372036854775807", "9223372036854775808"
 _INTEGER = r"^[+-]?[0-9]+$"
-#: What Java's parseDouble reads, but for hexadecimal numbers. It may have blanks and control characters around it.
+#: The texts that Java's parseDouble reads, except hexadecimal numbers. Blanks and control characters may surround a number.
 _FLOAT = r"^[\x00-\x20]*(?P<number>[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?))[\x00-\x20]*$"
 
 
@@ -65,9 +65,9 @@ def to_booleans(values: pa.Array) -> pa.Array:
 
 
 def as_int64(values: pa.Array) -> npt.NDArray[np.int64]:
-    """Booleans, integers, decimals and times as integers of 64 bits, the rest of a larger one cut off in front; 0 for null.
+    """Booleans, integers, decimals and times as integers of 64 bits: the lowest bits of larger numbers, and 0 for null.
 
-    Times become what they count: days, or units since 1970 or midnight.
+    Times become their number of days, or of units since 1970 or midnight.
     """
     type_ = values.type
     if pa.types.is_decimal(type_):

@@ -78,7 +78,7 @@ class JavaProperties:
         """
         text = self.required(name) if default is None else self._given.get(name, default)
         if text not in values:
-            raise ConfigurationError(f"{name}: {text!r} is none of {', '.join(values)}.")
+            raise ConfigurationError(f"{name}: {text!r} is not one of {', '.join(values)}.")
         return text
 
     @property

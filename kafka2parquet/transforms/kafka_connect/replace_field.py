@@ -33,7 +33,7 @@ class JavaReplaceField(JavaTransform):
 
         Args:
             exclude: names of columns to leave out.
-            include: names of those that alone are kept; all, where it is empty.
+            include: names of the only columns to keep; empty for all.
             renames: new names by old ones.
             nulls_are_defaults: see `JavaTransform`.
         """

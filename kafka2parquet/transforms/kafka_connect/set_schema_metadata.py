@@ -20,7 +20,7 @@ _INT32 = range(-(1 << 31), 1 << 31)
 
 
 class JavaSetSchemaMetadata(JavaTransform):
-    """Names the schema of the values. Columns stay as they are; values without a schema, which Java refuses, too."""
+    """Names the schema of the values. Columns stay as they are, and so do values without a schema, for which Java throws."""
 
     name = "SetSchemaMetadata"
 
@@ -28,8 +28,8 @@ class JavaSetSchemaMetadata(JavaTransform):
         """Choose name and version.
 
         Args:
-            schema_name: None to keep the one that there is.
-            version: the same.
+            schema_name: None to keep the name.
+            version: None to keep the version.
             nulls_are_defaults: see `JavaTransform`.
 
         Raises:

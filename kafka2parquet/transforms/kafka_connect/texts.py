@@ -60,9 +60,9 @@ def _or_zero(digits: pa.Array) -> pa.Array:
 
 
 def time_texts(values: pa.Array) -> pa.Array:
-    """Dates and times as Connect writes them in UTC: midnights as dates, what lies before 2 January 1970 as a time of the day.
+    """Dates and times as Connect writes them in UTC: midnights as dates, times before 2 January 1970 as times of the day.
 
-    Timestamps finer than milliseconds, which Connect doesn't know, are written with all digits.
+    Timestamps finer than milliseconds, which Connect doesn't have, are written with all digits.
     """
     if pa.types.is_timestamp(values.type) and values.type.unit in ("us", "ns"):
         return pc.strftime(values.cast(pa.timestamp(values.type.unit)), format="%Y-%m-%dT%H:%M:%SZ")

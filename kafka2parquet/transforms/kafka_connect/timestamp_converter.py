@@ -34,7 +34,7 @@ TARGETS: Mapping[str, pa.DataType] = {
 
 
 class JavaTimestampConverter(JavaTransform):
-    """Converts times between texts, numbers and Connect's own types. A value that means no time is a reject."""
+    """Converts times between texts, numbers and Connect's own types. A value that is not a time is a reject."""
 
     name = "TimestampConverter"
 
@@ -57,7 +57,7 @@ class JavaTimestampConverter(JavaTransform):
             nulls_are_defaults: see `JavaTransform`.
 
         Raises:
-            ConfigurationError: a pattern that Java refuses, or none for texts to write.
+            ConfigurationError: Java refuses the pattern, or there is no pattern for texts to write.
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if target == "string" and not pattern:
@@ -114,7 +114,7 @@ class JavaTimestampConverter(JavaTransform):
         return rows.table.set_column(index, field.with_type(converted.type), converted)
 
     def _milliseconds(self, values: pa.Array, *, is_json: bool) -> pa.Array | str:
-        """Milliseconds since 1970, null in the place of values that mean no time; or why none of them does."""
+        """Milliseconds since 1970, null in the place of values that are not times; or why no value is a time."""
         type_ = values.type
         if pa.types.is_null(type_):
             return pa.nulls(len(values), pa.int64())
@@ -128,7 +128,7 @@ class JavaTimestampConverter(JavaTransform):
             return self._of_numbers(pa.array(numbers, pa.int64(), mask=~mask))
         if pa.types.is_date(type_) or pa.types.is_time(type_) or pa.types.is_timestamp(type_):
             return milliseconds(values)
-        return f"is {type_}, which means no time: that are texts, int64, dates and times."
+        return f"is {type_}, which is not a time; texts, int64, dates and times are."
 
     def _why_not(self, type_: pa.DataType) -> str:
         if is_text(type_):
@@ -166,7 +166,7 @@ def _parts(pattern: str) -> tuple[Part, ...]:
 
 
 def _reader(pattern: str, parts: tuple[Part, ...]) -> tuple[Callable[[pa.Array], pa.Array] | None, str]:
-    """Reads texts; None with the reason where they can't be."""
+    """The function that reads texts; None and the reason where texts can't be read."""
     if not pattern:
         return None, "format isn't set"
     try:
@@ -176,7 +176,7 @@ def _reader(pattern: str, parts: tuple[Part, ...]) -> tuple[Callable[[pa.Array],
 
 
 def _times(numbers: Integers, factor: int) -> Integers:
-    """The products; the largest and smallest integer in the place of those that there isn't room for."""
+    """The products; the largest or smallest integer in the place of a product that is out of range."""
     most, least = _INT64.max // factor, -(_INT64.max // factor)
     inside = (numbers <= most) & (numbers >= least)
     return np.where(inside, np.where(inside, numbers, 0) * factor, np.where(numbers > 0, _INT64.max, _INT64.min))

@@ -48,7 +48,7 @@ The open files of a topic-partition are closed and published together, whichever
 Every record will be in exactly one file, whatever crashes, rebalances or rotates (exactly once).
 A store that can't give that is refused at the start.
 A file becomes visible whole, is never replaced, and the offset is committed after it.
-All tasks together buffer at most 256 MiB; beyond, partitions wait.
+All tasks together buffer at most 256 MiB, then partitions wait.
 
 Good to know:
 - Where records are not in the order of their times, each change between folders closes files, as in Connect, and makes small \

@@ -59,7 +59,7 @@ def test_empty_part(fields):
 def test_check_shows_the_folders():
     """With an example of a file's name."""
     described = describe(load_connect_config(_given("country")), WorkerConfig(bootstrap_servers="kafka:9092"))
-    assert "It lies in a folder by the values of country." in described
+    assert "That folder lies in a folder by the values of country." in described
     assert "/your-source-topic-name/country=…/year=2026/month=01/day=31/hour=13/your-source" in described
 
 

@@ -93,7 +93,7 @@ _UNSET = "timestamp.extractor is not set: a row's folder is given by the timesta
     ("changes", "findings"),
     [
         ({"compression.type": "gzip"}, ["compression.type has no effect: it belongs to Kafka's producers and topics."]),
-        ({"compression.codec": "gzip"}, ["compression.codec has no effect: it is one of Confluent Cloud's connectors."]),
+        ({"compression.codec": "gzip"}, ["compression.codec has no effect: it belongs to Confluent Cloud's connectors."]),
         ({"task.max": "1"}, ["task.max is not a known property, and has no effect, as in Connect. Did you mean tasks.max?"]),
         ({"tasks.maximum": "8"}, ["tasks.maximum is not a known property"]),
         ({**_BY_TIME, "path.format": "YYYY/MM/dd/HH/'minute'=mm", "partition.duration.ms": "60000"}, []),

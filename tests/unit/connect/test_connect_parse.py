@@ -110,7 +110,7 @@ def test_property_of_the_other_sink_warns():
 def test_worker_in_the_place_of_a_connector(name):
     """The two files are easily mixed up."""
     (problem,) = validate({name: "a:1"}).problems
-    assert "What is set is a worker's: give this file with --worker" in str(problem)
+    assert "These are properties of a worker: give this file with --worker" in str(problem)
 
 
 def test_pattern_of_java():
@@ -328,7 +328,7 @@ def test_recommended_values():
         ("offset.flush.interval.ms", "it concerns Connect's workers."),
         (
             "output.data.format",
-            "it is one of Confluent Cloud's connectors. Use format.class, of which there is only ParquetFormat.",
+            "it belongs to Confluent Cloud's connectors. Use format.class, of which there is only ParquetFormat.",
         ),
         ("hive.integration", "no metastore is written to; query engines find the folders by themselves."),
     ],

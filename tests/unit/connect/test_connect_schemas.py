@@ -174,7 +174,7 @@ def test_wrong_settings_are_refused(properties: dict[str, str], said: str) -> No
     ("properties", "said"),
     [
         (own(on_misfit="string", evolution="none"), "with kafka2parquet.schema.evolution=none they don't change"),
-        ({"kafka2parquet.topic.order.schema.evolution": "none"}, "order is none of the topics that are read"),
+        ({"kafka2parquet.topic.order.schema.evolution": "none"}, "order is not one of the topics that are read"),
     ],
 )
 def test_settings_that_exclude_each_other_are_refused(properties: dict[str, str], said: str) -> None:

@@ -44,7 +44,7 @@ def test_flat_mapping():
 def test_two_names_that_differ():
     """The name beside `config` has to be the one in it."""
     read = read_properties('{"name": "one", "config": {"name": "two"}}')
-    assert ("name: the name beside `config` is 'one', the one in it 'two'; keep one.",) == read.problems
+    assert ("name: the name beside `config` is 'one', the property name is 'two'; keep one.",) == read.problems
 
 
 def test_scalars_become_trimmed_text():

@@ -118,7 +118,9 @@ def test_a_missing_property_is_reported_once():
 
 def test_own_properties_are_all_known():
     """No other program has any that begin so."""
-    problem = "kafka2parquet.exactly.once is not a known property. The settings reference lists all that begin so."
+    problem = (
+        "kafka2parquet.exactly.once is not a known property. The settings reference lists all properties of kafka2parquet."
+    )
     assert ([problem], []) == _sentences({**_GIVEN, "kafka2parquet.exactly.once": "true"})
 
 

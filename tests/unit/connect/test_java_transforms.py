@@ -251,11 +251,11 @@ def test_fields_that_move_into_headers() -> None:
         ),
         (
             _of(f"{_CONFLUENT}.TombstoneHandler", behavior="drop"),
-            "transforms.t.behavior: 'drop' is none of ignore, warn, fail.",
+            "transforms.t.behavior: 'drop' is not one of ignore, warn, fail.",
         ),
         (
             _of("io.debezium.transforms.ExtractNewRecordState", delete_handling_mode="keep"),
-            "transforms.t.delete.handling.mode: 'keep' is none of drop, rewrite, none.",
+            "transforms.t.delete.handling.mode: 'keep' is not one of drop, rewrite, none.",
         ),
         (
             _of("io.debezium.transforms.ExtractNewRecordState", route_by_field="id"),

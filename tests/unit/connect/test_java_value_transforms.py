@@ -73,9 +73,9 @@ def test_records_that_java_throws_on_are_rejects() -> None:
     ("step", "problem"),
     [
         (("TimestampConverter", {"field": "a", "target.type": "string"}), "format: target.type=string needs one."),
-        (("TimestampConverter", {"target.type": "day"}), "transforms.t0.target.type: 'day' is none of string, unix, Date"),
+        (("TimestampConverter", {"target.type": "day"}), "transforms.t0.target.type: 'day' is not one of string, unix, Date"),
         (("TimestampConverter", {"target.type": "unix", "format": "bbb"}), "transforms.t0.format: 'bbb' is not a pattern of"),
-        (("Cast", {"spec": "a:decimal"}), "transforms.t0.spec: 'decimal' is not a type to cast to; there are int8"),
+        (("Cast", {"spec": "a:decimal"}), "transforms.t0.spec: 'decimal' is not a type to cast to. The types are int8"),
         (("Cast", {}), "Cast needs spec."),
         (("MaskField", {"fields": ""}), "transforms.t0.fields: name at least one field."),
         (("ReplaceField", {"renames": "a"}), "transforms.t0.renames: 'a' isn't of the form left:right."),

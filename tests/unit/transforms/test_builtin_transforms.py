@@ -679,7 +679,7 @@ class TestToTimestamp:
         transformed = ToTimestamp(["a"]).apply(rows_of(pa.table({"a": [value, None]})))
         (reject,) = transformed.rejects
         assert (0, {"a": [None]}) == (reject.offset, transformed.rows.table.to_pydict())
-        assert reject.reason.endswith(", which means no time.")
+        assert reject.reason.endswith(", which is not a time.")
 
     def test_numbers_in_a_column_that_became_double(self) -> None:
         """A fraction is a reject, and the whole numbers beside it go on."""

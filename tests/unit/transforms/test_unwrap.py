@@ -297,7 +297,7 @@ class TestSchemas:
         """Rows of one schema have its columns, so this one can't stay as it is."""
         table = _envelopes("c", "c").set_column(3, ENVELOPE.arrow_schema.field("op"), pa.array(["c", "x"]))
         transformed = Unwrap().apply(rows_of(table, value_schema=ENVELOPE))
-        assert [(1, "op names no change of a row, in a record of a schema of change events.")] == [
+        assert [(1, "op is not a change of a row, although the schema is that of change events.")] == [
             (reject.offset, reject.reason) for reject in transformed.rejects
         ]
 
@@ -355,19 +355,22 @@ class TestProperties:
     @pytest.mark.parametrize(
         ("properties", "message"),
         [
-            ({"delete.tombstone.handling.mode": "none"}, "delete.tombstone.handling.mode: 'none' is none of drop, tombstone, "),
+            (
+                {"delete.tombstone.handling.mode": "none"},
+                "delete.tombstone.handling.mode: 'none' is not one of drop, tombstone, ",
+            ),
             ({"add.fields": "a..b"}, "add.fields: 'a..b' is neither field, struct.field nor one of these with :name"),
             ({"add.fields": "a:"}, "add.fields: 'a:' is neither"),
             ({"add.fields": "a:b:c"}, "add.fields: 'a:b:c' is neither"),
             ({"add.fields": "op,op"}, "add.fields: two columns have one name: __op, __op"),
-            ({"delete.handling.mode": "tombstone"}, "delete.handling.mode: 'tombstone' is none of drop, rewrite, none"),
+            ({"delete.handling.mode": "tombstone"}, "delete.handling.mode: 'tombstone' is not one of drop, rewrite, none"),
             ({"drop.tombstones": "yes"}, "drop.tombstones: 'yes' is neither true nor false"),
             ({"add.source.fields": "ts_ms"}, "add.source.fields: Use add.fields, with source. before each name"),
             ({"operation.header": "true"}, "operation.header: Headers stay as they were sent; use add.fields=op"),
             ({"replace.null.with.default": "false"}, "replace.null.with.default: Leave it out: the converter decides it"),
             ({"drop.fields.header.name": "h"}, "drop.fields.header.name: Use kafka2parquet.transforms:Drop after this"),
             ({"add.headers": "op"}, "add.headers: Headers stay as they were sent; use add.fields"),
-            ({"route.by.field": "id"}, "route.by.field: Topics can't be renamed by what is in a record"),
+            ({"route.by.field": "id"}, "route.by.field: The content of a record can't rename its topic"),
             ({"add.field": "op"}, "add.field is not a property of Unwrap"),
         ],
     )

@@ -50,7 +50,7 @@ def test_a_text_that_is_not_a_number_is_a_reject_that_names_the_field() -> None:
     [
         ("Cast", {"spec": "a:int8"}, "a is list<element: int64>, which can't become int8."),
         ("MaskField", {"fields": "a", "replacement": "x"}, "which MaskField can't mask by the replacement."),
-        ("TimestampConverter", {"field": "a", "target.type": "unix"}, "which means no time"),
+        ("TimestampConverter", {"field": "a", "target.type": "unix"}, "which is not a time"),
         ("TimestampConverter", {"target.type": "unix"}, "Set field."),
         ("Cast", {"spec": "int8"}, "a value with fields can't become int8"),
     ],
