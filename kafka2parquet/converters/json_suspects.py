@@ -68,7 +68,10 @@ _Bools = npt.NDArray[np.bool_]
 
 
 class Records:
-    """The reasons for which values were refused lately."""
+    """The reasons for which values were refused lately.
+
+    Tasks on several threads may share them: sets are replaced, not changed.
+    """
 
     def __init__(self) -> None:
         self._found: collections.Counter[str] = collections.Counter()
@@ -102,12 +105,12 @@ class Records:
             rows: how many values there were.
         """
         if self._rows > _LATELY:
-            self._found = collections.Counter({pattern: count // 2 for pattern, count in self._found.items() if count > 1})
+            self._found = collections.Counter({pattern: count // 2 for pattern, count in [*self._found.items()] if count > 1})
             self._rows //= 2
             self._culprits //= 2
-            self._named &= self._found.keys()
+            self._named = self._named & self._found.keys()
         self._found.update(found)
-        self._named |= {*named}
+        self._named = self._named | {*named}
         self._rows += rows
         self._culprits += culprits
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import random
+import sys
 import time
 from typing import Any, Literal
 
@@ -13,6 +15,7 @@ import pytest
 from kafka2parquet.arrays import invalid_utf8
 from kafka2parquet.converters import json_columns, json_growing
 from kafka2parquet.converters.json import JsonConverter
+from kafka2parquet.converters.json_suspects import Records
 from tests.support.batches import batch_of, converted
 
 SCHEMA = pa.schema(
@@ -206,3 +209,21 @@ def test_numbers_are_looked_at_once_for_all_stretches(monkeypatch: pytest.Monkey
     made = converter.convert(batch_of(values[5000:], 5000))
     assert len(made.rejects) > 50
     assert 1 == looks
+
+
+def test_records_are_shared_by_threads() -> None:
+    """As a converter is that tasks share: what one thread counts never disturbs another one that looks."""
+    records, interval = Records(), sys.getswitchinterval()
+
+    def work(numbers: random.Random) -> None:
+        for _ in range(1500):
+            patterns = [f"pattern {numbers.randrange(60)}" for _ in range(5)]
+            records.add(dict.fromkeys(patterns, 3), patterns, 5, 30_000)
+            records.frequent()
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            assert [None] * 4 == list(pool.map(work, map(random.Random, range(4))))
+    finally:
+        sys.setswitchinterval(interval)
