@@ -85,11 +85,13 @@ class JavaTransform(Transform):
 
     def _new_schema(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
         after = connect_schema(columns, self.field_schemas(before))
-        return after if before.type == "struct" else after.field_schemas[VALUE]
+        return after if before.type == "struct" or columns.names != [VALUE] else after.field_schemas[VALUE]
 
 
 def has_fields(rows: Rows) -> bool:
-    """Whether the values are structs, or objects of JSON."""
+    """Whether the values are structs, or objects of JSON; so are all whose columns a transform before has changed."""
+    if rows.table.column_names != [VALUE]:
+        return True
     return not rows.without_fields if rows.value_schema is None else rows.value_schema.type == "struct"
 
 

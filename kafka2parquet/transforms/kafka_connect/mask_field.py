@@ -103,8 +103,9 @@ class JavaMaskField(JavaTransform):
             return []
         if pa.types.is_temporal(type_):
             return pa.scalar(0, pa.int32() if type_.bit_width == 32 else pa.int64()).cast(type_)
-        is_number = pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_)
-        return pa.scalar(0, pa.int64()).cast(type_) if is_number else None
+        if pa.types.is_decimal(type_):
+            return decimal.Decimal(0)
+        return 0 if pa.types.is_integer(type_) or pa.types.is_floating(type_) else None
 
     def _replaced(self, type_: pa.DataType) -> object:
         if is_text(type_):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import json
 from typing import Any
 
@@ -14,7 +15,7 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import Stage
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
-from kafka2parquet.transforms import TransformChain
+from kafka2parquet.transforms import Drop, Rename, TransformChain
 from kafka2parquet.transforms.base import Transformed
 from kafka2parquet.transforms.kafka_connect import JAVA, PROPERTIES, make
 from tests.support.batches import batch_of
@@ -188,6 +189,26 @@ def test_nothing_is_written_unmasked() -> None:
     made = _apply(_rows({"a": [b"secret", None]}), "MaskField", fields="a")
     assert made.rows.table["a"].to_pylist() == [None]
     assert len(made.rejects) == 1
+
+
+@pytest.mark.parametrize("type_", [pa.decimal128(4, 2), pa.decimal128(2, 2), pa.decimal128(38, 0), pa.decimal256(60, 5)])
+def test_decimals_of_any_precision_are_masked(type_: pa.DataType) -> None:
+    """Also where the type has fewer digits than the integers that zero could be one of."""
+    made = _apply(_rows({"a": pa.array([decimal.Decimal("0.25" if type_.scale else 7), None], type_)}), "MaskField", fields="a")
+    assert ([0, None], []) == (made.rows.table.column("a").to_pylist(), [*made.rejects])
+    assert type_ == made.rows.table.schema.field("a").type
+
+
+@pytest.mark.parametrize("has_schema", [True, False])
+def test_a_value_becomes_fields_where_a_transform_names_its_column(has_schema: bool) -> None:
+    """Or leaves it out, with or without a schema: Kafka's transforms behind it then find fields, or none."""
+    schema = ConnectSchema("string") if has_schema else None
+    rows = attrs.evolve(_rows({"value": ["7", "8"]}, schema), without_fields=schema is None)
+    cast = make("Cast", "Value", {"spec": "a:int32"})
+    made = TransformChain([Rename({"value": "a"}), cast]).apply(rows)
+    assert ([{"a": 7}, {"a": 8}], []) == (made.rows.table.to_pylist(), [*made.rejects])
+    left = TransformChain([Drop(["value"]), cast]).apply(rows)
+    assert (2, [], []) == (len(left.rows), left.rows.table.column_names, [*left.rejects])
 
 
 def test_every_setting_is_in_the_fingerprint() -> None:
