@@ -21,6 +21,7 @@ from kafka2parquet.converters.json_suspects import Records
 from kafka2parquet.converters.json_typed import TypedJsonColumns
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.rows import concatenated
+from kafka2parquet.schema.connect_schema import INTEGERS, ConnectSchema
 
 _LEFT_OVER = "left over"
 #: Words that the column parser reads as numbers.
@@ -151,7 +152,7 @@ class _PayloadColumns:
         except NotConvertible as error:
             outcome = NotConvertible(str(error))
         else:
-            if self._takes(value):
+            if self._takes(value) if is_refused else _is_readable(self._typed.schema, document):
                 return None
         self._judged[value] = outcome
         return Judgement(_LEFT_OVER)
@@ -171,3 +172,14 @@ class _PayloadColumns:
     def finish(self) -> pa.Schema:
         """See `Columns.finish`."""
         return self.parsed
+
+
+def _is_readable(schema: ConnectSchema, node: Any) -> bool:
+    """Whether the parser probably reads a value that can be converted: not where numbers stand for bytes, for example."""
+    if node is None:
+        return True
+    if schema.type == "struct":
+        return all(_is_readable(field.schema, node.get(field.name)) for field in schema.fields)
+    if schema.type == "array" and schema.values is not None:
+        return all(_is_readable(schema.values, item) for item in node)
+    return isinstance(node, str) if schema.type == "bytes" else schema.type not in INTEGERS or isinstance(node, int)

@@ -33,7 +33,7 @@ _FREQUENT, _LATELY = 20_000, 200_000
 _FREQUENT_NAMED = 1000
 #: A pattern that finds a larger share of the values finds something that is usual in them, as long as others find something.
 _FEW_SHARE = 0.2
-#: Before anything is known, one in this number of values is taken for a culprit.
+#: Before anything is known, one in this number of values is taken for a culprit. After as many values, a culprit counts half.
 _NO_CULPRIT_ROWS = 10_000
 #: Patterns that one batch is searched for.
 _MOST_PATTERNS = 8
@@ -76,7 +76,8 @@ class Records:
     def __init__(self) -> None:
         self._found: collections.Counter[str] = collections.Counter()
         self._named: set[str] = set()
-        self._rows = self._culprits = 0
+        self._rows = 0
+        self._culprits = self._rows_lately = 0.0
 
     def rows_of_each(self, culprits: int, rows: int) -> float:
         """In how many values there was one lately that the parser refused.
@@ -85,7 +86,7 @@ class Records:
             culprits: values that it has refused since the last batch.
             rows: how many values there were since then.
         """
-        return (_NO_CULPRIT_ROWS + self._rows + rows) / (self._culprits + culprits + 1)
+        return (_NO_CULPRIT_ROWS + self._rows_lately + rows) / (self._culprits + culprits + 1)
 
     def frequent(self) -> list[str]:
         """The patterns that it is worth to search each batch for, before it is parsed."""
@@ -107,12 +108,13 @@ class Records:
         if self._rows > _LATELY:
             self._found = collections.Counter({pattern: count // 2 for pattern, count in [*self._found.items()] if count > 1})
             self._rows //= 2
-            self._culprits //= 2
             self._named = self._named & self._found.keys()
         self._found.update(found)
         self._named = self._named | {*named}
         self._rows += rows
-        self._culprits += culprits
+        weight = 0.5 ** (rows / _NO_CULPRIT_ROWS)
+        self._rows_lately = weight * self._rows_lately + rows
+        self._culprits = weight * self._culprits + culprits
 
     def clear(self) -> None:
         """Forget all of it."""

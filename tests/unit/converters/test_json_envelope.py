@@ -6,6 +6,7 @@ import base64
 import datetime
 import io
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafka2parquet.converters import json_payloads
 from kafka2parquet.converters.connect_json import NotConvertible, load, schema_from_json, value_from_json
 from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.json_payloads import JsonPayloads
@@ -312,6 +314,33 @@ def test_payloads_that_fit_are_decoded_together(kind: str, monkeypatch: pytest.M
     decoded = 0
     made = converter.convert(batch_of(messages[3000:], 3000))
     assert decoded <= 3000 - len(made.rows) < 100
+
+
+def test_numbers_that_stand_for_bytes_are_read_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As JsonConverter writes decimals with `decimal.format=NUMERIC`: the column parser is not asked for each of them."""
+    counts = {"load": 0, "parse_objects": 0}
+
+    def counting(name: str) -> Callable[..., Any]:
+        counted = getattr(json_payloads, name)
+
+        def count(*arguments: Any, **settings: Any) -> Any:
+            counts[name] += 1
+            return counted(*arguments, **settings)
+
+        return count
+
+    for name in counts:
+        monkeypatch.setattr(json_payloads, name, counting(name))
+    price = {"field": "price", "type": "bytes", "name": DECIMAL, "parameters": {"scale": "2"}}
+    schema = {"type": "struct", "fields": [{"field": "id", "type": "int64"}, price]}
+    converter = JsonEnvelopeConverter()
+    batch = batch_of([envelope(schema, {"id": number, "price": number / 4}) for number in range(2000)])
+    converter.convert(batch)
+    counts.update(dict.fromkeys(counts, 0))
+    made = converter.convert(batch)
+    assert [Decimal(number) / 4 for number in range(2000)] == made.rows.table.column("price").to_pylist()
+    assert counts["load"] <= 2000 + 10
+    assert counts["parse_objects"] < 10
 
 
 @given(bad=st.sets(st.integers(0, 119)), count=st.integers(1, 120))
