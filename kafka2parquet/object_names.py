@@ -7,7 +7,11 @@ extension. Everything but data lies outside the folders of all topics, in `[topi
 `topic/quarantine/`.
 
 Where a configuration renames topics, the folder of a topic has the new name. The names of files keep the topic's own name, so
-that the files are found again after a crash.
+that the files are found again after a crash. Where records are renamed by their timestamps, a topic has several folders. The
+beginning of their names follows from the topic, and the encoded partition begins with the rest:
+
+    [topics.dir/]topic-20260131/encoded-partition/topic+partition+0000000042.snappy.parquet
+                       ^ here
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from typing import Annotated, Protocol, get_args
 import attrs
 
 from kafka2parquet.arguments import Name, OneOf, WholeNumber, checked
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.records import View
 from kafka2parquet.storage.base import Storage
 
@@ -126,7 +130,13 @@ class TopicFolders(Protocol):
     """Names for the folders of topics. Several topics may share one: their files have different names."""
 
     def folder(self, topic: str) -> str:
-        """The name of a topic's folder; the same for the same topic whenever it is asked for."""
+        """The name of a topic's folder; the same for the same topic whenever it is asked for.
+
+        Of several folders, what their names begin with.
+        """
+
+    def has_several(self, topic: str) -> bool:
+        """Whether a topic has several folders. Transforms give each record of it the name of one as its new topic."""
 
     @property
     def fingerprint(self) -> str:
@@ -207,14 +217,42 @@ class ObjectNaming:
         """The name of a topic's folder."""
         return self.topic_folders.folder(topic) if self.topic_folders is not None else topic
 
+    def has_several_folders(self, topic: str) -> bool:
+        """Whether a topic has several folders, by its records; `folder` is then what their names begin with."""
+        return self.topic_folders is not None and self.topic_folders.has_several(topic)
+
     def place(self, topic: str) -> str:
         """Where in a store the files of a topic go: `topics_dir`, and its folder where that has another name."""
-        folder = self.folder(topic)
+        folder = self._folders(topic)
         return self.topics_dir if folder == topic else f"{self.topics_dir}{self.directory_delimiter}{folder}"
 
     def prefix(self, topic: str) -> str:
-        """What the keys of a topic begin with."""
-        return f"{self.base}{self.folder(topic)}{self.directory_delimiter}"
+        """What the keys of a topic begin with. Where it has several folders, those of other topics may begin with it too."""
+        return f"{self.base}{self.folder(topic)}{'' if self.has_several_folders(topic) else self.directory_delimiter}"
+
+    def outer_folder(self, topic: str, routed_topic: str) -> str:
+        """What the encoded partitions of some records begin with: the rest of their folder's name, where it isn't the only one.
+
+        Args:
+            topic: of their log.
+            routed_topic: the topic that transforms have given them.
+
+        Raises:
+            UsageError: they have another topic than `topic_folders` say.
+        """
+        if not self.has_several_folders(topic):
+            return ""
+        beginning = self.folder(topic)
+        if not routed_topic.startswith(beginning):
+            raise UsageError(
+                f"The folders of the topic {topic} have names that begin with {beginning!r}, as ObjectNaming.topic_folders"
+                f" says, and the transforms have renamed records to {routed_topic!r}. Give the same routers to both."
+            )
+        return f"{routed_topic.removeprefix(beginning)}{self.directory_delimiter}"
+
+    def _folders(self, topic: str) -> str:
+        """The name of a topic's folder, for people; a star stands for what differs."""
+        return f"{self.folder(topic)}{'*' if self.has_several_folders(topic) else ''}"
 
     def key(self, topic: str, partition: int, encoded_partition: str, first_offset: int, *, view: View | None = None) -> str:
         """Key of the file with that first row: of values, or of a view of the records (`keys`, `headers`)."""
@@ -289,7 +327,7 @@ class ObjectNaming:
         Raises:
             ConfigurationError: they can't, or neither discovery nor the audit would find them there.
         """
-        folder = self.folder(topic)
+        folder = self._folders(topic)
         which = f"Topic {topic}" if folder == topic else f"Topic {topic}, which is renamed to {folder!r},"
         if reason := self.why_no_folder(topic, "partition=0", why=why, view=view):
             raise ConfigurationError(
@@ -300,6 +338,12 @@ class ObjectNaming:
             raise ConfigurationError(
                 f"{which} can't be written: its folder {self.prefix(topic)} belongs to the files that this library keeps"
                 " for itself, such as schemas and rejected records. Leave the topic out, or copy it to a topic of another name."
+            )
+        if self.own_prefix().startswith(self.prefix(topic)):
+            raise ConfigurationError(
+                f"{which} can't be written: the keys of its files would begin with {self.prefix(topic)!r}, as do those of the"
+                " files that this library keeps for itself, such as schemas and rejected records. Put more text, or ${topic},"
+                " before ${timestamp} in topic.format."
             )
 
     def own_prefix(self) -> str:

@@ -163,6 +163,7 @@ class SinkTask:
             views=record_views,
             on_tombstone=on_tombstone,
             why_no_folder=functools.partial(self._naming.why_no_folder, why=self._why_no_object, view=self._longest_view),
+            outer_folder=self._naming.outer_folder,
             fit=self._writer.fit,
             name_case=name_case,
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Mapping
 
 from kafka2parquet.audit.coverage import Audit, coverage, stray
 from kafka2parquet.object_names import ObjectNaming
@@ -28,12 +29,14 @@ def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed:
     keys: dict[TopicPartition, list[str]] = collections.defaultdict(list)
     strays: list[str] = []
     for prefix in (naming.prefix(topic), naming.quarantine_prefix(topic)):
-        for key in storage.list(prefix):
-            name = naming.parse(key)
-            if name is not None and name.topic == topic:
-                keys[TopicPartition(topic, name.partition)].append(key)
-            elif name is None and _PARQUET in key.rpartition("/")[2].lower() and not key.endswith(_CHECKSUM):
-                strays.append(key)
+        found, others = _split(storage.list(prefix), naming, topic)
+        for topic_partition, key in found:
+            keys[topic_partition].append(key)
+        if prefix == naming.prefix(topic) and naming.has_several_folders(topic):  # other topics' folders may begin with it too
+            folder = functools.partial(_folder_behind, prefix, naming.directory_delimiter)
+            own = {folder(key) for _, key in found}
+            others = [key for key in others if folder(key) in own]
+        strays += others
     wanted = [*(key for of_partition in keys.values() for key in of_partition), *sorted(strays)]
     with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-audit") as pool:
         metadata = dict(zip(wanted, pool.map(storage.read_metadata, wanted), strict=True))
@@ -46,3 +49,21 @@ def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed:
         for topic_partition in sorted({*keys, *(found for found in committed if found.topic == topic)})
     )
     return Audit(tuple(coverages), tuple(stray(key, FlushFooter.from_metadata(metadata[key])) for key in sorted(strays)))
+
+
+def _split(keys: Iterable[str], naming: ObjectNaming, topic: str) -> tuple[list[tuple[TopicPartition, str]], list[str]]:
+    """The keys of a topic's files, and those of Parquet files that no topic has."""
+    own: list[tuple[TopicPartition, str]] = []
+    strays: list[str] = []
+    for key in keys:
+        name = naming.parse(key)
+        if name is not None and name.topic == topic:
+            own.append((TopicPartition(topic, name.partition), key))
+        elif name is None and _PARQUET in key.rpartition("/")[2].lower() and not key.endswith(_CHECKSUM):
+            strays.append(key)
+    return own, strays
+
+
+def _folder_behind(prefix: str, delimiter: str, key: str) -> str:
+    """The rest of the folder's name that a prefix of a key ends in."""
+    return key.removeprefix(prefix).partition(delimiter)[0]

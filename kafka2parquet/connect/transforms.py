@@ -27,7 +27,8 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, TopicNameMatches
-from kafka2parquet.transforms.regex_router import RegexRouter, Route, RoutedFolders
+from kafka2parquet.transforms.timestamp_router import TimestampRouter
+from kafka2parquet.transforms.topic_folders import Route, RoutedFolders, Router
 from kafka2parquet.transforms.where import LeaveOut, Where
 
 _PREDICATE_CLASSES = (
@@ -189,7 +190,7 @@ class _Reader:
         if isinstance(made, OfKeys):
             self._of_keys(prefix, class_name, made.transform, chooses)
             return
-        if isinstance(made, RegexRouter):
+        if isinstance(made, Router):
             self._route(prefix, class_name, made, chooses, negate)
         elif isinstance(made, LeaveOut) and chooses is None:
             self.notes.append(f"{prefix}type={class_name} without a predicate leaves all records out, as in Connect.")
@@ -231,7 +232,18 @@ class _Reader:
             self.problems.append(Problem((name,), invalid_value(name, text, "Expected value to be either true or false")))
         return text.lower() == "true"
 
-    def _route(self, prefix: str, class_name: str, router: RegexRouter, predicate: Predicate | None, negate: bool) -> None:
+    def _route(self, prefix: str, class_name: str, router: Router, predicate: Predicate | None, negate: bool) -> None:
+        if self.routes and isinstance(self.routes[-1].router, TimestampRouter):
+            self.problems.append(
+                Problem(
+                    (f"{prefix}type",),
+                    f"{prefix}type={class_name} behind a TimestampRouter is not supported",
+                    "After a crash a topic's files are looked for by how the names of its folders begin, and a router behind a"
+                    " TimestampRouter could begin them in any way. Name it before the TimestampRouter in transforms.",
+                    ProblemKind.UNSUPPORTED,
+                )
+            )
+            return
         if predicate is None or isinstance(predicate, TopicNameMatches):
             self.routes.append(Route(router, predicate, negate))
             return
@@ -239,8 +251,8 @@ class _Reader:
             Problem(
                 (f"{prefix}predicate",),
                 f"{prefix}predicate is not supported for {class_name}, unless it is a TopicNameMatches",
-                "After a crash a topic's files are looked for in one folder, so a record can't choose the folder of its topic."
-                " Remove the predicate, or use one by topic.",
+                "After a crash a topic's files are looked for by the topic's name, so a predicate of records can't choose its"
+                " folder. Remove the predicate, or use one by topic.",
                 ProblemKind.UNSUPPORTED,
             )
         )

@@ -53,6 +53,7 @@ class RecordChain:
         on_tombstone: what a record without value is: `fail` ends the task, `ignore` leaves it out silently, `report` makes a
             reject of it, `write` writes it, without columns of a value.
         why_no_folder: says of a topic and an encoded partition why no object can lie there, None where one can.
+        outer_folder: says of a topic and the one that transforms have made of it what the encoded partition begins with.
         fit: finds the rows with values that the types of the files can't hold, as `ParquetWriter.fit` does.
         name_case: what to do about columns whose names differ only in upper and lower case.
     """
@@ -64,6 +65,7 @@ class RecordChain:
     views: RecordViews | None = None
     on_tombstone: TombstonePolicy = "fail"
     why_no_folder: Callable[[str, str], str | None] | None = None
+    outer_folder: Callable[[str, str], str] | None = None
     fit: Callable[[pa.Table], Fitted] | None = None
     name_case: NameCase = "reject"
     _impossible_folders: Remembered[tuple[str, str], str | None] = attrs.field(factory=Remembered, init=False)
@@ -209,15 +211,7 @@ class RecordChain:
         parts: list[PartitionedRows] = []
         rejects: list[Reject] = []
         for group in rows.groups:
-            if group.tombstones and self.views is not None:
-                parts.append(in_one_folder(group, self.views.tombstone_partition, group.timestamps_ms))
-                continue
-            found, broken = catch(
-                Stage.PARTITION,
-                group.batch,
-                group,
-                lambda some: self._with_folders(partitioned(self.partitioner, some, opened_at)),
-            )
+            found, broken = catch(Stage.PARTITION, group.batch, group, lambda some: self._partitioned(some, opened_at))
             rejects += broken
             for part in found:
                 parts.append(part.rows)
@@ -225,6 +219,18 @@ class RecordChain:
         if not parts:
             parts.append(in_one_folder(rows.groups[0].slice(0, 0), "", rows.timestamps_ms.slice(0, 0)))
         return Partitioned(PartitionedRows.merged(parts), sorted(rejects, key=lambda reject: reject.offset))
+
+    def _partitioned(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
+        """Rows of one group with their encoded partitions."""
+        if rows.tombstones and self.views is not None:
+            found = Partitioned(in_one_folder(rows, self.views.tombstone_partition, rows.timestamps_ms))
+        else:
+            found = partitioned(self.partitioner, rows, opened_at)
+        outer = self.outer_folder(rows.batch.topic_partition.topic, rows.topic) if self.outer_folder is not None else ""
+        if outer:
+            folders = tuple(f"{outer}{folder}" for folder in found.rows.encoded_partitions)
+            found = attrs.evolve(found, rows=attrs.evolve(found.rows, encoded_partitions=folders))
+        return self._with_folders(found)
 
     def _with_folders(self, found: Partitioned) -> Partitioned:
         """The same, where rows whose folder no store can have are rejects, before any file of their flush is named."""

@@ -12,11 +12,13 @@ from kafka2parquet.transforms.flatten import Flatten
 from kafka2parquet.transforms.insert_field import InsertField
 from kafka2parquet.transforms.mask import Mask
 from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, RecordIsTombstone, TopicNameMatches
-from kafka2parquet.transforms.regex_router import RegexRouter, Route, RoutedFolders
+from kafka2parquet.transforms.regex_router import RegexRouter
 from kafka2parquet.transforms.rename import Rename
 from kafka2parquet.transforms.select import Drop, Keep
+from kafka2parquet.transforms.timestamp_router import TimestampRouter
 from kafka2parquet.transforms.to_timestamp import ToTimestamp
 from kafka2parquet.transforms.tombstones import TombstoneHandler
+from kafka2parquet.transforms.topic_folders import Route, RoutedFolders
 from kafka2parquet.transforms.unwrap import Unwrap
 from kafka2parquet.transforms.where import LeaveOut, Where
 
@@ -40,6 +42,7 @@ __all__ = [
     "Route",
     "RoutedFolders",
     "TableTransform",
+    "TimestampRouter",
     "ToTimestamp",
     "TombstoneHandler",
     "TopicNameMatches",

@@ -1,8 +1,8 @@
-"""RegexRouter: renames topics; RoutedFolders: the folders of renamed topics."""
+"""RegexRouter: other names for topics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import attrs
 
@@ -10,7 +10,6 @@ from kafka2parquet.arguments import Name, checked
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.base import Transform, Transformed
 from kafka2parquet.transforms.java_patterns import compiled, replacement
-from kafka2parquet.transforms.predicates import TopicNameMatches
 from kafka2parquet.transforms.properties import TransformProperties
 
 
@@ -61,50 +60,3 @@ class RegexRouter(Transform):
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
         """The same."""
         return self.apply(rows)
-
-
-@checked
-@attrs.frozen(eq=False)
-class Route:
-    """One RegexRouter among the transforms, and the topics that it is applied to.
-
-    Attributes:
-        router: renames topics.
-        predicate: chooses the topics; all where there is none.
-        negate: whether the router is applied to the other topics instead.
-    """
-
-    router: RegexRouter
-    predicate: TopicNameMatches | None = None
-    negate: bool = False
-
-    def routed(self, topic: str) -> str:
-        """The new name of a topic."""
-        if self.predicate is not None and self.predicate.matches(topic) == self.negate:
-            return topic
-        return self.router.routed(topic)
-
-    @property
-    def fingerprint(self) -> str:
-        """Names router and predicate."""
-        chosen = f"{'not-' if self.negate else ''}{self.predicate.fingerprint}" if self.predicate is not None else ""
-        return f"{chosen}{self.router.fingerprint}"
-
-
-@checked
-@attrs.frozen(eq=False)
-class RoutedFolders:
-    """The folders of topics that some RegexRouters rename, one after the other: for `ObjectNaming.topic_folders`."""
-
-    routes: Sequence[Route]
-
-    def folder(self, topic: str) -> str:
-        """The name of a topic behind all routers."""
-        for route in self.routes:
-            topic = route.routed(topic)
-        return topic
-
-    @property
-    def fingerprint(self) -> str:
-        """Names all routers."""
-        return "+".join(route.fingerprint for route in self.routes)

@@ -440,6 +440,7 @@ CASES = [
         negate=FLAG,
     ),
     case(transforms.RoutedFolders, lambda: {"routes": []}, routes=(1, "x", [1], [transforms.Route])),
+    case(transforms.TimestampRouter, topic_format=TEXT, timestamp_format=TEXT),
     case(transforms.TombstoneHandler, behavior=word(("ignore", "warn", "fail"))),
     case(transforms.TopicNameMatches, lambda: {"pattern": "a"}, pattern=NAME),
     case(

@@ -8,10 +8,10 @@ import re
 import attrs
 import pytest
 
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.object_names import ObjectName, ObjectNaming, check_key, view_name, why_impossible
 from kafka2parquet.records import View
-from kafka2parquet.transforms import RegexRouter, Route, RoutedFolders
+from kafka2parquet.transforms import RegexRouter, Route, RoutedFolders, TimestampRouter
 
 
 @pytest.mark.parametrize(
@@ -216,3 +216,70 @@ class TestRenamedTopics:
         naming = ObjectNaming(topic_folders=RoutedFolders([Route(RegexRouter(".*", "_kafka2parquet"))]))
         with pytest.raises(ConfigurationError, match="belongs to the files that this library keeps"):
             naming.check_topic("t")
+
+
+class TestFoldersByTime:
+    """What the names of a topic's folders begin with follows from the topic, the rest from each record."""
+
+    @staticmethod
+    def naming(topic_format: str = "${topic}-${timestamp}", **settings: str) -> ObjectNaming:
+        return ObjectNaming(topic_folders=RoutedFolders([Route(TimestampRouter(topic_format))]), **settings)
+
+    def test_keys(self) -> None:
+        """The encoded partition begins with the rest of the folder's name."""
+        naming = self.naming()
+        folder = naming.outer_folder("a", "a-20260131") + "n=1"
+        assert "20260131/n=1" == folder
+        assert "topics/a-20260131/n=1/a+3+0000000007.snappy.parquet" == naming.key("a", 3, folder, 7)
+        assert ("topics/a-", "topics/a-*") == (naming.prefix("a"), naming.place("a"))
+        assert "topics/_kafka2parquet/a/quarantine/" == naming.quarantine_prefix("a")
+
+    def test_one_folder_has_no_rest(self) -> None:
+        """Whatever transforms make of the topic."""
+        naming = self.naming("lake/${topic}")
+        assert "" == ObjectNaming().outer_folder("a", "b") == naming.outer_folder("a", "b")
+        assert ("topics/lake/a/", "topics/lake/a") == (naming.prefix("a"), naming.place("a"))
+
+    @pytest.mark.parametrize("topic", ["orders", "orders-eu", "orders-20260131"])
+    @pytest.mark.parametrize("topic_format", ["${topic}-${timestamp}", "${topic}${timestamp}", "x/${timestamp}/${topic}"])
+    @pytest.mark.parametrize("folder", ["20260131/n=1", "20260131/n=1/m=2", "/n=1", "-eu-20260131/partition=0"])
+    @pytest.mark.parametrize("view", [None, "keys"])
+    @pytest.mark.parametrize("file_delimiter", ["+", "-", "x1"])
+    def test_parse(self, topic: str, topic_format: str, folder: str, view: View | None, file_delimiter: str) -> None:
+        """A key tells what it was made of."""
+        naming = self.naming(topic_format, file_delimiter=file_delimiter)
+        assert ObjectName(topic, 3, folder, 7, view) == naming.parse(naming.key(topic, 3, folder, 7, view=view))
+        assert ObjectName(topic, 3, None, 7) == naming.parse(naming.quarantine_key(topic, 3, 7))
+
+    @pytest.mark.parametrize(
+        ("key", "topic"),
+        [
+            ("topics/orders-eu-20260131/n=1/orders-eu+3+0000000007.snappy.parquet", "orders-eu"),
+            ("topics/orders-eu/n=1/orders-eu+3+0000000007.snappy.parquet", None),
+            ("topics/orders-20260131/n=1/users+3+0000000007.snappy.parquet", None),
+            ("topics/orders/n=1/orders+3+0000000007.snappy.parquet", None),
+        ],
+    )
+    def test_files_of_others(self, key: str, topic: str | None) -> None:
+        """That begin with the prefix of a topic aren't files of the topic."""
+        name = self.naming().parse(key)
+        assert topic == (name.topic if name is not None else None)
+
+    @pytest.mark.parametrize("topic_format", ["${timestamp}-${topic}", "_${timestamp}", "_kafka2parquet${timestamp}"])
+    def test_folders_that_may_be_those_of_the_librarys_own_files(self, topic_format: str) -> None:
+        """A listing of the topic would have these files in it."""
+        message = r"Topic t, which is renamed to '.*\*', can't .* begin with 'topics/.*', as do those .* or \${topic}, before"
+        with pytest.raises(ConfigurationError, match=message):
+            self.naming(topic_format).check_topic("t")
+        self.naming("_kafka2parquet2${timestamp}").check_topic("t")
+
+    @pytest.mark.parametrize("topic_format", ["/${timestamp}", "a/../${timestamp}", "_kafka2parquet/${topic}-${timestamp}"])
+    def test_impossible_folders(self, topic_format: str) -> None:
+        """As for topics that have one folder."""
+        with pytest.raises(ConfigurationError, match=r"Topic t, which is renamed to '.*', can't be written"):
+            self.naming(topic_format).check_topic("t")
+
+    def test_records_that_have_another_topic(self) -> None:
+        """The transforms lack the router."""
+        with pytest.raises(UsageError, match=r"names that begin with 'a-', as .* to 'a'\. Give the same routers"):
+            self.naming().outer_folder("a", "a")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.transforms.predicates import TopicNameMatches
-from kafka2parquet.transforms.regex_router import RegexRouter, Route, RoutedFolders
+from kafka2parquet.transforms.regex_router import RegexRouter
 
 
 @pytest.mark.parametrize(
@@ -46,16 +45,3 @@ def test_problems(properties: dict[str, str], message: str) -> None:
     """The error names the property, and comes when the configuration is read."""
     with pytest.raises(ConfigurationError, match=message):
         RegexRouter.from_config(properties)
-
-
-def test_folders() -> None:
-    """One router after the other, each for the topics that its predicate chooses."""
-    folders = RoutedFolders(
-        [
-            Route(RegexRouter("raw-(.*)", "$1")),
-            Route(RegexRouter("(.*)", "big/$1"), TopicNameMatches("orders")),
-            Route(RegexRouter("(.*)", "small/$1"), TopicNameMatches("orders|big/.*"), negate=True),
-        ]
-    )
-    assert ["big/orders", "small/users"] == [folders.folder(topic) for topic in ("raw-orders", "users")]
-    assert folders.fingerprint != RoutedFolders(folders.routes[:2]).fingerprint

@@ -1,0 +1,44 @@
+"""Folders of topics behind several routers."""
+
+from __future__ import annotations
+
+import pytest
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.transforms import RegexRouter, Route, RoutedFolders, TimestampRouter, TopicNameMatches
+
+
+def test_folders() -> None:
+    """One router after the other, each for the topics that its predicate chooses."""
+    folders = RoutedFolders(
+        [
+            Route(RegexRouter("raw-(.*)", "$1")),
+            Route(RegexRouter("(.*)", "big/$1"), TopicNameMatches("orders")),
+            Route(RegexRouter("(.*)", "small/$1"), TopicNameMatches("orders|big/.*"), negate=True),
+        ]
+    )
+    assert ["big/orders", "small/users"] == [folders.folder(topic) for topic in ("raw-orders", "users")]
+    assert not any(folders.has_several(topic) for topic in ("raw-orders", "users"))
+    assert folders.fingerprint != RoutedFolders(folders.routes[:2]).fingerprint
+
+
+def test_folders_by_time() -> None:
+    """What their names begin with is known; the topics that the predicate doesn't choose have one folder."""
+    by_time = Route(TimestampRouter("lake/${topic}/${timestamp}", "yyyy"), TopicNameMatches("orders|a"))
+    folders = RoutedFolders([Route(RegexRouter("raw-(.*)", "$1")), by_time])
+    assert ("lake/orders/", True) == (folders.folder("raw-orders"), folders.has_several("raw-orders"))
+    assert ("users", False) == (folders.folder("raw-users"), folders.has_several("raw-users"))
+    assert ["lake/a/1970", "users"] == [folders.folder_at(topic, 0) for topic in ("raw-a", "users")]
+
+
+def test_a_time_router_without_the_time() -> None:
+    """Is a router like others."""
+    folders = RoutedFolders([Route(TimestampRouter("lake/${topic}"))])
+    assert ("lake/a", False) == (folders.folder("a"), folders.has_several("a"))
+
+
+def test_a_router_behind_one_by_time_is_refused() -> None:
+    """What the names begin with wouldn't be known."""
+    for behind in (RegexRouter(".*", "x"), TimestampRouter()):
+        with pytest.raises(ConfigurationError, match="only the last one of routes can have a TimestampRouter"):
+            RoutedFolders([Route(TimestampRouter()), Route(behind)])
