@@ -16,7 +16,7 @@ from kafka2parquet.connect.options_converters import REGISTRY_CONVERTERS, conver
 from kafka2parquet.connect.parts import make_inner_partitioner, make_naming, outer_fields
 from kafka2parquet.connect.records import make_tombstone_policy
 from kafka2parquet.connect.schemas import describe_schemas
-from kafka2parquet.connect.transforms import applied_where
+from kafka2parquet.connect.transforms import applied_where, topic_folders
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
 from kafka2parquet.records import ConsumedBatch, TopicPartition
@@ -175,8 +175,13 @@ def _folders(config: ConnectConfig) -> Iterator[str]:
         yield "A row's folder is given by its Kafka partition."
     folder = _example_folder(config)
     topic = next(iter(config.items("topics")), "my-topic")
-    key = make_naming(config).key(topic, 0, folder, 0)
-    when = " of 2026-01-31 13:37 UTC" if kind.time_based else ""
+    naming, folders = make_naming(config), topic_folders(config)
+    is_renamed_by_time = naming.has_several_folders(topic)
+    if folders is not None and is_renamed_by_time:
+        yield "The name of its topic's folder has the timestamp of its record in it."
+        folder = naming.outer_folder(topic, folders.folder_at(topic, _EXAMPLE_MS)) + folder
+    key = naming.key(topic, 0, folder, 0)
+    when = " of 2026-01-31 13:37 UTC" if kind.time_based or is_renamed_by_time else ""
     yield f"A file whose first record is offset 0 of partition 0{when} is called"
     yield f"{config.destination.rstrip('/')}/{key}"
 

@@ -15,6 +15,7 @@ from kafka2parquet.transforms.change_events import AddedField
 from kafka2parquet.transforms.headers import MovedToHeaders
 from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, RecordIsTombstone, TopicNameMatches
 from kafka2parquet.transforms.regex_router import RegexRouter
+from kafka2parquet.transforms.timestamp_router import TIMESTAMP, TimestampRouter
 from kafka2parquet.transforms.tombstones import Behavior, TombstoneHandler
 from kafka2parquet.transforms.unwrap import Unwrap
 from kafka2parquet.transforms.where import LeaveOut
@@ -25,8 +26,7 @@ _FIELD_FOLDERS = (
     "Use FieldPartitioner with partition.field.name, or kafka2parquet.partition.field.name with a partitioner by time: each "
     "value then has a folder inside that of its topic."
 )
-_ONE_FOLDER = "After a crash a topic's files are looked for in one folder, so a record can't choose the folder of its topic."
-_RECORD_TIME = "path.format, and timestamp.extractor=Record"
+_ONE_FOLDER = "After a crash a topic's files are looked for by the topic's name, so a field can't choose their folder."
 
 Properties = Mapping[str, str]
 
@@ -154,6 +154,15 @@ def _regex_router(call: _Call) -> Made:
     return RegexRouter.from_config(call.of("regex", "replacement"))
 
 
+def _timestamp_router(call: _Call) -> Made:
+    if call.properties.get("topic.format", "").startswith(TIMESTAMP):
+        return Refused(
+            "After a crash a topic's files are looked for by how the names of its folders begin. Put text or ${topic} before"
+            " ${timestamp} in topic.format."
+        )
+    return TimestampRouter.from_config(call.of("topic.format", "timestamp.format"))
+
+
 def _tombstone_handler(call: _Call) -> Made:
     behavior = call.properties.get("behavior", "warn").lower()
     if behavior not in get_args(Behavior):
@@ -199,10 +208,7 @@ _APACHE: Mapping[str, Callable[[_Call], Made]] = {
     "HeaderFrom": _header_from,
     "InsertHeader": _of_headers,
     "RegexRouter": _regex_router,
-    "TimestampRouter": _refused(
-        f"{_ONE_FOLDER} For folders by the time of records use a partitioner by time with {_RECORD_TIME}: topic.format"
-        " ${topic}-${timestamp} with timestamp.format yyyyMMdd is path.format=yyyyMMdd with timezone=UTC."
-    ),
+    "TimestampRouter": _timestamp_router,
     "ValueToKey": _of_keys,
 }
 _CONFLUENT: Mapping[str, Callable[[_Call], Made]] = {
@@ -247,6 +253,7 @@ _PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "HeaderFrom": ("fields", "headers", "operation"),
     "RecordIsTombstone": (),
     "RegexRouter": ("regex", "replacement"),
+    "TimestampRouter": ("topic.format", "timestamp.format"),
     "TombstoneHandler": ("behavior",),
     "TopicNameMatches": ("pattern",),
     "TopicRegexRouter": ("regex", "replacement"),
@@ -299,7 +306,7 @@ def changed_headers(class_name: str, properties: Properties) -> frozenset[str]:
 
 def is_router(class_name: str) -> bool:
     """Whether a class of Java's renames topics."""
-    return simple_name(class_name) in ("RegexRouter", "TopicRegexRouter")
+    return simple_name(class_name) in ("RegexRouter", "TimestampRouter", "TopicRegexRouter")
 
 
 def without_effect(class_name: str, properties: Properties) -> str:

@@ -36,6 +36,8 @@ _QUOTED = re.compile(r"""["']([^"']*)["']""")
 _ENVIRONMENT = re.compile(r"\$\{?(\w+)\}?")
 #: Properties whose values are patterns, or refer to groups of one.
 _PATTERNS = ("topics.regex", ".regex", ".replacement", ".pattern", "path.format")
+#: What routers fill in for each record, and the end of the property's name.
+_OF_RECORDS, _ROUTED = re.compile(r"\$\{(?:topic|timestamp)\}"), ".topic.format"
 
 
 def find_placeholder(name: str, text: str) -> str | None:
@@ -46,7 +48,7 @@ def find_placeholder(name: str, text: str) -> str | None:
         return next(filter(None, (_placeholder(option, whole=True) for option in _QUOTED.findall(text))), None)
     if may_be_secret(name):
         return None if _LIKE_PASSWORDS.fullmatch(text) else _placeholder(text, whole=True)
-    return _placeholder(text, whole=False)
+    return _placeholder(_OF_RECORDS.sub("", text) if name.endswith(_ROUTED) else text, whole=False)
 
 
 def may_be_secret(name: str) -> bool:

@@ -97,6 +97,7 @@ def test_placeholders(text: str) -> None:
         ("transforms.route.regex", "(?<topic>.*)"),
         ("transforms.route.replacement", "${topic}-x"),
         ("transforms.route.replacement", "$1"),
+        ("transforms.route.topic.format", "${topic}-${timestamp}"),
         ("path.format", "'year'=YYYY/'<hour>'=HH"),
         ("aws.secret.access.key", "a<b>c/+="),
         ("name", "sink-100%-of-it"),

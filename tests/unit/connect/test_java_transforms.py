@@ -114,8 +114,6 @@ class Sink:
 @pytest.mark.parametrize(
     ("class_name", "advice"),
     [
-        (f"{_APACHE}.TimestampRouter", "After a crash a topic's files are looked for in one folder, so a record can't choose"),
-        (f"{_APACHE}.TimestampRouter", "For folders by the time of records use a partitioner by time with path.format"),
         (f"{_CONFLUENT}.ExtractTopic$Value", "Use FieldPartitioner with partition.field.name"),
         (f"{_CONFLUENT}.MessageTimestampRouter", "timestamp.extractor=RecordField and timestamp.field"),
         (f"{_CONFLUENT}.Drop$Value", "It takes all values away, and nothing is left to write."),
@@ -201,10 +199,10 @@ def test_fields_that_move_into_headers_that_are_written() -> None:
 @pytest.mark.parametrize(
     "instead",
     [
-        {"path.format": "yyyyMMdd", "timezone": "UTC", "timestamp.extractor": "Record"},
         {"timestamp.extractor": "RecordField", "timestamp.field": "at"},
         {"kafka2parquet.partition.field.name": "kind"},
         _of(f"{_APACHE}.RegexRouter", regex="(.*)_shard_[0-9]+", replacement="$1"),
+        _of(f"{_APACHE}.TimestampRouter", topic_format="by-day-${timestamp}-${topic}"),
         {
             "transforms": "u,p",
             "transforms.u.type": "io.debezium.transforms.ExtractNewRecordState",
@@ -307,6 +305,34 @@ def test_fields_that_move_into_headers() -> None:
         (
             {**_of(f"{_APACHE}.RegexRouter", regex="(.*)", replacement="x"), "directory.delim": "_"},
             "directory.delim=_: topics can only be renamed where it has a character that neither names of topics nor",
+        ),
+        (
+            {**_of(f"{_APACHE}.TimestampRouter"), **_where("RecordIsTombstone")},
+            f"transforms.t.predicate is not supported for {_APACHE}.TimestampRouter, unless it is a TopicNameMatches.",
+        ),
+        (
+            _of(f"{_APACHE}.TimestampRouter", topic_format="${timestamp}-${topic}"),
+            f"transforms.t.type={_APACHE}.TimestampRouter is not supported. After a crash a topic's files are looked for by how"
+            " the names of its folders begin. Put text or ${topic} before ${timestamp} in topic.format.",
+        ),
+        (
+            _of(f"{_APACHE}.TimestampRouter", timestamp_format="YYYY-bb"),
+            "transforms.t.timestamp.format: 'YYYY-bb' is not a pattern of SimpleDateFormat: 'b' is not a letter",
+        ),
+        (
+            _of(f"{_APACHE}.TimestampRouter", topic_format="${ENV}-${topic}-${timestamp}"),
+            "transforms.t.topic.format: ${ENV} in it is a placeholder that is not filled in.",
+        ),
+        (
+            {
+                **_of(f"{_APACHE}.TimestampRouter"),
+                "transforms": "t,u",
+                "transforms.u.type": f"{_APACHE}.RegexRouter",
+                "transforms.u.regex": "(.*)",
+                "transforms.u.replacement": "x-$1",
+            },
+            f"transforms.u.type={_APACHE}.RegexRouter behind a TimestampRouter is not supported. After a crash a topic's files"
+            " are looked for by how the names of its folders begin, and a router behind a TimestampRouter could",
         ),
         (
             {**_of(f"{_APACHE}.Filter"), **_where("RecordIsTombstone"), "predicates": "p,p"},
@@ -551,6 +577,78 @@ class TestRegexRouter:
         changes = {**ROUTED, "topics": "raw.a"}
         described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092"))
         assert "kafka-source/lake/a/" in described
+
+
+class TestTimestampRouter:
+    """The time of each record is in the name of its folder."""
+
+    BY_DAY: Mapping[str, str] = _of(f"{_APACHE}.TimestampRouter")
+    RENAMED: Mapping[str, str] = {
+        **BY_DAY,
+        "transforms": "r,t",
+        "transforms.r.type": f"{_APACHE}.RegexRouter",
+        "transforms.r.regex": "raw-(.*)",
+        "transforms.r.replacement": "lake/$1",
+    }
+
+    def test_folders(self) -> None:
+        """Behind a RegexRouter; published files are found again when the committed offset is lost."""
+        sink = Sink("raw-a")
+        changes = {**self.RENAMED, "topics": "raw-a", "partitioner.class": _DEFAULT, "flush.size": "2"}
+        sink.append("raw-a", MemoryRecord(value=b'{"n":1}', timestamp_ms=86_400_000))
+        sink.run(changes, "raw-a", b'{"n":2}', b'{"n":3}')
+        names = [key.removeprefix("raw/kafka-source/lake/") for key in sink.files()]
+        assert [
+            "a-19700101/partition=0/raw-a+0+0000000001.snappy.parquet",
+            "a-19700101/partition=0/raw-a+0+0000000002.snappy.parquet",
+            "a-19700102/partition=0/raw-a+0+0000000000.snappy.parquet",
+        ] == names
+        before = dict(sink.storage.objects)
+        sink.kafka.commit("g", "raw-a", 0, 0)
+        sink.run({**changes, "flush.size": "1"}, "raw-a", b'{"n":4}')
+        assert [1, 2, 3, 4] == sorted(row["n"] for row in sink.rows())
+        assert all(sink.storage.objects[key] is stored for key, stored in before.items())
+
+    def test_a_predicate_by_topic(self) -> None:
+        """Other topics keep their one folder, in which their files are found."""
+        sink = Sink("a", "a-b")
+        changes = {**self.BY_DAY, **_where("TopicNameMatches", pattern="a"), "topics": "a,a-b", "flush.size": "1"}
+        sink.append("a-b", MemoryRecord(value=b'{"n":1}', timestamp_ms=0))
+        sink.run(changes, "a", b'{"n":2}')
+        before = sink.files()
+        assert {"a-19700101", "a-b"} == {key.split("/")[2] for key in before}
+        for topic in ("a", "a-b"):
+            sink.kafka.commit("g", topic, 0, 0)
+        sink.append("a-b", MemoryRecord(value=b'{"n":3}', timestamp_ms=0))
+        sink.run(changes, "a", b'{"n":4}')
+        assert [1, 2, 3, 4] == sorted(row["n"] for row in sink.rows())
+
+    def test_transforms_behind_see_the_name(self) -> None:
+        """And their predicates by topic."""
+        sink = Sink("t")
+        sink.append("t", MemoryRecord(value=b'{"n":1}', timestamp_ms=86_400_000))
+        inserted = {"transforms.i.type": f"{_APACHE}.InsertField$Value", "transforms.i.topic.field": "x"}
+        chosen = _where("TopicNameMatches", pattern=".*02")
+        chosen["transforms.i.predicate"] = chosen.pop("transforms.t.predicate")
+        sink.run({**self.BY_DAY, **inserted, **chosen, "transforms": "t,i"}, "t", b'{"n":2}')
+        rows = sorted(sink.rows(), key=lambda row: row["n"])
+        assert ["t-19700102", None] == [row.get("x") for row in rows]
+
+    def test_check_shows_the_folder(self) -> None:
+        """Of an example record."""
+        described = describe(
+            load_connect_config(_properties({**self.RENAMED, "topics": "raw-a", "partitioner.class": _DEFAULT})),
+            WorkerConfig(bootstrap_servers="kafka:9092"),
+        )
+        assert "The name of its topic's folder has the timestamp of its record in it." in described
+        assert "of partition 0 of 2026-01-31 13:37 UTC is called" in described
+        assert "kafka-source/lake/a-20260131/partition=0/raw-a+0+0000000000.snappy.parquet" in described
+
+    def test_folders_that_may_be_those_of_the_librarys_own_files(self) -> None:
+        """A warning says so before anything is read."""
+        config = load_connect_config(_properties(_of(f"{_APACHE}.TimestampRouter", topic_format="_${timestamp}")))
+        (warning,) = [each for each in config.warnings if each.startswith("topics=t")]
+        assert "Topic t, which is renamed to '_*', can't be written" in warning
 
 
 class TestTransformsOfKeys:
