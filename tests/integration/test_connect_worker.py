@@ -217,10 +217,7 @@ def test_rows_are_those_of_a_worker(
 
 def _of_worker(worker: ConnectWorker, bootstrap: str, topic: str, common: Mapping[str, str]) -> list[Tree]:
     name = unique("file")
-    path = worker.folder / name
-    worker.create(
-        name, {**common, "connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector", "file": str(path)}
-    )
+    path = worker.write_file(name, common)
 
     def done() -> bool:
         failure = worker.failure(name)

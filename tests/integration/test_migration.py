@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,14 +24,11 @@ import pytest
 from kafka2parquet import build_runner, cli, load_connect_config, load_worker_config
 from kafka2parquet.errors import ForeignObjectError
 from tests.chaos.verify import keys
-from tests.stack import install
-from tests.stack.server import HOST, Server, free_port, http_answers
+from tests.stack.connect_worker import ConnectWorker, connect_worker
 from tests.support.kafka_admin import committed_offsets, create_topic
 from tests.support.kafka_clients import python_producer, unique, wait_until
 
 _GUIDE = Path(__file__).parents[2] / "docs" / "migrating-from-confluent.md"
-_CONNECT_FILE = "org.apache.kafka:connect-file:4.3.1"
-_MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 _STRINGS = "org.apache.kafka.connect.storage.StringConverter"
 BEGIN_MS = 1_779_012_000_000  # 2026-05-17 10:00 UTC
 HOUR_MS = 3_600_000
@@ -42,91 +38,22 @@ Record = tuple[int, int]
 """Partition and index; the record with index n has offset n."""
 
 
-class Connect:
-    """A standalone worker of Kafka Connect."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url = url
-        self._folder = folder
-
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        """A request to its REST interface."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    def start(self, name: str, topic: str) -> None:
-        """Start a sink that writes values as lines of a file."""
-        sink = "org.apache.kafka.connect.file.FileStreamSinkConnector"
-        config = {"connector.class": sink, "tasks.max": "1", "topics": topic, "file": str(self._folder / name)}
-        self.ask("POST", "/connectors", {"name": name, "config": config})
-
-    def offsets(self, name: str) -> dict[int, int]:
-        """What the connector has committed, by partition."""
-        found = self.ask("GET", f"/connectors/{name}/offsets")["offsets"]
-        return {each["partition"]["kafka_partition"]: each["offset"]["kafka_offset"] for each in found}
-
-    def stop(self, name: str) -> None:
-        """Stop the connector, and wait until its tasks are gone; its group is empty then."""
-        self.ask("PUT", f"/connectors/{name}/stop")
-        wait_until(lambda: not self.ask("GET", f"/connectors/{name}/status")["tasks"], "the end of the tasks")
-
-    def delete(self, name: str) -> None:
-        """Delete the connector; its group's offsets stay."""
-        self.ask("DELETE", f"/connectors/{name}")
-
-    def written(self, name: str) -> Counter[Record]:
-        """The records that it has written."""
-        lines = (self._folder / name).read_text().splitlines()
-        return Counter((row["partition"], row["index"]) for row in map(json.loads, lines))
-
-
 @pytest.fixture(scope="module")
-def connect(kafka_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connect]:
+def connect(kafka_server: Any) -> Iterator[ConnectWorker]:
     """Kafka Connect, with Kafka's connectors for files."""
-    java, jars = install.java(), install.kafka_jars()
-    plugins = install._installed(install._cache() / "connect-file-4.3.1", _install_connect_file)
-    folder = tmp_path_factory.mktemp("connect")
-    port = free_port()
-    (folder / "worker.properties").write_text(
-        f"bootstrap.servers={kafka_server.bootstrap}\n"
-        f"listeners=http://{HOST}:{port}\n"
-        f"plugin.path={plugins}\n"
-        "plugin.discovery=service_load\n"
-        f"key.converter={_STRINGS}\n"
-        f"value.converter={_STRINGS}\n"
-        f"offset.storage.file.filename={folder / 'offsets'}\n"
-        "offset.flush.interval.ms=100\n"
-    )
-    command = [java, "-Xmx200m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"]
-    url = f"http://{HOST}:{port}"
-    server = Server(
-        [*command, "org.apache.kafka.connect.cli.ConnectStandalone", folder / "worker.properties"],
-        http_answers(f"{url}/connectors", 200),
-        folder / "worker.log",
-    )
-    try:
-        server.start()
-        yield Connect(url, folder)
-    finally:
-        server.kill()
-
-
-def _install_connect_file(folder: Path) -> None:
-    maven = install._tool("mvn", "Maven")
-    install._run(maven, "-q", "-B", _MAVEN_COPY, f"-Dartifact={_CONNECT_FILE}", f"-DoutputDirectory={folder}")
+    with connect_worker(kafka_server.bootstrap) as worker:
+        yield worker
 
 
 class Migration:
     """One topic, its bucket, and the connector that writes the one into the other."""
 
-    def __init__(self, kafka: Any, s3: Any, connect: Connect, folder: Path) -> None:
+    def __init__(self, kafka: Any, s3: Any, connect: ConnectWorker, folder: Path) -> None:
         self.kafka, self.s3, self.connect = kafka, s3, connect
         self.name, self.topic, self.bucket = unique("s3-sink"), unique("events"), unique("bucket")
         self.group = f"connect-{self.name}"
         self.counts = [0, 0, 0]
+        self.written_by_connect: Counter[Record] = Counter()
         self.hours_at_once = 1
         self._folder = folder
         create_topic(kafka.bootstrap, self.topic, len(self.counts))
@@ -176,8 +103,10 @@ class Migration:
 
     def run_connect(self) -> None:
         """Let the connector read everything, and stop it in order."""
-        self.connect.start(self.name, self.topic)
+        path = self.connect.write_file(self.name, {"topics": self.topic, "value.converter": _STRINGS})
         wait_until(lambda: self.committed() == dict(enumerate(self.counts)), "Connect's commits")
+        rows = map(json.loads, path.read_text().splitlines())
+        self.written_by_connect = Counter((row["partition"], row["index"]) for row in rows)
         self.connect.stop(self.name)
         self.connect.delete(self.name)
 
@@ -288,7 +217,7 @@ class Migration:
 
 
 @pytest.fixture
-def migration(kafka_server: Any, s3_server: Any, connect: Connect, tmp_path: Path) -> Iterator[Migration]:
+def migration(kafka_server: Any, s3_server: Any, connect: ConnectWorker, tmp_path: Path) -> Iterator[Migration]:
     made = Migration(kafka_server, s3_server, connect, tmp_path)
     yield made
     made.close()
@@ -427,7 +356,7 @@ def test_back_and_forth(migration: Migration) -> None:
     ours = migration.log
     migration.produce(300, 200, 30)
     migration.run_connect()
-    assert migration.log - ours == migration.connect.written(migration.name)
+    assert migration.log - ours == migration.written_by_connect
     migration.confluent_writes(0, 250, 300)
     migration.confluent_writes(1, 120, 200)
     migration.produce(310, 200, 60)

@@ -11,22 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.stack import install
+from tests.stack.kafka import LOG4J
 from tests.stack.server import HOST, Server, free_port, http_answers
+from tests.support.kafka_clients import wait_until
 
 _JVM = ("-Xmx300m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Duser.timezone=UTC", "-Duser.language=en")
 _SETTINGS = """
 key.converter=org.apache.kafka.connect.storage.StringConverter
 value.converter=org.apache.kafka.connect.json.JsonConverter
-offset.flush.interval.ms=1000
+offset.flush.interval.ms=100
 plugin.discovery=only_scan
-"""
-_LOG4J = """
-rootLogger.level=warn
-rootLogger.appenderRef.c.ref=c
-appender.c.type=Console
-appender.c.name=c
-appender.c.layout.type=PatternLayout
-appender.c.layout.pattern=%d %p %c{1} %m%n
 """
 
 
@@ -35,19 +29,26 @@ class ConnectWorker:
 
     Attributes:
         url: of its REST API.
-        folder: where connectors may write.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
-        self.folder = folder
+        self._folder = folder
 
-    def create(self, name: str, config: Mapping[str, str]) -> None:
-        """Create a connector, or change its configuration."""
-        self._ask("PUT", f"/connectors/{name}/config", config)
+    def write_file(self, name: str, config: Mapping[str, str]) -> Path:
+        """Create a connector that writes each value as a line of a file; returns the file."""
+        path = self._folder / name
+        sink = {"connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector", "file": str(path)}
+        self._ask("PUT", f"/connectors/{name}/config", {"tasks.max": "1", **sink, **config})
+        return path
+
+    def stop(self, name: str) -> None:
+        """Stop a connector, and wait until its tasks are gone; its group is empty then."""
+        self._ask("PUT", f"/connectors/{name}/stop")
+        wait_until(lambda: not self._ask("GET", f"/connectors/{name}/status")["tasks"], "the end of the tasks")
 
     def delete(self, name: str) -> None:
-        """Delete a connector."""
+        """Delete a connector; its group's offsets stay."""
         self._ask("DELETE", f"/connectors/{name}")
 
     def failure(self, name: str) -> str | None:
@@ -73,11 +74,11 @@ def connect_worker(bootstrap: str) -> Iterator[ConnectWorker]:
     Raises:
         NotInstalledError: Java or Maven is missing.
     """
-    jars, java, port = install.connect_jars(), install.java(), free_port()
+    jars, java, port = install.kafka_jars(), install.java(), free_port()
     url = f"http://{HOST}:{port}"
     with tempfile.TemporaryDirectory(prefix="connect-") as name:
         folder = Path(name)
-        (folder / "log4j2.properties").write_text(_LOG4J)
+        (folder / "log4j2.properties").write_text(LOG4J)
         (folder / "worker.properties").write_text(
             f"{_SETTINGS}bootstrap.servers={bootstrap}\nlisteners={url}\noffset.storage.file.filename={folder / 'offsets'}\n"
         )

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _KAFKA_POM = Path(__file__).with_name("pom.xml")
-_CONNECT_POM = Path(__file__).with_name("pom-connect.xml")
 _PARQUET_POM = Path(__file__).with_name("pom-parquet.xml")
 _MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 _REGISTRY_VERSION = "3.3.3"
@@ -63,21 +62,12 @@ def _in_java_home(name: str) -> tuple[str | None, str]:
 
 
 def kafka_jars() -> Path:
-    """The folder with Kafka's jars; installs them at the first call.
+    """The folder with the jars of Kafka and Kafka Connect; installs them at the first call.
 
     Raises:
         NotInstalledError: there is no Maven.
     """
     return _jars("kafka-jars", _KAFKA_POM)
-
-
-def connect_jars() -> Path:
-    """The folder with the jars of a Kafka Connect worker; installs them at the first call.
-
-    Raises:
-        NotInstalledError: there is no Maven.
-    """
-    return _jars("connect-jars", _CONNECT_POM)
 
 
 def parquet_jars() -> Path:

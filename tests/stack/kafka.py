@@ -42,7 +42,7 @@ num.io.threads=4
 log.cleaner.threads=1
 log.cleaner.dedupe.buffer.size=16777216
 """
-_LOG4J = """
+LOG4J = """
 rootLogger.level=warn
 rootLogger.appenderRef.c.ref=c
 appender.c.type=Console
@@ -76,7 +76,7 @@ class Node:
         """
         jars, java = install.kafka_jars(), install.java()
         folder.mkdir(exist_ok=True)
-        (folder / "log4j2.properties").write_text(_LOG4J)
+        (folder / "log4j2.properties").write_text(LOG4J)
         (folder / "server.properties").write_text(f"{_SETTINGS}node.id={node_id}\nlog.dirs={folder / 'data'}\n{settings}\n")
         _format(folder / "data", cluster_id, node_id)
         command = [java, *_JVM, f"-Dlog4j2.configurationFile={folder}/log4j2.properties", "-cp", f"{jars}/*"]
