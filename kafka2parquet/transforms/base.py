@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 
 import attrs
@@ -11,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from kafka2parquet.arguments import Name, checked
-from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.errors import UsageError
 from kafka2parquet.halving import attempt_halves
 from kafka2parquet.records import DATA_EXCEPTION, Reject, Stage
 from kafka2parquet.rows import Rows
+from kafka2parquet.transforms.properties import made_of
 
 #: A reason is for people; a message of Arrow's may quote a long value.
 MAX_REASON = 300
@@ -83,12 +83,7 @@ class Transform(abc.ABC):
         Raises:
             ConfigurationError: they don't fit.
         """
-        arguments = {name.replace(".", "_"): text for name, text in properties.items()}
-        try:
-            inspect.signature(cls).bind(**arguments)
-        except TypeError as error:
-            raise ConfigurationError(f"{cls.__name__} can't be made of these properties: {error}") from error
-        return cls(**arguments)
+        return made_of(cls, properties)
 
 
 class TableTransform(Transform):

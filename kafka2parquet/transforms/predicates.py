@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import abc
-import inspect
 from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 
 from kafka2parquet.arguments import Name, checked
-from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.header_keys import Mask, have_header
 from kafka2parquet.transforms.java_patterns import compiled
-from kafka2parquet.transforms.properties import TransformProperties
+from kafka2parquet.transforms.properties import TransformProperties, made_of
 
 
 class Predicate(abc.ABC):
@@ -46,12 +44,7 @@ class Predicate(abc.ABC):
         Raises:
             ConfigurationError: they don't fit.
         """
-        arguments = {name.replace(".", "_"): text for name, text in properties.items()}
-        try:
-            inspect.signature(cls).bind(**arguments)
-        except TypeError as error:
-            raise ConfigurationError(f"{cls.__name__} can't be made of these properties: {error}") from error
-        return cls(**arguments)
+        return made_of(cls, properties)
 
 
 @checked

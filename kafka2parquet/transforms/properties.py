@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
+from typing import TypeVar
 
 from kafka2parquet.errors import ConfigurationError
+
+_Made = TypeVar("_Made")
+
+
+def made_of(of: type[_Made], properties: Mapping[str, str]) -> _Made:
+    """Make an object with properties as keyword arguments, as texts, with `_` for each `.` in a name.
+
+    Raises:
+        ConfigurationError: the constructor has no such arguments, or needs others.
+    """
+    arguments = {name.replace(".", "_"): text for name, text in properties.items()}
+    try:
+        inspect.signature(of).bind(**arguments)
+    except TypeError as error:
+        raise ConfigurationError(f"{of.__name__} can't be made of these properties: {error}") from error
+    return of(**arguments)
 
 
 class TransformProperties:
