@@ -24,12 +24,16 @@ from kafka2parquet.rows import concatenated
 from kafka2parquet.schema.connect_schema import INTEGERS, ConnectSchema
 
 _LEFT_OVER = "left over"
+_NOT_JUDGED = object()
 #: Words that the column parser reads as numbers.
 _NO_NUMBERS = (b"NaN", b"Inf")
 
 
 class JsonPayloads:
-    """Decodes payloads of one schema, batch after batch, as a `PayloadDecoder` asks for it."""
+    """Decodes payloads of one schema, batch after batch, as a `PayloadDecoder` asks for it.
+
+    Tasks on several threads may share it: an outcome that another batch has taken or cleared is found out again.
+    """
 
     def __init__(self, columns: TypedJsonColumns, convert: Callable[[Any], Any]) -> None:
         """Make a decoder.
@@ -83,9 +87,9 @@ class JsonPayloads:
         Raises:
             NotConvertible: it has none.
         """
-        if payload not in self._judged:
+        outcome = self._judged.pop(payload, _NOT_JUDGED)
+        if outcome is _NOT_JUDGED:
             return self._convert(load(payload))
-        outcome = self._judged.pop(payload)
         if isinstance(outcome, NotConvertible):
             raise outcome
         return outcome
