@@ -58,6 +58,18 @@ _ENVELOPE_SCHEMA = {
         {"field": "referrer", "type": "string", "optional": True},
     ],
 }
+#: The same as JSON Schema.
+_EVENT_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "event_id": {"type": "string"},
+        "event_type": {"type": "string"},
+        "duration_ms": {"type": "integer"},
+        "user": {"type": "object", "properties": {"id": {"type": "integer"}, "country": {"type": "string"}}},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "referrer": {"oneOf": [{"type": "null"}, {"type": "string"}]},
+    },
+}
 
 
 @attrs.frozen
@@ -179,6 +191,11 @@ def _protobuf(events: Sequence[bytes], schema_id: int) -> Iterable[bytes]:
     return messages(events, schema_id)
 
 
+def _registered_json(events: Sequence[bytes], schema_id: int) -> Iterable[bytes]:
+    begin = b"\0" + schema_id.to_bytes(4, "big")
+    return (begin + event for event in events)
+
+
 def _envelopes(events: Sequence[bytes], _: int) -> Iterable[bytes]:
     begin = json.dumps({"schema": _ENVELOPE_SCHEMA})[:-1].encode() + b', "payload": '
     return (begin + event + b"}" for event in events)
@@ -214,6 +231,14 @@ _PROTOBUF = functools.partial(
     spoil=_cut_off,
     base="protobuf",
 )
+_JSON_SCHEMA = functools.partial(
+    Kind,
+    _registered_json,
+    schema=("JSON", _EVENT_SCHEMA),
+    settings={**_TOLERANT, "value.converter": "io.confluent.connect.json.JsonSchemaConverter"},
+    spoil=_misfit_envelope,
+    base="json_schema",
+)
 _ENVELOPE = functools.partial(
     Kind,
     _envelopes,
@@ -234,6 +259,8 @@ KINDS: dict[str, Kind] = {
     **{f"avro_{share}": _AVRO(bad=bad) for share, bad in _SHARES.items()},
     "protobuf": _PROTOBUF(),
     **{f"protobuf_{share}": _PROTOBUF(bad=bad) for share, bad in _SHARES.items()},
+    "json_schema": _JSON_SCHEMA(),
+    **{f"json_schema_{share}": _JSON_SCHEMA(bad=bad) for share, bad in _SHARES.items()},
     "envelope": _ENVELOPE(),
     **{f"envelope_{share}": _ENVELOPE(bad=bad) for share, bad in _SHARES.items()},
     "one_record_batches": Kind(records=100_000, producer={"linger.ms": 0, "batch.num.messages": 1, "compression.type": "none"}),
