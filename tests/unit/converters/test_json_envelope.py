@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafka2parquet.converters import json_payloads
@@ -441,3 +441,26 @@ def test_payloads_that_fit_are_parsed_in_columns(data: st.DataObject, node: Any)
         return
     if DECIMAL not in json.dumps(node):
         assert 1 == len(TypedJsonColumns(schema).decode(pa.array([payload], pa.binary_view())))
+
+
+_ODD_PAYLOADS = [
+    b"{}",
+    b"null",
+    b"{",
+    b'{"f0":1,}',
+    b'{"f0":1} {"f0":1}',
+    b'{"f0":"?"}',
+    b'{"f0":1.0}',
+    b'{"f0":9007199254740993,"z":NaN}',
+]
+
+
+@settings(max_examples=30)  # each payload is decoded alone, too
+@given(st.data(), _schemas())
+def test_payloads_of_any_schema_do_not_depend_on_their_neighbours(data: st.DataObject, node: Any) -> None:
+    """Payloads of it, payloads of another schema and damaged ones, all in one batch."""
+    documents = _payloads(node) | _payloads(data.draw(_schemas()))
+    one = documents.map(lambda document: json.dumps(document).encode()) | st.sampled_from(_ODD_PAYLOADS)
+    begin = json.dumps({"schema": node})[:-1].encode() + b',"payload":'
+    messages = [begin + payload + b"}" for payload in data.draw(st.lists(one, min_size=2, max_size=9))]
+    assert_like_alone(JsonEnvelopeConverter(), JsonEnvelopeConverter(), messages)
