@@ -142,6 +142,14 @@ CASES = {
             predicates={"here": {"type": f"{PREDICATES}.TopicNameMatches", "pattern": "events.*"}},
         )
     ),
+    "TimestampRouter": Case(
+        config(
+            transform(
+                f"{KAFKA}.TimestampRouter", topic_format="x/${topic}-${timestamp}", timestamp_format="yyyyMMdd_HHmmssSSS"
+            ),
+            transform(java("InsertField"), topic_field="t"),
+        )
+    ),
     "several": Case(
         config(
             transform(java("Flatten"), delimiter="."),
