@@ -147,7 +147,7 @@ def test_a_record_without_a_timestamp_is_a_reject() -> None:
     [
         ({"timestamp.format": "YYYY-bb"}, "timestamp.format: 'YYYY-bb' is not a pattern of SimpleDateFormat: 'b' is not"),
         ({"timestamp.format": "'"}, "timestamp.format: .* a quote isn't closed"),
-        ({"format": "x"}, "format is no property of TimestampRouter, which has topic.format, timestamp.format"),
+        ({"format": "x"}, "format is not a property of TimestampRouter, which has topic.format, timestamp.format"),
     ],
 )
 def test_problems(properties: dict[str, str], message: str) -> None:
