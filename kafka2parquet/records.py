@@ -246,6 +246,12 @@ DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
 PARTITION_EXCEPTION = "io.confluent.connect.storage.errors.PartitionException"
 
 
+def _as_text(reason: str) -> str:
+    """A reason without credentials, and with halves of surrogate pairs escaped: it may quote a name of a record."""
+    reason = without_credentials(reason)
+    return reason if reason.isascii() else reason.encode("utf-8", "backslashreplace").decode()
+
+
 @attrs.frozen
 class Reject:
     """A record that can't be written, with all that is needed to look at it or to replay it.
@@ -265,7 +271,7 @@ class Reject:
     topic_partition: TopicPartition
     offset: int
     stage: Stage
-    reason: str = attrs.field(converter=without_credentials)
+    reason: str = attrs.field(converter=_as_text)
     exception: str = ""
     timestamp_ms: int | None = None
     key: bytes | None = attrs.field(default=None, repr=False)

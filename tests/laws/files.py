@@ -99,8 +99,8 @@ def faults(files: Sequence[PublishedFile]) -> Iterator[str]:
         if file.table.num_rows != file.footer.file_rows:
             yield f"{file.table.num_rows} rows, of which the footer counts {file.footer.file_rows}"
         readers = [("DuckDB", _read_by_duckdb), ("Polars", _read_by_polars)]
-        if polars.__version__ < "2.1" and any(pa.types.is_decimal256(type_) for type_ in _types(file.table)):
-            readers.pop()  # it has decimals of up to 38 digits only
+        if any(pa.types.is_decimal256(type_) for type_ in _types(file.table)):
+            readers.pop()  # which has decimals of up to 38 digits only, as docs/compatibility.md says
         for reader, read in readers:
             yield from (f"{reader}: {fault}" for fault in _reading(file, read))
 

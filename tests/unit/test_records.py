@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kafka2parquet.records import ConsumedBatch, Stage, TopicPartition, decode_headers, is_kept
+from kafka2parquet.records import ConsumedBatch, Reject, Stage, TopicPartition, decode_headers, is_kept
 from kafka2parquet.rows import Rows, without_columns
 from tests.support.batches import batch_of
 
@@ -119,3 +119,9 @@ def test_taking_a_record_costs_nothing_for_the_others() -> None:
     records = rows.records
     assert pa.total_allocated_bytes() - before < 1_000_000
     assert [3] == records.offsets.to_pylist()
+
+
+def test_a_reason_is_valid_text() -> None:
+    """It may quote the name of a JSON member, which may have half of a surrogate pair in it."""
+    reject = Reject(TopicPartition("t", 0), 1, Stage.DECODE, "field \ud800é appears twice")
+    assert r"field \ud800é appears twice" == reject.reason
