@@ -15,7 +15,8 @@ CONNECTIONS = "kafka.net.connection"
 _CONNECTED = "%s: Connected"
 #: Lines of the Kafka client that follow from a broker that can't be reached.
 _LOST = re.compile(
-    r"KafkaConnectionError|socket disconnected|No node available|NodeNotReady|Bootstrap \S+ not ready|Unable to bootstrap"
+    r"KafkaConnectionError|socket disconnected|closing socket|No node available|NodeNotReady|Bootstrap \S+ not ready"
+    r"|Unable to bootstrap"
 )
 _REASON = re.compile(r"KafkaConnectionError: (?P<reason>[^()]*)")
 _AT_THE_END = "NetworkSelector closed!"

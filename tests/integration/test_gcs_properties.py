@@ -205,8 +205,8 @@ def test_without_credentials_nothing_is_sent(store: HttpProxy) -> None:
     ("text", "problem"),
     [
         (None, "can't be read: No such file"),
-        ("[]", "has to be a JSON object"),
-        ('{"private_key": "hush"', "has to be a JSON object"),
+        ("[]", "has to hold a JSON object"),
+        ('{"private_key": "hush"', "has to hold a JSON object"),
         ('{"type": "service_account", "private_key": "hush"}', "holds no usable key"),
         ('{"type": "external_account", "audience": "hush"}', "type 'external_account'.*GOOGLE_APPLICATION_CREDENTIALS"),
     ],

@@ -40,6 +40,7 @@ def test_second_signal_interrupts() -> None:
     def kill(event: Event) -> None:
         if isinstance(event, FlushCut):
             signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     task = world.task(hooks=[kill])
     with pytest.raises(KeyboardInterrupt):

@@ -135,8 +135,8 @@ def test_damaged_payloads_are_values_of_their_type_or_refused(
         (["int", "string"], number(2), "has no type of that number"),
         (["int", "string", "null"], number(-1), "has no type of that number"),
         (["int"], number(1) + number(5), "has no type 1"),
-        ({"type": "int", "logicalType": "time-millis"}, number(-1), "no time of a day"),
-        ({"type": "int", "logicalType": "time-millis"}, number(86_400_000), "no time of a day"),
+        ({"type": "int", "logicalType": "time-millis"}, number(-1), "is not a time of day"),
+        ({"type": "int", "logicalType": "time-millis"}, number(86_400_000), "is not a time of day"),
     ],
 )
 def test_damaged_payloads_are_refused(avro_type: Any, payload: bytes, reason: str) -> None:
