@@ -61,8 +61,8 @@ class PublishedFile:
         """The offset of each row, where a column has it."""
         name = "offset" if self.footer.role == "rejects" else "_kafka_offset"
         found = [index for index, column in enumerate(self.table.column_names) if column == name]
-        offsets: Sequence[int] = self.table.column(found[-1]).to_pylist() if found else []
-        return offsets
+        offsets = self.table.column(found[-1]).to_pylist() if found else []
+        return [offset for offset in offsets if offset is not None]  # rows without columns have one of nulls
 
 
 class UnreadableError(Exception):
