@@ -182,7 +182,13 @@ class ConsumedBatch:
 
     def reject_offset(self, offset: int, stage: Stage, reason: str, exception: str = "") -> Reject:
         """The record with that offset as a reject. The offset must be one of `offsets`."""
-        return self.reject(int(np.searchsorted(self.offsets.to_numpy(), offset)), stage, reason, exception)
+        return self.reject_offsets(np.array([offset]), stage, [reason], exception)[0]
+
+    def reject_offsets(
+        self, offsets: npt.NDArray[np.int64], stage: Stage, reasons: Sequence[str], exception: str = ""
+    ) -> list[Reject]:
+        """The records with these offsets as rejects, each with its reason. All must be among `offsets`."""
+        return self.rejects(np.searchsorted(self.offsets.to_numpy(), offsets).tolist(), stage, reasons, exception)
 
 
 def _lengths(column: pa.Array) -> npt.NDArray[np.int64]:

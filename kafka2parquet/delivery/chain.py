@@ -160,9 +160,8 @@ class RecordChain:
             raise _null_value(min(tombstones, key=lambda rows: rows.offsets[0].as_py()))
         if self.on_tombstone == "report":
             for rows in tombstones:
-                places = np.flatnonzero(pc.is_in(rows.batch.offsets, rows.offsets).to_numpy(zero_copy_only=False)).tolist()
-                reason = "Skipping null value record."
-                rejects += rows.batch.rejects(places, Stage.WRITE, [reason] * len(places), DATA_EXCEPTION)
+                reasons = ["Skipping null value record."] * len(rows)
+                rejects += rows.batch.reject_offsets(rows.offsets.to_numpy(), Stage.WRITE, reasons, DATA_EXCEPTION)
         return [rows for rows in groups if not rows.tombstones]
 
     def _finished(self, rows: Rows, rejects: list[Reject]) -> list[Rows]:
@@ -247,10 +246,8 @@ class RecordChain:
             return found
         codes, offsets = rows.codes.to_numpy(), rows.rows.offsets.to_numpy()
         refused = np.isin(codes, list(reasons))
-        rejects = [
-            rows.rows.batch.reject_offset(int(offset), Stage.PARTITION, reasons[code], PARTITION_EXCEPTION)
-            for offset, code in zip(offsets[refused], codes[refused], strict=True)
-        ]
+        why = [reasons[code] for code in codes[refused].tolist()]
+        rejects = rows.rows.batch.reject_offsets(offsets[refused], Stage.PARTITION, why, PARTITION_EXCEPTION)
         kept = pa.array(~refused)
         possible = PartitionedRows(
             rows.rows.filter(kept), rows.encoded_partitions, rows.codes.filter(kept), rows.timestamps_ms.filter(kept)

@@ -199,10 +199,10 @@ def refuse(rows: Rows, refused: Mapping[int, str], exception: str = EXCEPTION) -
     """The rows but for those that are refused, by their indices, and these as rejects."""
     if not refused:
         return rows, []
-    offsets = rows.offsets.to_numpy()
-    rejects = [
-        rows.batch.reject_offset(int(offsets[row]), Stage.WRITE, reason, exception) for row, reason in sorted(refused.items())
-    ]
+    indices = np.array(sorted(refused), np.int64)
+    rejects = rows.batch.reject_offsets(
+        rows.offsets.to_numpy()[indices], Stage.WRITE, [refused[index] for index in indices.tolist()], exception
+    )
     kept = np.ones(len(rows), np.bool_)
     kept[list(refused)] = False
     return rows.filter(pa.array(kept)), rejects

@@ -58,7 +58,7 @@ class SchemaNamePartitioner(Partitioner):
         name = rows.value_schema.name if rows.value_schema is not None else None
         if self._names is not None and name == NULL_NAME:
             reason = f"Error encoding partition. The schema is called {NULL_NAME}, which stands for no name"
-            rejects = [rows.batch.reject_offset(offset, Stage.PARTITION, reason) for offset in rows.offsets.to_pylist()]
+            rejects = rows.batch.reject_offsets(rows.offsets.to_numpy(), Stage.PARTITION, [reason] * len(rows))
             return Partitioned(in_one_folder(rows.slice(0, 0), "", rows.timestamps_ms.slice(0, 0)), rejects)
         partitioned = ask(self._inner.partition, rows, opened_at)
         own = f"schema_name={self._names.name(name) if self._names is not None else name if name is not None else 'null'}"

@@ -114,11 +114,8 @@ class TableTransform(Transform):
             refused = self._refused(rows.table)
         kept = np.ones(len(rows), np.bool_)
         kept[list(refused)] = False
-        offsets = rows.offsets.take(pa.array(list(refused), pa.int64())).to_pylist()
-        rejects = [
-            rows.batch.reject_offset(offset, Stage.TRANSFORM, reason[:MAX_REASON], DATA_EXCEPTION)
-            for offset, reason in zip(offsets, refused.values(), strict=True)
-        ]
+        reasons = [reason[:MAX_REASON] for reason in refused.values()]
+        rejects = rows.batch.reject_offsets(rows.offsets.to_numpy()[~kept], Stage.TRANSFORM, reasons, DATA_EXCEPTION)
         rest = rows.filter(pa.array(kept))
         try:
             return Transformed(self._evolved(rest) if len(rest) else rest, rejects)

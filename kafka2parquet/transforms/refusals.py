@@ -65,11 +65,8 @@ class Refusals:
     def rejects(self, rows: Rows) -> list[Reject]:
         """The rejects, of all the rows."""
         refused = np.flatnonzero(self._codes)
-        offsets = rows.offsets.take(pa.array(refused)).to_pylist()
-        return [
-            rows.batch.reject_offset(offset, Stage.TRANSFORM, self._reasons[code], DATA_EXCEPTION)
-            for offset, code in zip(offsets, self._codes[refused].tolist(), strict=True)
-        ]
+        reasons = [self._reasons[code] for code in self._codes[refused].tolist()]
+        return rows.batch.reject_offsets(rows.offsets.to_numpy()[refused], Stage.TRANSFORM, reasons, DATA_EXCEPTION)
 
 
 class ColumnTransform(Transform):
