@@ -29,8 +29,6 @@ from kafka2parquet.converters.json_numbers import has_floats, rounds_integers
 from kafka2parquet.converters.json_sparse import ends_of_names, last_characters, parse_sparse
 
 _BLOCK_BYTES = 1 << 20  # fits the processor's cache; larger blocks are slower
-_WHITE_SPACE = " \t\r\n"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WORD_BYTES = 8
 #: How the parser names the row at which it stopped, counted from the block's first one.
 _ROW = re.compile(r" in row (\d+)$")
@@ -77,24 +75,25 @@ class Objects:
             ValuesRefused: one of them, at least, is not an object.
         """
         try:
-            lines = json_lines(values)
-            if lines is None:
-                raise ValuesRefused("not in braces")
-            objects = cls._of_lines(lines)
+            objects = cls.of_valid_utf8(values)
             _check_utf8(objects._stream)
         except (pa.ArrowInvalid, pa.ArrowCapacityError) as exc:
             raise ValuesRefused(str(exc)) from exc
         return objects
 
     @classmethod
-    def joined(cls, text: pa.BinaryArray) -> Objects:
-        """Put values one behind the other of which all is known already that `of` looks at.
+    def of_valid_utf8(cls, values: pa.Array) -> Objects:
+        """The same for values that are known to be valid UTF-8.
 
         Raises:
+            ValuesRefused: one of them, at least, is not an object.
             pyarrow.ArrowInvalid: they are too long.
             pyarrow.ArrowCapacityError: they are too long.
         """
-        return cls._of_lines(pc.binary_join_element_wise(text, b"", b"\n"))
+        lines = json_lines(values)
+        if lines is None:
+            raise ValuesRefused("not in braces")
+        return cls._of_lines(lines)
 
     @classmethod
     def _of_lines(cls, lines: pa.BinaryArray) -> Objects:
@@ -251,34 +250,6 @@ def _check_utf8(stream: pa.Buffer) -> None:
     """Newlines stand alone in UTF-8: the whole is valid if and only if each line is."""
     offsets = pa.py_buffer(np.array([0, len(stream)], np.int64))
     pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, stream]).validate(full=True)
-
-
-def in_braces(text: pa.BinaryArray) -> tuple[pa.BinaryArray, npt.NDArray[np.bool_]]:
-    """The values without white space around those that are in braces, and which are: they begin with `{` and end with `}`."""
-    found = _begin_and_end(text)
-    if found.all() or not _begin_and_end(_stripped(text.filter(pa.array(~found)))).any():
-        return text, found
-    text = _stripped(text)
-    return text, _begin_and_end(text)
-
-
-def _stripped(text: pa.BinaryArray) -> pa.BinaryArray:
-    """The text without a byte order mark before it and white space around it, whatever its bytes are."""
-    marked = pc.starts_with(text, _BYTE_ORDER_MARK)
-    if pc.any(marked).as_py():
-        text = pc.if_else(marked, pc.binary_slice(text, len(_BYTE_ORDER_MARK)), text)
-    _, offsets, characters = text.buffers()
-    as_string = pa.Array.from_buffers(pa.string(), len(text), [None, offsets, characters], offset=text.offset)
-    trimmed = pc.ascii_trim(as_string, _WHITE_SPACE)
-    return pa.Array.from_buffers(pa.binary(), len(trimmed), trimmed.buffers(), offset=trimmed.offset)
-
-
-def _begin_and_end(text: pa.BinaryArray) -> npt.NDArray[np.bool_]:
-    offsets, characters = content_of(text)
-    padded = characters if len(characters) else np.zeros(1, np.uint8)
-    first, last = padded[np.minimum(offsets[:-1], len(padded) - 1)], padded[offsets[1:] - 1]
-    found: npt.NDArray[np.bool_] = (first == ord("{")) & (last == ord("}")) & (np.diff(offsets) > 1)
-    return found
 
 
 def _is_finite(array: pa.Array) -> bool:

@@ -23,17 +23,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kafka2parquet.arrays import ARROW_DATA_ERRORS, invalid_utf8
-from kafka2parquet.converters.json_columns import Objects, ValuesRefused, in_braces
+from kafka2parquet.arrays import ARROW_DATA_ERRORS, chosen_views, invalid_utf8
+from kafka2parquet.converters.json_columns import Objects, ValuesRefused
 from kafka2parquet.converters.json_growing import Columns, Judgement
-from kafka2parquet.converters.json_lines import content_of
+from kafka2parquet.converters.json_lines import content_of, in_braces
 from kafka2parquet.converters.json_suspects import Records, Suspects
 from kafka2parquet.rows import concatenated
 
 #: Shortest and longest stretch. Each value of a stretch before its last culprit is parsed twice, and each stretch costs as much
 #: as to parse some values.
 _FEWEST_ROWS, _MOST_ROWS = 512, 8192
-_STRETCH_COST_ROWS = 100
+_STRETCH_COST_ROWS = 800
 #: Less than a block of the parser, whose rows are counted from the block's first one.
 _STRETCH_BYTES = 1 << 20
 #: Refused runs of up to this many values are split where the parser says that it stopped.
@@ -123,7 +123,7 @@ class Isolation:
         self._rows = np.arange(len(values))
         if objects is None:
             try:
-                text, sound = _sound(values)
+                sound = _are_sound(values)
             except ARROW_DATA_ERRORS:  # more bytes than one array can have
                 self._halve(self._rows)
                 return
@@ -132,7 +132,7 @@ class Isolation:
             self._rows = np.flatnonzero(sound)
             if not len(self._rows):
                 return
-            objects = Objects.joined(text.take(pa.array(self._rows)) if len(self._rows) < len(text) else text)
+            objects = Objects.of_valid_utf8(self._taken(self._rows))
         if columns.settles_runs:
             self._halve(self._rows)
             return
@@ -185,9 +185,7 @@ class Isolation:
             if refusal.row is not None:
                 return self._judge_named(stretch, refusal.row, str(refusal))
             self._culprits += 1
-            found = self._suspects.found(stretch.left)
-            left = self._judge_suspects(stretch, found)
-            return left if left is not None or len(stretch.left) < len(objects) else self._give_up(stretch)
+            return self._judge_found(stretch)
         return self._end(stretch, tail)
 
     def _judge_named(self, stretch: _Stretch, index: int, message: str) -> _Int64s | None:
@@ -199,7 +197,7 @@ class Isolation:
             index -= 1
             judgement = self._judge(left[index], is_refused=False)
         if judgement is None:
-            return self._give_up(stretch)
+            return self._judge_found(stretch)
         stretch.clean.append(left[:index])
         if judgement.is_alone:
             return self._settle_run(stretch, left[index:])
@@ -207,6 +205,12 @@ class Isolation:
         stretch.judged[int(left[index])] = judgement
         self._suspects.learn(message, int(stretch.places[-1]) + 1)
         return None
+
+    def _judge_found(self, stretch: _Stretch) -> _Int64s | None:
+        """Judge the values that patterns find, where the parser has not named the one that it stopped at."""
+        count = len(stretch.left)
+        left = self._judge_suspects(stretch, self._suspects.found(stretch.left))
+        return left if left is not None or len(stretch.left) < count else self._give_up(stretch)
 
     def _judge_suspects(self, stretch: _Stretch, suspected: _Int64s) -> _Int64s | None:
         """Judge values at some indices of what is left."""
@@ -367,17 +371,17 @@ class Isolation:
     def _taken(self, rows: _Int64s) -> pa.Array:
         if rows[-1] - rows[0] == len(rows) - 1:
             return self._values.slice(int(rows[0]), len(rows))
-        return self._values.cast(pa.large_binary()).take(pa.array(rows)).cast(pa.binary_view())
+        return chosen_views(self._values, rows)
 
 
-def _sound(values: pa.Array) -> tuple[pa.BinaryArray, _Bools]:
-    """The values (binary_view) as `Objects.joined` wants them, and which of them may be joined."""
+def _are_sound(values: pa.Array) -> _Bools:
+    """Which values (binary_view) `Objects` may be made of: those in braces, in valid UTF-8, without a NUL byte."""
     text, sound = in_braces(values.cast(pa.binary()))
     sound[invalid_utf8(text)] = False
     offsets, characters = content_of(text)
     nuls = offsets[0] + np.flatnonzero(characters[offsets[0] : offsets[-1]] == 0)
     sound[np.searchsorted(offsets, nuls, "right") - 1] = False
-    return text, sound
+    return sound
 
 
 def _split_at(length: int, row: int | None, run_length: int) -> int:

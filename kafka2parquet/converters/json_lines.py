@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from kafka2parquet.arrays import INLINE_BYTES, VIEW
 
+_BYTE_ORDER_MARK = "\ufeff"
 _WHITE_SPACE = " \t\r\n"
 _NEWLINE = ord("\n")
 #: Bytes are counted in pieces of this size, which stay in the processor's cache.
@@ -36,13 +37,17 @@ def json_lines(values: pa.Array) -> pa.BinaryArray | None:
         if characters.flags.writeable and _are_in_braces(characters, offsets[:-1], offsets[1:] - 1):
             characters[offsets[1:] - 1] = _NEWLINE
             return lines
-    text = values.cast(pa.binary())
-    if not _in_braces(text):
-        unmarked = pc.replace_substring_regex(text.cast(pa.string()), "^\ufeff", "")
-        text = pc.ascii_trim(unmarked, _WHITE_SPACE).cast(pa.binary())
-        if not _in_braces(text):
-            return None
-    return pc.binary_join_element_wise(text, b"", b"\n")
+    text, found = in_braces(values.cast(pa.binary()))
+    return pc.binary_join_element_wise(text, b"", b"\n") if found.all() else None
+
+
+def in_braces(text: pa.BinaryArray) -> tuple[pa.BinaryArray, npt.NDArray[np.bool_]]:
+    """The values without white space around those that are in braces, and which are: they begin with `{` and end with `}`."""
+    found = _begin_and_end(text)
+    if found.all() or not _begin_and_end(_stripped(text.filter(pa.array(~found)))).any():
+        return text, found
+    text = _stripped(text)
+    return text, _begin_and_end(text)
 
 
 def content_of(text: pa.BinaryArray) -> tuple[_Int32s, _Bytes]:
@@ -77,12 +82,25 @@ def _one_byte_longer(values: pa.Array) -> pa.Array | None:
     return pa.Array.from_buffers(pa.binary_view(), len(values), [None, pa.py_buffer(longer), buffers[2]])
 
 
-def _in_braces(text: pa.BinaryArray) -> bool:
-    offsets, characters = content_of(text)
-    return _are_in_braces(characters, offsets[:-1], offsets[1:])
-
-
 def _are_in_braces(characters: _Bytes, begins: _Int32s, ends: _Int32s) -> bool:
     if (ends - begins < 2).any():
         return False
     return bool((characters[begins] == ord("{")).all() and (characters[ends - 1] == ord("}")).all())
+
+
+def _stripped(text: pa.BinaryArray) -> pa.BinaryArray:
+    """The text without a byte order mark before it and white space around it, whatever its bytes are."""
+    if pc.any(pc.starts_with(text, _BYTE_ORDER_MARK.encode())).as_py():
+        text = pc.replace_substring_regex(text, f"^{_BYTE_ORDER_MARK}", "")  # binary_slice fails for short values
+    _, offsets, characters = text.buffers()
+    as_string = pa.Array.from_buffers(pa.string(), len(text), [None, offsets, characters], offset=text.offset)
+    trimmed = pc.ascii_trim(as_string, _WHITE_SPACE)
+    return pa.Array.from_buffers(pa.binary(), len(trimmed), trimmed.buffers(), offset=trimmed.offset)
+
+
+def _begin_and_end(text: pa.BinaryArray) -> npt.NDArray[np.bool_]:
+    offsets, characters = content_of(text)
+    padded = characters if len(characters) else np.zeros(1, np.uint8)
+    first, last = padded[np.minimum(offsets[:-1], len(padded) - 1)], padded[offsets[1:] - 1]
+    found: npt.NDArray[np.bool_] = (first == ord("{")) & (last == ord("}")) & (np.diff(offsets) > 1)
+    return found

@@ -29,8 +29,6 @@ _WORTH_IT_NAMED, _WORTH_IT_FOUND = 30, 5
 _OFTEN_MALFORMED = 25
 #: Batches are searched for a pattern where one in this number of values has matched it, among this number of recent values.
 _FREQUENT, _LATELY = 20_000, 200_000
-#: The same for all patterns together for which the parser names values one by one: to search costs more than to let it.
-_FREQUENT_NAMED = 1000
 #: A pattern that finds a larger share of the values finds something that is usual in them, as long as others find something.
 _FEW_SHARE = 0.2
 #: Before anything is known, one in this number of values is taken for a culprit. After as many values, a culprit counts half.
@@ -75,7 +73,6 @@ class Records:
 
     def __init__(self) -> None:
         self._found: collections.Counter[str] = collections.Counter()
-        self._named: set[str] = set()
         self._rows = 0
         self._culprits = self._rows_lately = 0.0
 
@@ -90,27 +87,21 @@ class Records:
 
     def frequent(self) -> list[str]:
         """The patterns that it is worth to search each batch for, before it is parsed."""
-        left_to_parser = set()
-        if sum(self._found[pattern] for pattern in self._named) * _FREQUENT_NAMED <= self._rows:
-            left_to_parser = self._named
-        most = [(pattern, count) for pattern, count in self._found.most_common() if pattern not in left_to_parser]
-        return [pattern for pattern, count in most[: _MOST_PATTERNS - 1] if count * _FREQUENT > self._rows]
+        most = self._found.most_common()[: _MOST_PATTERNS - 1]  # sorted at once, whatever other threads add
+        return [pattern for pattern, count in most if count * _FREQUENT > self._rows]
 
-    def add(self, found: Mapping[str, int], named: Iterable[str], culprits: int, rows: int) -> None:
+    def add(self, found: Mapping[str, int], culprits: int, rows: int) -> None:
         """Count the values of a batch that match some patterns. Older counts weigh less.
 
         Args:
             found: how many values each pattern has matched.
-            named: those of the patterns for which the parser names values one by one.
             culprits: how many values the parser has refused, however they look.
             rows: how many values there were.
         """
         if self._rows > _LATELY:
             self._found = collections.Counter({pattern: count // 2 for pattern, count in [*self._found.items()] if count > 1})
             self._rows //= 2
-            self._named = self._named & self._found.keys()
         self._found.update(found)
-        self._named = self._named | {*named}
         self._rows += rows
         weight = 0.5 ** (rows / _NO_CULPRIT_ROWS)
         self._rows_lately = weight * self._rows_lately + rows
@@ -136,17 +127,14 @@ class Suspects:
         self._text = text
         self._columns = columns
         self._found: collections.Counter[str] = collections.Counter()
-        self._named: set[str] = set()
         self._tried: dict[str, _Bools] = {}
         self._guilty: list[_Int64s] = []
         self._confirmed = self._fine = self._malformed = 0
-        flags = self._matches(text, _TWO_DOCUMENTS)
-        if flags.mean() > _FEW_SHARE:  # it is usual inside of text here
-            flags = np.zeros(len(text), np.bool_)
-        self._patterns = {_TWO_DOCUMENTS, *records.frequent()}
-        known = self._patterns - {_BRACES, _TWO_DOCUMENTS}
+        self._patterns = {*records.frequent()}
+        flags = np.zeros(len(text), np.bool_)
+        known = self._patterns - {_BRACES}
         if known:
-            flags = flags | self._matches(text, "|".join(f"(?:{pattern})" for pattern in known))
+            flags = self._matches(text, "|".join(f"(?:{pattern})" for pattern in known))
         if _BRACES in self._patterns:
             flags = flags | self._matches(text, _BRACES)
         self._flags: _Bools | None = flags
@@ -233,12 +221,12 @@ class Suspects:
             self._malformed += "in row" in message
             return
         self._found[pattern] += 1
-        self._named.add(pattern)
         if self._found[pattern] * (len(self._text) - start) > _WORTH_IT_NAMED * start:
             self._flag(pattern, start)
 
     def confirm(self, places: _Int64s, are_culprits: _Bools, start: int) -> None:
         """Take in the outcome of suspects, by their places: flag other values from `start` on that look like the culprits."""
+        tried, self._tried = self._tried, {}
         culprits = int(are_culprits.sum())
         self._confirmed += culprits
         self._fine += len(places) - culprits
@@ -250,10 +238,10 @@ class Suspects:
         if not culprits:
             return
         guilty = places[are_culprits]
-        if not self._tried:
+        if not tried:
             self._guilty.append(guilty)
-        self._count(self._tried.keys() - {_ALL}, guilty)
-        for pattern in self._tried.keys() - {_ALL}:
+        self._count(tried.keys() - {_ALL}, guilty)
+        for pattern in tried.keys() - {_ALL}:
             if self._found[pattern] * (len(self._text) - start) > _WORTH_IT_FOUND * start:
                 self._flag(pattern, start)
 
@@ -261,7 +249,7 @@ class Suspects:
         """Remember what the values were refused for, and how many of them the parser has refused."""
         if self._guilty and self._flags is not None:
             self._count(self._patterns, np.concatenate(self._guilty))
-        self._records.add(self._found, self._named, culprits, len(self._text))
+        self._records.add(self._found, culprits, len(self._text))
 
     def _count(self, patterns: Iterable[str], guilty: _Int64s) -> None:
         text = self._text.take(pa.array(guilty))

@@ -218,7 +218,7 @@ def test_records_are_shared_by_threads() -> None:
     def work(numbers: random.Random) -> None:
         for _ in range(1500):
             patterns = [f"pattern {numbers.randrange(60)}" for _ in range(5)]
-            records.add(dict.fromkeys(patterns, 3), patterns, 5, 30_000)
+            records.add(dict.fromkeys(patterns, 3), 5, 30_000)
             records.frequent()
 
     sys.setswitchinterval(1e-6)
