@@ -4,18 +4,21 @@ Build a `SinkTask` from its parts, or load a Kafka Connect configuration: `build
 """
 
 from kafka2parquet.aio import AsyncSinkTask
+from kafka2parquet.backoff import ConverterRetry
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.connect.build import build_runner, build_task
-from kafka2parquet.connect.parse import load_connect_config
+from kafka2parquet.connect.load import load_connect_config
 from kafka2parquet.connect.worker import load_worker_config
 from kafka2parquet.consumers.base import Consumer
-from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
-from kafka2parquet.converters.avro import AvroConverter
+from kafka2parquet.consumers.kafka_python.consumer import KafkaPythonConsumer
+from kafka2parquet.converters.avro.converter import AvroConverter
+from kafka2parquet.converters.avro.node import AvroMapping
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.confluent_registry import ConfluentSchemaRegistry
-from kafka2parquet.converters.json import JsonConverter
-from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
-from kafka2parquet.converters.json_schema import JsonSchemaConverter
+from kafka2parquet.converters.json.contract import SchemaContract, SchemaVersions
+from kafka2parquet.converters.json.converter import JsonConverter
+from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
+from kafka2parquet.converters.json_with_schema.json_schema import JsonSchemaConverter
+from kafka2parquet.converters.json_with_schema.json_schema_plan import JsonSchemaMapping
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.per_record import PerRecordConverter
 from kafka2parquet.converters.primitives import (
@@ -26,17 +29,17 @@ from kafka2parquet.converters.primitives import (
     LongConverter,
     ShortConverter,
 )
-from kafka2parquet.converters.protobuf import ProtobufConverter
+from kafka2parquet.converters.protobuf.converter import ProtobufConverter
+from kafka2parquet.converters.protobuf.mapping import ProtobufMapping
 from kafka2parquet.converters.record_views import RecordViews
-from kafka2parquet.converters.retry import ConverterRetry
-from kafka2parquet.converters.schema_contract import SchemaContract, SchemaVersions
-from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaRegistry
+from kafka2parquet.converters.registry.base import RegisteredSchema, SchemaRegistry
+from kafka2parquet.converters.registry.confluent import ConfluentSchemaRegistry
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.dead_letters.base import DeadLetterQueue
-from kafka2parquet.dead_letters.breaker import RejectLimit
-from kafka2parquet.dead_letters.kafka_producer import KafkaDeadLetterQueue
+from kafka2parquet.dead_letters.connect_report import FailureReporter
+from kafka2parquet.dead_letters.kafka_queue import KafkaDeadLetterQueue
 from kafka2parquet.dead_letters.log import RejectLog
-from kafka2parquet.dead_letters.report import FailureReporter
+from kafka2parquet.dead_letters.reject_limit import RejectLimit
 from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.calls import RetryPolicy
@@ -73,13 +76,10 @@ from kafka2parquet.rotation.policies import (
     ScheduledRotation,
 )
 from kafka2parquet.runner import TaskRunner
-from kafka2parquet.schema.avro_node import AvroMapping
 from kafka2parquet.schema.column_rules import ColumnRules
 from kafka2parquet.schema.compatibility import CompatibilityMode
 from kafka2parquet.schema.contract import SchemaVersion
-from kafka2parquet.schema.json_schema import JsonSchemaMapping
 from kafka2parquet.schema.learned import LearnedSchema
-from kafka2parquet.schema.protobuf_mapping import ProtobufMapping
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.storage.fsspec_storage import FsspecStorage

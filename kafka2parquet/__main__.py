@@ -2,7 +2,7 @@
 
 import sys
 
-from kafka2parquet.cli import main
+from kafka2parquet.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

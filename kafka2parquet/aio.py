@@ -7,9 +7,9 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import TypeVar
 
-from kafka2parquet.arguments import checked
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.task import SinkTask
+from kafka2parquet.util.arguments import checked
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import attrs
 
-from kafka2parquet.arguments import checked
+from kafka2parquet.util.arguments import checked
 
 #: The two times of a clock are read one after the other, and the wall clock may be slewed a little.
 _LEAST_JUMP = datetime.timedelta(seconds=1)

@@ -39,8 +39,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kafka2parquet.printable import printable
-from kafka2parquet.secrets import without_credentials
+from kafka2parquet.util.printable import printable
+from kafka2parquet.util.secrets import without_credentials
 
 
 class Kafka2ParquetError(Exception):

@@ -23,10 +23,10 @@ from typing import Annotated, Protocol, get_args
 
 import attrs
 
-from kafka2parquet.arguments import Name, OneOf, WholeNumber, checked
 from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.records import View
 from kafka2parquet.storage.base import Storage
+from kafka2parquet.util.arguments import Name, OneOf, WholeNumber, checked
 
 #: What stands between the offset and the end of the name, by Parquet codec.
 EXTENSIONS = {

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kafka2parquet.arrays import chosen_views
-from kafka2parquet.secrets import without_credentials
-from kafka2parquet.varints import read_varint
+from kafka2parquet.util.arrays import chosen_views
+from kafka2parquet.util.secrets import without_credentials
+from kafka2parquet.util.varints import read_varint
 
 
 @attrs.frozen(order=True)

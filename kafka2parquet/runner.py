@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from kafka2parquet.arguments import PositiveSeconds, checked
 from kafka2parquet.errors import UsageError
 from kafka2parquet.events import Event, FilePublished, Hook, OffsetCommitted, RecordRejected
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.task import SinkTask
+from kafka2parquet.util.arguments import PositiveSeconds, checked
 
 _LOG = logging.getLogger(__name__)
 _WATCH_INTERVAL_S = 0.1

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from kafka2parquet.arguments import checked
+from kafka2parquet.backoff import ConverterRetry
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.consumers.base import (
     Assigned,
@@ -27,17 +27,15 @@ from kafka2parquet.consumers.base import (
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.record_views import RecordViews
-from kafka2parquet.converters.retry import ConverterRetry
-from kafka2parquet.dead_letters.base import DeadLetterQueue, Sending
-from kafka2parquet.dead_letters.breaker import RejectLimit
+from kafka2parquet.dead_letters.base import DeadLetterFuture, DeadLetterQueue
+from kafka2parquet.dead_letters.reject_limit import RejectLimit
 from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.calls import RetryPolicy, StorageCall, StorageCalls
-from kafka2parquet.delivery.chain import RecordChain, TombstonePolicy
+from kafka2parquet.delivery.commit_metadata import Identity, short_hash
 from kafka2parquet.delivery.context import Commits, DeliverySettings, PartitionContext, RejectSettings
-from kafka2parquet.delivery.metadata import Identity, short_hash
+from kafka2parquet.delivery.file_schemas import FileSchemas
 from kafka2parquet.delivery.partition import PartitionEngine
-from kafka2parquet.delivery.schema_join import SchemaJoin
 from kafka2parquet.delivery.tagging import ObjectTags
 from kafka2parquet.errors import GuaranteeError, UnexpectedError, UsageError, is_unexpected
 from kafka2parquet.events import (
@@ -53,18 +51,20 @@ from kafka2parquet.events import (
 from kafka2parquet.object_names import ObjectNaming, why_no_object
 from kafka2parquet.parquet.writer import ParquetWriter
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.printable import printable
+from kafka2parquet.pipeline.record_pipeline import RecordPipeline, TombstonePolicy
 from kafka2parquet.records import TopicPartition, View
 from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.schema.column_rules import NameCase
 from kafka2parquet.schema.compatibility import CompatibilityMode
-from kafka2parquet.secrets import without_credentials
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.stop_signals import stopping_on_signals
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.transforms.chain import TransformChain
-from kafka2parquet.user_parts import BrokenPartError, ask
+from kafka2parquet.util.arguments import checked
+from kafka2parquet.util.printable import printable
+from kafka2parquet.util.secrets import without_credentials
+from kafka2parquet.util.user_parts import BrokenPartError, ask
 
 _LOG = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ class SinkTask:
         self._why_no_object = why_no_object(storage)
         self._longest_view: View | None = None if record_views is None else "headers"
         self._rotation = rotation
-        self._chain = RecordChain(
+        self._pipeline = RecordPipeline(
             converter=converter,
             transforms=TransformChain(transforms),
             partitioner=partitioner,
@@ -167,13 +167,13 @@ class SinkTask:
             fit=self._writer.fit,
             name_case=name_case,
         )
-        self._join = SchemaJoin(schema_compatibility)
+        self._file_schemas = FileSchemas(schema_compatibility)
         if not isinstance(on_reject, Tolerance):
             on_reject = Tolerance(everything=on_reject == "skip", has_reporter=True)
         self._converter_retry = converter_retry if converter_retry is not None else ConverterRetry()
         self._rejects = RejectSettings(on_reject, dead_letters, quarantine, reject_limit)
         self._tags = tags
-        chosen = (self._naming.fingerprint, self._chain.fingerprint, self._join.fingerprint)
+        chosen = (self._naming.fingerprint, self._pipeline.fingerprint, self._file_schemas.fingerprint)
         settled = (*chosen, self._writer.types, str(on_reject), str(quarantine))
         self._fingerprint = short_hash("|".join(settled))[:8]
         self._delivery = delivery
@@ -188,7 +188,7 @@ class SinkTask:
         self._paused: set[TopicPartition] = set()
         self._log_ends: dict[TopicPartition, int] = {}
         self._probe: StorageCall[None] | None = None
-        self._letters_prepared: Sending | None = None
+        self._letters_prepared: DeadLetterFuture | None = None
         self._ready = False
         self._stopping = threading.Event()
         self._under_way = threading.RLock()
@@ -455,9 +455,9 @@ class SinkTask:
             storage=self._storage,
             calls=self._calls,
             naming=self._naming,
-            chain=self._chain,
+            pipeline=self._pipeline,
             rotation=self._rotation,
-            join=self._join,
+            file_schemas=self._file_schemas,
             writer=self._writer,
             clock=self._clock,
             settings=self._settings,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from kafka2parquet.audit.coverage import Coverage, Finding, FlushRange, Kind
-from kafka2parquet.consumers.log_reader import LogReader
+from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 
 #: By the role of a file.

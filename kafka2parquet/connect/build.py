@@ -10,29 +10,28 @@ from typing import Literal, TypeVar, cast
 
 import attrs
 
-from kafka2parquet.arguments import PositiveSeconds, WholeNumber, checked
 from kafka2parquet.clock import Clock
-from kafka2parquet.connect import parts
-from kafka2parquet.connect.classes import make_hook
+from kafka2parquet.connect.clients.consumer import ConsumerSettings
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.consumer_settings import ConsumerSettings
-from kafka2parquet.connect.converters import make_converter
-from kafka2parquet.connect.errors import (
+from kafka2parquet.connect.load import load_properties, read_connect_config
+from kafka2parquet.connect.parts import files_and_rotation
+from kafka2parquet.connect.parts.converters import make_converter
+from kafka2parquet.connect.parts.key_transforms import make_transformed_keys
+from kafka2parquet.connect.parts.records import make_compatibility, make_record_views, make_tags, make_tombstone_policy
+from kafka2parquet.connect.parts.rejects import (
     DeadLetterPlan,
     make_converter_retry,
     make_reject_limit,
     make_reject_log,
     make_tolerance,
 )
-from kafka2parquet.connect.key_transforms import make_transformed_keys
-from kafka2parquet.connect.parse import load_properties, read_connect_config
-from kafka2parquet.connect.records import make_compatibility, make_record_views, make_tags, make_tombstone_policy
-from kafka2parquet.connect.schemas import LearnedSchemas, make_name_case
-from kafka2parquet.connect.storage import make_storage, storage_problems
-from kafka2parquet.connect.transforms import make_transforms
+from kafka2parquet.connect.parts.schemas import LearnedSchemas, make_name_case
+from kafka2parquet.connect.parts.storage import make_storage, storage_problems
+from kafka2parquet.connect.parts.transforms import make_transforms
+from kafka2parquet.connect.python_classes import make_hook
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.base import Consumer
-from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
+from kafka2parquet.consumers.kafka_python.consumer import KafkaPythonConsumer
 from kafka2parquet.dead_letters.base import DeadLetterQueue
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.context import DeliverySettings
@@ -40,9 +39,10 @@ from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.events import Hook
 from kafka2parquet.runner import TaskRunner
 from kafka2parquet.schema.learned import LearnedSchema
-from kafka2parquet.secrets import Secrets
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.task import SinkTask
+from kafka2parquet.util.arguments import PositiveSeconds, WholeNumber, checked
+from kafka2parquet.util.secrets import Secrets
 
 T = TypeVar("T")
 
@@ -119,14 +119,14 @@ class TaskPlan:
             storage = collect(lambda: make_storage(complete, worker.endpoint_url))
         if complete.text("value.converter"):
             collect(lambda: make_converter(complete, lambda _: LearnedSchema()))
-        collect(lambda: parts.make_rotation(complete, parts.make_partitioner(complete)))
-        collect(lambda: parts.make_writer(complete))
-        collect(lambda: parts.make_metadata_columns(complete))
+        collect(lambda: files_and_rotation.make_rotation(complete, files_and_rotation.make_partitioner(complete)))
+        collect(lambda: files_and_rotation.make_writer(complete))
+        collect(lambda: files_and_rotation.make_metadata_columns(complete))
         if consumer is None or storage is None or problems:
             hide = secrets_of_texts(config, worker).hide
             raise ConfigurationError(list(dict.fromkeys(map(hide, problems))))  # clients share a worker's security
         budget = MemoryBudget(complete.number("kafka2parquet.memory.bytes"))
-        learned = LearnedSchemas(complete, storage, parts.make_naming(complete))
+        learned = LearnedSchemas(complete, storage, files_and_rotation.make_naming(complete))
         return cls(complete, consumer, storage, budget, learned, dead_letters, complete.secrets | worker.secrets)
 
     def task(
@@ -141,7 +141,7 @@ class TaskPlan:
     ) -> SinkTask:
         """Make the task with this index, counted from 0; the arguments are those of `build_task`."""
         config = self.config
-        partitioner = parts.make_partitioner(config)
+        partitioner = files_and_rotation.make_partitioner(config)
         if dead_letters is None and self.dead_letters is not None:
             dead_letters = self.dead_letters.queue(config, index)
         return SinkTask(
@@ -149,11 +149,11 @@ class TaskPlan:
             converter=make_converter(config, self.learned.of),
             transforms=make_transforms(config).made,
             partitioner=partitioner,
-            rotation=parts.make_rotation(config, partitioner),
+            rotation=files_and_rotation.make_rotation(config, partitioner),
             storage=self.storage,
-            naming=parts.make_naming(config),
-            writer=parts.make_writer(config),
-            metadata_columns=parts.make_metadata_columns(config),
+            naming=files_and_rotation.make_naming(config),
+            writer=files_and_rotation.make_writer(config),
+            metadata_columns=files_and_rotation.make_metadata_columns(config),
             name_case=make_name_case(config),
             on_reject=make_tolerance(config),
             record_views=make_record_views(config, make_transformed_keys(config)),

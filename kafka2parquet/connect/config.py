@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 import attrs
 
-from kafka2parquet.connect.option import Value, simple_name
-from kafka2parquet.connect.options import OptionTable
-from kafka2parquet.connect.options_storage import FIELD_AND_TIME_CLASSES
-from kafka2parquet.connect.properties import Properties
-from kafka2parquet.secrets import Secrets
+from kafka2parquet.connect.forms.properties import Properties
+from kafka2parquet.connect.properties.option import Value, simple_name
+from kafka2parquet.connect.properties.storage import FIELD_AND_TIME_CLASSES
+from kafka2parquet.connect.properties.table import OptionTable
 from kafka2parquet.transforms import java_patterns
+from kafka2parquet.util.secrets import Secrets
 
 
 class ProblemKind(enum.Enum):

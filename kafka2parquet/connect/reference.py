@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kafka2parquet.connect.client_settings import ClientTable
-from kafka2parquet.connect.consumer_settings import CONSUMER_TABLE
-from kafka2parquet.connect.option import Effect, Option, Value, ValueType, capitalized
-from kafka2parquet.connect.options import CHAPTERS
-from kafka2parquet.connect.producer_settings import ADMIN_TABLE, PRODUCER_TABLE
+from kafka2parquet.connect.clients.consumer import CONSUMER_TABLE
+from kafka2parquet.connect.clients.producer import ADMIN_TABLE, PRODUCER_TABLE
+from kafka2parquet.connect.clients.translation import ClientTable
+from kafka2parquet.connect.properties.option import Effect, Option, Value, ValueType, capitalized
+from kafka2parquet.connect.properties.table import CHAPTERS
 
 _INTRODUCTION = """# Settings
 

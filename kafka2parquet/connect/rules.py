@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from kafka2parquet.connect.classes import is_python_path, load_class
 from kafka2parquet.connect.config import ConnectConfig, Finding, Noted, PartitionerKind, Problem, ProblemKind, Warned
-from kafka2parquet.connect.converters import check_converters
-from kafka2parquet.connect.errors import reporters
-from kafka2parquet.connect.option import capitalized, invalid_value, missing_value, simple_name
-from kafka2parquet.connect.options_s3 import ASSUME_ROLE, STS_PREFIX
-from kafka2parquet.connect.options_storage import FIELD_AND_TIME_CLASSES, PARTITIONER_PACKAGE
-from kafka2parquet.connect.parts import make_inner_partitioner
-from kafka2parquet.connect.records import check_records
-from kafka2parquet.connect.storage import takes_role
-from kafka2parquet.connect.transforms import read_transforms, renames_topics
+from kafka2parquet.connect.parts.converters import check_converters
+from kafka2parquet.connect.parts.files_and_rotation import make_inner_partitioner
+from kafka2parquet.connect.parts.records import check_records
+from kafka2parquet.connect.parts.rejects import reporters
+from kafka2parquet.connect.parts.storage import takes_role
+from kafka2parquet.connect.parts.transforms import read_transforms, renames_topics
+from kafka2parquet.connect.properties.option import capitalized, invalid_value, missing_value, simple_name
+from kafka2parquet.connect.properties.s3 import ASSUME_ROLE, STS_PREFIX
+from kafka2parquet.connect.properties.storage import FIELD_AND_TIME_CLASSES, PARTITIONER_PACKAGE
+from kafka2parquet.connect.python_classes import is_python_path, load_class
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.partitioners.base import Partitioner

@@ -8,8 +8,8 @@ import attrs
 
 from kafka2parquet.connect.forms.connectors import choose_connector, connector_properties, find_connectors
 from kafka2parquet.connect.forms.document import Document
+from kafka2parquet.connect.forms.properties import Properties
 from kafka2parquet.connect.forms.recognition import read_document
-from kafka2parquet.connect.properties import Properties
 
 
 def read_properties(text: str, *, name: str | None = None, suffix: str = "") -> Properties:

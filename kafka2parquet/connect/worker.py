@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
-from kafka2parquet.arguments import checked
-from kafka2parquet.connect.client_settings import ClientSettings
+from kafka2parquet.connect.clients.consumer import ConsumerSettings, consumer_settings
+from kafka2parquet.connect.clients.producer import admin_settings, producer_settings
+from kafka2parquet.connect.clients.translation import ClientSettings
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.config_providers import ConfigProviders
-from kafka2parquet.connect.consumer_settings import ConsumerSettings, consumer_settings
+from kafka2parquet.connect.forms.properties import Properties, source_name
+from kafka2parquet.connect.forms.worker_forms import read_worker
 from kafka2parquet.connect.missing_values import without_missing
 from kafka2parquet.connect.placeholders import fill_in, find_placeholder, may_be_secret
-from kafka2parquet.connect.producer_settings import admin_settings, producer_settings
-from kafka2parquet.connect.properties import Properties, source_name
-from kafka2parquet.connect.worker_forms import read_worker
+from kafka2parquet.connect.variables import ConfigProviders
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.secrets import Secrets, is_secret_name, without_credentials
+from kafka2parquet.util.arguments import checked
+from kafka2parquet.util.secrets import Secrets, is_secret_name, without_credentials
 
 #: Settings of a worker's own clients that its other clients inherit, unless `consumer.` and so on override them.
 _CLIENT_PREFIXES = ("security.", "sasl.", "ssl.")

@@ -8,12 +8,12 @@ from typing import Annotated
 import attrs
 import pyarrow as pa
 
-from kafka2parquet.arguments import OneOf, checked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_headers import header_lists
 from kafka2parquet.converters.record_keys import key_column
 from kafka2parquet.records import Reject, is_kept
 from kafka2parquet.rows import Converted, Rows
+from kafka2parquet.util.arguments import OneOf, checked
 
 _HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
 

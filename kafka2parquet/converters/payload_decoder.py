@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import ARROW_DATA_ERRORS
-from kafka2parquet.converters.wire_format import chosen_values
+from kafka2parquet.converters.registry.wire_format import chosen_values
 from kafka2parquet.errors import is_panic
-from kafka2parquet.halving import attempt_halves
 from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
+from kafka2parquet.util.bisection import bisect_failures
 
 _Bools = npt.NDArray[np.bool_]
 _Int64s = npt.NDArray[np.int64]
@@ -185,7 +185,7 @@ class PayloadDecoder:
         decode, blamed = self.decode, [rows[:0]]
         if decode is None:
             return rows
-        for start, length, outcome in attempt_halves(
+        for start, length, outcome in bisect_failures(
             len(payloads), lambda start, length: decode(payloads.slice(start, length)), PayloadsRefused
         ):
             part = rows[start : start + length]

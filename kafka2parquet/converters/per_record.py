@@ -8,16 +8,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from kafka2parquet.arguments import checked
-from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.errors import UsageError
-from kafka2parquet.halving import attempt_halves
 from kafka2parquet.records import ConsumedBatch, Stage
-from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Converted, Rows, without_columns
 from kafka2parquet.schema.lattice import SchemaConflict, exact_fields
 from kafka2parquet.schema.learned import LearnedSchema, TooManyFields
+from kafka2parquet.util.arguments import checked
+from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
+from kafka2parquet.util.bisection import bisect_failures
+from kafka2parquet.util.cache import BoundedCache
 
 _MAX_REASON_CHARACTERS = 300
 #: Integers beyond this are not held by a double.
@@ -65,7 +65,7 @@ class PerRecordConverter(RecordConverter):
         self._schema = schema
         self._learned = learned
         self._learned_by_topic: dict[str, LearnedSchema] = {}
-        self._known_forms: Remembered[tuple[int, tuple[object, ...]], None] = Remembered()
+        self._known_forms: BoundedCache[tuple[int, tuple[object, ...]], None] = BoundedCache()
         """Names and types of members that a learned schema has columns for; a learned schema never loses a column."""
 
     @abc.abstractmethod
@@ -132,7 +132,7 @@ class PerRecordConverter(RecordConverter):
         if form is None:
             _grow(learned, found)
         else:
-            self._known_forms.get((id(learned), form), lambda: _grow(learned, found))
+            self._known_forms.get_or_create((id(learned), form), lambda: _grow(learned, found))
         return found
 
 
@@ -175,7 +175,7 @@ def _rows_of(
         return places, without_columns(len(members))
     kept: list[int] = []
     tables: list[pa.Table] = []
-    for start, length, outcome in attempt_halves(len(members), table, _MisfitError):
+    for start, length, outcome in bisect_failures(len(members), table, _MisfitError):
         if isinstance(outcome, _MisfitError):
             refused[places[start]] = str(outcome)
         else:

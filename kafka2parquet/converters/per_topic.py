@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kafka2parquet.arguments import checked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rows import Converted
+from kafka2parquet.util.arguments import checked
 
 
 @checked

@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arguments import checked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_groups import RecordGroups
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rows import Converted
 from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.util.arguments import checked
 
 _Int64s = npt.NDArray[np.int64]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from kafka2parquet.varints import read_varint
+from kafka2parquet.util.varints import read_varint
 
 #: As headers go into no record: their count is 0.
 _NONE = b"\x00"

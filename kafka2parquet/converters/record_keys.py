@@ -8,12 +8,12 @@ import attrs
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import one_array
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.records import ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import MixedRows, Rows
 from kafka2parquet.schema.lattice import SchemaConflict, unify
 from kafka2parquet.schema.required_fields import without_needless_nulls
+from kafka2parquet.util.arrays import one_array
 
 
 class KeyTypesDifferError(Exception):

@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arguments import Name, checked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_headers import header_lists
 from kafka2parquet.converters.record_keys import key_column
 from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage, View, is_kept
 from kafka2parquet.rows import Converted, Rows
+from kafka2parquet.util.arguments import Name, checked
 
 _HEADER = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 _HEADERS = pa.list_(pa.field("element", _HEADER, nullable=False))

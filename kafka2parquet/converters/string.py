@@ -7,11 +7,11 @@ import codecs
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arguments import Name, checked
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import Converted, Rows
+from kafka2parquet.util.arguments import Name, checked
 
 
 @checked

@@ -7,7 +7,7 @@ from typing import Protocol
 from kafka2parquet.records import Reject
 
 
-class Sending(Protocol):
+class DeadLetterFuture(Protocol):
     """One dead letter on its way. Belongs to the thread that sent it."""
 
     def done(self) -> bool:
@@ -28,13 +28,13 @@ class DeadLetterQueue(Protocol):
     def pending_bytes(self) -> int:
         """Bytes of keys, values and headers that wait in memory, for the memory budget."""
 
-    def prepare(self) -> Sending:
+    def prepare(self) -> DeadLetterFuture:
         """Begin to connect and to check what can be checked, so that a mistake shows before the first reject does.
 
         Never blocks: the answer says when it is ready, or raises why it never will be. Calling it is not required.
         """
 
-    def send(self, reject: Reject) -> Sending:
+    def send(self, reject: Reject) -> DeadLetterFuture:
         """Send a record with its raw bytes. Never blocks."""
 
     def close(self, timeout_s: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kafka2parquet.dead_letters.report import FailureReporter
+from kafka2parquet.dead_letters.connect_report import FailureReporter
 from kafka2parquet.records import Reject
 
 Headers = Sequence[tuple[str, bytes | None]]

@@ -1,4 +1,4 @@
-"""Letter: one dead letter on its way, and how kafka-python is given one that its checks don't know."""
+"""PendingDeadLetter: one dead letter on its way, and how kafka-python is given one that its checks don't know."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from kafka2parquet.errors import Kafka2ParquetError
 from kafka2parquet.records import Reject
 
 
-class Letter:
-    """A `Sending`. Written by the producer's thread, read by the one that sent it.
+class PendingDeadLetter:
+    """A `DeadLetterFuture`. Written by the producer's thread, read by the one that sent it.
 
     Attributes:
         reject: the record, until it has arrived; None for a letter that only asks whether sending works.
@@ -48,13 +48,13 @@ class Letter:
         self._error = error
 
     def done(self) -> bool:
-        """See `Sending.done`."""
+        """See `DeadLetterFuture.done`."""
         if self._error is not None:
             raise self._error
         return self._is_done
 
     def result(self) -> None:
-        """See `Sending.result`."""
+        """See `DeadLetterFuture.result`."""
         if not self.done():
             raise RuntimeError("result() of a dead letter that isn't done")
 
@@ -66,13 +66,13 @@ class NullableHeaders(list[tuple[str, bytes | None]]):
         return False
 
 
-class LetterSerializer(Serializer):  # type: ignore[misc]  # kafka-python has no types
+class DeadLetterSerializer(Serializer):  # type: ignore[misc]  # kafka-python has no types
     """Gives the producer value and headers of a letter after it has checked its arguments.
 
     The checks refuse null headers, and records with neither key nor value; Kafka takes both.
     """
 
-    def serialize(self, topic: str, headers: list[tuple[str, bytes | None]], data: Letter) -> bytes | None:
+    def serialize(self, topic: str, headers: list[tuple[str, bytes | None]], data: PendingDeadLetter) -> bytes | None:
         """Called by the producer, with the list of headers that it will write."""
         headers.extend(data.headers)
         return data.reject.value if data.reject is not None else None

@@ -6,12 +6,12 @@ import logging
 
 import attrs
 
-from kafka2parquet.arguments import Count, checked
 from kafka2parquet.clock import Clock, SystemClock
-from kafka2parquet.dead_letters.report import FailureReporter
+from kafka2parquet.dead_letters.connect_report import FailureReporter
 from kafka2parquet.events import Event, OffsetCommitted, PartitionStopped, RecordRejected
-from kafka2parquet.printable import printable
 from kafka2parquet.records import Reject, TopicPartition
+from kafka2parquet.util.arguments import Count, checked
+from kafka2parquet.util.printable import printable
 
 _LOG = logging.getLogger(__name__)
 

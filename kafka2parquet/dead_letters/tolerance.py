@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import attrs
 
-from kafka2parquet.arguments import checked
-from kafka2parquet.dead_letters.report import ConnectStage
+from kafka2parquet.dead_letters.connect_report import ConnectStage
 from kafka2parquet.errors import RejectedRecordError
 from kafka2parquet.records import Reject, Stage
+from kafka2parquet.util.arguments import checked
 
 #: What Connect itself does with a record, before the sink has it.
 _BEFORE_THE_SINK = frozenset(

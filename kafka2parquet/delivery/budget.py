@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from kafka2parquet.arguments import Count, checked
+from kafka2parquet.util.arguments import Count, checked
 
 
 @checked

@@ -9,10 +9,10 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from kafka2parquet.arguments import PositiveSeconds, Seconds, checked
 from kafka2parquet.clock import Clock
 from kafka2parquet.errors import StorageUnavailableError, TransientError, is_unexpected
-from kafka2parquet.user_parts import BrokenPartError, name_of_part
+from kafka2parquet.util.arguments import PositiveSeconds, Seconds, checked
+from kafka2parquet.util.user_parts import BrokenPartError, name_of_part
 
 T = TypeVar("T")
 

@@ -13,26 +13,26 @@ from typing import Literal, Protocol, TypeVar
 
 import attrs
 
-from kafka2parquet.arguments import Count, Seconds, checked
+from kafka2parquet.backoff import ConverterRetry
 from kafka2parquet.clock import Clock
 from kafka2parquet.consumers.base import Assigned, Consumer
-from kafka2parquet.converters.retry import ConverterRetry
 from kafka2parquet.dead_letters.base import DeadLetterQueue
-from kafka2parquet.dead_letters.breaker import RejectLimit
+from kafka2parquet.dead_letters.reject_limit import RejectLimit
 from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.delivery.calls import StorageCall, StorageCalls
-from kafka2parquet.delivery.chain import RecordChain
-from kafka2parquet.delivery.metadata import Breadcrumb, Identity, Intent
-from kafka2parquet.delivery.schema_join import SchemaJoin
+from kafka2parquet.delivery.commit_metadata import Breadcrumb, Identity, Intent
+from kafka2parquet.delivery.file_schemas import FileSchemas
 from kafka2parquet.delivery.tagging import ObjectTags
 from kafka2parquet.errors import ConflictingSinkError, DamagedFooterError, ForeignObjectError, Kafka2ParquetError
 from kafka2parquet.events import Event, OffsetCommitted, StorageRetried, TaggingFailed
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.parquet.writer import ParquetWriter
+from kafka2parquet.pipeline.record_pipeline import RecordPipeline
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.storage.base import Storage
+from kafka2parquet.util.arguments import Count, Seconds, checked
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -136,9 +136,9 @@ class PartitionContext:
     storage: Storage
     calls: StorageCalls
     naming: ObjectNaming
-    chain: RecordChain
+    pipeline: RecordPipeline
     rotation: RotationPolicy
-    join: SchemaJoin
+    file_schemas: FileSchemas
     writer: ParquetWriter
     clock: Clock
     settings: DeliverySettings

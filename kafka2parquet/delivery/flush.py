@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from kafka2parquet.clock import Clock, Instant
 from kafka2parquet.converters.record_views import HEADERS_SCHEMA
-from kafka2parquet.dead_letters.base import Sending
+from kafka2parquet.dead_letters.base import DeadLetterFuture
+from kafka2parquet.delivery.file_schemas import FileSchemas
 from kafka2parquet.delivery.quarantine import REJECTS_SCHEMA, rejects_table
-from kafka2parquet.delivery.schema_join import SchemaJoin
 from kafka2parquet.parquet.footer import FlushFooter, Layout, Role, Sibling
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.parquet.writer import OpenFile, ParquetWriter
@@ -83,7 +83,7 @@ class OpenFlush:
         start: int,
         leader_epoch: int,
         writer: ParquetWriter,
-        join: SchemaJoin,
+        file_schemas: FileSchemas,
         clock: Clock,
         ratio: float,
     ) -> None:
@@ -93,7 +93,7 @@ class OpenFlush:
             start: position of the flush's beginning.
             leader_epoch: of the record before it, -1 where unknown.
             writer: opens its files.
-            join: brings rows to the schema of their file.
+            file_schemas: brings rows to the schema of their file.
             clock: says when the flush is opened.
             ratio: Parquet bytes per Arrow byte to expect.
         """
@@ -105,12 +105,12 @@ class OpenFlush:
         self.rows = 0
         self.rejects = 0
         """Rejected records that a file of their own is written of."""
-        self.sendings: list[Sending] = []
+        self.sendings: list[DeadLetterFuture] = []
         """Dead letters of records before `position`."""
         self.left_out_files: set[int] = set()
         """Of a flush that is finished: missing files in whose runs of rows there are records that don't go into them now."""
         self._writer = writer
-        self._join = join
+        self._file_schemas = file_schemas
         self._ratio = ratio
         self._files: dict[str, FlushFile] = {}
         self._rejects_file: FlushFile | None = None
@@ -152,11 +152,11 @@ class OpenFlush:
 
     def refused_row(self, batch: PartitionedRows) -> tuple[int, str] | None:
         """The first row whose schema can't be compared with that of its file, and why."""
-        return self._join.refused(self._files, batch)
+        return self._file_schemas.refused(self._files, batch)
 
     def fitting_rows(self, batch: PartitionedRows) -> int | None:
         """How many leading rows may join the open files by their schemas; None for all."""
-        return self._join.cut(self._files, batch)
+        return self._file_schemas.cut(self._files, batch)
 
     def move_to(self, position: int, leader_epoch: int) -> None:
         """All records before `position` are taken or left out; those since the position so far have that leader epoch."""
@@ -212,7 +212,9 @@ class OpenFlush:
             file.value_schema = rows.groups[rows.group_numbers[0]].value_schema
         valued = [group for group in rows.groups if not (group.tombstones and group.views)]
         if valued:
-            table = self._join.table(file.value_schema, rows if len(valued) == len(rows.groups) else MixedRows.of(valued))
+            table = self._file_schemas.table(
+                file.value_schema, rows if len(valued) == len(rows.groups) else MixedRows.of(valued)
+            )
             content = self._append_table(file, "values", table)
             if file.columns is None or not file.columns.equals(table.schema):
                 file.columns = content.schema()
@@ -329,7 +331,7 @@ class Flush:
     files: list[FlushFile]
     layout: Layout
     epochs: Sequence[tuple[int, int]]
-    sendings: Sequence[Sending] = ()
+    sendings: Sequence[DeadLetterFuture] = ()
     left_out_files: Set[int] = frozenset()
     memory_bytes: int = 0
 

@@ -16,10 +16,10 @@ import attrs
 import numpy as np
 
 from kafka2parquet.delivery.context import PartitionContext, Procedure
+from kafka2parquet.delivery.deliver import deliver
 from kafka2parquet.delivery.flush import FIRST_COMPRESSION_RATIO, Flush, OpenFlush
-from kafka2parquet.delivery.intake import Intake, Waiting
-from kafka2parquet.delivery.publishing import deliver
-from kafka2parquet.delivery.recovery import Beginning, Free, Plan, Recovery
+from kafka2parquet.delivery.input import PartitionInput, PendingRows
+from kafka2parquet.delivery.recovery import FlushPlan, NewFlush, Recovery, StartPoint
 from kafka2parquet.errors import (
     CorruptRecordBatchError,
     DataLossError,
@@ -48,11 +48,11 @@ class PartitionEngine:
         self.context = context
         self._recovery = Recovery(context)
         self._running = self._run()
-        self._plan: Plan = Free()
+        self._plan: FlushPlan = NewFlush()
         self._open: OpenFlush | None = None
         self._cut: deque[Flush] = deque()
         self._delivering: Flush | None = None
-        self._intake = Intake(context)
+        self._input = PartitionInput(context)
         self._ratio = FIRST_COMPRESSION_RATIO
         self._idle_commit_at = context.clock.monotonic()
         max_open_files = context.settings.max_open_files
@@ -68,7 +68,7 @@ class PartitionEngine:
             UsageError: the consumer left records out, or delivered some twice.
         """
         if self._open is not None:
-            self._intake.offer(batch)
+            self._input.offer(batch)
 
     def fail(self, error: Kafka2ParquetError) -> None:
         """The consumer can't read on.
@@ -77,7 +77,7 @@ class PartitionEngine:
             Kafka2ParquetError: that error, unless the settings say to go over it.
         """
         if self._open is not None:
-            self._intake.fail(error)
+            self._input.fail(error)
         elif not isinstance(error, CorruptRecordBatchError | DataLossError | LogTruncatedError):
             # these come again when the partition begins again
             raise error
@@ -101,9 +101,9 @@ class PartitionEngine:
 
         One without rows is ended only to commit its position. One that a plan has begun is left to the next owner.
         """
-        self._intake.clear()
+        self._input.clear()
         flush = self._open
-        if flush is None or self._cut or not isinstance(self._plan, Free):
+        if flush is None or self._cut or not isinstance(self._plan, NewFlush):
             return
         moved = self._delivering is None and flush.position != self.context.commits.committed
         if not flush.is_empty or moved:
@@ -134,7 +134,7 @@ class PartitionEngine:
     @property
     def is_full(self) -> bool:
         """Whether batches wait: a flush is cut and the one before it isn't delivered yet, or they can't be converted now."""
-        return self._intake.has_batches and (bool(self._cut) or self._intake.is_held_up)
+        return self._input.has_batches and (bool(self._cut) or self._input.is_held_up)
 
     @property
     def position(self) -> int | None:
@@ -151,7 +151,7 @@ class PartitionEngine:
     def used_bytes(self) -> int:
         """Memory held."""
         flushes = [flush for flush in (self._open, self._delivering, *self._cut) if flush is not None]
-        return sum(flush.memory_bytes for flush in flushes) + self._intake.used_bytes
+        return sum(flush.memory_bytes for flush in flushes) + self._input.used_bytes
 
     def spill(self, wanted_bytes: int) -> None:
         """Move buffers to disk, the largest first, until `wanted_bytes` are free, or no buffer is left that would free any."""
@@ -160,12 +160,12 @@ class PartitionEngine:
 
     def end_to_free_memory(self) -> None:
         """End the open flush, whose files take memory as long as they are open, unless a plan says where it ends."""
-        if self._open is not None and not self._open.is_empty and not self._cut and isinstance(self._plan, Free):
+        if self._open is not None and not self._open.is_empty and not self._cut and isinstance(self._plan, NewFlush):
             self._end_flush(self._open.position, "memory")
 
     def due_in_s(self) -> float | None:
         """Seconds until the clock ends the open flush, None for never."""
-        if self._open is None or self._open.is_empty or not isinstance(self._plan, Free):
+        if self._open is None or self._open.is_empty or not isinstance(self._plan, NewFlush):
             return None
         due_at = self._due_at(self._open)
         return None if due_at is None else max(0.0, (due_at - self.context.clock.now()).total_seconds())
@@ -178,7 +178,7 @@ class PartitionEngine:
             self._begin(beginning)
             beginning = yield from self._deliver_until_disturbed()
 
-    def _deliver_until_disturbed(self) -> Procedure[Beginning]:
+    def _deliver_until_disturbed(self) -> Procedure[StartPoint]:
         while True:
             while not self._cut:
                 self._commit_idle_position()
@@ -193,14 +193,14 @@ class PartitionEngine:
             if beginning is not None:
                 return beginning
             if self._open is None:  # only a free plan without a limit goes on by itself
-                return (yield from self._recovery.go_on(flush.end, flush.leader_epoch))
+                return (yield from self._recovery.next_start(flush.end, flush.leader_epoch))
 
-    def _begin(self, beginning: Beginning) -> None:
+    def _begin(self, beginning: StartPoint) -> None:
         self._drop_unpublished()
         self._plan = beginning.plan
         self._open = self._new_flush(beginning.position, beginning.leader_epoch)
         self._steps += 1
-        self._intake.begin(beginning.position, beginning.leader_epoch)
+        self._input.begin(beginning.position, beginning.leader_epoch)
         self.context.emit(PartitionStarted(self.context.topic_partition, beginning.position))
         end = self._planned_end
         if end is not None and beginning.position >= end:  # the log has lost all of it: nothing will come that ends it
@@ -209,7 +209,7 @@ class PartitionEngine:
     @property
     def _planned_end(self) -> int | None:
         """Where the flush has to end, None where only the rotation policy decides."""
-        return self._plan.limit if isinstance(self._plan, Free) else self._plan.end
+        return self._plan.limit if isinstance(self._plan, NewFlush) else self._plan.end
 
     def _drop_unpublished(self) -> None:
         for flush in (self._open, *self._cut):
@@ -217,12 +217,12 @@ class PartitionEngine:
                 flush.discard()
         self._open = None
         self._cut.clear()
-        self._intake.clear()
+        self._input.clear()
 
     def _commit_idle_position(self) -> None:
         """A position that moved without rows (rejects, tombstones, transaction markers) is committed now and then."""
         flush = self._open
-        if flush is None or not flush.is_empty or not isinstance(self._plan, Free):
+        if flush is None or not flush.is_empty or not isinstance(self._plan, NewFlush):
             return
         if flush.position == self.context.commits.committed:
             return
@@ -241,59 +241,59 @@ class PartitionEngine:
 
     def _new_flush(self, position: int, leader_epoch: int) -> OpenFlush:
         context = self.context
-        return OpenFlush(position, leader_epoch, context.writer, context.join, context.clock, self._ratio)
+        return OpenFlush(position, leader_epoch, context.writer, context.file_schemas, context.clock, self._ratio)
 
     def _fill(self) -> None:
         while self._open is not None and not self._cut:
-            waiting = self._intake.next(self._open, self._plan)
-            if waiting is None:
+            pending = self._input.next(self._open, self._plan)
+            if pending is None:
                 return
-            self._take(self._open, waiting)
+            self._take(self._open, pending)
             self._steps += 1
 
-    def _take(self, flush: OpenFlush, waiting: Waiting) -> None:
+    def _take(self, flush: OpenFlush, pending: PendingRows) -> None:
         """Append what belongs to the flush; end it where the policy, the schemas or the plan say."""
-        rows = _before(waiting, self._planned_end)
+        rows = _before(pending, self._planned_end)
         if rows is None:
-            self._take_all(flush, waiting, rows)
+            self._take_all(flush, pending, rows)
             return
         cut, reason = None, ""
-        if isinstance(self._plan, Free):
+        if isinstance(self._plan, NewFlush):
             if flush.rows and self._is_due(flush):
                 self._end_flush(flush.position, self.context.rotation.reason)
                 return
             cut, reason = self._cut_of(flush, rows)
         refused = flush.refused_row(rows)
         if refused is not None and (cut is None or refused[0] < cut):
-            self._refuse(flush, waiting, rows, *refused)
+            self._refuse(flush, pending, rows, *refused)
         elif cut is not None:
             position = rows.rows.offsets[cut - 1].as_py() + 1 if cut else flush.position
-            self._append(flush, rows.slice(0, cut) if cut else None, waiting, position)
-            self._intake.waiting = waiting.without(cut, position)
+            self._append(flush, rows.slice(0, cut) if cut else None, pending, position)
+            self._input.pending = pending.drop(cut, position)
             self._end_flush(position, reason)
         else:
-            self._take_all(flush, waiting, rows)
+            self._take_all(flush, pending, rows)
 
-    def _take_all(self, flush: OpenFlush, waiting: Waiting, rows: PartitionedRows | None) -> None:
+    def _take_all(self, flush: OpenFlush, pending: PendingRows, rows: PartitionedRows | None) -> None:
         """Append everything before the planned end."""
         end = self._planned_end
-        position = max(flush.position, waiting.next_offset if end is None else min(waiting.next_offset, end))
-        self._append(flush, rows, waiting, position)
-        self._intake.waiting = None
-        if end is not None and waiting.next_offset >= end:
+        position = max(flush.position, pending.next_offset if end is None else min(pending.next_offset, end))
+        self._append(flush, rows, pending, position)
+        self._input.pending = None
+        if end is not None and pending.next_offset >= end:
             self._end_flush(end, "boundary")
 
-    def _refuse(self, flush: OpenFlush, waiting: Waiting, rows: PartitionedRows, row: int, why: str) -> None:
+    def _refuse(self, flush: OpenFlush, pending: PendingRows, rows: PartitionedRows, row: int, why: str) -> None:
         """Append the rows before one that can't be brought to the schema of its file, and reject that one."""
         offset = rows.rows.offsets[row].as_py()
-        handled = self._intake.rejects.handle([rows.rows.batch.reject_offset(offset, Stage.WRITE, why, _SCHEMA_EXCEPTION)])
-        self._append(flush, rows.slice(0, row) if row else None, waiting, offset)
-        left = waiting.without(row + 1, offset)
-        self._intake.waiting = attrs.evolve(left, rejects=[*handled, *left.rejects])
+        handled = self._input.rejects.handle([rows.rows.batch.reject_offset(offset, Stage.WRITE, why, _SCHEMA_EXCEPTION)])
+        self._append(flush, rows.slice(0, row) if row else None, pending, offset)
+        left = pending.drop(row + 1, offset)
+        self._input.pending = attrs.evolve(left, rejects=[*handled, *left.rejects])
 
-    def _append(self, flush: OpenFlush, rows: PartitionedRows | None, waiting: Waiting, position: int) -> None:
+    def _append(self, flush: OpenFlush, rows: PartitionedRows | None, pending: PendingRows, position: int) -> None:
         """Append rows of a batch, and what of it was rejected before `position`, which is the flush's then."""
-        taken = [reject for reject in waiting.rejects if reject.offset < position]
+        taken = [reject for reject in pending.rejects if reject.offset < position]
         flush.open()
         flush.sendings += [found.sending for found in taken if found.sending is not None]
         try:
@@ -306,7 +306,7 @@ class PartitionEngine:
                 topic=self.context.topic_partition.topic,
                 partition=self.context.topic_partition.partition,
             ) from error
-        flush.move_to(position, waiting.leader_epoch)
+        flush.move_to(position, pending.leader_epoch)
 
     def _cut_of(self, flush: OpenFlush, rows: PartitionedRows) -> tuple[int | None, str]:
         """How many leading rows still belong to the flush, by the policy, their schemas and the number of files; and why."""
@@ -328,7 +328,7 @@ class PartitionEngine:
 
     def _rotate_by_clock(self) -> None:
         flush = self._open
-        if flush is None or flush.is_empty or self._cut or not isinstance(self._plan, Free):
+        if flush is None or flush.is_empty or self._cut or not isinstance(self._plan, NewFlush):
             return
         if not flush.rows and (flush.rejects >= _MAX_REJECTS_ALONE or self._is_due(flush)):
             self._end_flush(flush.position, "rejects")
@@ -343,18 +343,18 @@ class PartitionEngine:
         self._steps += 1
         if flush.rows:
             self.context.emit(FlushCut(self.context.topic_partition, flush.start, end, flush.rows, len(flush.files), reason))
-        if isinstance(self._plan, Free) and self._plan.limit is None:
+        if isinstance(self._plan, NewFlush) and self._plan.limit is None:
             self._open = self._new_flush(end, flush.leader_epoch)
-            self._intake.partition_anew(self._open)
+            self._input.partition_anew(self._open)
         else:
             self._open = None
-            self._intake.clear()
+            self._input.clear()
 
 
-def _before(waiting: Waiting, end: int | None) -> PartitionedRows | None:
+def _before(pending: PendingRows, end: int | None) -> PartitionedRows | None:
     """The rows before the planned end, None where there are none."""
-    rows = waiting.rows
-    if rows is None or end is None or waiting.next_offset <= end:
+    rows = pending.rows
+    if rows is None or end is None or pending.next_offset <= end:
         return rows
     inside = int(np.searchsorted(rows.rows.offsets.to_numpy(), end))
     return rows.slice(0, inside) if inside else None

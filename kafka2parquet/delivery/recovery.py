@@ -3,9 +3,10 @@
 Three things are known then: the committed offset, the intent that may stand in its metadata, and (only where the metadata
 can't be trusted) the published flushes. From them follows a plan for the next flush:
 
-- `Free`: nothing is known of it; the rotation policy cuts it, at the latest where a published flush begins.
-- `Redo`: its boundary is recorded in the intent, or was published by another owner; exactly [position, end) is read again.
-- `Finish`: its anchor is published and some siblings are not; exactly their rows are read again and published.
+- `NewFlush`: nothing is known of it; the rotation policy cuts it, at the latest where a published flush begins.
+- `RepeatFlush`: its boundary is recorded in the intent, or was published by another owner; exactly [position, end) is read
+  again.
+- `CompleteFlush`: its anchor is published and some siblings are not; exactly their rows are read again and published.
 
 The committed offset is trusted when it carries our metadata under the same configuration: then it lies on a published
 boundary, and every conflict shows as an object that stands at the key already. Anything else (no commit yet, offsets set by
@@ -19,9 +20,9 @@ import functools
 
 import attrs
 
+from kafka2parquet.delivery.commit_metadata import Breadcrumb, Intent, damaged_metadata, parse, short_hash
 from kafka2parquet.delivery.context import PartitionContext, Procedure
 from kafka2parquet.delivery.discovery import PublishedFlush, discover, find_key, missing_siblings
-from kafka2parquet.delivery.metadata import Breadcrumb, Intent, damaged_metadata, parse, short_hash
 from kafka2parquet.errors import (
     ConflictingSinkError,
     DamagedFooterError,
@@ -39,14 +40,14 @@ _LOG_END_WAIT_S = 10.0
 
 
 @attrs.frozen
-class Free:
+class NewFlush:
     """The rotation policy cuts, at the latest at `limit`, where a published flush begins."""
 
     limit: int | None = None
 
 
 @attrs.frozen
-class Redo:
+class RepeatFlush:
     """The flush ends at `end`, whatever the rotation policy says.
 
     Attributes:
@@ -63,7 +64,7 @@ class Redo:
 
 
 @attrs.frozen
-class Finish:
+class CompleteFlush:
     """A published flush lacks siblings: write these files, by the anchor's layout.
 
     Attributes:
@@ -80,16 +81,16 @@ class Finish:
         return self.flush.footer.end
 
 
-Plan = Free | Redo | Finish
+FlushPlan = NewFlush | RepeatFlush | CompleteFlush
 
 
 @attrs.frozen
-class Beginning:
+class StartPoint:
     """Read from `position` on, by `plan`; `leader_epoch` is that of the record before, -1 where unknown."""
 
     position: int
     leader_epoch: int
-    plan: Plan
+    plan: FlushPlan
 
 
 class Recovery:
@@ -104,7 +105,7 @@ class Recovery:
         """Whether a commit of `offset` may be trusted: everything discovered begins before it."""
         return all(flush.footer.start < offset for flush in self._published)
 
-    def begin(self) -> Procedure[Beginning]:
+    def begin(self) -> Procedure[StartPoint]:
         """The first beginning of the assignment.
 
         Raises:
@@ -134,13 +135,13 @@ class Recovery:
         if max(position, intent.end if intent is not None else 0) > context.assigned.log_end:
             self._check_short_log(position, found)
         trusted = found is not None and found.trusted and found.identity.fingerprint == context.identity.fingerprint
-        if not trusted or context.chain.partitions_by_clock:  # by the clock, a repeated flush would go to other folders
+        if not trusted or context.pipeline.partitions_by_clock:  # by the clock, a repeated flush would go to other folders
             yield from self._discover(position)
-        return (yield from self.go_on(position, leader_epoch, intent=intent))
+        return (yield from self.next_start(position, leader_epoch, intent=intent))
 
-    def go_on(
-        self, position: int, leader_epoch: int, *, intent: Intent | None = None, adopted: Redo | None = None
-    ) -> Procedure[Beginning]:
+    def next_start(
+        self, position: int, leader_epoch: int, *, intent: Intent | None = None, adopted: RepeatFlush | None = None
+    ) -> Procedure[StartPoint]:
         """The beginning at `position`, given what is published.
 
         Args:
@@ -180,26 +181,26 @@ class Recovery:
                 adopted = None
             if intent is not None:
                 if not intent.rows:
-                    adopted = Redo(intent.end, intent.opened_at_ms)
+                    adopted = RepeatFlush(intent.end, intent.opened_at_ms)
                 elif limit is not None and intent.end > limit:
-                    adopted = Redo(limit, intent.opened_at_ms)
+                    adopted = RepeatFlush(limit, intent.opened_at_ms)
                 else:
-                    redo = Redo(intent.end, intent.opened_at_ms, intent.anchor, has_intent=True)
-                    return Beginning(position, leader_epoch, redo)
+                    redo = RepeatFlush(intent.end, intent.opened_at_ms, intent.anchor, has_intent=True)
+                    return StartPoint(position, leader_epoch, redo)
             if adopted is not None:
                 if limit is not None:
                     adopted = attrs.evolve(adopted, end=min(limit, adopted.end))
-                return Beginning(position, leader_epoch, adopted)
-            return Beginning(position, leader_epoch, Free(limit))
+                return StartPoint(position, leader_epoch, adopted)
+            return StartPoint(position, leader_epoch, NewFlush(limit))
 
-    def rediscover(self, position: int, leader_epoch: int, sibling: PublishedFlush) -> Procedure[Beginning]:
+    def rediscover(self, position: int, leader_epoch: int, sibling: PublishedFlush) -> Procedure[StartPoint]:
         """The beginning at `position`, after looking at all that is published, where a sibling of another flush was met.
 
         Raises:
             DeliveryError: the anchor of that flush is gone.
         """
         yield from self.check_anchor(position, sibling)
-        return (yield from self.go_on(position, leader_epoch))
+        return (yield from self.next_start(position, leader_epoch))
 
     def check_anchor(self, position: int, sibling: PublishedFlush) -> Procedure[None]:
         """Look at all that is published for the anchor of a sibling, which was published before the sibling.
@@ -223,14 +224,14 @@ class Recovery:
         found = yield from discover(self._context, position)
         self._published, self._existing = found.flushes, found.keys
 
-    def finish(self, published: PublishedFlush, position: int, leader_epoch: int) -> Procedure[Beginning]:
+    def finish(self, published: PublishedFlush, position: int, leader_epoch: int) -> Procedure[StartPoint]:
         """The beginning that completes a flush whose anchor another owner has published."""
         yield from self.check_end(published)
         missing = yield from missing_siblings(self._context, published.footer, self._existing)
         if missing:
             return self._finish(published, missing, position, leader_epoch)
         yield from self._commit_end(position, published.footer)
-        return (yield from self.go_on(published.footer.end, published.footer.leader_epoch))
+        return (yield from self.next_start(published.footer.end, published.footer.leader_epoch))
 
     def check_end(self, flush: PublishedFlush) -> Procedure[None]:
         """Take the end of a published flush only where the log is known to go as far.
@@ -291,15 +292,15 @@ class Recovery:
         footer = yield from self._context.read_footer(key)
         return None if footer is None else PublishedFlush(key, footer)
 
-    def _finish(self, flush: PublishedFlush, missing: frozenset[int], position: int, leader_epoch: int) -> Beginning:
+    def _finish(self, flush: PublishedFlush, missing: frozenset[int], position: int, leader_epoch: int) -> StartPoint:
         """The beginning that publishes the missing files of a flush, given the leader epoch of the record before `position`."""
         footer = flush.footer
         start = self._readable(footer.start)
         start_epoch = leader_epoch if start == position else -1
         if footer.layout is None:
             if position == footer.start and footer.fingerprint == self._context.identity.fingerprint:
-                redo = Redo(footer.end, footer.opened_at_ms, flush.key, has_intent=True)  # the same rows come out again
-                return Beginning(start, start_epoch, redo)
+                redo = RepeatFlush(footer.end, footer.opened_at_ms, flush.key, has_intent=True)  # the same rows come out again
+                return StartPoint(start, start_epoch, redo)
             raise UnknownMetadataError(
                 f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush of which"
                 f" {len(missing)} files are missing, and its footer doesn't say which rows they held because these were too"
@@ -318,7 +319,7 @@ class Recovery:
                 partition=footer.partition,
                 key=flush.key,
             ) from error
-        return Beginning(start, start_epoch, Finish(flush, missing))
+        return StartPoint(start, start_epoch, CompleteFlush(flush, missing))
 
     def _readable(self, position: int) -> int:
         """The first offset from `position` on that the log still has.

@@ -7,8 +7,8 @@ from typing import Literal
 
 import attrs
 
-from kafka2parquet.arguments import Count, checked
 from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.util.arguments import Count, checked
 
 
 @checked

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.halving import attempt_halves
+from kafka2parquet.util.bisection import bisect_failures
 
 ParquetTypes = Literal["own", "connect"]
 
@@ -143,7 +143,7 @@ def _misfits(table: pa.Table, schema: pa.Schema) -> dict[int, str]:
             # taken, not sliced: Arrow casts all elements of lists, also those outside of a slice
             _cast_column(column.take(pa.array(np.arange(start, start + length))), type_)
 
-        for row, _, outcome in attempt_halves(len(column), cast, pa.ArrowInvalid):
+        for row, _, outcome in bisect_failures(len(column), cast, pa.ArrowInvalid):
             if isinstance(outcome, pa.ArrowInvalid):
                 found.setdefault(row, f"field {field.name}: {outcome}")
     return found

@@ -12,8 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kafka2parquet.arguments import Count, Name, OneOf, WholeNumber, checked
-from kafka2parquet.arrays import PackedTable
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError, UsageError
 from kafka2parquet.parquet.part import Part, columns_of, encoder_bytes
 from kafka2parquet.parquet.staged import StagedFile
@@ -21,6 +19,8 @@ from kafka2parquet.parquet.staging import StagingDirectory
 from kafka2parquet.parquet.types import Fitted, ParquetTypes, fit, written_schema
 from kafka2parquet.rows import concatenated
 from kafka2parquet.schema.lattice import conform, unify
+from kafka2parquet.util.arguments import Count, Name, OneOf, WholeNumber, checked
+from kafka2parquet.util.arrays import PackedTable
 
 _COMPRESSIONS = ("none", "snappy", "gzip", "zstd", "brotli", "lz4", "lz4_raw")
 #: What older versions of pyarrow can't do is left out: files then have the same values, in types a little different.

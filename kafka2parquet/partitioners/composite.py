@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arguments import Name, checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.records import Reject
 from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
-from kafka2parquet.user_parts import ask
+from kafka2parquet.util.arguments import Name, checked
+from kafka2parquet.util.user_parts import ask
 
 
 @checked

@@ -7,9 +7,9 @@ import datetime
 import numpy as np
 import pyarrow as pa
 
-from kafka2parquet.arguments import checked
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
+from kafka2parquet.util.arguments import checked
 
 
 @checked

@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arguments import Name, checked
-from kafka2parquet.arrays import one_array
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.hive_names import NULL_NAME, HiveNames, is_null_name
 from kafka2parquet.partitioners.per_record import by_folder
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, Reject, Stage
-from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Partitioned, Rows
 from kafka2parquet.schema.field_paths import FieldPaths, resolve
+from kafka2parquet.util.arguments import Name, checked
+from kafka2parquet.util.arrays import one_array
+from kafka2parquet.util.cache import BoundedCache
 
 _LOG = logging.getLogger(__name__)
 _FAILED = "Error encoding partition."
@@ -58,7 +58,7 @@ class FieldPartitioner(Partitioner):
         self._delimiter = directory_delimiter
         self._names = HiveNames(directory_delimiter) if escape else None
         self._labels = labels
-        self._without_field: Remembered[tuple[str, str], None] = Remembered()
+        self._without_field: BoundedCache[tuple[str, str], None] = BoundedCache()
 
     @property
     def fingerprint(self) -> str:
@@ -94,7 +94,7 @@ class FieldPartitioner(Partitioner):
         column = nested_field(rows.table, field)
         if schema is None:
             if column is None:
-                self._without_field.get((rows.batch.topic_partition.topic, field), lambda: _warn_missing(rows, field))
+                self._without_field.get_or_create((rows.batch.topic_partition.topic, field), lambda: _warn_missing(rows, field))
             texts = _texts_without_schema(rows, field, column)
             return texts if pc.any(texts.refused).as_py() else self._nameable(texts.values, field)
         if column is None:

@@ -7,13 +7,13 @@ from typing import Literal
 
 import attrs
 
-from kafka2parquet.arguments import Name, checked
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.default import in_one_folder
 from kafka2parquet.partitioners.hive_names import NULL_NAME, HiveNames
 from kafka2parquet.records import Stage
 from kafka2parquet.rows import Partitioned, Rows
-from kafka2parquet.user_parts import ask
+from kafka2parquet.util.arguments import Name, checked
+from kafka2parquet.util.user_parts import ask
 
 
 @checked

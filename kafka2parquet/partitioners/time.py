@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kafka2parquet.arguments import Duration, Name, checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat, normalize
 from kafka2parquet.partitioners.timestamps import RecordTimestamp, TimestampExtractor, Unusable
 from kafka2parquet.records import Reject, Stage
-from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Partitioned, PartitionedRows, Rows
-from kafka2parquet.time_zones import TimeZoneName, time_zone
+from kafka2parquet.util.arguments import Duration, Name, checked
+from kafka2parquet.util.cache import BoundedCache
+from kafka2parquet.util.time_zones import TimeZoneName, time_zone
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
@@ -70,7 +70,7 @@ class TimeBasedPartitioner(Partitioner):
         self._zone = time_zone(timezone)
         self._extractor = timestamp_extractor if timestamp_extractor is not None else RecordTimestamp()
         self.uses_clock = self._extractor.uses_clock
-        self._names: Remembered[int, str] = Remembered(_MAX_NAMES)
+        self._names: BoundedCache[int, str] = BoundedCache(_MAX_NAMES)
         self._fingerprint = "|".join(
             (self._format.pattern, str(self._duration_ms), timezone, locale, self._extractor.fingerprint)
         )
@@ -139,7 +139,7 @@ class TimeBasedPartitioner(Partitioner):
 
     def _name(self, local_ms: int) -> str:
         """The folder of a local time; one that a clock change skips is moved behind the gap."""
-        return self._names.get(local_ms, lambda: self._formatted(local_ms))
+        return self._names.get_or_create(local_ms, lambda: self._formatted(local_ms))
 
     def _formatted(self, local_ms: int) -> str:
         local = (_EPOCH + local_ms * _MILLISECOND).replace(tzinfo=self._zone)

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arguments import Name, checked
-from kafka2parquet.iso_times import cut_off, times_of_texts
 from kafka2parquet.partitioners.field import nested_field
 from kafka2parquet.partitioners.iso_text import parse_text
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION
 from kafka2parquet.rows import Rows
-from kafka2parquet.time_zones import TimeZoneName, time_zone
+from kafka2parquet.util.arguments import Name, checked
+from kafka2parquet.util.iso_times import cut_off, times_of_texts
+from kafka2parquet.util.time_zones import TimeZoneName, time_zone
 
 #: Texts that Joda reads like everything else here: without blanks, and with an offset at the end.
 _COMMON_TEXT = r"^\S+[Tt]\S+(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"

@@ -10,7 +10,7 @@ import numpy as np
 from kafka2parquet.errors import UsageError
 from kafka2parquet.rotation.base import FlushStats, RotationPolicy
 from kafka2parquet.rows import PartitionedRows
-from kafka2parquet.user_parts import ask
+from kafka2parquet.util.user_parts import ask
 
 
 def cut_of(policy: RotationPolicy, stats: FlushStats, batch: PartitionedRows) -> int | None:

@@ -9,13 +9,13 @@ import attrs
 import numpy as np
 import pyarrow.compute as pc
 
-from kafka2parquet.arguments import Count, Duration, Name, checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rotation.answers import cut_of, due_at_of
 from kafka2parquet.rotation.base import FlushStats, RotationPolicy
 from kafka2parquet.rotation.schedule import next_boundary
 from kafka2parquet.rows import PartitionedRows, Row
-from kafka2parquet.time_zones import TimeZoneName, time_zone
+from kafka2parquet.util.arguments import Count, Duration, Name, checked
+from kafka2parquet.util.time_zones import TimeZoneName, time_zone
 
 _LAST_MS = (1 << 63) - 1
 #: Rows that are made Python objects at once, for a policy that looks at each.

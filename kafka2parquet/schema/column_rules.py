@@ -8,7 +8,7 @@ from typing import Literal
 import attrs
 import pyarrow as pa
 
-from kafka2parquet.arguments import Count, checked
+from kafka2parquet.util.arguments import Count, checked
 
 NameCase = Literal["reject", "keep", "unite"]
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import null_mask, one_array
 from kafka2parquet.errors import Kafka2ParquetError
 from kafka2parquet.schema.connect_schema import INTEGERS, ConnectSchema
 from kafka2parquet.schema.required_fields import nulls
+from kafka2parquet.util.arrays import null_mask, one_array
 
 #: Each can become those behind it.
 _NUMBERS = (*INTEGERS, "float", "double")

@@ -140,6 +140,20 @@ class ConnectSchema:
         return pa.schema([arrow_field(field.name, field.schema) for field in self.row_schema.fields])
 
 
+@attrs.frozen
+class ArrowLogicalSchema(ConnectSchema):
+    """A schema of a logical type that Kafka Connect doesn't know.
+
+    Attributes:
+        logical_type: its Arrow type.
+    """
+
+    logical_type: pa.DataType = attrs.field(default=None)
+
+    def _logical_type(self) -> pa.DataType | None:
+        return self.logical_type
+
+
 def arrow_field(name: str, schema: ConnectSchema) -> pa.Field:
     """A field with the schema's type, required unless the schema is optional."""
     return pa.field(name, schema.arrow_type, nullable=schema.optional)

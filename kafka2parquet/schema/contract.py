@@ -9,10 +9,10 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
-from kafka2parquet.arguments import Count, Name, checked
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
 from kafka2parquet.schema.schema_text import is_exact, schema_from_json, type_and_members
+from kafka2parquet.util.arguments import Count, Name, checked
+from kafka2parquet.util.json_depth import MAX_SCHEMA_LEVELS, parse_json
 
 _FORM = 1
 

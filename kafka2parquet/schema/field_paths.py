@@ -7,7 +7,7 @@ from typing import Annotated
 
 import pyarrow as pa
 
-from kafka2parquet.arguments import NotEmpty
+from kafka2parquet.util.arguments import NotEmpty
 
 #: The names on the way to a field.
 Parts = tuple[str, ...]
@@ -34,7 +34,7 @@ class _IsPath:
 
 
 FieldPath = Annotated[str, _IsPath()]
-"""A dotted path of a field, for `kafka2parquet.arguments.checked`."""
+"""A dotted path of a field, for `kafka2parquet.util.arguments.checked`."""
 
 FieldPaths = Annotated[Sequence[FieldPath], NotEmpty()]
 """Dotted paths of fields, one or more; a text stands for a sequence of one."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import attrs
 import pyarrow as pa
 
-from kafka2parquet.schema.avro_schema import ArrowLogicalSchema
 from kafka2parquet.schema.connect_schema import (
     DATE,
     DECIMAL,
@@ -13,6 +12,7 @@ from kafka2parquet.schema.connect_schema import (
     FIXED_SIZE,
     TIME,
     TIMESTAMP,
+    ArrowLogicalSchema,
     ConnectField,
     ConnectSchema,
 )

@@ -30,11 +30,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import null_mask
 from kafka2parquet.errors import Kafka2ParquetError
-from kafka2parquet.iso_times import times_of_texts
 from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.required_fields import nulls
+from kafka2parquet.util.arrays import null_mask
+from kafka2parquet.util.iso_times import times_of_texts
 
 #: Marks a text column that has text as it is, and other values as JSON text.
 _ANY = {b"kafka2parquet.type": b"any"}

@@ -7,10 +7,10 @@ import threading
 import attrs
 import pyarrow as pa
 
-from kafka2parquet.arguments import checked
 from kafka2parquet.errors import Kafka2ParquetError
 from kafka2parquet.schema.column_rules import ColumnRules, measured
 from kafka2parquet.schema.lattice import is_exact_field, known_fields, merge_schemas
+from kafka2parquet.util.arguments import checked
 
 
 class TooManyFields(Kafka2ParquetError):  # noqa: N818  # a limit, not a fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from kafka2parquet.arrays import validity_bitmap
+from kafka2parquet.util.arrays import validity_bitmap
 
 
 def nulls(count: int, type_: pa.DataType) -> pa.Array:

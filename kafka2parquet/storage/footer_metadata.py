@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kafka2parquet.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.parquet.footer import METADATA_KEY
+from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
 
 #: Holds the footers of ordinary files, so that one request is enough; a second one fetches a larger footer.
 TAIL_BYTES = 64 << 10

@@ -8,17 +8,17 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from kafka2parquet.arguments import Name, checked
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError
 from kafka2parquet.object_names import MOST_KEY_BYTES, check_key, check_read_key, why_impossible
 from kafka2parquet.parquet.staged import StagedFile
-from kafka2parquet.secrets import without_credentials
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.storage.footer_metadata import read_footer_metadata
 from kafka2parquet.storage.local import LocalStore
 from kafka2parquet.storage.options import GcsOptions, S3Options
 from kafka2parquet.storage.probe import probe_store
 from kafka2parquet.storage.store import Store
+from kafka2parquet.util.arguments import Name, checked
+from kafka2parquet.util.secrets import without_credentials
 
 _S3_SCHEMES = ("s3", "s3a")
 _GCS_SCHEMES = ("gs", "gcs")
@@ -143,11 +143,11 @@ def _open_store(url: str, options: S3Options | GcsOptions | None, storage_option
     if scheme in (*_S3_SCHEMES, *_GCS_SCHEMES) and not bucket:
         raise ConfigurationError(f"{url}: the name of the bucket is missing after {scheme}://.")
     if scheme in _S3_SCHEMES:
-        from kafka2parquet.storage.s3 import S3Store
+        from kafka2parquet.storage.s3.store import S3Store
 
         return S3Store(bucket, root, options if isinstance(options, S3Options) else S3Options(), storage_options)
     if scheme in _GCS_SCHEMES:
-        from kafka2parquet.storage.gcs import GcsStore
+        from kafka2parquet.storage.gcs.store import GcsStore
 
         return GcsStore(bucket, root, options if isinstance(options, GcsOptions) else GcsOptions(), storage_options)
     from kafka2parquet.storage.any_fsspec import AnyFsspecStore

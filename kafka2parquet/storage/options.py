@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from kafka2parquet.argument_types import AtLeast
-from kafka2parquet.arguments import Count, Name, PositiveSeconds, checked
-from kafka2parquet.secrets import without_credentials
+from kafka2parquet.util.argument_types import AtLeast
+from kafka2parquet.util.arguments import Count, Name, PositiveSeconds, checked
+from kafka2parquet.util.secrets import without_credentials
 
 _MIB = 1 << 20
 _CUSTOMER_KEY_BYTES = 32

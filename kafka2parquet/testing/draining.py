@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from kafka2parquet.arguments import PositiveSeconds, checked
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.task import SinkTask
+from kafka2parquet.util.arguments import PositiveSeconds, checked
 
 _STEP_S = 0.02
 

@@ -6,7 +6,7 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from kafka2parquet.arguments import checked
+from kafka2parquet.util.arguments import checked
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Annotated
 
-from kafka2parquet.arguments import checked
+from kafka2parquet.util.arguments import checked
 
 
 class _HasTimeZone:

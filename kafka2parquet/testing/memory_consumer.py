@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import attrs
 import pyarrow as pa
 
-from kafka2parquet.arguments import Count, Name, Names, checked
 from kafka2parquet.consumers.base import (
     Assigned,
     Assignment,
@@ -26,6 +25,7 @@ from kafka2parquet.consumers.base import (
 from kafka2parquet.errors import DataLossError, LogTruncatedError, TopicRecreatedError, UsageError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.testing.leader_epochs import LeaderEpochs
+from kafka2parquet.util.arguments import Count, Name, Names, checked
 
 _WAIT_S = 0.005
 _MAX_METADATA_CHARACTERS = 300

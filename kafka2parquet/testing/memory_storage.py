@@ -11,11 +11,11 @@ import attrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kafka2parquet.arguments import Name, checked
 from kafka2parquet.errors import StorageUnavailableError, UsageError
 from kafka2parquet.object_names import check_key, check_read_key
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
+from kafka2parquet.util.arguments import Name, checked
 
 Operation = Literal["publish", "create", "read", "read_metadata", "tag", "list", "probe"]
 

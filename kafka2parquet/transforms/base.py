@@ -9,12 +9,12 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
-from kafka2parquet.arguments import Name, checked
 from kafka2parquet.errors import UsageError
-from kafka2parquet.halving import attempt_halves
 from kafka2parquet.records import DATA_EXCEPTION, Reject, Stage
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.properties import made_of
+from kafka2parquet.util.arguments import Name, checked
+from kafka2parquet.util.bisection import bisect_failures
 
 #: A reason is for people; a message of Arrow's may quote a long value.
 MAX_REASON = 300
@@ -143,7 +143,7 @@ class TableTransform(Transform):
             self.transform(table.slice(0, 0))
         except ValueError as error:  # it isn't about single rows
             return dict.fromkeys(range(table.num_rows), str(error))
-        ranges = attempt_halves(table.num_rows, lambda start, length: self.transform(table.slice(start, length)), ValueError)
+        ranges = bisect_failures(table.num_rows, lambda start, length: self.transform(table.slice(start, length)), ValueError)
         return {start: str(outcome) for start, _, outcome in ranges if isinstance(outcome, ValueError)}
 
 

@@ -8,17 +8,17 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
-from kafka2parquet.arguments import checked
-from kafka2parquet.arrays import ARROW_DATA_ERRORS, is_rising_subset
 from kafka2parquet.errors import UsageError
 from kafka2parquet.records import Reject
-from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.from_arrow import connect_schema
 from kafka2parquet.transforms.base import MAX_REASON, Transform, Transformed
-from kafka2parquet.transforms.refusals import Refusals
-from kafka2parquet.user_parts import ask
+from kafka2parquet.transforms.columns.refusals import Refusals
+from kafka2parquet.util.arguments import checked
+from kafka2parquet.util.arrays import ARROW_DATA_ERRORS, is_rising_subset
+from kafka2parquet.util.cache import BoundedCache
+from kafka2parquet.util.user_parts import ask
 
 
 @checked
@@ -28,7 +28,7 @@ class TransformChain(Transform):
     def __init__(self, transforms: Sequence[Transform]) -> None:
         """Take the transforms; there may be none."""
         self._transforms = tuple(transforms)
-        self._schemas: Remembered[tuple[int, pa.Schema], tuple[ConnectSchema, ConnectSchema]] = Remembered()
+        self._schemas: BoundedCache[tuple[int, pa.Schema], tuple[ConnectSchema, ConnectSchema]] = BoundedCache()
 
     @property
     def fingerprint(self) -> str:
@@ -71,7 +71,7 @@ class TransformChain(Transform):
     def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
         """The schema of columns that were of the schema `before`; the same object for the same ones."""
         # `before` is kept too, so that no other schema gets its id
-        _, after = self._schemas.get((id(before), columns), lambda: (before, connect_schema(columns, before)))
+        _, after = self._schemas.get_or_create((id(before), columns), lambda: (before, connect_schema(columns, before)))
         return after
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.records import decode_headers
-from kafka2parquet.varints import read_varints, varint
+from kafka2parquet.util.varints import read_varints, varint
 
 Mask = npt.NDArray[np.bool_]
 _Int64s = npt.NDArray[np.int64]

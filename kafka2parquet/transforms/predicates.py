@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from kafka2parquet.arguments import Name, checked
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.header_keys import Mask, have_header
 from kafka2parquet.transforms.java_patterns import compiled
 from kafka2parquet.transforms.properties import TransformProperties, made_of
+from kafka2parquet.util.arguments import Name, checked
 
 
 class Predicate(abc.ABC):

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import attrs
 
-from kafka2parquet.arguments import Name, checked
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.base import Transform, Transformed
 from kafka2parquet.transforms.java_patterns import compiled, replacement
 from kafka2parquet.transforms.properties import TransformProperties
+from kafka2parquet.util.arguments import Name, checked
 
 
 @checked

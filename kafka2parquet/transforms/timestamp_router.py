@@ -10,14 +10,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arguments import checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.base import Transform, Transformed
-from kafka2parquet.transforms.kafka_connect.date_pattern import Part, parts_of
-from kafka2parquet.transforms.kafka_connect.date_texts import date_texts
+from kafka2parquet.transforms.columns.refusals import Refusals
+from kafka2parquet.transforms.kafka_connect.dates.pattern import Part, parts_of
+from kafka2parquet.transforms.kafka_connect.dates.texts import date_texts
 from kafka2parquet.transforms.properties import TransformProperties
-from kafka2parquet.transforms.refusals import Refusals
+from kafka2parquet.util.arguments import checked
 
 TIMESTAMP = "${timestamp}"
 _TOPIC = "${topic}"

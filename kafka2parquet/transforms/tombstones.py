@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from kafka2parquet.arguments import checked
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.base import Transform, Transformed
-from kafka2parquet.transforms.refusals import Refusals
+from kafka2parquet.transforms.columns.refusals import Refusals
+from kafka2parquet.util.arguments import checked
 
 Behavior = Literal["ignore", "warn", "fail"]
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import attrs
 
-from kafka2parquet.arguments import checked
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.transforms.predicates import TopicNameMatches
 from kafka2parquet.transforms.regex_router import RegexRouter
 from kafka2parquet.transforms.timestamp_router import TimestampRouter
+from kafka2parquet.util.arguments import checked
 
 Router = RegexRouter | TimestampRouter
 """A transform that renames topics by their names, or by the timestamps of their records too."""

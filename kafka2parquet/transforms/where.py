@@ -8,7 +8,6 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
-from kafka2parquet.arguments import checked
 from kafka2parquet.errors import UsageError
 from kafka2parquet.records import Reject
 from kafka2parquet.rows import MixedRows, Rows, without_columns
@@ -16,6 +15,7 @@ from kafka2parquet.schema.lattice import SchemaConflict
 from kafka2parquet.transforms.base import Transform, Transformed
 from kafka2parquet.transforms.header_keys import Mask
 from kafka2parquet.transforms.predicates import Predicate
+from kafka2parquet.util.arguments import checked
 
 
 @checked

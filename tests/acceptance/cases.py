@@ -11,8 +11,8 @@ from typing import Any
 import attrs
 
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.parse import Validation, validate
-from kafka2parquet.converters.connect_json import schema_from_json
+from kafka2parquet.connect.load import Validation, validate
+from kafka2parquet.converters.json_with_schema.values import schema_from_json
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from tests.acceptance.outcome import CaseError, NotApplicableError
 

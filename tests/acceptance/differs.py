@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kafka2parquet.connect import parts
+from kafka2parquet.connect.parts import files_and_rotation
 from kafka2parquet.errors import ForeignObjectError
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
 from tests.acceptance.cases import Case
@@ -114,7 +114,7 @@ def _flush_clock(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
 
 
 def _in_folders_by_time(case: Case, run: Run, *, by_flush: bool) -> bool:
-    partitioner = parts.make_inner_partitioner(run.sink.config)
+    partitioner = files_and_rotation.make_inner_partitioner(run.sink.config)
     if not isinstance(partitioner, TimeBasedPartitioner) or not _keeps(run, list(_records(case))):
         return False
     for key, described in case.required.get("objects", {}).items():  # Confluent's sink asks the clock when a record comes

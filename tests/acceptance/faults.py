@@ -9,7 +9,7 @@ from typing import Any
 import botocore.exceptions as boto
 
 from kafka2parquet.errors import Kafka2ParquetError
-from kafka2parquet.storage.s3_errors import map_s3_error
+from kafka2parquet.storage.s3.errors import map_s3_error
 from kafka2parquet.testing import MemoryStorage
 from tests.acceptance.outcome import NotApplicableError
 

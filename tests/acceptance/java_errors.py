@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kafka2parquet.dead_letters.report import FailureReporter
+from kafka2parquet.dead_letters.connect_report import FailureReporter
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError, RejectedRecordError
 from kafka2parquet.records import Reject
 

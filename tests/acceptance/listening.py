@@ -6,7 +6,7 @@ import logging
 
 import attrs
 
-from kafka2parquet.dead_letters.base import Sending
+from kafka2parquet.dead_letters.base import DeadLetterFuture
 from kafka2parquet.events import (
     Event,
     FlushCut,
@@ -89,11 +89,11 @@ class KeptDeadLetters:
         self.sent: list[Reject] = []
         self.pending_bytes = 0
 
-    def prepare(self) -> Sending:
+    def prepare(self) -> DeadLetterFuture:
         """See `DeadLetterQueue.prepare`."""
         return _Sent()
 
-    def send(self, reject: Reject) -> Sending:
+    def send(self, reject: Reject) -> DeadLetterFuture:
         """See `DeadLetterQueue.send`."""
         self.sent.append(reject)
         return _Sent()

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from kafka2parquet.connect.option import simple_name
+from kafka2parquet.connect.properties.option import simple_name
 from tests.acceptance.cases import CaseFolder
 from tests.acceptance.outcome import NotApplicableError
 from tests.acceptance.values import envelope, payload, plain

@@ -18,7 +18,7 @@ from kafka2parquet.consumers.base import (
     Polled,
     Revoked,
 )
-from kafka2parquet.delivery.metadata import Breadcrumb, parse
+from kafka2parquet.delivery.commit_metadata import Breadcrumb, parse
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from tests.acceptance.messages import Message
 

@@ -11,9 +11,9 @@ from typing import Any
 import attrs
 
 from kafka2parquet import build_task, load_worker_config
-from kafka2parquet.connect import parts
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.parse import validate
+from kafka2parquet.connect.load import validate
+from kafka2parquet.connect.parts import files_and_rotation
 from kafka2parquet.errors import Kafka2ParquetError, RejectedRecordError
 from kafka2parquet.records import Reject, TopicPartition
 from kafka2parquet.rotation.base import FlushStats
@@ -95,7 +95,7 @@ class Sink:
         self._dead_letters = KeptDeadLetters()
         self._warnings = Warnings()
         self.config: ConnectConfig = self._configured()
-        self._namings = [parts.make_naming(self.config)]
+        self._namings = [files_and_rotation.make_naming(self.config)]
 
     # ---- steps
 
@@ -181,7 +181,7 @@ class Sink:
         merged: dict[str, str | None] = {**self._texts, **changes}
         self._texts = {name: text.strip() for name, text in merged.items() if text is not None}
         self.config = self._configured()
-        self._namings.insert(0, parts.make_naming(self.config))
+        self._namings.insert(0, files_and_rotation.make_naming(self.config))
 
     def start(self) -> None:
         """Start the task; nothing is assigned yet."""
@@ -304,7 +304,7 @@ class Sink:
         due_in_s = self._task.step(0.0).next_deadline_s
         if due_in_s is not None:
             return self.clock.now_ms + round(due_in_s * 1000)
-        rotation = parts.make_rotation(self.config, parts.make_partitioner(self.config))
+        rotation = files_and_rotation.make_rotation(self.config, files_and_rotation.make_partitioner(self.config))
         due_at = rotation.due_at(FlushStats(0, 0, frozenset(), self.clock.now(), self.clock.now()))
         return None if due_at is None else round(due_at.timestamp() * 1000)
 

@@ -43,7 +43,7 @@ def floor(rows: int) -> dict[str, Any]:
 def consume(bootstrap: str, topic: str, rows: int) -> dict[str, Any]:
     """The consumer alone."""
     from kafka2parquet.consumers.base import Assigned
-    from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
+    from kafka2parquet.consumers.kafka_python.consumer import KafkaPythonConsumer
 
     consumer = KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id=f"consume-{time.time_ns()}", topics=(topic,))
     meter = Meter()
@@ -79,9 +79,9 @@ def sink(config: dict[str, str], worker: dict[str, str], rows: int = 0, seconds:
     With `seconds`, the delay of each record from its creation to its conversion is measured.
     """
     from kafka2parquet.connect.build import build_runner
-    from kafka2parquet.connect.parse import load_connect_config
+    from kafka2parquet.connect.load import load_connect_config
     from kafka2parquet.connect.worker import load_worker_config
-    from kafka2parquet.converters.json import JsonConverter
+    from kafka2parquet.converters.json.converter import JsonConverter
     from kafka2parquet.records import ConsumedBatch
     from kafka2parquet.rows import Converted
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf import json_format, message_factory
 
-from kafka2parquet.converters.protobuf_files import compile_file
+from kafka2parquet.converters.protobuf.files import compile_file
 from tests.support.registries import registered
 
 PROTO = """

@@ -40,7 +40,7 @@ from kafka2parquet import (
     Storage,
 )
 from kafka2parquet.converters.record_views import RecordViews
-from kafka2parquet.dead_letters.report import FailureReporter
+from kafka2parquet.dead_letters.connect_report import FailureReporter
 from kafka2parquet.delivery.tagging import ObjectTags
 from kafka2parquet.events import (
     BoundaryAdopted,

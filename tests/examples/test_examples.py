@@ -122,7 +122,7 @@ def test_the_command_line_runs_until_a_signal(number: signal.Signals, broker: Em
         }
     )
     (tmp_path / "sink.json").write_text(json.dumps(config))
-    command = [sys.executable, "-m", "kafka2parquet.cli", "run", str(tmp_path / "sink.json")]
+    command = [sys.executable, "-m", "kafka2parquet", "run", str(tmp_path / "sink.json")]
     process = subprocess.Popen([*command, "--bootstrap-server", broker.bootstrap], env=ENVIRONMENT, stderr=subprocess.PIPE)
     try:
         wait_until(lambda: (broker.committed("connect-command-line", TOPIC, 0) or (0,))[0] >= FLUSH_ROWS, "a full flush")
@@ -137,7 +137,7 @@ def test_the_command_line_runs_until_a_signal(number: signal.Signals, broker: Em
 
 def test_the_demo(tmp_path: Path) -> None:
     """Rows in are rows out, and it says so."""
-    command = [sys.executable, "-m", "kafka2parquet.cli", "demo", "--events", "50000", "--to", str(tmp_path)]
+    command = [sys.executable, "-m", "kafka2parquet", "demo", "--events", "50000", "--to", str(tmp_path)]
     finished = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True, timeout=100)
     assert "Rows in 50,000, rows out 50,000" in finished.stdout
     assert "hour=" in finished.stdout

@@ -33,7 +33,7 @@ class Run:
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "kafka2parquet.cli", "run", *arguments], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "kafka2parquet", "run", *arguments], stderr=subprocess.PIPE, text=True
         )
         self.lines: list[str] = []
         self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stderr or ()))

@@ -200,7 +200,7 @@ def test_command_line(kafka_server: Any, s3_server: Any, s3_bucket: S3Bucket) ->
     servers = ("--bootstrap-server", kafka_server.bootstrap, "--endpoint-url", s3_server.url)
     with (
         ENVELOPES.path.open("rb") as file,
-        subprocess.Popen([sys.executable, "-m", "kafka2parquet.cli", "run", "-", *servers], stdin=file) as process,
+        subprocess.Popen([sys.executable, "-m", "kafka2parquet", "run", "-", *servers], stdin=file) as process,
     ):
         wait_until(lambda: process.poll() is not None or is_committed(kafka_server.bootstrap), "all rows", limit_s=60.0)
         process.send_signal(signal.SIGTERM)

@@ -15,7 +15,7 @@ from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf import message_factory
 
-from kafka2parquet.converters.protobuf_files import compile_file
+from kafka2parquet.converters.protobuf.files import compile_file
 from tests.support.connect_sink import ConnectRun, ConnectSink, ObjectName
 from tests.support.kafka_admin import create_topic
 from tests.support.kafka_clients import unique

@@ -15,10 +15,10 @@ from confluent_kafka import Producer
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from kafka2parquet import load_connect_config
-from kafka2parquet.connect.errors import DeadLetterPlan
+from kafka2parquet.connect.parts.rejects import DeadLetterPlan
 from kafka2parquet.connect.worker import WorkerConfig
-from kafka2parquet.dead_letters.base import Sending
-from kafka2parquet.dead_letters.kafka_producer import KafkaDeadLetterQueue
+from kafka2parquet.dead_letters.base import DeadLetterFuture
+from kafka2parquet.dead_letters.kafka_queue import KafkaDeadLetterQueue
 from kafka2parquet.errors import ConfigurationError, KafkaAuthorizationError, RejectedRecordError
 from kafka2parquet.records import Reject, Stage, TopicPartition
 from tests.stack.kafka import kafka
@@ -110,7 +110,7 @@ def reject(offset: int, headers: tuple[tuple[str, bytes | None], ...] = ()) -> R
     )
 
 
-def wait(*sendings: Sending) -> None:
+def wait(*sendings: DeadLetterFuture) -> None:
     wait_until(lambda: all(sending.done() for sending in sendings), "the dead letters")
 
 

@@ -16,8 +16,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from kafka2parquet.connect.parse import load_connect_config
-from kafka2parquet.connect.storage import gcs_options, make_storage
+from kafka2parquet.connect.load import load_connect_config
+from kafka2parquet.connect.parts.storage import gcs_options, make_storage
 from kafka2parquet.errors import ConfigurationError, StorageAuthenticationError, StorageUnavailableError
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import Published

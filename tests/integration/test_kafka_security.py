@@ -15,7 +15,7 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 from kafka2parquet import load_worker_config
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.base import CommitSucceeded
-from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
+from kafka2parquet.consumers.kafka_python.consumer import KafkaPythonConsumer
 from kafka2parquet.errors import (
     AccessError,
     ConfigurationError,

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kafka2parquet import build_runner, cli, load_connect_config, load_worker_config
+from kafka2parquet import build_runner, load_connect_config, load_worker_config
 from kafka2parquet.errors import ForeignObjectError
 from tests.chaos.verify import keys
 from tests.stack.connect_worker import ConnectWorker, connect_worker
@@ -172,7 +172,7 @@ class Migration:
         path = self._folder / "sink.json"
         path.write_text(json.dumps(self.config(name, changes)))
         servers = ("--bootstrap-server", self.kafka.bootstrap, "--endpoint-url", self.s3.url)
-        return cli.main([arguments[0], str(path), *servers, *arguments[1:]])
+        return main([arguments[0], str(path), *servers, *arguments[1:]])
 
     # ---- the bucket
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet.converters.avro import AvroConverter
-from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
-from kafka2parquet.schema.avro_node import AvroMapping
+from kafka2parquet.converters.avro.converter import AvroConverter
+from kafka2parquet.converters.avro.node import AvroMapping
+from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
 from tests.readers import connect_zoo
 from tests.readers.avro_zoo import AVRO_ZOO, ZooRegistry
 from tests.readers.connect_zoo import CONNECT_ZOO

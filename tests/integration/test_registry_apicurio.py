@@ -13,8 +13,8 @@ from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from kafka2parquet import ConfluentSchemaRegistry
-from kafka2parquet.converters.avro import AvroConverter
-from kafka2parquet.converters.schema_registry import SchemaNotFound
+from kafka2parquet.converters.avro.converter import AvroConverter
+from kafka2parquet.converters.registry.base import SchemaNotFound
 from kafka2parquet.errors import SchemaRegistryUnavailableError
 from kafka2parquet.records import TopicPartition
 from tests.support.batches import batch_of

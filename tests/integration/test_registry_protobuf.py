@@ -11,7 +11,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf import message_factory
 
 from kafka2parquet import ConfluentSchemaRegistry, ProtobufConverter
-from kafka2parquet.converters.protobuf_files import compile_file
+from kafka2parquet.converters.protobuf.files import compile_file
 from kafka2parquet.records import TopicPartition
 from tests.support.batches import batch_of
 from tests.support.kafka_clients import unique

@@ -15,8 +15,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from kafka2parquet.connect.parse import load_connect_config
-from kafka2parquet.connect.storage import make_storage, s3_options
+from kafka2parquet.connect.load import load_connect_config
+from kafka2parquet.connect.parts.storage import make_storage, s3_options
 from kafka2parquet.errors import StorageAuthenticationError, StoragePermissionError, StorageUnavailableError
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import Published

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kafka2parquet import FsspecStorage, JsonConverter, build_task, load_connect_config, load_worker_config
-from kafka2parquet.converters.schema_contract import SchemaContract, SchemaVersions
+from kafka2parquet.converters.json.contract import SchemaContract, SchemaVersions
 from kafka2parquet.events import OffsetCommitted, RecordRejected
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.storage.options import GcsOptions, S3Options

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet.cli import EXIT_OK, main
+from kafka2parquet.cli.main import EXIT_OK, main
 from tests.support.kafka_admin import committed_offsets
 from tests.support.kafka_clients import LIMIT_S, admin_client, fill, make_topic, read
 from tests.support.local_sink import local_sink
@@ -66,7 +66,7 @@ class Cli:
         worker_path.write_text("".join(f"{name}={text}\n" for name, text in given.items()))
         arguments = [*command, str(path), "-v", "--worker", str(worker_path)]
         return subprocess.Popen(
-            [sys.executable, "-m", "kafka2parquet.cli", *arguments],
+            [sys.executable, "-m", "kafka2parquet", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

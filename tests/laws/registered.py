@@ -16,8 +16,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from hypothesis import strategies as st
 
-from kafka2parquet.converters.protobuf_files import compile_file
-from kafka2parquet.converters.schema_registry import RegisteredSchema
+from kafka2parquet.converters.protobuf.files import compile_file
+from kafka2parquet.converters.registry.base import RegisteredSchema
 from tests.laws.json_texts import documents, encoded
 from tests.support.registries import framed, registered
 

@@ -97,7 +97,7 @@ class _Net(logging.Handler):
 
 @contextlib.contextmanager
 def _listening_to_the_net() -> Iterator[list[str]]:
-    logger, net = logging.getLogger("kafka2parquet.delivery.net"), _Net()
+    logger, net = logging.getLogger("kafka2parquet.pipeline.failures"), _Net()
     logger.addHandler(net)
     try:
         yield net.caught

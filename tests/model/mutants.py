@@ -23,10 +23,10 @@ class Mutant:
     scenarios: tuple[str, ...]
 
 
-PUBLISHING = "kafka2parquet/delivery/publishing.py"
+PUBLISHING = "kafka2parquet/delivery/deliver.py"
 RECOVERY = "kafka2parquet/delivery/recovery.py"
 PARTITION = "kafka2parquet/delivery/partition.py"
-INTAKE = "kafka2parquet/delivery/intake.py"
+INTAKE = "kafka2parquet/delivery/input.py"
 CONTEXT = "kafka2parquet/delivery/context.py"
 FOOTER = "kafka2parquet/parquet/footer.py"
 TASK = "kafka2parquet/task.py"
@@ -73,8 +73,8 @@ MUTANTS = {
     ),
     "discovery": Mutant(
         RECOVERY,
-        "            yield from self._discover(position)\n        return (yield from self.go_on(position, leader_epoch, intent",
-        "            pass\n        return (yield from self.go_on(position, leader_epoch, intent",
+        "            yield from self._discover(position)\n        return (yield from self.next_start(position, leader_epoch",
+        "            pass\n        return (yield from self.next_start(position, leader_epoch",
         ("resets", "redeployments"),
     ),
     "keep discovering until all is behind": Mutant(
@@ -159,7 +159,7 @@ MUTANTS = {
         ("tests/unit/delivery/test_damaged_footers.py",),
     ),
     "the sum of the metadata": Mutant(
-        "kafka2parquet/delivery/metadata.py",
+        "kafka2parquet/delivery/commit_metadata.py",
         '    if _summed(fields[:-1]) != " ".join(fields):',
         "    if False:",
         ("garbage",),

@@ -12,7 +12,7 @@ from typing import Any
 
 import fastavro
 
-from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound
+from kafka2parquet.converters.registry.base import RegisteredSchema, SchemaNotFound
 from tests.readers.zoo import FLOAT_MAX, FLOAT_MIN, TEXTS, UTC, ZooType
 
 _INFINITY, _NAN = float("inf"), float("nan")

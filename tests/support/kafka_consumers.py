@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kafka2parquet.consumers.kafka_python import KafkaPythonConsumer
+from kafka2parquet.consumers.kafka_python.consumer import KafkaPythonConsumer
 
 
 class Consumers:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, MutableMapping
 
 import attrs
 
-from kafka2parquet.converters.schema_registry import RegisteredSchema, SchemaNotFound
+from kafka2parquet.converters.registry.base import RegisteredSchema, SchemaNotFound
 
 
 def registered(

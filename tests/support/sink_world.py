@@ -93,7 +93,7 @@ class SinkWorld:
         return collections.Counter(offset for table in self.tables(role).values() for offset in table[column].to_pylist())
 
 
-class Letter:
+class PendingDeadLetter:
     """A dead letter that is stored when the test says so."""
 
     def __init__(self, reject: Reject, is_stored: bool) -> None:
@@ -114,14 +114,14 @@ class Letters:
 
     def __init__(self, *, stores: bool = True) -> None:
         self.stores = stores
-        self.sent: list[Letter] = []
+        self.sent: list[PendingDeadLetter] = []
         self.is_closed = False
 
-    def prepare(self) -> Letter:
-        return Letter(None, True)  # type: ignore[arg-type]  # nothing is sent
+    def prepare(self) -> PendingDeadLetter:
+        return PendingDeadLetter(None, True)  # type: ignore[arg-type]  # nothing is sent
 
-    def send(self, reject: Reject) -> Letter:
-        self.sent.append(Letter(reject, self.stores))
+    def send(self, reject: Reject) -> PendingDeadLetter:
+        self.sent.append(PendingDeadLetter(reject, self.stores))
         return self.sent[-1]
 
     def store_all(self) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 import kafka2parquet as k
 from kafka2parquet import testing, transforms
-from kafka2parquet.connect.parse import load_properties
+from kafka2parquet.connect.load import load_properties
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.storage.options import AssumedRole, GcsOptions, S3Options

@@ -25,7 +25,7 @@ from kafka2parquet import (
     SinkTask,
     UsageError,
 )
-from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
+from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
 from kafka2parquet.delivery.calls import RetryPolicy
 from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.errors import (

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from kafka2parquet.connect.forms.document import Document, is_list
-from kafka2parquet.connect.properties import Properties
+from kafka2parquet.connect.forms.properties import Properties
 from kafka2parquet.errors import ConfigurationError
 
 _NO_CONNECTOR = (

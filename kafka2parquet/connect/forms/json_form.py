@@ -7,7 +7,7 @@ import re
 
 from kafka2parquet.connect.forms.document import Document, repeated
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.json_depth import MAX_SCHEMA_LEVELS, parse_json
+from kafka2parquet.util.json_depth import MAX_SCHEMA_LEVELS, parse_json
 
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _NOT_NEWLINE = re.compile(r"[^\n]")

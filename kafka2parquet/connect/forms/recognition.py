@@ -7,9 +7,9 @@ import re
 from kafka2parquet.connect.forms.document import Document
 from kafka2parquet.connect.forms.json_form import is_json, read_json
 from kafka2parquet.connect.forms.other_languages import name_other_language, name_shell_quotes
+from kafka2parquet.connect.forms.properties import parse_java_properties
 from kafka2parquet.connect.forms.toml_form import read_toml
 from kafka2parquet.connect.forms.yaml_form import read_yaml
-from kafka2parquet.connect.properties import parse_java_properties
 from kafka2parquet.errors import ConfigurationError
 
 #: A key of YAML (its colon is followed by a blank or ends the line), an item of a list, the begin of a document.

@@ -12,8 +12,6 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 
-from kafka2parquet.argument_types import AtLeast, AtMost
-from kafka2parquet.arguments import Count, Name, Seconds, checked
 from kafka2parquet.testing.broker.coordinator import GroupCoordinator, TopicPartition
 from kafka2parquet.testing.broker.error_codes import BrokerError, ErrorCode
 from kafka2parquet.testing.broker.faults import Fault, Faults
@@ -26,6 +24,8 @@ from kafka2parquet.testing.broker.record_batches import Compression, Headers, bu
 from kafka2parquet.testing.broker.server import Server
 from kafka2parquet.testing.broker.topics import Topics
 from kafka2parquet.testing.broker.transactions import TransactionCoordinator
+from kafka2parquet.util.argument_types import AtLeast, AtMost
+from kafka2parquet.util.arguments import Count, Name, Seconds, checked
 
 _HOST = "127.0.0.1"
 

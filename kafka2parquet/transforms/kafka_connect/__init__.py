@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.transforms.base import Transform
-from kafka2parquet.transforms.extract_field import HoistField
+from kafka2parquet.transforms.columns.extract_field import HoistField
 from kafka2parquet.transforms.kafka_connect.cast import JavaCast
 from kafka2parquet.transforms.kafka_connect.extract_field import JavaExtractField
 from kafka2parquet.transforms.kafka_connect.flatten import JavaFlatten

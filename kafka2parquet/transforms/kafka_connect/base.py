@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import one_array
-from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.from_arrow import connect_schema
 from kafka2parquet.transforms.base import Transform, Transformed
-from kafka2parquet.transforms.refusals import Refusals
+from kafka2parquet.transforms.columns.refusals import Refusals
+from kafka2parquet.util.arrays import one_array
+from kafka2parquet.util.cache import BoundedCache
 
 #: What a column is called whose values aren't structs, as converters call it.
 VALUE = "value"
@@ -34,7 +34,7 @@ class JavaTransform(Transform):
             nulls_are_defaults: whether a null in a field with a default is that default (`replace.null.with.default`).
         """
         self._nulls_are_defaults = nulls_are_defaults
-        self._schemas: Remembered[tuple[int, pa.Schema], tuple[ConnectSchema, ConnectSchema]] = Remembered()
+        self._schemas: BoundedCache[tuple[int, pa.Schema], tuple[ConnectSchema, ConnectSchema]] = BoundedCache()
 
     @property
     def fingerprint(self) -> str:
@@ -80,7 +80,7 @@ class JavaTransform(Transform):
     def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
         """The schema of columns that were of the schema `before`; the same object for the same ones."""
         # `before` is kept too, so that no other schema gets its id
-        _, after = self._schemas.get((id(before), columns), lambda: (before, self._new_schema(columns, before)))
+        _, after = self._schemas.get_or_create((id(before), columns), lambda: (before, self._new_schema(columns, before)))
         return after
 
     def _new_schema(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:

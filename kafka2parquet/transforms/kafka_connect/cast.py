@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
+from kafka2parquet.transforms.columns.refusals import Refusals
+from kafka2parquet.transforms.columns.values import is_bytes, is_text
 from kafka2parquet.transforms.kafka_connect.base import VALUE, JavaTransform, column_named, is_valid, refuse_all
 from kafka2parquet.transforms.kafka_connect.numbers import to_booleans, to_floats, to_integers
 from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
 from kafka2parquet.transforms.kafka_connect.texts import base64_texts, float_texts, time_texts
-from kafka2parquet.transforms.refusals import Refusals
-from kafka2parquet.transforms.values import is_bytes, is_text
 
 #: Kafka Connect's names of the types that a value can be cast to.
 TYPES: Mapping[str, pa.DataType] = {

@@ -11,7 +11,9 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.field_paths import Parts
 from kafka2parquet.transforms.base import Transformed
-from kafka2parquet.transforms.extract_field import ExtractField
+from kafka2parquet.transforms.columns.extract_field import ExtractField
+from kafka2parquet.transforms.columns.paths import column_at
+from kafka2parquet.transforms.columns.refusals import Refusals
 from kafka2parquet.transforms.kafka_connect.base import (
     has_fields,
     refuse_all,
@@ -19,8 +21,6 @@ from kafka2parquet.transforms.kafka_connect.base import (
     with_defaults,
 )
 from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
-from kafka2parquet.transforms.paths import column_at
-from kafka2parquet.transforms.refusals import Refusals
 
 _SYNTAXES = ("V1", "V2")
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
+from kafka2parquet.transforms.columns.refusals import Refusals
 from kafka2parquet.transforms.kafka_connect.base import JavaTransform, is_valid, refuse_all
 from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
-from kafka2parquet.transforms.refusals import Refusals
 
 _OF_RECORD = ("topic", "partition", "offset", "timestamp")
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
+from kafka2parquet.transforms.columns.refusals import Refusals
+from kafka2parquet.transforms.columns.values import is_text
 from kafka2parquet.transforms.kafka_connect.base import JavaTransform, column_named, is_valid
 from kafka2parquet.transforms.kafka_connect.numbers import is_whole
 from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
-from kafka2parquet.transforms.refusals import Refusals
-from kafka2parquet.transforms.values import is_text
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
 #: An integer with this many zeros at its end has 64 zeros at its end in binary.

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import numpy_type
-from kafka2parquet.transforms.values import is_text
+from kafka2parquet.transforms.columns.values import is_text
+from kafka2parquet.util.arrays import numpy_type
 
 _INT64_END = float(1 << 63)
 _MOST_INT64, _LEAST_INT64 = "9223372036854775807", "9223372036854775808"

@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
+from kafka2parquet.transforms.columns.refusals import Refusals
+from kafka2parquet.transforms.columns.union import Union
 from kafka2parquet.transforms.kafka_connect.base import JavaTransform, refuse_all
 from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
-from kafka2parquet.transforms.refusals import Refusals
-from kafka2parquet.transforms.union import Union
 
 
 class JavaReplaceField(JavaTransform):

@@ -8,13 +8,13 @@ import attrs
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.remembered import Remembered
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.transforms.base import Transformed
+from kafka2parquet.transforms.columns.refusals import Refusals
 from kafka2parquet.transforms.kafka_connect.base import JavaTransform
 from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
-from kafka2parquet.transforms.refusals import Refusals
+from kafka2parquet.util.cache import BoundedCache
 
 _INT32 = range(-(1 << 31), 1 << 31)
 
@@ -40,7 +40,7 @@ class JavaSetSchemaMetadata(JavaTransform):
             raise ConfigurationError("SetSchemaMetadata needs schema.name or schema.version.")
         self._schema_name = schema_name
         self._version = version
-        self._named: Remembered[int, tuple[ConnectSchema, ConnectSchema]] = Remembered()
+        self._named: BoundedCache[int, tuple[ConnectSchema, ConnectSchema]] = BoundedCache()
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> JavaSetSchemaMetadata:
@@ -69,7 +69,7 @@ class JavaSetSchemaMetadata(JavaTransform):
         if before is None:
             return transformed
         # `before` is kept too, so that no other schema gets its id
-        _, after = self._named.get(id(before), lambda: (before, self._renamed(before)))
+        _, after = self._named.get_or_create(id(before), lambda: (before, self._renamed(before)))
         return attrs.evolve(transformed, rows=attrs.evolve(transformed.rows, value_schema=after))
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.arrays import one_array
-from kafka2parquet.transforms.kafka_connect.date_pattern import parts_of
-from kafka2parquet.transforms.kafka_connect.date_texts import date_texts
+from kafka2parquet.transforms.kafka_connect.dates.pattern import parts_of
+from kafka2parquet.transforms.kafka_connect.dates.texts import date_texts
 from kafka2parquet.transforms.kafka_connect.numbers import as_int64, is_whole
+from kafka2parquet.util.arrays import one_array
 
 _DAY_MS = 86_400_000
 _UNITS_OF_A_MILLISECOND = {"us": 1000, "ns": 1_000_000}

@@ -9,16 +9,16 @@ import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.rows import Rows
+from kafka2parquet.transforms.columns.refusals import Refusals
+from kafka2parquet.transforms.columns.values import is_text
 from kafka2parquet.transforms.kafka_connect.base import VALUE, JavaTransform, column_named, is_valid, refuse_all
-from kafka2parquet.transforms.kafka_connect.calendar import Integers
-from kafka2parquet.transforms.kafka_connect.date_pattern import Part, parts_of
-from kafka2parquet.transforms.kafka_connect.date_reading import DateReader
-from kafka2parquet.transforms.kafka_connect.date_texts import date_texts
+from kafka2parquet.transforms.kafka_connect.dates.calendar import Integers
+from kafka2parquet.transforms.kafka_connect.dates.pattern import Part, parts_of
+from kafka2parquet.transforms.kafka_connect.dates.reading import DateReader
+from kafka2parquet.transforms.kafka_connect.dates.texts import date_texts
 from kafka2parquet.transforms.kafka_connect.numbers import is_whole
 from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
 from kafka2parquet.transforms.kafka_connect.texts import milliseconds
-from kafka2parquet.transforms.refusals import Refusals
-from kafka2parquet.transforms.values import is_text
 
 _DAY_MS = 86_400_000
 _INT64, _INT32 = np.iinfo(np.int64), np.iinfo(np.int32)

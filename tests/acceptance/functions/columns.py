@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kafka2parquet.converters.connect_json import load, open_envelope, schema_from_json
+from kafka2parquet.converters.json_with_schema.values import load, open_envelope, schema_from_json
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from tests.acceptance.cases import CaseFolder
 from tests.acceptance.functions.reading import convert, message_batch, raise_for

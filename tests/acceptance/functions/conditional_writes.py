@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kafka2parquet.connect import parts
-from kafka2parquet.connect.storage import make_storage
+from kafka2parquet.connect.parts import files_and_rotation
+from kafka2parquet.connect.parts.storage import make_storage
 from kafka2parquet.errors import Kafka2ParquetError, StorageUnavailableError
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists
@@ -35,7 +35,7 @@ def conditional_writes_enabled(given: Mapping[str, Any], folder: CaseFolder) -> 
     """Whether an object that stands at a key is left alone: tried out."""
     changes = {**_IN_PARQUET, **given["config"], "flush.size": "1"}
     config = folder.config(changes)
-    key = parts.make_naming(config).key("test-topic", 12, "partition=12", 0)
+    key = files_and_rotation.make_naming(config).key("test-topic", 12, "partition=12", 0)
     sink = Sink(folder, changes, existing={key: {"rows": 1, "offsets": [0]}})
     record = {"partition": 12, "offset": 0, "timestamp": 0, "key": "k", "key_schema": "string", "headers": [["h", "v"]]}
     sink.put([{**record, "value": {"field": "A"}, "value_schema": "field-string"}])

@@ -10,12 +10,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kafka2parquet.connect import parts
 from kafka2parquet.connect.config import ConnectConfig, Problem
 from kafka2parquet.connect.config import visible_properties as properties_shown
-from kafka2parquet.connect.option import Value, simple_name
-from kafka2parquet.connect.options import table_for
-from kafka2parquet.connect.parse import Validation
+from kafka2parquet.connect.load import Validation
+from kafka2parquet.connect.parts import files_and_rotation
+from kafka2parquet.connect.properties.option import Value, simple_name
+from kafka2parquet.connect.properties.table import table_for
 from tests.acceptance.cases import CaseFolder
 from tests.acceptance.outcome import CaseError, NotApplicableError
 
@@ -68,7 +68,7 @@ def visible_properties(given: Mapping[str, Any], folder: CaseFolder) -> dict[str
 def parquet_codec(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
     """What Parquet calls the codec that pages are written with."""
     config = folder.config({"parquet.codec": given["parquet.codec"]})
-    file = parts.make_writer(config).open()
+    file = files_and_rotation.make_writer(config).open()
     file.append(pa.table({"number": [1]}))
     content = file.finish({}).content
     if not isinstance(content, bytes):

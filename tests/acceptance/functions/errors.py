@@ -8,12 +8,12 @@ from typing import Any
 
 import attrs
 
+from kafka2parquet.backoff import ConverterRetry
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.errors import DeadLetterPlan, make_reject_log
+from kafka2parquet.connect.parts.rejects import DeadLetterPlan, make_reject_log
 from kafka2parquet.connect.worker import WorkerConfig
-from kafka2parquet.converters.retry import ConverterRetry
+from kafka2parquet.dead_letters.connect_report import ConnectStage, FailureReporter
 from kafka2parquet.dead_letters.log import RejectLog
-from kafka2parquet.dead_letters.report import ConnectStage, FailureReporter
 from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.events import RecordRejected
 from kafka2parquet.records import Reject, Stage, TopicPartition

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kafka2parquet.connect.option import simple_name
-from kafka2parquet.connect.parts import make_naming
+from kafka2parquet.connect.parts.files_and_rotation import make_naming
+from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.converters.record_views import header_text
 from kafka2parquet.object_names import view_name as name_of_view
 from tests.acceptance.cases import CaseFolder

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.parts import make_extractor, make_inner_partitioner
+from kafka2parquet.connect.parts.files_and_rotation import make_extractor, make_inner_partitioner
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.path_format import PathFormat, normalize
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
 from kafka2parquet.partitioners.timestamps import RecordFieldTimestamp, RecordTimestamp, TimestampExtractor
 from kafka2parquet.rotation.schedule import next_boundary as moment_of_schedule
 from kafka2parquet.rows import Rows
-from kafka2parquet.time_zones import time_zone
+from kafka2parquet.util.time_zones import time_zone
 from tests.acceptance.cases import CaseFolder
 from tests.acceptance.functions.reading import raise_for, rows_of_value
 from tests.acceptance.outcome import CaseError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kafka2parquet.connect.converters import make_converter
+from kafka2parquet.connect.parts.converters import make_converter
 from kafka2parquet.records import ConsumedBatch, Reject, TopicPartition
 from kafka2parquet.rows import Converted, Rows
 from kafka2parquet.schema.learned import LearnedSchema

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet.converters.avro import AvroConverter
-from kafka2parquet.converters.json_schema import JsonSchemaConverter
-from kafka2parquet.converters.protobuf import ProtobufConverter
-from kafka2parquet.converters.registered import RegisteredConverter
-from kafka2parquet.converters.schema_registry import RegisteredSchema
+from kafka2parquet.converters.avro.converter import AvroConverter
+from kafka2parquet.converters.json_with_schema.json_schema import JsonSchemaConverter
+from kafka2parquet.converters.protobuf.converter import ProtobufConverter
+from kafka2parquet.converters.registry.base import RegisteredSchema
+from kafka2parquet.converters.registry.converter import RegisteredConverter
 from kafka2parquet.rows import Converted
 from tests.support.batches import batch_of
 from tests.support.registries import FakeRegistry, framed, registered

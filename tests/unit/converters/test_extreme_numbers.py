@@ -17,12 +17,12 @@ from google.protobuf import message_factory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet.converters.avro import AvroConverter
-from kafka2parquet.converters.json import JsonConverter
-from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
-from kafka2parquet.converters.json_schema import JsonSchemaConverter
-from kafka2parquet.converters.protobuf import ProtobufConverter
-from kafka2parquet.converters.protobuf_files import compile_file
+from kafka2parquet.converters.avro.converter import AvroConverter
+from kafka2parquet.converters.json.converter import JsonConverter
+from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
+from kafka2parquet.converters.json_with_schema.json_schema import JsonSchemaConverter
+from kafka2parquet.converters.protobuf.converter import ProtobufConverter
+from kafka2parquet.converters.protobuf.files import compile_file
 from kafka2parquet.rows import Converted
 from kafka2parquet.schema.lattice import any_field
 from tests.support.batches import batch_of

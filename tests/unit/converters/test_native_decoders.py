@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kafka2parquet.converters.payload_decoder import PayloadsRefused, refusing_payloads
-from kafka2parquet.converters.protobuf import ProtobufConverter
+from kafka2parquet.converters.protobuf.converter import ProtobufConverter
 from kafka2parquet.rows import Converted
 from kafka2parquet.schema.refused import SchemaRefused, refusing_schemas
 from tests.support.batches import batch_of
@@ -110,7 +110,7 @@ def test_malformed_indexes_are_rejects() -> None:
 
 def test_bytes_with_the_size_of_a_fixed() -> None:
     """A parameter makes the column one of a fixed size; bytes of another size are rejects."""
-    from kafka2parquet.converters.avro import AvroConverter
+    from kafka2parquet.converters.avro.converter import AvroConverter
 
     field = {"name": "v", "type": {"type": "bytes", "connect.parameters": {"connect.fixed.size": "2"}}}
     text = json.dumps({"type": "record", "name": "R", "fields": [field]})

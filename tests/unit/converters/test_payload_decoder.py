@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet.converters.avro import AvroConverter
+from kafka2parquet.converters.avro.converter import AvroConverter
+from kafka2parquet.converters.avro.node import AvroMapping
 from kafka2parquet.converters.payload_decoder import PayloadDecoder, Suspicions
-from kafka2parquet.schema.avro_node import AvroMapping
 from tests.support.avro_cases import AvroCase, avro_cases, number, written
 from tests.support.damage import damaged
 from tests.support.registries import FakeRegistry, registered

@@ -1,4 +1,4 @@
-from kafka2parquet.converters.json import JsonConverter
+from kafka2parquet.converters.json.converter import JsonConverter
 from kafka2parquet.converters.per_topic import PerTopicConverter
 from tests.support.batches import batch_of
 

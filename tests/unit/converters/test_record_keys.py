@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
+from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.record_keys import KeyTypesDifferError, key_column
 from kafka2parquet.records import Reject
 from kafka2parquet.rows import Rows, without_columns

@@ -1,6 +1,6 @@
 import pytest
 
-from kafka2parquet.dead_letters.report import ConnectStage
+from kafka2parquet.dead_letters.connect_report import ConnectStage
 from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.records import Reject, Stage, TopicPartition
 

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from kafka2parquet import DefaultPartitioner, FieldPartitioner, RecordCountRotation
-from kafka2parquet.delivery.metadata import Identity, Intent
+from kafka2parquet.delivery.commit_metadata import Identity, Intent
 from kafka2parquet.errors import ConfigurationError, RejectedRecordError, UnknownMetadataError
 from kafka2parquet.events import RecordRejected
 from tests.support.sink_world import TOPIC, SinkWorld
@@ -74,7 +74,7 @@ def a_wedged_world() -> SinkWorld:
     """An earlier version has published an anchor that lists a file that no store takes."""
     world = a_world("x" * 300)
     task = world.task(partitioner=FieldPartitioner(["folder"]), rotation=RecordCountRotation(3))
-    task._chain = attrs.evolve(task._chain, why_no_folder=None)  # as it was
+    task._pipeline = attrs.evolve(task._pipeline, why_no_folder=None)  # as it was
     with pytest.raises(ConfigurationError, match="segment of 307 bytes"):
         world.step_until(task, lambda: False)
     task.close(flush=False)

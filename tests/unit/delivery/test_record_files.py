@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kafka2parquet import HourlyPartitioner, MetadataColumns, RecordCountRotation, StringConverter
-from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
+from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.record_views import RecordViews, header_text
 from kafka2parquet.delivery.tagging import ObjectTags
 from kafka2parquet.errors import ConfigurationError, RejectedRecordError, StorageUnavailableError

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kafka2parquet import HourlyPartitioner, RecordCountRotation
+from kafka2parquet.backoff import ConverterRetry
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.json import JsonConverter
-from kafka2parquet.converters.retry import ConverterRetry
-from kafka2parquet.dead_letters.breaker import RejectLimit
+from kafka2parquet.converters.json.converter import JsonConverter
+from kafka2parquet.dead_letters.reject_limit import RejectLimit
 from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.errors import RejectedRecordError, SchemaRegistryUnavailableError, TooManyRejectsError
 from kafka2parquet.events import ConverterRetried, FilePublished, IntentCommitted, RecordRejected

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kafka2parquet import HourlyPartitioner, JsonConverter, RecordCountRotation, SinkTask
 from kafka2parquet.consumers.base import CommittedOffset
+from kafka2parquet.delivery.commit_metadata import Intent, parse
 from kafka2parquet.delivery.context import DeliverySettings
-from kafka2parquet.delivery.metadata import Intent, parse
 from kafka2parquet.events import DataLost, Event
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage

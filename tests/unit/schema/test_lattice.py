@@ -128,7 +128,7 @@ def test_rows_of_earlier_types_become_text(values: pa.Array, expected: list[str 
 
 def test_lists_of_nothing_but_nulls_keep_their_lengths() -> None:
     """The parser gives them too few elements, as long as no type of theirs is known."""
-    from kafka2parquet.converters.json_columns import parse_objects
+    from kafka2parquet.converters.json.parse_batch import parse_objects
 
     unknown, known = pa.schema([("a", pa.list_(pa.null()))]), pa.schema([("a", pa.list_(pa.int64()))])
     values = [{"a": [None, None]}, {"a": None}, {"a": [None]}]

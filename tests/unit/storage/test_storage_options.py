@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kafka2parquet.storage.options import GcsOptions, S3Options
-from kafka2parquet.storage.s3 import filesystem_arguments
+from kafka2parquet.storage.s3.store import filesystem_arguments
 
 
 def test_what_is_not_set_is_left_to_the_usual_sources() -> None:

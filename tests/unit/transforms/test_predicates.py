@@ -23,7 +23,7 @@ from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, RecordI
 from kafka2parquet.transforms.regex_router import RegexRouter
 from kafka2parquet.transforms.tombstones import TombstoneHandler
 from kafka2parquet.transforms.where import LeaveOut, Where
-from kafka2parquet.varints import varint
+from kafka2parquet.util.varints import varint
 from tests.support.batches import batch_of
 from tests.support.rows import rows_of
 

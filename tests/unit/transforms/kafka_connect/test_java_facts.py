@@ -13,8 +13,8 @@ import attrs
 import pytest
 
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.json import JsonConverter
-from kafka2parquet.converters.json_envelope import JsonEnvelopeConverter
+from kafka2parquet.converters.json.converter import JsonConverter
+from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.rows import Rows

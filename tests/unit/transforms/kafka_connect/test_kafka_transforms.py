@@ -10,7 +10,7 @@ import attrs
 import pyarrow as pa
 import pytest
 
-from kafka2parquet.converters.json import JsonConverter
+from kafka2parquet.converters.json.converter import JsonConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import Stage
 from kafka2parquet.rows import Rows

@@ -11,7 +11,7 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kafka2parquet.converters.json import JsonConverter
+from kafka2parquet.converters.json.converter import JsonConverter
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import (
     DATE,

@@ -1,0 +1,1 @@
+"""The command line: `kafka2parquet run`, `check`, `init`, `schema`, `audit` and `demo`."""

@@ -1,0 +1,68 @@
+"""`kafka2parquet audit`: what it prints, and its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import attrs
+
+from kafka2parquet.audit.coverage import Audit
+from kafka2parquet.audit.deep import compare
+from kafka2parquet.audit.html import page
+from kafka2parquet.audit.read import read_coverage
+from kafka2parquet.audit.report import table, to_json, verdict
+from kafka2parquet.cli.terminal import tell
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.parts.files_and_rotation import make_naming
+from kafka2parquet.connect.parts.storage import make_storage
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.consumers.kafka_python.log_reader import LogReader
+
+EXIT_EXACT = 0
+EXIT_NOT_EXACT = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("--deep", action="store_true", help="read all rows and the log, and compare them offset by offset")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--html", metavar="FILE", help="draw the coverage of each partition into a page")
+
+
+def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
+    """Audit the topics of a configuration, and print what was found; returns the exit code.
+
+    Raises:
+        Kafka2ParquetError: Kafka or the store can't be read.
+    """
+    found = audit(config, worker, deep=options.deep)
+    if options.html:
+        title = f"{config.name}: coverage of the topics' offsets"
+        Path(options.html).write_text(page(title, found, deep=options.deep), encoding="utf-8")
+    if options.json:
+        tell(json.dumps(to_json(found, deep=options.deep), indent=1))
+    else:
+        tell(table(found))
+        tell(verdict(found, deep=options.deep))
+    return EXIT_EXACT if found.is_exact else EXIT_NOT_EXACT
+
+
+def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False) -> Audit:
+    """Judge all partitions of the configuration's topics. Blocks; reads each file's footer, with `deep` all rows and the log.
+
+    Raises:
+        Kafka2ParquetError: Kafka or the store can't be read.
+    """
+    consumer = worker.consumer_for(config)
+    storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
+    with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
+        topics, pattern = config.items("topics"), config.topics_pattern
+        if pattern is not None:
+            topics = tuple(topic for topic in log.topics() if pattern.fullmatch(topic))
+        committed = log.committed(topics)
+        found = sum((read_coverage(storage, naming, topic, committed) for topic in topics), Audit())
+        if not deep:
+            return found
+        return attrs.evolve(found, coverages=tuple(compare(coverage, storage, log) for coverage in found.coverages))

@@ -1,0 +1,251 @@
+"""`kafka2parquet demo`: the main job on embedded defaults, or on a broker and a store of your own."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import importlib
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from kafka2parquet.cli.log_filter import BrokerOutages, WithoutRepeats
+from kafka2parquet.cli.terminal import PrintableFormatter, tell
+from kafka2parquet.connect.build import build_runner
+from kafka2parquet.connect.load import load_connect_config
+from kafka2parquet.connect.worker import load_worker_config
+from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError, KafkaUnavailableError, TransientError
+from kafka2parquet.events import Event, FilePublished
+from kafka2parquet.runner import Progress, TaskRunner
+from kafka2parquet.storage.fsspec_storage import FsspecStorage
+from kafka2parquet.testing import EmbeddedBroker
+from kafka2parquet.testing.events import generate_events
+from kafka2parquet.testing.producing import produce
+
+_PARTITIONS = 4
+_SPAN = datetime.timedelta(hours=3)
+_STILL_S = 60.0
+#: Of the rows that a folder of a partition gets: a file of fewer is worth an explanation.
+_SMALL_SHARE = 0.1
+
+#: The configuration of the README, but for names.
+_CONFIG = {
+    "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+    "tasks.max": "2",
+    "s3.bucket.name": "demo",
+    "s3.region": "us-east-1",
+    "topics.dir": "raw/kafka-source",
+    "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+    "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+    "value.converter.schemas.enable": "false",
+    "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
+    "flush.size": "100000",
+    "rotate.interval.ms": "3600000",
+    "rotate.schedule.interval.ms": "3600000",
+    "partitioner.class": "io.confluent.connect.storage.partitioner.TimeBasedPartitioner",
+    "path.format": "'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH",
+    "partition.duration.ms": "3600000",
+    "locale": "en-US",
+    "timezone": "UTC",
+    "storage.class": "io.confluent.connect.s3.storage.S3Storage",
+    "schema.compatibility": "NONE",
+}
+
+
+@attrs.define
+class _Tally:
+    """What the sink has published so far."""
+
+    files: list[FilePublished] = attrs.Factory(list)
+
+    def hook(self, event: Event) -> None:
+        if isinstance(event, FilePublished) and event.created:
+            self.files.append(event)
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the demo with the arguments that follow `kafka2parquet demo`; returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.endpoint_url and not options.to:
+        parser.error("--endpoint-url is the address of an object store: name the bucket too, such as --to s3://bucket")
+    try:
+        importlib.import_module("duckdb")
+    except ImportError:
+        print("The demo shows its result with DuckDB: pip install 'kafka2parquet[demo]'", file=sys.stderr)
+        return 1
+    handler = logging.StreamHandler()
+    handler.addFilter(BrokerOutages())
+    handler.addFilter(WithoutRepeats("kafka"))
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    try:
+        return _run(options)
+    except Kafka2ParquetError as error:
+        tell(f"{type(error).__name__}: {error}", to=sys.stderr)
+    except KeyboardInterrupt:
+        tell("\nStopped.", to=sys.stderr)
+        return 130
+    except Exception as error:
+        tell(f"The demo has failed: {type(error).__name__}: {error}", to=sys.stderr)
+    return 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kafka2parquet demo",
+        description="Fill a folder with hourly Parquet files from a topic of JSON events, and query it.",
+    )
+    parser.add_argument(
+        "--events", type=_count, metavar="NUMBER", default=500_000, help="how many events to put into the topic (%(default)s)"
+    )
+    parser.add_argument("--bootstrap-server", metavar="HOST:PORT", help="a broker of yours, instead of the embedded one")
+    parser.add_argument("--topic", help="name of the topic to make there (default: a new name)")
+    parser.add_argument("--to", metavar="URL", help="where the files go, such as s3://bucket (default: a temporary folder)")
+    parser.add_argument("--endpoint-url", metavar="URL", help="the object store, where it is not the provider's own")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
+
+
+def _run(options: argparse.Namespace) -> int:
+    topic = options.topic or f"shop-events-{time.time_ns() // 1_000_000}"
+    url = options.to or tempfile.mkdtemp(prefix="kafka2parquet-demo-")
+    if "://" not in url:
+        try:
+            Path(url).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"--to {url}: the folder can't be made: {error.strerror}. Choose another one.") from error
+    print(f"Making {options.events:,} events of three hours ...", flush=True)
+    begin = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0) - _SPAN
+    values, timestamps_ms = generate_events(options.events, begin, _SPAN, 1)
+    with _topic(options.bootstrap_server, topic, values, timestamps_ms) as bootstrap:
+        tally = _Tally()
+        config = {**_CONFIG, "name": f"demo-{topic}", "topics": topic, "kafka2parquet.storage.url": url}
+        if options.endpoint_url:
+            config["store.url"] = options.endpoint_url
+        runner = build_runner(load_connect_config(config), load_worker_config(bootstrap_servers=bootstrap), hooks=(tally.hook,))
+        seconds = _drain(runner, options.events)
+    _show_tree(url, tally.files)
+    rows_out = _query(url, topic, options.endpoint_url)
+    print(f"\nRows in {options.events:,}, rows out {rows_out:,}; {options.events / seconds:,.0f} rows/s")
+    print(f"The files are in {url}")
+    return 0 if rows_out == options.events else 1
+
+
+@contextlib.contextmanager
+def _topic(bootstrap: str | None, topic: str, values: list[bytes], timestamps_ms: npt.NDArray[np.int64]) -> Iterator[str]:
+    """A broker whose topic holds the events."""
+    if bootstrap is not None:
+        try:
+            produce(bootstrap, topic, _PARTITIONS, values, timestamps_ms)
+        except Exception as error:  # of the Kafka client
+            raise KafkaUnavailableError(
+                f"The topic {topic} can't be made and filled at {bootstrap}: {error}. Check --bootstrap-server; --topic has to"
+                " be a name that no topic has yet."
+            ) from error
+        yield bootstrap
+        return
+    with EmbeddedBroker() as broker:
+        broker.create_topic(topic, _PARTITIONS)
+        for partition in range(_PARTITIONS):
+            broker.append_values(topic, partition, values[partition::_PARTITIONS], timestamps_ms[partition::_PARTITIONS])
+        yield broker.bootstrap
+
+
+def _drain(runner: TaskRunner, events: int) -> float:
+    """Run until every record was taken, then stop in order; returns the seconds that this took.
+
+    Raises:
+        TransientError: nothing has moved for a minute.
+    """
+    began = moved_at = time.perf_counter()
+    shown = _ProgressLine()
+    runner.start()
+    last = runner.progress
+    while not runner.failed and last.taken_rows < events:
+        time.sleep(0.1)
+        now, progress = time.perf_counter(), runner.progress
+        if progress != last:
+            last, moved_at = progress, now
+            shown.show(progress)
+        elif now - moved_at > _STILL_S:
+            runner.stop()
+            raise TransientError(f"Nothing has moved for {_STILL_S:.0f} s. The lines above say what is not reached.")
+    runner.stop()
+    runner.join()
+    seconds = time.perf_counter() - began
+    shown.show(runner.progress, f" in {seconds:.1f} s")
+    return seconds
+
+
+class _ProgressLine:
+    """A line that is written over on a terminal; elsewhere a line of its own, once a second at most."""
+
+    def __init__(self) -> None:
+        self._on_terminal = sys.stdout.isatty()
+        self._shown_at = float("-inf")
+
+    def show(self, progress: Progress, last: str = "") -> None:
+        """Show where the sink stands; the last time with what comes behind."""
+        now = time.perf_counter()
+        if not self._on_terminal and not last and now < self._shown_at + 1.0:
+            return
+        self._shown_at = now
+        line = f"{progress.records:>9,} records read, {progress.files:>3} files published{last}"
+        if self._on_terminal:
+            print(f"\r{line}", end="\n" if last else "", flush=True)
+        else:
+            print(line, flush=True)
+
+
+def _show_tree(url: str, files: list[FilePublished]) -> None:
+    print(f"\n{url}")
+    folder = ""
+    for file in sorted(files, key=lambda file: file.key):
+        path, _, name = file.key.rpartition("/")
+        if path != folder:
+            folder = path
+            print(f"  {folder}/")
+        print(f"    {name:<60} {file.rows:>9,} rows {file.size_bytes:>12,} bytes")
+    rows = [file.rows for file in files]
+    if rows and min(rows) < _SMALL_SHARE * max(rows):
+        print(
+            "\nSmall files: an event that arrived late belongs to the hour before, and as in Kafka Connect each change between"
+            "\nhours closes the file. In a configuration, rotate.file.on.partition.change=false keeps several hours open."
+        )
+
+
+def _query(url: str, topic: str, endpoint_url: str | None) -> int:
+    """Show one query over the hive partitions; returns the rows that DuckDB sees."""
+    connection = importlib.import_module("duckdb").connect()
+    if "://" in url:
+        storage = FsspecStorage(url, endpoint_url=endpoint_url) if endpoint_url else FsspecStorage(url)
+        connection.register_filesystem(storage.filesystem)
+    glob = f"{url.rstrip('/')}/raw/kafka-source/{topic}/**/*.parquet"
+    quoted = glob.replace("'", "''")
+    files = f"read_parquet('{quoted}', hive_partitioning=true, union_by_name=true)"
+    query = (
+        "SELECT year, month, day, hour, count(*) AS events, count(DISTINCT user.id) AS users,"
+        "\n  round(sum(product.price * product.quantity) FILTER (event_type = 'order_placed'), 2) AS sales"
+        f"\nFROM {files}\nGROUP BY ALL ORDER BY ALL"
+    )
+    print(f"\n{query}\n")
+    print(connection.sql(query))
+    return int(connection.sql(f"SELECT count(*) FROM {files}").fetchall()[0][0])  # noqa: S608

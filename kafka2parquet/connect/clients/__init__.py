@@ -1,0 +1,1 @@
+"""Settings of Kafka's Java clients, translated for kafka-python."""

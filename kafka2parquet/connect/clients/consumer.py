@@ -1,0 +1,102 @@
+"""The Java consumer's settings, translated to those of kafka-python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from kafka2parquet.connect.clients.translation import ClientSettings, ClientTable, Translation
+from kafka2parquet.connect.properties.option import ValueType, invalid_value
+
+_JAVA_ASSIGNORS = "org.apache.kafka.clients.consumer."
+_ASSIGNORS = {
+    "RangeAssignor": "range",
+    "RoundRobinAssignor": "roundrobin",
+    "StickyAssignor": "sticky",
+    "CooperativeStickyAssignor": "cooperative-sticky",
+}
+
+CONSUMER_TABLE = ClientTable(
+    client="Consumer",
+    in_python="Build the KafkaPythonConsumer in Python, with client_settings",
+    own_same_name={
+        "client.rack": ValueType.STRING,
+        "exclude.internal.topics": ValueType.BOOLEAN,
+        "fetch.max.bytes": ValueType.INT,
+        "fetch.max.wait.ms": ValueType.INT,
+        "fetch.min.bytes": ValueType.INT,
+        "heartbeat.interval.ms": ValueType.INT,
+        "max.partition.fetch.bytes": ValueType.INT,
+        "max.poll.interval.ms": ValueType.INT,
+        "session.timeout.ms": ValueType.INT,
+    },
+    own_without_effect={
+        "allow.auto.create.topics": "topics are never created",
+        "auto.commit.interval.ms": "offsets are committed when their rows are durable",
+        "check.crcs": "checksums are always verified",
+        "enable.auto.commit": "offsets are committed when their rows are durable",
+        "isolation.level": "only committed records are ever read",
+        "key.deserializer": "the converter reads keys",
+        "max.poll.records": "whole batches are read; `kafka2parquet.memory.bytes` bounds them",
+        "value.deserializer": "the converter reads values",
+    },
+    own_unsupported={
+        "group.protocol": "kafka-python speaks the classic protocol only, not that of KIP-848: remove it",
+        "group.remote.assignor": "kafka-python speaks the classic protocol: remove it",
+        "interceptor.classes": "Use a hook of the task",
+    },
+    own_special=("group.id", "group.instance.id", "partition.assignment.strategy"),
+    own_choices={"auto.offset.reset": ("earliest", "latest")},
+)
+
+
+@attrs.frozen(kw_only=True)
+class ConsumerSettings(ClientSettings):
+    """What a consumer is made with.
+
+    Attributes:
+        group_id: consumer group; "" where nothing was said.
+        group_instance_id: static member id; None for a dynamic member.
+        first_start: where a partition without a committed offset begins, `earliest` or `latest`.
+    """
+
+    group_id: str
+    group_instance_id: str | None
+    first_start: str
+
+
+def consumer_settings(given: Mapping[str, str]) -> ConsumerSettings:
+    """Translate settings that have the names of the Java consumer.
+
+    Raises:
+        ConfigurationError: with all problems; passwords are not shown.
+    """
+    translation = Translation(CONSUMER_TABLE, given)
+    _translate_assignors(given, translation)
+    client = translation.finish()
+    return ConsumerSettings(
+        client.bootstrap_servers,
+        client.client_settings,
+        client.notes,
+        group_id=given.get("group.id", ""),
+        group_instance_id=given.get("group.instance.id") or None,
+        first_start=given.get("auto.offset.reset", "earliest"),
+    )
+
+
+def _translate_assignors(given: Mapping[str, str], translation: Translation) -> None:
+    name = "partition.assignment.strategy"
+    assignors = [each.strip() for each in given.get(name, "").split(",") if each.strip()]
+    known = {f"{_JAVA_ASSIGNORS}{java_name}": assignor for java_name, assignor in _ASSIGNORS.items()}
+    rule = f"Class must be one of: {', '.join(known)}"
+    for assignor in assignors:
+        if assignor not in known:
+            translation.problems.append(f"{invalid_value(name, assignor, rule)}.")
+    if f"{_JAVA_ASSIGNORS}CooperativeStickyAssignor" in assignors and len(set(assignors)) > 1:
+        translation.problems.append(
+            f"Consumer setting {name} has CooperativeStickyAssignor beside others, which kafka-python can't offer together."
+            " Name CooperativeStickyAssignor alone, or leave it out. All members of the group have to offer a common assignor."
+        )
+    if assignors:
+        translation.settings["partition_assignment_strategy"] = [known.get(assignor, assignor) for assignor in assignors]

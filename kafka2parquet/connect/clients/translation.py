@@ -1,0 +1,285 @@
+"""Settings of Kafka's Java clients, translated to those of kafka-python: what all of them share."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+import attrs
+
+from kafka2parquet.connect.clients.jaas import read_jaas
+from kafka2parquet.connect.properties.option import ValueType, invalid_value, one_of, parse_value
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.util.pem_files import pem_location
+
+#: Settings that every client of kafka-python has under the same name, with `_` for `.`.
+COMMON_SAME_NAME = {
+    "client.dns.lookup": ValueType.STRING,
+    "client.id": ValueType.STRING,
+    "connections.max.idle.ms": ValueType.LONG,
+    "metadata.max.age.ms": ValueType.LONG,
+    "receive.buffer.bytes": ValueType.INT,
+    "reconnect.backoff.max.ms": ValueType.LONG,
+    "reconnect.backoff.ms": ValueType.LONG,
+    "request.timeout.ms": ValueType.INT,
+    "retry.backoff.ms": ValueType.LONG,
+    "sasl.kerberos.service.name": ValueType.STRING,
+    "send.buffer.bytes": ValueType.INT,
+}
+
+#: Settings of every client that have no counterpart, each with the reason.
+COMMON_WITHOUT_EFFECT = {
+    "default.api.timeout.ms": "calls have their own deadlines",
+    "retry.backoff.max.ms": "there is one pause, `retry.backoff.ms`",
+    "sasl.client.callback.handler.class": "it is a Java class",
+    "sasl.login.callback.handler.class": "it is a Java class",
+    "socket.connection.setup.timeout.max.ms": "`request.timeout.ms` bounds it",
+    "socket.connection.setup.timeout.ms": "`request.timeout.ms` bounds it",
+    "ssl.enabled.protocols": "Python's ssl module decides",
+    "ssl.keymanager.algorithm": "Python's ssl module decides",
+    "ssl.keystore.password": "PEM files have only `ssl.key.password`",
+    "ssl.protocol": "Python's ssl module decides",
+    "ssl.provider": "Python's ssl module decides",
+    "ssl.trustmanager.algorithm": "Python's ssl module decides",
+    "ssl.truststore.password": "PEM files need none",
+}
+
+#: Settings of every client that need more than another name.
+COMMON_SPECIAL = (
+    "bootstrap.servers",
+    "sasl.jaas.config",
+    "sasl.mechanism",
+    "security.protocol",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.password",
+    "ssl.keystore.location",
+    "ssl.keystore.type",
+    "ssl.truststore.location",
+    "ssl.truststore.type",
+)
+_PEM_FILE = "Put it into a PEM file and name that in ssl.truststore.location or ssl.keystore.location"
+_NO_EFFECT_PREFIXES = ("metric.", "metrics.", "sasl.login.", "sasl.kerberos.", "sasl.oauthbearer.", "auto.include.")
+
+_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "AWS_MSK_IAM")
+#: Options of login modules that kafka-python has a setting for.
+_LOGIN_OPTIONS = {"PLAIN": ("username", "password"), "SCRAM": ("username", "password"), "GSSAPI": ("serviceName",)}
+_WITHOUT_OPTIONS = {
+    "GSSAPI": "tickets are those of the system (kinit, or KRB5_CLIENT_KTNAME for a keytab)",
+    "AWS_MSK_IAM": "credentials are those that AWS's own variables and files name",
+}
+
+
+@attrs.frozen(eq=False)
+class ClientTable:
+    """The settings of one kind of client.
+
+    Attributes:
+        client: its kind, for messages.
+        in_python: how to give settings that only Python can express.
+        own_same_name: that kafka-python has under the same name too, besides those of every client.
+        own_without_effect: whose value is fixed here, or that have no counterpart, each with the reason.
+        own_unsupported: that are refused, each with what to do instead.
+        own_special: that need more than another name.
+        own_choices: those of them that have one of these texts.
+    """
+
+    client: str
+    in_python: str
+    own_same_name: Mapping[str, ValueType]
+    own_without_effect: Mapping[str, str]
+    own_unsupported: Mapping[str, str]
+    own_special: tuple[str, ...] = ()
+    own_choices: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+
+    @property
+    def same_name(self) -> Mapping[str, ValueType]:
+        """All that kafka-python has under the same name."""
+        return {**COMMON_SAME_NAME, **self.own_same_name}
+
+    @property
+    def without_effect(self) -> Mapping[str, str]:
+        """All that have no effect, each with the reason."""
+        return {**COMMON_WITHOUT_EFFECT, **self.own_without_effect}
+
+    @property
+    def unsupported(self) -> Mapping[str, str]:
+        """All that are refused, each with what to do instead."""
+        return {
+            "ssl.cipher.suites": f"{self.in_python} (ssl_ciphers)",
+            "ssl.engine.factory.class": f"{self.in_python} (ssl_context)",
+            "ssl.keystore.certificate.chain": _PEM_FILE,
+            "ssl.keystore.key": _PEM_FILE,
+            "ssl.truststore.certificates": _PEM_FILE,
+            **self.own_unsupported,
+        }
+
+    @property
+    def special(self) -> tuple[str, ...]:
+        """All that need more than another name."""
+        return (*COMMON_SPECIAL, *self.own_special, *self.own_choices)
+
+
+@attrs.frozen
+class ClientSettings:
+    """What a client is made with.
+
+    Attributes:
+        bootstrap_servers: `host:port` of some brokers.
+        client_settings: keyword arguments of kafka-python's client.
+        notes: settings without effect.
+    """
+
+    bootstrap_servers: tuple[str, ...]
+    client_settings: Mapping[str, object] = attrs.field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+class Translation:
+    """One pass over the settings of a client.
+
+    Attributes:
+        settings: keyword arguments of kafka-python's client.
+        problems: all that is wrong; passwords are not shown.
+        notes: settings without effect.
+    """
+
+    def __init__(self, table: ClientTable, given: Mapping[str, str]) -> None:
+        self._table = table
+        self._given = given
+        self.settings: dict[str, object] = {}
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+
+    def finish(self) -> ClientSettings:
+        """Translate settings that only need another name, and settings about security.
+
+        Raises:
+            ConfigurationError: with all problems; passwords are not shown.
+        """
+        self._plain()
+        self._security()
+        if self.problems:
+            raise ConfigurationError(self.problems)
+        servers = (server.strip() for server in self._given.get("bootstrap.servers", "").split(","))
+        return ClientSettings(tuple(server for server in servers if server), self.settings, tuple(self.notes))
+
+    def _plain(self) -> None:
+        table = self._table
+        same_name, without_effect, unsupported = table.same_name, table.without_effect, table.unsupported
+        for name, text in self._given.items():
+            if name in same_name:
+                try:
+                    self.settings[name.replace(".", "_")] = parse_value(same_name[name], text)
+                except ValueError as error:
+                    self.problems.append(f"{invalid_value(name, text, str(error))}.")
+            elif name in table.own_choices:
+                self._one_of(name, table.own_choices[name])
+            elif name in without_effect:
+                self.notes.append(f"{table.client} setting {name} has no effect: {without_effect[name]}.")
+            elif name in unsupported:
+                if text and (name, text.lower()) != ("group.protocol", "classic"):
+                    self.problems.append(f"{table.client} setting {name} is not supported. {unsupported[name]}.")
+            elif name not in table.special:
+                self._unknown(name)
+
+    def _unknown(self, name: str) -> None:
+        table = self._table
+        known = (*table.same_name, *table.without_effect, *table.unsupported, *table.special)
+        meant = next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.9)), None)
+        if meant is not None:
+            self.problems.append(f"{table.client} setting {name} is not known. Did you mean {meant}?")
+        elif name.startswith(_NO_EFFECT_PREFIXES):
+            self.notes.append(f"{table.client} setting {name} has no effect: kafka-python has nothing like it.")
+        else:
+            self.notes.append(f"{table.client} setting {name} is not known and has no effect.")
+
+    def _one_of(self, name: str, choices: tuple[str, ...]) -> str | None:
+        """The text of a setting, which has to be one of these; None where it isn't set."""
+        text = self._given.get(name)
+        if text is None:
+            return None
+        try:
+            one_of(*choices)(text)
+        except ValueError as error:
+            self.problems.append(f"{invalid_value(name, text, str(error))}.")
+        return text
+
+    def _security(self) -> None:
+        protocol = self._one_of("security.protocol", _PROTOCOLS) or "PLAINTEXT"
+        if protocol != "PLAINTEXT":
+            self.settings["security_protocol"] = protocol
+        if protocol.startswith("SASL"):
+            self._sasl()
+        elif "sasl.mechanism" in self._given or "sasl.jaas.config" in self._given:
+            self.problems.append(
+                f"sasl.* is set, but security.protocol is {protocol}. Set security.protocol to SASL_SSL or SASL_PLAINTEXT."
+            )
+        if protocol.endswith("SSL"):
+            self._tls()
+
+    def _sasl(self) -> None:
+        mechanism = self._given.get("sasl.mechanism", "GSSAPI")
+        if mechanism not in _MECHANISMS:
+            advice = (
+                f"{self._table.in_python} (sasl_oauth_token_provider)"
+                if mechanism == "OAUTHBEARER"
+                else "Use another mechanism"
+            )
+            rule = f"String must be one of: {', '.join(_MECHANISMS)}"
+            self.problems.append(f"{invalid_value('sasl.mechanism', mechanism, rule)}. {advice}.")
+            return
+        self.settings["sasl_mechanism"] = mechanism
+        options = self._login_options(mechanism)
+        if options is None:
+            return
+        if mechanism == "GSSAPI" and "serviceName" in options:
+            self.settings.setdefault("sasl_kerberos_service_name", options["serviceName"])
+        if not mechanism.startswith(("PLAIN", "SCRAM")):
+            return
+        if "username" not in options or "password" not in options:
+            self.problems.append(
+                f"sasl.jaas.config has no username and password, which {mechanism} needs. {_jaas_form(mechanism)}"
+            )
+            return
+        self.settings["sasl_plain_username"] = options["username"]
+        self.settings["sasl_plain_password"] = options["password"]
+
+    def _login_options(self, mechanism: str) -> Mapping[str, str] | None:
+        """The options of the login module; None where they can't be read. Those without effect are noted."""
+        text = self._given.get("sasl.jaas.config", "").strip()
+        if not text:
+            return {}
+        try:
+            options = read_jaas(text).options
+        except ValueError as error:
+            self.problems.append(f"sasl.jaas.config can't be read: {error}. {_jaas_form(mechanism)}")
+            return None
+        known = _LOGIN_OPTIONS.get(mechanism.partition("-")[0], ())
+        unused = [name for name in options if name not in known]
+        if unused:
+            they, have = ("option", "has") if len(unused) == 1 else ("options", "have")
+            self.notes.append(
+                f"{self._table.client} setting sasl.jaas.config: the {they} {', '.join(unused)} {have} no effect:"
+                f" {_WITHOUT_OPTIONS.get(mechanism, 'kafka-python logs in with username and password only')}."
+            )
+        return options
+
+    def _tls(self) -> None:
+        for store, setting in (("truststore", "ssl_cafile"), ("keystore", "ssl_certfile")):
+            location = pem_location(self._given, f"ssl.{store}", self.problems)
+            if location is not None:
+                self.settings[setting] = location
+        password = self._given.get("ssl.key.password")
+        if password:
+            self.settings["ssl_password"] = password
+        if self._given.get("ssl.endpoint.identification.algorithm", "https") == "":
+            self.settings["ssl_check_hostname"] = False
+
+
+def _jaas_form(mechanism: str) -> str:
+    """What to write."""
+    if not mechanism.startswith(("PLAIN", "SCRAM")):
+        return 'Its form is: module required name="…";'
+    module = "plain.PlainLoginModule" if mechanism == "PLAIN" else "scram.ScramLoginModule"
+    return f'Write it as org.apache.kafka.common.security.{module} required username="…" password="…";'

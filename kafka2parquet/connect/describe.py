@@ -1,0 +1,229 @@
+"""What a configuration will do, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from kafka2parquet.clock import SystemClock
+from kafka2parquet.connect.build import NO_BROKERS, TaskPlan, secrets_of_texts
+from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
+from kafka2parquet.connect.lint import lint
+from kafka2parquet.connect.parts.files_and_rotation import make_inner_partitioner, make_naming, outer_fields
+from kafka2parquet.connect.parts.records import make_tombstone_policy
+from kafka2parquet.connect.parts.rejects import describe_rejects
+from kafka2parquet.connect.parts.schemas import describe_schemas
+from kafka2parquet.connect.parts.transforms import applied_where, topic_folders
+from kafka2parquet.connect.properties.converters import REGISTRY_CONVERTERS, converter_name
+from kafka2parquet.connect.properties.option import simple_name
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.partitioners.timestamps import RecordTimestamp
+from kafka2parquet.records import ConsumedBatch, TopicPartition
+from kafka2parquet.rows import Rows
+
+#: 2026-01-31 13:37 UTC: a moment that shows what each letter of a pattern prints.
+_EXAMPLE_MS = 1_769_866_620_000
+_UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond"))
+
+
+def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
+    """Describe what the configuration will do: a text for people, which begins with probable mistakes.
+
+    Nothing is connected. Brokers may be missing from `worker`.
+
+    Raises:
+        ConfigurationError: it can't run with this worker; with all problems.
+    """
+    plan = TaskPlan.of(config, worker, brokers_needed=False)
+    config = plan.config
+    notes = (*config.notes, *worker.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan))
+    paragraphs = [
+        f"{config.name}: from Kafka to {plan.storage.url}",
+        _listed("Look at this first:", _warnings(config)),
+        "\n".join(_reading(plan)),
+        "\n".join(_rows(config)),
+        "\n".join(_folders(config)),
+        "\n".join(_rotation(config)),
+        "\n".join(_delivery(config)),
+        _listed("Good to know:", notes),
+    ]
+    return secrets_of_texts(config, worker).hide("\n\n".join(filter(None, paragraphs)))
+
+
+def _warnings(config: ConnectConfig) -> tuple[str, ...]:
+    """All warnings; those about properties that the sink doesn't know come last."""
+
+    def is_of_unknown(warning: str) -> bool:
+        name = warning.partition(" ")[0]
+        return name in config.given and config.table.find(name) is None
+
+    unknown = [warning for warning in config.warnings if is_of_unknown(warning)]
+    return (*(warning for warning in config.warnings if warning not in unknown), *lint(config), *unknown)
+
+
+def _listed(title: str, findings: tuple[str, ...]) -> str:
+    """A paragraph with one finding in each line; "" where there is none."""
+    return "\n".join([title, *(f"- {finding}" for finding in findings)]) if findings else ""
+
+
+def duration(milliseconds: int) -> str:
+    """A duration in its largest whole unit, such as `1 hour`."""
+    unit_ms, unit = next(unit for unit in _UNITS if milliseconds % unit[0] == 0)
+    return _count(milliseconds // unit_ms, unit)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _reading(plan: TaskPlan) -> Iterator[str]:
+    config = plan.config
+    topics = config.items("topics")
+    if topics:
+        what = f"the topic{'s' if len(topics) > 1 else ''} {', '.join(topics)}"
+    else:
+        what = f"all topics whose names match {config.text('topics.regex')}, also those that are created later,"
+    yield f"{_count(config.tasks_max, 'task')} will read {what} as members of the consumer group {plan.consumer.group_id}."
+    yield f"A partition for which the group has no committed offset is read from its {plan.consumer.first_start} record on."
+
+
+def _folder_change_notes(config: ConnectConfig) -> tuple[str, ...]:
+    rotates = config.partitioner.time_based and config.number("rotate.interval.ms") > 0
+    if not rotates or not config.flag("rotate.file.on.partition.change"):
+        return ()
+    return (
+        "Where records are not in the order of their times, each change between folders closes files, as in Connect, and makes "
+        "small ones. rotate.file.on.partition.change=false keeps several folders open instead.",
+    )
+
+
+def _client_notes(plan: TaskPlan) -> tuple[str, ...]:
+    return (*plan.consumer.notes, *(plan.dead_letters.notes if plan.dead_letters is not None else ()))
+
+
+def _broker_notes(plan: TaskPlan) -> tuple[str, ...]:
+    return () if plan.consumer.bootstrap_servers else (f"To run it, brokers are needed: {NO_BROKERS}",)
+
+
+def _rows(config: ConnectConfig) -> Iterator[str]:
+    name = converter_name(config.text("value.converter"))
+    if name == "Json" and config.flag("value.converter.schemas.enable"):
+        yield "Each value has to be a JSON object with schema and payload, which becomes a row with the types of the schema."
+    elif name == "Json":
+        yield "Each value has to be a JSON object and becomes a row."
+        yield from describe_schemas(config)
+    elif name == "String":
+        yield "Each value becomes a row with one column of text."
+    elif name == "ByteArray":
+        yield "Each value becomes a row with one column of bytes."
+    else:
+        urls = ", ".join(config.items("value.converter.schema.registry.url"))
+        by_schema = f", by its schema in the registry at {urls}" if name in REGISTRY_CONVERTERS else ""
+        yield f"Each value becomes a row as {simple_name(config.text('value.converter'))} makes it{by_schema}."
+    transforms = [
+        f"{alias} ({' '.join(filter(None, (config.text(f'transforms.{alias}.type'), applied_where(config, alias))))})"
+        for alias in config.items("transforms")
+    ]
+    if transforms:
+        yield f"Rows then go through {', '.join(transforms)}."
+    yield _besides(config)
+    behind = " that comes out of the transforms" if transforms else ""
+    yield _TOMBSTONES[make_tombstone_policy(config)].replace("(tombstone)", f"(tombstone){behind}")
+    yield from describe_rejects(config)
+
+
+_TOMBSTONES = {
+    "fail": "A record without value (tombstone) ends the task with an error; nothing is lost.",
+    "ignore": "A record without value (tombstone) is left out.",
+    "report": "A record without value (tombstone) is left out, and reported like a rejected record.",
+    "write": "A record without value (tombstone) is written with its key.",
+}
+
+
+def _besides(config: ConnectConfig) -> str:
+    """What is written of keys, headers and the records' places."""
+    columns = config.items("kafka2parquet.metadata.columns")
+    views = [view for view in ("keys", "headers") if config.flag(f"store.kafka.{view}")]
+    sentences = [f"The columns {', '.join(f'_kafka_{name}' for name in columns)} are added."] if columns else []
+    if views:
+        sentences.append(f"Files of {' and '.join(views)} are written beside those of the values.")
+    return " ".join(sentences or ["Keys and headers are not written."])
+
+
+def _folders(config: ConnectConfig) -> Iterator[str]:
+    kind = config.partitioner
+    if kind.time_based:
+        length_ms = {PartitionerKind.HOURLY: 3_600_000, PartitionerKind.DAILY: 86_400_000}.get(
+            kind, config.number("partition.duration.ms")
+        )
+        source = {
+            "Record": "the timestamp of its record",
+            "RecordField": f"its field {config.text('timestamp.field')}",
+            "Wallclock": "the clock at which its flush was opened",
+        }[config.extractor]
+        steps = f"in steps of {duration(length_ms)} in the time zone {config.text('timezone')}"
+        yield f"A row's folder is given by {source}, {steps}."
+        outer, _ = outer_fields(config)
+        if outer:
+            yield f"That folder lies in a folder by the values of {', '.join(outer)}."
+    elif kind is PartitionerKind.FIELD:
+        yield f"A row's folder is given by the values of {', '.join(config.items('partition.field.name'))}."
+    elif kind is PartitionerKind.CUSTOM:
+        yield f"A row's folder is given by {config.text('partitioner.class')}."
+    else:
+        yield "A row's folder is given by its Kafka partition."
+    folder = _example_folder(config)
+    topic = next(iter(config.items("topics")), "my-topic")
+    naming, folders = make_naming(config), topic_folders(config)
+    is_renamed_by_time = naming.has_several_folders(topic)
+    if folders is not None and is_renamed_by_time:
+        yield "The name of its topic's folder has the timestamp of its record in it."
+        folder = naming.outer_folder(topic, folders.folder_at(topic, _EXAMPLE_MS)) + folder
+    key = naming.key(topic, 0, folder, 0)
+    when = " of 2026-01-31 13:37 UTC" if kind.time_based or is_renamed_by_time else ""
+    yield f"A file whose first record is offset 0 of partition 0{when} is called"
+    yield f"{config.destination.rstrip('/')}/{key}"
+
+
+def _example_folder(config: ConnectConfig) -> str:
+    """The encoded partition of an example record."""
+    delimiter = config.text("directory.delim")
+    if config.partitioner is PartitionerKind.FIELD:
+        return delimiter.join(f"{name}=…" for name in config.items("partition.field.name"))
+    if config.partitioner is PartitionerKind.CUSTOM:
+        return "…"
+    batch = ConsumedBatch.of_values(TopicPartition("", 0), [b""], timestamps_ms=[_EXAMPLE_MS])
+    rows = Rows(batch, batch.offsets, batch.timestamps_ms, pa.table({"value": [None]}))
+    partitioned = make_inner_partitioner(config, RecordTimestamp()).partition(rows, SystemClock().now())
+    fields, labels = outer_fields(config)
+    outer = (f"{name}=…" if labels else f"<{name}>" for name in fields)
+    return delimiter.join((*outer, partitioned.rows.encoded_partitions[0]))
+
+
+def _rotation(config: ConnectConfig) -> Iterator[str]:
+    interval_ms, schedule_ms = config.number("rotate.interval.ms"), config.number("rotate.schedule.interval.ms")
+    yield "The open files of a topic-partition are closed and published together, whichever comes first:"
+    yield f"- after {_count(max(1, config.number('flush.size')), 'row')}, over all its folders"
+    if interval_ms > 0 and config.partitioner.time_based:
+        yield f"- when the times of their rows span {duration(interval_ms)}, or when they have been open for so long"
+        if config.flag("rotate.file.on.partition.change"):
+            yield "- when a row belongs to another folder than the row before it"
+    if schedule_ms > 0:
+        yield f"- by the clock, every {duration(schedule_ms)} counted from midnight in {config.text('timezone')}"
+    if config.number("partitioner.max.open.files") >= 0:
+        yield f"- before more than {_count(config.number('partitioner.max.open.files'), 'file')} would be open"
+    if config.number("kafka2parquet.target.file.bytes") > 0:
+        yield f"- when they have about {config.number('kafka2parquet.target.file.bytes'):,} bytes"
+    yield "- on an orderly stop"
+
+
+def _delivery(config: ConnectConfig) -> Iterator[str]:
+    if config.text("kafka2parquet.delivery") == "exactly_once":
+        yield "Every record will be in exactly one file, whatever crashes, rebalances or rotates (exactly once)."
+        yield "A store that can't give that is refused at the start."
+    else:
+        yield "No record will be lost (at least once)."
+        yield "A record may be written twice where the store can't create objects without replacing others."
+    yield "A file becomes visible whole, is never replaced, and the offset is committed after it."
+    yield f"All tasks together buffer at most {config.number('kafka2parquet.memory.bytes') >> 20} MiB, then partitions wait."

@@ -1,0 +1,353 @@
+"""From the text of a connector configuration to a ConnectConfig, or to all its problems at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import attrs
+
+from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
+from kafka2parquet.connect.forms.properties import Properties, read_source, source_name
+from kafka2parquet.connect.missing_values import without_missing
+from kafka2parquet.connect.placeholders import fill_in, find_placeholder, is_quoted
+from kafka2parquet.connect.properties.misplaced import CLOUD, cloud_connector
+from kafka2parquet.connect.properties.option import Effect, Option, Value, ValueType, capitalized, missing_value, simple_name
+from kafka2parquet.connect.properties.table import GCS_TABLE, S3_TABLE, OptionTable, table_for
+from kafka2parquet.connect.properties.unknown import is_comment, judge
+from kafka2parquet.connect.rules import cross_check
+from kafka2parquet.connect.text import flatten, read_properties
+from kafka2parquet.connect.variables import ConfigProviders
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.util.arguments import checked
+from kafka2parquet.util.secrets import Secrets, is_secret_name
+
+#: Ends of the names of properties that name topics, files and servers.
+_PLACES = ("name", "topics", "topics.regex", ".dir", ".url", ".region", ".servers", "group.id")
+
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
+_NOTHING_KNOWN = (
+    "Nothing in it is a property of a sink. A configuration is JSON, YAML, TOML or Java properties, with names such as "
+    "connector.class and topics; `kafka2parquet init` writes one."
+)
+_WORKER_VARIABLE = re.compile(r"(?:^|\.)CONNECT_[A-Z]")
+NAME_ADVICE = (
+    "It decides the consumer group, connect-<name>, and so where reading begins. Give it with --name NAME, or as the property "
+    "name. Kafka Connect has it beside `config`, or in the URL of PUT /connectors/<name>/config; GET /connectors lists names."
+)
+
+
+@attrs.frozen(eq=False)
+class Validation:
+    """All findings about a configuration.
+
+    Attributes:
+        config: the configuration; properties with problems have their defaults.
+        problems: everything that keeps the configuration from running.
+        unreadable: what could not even be read, in sentences.
+    """
+
+    config: ConnectConfig
+    problems: tuple[Problem, ...]
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether Kafka Connect would take it, whatever this library makes of it."""
+        return all(problem.kind is not ProblemKind.INVALID for problem in self.problems)
+
+    @property
+    def sentences(self) -> list[str]:
+        """Everything that keeps the configuration from running."""
+        return [*self.unreadable, *map(str, self.problems)]
+
+
+@checked
+def load_connect_config(
+    source: str | os.PathLike[str] | Mapping[str, object],
+    *,
+    name: str | None = None,
+    providers: ConfigProviders | None = None,
+) -> ConnectConfig:
+    """Read and check a connector configuration.
+
+    Args:
+        source: path of a file, or a mapping. A file may be JSON (where `//` and `/* */` comments are allowed), YAML, TOML or
+            Java properties, flat or in a wrapper: `{"name": …, "config": {…}}`, the `connectorConfiguration` of Amazon MSK, an
+            answer of `GET /connectors?expand=info`, a KafkaConnector of Strimzi. `-` is standard input.
+        name: of the connector: needed where the source holds several, or has no name. It decides the consumer group.
+        providers: where variables such as `${file:/run/secrets/aws.properties:key}` and `${env:NAME}` are looked up; by
+            default in files, directories and the environment. `WorkerConfig.providers` knows other names for these.
+
+    Raises:
+        ConfigurationError: with all problems, each naming the property, its value and what to do.
+    """
+    validation = read_connect_config(source, providers, name=name)
+    if validation.sentences:
+        raise ConfigurationError(validation.sentences)
+    return validation.config
+
+
+def load_properties(properties: Properties | Mapping[str, str]) -> ConnectConfig:
+    """Check properties in which all variables have been looked up.
+
+    Raises:
+        ConfigurationError: with all problems.
+    """
+    validation = validate(properties)
+    if validation.problems:
+        raise ConfigurationError(validation.sentences)
+    return validation.config
+
+
+def read_connect_config(
+    source: str | os.PathLike[str] | Mapping[str, object],
+    providers: ConfigProviders | None = None,
+    *,
+    name: str | None = None,
+    missing_allowed: bool = False,
+) -> Validation:
+    """Do what `load_connect_config` does, but return all findings instead of raising problems.
+
+    Args:
+        source: path of a file, or a mapping.
+        providers: where variables are looked up.
+        name: of the connector.
+        missing_allowed: whether a variable that can't be looked up is a note and not a problem, because nothing will run.
+
+    Raises:
+        ConfigurationError: there are no properties to look at.
+    """
+    if isinstance(source, Mapping):
+        read = flatten(source, name=name)
+    else:
+        try:
+            read = read_properties(read_source(source), name=name, suffix=Path(source).suffix)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{source_name(source)} can't be read: {error}.") from error
+    if read.problems and not read.values:
+        raise ConfigurationError(read.problems)
+    read = (providers or ConfigProviders()).resolve(_without_comments(read), missing_allowed=missing_allowed)
+    found = validate(read)
+    return attrs.evolve(found, unreadable=tuple(map((found.config.secrets | found.config.variables).hide, read.problems)))
+
+
+def validate(properties: Properties | Mapping[str, str]) -> Validation:
+    """Check texts by name against the table of properties and against each other. No text makes this raise."""
+    read = properties if isinstance(properties, Properties) else Properties(properties)
+    read = _without_comments(read)
+    return _without_secrets(_validate(read), read)
+
+
+def _without_secrets(found: Validation, read: Properties) -> Validation:
+    """The same findings, without secrets and values of variables in the sentences."""
+    secret: dict[str, str] = {}
+    other: dict[str, str] = {}
+    public: dict[str, str] = {}
+    for name, text in read.values.items():
+        option = found.config.table.find(name)
+        kept = secret if is_secret_name(name) or (option and option.is_secret(name)) else other
+        kept = public if option is not None and option.is_public(name) else kept
+        # a variable without value stands there itself
+        kept[name] = _VARIABLE.sub("", text) if name in read.unread or name in read.missing else text
+    secrets = Secrets.of(secret, other, public)
+    variables = Secrets.of_variables(read.looked_up)
+    hide = (secrets | variables).hide
+    config = attrs.evolve(
+        found.config,
+        warnings=tuple(map(hide, found.config.warnings)),
+        notes=tuple(map(hide, found.config.notes)),
+        secrets=secrets | Secrets.of_variables(found for found in read.looked_up if not _names_a_place(found[0])),
+        variables=variables,
+    )
+    problems = tuple(attrs.evolve(problem, message=hide(problem.message)) for problem in found.problems)
+    return Validation(config, problems)
+
+
+def _names_a_place(name: str) -> bool:
+    """Whether files, groups and logs show the value of a property, wherever the value was looked up."""
+    return name.endswith(_PLACES) and not is_secret_name(name)
+
+
+def _validate(read: Properties) -> Validation:
+    connector = read.values.get("connector.class", "")
+    cloud = cloud_connector(read.values)
+    if cloud is not None:
+        return Validation(_unchecked(read), tuple(_of_cloud(read.values, cloud)))
+    table = table_for(connector)
+    if table is None:
+        return Validation(_unchecked(read), (_unknown_connector(connector, read.values),))
+    reading = _Reading(table, read)
+    config = ConnectConfig(
+        table,
+        reading.values,
+        reading.given,
+        reading.unknown,
+        (*read.warnings, *reading.warnings),
+        (*read.notes, *reading.notes),
+        read,
+    )
+    checked = cross_check(config, reading.failed)
+    return Validation(
+        attrs.evolve(config, warnings=checked.warnings + config.warnings, notes=config.notes + checked.notes),
+        (*reading.problems, *checked.problems),
+    )
+
+
+def _unchecked(read: Properties) -> ConnectConfig:
+    return ConnectConfig(S3_TABLE, {}, dict(read.values), warnings=read.warnings, read=read)
+
+
+def _unknown_connector(connector: str, given: Mapping[str, str]) -> Problem:
+    known = " or ".join(table.connector for table in (S3_TABLE, GCS_TABLE))
+    if not connector and any(name == "bootstrap.servers" or _WORKER_VARIABLE.search(name) for name in given):
+        advice = "These are properties of a worker: give this file with --worker, and a connector's file beside it."
+        return Problem(("connector.class",), missing_value("connector.class"), advice)
+    if not connector and not any(table.find(name) for name in given for table in (S3_TABLE, GCS_TABLE)):
+        return Problem(("connector.class",), missing_value("connector.class"), _NOTHING_KNOWN)
+    if not connector:
+        return Problem(("connector.class",), missing_value("connector.class"), f"Set it to {known}.")
+    return Problem(
+        ("connector.class",), f"connector.class={connector} is not supported", f"Use {known}.", ProblemKind.UNSUPPORTED
+    )
+
+
+def _of_cloud(given: Mapping[str, str], connector: str) -> Iterator[Problem]:
+    yield Problem(
+        ("connector.class",),
+        f"connector.class={given['connector.class']} is a connector of Confluent Cloud, which has other properties",
+        f"Use {connector}, with its storage.class and format.class, and with the properties named below.",
+        ProblemKind.UNSUPPORTED,
+    )
+    for name in given:
+        if name in CLOUD:
+            yield Problem((name,), f"{name} is not supported", f"Use {CLOUD[name]}.", ProblemKind.UNSUPPORTED)
+
+
+class _Reading:
+    """One pass over the given properties: typed values, and what is wrong with each property by itself."""
+
+    def __init__(self, table: OptionTable, read: Properties) -> None:
+        self._table = table
+        self._read = read
+        self._looked_up = {*read.unread, *read.missing, *(name for name, _, _ in read.looked_up)}
+        self.given = _known_here(table, read)
+        self.values: dict[str, Value] = {
+            option.name: option.default for option in table.options.values() if not option.is_prefix
+        }
+        self.unknown: dict[str, str] = {}
+        self.failed: set[str] = {*read.unread, *read.missing}
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+        self.notes: list[str] = []
+        for name, text in self.given.items():
+            if name in read.unread:
+                continue
+            option = table.find(name)
+            if option is None:
+                self._unknown_property(name, text)
+            else:
+                self._known_property(option, name, text)
+        needless = ("s3.bucket.name", "gcs.bucket.name") if self.given.get("kafka2parquet.storage.url") else ()
+        for option in table.options.values():
+            name = option.name
+            if option.required and not self.given.get(name) and name not in self.failed and name not in needless:
+                self.failed.add(name)
+                self.problems.append(Problem((name,), missing_value(name), _suggest(option)))
+
+    def _known_property(self, option: Option, name: str, text: str) -> None:
+        if option.required and not text:
+            return
+        if option.effect is not Effect.IGNORED and name not in self._looked_up:
+            placeholder = find_placeholder(name, text)
+            if placeholder is not None:
+                self.failed.add(name)
+                self.problems.append(Problem((name,), _unfilled(option, name, text, placeholder), fill_in(placeholder)))
+                return
+            if is_quoted(name, text):
+                self.warnings.append(f"{name}: the quotes around the value are part of it, as in Connect. Remove them.")
+        try:
+            value = option.parse(name, text)
+        except ValueError as error:
+            self.failed.add(name)
+            self.problems.append(Problem((name,), str(error), "Remove the quotes around it." if is_quoted(name, text) else ""))
+            return
+        if option.otherwise is not None and value not in (*option.choices, *option.accepted):
+            self.warnings.append(
+                f"{name}={option.shown(name, text)} means {option.otherwise}, as in Connect;"
+                f" it knows {', '.join(option.choices)}."
+            )
+            value = option.otherwise
+        self.values[name] = value
+        refusal = _refusal(option, value)
+        if refusal is not None:
+            self.problems.append(
+                Problem((name,), f"{name}={option.shown(name, text)} is not supported", refusal, ProblemKind.UNSUPPORTED)
+            )
+        elif option.effect is Effect.IGNORED:
+            self.notes.append(f"{name} has no effect: {option.note}.")
+
+    def _unknown_property(self, name: str, text: str) -> None:
+        judged = judge(self._table, name, text, self.given)
+        if isinstance(judged.finding, Problem):
+            self.failed.add(judged.meant or name)
+            self.problems.append(judged.finding)
+            return
+        self.warnings.append(judged.finding.text)
+        if judged.is_known_to_classes:
+            self.unknown[name] = text
+
+
+def _without_comments(read: Properties) -> Properties:
+    """The properties without comments, and without findings about comments."""
+
+    def is_of_property(text: str) -> bool:
+        return not is_comment(re.split("[: ]", text)[0])
+
+    return attrs.evolve(
+        read,
+        values={name: text for name, text in read.values.items() if not is_comment(name)},
+        problems=tuple(filter(is_of_property, read.problems)),
+        warnings=tuple(filter(is_of_property, read.warnings)),
+        unread=tuple(name for name in read.unread if not is_comment(name)),
+    )
+
+
+def _known_here(table: OptionTable, read: Properties) -> dict[str, str]:
+    """The properties whose values are known here, and names that can be shown as they were written."""
+    return without_missing(read.values, [name for name in read.missing if not _is_only_shown(table, name)])
+
+
+def _is_only_shown(table: OptionTable, name: str) -> bool:
+    """Whether a variable can stand in the place of a property's value as long as nothing runs."""
+    option = table.find(name)
+    if option is None:
+        return True
+    is_text = option.type in (ValueType.STRING, ValueType.LIST) and not option.is_prefix
+    return is_text and (option.required or option.validator is None)
+
+
+def _unfilled(option: Option, name: str, text: str, placeholder: str) -> str:
+    if placeholder != text and option.type is not ValueType.PASSWORD:
+        return f"{name}: {placeholder} in it is a placeholder that is not filled in"  # the rest may be secret
+    shown = f"={text}" if option.shown(name, text) == text else ""
+    return f"{name}{shown} is a placeholder that is not filled in"
+
+
+def _suggest(option: Option) -> str:
+    if option.name == "name":
+        return NAME_ADVICE
+    return f"Set it, for example to {option.choices[0]}." if option.choices else option.doc
+
+
+def _refusal(option: Option, value: Value) -> str | None:
+    """What to use instead of a value that Connect accepts and this library refuses."""
+    if option.effect is Effect.UNSUPPORTED and value not in (option.default, None, "", ()):
+        return f"{capitalized(option.note)}."
+    name = simple_name(str(value)) if option.type is ValueType.CLASS else str(value).lower()
+    return next(
+        (f"{capitalized(instead)}." for refused, instead in option.refused.items() if name in (refused, refused.lower())),
+        None,
+    )

@@ -1,0 +1,156 @@
+"""How bad records are handled: the parts that `errors.*` and `kafka2parquet.reject.*` ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from kafka2parquet.backoff import ConverterRetry
+from kafka2parquet.connect.clients.translation import ClientSettings
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.properties.converters import CONVERTERS, converter_name
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.dead_letters.connect_report import FailureReporter
+from kafka2parquet.dead_letters.kafka_queue import KafkaDeadLetterQueue
+from kafka2parquet.dead_letters.log import RejectLog
+from kafka2parquet.dead_letters.reject_limit import RejectLimit
+from kafka2parquet.dead_letters.tolerance import Tolerance
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.events import Hook
+
+_TOPIC = "errors.deadletterqueue.topic.name"
+
+
+@attrs.frozen
+class DeadLetterPlan:
+    """What is known of the dead letters before a task is made.
+
+    Attributes:
+        topic: where they go.
+        producer: settings of the producers.
+        admin: settings of the client that looks for the topic.
+    """
+
+    topic: str
+    producer: ClientSettings
+    admin: ClientSettings
+
+    @classmethod
+    def of(cls, config: ConnectConfig, worker: WorkerConfig) -> DeadLetterPlan | None:
+        """Work it out; None where no topic is named. Nothing is connected.
+
+        Raises:
+            ConfigurationError: with all problems of the clients' settings.
+        """
+        topic = config.text(_TOPIC)
+        if not topic:
+            return None
+        problems: list[str] = []
+        settings = []
+        for make in (worker.producer_for, worker.admin_for):
+            try:
+                settings.append(make(config))
+            except ConfigurationError as error:
+                problems.extend(error.problems)
+        if problems:
+            raise ConfigurationError(problems)
+        return cls(topic, *settings)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Settings without effect."""
+        return (*self.producer.notes, *self.admin.notes)
+
+    def queue(self, config: ConnectConfig, task_index: int) -> KafkaDeadLetterQueue:
+        """The queue of one task. Nothing is connected yet."""
+        has_headers = config.flag("errors.deadletterqueue.context.headers.enable")
+        return KafkaDeadLetterQueue(
+            bootstrap_servers=self.producer.bootstrap_servers,
+            topic=self.topic,
+            reporter=make_reporter(config, task_index) if has_headers else None,
+            replication_factor=config.number("errors.deadletterqueue.topic.replication.factor"),
+            producer_settings={"client_id": f"connector-dlq-producer-{task_index}", **self.producer.client_settings},
+            admin_settings={"bootstrap_servers": self.admin.bootstrap_servers, **self.admin.client_settings},
+        )
+
+
+def make_reporter(config: ConnectConfig, task_index: int) -> FailureReporter:
+    """The reporter of this task's rejects."""
+    return FailureReporter(
+        config.name,
+        task_index,
+        key_converter=_class_name(config.text("key.converter")),
+        value_converter=_class_name(config.text("value.converter")),
+    )
+
+
+def _class_name(name: str) -> str:
+    """A converter's class by its full name, where Connect has an alias for it."""
+    return name if "." in name else CONVERTERS.get(f"{converter_name(name)}Converter", name)
+
+
+def make_reject_log(config: ConnectConfig, task_index: int) -> tuple[Hook, ...]:
+    """The hook that logs rejects; none where `errors.log.enable` is false."""
+    if not config.flag("errors.log.enable"):
+        return ()
+    return (RejectLog(make_reporter(config, task_index), with_records=config.flag("errors.log.include.messages")),)
+
+
+def make_tolerance(config: ConnectConfig) -> Tolerance:
+    """Which rejects end the task."""
+    return Tolerance(everything=config.text("errors.tolerance") == "all", has_reporter=bool(reporters(config)))
+
+
+def reporters(config: ConnectConfig) -> tuple[str, ...]:
+    """Where rejects are kept or reported: the properties that say so."""
+    return tuple(
+        name
+        for name, is_on in (
+            (_TOPIC, bool(config.text(_TOPIC))),
+            ("kafka2parquet.quarantine", config.flag("kafka2parquet.quarantine")),
+            ("errors.log.enable", config.flag("errors.log.enable")),
+        )
+        if is_on
+    )
+
+
+def make_reject_limit(config: ConnectConfig) -> RejectLimit | None:
+    """How much may be rejected; None for all."""
+    share = config.fraction("kafka2parquet.reject.limit.share")
+    return None if share >= 1 else RejectLimit(share, config.number("kafka2parquet.reject.limit.window.rows"))
+
+
+def make_converter_retry(config: ConnectConfig) -> ConverterRetry:
+    """Pauses while a schema registry is down. Connect's default, not to wait at all, would skip the records: here it waits."""
+    timeout_ms = config.number("errors.retry.timeout")
+    return ConverterRetry(timeout_ms if timeout_ms > 0 else -1, config.number("errors.retry.delay.max.ms"))
+
+
+def describe_rejects(config: ConnectConfig) -> Iterator[str]:
+    """What happens to a record that can't be read or written, in sentences."""
+    tolerance = make_tolerance(config)
+    kept = " ".join(f"It is {sentence}." for sentence in _kept(config))
+    if not tolerance.everything:
+        yield f"A record that can't be read or written ends the task with an error; nothing is lost.{kept and ' ' + kept}"
+        return
+    if tolerance.has_reporter:
+        yield f"A record that can't be read or written is left out. {kept}"
+    else:
+        yield "A record that can't be read is left out, and kept nowhere."
+        yield "A record that can be read but not written ends the task, as in Connect: nothing would report the record."
+    limit = make_reject_limit(config)
+    if limit is not None:
+        yield (
+            f"More than {limit.share * 100:g} % of the last {limit.window_rows:,} records of a topic-partition end the task."
+        )
+
+
+def _kept(config: ConnectConfig) -> Iterator[str]:
+    where = reporters(config)
+    if _TOPIC in where:
+        yield f"sent to the topic {config.text(_TOPIC)} (at least once)"
+    if "kafka2parquet.quarantine" in where:
+        yield f"written to Parquet files under {config.text('topics.dir')}/_kafka2parquet (exactly once)"
+    if "errors.log.enable" in where:
+        yield "logged"

@@ -1,0 +1,204 @@
+"""What the configuration says of the schemas of schemaless JSON, topic by topic."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Literal, cast
+
+import attrs
+
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.parts.schema_files import read_schema_file
+from kafka2parquet.connect.properties.schemas import TOPIC_PREFIX, split_topic
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.json.contract import SchemaContract, SchemaVersions
+from kafka2parquet.converters.json.converter import JsonConverter
+from kafka2parquet.converters.json.learned_schema import OnMisfit
+from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.converters.per_topic import PerTopicConverter
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.schema.column_rules import ColumnRules, NameCase
+from kafka2parquet.schema.learned import LearnedSchema
+from kafka2parquet.storage.base import Storage
+
+
+@attrs.frozen
+class SchemaSettings:
+    """The settings of one topic.
+
+    Attributes:
+        contract: whether the schema is kept in storage.
+        on_misfit: see `JsonConverter`.
+        rescue_column: see `JsonConverter`.
+        evolution: see `JsonConverter`.
+        file: path of the schema that is given; "" where it is learned.
+        timestamps: see `JsonConverter`.
+        rules: see `LearnedSchema`.
+    """
+
+    contract: bool
+    on_misfit: OnMisfit
+    rescue_column: str
+    evolution: Literal["add", "none", "ignore"]
+    file: str
+    timestamps: Literal["iso8601", "epoch_ms"]
+    rules: ColumnRules = attrs.field(factory=ColumnRules)
+
+    @classmethod
+    def of(cls, config: ConnectConfig, topic: str) -> SchemaSettings:
+        """Those of a topic: its own, else those for all topics."""
+
+        def value(setting: str) -> object:
+            own = f"{TOPIC_PREFIX}{topic}.{setting}"
+            return config.values[own if own in config.values else f"kafka2parquet.{setting}"]
+
+        return cls(
+            contract=value("schema.contract") is True,
+            on_misfit=cast(OnMisfit, value("schema.on.misfit")),
+            rescue_column=str(value("schema.rescue.column")),
+            evolution=cast(Literal["add", "none", "ignore"], value("schema.evolution")),
+            file=str(value("schema.file")),
+            timestamps=cast(Literal["iso8601", "epoch_ms"], value("schema.timestamps")),
+            rules=ColumnRules(
+                max_fields=cast(int, value("schema.max.fields")),
+                max_name_bytes=cast(int, value("schema.max.name.bytes")),
+                max_schema_bytes=cast(int, value("schema.max.bytes")),
+                name_case=make_name_case(config),
+                reserved=frozenset(_added_columns(config)),
+            ),
+        )
+
+    def converter(self, learned: LearnedSchema) -> JsonConverter:
+        """The topic's converter.
+
+        Raises:
+            ConfigurationError: the schema file can't be used, or the settings exclude each other.
+        """
+        if self.on_misfit == "string" and (self.file or self.evolution != "add"):
+            pinned = "kafka2parquet.schema.file" if self.file else f"kafka2parquet.schema.evolution={self.evolution}"
+            raise ConfigurationError(
+                f"kafka2parquet.schema.on.misfit=string changes the types of columns, and with {pinned} they don't change. Use "
+                "rescue or reject, or give such columns the type any."
+            )
+        if not self.file:
+            return JsonConverter(
+                learned=learned, on_misfit=self.on_misfit, evolution=self.evolution, rescue_column=self.rescue_column
+            )
+        return JsonConverter(
+            read_schema_file(self.file),
+            on_unknown_field="ignore" if self.evolution == "ignore" else "reject",
+            timestamps=self.timestamps,
+            on_misfit=self.on_misfit,
+            rescue_column=self.rescue_column,
+        )
+
+
+def make_name_case(config: ConnectConfig) -> NameCase:
+    """What to do about columns whose names differ only in upper and lower case."""
+    return cast(NameCase, config.text("kafka2parquet.column.name.case"))
+
+
+def _added_columns(config: ConnectConfig) -> Iterator[str]:
+    """Names that no member may have: those of metadata columns. Where there are transforms, these may give members others."""
+    if not config.items("transforms"):
+        yield from MetadataColumns(config.items("kafka2parquet.metadata.columns")).column_names
+
+
+def make_json_converter(
+    config: ConnectConfig,
+    learned: Callable[[str], LearnedSchema],
+    around: Callable[[JsonConverter], RecordConverter] = lambda converter: converter,
+) -> RecordConverter:
+    """The converter of schemaless JSON, by topic.
+
+    Args:
+        config: the configuration.
+        learned: what is known of a topic's schema; asked when the topic's first record comes.
+        around: what to put around each topic's converter.
+
+    Raises:
+        ConfigurationError: some settings can't work; with all problems.
+    """
+    problems: list[str] = []
+    own = overridden_topics(config)
+    fingerprints: list[str] = []
+    for topic in ("", *own):
+        try:
+            fingerprints.append(f"{topic}:{SchemaSettings.of(config, topic).converter(LearnedSchema()).fingerprint}")
+        except ConfigurationError as error:
+            problems += [f"Topic {topic}: {problem}" if topic else problem for problem in error.problems]
+        if topic and not _is_read(config, topic):
+            problems.append(f"{TOPIC_PREFIX}{topic}.*: {topic} is not one of the topics that are read. Correct or remove it.")
+    if problems:
+        raise ConfigurationError(problems)
+    fingerprint = around(JsonConverter()).fingerprint
+    if fingerprints != [f":{JsonConverter().fingerprint}"]:
+        fingerprint += ":" + hashlib.sha256("|".join(fingerprints).encode()).hexdigest()[:16]
+    return PerTopicConverter(
+        lambda topic: around(SchemaSettings.of(config, topic).converter(learned(topic))), fingerprint=fingerprint
+    )
+
+
+def describe_schemas(config: ConnectConfig) -> Iterator[str]:
+    """What happens to schemaless JSON, in sentences."""
+    yield _described(SchemaSettings.of(config, ""))
+    for topic in overridden_topics(config):
+        yield f"Of {topic}: {_described(SchemaSettings.of(config, topic))}"
+
+
+def _described(settings: SchemaSettings) -> str:
+    if settings.file:
+        columns = f"Columns are those of {settings.file}"
+    elif settings.evolution != "add":
+        columns = "Columns are those of the stored schema, which doesn't grow" if settings.contract else "Columns are pinned"
+    else:
+        where = " and kept as a contract beside the data" if settings.contract else ""
+        columns = f"Columns are learned from the records{where}, and only ever added"
+    left_out = "; other members are left out" if settings.evolution == "ignore" else ""
+    misfits = {
+        "reject": "a record that doesn't fit is rejected",
+        "rescue": f"what doesn't fit goes into the column {settings.rescue_column}",
+        "string": "a column of several types becomes text",
+    }[settings.on_misfit]
+    return f"{columns}{left_out}; {misfits}."
+
+
+def overridden_topics(config: ConnectConfig) -> tuple[str, ...]:
+    """Topics that have settings of their own."""
+    return tuple(sorted({split_topic(name)[0] for name in config.values if name.startswith(TOPIC_PREFIX)}))
+
+
+def _is_read(config: ConnectConfig, topic: str) -> bool:
+    pattern = config.topics_pattern
+    return topic in config.items("topics") or bool(pattern and pattern.fullmatch(topic))
+
+
+def schema_versions(storage: Storage, naming: ObjectNaming) -> SchemaVersions:
+    """Where the schemas of topics are kept."""
+    return SchemaVersions(storage, prefix=naming.own_prefix(), directory_delimiter=naming.directory_delimiter)
+
+
+class LearnedSchemas:
+    """The learned schema of each topic, shared by the tasks of a process. Thread-safe."""
+
+    def __init__(self, config: ConnectConfig, storage: Storage, naming: ObjectNaming) -> None:
+        """Nothing is asked of the store before a topic's first record."""
+        self._config = config
+        self._versions = schema_versions(storage, naming)
+        self._lock = threading.Lock()
+        self._by_topic: dict[str, LearnedSchema] = {}
+
+    def of(self, topic: str) -> LearnedSchema:
+        """What is known of the topic's schema."""
+        with self._lock:
+            if topic not in self._by_topic:
+                settings = SchemaSettings.of(self._config, topic)
+                self._by_topic[topic] = (
+                    SchemaContract(self._versions, topic, rules=settings.rules)
+                    if settings.contract
+                    else LearnedSchema(rules=settings.rules)
+                )
+            return self._by_topic[topic]

@@ -1,0 +1,196 @@
+"""Where files go: the properties of the stores, as options of the storage."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from urllib.parse import quote, urlsplit
+
+import attrs
+
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.properties.option import simple_name
+from kafka2parquet.connect.properties.s3 import ASSUME_ROLE, STS_PREFIX
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.storage.fsspec_storage import FsspecStorage
+from kafka2parquet.storage.options import AssumedRole, GcsOptions, S3Options
+
+_PROVIDER = "s3.credentials.provider.class"
+_STORES = {"s3": "s3", "gs": "gcs"}
+
+
+def make_storage(config: ConnectConfig, endpoint_url: str = "") -> FsspecStorage:
+    """The storage that the configuration names; nothing is connected yet.
+
+    Args:
+        config: the configuration.
+        endpoint_url: counts for more than `store.url`.
+
+    Raises:
+        ConfigurationError: the destination or its credentials can't be understood; with all problems.
+    """
+    problems = storage_problems(config, endpoint_url)
+    if problems:
+        raise ConfigurationError(problems)
+    scheme, endpoint = urlsplit(config.destination).scheme, _endpoint(config, endpoint_url)
+    if scheme == "s3":
+        return FsspecStorage(config.destination, s3_options(config, endpoint))
+    if scheme == "gs":
+        return FsspecStorage(config.destination, gcs_options(config, endpoint))
+    return FsspecStorage(config.destination)
+
+
+def storage_problems(config: ConnectConfig, endpoint_url: str = "") -> list[str]:
+    """What keeps the storage from being made; the arguments are those of `make_storage`."""
+    scheme = urlsplit(config.destination).scheme
+    problems = [*_misplaced(config, scheme)]
+    if _uses(config, "s3", scheme):
+        problems += _s3_problems(config, _endpoint(config, endpoint_url))
+    makers = {"s3": s3_options, "gs": gcs_options}
+    if scheme in makers:
+        try:
+            makers[scheme](config)
+        except ConfigurationError as error:
+            problems += error.problems
+    return problems
+
+
+def _endpoint(config: ConnectConfig, endpoint_url: str) -> str | None:
+    return _with_scheme(endpoint_url or config.text("store.url")) or None
+
+
+def s3_options(config: ConnectConfig, endpoint_url: str | None = None) -> S3Options:
+    """How S3 is reached; of another sink's configuration only the endpoint and our own properties count."""
+    own = S3Options(
+        endpoint_url=endpoint_url,
+        profile=config.text("kafka2parquet.s3.profile") or None,
+        storage_class=config.text("kafka2parquet.s3.storage.class") or None,
+        requester_pays=config.flag("kafka2parquet.s3.requester.pays"),
+        user_agent=config.text("kafka2parquet.user.agent") or None,
+    )
+    if config.provider != "s3":
+        return own
+    encryption = config.text("s3.ssea.name")
+    customer_key = config.text("s3.sse.customer.key")
+    return attrs.evolve(
+        own,
+        region=config.text("s3.region"),
+        access_key_id=config.text("aws.access.key.id") or None,
+        secret_access_key=config.text("aws.secret.access.key") or None,
+        role=_role(config),
+        path_style=config.flag("s3.path.style.access.enabled"),
+        accelerate=config.flag("s3.wan.mode"),
+        acl=config.text("s3.acl.canned") or None,
+        # A key of ours excludes the name: S3 refuses requests with both.
+        server_side_encryption=None if customer_key else encryption or None,
+        kms_key_id=config.text("s3.sse.kms.key.id") or None if encryption.startswith("aws:kms") else None,
+        customer_key=base64.b64decode(customer_key) if customer_key else None,
+        proxy_url=_proxy_url(config, "s3.proxy"),
+        part_size_bytes=config.number("s3.part.size"),
+        attempts=max(1, config.number("s3.part.retries")),
+    )
+
+
+def gcs_options(config: ConnectConfig, endpoint_url: str | None = None) -> GcsOptions:
+    """How GCS is reached; of another sink's configuration only the endpoint and our own properties count."""
+    own = GcsOptions(
+        endpoint_url=endpoint_url,
+        storage_class=config.text("kafka2parquet.gcs.storage.class") or None,
+        billing_project=config.text("kafka2parquet.gcs.billing.project") or None,
+        user_agent=config.text("kafka2parquet.user.agent") or None,
+    )
+    if config.provider != "gcs":
+        return own
+    token = config.text("gcs.credentials.path") or None
+    if config.text("gcs.credentials.json"):
+        try:
+            token = json.loads(config.text("gcs.credentials.json"))
+        except json.JSONDecodeError as error:
+            raise ConfigurationError(
+                f"gcs.credentials.json is not JSON ({error.msg} at character {error.pos}). Put the whole key file into it, or "
+                "its path into gcs.credentials.path."
+            ) from None
+        if not isinstance(token, dict):
+            raise ConfigurationError("gcs.credentials.json is not a JSON object. Put the whole key file into it.")
+    if token is None and endpoint_url is not None:
+        token = "anon"  # noqa: S105  # an emulator knows no credentials
+    return attrs.evolve(
+        own, token=token, proxy_url=_proxy_url(config, "gcs.proxy"), part_size_bytes=config.number("gcs.part.size")
+    )
+
+
+def own_tags(config: ConnectConfig) -> dict[str, str]:
+    """The tags of `s3.object.tagging.key.value.pairs`, which go with those of each file."""
+    pairs = (pair.partition(":") for pair in config.items("s3.object.tagging.key.value.pairs"))
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _uses(config: ConnectConfig, provider: str, scheme: str) -> bool:
+    """Whether the properties of a provider's sink count: files go to its store, by its sink."""
+    return config.provider == provider == _STORES.get(scheme)
+
+
+def _misplaced(config: ConnectConfig, scheme: str) -> Iterator[str]:
+    """Properties of our own for a store that the files don't go to."""
+    for name in config.given:
+        for store in _STORES.values():
+            if name.startswith(f"kafka2parquet.{store}.") and _STORES.get(scheme) != store:
+                yield f"{name} is for {store.upper()}, but files go to {config.destination}. Remove it."
+
+
+def _s3_problems(config: ConnectConfig, endpoint_url: str | None) -> Iterator[str]:
+    """What would be ignored silently, or be refused by S3 at the first file."""
+    if not takes_role(config):
+        for name in config.below(STS_PREFIX):
+            yield f"{STS_PREFIX}{name} has no effect without {_PROVIDER}={ASSUME_ROLE}. Set that, or remove this."
+        if config.text("kafka2parquet.s3.sts.url"):
+            yield f"kafka2parquet.s3.sts.url has no effect without {_PROVIDER}={ASSUME_ROLE}. Set that, or remove this."
+    if config.text("kafka2parquet.s3.profile") and config.text("aws.access.key.id"):
+        yield "kafka2parquet.s3.profile and aws.access.key.id exclude each other. Remove one of them."
+    if config.text("s3.sse.customer.key") and config.text("s3.ssea.name") != "AES256":
+        yield "s3.sse.customer.key needs s3.ssea.name=AES256; without it, Confluent's sink doesn't use the key. Set both."
+    if config.flag("s3.wan.mode") and endpoint_url is not None:
+        yield "s3.wan.mode and store.url exclude each other: Transfer Acceleration has an endpoint of its own. Remove one."
+    if config.text("s3.sse.customer.key") and endpoint_url is not None and urlsplit(endpoint_url).scheme == "http":
+        yield "s3.sse.customer.key would go over the wire unencrypted: S3 takes such keys by https only. Change store.url."
+
+
+def takes_role(config: ConnectConfig) -> bool:
+    """Whether the credentials are those of a role that is taken on."""
+    return simple_name(config.given.get(_PROVIDER, "").strip()) == simple_name(ASSUME_ROLE)
+
+
+def _role(config: ConnectConfig) -> AssumedRole | None:
+    if not takes_role(config):
+        return None
+    return AssumedRole(
+        arn=config.text(STS_PREFIX + "role.arn"),
+        session_name=config.text(STS_PREFIX + "role.session.name"),
+        external_id=config.text(STS_PREFIX + "role.external.id") or None,
+        region=config.text(STS_PREFIX + "region") or None,
+        sts_url=config.text("kafka2parquet.s3.sts.url") or None,
+    )
+
+
+def _proxy_url(config: ConnectConfig, name: str) -> str | None:
+    """The proxy's URL with user and password in it; those of their own properties count for more, as in Confluent's sink."""
+    given = config.text(f"{name}.url")
+    if not given:
+        for part in ("user", "password"):
+            if config.text(f"{name}.{part}"):
+                raise ConfigurationError(f"{name}.{part} has no effect without {name}.url. Set that, or remove this.")
+        return None
+    parts = urlsplit(given)
+    place = parts.netloc.rpartition("@")[2]
+    user = quote(config.text(f"{name}.user"), safe="") or parts.username or ""
+    password = quote(config.text(f"{name}.password"), safe="") or parts.password or ""
+    if password and not user:
+        raise ConfigurationError(f"{name}.password is set, but {name}.user is not. Set both or none.")
+    login = f"{user}:{password}@" if user else ""
+    return f"{parts.scheme}://{login}{place}"
+
+
+def _with_scheme(url: str) -> str:
+    """As Confluent's sink does, a URL without scheme is taken for https."""
+    return url if not url or "://" in url else f"https://{url}"

@@ -1,0 +1,323 @@
+"""The transforms and predicates that a configuration names: Java's by their class names, and Python classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
+from kafka2parquet.connect.parts.java_transforms import (
+    UNKNOWN,
+    OfKeys,
+    Refused,
+    WithoutEffect,
+    Written,
+    changed_headers,
+    is_router,
+    make_java,
+    make_predicate,
+    unknown_properties,
+    without_effect,
+)
+from kafka2parquet.connect.properties.converters import converter_name
+from kafka2parquet.connect.properties.option import invalid_value, missing_value
+from kafka2parquet.connect.python_classes import is_python_path, load_class
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.transforms.base import Transform
+from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, TopicNameMatches
+from kafka2parquet.transforms.timestamp_router import TimestampRouter
+from kafka2parquet.transforms.topic_folders import Route, RoutedFolders, Router
+from kafka2parquet.transforms.where import LeaveOut, Where
+
+_PREDICATE_CLASSES = (
+    "Use HasHeaderKey, RecordIsTombstone or TopicNameMatches of org.apache.kafka.connect.transforms.predicates, or a Predicate"
+    " of your own in Python, as package.module:Class."
+)
+
+
+@attrs.frozen(eq=False)
+class Transforms:
+    """The transforms of a configuration.
+
+    Attributes:
+        made: in their order.
+        of_keys: those of keys, in their order, where keys are written.
+        routes: those that rename topics, which decide the folders of these.
+        problems: what is wrong with others.
+        unused: properties of aliases that nothing names.
+        ignored: properties that their classes ignore.
+        notes: what is accepted and changes nothing.
+    """
+
+    made: tuple[Transform, ...]
+    of_keys: tuple[Transform, ...]
+    routes: tuple[Route, ...]
+    problems: tuple[Problem, ...]
+    unused: tuple[str, ...]
+    ignored: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def folders(self) -> RoutedFolders | None:
+        """The names of the topics' folders; None where they are those of the topics."""
+        return RoutedFolders(self.routes) if self.routes else None
+
+
+def make_transforms(config: ConnectConfig) -> Transforms:
+    """The transforms that the configuration names.
+
+    Raises:
+        ConfigurationError: with all problems.
+    """
+    transforms = read_transforms(config)
+    if transforms.problems:
+        raise ConfigurationError([str(problem) for problem in transforms.problems])
+    return transforms
+
+
+def topic_folders(config: ConnectConfig) -> RoutedFolders | None:
+    """The names of the topics' folders; None where they are those of the topics.
+
+    Raises:
+        ConfigurationError: with all problems of the transforms, where one of these renames topics.
+    """
+    return make_transforms(config).folders if renames_topics(config) else None
+
+
+def renames_topics(config: ConnectConfig) -> bool:
+    """Whether a transform does. Makes none."""
+    return any(is_router(config.given.get(f"transforms.{alias}.type", "")) for alias in config.items("transforms"))
+
+
+def read_transforms(config: ConnectConfig) -> Transforms:
+    """The transforms that the configuration names, and what is wrong with them. Imports their modules."""
+    reader = _Reader(config)
+    for alias in _distinct(config, "transforms", reader.problems):
+        reader.read(alias)
+    if reader.routes:
+        try:
+            ObjectNaming(
+                directory_delimiter=config.text("directory.delim"),
+                file_delimiter=config.text("file.delim"),
+                topic_folders=RoutedFolders(reader.routes),
+            )
+        except ConfigurationError as error:
+            reader.problems.append(Problem(("directory.delim", "transforms"), str(error)))
+    unused = [
+        f"{kind}.{name}"
+        for kind in ("transforms", "predicates")
+        for name in config.below(f"{kind}.")
+        if not any(name.startswith(f"{alias}.") for alias in config.items(kind))
+    ]
+    return Transforms(
+        made=tuple(reader.made),
+        of_keys=tuple(reader.of_keys),
+        routes=tuple(reader.routes),
+        problems=tuple(reader.problems),
+        unused=tuple(unused),
+        ignored=tuple(reader.ignored),
+        notes=tuple(reader.notes),
+    )
+
+
+def applied_where(config: ConnectConfig, alias: str) -> str:
+    """Which records a transform is applied to, for people; "" for all."""
+    predicate = config.given.get(f"transforms.{alias}.predicate", "")
+    if not predicate:
+        return ""
+    negated = config.given.get(f"transforms.{alias}.negate", "").lower() == "true"
+    return f"{'where not' if negated else 'where'} {predicate} ({config.given.get(f'predicates.{predicate}.type', '')})"
+
+
+def _distinct(config: ConnectConfig, name: str, problems: list[Problem]) -> list[str]:
+    """The aliases of a list, each once."""
+    aliases = config.items(name)
+    if len(set(aliases)) < len(aliases):
+        problems.append(Problem((name,), invalid_value(name, f"[{', '.join(aliases)}]", "Duplicate alias provided.")))
+    return list(dict.fromkeys(aliases))
+
+
+class _Reader:
+    """Makes one transform after the other, and collects them."""
+
+    def __init__(self, config: ConnectConfig) -> None:
+        self.made: list[Transform] = []
+        self.of_keys: list[Transform] = []
+        self.routes: list[Route] = []
+        self.problems: list[Problem] = []
+        self.ignored: list[str] = []
+        self.notes: list[str] = []
+        self._config = config
+        columns = config.items("kafka2parquet.metadata.columns")
+        self._written = Written(
+            keys="key" in columns or config.flag("store.kafka.keys"),
+            headers="headers" in columns or config.flag("store.kafka.headers"),
+            keys_have_fields=converter_name(config.text("key.converter")) != "Json"
+            or config.flag("key.converter.schemas.enable"),
+        )
+        self._headers_changed_by: dict[str, str] = {}
+        self._predicates: dict[str, Predicate | None] = {}
+        for alias in _distinct(config, "predicates", self.problems):
+            self._predicates[alias] = self._predicate(alias)
+
+    def read(self, alias: str) -> None:
+        """Make the transform of an alias, or note what is wrong with it."""
+        prefix = f"transforms.{alias}."
+        properties = self._config.below(prefix)
+        class_name = properties.pop("type", "")
+        predicate, chosen = properties.pop("predicate", ""), properties.pop("negate", None)
+        if not class_name:
+            self.problems.append(Problem((f"{prefix}type",), missing_value(f"{prefix}type"), UNKNOWN))
+            return
+        negate = self._negate(prefix, predicate, chosen)
+        if predicate and predicate not in self._predicates:
+            self.problems.append(
+                Problem(
+                    (f"{prefix}predicate",),
+                    f"{prefix}predicate={predicate}: there is no such predicate",
+                    f"Name it in predicates, and set predicates.{predicate}.type.",
+                )
+            )
+            return
+        chooses = self._predicates[predicate] if predicate else None
+        if isinstance(chooses, HasHeaderKey) and chooses.name in self._headers_changed_by:
+            self._unseen_header(prefix, predicate, self._headers_changed_by[chooses.name])
+        made = self._transform(prefix, class_name, properties)
+        if made is None or (predicate and chooses is None):
+            return
+        if isinstance(made, OfKeys):
+            self._of_keys(prefix, class_name, made.transform, chooses)
+            return
+        if isinstance(made, Router):
+            self._route(prefix, class_name, made, chooses, negate)
+        elif isinstance(made, LeaveOut) and chooses is None:
+            self.notes.append(f"{prefix}type={class_name} without a predicate leaves all records out, as in Connect.")
+        self.made.append(made if chooses is None else Where(made, chooses, negate=negate))
+
+    def _of_keys(self, prefix: str, class_name: str, transform: Transform, predicate: Predicate | None) -> None:
+        if predicate is None:
+            self.of_keys.append(transform)
+            return
+        self.problems.append(
+            Problem(
+                (f"{prefix}predicate",),
+                f"{prefix}predicate is not supported for {class_name}",
+                "Where keys are written, a transform of keys applies to all of them. Remove the predicate.",
+                ProblemKind.UNSUPPORTED,
+            )
+        )
+
+    def _unseen_header(self, prefix: str, predicate: str, changed_by: str) -> None:
+        self.problems.append(
+            Problem(
+                (f"{prefix}predicate",),
+                f"{prefix}predicate={predicate} asks for a header that {changed_by} changes before",
+                f"Predicates see headers as they were sent. Put {prefix.removesuffix('.')} before {changed_by}.",
+                ProblemKind.UNSUPPORTED,
+            )
+        )
+
+    def _negate(self, prefix: str, predicate: str, text: str | None) -> bool:
+        name = f"{prefix}negate"
+        if text is None:
+            return False
+        if not predicate:
+            rule = (
+                f"Config '{name}' was provided but there is no config '{prefix}predicate' defining a predicate to be negated."
+            )
+            self.problems.append(Problem((name,), rule))
+        if text.lower() not in ("true", "false"):
+            self.problems.append(Problem((name,), invalid_value(name, text, "Expected value to be either true or false")))
+        return text.lower() == "true"
+
+    def _route(self, prefix: str, class_name: str, router: Router, predicate: Predicate | None, negate: bool) -> None:
+        if self.routes and isinstance(self.routes[-1].router, TimestampRouter):
+            self.problems.append(
+                Problem(
+                    (f"{prefix}type",),
+                    f"{prefix}type={class_name} behind a TimestampRouter is not supported",
+                    "After a crash a topic's files are looked for by how the names of its folders begin, and a router behind a"
+                    " TimestampRouter could begin them in any way. Name it before the TimestampRouter in transforms.",
+                    ProblemKind.UNSUPPORTED,
+                )
+            )
+            return
+        if predicate is None or isinstance(predicate, TopicNameMatches):
+            self.routes.append(Route(router, predicate, negate))
+            return
+        self.problems.append(
+            Problem(
+                (f"{prefix}predicate",),
+                f"{prefix}predicate is not supported for {class_name}, unless it is a TopicNameMatches",
+                "After a crash a topic's files are looked for by the topic's name, so a predicate of records can't choose its"
+                " folder. Remove the predicate, or use one by topic.",
+                ProblemKind.UNSUPPORTED,
+            )
+        )
+
+    def _transform(self, prefix: str, class_name: str, properties: Mapping[str, str]) -> Transform | OfKeys | None:
+        type_property = f"{prefix}type"
+        try:
+            if is_python_path(class_name):
+                made = load_class(class_name, Transform).from_config(properties)  # type: ignore[attr-defined]  # it is a Transform
+            else:
+                made = make_java(class_name, properties, self._written)
+                changed = changed_headers(class_name, properties)
+                self._headers_changed_by |= dict.fromkeys(changed, prefix.removesuffix("."))
+                self.ignored += [f"{prefix}{name}" for name in unknown_properties(class_name, properties)]
+        except ConfigurationError as error:
+            self.problems += [_of_settings(prefix, class_name, properties, problem) for problem in error.problems]
+            return None
+        except (ValueError, TypeError) as error:  # no such class, an abstract one, or one that refuses its settings
+            self.problems.append(Problem((type_property,), invalid_value(type_property, class_name, str(error))))
+            return None
+        if isinstance(made, Transform):
+            if not is_python_path(class_name) and (name := without_effect(class_name, properties)):
+                self.notes.append(f"{prefix}{name} changes nothing that is written: headers are not written.")
+            return made
+        if isinstance(made, OfKeys):
+            return made
+        if isinstance(made, WithoutEffect):
+            self.notes.append(f"{type_property}={class_name} changes nothing that is written: {made.why}.")
+        elif isinstance(made, Refused):
+            message = f"{type_property}={class_name} is not supported"
+            self.problems.append(Problem((type_property,), message, made.advice, ProblemKind.UNSUPPORTED))
+        else:
+            rule = f"from_config returned {type(made).__name__}, which is not a Transform"
+            self.problems.append(Problem((type_property,), invalid_value(type_property, class_name, rule)))
+        return None
+
+    def _predicate(self, alias: str) -> Predicate | None:
+        prefix = f"predicates.{alias}."
+        properties = self._config.below(prefix)
+        type_property, class_name = f"{prefix}type", properties.pop("type", "")
+        if not class_name:
+            self.problems.append(Problem((type_property,), missing_value(type_property), _PREDICATE_CLASSES))
+            return None
+        try:
+            if is_python_path(class_name):
+                made = load_class(class_name, Predicate).from_config(properties)  # type: ignore[attr-defined]  # it is a Predicate
+            else:
+                made = make_predicate(class_name, properties)
+                self.ignored += [f"{prefix}{name}" for name in unknown_properties(class_name, properties)]
+        except ConfigurationError as error:
+            self.problems += [_of_settings(prefix, class_name, properties, problem) for problem in error.problems]
+            return None
+        except (ValueError, TypeError) as error:
+            self.problems.append(Problem((type_property,), invalid_value(type_property, class_name, str(error))))
+            return None
+        if isinstance(made, Predicate):
+            return made
+        message = f"{type_property}={class_name} is not supported"
+        self.problems.append(Problem((type_property,), message, _PREDICATE_CLASSES, ProblemKind.UNSUPPORTED))
+        return None
+
+
+def _of_settings(prefix: str, class_name: str, properties: Mapping[str, str], problem: str) -> Problem:
+    """A problem with the property that its text begins with, or else with the whole class."""
+    name = next((name for name in properties if problem.startswith((f"{name}:", f"{name} "))), None)
+    if name is None:
+        return Problem((f"{prefix}type",), f"{prefix}type={class_name}: {problem.removeprefix('type: ')}")
+    return Problem((f"{prefix}{name}",), f"{prefix}{problem}")

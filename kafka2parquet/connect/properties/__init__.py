@@ -1,0 +1,1 @@
+"""The table of all properties, and how each of them is read."""

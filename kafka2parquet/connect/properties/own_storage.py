@@ -1,0 +1,86 @@
+"""Properties of our own about stores, for what Confluent's sinks have no word for; they go by the store, not the connector."""
+
+from __future__ import annotations
+
+from kafka2parquet.connect.properties.option import Option, Value, ValueType, one_of
+from kafka2parquet.connect.properties.s3 import url
+
+_FROZEN = ("GLACIER", "DEEP_ARCHIVE")
+_S3_CLASSES = (
+    "STANDARD",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER_IR",
+    "REDUCED_REDUNDANCY",
+    "EXPRESS_ONEZONE",
+    "OUTPOSTS",
+)
+_GCS_CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
+
+
+def _s3_class(value: Value) -> None:
+    if value in _FROZEN:
+        raise ValueError("such objects have to be thawed, but footers are read back at once; let a lifecycle rule move them")
+    one_of("", *_S3_CLASSES)(value)
+
+
+def _header_text(value: Value) -> None:
+    text = str(value)
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("only printable ASCII may be in a header")
+
+
+OWN_STORAGE_OPTIONS = (
+    Option(
+        "kafka2parquet.s3.profile",
+        ValueType.STRING,
+        "",
+        "Profile of the shared AWS configuration files that has the credentials.",
+        note="not set: the profile of the environment (AWS_PROFILE), or `default`",
+    ),
+    Option(
+        "kafka2parquet.s3.sts.url",
+        ValueType.STRING,
+        "",
+        "Endpoint of a compatible STS, for AwsAssumeRoleCredentialsProvider.",
+        validator=url,
+    ),
+    Option(
+        "kafka2parquet.s3.storage.class",
+        ValueType.STRING,
+        "",
+        "Storage class of the objects.",
+        validator=_s3_class,
+        choices=_S3_CLASSES,
+        note="not set: STANDARD",
+    ),
+    Option(
+        "kafka2parquet.s3.requester.pays",
+        ValueType.BOOLEAN,
+        False,
+        "Whether we agree to pay for requests to another owner's bucket.",
+    ),
+    Option(
+        "kafka2parquet.gcs.storage.class",
+        ValueType.STRING,
+        "",
+        "Storage class of the objects.",
+        validator=one_of("", *_GCS_CLASSES),
+        choices=_GCS_CLASSES,
+        note="not set: the bucket's",
+    ),
+    Option(
+        "kafka2parquet.gcs.billing.project",
+        ValueType.STRING,
+        "",
+        "Project that pays for requests to another owner's bucket.",
+    ),
+    Option(
+        "kafka2parquet.user.agent",
+        ValueType.STRING,
+        "",
+        "Added to the name that requests to S3 or GCS give us, for the store's logs.",
+        validator=_header_text,
+    ),
+)

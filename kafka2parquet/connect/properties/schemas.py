@@ -1,0 +1,126 @@
+"""Properties of our own for the schemas of JSON records, for all topics or for one."""
+
+from __future__ import annotations
+
+import attrs
+
+from kafka2parquet.connect.properties.option import Option, Value, ValueType, at_least, between, one_of
+
+_PREFIX = "kafka2parquet."
+TOPIC_PREFIX = "kafka2parquet.topic."
+_MISFITS = ("reject", "rescue", "string")
+_EVOLUTIONS = ("add", "none", "ignore")
+_TIMESTAMPS = ("iso8601", "epoch_ms")
+
+
+def _not_empty(value: Value) -> None:
+    if not value:
+        raise ValueError("String must be non-empty")
+
+
+SCHEMA_OPTIONS = (
+    Option(
+        "kafka2parquet.schema.contract",
+        ValueType.BOOLEAN,
+        True,
+        "Whether what is learned of a topic's schema is kept in storage, so that all members agree on it, in"
+        " `<topics.dir>/_kafka2parquet/<topic>/schema-<version>.json`.",
+    ),
+    Option(
+        "kafka2parquet.schema.on.misfit",
+        ValueType.STRING,
+        "reject",
+        "What happens to a record whose types don't fit: the record is rejected; or the values that don't fit go into a rescue"
+        " column; or the column becomes text.",
+        validator=one_of(*_MISFITS),
+        choices=_MISFITS,
+    ),
+    Option(
+        "kafka2parquet.schema.rescue.column",
+        ValueType.STRING,
+        "_rescued",
+        "Name of the rescue column.",
+        validator=_not_empty,
+    ),
+    Option(
+        "kafka2parquet.schema.evolution",
+        ValueType.STRING,
+        "add",
+        "What happens to a new member of a record: it becomes a column (`add`); or the schema is pinned, and the member is a"
+        " misfit (`none`) or left out (`ignore`).",
+        validator=one_of(*_EVOLUTIONS),
+        choices=_EVOLUTIONS,
+    ),
+    Option(
+        "kafka2parquet.schema.max.fields",
+        ValueType.INT,
+        2000,
+        "Most fields of a learned schema, those inside of objects included. A member that would be one more is a misfit.",
+        validator=at_least(1),
+    ),
+    Option(
+        "kafka2parquet.schema.max.name.bytes",
+        ValueType.INT,
+        255,
+        "Most bytes of the name of a learned field, in UTF-8. A member with a longer name is a misfit.",
+        validator=at_least(1),
+    ),
+    Option(
+        "kafka2parquet.schema.max.bytes",
+        ValueType.INT,
+        1 << 20,
+        "Most bytes of the text of a learned schema. A member with which the text would be longer is a misfit.",
+        validator=between(1 << 10, 8 << 20),
+    ),
+    Option(
+        "kafka2parquet.schema.file",
+        ValueType.STRING,
+        "",
+        "Local file with the schema, which is then used as it is and not learned: JSON, an Arrow schema, or a Parquet file.",
+    ),
+    Option(
+        "kafka2parquet.schema.timestamps",
+        ValueType.STRING,
+        "iso8601",
+        "How timestamps of that file are written in JSON: as text, or as milliseconds since 1970.",
+        validator=one_of(*_TIMESTAMPS),
+        choices=_TIMESTAMPS,
+    ),
+)
+_BY_SETTING = {option.name.removeprefix(_PREFIX): option for option in SCHEMA_OPTIONS}
+
+
+@attrs.frozen
+class TopicOption(Option):
+    """Stands for the properties of `SCHEMA_OPTIONS` with a topic in their names, which may have dots in it."""
+
+    def parse(self, name: str, text: str) -> Value:
+        """See `Option.parse`.
+
+        Raises:
+            ValueError: the property names no topic, or none of these settings; or the value breaks its rule.
+        """
+        _, setting = split_topic(name)
+        if setting is None:
+            raise ValueError(
+                f"{name} is not a known property: after {TOPIC_PREFIX}<topic>. comes one of {', '.join(_BY_SETTING)}"
+            )
+        return _BY_SETTING[setting].parse(name, text)
+
+
+TOPIC_OPTION = TopicOption(
+    f"{TOPIC_PREFIX}*",
+    ValueType.STRING,
+    "",
+    "The settings `schema.*` above for one topic: `kafka2parquet.topic.<topic>.schema.evolution` and so on.",
+)
+
+
+def split_topic(name: str) -> tuple[str, str | None]:
+    """Topic and setting of a property such as `kafka2parquet.topic.my.orders.schema.file`; None where it has no setting."""
+    rest = name.removeprefix(TOPIC_PREFIX)
+    for setting in _BY_SETTING:
+        topic = rest.removesuffix(f".{setting}")
+        if topic and topic != rest:
+            return topic, setting
+    return rest, None

@@ -1,0 +1,115 @@
+"""Unknown properties: which known property was probably meant, and whether the mistake may be ignored, as in Connect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import attrs
+
+from kafka2parquet.connect.config import Finding, Problem, Warned
+from kafka2parquet.connect.properties.misplaced import belongs_elsewhere
+from kafka2parquet.connect.properties.option import Effect, simple_name
+from kafka2parquet.connect.properties.table import GCS_TABLE, S3_TABLE, OptionTable
+from kafka2parquet.connect.python_classes import is_python_path
+
+_OWN = "kafka2parquet."
+#: Names that other connectors and tools use, with the known name of the same meaning.
+SYNONYMS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("s3.endpoint", "s3.endpoint.url", "s3.service.endpoint", "aws.s3.endpoint", "aws.endpoint.url", "endpoint.url"),
+        "store.url",
+    ),
+    **dict.fromkeys(("s3.bucket", "aws.s3.bucket", "aws.s3.bucket.name", "bucket.name", "bucket"), "s3.bucket.name"),
+    **dict.fromkeys(("gcs.bucket", "gcp.bucket.name"), "gcs.bucket.name"),
+    **dict.fromkeys(("aws.region", "aws.s3.region", "region"), "s3.region"),
+    **dict.fromkeys(("s3.access.key", "s3.access.key.id", "aws.access.key", "aws.s3.access.key.id"), "aws.access.key.id"),
+    **dict.fromkeys(("s3.secret.key", "s3.secret.access.key", "aws.secret.key"), "aws.secret.access.key"),
+    **dict.fromkeys(("s3.path.style", "s3.path.style.access", "s3.force.path.style"), "s3.path.style.access.enabled"),
+    **dict.fromkeys(("parquet.compression", "parquet.compression.codec", "parquet.compression.type"), "parquet.codec"),
+    **dict.fromkeys(("topic", "topic.name", "kafka.topic"), "topics"),
+    **dict.fromkeys(("max.tasks", "tasks"), "tasks.max"),
+}
+#: Properties about speed, patience and rights: without them the sink writes the same rows, or nothing.
+_SAME_RESULT = re.compile(
+    r"tasks\.max|errors\.retry\.|s3\.part\.|gcs\.part\.|s3\.region|s3\.wan\.mode|s3\.path\.style|(s3|gcs)\.proxy\.|aws\."
+    r"|(s3|gcs)\.credentials\.|(key|value)\.converter\.(schema\.registry\.|basic\.auth|bearer\.auth|proxy\.|http\.|.*retries)"
+)
+_OVERRIDE = re.compile(r"(consumer|producer|admin)\.over[a-z]*\.(.+)")
+_COMMENTS = ("comment", "comments", "description")
+
+
+@attrs.frozen
+class Judgement:
+    """The finding about an unknown property.
+
+    Attributes:
+        finding: a problem where the property could change what is written, else a warning.
+        meant: the known property that it was probably meant to be, where the finding is a problem.
+        is_known_to_classes: whether custom classes may know it.
+    """
+
+    finding: Finding
+    meant: str | None = None
+    is_known_to_classes: bool = True
+
+
+def is_comment(name: str) -> bool:
+    """Whether people write a property of this name as a comment, such as `_comment`."""
+    return name.startswith(("_", "#", "//", "$")) or name.lower() in _COMMENTS
+
+
+def judge(table: OptionTable, name: str, text: str, given: Mapping[str, str]) -> Judgement:
+    """Judge the property `name`, which `table` doesn't know, among all given properties."""
+    elsewhere = None if _OVERRIDE.match(name) else belongs_elsewhere(name)
+    if elsewhere is not None:
+        return Judgement(Warned(f"{name} has no effect: {elsewhere}."))
+    other = GCS_TABLE if table is S3_TABLE else S3_TABLE
+    if name in other.options:
+        warned = Warned(f"{name} has no effect: it belongs to {simple_name(other.connector)}.")
+        return Judgement(warned, is_known_to_classes=False)
+    unknown, meant = f"{name} is not a known property", _meant(table, name)
+    if name.startswith(_OWN):  # no other program knows it
+        advice = f"Did you mean {meant}?" if meant else "The settings reference lists all properties of kafka2parquet."
+        return Judgement(Problem((name,), unknown, advice), meant)
+    if meant is None:
+        return Judgement(Warned(f"{unknown}: only custom classes see it."))
+    if _has_custom_classes(given):
+        return Judgement(Warned(f"{unknown}: only custom classes see it. Otherwise, did you mean {meant}?"))
+    if _may_change_result(table, meant, text, given):
+        return Judgement(Problem((name,), unknown, f"Did you mean {meant}?"), meant)
+    option = table.find(meant)
+    if option is not None and option.effect is Effect.IGNORED:
+        return Judgement(Warned(f"{unknown}. It has no effect, and neither has {meant}, which was probably meant."))
+    return Judgement(Warned(f"{unknown}, and has no effect, as in Connect. Did you mean {meant}?"))
+
+
+def _meant(table: OptionTable, name: str) -> str | None:
+    override = _OVERRIDE.match(name)
+    if override:
+        return f"{override[1]}.override.{override[2]}"
+    synonym = SYNONYMS.get(name.lower())
+    return synonym if synonym in table.options else table.near_miss(name)
+
+
+def _has_custom_classes(given: Mapping[str, str]) -> bool:
+    """Whether there is a Python class that gets all properties, and may know this one."""
+    return any(is_python_path(given.get(name, "")) for name in ("partitioner.class", "key.converter", "value.converter"))
+
+
+def _writes_keys(given: Mapping[str, str]) -> bool:
+    columns = given.get("kafka2parquet.metadata.columns", "").split(",")
+    return given.get("store.kafka.keys", "").lower() == "true" or "key" in map(str.strip, columns)
+
+
+def _may_change_result(table: OptionTable, meant: str, text: str, given: Mapping[str, str]) -> bool:
+    """Whether the property that was meant would change rows, folders or files."""
+    option = table.find(meant)
+    if option is None or meant in given or option.effect is not Effect.USED or _SAME_RESULT.match(meant):
+        return False
+    if meant.startswith("key.converter.") and not _writes_keys(given):
+        return False
+    try:
+        return option.is_prefix or option.parse(meant, text) != option.default
+    except ValueError:
+        return True

@@ -1,0 +1,1 @@
+"""The adapter for kafka-python: a consumer that polls on a thread of its own."""

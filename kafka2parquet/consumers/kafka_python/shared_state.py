@@ -1,0 +1,107 @@
+"""What the driver's thread and the poll thread hand to each other, under one lock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import attrs
+
+from kafka2parquet.consumers.base import Assignment, ConsumerEvent, PartitionFailed
+from kafka2parquet.consumers.kafka_python.fetched_queue import FetchedQueues, PartitionQueue
+from kafka2parquet.errors import Kafka2ParquetError
+
+
+@attrs.frozen
+class Start:
+    """Fetch the partition from `offset` on, behind a record of `leader_epoch`; the partition's start with that number."""
+
+    assignment: Assignment
+    offset: int
+    leader_epoch: int
+    number: int
+
+
+@attrs.frozen
+class Pause:
+    """Stop fetching the partition, or go on."""
+
+    assignment: Assignment
+    paused: bool
+
+
+@attrs.frozen
+class Commit:
+    """Store an offset, with the leader epoch of the record before it."""
+
+    assignment: Assignment
+    offset: int
+    metadata: str
+    leader_epoch: int
+
+
+Command = Start | Pause | Commit
+
+
+class SharedState:
+    """Commands one way; events, fetched batches and the error that ended the poll thread the other way.
+
+    Its attributes are used under `lock` only; `changed` is notified after each change that the driver may wait for.
+    """
+
+    def __init__(self, queues: FetchedQueues) -> None:
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.queues = queues
+        self.events: deque[ConsumerEvent] = deque()
+        self.commands: deque[Command] = deque()
+        self.error: BaseException | None = None
+        self.closing = False
+        self.driver_polled_at = time.monotonic()
+
+    def emit(self, event: ConsumerEvent) -> None:
+        """Tell the driver."""
+        with self.changed:
+            self.events.append(event)
+            self.changed.notify_all()
+
+    def fail_partition(self, assignment: Assignment, error: Kafka2ParquetError) -> None:
+        """Tell the driver that the partition can't be read on, and forget what was fetched of it."""
+        with self.changed:
+            queue = self.queue_of(assignment)
+            if queue is not None:
+                queue.clear()
+                queue.accepting = False
+                self.events.append(PartitionFailed(assignment, error))
+                self.changed.notify_all()
+
+    def end(self, error: BaseException) -> None:
+        """Let the driver's next poll raise."""
+        with self.changed:
+            self.error = error
+            self.changed.notify_all()
+
+    def take_commands(self) -> list[Command]:
+        """All commands that wait."""
+        with self.lock:
+            commands = list(self.commands)
+            self.commands.clear()
+            return commands
+
+    def queue_of(self, assignment: Assignment) -> PartitionQueue | None:
+        """The queue of an assignment, None once that is over. Under the lock."""
+        queue = self.queues.partitions.get(assignment.topic_partition)
+        return queue if queue is not None and queue.assignment == assignment else None
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
+        """Wait, holding the lock, until the condition holds, a batch is ready, or the time is over."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            now = time.monotonic()
+            ready_in_s = self.queues.ready_in_s(now)
+            left_s = deadline - now if ready_in_s is None else min(deadline - now, max(ready_in_s, 0.001))
+            if now >= deadline:
+                return
+            self.changed.wait(left_s)

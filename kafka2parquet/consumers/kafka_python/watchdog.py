@@ -1,0 +1,89 @@
+"""Notices what kafka-python keeps silent about: no stable assignment, and topics that are missing, hidden, or created again."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from kafka.structs import MemberState
+from kafka.structs import TopicPartition as KafkaTopicPartition
+
+from kafka2parquet.consumers.kafka_python.errors import read_right
+from kafka2parquet.consumers.kafka_python.waiting import COORDINATOR_ADVICE
+from kafka2parquet.errors import KafkaAuthorizationError
+from kafka2parquet.records import TopicPartition
+
+_LOG = logging.getLogger(__name__)
+_WARNING_AFTER_S = 30.0
+_UNSTABLE_LIMIT_S = 120.0
+
+
+class Watchdog:
+    """Looks at the state of one client. All calls come from the poll thread; none blocks."""
+
+    def __init__(self, client: Any, topics: Sequence[str]) -> None:
+        self._client = client
+        self._topics = topics
+        self._started_at = self._stable_at = time.monotonic()
+        self._warned_of_state = False
+        self._warned_of: set[str] = set()
+
+    def joined(self) -> None:
+        """A new membership begins."""
+        self._stable_at = time.monotonic()
+
+    def is_stuck(self) -> bool:
+        """Whether the group hasn't settled for so long that joining it anew is worth trying; warns before that."""
+        now = time.monotonic()
+        if self._client.group_metadata().state == MemberState.STABLE:
+            self._stable_at = now
+            self._warned_of_state = False
+            return False
+        unstable_s = now - self._stable_at
+        if unstable_s > _WARNING_AFTER_S and not self._warned_of_state:
+            self._warned_of_state = True
+            _LOG.warning("No stable place in the consumer group for %.0f s; still trying. %s", unstable_s, COORDINATOR_ADVICE)
+        return unstable_s > _UNSTABLE_LIMIT_S
+
+    def check_rights(self) -> None:
+        """Raise for topics that may not be described: kafka-python would never stop waiting for their partitions.
+
+        Raises:
+            KafkaAuthorizationError: Kafka doesn't let us see some topic.
+        """
+        hidden = self._client._cluster.unauthorized_topics.intersection(self._topics)
+        if hidden:
+            raise KafkaAuthorizationError(
+                f"Kafka does not show the partitions of {', '.join(sorted(hidden))}. The principal needs {read_right(hidden)}."
+            )
+
+    def warn_of_missing_topics(self) -> None:
+        """Warn once of each topic that doesn't exist, and go on waiting; kafka-python doesn't report such a topic."""
+        if time.monotonic() - self._started_at < _WARNING_AFTER_S:
+            return
+        for topic in self._topics:
+            if topic not in self._warned_of and not self._client._cluster.partitions_for_topic(topic):
+                self._warned_of.add(topic)
+                _LOG.warning("Topic %s does not exist, or may not be described; waiting for it.", topic)
+
+    def has_leader(self, topic_partition: TopicPartition) -> bool:
+        """Whether some broker leads the partition, as far as is known; requests new metadata where none does."""
+        leader = self._client._cluster.leader_for_partition(
+            KafkaTopicPartition(topic_partition.topic, topic_partition.partition)
+        )
+        if leader is None or leader < 0:
+            self._client._cluster.request_update()
+            return False
+        return True
+
+    def topic_id(self, topic: str) -> str:
+        """The topic's id as Kafka writes it: base64, URL-safe, without padding; "" where the broker gives none."""
+        found = self._client._cluster.topic_id(topic)
+        return "" if found is None else base64.urlsafe_b64encode(found.bytes).rstrip(b"=").decode()
+
+    def cluster_id(self) -> str:
+        """The cluster's id, "" where unknown."""
+        return self._client._cluster.cluster_id or ""

@@ -1,0 +1,1 @@
+"""Avro record values, decoded to columns."""

@@ -1,0 +1,1 @@
+"""JSON record values without a schema, parsed to columns."""

@@ -1,0 +1,198 @@
+"""JsonConverter: JSON objects, one per value, to columns of a given or a learned schema."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pyarrow as pa
+
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.json.fixed_schema import GivenSchema
+from kafka2parquet.converters.json.isolation import Isolation, Piece
+from kafka2parquet.converters.json.learned_schema import Columns, GrowingColumns, OnMisfit
+from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused
+from kafka2parquet.converters.json.pinned_columns import PinnedColumns
+from kafka2parquet.converters.json.suspects import Records
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.records import ConsumedBatch, Reject, Stage, TopicPartition, is_kept
+from kafka2parquet.rows import Converted, Rows, concatenated
+from kafka2parquet.schema.lattice import conform, known_fields
+from kafka2parquet.schema.learned import LearnedSchema
+from kafka2parquet.util.arguments import Name, checked
+
+
+@checked
+class JsonConverter(RecordConverter):
+    """Values are JSON objects (Kafka Connect's JsonConverter with `schemas.enable=false`); each member becomes a column.
+
+    Without a schema, the columns of each topic are learned from its records, in their order, and only grow: a new member is
+    a new column at the end, and an integer column becomes double when a fraction turns up, unless it has integers that a
+    double doesn't hold: then the fraction doesn't fit. Limits and names are up to the `ColumnRules` of the learned schema.
+    JSON's types are kept: integers are int64, other numbers double, text is never taken for a date. A member that has only
+    been null, `[]` or `{}` is not a column yet. So the table of a batch has all columns known after the batch. Otherwise the
+    outcome of a record doesn't depend on batches, only on the records before it.
+
+    `on_misfit` decides about a record whose types don't fit the known columns:
+
+    - `reject`: the record is a reject;
+    - `rescue`: what doesn't fit is taken out of the record and put into the column `rescue_column`, as a JSON object of paths
+      and values such as `{"user.age": "twelve", "items[2].price": []}`; null stands in its place, and the rest is kept;
+    - `string`: the column, or the member of an object, becomes text: text stays as it is, and numbers, objects and lists are
+      written as their JSON text. Of records that were read before their column became text, and share a file with later
+      ones, numbers have their shortest text, whatever the producer wrote.
+
+    With a schema, exactly its columns are made; a member that is missing or null is null, whatever the schema says about
+    nulls. Besides booleans, integers, floats and text, lists and structs, these types are understood:
+
+    - timestamps: ISO 8601 text, taken as UTC where it has no zone; or integers, see `timestamps`;
+    - date32: text such as `2026-05-17`;
+    - decimals: a number, or text that is a number; digits beyond the scale are a misfit.
+
+    Rejected are, in all cases: what isn't one object in strict JSON and valid UTF-8, objects that name a member twice, NaN and
+    infinities. Misfits are integers outside the column's range, and numbers with a fraction or an exponent, even `1.0`, in an
+    integer column of a given schema; and integers that a column of floating-point numbers would round.
+
+    The converter may be shared by tasks on several threads.
+    """
+
+    def __init__(
+        self,
+        schema: pa.Schema | None = None,
+        *,
+        on_unknown_field: Literal["reject", "ignore"] = "reject",
+        timestamps: Literal["iso8601", "epoch_ms"] = "iso8601",
+        learned: LearnedSchema | None = None,
+        on_misfit: OnMisfit = "reject",
+        evolution: Literal["add", "none", "ignore"] = "add",
+        rescue_column: Name = "_rescued",
+    ) -> None:
+        """Convert to `schema`, or learn the schema of each topic.
+
+        Args:
+            schema: the columns of every topic.
+            on_unknown_field: what a member outside `schema` does with its record: `reject` makes it a misfit, `ignore` leaves
+                it out.
+            timestamps: how timestamps of `schema` are written in JSON; `epoch_ms` are milliseconds since 1970.
+            learned: where the schema is learned, to share it between converters or to begin with something known; a
+                `SchemaContract` keeps the schema in storage. By default each topic has its own schema, in memory.
+            on_misfit: what to do with a record whose types don't fit.
+            evolution: what a member outside a learned schema does: `add` makes it a column; with `none` and `ignore` the
+                schema that is known stays as it is, and the member is a misfit, or is left out.
+            rescue_column: name of the last column with `on_misfit="rescue"`; a member of that name is put into it, too.
+
+        Raises:
+            ConfigurationError: the schema has types that JSON values can't be converted to, or a column called like
+                `rescue_column`; or columns are to become text that are pinned.
+        """
+        if on_misfit == "string" and (schema is not None or evolution != "add"):
+            raise ConfigurationError(
+                "on_misfit='string' changes the types of columns, but a schema that is given or pinned doesn't change. Use "
+                "'rescue' or 'reject', or give such columns the type any."
+            )
+        self._learned = learned
+        self._learned_by_topic: dict[str, LearnedSchema] = {}
+        self._on_misfit: OnMisfit = on_misfit
+        self._evolution = evolution
+        self._rescue_column = rescue_column
+        self._rescued_field = pa.field(rescue_column, pa.string())
+        self._given: GivenSchema | None = None
+        self._pinned: dict[str, GivenSchema] = {}
+        self._refused_lately: dict[str, Records] = {}
+        self._isolating: set[TopicPartition] = set()
+        """Where the last batch was refused: the next one is parsed so that less is lost where it is refused, too."""
+        if schema is not None:
+            self._check_rescue_column(schema)
+            self._given = GivenSchema(schema, ignore_unknown=on_unknown_field == "ignore", timestamps=timestamps)
+
+    def convert(self, batch: ConsumedBatch) -> Converted:
+        """Parse the batch at once; where it is refused, all records of it that are not to blame."""
+        while True:
+            columns = self._columns(batch)
+            tables, rejects = self._parsed(batch, columns)
+            schema = columns.finish()
+            if schema is not None:
+                break
+        if self._on_misfit == "rescue":
+            schema = schema.append(self._rescued_field)
+        return Converted(_rows(batch, rejects, _concatenate(tables, schema)), rejects)
+
+    def _parsed(self, batch: ConsumedBatch, columns: Columns) -> tuple[list[pa.Table], list[Reject]]:
+        try:
+            objects = None
+            objects = Objects.of(batch.values)
+            if batch.topic_partition not in self._isolating:
+                table = columns.parse(objects)
+                columns.absorb(table)
+                return [table], []
+        except ValuesRefused:
+            self._isolating.add(batch.topic_partition)
+        records = self._refused_lately.setdefault(batch.topic_partition.topic, Records())
+        isolated = Isolation(batch.values, batch.offsets, columns, objects, records)
+        if not isolated.found_any:
+            self._isolating.discard(batch.topic_partition)
+        refused = sorted(isolated.refused)
+        rejects = batch.rejects(refused, Stage.DECODE, [isolated.refused[row] for row in refused])
+        return [self._with_rescued(piece) for piece in isolated.pieces], rejects
+
+    def _with_rescued(self, piece: Piece) -> pa.Table:
+        if self._on_misfit != "rescue" or piece.rescued is None:
+            return piece.table
+        table = conform(piece.table, pa.schema(known_fields(piece.table.schema)))
+        column = pa.array(piece.rescued, pa.string())
+        return pa.Table.from_arrays([*table.columns, column], [*table.column_names, self._rescue_column])
+
+    def _columns(self, batch: ConsumedBatch) -> Columns:
+        topic = batch.topic_partition.topic
+        rescues = self._on_misfit == "rescue"
+        if self._given is not None:
+            return PinnedColumns(self._given, rescues=rescues, rescue_column=self._rescue_column)
+        learned = self._learned_schema(topic)
+        if self._evolution != "add":
+            return PinnedColumns(self._pinned_schema(topic, learned), rescues=rescues, rescue_column=self._rescue_column)
+        columns = GrowingColumns(learned, self._on_misfit, self._rescue_column, str(batch.topic_partition))
+        self._check_rescue_column(columns.seen)
+        return columns
+
+    def _pinned_schema(self, topic: str, learned: LearnedSchema) -> GivenSchema:
+        schema = learned.known().schema
+        pinned = self._pinned.get(topic)
+        if pinned is None or not pinned.schema.equals(schema, check_metadata=True):
+            if not len(schema):
+                raise ConfigurationError(
+                    f"Topic {topic} has no schema yet, and with evolution={self._evolution} none is learned. Store one with "
+                    "`kafka2parquet schema learn --write` or `schema pin`, or let the schema grow with evolution=add."
+                )
+            self._check_rescue_column(schema)
+            pinned = GivenSchema(schema, ignore_unknown=self._evolution == "ignore", timestamps="iso8601")
+            self._pinned[topic] = pinned
+        return pinned
+
+    def _check_rescue_column(self, schema: pa.Schema) -> None:
+        if self._on_misfit == "rescue" and schema.get_field_index(self._rescue_column) >= 0:
+            raise ConfigurationError(
+                f"The schema has a column {self._rescue_column} already, where what doesn't fit is to be rescued. "
+                "Choose another rescue column."
+            )
+
+    def _learned_schema(self, topic: str) -> LearnedSchema:
+        return self._learned if self._learned is not None else self._learned_by_topic.setdefault(topic, LearnedSchema())
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the given schema and how it is used, or that schemas are learned."""
+        columns = self._given.fingerprint if self._given is not None else "learned"
+        pinned = "" if self._evolution == "add" or self._given is not None else f":{self._evolution}"
+        misfits = {"reject": "", "rescue": f":rescue:{self._rescue_column}", "string": ":string"}[self._on_misfit]
+        return f"json:{columns}{pinned}{misfits}"
+
+
+def _rows(batch: ConsumedBatch, rejects: list[Reject], table: pa.Table) -> Rows:
+    offsets, timestamps_ms = batch.offsets, batch.timestamps_ms
+    if rejects:
+        kept = is_kept(offsets, rejects)
+        offsets, timestamps_ms = offsets.filter(kept), timestamps_ms.filter(kept)
+    return Rows(batch=batch, offsets=offsets, timestamps_ms=timestamps_ms, table=table)
+
+
+def _concatenate(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
+    return concatenated([conform(table, schema) for table in tables]) if tables else schema.empty_table()

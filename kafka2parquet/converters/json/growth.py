@@ -1,0 +1,320 @@
+"""Growth: a schema that grows with single records, or says why one doesn't fit.
+
+A record changes the tree of the schema as it is walked through, so that what its first members bring is known of its last
+ones, and so that it costs what the record has, not what the schema has. Where it turns out not to fit, all that it changed is
+undone: a record that is refused leaves no trace.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from kafka2parquet.converters.json.numbers import has_inexact, is_exact, whole_number
+from kafka2parquet.converters.json.parse_record import MAX_DEPTH, JsonNumber, RecordRefused, json_text
+from kafka2parquet.converters.json.rescue import element_path, member_path
+from kafka2parquet.converters.json.shape import Kind, Shape, scalar_fits
+from kafka2parquet.schema.column_rules import MAX_LEVELS, ColumnRules, field_bytes, measured
+from kafka2parquet.schema.field_paths import join_path
+from kafka2parquet.schema.lattice import SchemaConflict, merge
+
+OnMisfit = Literal["reject", "rescue", "string"]
+
+_INT64 = range(-(2**63), 2**63)
+_MOST_PATH = 200
+_EXPECTED = {
+    Kind.BOOLEAN: "bool",
+    Kind.INT64: "int64",
+    Kind.EXACT: "int64",
+    Kind.DOUBLE: "double",
+    Kind.STRING: "string",
+    Kind.LIST: "an array",
+    Kind.STRUCT: "an object",
+}
+
+
+class Growth:
+    """The columns of a topic while they grow.
+
+    Attributes:
+        shape: the columns.
+        has_grown: whether they differ from those at the beginning.
+        fields: how many there are, those inside of structs included.
+        fields_before: how many there were at the beginning.
+        settings: what it was made with, beside the schema.
+        has_any: whether some of them, at any depth, are for whatever JSON there is.
+    """
+
+    def __init__(self, schema: pa.Schema, rules: ColumnRules, on_misfit: OnMisfit, rescue_column: str) -> None:
+        """Begin with what is known.
+
+        Args:
+            schema: the columns.
+            rules: which columns there may be.
+            on_misfit: what to do with values that don't fit.
+            rescue_column: where they are kept; no member may have its name then.
+        """
+        self.settings = (rules, on_misfit, rescue_column)
+        self.shape = Shape.of(schema)
+        self.has_any = self.shape.has_any
+        self.has_grown = False
+        self.fields, self._bytes = measured(schema)
+        self.fields_before = self.fields
+        self._rules = rules
+        self._on_misfit = on_misfit
+        self._rescues = on_misfit == "rescue"
+        self._reserved = {rules.folded(name) for name in rules.reserved}
+        self._reserved |= {rules.folded(rescue_column)} if self._rescues else set()
+        self._undo: list[Callable[[], object]] = []
+        self._taken: dict[str, Any] = {}
+        self._is_changed = False
+
+    def begin(self) -> None:
+        """Begin anew with the columns that there are now."""
+        self.has_grown, self.fields_before, self._undo = False, self.fields, []
+
+    def take(self, document: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
+        """Let the columns grow by a record.
+
+        Args:
+            document: from `load_object`.
+
+        Returns:
+            What of it fits, None where that is the record as it was sent; and what was taken out of it, as JSON, or None.
+
+        Raises:
+            RecordRefused: it doesn't fit. Nothing has changed.
+        """
+        before = self.fields, self._bytes
+        self._undo, self._taken, self._is_changed = [], {}, False
+        try:
+            kept = self._members(document, self.shape, "", 1, 1)
+            rescued = json_text(self._taken) if self._taken else None
+        except (RecordRefused, RecursionError):
+            for undo in reversed(self._undo):
+                undo()
+            self.fields, self._bytes = before
+            raise
+        self.has_grown = self.has_grown or bool(self._undo)
+        return (kept if self._is_changed or self._taken else None), rescued
+
+    def take_if_known(self, document: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None] | None:
+        """As `take` of a record by which the columns don't grow; None, and nothing has changed, where they would.
+
+        Raises:
+            RecordRefused: it doesn't fit. Nothing has changed.
+        """
+        before = self.fields, self._bytes, self.has_any, self.has_grown
+        taken = self.take(document)
+        if not self._undo:
+            return taken
+        for undo in reversed(self._undo):
+            undo()
+        self.fields, self._bytes, self.has_any, self.has_grown = before
+        return None
+
+    def take_wide(self, table: pa.Table) -> bool:
+        """Note which columns have integers that a double doesn't hold, so that they never become doubles.
+
+        Returns:
+            Whether some of them were not known to have such integers.
+        """
+        columns = zip(table.column_names, table.columns, strict=True)
+        noted = [_take_wide(chunk, self.shape.members[name]) for name, column in columns for chunk in column.chunks]
+        self.has_grown = self.has_grown or any(noted)
+        return any(noted)
+
+    # ---- one record
+
+    def _members(self, value: dict[str, Any], shape: Shape, path: str, depth: int, levels: int) -> dict[str, Any]:
+        """The members that fit, by the names of their columns."""
+        kept: dict[str, Any] = {}
+        for name, member in value.items():
+            inner = member_path(path, name) if self._rescues else join_path(path, name)
+            known, spelled, why = shape.members.get(name), name, None
+            if known is None:
+                spelled = (shape.spelling(name) if self._rules.name_case != "keep" else None) or name
+                known = shape.members.get(spelled)
+                if known is None:
+                    why = self._why_no_column(name, depth)
+                elif self._rules.name_case == "reject":
+                    why = f"its name differs from {_short(spelled)} only in upper and lower case"
+                elif member is not None and (value.get(spelled) is not None or kept.get(spelled) is not None):
+                    why = f"{_short(spelled)} is there too, and they are to be one column"
+            if why is not None:
+                self._is_changed = True
+                if member is not None:
+                    self._refuse(member, inner, why)
+                continue
+            self._is_changed = self._is_changed or spelled != name
+            fitted = self._value(member, known or self._add(shape, name, depth), inner, depth, levels + 1)
+            if fitted is not None or spelled not in kept:
+                kept[spelled] = fitted
+        return kept
+
+    def _why_no_column(self, name: str, depth: int) -> str | None:
+        if depth == 1 and self._rules.folded(name) in self._reserved:
+            return "its name is that of a column that is added to each row"
+        size = len(name.encode())
+        if size > self._rules.max_name_bytes:
+            return f"its name has {size} bytes, and a column's may have {self._rules.max_name_bytes}"
+        if self.fields >= self._rules.max_fields:
+            return (
+                f"with its fields the schema would have more than {self._rules.max_fields} fields; give the schema, or send"
+                " such data as an array"
+            )
+        if self._bytes + field_bytes(name, depth) > self._rules.max_schema_bytes:
+            return f"with its fields the text of the schema would have more than {self._rules.max_schema_bytes} bytes"
+        return None
+
+    def _add(self, shape: Shape, name: str, depth: int) -> Shape:
+        made = shape.members[name] = Shape()
+        self._undo.append(lambda: shape.members.pop(name))
+        if shape.folded is not None and self._rules.name_case != "keep":
+            folded = shape.folded
+            folded[name.lower()] = name
+            self._undo.append(lambda: folded.pop(name.lower()))
+        self.fields += 1
+        self._bytes += field_bytes(name, depth)
+        return made
+
+    def _become(self, shape: Shape, kind: Kind) -> None:
+        before = shape.kind, shape.members, shape.element, shape.type, shape.folded
+
+        def undo() -> None:
+            shape.kind, shape.members, shape.element, shape.type, shape.folded = before
+
+        self._undo.append(undo)
+        shape.kind, shape.members, shape.type, shape.folded = kind, {}, None, None
+        shape.element = Shape() if kind is Kind.LIST else None
+        self.has_any = self.has_any or kind is Kind.ANY
+
+    def _value(self, value: Any, shape: Shape, path: str, depth: int, levels: int) -> Any:
+        """What of a value fits, after the shape has grown by it."""
+        if depth > MAX_DEPTH:
+            raise RecordRefused(f"nested more than {MAX_DEPTH} levels deep")
+        if levels > MAX_LEVELS:
+            raise RecordRefused(f"nested more deeply than readers of Parquet files take, which is {MAX_LEVELS} levels")
+        if value is None or shape.kind is Kind.ANY:
+            return value
+        changes = len(self._undo)
+        fitted = self._fitted(value, shape, path, depth, levels)
+        if len(self._undo) > changes:
+            shape.made = None
+        return fitted
+
+    def _fitted(self, value: Any, shape: Shape, path: str, depth: int, levels: int) -> Any:
+        if isinstance(value, dict | list):
+            kind = Kind.STRUCT if isinstance(value, dict) else Kind.LIST
+            if shape.kind is Kind.UNKNOWN:
+                self._become(shape, kind)
+            elif shape.kind is not kind:
+                return self._misfit(value, shape, path, "")
+            if isinstance(value, dict):
+                return self._members(value, shape, path, depth + 1, levels)
+            return self._elements(value, shape, path, depth + 1, levels + 2)
+        return value if scalar_fits(value, shape.kind) and shape.kind is not Kind.INT64 else self._scalar(value, shape, path)
+
+    def _elements(self, values: list[Any], shape: Shape, path: str, depth: int, levels: int) -> list[Any] | None:
+        element = shape.element
+        if element is None:
+            return None
+        if not self._rescues:
+            inner = f"{path}[]"
+            return [self._value(value, element, inner, depth, levels) for value in values]
+        return [self._value(value, element, element_path(path, index), depth, levels) for index, value in enumerate(values)]
+
+    def _scalar(self, value: bool | int | float | str, shape: Shape, path: str) -> Any:
+        """A value that doesn't fit as it is, or an integer that may make its column an exact one."""
+        kind = shape.kind
+        if isinstance(value, JsonNumber):
+            if math.isinf(value):
+                return self._misfit(value, shape, path, "a number too large for a double")
+            if kind is Kind.EXACT:
+                whole = whole_number(value.text)
+                if whole is None or whole not in _INT64:
+                    why = "a number with a fraction where integers are expected that a double doesn't hold"
+                    return self._misfit(value, shape, path, why)
+                self._is_changed = True
+                return whole
+            if kind in (Kind.UNKNOWN, Kind.INT64):
+                self._become(shape, Kind.DOUBLE)
+                return value
+        elif isinstance(value, int) and not isinstance(value, bool):
+            if kind is Kind.DOUBLE:
+                return self._misfit(value, shape, path, "an integer that a double doesn't hold exactly")
+            if value not in _INT64 and kind is not Kind.STRING:
+                return self._misfit(value, shape, path, "an integer beyond 64 bits")
+            wanted = Kind.INT64 if is_exact(value) else Kind.EXACT
+            if kind is Kind.UNKNOWN or (kind is Kind.INT64 and wanted is Kind.EXACT):
+                self._become(shape, wanted)
+            if kind in (Kind.UNKNOWN, Kind.INT64):
+                return value
+        elif kind is Kind.UNKNOWN:
+            self._become(shape, Kind.STRING if isinstance(value, str) else Kind.BOOLEAN)
+            return value
+        if kind is Kind.OTHER and self._widened(value, shape):
+            return value
+        return self._misfit(value, shape, path, "")
+
+    def _widened(self, value: bool | int | float | str, shape: Shape) -> bool:
+        """Whether a column of a type that is only given has become one that JSON has, which holds the value."""
+        if isinstance(value, bool | str):
+            return False
+        try:
+            joined = merge(shape.type, pa.float64() if isinstance(value, float) else pa.int64())
+        except SchemaConflict:
+            return False
+        if not isinstance(value, float) and not is_exact(value):
+            if pa.types.is_floating(joined):
+                return False
+            self._become(shape, Kind.EXACT)
+        else:
+            self._become(shape, Kind.DOUBLE if pa.types.is_floating(joined) else Kind.INT64)
+        return True
+
+    def _misfit(self, value: Any, shape: Shape, path: str, why: str) -> Any:
+        """What stands in the place of a value that has no place in its column."""
+        if self._on_misfit == "string":
+            self._become(shape, Kind.ANY)
+            return value
+        if not self._rescues:
+            why = why or f"{_described(value)} where {_EXPECTED.get(shape.kind, str(shape.type))} is expected"
+            raise RecordRefused(f"field {_short(path)}: {why}")
+        self._taken[path] = value
+        return None
+
+    def _refuse(self, value: Any, path: str, why: str) -> None:
+        """Deal with a member that may have no column."""
+        if not self._rescues:
+            raise RecordRefused(f"field {_short(path)}: {why}")
+        self._taken[path] = value
+
+
+def _take_wide(array: pa.Array, shape: Shape) -> bool:
+    if shape.kind is Kind.INT64:
+        noted = pa.types.is_integer(array.type) and has_inexact(array)
+        shape.kind = Kind.EXACT if noted else shape.kind
+    elif shape.kind is Kind.STRUCT:
+        fields = enumerate(array.type)
+        noted = sum(_take_wide(array.field(index), shape.members[field.name]) for index, field in fields) > 0
+    else:
+        noted = shape.element is not None and _take_wide(array.flatten(), shape.element)
+    if noted:
+        shape.made = None
+    return noted
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "an array"
+    if isinstance(value, bool):
+        return "a boolean"
+    return "text" if isinstance(value, str) else "an integer" if isinstance(value, int) else "a number"
+
+
+def _short(path: str) -> str:
+    return path if len(path) <= _MOST_PATH else f"{path[:_MOST_PATH]}…"

@@ -1,0 +1,162 @@
+"""Integers in JSON and columns of floating-point numbers: which integers stay what they are there.
+
+A double holds every integer up to 2**53, and beyond only those that end in enough zero bits (`is_exact`). Others would be
+rounded, and are refused, with one exception. JavaScript writes a large double with the fewest digits that tell it apart, and
+zeros up to the point, such as 1152921504606847000 for 2**60. Such a text denotes the double (`is_float`). In a column of
+integers the same text is the integer that it says.
+"""
+
+from __future__ import annotations
+
+import decimal
+import functools
+import re
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kafka2parquet.util.arrays import numpy_type
+
+#: Bits of an integer that each type holds.
+_BITS = {pa.float16(): 11, pa.float32(): 24, pa.float64(): 53}
+_MOST_BITS = 1024
+_MOST_TEXT = 40
+#: Integers of more digits are beyond a double. Python reads no text of thousands of digits.
+_MOST_DIGITS = 310
+_INTEGRAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?")
+
+
+def is_exact(value: int, type_: pa.DataType | None = None) -> bool:
+    """Whether a floating-point type, by default double, holds an integer as it is."""
+    bits = _BITS[type_] if type_ is not None else 53
+    size = value.bit_length()
+    return size <= bits or (size <= _MOST_BITS and value & ((1 << (size - bits)) - 1) == 0)
+
+
+def is_float(value: int, type_: pa.DataType | None = None) -> bool:
+    """Whether an integer is a number of a floating-point type, by default double, or the shortest text of one."""
+    if is_exact(value, type_):
+        return True
+    try:
+        with np.errstate(over="ignore"):
+            nearest = numpy_type(type_ if type_ is not None else pa.float64()).type(value)
+    except OverflowError:
+        return False
+    return bool(np.isfinite(nearest)) and decimal.Decimal(str(nearest)) == value
+
+
+def whole_number(text: str) -> int | None:
+    """The integer that a JSON number with a fraction or an exponent is, such as `1.0` or `1e3`; None where it isn't one."""
+    if len(text) > _MOST_TEXT or not _INTEGRAL.fullmatch(text):
+        return None
+    number = decimal.Decimal(text)
+    return int(number) if number == number.to_integral_value() else None
+
+
+def has_inexact(array: pa.Array | pa.ChunkedArray) -> bool:
+    """Whether a column of 64-bit integers has some that a double doesn't hold."""
+    bounds = pc.min_max(array)
+    lowest, highest = bounds["min"].as_py(), bounds["max"].as_py()
+    if lowest is None or (lowest >= -(2**53) and highest <= 2**53):
+        return False
+    values = array.drop_null().to_numpy()
+    with np.errstate(invalid="ignore"):  # the largest becomes 2**63, which is not an int64
+        return bool((values.astype(np.float64).astype(np.int64) != values).any())
+
+
+def has_floats(type_: pa.DataType) -> bool:
+    """Whether a column may have, at any depth, floating-point numbers; True for some that only have a field of such a name."""
+    if not pa.types.is_nested(type_):
+        return type_ in _BITS
+    text = str(type_)  # which costs less than asking for each field
+    return "double" in text or "float" in text
+
+
+def rounds_integers(values: Callable[[], pa.Array], table: pa.Table) -> bool:
+    """Whether an integer in JSON was rounded on its way to a column of floating-point numbers, by `is_float`.
+
+    Only columns with numbers so large that it can be are looked at more closely.
+
+    Args:
+        values: gives the JSON objects, as binary or binary_view. Called only where it has to be.
+        table: what they were parsed to.
+    """
+    text, patterns = _suspected(values, table)
+    return any(_rounded(text, *pattern)[1] for pattern in patterns)
+
+
+def rounded_rows(values: Callable[[], pa.Array], table: pa.Table) -> Iterator[int]:
+    """The rows (rising) with an integer that was rounded: those for which `rounds_integers` is true where it gets them alone.
+
+    Args:
+        values: see `rounds_integers`.
+        table: see `rounds_integers`.
+    """
+    text, patterns = _suspected(values, table)
+    rows: set[int] = set()
+    for pattern in patterns:
+        found, rounded = _rounded(text, *pattern)
+        if rounded:
+            numbers = _numbers_behind(*pattern)
+            rows.update(row for row in found.tolist() if not rounded.isdisjoint(numbers.findall(text[row].as_py())))
+    return (row for row in sorted(rows) if rounds_integers(functools.partial(text.slice, row, 1), table.slice(row, 1)))
+
+
+def _suspected(values: Callable[[], pa.Array], table: pa.Table) -> tuple[pa.BinaryArray, list[_Suspicion]]:
+    """The JSON objects, and where in them integers may have been rounded. Without any such place there are no objects."""
+    patterns = {
+        pattern
+        for field, column in zip(table.schema, table.columns, strict=True)
+        if has_floats(column.type)
+        for pattern in _suspicions(field, column, in_list=False)
+    }
+    if not patterns:
+        return pa.array([], pa.binary()), []
+    text = values().cast(pa.binary())
+    if pc.any(pc.match_substring(text, b"\\")).as_py():  # names may be written in another way
+        patterns = {(digits, bits, None) for digits, bits, _ in patterns}
+    return text, sorted(patterns, key=str)
+
+
+_Suspicion = tuple[int, pa.DataType, str | None]
+_Int64s = npt.NDArray[np.int64]
+
+
+def _suspicions(field: pa.Field, array: pa.Array | pa.ChunkedArray, *, in_list: bool) -> Iterator[_Suspicion]:
+    """Digits that an integer has at least that may have been rounded, the type, and the name that it follows, if any."""
+    type_ = field.type
+    if type_ in _BITS:
+        bounds = pc.min_max(array)
+        lowest, highest = bounds["min"].as_py(), bounds["max"].as_py()
+        if lowest is not None and max(-lowest, highest) >= 2 ** _BITS[type_]:
+            yield len(str(2 ** _BITS[type_])), type_, None if in_list else field.name
+    elif pa.types.is_struct(type_):
+        chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+        for chunk in chunks:
+            for child, values in zip(type_, chunk.flatten(), strict=True):
+                yield from _suspicions(child, values, in_list=False)
+    elif pa.types.is_list(type_):
+        chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+        for chunk in chunks:
+            yield from _suspicions(type_.value_field, chunk.flatten(), in_list=True)
+
+
+def _rounded(text: pa.BinaryArray, digits: int, type_: pa.DataType, name: str | None) -> tuple[_Int64s, set[bytes]]:
+    """The objects that have such integers, and those of these integers that are rounded."""
+    matches = pc.match_substring_regex(text, _pattern(digits, name) + rb"\s*[,\]}]")
+    written = set(_numbers_behind(digits, type_, name).findall(b"\n".join(text.filter(matches).to_pylist())))
+    rounded = {digits for digits in written if len(digits) > _MOST_DIGITS or not is_float(int(digits), type_)}
+    return np.flatnonzero(matches.to_numpy(zero_copy_only=False)), rounded
+
+
+def _numbers_behind(digits: int, _: pa.DataType, name: str | None) -> re.Pattern[bytes]:
+    """Finds such integers in objects."""
+    return re.compile(_pattern(digits, name) + rb"\s*(?=[,\]}])")
+
+
+def _pattern(digits: int, name: str | None) -> bytes:
+    before = rf'"{re.escape(name)}"\s*:' if name is not None else r"[:\[,]"
+    return rf"{before}\s*(-?[0-9]{{{digits},}})".encode()

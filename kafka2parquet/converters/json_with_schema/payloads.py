@@ -1,0 +1,189 @@
+"""Payloads of JSON envelopes of one schema: most are decoded as columns, whatever others there are among them.
+
+Payloads that the column parser refuses, or that look as if it would, are left over. Whoever has them decodes them one by one,
+which makes the same of each payload that is accepted here. So it costs time to leave one over, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kafka2parquet.converters.json.isolation import Isolation
+from kafka2parquet.converters.json.learned_schema import Judgement, Resolved
+from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused, check_numbers, parse_objects
+from kafka2parquet.converters.json.suspects import Records
+from kafka2parquet.converters.json_with_schema.columns import TypedJsonColumns
+from kafka2parquet.converters.json_with_schema.values import NotConvertible, load
+from kafka2parquet.converters.payload_decoder import PayloadsRefused
+from kafka2parquet.rows import concatenated
+from kafka2parquet.schema.connect_schema import INTEGERS, ConnectSchema
+
+_LEFT_OVER = "left over"
+_NOT_JUDGED = object()
+#: Words that the column parser reads as numbers.
+_NO_NUMBERS = (b"NaN", b"Inf")
+
+
+class JsonPayloads:
+    """Decodes payloads of one schema, batch after batch, as a `PayloadDecoder` asks for it.
+
+    Tasks on several threads may share it: an outcome that another batch has taken or cleared is found out again.
+    """
+
+    def __init__(self, columns: TypedJsonColumns, convert: Callable[[Any], Any]) -> None:
+        """Make a decoder.
+
+        Args:
+            columns: of the schema.
+            convert: makes of a payload from `connect_json.load` its value, as pyarrow takes it, or raises NotConvertible.
+        """
+        self._typed = columns
+        self._convert = convert
+        self._judged: dict[bytes, Any] = {}
+        self._columns = _PayloadColumns(columns, convert, self._judged)
+        self._records = Records()
+        self._was_refused = False
+
+    def decode(self, payloads: pa.Array) -> pa.Array:
+        """The values of payloads (binary_view without nulls, at least one), of the schema's Arrow type.
+
+        Raises:
+            PayloadsRefused: some are left over. These are the suspects, and `others` has the values of all others.
+        """
+        self._judged.clear()
+        if not self._was_refused:
+            try:
+                return self._typed.decode(payloads)
+            except PayloadsRefused as refusal:
+                if refusal.suspects is not None:
+                    raise
+        isolation = Isolation(payloads, pa.array(np.arange(len(payloads))), self._columns, None, self._records)
+        self._was_refused = isolation.found_any
+        is_left = np.zeros(len(payloads), np.bool_)
+        is_left[[*isolation.refused]] = True
+        kept = np.flatnonzero(~is_left)
+        values = pa.array([], self._typed.schema.arrow_type)
+        if isolation.pieces:
+            table = concatenated([piece.table for piece in isolation.pieces])
+            try:
+                values = self._typed.typed(table, lambda: payloads.cast(pa.large_binary()).take(pa.array(kept)))
+            except PayloadsRefused as refusal:
+                if refusal.suspects is None:
+                    raise
+                is_left[kept[refusal.suspects]] = True
+                values = refusal.others
+        if not is_left.any():
+            return values
+        raise PayloadsRefused("payloads that don't fit", suspects=is_left, others=values)
+
+    def decode_one(self, payload: bytes) -> Any:
+        """The value of a payload that `decode` has left over lately, or of any other.
+
+        Raises:
+            NotConvertible: it has none.
+        """
+        outcome = self._judged.pop(payload, _NOT_JUDGED)
+        if outcome is _NOT_JUDGED:
+            return self._convert(load(payload))
+        if isinstance(outcome, NotConvertible):
+            raise outcome
+        return outcome
+
+
+class _PayloadColumns:
+    """Columns of payloads as they are parsed. See `Columns`. What is refused here is left over."""
+
+    resolves_runs = False
+    ignores_unknown = True
+    run_length = 1
+
+    def __init__(self, typed: TypedJsonColumns, convert: Callable[[Any], Any], judged: dict[bytes, Any]) -> None:
+        """Columns of a schema.
+
+        Args:
+            typed: the columns.
+            convert: see `JsonPayloads`.
+            judged: gets the values of payloads that were judged and are left over, or NotConvertible.
+        """
+        self._typed = typed
+        self._convert = convert
+        self._judged = judged
+
+    @property
+    def parsed(self) -> pa.Schema:
+        """See `Columns.parsed`."""
+        return self._typed.parsed
+
+    def parse(self, values: pa.Array | Objects) -> pa.Table:
+        """See `Columns.parse`."""
+        return parse_objects(values, self.parsed, ignore_unknown=True, looks_at_integers=False)
+
+    def read(self, objects: Objects) -> pa.Table:
+        """See `Columns.read`."""
+        return objects.read(self.parsed, ignore_unknown=True)
+
+    def check(self, table: pa.Table, lines: Callable[[], pa.BinaryArray]) -> None:
+        """See `Columns.check`. Integers are looked at once they have their types."""
+        check_numbers(table, None)
+
+    def has_news(self, table: pa.Table) -> bool:
+        """See `Columns.has_news`."""
+        return False
+
+    def absorb(self, table: pa.Table) -> None:
+        """See `Columns.absorb`."""
+
+    def why_unsound(self, value: bytes) -> str:
+        """See `Columns.why_unsound`."""
+        return _LEFT_OVER
+
+    def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
+        """See `Columns.judge`."""
+        try:
+            document = load(value)
+        except NotConvertible as error:
+            is_malformed = isinstance(error.__context__, json.JSONDecodeError) and not any(map(value.count, _NO_NUMBERS))
+            # the parser takes other faults in members that are left out
+            return Judgement(_LEFT_OVER) if is_malformed or is_refused or not self._takes(value) else None
+        outcome: Any
+        try:
+            outcome = self._convert(document)
+        except NotConvertible as error:
+            outcome = NotConvertible(str(error))
+        else:
+            if self._takes(value) if is_refused else _is_readable(self._typed.schema, document):
+                return None
+        self._judged[value] = outcome
+        return Judgement(_LEFT_OVER)
+
+    def _takes(self, value: bytes) -> bool:
+        """Whether the parser takes a value by itself."""
+        try:
+            self.parse(pa.array([value], pa.binary_view()))
+        except ValuesRefused:
+            return False
+        return True
+
+    def resolve(self, values: Sequence[bytes], offsets: Sequence[int]) -> Resolved:
+        """See `Columns.resolve`."""
+        return Resolved(refused=dict.fromkeys(range(len(values)), _LEFT_OVER))
+
+    def finish(self) -> pa.Schema:
+        """See `Columns.finish`."""
+        return self.parsed
+
+
+def _is_readable(schema: ConnectSchema, node: Any) -> bool:
+    """Whether the parser probably reads a value that can be converted: not where numbers stand for bytes, for example."""
+    if node is None:
+        return True
+    if schema.type == "struct":
+        return all(_is_readable(field.schema, node.get(field.name)) for field in schema.fields)
+    if schema.type == "array" and schema.values is not None:
+        return all(_is_readable(schema.values, item) for item in node)
+    return isinstance(node, str) if schema.type == "bytes" else schema.type not in INTEGERS or isinstance(node, int)

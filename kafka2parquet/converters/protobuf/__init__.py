@@ -1,0 +1,1 @@
+"""Protobuf record values, decoded to columns."""

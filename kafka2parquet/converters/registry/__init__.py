@@ -1,0 +1,1 @@
+"""Schemas of record values that a registry keeps, and the converter for values that name one."""

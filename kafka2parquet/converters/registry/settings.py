@@ -1,0 +1,116 @@
+"""Kafka Connect's properties for a schema registry, translated to the settings of Confluent's client for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.util.pem_files import pem_location
+from kafka2parquet.util.secrets import without_credentials
+
+#: Properties of the same name and kind in Confluent's client for Python.
+_NUMBERS = ("max.retries", "retries.wait.ms", "retries.max.wait.ms")
+_BEARER = {
+    "STATIC_TOKEN": ("bearer.auth.token",),
+    "OAUTHBEARER": (
+        "bearer.auth.issuer.endpoint.url",
+        "bearer.auth.client.id",
+        "bearer.auth.client.secret",
+        "bearer.auth.scope",
+    ),
+}
+_OLD_PREFIX = "schema.registry."
+_DEFAULT_TIMEOUT_MS = 60_000
+
+
+def registry_client_settings(properties: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of Confluent's client for Python that stand for the properties of Kafka Connect.
+
+    Raises:
+        ConfigurationError: some can't be had.
+    """
+    urls = [url.strip() for url in properties.get("schema.registry.url", "").split(",") if url.strip()]
+    problems: list[str] = []
+    if not urls:
+        problems.append("schema.registry.url is missing: name the schema registry, such as http://registry:8081.")
+    problems += [f"schema.registry.url has {without_credentials(url)}, which is not an http or https URL." for url in urls
+                 if not url.startswith(("http://", "https://"))]  # fmt: skip
+    settings: dict[str, Any] = {"url": ",".join(urls)}
+    for name in _NUMBERS:
+        if name in properties:
+            settings[name] = _number(name, properties[name], problems)
+    connect, read = (
+        _number(name, properties.get(name, str(_DEFAULT_TIMEOUT_MS)), problems) / 1000
+        for name in ("http.connect.timeout.ms", "http.read.timeout.ms")
+    )
+    settings["timeout"] = (connect, read, read, connect)
+    if properties.get("proxy.host"):
+        settings["proxy"] = f"http://{properties['proxy.host']}:{properties.get('proxy.port', '80')}"
+    _add_basic(properties, settings, problems)
+    _add_bearer(properties, settings, problems)
+    _add_tls(properties, settings, problems)
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _given(properties: Mapping[str, str], name: str) -> str | None:
+    """A property, which had a prefix in older versions."""
+    return properties.get(name) or properties.get(f"{_OLD_PREFIX}{name}") or None
+
+
+def _number(name: str, text: str, problems: list[str]) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        problems.append(f"{name}={text} is not a number of 0 or more.")
+    return number
+
+
+def _add_basic(properties: Mapping[str, str], settings: dict[str, Any], problems: list[str]) -> None:
+    source = _given(properties, "basic.auth.credentials.source")
+    credentials = _given(properties, "basic.auth.user.info")
+    if source == "SASL_INHERIT":
+        problems.append(
+            "basic.auth.credentials.source=SASL_INHERIT can't be had. Set USER_INFO and basic.auth.user.info=<name>:<password>."
+        )
+    elif source not in (None, "URL", "USER_INFO"):
+        problems.append("basic.auth.credentials.source is neither URL nor USER_INFO nor SASL_INHERIT.")
+    elif source == "USER_INFO" and (credentials is None or ":" not in credentials):
+        problems.append("basic.auth.credentials.source is USER_INFO: set basic.auth.user.info=<name>:<password>.")
+    elif credentials is not None and source != "URL":
+        settings["basic.auth.user.info"] = credentials
+
+
+def _add_bearer(properties: Mapping[str, str], settings: dict[str, Any], problems: list[str]) -> None:
+    source = properties.get("bearer.auth.credentials.source")
+    if not source:
+        return
+    if source not in _BEARER:
+        problems.append(f"bearer.auth.credentials.source is not known. Use {' or '.join(_BEARER)}.")
+        return
+    settings["bearer.auth.credentials.source"] = source
+    problems += [f"bearer.auth.credentials.source is {source}: set {name}." for name in _BEARER[source]
+                 if not properties.get(name) and name != "bearer.auth.scope"]  # fmt: skip
+    for name in (*_BEARER[source], "bearer.auth.logical.cluster"):
+        settings[name] = properties.get(name, "")
+    if properties.get("bearer.auth.identity.pool.id"):
+        settings["bearer.auth.identity.pool.id"] = properties["bearer.auth.identity.pool.id"]
+
+
+def _add_tls(properties: Mapping[str, str], settings: dict[str, Any], problems: list[str]) -> None:
+    for store, setting in (("truststore", "ssl.ca.location"), ("keystore", "ssl.certificate.location")):
+        location = pem_location(properties, f"{_OLD_PREFIX}ssl.{store}", problems)
+        if location is not None:
+            settings[setting] = location
+    password = properties.get(f"{_OLD_PREFIX}ssl.key.password")
+    if password and "ssl.certificate.location" in settings:
+        settings["ssl.key.password"] = password
+    if properties.get(f"{_OLD_PREFIX}ssl.endpoint.identification.algorithm", "https") == "":
+        problems.append(
+            "schema.registry.ssl.endpoint.identification.algorithm is empty, but the registry's name is always checked. "
+            "Give the registry a certificate with its name."
+        )

@@ -1,0 +1,394 @@
+"""One flush on its way into the world: stage, intent, anchor, siblings, end.
+
+1. Stage: every file is complete, locally, before anything is visible.
+2. Intent: commit the flush's start with its end and the anchor's key as metadata.
+3. Publish, create-only: the anchor first, then its siblings. An object that stands at a key already says by its footer what to
+   do: the same flush counts as done; another boundary is adopted, and this flush stops at once; anything else is an error.
+4. Commit the flush's end with a breadcrumb.
+
+A flush without rows goes straight to 4. So whoever dies anywhere leaves either nothing, or an intent under which the next
+owner makes the same flush again, or an anchor that says exactly what is missing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Mapping, Sequence
+
+import attrs
+
+from kafka2parquet.delivery.calls import StorageCall
+from kafka2parquet.delivery.commit_metadata import Intent
+from kafka2parquet.delivery.completing import rejects_file
+from kafka2parquet.delivery.context import PartitionContext, Procedure, Waitable, until
+from kafka2parquet.delivery.discovery import PublishedFlush
+from kafka2parquet.delivery.flush import Flush, FlushFile, StagedFlushFile
+from kafka2parquet.delivery.recovery import CompleteFlush, FlushPlan, Recovery, RepeatFlush, StartPoint
+from kafka2parquet.errors import (
+    DeliveryError,
+    ForeignObjectError,
+    LogTruncatedError,
+    StorageUnavailableError,
+    UnknownMetadataError,
+)
+from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, LogTruncated, StorageRetried
+from kafka2parquet.object_names import ObjectName, why_no_object
+from kafka2parquet.parquet.footer import FlushFooter, Role, Sibling
+from kafka2parquet.parquet.writer import OpenFile
+from kafka2parquet.storage.base import AlreadyExists, Published
+
+#: Files that are completed in one step, so that a flush of very many doesn't hold up the next poll.
+_FILES_A_STEP = 500
+
+
+def deliver(context: PartitionContext, flush: Flush, plan: FlushPlan, recovery: Recovery) -> Procedure[StartPoint | None]:
+    """Deliver a flush that was cut under `plan`.
+
+    Returns:
+        None when it is durable and committed as it was cut; else where to begin again, because another owner was here.
+    """
+    _check_whole(context, flush, flush.why_not_whole())
+    for sending in flush.sendings:  # before anything says that these records are done
+        yield from until(sending)
+    if isinstance(plan, CompleteFlush):
+        return (yield from _deliver_missing(context, flush, plan, recovery))
+    if not flush.files and not (isinstance(plan, RepeatFlush) and plan.anchor is not None):
+        yield from _commit_end(context, flush, 0, recovery)
+        return None
+    files = yield from _stage(context, flush, plan.anchor if isinstance(plan, RepeatFlush) else None)
+    anchor, *siblings = files
+    if not (isinstance(plan, RepeatFlush) and plan.has_intent):
+        trusted = recovery.trusts(flush.start)
+        intent = Intent(context.identity, trusted, flush.end, flush.rows, flush.opened_at_ms, anchor.key)
+        yield from context.commits.commit(flush.start, intent, flush.start_epoch)
+        context.emit(IntentCommitted(context.topic_partition, flush.start, flush.end))
+    found = yield from _published(context, anchor, _publish(context, anchor))
+    if not found.is_anchor:  # a sibling of a flush that began elsewhere: only its anchor knows the other files
+        flush.discard()
+        return (yield from recovery.rediscover(flush.start, flush.start_epoch, PublishedFlush(anchor.key, found)))
+    if found.end != flush.end:
+        return (yield from _adopt(context, flush, PublishedFlush(anchor.key, found), recovery))
+    was_truncated = _was_truncated(context, flush, found)
+    if was_truncated or not _same_files(found, anchor.footer):  # the same boundary, other rows: the published anchor decides
+        return (yield from recovery.finish(PublishedFlush(anchor.key, found), flush.start, flush.start_epoch))
+    calls = [_publish(context, sibling) for sibling in siblings]
+    for sibling, call in zip(siblings, calls, strict=True):
+        found = yield from _published(context, sibling, call)
+        if found.end != flush.end:
+            for other in calls:
+                other.abandon()
+            other_file = PublishedFlush(sibling.key, found)
+            if not found.is_anchor:
+                yield from recovery.check_anchor(flush.start, other_file)
+            return (yield from _adopt(context, flush, other_file, recovery))
+    yield from context.tag({file.key: file.footer for file in files})
+    yield from _commit_end(context, flush, flush.rows, recovery)
+    return None
+
+
+def _commit_end(context: PartitionContext, flush: Flush, rows: int, recovery: Recovery) -> Procedure[None]:
+    trusted = recovery.trusts(flush.end)
+    yield from context.commit_end(flush.start, flush.end, rows, flush.leader_epoch, trusted=trusted)
+
+
+def _deliver_missing(context: PartitionContext, flush: Flush, plan: CompleteFlush, recovery: Recovery) -> Procedure[StartPoint]:
+    """Publish the missing siblings of a published anchor; whatever stands at their keys by then is as good."""
+    footer = plan.flush.footer
+    _was_truncated(context, flush, footer)
+    listed: dict[tuple[int | None, Role], Sibling] = {(each.file, each.role): each for each in footer.siblings or ()}
+    numbers = {id(file): _listed_number(file, footer) for file in flush.files}
+    made = [(listed.get((numbers[id(file)], role)), file, role, content) for file, role, content in flush.parts]
+    _check_roles(context, plan, {numbers[id(file)]: file.contents.keys() for file in flush.files})
+    rows = {sibling: content.rows for sibling, _, _, content in made if sibling is not None}
+    keeps_rejects = context.rejects.quarantine or rejects_file(footer) is not None
+    for wanted in footer.siblings or ():
+        if wanted.file in plan.missing:
+            _check_rows(context, plan, flush, wanted, rows.get(wanted, 0), keeps_rejects)
+    for sibling, _, _, content in made:
+        if sibling is None:  # published with the anchor, or none of the flush's files
+            content.discard()
+    files = yield from _complete(
+        context,
+        flush,
+        [
+            (
+                sibling.key,
+                attrs.evolve(
+                    footer,
+                    role=role,
+                    file_rows=content.rows,
+                    first_offset=file.first_offset,
+                    last_offset=file.last_offset,
+                    siblings=None,
+                    layout=None,
+                ),
+                content,
+            )
+            for sibling, file, role, content in made
+            if sibling is not None
+        ],
+    )
+    calls = [_publish(context, file) for file in files]
+    for file, call in zip(files, calls, strict=True):
+        yield from _published(context, file, call)
+    yield from recovery.tag(plan.flush)
+    yield from _commit_end(context, flush, footer.flush_rows, recovery)
+    return (yield from recovery.next_start(flush.end, flush.leader_epoch))
+
+
+def _listed_number(file: FlushFile, footer: FlushFooter) -> int | None:
+    """The number that the anchor's layout has for a file that is made again."""
+    return rejects_file(footer) if file.encoded_partition is None else int(file.encoded_partition)
+
+
+def _check_roles(context: PartitionContext, plan: CompleteFlush, made: Mapping[int | None, Collection[Role]]) -> None:
+    """Keys and headers can only be written again where today's configuration writes them too.
+
+    Raises:
+        UnknownMetadataError: it doesn't.
+    """
+    for sibling in plan.flush.footer.siblings or ():
+        if sibling.file in plan.missing and sibling.file in made and sibling.role not in made[sibling.file]:
+            raise UnknownMetadataError(
+                f"{context.topic_partition}: {context.storage.url}/{sibling.key}, a file of {sibling.role} of the flush of"
+                f" {plan.flush.key}, is not published, and this configuration writes no such files. Run once with the old"
+                " configuration to finish it.",
+                topic=context.topic_partition.topic,
+                partition=context.topic_partition.partition,
+            )
+
+
+def _check_rows(
+    context: PartitionContext, plan: CompleteFlush, flush: Flush, sibling: Sibling, rows: int, keeps_rejects: bool
+) -> None:
+    """Check that a file has the rows that its anchor says, where rejects are kept or rows have keys beside them.
+
+    Fewer rows are accepted where the log has lost records.
+
+    Raises:
+        UnknownMetadataError: other records are left out now than when the anchor was published.
+    """
+    footer, has_views = plan.flush.footer, context.pipeline.views is not None
+    if rows == sibling.rows or (rows < sibling.rows and sibling.file not in flush.left_out_files):
+        return
+    if not has_views and (rows > sibling.rows or not keeps_rejects):
+        return
+    what_to_do = "Run once with the old configuration to finish it."
+    if footer.fingerprint == context.identity.fingerprint:
+        if not keeps_rejects and rows < sibling.rows:
+            return  # they were left out then too: the log has lost others
+        what_to_do = (
+            "What was learned of the schema then isn't known now: keep it in the store (`SchemaContract`). Delete the files of"
+            " this flush that exist, listed in the footer of the first one; they are then written anew."
+        )
+    if reason := why_no_object(context.storage)(sibling.key):
+        what_to_do = (
+            f"No object can have that key: {reason}. Stop all members, and delete the files of this flush that exist, listed in"
+            " the footer of the first one; they are then written anew, without the records of that folder, which are rejected."
+        )
+    raise UnknownMetadataError(
+        f"{context.topic_partition}: {context.storage.url}/{sibling.key}, a file of the flush of {plan.flush.key}, is not"
+        f" published; {sibling.rows} records belong into it, and of those {rows} can be written now, because other records"
+        f" than before are rejected or left out. {what_to_do}",
+        topic=context.topic_partition.topic,
+        partition=context.topic_partition.partition,
+    )
+
+
+def _stage(context: PartitionContext, flush: Flush, forced_anchor: str | None) -> Procedure[list[StagedFlushFile]]:
+    """Name the files and complete them. Under a recorded anchor, the first file gets that name whatever rows it holds."""
+    topic, partition = attrs.astuple(context.topic_partition)
+    name = context.naming.parse(forced_anchor) if forced_anchor is not None else None
+    if forced_anchor is not None:
+        _check_anchor(context, flush, forced_anchor)
+        flush.put_first(*_place_of(name), context.writer)
+    keys = [_key(context, file, role, file.first_offset) for file, role, _ in flush.parts]
+    if name is not None:  # keys and headers beside the anchor are called as it is
+        first = flush.files[0]
+        keys[: len(first.contents)] = [_key(context, first, role, name.first_offset) for role in first.contents]
+    if forced_anchor is not None:
+        keys[0] = forced_anchor
+    common = FlushFooter(
+        cluster_id=context.identity.cluster_id,
+        topic_id=context.identity.topic_id,
+        topic=topic,
+        partition=partition,
+        group_id=context.assigned.group_id,
+        start=flush.start,
+        end=flush.end,
+        flush_rows=0,
+        file_rows=0,
+        first_offset=-1,
+        last_offset=-1,
+        fingerprint=context.identity.fingerprint,
+        opened_at_ms=0,
+        reason="",
+    )
+    contents = [content for _, _, content in flush.parts]
+    return (yield from _complete(context, flush, list(zip(keys, flush.footers(keys, common), contents, strict=True))))
+
+
+def _check_anchor(context: PartitionContext, flush: Flush, key: str) -> None:
+    """Refuse an intent whose anchor can't be published, which earlier versions may have committed.
+
+    Raises:
+        UnknownMetadataError: no object can have the key.
+    """
+    if reason := why_no_object(context.storage)(key):
+        flush.discard()
+        raise UnknownMetadataError(
+            f"{context.topic_partition}: the first file of the flush [{flush.start}, {flush.end}) has to be called {key!r}, as"
+            f" the committed intent says, and no object can have that key: {reason}. Stop all members, and set the group's"
+            f" offset to {flush.start} with Kafka's tools. The records are then read again, and those of that folder rejected.",
+            topic=context.topic_partition.topic,
+            partition=context.topic_partition.partition,
+        )
+
+
+def _place_of(name: ObjectName | None) -> tuple[str | None, Role]:
+    """The encoded partition and the role of a file with that name; None for one of another naming."""
+    if name is None:
+        return "", "values"
+    if name.encoded_partition is None:
+        return None, "rejects"
+    return name.encoded_partition, name.view if name.view is not None else "values"
+
+
+def _key(context: PartitionContext, file: FlushFile, role: Role, first_offset: int) -> str:
+    topic, partition = attrs.astuple(context.topic_partition)
+    if file.encoded_partition is None:
+        return context.naming.quarantine_key(topic, partition, first_offset)
+    view = role if role == "keys" or role == "headers" else None
+    return context.naming.key(topic, partition, file.encoded_partition, first_offset, view=view)
+
+
+def _complete(
+    context: PartitionContext, flush: Flush, parts: Sequence[tuple[str, FlushFooter, OpenFile]]
+) -> Procedure[list[StagedFlushFile]]:
+    """Complete the files locally; while the staging folder is full, wait and try again."""
+    attempt = 1
+    while True:
+        try:
+            files = []
+            for key, footer, content in parts:
+                schema = flush.schema_without_columns(footer.role, content)
+                files.append(StagedFlushFile(key, footer, content.finish(footer.to_metadata(), schema)))
+                if not len(files) % _FILES_A_STEP:
+                    yield
+            flush.measure()
+            _check_whole(context, flush, next(filter(None, map(_why_not_staged, files)), None))
+            return files
+        except StorageUnavailableError as error:
+            pause_s = context.calls.retry.pause_s(attempt, error)
+            context.emit(StorageRetried(context.topic_partition, error, attempt, pause_s))
+            resume_at = context.clock.monotonic() + pause_s
+            while context.clock.monotonic() < resume_at:
+                yield
+            attempt += 1
+
+
+def _why_not_staged(file: StagedFlushFile) -> str | None:
+    if file.staged.rows == file.footer.file_rows:
+        return None
+    return f"{file.key} has {file.staged.rows} rows, and its footer says {file.footer.file_rows}"
+
+
+def _was_truncated(context: PartitionContext, flush: Flush, published: FlushFooter) -> bool:
+    """Whether records of [start, end) have a later leader epoch than the published anchor knows.
+
+    They come from another log than the files that are published, and must not stand beside them.
+
+    Raises:
+        LogTruncatedError: they do, and the settings say to fail.
+    """
+    if not -1 < published.leader_epoch < flush.leader_epoch:
+        return False
+    offset = next(position for position, epoch in flush.epochs if epoch > published.leader_epoch)
+    if context.settings.on_data_loss == "continue":
+        context.emit(LogTruncated(context.topic_partition, offset, flush.end))
+        return True
+    raise LogTruncatedError(
+        f"{context.topic_partition}: a file of the flush [{published.start}, {published.end}) was published with records of"
+        f" leader epoch {published.leader_epoch}, and from offset {offset} on the log has records of epoch {flush.leader_epoch}"
+        " now: an unclean leader election has truncated it. None of the newer records was written. To take them, stop all"
+        f" members, move the files of this flush and later ones away, and set the group's offset to {published.start} with"
+        " Kafka's tools. To leave out the newer records of this flush, set kafka2parquet.on.data.loss=continue.",
+        topic=context.topic_partition.topic,
+        partition=context.topic_partition.partition,
+        offset=offset,
+    )
+
+
+def _check_whole(context: PartitionContext, flush: Flush, why_not: str | None) -> None:
+    """Publish nothing of a flush that contradicts itself.
+
+    Raises:
+        DeliveryError: it does.
+    """
+    if why_not is None:
+        return
+    flush.discard()
+    raise DeliveryError(
+        f"{context.topic_partition}: the flush [{flush.start}, {flush.end}) is not whole: {why_not}. Nothing of it was"
+        " published or committed. Close the task and start a new one, which reads these records again.",
+        topic=context.topic_partition.topic,
+        partition=context.topic_partition.partition,
+    )
+
+
+def _publish(context: PartitionContext, file: StagedFlushFile) -> StorageCall[Published | AlreadyExists]:
+    return context.call(functools.partial(context.storage.publish, file.key, file.staged))
+
+
+def _published(
+    context: PartitionContext, file: StagedFlushFile, call: Waitable[Published | AlreadyExists]
+) -> Procedure[FlushFooter]:
+    """Wait for a publish; the footer of what stands at the key now.
+
+    Raises:
+        ForeignObjectError: something else stood there.
+    """
+    outcome = yield from until(call)
+    footer = file.footer
+    if isinstance(outcome, AlreadyExists):
+        try:
+            footer = context.own_footer(file.key, outcome.metadata)
+        except ForeignObjectError as error:
+            ours = f"{footer.file_rows} rows of offsets {footer.first_offset} to {footer.last_offset}"
+            raise ForeignObjectError(
+                f"{error} The file that has to go there has {ours}, of the flush [{footer.start}, {footer.end}).",
+                topic=footer.topic,
+                partition=footer.partition,
+                key=file.key,
+            ) from None
+    file.staged.discard()
+    context.emit(
+        FilePublished(
+            context.topic_partition,
+            file.key,
+            footer.file_rows,
+            file.staged.size_bytes,
+            footer.is_anchor,
+            isinstance(outcome, Published),
+        )
+    )
+    return footer
+
+
+def _adopt(context: PartitionContext, flush: Flush, found: PublishedFlush, recovery: Recovery) -> Procedure[StartPoint]:
+    """Another owner's boundary is published: cut there too, and read [start, end) again."""
+    flush.discard()
+    yield from recovery.check_end(found)
+    end = found.footer.end
+    context.emit(BoundaryAdopted(context.topic_partition, flush.start, end))
+    adopted = RepeatFlush(end, found.footer.opened_at_ms)
+    return (yield from recovery.next_start(flush.start, flush.start_epoch, adopted=adopted))
+
+
+def _same_files(found: FlushFooter, ours: FlushFooter) -> bool:
+    return (found.flush_rows, found.file_rows, found.siblings, found.layout) == (
+        ours.flush_rows,
+        ours.file_rows,
+        ours.siblings,
+        ours.layout,
+    )

@@ -1,0 +1,1 @@
+"""Transforms of columns, named as Arrow users name them."""

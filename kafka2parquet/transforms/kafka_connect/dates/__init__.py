@@ -1,0 +1,1 @@
+"""Dates as Java's SimpleDateFormat reads and writes them."""

@@ -1,0 +1,203 @@
+import io
+import json
+
+import pytest
+
+from kafka2parquet import __version__
+from kafka2parquet.cli.main import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK, main
+from kafka2parquet.connect.text import read_properties
+from tests.support.connect_story import FIVE_MISTAKES, STORY
+
+
+@pytest.fixture
+def sink(tmp_path):
+    path = tmp_path / "sink.json"
+    path.write_text(STORY)
+    return str(path)
+
+
+def test_check_describes(sink, capsys):
+    """A good configuration is described on stdout."""
+    assert EXIT_OK == main(["check", sink])
+    assert capsys.readouterr().out.startswith("s3-sink-my-topic-parquet-hourly: from Kafka to s3://your-data-lake-bucket\n")
+
+
+def test_check_lists_all_problems(tmp_path, capsys):
+    """A bad one is refused on stderr with all its problems, numbered."""
+    path = tmp_path / "sink.json"
+    path.write_text(FIVE_MISTAKES)
+    assert EXIT_CONFIGURATION == main(["check", str(path)])
+    lines = capsys.readouterr().err.splitlines()
+    assert f"{path} can't work; it has 5 problems:" == lines[0]
+    assert ["  1. ", "  2. ", "  3. ", "  4. ", "  5. "] == [line[:5] for line in lines[1:]]
+
+
+def test_check_lists_problems_of_clients_too(tmp_path, capsys):
+    """Settings of consumer, producer and store are looked at even where properties of the connector are wrong."""
+    path = tmp_path / "sink.json"
+    more = {
+        "flush.size": "x",
+        "consumer.override.fetch.min.bytes": "y",
+        "errors.deadletterqueue.topic.name": "dead",
+        "producer.override.linger.ms": "z",
+        "s3.proxy.user": "me",
+        "value.converter": "",
+    }
+    path.write_text(json.dumps({**read_properties(STORY).values, **more}))
+    assert EXIT_CONFIGURATION == main(["check", str(path)])
+    assert [
+        "  1. Invalid value x for configuration flush.size: Not a number of type INT.",
+        "  2. Invalid value y for configuration fetch.min.bytes: Not a number of type INT.",
+        "  3. Invalid value z for configuration linger.ms: Not a number of type LONG.",
+        "  4. s3.proxy.user has no effect without s3.proxy.url. Set that, or remove this.",
+        "  5. value.converter is set neither here nor in the worker's properties. Set it to "
+        "org.apache.kafka.connect.json.JsonConverter, with value.converter.schemas.enable=false where messages carry no "
+        "schema, or to the converter that reads what your producers write.",
+    ] == capsys.readouterr().err.splitlines()[1:]
+
+
+def test_run_needs_brokers(sink, capsys):
+    """One problem is one line."""
+    assert EXIT_CONFIGURATION == main(["run", sink])
+    assert (
+        f"{sink} can't work: bootstrap.servers is not set. Name brokers in the worker's properties (--worker FILE) or "
+        "with --bootstrap-server HOST:PORT.\n" == capsys.readouterr().err
+    )
+
+
+def test_missing_file(capsys):
+    """A file that isn't there is a problem like any other."""
+    assert EXIT_CONFIGURATION == main(["check", "/nowhere/sink.json"])
+    assert "/nowhere/sink.json can't be read" in capsys.readouterr().err
+
+
+def test_standard_input(sink, capsys, monkeypatch):
+    """`-` is what is piped in; only one of the two files can be."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(STORY.encode())))
+    assert EXIT_OK == main(["check", "-"])
+    assert capsys.readouterr().out.startswith("s3-sink-my-topic-parquet-hourly: from Kafka")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"{")))
+    assert EXIT_CONFIGURATION == main(["check", "-"])
+    assert capsys.readouterr().err.startswith("standard input can't work: Line 1, column 2: this is not valid JSON")
+    assert EXIT_CONFIGURATION == main(["check", "-", "--worker", "-"])
+    assert "Only one of CONFIG and --worker can be standard input.\n" in capsys.readouterr().err
+
+
+def test_name_is_given(tmp_path, capsys):
+    """It is that of the consumer group, and chooses one of several connectors."""
+    path = tmp_path / "sink.json"
+    named = read_properties(STORY).values
+    path.write_text(json.dumps({name: text for name, text in named.items() if name != "name"}))
+    assert EXIT_CONFIGURATION == main(["check", str(path)])
+    assert "Give it with --name NAME" in capsys.readouterr().err
+    assert EXIT_OK == main(["check", str(path), "--name", "mine"])
+    assert "the consumer group connect-mine." in capsys.readouterr().out
+    path.write_text(json.dumps([{"name": name, "config": {**named, "name": name}} for name in ("a", "b")]))
+    assert EXIT_CONFIGURATION == main(["audit", str(path)])
+    assert f"{path} can't work: The configuration holds 2 connectors: a, b." in capsys.readouterr().err
+    assert EXIT_OK == main(["check", str(path), "--name", "b"])
+
+
+def test_check_without_secrets(sink, tmp_path, capsys, monkeypatch):
+    """What isn't there is a note; `run` refuses to start without it."""
+    monkeypatch.delenv("K2P_NOT_SET", raising=False)
+    secrets = {
+        "aws.access.key.id": "${env:K2P_NOT_SET}",
+        "aws.secret.access.key": "${file:/nowhere/aws.properties:secret}",
+        "consumer.override.security.protocol": "SASL_SSL",
+        "consumer.override.sasl.mechanism": "PLAIN",
+        "consumer.override.sasl.jaas.config": "${env:K2P_NOT_SET}",
+        "s3.sse.customer.key": "${env:K2P_NOT_SET}",
+        "s3.proxy.password": "${env:K2P_NOT_SET}",
+        "flush.size": "${env:K2P_NOT_SET}",
+    }
+    path = tmp_path / "secret.json"
+    path.write_text(json.dumps({**read_properties(STORY).values, **secrets}))
+    assert EXIT_OK == main(["check", str(path)])
+    out = capsys.readouterr().out
+    assert "- aws.access.key.id: ${env:K2P_NOT_SET}: this environment variable is not set. `run` needs it;" in out
+    assert 6 == out.count("`run` needs it")
+    assert EXIT_CONFIGURATION == main(["run", str(path), "--bootstrap-server", "localhost:1"])
+    assert "aws.access.key.id: ${env:K2P_NOT_SET}: this environment variable is not set." in capsys.readouterr().err
+
+
+def test_check_needs_no_secret_for_a_worker_with_converter(tmp_path, capsys):
+    """The configuration is put together with the worker's, and checked again."""
+    given = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
+    path, worker = tmp_path / "secret.json", tmp_path / "worker.properties"
+    path.write_text(json.dumps({**given, "s3.bucket.name": "${env:K2P_NOT_SET}"}))
+    worker.write_text(
+        "value.converter=JsonConverter\nvalue.converter.schemas.enable=false\nsecurity.protocol=SASL_SSL\n"
+        "sasl.mechanism=PLAIN\nsasl.jaas.config=${file:/nowhere/x:y}\n"
+    )
+    assert EXIT_OK == main(["check", str(path), "--worker", str(worker)])
+    out = capsys.readouterr().out
+    assert "s3://${env:K2P_NOT_SET}/raw" in out
+    assert "sasl.jaas.config: ${file:/nowhere/x:y} can't be read: No such file or directory. `run` needs it" in out
+
+
+def test_worker_of_the_environment(sink, capsys, monkeypatch):
+    """A container's variables count where no worker is named, and it is said which."""
+    monkeypatch.setenv("CONNECT_BOOTSTRAP_SERVERS", "kafka:9092")
+    assert EXIT_OK == main(["check", sink])
+    out = capsys.readouterr().out
+    assert "- The worker's settings come from the environment: CONNECT_BOOTSTRAP_SERVERS." in out
+    assert "brokers are needed" not in out
+
+
+def test_a_bug_is_not_a_traceback(sink, capsys, monkeypatch):
+    """One line, and the exit code of a failure."""
+
+    def describe(config, worker):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("kafka2parquet.cli.main.describe", describe)
+    assert EXIT_FAILED == main(["check", sink])
+    assert "Unexpected ZeroDivisionError: division by zero. This is a bug; --verbose shows where.\n" == capsys.readouterr().err
+
+
+def test_wrong_command_line():
+    """argparse says what is wrong, with its own exit code."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["drain"])
+
+
+def test_version(capsys):
+    """The version can be asked for."""
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert f"kafka2parquet {__version__}\n" == capsys.readouterr().out
+
+
+def test_schema_is_learned_with_the_workers_converter(tmp_path, capsys):
+    """As a run would read the records."""
+    sink, worker, samples = (tmp_path / name for name in ("sink.json", "worker.properties", "samples.jsonl"))
+    properties = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
+    sink.write_text(json.dumps({**properties, "kafka2parquet.storage.url": str(tmp_path / "files")}))
+    worker.write_text("value.converter=org.apache.kafka.connect.json.JsonConverter\nvalue.converter.schemas.enable=false\n")
+    samples.write_text('{"id": 1}\n')
+    assert EXIT_OK == main(["schema", "learn", str(sink), "--worker", str(worker), "--from", str(samples)])
+    assert ["id"] == [field["name"] for field in json.loads(capsys.readouterr().out)["fields"]]
+
+
+def test_schema_that_is_never_learned(tmp_path, capsys):
+    """It is said why there is none."""
+    sink = tmp_path / "sink.json"
+    properties = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
+    sink.write_text(
+        json.dumps({**properties, "kafka2parquet.storage.url": str(tmp_path), "value.converter": "StringConverter"})
+    )
+    assert EXIT_CONFIGURATION == main(["schema", "show", str(sink)])
+    assert capsys.readouterr().err.endswith(" Columns of StringConverter are not learned, so none is kept.\n")
+
+
+def test_problem_that_clients_share_is_told_once(tmp_path, capsys):
+    """A worker's security counts for the consumer, and for the producer and the admin client of dead letters."""
+    sink, worker = tmp_path / "sink.json", tmp_path / "worker.properties"
+    sink.write_text(json.dumps({**read_properties(STORY).values, "errors.deadletterqueue.topic.name": "dead"}))
+    worker.write_text("bootstrap.servers=a:1\nsecurity.protocol=TLS\n")
+    assert EXIT_CONFIGURATION == main(["check", str(sink), "--worker", str(worker)])
+    assert (
+        f"{sink} can't work: Invalid value TLS for configuration security.protocol: String must be one of: PLAINTEXT, SSL, "
+        "SASL_PLAINTEXT, SASL_SSL.\n" == capsys.readouterr().err
+    )

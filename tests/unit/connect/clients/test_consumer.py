@@ -1,0 +1,164 @@
+import pytest
+
+from kafka2parquet.connect.clients.consumer import consumer_settings
+from kafka2parquet.errors import ConfigurationError
+
+
+def _problems(**given: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        consumer_settings({name.replace("_", "."): text for name, text in given.items()})
+    return caught.value.problems
+
+
+def test_settings_become_kafka_pythons():
+    """Names get underscores, numbers become numbers."""
+    settings = consumer_settings({"fetch.min.bytes": "1", "session.timeout.ms": "10000", "client.id": "me"})
+    assert {"fetch_min_bytes": 1, "session_timeout_ms": 10000, "client_id": "me"} == settings.client_settings
+
+
+def test_group_and_first_start():
+    """Group, static member and the place to begin aren't client settings but have fields of their own."""
+    settings = consumer_settings(
+        {"bootstrap.servers": "a:1, b:2", "group.id": "g", "group.instance.id": "i", "auto.offset.reset": "latest"}
+    )
+    assert (("a:1", "b:2"), "g", "i", "latest", {}) == (
+        settings.bootstrap_servers,
+        settings.group_id,
+        settings.group_instance_id,
+        settings.first_start,
+        settings.client_settings,
+    )
+
+
+def test_first_start_is_earliest_as_in_connect():
+    """A sink begins at the beginning."""
+    assert "earliest" == consumer_settings({}).first_start
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_user_and_password_from_jaas(mechanism):
+    """User and password are taken out of sasl.jaas.config, quotes and escapes read."""
+    settings = consumer_settings(
+        {
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": mechanism,
+            "sasl.jaas.config": r"org.apache.kafka.common.security.plain.PlainLoginModule required "
+            r'username="alice" password="a\"b=c;";',
+        }
+    )
+    assert {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": mechanism,
+        "sasl_plain_username": "alice",
+        "sasl_plain_password": 'a"b=c;',
+    } == settings.client_settings
+
+
+def test_missing_password():
+    """The line to write is shown, without what was there."""
+    problems = _problems(security_protocol="SASL_SSL", sasl_mechanism="PLAIN", sasl_jaas_config="Plain required username=x;")
+    assert (
+        "sasl.jaas.config has no username and password, which PLAIN needs. Write it as "
+        'org.apache.kafka.common.security.plain.PlainLoginModule required username="…" password="…";',
+    ) == problems
+
+
+def test_sasl_without_its_protocol():
+    """Credentials that would not be used are a mistake."""
+    assert (
+        "sasl.* is set, but security.protocol is PLAINTEXT. Set security.protocol to SASL_SSL or SASL_PLAINTEXT.",
+    ) == _problems(sasl_mechanism="PLAIN")
+
+
+def test_pem_stores():
+    """PEM files are handed on; an empty identification algorithm turns the host name check off."""
+    settings = consumer_settings(
+        {
+            "security.protocol": "SSL",
+            "ssl.truststore.location": "/ca.pem",
+            "ssl.keystore.location": "/me.key",
+            "ssl.keystore.type": "PEM",
+            "ssl.key.password": "secret",
+            "ssl.endpoint.identification.algorithm": "",
+        }
+    )
+    assert {
+        "security_protocol": "SSL",
+        "ssl_cafile": "/ca.pem",
+        "ssl_certfile": "/me.key",
+        "ssl_password": "secret",
+        "ssl_check_hostname": False,
+    } == settings.client_settings
+
+
+def test_java_key_store():
+    """A store that Python can't read is told with the way to convert it."""
+    assert (
+        "ssl.truststore.location=/ca.jks is a JKS file, which Python can't read. Convert it to PEM "
+        "(keytool -importkeystore to PKCS12, then openssl pkcs12) and set ssl.truststore.type=PEM.",
+    ) == _problems(security_protocol="SSL", ssl_truststore_location="/ca.jks")
+
+
+def test_all_problems_at_once():
+    """Every setting is looked at, whatever the others say."""
+    assert (
+        "Invalid value x for configuration fetch.min.bytes: Not a number of type INT.",
+        "Consumer setting fetch.max.byte is not known. Did you mean fetch.max.bytes?",
+        "Consumer setting interceptor.classes is not supported. Use a hook of the task.",
+        "Invalid value never for configuration auto.offset.reset: String must be one of: earliest, latest.",
+    ) == _problems(fetch_min_bytes="x", fetch_max_byte="1", interceptor_classes="a.B", auto_offset_reset="never")
+
+
+def test_settings_without_effect_are_noted():
+    """What is fixed here is accepted, with the reason."""
+    settings = consumer_settings({"enable.auto.commit": "true", "max.poll.records": "10", "some.thing": "1"})
+    assert (
+        "Consumer setting enable.auto.commit has no effect: offsets are committed when their rows are durable.",
+        "Consumer setting max.poll.records has no effect: whole batches are read; `kafka2parquet.memory.bytes` bounds them.",
+        "Consumer setting some.thing is not known and has no effect.",
+    ) == settings.notes
+
+
+def test_secrets_are_not_in_the_repr():
+    """Settings can be logged."""
+    settings = consumer_settings(
+        {
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "PLAIN",
+            "sasl.jaas.config": 'x.Y required username="u" password="hunter2";',
+        }
+    )
+    assert "hunter2" not in repr(settings)
+
+
+_JAVA = "org.apache.kafka.clients.consumer."
+
+
+def test_assignors_become_kafka_pythons():
+    """In their order, by the names that members of a group know them by."""
+    settings = consumer_settings(
+        {"partition.assignment.strategy": f"{_JAVA}StickyAssignor, {_JAVA}RangeAssignor,{_JAVA}RoundRobinAssignor"}
+    )
+    assert {"partition_assignment_strategy": ["sticky", "range", "roundrobin"]} == settings.client_settings
+    settings = consumer_settings({"partition.assignment.strategy": f"{_JAVA}CooperativeStickyAssignor"})
+    assert {"partition_assignment_strategy": ["cooperative-sticky"]} == settings.client_settings
+
+
+def test_assignors_that_can_not_be_offered():
+    """They are refused by name; none is left out in silence."""
+    (unknown,) = _problems(partition_assignment_strategy="org.example.Mine")
+    assert unknown.startswith("Invalid value org.example.Mine for configuration partition.assignment.strategy: ")
+    assert f"{_JAVA}RangeAssignor" in unknown
+    (mixed,) = _problems(partition_assignment_strategy=f"{_JAVA}RangeAssignor,{_JAVA}CooperativeStickyAssignor")
+    assert mixed.startswith("Consumer setting partition.assignment.strategy has CooperativeStickyAssignor beside others")
+
+
+@pytest.mark.parametrize("text", ["consumer", "CONSUMER", "streams"])
+def test_the_new_group_protocol_is_refused(text):
+    """kafka-python speaks the classic one, which may be named."""
+    assert (
+        "Consumer setting group.protocol is not supported. kafka-python speaks the classic protocol only, not that of KIP-848: "
+        "remove it.",
+    ) == _problems(group_protocol=text)
+    assert {} == consumer_settings({"group.protocol": "Classic"}).client_settings
+    assert 1 == len(_problems(group_remote_assignor="uniform"))

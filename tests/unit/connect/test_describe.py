@@ -1,0 +1,194 @@
+from collections.abc import Mapping
+
+import pytest
+
+from kafka2parquet.connect.describe import describe, duration
+from kafka2parquet.connect.load import load_connect_config
+from kafka2parquet.connect.text import read_properties
+from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
+from kafka2parquet.converters.string import StringConverter
+from kafka2parquet.errors import ConfigurationError
+from tests.support.connect_story import FIVE_MISTAKES, STORY
+
+_WORKER = WorkerConfig(bootstrap_servers="kafka:9092")
+
+_STORY_TEXT = """\
+s3-sink-my-topic-parquet-hourly: from Kafka to s3://your-data-lake-bucket
+
+Look at this first:
+- timestamp.extractor is not set: a row's folder is given by the timestamp of its record, where Confluent's sink takes its \
+worker's clock. A record of 2026-01-31 13:37 UTC that is written at 2026-02-01 09:05 UTC lies in \
+year=2026/month=01/day=31/hour=13 here, and in year=2026/month=02/day=01/hour=09 there. Set timestamp.extractor=Record to keep \
+this, or timestamp.extractor=Wallclock for what Confluent's sink does.
+
+12 tasks will read the topic your-source-topic-name as members of the consumer group \
+connect-s3-sink-my-topic-parquet-hourly.
+A partition for which the group has no committed offset is read from its earliest record on.
+
+Each value has to be a JSON object and becomes a row.
+Columns are learned from the records and kept as a contract beside the data, and only ever added; a record that doesn't fit is \
+rejected.
+Keys and headers are not written.
+A record without value (tombstone) ends the task with an error; nothing is lost.
+A record that can't be read or written ends the task with an error; nothing is lost.
+
+A row's folder is given by the timestamp of its record, in steps of 1 hour in the time zone UTC.
+A file whose first record is offset 0 of partition 0 of 2026-01-31 13:37 UTC is called
+s3://your-data-lake-bucket/raw/kafka-source/your-source-topic-name/year=2026/month=01/day=31/hour=13/\
+your-source-topic-name+0+0000000000.snappy.parquet
+
+The open files of a topic-partition are closed and published together, whichever comes first:
+- after 100,000 rows, over all its folders
+- when the times of their rows span 1 hour, or when they have been open for so long
+- when a row belongs to another folder than the row before it
+- by the clock, every 1 hour counted from midnight in UTC
+- before more than 1,000 files would be open
+- on an orderly stop
+
+Every record will be in exactly one file, whatever crashes, rebalances or rotates (exactly once).
+A store that can't give that is refused at the start.
+A file becomes visible whole, is never replaced, and the offset is committed after it.
+All tasks together buffer at most 256 MiB, then partitions wait.
+
+Good to know:
+- Where records are not in the order of their times, each change between folders closes files, as in Connect, and makes small \
+ones. rotate.file.on.partition.change=false keeps several folders open instead."""
+
+_FIVE_PROBLEMS = (
+    "Invalid value 5MB for configuration s3.part.size: Not a number of type INT.",
+    "format.class=io.confluent.connect.s3.format.json.JsonFormat is not supported. Only Parquet is written: use ParquetFormat.",
+    "flush.sizes is not a known property. Did you mean flush.size?",
+    "Invalid value Mars/Phobos for configuration timezone: The datetime zone id 'Mars/Phobos' is not recognised.",
+    "Invalid value year=YYYY/'month'=MM/'day'=dd/'hour'=HH for configuration path.format: Illegal pattern component: r. "
+    "Text has to stand in single quotes, as in 'year'=YYYY.",
+)
+
+
+def _described(worker: WorkerConfig = _WORKER, **changes: str) -> str:
+    properties = {**read_properties(STORY).values, **{name.replace("_", "."): text for name, text in changes.items()}}
+    return describe(load_connect_config(properties), worker)
+
+
+def test_the_story_is_told(tmp_path):
+    """The user's configuration, comments included, is described completely."""
+    path = tmp_path / "sink.json"
+    path.write_text(STORY)
+    assert _STORY_TEXT == describe(load_connect_config(path), _WORKER)
+
+
+def test_five_mistakes_are_told_at_once(tmp_path):
+    """All five, each with property, value and what to do."""
+    path = tmp_path / "sink.json"
+    path.write_text(FIVE_MISTAKES)
+    with pytest.raises(ConfigurationError) as caught:
+        load_connect_config(path)
+    assert _FIVE_PROBLEMS == caught.value.problems
+
+
+def test_missing_brokers_are_no_problem_yet():
+    """A configuration can be checked without a broker; what a run needs is said."""
+    assert "- To run it, brokers are needed: bootstrap.servers is not set." in _described(WorkerConfig())
+
+
+def test_path_format_is_linted():
+    """A pattern that works and is not meant so is pointed out."""
+    assert "Look at this first:\n- path.format='dt'=YYYY-mm-dd: mm is the minute; the month is MM." in _described(
+        path_format="'dt'=YYYY-mm-dd", partition_duration_ms="86400000", timestamp_extractor="Record"
+    )
+
+
+def test_registries_are_told_without_their_credentials():
+    """Whose schemas the rows have."""
+    text = _described(value_converter="Avro", value_converter_schema_registry_url="http://me:secret@registry:8081")
+    assert "a row as Avro makes it, by its schema in the registry at http://[hidden]@registry:8081.\n" in text
+
+
+def test_envelopes_are_told():
+    """Messages with schemas are no plain JSON."""
+    text = _described(value_converter_schemas_enable="true")
+    assert "Each value has to be a JSON object with schema and payload, which becomes a row" in text
+
+
+def test_skipped_records_are_told():
+    """Tolerance and tombstones as configured."""
+    text = _described(errors_tolerance="all", behavior_on_null_values="ignore")
+    assert "A record without value (tombstone) is left out.\nA record that can't be read is left out, and kept nowhere." in text
+
+
+def test_wall_clock_folders_are_told():
+    """The source of the time is named."""
+    assert "A row's folder is given by the clock at which its flush was opened" in _described(timestamp_extractor="Wallclock")
+
+
+def test_field_folders_are_told():
+    """Folders by field values."""
+    text = _described(
+        partitioner_class="io.confluent.connect.storage.partitioner.FieldPartitioner",
+        partition_field_name="country,user.city",
+    )
+    assert "A row's folder is given by the values of country, user.city." in text
+    assert "/your-source-topic-name/country=…/user.city=…/your-source-topic-name+0+0000000000.snappy.parquet" in text
+
+
+def test_rules_that_end_files_are_all_told():
+    """Each configured rule has its line, in the order of their weight."""
+    text = _described(kafka2parquet_target_file_bytes="134217728", partitioner_max_open_files="50")
+    assert "- before more than 50 files would be open\n- when they have about 134,217,728 bytes\n" in text
+
+
+def test_at_least_once_is_told():
+    """The weaker guarantee is not sold as the stronger one."""
+    assert "No record will be lost (at least once)." in _described(kafka2parquet_delivery="at_least_once")
+
+
+def test_group_of_ones_own_and_latest():
+    """Consumer overrides show."""
+    text = _described(consumer_override_group_id="mine", consumer_override_auto_offset_reset="latest")
+    assert "as members of the consumer group mine.\n" in text
+    assert "is read from its latest record on." in text
+
+
+def test_problems_of_worker_and_connector_come_together():
+    """A consumer setting and a missing converter are both told."""
+    config = load_connect_config({**read_properties(STORY).values, "consumer.override.fetch.min.bytes": "x"})
+    bare = {name: text for name, text in config.given.items() if not name.startswith("value.converter")}
+    with pytest.raises(ConfigurationError) as caught:
+        describe(load_connect_config(bare), _WORKER)
+    assert 2 == len(caught.value.problems)
+
+
+def test_workers_converter_is_taken_where_the_connector_has_none():
+    """As in Connect, with its settings."""
+    bare = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
+    worker = load_worker_config(
+        {"bootstrap.servers": "kafka:9092", "value.converter": "org.apache.kafka.connect.storage.StringConverter"}
+    )
+    assert "Each value becomes a row with one column of text." in describe(load_connect_config(bare), worker)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (3_600_000, "1 hour"),
+        (7_200_000, "2 hours"),
+        (90_000, "90 seconds"),
+        (86_400_000, "1 day"),
+        (1500, "1,500 milliseconds"),
+    ],
+)
+def test_durations(milliseconds, text):
+    """A duration is told in its largest whole unit."""
+    assert text == duration(milliseconds)
+
+
+class JsonConverter(StringConverter):
+    """A converter of somebody's own, called like one of Connect's."""
+
+    def __init__(self, properties: Mapping[str, str]) -> None:
+        super().__init__()
+
+
+def test_a_python_converter_is_not_taken_for_the_one_of_its_name():
+    """Nothing is told of it but its name."""
+    described = _described(value_converter=f"{__name__}:JsonConverter")
+    assert "Each value becomes a row as JsonConverter makes it." in described.splitlines()

@@ -1,0 +1,158 @@
+"""Classes and hooks that a configuration names as `package.module:name`, from the current folder as well."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kafka2parquet import PerRecordPartitioner, build_task, load_connect_config
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.testing import InlineExecutor, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage, drain
+from tests.support.sink_properties import json_sink
+
+ROOT = Path(__file__).parents[3]
+MODULE = """
+from kafka2parquet import PerRecordConverter, PerRecordPartitioner
+
+EVENTS = []
+LATER = None
+
+def remember(event):
+    EVENTS.append(type(event).__name__)
+
+class Counter:
+    made = []
+
+    def __init__(self):
+        self.events = 0
+        self.made.append(self)
+
+    def __call__(self, event):
+        self.events += 1
+
+class Wrong:
+    pass
+
+class Breaking:
+    def __init__(self):
+        raise KeyError("no settings")
+
+    def __call__(self, event):
+        pass
+
+class Upper(PerRecordPartitioner):
+    fingerprint = "upper"
+
+    def encode(self, row):
+        return row.values["text"].upper()
+
+class Prefixed(Upper):
+    def __init__(self, properties):
+        self.prefix = properties["my.prefix"]
+
+    def encode(self, row):
+        return self.prefix + row.values["text"]
+
+class Texts(PerRecordConverter):
+    def decode(self, value):
+        return {"text": value.decode()}
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A module in the current folder, of a name that no other test has."""
+    name = f"module_of_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    yield name
+    sys.modules.pop(name, None)
+
+
+def run(**changes: str) -> MemoryStorage:
+    """Write one record with these properties."""
+    kafka, storage = MemoryKafka(), MemoryStorage()
+    kafka.create_topic("events")
+    kafka.append("events", 0, [MemoryRecord(b"fr")])
+    config = load_connect_config(json_sink({name.replace("_", "."): text for name, text in changes.items()}))
+    consumer = MemoryConsumer(kafka, group_id="group", topics="events")
+    drain(build_task(config, WorkerConfig(), consumer=consumer, storage=storage, executor=InlineExecutor()))
+    return storage
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        call()
+    return str(caught.value)
+
+
+def test_hooks_are_called_with_events(module: str) -> None:
+    """A function, and an object of a class for each task."""
+    run(value_converter=f"{module}:Texts", kafka2parquet_hooks=f"{module}:remember,{module}:Counter")
+    run(value_converter=f"{module}:Texts", kafka2parquet_hooks=f"{module}:Counter")
+    loaded = sys.modules[module]
+    assert "FilePublished" in loaded.EVENTS
+    assert 2 == len(loaded.Counter.made)
+    assert len(loaded.EVENTS) == loaded.Counter.made[0].events
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("nothing", "can't be imported: module"),
+        ("LATER", "can't be called with an event: it is of the type NoneType"),
+        ("Wrong", "is a class whose objects can't be called with an event; give it a method __call__"),
+        ("", "does not have the form package.module:name"),
+    ],
+)
+def test_wrong_hooks_are_found_before_anything_runs(module: str, name: str, problem: str) -> None:
+    """By the check of the configuration, with what to correct."""
+    text = refusal(lambda: run(kafka2parquet_hooks=f"{module}:{name}"))
+    assert text.startswith(f"Invalid value {module}:{name} for configuration kafka2parquet.hooks: {module}:{name} {problem}")
+
+
+def test_constructor_that_fails_is_named(module: str) -> None:
+    """With what it raised."""
+    assert f"{module}:Breaking: Breaking() raised KeyError: 'no settings'" == refusal(
+        lambda: run(value_converter=f"{module}:Texts", kafka2parquet_hooks=f"{module}:Breaking")
+    )
+
+
+def test_module_with_a_mistake_is_named(module: str) -> None:
+    """Whatever goes wrong while it is imported."""
+    Path("broken_module_of_a_test.py").write_text("1 / 0")
+    assert "broken_module_of_a_test:x can't be imported: ZeroDivisionError: division by zero" in refusal(
+        lambda: run(kafka2parquet_hooks="broken_module_of_a_test:x")
+    )
+
+
+@pytest.mark.parametrize(("partitioner", "folder"), [("Upper", "FR"), ("Prefixed", "country=fr")])
+def test_properties_are_for_classes_that_take_them(module: str, partitioner: str, folder: str) -> None:
+    """A class without an `__init__` of its own, such as the simplest PerRecordPartitioner, gets none."""
+    storage = run(
+        value_converter=f"{module}:Texts",
+        partitioner_class=f"{module}:{partitioner}",
+        my_prefix="country=",
+    )
+    assert [f"topics/events/{folder}"] == [key.rpartition("/")[0] for key in storage.published]
+    assert "" not in sys.path
+    assert issubclass(getattr(sys.modules[module], partitioner), PerRecordPartitioner)
+
+
+def test_command_line_finds_the_current_folder(module: str, tmp_path: Path) -> None:
+    """As a console script, whose own folder is on the path instead; and as `python -m kafka2parquet`."""
+    Path("sink.json").write_text(json.dumps(json_sink({"kafka2parquet.hooks": f"{module}:remember"})))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    script = "import sys; sys.path.remove(''); from kafka2parquet.cli.main import main; sys.exit(main())"
+    for start in (["-c", script], ["-m", "kafka2parquet"]):
+        command = [sys.executable, *start, "check", "sink.json", "--bootstrap-server", "localhost:9092"]
+        finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert 0 == finished.returncode, finished.stdout + finished.stderr

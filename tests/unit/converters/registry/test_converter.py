@@ -1,0 +1,127 @@
+"""RegisteredConverter: how often a registry is asked, what is waited for, and which schemas are refused."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from typing import Any
+
+import pytest
+
+from kafka2parquet.converters.avro.converter import AvroConverter
+from kafka2parquet.converters.payload_decoder import PayloadDecoder
+from kafka2parquet.converters.registry.base import RegisteredSchema
+from kafka2parquet.converters.registry.lookups import Lookups
+from kafka2parquet.errors import SchemaRegistryUnavailableError, StorageUnavailableError
+from kafka2parquet.testing import ManualClock
+from tests.support.avro_cases import number
+from tests.support.batches import batch_of
+from tests.support.registries import FakeRegistry, framed, registered
+
+USER = {"type": "record", "name": "User", "fields": [{"name": "id", "type": "long"}]}
+
+
+def registry_of(*schemas: Any) -> FakeRegistry:
+    """A registry that has the schemas under the ids from 1 on."""
+    return FakeRegistry({i: registered(json.dumps(schema), "AVRO") for i, schema in enumerate(schemas, 1)})
+
+
+def user(schema_id: int) -> bytes:
+    return framed(schema_id, number(7))
+
+
+def test_a_schema_that_was_missing_is_asked_for_again_after_a_minute() -> None:
+    """It may have come. Until then its records cost no requests."""
+    registry = registry_of()
+    converter = AvroConverter(registry)
+    converter.clock = clock = ManualClock()
+    assert 3 == len(converter.convert(batch_of([user(1)] * 3)).rejects)
+    registry.schemas[1] = registered(json.dumps(USER), "AVRO")
+    clock.advance(59)
+    assert 1 == len(converter.convert(batch_of([user(1)])).rejects)
+    assert 1 == len(registry.asked)
+    clock.advance(2)
+    assert 1 == len(converter.convert(batch_of([user(1)])).rows)
+    assert 2 == len(registry.asked)
+
+
+def test_many_unknown_ids_are_asked_for_once_each() -> None:
+    """Bytes that merely begin with a zero name a schema each."""
+    registry = registry_of()
+    converter = AvroConverter(registry)
+    converter.clock = ManualClock()
+    values = [framed(1000 + number, b"x") for number in range(2000)]
+    for _ in range(2):
+        assert 2000 == len(converter.convert(batch_of(values)).rejects)
+
+    assert 2000 == len(registry.asked) == len({*registry.asked})
+
+
+def test_unknown_ids_are_not_remembered_without_limit() -> None:
+    """A minute is long enough for millions."""
+    converter = AvroConverter(registry_of())
+    most = 1 << 15
+    converter.convert(batch_of([framed(0, b"x")]))
+    (missing,) = converter._missing.values()
+    converter._missing.update({(number, "topic"): missing for number in range(most)})
+    converter.convert(batch_of([framed(most + number, b"x") for number in range(10)]))
+
+    assert (10, most + 9) == (min(converter._missing)[0], max(converter._missing)[0])
+    assert most == len(converter._missing)
+
+
+def test_a_registry_that_takes_its_time_holds_up_nobody() -> None:
+    """The batch is given again; what was found out for it is kept until it is through, however long that takes."""
+    released = threading.Event()
+
+    class SlowRegistry(FakeRegistry):
+        def schema(self, schema_id: int | uuid.UUID, subject: str | None) -> RegisteredSchema:
+            if schema_id == 2:
+                released.wait()
+            return super().schema(schema_id, subject)
+
+    registry = SlowRegistry({2: registered(json.dumps(USER), "AVRO")})
+    converter = AvroConverter(registry)
+    converter.clock = clock = ManualClock()
+    converter._lookups = Lookups(converter._look_up, longest_wait_s=0.01)
+    batch = batch_of([framed(1, b"x"), user(2)])
+    for _ in range(5):
+        with pytest.raises(SchemaRegistryUnavailableError, match=r"not yet answered for schema id \d of topic"):
+            converter.convert(batch)
+        clock.advance(40)
+    released.set()
+    while True:
+        try:
+            converted = converter.convert(batch)
+            break
+        except SchemaRegistryUnavailableError:
+            continue
+
+    assert (1, 1) == (len(converted.rows), len(converted.rejects))
+    assert [1, 2] == sorted(schema_id for schema_id, _ in registry.asked)
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), OSError("y"), RecursionError(), UnicodeError("\ud800")])
+def test_whatever_a_schema_does_to_us_refuses_the_schema(error: Exception) -> None:
+    """The records of a schema that can't be read are rejects, and the task goes on."""
+
+    class Failing(AvroConverter):
+        def prepare(self, schema: RegisteredSchema) -> PayloadDecoder:
+            raise error
+
+    rejects = Failing(registry_of(USER)).convert(batch_of([user(1)])).rejects
+    assert 1 == len(rejects)
+    assert "schema id 1: the schema " in rejects[0].reason
+
+
+@pytest.mark.parametrize("error", [MemoryError("none left"), StorageUnavailableError("disk full")])
+def test_what_is_not_about_the_schema_passes(error: Exception) -> None:
+    """The schema may be fine."""
+
+    class Failing(AvroConverter):
+        def prepare(self, schema: RegisteredSchema) -> PayloadDecoder:
+            raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        Failing(registry_of(USER)).convert(batch_of([user(1)]))

@@ -1,0 +1,86 @@
+"""What Arrow has no functions for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafka2parquet.util.arrays import ARROW_DATA_ERRORS, invalid_utf8, null_mask, one_array, validity_bitmap
+
+_CHARACTERS = st.sampled_from("\0\x7f\x80\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff").map(str.encode)
+_BYTES = st.sampled_from(b"a\x80\x8f\x90\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xed\xef\xf0\xf4\xf5\xff").map(
+    lambda byte: bytes([byte])
+)
+_TEXTS = st.lists(st.one_of(_CHARACTERS, _BYTES, st.builds(bytes.__getitem__, _CHARACTERS, st.just(slice(-1))))).map(b"".join)
+
+
+def test_a_mask_says_where_an_array_is_null() -> None:
+    """It is what `from_arrays` takes."""
+    mask = null_mask(pa.array([1, None, 3]))
+    assert mask is not None
+    assert [False, True, False] == mask.to_pylist()
+
+
+def test_without_nulls_there_is_no_mask() -> None:
+    """`from_arrays` has less to do then."""
+    assert null_mask(pa.array([1, 2])) is None
+
+
+def test_a_bitmap_says_which_values_are_there() -> None:
+    """It is what `from_buffers` takes, for more values than a byte has bits."""
+    valid = np.arange(10) % 3 > 0
+    made = pa.Array.from_buffers(pa.int8(), 10, [validity_bitmap(valid), pa.py_buffer(np.arange(10, dtype=np.int8))])
+    assert [None, 1, 2, None, 4, 5, None, 7, 8, None] == made.to_pylist()
+
+
+def test_where_all_values_are_there_no_bitmap_says_so() -> None:
+    """As Arrow has it."""
+    assert validity_bitmap(None) is None
+
+
+def test_a_column_of_one_chunk_is_that_chunk() -> None:
+    """Its buffers are not copied."""
+    chunk = pa.array([1, 2, 3])
+    assert one_array(pa.chunked_array([chunk])).buffers()[1].address == chunk.buffers()[1].address
+
+
+def test_a_column_of_several_chunks_is_put_together() -> None:
+    """In their order."""
+    assert pa.array([1, 2, 3]).equals(one_array(pa.chunked_array([[1], [2, 3]])))
+
+
+def test_a_slice_begins_anew() -> None:
+    """Whoever looks at the buffers finds the first value at their beginning."""
+    made = one_array(pa.chunked_array([pa.array([1, 2, 3])]).slice(1))
+    assert (0, [2, 3]) == (made.offset, made.to_pylist())
+
+
+def test_a_column_without_chunks_is_an_array_without_values() -> None:
+    """Of the column's type."""
+    assert pa.array([], pa.string()).equals(one_array(pa.chunked_array([], pa.string())))
+
+
+def test_a_lack_of_memory_says_nothing_about_data() -> None:
+    """All other errors of Arrow do, but that of a user who cancels."""
+    errors = {error for error in vars(pa).values() if isinstance(error, type) and issubclass(error, pa.ArrowException)}
+    about_data = {error for error in errors if issubclass(error, ARROW_DATA_ERRORS)}
+
+    assert {pa.ArrowException, pa.ArrowMemoryError, pa.ArrowCancelled} == errors - about_data
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@given(contents=st.lists(_TEXTS, max_size=6), skipped=st.integers(0, 2), length=st.integers(0, 6))
+def test_indices_of_invalid_utf8(contents: list[bytes], skipped: int, length: int) -> None:
+    """Of slices, too, next to bytes that would complete their characters."""
+    array = pa.array(contents, pa.binary()).slice(skipped, length)
+    expected = [index for index, content in enumerate(array.to_pylist()) if not _is_utf8(content)]
+    assert expected == invalid_utf8(array).tolist()
