@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kafka2parquet import build_runner, load_connect_config, load_worker_config
+from kafka2parquet.cli.main import main
 from kafka2parquet.errors import ForeignObjectError
 from tests.chaos.verify import keys
 from tests.stack.connect_worker import ConnectWorker, connect_worker

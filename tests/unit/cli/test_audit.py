@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kafka2parquet import build_task, load_connect_config, load_worker_config
+from kafka2parquet.cli.main import main
 from kafka2parquet.testing import EmbeddedBroker
 from tests.support.sink_properties import json_sink
 
