@@ -1,15 +1,16 @@
-"""One assigned topic-partition: records are taken into the open flush while the one before it is delivered.
+"""Delivers one assigned topic-partition: fills the open flush while the flush before it is delivered.
 
-Two things go on side by side. *Filling*: batches are converted, partitioned and appended to the open flush until the rotation
-policy, the clock or the plan cuts it. *Running*: a procedure that finds where to begin, waits for cut flushes, and delivers
-them one at a time. When a flush is delivered as it was cut, filling has simply gone on. Where another owner was here first
-(a published boundary, a missing sibling, an intent), what was read after the flush is dropped and read again from the new
-beginning. If the next flush is cut before the last one is delivered, the partition takes nothing more until then.
+Two activities run side by side. *Filling* converts and partitions batches, and appends their rows to the open flush until the
+rotation policy, the clock or the plan cuts the flush. *Delivering* is a procedure that finds the start point, waits for cut
+flushes and delivers one at a time. After a flush was delivered as it was cut, filling continues undisturbed. If another owner
+was here first (it left a published boundary, a missing sibling or an intent), the partition drops the rows behind that flush
+and reads them again from the new start point.
 """
 
 from __future__ import annotations
 
 import datetime
+import enum
 from collections import deque
 
 import attrs
@@ -41,8 +42,30 @@ _MAX_REJECTS_ALONE = 10_000
 _SCHEMA_EXCEPTION = "org.apache.kafka.connect.errors.SchemaProjectorException"
 
 
+class PartitionState(enum.Enum):
+    """What a topic-partition is doing.
+
+    | state                    | open flush | cut flush that waits | flush being delivered |
+    | ------------------------ | ---------- | -------------------- | --------------------- |
+    | `STARTING`               | no         | no                   | no                    |
+    | `FILLING`                | yes        | no                   | no                    |
+    | `FILLING_AND_DELIVERING` | yes        | no                   | yes                   |
+    | `DELIVERING_PLANNED`     | no         | no                   | yes                   |
+    | `FULL`                   | yes or no  | yes                  | yes or no             |
+
+    `STARTING` waits for recovery to find the start point. In `DELIVERING_PLANNED` a plan fixed the end of the flush, so where
+    the next flush starts is known only after the delivery. `FULL` takes no batches until the delivery before is done.
+    """
+
+    STARTING = enum.auto()
+    FILLING = enum.auto()
+    FILLING_AND_DELIVERING = enum.auto()
+    DELIVERING_PLANNED = enum.auto()
+    FULL = enum.auto()
+
+
 class PartitionEngine:
-    """Delivers one topic-partition for the time of one assignment. All calls come from the driver thread; none blocks."""
+    """Delivers one topic-partition during one assignment. All calls come from the driver thread; none blocks."""
 
     def __init__(self, context: PartitionContext) -> None:
         self.context = context
@@ -62,31 +85,31 @@ class PartitionEngine:
     # ---- calls of the task
 
     def offer(self, batch: ConsumedBatch) -> None:
-        """Take a batch that follows the one before it; ignored while the partition is about to begin elsewhere.
+        """Accept a batch that continues the batch before it; ignore the batch while the start point is unknown.
 
         Raises:
-            UsageError: the consumer left records out, or delivered some twice.
+            UsageError: the consumer skipped records, or delivered some twice.
         """
         if self._open is not None:
             self._input.offer(batch)
 
     def fail(self, error: Kafka2ParquetError) -> None:
-        """The consumer can't read on.
+        """Handle an error that stops the consumer.
 
         Raises:
-            Kafka2ParquetError: that error, unless the settings say to go over it.
+            Kafka2ParquetError: `error`, unless the settings tolerate it.
         """
         if self._open is not None:
             self._input.fail(error)
         elif not isinstance(error, CorruptRecordBatchError | DataLossError | LogTruncatedError):
-            # these come again when the partition begins again
+            # the consumer reports those three again after the partition has started
             raise error
 
     def advance(self) -> None:
-        """Do all that can be done now.
+        """Do everything that is possible without waiting.
 
         Raises:
-            Kafka2ParquetError: the partition can't go on.
+            Kafka2ParquetError: the partition can't continue.
         """
         while True:
             steps = self._steps
@@ -97,20 +120,20 @@ class PartitionEngine:
                 return
 
     def cut_open_flush(self, reason: str) -> None:
-        """End the open flush now and take nothing more into it.
+        """Cut the open flush now, and drop the batches that wait.
 
-        One without rows is ended only to commit its position. One that a plan has begun is left to the next owner.
+        An empty flush is cut only to commit its position. A flush whose end a plan fixed is left to the next owner.
         """
         self._input.clear()
         flush = self._open
         if flush is None or self._cut or not isinstance(self._plan, NewFlush):
             return
-        moved = self._delivering is None and flush.position != self.context.commits.committed
+        moved = self.state is PartitionState.FILLING and flush.position != self.context.commits.committed
         if not flush.is_empty or moved:
             self._end_flush(flush.position, reason)
 
     def stop(self) -> None:
-        """The assignment is over: drop what isn't published."""
+        """Drop everything that isn't published, because the assignment has ended."""
         self._running.close()
         dropped = self.open_rows
         self._drop_unpublished()
@@ -122,55 +145,65 @@ class PartitionEngine:
     # ---- what the task asks
 
     @property
+    def state(self) -> PartitionState:
+        """What the partition is doing."""
+        if self._cut:
+            return PartitionState.FULL
+        if self._open is None:
+            return PartitionState.STARTING if self._delivering is None else PartitionState.DELIVERING_PLANNED
+        return PartitionState.FILLING if self._delivering is None else PartitionState.FILLING_AND_DELIVERING
+
+    @property
     def is_settled(self) -> bool:
-        """Whether everything taken so far is durable and committed."""
-        return not self._cut and self._delivering is None and (self._open is None or self._open.is_empty)
+        """Whether all accepted records are durable and committed."""
+        is_idle = self.state in (PartitionState.STARTING, PartitionState.FILLING)
+        return is_idle and (self._open is None or self._open.is_empty)
 
     @property
     def is_delivering(self) -> bool:
-        """Whether something of it is on its way to the store or to Kafka, the beginning included."""
-        return self._delivering is not None or (self._open is None and not self._cut)
+        """Whether a request to the store or a commit is in flight, or about to be."""
+        return self.state is not PartitionState.FILLING
 
     @property
     def is_full(self) -> bool:
-        """Whether batches wait: a flush is cut and the one before it isn't delivered yet, or they can't be converted now."""
-        return self._input.has_batches and (bool(self._cut) or self._input.is_held_up)
+        """Whether batches wait, because the partition is full or the converter needs a service that is down."""
+        return self._input.has_batches and (self.state is PartitionState.FULL or self._input.is_held_up)
 
     @property
     def position(self) -> int | None:
-        """Position after all that was taken; None while the beginning isn't known."""
+        """The offset after the last accepted record; None while no flush is open."""
         return self._open.position if self._open is not None else None
 
     @property
     def open_rows(self) -> int:
-        """Rows taken, rejected records that are written included, that are not yet durable."""
+        """The number of accepted rows that are not yet durable, quarantined records included."""
         open_rows = self._open.rows + self._open.rejects if self._open is not None else 0
         return open_rows + sum(flush.rows for flush in (self._delivering, *self._cut) if flush is not None)
 
     @property
     def used_bytes(self) -> int:
-        """Memory held."""
+        """Bytes of memory held by flushes and by batches that wait."""
         flushes = [flush for flush in (self._open, self._delivering, *self._cut) if flush is not None]
         return sum(flush.memory_bytes for flush in flushes) + self._input.used_bytes
 
     def spill(self, wanted_bytes: int) -> None:
-        """Move buffers to disk, the largest first, until `wanted_bytes` are free, or no buffer is left that would free any."""
+        """Move buffers to disk, largest first, until `wanted_bytes` are free or no buffer is left to move."""
         if self._open is not None:
             self._open.spill(wanted_bytes)
 
     def end_to_free_memory(self) -> None:
-        """End the open flush, whose files take memory as long as they are open, unless a plan says where it ends."""
+        """Cut the open flush to free the memory of its open files, unless a plan fixes its end."""
         if self._open is not None and not self._open.is_empty and not self._cut and isinstance(self._plan, NewFlush):
             self._end_flush(self._open.position, "memory")
 
     def due_in_s(self) -> float | None:
-        """Seconds until the clock ends the open flush, None for never."""
+        """Seconds until the clock cuts the open flush; None if the clock doesn't."""
         if self._open is None or self._open.is_empty or not isinstance(self._plan, NewFlush):
             return None
         due_at = self._due_at(self._open)
         return None if due_at is None else max(0.0, (due_at - self.context.clock.now()).total_seconds())
 
-    # ---- running
+    # ---- delivering
 
     def _run(self) -> Procedure[None]:
         beginning = yield from self._recovery.begin()
@@ -192,7 +225,7 @@ class PartitionEngine:
             self._steps += 1
             if beginning is not None:
                 return beginning
-            if self._open is None:  # only a free plan without a limit goes on by itself
+            if self._open is None:  # the plan fixed the end of the flush, so filling has stopped
                 return (yield from self._recovery.next_start(flush.end, flush.leader_epoch))
 
     def _begin(self, beginning: StartPoint) -> None:
@@ -203,12 +236,12 @@ class PartitionEngine:
         self._input.begin(beginning.position, beginning.leader_epoch)
         self.context.emit(PartitionStarted(self.context.topic_partition, beginning.position))
         end = self._planned_end
-        if end is not None and beginning.position >= end:  # the log has lost all of it: nothing will come that ends it
+        if end is not None and beginning.position >= end:  # the log lost all its records, so no record would end it
             self._end_flush(end, "boundary")
 
     @property
     def _planned_end(self) -> int | None:
-        """Where the flush has to end, None where only the rotation policy decides."""
+        """The offset at which the plan ends the open flush; None if only the rotation policy does."""
         return self._plan.limit if isinstance(self._plan, NewFlush) else self._plan.end
 
     def _drop_unpublished(self) -> None:
@@ -220,7 +253,7 @@ class PartitionEngine:
         self._input.clear()
 
     def _commit_idle_position(self) -> None:
-        """A position that moved without rows (rejects, tombstones, transaction markers) is committed now and then."""
+        """Cut an empty flush whose position has moved (rejects, tombstones, transaction markers), once per interval."""
         flush = self._open
         if flush is None or not flush.is_empty or not isinstance(self._plan, NewFlush):
             return
@@ -252,7 +285,7 @@ class PartitionEngine:
             self._steps += 1
 
     def _take(self, flush: OpenFlush, pending: PendingRows) -> None:
-        """Append what belongs to the flush; end it where the policy, the schemas or the plan say."""
+        """Append the rows that belong to the flush; cut the flush where the policy, the schemas or the plan require."""
         rows = _before(pending, self._planned_end)
         if rows is None:
             self._take_all(flush, pending, rows)
@@ -275,7 +308,7 @@ class PartitionEngine:
             self._take_all(flush, pending, rows)
 
     def _take_all(self, flush: OpenFlush, pending: PendingRows, rows: PartitionedRows | None) -> None:
-        """Append everything before the planned end."""
+        """Append all rows before the planned end."""
         end = self._planned_end
         position = max(flush.position, pending.next_offset if end is None else min(pending.next_offset, end))
         self._append(flush, rows, pending, position)
@@ -284,7 +317,7 @@ class PartitionEngine:
             self._end_flush(end, "boundary")
 
     def _refuse(self, flush: OpenFlush, pending: PendingRows, rows: PartitionedRows, row: int, why: str) -> None:
-        """Append the rows before one that can't be brought to the schema of its file, and reject that one."""
+        """Append the rows before index `row`, and reject that row because it can't take the schema of its file."""
         offset = rows.rows.offsets[row].as_py()
         handled = self._input.rejects.handle([rows.rows.batch.reject_offset(offset, Stage.WRITE, why, _SCHEMA_EXCEPTION)])
         self._append(flush, rows.slice(0, row) if row else None, pending, offset)
@@ -292,13 +325,13 @@ class PartitionEngine:
         self._input.pending = attrs.evolve(left, rejects=[*handled, *left.rejects])
 
     def _append(self, flush: OpenFlush, rows: PartitionedRows | None, pending: PendingRows, position: int) -> None:
-        """Append rows of a batch, and what of it was rejected before `position`, which is the flush's then."""
+        """Append rows of a batch and its rejects before `position`, and move the flush to `position`."""
         taken = [reject for reject in pending.rejects if reject.offset < position]
         flush.open()
         flush.sendings += [found.sending for found in taken if found.sending is not None]
         try:
             flush.append(rows, [found.reject for found in taken if found.is_written])
-        except (SchemaConflict, SchemaNotProjectable) as error:  # only where another owner chose the boundary
+        except (SchemaConflict, SchemaNotProjectable) as error:  # a flush that this owner cuts ends before such rows
             raise UnknownMetadataError(
                 f"{self.context.topic_partition}: the flush [{flush.start}, {self._planned_end}) was begun under another"
                 f" configuration, and under this one its rows don't fit into one file for each folder: {error}. Run once with"
@@ -309,7 +342,10 @@ class PartitionEngine:
         flush.move_to(position, pending.leader_epoch)
 
     def _cut_of(self, flush: OpenFlush, rows: PartitionedRows) -> tuple[int | None, str]:
-        """How many leading rows still belong to the flush, by the policy, their schemas and the number of files; and why."""
+        """The number of leading rows that still belong to the flush (None: all), and the reason for the cut.
+
+        The rotation policy, the schemas of the rows and the number of open files each may cut; the earliest cut wins.
+        """
         cut, reason = cut_of(self.context.rotation, flush.stats, rows), self.context.rotation.reason
         few_files = self._max_files.cut(flush.stats, rows) if self._max_files is not None else None
         for other, why in ((few_files, "files"), (flush.fitting_rows(rows), "schema")):
@@ -322,7 +358,7 @@ class PartitionEngine:
         return due_at is not None and due_at <= self.context.clock.now()
 
     def _due_at(self, flush: OpenFlush) -> datetime.datetime | None:
-        """When the clock ends a flush that isn't empty."""
+        """When the clock cuts a flush that isn't empty; None if it doesn't."""
         stats = flush.stats
         return due_at_of(self.context.rotation, stats) if flush.rows else stats.opened_at + _REJECTS_INTERVAL
 
@@ -352,7 +388,7 @@ class PartitionEngine:
 
 
 def _before(pending: PendingRows, end: int | None) -> PartitionedRows | None:
-    """The rows before the planned end, None where there are none."""
+    """The rows before the planned end; None if there are none."""
     rows = pending.rows
     if rows is None or end is None or pending.next_offset <= end:
         return rows
