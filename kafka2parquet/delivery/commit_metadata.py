@@ -1,15 +1,15 @@
-"""What the committed offset's metadata says: the intent of a flush, or a breadcrumb.
+"""Reads and writes the metadata of a committed offset: the intent of a flush, or a breadcrumb.
 
-Printable ASCII, fields separated by one blank, at most 300 characters:
+The metadata is printable ASCII, with fields separated by one blank, of at most 300 characters:
 
     k2p2 i FINGERPRINT TRUST CLUSTER TOPIC_ID PLACE END ROWS OPENED_MS ANCHOR SUM  intent: [committed offset, END) is next
     k2p2 c FINGERPRINT TRUST CLUSTER TOPIC_ID PLACE START ROWS SUM                 breadcrumb: [START, committed offset) is done
 
-TRUST is `t` when whoever reads it under the same fingerprint may trust the offset to be a published boundary, and `d` when it
-has to discover what is published. CLUSTER is the beginning of a hash of the cluster's id. PLACE is where the files go,
-percent-encoded, or `#` and a hash of that. ANCHOR is the key of the flush's first file, percent-encoded; `-` when the flush has
-no rows; `#` and a hash when the key is too long. SUM is a hash of all that stands before it, so that a text that was cut off or
-changed is never taken for another one. Empty fields are written `-`.
+TRUST is `t` if a reader with the same fingerprint may trust that the offset is a published boundary, and `d` if the reader has
+to discover the published flushes. CLUSTER is the beginning of a hash of the cluster's id. PLACE is the URL of the files,
+percent-encoded, or `#` and a hash of the URL. ANCHOR is the key of the flush's first file, percent-encoded; `-` if the flush
+has no rows; `#` and a hash if the key is too long. SUM is a hash of the fields before it, so that a text that was cut off or
+changed is recognized as damaged. An empty field is written `-`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _LARGEST_NUMBER = (1 << 63) - 1
 
 @attrs.frozen
 class Identity:
-    """Which log the offsets count in, and which configuration writes where.
+    """Identifies the log that offsets count in, and the configuration that writes its files.
 
     Attributes:
-        cluster_id: of the Kafka cluster, "" where unknown.
-        topic_id: of the topic, "" where unknown.
-        fingerprint: of the configuration.
-        place: where its files go; read back from metadata, `#` and a hash where that is all that is known; "" where unknown.
+        cluster_id: id of the Kafka cluster; "" if unknown.
+        topic_id: id of the topic; "" if unknown.
+        fingerprint: fingerprint of the configuration.
+        place: URL of the files; `#` and a hash if the metadata holds only that; "" if unknown.
     """
 
     cluster_id: str
@@ -49,11 +49,11 @@ class Identity:
 
     @property
     def cluster(self) -> str:
-        """The cluster's id, shortened."""
+        """A short hash of the cluster's id; "" if the id is unknown."""
         return short_hash(self.cluster_id) if self.cluster_id else ""
 
     def writes_elsewhere(self, other: Identity) -> bool:
-        """Whether another identity is known to write to another place."""
+        """Whether `other` is known to write to another place."""
         places = [identity.place for identity in (self, other)]
         hashes = {place if place.startswith("#") else f"#{short_hash(place)}" for place in places if place}
         return len(hashes) > 1
@@ -61,16 +61,16 @@ class Identity:
 
 @attrs.frozen
 class Intent:
-    """The flush [committed offset, end) is about to be published.
+    """Announces that the flush [committed offset, end) is about to be published.
 
     Attributes:
-        identity: of the log and the configuration that wrote it.
+        identity: the log and the configuration that committed the intent.
         trusted: whether the committed offset is a published boundary under that configuration.
-        end: where the flush ends.
-        rows: rows in it.
-        opened_at_ms: wall clock when it was opened, milliseconds since the epoch.
-        anchor: key of its first file; None when it has no rows.
-        anchor_hash: hash of that key, where the key was too long to be written down; then `anchor` is None.
+        end: the offset after the last record of the flush.
+        rows: the number of rows in the flush.
+        opened_at_ms: wall-clock time at which the flush was opened, in milliseconds since the epoch.
+        anchor: key of the first file; None if the flush has no rows.
+        anchor_hash: hash of the key if the key is too long for the metadata; `anchor` is then None.
     """
 
     identity: Identity
@@ -84,7 +84,7 @@ class Intent:
     kind: ClassVar[str] = "i"
 
     def format(self) -> str:
-        """As the metadata of a commit."""
+        """The text that is committed as metadata."""
         numbers = [str(self.end), str(self.rows), str(self.opened_at_ms)]
         place = f"#{short_hash(self.identity.place)}" if self.identity.place else "-"
         head = [*_head(self.kind, self.identity, self.trusted), place, *numbers]
@@ -97,7 +97,7 @@ class Intent:
 
 @attrs.frozen
 class Breadcrumb:
-    """Everything before the committed offset is durable; the flush that ended there began at `start`."""
+    """States that all records before the committed offset are durable; the last flush started at `start`."""
 
     identity: Identity
     trusted: bool
@@ -107,9 +107,9 @@ class Breadcrumb:
     kind: ClassVar[str] = "c"
 
     def format(self) -> str:
-        """As the metadata of a commit."""
+        """The text that is committed as metadata."""
         place = urllib.parse.quote(self.identity.place, safe=_PATH_SAFE) or "-"
-        if len(place) > _MOST_PLACE_CHARACTERS or "@" in place:  # that may be a password
+        if len(place) > _MOST_PLACE_CHARACTERS or "@" in place:  # an URL with "@" may contain a password
             place = f"#{short_hash(self.identity.place)}"
         return _summed([*_head(self.kind, self.identity, self.trusted), place, str(self.start), str(self.rows)])
 
@@ -120,7 +120,7 @@ def _summed(fields: list[str]) -> str:
 
 
 def short_hash(text: str) -> str:
-    """Twelve hexadecimal digits that stand for `text`."""
+    """The first twelve hexadecimal digits of the SHA-256 of `text`."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -136,10 +136,10 @@ def _head(kind: str, identity: Identity, trusted: bool) -> list[str]:
 
 
 def parse(text: str, topic_partition: TopicPartition, cluster_id: str) -> Intent | Breadcrumb | None:
-    """Read the metadata of a committed offset; None when it isn't ours (another tool's, or empty).
+    """Read the metadata of a committed offset; None if it is empty or another tool wrote it.
 
     Raises:
-        UnknownMetadataError: it is ours, but of a version that this one doesn't know, damaged, or of another cluster.
+        UnknownMetadataError: the metadata is damaged, or comes from an unknown version of this library or another cluster.
     """
     if not text.startswith(_MAGIC):
         return None
@@ -148,7 +148,7 @@ def parse(text: str, topic_partition: TopicPartition, cluster_id: str) -> Intent
     if fields[0] != _MAGIC + _VERSION:
         raise UnknownMetadataError(
             f"{where}, which was written by another version of kafka2parquet. Run that version, or a newer one; or stop all"
-            " members and set the group's offset anew with Kafka's tools: what is published is then found and not repeated.",
+            " members and reset the group's offset with Kafka's tools: published files are then found and not repeated.",
             topic=topic_partition.topic,
             partition=topic_partition.partition,
         )
@@ -161,7 +161,7 @@ def parse(text: str, topic_partition: TopicPartition, cluster_id: str) -> Intent
     if cluster_id and fields[4] != "-" and fields[4] != short_hash(cluster_id):
         raise UnknownMetadataError(
             f"{where}, which was written for another Kafka cluster than {cluster_id!r}: offsets were copied, and may mean"
-            " other records here. Choose another topics.dir, or set the group's offset anew with Kafka's tools.",
+            " other records here. Choose another topics.dir, or reset the group's offset with Kafka's tools.",
             topic=topic_partition.topic,
             partition=topic_partition.partition,
         )
@@ -169,10 +169,10 @@ def parse(text: str, topic_partition: TopicPartition, cluster_id: str) -> Intent
 
 
 def damaged_metadata(text: str, topic_partition: TopicPartition) -> UnknownMetadataError:
-    """Make the error for committed metadata of this library that is damaged."""
+    """Make the error for damaged metadata of this library."""
     return UnknownMetadataError(
-        f"The committed offset of {topic_partition} carries the metadata {text!r}, which is damaged. Stop all members and set"
-        " the group's offset anew with Kafka's tools: what is published is then found and not repeated.",
+        f"The committed offset of {topic_partition} carries the metadata {text!r}, which is damaged. Stop all members and"
+        " reset the group's offset with Kafka's tools: published files are then found and not repeated.",
         topic=topic_partition.topic,
         partition=topic_partition.partition,
     )

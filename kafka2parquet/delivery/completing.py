@@ -1,4 +1,4 @@
-"""Which records go into the missing files of a published flush: the anchor's layout decides, not today's configuration."""
+"""Selects the records of a published flush's missing files, by the anchor's layout instead of the current configuration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 
 
 def routed_rows(rows: Rows | MixedRows, plan: CompleteFlush) -> PartitionedRows | None:
-    """The rows of the missing files, each with its file's number in the place of the encoded partition."""
+    """The rows of the missing files, each with its file's number instead of an encoded partition."""
     offsets = rows.offsets.to_numpy()
     numbers = _file_numbers(plan.flush.footer, offsets)
     files = sorted(plan.missing - {rejects_file(plan.flush.footer)})
@@ -30,9 +30,10 @@ def routed_rows(rows: Rows | MixedRows, plan: CompleteFlush) -> PartitionedRows 
 
 
 def routed_rejects(batch: ConsumedBatch, chained: Chained, plan: CompleteFlush) -> Sequence[HandledReject]:
-    """The records of the missing file of rejects; also those that would be rows now.
+    """The records of the missing file of rejects, including records that are rows under the current configuration.
 
-    Records that were left out altogether lie in the runs of others: what is neither row nor reject now is none of them.
+    The layout only stores where runs start, so the offset of a record that produced nothing falls into its neighbour's run.
+    Records that are neither a row nor a reject now are therefore skipped.
     """
     footer = plan.flush.footer
     number = rejects_file(footer)
@@ -56,13 +57,13 @@ def routed_rejects(batch: ConsumedBatch, chained: Chained, plan: CompleteFlush) 
 def left_out_files(
     batch: ConsumedBatch, rows: PartitionedRows | None, rejects: Sequence[HandledReject], plan: CompleteFlush
 ) -> set[int]:
-    """Numbers of the missing files in whose runs of rows there are records that don't go into them now.
+    """Numbers of the missing files that lack a record now, because the record lies in their runs and is not written.
 
     Args:
         batch: the records.
-        rows: those of them that go into the missing files.
-        rejects: those that go into the missing file of rejects.
-        plan: which files are missing.
+        rows: the rows of `batch` that go into the missing files.
+        rejects: the rejects of `batch` that go into the missing file of rejects.
+        plan: says which files are missing.
     """
     footer = plan.flush.footer
     offsets = batch.offsets.to_numpy()
@@ -75,7 +76,7 @@ def left_out_files(
 
 
 def rejects_file(footer: FlushFooter) -> int | None:
-    """The number of the flush's file of rejects; None where it has none."""
+    """The number of the flush's file of rejects; None without one."""
     if footer.role == "rejects":
         return 0
     return next((sibling.file for sibling in footer.siblings or () if sibling.role == "rejects"), None)

@@ -1,13 +1,13 @@
-"""One flush on its way into the world: stage, intent, anchor, siblings, end.
+"""Delivers one flush: stage, commit the intent, publish the anchor, publish its siblings, commit the end.
 
-1. Stage: every file is complete, locally, before anything is visible.
-2. Intent: commit the flush's start with its end and the anchor's key as metadata.
-3. Publish, create-only: the anchor first, then its siblings. An object that stands at a key already says by its footer what to
-   do: the same flush counts as done; another boundary is adopted, and this flush stops at once; anything else is an error.
+1. Stage: complete every file locally before anything is visible.
+2. Intent: commit the flush's start, with its end and the anchor's key as metadata.
+3. Publish, create-only: the anchor first, then its siblings. If an object already stands at a key, its footer decides: the
+   same flush counts as done, another boundary is adopted and this flush stops, anything else is an error.
 4. Commit the flush's end with a breadcrumb.
 
-A flush without rows goes straight to 4. So whoever dies anywhere leaves either nothing, or an intent under which the next
-owner makes the same flush again, or an anchor that says exactly what is missing.
+A flush without rows goes straight to step 4. A process that dies at any point leaves one of three things: nothing, an intent
+under which the next owner makes the same flush again, or an anchor that lists exactly what is missing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from kafka2parquet.parquet.footer import FlushFooter, Role, Sibling
 from kafka2parquet.parquet.writer import OpenFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 
-#: Files that are completed in one step, so that a flush of very many doesn't hold up the next poll.
+#: The most files completed in one step, so that a flush of many files doesn't delay the next poll.
 _FILES_A_STEP = 500
 
 
@@ -45,10 +45,11 @@ def deliver(context: PartitionContext, flush: Flush, plan: FlushPlan, recovery: 
     """Deliver a flush that was cut under `plan`.
 
     Returns:
-        None when it is durable and committed as it was cut; else where to begin again, because another owner was here.
+        None if the flush is durable and committed as it was cut; otherwise the next start point, because another owner was
+        here.
     """
     _check_whole(context, flush, flush.why_not_whole())
-    for sending in flush.sendings:  # before anything says that these records are done
+    for sending in flush.sendings:  # a commit or an anchor would declare these records done
         yield from until(sending)
     if isinstance(plan, CompleteFlush):
         return (yield from _deliver_missing(context, flush, plan, recovery))
@@ -63,13 +64,13 @@ def deliver(context: PartitionContext, flush: Flush, plan: FlushPlan, recovery: 
         yield from context.commits.commit(flush.start, intent, flush.start_epoch)
         context.emit(IntentCommitted(context.topic_partition, flush.start, flush.end))
     found = yield from _published(context, anchor, _publish(context, anchor))
-    if not found.is_anchor:  # a sibling of a flush that began elsewhere: only its anchor knows the other files
+    if not found.is_anchor:  # a sibling of a flush with another start: only its own anchor lists its files
         flush.discard()
         return (yield from recovery.rediscover(flush.start, flush.start_epoch, PublishedFlush(anchor.key, found)))
     if found.end != flush.end:
         return (yield from _adopt(context, flush, PublishedFlush(anchor.key, found), recovery))
     was_truncated = _was_truncated(context, flush, found)
-    if was_truncated or not _same_files(found, anchor.footer):  # the same boundary, other rows: the published anchor decides
+    if was_truncated or not _same_files(found, anchor.footer):  # same boundary, other rows: the published anchor wins
         return (yield from recovery.finish(PublishedFlush(anchor.key, found), flush.start, flush.start_epoch))
     calls = [_publish(context, sibling) for sibling in siblings]
     for sibling, call in zip(siblings, calls, strict=True):
@@ -92,7 +93,7 @@ def _commit_end(context: PartitionContext, flush: Flush, rows: int, recovery: Re
 
 
 def _deliver_missing(context: PartitionContext, flush: Flush, plan: CompleteFlush, recovery: Recovery) -> Procedure[StartPoint]:
-    """Publish the missing siblings of a published anchor; whatever stands at their keys by then is as good."""
+    """Publish the missing siblings of a published anchor, or accept those that another owner has published meanwhile."""
     footer = plan.flush.footer
     _was_truncated(context, flush, footer)
     listed: dict[tuple[int | None, Role], Sibling] = {(each.file, each.role): each for each in footer.siblings or ()}
@@ -105,7 +106,7 @@ def _deliver_missing(context: PartitionContext, flush: Flush, plan: CompleteFlus
         if wanted.file in plan.missing:
             _check_rows(context, plan, flush, wanted, rows.get(wanted, 0), keeps_rejects)
     for sibling, _, _, content in made:
-        if sibling is None:  # published with the anchor, or none of the flush's files
+        if sibling is None:  # already published, or not a file of this flush
             content.discard()
     files = yield from _complete(
         context,
@@ -137,15 +138,15 @@ def _deliver_missing(context: PartitionContext, flush: Flush, plan: CompleteFlus
 
 
 def _listed_number(file: FlushFile, footer: FlushFooter) -> int | None:
-    """The number that the anchor's layout has for a file that is made again."""
+    """The number of a file in the anchor's layout, for a file that is written again."""
     return rejects_file(footer) if file.encoded_partition is None else int(file.encoded_partition)
 
 
 def _check_roles(context: PartitionContext, plan: CompleteFlush, made: Mapping[int | None, Collection[Role]]) -> None:
-    """Keys and headers can only be written again where today's configuration writes them too.
+    """Check that the current configuration writes the files of keys and headers that are missing.
 
     Raises:
-        UnknownMetadataError: it doesn't.
+        UnknownMetadataError: the current configuration doesn't write them.
     """
     for sibling in plan.flush.footer.siblings or ():
         if sibling.file in plan.missing and sibling.file in made and sibling.role not in made[sibling.file]:
@@ -161,12 +162,12 @@ def _check_roles(context: PartitionContext, plan: CompleteFlush, made: Mapping[i
 def _check_rows(
     context: PartitionContext, plan: CompleteFlush, flush: Flush, sibling: Sibling, rows: int, keeps_rejects: bool
 ) -> None:
-    """Check that a file has the rows that its anchor says, where rejects are kept or rows have keys beside them.
+    """Check that a file has as many rows as its anchor says, if rejects are quarantined or rows have files of keys.
 
-    Fewer rows are accepted where the log has lost records.
+    Fewer rows are accepted if the log has lost records.
 
     Raises:
-        UnknownMetadataError: other records are left out now than when the anchor was published.
+        UnknownMetadataError: the current configuration leaves out other records than the one that published the anchor.
     """
     footer, has_views = plan.flush.footer, context.pipeline.views is not None
     if rows == sibling.rows or (rows < sibling.rows and sibling.file not in flush.left_out_files):
@@ -176,19 +177,19 @@ def _check_rows(
     what_to_do = "Run once with the old configuration to finish it."
     if footer.fingerprint == context.identity.fingerprint:
         if not keeps_rejects and rows < sibling.rows:
-            return  # they were left out then too: the log has lost others
+            return  # the same records were left out then, so the log has lost some
         what_to_do = (
-            "What was learned of the schema then isn't known now: keep it in the store (`SchemaContract`). Delete the files of"
-            " this flush that exist, listed in the footer of the first one; they are then written anew."
+            "The schema that was learned then is not known now: keep it in the store (`SchemaContract`). Delete the files of"
+            " this flush that exist, listed in the footer of the first one; they are then written again."
         )
     if reason := why_no_object(context.storage)(sibling.key):
         what_to_do = (
             f"No object can have that key: {reason}. Stop all members, and delete the files of this flush that exist, listed in"
-            " the footer of the first one; they are then written anew, without the records of that folder, which are rejected."
+            " the footer of the first one; they are then written again, without the records of that folder, which are rejected."
         )
     raise UnknownMetadataError(
         f"{context.topic_partition}: {context.storage.url}/{sibling.key}, a file of the flush of {plan.flush.key}, is not"
-        f" published; {sibling.rows} records belong into it, and of those {rows} can be written now, because other records"
+        f" published. It has to hold {sibling.rows} records, and {rows} of them can be written now, because other records"
         f" than before are rejected or left out. {what_to_do}",
         topic=context.topic_partition.topic,
         partition=context.topic_partition.partition,
@@ -196,14 +197,14 @@ def _check_rows(
 
 
 def _stage(context: PartitionContext, flush: Flush, forced_anchor: str | None) -> Procedure[list[StagedFlushFile]]:
-    """Name the files and complete them. Under a recorded anchor, the first file gets that name whatever rows it holds."""
+    """Name the files and complete them. If the anchor's key is recorded, the first file takes it, whatever rows it holds."""
     topic, partition = attrs.astuple(context.topic_partition)
     name = context.naming.parse(forced_anchor) if forced_anchor is not None else None
     if forced_anchor is not None:
         _check_anchor(context, flush, forced_anchor)
         flush.put_first(*_place_of(name), context.writer)
     keys = [_key(context, file, role, file.first_offset) for file, role, _ in flush.parts]
-    if name is not None:  # keys and headers beside the anchor are called as it is
+    if name is not None:  # files of keys and headers share the anchor's name
         first = flush.files[0]
         keys[: len(first.contents)] = [_key(context, first, role, name.first_offset) for role in first.contents]
     if forced_anchor is not None:
@@ -229,16 +230,16 @@ def _stage(context: PartitionContext, flush: Flush, forced_anchor: str | None) -
 
 
 def _check_anchor(context: PartitionContext, flush: Flush, key: str) -> None:
-    """Refuse an intent whose anchor can't be published, which earlier versions may have committed.
+    """Refuse an intent whose anchor can't be published; earlier versions may have committed one.
 
     Raises:
-        UnknownMetadataError: no object can have the key.
+        UnknownMetadataError: the key is not valid in this store.
     """
     if reason := why_no_object(context.storage)(key):
         flush.discard()
         raise UnknownMetadataError(
-            f"{context.topic_partition}: the first file of the flush [{flush.start}, {flush.end}) has to be called {key!r}, as"
-            f" the committed intent says, and no object can have that key: {reason}. Stop all members, and set the group's"
+            f"{context.topic_partition}: the committed intent says that the first file of the flush [{flush.start},"
+            f" {flush.end}) is {key!r}, and no object can have that key: {reason}. Stop all members, and set the group's"
             f" offset to {flush.start} with Kafka's tools. The records are then read again, and those of that folder rejected.",
             topic=context.topic_partition.topic,
             partition=context.topic_partition.partition,
@@ -246,7 +247,7 @@ def _check_anchor(context: PartitionContext, flush: Flush, key: str) -> None:
 
 
 def _place_of(name: ObjectName | None) -> tuple[str | None, Role]:
-    """The encoded partition and the role of a file with that name; None for one of another naming."""
+    """The encoded partition and the role of the file with a name; `name` is None if another naming made the key."""
     if name is None:
         return "", "values"
     if name.encoded_partition is None:
@@ -265,7 +266,7 @@ def _key(context: PartitionContext, file: FlushFile, role: Role, first_offset: i
 def _complete(
     context: PartitionContext, flush: Flush, parts: Sequence[tuple[str, FlushFooter, OpenFile]]
 ) -> Procedure[list[StagedFlushFile]]:
-    """Complete the files locally; while the staging folder is full, wait and try again."""
+    """Complete the files locally, retrying while the staging folder is full."""
     attempt = 1
     while True:
         try:
@@ -296,10 +297,10 @@ def _why_not_staged(file: StagedFlushFile) -> str | None:
 def _was_truncated(context: PartitionContext, flush: Flush, published: FlushFooter) -> bool:
     """Whether records of [start, end) have a later leader epoch than the published anchor knows.
 
-    They come from another log than the files that are published, and must not stand beside them.
+    Such records were written after the log was truncated, and must not be published beside the records that they replaced.
 
     Raises:
-        LogTruncatedError: they do, and the settings say to fail.
+        LogTruncatedError: there are such records, and the settings say to fail.
     """
     if not -1 < published.leader_epoch < flush.leader_epoch:
         return False
@@ -320,10 +321,10 @@ def _was_truncated(context: PartitionContext, flush: Flush, published: FlushFoot
 
 
 def _check_whole(context: PartitionContext, flush: Flush, why_not: str | None) -> None:
-    """Publish nothing of a flush that contradicts itself.
+    """Stop a flush whose counts contradict each other, before any of its files is published.
 
     Raises:
-        DeliveryError: it does.
+        DeliveryError: the counts do.
     """
     if why_not is None:
         return
@@ -343,10 +344,10 @@ def _publish(context: PartitionContext, file: StagedFlushFile) -> StorageCall[Pu
 def _published(
     context: PartitionContext, file: StagedFlushFile, call: Waitable[Published | AlreadyExists]
 ) -> Procedure[FlushFooter]:
-    """Wait for a publish; the footer of what stands at the key now.
+    """Wait until a file is published; return the footer of the object that now stands at its key.
 
     Raises:
-        ForeignObjectError: something else stood there.
+        ForeignObjectError: an object of another origin stands there.
     """
     outcome = yield from until(call)
     footer = file.footer
@@ -356,7 +357,7 @@ def _published(
         except ForeignObjectError as error:
             ours = f"{footer.file_rows} rows of offsets {footer.first_offset} to {footer.last_offset}"
             raise ForeignObjectError(
-                f"{error} The file that has to go there has {ours}, of the flush [{footer.start}, {footer.end}).",
+                f"{error} The file to be published there has {ours}, of the flush [{footer.start}, {footer.end}).",
                 topic=footer.topic,
                 partition=footer.partition,
                 key=file.key,
@@ -376,7 +377,7 @@ def _published(
 
 
 def _adopt(context: PartitionContext, flush: Flush, found: PublishedFlush, recovery: Recovery) -> Procedure[StartPoint]:
-    """Another owner's boundary is published: cut there too, and read [start, end) again."""
+    """Adopt the boundary that another owner has published, and read [start, end) again."""
     flush.discard()
     yield from recovery.check_end(found)
     end = found.footer.end

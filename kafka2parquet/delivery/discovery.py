@@ -1,4 +1,4 @@
-"""What is published already: the flushes of a topic-partition, read from the footers of their anchors."""
+"""Discovers the published flushes of a topic-partition from the footers of their anchors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kafka2parquet.delivery.context import PartitionContext, Procedure, until
 from kafka2parquet.errors import TopicRecreatedError
 from kafka2parquet.parquet.footer import FlushFooter
 
-#: Footers that are read at the same time.
+#: The number of footers read concurrently.
 _CHUNK = 16
 
 
@@ -25,11 +25,11 @@ class PublishedFlush:
 
 @attrs.frozen
 class Discovered:
-    """What was found.
+    """The result of a discovery.
 
     Attributes:
-        flushes: by start.
-        keys: of all files whose footers were read: these need not be asked for again.
+        flushes: published flushes, sorted by start.
+        keys: keys of all files whose footers were read, so that they aren't read again.
     """
 
     flushes: list[PublishedFlush]
@@ -37,13 +37,13 @@ class Discovered:
 
 
 def discover(context: PartitionContext, position: int) -> Procedure[Discovered]:
-    """The published flushes that end after `position`. One listing of the topic, then footers.
+    """Find the published flushes that end after `position`: lists the topic once, then reads footers.
 
-    Flushes follow each other, and a file's name has its first offset. So of the files that begin before `position`, only the
-    last ones are looked at, back to a file whose flush ends at `position` or earlier.
+    Flushes are contiguous, and a file's name contains its first offset. Files that start before `position` are therefore read
+    from the last one backwards, until the flush of a file ends at `position` or before.
 
     Raises:
-        TopicRecreatedError: files of an older topic of the same name lie there.
+        TopicRecreatedError: there are files of an older topic of the same name.
     """
     listing = yield from until(context.call(functools.partial(_list_keys, context)))
     ahead = [key for first_offset, key in listing if first_offset >= position]
@@ -61,15 +61,15 @@ def discover(context: PartitionContext, position: int) -> Procedure[Discovered]:
 
 
 def missing_siblings(context: PartitionContext, anchor: FlushFooter, existing: Set[str]) -> Procedure[frozenset[int]]:
-    """Numbers of the flush's files that are not published whole; those of keys and headers count with the file beside them.
+    """Numbers of the flush's files that are not published, or whose keys or headers are not.
 
     Args:
-        context: of the topic-partition.
-        anchor: lists the files.
-        existing: keys of files that were seen already.
+        context: the topic-partition.
+        anchor: footer of the anchor, which lists the files.
+        existing: keys of files that are known to exist.
 
     Raises:
-        ForeignObjectError: something else stands where one of them has to go.
+        ForeignObjectError: an object of another origin stands at the key of a file.
     """
     unseen = [sibling for sibling in anchor.siblings or () if sibling.key not in existing]
     calls = [context.call(functools.partial(context.storage.read_metadata, sibling.key)) for sibling in unseen]
@@ -84,7 +84,7 @@ def missing_siblings(context: PartitionContext, anchor: FlushFooter, existing: S
 
 
 def find_key(context: PartitionContext, key_hash: str, hash_of: functools.partial[str]) -> Procedure[str | None]:
-    """The published key of this topic-partition that has the given hash."""
+    """The published key of this topic-partition whose hash is `key_hash`; None without one."""
     listing = yield from until(context.call(functools.partial(_list_keys, context)))
     return next((key for _, key in listing if hash_of(key) == key_hash), None)
 
@@ -106,7 +106,7 @@ def _read_footers(context: PartitionContext, keys: list[str]) -> Procedure[list[
     for key, call in zip(keys, calls, strict=True):
         footer = context.footer(key, (yield from until(call)))
         if footer is None:
-            continue  # another tool's file: it matters only if one of ours has to go there
+            continue  # another tool's file matters only if one of ours needs its key
         if not context.is_own(footer):
             raise TopicRecreatedError(
                 f"{context.topic_partition}: {context.storage.url}/{key} was written from a topic with id"

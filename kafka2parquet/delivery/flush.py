@@ -1,4 +1,4 @@
-"""A flush while it fills, and once it is cut: records of [start, end) of one topic-partition, files per encoded partition."""
+"""A flush, open or cut: the records of [start, end) of one topic-partition, in one file for each encoded partition."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from kafka2parquet.rotation.base import FlushStats
 from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
-#: Parquet bytes per Arrow byte that are expected before a topic-partition has written anything.
+#: The expected ratio of Parquet bytes to Arrow bytes before a topic-partition has written a file.
 FIRST_COMPRESSION_RATIO = 0.25
 
-#: A layout that is longer as text is not written down: only recovery under another configuration would need it.
+#: Longer layouts are not written to the footer. Only recovery under another configuration needs a layout.
 MAX_LAYOUT_CHARACTERS = 1 << 20
 
 _Int64s = npt.NDArray[np.int64]
@@ -43,14 +43,14 @@ _WITHOUT_COLUMNS: dict[Role, pa.Schema] = {
 
 @attrs.define(eq=False)
 class FlushFile:
-    """One file of a flush, with the files of keys and headers beside it: the records of one encoded partition.
+    """One file of a flush, with its files of keys and headers: the records of one encoded partition.
 
     Attributes:
-        number: as the layout counts files.
-        encoded_partition: its folder; None for rejected records.
-        value_schema: the schema of its first row's record.
-        columns: of the rows so far, None before the first one.
-        contents: by role.
+        number: the file's number in the layout.
+        encoded_partition: the file's folder; None for rejected records.
+        value_schema: schema of the record of the first row.
+        columns: columns of the rows so far; None before the first row.
+        contents: the open file of each role.
     """
 
     number: int
@@ -68,7 +68,7 @@ class FlushFile:
         return {view: self.contents[view].schema() for view in get_args(View) if view in self.contents}
 
     def count(self, offsets: _Int64s) -> None:
-        """Count records that were appended."""
+        """Count appended records by their offsets."""
         if not self.rows:
             self.first_offset = int(offsets[0])
         self.last_offset = int(offsets[-1])
@@ -76,7 +76,7 @@ class FlushFile:
 
 
 class OpenFlush:
-    """The run of records from `start` on that will become visible together. Owned by the driver thread."""
+    """The records from `start` that will become visible together. Owned by the driver thread."""
 
     def __init__(
         self,
@@ -87,28 +87,28 @@ class OpenFlush:
         clock: Clock,
         ratio: float,
     ) -> None:
-        """Begin without rows.
+        """Make a flush without rows.
 
         Args:
-            start: position of the flush's beginning.
-            leader_epoch: of the record before it, -1 where unknown.
-            writer: opens its files.
+            start: the offset of the flush's first record.
+            leader_epoch: leader epoch of the record before `start`; -1 if unknown.
+            writer: opens the flush's files.
             file_schemas: brings rows to the schema of their file.
-            clock: says when the flush is opened.
-            ratio: Parquet bytes per Arrow byte to expect.
+            clock: gives the time at which the flush is opened.
+            ratio: the expected ratio of Parquet bytes to Arrow bytes.
         """
         self.start = start
         self.position = start
-        """Position after all records that were taken or left out so far."""
+        """The offset after the last record that was appended or left out."""
         self.epochs = [(start, leader_epoch)]
-        """Positions from which on the record before the position has another leader epoch, with that epoch."""
+        """Pairs of a position and a leader epoch: records up to the next pair's position have that epoch."""
         self.rows = 0
         self.rejects = 0
-        """Rejected records that a file of their own is written of."""
+        """The number of rejected records that are written to the file of rejects."""
         self.sendings: list[DeadLetterFuture] = []
-        """Dead letters of records before `position`."""
+        """The dead letters of records before `position`."""
         self.left_out_files: set[int] = set()
-        """Of a flush that is finished: missing files in whose runs of rows there are records that don't go into them now."""
+        """Numbers of missing files that lack a record now, while a published flush is completed."""
         self._writer = writer
         self._file_schemas = file_schemas
         self._ratio = ratio
@@ -116,7 +116,7 @@ class OpenFlush:
         self._rejects_file: FlushFile | None = None
         self._encoded_bytes = self._buffered_bytes = 0
         self.memory_bytes = 0
-        """Memory held."""
+        """Bytes of memory held."""
         self._runs: list[tuple[_Int64s, _Int64s]] = []
         self._clock = clock
         self._opened = self._last_row = Instant.of(clock)
@@ -126,12 +126,12 @@ class OpenFlush:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to write."""
+        """Whether the flush has neither rows nor rejects to write."""
         return not self._files and self._rejects_file is None
 
     @property
     def stats(self) -> FlushStats:
-        """What rotation policies look at. Where the wall clock was set meanwhile, its moments are moved by as much."""
+        """The statistics that rotation policies use. Times are corrected for adjustments of the wall clock since then."""
         now = Instant.of(self._clock)
         return FlushStats(
             rows=self.rows,
@@ -145,21 +145,21 @@ class OpenFlush:
         )
 
     def open(self) -> datetime.datetime:
-        """The wall clock of the flush's opening: now, if it has nothing yet."""
+        """The wall-clock time at which the flush was opened; an empty flush opens now."""
         if self.is_empty:
             self._opened = Instant.of(self._clock)
         return self._opened.wall
 
     def refused_row(self, batch: PartitionedRows) -> tuple[int, str] | None:
-        """The first row whose schema can't be compared with that of its file, and why."""
+        """The index of the first row whose schema can't be compared with its file's schema, and the reason."""
         return self._file_schemas.refused(self._files, batch)
 
     def fitting_rows(self, batch: PartitionedRows) -> int | None:
-        """How many leading rows may join the open files by their schemas; None for all."""
+        """The number of leading rows whose schemas allow appending to the open files; None for all rows."""
         return self._file_schemas.cut(self._files, batch)
 
     def move_to(self, position: int, leader_epoch: int) -> None:
-        """All records before `position` are taken or left out; those since the position so far have that leader epoch."""
+        """Move to `position`: all records before it were appended or left out; the new ones have that leader epoch."""
         if position <= self.position:
             return
         if leader_epoch != self.epochs[-1][1]:
@@ -167,7 +167,7 @@ class OpenFlush:
         self.position = position
 
     def append(self, batch: PartitionedRows | None, rejects: Sequence[Reject]) -> None:
-        """Take rows, and rejected records between them that are to be written too."""
+        """Append rows, and the rejected records between them that are written to the file of rejects."""
         taken: list[tuple[_Int64s, _Int64s]] = []
         if batch is not None and len(batch):
             taken.append((batch.rows.offsets.to_numpy(), self._append_rows(batch)))
@@ -191,7 +191,7 @@ class OpenFlush:
         self._runs.append((offsets[changes], numbers[changes]))
 
     def _append_rows(self, batch: PartitionedRows) -> _Int64s:
-        """Append to the files; the number of each row's file."""
+        """Append rows to their files; return the number of each row's file."""
         codes = batch.codes.to_numpy()
         numbers = np.empty(len(batch.encoded_partitions), np.int64)
         for code, rows in _by_folder(batch.rows, codes):
@@ -231,7 +231,7 @@ class OpenFlush:
         return file
 
     def _all_files(self) -> list[FlushFile]:
-        """Those of rows in the order of their first rows, then that of rejects."""
+        """The files of rows in the order of their first rows, then the file of rejects."""
         return [*self._files.values(), *([] if self._rejects_file is None else [self._rejects_file])]
 
     def _append_table(self, file: FlushFile, role: Role, table: pa.Table) -> OpenFile:
@@ -244,7 +244,7 @@ class OpenFlush:
 
     @contextlib.contextmanager
     def _counting(self, content: OpenFile) -> Iterator[None]:
-        """Count how a file grows or shrinks: a flush may have too many files to ask all of them again and again."""
+        """Add the growth of one file to the flush's sums, because summing over all files each time is too slow."""
         encoded, buffered, memory = content.encoded_bytes, content.buffered_bytes, content.memory_bytes
         yield
         self._encoded_bytes += content.encoded_bytes - encoded
@@ -252,7 +252,7 @@ class OpenFlush:
         self.memory_bytes += content.memory_bytes - memory
 
     def spill(self, wanted_bytes: int) -> None:
-        """Move buffers to disk, the largest first, until `wanted_bytes` are free, or no buffer is left that would free any."""
+        """Move buffers to disk, largest first, until `wanted_bytes` are free or no buffer is left to move."""
         end_bytes = self.memory_bytes - wanted_bytes
         for content in sorted(_contents(self._all_files()), key=lambda content: content.spill_gain_bytes, reverse=True):
             if self.memory_bytes <= end_bytes or content.spill_gain_bytes <= 0:
@@ -261,7 +261,7 @@ class OpenFlush:
                 content.spill()
 
     def cut(self, end: int, reason: str) -> Flush:
-        """End the flush at `end`."""
+        """Cut the flush at offset `end`."""
         layout = Layout(np.empty(0, np.int64), np.empty(0, np.int64))
         if self._runs:
             starts = np.concatenate([starts for starts, _ in self._runs])
@@ -283,7 +283,7 @@ class OpenFlush:
         return flush
 
     def discard(self) -> None:
-        """Drop it with all its rows."""
+        """Drop the flush with all its rows."""
         for content in _contents(self._all_files()):
             content.discard()
 
@@ -294,9 +294,9 @@ def _contents(files: Iterable[FlushFile]) -> Iterator[OpenFile]:
 
 
 def _by_folder(rows: Rows | MixedRows, codes: npt.NDArray[np.int32]) -> Iterator[tuple[int, Rows | MixedRows]]:
-    """The rows of each code, codes in the order of their first rows.
+    """Split rows by code, in the order of each code's first row.
 
-    Some rows of many are copied, so that they don't keep the whole table in memory.
+    The rows of a code are copied, so that they don't keep the whole table in memory.
     """
     if (codes == codes[0]).all():
         yield int(codes[0]), rows
@@ -313,14 +313,17 @@ class Flush:
     """A flush that was cut: it covers [start, end) and gets no more records.
 
     Attributes:
-        rows: in all files; keys and headers beside them count no record again.
-        files: those of values in the order of their first rows, then that of rejects; the first one holds the anchor.
-        layout: file number of each row.
-        epochs: as `OpenFlush.epochs`.
-        sendings: dead letters that have to be stored before anything says that these records are done.
-        left_out_files: of a flush that is finished, numbers of the files in whose runs of rows there are records that don't go
-            into them now.
-        memory_bytes: held when it was measured last.
+        start: the offset of the first record.
+        end: the offset after the last record.
+        rows: the number of records in all files; files of keys and headers count no record twice.
+        opened_at: wall-clock time at which the flush was opened.
+        reason: why the flush was cut.
+        files: the files of rows in the order of their first rows, then the file of rejects; the first file is the anchor's.
+        layout: the file number of each row.
+        epochs: see `OpenFlush.epochs`.
+        sendings: the dead letters that must be stored before the intent is committed.
+        left_out_files: see `OpenFlush.left_out_files`.
+        memory_bytes: bytes of memory held at the last measurement.
     """
 
     start: int
@@ -342,33 +345,33 @@ class Flush:
 
     @property
     def start_epoch(self) -> int:
-        """Leader epoch of the record before `start`, -1 where unknown."""
+        """Leader epoch of the record before `start`; -1 if unknown."""
         return self.epochs[0][1]
 
     @property
     def leader_epoch(self) -> int:
-        """Leader epoch of the record before `end`, -1 where unknown."""
+        """Leader epoch of the record before `end`; -1 if unknown."""
         return self.epochs[-1][1]
 
     def measure(self) -> None:
-        """Look how much memory all its files hold."""
+        """Measure the memory that the flush's files hold."""
         self.memory_bytes = sum(content.memory_bytes for content in _contents(self.files))
 
     @property
     def parts(self) -> list[tuple[FlushFile, Role, OpenFile]]:
-        """Everything that becomes an object, the anchor first."""
+        """All parts that become objects, the anchor first."""
         return [(file, role, content) for file in self.files for role, content in file.contents.items()]
 
     def discard(self) -> None:
-        """Drop it with all its rows."""
+        """Drop the flush with all its rows."""
         for content in _contents(self.files):
             content.discard()
 
     def why_not_whole(self) -> str | None:
-        """What contradicts that each record of the flush is in its files once; None where nothing does.
+        """The contradiction between the flush's counts of records; None if they agree.
 
-        Records are counted by the flush, by its files and by what was encoded, at different moments of an append. Counts
-        that differ show that an append was cut short, by an interrupt or by another thread.
+        The flush, its files and the encoders count records at different moments of an append. Different counts show that an
+        interrupt or another thread cut an append short.
         """
         if sum(file.rows for file in self.files) != self.rows:
             return f"its files count {sum(file.rows for file in self.files)} records, the flush {self.rows}"
@@ -381,10 +384,10 @@ class Flush:
         return None
 
     def schema_without_columns(self, role: Role, content: OpenFile) -> pa.Schema | None:
-        """The schema for a file that has no columns of its own, because readers want one, and Parquet has no rows without one.
+        """The schema for a file without columns, because Parquet has no rows without a column; None for a file with columns.
 
-        Rows of empty objects get a column of nulls. A file without rows has the columns of one with rows, if there is one, for
-        which all files are looked at. None for a file with columns.
+        Rows of empty objects get a column of nulls. A file without rows gets the columns of another file of its role that
+        has rows, if there is one.
         """
         if content.rows:
             return None if len(content.schema()) else _WITHOUT_COLUMNS[role]
@@ -392,7 +395,7 @@ class Flush:
         return next((schema for schema in schemas if len(schema)), _WITHOUT_COLUMNS[role])
 
     def put_first(self, encoded_partition: str | None, role: Role, writer: ParquetWriter) -> None:
-        """Make the file of an encoded partition the anchor; an empty one, where no row went there."""
+        """Make the file of an encoded partition the anchor; the file is empty if no row has that folder."""
         first = next((file for file in self.files if file.encoded_partition == encoded_partition), None)
         if first is None:
             first = FlushFile(len(self.files), encoded_partition)
@@ -401,7 +404,7 @@ class Flush:
         self.reorder([first])
 
     def reorder(self, first: Sequence[FlushFile]) -> None:
-        """Put some of the files in front of the others, and number all of them anew."""
+        """Move `first` before the other files, and renumber all files."""
         moved = set(map(id, first))
         self.files = [*first, *(file for file in self.files if id(file) not in moved)]
         numbers = {file.number: number for number, file in enumerate(self.files)}
@@ -410,11 +413,11 @@ class Flush:
             file.number = number
 
     def footers(self, keys: Sequence[str], common: FlushFooter) -> list[FlushFooter]:
-        """The footer of each part.
+        """Make the footer of each part.
 
         Args:
-            keys: of the parts, in their order.
-            common: what all files of the topic-partition share; the rest is filled in.
+            keys: the keys of the parts, in their order.
+            common: the fields that all files of the topic-partition share; the other fields are replaced.
         """
         siblings = tuple(
             Sibling(key, content.rows, file.number, role)
@@ -445,7 +448,7 @@ class Flush:
 
 @attrs.frozen(eq=False)
 class StagedFlushFile:
-    """A file of a flush, complete on local disk or in memory, with where it goes."""
+    """A file of a flush, complete on local disk or in memory, with the key that it gets."""
 
     key: str
     footer: FlushFooter

@@ -1,7 +1,7 @@
-"""PartitionInput: the batches of one assigned topic-partition on their way in: gapless, in their order, converted one by one.
+"""PartitionInput: accepts the batches of one assigned topic-partition, without gaps and in order, and converts them one by one.
 
-This module handles what can hold a batch up: a registry that doesn't answer (the batch waits), bytes that can't be decoded
-(fetched once more, then a reject), records that the log has lost.
+Three things can delay or replace a batch. If a registry doesn't answer, the batch waits. If bytes can't be decoded, they are
+fetched once more and then become a reject. If the log has lost records, the settings decide.
 """
 
 from __future__ import annotations
@@ -29,13 +29,20 @@ from kafka2parquet.pipeline.record_pipeline import Chained
 from kafka2parquet.records import ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import PartitionedRows
 
-#: Bytes of records that are converted together: everything that is made of them is held at the same time.
+#: The most bytes of records converted together, because all their rows are in memory at the same time.
 _CONVERTED_BYTES = 16 << 20
 
 
 @attrs.frozen(eq=False)
 class PendingRows:
-    """What is left of a batch: rows and rejects that are not yet in a flush, the position after the batch, its leader epoch."""
+    """The rest of a converted batch: its rows and rejects that are not yet in a flush.
+
+    Attributes:
+        rows: the rows, with their folders; None if none are left.
+        rejects: the rejects, in offset order.
+        next_offset: the offset after the batch.
+        leader_epoch: of the batch; -1 if unknown.
+    """
 
     rows: PartitionedRows | None
     rejects: Sequence[HandledReject]
@@ -43,7 +50,7 @@ class PendingRows:
     leader_epoch: int
 
     def drop(self, rows: int, position: int) -> PendingRows:
-        """What is left without the first `rows` rows, and without the rejects before `position`."""
+        """Drop the first `rows` rows, and the rejects before offset `position`."""
         left = self.rows.slice(rows) if self.rows is not None and rows < len(self.rows) else None
         rejects = [reject for reject in self.rejects if reject.offset >= position]
         return attrs.evolve(self, rows=left, rejects=rejects)
@@ -51,7 +58,7 @@ class PendingRows:
 
 @attrs.frozen(eq=False)
 class _CorruptBatch:
-    """A record batch that can't be decoded, in its place among the others."""
+    """A record batch that can't be decoded, at its place in the queue of batches."""
 
     reject: Reject
     next_offset: int
@@ -60,12 +67,15 @@ class _CorruptBatch:
 
 
 class PartitionInput:
-    """What was read and is not yet in a flush. On the driver thread; nothing blocks but the converter's own requests."""
+    """Holds the batches that were read and are not yet in a flush.
+
+    Used on the driver thread. Only requests of the converter block.
+    """
 
     def __init__(self, context: PartitionContext) -> None:
         self.rejects = RejectHandler(context)
         self.pending: PendingRows | None = None
-        """The batch that is being taken."""
+        """The rest of the batch that is being appended to the open flush."""
         self._context = context
         self._batches: deque[ConsumedBatch | _CorruptBatch] = deque()
         self._next_offset = 0
@@ -76,19 +86,19 @@ class PartitionInput:
         self._retry_at = 0.0
 
     def begin(self, position: int, leader_epoch: int) -> None:
-        """Forget everything, and read from a position on, behind a record of that leader epoch (-1: unknown)."""
+        """Drop everything, and read from `position`; `leader_epoch` is that of the record before (-1: unknown)."""
         self.clear()
         self._wanted_from = position
         self._go_on(position, leader_epoch)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop everything."""
         self._batches.clear()
         self.pending = None
 
     @property
     def has_batches(self) -> bool:
-        """Whether there are batches of which nothing is taken."""
+        """Whether there are batches that are not yet converted."""
         return bool(self._batches)
 
     @property
@@ -98,17 +108,17 @@ class PartitionInput:
 
     @property
     def used_bytes(self) -> int:
-        """Memory held."""
+        """Bytes of memory held by batches and by pending rows."""
         rows = self.pending.rows if self.pending is not None else None
         return sum(batch.size_bytes for batch in self._batches) + (rows.rows.nbytes if rows is not None else 0)
 
     # ---- in
 
     def offer(self, batch: ConsumedBatch) -> None:
-        """Take a batch that follows the one before it.
+        """Accept a batch that continues the batch before it.
 
         Raises:
-            UsageError: the consumer left records out, or delivered some twice.
+            UsageError: the consumer skipped records, or delivered some twice.
         """
         if batch.first_offset != self._next_offset:
             raise UsageError(
@@ -122,18 +132,18 @@ class PartitionInput:
             self._batches += batch.split(_CONVERTED_BYTES)
 
     def fail(self, error: Kafka2ParquetError) -> None:
-        """The consumer can't read on.
+        """Handle an error that stops the consumer.
 
         Raises:
-            Kafka2ParquetError: that error, unless the settings say to go over it.
+            Kafka2ParquetError: `error`, unless the settings tolerate it.
         """
         if isinstance(error, DataLossError) and self._context.settings.on_data_loss == "continue":
-            start = max(self._next_offset, self._wanted_from)  # what was fetched and not taken is lost with the rest
+            start = max(self._next_offset, self._wanted_from)  # records that were fetched and not accepted are lost, too
             if start < error.missing_end:
                 self._context.emit(DataLost(self._context.topic_partition, start, error.missing_end))
             self._go_on(error.missing_end)
         elif isinstance(error, LogTruncatedError) and error.offset >= self._next_offset:
-            self._go_on(self._next_offset)  # what was taken is in the log still
+            self._go_on(self._next_offset)  # the log still has all accepted records
         elif isinstance(error, LogTruncatedError) and self._context.settings.on_data_loss == "continue":
             self._read_anew(error.offset)
         elif isinstance(error, CorruptRecordBatchError) and error.offset == self._next_offset:
@@ -142,22 +152,22 @@ class PartitionInput:
             raise error
 
     def _read_anew(self, offset: int) -> None:
-        """Go on where the partition was, in a log that was truncated at `offset`, before that, and may be shorter still.
+        """Read again from `offset`, where the log was truncated, and accept records only after the current position.
 
-        Every offset keeps the record that was read first, so records that come again at offsets already passed are left out.
+        Every offset keeps the record that was read first, so new records at offsets before the current position are skipped.
         """
         self._wanted_from = max(self._wanted_from, self._next_offset)
         self._context.emit(LogTruncated(self._context.topic_partition, offset, self._wanted_from))
         self._go_on(offset)
 
     def _pass_over(self, error: CorruptRecordBatchError) -> None:
-        """Fetch a corrupt batch once more; if the batch is still corrupt, make a reject of it.
+        """Fetch a corrupt batch once more, and reject the batch if it is still corrupt.
 
         Raises:
-            CorruptRecordBatchError: rejects are not tolerated, or it isn't known where the batch ends.
+            CorruptRecordBatchError: rejects are not tolerated, or the end of the batch is unknown.
         """
         if error.next_offset is not None and error.next_offset <= self._wanted_from:
-            self._go_on(error.next_offset)  # its records were taken before the log was truncated
+            self._go_on(error.next_offset)  # its records were accepted before the log was truncated
             return
         if not self._context.rejects.tolerance.tolerates(Stage.FETCH):
             raise error
@@ -179,11 +189,11 @@ class PartitionInput:
     # ---- out
 
     def next(self, flush: OpenFlush, plan: FlushPlan) -> PendingRows | None:
-        """What is left of the batch that is being taken, else the next one, converted; None where there is none now.
+        """The rest of the current batch, or the next batch, converted; None if no batch can be converted now.
 
         Raises:
-            RejectedRecordError: a record is rejected, and that is not tolerated.
-            TransientError: there is a limit for waiting, and it is reached.
+            RejectedRecordError: a record is rejected, and rejects are not tolerated.
+            TransientError: the limit for waiting is reached.
         """
         if self.pending is None and self._batches and self._context.clock.monotonic() >= self._retry_at:
             try:
@@ -196,7 +206,7 @@ class PartitionInput:
         return self.pending
 
     def _retry_later(self, error: TransientError) -> None:
-        """A schema registry or the store doesn't answer: the batch waits, nothing is rejected for that."""
+        """Let the batch wait, because a schema registry or the store doesn't answer; no record is rejected for that."""
         now = self._context.clock.monotonic()
         if not self._attempt:
             self._attempts_since = now
@@ -224,9 +234,10 @@ class PartitionInput:
         return _pending(batch, partitioned.rows if len(partitioned.rows) else None, handled)
 
     def _convert_missing(self, batch: ConsumedBatch, flush: OpenFlush, plan: CompleteFlush, chained: Chained) -> PendingRows:
-        """The records of files that a published flush lacks. Letters of all rejects are sent again: nobody knows of them.
+        """Keep the records of the files that a published flush lacks.
 
-        Records of a later leader epoch than the flush knows are none of them: the log was truncated, and these came then.
+        Dead letters of all rejects are sent again, because the previous owner may not have sent them. Records of a later
+        leader epoch than the flush knows are skipped: they were written after the log was truncated.
         """
         if -1 < plan.flush.footer.leader_epoch < batch.leader_epoch:
             return _pending(batch, None, ())
@@ -241,9 +252,9 @@ class PartitionInput:
         return _pending(batch, rows, sorted(handled.values(), key=lambda found: found.offset))
 
     def _without_unpartitioned(self, chained: Chained, flush: OpenFlush) -> Chained:
-        """Rows that the partitioner rejects are rejects, although the layout says where rows go.
+        """Make rejects of the rows that the partitioner rejects, although the anchor's layout knows a file for every offset.
 
-        Those that it rejected before, too, lie in the runs of others.
+        The layout only stores where runs start, so the offset of a record that was rejected before lies in a neighbour's run.
         """
         if chained.rows is None:
             return chained
@@ -254,7 +265,7 @@ class PartitionInput:
         return Chained(partitioned.rows.rows if len(partitioned.rows) else None, rejects)
 
     def partition_anew(self, flush: OpenFlush) -> None:
-        """Where folders depend on the clock at which a flush is opened, pending rows get those of the new flush."""
+        """Give pending rows the folders of a new flush, if folders depend on the time at which a flush is opened."""
         pending = self.pending
         if pending is not None and pending.rows is not None and self._context.pipeline.partitions_by_clock:
             rows = self._context.pipeline.partition(pending.rows.rows, flush.open()).rows

@@ -1,4 +1,4 @@
-"""Rejected records as the rows of a Parquet file: all that is needed to look at them, or to send them again."""
+"""Writes rejected records as rows of a Parquet file, with everything needed to inspect them or to send them again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_MS = ((1 << 63) - 1) // 1000
 
 
 def rejects_table(rejects: Sequence[Reject]) -> pa.Table:
-    """One row for each reject, with the record's bytes as they were sent."""
+    """One row for each reject, with the bytes of the record as the producer sent them."""
     has_time = [_has_writable_time(reject) for reject in rejects]
     columns = [
         [reject.topic_partition.topic for reject in rejects],

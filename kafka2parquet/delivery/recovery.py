@@ -1,17 +1,18 @@
-"""Where to begin: after an assignment, and wherever what is already published decides how to go on.
+"""Decides where an assignment starts, and how it continues wherever published files require more than a new flush.
 
-Three things are known then: the committed offset, the intent that may stand in its metadata, and (only where the metadata
-can't be trusted) the published flushes. From them follows a plan for the next flush:
+Recovery knows the committed offset, the intent that its metadata may contain and, if the metadata can't be trusted, the
+published flushes. They determine a plan for the next flush:
 
-- `NewFlush`: nothing is known of it; the rotation policy cuts it, at the latest where a published flush begins.
-- `RepeatFlush`: its boundary is recorded in the intent, or was published by another owner; exactly [position, end) is read
+- `NewFlush`: the flush has left no trace. The rotation policy cuts it, at the latest where a published flush starts.
+- `RepeatFlush`: the boundary is recorded in the intent, or another owner has published it. Exactly [position, end) is read
   again.
-- `CompleteFlush`: its anchor is published and some siblings are not; exactly their rows are read again and published.
+- `CompleteFlush`: the anchor is published and some siblings are not. Exactly the rows of those are read again and published.
 
-The committed offset is trusted when it carries our metadata under the same configuration: then it lies on a published
-boundary, and every conflict shows as an object that stands at the key already. Anything else (no commit yet, offsets set by
-a tool, another configuration's, folders that depend on the clock) may lie anywhere, so what is published is discovered once,
-and until the committed offset has passed all of it, the metadata makes the next owner discover again.
+A committed offset is trusted if it carries this library's metadata with the same configuration fingerprint. It then lies on a
+published boundary, and a conflict always shows as an object that already stands at the key. Any other offset (no commit yet,
+set by a tool, committed under another configuration, folders that depend on the clock) may lie anywhere. Recovery then
+discovers the published flushes once. Until the committed offset has passed all of them, its metadata makes the next owner
+discover again.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ from kafka2parquet.errors import (
 from kafka2parquet.events import DataLost
 from kafka2parquet.parquet.footer import FlushFooter, Layout
 
-#: How long to wait for a high watermark that is above the log end known so far.
+#: How long to wait for a high watermark above the last known log end.
 _LOG_END_WAIT_S = 10.0
 
 
 @attrs.frozen
 class NewFlush:
-    """The rotation policy cuts, at the latest at `limit`, where a published flush begins."""
+    """The rotation policy cuts the flush, at the latest at `limit`, where a published flush starts."""
 
     limit: int | None = None
 
@@ -51,10 +52,10 @@ class RepeatFlush:
     """The flush ends at `end`, whatever the rotation policy says.
 
     Attributes:
-        end: where the flush ends.
-        opened_at_ms: wall clock at which it was opened before, milliseconds since the epoch; None if unknown.
-        anchor: key that its first file must have; None where that follows from the rows.
-        has_intent: whether the committed metadata says so already.
+        end: the offset after the last record of the flush.
+        opened_at_ms: wall-clock time at which the flush was first opened, in milliseconds since the epoch; None if unknown.
+        anchor: key that the first file must have; None if the rows determine it.
+        has_intent: whether the committed metadata already is the intent of this flush.
     """
 
     end: int
@@ -65,11 +66,11 @@ class RepeatFlush:
 
 @attrs.frozen
 class CompleteFlush:
-    """A published flush lacks siblings: write these files, by the anchor's layout.
+    """A published anchor lacks siblings, which are written by the anchor's layout.
 
     Attributes:
-        flush: the anchor.
-        missing: numbers of the files to write, as the layout counts them, with the keys and headers beside them.
+        flush: the published anchor.
+        missing: numbers of the missing files in the layout; a number includes the file's keys and headers.
     """
 
     flush: PublishedFlush
@@ -77,7 +78,7 @@ class CompleteFlush:
 
     @property
     def end(self) -> int:
-        """Where the flush ends."""
+        """The offset after the last record of the flush."""
         return self.flush.footer.end
 
 
@@ -86,7 +87,13 @@ FlushPlan = NewFlush | RepeatFlush | CompleteFlush
 
 @attrs.frozen
 class StartPoint:
-    """Read from `position` on, by `plan`; `leader_epoch` is that of the record before, -1 where unknown."""
+    """Where reading starts, and the plan of the first flush.
+
+    Attributes:
+        position: the first offset to read.
+        leader_epoch: leader epoch of the record before `position`; -1 if unknown.
+        plan: how the flush that starts here ends.
+    """
 
     position: int
     leader_epoch: int
@@ -94,7 +101,7 @@ class StartPoint:
 
 
 class Recovery:
-    """Finds the beginnings of one assignment."""
+    """Finds the start points of one assignment."""
 
     def __init__(self, context: PartitionContext) -> None:
         self._context = context
@@ -102,18 +109,18 @@ class Recovery:
         self._existing: frozenset[str] = frozenset()
 
     def trusts(self, offset: int) -> bool:
-        """Whether a commit of `offset` may be trusted: everything discovered begins before it."""
+        """Whether a commit of `offset` may be trusted, because every discovered flush starts before it."""
         return all(flush.footer.start < offset for flush in self._published)
 
     def begin(self) -> Procedure[StartPoint]:
-        """The first beginning of the assignment.
+        """Find the first start point of the assignment.
 
         Raises:
-            UnknownMetadataError: the committed metadata can't be understood.
+            UnknownMetadataError: the committed metadata can't be read.
             ConflictingSinkError: the group's offsets were committed by a sink that writes elsewhere.
             TopicRecreatedError: the offsets belong to an older topic of this name.
-            LogTruncatedError: the log ends before what was read of it, and the settings say to fail.
-            DataLossError: records are gone and the settings say to fail.
+            LogTruncatedError: the log ends before records that were read, and the settings say to fail.
+            DataLossError: records are gone, and the settings say to fail.
         """
         context = self._context
         committed = context.assigned.committed
@@ -135,20 +142,20 @@ class Recovery:
         if max(position, intent.end if intent is not None else 0) > context.assigned.log_end:
             self._check_short_log(position, found)
         trusted = found is not None and found.trusted and found.identity.fingerprint == context.identity.fingerprint
-        if not trusted or context.pipeline.partitions_by_clock:  # by the clock, a repeated flush would go to other folders
+        if not trusted or context.pipeline.partitions_by_clock:  # a repeated flush would get other folders by the clock
             yield from self._discover(position)
         return (yield from self.next_start(position, leader_epoch, intent=intent))
 
     def next_start(
         self, position: int, leader_epoch: int, *, intent: Intent | None = None, adopted: RepeatFlush | None = None
     ) -> Procedure[StartPoint]:
-        """The beginning at `position`, given what is published.
+        """Find the start point at `position`, or behind flushes that are already published there.
 
         Args:
-            position: all before it is durable.
-            leader_epoch: of the record before it, -1 where unknown.
-            intent: recorded at `position`.
-            adopted: a boundary that another owner has published.
+            position: all records before this offset are durable.
+            leader_epoch: leader epoch of the record before `position`; -1 if unknown.
+            intent: the intent committed at `position`; None without one.
+            adopted: a boundary that another owner has published; None without one.
         """
         context = self._context
         while True:
@@ -164,18 +171,20 @@ class Recovery:
             limit = min((flush.footer.start for flush in self._published), default=None)
             anchor = yield from self._published_anchor(intent)
             if anchor is not None:
-                if intent is None or anchor.footer.end != intent.end:  # else the writer of the intent has read as far
+                if (
+                    intent is None or anchor.footer.end != intent.end
+                ):  # otherwise the writer of the intent has read up to that end
                     yield from self.check_end(anchor)
                 missing = yield from missing_siblings(context, anchor.footer, self._existing)
                 if missing:
                     return self._finish(anchor, missing, position, leader_epoch)
-                yield from self.tag(anchor)  # who published them may have died before
+                yield from self.tag(anchor)  # the process that published them may have died before tagging
                 yield from self._commit_end(position, anchor.footer)
                 position, leader_epoch, intent = anchor.footer.end, anchor.footer.leader_epoch, None
                 continue
             readable = self._readable(position)
             position, leader_epoch = readable, leader_epoch if readable == position else -1
-            if intent is not None and intent.end <= position:  # deleted from the log whole: there is nothing to redo
+            if intent is not None and intent.end <= position:  # the log has deleted all its records
                 intent = None
             if adopted is not None and adopted.end <= position:
                 adopted = None
@@ -185,8 +194,8 @@ class Recovery:
                 elif limit is not None and intent.end > limit:
                     adopted = RepeatFlush(limit, intent.opened_at_ms)
                 else:
-                    redo = RepeatFlush(intent.end, intent.opened_at_ms, intent.anchor, has_intent=True)
-                    return StartPoint(position, leader_epoch, redo)
+                    repeat = RepeatFlush(intent.end, intent.opened_at_ms, intent.anchor, has_intent=True)
+                    return StartPoint(position, leader_epoch, repeat)
             if adopted is not None:
                 if limit is not None:
                     adopted = attrs.evolve(adopted, end=min(limit, adopted.end))
@@ -194,7 +203,7 @@ class Recovery:
             return StartPoint(position, leader_epoch, NewFlush(limit))
 
     def rediscover(self, position: int, leader_epoch: int, sibling: PublishedFlush) -> Procedure[StartPoint]:
-        """The beginning at `position`, after looking at all that is published, where a sibling of another flush was met.
+        """Find the start point at `position` after discovery, because a sibling of another flush stands at a key.
 
         Raises:
             DeliveryError: the anchor of that flush is gone.
@@ -203,19 +212,21 @@ class Recovery:
         return (yield from self.next_start(position, leader_epoch))
 
     def check_anchor(self, position: int, sibling: PublishedFlush) -> Procedure[None]:
-        """Look at all that is published for the anchor of a sibling, which was published before the sibling.
+        """Discover the published flushes, and check that the anchor of a sibling is among them.
+
+        An anchor is published before its siblings.
 
         Raises:
-            DeliveryError: it is gone.
+            DeliveryError: the anchor is gone.
         """
         yield from self._discover(position)
         footer = sibling.footer
         if any((flush.footer.start, flush.footer.end) == (footer.start, footer.end) for flush in self._published):
             return
         raise DeliveryError(
-            f"{self._context.topic_partition}: {self._context.storage.url}/{sibling.key} stands where a file has to go. It"
+            f"{self._context.topic_partition}: {self._context.storage.url}/{sibling.key} stands at the key of a new file. It"
             f" belongs to the flush [{footer.start}, {footer.end}), whose first file was deleted. Delete all files of that"
-            " flush: its records are then written anew.",
+            " flush: its records are then written again.",
             topic=footer.topic,
             partition=footer.partition,
         )
@@ -225,7 +236,7 @@ class Recovery:
         self._published, self._existing = found.flushes, found.keys
 
     def finish(self, published: PublishedFlush, position: int, leader_epoch: int) -> Procedure[StartPoint]:
-        """The beginning that completes a flush whose anchor another owner has published."""
+        """Find the start point that completes a flush whose anchor another owner has published."""
         yield from self.check_end(published)
         missing = yield from missing_siblings(self._context, published.footer, self._existing)
         if missing:
@@ -234,20 +245,20 @@ class Recovery:
         return (yield from self.next_start(published.footer.end, published.footer.leader_epoch))
 
     def check_end(self, flush: PublishedFlush) -> Procedure[None]:
-        """Take the end of a published flush only where the log is known to go as far.
+        """Check that the log reaches the end of a published flush.
 
         Raises:
-            DamagedFooterError: it does not.
+            DamagedFooterError: the log ends before.
         """
         context = self._context
-        give_up_at = context.clock.monotonic() + _LOG_END_WAIT_S  # a process that was frozen may not know it yet
+        give_up_at = context.clock.monotonic() + _LOG_END_WAIT_S  # a process that was suspended may know an old log end
         while flush.footer.end > context.log_end():
             if context.clock.monotonic() >= give_up_at:
                 raise DamagedFooterError(
                     f"{context.topic_partition}: the file {context.storage.url}/{flush.key} says that its flush ends at offset"
                     f" {flush.footer.end}, and the log ends at {context.log_end()}. Nothing was committed. If the file is"
-                    " damaged, restore it, or delete the files of its flush: they are then written anew. If the log was"
-                    " truncated, wait until it is as long again, or move the files of the records that it lost away.",
+                    " damaged, restore it, or delete the files of its flush: they are then written again. If the log was"
+                    " truncated, wait until it is as long again, or move away the files of the records that it lost.",
                     topic=context.topic_partition.topic,
                     partition=context.topic_partition.partition,
                     key=flush.key,
@@ -255,13 +266,13 @@ class Recovery:
             yield
 
     def _commit_end(self, position: int, published: FlushFooter) -> Procedure[None]:
-        """Commit the end of a flush that is published whole."""
+        """Commit the end of a flush all of whose files are published."""
         end = published.end
         trusted = self.trusts(end)
         yield from self._context.commit_end(position, end, published.flush_rows, published.leader_epoch, trusted=trusted)
 
     def tag(self, flush: PublishedFlush) -> Procedure[None]:
-        """Tag all files of a flush that is published whole, if the settings say so; also those that have their tags."""
+        """Tag all files of a completely published flush, if tags are set; tagged files are tagged again."""
         context = self._context
         if context.tags is None:
             return
@@ -273,7 +284,7 @@ class Recovery:
         yield from context.tag(footers)
 
     def _published_anchor(self, intent: Intent | None) -> Procedure[PublishedFlush | None]:
-        """The anchor that an intent names, if it is published."""
+        """The anchor that an intent names; None if it isn't published."""
         if intent is None:
             return None
         key = intent.anchor
@@ -281,7 +292,7 @@ class Recovery:
             key = yield from find_key(self._context, intent.anchor_hash, functools.partial(short_hash))
             if key is None and intent.identity.fingerprint != self._context.identity.fingerprint:
                 raise UnknownMetadataError(
-                    f"{self._context.topic_partition}: a flush up to offset {intent.end} was begun under another"
+                    f"{self._context.topic_partition}: a flush up to offset {intent.end} was started under another"
                     " configuration, and the name of its first file was too long to be recorded. Run once with the old"
                     " configuration to finish it.",
                     topic=self._context.topic_partition.topic,
@@ -293,18 +304,18 @@ class Recovery:
         return None if footer is None else PublishedFlush(key, footer)
 
     def _finish(self, flush: PublishedFlush, missing: frozenset[int], position: int, leader_epoch: int) -> StartPoint:
-        """The beginning that publishes the missing files of a flush, given the leader epoch of the record before `position`."""
+        """The start point that publishes the missing files of a flush."""
         footer = flush.footer
         start = self._readable(footer.start)
         start_epoch = leader_epoch if start == position else -1
         if footer.layout is None:
             if position == footer.start and footer.fingerprint == self._context.identity.fingerprint:
-                redo = RepeatFlush(footer.end, footer.opened_at_ms, flush.key, has_intent=True)  # the same rows come out again
-                return StartPoint(start, start_epoch, redo)
+                repeat = RepeatFlush(footer.end, footer.opened_at_ms, flush.key, has_intent=True)  # gives the same rows
+                return StartPoint(start, start_epoch, repeat)
             raise UnknownMetadataError(
                 f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush of which"
-                f" {len(missing)} files are missing, and its footer doesn't say which rows they held because these were too"
-                " scattered. Delete the files of this flush that exist, listed in that footer; they are then written anew.",
+                f" {len(missing)} files are missing, and its footer doesn't say which rows they held, because the rows were too"
+                " scattered. Delete the files of this flush that exist, listed in that footer; they are then written again.",
                 topic=footer.topic,
                 partition=footer.partition,
             )
@@ -314,7 +325,7 @@ class Recovery:
             raise DamagedFooterError(
                 f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush of which"
                 f" {len(missing)} files are missing, and {error}. Restore it, or delete the files of this flush that exist:"
-                " they are then written anew.",
+                " they are then written again.",
                 topic=footer.topic,
                 partition=footer.partition,
                 key=flush.key,
@@ -322,10 +333,10 @@ class Recovery:
         return StartPoint(start, start_epoch, CompleteFlush(flush, missing))
 
     def _readable(self, position: int) -> int:
-        """The first offset from `position` on that the log still has.
+        """The first offset at or after `position` that the log still has.
 
         Raises:
-            DataLossError: it begins later, and the settings say to fail.
+            DataLossError: the log starts after `position`, and the settings say to fail.
         """
         log_start = self._context.assigned.log_start
         if position >= log_start:
@@ -334,7 +345,7 @@ class Recovery:
         if self._context.settings.on_data_loss == "fail":
             raise DataLossError(
                 f"{topic}-{partition}: records at offsets [{position}, {log_start}) were deleted from the log before they were"
-                " written. Nothing was skipped. To go on without them set kafka2parquet.on.data.loss=continue, or set the"
+                " written. Nothing was skipped. To continue without them set kafka2parquet.on.data.loss=continue, or set the"
                 f" group's offset to {log_start} with Kafka's tools.",
                 topic=topic,
                 partition=partition,
@@ -345,24 +356,24 @@ class Recovery:
         return log_start
 
     def _check_short_log(self, position: int, found: Intent | Breadcrumb | None) -> None:
-        """The log ends before what the group's offset says: another topic of this name, or it was truncated.
+        """Decide why the log ends before the group's offset: the topic was created again, or the log was truncated.
 
         Raises:
-            TopicRecreatedError: it isn't known to be the same topic.
-            LogTruncatedError: it is, and the settings say to fail.
+            TopicRecreatedError: the topic is not known to be the same.
+            LogTruncatedError: the topic is the same, and the settings say to fail.
         """
         log_end, topic_id = self._context.assigned.log_end, self._context.identity.topic_id
         if found is None or not topic_id or found.identity.topic_id != topic_id:
             raise self._recreated(f"its log ends at {log_end}, before the committed offset {position}")
         if self._context.settings.on_data_loss == "continue":
-            return  # the consumer finds the offset of divergence, and the records behind the log's end come in time
+            return  # the consumer finds the offset of divergence, and waits for records after the log end
         topic, partition = attrs.astuple(self._context.topic_partition)
         read_end = max(position, found.end if isinstance(found, Intent) else 0)
         raise LogTruncatedError(
             f"{topic}-{partition}: the log ends at offset {log_end}, and records before offset {read_end} were read: an unclean"
-            " leader election has truncated it. To take what is written there now, stop all members, move the files of offset"
-            f" {log_end} and later away, and set the group's offset to {min(position, log_end)} with Kafka's tools. To keep the"
-            " older records and leave out the newer records at their offsets, set kafka2parquet.on.data.loss=continue.",
+            " leader election has truncated it. To take what is written there now, stop all members, move away the files of"
+            f" offset {log_end} and later, and set the group's offset to {min(position, log_end)} with Kafka's tools. To keep"
+            " the older records and leave out the newer records at their offsets, set kafka2parquet.on.data.loss=continue.",
             topic=topic,
             partition=partition,
             offset=log_end,
@@ -378,7 +389,7 @@ class Recovery:
             f"{topic}-{partition}: the offsets of this consumer group were committed by a sink that writes {other}, and this"
             f" one writes to {self._context.identity.place}. Two sinks of one group share the records between two places. Give"
             " each sink its own name: the name decides the group. Or, if this sink takes the place of the other one, start it"
-            " once with kafka2parquet.take.over=true: it goes on at the committed offset.",
+            " once with kafka2parquet.take.over=true: it continues at the committed offset.",
             topic=topic,
             partition=partition,
         )
@@ -386,8 +397,8 @@ class Recovery:
     def _recreated(self, what: str) -> TopicRecreatedError:
         topic, partition = attrs.astuple(self._context.topic_partition)
         return TopicRecreatedError(
-            f"{topic}-{partition} was deleted and created again, or its log was cut off: {what}. Stop all members, set the"
-            " group's offset anew with Kafka's tools, and choose another topics.dir for the new topic.",
+            f"{topic}-{partition} was deleted and created again, or its log was cut off: {what}. Stop all members, reset the"
+            " group's offset with Kafka's tools, and choose another topics.dir for the new topic.",
             topic=topic,
             partition=partition,
         )

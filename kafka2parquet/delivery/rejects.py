@@ -1,4 +1,4 @@
-"""What is done with rejected records: reported, sent to the dead letters, kept for the quarantine; or they end the task."""
+"""Handles rejected records: reports them, sends them to the dead letters, keeps them for the quarantine, or ends the task."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from kafka2parquet.records import Reject
 
 @attrs.frozen(eq=False)
 class HandledReject:
-    """A reject that is left out.
+    """A rejected record that the task tolerates.
 
     Attributes:
         reject: the record.
-        sending: its dead letter on its way; None where there are none.
-        is_written: whether it becomes a row of the flush's file of rejects.
+        sending: the record's dead letter, while it is sent; None without dead letters.
+        is_written: whether the record becomes a row of the flush's file of rejects.
     """
 
     reject: Reject
@@ -29,28 +29,28 @@ class HandledReject:
 
     @property
     def offset(self) -> int:
-        """Of the record."""
+        """The record's offset."""
         return self.reject.offset
 
 
 class RejectHandler:
-    """Handles the rejects of one topic-partition. On the driver thread."""
+    """Handles the rejects of one topic-partition, on the driver thread."""
 
     def __init__(self, context: PartitionContext) -> None:
         self._context = context
         limit = context.rejects.limit
-        self._breaker = RejectLimitState(limit, context.topic_partition) if limit is not None else None
+        self._limit_state = RejectLimitState(limit, context.topic_partition) if limit is not None else None
 
     def handle(self, rejects: Sequence[Reject], *, records: int = 0) -> list[HandledReject]:
         """Report rejects, and send their dead letters.
 
         Args:
             rejects: in the order of their offsets.
-            records: how many records were looked at, rejects included; 0 where they were counted before.
+            records: the number of records that were converted, rejects included; 0 if they were counted before.
 
         Raises:
-            RejectedRecordError: one of them is not tolerated. It was reported and sent before.
-            TooManyRejectsError: the limit is reached.
+            RejectedRecordError: a reject is not tolerated. It was reported and sent before.
+            TooManyRejectsError: the limit of rejects is reached.
         """
         policy = self._context.rejects
         handled = []
@@ -60,6 +60,6 @@ class RejectHandler:
             if not policy.tolerance.tolerates(reject.stage):
                 raise policy.tolerance.failure(reject)
             handled.append(HandledReject(reject, sending, policy.quarantine))
-        if self._breaker is not None:
-            self._breaker.count(records, rejects)
+        if self._limit_state is not None:
+            self._limit_state.count(records, rejects)
         return handled
