@@ -113,7 +113,7 @@ def arrow_type(text: str) -> pa.DataType:
         return make(int(decimal[2]), int(decimal[3]))
     head, _, rest = text.partition("<")
     if not rest.endswith(">"):
-        raise ValueError(f"{text} is no type that the runner knows")
+        raise ValueError(f"{text} is not a type that the runner knows")
     parts = _split(rest[:-1])
     if head == "struct":
         return pa.struct([(part.partition(":")[0].strip(), arrow_type(part.partition(":")[2])) for part in parts])

@@ -211,7 +211,7 @@ def _conditional(given: Mapping[str, Any], required: Mapping[str, Any], seen: An
 
 
 def _condition_sent(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) -> str | None:
-    """And the store is told so with each object."""
+    """The store gets the setting with each object, too."""
     if isinstance(seen, CaseError) or seen["value"] != {"If-None-Match": "*"}:
         return None
     return "an object that exists is never replaced, under any configuration"

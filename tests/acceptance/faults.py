@@ -37,7 +37,7 @@ _CODES = {
     500: "InternalError",
     503: "SlowDown",
 }
-#: Answers of `HeadBucket` that say that there is a bucket. The library doesn't ask: it writes, and is told by that.
+#: Answers of `HeadBucket` that say that there is a bucket. The library doesn't ask: a write shows whether the bucket exists.
 _THERE_IS_A_BUCKET = (200, 301, 307, 403)
 _ALWAYS = 1 << 62
 
@@ -57,7 +57,7 @@ def plan(storage: MemoryStorage, fault: Mapping[str, Any], bucket: str) -> None:
     answer = _answer(response, api_call, "NoSuchBucket" if ours in ("probe", "publish") and response == 404 else None)
     error = map_s3_error(answer, f"s3://{bucket}/{fault.get('match') or ''}", right)
     if not isinstance(error, Kafka2ParquetError):
-        raise NotApplicableError(f"to {operation}, the answer {response} is no failure")
+        raise NotApplicableError(f"to {operation}, the answer {response} is not a failure")
     times = fault.get("times")
     storage.fail(ours, key_part=fault.get("match") or "", times=_ALWAYS if times is None else times, error=error)
 

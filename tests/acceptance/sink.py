@@ -1,4 +1,4 @@
-"""A sink of a case: a task made of the configuration, with a scripted consumer, a store in memory and a clock that is told.
+"""A sink of a case: a task built from the configuration, with a scripted consumer, a store in memory and a manual clock.
 
 Every step of a case is a method. The task runs after each until nothing happens any more.
 """
@@ -31,7 +31,7 @@ from tests.acceptance.stored import CountingStorage, Stored, name_of_object, put
 _QUIET_STEPS = 3
 _MOST_STEPS = 100_000
 
-#: Changes of a configuration that let a bad record be told instead of ending the task.
+#: Changes of a configuration that make a bad record a reported reject instead of the end of the task.
 TOLERANT = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "acceptance-dead-letters"}
 
 
@@ -41,7 +41,7 @@ class Sink:
     Attributes:
         config: what runs now.
         error: what ended the task.
-        happened: what the task told.
+        happened: the events of the task.
         warnings: what was warned of.
         broker: the logs and committed offsets.
         storage: the store.
@@ -230,10 +230,10 @@ class Sink:
         error = self.error
         if not isinstance(error, RejectedRecordError):
             return None
-        told = [
+        reported = [
             reject for reject in self.happened.rejects if reject.offset == error.offset
-        ]  # a reject is told before it ends the task
-        return told[-1] if told else None
+        ]  # a reject is reported before it ends the task
+        return reported[-1] if reported else None
 
     @property
     def task_state(self) -> str:

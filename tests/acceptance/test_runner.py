@@ -153,7 +153,7 @@ def test_what_the_library_refuses_is_not_applicable():
 
 
 def test_unknown_function_fails():
-    """What the runner can't ask is no success."""
+    """A case that the runner can't ask does not count as a success."""
     assert Verdict.FAILED is function("guess", {}, {"value": 1}).verdict
 
 

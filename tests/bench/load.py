@@ -12,7 +12,7 @@ from kafka2parquet.testing.events import generate_events
 
 
 def main(bootstrap: str, topic: str, rows_per_s: int, seconds: int) -> None:
-    """Send so many records a second, by turns over 12 partitions, stamped with the time of sending."""
+    """Send a number of records a second, round robin over 12 partitions, stamped with the time of sending."""
     values, _ = generate_events(rows_per_s, datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(seconds=1), 1)
     producer = Producer({"bootstrap.servers": bootstrap, "compression.type": "zstd", "linger.ms": 20})
     began = time.monotonic()

@@ -74,7 +74,7 @@ def hand_confluent_pyarrow(**arguments: Any) -> dict[str, Any]:
 
 
 def sink(config: dict[str, str], worker: dict[str, str], rows: int = 0, seconds: float = 0) -> dict[str, Any]:
-    """The sink, by a Kafka Connect configuration, until so many records are read and stopped in order; or for so many seconds.
+    """The sink, by a Kafka Connect configuration, until `rows` records are read or `seconds` have passed.
 
     With `seconds`, the delay of each record from its creation to its conversion is measured.
     """

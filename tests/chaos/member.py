@@ -63,7 +63,7 @@ POINTS = ("start", "cut", "intent", "anchor", "sibling", "end", "adoption")
 
 
 class RandomRotation(PerRecordRotation):
-    """No boundary can be told again from the records."""
+    """No boundary can be derived from the records again."""
 
     def should_rotate(self, stats: FlushStats, row: Row) -> bool:
         return random.random() < 0.001

@@ -78,7 +78,7 @@ class Members:
         """Partition, offset and position of each truncation that a member has reported."""
 
     def keep(self, count: int) -> None:
-        """Have so many of them; the oldest ones stop in order where there are more."""
+        """Start or stop members until there are `count`; the oldest ones stop in order."""
         self._wanted = count
         while len(self.alive) > count:
             self.stop(self.alive[0])

@@ -104,7 +104,7 @@ class Group:
 
 
 def chaos(seconds: float, seed: int, setup: Setup, *, until_all_points: bool = False) -> Result:
-    """Break things for so many seconds, then let the groups settle and count.
+    """Break things for a number of seconds, then let the groups settle and count.
 
     Args:
         seconds: how long to break things.

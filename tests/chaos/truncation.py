@@ -22,7 +22,7 @@ from tests.support.kafka_clients import wait_until
 REPLICAS = ((1, 2), (2, 3), (3, 1))
 #: Where a member may die in the middle of a flush.
 _POINTS = ("cut", "intent", "anchor", "sibling")
-#: By so many records the leader runs ahead at least.
+#: The leader is ahead by at least this number of records.
 _AHEAD_ROWS = 100
 _SESSION_S = 7.0
 _LIMIT_S = 60.0

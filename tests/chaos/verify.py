@@ -28,7 +28,7 @@ from tests.support.http_proxy import Request
 
 @attrs.frozen
 class Verdict:
-    """Counts. What must not be is told by `is_exact`.
+    """Counts of a run; `is_exact` says whether they are as they have to be.
 
     Attributes:
         records_in: in the log.
@@ -53,7 +53,7 @@ class Verdict:
         rejects_changed: rows of bad records with other bytes than were sent.
         letters_lost: bad records without dead letter.
         letters_unwanted: dead letters of records that are good, or of other bytes than those of the record.
-        partial_objects: objects that are no whole Parquet files.
+        partial_objects: objects that are not whole Parquet files.
         overwritable: uploads that would have replaced an object.
         abandoned_uploads: multipart uploads that nobody ended.
         audit_findings: what our own audit finds.
@@ -129,7 +129,7 @@ def verify(
         bootstrap: past all proxies.
         topic: whose records they are.
         dead_letters: the topic of those that are rejected.
-        setup: what becomes of each kind of record.
+        setup: says what happens to each kind of record.
         counts: how many records each partition was sent.
         uploads: all requests that would have made an object.
         truncated: None for a log that must not lose any record.

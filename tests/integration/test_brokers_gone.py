@@ -93,11 +93,11 @@ def test_too_few_replicas_for_commits(cluster: KafkaCluster, tmp_path: Path, cap
         with gone(cluster, 1, 2):
             fill(cluster.address(3), topic, numbered(RECORDS, RECORDS))
 
-            def told() -> bool:
+            def reported() -> bool:
                 sink.task.step()
                 return "min.insync.replicas" in caplog.text
 
-            wait_until(told, "the sink to say what it waits for", _LONG_S)
+            wait_until(reported, "the sink to say what it waits for", _LONG_S)
             assert list(range(RECORDS)) == written(tmp_path, topic)
         sink.run_until_committed({0: 2 * RECORDS})
     assert list(range(2 * RECORDS)) == written(tmp_path, topic)
@@ -116,10 +116,10 @@ def test_a_partition_without_a_leader(cluster: KafkaCluster, tmp_path: Path, cap
         with gone(cluster, 1):
             sink.run_until_committed({0: RECORDS})
 
-            def told() -> bool:
+            def reported() -> bool:
                 sink.task.step()
                 return f"LeaderNotAvailableError('{topic}-1')" in caplog.text
 
-            wait_until(told, "the sink to say what it waits for", _LONG_S)
+            wait_until(reported, "the sink to say what it waits for", _LONG_S)
         sink.run_until_committed({0: RECORDS, 1: RECORDS})
     assert list(range(2 * RECORDS)) == written(tmp_path, topic)

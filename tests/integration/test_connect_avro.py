@@ -36,7 +36,7 @@ ROWS = 600
 BEGIN = datetime.datetime(2026, 5, 17, 10, 30, tzinfo=datetime.timezone.utc)
 HOUR_MS = 3_600_000
 PASSED_MS = 2 * HOUR_MS
-#: One record in so many is late, by up to so much: at the turn of an hour two folders are open.
+#: One record in this number is late, by up to this time: at the turn of an hour two folders are open.
 LATE_ONE_IN = 10
 LATE_MS = 900_000
 FLUSH_ROWS = 70

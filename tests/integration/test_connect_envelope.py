@@ -199,11 +199,15 @@ def test_values_keys_and_headers(kafka_server: Any, sink: ConnectSink, log: Log)
     assert [COLUMNS, COLUMNS.append(pa.field("channel", pa.string()))] == sorted(schemas, key=len)
 
     letters = [dict(letter.headers) for letter in read(kafka_server.bootstrap, f"{log.topic}-dead", progress.rejected)]
-    told = {
+    expected_reasons = {
         (int(found["__connect.errors.partition"]), int(found["__connect.errors.offset"])): found[
             "__connect.errors.exception.message"
         ].decode()
         for found in letters
     }
-    assert log.rejects.keys() == told.keys()
-    assert [] == [(place, told[place]) for place, reason in log.rejects.items() if not told[place].startswith(reason)]
+    assert log.rejects.keys() == expected_reasons.keys()
+    assert [] == [
+        (place, expected_reasons[place])
+        for place, reason in log.rejects.items()
+        if not expected_reasons[place].startswith(reason)
+    ]

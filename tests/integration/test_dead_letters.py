@@ -150,7 +150,7 @@ def test_more_replicas_than_brokers(broker: Any) -> None:
 
 @pytest.mark.parametrize("operation", [ACLOperation.WRITE, ACLOperation.CREATE])
 def test_missing_right(broker: Any, operation: ACLOperation) -> None:
-    """It is told which rights are needed on which topic."""
+    """The error names the rights that are needed, and the topic."""
     topic = unique("dead")
     with Denied(broker, topic, operation):
         queue = make_queue(broker, topic)

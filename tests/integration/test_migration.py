@@ -1,6 +1,6 @@
 """From Confluent's sink to kafka2parquet and back, as docs/migrating-from-confluent.md says, with Kafka's own tools.
 
-Confluent's sink can't be had here. What it leaves behind can: the offsets are committed by a real worker of Kafka Connect, in
+Confluent's sink is not available here, only what it leaves behind: the offsets are committed by a real worker of Kafka Connect, in
 which Kafka's FileStreamSink runs under the connector's name, and the files are made by pyarrow under the names that
 Confluent's sink would have given them.
 """
@@ -73,7 +73,7 @@ class Migration:
         return Counter((partition, index) for partition, count in enumerate(self.counts) for index in range(count))
 
     def produce(self, *counts: int) -> None:
-        """Let the partitions have so many records."""
+        """Fill the partitions up to a number of records."""
         with python_producer(self.kafka.bootstrap) as producer:
             for partition, count in enumerate(counts):
                 for index in range(self.counts[partition], count):
@@ -159,7 +159,7 @@ class Migration:
         return {"name": name or self.name, "config": {**config, **changes}}
 
     def run(self, rows: int, *, name: str = "", **changes: str) -> None:
-        """Run kafka2parquet until it has taken so many rows, and stop it in order."""
+        """Run kafka2parquet until it has taken a number of rows, and stop it in order."""
         worker = load_worker_config(bootstrap_servers=self.kafka.bootstrap, endpoint_url=self.s3.url)
         runner = build_runner(load_connect_config(self.config(name, changes)), worker)
         runner.start()

@@ -104,7 +104,7 @@ def test_all_types_in_one_file(files: Mapping[str, ZooFiles], name: str, reader:
     ],
 )
 def test_cells(values: tuple[Any, ...], found: str) -> None:
-    """A value of another type is told from another value."""
+    """The comparison distinguishes a value of another type from another value."""
     integers = ZooType("integer", "int", (1, None))
     assert found == cell(integers, "own", {COLUMN: Column("number", values)})
     assert REFUSED == cell(integers, "own", NotReadError("no"))

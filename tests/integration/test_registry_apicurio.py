@@ -101,7 +101,7 @@ def test_what_confluents_serializer_writes(registry_server: Any, client: Conflue
 
 
 def test_an_unknown_id(client: ConfluentSchemaRegistry) -> None:
-    """An answer, not a failure: the records can be told from those of a registry that is away."""
+    """The registry answers that the schema is unknown, which differs from a registry that is down."""
     with pytest.raises(SchemaNotFound, match="schema id 999999 is not in the registry"):
         client.schema(999_999, "t-value")
 

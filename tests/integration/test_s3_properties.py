@@ -216,7 +216,7 @@ def test_user_agent(store: HttpProxy) -> None:
 
 @pytest.mark.parametrize(("retries", "attempts"), [("0", 1), ("1", 1), ("2", 2)])
 def test_attempts(retries: str, attempts: int) -> None:
-    """A request is made so often before the error is told to the engine, which waits and tries again."""
+    """A request is repeated that often before the engine gets the error, waits and tries again."""
     with HttpProxy("http://127.0.0.1:9") as store:
         store.fail(503, times=100)
         with pytest.raises(StorageUnavailableError):

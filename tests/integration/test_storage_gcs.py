@@ -129,7 +129,7 @@ def test_a_large_file_replaces_nothing(gcs_server: Any, bucket: str) -> None:
 
 
 def test_a_failed_session_is_cancelled(proxy: HttpProxy, bucket: str) -> None:
-    """Nothing is visible, and the store is told."""
+    """Nothing is visible, and the store gets a request that cancels the upload."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
     proxy.fail(400, when=lambda r: r.headers.get("content-range", "").startswith(f"bytes {MIB}-"), times=100)
     file = StagedFile(bytes(2 * MIB), 2 * MIB, 1, {})

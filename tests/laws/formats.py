@@ -83,7 +83,7 @@ class Format:
         values: as producers write them.
         read: the columns of a value as another library reads them; raises ValueError where the value can't be read, or where
             nobody says what it should become.
-        learned: whether what becomes of a record depends on the records before it.
+        learned: whether the outcome of a record depends on the records before it.
         strict: whether a value that `read` refuses must not become a row.
         only_columns: whether members that the schema doesn't have are left out.
     """

@@ -61,8 +61,8 @@ class Counts:
         lines = [f"{'converter':18}{'trials':>8}{'records':>9}{'rows':>9}  rejects"]
         for name in sorted(self.trials):
             stages = {stage: count for (one, stage), count in sorted(self.rejects.items()) if one == name}
-            told = f"{sum(stages.values())} ({', '.join(f'{stage} {count}' for stage, count in stages.items())})"
-            lines.append(f"{name:18}{self.trials[name]:8}{self.records[name]:9}{self.rows[name]:9}  {told}")
+            received = f"{sum(stages.values())} ({', '.join(f'{stage} {count}' for stage, count in stages.items())})"
+            lines.append(f"{name:18}{self.trials[name]:8}{self.records[name]:9}{self.rows[name]:9}  {received}")
         lines += [f"net caught: {kind}, {count} times" for kind, count in self.caught.most_common()]
         return "\n".join(lines)
 
@@ -193,11 +193,11 @@ def _round(plan: Plan, number: int, kinds: set[tuple[int, str]]) -> Iterator[Fin
     trial: Trial | None = None
     try:
         while ours.poll(MOST_SECONDS):
-            told = ours.recv()
-            if isinstance(told, Trial):
-                trial = told
+            received = ours.recv()
+            if isinstance(received, Trial):
+                trial = received
             else:
-                yield told
+                yield received
         process.kill()
         died = "a trial hangs"
     except EOFError:

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 def mostly(usual: st.SearchStrategy[T], odd: st.SearchStrategy[T], *, one_in: int) -> st.SearchStrategy[T]:
-    """The usual, and one time in so many the odd."""
+    """The usual value, and one time in `odds` the odd one."""
     return st.integers(1, one_in).flatmap(lambda number: odd if number == one_in else usual)
 
 

@@ -26,7 +26,7 @@ class Breach:
 
     Attributes:
         law: its number.
-        kind: names what is wrong, so that breaches of one cause are told once.
+        kind: names what is wrong, so that breaches of one cause are reported once.
         detail: what was seen.
     """
 
@@ -82,7 +82,7 @@ def no_record_ends_the_task(delivered: Delivered) -> Iterator[Breach]:
             yield Breach(5, "a reject with another value or key than was sent", f"offset {reject.offset}")
     kept = _offsets(delivered.files_of("rejects"))
     if kept != (rejected if setup.quarantine else collections.Counter()):
-        yield Breach(1, "the quarantine has other rejects than were told", f"{kept} of {rejected}")
+        yield Breach(1, "the quarantine has other rejects than were reported", f"{kept} of {rejected}")
     if collections.Counter(run.letters) != (rejected if setup.letters else collections.Counter()):
         yield Breach(1, "other dead letters than rejects", f"{run.letters} of {rejected}")
     yield from _accounted(delivered, rejected)

@@ -11,7 +11,7 @@ __all__ = ["MemoryRecord", "Setup", "Trial", "replay"]
 
 
 def replay(trial: Trial) -> None:
-    """Print what becomes of each record, and the laws that are broken."""
+    """Print the outcome of each record, and the laws that are broken."""
     delivered = Delivered(trial)
     for reject in delivered.run.rejects:
         print(f"reject {reject.offset} at {reject.stage.value}: {reject.reason}")

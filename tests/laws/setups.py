@@ -222,7 +222,7 @@ class Setup:
 
     @property
     def learns(self) -> bool:
-        """Whether what becomes of a record depends on those before it."""
+        """Whether the outcome of a record depends on the records before it."""
         return self.values.learned or (self.key in ("json", "envelope") and (self.keys or "key" in self.metadata))
 
     def parts(self, storage: Storage) -> dict[str, Any]:

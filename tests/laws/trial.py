@@ -26,7 +26,7 @@ from tests.support.sink_world import Letters
 TOPIC, GROUP = "events", "group"
 #: Steps in which a few records have to be delivered.
 MOST_STEPS = 500
-#: A task that has done nothing in so many steps has done all; publishing a flush takes some five.
+#: A task that has done nothing in this number of steps has finished; publishing a flush takes about five.
 _QUIET_STEPS = 8
 #: How much time passes in each poll, and how long a flush may take.
 _POLL_S, _FLUSH_S = 0.5, 300.0
@@ -64,7 +64,7 @@ class Run:
     """What one task did.
 
     Attributes:
-        rejects: in the order in which they were told.
+        rejects: in the order in which they were reported.
         events: all of them.
         error: what it raised; None where it came to its end.
         letters: offsets of the dead letters.

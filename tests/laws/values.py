@@ -91,7 +91,7 @@ def _is_same(sent: Any, read: Any) -> bool:
 
 
 def _is_nothing(sent: Any) -> bool:
-    """Whether it has no value in it: `null`, `[]`, `{}` and what holds only these are no columns, says docs/schemas.md."""
+    """Whether it has no value in it: `null`, `[]`, `{}` and what holds only these make no columns, as docs/schemas.md says."""
     if isinstance(sent, Mapping):
         return all(map(_is_nothing, sent.values()))
     return sent is None or (isinstance(sent, list) and all(map(_is_nothing, sent)))

@@ -20,7 +20,7 @@ def peak_mib() -> int:
 
 
 def main(bootstrap: str, rows: int, config: dict[str, str]) -> None:
-    """Run a connector until it has committed so many rows."""
+    """Run a connector until it has committed a number of rows."""
     from kafka2parquet import build_runner, load_connect_config, load_worker_config
 
     with tempfile.TemporaryDirectory() as folder:

@@ -145,7 +145,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @rule()
     def rebalance(self) -> None:
-        """The partition goes to another member, and this one is told so."""
+        """The partition moves to another member, and this one gets the rebalance callback."""
         self.owner.give_up()
         self.zombies.append(self.owner)
         self.owner = self.new_member()

@@ -213,7 +213,7 @@ class Member(concurrent.futures.Executor):
                 future.set_exception(error)
 
     def take_over(self) -> None:
-        """Become the partition's owner; the owner so far isn't told (that is `rebalance`)."""
+        """Become the partition's owner without a callback to the owner before (`rebalance` has one)."""
         world = self.world
         world.epoch += 1
         world.owner = self
@@ -223,7 +223,7 @@ class Member(concurrent.futures.Executor):
         self.events.append(Assigned(self.assignment, world.committed, world.log_start, world.log_end, CLUSTER, TOPIC_ID))
 
     def give_up(self) -> None:
-        """Be told that the partition is revoked."""
+        """Get the callback that the partition is revoked."""
         self.events.append(Revoked(self.assignment))
         self.position = None
         if self.world.owner is self:
@@ -460,7 +460,7 @@ class ModelPartitioner(Partitioner):
 
 
 class CountRotation(RotationPolicy):
-    """Every so many rows: what a record-count policy does."""
+    """Cut every `rows` rows, as a record-count policy does."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows

@@ -28,7 +28,7 @@ def read_with_spark(paths: Sequence[Path], folder: Path) -> Mapping[Path, Column
     """Apache Spark, whose results come as Arrow tables; it runs in a process of its own, in the time zone UTC.
 
     Raises:
-        NotInstalledError: there is no JDK.
+        NotInstalledError: the JDK is not installed.
     """
     environment = {**os.environ, "JAVA_HOME": str(install.jdk()), "TZ": "UTC", "SPARK_LOCAL_IP": "127.0.0.1"}
     (folder / "files").write_text("\n".join(map(str, paths)))
@@ -44,7 +44,7 @@ def read_with_parquet_java(paths: Sequence[Path], folder: Path) -> Mapping[Path,
     """parquet-java, which Hadoop, Hive, Trino and Spark read with; the checksum of each page is verified.
 
     Raises:
-        NotInstalledError: there is no JDK, or no Maven.
+        NotInstalledError: the JDK or Maven is not installed.
     """
     java = install.jdk() / "bin" / "java"
     program = Path(__file__).with_name("ParquetValues.java")

@@ -65,7 +65,7 @@ def kafka_jars() -> Path:
     """The folder with the jars of Kafka and Kafka Connect; installs them at the first call.
 
     Raises:
-        NotInstalledError: there is no Maven.
+        NotInstalledError: Maven is not installed.
     """
     return _jars("kafka-jars", _KAFKA_POM)
 
@@ -74,7 +74,7 @@ def parquet_jars() -> Path:
     """The folder with parquet-java's jars; installs them at the first call.
 
     Raises:
-        NotInstalledError: there is no Maven.
+        NotInstalledError: Maven is not installed.
     """
     return _jars("parquet-jars", _PARQUET_POM)
 
@@ -92,7 +92,7 @@ def registry_folder() -> Path:
     """The folder with Apicurio Registry; installs it at the first call.
 
     Raises:
-        NotInstalledError: there is no Maven.
+        NotInstalledError: Maven is not installed.
     """
     artifact = f"io.apicurio:apicurio-registry-app:{_REGISTRY_VERSION}:tar.gz:all"
 
@@ -110,7 +110,7 @@ def go_binary(name: str) -> Path:
     """The binary of a Go module; builds it at the first call.
 
     Raises:
-        NotInstalledError: there is no Go.
+        NotInstalledError: Go is not installed.
     """
     module = _GO_MODULES[name]
     target = _cache() / f"{name}-{module.rpartition('@')[2]}"

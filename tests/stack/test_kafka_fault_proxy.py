@@ -141,7 +141,7 @@ def test_freeze(
 
 
 def test_a_fault_is_used_up(proxy: KafkaFaultProxy) -> None:
-    """It breaks as many requests as it was told to; clear() says how many."""
+    """The proxy breaks as many requests as it was asked to; clear() returns how many."""
     proxy.fault("OffsetCommit", Action.LOSE_RESPONSE, times=2)
     for _ in range(2):
         with RawKafkaClient(proxy.address) as client, pytest.raises(ConnectionResetError):

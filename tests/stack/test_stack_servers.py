@@ -78,7 +78,7 @@ def test_the_registry_gives_ids_to_schemas(own_registry: Any) -> None:
 
 
 def test_the_registry_refuses_what_is_not_compatible(own_registry: Any) -> None:
-    """As Confluent's does, unless the subject is told otherwise."""
+    """The registry checks compatibility as Confluent's does, unless the subject has another setting."""
     subject = unique("subject")
     own_registry.register(subject, {"type": "record", "name": "A", "fields": []})
     grown = {"type": "record", "name": "A", "fields": [{"name": "a", "type": "int"}]}

@@ -290,7 +290,7 @@ class GroupContract:
         assert (5, metadata) == _committed(bootstrap, group, partition)
 
     def test_refuses_commits_of_strangers(self, bootstrap: str) -> None:
-        """Whoever is no member can't commit for a group that has members."""
+        """A client that is not a member can't commit for a group that has members."""
         topic, group = make_topic(bootstrap), unique("group")
         with python_consumer(bootstrap, topic, group_id=group) as member:
             wait_until(lambda: member.poll(timeout_ms=100) or member.assignment(), "an assignment")

@@ -148,6 +148,6 @@ class ConnectRun:
         return self.runner.progress
 
     def drain(self, rows: int, rejects: int = 0) -> Progress:
-        """Wait until so many rows are taken and so many records rejected, then stop it in order."""
+        """Wait until a number of rows are taken and a number of records rejected, then stop the sink in order."""
         self.until(lambda now: now.taken_rows >= rows and now.rejected >= rejects, f"{rows} rows and {rejects} rejects")
         return self.finish()

@@ -1,6 +1,6 @@
 """A proxy in front of an object store: counts requests, refuses some, loses answers, stalls.
 
-It also answers as it is told, in place of a store; and it takes what clients send to a proxy that they know of, whole URLs and
+It also gives scripted answers in place of a store; and it takes what clients send to a proxy that they know of, whole URLs and
 CONNECT, wherever these lead to.
 """
 

@@ -81,7 +81,7 @@ def fill(bootstrap: str, topic: str, values: Sequence[bytes | None], partition: 
 
 
 def drain(consumer: KafkaConsumer, count: int) -> list[Any]:
-    """Poll until so many records have come."""
+    """Poll until a number of records have come."""
     records: list[Any] = []
 
     def enough() -> bool:

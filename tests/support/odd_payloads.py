@@ -42,7 +42,7 @@ ODD = {
     "missing in a list": b'{"id":%,"at":1,"user":{"id":1},"items":[{"n":1},{}]}',
     "too large in a list": b'{"id":%,"at":1,"user":{"id":1},"items":[{"n":300}]}',
     "not base64": b'{"id":%,"at":1,"user":{"id":1},"content":"?"}',
-    "an unknown member that is no number": b'{"id":%,"at":1,"user":{"id":1},"z":NaN}',
+    "an unknown member that is not a number": b'{"id":%,"at":1,"user":{"id":1},"z":NaN}',
     "an unknown member that is nested too deeply": b'{"id":%,"at":1,"user":{"id":1},"z":' + b"[" * 200 + b"]" * 200 + b"}",
 }
 

@@ -23,7 +23,7 @@ def registered(
 
 @attrs.define
 class FakeRegistry:
-    """Schemas by their ids; counts how often it is asked, and fails while it is told to."""
+    """Schemas by their ids; counts how often it is asked, and fails while a test says so."""
 
     schemas: MutableMapping[int | uuid.UUID, RegisteredSchema]
     asked: list[tuple[int | uuid.UUID, str | None]] = attrs.Factory(list)

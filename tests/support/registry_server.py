@@ -1,4 +1,4 @@
-"""A schema registry over HTTP that does as it is told: what Confluent's answers to readers, and its failures."""
+"""A scripted schema registry over HTTP: the answers of Confluent's registry to readers, and its failures."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class RegistryServer:
         self.hold.wait()
         try:
             if self.broken:
-                raise _RefusedError(self.broken.pop(0), 50001, "told to")
+                raise _RefusedError(self.broken.pop(0), 50001, "as scripted")
             if self._authorization not in (None, handler.headers.get("Authorization")):
                 raise _RefusedError(401, 401, "Unauthorized")
             status, content = 200, json.dumps(self._route(handler.command, urlsplit(handler.path).path, body)).encode()

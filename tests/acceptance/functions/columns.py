@@ -32,7 +32,7 @@ def json_to_arrow(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any
         return {"connect_type": None, "arrow_type": None, "value": None, "value_type": None}
     converted = convert(message_batch([message]), folder, settings)
     if not with_schema and any(reject.reason.startswith("not a JSON object") for reject in converted.rejects):
-        raise NotApplicableError("without a schema, a value that is no object is no row")
+        raise NotApplicableError("without a schema, only objects are rows")
     raise_for(list(converted.rejects))
     if not converted.groups:  # a value that is null, of a known schema
         node, _ = open_envelope(load(message)) if with_schema else (None, None)

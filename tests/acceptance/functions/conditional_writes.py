@@ -1,4 +1,4 @@
-"""What happens to an object that exists, and how a store is told not to replace it: seen on the wire."""
+"""What happens to an object that exists, and which request header keeps a store from replacing it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _storage(folder: CaseFolder, changes: Mapping[str, str | None], url: str) ->
 
 @contextlib.contextmanager
 def _store(complete: Mapping[str, Any], head: Mapping[str, Any] | None) -> Iterator[HttpProxy]:
-    """A store that takes parts, and answers what ends the upload, and what asks for the object, as it is told."""
+    """A store that accepts parts, and gives scripted answers to the end of an upload and to requests for the object."""
     with HttpProxy(_NOBODY) as store:
         names = "<Bucket>b</Bucket><Key>key</Key>"
         upload = f"<InitiateMultipartUploadResult>{names}<UploadId>u</UploadId></InitiateMultipartUploadResult>"

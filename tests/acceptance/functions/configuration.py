@@ -50,7 +50,7 @@ def _near_misses(validation: Validation) -> list[Problem]:
 def recommended_values(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
     """The values that are recommended for a property.
 
-    Those that the library knows and doesn't support are no recommendation of its.
+    The library doesn't recommend values that it knows and doesn't support.
     """
     table = table_for(folder.texts(given.get("config", {}))["connector.class"])
     option = table.find(given["property"]) if table is not None else None

@@ -23,9 +23,9 @@ def record_timestamp(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, 
 
 def commit_cycle(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
     """Connect's worker asks its task what may be committed; here the engine commits by itself, and nobody asks."""
-    raise NotApplicableError("the engine commits by itself: there is no worker that asks a task for offsets")
+    raise NotApplicableError("the engine commits by itself; no worker asks a task for offsets")
 
 
 def poll_cycle(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
     """Connect's worker hands the records of a poll to its task; here the engine polls by itself."""
-    raise NotApplicableError("the engine polls by itself: there is no worker that puts records into a task")
+    raise NotApplicableError("the engine polls by itself; no worker puts records into a task")

@@ -40,7 +40,7 @@ def retry_backoff(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any
 
 
 def backoff_wait(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The wait after one attempt; none when there is no time left."""
+    """The pause after one attempt; 0 when no time is left."""
     return {"value": _retry(given, given["deadline_ms"]).pause_ms(given["attempt"], given["elapsed_ms"]) or 0}
 
 
@@ -96,7 +96,7 @@ def error_log_line(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, An
 
 
 def errors_logged(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """How many lines are logged for so many failures."""
+    """How many lines are logged for a number of failures."""
     counted = _Counting()
     logger = logging.getLogger(RejectLog.__module__)
     logger.addHandler(counted)
