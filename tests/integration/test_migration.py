@@ -1,8 +1,8 @@
 """From Confluent's sink to kafka2parquet and back, as docs/migrating-from-confluent.md says, with Kafka's own tools.
 
-Confluent's sink is not available here, only what it leaves behind: the offsets are committed by a real worker of Kafka Connect, in
-which Kafka's FileStreamSink runs under the connector's name, and the files are made by pyarrow under the names that
-Confluent's sink would have given them.
+Confluent's sink is not available here, only what it leaves behind. A real worker of Kafka Connect commits the offsets, with
+Kafka's FileStreamSink under the connector's name, and pyarrow makes the files under the names that Confluent's sink would have
+given them.
 """
 
 from __future__ import annotations
