@@ -1,13 +1,7 @@
 """Delivers one flush: stage, commit the intent, publish the anchor, publish its siblings, commit the end.
 
-1. Stage: complete every file locally before anything is visible.
-2. Intent: commit the flush's start, with its end and the anchor's key as metadata.
-3. Publish, create-only: the anchor first, then its siblings. If an object already stands at a key, its footer decides: the
-   same flush counts as done, another boundary is adopted and this flush stops, anything else is an error.
-4. Commit the flush's end with a breadcrumb.
-
-A flush without rows goes straight to step 4. A process that dies at any point leaves one of three things: nothing, an intent
-under which the next owner makes the same flush again, or an anchor that lists exactly what is missing.
+The package docstring (`kafka2parquet.delivery`) explains the protocol. `deliver` is its order of effects; the functions below
+are its steps, and the checks that a flush and the published files agree.
 """
 
 from __future__ import annotations

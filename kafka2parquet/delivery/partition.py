@@ -1,10 +1,8 @@
-"""Delivers one assigned topic-partition: fills the open flush while the flush before it is delivered.
+"""PartitionEngine: fills the open flush of one assigned topic-partition while the flush before it is delivered.
 
-Two activities run side by side. *Filling* converts and partitions batches, and appends their rows to the open flush until the
-rotation policy, the clock or the plan cuts the flush. *Delivering* is a procedure that finds the start point, waits for cut
-flushes and delivers one at a time. After a flush was delivered as it was cut, filling continues undisturbed. If another owner
-was here first (it left a published boundary, a missing sibling or an intent), the partition drops the rows behind that flush
-and reads them again from the new start point.
+*Filling* converts batches, partitions them and appends them to the open flush, until the rotation policy, the clock or the
+plan cuts it. *Delivering* is one procedure: it finds the start point, waits for cut flushes, and delivers them one at a time. The
+package docstring (`kafka2parquet.delivery`) lists the states that follow.
 """
 
 from __future__ import annotations

@@ -1,18 +1,9 @@
-"""Decides where an assignment starts, and how it continues wherever published files require more than a new flush.
+"""Finds where a topic-partition starts, and the plan for its next flush.
 
-Recovery knows the committed offset, the intent that its metadata may contain and, if the metadata can't be trusted, the
-published flushes. They determine a plan for the next flush:
-
-- `NewFlush`: the flush has left no trace. The rotation policy cuts it, at the latest where a published flush starts.
-- `RepeatFlush`: the boundary is recorded in the intent, or another owner has published it. Exactly [position, end) is read
-  again.
-- `CompleteFlush`: the anchor is published and some siblings are not. Exactly the rows of those are read again and published.
-
-A committed offset is trusted if it carries this library's metadata with the same configuration fingerprint. It then lies on a
-published boundary, and a conflict always shows as an object that already stands at the key. Any other offset (no commit yet,
-set by a tool, committed under another configuration, folders that depend on the clock) may lie anywhere. Recovery then
-discovers the published flushes once. Until the committed offset has passed all of them, its metadata makes the next owner
-discover again.
+Recovery runs after an assignment, and whenever a delivery finds that another owner was here first. It knows three things: the
+committed offset, the intent that its metadata may hold, and (only if the metadata can't be trusted) the published flushes.
+The package docstring (`kafka2parquet.delivery`) says when metadata is trusted and what each plan means; the table in
+`docs/guarantees.md` lists every case.
 """
 
 from __future__ import annotations
