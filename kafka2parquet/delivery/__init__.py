@@ -51,13 +51,14 @@ next owner to discover again.
 The states of a partition
 -------------------------
 
-`PartitionEngine` runs two things side by side: it fills the open flush, and it delivers the flush that was cut before.
+`PartitionEngine` runs two things side by side: it fills the open flush, and it delivers the flush that was cut before. So a
+partition is in one of five states (`PartitionState`):
 
-- *Starting*: recovery looks for the start point. There is no open flush, and batches are ignored.
-- *Filling*: the open flush takes rows; nothing is on its way.
-- *Filling while delivering*: the open flush takes rows while the previous flush is delivered.
-- *Full*: a flush is cut and the previous one is not yet delivered. The partition takes nothing, and is paused.
-- *Delivering a planned flush*: a flush with a fixed end (a plan, or a limit) is delivered, and nothing is filled beside it.
+- `STARTING`: recovery looks for the start point. There is no open flush, and batches are ignored.
+- `FILLING`: the open flush takes rows; nothing is on its way.
+- `FILLING_AND_DELIVERING`: the open flush takes rows while the previous flush is delivered.
+- `FULL`: a flush is cut and the previous one is not yet delivered. The partition takes nothing, and is paused.
+- `DELIVERING_PLANNED`: a flush with a fixed end (a plan, or a limit) is delivered, and nothing is filled beside it.
   Recovery then decides what comes next.
 
 If a delivery finds that another owner was here first, everything read after that flush is dropped, and the partition goes
