@@ -1,4 +1,4 @@
-"""The Python in the documentation runs as it stands there."""
+"""The Python in the documentation runs as it is printed there, and the paths that it names exist."""
 
 from __future__ import annotations
 
@@ -22,3 +22,25 @@ def test_block_runs(block: str) -> None:
     names: dict[str, Any] = {"__name__": "docs"}
     exec(compile(block, "docs", "exec", dont_inherit=True), names)
     assert len(names) > 1
+
+
+REPOSITORY = DOCS.parent
+PACKAGE = REPOSITORY / "kafka2parquet"
+CONTRIBUTING = REPOSITORY / "CONTRIBUTING.md"
+
+
+@pytest.mark.parametrize("page", [CONTRIBUTING, DOCS / "architecture.md"], ids=lambda page: page.name)
+def test_paths_exist(page: Path) -> None:
+    """Each path that the page names is in the repository, the package, or a folder at the top of the package."""
+    paths = re.findall(r"`([\w./]+(?:\.py|\.md|/))`", page.read_text(encoding="utf-8"))
+    places = [REPOSITORY, PACKAGE, *PACKAGE.iterdir()]
+    assert len(paths) > 50
+    assert [] == [path for path in paths if not any((place / path).exists() for place in places)]
+
+
+def test_map_has_every_room() -> None:
+    """CONTRIBUTING describes every folder and every module at the top of the package."""
+    text = CONTRIBUTING.read_text(encoding="utf-8")
+    rooms = [f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")]
+    rooms += [path.name for path in PACKAGE.glob("*.py") if path.name != "__init__.py"]
+    assert [] == [room for room in sorted(rooms) if f"`{room}`" not in text]
