@@ -1,1 +1,5 @@
-"""Proves from footers and committed offsets that every record is in exactly one file: `kafka2parquet audit`."""
+"""Proves from footers and committed offsets that every record is in exactly one file: `kafka2parquet audit`.
+
+`read` collects footers and offsets, `coverage` judges each topic-partition, `deep` compares rows with the log, and `report` and
+`html` present the result.
+"""

@@ -1,7 +1,9 @@
-"""The protocol that the engine reads Kafka through, and its adapter for kafka-python (the only place that imports it)."""
+"""The `Consumer` protocol, through which the engine reads Kafka, and its adapter for kafka-python."""
 
 import warnings
 
-with warnings.catch_warnings():  # on Python 3.11 kafka-python reads its own files in a way that is deprecated there
+# kafka-python 3.0 reads its messages with importlib.resources.read_text, which Python 3.11 deprecates. This can go when
+# kafka-python uses importlib.resources.files.
+with warnings.catch_warnings():
     warnings.filterwarnings("ignore", r"(read_text|open_text) is deprecated", DeprecationWarning)
     import kafka  # noqa: F401  # before any module that imports a part of it

@@ -1,1 +1,1 @@
-"""Parquet: staged files, the writer that fills them row group by row group, and what their footers say."""
+"""Writes Parquet files: staged locally, row group by row group, with a footer that names their flush."""

@@ -1,1 +1,1 @@
-"""Small tools that several rooms share. None of them knows Kafka, Parquet or a store."""
+"""Small tools that several packages share. None of them knows Kafka, Parquet or a store."""

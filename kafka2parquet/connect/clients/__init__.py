@@ -1,1 +1,4 @@
-"""Settings of Kafka's Java clients, translated for kafka-python."""
+"""Translates settings of Kafka's Java clients to settings of kafka-python.
+
+`translation` holds what all clients share, `jaas` reads logins, and `consumer` and `producer` translate the rest.
+"""

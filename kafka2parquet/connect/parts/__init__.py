@@ -1,1 +1,1 @@
-"""The parts of a sink task, each built from the properties of a connector."""
+"""Builds each part of a sink task from the properties of a connector."""

@@ -1,1 +1,4 @@
-"""The adapter for kafka-python: a consumer that polls on a thread of its own."""
+"""The adapter for kafka-python: a consumer whose client runs on a poll thread.
+
+`consumer` is the driver's side and `poll_thread` the other side; `shared_state` is what both sides share, under one lock.
+"""

@@ -1,1 +1,1 @@
-"""Kafka's record batches, decoded to Arrow columns."""
+"""Decodes Kafka's record batches to Arrow columns, with bounded memory."""

@@ -1,1 +1,4 @@
-"""Avro record values, decoded to columns."""
+"""Decodes Avro record values to columns.
+
+`columns` decodes whole batches with pyruhvro; `values` decodes single values with fastavro, where pyruhvro can't.
+"""

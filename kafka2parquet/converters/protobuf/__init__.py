@@ -1,1 +1,4 @@
-"""Protobuf record values, decoded to columns."""
+"""Decodes Protobuf record values to columns.
+
+`columns` decodes whole batches with ptars; `values` decodes single messages that ptars doesn't read exactly.
+"""

@@ -1,1 +1,4 @@
-"""Schemas of record values that a registry keeps, and the converter for values that name one."""
+"""Looks up schemas in a schema registry, and decodes values that name such a schema.
+
+`base` is the protocol of a registry, `confluent` its client, and `converter` the base class of the formats' converters.
+"""

@@ -1,1 +1,1 @@
-"""Google Cloud Storage."""
+"""Google Cloud Storage, through gcsfs."""

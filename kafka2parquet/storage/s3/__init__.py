@@ -1,1 +1,1 @@
-"""Amazon S3, and stores that speak its protocol."""
+"""Amazon S3 and stores with its protocol, through s3fs."""

@@ -1,1 +1,1 @@
-"""Transforms of columns, named as Arrow users name them."""
+"""Transforms of columns, with the names that Arrow users know."""

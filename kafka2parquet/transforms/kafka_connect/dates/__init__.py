@@ -1,1 +1,1 @@
-"""Dates as Java's SimpleDateFormat reads and writes them."""
+"""Reads and writes dates as Java's SimpleDateFormat does."""
