@@ -13,9 +13,9 @@ from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.schema_files import read_schema_file
 from kafka2parquet.connect.properties.schemas import TOPIC_PREFIX, split_topic
 from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.json.columns import OnMisfit
 from kafka2parquet.converters.json.contract import SchemaContract, SchemaVersions
 from kafka2parquet.converters.json.converter import JsonConverter
-from kafka2parquet.converters.json.learned_schema import OnMisfit
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.per_topic import PerTopicConverter
 from kafka2parquet.errors import ConfigurationError

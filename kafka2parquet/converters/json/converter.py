@@ -7,11 +7,11 @@ from typing import Literal
 import pyarrow as pa
 
 from kafka2parquet.converters.base import RecordConverter
-from kafka2parquet.converters.json.fixed_schema import GivenSchema
+from kafka2parquet.converters.json.columns import Columns, OnMisfit
+from kafka2parquet.converters.json.fixed_schema import FixedColumns, FixedSchema
 from kafka2parquet.converters.json.isolation import Isolation, Piece
-from kafka2parquet.converters.json.learned_schema import Columns, GrowingColumns, OnMisfit
+from kafka2parquet.converters.json.learned_schema import GrowingColumns
 from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused
-from kafka2parquet.converters.json.pinned_columns import PinnedColumns
 from kafka2parquet.converters.json.suspects import Records
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import ConsumedBatch, Reject, Stage, TopicPartition, is_kept
@@ -95,14 +95,14 @@ class JsonConverter(RecordConverter):
         self._evolution = evolution
         self._rescue_column = rescue_column
         self._rescued_field = pa.field(rescue_column, pa.string())
-        self._given: GivenSchema | None = None
-        self._pinned: dict[str, GivenSchema] = {}
+        self._fixed: FixedSchema | None = None
+        self._pinned: dict[str, FixedSchema] = {}
         self._refused_lately: dict[str, Records] = {}
         self._isolating: set[TopicPartition] = set()
         """Where the last batch was refused: the next one is parsed so that less is lost where it is refused, too."""
         if schema is not None:
             self._check_rescue_column(schema)
-            self._given = GivenSchema(schema, ignore_unknown=on_unknown_field == "ignore", timestamps=timestamps)
+            self._fixed = FixedSchema(schema, ignore_unknown=on_unknown_field == "ignore", timestamps=timestamps)
 
     def convert(self, batch: ConsumedBatch) -> Converted:
         """Parse the batch at once; where it is refused, all records of it that are not to blame."""
@@ -144,16 +144,16 @@ class JsonConverter(RecordConverter):
     def _columns(self, batch: ConsumedBatch) -> Columns:
         topic = batch.topic_partition.topic
         rescues = self._on_misfit == "rescue"
-        if self._given is not None:
-            return PinnedColumns(self._given, rescues=rescues, rescue_column=self._rescue_column)
+        if self._fixed is not None:
+            return FixedColumns(self._fixed, rescues=rescues, rescue_column=self._rescue_column)
         learned = self._learned_schema(topic)
         if self._evolution != "add":
-            return PinnedColumns(self._pinned_schema(topic, learned), rescues=rescues, rescue_column=self._rescue_column)
+            return FixedColumns(self._pinned_schema(topic, learned), rescues=rescues, rescue_column=self._rescue_column)
         columns = GrowingColumns(learned, self._on_misfit, self._rescue_column, str(batch.topic_partition))
         self._check_rescue_column(columns.seen)
         return columns
 
-    def _pinned_schema(self, topic: str, learned: LearnedSchema) -> GivenSchema:
+    def _pinned_schema(self, topic: str, learned: LearnedSchema) -> FixedSchema:
         schema = learned.known().schema
         pinned = self._pinned.get(topic)
         if pinned is None or not pinned.schema.equals(schema, check_metadata=True):
@@ -163,7 +163,7 @@ class JsonConverter(RecordConverter):
                     "`kafka2parquet schema learn --write` or `schema pin`, or let the schema grow with evolution=add."
                 )
             self._check_rescue_column(schema)
-            pinned = GivenSchema(schema, ignore_unknown=self._evolution == "ignore", timestamps="iso8601")
+            pinned = FixedSchema(schema, ignore_unknown=self._evolution == "ignore", timestamps="iso8601")
             self._pinned[topic] = pinned
         return pinned
 
@@ -180,8 +180,8 @@ class JsonConverter(RecordConverter):
     @property
     def fingerprint(self) -> str:
         """Names the given schema and how it is used, or that schemas are learned."""
-        columns = self._given.fingerprint if self._given is not None else "learned"
-        pinned = "" if self._evolution == "add" or self._given is not None else f":{self._evolution}"
+        columns = self._fixed.fingerprint if self._fixed is not None else "learned"
+        pinned = "" if self._evolution == "add" or self._fixed is not None else f":{self._evolution}"
         misfits = {"reject": "", "rescue": f":rescue:{self._rescue_column}", "string": ":string"}[self._on_misfit]
         return f"json:{columns}{pinned}{misfits}"
 

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import pyarrow as pa
 
-from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused, parse_objects
-from kafka2parquet.converters.json.parse_record import misfit
+from kafka2parquet.converters.json.columns import Judgement, Resolved, UnchangingColumns
+from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused, check_numbers, parse_objects
+from kafka2parquet.converters.json.parse_record import (
+    RecordRefused,
+    json_text,
+    load_object,
+    misfit,
+    skeleton,
+    why_no_object,
+)
+from kafka2parquet.converters.json.rescue import Rescue, as_text, member_path, misfit_number
 from kafka2parquet.converters.json.shape import Shape
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.lattice import conform
 
 
-class GivenSchema:
+class FixedSchema:
     """A schema that stays as it is.
 
     Attributes:
@@ -86,7 +95,7 @@ class GivenSchema:
     def unreadable_fields(self, value: pa.Array) -> Iterator[str]:
         """The columns that `parse` refuses one value for."""
         for field in self.schema:
-            alone = GivenSchema(pa.schema([field]), ignore_unknown=True, timestamps=self._timestamps)
+            alone = FixedSchema(pa.schema([field]), ignore_unknown=True, timestamps=self._timestamps)
             try:
                 alone.parse(value, looks_at_integers=False)
             except ValuesRefused:
@@ -109,6 +118,121 @@ class GivenSchema:
         if pa.types.is_timestamp(type_) and self._timestamps == "epoch_ms":
             return pa.timestamp("ms", type_.tz)
         return self._parsed_type(type_)
+
+
+class FixedColumns(UnchangingColumns):
+    """Columns that stay as they are. See `Columns`."""
+
+    def __init__(self, fixed: FixedSchema, *, rescues: bool, rescue_column: str) -> None:
+        """Make rows of these columns.
+
+        Args:
+            fixed: the columns.
+            rescues: whether what doesn't fit is taken out of a record, instead of refusing it.
+            rescue_column: where it is kept.
+        """
+        self._fixed = fixed
+        self._rescues = rescues
+        self._rescue_column = rescue_column
+        self._misfits: dict[Any, str | None] = {}
+        """Why records of the same skeleton don't fit."""
+
+    @property
+    def parsed(self) -> pa.Schema:
+        """See `Columns.parsed`."""
+        return self._fixed.parsed
+
+    @property
+    def ignores_unknown(self) -> bool:
+        """See `Columns.ignores_unknown`."""
+        return self._fixed.ignore_unknown
+
+    def parse(self, values: pa.Array | Objects) -> pa.Table:
+        """See `Columns.parse`."""
+        return self._fixed.parse(values)
+
+    def read(self, objects: Objects) -> pa.Table:
+        """See `Columns.read`."""
+        return self._fixed.cast(objects.read(self._fixed.parsed, ignore_unknown=self._fixed.ignore_unknown))
+
+    def check(self, table: pa.Table, lines: Callable[[], pa.BinaryArray]) -> None:
+        """See `Columns.check`."""
+        check_numbers(table, lines)
+
+    def why_unsound(self, value: bytes) -> str:
+        """See `Columns.why_unsound`."""
+        return why_no_object(value)
+
+    def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
+        """See `Columns.judge`."""
+        try:
+            document = load_object(value)
+            key = skeleton(document)
+            if key not in self._misfits:
+                self._misfits[key] = self._fixed.misfit(document)
+        except (RecordRefused, RecursionError) as exc:
+            if not is_refused and self.accepts(value):
+                return None
+            return Judgement(str(exc) if isinstance(exc, RecordRefused) else "nested too deeply")
+        reason = self._misfits[key]
+        if reason is None and not is_refused and self.accepts(value):
+            return None
+        return Judgement(reason, is_deferred=self._rescues or reason is None)
+
+    def resolve(self, values: Sequence[bytes], offsets: Sequence[int]) -> Resolved:
+        """See `Columns.resolve`."""
+        (value,) = values
+        try:
+            document = load_object(value)
+            if self._rescues:
+                table, rescued = self._rescued(document)
+                return Resolved([table], [rescued])
+            return Resolved([self._fitting(document)], [None])
+        except RecordRefused as exc:
+            return Resolved(refused={0: str(exc)})
+        except RecursionError:
+            return Resolved(refused={0: "nested too deeply"})
+
+    def finish(self) -> pa.Schema:
+        """See `Columns.finish`."""
+        return self._fixed.schema
+
+    def _fitting(self, document: dict[str, Any]) -> pa.Table:
+        reason = self._fixed.misfit(document)
+        if reason is not None:
+            raise RecordRefused(reason)
+        rounded = misfit_number(document, self._fixed.shape)
+        if rounded is not None:
+            raise RecordRefused(f"field {rounded}: an integer that its column doesn't hold exactly")
+        text = self._text(document)
+        try:
+            return self._fixed.parse(text, looks_at_integers=False)
+        except ValuesRefused as exc:
+            name = next(self._fixed.unreadable_fields(text), None)
+            reason = str(exc) if name is None else f"field {name}: a value that is not a {self._fixed.schema.field(name).type}"
+            raise RecordRefused(reason) from None
+
+    def _rescued(self, document: dict[str, Any]) -> tuple[pa.Table, str | None]:
+        rescue = Rescue(ignore_unknown=self._fixed.ignore_unknown, reserved=self._rescue_column)
+        fitted = rescue.fit(document, self._fixed.shape)
+        text = self._text(fitted)
+        try:
+            return self._fixed.parse(text, looks_at_integers=False), rescue.text
+        except ValuesRefused:
+            unreadable = list(self._fixed.unreadable_fields(text))
+        for name in unreadable:
+            column = member_path("", name)
+            for path in [path for path in rescue.taken if path.startswith((f"{column}.", f"{column}["))]:
+                del rescue.taken[path]
+            rescue.taken[column], fitted[name] = document[name], None
+        try:
+            return self._fixed.parse(self._text(fitted), looks_at_integers=False), rescue.text
+        except ValuesRefused as exc:
+            raise RecordRefused(str(exc)) from None
+
+    def _text(self, document: dict[str, Any]) -> pa.Array:
+        shape = self._fixed.shape
+        return pa.array([json_text(as_text(document, shape) if shape.has_any else document).encode()], pa.binary_view())
 
 
 def _with_leaves(fields: Iterable[pa.Field], replace: Callable[[pa.DataType], pa.DataType]) -> list[pa.Field]:

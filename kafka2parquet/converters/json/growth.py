@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
+from kafka2parquet.converters.json.columns import OnMisfit
 from kafka2parquet.converters.json.numbers import has_inexact, is_exact, whole_number
 from kafka2parquet.converters.json.parse_record import MAX_DEPTH, JsonNumber, RecordRefused, json_text
 from kafka2parquet.converters.json.rescue import element_path, member_path
@@ -20,8 +21,6 @@ from kafka2parquet.converters.json.shape import Kind, Shape, scalar_fits
 from kafka2parquet.schema.column_rules import MAX_LEVELS, ColumnRules, field_bytes, measured
 from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.lattice import SchemaConflict, merge
-
-OnMisfit = Literal["reject", "rescue", "string"]
 
 _INT64 = range(-(2**63), 2**63)
 _MOST_PATH = 200

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kafka2parquet.converters.json.learned_schema import Columns, Judgement
+from kafka2parquet.converters.json.columns import Columns, Judgement
 from kafka2parquet.converters.json.lines import content_of, in_braces
 from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused
 from kafka2parquet.converters.json.suspects import Records, Suspects
@@ -199,7 +199,7 @@ class Isolation:
         if judgement is None:
             return self._judge_found(stretch)
         stretch.clean.append(left[:index])
-        if judgement.is_alone:
+        if judgement.is_deferred:
             return self._settle_run(stretch, left[index:])
         stretch.passed += index + 1
         stretch.judged[int(left[index])] = judgement
@@ -222,7 +222,7 @@ class Isolation:
             judgement = self._judge(left[index], is_refused=False)
             if judgement is None:
                 continue
-            if judgement.is_alone:
+            if judgement.is_deferred:
                 stretch.clean.append(left[:index][is_fine[:index]])
                 return self._settle_run(stretch, left[index:])
             stretch.judged[int(left[index])] = judgement

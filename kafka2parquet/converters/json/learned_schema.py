@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-import attrs
 import pyarrow as pa
 
-from kafka2parquet.converters.json.growth import Growth, OnMisfit
+from kafka2parquet.converters.json.columns import Judgement, OnMisfit, Resolved
+from kafka2parquet.converters.json.growth import Growth
 from kafka2parquet.converters.json.numbers import has_inexact
 from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused, check_numbers, parse_objects
 from kafka2parquet.converters.json.parse_record import RecordRefused, json_text, load_object, why_no_object
@@ -21,8 +21,6 @@ from kafka2parquet.schema.lattice import SchemaConflict
 from kafka2parquet.schema.learned import Known, LearnedSchema, TooManyFields, narrow_integers
 from kafka2parquet.util.printable import printable
 
-__all__ = ["Columns", "GrowingColumns", "OnMisfit", "Resolved"]
-
 _log = logging.getLogger(__name__)
 #: Shares of the most fields at which a warning is due.
 _WARN_AT = (0.1, 0.25, 0.5, 0.9)
@@ -30,95 +28,6 @@ _MOST_NAME = 100
 _FEW, _MOST_RUN = 32, 1024
 #: Columns beyond which it pays to parse only those that values have.
 _MANY_FIELDS = 100
-
-
-@attrs.frozen(eq=False)
-class Resolved:
-    """The outcome of some values that were resolved one by one.
-
-    Attributes:
-        tables: together a row for each value that isn't refused.
-        rescued: for each of these rows what was taken out of the record, as JSON.
-        refused: why, by the value's index.
-    """
-
-    tables: Sequence[pa.Table] = ()
-    rescued: Sequence[str | None] = ()
-    refused: Mapping[int, str] = attrs.field(factory=dict)
-
-
-@attrs.frozen
-class Judgement:
-    """The outcome of one value that was refused.
-
-    Attributes:
-        reason: why it is a reject; None where it isn't one.
-        text: the part of it that can be parsed; None where there is none, or it isn't known.
-        rescued: what was taken out of it, as JSON.
-        is_alone: whether it has to be resolved by itself, once all values before it are.
-    """
-
-    reason: str | None = None
-    text: bytes | None = None
-    rescued: str | None = None
-    is_alone: bool = False
-
-
-class Columns(Protocol):
-    """How the values of one batch become columns."""
-
-    @property
-    def parsed(self) -> pa.Schema:
-        """The columns as pyarrow is asked for them."""
-
-    @property
-    def ignores_unknown(self) -> bool:
-        """Whether members that are not among the columns are left out."""
-
-    @property
-    def resolves_runs(self) -> bool:
-        """Whether, of values that are refused together, most are to blame, so that they are resolved by the run."""
-
-    @property
-    def run_length(self) -> int:
-        """How many values, of those that are refused together, are resolved at once."""
-
-    def parse(self, values: pa.Array | Objects) -> pa.Table:
-        """All values at once, or ValuesRefused."""
-
-    def read(self, objects: Objects) -> pa.Table:
-        """As `parse`, but the numbers are left to `check`."""
-
-    def check(self, table: pa.Table, lines: Callable[[], pa.BinaryArray]) -> None:
-        """Raise ValuesRefused where a table from `read` has numbers that `parse` refuses.
-
-        Args:
-            table: the table.
-            lines: gives the values that it was read from.
-        """
-
-    def has_news(self, table: pa.Table) -> bool:
-        """Whether the columns change once a table is taken in that `parse` has made."""
-
-    def absorb(self, table: pa.Table) -> None:
-        """The rows of a table that `parse` has made are written, as those of all values before them."""
-
-    def why_unsound(self, value: bytes) -> str:
-        """Why a value is refused that is not in braces, is not UTF-8 or has a NUL byte."""
-
-    def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
-        """The outcome of one value by the current columns, which stay as they are; None where the value fits.
-
-        Args:
-            value: from Kafka.
-            is_refused: whether `parse` has refused it; otherwise it is only suspected.
-        """
-
-    def resolve(self, values: Sequence[bytes], offsets: Sequence[int]) -> Resolved:
-        """At most `run_length` values that were refused together, in their order."""
-
-    def finish(self) -> pa.Schema | None:
-        """The columns to be written; None where others have changed them so that the batch has to be converted again."""
 
 
 class GrowingColumns:
@@ -222,7 +131,7 @@ class GrowingColumns:
         try:
             taken = self._growing.take_if_known(load_object(value))
             if taken is None:
-                return Judgement(is_alone=True)
+                return Judgement(is_deferred=True)
             fitted, rescued = taken
             return Judgement(text=json_text(fitted).encode(), rescued=rescued) if fitted is not None else None
         except RecordRefused as exc:

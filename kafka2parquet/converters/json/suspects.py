@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.converters.json.learned_schema import Columns
+from kafka2parquet.converters.json.columns import Columns
 from kafka2parquet.converters.json.lines import content_of
 from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kafka2parquet.converters.json.columns import Judgement, Resolved, UnchangingColumns
 from kafka2parquet.converters.json.isolation import Isolation
-from kafka2parquet.converters.json.learned_schema import Judgement, Resolved
-from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused, check_numbers, parse_objects
+from kafka2parquet.converters.json.parse_batch import Objects, check_numbers, parse_objects
 from kafka2parquet.converters.json.suspects import Records
 from kafka2parquet.converters.json_with_schema.columns import TypedJsonColumns
 from kafka2parquet.converters.json_with_schema.values import NotConvertible, load
@@ -95,12 +95,10 @@ class JsonPayloads:
         return outcome
 
 
-class _PayloadColumns:
+class _PayloadColumns(UnchangingColumns):
     """Columns of payloads as they are parsed. See `Columns`. What is refused here is left over."""
 
-    resolves_runs = False
     ignores_unknown = True
-    run_length = 1
 
     def __init__(self, typed: TypedJsonColumns, convert: Callable[[Any], Any], judged: dict[bytes, Any]) -> None:
         """Columns of a schema.
@@ -131,13 +129,6 @@ class _PayloadColumns:
         """See `Columns.check`. Integers are looked at once they have their types."""
         check_numbers(table, None)
 
-    def has_news(self, table: pa.Table) -> bool:
-        """See `Columns.has_news`."""
-        return False
-
-    def absorb(self, table: pa.Table) -> None:
-        """See `Columns.absorb`."""
-
     def why_unsound(self, value: bytes) -> str:
         """See `Columns.why_unsound`."""
         return _LEFT_OVER
@@ -149,25 +140,17 @@ class _PayloadColumns:
         except NotConvertible as error:
             is_malformed = isinstance(error.__context__, json.JSONDecodeError) and not any(map(value.count, _NO_NUMBERS))
             # the parser takes other faults in members that are left out
-            return Judgement(_LEFT_OVER) if is_malformed or is_refused or not self._takes(value) else None
+            return Judgement(_LEFT_OVER) if is_malformed or is_refused or not self.accepts(value) else None
         outcome: Any
         try:
             outcome = self._convert(document)
         except NotConvertible as error:
             outcome = NotConvertible(str(error))
         else:
-            if self._takes(value) if is_refused else _is_readable(self._typed.schema, document):
+            if self.accepts(value) if is_refused else _is_readable(self._typed.schema, document):
                 return None
         self._judged[value] = outcome
         return Judgement(_LEFT_OVER)
-
-    def _takes(self, value: bytes) -> bool:
-        """Whether the parser takes a value by itself."""
-        try:
-            self.parse(pa.array([value], pa.binary_view()))
-        except ValuesRefused:
-            return False
-        return True
 
     def resolve(self, values: Sequence[bytes], offsets: Sequence[int]) -> Resolved:
         """See `Columns.resolve`."""
