@@ -65,17 +65,17 @@ class Columns(Protocol):
         """The number of refused values to resolve at once."""
 
     def parse(self, values: pa.Array | Objects) -> pa.Table:
-        """Parses all values at once.
+        """Parse all values at once.
 
         Raises:
             ValuesRefused: some value doesn't fit.
         """
 
     def read(self, objects: Objects) -> pa.Table:
-        """Parses all values like `parse`, but leaves the numbers to `check`."""
+        """Parse all values like `parse`, but leave the numbers to `check`."""
 
     def check(self, table: pa.Table, lines: Callable[[], pa.BinaryArray]) -> None:
-        """Refuses a table from `read` with numbers that `parse` would refuse.
+        """Refuse a table from `read` that has numbers which `parse` would refuse.
 
         Args:
             table: the table.
@@ -89,13 +89,13 @@ class Columns(Protocol):
         """Whether absorbing a table from `parse` would change the columns."""
 
     def absorb(self, table: pa.Table) -> None:
-        """Updates the columns with a table from `parse`, once its rows and those of all values before it are kept."""
+        """Update the columns with a table from `parse`. The rows of the table, and of all values before it, are kept."""
 
     def why_unsound(self, value: bytes) -> str:
-        """The reason to refuse a value that is not in braces, is not UTF-8 or has a NUL byte."""
+        """Return the reason to refuse a value that is not in braces, is not UTF-8 or has a NUL byte."""
 
     def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
-        """Judges one value by the current columns, without changing them; None where the value fits.
+        """Judge one value by the current columns, without changing them; return None if the value fits.
 
         Args:
             value: from Kafka.
@@ -103,10 +103,10 @@ class Columns(Protocol):
         """
 
     def resolve(self, values: Sequence[bytes], offsets: Sequence[int]) -> Resolved:
-        """Resolves at most `run_length` values that were refused together, in their order."""
+        """Resolve at most `run_length` values that were refused together, in their order."""
 
     def finish(self) -> pa.Schema | None:
-        """Returns the columns to write; None where a concurrent change of the schema makes the batch convert again."""
+        """Return the columns to write; None if the schema changed concurrently and the batch must be converted again."""
 
 
 class UnchangingColumns:

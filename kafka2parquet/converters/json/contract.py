@@ -1,13 +1,13 @@
-"""SchemaContract: the learned schema of a topic, kept beside the data so that all members agree on it.
+"""Stores the learned schema of a topic as a contract beside the data, so that all members of a group agree on it.
 
-Each version is one small object, `<prefix><topic>/schema-<number>.json`, made create-only: of two members that grow version 4,
-one makes version 5, and the other reads it, joins what it has learned itself to it, and makes version 6 if there is anything
-left to add. Where the two can't be joined, version 5 decides, because it was there first. Versions only grow, so whatever was
-written under an older one still fits. A version is kept before any row with its columns is handed on.
+Each version is one small object, `<prefix><topic>/schema-<number>.json`, which is created but never overwritten. If two members
+grow version 4, one of them creates version 5. The other reads version 5, merges its own columns into it, and creates version 6
+if anything is left to add. If the two can't be merged, version 5 wins, because it was there first. Versions only grow, so
+whatever was written under an older version still fits. A version is stored before any row with its columns is passed on.
 
-Nothing but the newest version is read, and it is looked for once, when the topic's first record comes: by a listing, whose
-answer is a hint only, since creating the next version fails where it was wrong. After that, growing costs one request where
-nobody else grew the schema, and versions that others or people make are picked up by asking for the next number now and then.
+Only the newest version is read. The first record of a topic looks it up with a listing. An outdated listing does no harm,
+because creating the next version then fails. After that, a growth costs one request unless another member grew the schema too.
+Versions made by other members or by people are found by asking for the next number from time to time.
 """
 
 from __future__ import annotations
@@ -29,43 +29,44 @@ from kafka2parquet.storage.base import Storage
 from kafka2parquet.util.arguments import Name, Seconds, checked
 from kafka2parquet.version import VERSION
 
-#: Paths of deep fields are long, and the text of a version is read as a whole.
+#: Most characters of a version's list of changes: paths of deep fields are long, and a version is read as a whole.
 _MOST_CHANGES_CHARACTERS = 64 << 10
 DEFAULT_PREFIX = "topics/_kafka2parquet/"
 
 
 @checked
 class SchemaVersions:
-    """The stored versions of topics' schemas. Each call makes requests to the store, and raises what `Storage` raises."""
+    """The stored schema versions of all topics. Each call makes requests to the store, and raises what `Storage` raises."""
 
     def __init__(self, storage: Storage, *, prefix: str = DEFAULT_PREFIX, directory_delimiter: Name = "/") -> None:
-        """Look below a prefix.
+        """Use the versions below a prefix. Makes no request.
 
         Args:
             storage: where the data is.
-            prefix: of all schemas' keys: outside the folders of all topics, so that no reader of a table sees them.
-            directory_delimiter: between topic and name.
+            prefix: the prefix of all schemas' keys. It has to be outside the folders of all topics, so that no reader of a
+                table sees the schemas.
+            directory_delimiter: separates the topic from the object's name.
         """
         self._storage = storage
         self._prefix = prefix
         self._delimiter = directory_delimiter
 
     def topics(self) -> list[str]:
-        """All topics that have a schema."""
+        """List all topics that have a schema."""
         pattern = re.compile(rf"{re.escape(self._prefix)}(.+){re.escape(self._delimiter)}schema-[1-9][0-9]*\.json")
         return sorted({match[1] for key in self._storage.list(self._prefix) if (match := pattern.fullmatch(key))})
 
     def numbers(self, topic: str) -> list[int]:
-        """The numbers of all versions, rising."""
+        """List the numbers of all versions of a topic, in ascending order."""
         beginning = f"{self._prefix}{topic}{self._delimiter}schema-"
         pattern = re.compile(re.escape(beginning) + r"([1-9][0-9]*)\.json")
         return sorted(int(match[1]) for key in self._storage.list(beginning) if (match := pattern.fullmatch(key)))
 
     def read(self, topic: str, number: int) -> SchemaVersion | None:
-        """One version; None where there is none.
+        """Read one version; return None if it doesn't exist.
 
         Raises:
-            ConfigurationError: what lies there is no schema.
+            ConfigurationError: the object is not a schema.
         """
         content = self._storage.read(self._key(topic, number))
         return (
@@ -73,25 +74,25 @@ class SchemaVersions:
         )
 
     def newest(self, topic: str) -> SchemaVersion | None:
-        """The newest version; None where nothing is known of the topic.
+        """Read the newest version; return None if the topic has no version.
 
         Raises:
-            ConfigurationError: what lies there is no schema.
+            ConfigurationError: the object is not a schema.
         """
         numbers = self.numbers(topic)
         if not numbers:
             return None
         version = self.read(topic, numbers[-1])
         if version is None:
-            raise StorageUnavailableError(f"{self.url(topic, numbers[-1])} was listed and is gone; trying once more.")
+            raise StorageUnavailableError(f"{self.url(topic, numbers[-1])} was listed but is gone; trying again.")
         return version
 
     def create(self, version: SchemaVersion) -> bool:
-        """Store a version, if there is none of its number; False, and nothing changed, if there is."""
+        """Store a version unless one with its number exists; return whether it was stored."""
         return self._storage.create(self._key(version.topic, version.number), version.to_json())
 
     def url(self, topic: str, number: int) -> str:
-        """Where a version lies, for people."""
+        """Return the URL of a version, for messages."""
         return f"{self._storage.url}/{self._key(topic, number)}"
 
     def _key(self, topic: str, number: int) -> str:
@@ -101,7 +102,7 @@ class SchemaVersions:
 def next_version(
     topic: str, before: SchemaVersion | None, schema: pa.Schema, *, clock: Clock, because_of: str, created_by: str = ""
 ) -> SchemaVersion:
-    """The version that follows `before`, or the first one; whether it is a growth isn't checked."""
+    """Make the version that follows `before`, or the first version if `before` is None. Doesn't check that the schema grows."""
     return SchemaVersion(
         topic=topic,
         number=before.number + 1 if before is not None else 1,
@@ -114,7 +115,7 @@ def next_version(
 
 
 def _not_too_many(lines: Iterator[str]) -> tuple[str, ...]:
-    """As many of the changes as a version says, and how many more there are."""
+    """Cut the list of changes to the size that a version stores, and add how many more there are."""
     kept: list[str] = []
     size, more = 0, 0
     for line in lines:
@@ -127,10 +128,10 @@ def _not_too_many(lines: Iterator[str]) -> tuple[str, ...]:
 
 
 def check_growth(before: SchemaVersion | None, after: SchemaVersion, where: str) -> None:
-    """Check that a version has all columns of the one before, of the same or a wider type.
+    """Check that a version keeps all columns of the previous version, with the same or wider types.
 
     Raises:
-        ConfigurationError: it hasn't; with all problems.
+        ConfigurationError: it doesn't; the error lists all problems.
     """
     if before is not None:
         problems = [
@@ -145,13 +146,13 @@ def check_growth(before: SchemaVersion | None, after: SchemaVersion, where: str)
 class SchemaContract(LearnedSchema):
     """The learned schema of one topic as a contract in storage, for `JsonConverter(learned=...)`.
 
-    Shared by the tasks of a process; members of other processes agree through the store. All methods may be called from any
-    thread. They may block for a request to the store: at the first use, when the schema grows, and once in
+    The tasks of a process share one contract; members in other processes agree through the store. All methods may be called
+    from any thread. They may block for a request to the store: at the first use, when the schema grows, and once per
     `refresh_interval_s`.
 
     Raises (each method):
         StorageUnavailableError: the store is down. Nothing has changed; the engine tries the batch again.
-        AccessError: the store refuses us.
+        AccessError: the store denies access.
         ConfigurationError: a stored version is not a schema, or doesn't grow from the version before.
     """
 
@@ -164,10 +165,10 @@ class SchemaContract(LearnedSchema):
         refresh_interval_s: Seconds = 60.0,
         clock: Clock | None = None,
     ) -> None:
-        """Nothing is asked of the store before the first use.
+        """Make a contract. The store is not asked before the first use.
 
         Args:
-            versions: where the versions are.
+            versions: the stored versions.
             topic: the topic.
             rules: which columns the schema may have.
             refresh_interval_s: how often to look for a newer version, in seconds.
@@ -183,12 +184,12 @@ class SchemaContract(LearnedSchema):
 
     @property
     def version(self) -> int:
-        """Number of the version that is known; 0 where there is none."""
+        """The number of the newest version that is known; 0 if there is none."""
         self.known()
         return self._current.number if self._current is not None else 0
 
     def known(self) -> Known:
-        """What is known now; looks for newer versions when it is time."""
+        """Return the columns that are known now. Looks for newer versions once per `refresh_interval_s`."""
         due_s = self._refresh_at_s
         if due_s is None or self._clock.monotonic() >= due_s:
             with self._lock:
@@ -202,7 +203,7 @@ class SchemaContract(LearnedSchema):
             if newest is not None:
                 self._adopt(newest)
         elif now_s >= self._refresh_at_s:  # else another thread has just done it
-            # What is known holds. Newer versions will be found the next time, or at the latest when this one is to grow.
+            # The known version stays valid. Newer versions are found the next time, or at the latest when this one grows.
             with contextlib.suppress(StorageUnavailableError):
                 while (newer := self._versions.read(self._topic, self._next_number())) is not None:
                     self._adopt(newer)
@@ -216,7 +217,7 @@ class SchemaContract(LearnedSchema):
         winner = self._versions.read(self._topic, version.number)
         if winner is None:
             url = self._versions.url(self._topic, version.number)
-            raise StorageUnavailableError(f"{url}: an object stood here and is gone again; trying once more.")
+            raise StorageUnavailableError(f"{url}: an object was here and is gone; trying again.")
         self._adopt(winner)
         return False
 
@@ -224,7 +225,7 @@ class SchemaContract(LearnedSchema):
         check_growth(self._current, version, self._versions.url(self._topic, version.number))
         try:
             seen = merge_schemas(version.schema, self._known.seen)
-        except SchemaConflict:  # with a column that was no column yet, such as one that has only been {}
+        except SchemaConflict:  # with a member that wasn't a column yet, such as one that has only been {}
             seen = version.schema
         self._current = version
         self._known = Known.of(seen)

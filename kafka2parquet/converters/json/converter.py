@@ -1,4 +1,4 @@
-"""JsonConverter: JSON objects, one per value, to columns of a given or a learned schema."""
+"""Converts values that are JSON objects to the columns of a given or a learned schema."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kafka2parquet.converters.json.fixed_schema import FixedColumns, FixedSchema
 from kafka2parquet.converters.json.isolation import Isolation, Piece
 from kafka2parquet.converters.json.learned_schema import GrowingColumns
 from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused
-from kafka2parquet.converters.json.suspects import Records
+from kafka2parquet.converters.json.suspects import RefusalHistory
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import ConsumedBatch, Reject, Stage, TopicPartition, is_kept
 from kafka2parquet.rows import Converted, Rows, concatenated
@@ -23,34 +23,36 @@ from kafka2parquet.util.arguments import Name, checked
 
 @checked
 class JsonConverter(RecordConverter):
-    """Values are JSON objects (Kafka Connect's JsonConverter with `schemas.enable=false`); each member becomes a column.
+    """Converts values that are JSON objects (Kafka Connect's JsonConverter with `schemas.enable=false`).
 
-    Without a schema, the columns of each topic are learned from its records, in their order, and only grow: a new member is
-    a new column at the end, and an integer column becomes double when a fraction turns up, unless it has integers that a
-    double doesn't hold: then the fraction doesn't fit. Limits and names are up to the `ColumnRules` of the learned schema.
-    JSON's types are kept: integers are int64, other numbers double, text is never taken for a date. A member that has only
-    been null, `[]` or `{}` is not a column yet. So the table of a batch has all columns known after the batch. Otherwise the
-    outcome of a record doesn't depend on batches, only on the records before it.
+    Each member becomes a column. Without a schema, the converter learns the columns of each topic from its records, in their
+    order. The columns only grow: a new member is a new column at the end, and an integer column becomes double when a fraction
+    turns up. An integer column with integers that a double doesn't hold can't become double; there the fraction doesn't fit.
+    The `ColumnRules` of the learned schema set the limits and the rules for names. JSON's types are kept: integers are int64,
+    other numbers are double, and text is never interpreted as a date. A member that has only been null, `[]` or `{}` is not a
+    column yet. The table of a batch has all columns that are known after the batch. Apart from that, the outcome of a record
+    depends only on the records before it, not on how they were split into batches.
 
     `on_misfit` decides about a record whose types don't fit the known columns:
 
     - `reject`: the record is a reject;
-    - `rescue`: what doesn't fit is taken out of the record and put into the column `rescue_column`, as a JSON object of paths
-      and values such as `{"user.age": "twelve", "items[2].price": []}`; null stands in its place, and the rest is kept;
+    - `rescue`: the parts that don't fit are moved from the record to the column `rescue_column`, as a JSON object of paths
+      and values such as `{"user.age": "twelve", "items[2].price": []}`; null replaces them, and the rest is kept;
     - `string`: the column, or the member of an object, becomes text: text stays as it is, and numbers, objects and lists are
-      written as their JSON text. Of records that were read before their column became text, and share a file with later
-      ones, numbers have their shortest text, whatever the producer wrote.
+      written as their JSON text. If a record was read before its column became text, and shares a file with later records,
+      its numbers are written in their shortest form, whatever the producer wrote.
 
-    With a schema, exactly its columns are made; a member that is missing or null is null, whatever the schema says about
-    nulls. Besides booleans, integers, floats and text, lists and structs, these types are understood:
+    With a schema, a table has exactly the schema's columns. A member that is missing or null is null, whatever the schema says
+    about nulls. Besides booleans, integers, floats, text, lists and structs, these types are supported:
 
     - timestamps: ISO 8601 text, taken as UTC where it has no zone; or integers, see `timestamps`;
     - date32: text such as `2026-05-17`;
     - decimals: a number, or text that is a number; digits beyond the scale are a misfit.
 
-    Rejected are, in all cases: what isn't one object in strict JSON and valid UTF-8, objects that name a member twice, NaN and
-    infinities. Misfits are integers outside the column's range, and numbers with a fraction or an exponent, even `1.0`, in an
-    integer column of a given schema; and integers that a column of floating-point numbers would round.
+    A value is always rejected if it isn't a single object in strict JSON and valid UTF-8, if it names a member twice, or if it
+    has NaN or an infinity. Three kinds of numbers are misfits: integers outside the column's range; numbers with a fraction or
+    an exponent, even `1.0`, in an integer column of a given schema; and integers that a column of floating-point numbers would
+    round.
 
     The converter may be shared by tasks on several threads.
     """
@@ -70,24 +72,23 @@ class JsonConverter(RecordConverter):
 
         Args:
             schema: the columns of every topic.
-            on_unknown_field: what a member outside `schema` does with its record: `reject` makes it a misfit, `ignore` leaves
-                it out.
+            on_unknown_field: how to treat a member outside `schema`: `reject` makes it a misfit, `ignore` leaves it out.
             timestamps: how timestamps of `schema` are written in JSON; `epoch_ms` are milliseconds since 1970.
-            learned: where the schema is learned, to share it between converters or to begin with something known; a
-                `SchemaContract` keeps the schema in storage. By default each topic has its own schema, in memory.
+            learned: the learned schema, to share it between converters or to start from known columns; a `SchemaContract`
+                keeps the schema in storage. By default each topic has its own schema, in memory.
             on_misfit: what to do with a record whose types don't fit.
-            evolution: what a member outside a learned schema does: `add` makes it a column; with `none` and `ignore` the
-                schema that is known stays as it is, and the member is a misfit, or is left out.
-            rescue_column: name of the last column with `on_misfit="rescue"`; a member of that name is put into it, too.
+            evolution: how to treat a member outside a learned schema: `add` makes it a column. `none` and `ignore` don't change
+                the known schema: with `none` the member is a misfit, with `ignore` it is left out.
+            rescue_column: the name of the last column with `on_misfit="rescue"`; a member of that name is rescued, too.
 
         Raises:
-            ConfigurationError: the schema has types that JSON values can't be converted to, or a column called like
-                `rescue_column`; or columns are to become text that are pinned.
+            ConfigurationError: JSON values can't be converted to the schema's types, the schema has a column with the name of
+                `rescue_column`, or `on_misfit="string"` is combined with a schema that can't change.
         """
         if on_misfit == "string" and (schema is not None or evolution != "add"):
             raise ConfigurationError(
-                "on_misfit='string' changes the types of columns, but a schema that is given or pinned doesn't change. Use "
-                "'rescue' or 'reject', or give such columns the type any."
+                "on_misfit='string' changes the types of columns, but a given or pinned schema doesn't change. Use 'rescue' or "
+                "'reject', or give such columns the type any."
             )
         self._learned = learned
         self._learned_by_topic: dict[str, LearnedSchema] = {}
@@ -97,15 +98,19 @@ class JsonConverter(RecordConverter):
         self._rescued_field = pa.field(rescue_column, pa.string())
         self._fixed: FixedSchema | None = None
         self._pinned: dict[str, FixedSchema] = {}
-        self._refused_lately: dict[str, Records] = {}
+        self._refusals: dict[str, RefusalHistory] = {}
         self._isolating: set[TopicPartition] = set()
-        """Where the last batch was refused: the next one is parsed so that less is lost where it is refused, too."""
+        """Topic-partitions whose last batch was refused. Their next batch is parsed in stretches, so that another refusal costs
+        less."""
         if schema is not None:
             self._check_rescue_column(schema)
             self._fixed = FixedSchema(schema, ignore_unknown=on_unknown_field == "ignore", timestamps=timestamps)
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Parse the batch at once; where it is refused, all records of it that are not to blame."""
+        """Parse the whole batch at once. If the parser refuses it, isolate the bad records and parse the others.
+
+        Blocks while a `SchemaContract` stores a grown schema, and then raises what the contract raises.
+        """
         while True:
             columns = self._columns(batch)
             tables, rejects = self._parsed(batch, columns)
@@ -126,8 +131,8 @@ class JsonConverter(RecordConverter):
                 return [table], []
         except ValuesRefused:
             self._isolating.add(batch.topic_partition)
-        records = self._refused_lately.setdefault(batch.topic_partition.topic, Records())
-        isolated = Isolation(batch.values, batch.offsets, columns, objects, records)
+        history = self._refusals.setdefault(batch.topic_partition.topic, RefusalHistory())
+        isolated = Isolation(batch.values, batch.offsets, columns, objects, history)
         if not isolated.found_any:
             self._isolating.discard(batch.topic_partition)
         refused = sorted(isolated.refused)
@@ -170,7 +175,7 @@ class JsonConverter(RecordConverter):
     def _check_rescue_column(self, schema: pa.Schema) -> None:
         if self._on_misfit == "rescue" and schema.get_field_index(self._rescue_column) >= 0:
             raise ConfigurationError(
-                f"The schema has a column {self._rescue_column} already, where what doesn't fit is to be rescued. "
+                f"The schema already has a column {self._rescue_column}, which is also the rescue column. "
                 "Choose another rescue column."
             )
 
@@ -179,7 +184,7 @@ class JsonConverter(RecordConverter):
 
     @property
     def fingerprint(self) -> str:
-        """Names the given schema and how it is used, or that schemas are learned."""
+        """Identifies the given schema, or that schemas are learned, and the settings that affect conversion."""
         columns = self._fixed.fingerprint if self._fixed is not None else "learned"
         pinned = "" if self._evolution == "add" or self._fixed is not None else f":{self._evolution}"
         misfits = {"reject": "", "rescue": f":rescue:{self._rescue_column}", "string": ":string"}[self._on_misfit]

@@ -1,4 +1,4 @@
-"""Columns of a given schema from JSON: what pyarrow parses by itself, and what is cast afterwards."""
+"""Converts JSON to the columns of a fixed schema: pyarrow parses what it can, and a cast does the rest."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from kafka2parquet.schema.lattice import conform
 
 
 class FixedSchema:
-    """A schema that stays as it is.
+    """A schema that doesn't change with the records.
 
     Attributes:
         schema: the columns.
         ignore_unknown: whether members that are not in the schema are left out.
-        parsed: the columns as they are parsed, before they are cast.
-        shape: the same, compiled.
+        parsed: the columns as pyarrow parses them, before the cast.
+        shape: `parsed`, compiled for checks of single records.
     """
 
     def __init__(self, schema: pa.Schema, *, ignore_unknown: bool, timestamps: Literal["iso8601", "epoch_ms"]) -> None:
-        """Prepare parsing.
+        """Compile a schema.
 
         Args:
-            schema: the columns; made nullable, since any member may be missing.
+            schema: the columns. They become nullable, since any member may be missing.
             ignore_unknown: whether to leave out members that are not in the schema.
             timestamps: how timestamps are written.
 
         Raises:
-            ConfigurationError: with every field that JSON values can't be converted to.
+            ConfigurationError: JSON values can't be converted to some fields; the error lists all of them.
         """
         self.schema = pa.schema([field.with_nullable(True) for field in schema], metadata=schema.metadata)
         problems = list(_problems(pa.struct(list(schema)), ""))
@@ -59,12 +59,12 @@ class FixedSchema:
 
     @property
     def fingerprint(self) -> str:
-        """Names the columns, and how they are read."""
+        """A short hash of the columns and of the settings that affect parsing."""
         text = "|".join([self.schema.remove_metadata().to_string(), str(self.ignore_unknown), self._timestamps])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def parse(self, values: pa.Array | Objects, *, looks_at_integers: bool = True) -> pa.Table:
-        """Make a table of the schema with one row for each value (binary_view without nulls, at least one).
+        """Convert values (binary_view without nulls, at least one) to a table of the schema, one row per value.
 
         Args:
             values: see `parse_objects`.
@@ -78,7 +78,7 @@ class FixedSchema:
         )
 
     def cast(self, table: pa.Table) -> pa.Table:
-        """Make a table of the schema of one that was parsed.
+        """Cast a parsed table to the types of the schema.
 
         Raises:
             ValuesRefused: some value doesn't fit.
@@ -89,11 +89,14 @@ class FixedSchema:
             raise ValuesRefused(str(exc)) from exc
 
     def misfit(self, document: dict[str, Any]) -> str | None:
-        """Why a record doesn't fit; None when that lies in a value, such as the text of a timestamp."""
+        """Return why a record doesn't fit; None if the structure fits and only a value can be at fault.
+
+        The text of a timestamp is such a value.
+        """
         return misfit(document, self._described, ignore_unknown=self.ignore_unknown)
 
     def unreadable_fields(self, value: pa.Array) -> Iterator[str]:
-        """The columns that `parse` refuses one value for."""
+        """Yield the names of the columns for which `parse` refuses an array of one value."""
         for field in self.schema:
             alone = FixedSchema(pa.schema([field]), ignore_unknown=True, timestamps=self._timestamps)
             try:
@@ -102,40 +105,44 @@ class FixedSchema:
                 yield field.name
 
     def _parsed_type(self, type_: pa.DataType) -> pa.DataType:
-        """The type that pyarrow.json is asked for."""
+        """Return the type to request from pyarrow.json.
+
+        Timestamps and dates are parsed as text and cast later. This can go once pyarrow.json reads date32 from text
+        (apache/arrow#45936) and takes timestamp parsers (apache/arrow#46698).
+        """
         if pa.types.is_timestamp(type_) and self._timestamps == "epoch_ms":
             return pa.int64()
         is_read_later = pa.types.is_date32(type_) or pa.types.is_timestamp(type_)
         return pa.string() if _is_text(type_) or is_read_later else type_
 
     def _described_type(self, type_: pa.DataType) -> pa.DataType:
-        """The type that a JSON value has to fit, as it is named to people."""
+        """Return the type that a JSON value must have, as error messages name it."""
         is_number = pa.types.is_timestamp(type_) and self._timestamps == "epoch_ms"
         return pa.int64() if is_number else type_
 
     def _read_type(self, type_: pa.DataType) -> pa.DataType:
-        """What the parsed value means, before it is cast to the type of the schema."""
+        """Return the type that interprets the parsed value before the cast to the schema's type."""
         if pa.types.is_timestamp(type_) and self._timestamps == "epoch_ms":
             return pa.timestamp("ms", type_.tz)
         return self._parsed_type(type_)
 
 
 class FixedColumns(UnchangingColumns):
-    """Columns that stay as they are. See `Columns`."""
+    """The `Columns` of a fixed schema."""
 
     def __init__(self, fixed: FixedSchema, *, rescues: bool, rescue_column: str) -> None:
-        """Make rows of these columns.
+        """Start the columns of one batch.
 
         Args:
             fixed: the columns.
-            rescues: whether what doesn't fit is taken out of a record, instead of refusing it.
-            rescue_column: where it is kept.
+            rescues: whether parts that don't fit are taken out of a record, instead of refusing the record.
+            rescue_column: the column that keeps these parts.
         """
         self._fixed = fixed
         self._rescues = rescues
         self._rescue_column = rescue_column
         self._misfits: dict[Any, str | None] = {}
-        """Why records of the same skeleton don't fit."""
+        """By the skeleton of records, why records with this skeleton don't fit; None for those that fit."""
 
     @property
     def parsed(self) -> pa.Schema:

@@ -1,8 +1,8 @@
-"""Growth: a schema that grows with single records, or says why one doesn't fit.
+"""Grows a learned schema record by record, or reports why a record doesn't fit.
 
-A record changes the tree of the schema as it is walked through, so that what its first members bring is known of its last
-ones, and so that it costs what the record has, not what the schema has. Where it turns out not to fit, all that it changed is
-undone: a record that is refused leaves no trace.
+Walking through a record changes the tree of the schema in place. So the last members see what the first members added, and the
+cost depends on the size of the record, not of the schema. If the record turns out not to fit, all its changes are undone: a
+refused record leaves no trace.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ _EXPECTED = {
 
 
 class Growth:
-    """The columns of a topic while they grow.
+    """The growing columns of a topic.
 
     Attributes:
         shape: the columns.
-        has_grown: whether they differ from those at the beginning.
-        fields: how many there are, those inside of structs included.
-        fields_before: how many there were at the beginning.
-        settings: what it was made with, beside the schema.
-        has_any: whether some of them, at any depth, are for whatever JSON there is.
+        has_grown: whether the columns have changed since the start of the batch.
+        fields: the number of fields, including those inside structs.
+        fields_before: the number of fields at the start of the batch.
+        settings: the arguments of the constructor except the schema.
+        has_any: whether some column, at any depth, holds arbitrary JSON.
     """
 
     def __init__(self, schema: pa.Schema, rules: ColumnRules, on_misfit: OnMisfit, rescue_column: str) -> None:
-        """Begin with what is known.
+        """Start from the known columns.
 
         Args:
-            schema: the columns.
-            rules: which columns there may be.
+            schema: the known columns.
+            rules: which columns the schema may have.
             on_misfit: what to do with values that don't fit.
-            rescue_column: where they are kept; no member may have its name then.
+            rescue_column: the column that keeps rescued values; with `rescue`, no member may have its name.
         """
         self.settings = (rules, on_misfit, rescue_column)
         self.shape = Shape.of(schema)
@@ -72,20 +72,21 @@ class Growth:
         self._is_changed = False
 
     def begin(self) -> None:
-        """Begin anew with the columns that there are now."""
+        """Start a new batch with the current columns."""
         self.has_grown, self.fields_before, self._undo = False, self.fields, []
 
-    def take(self, document: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
-        """Let the columns grow by a record.
+    def fit(self, document: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
+        """Fit a record to the columns, which grow where the record has something new.
 
         Args:
             document: from `load_object`.
 
         Returns:
-            What of it fits, None where that is the record as it was sent; and what was taken out of it, as JSON, or None.
+            The part of the record that fits, or None if that is the record as it was sent; and the part that was taken out of
+            the record, as JSON, or None.
 
         Raises:
-            RecordRefused: it doesn't fit. Nothing has changed.
+            RecordRefused: the record doesn't fit. Nothing has changed.
         """
         before = self.fields, self._bytes
         self._undo, self._taken, self._is_changed = [], {}, False
@@ -100,14 +101,14 @@ class Growth:
         self.has_grown = self.has_grown or bool(self._undo)
         return (kept if self._is_changed or self._taken else None), rescued
 
-    def take_if_known(self, document: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None] | None:
-        """As `take` of a record by which the columns don't grow; None, and nothing has changed, where they would.
+    def fit_if_known(self, document: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None] | None:
+        """Fit a record like `fit`, but only if the columns don't have to grow; otherwise return None and change nothing.
 
         Raises:
-            RecordRefused: it doesn't fit. Nothing has changed.
+            RecordRefused: the record doesn't fit. Nothing has changed.
         """
         before = self.fields, self._bytes, self.has_any, self.has_grown
-        taken = self.take(document)
+        taken = self.fit(document)
         if not self._undo:
             return taken
         for undo in reversed(self._undo):
@@ -115,21 +116,21 @@ class Growth:
         self.fields, self._bytes, self.has_any, self.has_grown = before
         return None
 
-    def take_wide(self, table: pa.Table) -> bool:
-        """Note which columns have integers that a double doesn't hold, so that they never become doubles.
+    def note_exact_integers(self, table: pa.Table) -> bool:
+        """Note which columns have integers that a double doesn't hold, so that these columns never become doubles.
 
         Returns:
-            Whether some of them were not known to have such integers.
+            Whether the table has such integers in a column that was not known to have them.
         """
         columns = zip(table.column_names, table.columns, strict=True)
-        noted = [_take_wide(chunk, self.shape.members[name]) for name, column in columns for chunk in column.chunks]
+        noted = [_note_exact(chunk, self.shape.members[name]) for name, column in columns for chunk in column.chunks]
         self.has_grown = self.has_grown or any(noted)
         return any(noted)
 
     # ---- one record
 
     def _members(self, value: dict[str, Any], shape: Shape, path: str, depth: int, levels: int) -> dict[str, Any]:
-        """The members that fit, by the names of their columns."""
+        """Return the members that fit, by the names of their columns."""
         kept: dict[str, Any] = {}
         for name, member in value.items():
             inner = member_path(path, name) if self._rescues else join_path(path, name)
@@ -142,7 +143,7 @@ class Growth:
                 elif self._rules.name_case == "reject":
                     why = f"its name differs from {_short(spelled)} only in upper and lower case"
                 elif member is not None and (value.get(spelled) is not None or kept.get(spelled) is not None):
-                    why = f"{_short(spelled)} is there too, and they are to be one column"
+                    why = f"the record has {_short(spelled)}, too, which belongs to the same column"
             if why is not None:
                 self._is_changed = True
                 if member is not None:
@@ -159,11 +160,11 @@ class Growth:
             return "its name is that of a column that is added to each row"
         size = len(name.encode())
         if size > self._rules.max_name_bytes:
-            return f"its name has {size} bytes, and a column's may have {self._rules.max_name_bytes}"
+            return f"its name has {size} bytes, more than the {self._rules.max_name_bytes} that a column's name may have"
         if self.fields >= self._rules.max_fields:
             return (
-                f"with its fields the schema would have more than {self._rules.max_fields} fields; give the schema, or send"
-                " such data as an array"
+                f"with its fields the schema would have more than {self._rules.max_fields} fields; configure the schema, or"
+                " send such data as an array"
             )
         if self._bytes + field_bytes(name, depth) > self._rules.max_schema_bytes:
             return f"with its fields the text of the schema would have more than {self._rules.max_schema_bytes} bytes"
@@ -192,11 +193,11 @@ class Growth:
         self.has_any = self.has_any or kind is Kind.ANY
 
     def _value(self, value: Any, shape: Shape, path: str, depth: int, levels: int) -> Any:
-        """What of a value fits, after the shape has grown by it."""
+        """Grow the shape by a value, and return the part of the value that fits."""
         if depth > MAX_DEPTH:
             raise RecordRefused(f"nested more than {MAX_DEPTH} levels deep")
         if levels > MAX_LEVELS:
-            raise RecordRefused(f"nested more deeply than readers of Parquet files take, which is {MAX_LEVELS} levels")
+            raise RecordRefused(f"nested more deeply than the {MAX_LEVELS} levels that readers of Parquet files support")
         if value is None or shape.kind is Kind.ANY:
             return value
         changes = len(self._undo)
@@ -227,7 +228,7 @@ class Growth:
         return [self._value(value, element, element_path(path, index), depth, levels) for index, value in enumerate(values)]
 
     def _scalar(self, value: bool | int | float | str, shape: Shape, path: str) -> Any:
-        """A value that doesn't fit as it is, or an integer that may make its column an exact one."""
+        """Fit a scalar that needs a closer look: it doesn't fit as it is, or is an integer that may make its column exact."""
         kind = shape.kind
         if isinstance(value, JsonNumber):
             if math.isinf(value):
@@ -260,7 +261,11 @@ class Growth:
         return self._misfit(value, shape, path, "")
 
     def _widened(self, value: bool | int | float | str, shape: Shape) -> bool:
-        """Whether a column of a type that is only given has become one that JSON has, which holds the value."""
+        """Widen a column whose type only a given schema can have to one of JSON's types, if that holds the value.
+
+        Returns:
+            Whether the column was widened.
+        """
         if isinstance(value, bool | str):
             return False
         try:
@@ -276,7 +281,7 @@ class Growth:
         return True
 
     def _misfit(self, value: Any, shape: Shape, path: str, why: str) -> Any:
-        """What stands in the place of a value that has no place in its column."""
+        """Return the replacement for a value that doesn't fit its column: text, or None once the value is rescued."""
         if self._on_misfit == "string":
             self._become(shape, Kind.ANY)
             return value
@@ -287,21 +292,21 @@ class Growth:
         return None
 
     def _refuse(self, value: Any, path: str, why: str) -> None:
-        """Deal with a member that may have no column."""
+        """Reject or rescue a member that may not become a column."""
         if not self._rescues:
             raise RecordRefused(f"field {_short(path)}: {why}")
         self._taken[path] = value
 
 
-def _take_wide(array: pa.Array, shape: Shape) -> bool:
+def _note_exact(array: pa.Array, shape: Shape) -> bool:
     if shape.kind is Kind.INT64:
         noted = pa.types.is_integer(array.type) and has_inexact(array)
         shape.kind = Kind.EXACT if noted else shape.kind
     elif shape.kind is Kind.STRUCT:
         fields = enumerate(array.type)
-        noted = sum(_take_wide(array.field(index), shape.members[field.name]) for index, field in fields) > 0
+        noted = sum(_note_exact(array.field(index), shape.members[field.name]) for index, field in fields) > 0
     else:
-        noted = shape.element is not None and _take_wide(array.flatten(), shape.element)
+        noted = shape.element is not None and _note_exact(array.flatten(), shape.element)
     if noted:
         shape.made = None
     return noted

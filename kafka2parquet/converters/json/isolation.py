@@ -1,17 +1,16 @@
-"""Which values a batch of JSON is refused for: the others are parsed together, about once.
+"""Isolates the bad values of a refused batch of JSON, while all others are parsed together, about once.
 
-Values that can't be objects are found by kernels. What is left is parsed in short stretches. The parser stops at the first
-value that it refuses and says which one that is, so the stretch is parsed on behind that value, while the value is judged by
-itself. Once the end is reached, all values before it that were not refused are parsed together. Values that look like those
-that were refused before are judged first (`json_suspects`).
+Kernels find the values that can't be objects. The rest is parsed in short stretches. The parser stops at the first value that
+it refuses and names its row. That value is judged alone, and parsing goes on after it. At the end of a stretch, all of its
+values that were not refused are parsed together. Values that look like earlier culprits are judged first (`suspects.py`).
 
 The columns of a batch may grow with each of its records. So a value is judged as if all values before it were fine, and the
-judgement counts only once these have been parsed. Where they can't be parsed after all, because they fail in a way that the
-parser has no row for, everything about that stretch is forgotten, and it is halved until the values to blame are few. A value
-that makes the columns grow ends its stretch.
+judgement counts only once these values have been parsed. If they can't be parsed after all, because they fail in a way for
+which the parser names no row, everything about the stretch is discarded, and the stretch is bisected until only a few values
+are left to resolve one by one. A value that makes the columns grow ends its stretch.
 
-Numbers that the parser takes too easily are looked at once for many stretches, because that costs more than to parse a few
-values. Where they don't pass, these stretches are parsed again, and their numbers are looked at each time.
+Numbers that the parser accepts too easily are checked for many stretches at once, because a check costs more than parsing a
+few values. If the check fails, these stretches are parsed again, and their numbers are checked stretch by stretch.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ import pyarrow as pa
 from kafka2parquet.converters.json.columns import Columns, Judgement
 from kafka2parquet.converters.json.lines import content_of, in_braces
 from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused
-from kafka2parquet.converters.json.suspects import Records, Suspects
+from kafka2parquet.converters.json.suspects import RefusalHistory, Suspects
 from kafka2parquet.rows import concatenated
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS, chosen_views, invalid_utf8
 
-#: Shortest and longest stretch. Each value of a stretch before its last culprit is parsed twice, and each stretch costs as much
-#: as to parse some values.
+#: Shortest and longest stretch. The values of a stretch before its last culprit are parsed twice, and each stretch has fixed
+#: costs, which equal the costs of parsing `_STRETCH_COST_ROWS` values.
 _FEWEST_ROWS, _MOST_ROWS = 512, 8192
 _STRETCH_COST_ROWS = 800
-#: Less than a block of the parser, whose rows are counted from the block's first one.
+#: At most one block of the parser, because the parser counts rows from the start of the block.
 _STRETCH_BYTES = 1 << 20
-#: Refused runs of up to this many values are split where the parser says that it stopped.
+#: Longest refused run that is split at the row where the parser stopped; longer runs are halved.
 _HINTED_ROWS = 1024
 
 _Int64s = npt.NDArray[np.int64]
@@ -45,11 +44,11 @@ _Bools = npt.NDArray[np.bool_]
 
 @attrs.frozen(eq=False)
 class Piece:
-    """Rows of some values.
+    """The rows of some values.
 
     Attributes:
         table: the rows.
-        rescued: for each of them what was taken out of the record, as JSON; None where nothing was taken out of any.
+        rescued: for each row, the parts that were taken out of the record, as JSON; None if no record has any.
     """
 
     table: pa.Table
@@ -58,27 +57,27 @@ class Piece:
 
 @attrs.frozen(eq=False)
 class _Unchecked:
-    """A piece whose numbers were not yet looked at."""
+    """A piece whose numbers are not yet checked."""
 
     lines: Callable[[], pa.BinaryArray]
     piece: Piece
 
 
 class _NumbersRefused(Exception):  # noqa: N818  # an answer, not a fault
-    """Stretches whose numbers were not yet looked at don't pass."""
+    """The check of the numbers of some stretches has failed."""
 
 
 @attrs.define(eq=False)
 class _Stretch:
-    """Values that are parsed together, by their places among the sound ones.
+    """Values that are parsed together, identified by their places among the sound values.
 
     Attributes:
-        places: all of them.
-        rest: those that the parser has not yet passed, and those that it has passed lately.
-        objects: of `rest`, from some place on.
-        passed: how many of `rest` the parser has passed, those that it refused included.
-        clean: runs of places that it has passed on its way to one that it refused.
-        judged: the outcome of each value that the parser refused.
+        places: the places of all values of the stretch.
+        rest: the places that the parser still has to pass, preceded by those that it has passed since `rest` was set.
+        objects: the values of `rest`.
+        passed: how many places of `rest` the parser has passed, including refused values.
+        clean: runs of places that the parser passed before it stopped at a refused value.
+        judged: the outcome of each refused value, by its place.
     """
 
     places: _Int64s
@@ -90,7 +89,7 @@ class _Stretch:
 
     @property
     def left(self) -> _Int64s:
-        """Those that the parser has not yet passed."""
+        """The places that the parser has not passed yet."""
         return self.rest[self.passed :]
 
 
@@ -103,16 +102,16 @@ class Isolation:
     """
 
     def __init__(
-        self, values: pa.Array, offsets: pa.Array, columns: Columns, objects: Objects | None, records: Records
+        self, values: pa.Array, offsets: pa.Array, columns: Columns, objects: Objects | None, history: RefusalHistory
     ) -> None:
-        """Convert them.
+        """Convert the values.
 
         Args:
             values: binary_view without nulls, at least one.
-            offsets: of their records.
-            columns: what they are converted to.
-            objects: the values, where all of them are sound.
-            records: what values of batches before were refused for.
+            offsets: the offsets of their records.
+            columns: the columns to convert to.
+            objects: the values, if all of them are sound; otherwise None.
+            history: why values of earlier batches were refused.
         """
         self.pieces: list[Piece] = []
         self.refused: dict[int, str] = {}
@@ -124,8 +123,8 @@ class Isolation:
         if objects is None:
             try:
                 sound = _are_sound(values)
-            except ARROW_DATA_ERRORS:  # more bytes than one array can have
-                self._halve(self._rows)
+            except ARROW_DATA_ERRORS:  # more bytes than an array can hold
+                self._bisect(self._rows)
                 return
             for row in np.flatnonzero(~sound).tolist():
                 self.refused[row] = columns.why_unsound(values[row].as_py())
@@ -134,10 +133,10 @@ class Isolation:
                 return
             objects = Objects.of_valid_utf8(self._taken(self._rows))
         if columns.resolves_runs:
-            self._halve(self._rows)
+            self._bisect(self._rows)
             return
         self._objects = objects
-        self._suspects = Suspects(objects.lines, columns, records)
+        self._suspects = Suspects(objects.lines, columns, history)
         self._is_careful = False
         self._unchecked: list[_Unchecked] = []
         self._checked_until = 0
@@ -146,7 +145,7 @@ class Isolation:
             start = self._checked_until
             try:
                 while start < len(objects):
-                    rows_of_each = records.rows_of_each(self._culprits, start)
+                    rows_of_each = history.rows_of_each(self._culprits, start)
                     rows = min(max(round((2 * _STRETCH_COST_ROWS * rows_of_each) ** 0.5), _FEWEST_ROWS), _MOST_ROWS)
                     stop = objects.end_of_part(start, rows, _STRETCH_BYTES)
                     places = np.arange(start, stop)
@@ -160,13 +159,13 @@ class Isolation:
 
     @property
     def found_any(self) -> bool:
-        """Whether any of the values did not go through with the others."""
+        """Whether any value could not be parsed with the others."""
         return bool(self.refused) or self._culprits > 0
 
     # ---- one stretch
 
     def _convert(self, places: _Int64s) -> _Int64s:
-        """Convert values from the first one on; returns those that are left."""
+        """Convert values from the first one on; return the places that are left."""
         stretch = _Stretch(places, places, self._objects.chosen(places))
         left = self._judge_suspects(stretch, self._suspects.flagged(places))
         while left is None:
@@ -174,7 +173,11 @@ class Isolation:
         return left
 
     def _parse_on(self, stretch: _Stretch) -> _Int64s | None:
-        """Parse what is left of the stretch; where the parser stops, judge what it stopped at. None where something is left."""
+        """Parse the rest of the stretch. If the parser stops, judge the value where it stopped.
+
+        Returns:
+            The places to start the next stretch with, or None if this stretch has to be parsed on.
+        """
         if stretch.passed == len(stretch.rest):
             return self._end(stretch)
         objects = stretch.objects.part(stretch.passed, len(stretch.rest)) if stretch.passed else stretch.objects
@@ -189,31 +192,31 @@ class Isolation:
         return self._end(stretch, tail)
 
     def _judge_named(self, stretch: _Stretch, index: int, message: str) -> _Int64s | None:
-        """Judge the value of which the parser says that it stopped there, and go on behind it."""
+        """Judge the value at which the parser says that it stopped, and go on after it."""
         self._culprits += 1
         left = stretch.left
         judgement = self._judge(left[index], is_refused=True)
-        if judgement is None and index:  # it counts on behind a value that holds more than its object
+        if judgement is None and index:  # the parser's count is one ahead after a value that holds more than its object
             index -= 1
             judgement = self._judge(left[index], is_refused=False)
         if judgement is None:
             return self._judge_found(stretch)
         stretch.clean.append(left[:index])
         if judgement.is_deferred:
-            return self._settle_run(stretch, left[index:])
+            return self._resolve_run(stretch, left[index:])
         stretch.passed += index + 1
         stretch.judged[int(left[index])] = judgement
         self._suspects.learn(message, int(stretch.places[-1]) + 1)
         return None
 
     def _judge_found(self, stretch: _Stretch) -> _Int64s | None:
-        """Judge the values that patterns find, where the parser has not named the one that it stopped at."""
+        """Judge the values that patterns find, if the parser did not name the value at which it stopped."""
         count = len(stretch.left)
         left = self._judge_suspects(stretch, self._suspects.found(stretch.left))
         return left if left is not None or len(stretch.left) < count else self._give_up(stretch)
 
     def _judge_suspects(self, stretch: _Stretch, suspected: _Int64s) -> _Int64s | None:
-        """Judge values at some indices of what is left."""
+        """Judge the suspected values, given as indices of `stretch.left`."""
         if not len(suspected):
             return None
         left = stretch.left
@@ -224,7 +227,7 @@ class Isolation:
                 continue
             if judgement.is_deferred:
                 stretch.clean.append(left[:index][is_fine[:index]])
-                return self._settle_run(stretch, left[index:])
+                return self._resolve_run(stretch, left[index:])
             stretch.judged[int(left[index])] = judgement
             is_fine[index] = False
         self._suspects.confirm(left[suspected], ~is_fine[suspected], int(stretch.places[-1]) + 1)
@@ -240,9 +243,9 @@ class Isolation:
     # ---- its end
 
     def _end(self, stretch: _Stretch, tail: pa.Table | None = None) -> _Int64s:
-        """Everything is parsed, or judged."""
+        """End a stretch of which everything is parsed or judged."""
         if tail is not None and any(place > stretch.left[0] and it.text is not None for place, it in stretch.judged.items()):
-            tail = None  # rows between those of the tail
+            tail = None  # rows of judged values belong between the rows of the tail
             stretch.clean.append(stretch.left)
         is_news = tail is not None and self._is_careful and bool(stretch.judged) and self._columns.has_news(tail)
         if is_news or not self._commit(stretch):
@@ -251,8 +254,8 @@ class Isolation:
             self._keep(self._chosen(stretch.left), Piece(tail))
         return stretch.places[:0]
 
-    def _settle_run(self, stretch: _Stretch, places: _Int64s) -> _Int64s:
-        """Settle the first of these values, with some behind it. Returns the rest, with all that were judged behind it."""
+    def _resolve_run(self, stretch: _Stretch, places: _Int64s) -> _Int64s:
+        """Resolve a run of values from the first of these places on. Returns the rest, including places that were judged."""
         behind = [place for place in stretch.judged if place > places[0]]
         for place in behind:
             del stretch.judged[place]
@@ -261,19 +264,20 @@ class Isolation:
             return self._give_up(stretch)
         self._check(int(places[0]))
         run_rows = self._columns.run_length
-        self._settle(self._rows[places[:run_rows]])
+        self._resolve(self._rows[places[:run_rows]])
         self._checked_until = int(places[run_rows] if run_rows < len(places) else stretch.places[-1] + 1)
         return places[run_rows:]
 
     def _give_up(self, stretch: _Stretch) -> _Int64s:
+        """Discard everything about a stretch, and bisect it."""
         self._culprits += 1
         self._check(int(stretch.places[0]))
-        self._halve(self._rows[stretch.places])
+        self._bisect(self._rows[stretch.places])
         self._checked_until = int(stretch.places[-1]) + 1
         return stretch.places[:0]
 
     def _commit(self, stretch: _Stretch) -> bool:
-        """Parse the values that the parser has passed, and what is kept of the others; False where that is refused."""
+        """Parse the values that the parser has passed, and the kept parts of the others; return False if that is refused."""
         changed = {place: judgement for place, judgement in stretch.judged.items() if judgement.text is not None}
         kept = np.sort(np.concatenate([*stretch.clean, np.array([*changed], np.int64)]))
         if len(kept):
@@ -281,7 +285,7 @@ class Isolation:
                 lines, piece = self._parsed(kept, changed)
             except ValuesRefused:
                 return False
-            if self._is_careful and stretch.judged and self._columns.has_news(piece.table):  # some were judged without it
+            if self._is_careful and stretch.judged and self._columns.has_news(piece.table):  # judged without the news
                 return False
             self._keep(lines, piece)
         self._judged_unchecked |= stretch.judged
@@ -300,10 +304,10 @@ class Isolation:
             self._unchecked.append(_Unchecked(lines, piece))
 
     def _check(self, place: int) -> None:
-        """Look at all numbers that were not yet looked at; all of them stand before that place.
+        """Check all numbers that are not yet checked. All of them are in values before that place.
 
         Raises:
-            _NumbersRefused: they don't pass.
+            _NumbersRefused: the check has failed.
         """
         unchecked = self._unchecked
         if unchecked:
@@ -312,7 +316,7 @@ class Isolation:
                 self._columns.check(table, lambda: pa.concat_arrays([found.lines() for found in unchecked]))
             except ValuesRefused:
                 raise _NumbersRefused from None
-            if self._judged_unchecked and self._columns.has_news(table):  # they were judged without it
+            if self._judged_unchecked and self._columns.has_news(table):  # judged without the news
                 raise _NumbersRefused
             self._columns.absorb(table)
             if any(found.piece.rescued is not None for found in unchecked):
@@ -336,10 +340,10 @@ class Isolation:
         objects = Objects.of(pa.array(texts, pa.binary()))
         return lambda: objects.lines, Piece(self._parse(objects), rescued)
 
-    # ---- where the parser has no row
+    # ---- where the parser names no row
 
-    def _halve(self, rows: _Int64s) -> None:
-        """Halve a run of values until those that are refused are few, and resolve these."""
+    def _bisect(self, rows: _Int64s) -> None:
+        """Bisect a run of values until each refused part is at most `Columns.run_length` long, and resolve these parts."""
         runs = [(0, len(rows))] if len(rows) else []
         while runs:
             start, length = runs.pop()
@@ -351,7 +355,7 @@ class Isolation:
                     at = _split_at(length, exc.row, self._columns.run_length)
                     runs += [(start + at, length - at), (start, at)]
                 else:
-                    self._settle(chosen)
+                    self._resolve(chosen)
             else:
                 self._append(Piece(table))
 
@@ -359,8 +363,8 @@ class Isolation:
         self._columns.absorb(piece.table)
         self.pieces.append(piece)
 
-    def _settle(self, rows: _Int64s) -> None:
-        """Look at a few values one by one."""
+    def _resolve(self, rows: _Int64s) -> None:
+        """Resolve a few values one by one."""
         resolved = self._columns.resolve(self._taken(rows).to_pylist(), self._offsets.take(pa.array(rows)).to_pylist())
         self.refused |= {int(rows[index]): reason for index, reason in resolved.refused.items()}
         start = 0
@@ -375,7 +379,7 @@ class Isolation:
 
 
 def _are_sound(values: pa.Array) -> _Bools:
-    """Which values (binary_view) `Objects` may be made of: those in braces, in valid UTF-8, without a NUL byte."""
+    """Whether each value (binary_view) can be part of `Objects`: in braces, valid UTF-8, and without a NUL byte."""
     text, sound = in_braces(values.cast(pa.binary()))
     sound[invalid_utf8(text)] = False
     offsets, characters = content_of(text)
@@ -385,9 +389,9 @@ def _are_sound(values: pa.Array) -> _Bools:
 
 
 def _split_at(length: int, row: int | None, run_length: int) -> int:
-    """Where to split values that were refused: before the one that is probably to blame, or behind the run that it is in.
+    """Pick the split point of a refused run: just before the suspected value, or after the first `run_length` values.
 
-    Long runs are halved, because the rest of each is parsed anew.
+    The latter if the suspected value is among them. Long runs are halved, because the rest of a run is parsed again.
     """
     if row is None or length > _HINTED_ROWS or row >= length:
         return length // 2

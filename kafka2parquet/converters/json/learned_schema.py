@@ -1,4 +1,4 @@
-"""GrowingColumns: the columns of one batch where new members become columns."""
+"""Converts JSON to the columns of a learned schema, where new members become columns."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ from kafka2parquet.schema.learned import Known, LearnedSchema, TooManyFields, na
 from kafka2parquet.util.printable import printable
 
 _log = logging.getLogger(__name__)
-#: Shares of the most fields at which a warning is due.
+#: Shares of the rules' `max_fields` at which to warn.
 _WARN_AT = (0.1, 0.25, 0.5, 0.9)
 _MOST_NAME = 100
 _FEW, _MOST_RUN = 32, 1024
-#: Columns beyond which it pays to parse only those that values have.
+#: Number of fields from which it pays to parse only the columns that the values have.
 _MANY_FIELDS = 100
 
 
 class GrowingColumns:
-    """Columns that grow with the records of a batch, at first for this batch only; `finish` shares them with others.
+    """The `Columns` of a learned schema, which grow with the records of a batch.
 
-    So a batch costs one version of the contract at most, however many of its records bring something new.
+    The growth is private to the batch until `finish` shares it. So a batch makes at most one version of the contract, however
+    many of its records have something new.
     """
 
     def __init__(self, learned: LearnedSchema, on_misfit: OnMisfit, rescue_column: str, origin: str) -> None:
-        """Begin with what is known.
+        """Start one batch from the known columns. May block, and raises what a contract raises.
 
         Args:
-            learned: what is known of the topic's columns; may block and raise what a contract raises.
+            learned: the known columns of the topic.
             on_misfit: what to do with values whose types don't fit.
-            rescue_column: where they are kept.
-            origin: topic and partition of the batch, for people.
+            rescue_column: the column that keeps rescued values.
+            origin: topic and partition of the batch, for messages.
         """
         self._learned = learned
         self._on_misfit = on_misfit
@@ -56,7 +57,7 @@ class GrowingColumns:
 
     @property
     def seen(self) -> pa.Schema:
-        """All columns so far, also those that have no type yet."""
+        """All columns so far, including those without a type yet."""
         if self._growth is None or not self._growth.has_grown:
             return self._known.seen
         if self._grown_schema is None:
@@ -80,7 +81,10 @@ class GrowingColumns:
 
     @property
     def run_length(self) -> int:
-        """See `Columns.run_length`. Where columns hold whatever there is, or grow with each value, many values are to blame."""
+        """See `Columns.run_length`. Runs are long if columns hold arbitrary JSON or grow with each value.
+
+        Then the parser refuses most values.
+        """
         return _MOST_RUN if self._growing.has_any else self._learned.run_length
 
     @property
@@ -96,13 +100,13 @@ class GrowingColumns:
         return self._growth
 
     def parse(self, values: pa.Array | Objects) -> pa.Table:
-        """See `Columns.parse`. Where most of the last values have brought columns, these are resolved at once."""
+        """See `Columns.parse`. If most of the last values added columns, the values are refused unparsed and resolved."""
         if _FEW < len(values) <= self._learned.run_length:
             raise ValuesRefused("probably with new columns")
         return parse_objects(values, self.seen)
 
     def read(self, objects: Objects) -> pa.Table:
-        """See `Columns.read`. Values that are probably resolved at once are refused, as in `parse`."""
+        """See `Columns.read`. Refuses values unparsed under the same condition as `parse`."""
         if _FEW < len(objects) <= self._learned.run_length:
             raise ValuesRefused("probably with new columns")
         return objects.read(self.seen, ignore_unknown=False)
@@ -112,13 +116,13 @@ class GrowingColumns:
         check_numbers(table, lines)
 
     def has_news(self, table: pa.Table) -> bool:
-        """See `Columns.has_news`. Integers that a double doesn't hold are news."""
+        """See `Columns.has_news`. Integers that a double doesn't hold are news if their column wasn't known to have any."""
         narrow = self._known.narrow if self._grown_schema is None else narrow_integers(self.seen)
         return any(_has_inexact(table.column(name)) for name in narrow if name in table.schema.names)
 
     def absorb(self, table: pa.Table) -> None:
-        """See `Columns.absorb`. Notes which of its columns have integers that a double doesn't hold."""
-        if self.has_news(table) and self._growing.take_wide(table):
+        """See `Columns.absorb`. Notes which columns have integers that a double doesn't hold."""
+        if self.has_news(table) and self._growing.note_exact_integers(table):
             self._because_of = self._because_of or f"{self._origin}, an integer that a double doesn't hold"
             self._grown_schema = None
 
@@ -127,9 +131,9 @@ class GrowingColumns:
         return why_no_object(value)
 
     def judge(self, value: bytes, *, is_refused: bool) -> Judgement | None:
-        """See `Columns.judge`. Where new members become columns, `load_object` refuses nothing that the parser takes."""
+        """See `Columns.judge`. The parser has to look at every member here and accepts nothing that `load_object` refuses."""
         try:
-            taken = self._growing.take_if_known(load_object(value))
+            taken = self._growing.fit_if_known(load_object(value))
             if taken is None:
                 return Judgement(is_deferred=True)
             fitted, rescued = taken
@@ -140,7 +144,7 @@ class GrowingColumns:
             return Judgement("nested too deeply")
 
     def resolve(self, values: Sequence[bytes], offsets: Sequence[int]) -> Resolved:
-        """See `Columns.resolve`. First all of them are looked at, since each may change what the columns are."""
+        """See `Columns.resolve`. Looks at all values before it parses any, since each value may change the columns."""
         growth, growers = self._growing, 0
         refused: dict[int, str] = {}
         kept: dict[int, tuple[dict[str, Any], bool, str | None]] = {}
@@ -151,7 +155,7 @@ class GrowingColumns:
                     kept[index] = document, False, None
                 else:
                     growers += 1
-                    fitted, rescued = growth.take(document)
+                    fitted, rescued = growth.fit(document)
                     kept[index] = (document, False, rescued) if fitted is None else (fitted, True, rescued)
                     if growth.has_grown:
                         self._grown_schema = None
@@ -173,13 +177,13 @@ class GrowingColumns:
         schema = self.seen
         if growth.fields > _MANY_FIELDS:
             schema = pa.schema(columns_of([kept[index][0] for index in texts], growth.shape))
-        tables = self._parse_or_halve(list(texts), texts, refused, schema)
+        tables = self._parse_or_bisect(list(texts), texts, refused, schema)
         return Resolved(tables, [kept[index][2] for index in texts if index not in refused], refused)
 
-    def _parse_or_halve(
+    def _parse_or_bisect(
         self, indices: list[int], texts: Mapping[int, bytes], refused: dict[int, str], schema: pa.Schema
     ) -> list[pa.Table]:
-        """Parse texts that ought to fit; what the parser refuses all the same is noted."""
+        """Parse texts that should fit, bisecting those that the parser refuses, and note the refused ones in `refused`."""
         if not indices:
             return []
         try:
@@ -191,12 +195,12 @@ class GrowingColumns:
                 return []
         half = len(indices) // 2
         return [
-            *self._parse_or_halve(indices[:half], texts, refused, schema),
-            *self._parse_or_halve(indices[half:], texts, refused, schema),
+            *self._parse_or_bisect(indices[:half], texts, refused, schema),
+            *self._parse_or_bisect(indices[half:], texts, refused, schema),
         ]
 
     def finish(self) -> pa.Schema | None:
-        """See `Columns.finish`. Blocks while a contract keeps what is new."""
+        """See `Columns.finish`. Blocks while a contract stores the new columns."""
         seen = self.seen
         if seen is self._known.seen or seen.equals(self._known.seen, check_metadata=True):
             self._keep_growth(self._known)
@@ -213,14 +217,14 @@ class GrowingColumns:
         return now.schema
 
     def _keep_growth(self, known: Known) -> None:
-        """Spare the next batch to work it out anew."""
+        """Leave the compiled columns to the next batch, which would otherwise compile them again."""
         if self._growth is not None:
             self._growth.begin()
             self._learned.spare[:] = [(known, self._growth)]
             self._growth = None
 
     def _warn(self, before: int, after: int, most: int) -> None:
-        """Warn before the limit which members make the most fields."""
+        """Warn ahead of the limit of fields, and name the member with the most fields."""
         if any(before < share * most <= after for share in _WARN_AT):
             name, count = max(((field.name, count_fields([field])) for field in self.seen), key=lambda pair: pair[1])
             where = "in the member" if count > after // 2 else "few of them in any one member; the last one is"
@@ -237,7 +241,7 @@ class GrowingColumns:
 
 
 def _has_inexact(column: pa.ChunkedArray | pa.Array) -> bool:
-    """Whether there are, at any depth, integers that a double doesn't hold."""
+    """Whether a column has, at any depth, integers that a double doesn't hold."""
     type_ = column.type
     if pa.types.is_int64(type_):
         return has_inexact(column)

@@ -1,4 +1,4 @@
-"""JSON objects one behind the other, each with a newline behind it, as pyarrow's parser reads them."""
+"""Joins JSON objects into lines, each followed by a newline, as pyarrow's parser reads them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kafka2parquet.util.arrays import INLINE_BYTES, VIEW
 _BYTE_ORDER_MARK = "\ufeff"
 _WHITE_SPACE = " \t\r\n"
 _NEWLINE = ord("\n")
-#: Bytes are counted in pieces of this size, which stay in the processor's cache.
+#: Size of the pieces in which bytes are counted; a piece stays in the processor's cache.
 _PIECE_BYTES = 1 << 17
 
 _Bytes = npt.NDArray[np.uint8]
@@ -20,15 +20,15 @@ _Int32s = npt.NDArray[np.int32]
 
 
 def json_lines(values: pa.Array) -> pa.BinaryArray | None:
-    """Each value without white space around it and a byte order mark before it, with a newline behind it.
+    """Strip white space and a byte order mark from each value, and append a newline.
 
-    None where some value doesn't begin with `{` and end with `}` then.
+    Returns None if some stripped value doesn't begin with `{` and end with `}`.
 
     Args:
         values: binary_view without nulls, at least one.
 
     Raises:
-        pyarrow.ArrowInvalid: values with white space or a byte order mark that are not UTF-8, or too many bytes.
+        pyarrow.ArrowInvalid: values with white space or a byte order mark are not UTF-8, or there are too many bytes.
     """
     longer = _one_byte_longer(values)
     if longer is not None:
@@ -42,7 +42,12 @@ def json_lines(values: pa.Array) -> pa.BinaryArray | None:
 
 
 def in_braces(text: pa.BinaryArray) -> tuple[pa.BinaryArray, npt.NDArray[np.bool_]]:
-    """The values without white space around those that are in braces, and which are: they begin with `{` and end with `}`."""
+    """Strip the white space around values, and tell which stripped values are in braces.
+
+    Returns:
+        The stripped values, and whether each begins with `{` and ends with `}`. If stripping brings no further value into
+        braces, the values are returned as they are.
+    """
     found = _begin_and_end(text)
     if found.all() or not _begin_and_end(_stripped(text.filter(pa.array(~found)))).any():
         return text, found
@@ -51,7 +56,7 @@ def in_braces(text: pa.BinaryArray) -> tuple[pa.BinaryArray, npt.NDArray[np.bool
 
 
 def content_of(text: pa.BinaryArray) -> tuple[_Int32s, _Bytes]:
-    """Where each value begins, and the last one ends, among the characters; and the characters."""
+    """Return the offsets of the values, one more than there are values, and the bytes that the offsets point into."""
     _, offsets, characters = text.buffers()
     return (
         np.frombuffer(offsets, np.int32)[text.offset : text.offset + len(text) + 1],
@@ -60,15 +65,15 @@ def content_of(text: pa.BinaryArray) -> tuple[_Int32s, _Bytes]:
 
 
 def has_only_newlines(characters: _Bytes, count: int) -> bool:
-    """Whether there are exactly `count` control characters, the newlines behind the lines."""
+    """Whether the text has exactly `count` control characters, which are then the newlines after the lines."""
     pieces = (characters[start : start + _PIECE_BYTES] for start in range(0, len(characters), _PIECE_BYTES))
     return sum(int(np.count_nonzero(piece < ord(" "))) for piece in pieces) == count
 
 
 def _one_byte_longer(values: pa.Array) -> pa.Array | None:
-    """The values with the byte that lies behind each of them; None where one doesn't lie in memory like that.
+    """Extend each value by the byte that follows it in memory; return None if some value has no such byte.
 
-    Values of records do: at least the number of the record's headers lies behind each.
+    The values of Kafka's records always have one: at least the number of the record's headers follows each value.
     """
     buffers = values.buffers()
     if values.type != pa.binary_view() or len(buffers) != 3:
@@ -89,9 +94,10 @@ def _are_in_braces(characters: _Bytes, begins: _Int32s, ends: _Int32s) -> bool:
 
 
 def _stripped(text: pa.BinaryArray) -> pa.BinaryArray:
-    """The text without a byte order mark before it and white space around it, whatever its bytes are."""
+    """Strip a byte order mark and white space from each text, whether or not its bytes are valid UTF-8."""
     if pc.any(pc.starts_with(text, _BYTE_ORDER_MARK.encode())).as_py():
-        text = pc.replace_substring_regex(text, f"^{_BYTE_ORDER_MARK}", "")  # binary_slice fails for short values
+        # not binary_slice, which fails for some values with its default `stop`: apache/arrow#51222
+        text = pc.replace_substring_regex(text, f"^{_BYTE_ORDER_MARK}", "")
     _, offsets, characters = text.buffers()
     as_string = pa.Array.from_buffers(pa.string(), len(text), [None, offsets, characters], offset=text.offset)
     trimmed = pc.ascii_trim(as_string, _WHITE_SPACE)

@@ -1,9 +1,9 @@
-"""Integers in JSON and columns of floating-point numbers: which integers stay what they are there.
+"""Decides which JSON integers a column of floating-point numbers holds without rounding.
 
-A double holds every integer up to 2**53, and beyond only those that end in enough zero bits (`is_exact`). Others would be
-rounded, and are refused, with one exception. JavaScript writes a large double with the fewest digits that tell it apart, and
-zeros up to the point, such as 1152921504606847000 for 2**60. Such a text denotes the double (`is_float`). In a column of
-integers the same text is the integer that it says.
+A double holds every integer up to 2**53, and beyond that only integers that end in enough zero bits (`is_exact`). Other
+integers would be rounded and are refused, with one exception: JavaScript writes a large double with the fewest digits that
+identify it, and fills up with zeros, such as 1152921504606847000 for 2**60. Such a text denotes the double (`is_float`). In a
+column of integers the same text denotes the integer itself.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ import pyarrow.compute as pc
 
 from kafka2parquet.util.arrays import numpy_type
 
-#: Bits of an integer that each type holds.
+#: How many bits of an integer each type holds exactly.
 _BITS = {pa.float16(): 11, pa.float32(): 24, pa.float64(): 53}
 _MOST_BITS = 1024
 _MOST_TEXT = 40
-#: Integers of more digits are beyond a double. Python reads no text of thousands of digits.
+#: Integers with more digits are beyond a double's range, and Python refuses to parse texts of thousands of digits.
 _MOST_DIGITS = 310
 _INTEGRAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?")
 
 
 def is_exact(value: int, type_: pa.DataType | None = None) -> bool:
-    """Whether a floating-point type, by default double, holds an integer as it is."""
+    """Whether a floating-point type, double by default, holds an integer exactly."""
     bits = _BITS[type_] if type_ is not None else 53
     size = value.bit_length()
     return size <= bits or (size <= _MOST_BITS and value & ((1 << (size - bits)) - 1) == 0)
 
 
 def is_float(value: int, type_: pa.DataType | None = None) -> bool:
-    """Whether an integer is a number of a floating-point type, by default double, or the shortest text of one."""
+    """Whether an integer is a number of a floating-point type, double by default, or the shortest text of such a number."""
     if is_exact(value, type_):
         return True
     try:
@@ -49,7 +49,7 @@ def is_float(value: int, type_: pa.DataType | None = None) -> bool:
 
 
 def whole_number(text: str) -> int | None:
-    """The integer that a JSON number with a fraction or an exponent is, such as `1.0` or `1e3`; None where it isn't one."""
+    """Return the integer that a JSON number such as `1.0` or `1e3` denotes; None if the number is not an integer."""
     if len(text) > _MOST_TEXT or not _INTEGRAL.fullmatch(text):
         return None
     number = decimal.Decimal(text)
@@ -68,28 +68,28 @@ def has_inexact(array: pa.Array | pa.ChunkedArray) -> bool:
 
 
 def has_floats(type_: pa.DataType) -> bool:
-    """Whether a column may have, at any depth, floating-point numbers; True for some that only have a field of such a name."""
+    """Whether a column may have floating-point numbers at any depth. Also True for some columns with a field of such a name."""
     if not pa.types.is_nested(type_):
         return type_ in _BITS
-    text = str(type_)  # which costs less than asking for each field
+    text = str(type_)  # costs less than asking for each field
     return "double" in text or "float" in text
 
 
 def rounds_integers(values: Callable[[], pa.Array], table: pa.Table) -> bool:
-    """Whether an integer in JSON was rounded on its way to a column of floating-point numbers, by `is_float`.
+    """Whether an integer in JSON was rounded, in the sense of `is_float`, on its way to a column of floating-point numbers.
 
-    Only columns with numbers so large that it can be are looked at more closely.
+    Only columns with numbers that are large enough to be rounded are looked at more closely.
 
     Args:
-        values: gives the JSON objects, as binary or binary_view. Called only where it has to be.
-        table: what they were parsed to.
+        values: returns the JSON objects, as binary or binary_view. Called only if they are needed.
+        table: the result of parsing the objects.
     """
     text, patterns = _suspected(values, table)
     return any(_rounded(text, *pattern)[1] for pattern in patterns)
 
 
 def rounded_rows(values: Callable[[], pa.Array], table: pa.Table) -> Iterator[int]:
-    """The rows (rising) with an integer that was rounded: those for which `rounds_integers` is true where it gets them alone.
+    """Yield the rows, in ascending order, for which `rounds_integers` is true when it gets only this row.
 
     Args:
         values: see `rounds_integers`.
@@ -106,7 +106,7 @@ def rounded_rows(values: Callable[[], pa.Array], table: pa.Table) -> Iterator[in
 
 
 def _suspected(values: Callable[[], pa.Array], table: pa.Table) -> tuple[pa.BinaryArray, list[_Suspicion]]:
-    """The JSON objects, and where in them integers may have been rounded. Without any such place there are no objects."""
+    """Return the JSON objects, and where integers may have been rounded in them; no objects if there is no such place."""
     patterns = {
         pattern
         for field, column in zip(table.schema, table.columns, strict=True)
@@ -116,7 +116,7 @@ def _suspected(values: Callable[[], pa.Array], table: pa.Table) -> tuple[pa.Bina
     if not patterns:
         return pa.array([], pa.binary()), []
     text = values().cast(pa.binary())
-    if pc.any(pc.match_substring(text, b"\\")).as_py():  # names may be written in another way
+    if pc.any(pc.match_substring(text, b"\\")).as_py():  # names may be written with escapes
         patterns = {(digits, bits, None) for digits, bits, _ in patterns}
     return text, sorted(patterns, key=str)
 
@@ -126,7 +126,7 @@ _Int64s = npt.NDArray[np.int64]
 
 
 def _suspicions(field: pa.Field, array: pa.Array | pa.ChunkedArray, *, in_list: bool) -> Iterator[_Suspicion]:
-    """Digits that an integer has at least that may have been rounded, the type, and the name that it follows, if any."""
+    """Yield, for each place with rounded integers, their least number of digits, their type, and the name before them."""
     type_ = field.type
     if type_ in _BITS:
         bounds = pc.min_max(array)
@@ -145,7 +145,7 @@ def _suspicions(field: pa.Field, array: pa.Array | pa.ChunkedArray, *, in_list: 
 
 
 def _rounded(text: pa.BinaryArray, digits: int, type_: pa.DataType, name: str | None) -> tuple[_Int64s, set[bytes]]:
-    """The objects that have such integers, and those of these integers that are rounded."""
+    """Return the indices of the objects with large integers, and the texts of the integers that were rounded."""
     matches = pc.match_substring_regex(text, _pattern(digits, name) + rb"\s*[,\]}]")
     written = set(_numbers_behind(digits, type_, name).findall(b"\n".join(text.filter(matches).to_pylist())))
     rounded = {digits for digits in written if len(digits) > _MOST_DIGITS or not is_float(int(digits), type_)}
@@ -153,7 +153,7 @@ def _rounded(text: pa.BinaryArray, digits: int, type_: pa.DataType, name: str | 
 
 
 def _numbers_behind(digits: int, _: pa.DataType, name: str | None) -> re.Pattern[bytes]:
-    """Finds such integers in objects."""
+    """Compile the pattern that finds large integers in objects."""
     return re.compile(_pattern(digits, name) + rb"\s*(?=[,\]}])")
 
 

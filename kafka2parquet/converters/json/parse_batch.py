@@ -1,14 +1,14 @@
-"""JSON values to columns, a whole batch at a time.
+"""Parses JSON values into columns, a whole batch at a time.
 
-pyarrow's parser reads a stream of JSON documents, not one document per value, so it has to be shown that each value became
-one row. Every value starts with `{` and ends with `}`, and a newline stands between two of them. Inside a document no `{`
-may follow a `}` with only white space between, and inside a string a raw newline is an error. So wherever the parser accepts
-the stream, each of our newlines lies between two documents: each value holds one or more whole documents, and if there are as
-many rows as values, exactly one. A NUL byte would end the stream early, and is never valid JSON; it is looked for first.
+pyarrow's parser reads a stream of JSON documents, not one document per value, so we have to prove that each value became one
+row. Every value starts with `{` and ends with `}`, and a newline separates two values. Inside a document, `{` can't follow `}`
+with only white space between them, and a raw newline inside a string is an error. So if the parser accepts the stream, each of
+our newlines lies between two documents, and each value holds one or more whole documents. If there are as many rows as values,
+each value holds exactly one. A NUL byte would end the stream early and is never valid JSON, so it is looked for first.
 
-Apart from that, the parser is laxer than JSON in three ways that are made good here: it doesn't check UTF-8, it reads `NaN`
-and `Infinity`, and it makes numbers beyond a float's range infinite. It also rounds integers that a column of floating-point
-numbers doesn't hold; these are refused.
+Apart from that, the parser is laxer than JSON in three ways. It doesn't check UTF-8, it reads `NaN` and `Infinity`, and it
+turns numbers beyond a float's range into infinities. It also rounds integers that a column of floating-point numbers doesn't
+hold. All four are refused here. The checks can go once pyarrow.json refuses such input itself.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from kafka2parquet.converters.json.sparse import ends_of_names, last_characters,
 
 _BLOCK_BYTES = 1 << 20  # fits the processor's cache; larger blocks are slower
 _WORD_BYTES = 8
-#: How the parser names the row at which it stopped, counted from the block's first one.
+#: The end of the parser's messages that name the row at which it stopped, counted from the first row of the block.
 _ROW = re.compile(r" in row (\d+)$")
 
 
 class ValuesRefused(Exception):  # noqa: N818  # an answer, not a fault
-    """The values, taken together, are not one JSON object each that fits the schema.
+    """Not all of the values are a single JSON object that fits the schema.
 
     Attributes:
-        row: which of them is probably the first to blame; None where the parser doesn't say.
+        row: the index of the value that is probably the first at fault; None if the parser doesn't name a row.
     """
 
     def __init__(self, reason: str, row: int | None = None) -> None:
@@ -47,18 +47,18 @@ class ValuesRefused(Exception):  # noqa: N818  # an answer, not a fault
 
 
 class Objects:
-    """Values that pass for one object each before they are parsed, one behind the other as the parser reads them.
+    """Values that look like one object each before parsing, joined to the stream that the parser reads.
 
-    Each is in braces, is valid UTF-8 and has no NUL byte.
+    Each value is in braces, is valid UTF-8 and has no NUL byte.
     """
 
     def __init__(self, stream: pa.Buffer, starts: npt.NDArray[np.int64], has_newlines: bool) -> None:
         """See `of`.
 
         Args:
-            stream: the values, with a newline behind each.
-            starts: where each value begins, and at last where another one would begin.
-            has_newlines: whether there may be further newlines, inside of values.
+            stream: the values, each followed by a newline.
+            starts: where each value begins in the stream, and where the stream ends.
+            has_newlines: whether values may have newlines inside.
         """
         self._stream = stream
         self._starts = starts
@@ -69,10 +69,10 @@ class Objects:
 
     @classmethod
     def of(cls, values: pa.Array) -> Objects:
-        """Put values (binary or binary_view without nulls, at least one) one behind the other.
+        """Join values (binary or binary_view without nulls, at least one).
 
         Raises:
-            ValuesRefused: one of them, at least, is not an object.
+            ValuesRefused: at least one value is not an object.
         """
         try:
             objects = cls.of_valid_utf8(values)
@@ -83,12 +83,12 @@ class Objects:
 
     @classmethod
     def of_valid_utf8(cls, values: pa.Array) -> Objects:
-        """The same for values that are known to be valid UTF-8.
+        """Join values like `of`, if they are known to be valid UTF-8.
 
         Raises:
-            ValuesRefused: one of them, at least, is not an object.
-            pyarrow.ArrowInvalid: they are too long.
-            pyarrow.ArrowCapacityError: they are too long.
+            ValuesRefused: at least one value is not an object.
+            pyarrow.ArrowInvalid: the values have too many bytes.
+            pyarrow.ArrowCapacityError: the values have too many bytes.
         """
         lines = json_lines(values)
         if lines is None:
@@ -108,12 +108,12 @@ class Objects:
 
     @property
     def lines(self) -> pa.BinaryArray:
-        """The values without white space around them, but with a newline behind each. Not copied."""
+        """The values without white space around them, each followed by a newline. Not copied."""
         offsets = pa.py_buffer(self._starts.astype(np.int32))
         return pa.Array.from_buffers(pa.binary(), len(self), [None, offsets, self._stream])
 
     def chosen(self, indices: npt.NDArray[np.int64]) -> Objects:
-        """The values at these indices, at least one, which rise."""
+        """Return the values at these indices, which are ascending and at least one."""
         if indices[-1] - indices[0] == len(indices) - 1:
             return self.part(int(indices[0]), int(indices[-1]) + 1)
         chosen = self.lines.take(pa.array(indices))
@@ -121,15 +121,18 @@ class Objects:
         return Objects(chosen.buffers()[2].slice(0, int(starts[-1])), starts, self._has_newlines)
 
     def most_brackets(self) -> int:
-        """How many brackets open objects and lists in one value, at most; so deeply it may be nested."""
+        """Return the largest number of opening brackets in one value, which is an upper bound for its nesting."""
         characters = np.frombuffer(self._stream, np.uint8)
         opens = (characters == ord("{")) | (characters == ord("["))
         return int(np.add.reduceat(opens, self._starts[:-1], dtype=np.int64).max())
 
     def with_other_names(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
-        """The index of a value for each of its members, at any depth, that probably has another name than these.
+        """Find members, at any depth, whose names are probably not among these names.
 
-        Names are told apart by their ends, and only where a colon follows at once.
+        Only the ends of names are compared, and only names that are directly followed by a colon.
+
+        Returns:
+            For each such member, the index of its value.
         """
         if len(self._stream) < _WORD_BYTES:
             return np.zeros(0, np.int64)
@@ -141,34 +144,34 @@ class Objects:
         return np.searchsorted(self._starts, ends[~is_known], "right") - 1
 
     def most_columns(self) -> int:
-        """How many columns the values may have at most, if each member has a name of its own."""
+        """Return an upper bound for the number of columns of the values, as if no two members had the same name."""
         return int(np.count_nonzero(np.frombuffer(self._stream, np.uint8) == ord(":")))
 
     def part(self, start: int, stop: int) -> Objects:
-        """The values of indices [start, stop), at least one."""
+        """Return the values at the indices [start, stop), at least one."""
         starts = self._starts[start : stop + 1]
         stream = self._stream.slice(int(starts[0]), int(starts[-1] - starts[0]))
         return Objects(stream, starts - starts[0], self._has_newlines)
 
     def end_of_part(self, start: int, rows: int, size_bytes: int) -> int:
-        """Where a part ends that begins at `start`, with at most `rows` rows, and `size_bytes` bytes or a single row."""
+        """Return the end of a part from `start` on with at most `rows` rows and `size_bytes` bytes, or a single row."""
         inside = int(np.searchsorted(self._starts, self._starts[start] + size_bytes, "right")) - 1
         return min(max(inside, start + 1), start + rows, len(self))
 
     def parse(self, schema: pa.Schema, *, ignore_unknown: bool, looks_at_integers: bool = True) -> pa.Table:
-        """See `parse_objects`."""
+        """Parse the values to a table. See `parse_objects`."""
         table = self.read(schema, ignore_unknown=ignore_unknown)
         check_numbers(table, (lambda: self.lines) if looks_at_integers else None)
         return table
 
     def read(self, schema: pa.Schema, *, ignore_unknown: bool) -> pa.Table:
-        """As `parse`, but the numbers are not looked at: `check_numbers` does that, for the tables of many objects at once."""
+        """Parse the values like `parse`, but leave the numbers to `check_numbers`, which can check many tables at once."""
 
         def read(stream: pa.Buffer, schema: pa.Schema) -> pa.Table:
             return self._read(stream, schema, "ignore" if ignore_unknown else "error")
 
         try:
-            # where unknown members are left out, the parser could not say that a group lacks a column
+            # If unknown members are left out, the parser can't report that a group lacks a column.
             table = None if ignore_unknown else parse_sparse(self._stream, self._starts[:-1], schema, read)
             if table is None:
                 table = read(self._stream, schema)
@@ -179,7 +182,7 @@ class Objects:
         return table
 
     def inferred(self, schema: pa.Schema) -> pa.Schema:
-        """The schema with further columns for members that are not in it. Nested deeply, such columns are a burden.
+        """Extend the schema by columns for members that are not in it. Deeply nested columns are expensive.
 
         Raises:
             ValuesRefused: some value doesn't fit.
@@ -197,7 +200,7 @@ class Objects:
         )
 
     def _block_bytes(self) -> int:
-        """The parser's block size. Blocks end at newlines, so a value with a newline inside needs one block for everything."""
+        """Return the parser's block size. Blocks end at newlines, so a newline inside a value requires a single block."""
         if self._has_newlines:
             return len(self._stream) + 1
         return max(_BLOCK_BYTES, int(np.diff(self._starts).max()))
@@ -206,17 +209,17 @@ class Objects:
 def parse_objects(
     values: pa.Array | Objects, schema: pa.Schema, *, ignore_unknown: bool = False, looks_at_integers: bool = True
 ) -> pa.Table:
-    """Make a table with one row for each value and exactly the columns of `schema`.
+    """Parse values to a table with one row per value and exactly the columns of `schema`.
 
-    A batch is accepted if and only if each of its values is accepted by itself: an object in strict JSON (RFC 8259) of valid
-    UTF-8 that names no known field twice; a missing field is null.
+    A batch is accepted if and only if each of its values would be accepted alone: an object in strict JSON (RFC 8259) and
+    valid UTF-8 that names no known field twice. A missing field is null.
 
     Args:
         values: binary or binary_view without nulls, at least one.
         schema: types that pyarrow.json can parse.
-        ignore_unknown: leave out fields that are not in the schema, instead of refusing the values.
-        looks_at_integers: whether to refuse integers that a column of floating-point numbers would round; they were looked at
-            before where not.
+        ignore_unknown: whether fields that are not in the schema are left out; otherwise their values are refused.
+        looks_at_integers: whether to refuse integers that a column of floating-point numbers would round. False if the
+            caller has checked them.
 
     Raises:
         ValuesRefused: some value isn't such an object.
@@ -226,14 +229,14 @@ def parse_objects(
 
 
 def check_numbers(table: pa.Table, lines: Callable[[], pa.BinaryArray] | None) -> None:
-    """Refuse numbers that the parser reads although they are not JSON or don't fit their columns.
+    """Refuse numbers that the parser accepts although they are not JSON or don't fit their columns.
 
     Args:
         table: from `Objects.read`.
-        lines: gives the objects; None where integers are not looked at, see `parse_objects`.
+        lines: returns the objects; None to skip the check of integers, see `parse_objects`.
 
     Raises:
-        ValuesRefused: there is one.
+        ValuesRefused: the table has such a number.
     """
     if not all(_is_finite(chunk) for column in table.columns if has_floats(column.type) for chunk in column.chunks):
         raise ValuesRefused("NaN, an infinity, or a number too large for its type")
@@ -247,7 +250,13 @@ def _refused(error: pa.ArrowException) -> ValuesRefused:
 
 
 def _check_utf8(stream: pa.Buffer) -> None:
-    """Newlines stand alone in UTF-8: the whole is valid if and only if each line is."""
+    """Check that the stream is valid UTF-8.
+
+    A newline is never part of another character, so the stream is valid if and only if each line is.
+
+    Raises:
+        pyarrow.ArrowInvalid: the stream is not valid.
+    """
     offsets = pa.py_buffer(np.array([0, len(stream)], np.int64))
     pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, stream]).validate(full=True)
 

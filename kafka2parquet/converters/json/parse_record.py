@@ -1,4 +1,7 @@
-"""A single JSON record: what it holds, and why it doesn't fit a given schema. For the few that the column parser refuses."""
+"""Parses single JSON records, and explains why a record doesn't fit a given schema.
+
+Only the few records that the column parser refuses are parsed here.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.lattice import is_any
 from kafka2parquet.util.json_depth import MAX_VALUE_LEVELS, JsonTooDeep, refuse_deep
 
-#: Levels of objects and lists that a record may have.
+#: Most levels of objects and lists in a record.
 MAX_DEPTH = 64
-#: Before JSON it means nothing; Kafka Connect's reader passes over it, too.
+#: Has no meaning in front of JSON; Kafka Connect's reader skips it, too.
 BYTE_ORDER_MARK = "\ufeff"
 _REGISTRY_PREFIX_BYTES = 5
 _NAMES = {
@@ -36,20 +39,20 @@ _INT64 = range(-(1 << 63), 1 << 63)
 
 
 class JsonNumber(float):
-    """A number with a fraction or an exponent, which remembers how it was written."""
+    """A number with a fraction or an exponent that keeps its original text."""
 
     __slots__ = ("text",)
     text: str
 
     def __new__(cls, text: str) -> JsonNumber:
-        """Parse its text."""
+        """Parse the text of a number."""
         number = super().__new__(cls, text)
         number.text = text
         return number
 
 
 def json_text(value: Any) -> str:
-    """Compact JSON of a value from `load_object`, numbers as they were written."""
+    """Write a value from `load_object` as compact JSON, with its numbers as they were written."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{json_text(name)}:{json_text(member)}" for name, member in value.items()) + "}"
     if isinstance(value, list):
@@ -58,16 +61,16 @@ def json_text(value: Any) -> str:
 
 
 def _hint(value: bytes) -> str:
-    """A guess at the format of a value that is not JSON."""
+    """Guess the format of a value that is not JSON."""
     registered = value.startswith(b"\0") and len(value) > _REGISTRY_PREFIX_BYTES
     return "; it begins with byte 0, as Avro, Protobuf and JSON do that need a schema registry" if registered else ""
 
 
 def load_object(value: bytes) -> dict[str, Any]:
-    """Parse strict JSON (RFC 8259) that is one object.
+    """Parse a value that must be a single object in strict JSON (RFC 8259).
 
     Raises:
-        RecordRefused: it is something else.
+        RecordRefused: the value is something else.
     """
     try:
         refuse_deep(value, MAX_VALUE_LEVELS)
@@ -93,7 +96,7 @@ def load_object(value: bytes) -> dict[str, Any]:
 
 
 def why_no_object(value: bytes) -> str:
-    """Why `load_object` refuses a value that is not in braces, is not UTF-8 or has a NUL byte."""
+    """Return why `load_object` refuses a value that is not in braces, is not UTF-8 or has a NUL byte."""
     try:
         load_object(value)
     except RecordRefused as exc:
@@ -120,12 +123,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise RecordRefused(f"invalid JSON: {name} is not a JSON number")
 
 
-#: `json.loads` would make one for each record.
+#: Shared, because `json.loads` would make a decoder for each record.
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique_names, parse_constant=_refuse_constant, parse_float=JsonNumber)
 
 
 def skeleton(value: Any) -> Any:
-    """A hashable value that says of a value from `load_object` all that decides whether it fits columns, and why not."""
+    """Reduce a value from `load_object` to a hashable key. Values with equal keys fit columns or fail for the same reason."""
     kind = type(value)
     if kind is dict:
         return tuple(value), *[skeleton(member) for member in value.values()]
@@ -145,7 +148,7 @@ def _type_of_scalar(value: bool | int | float | str) -> pa.DataType:
 
 
 def member_field(known: pa.Schema | pa.DataType | None, name: str) -> pa.Field | None:
-    """The field of a schema or struct with that name; None where there is none."""
+    """Return the field of a schema or struct with that name; None if there isn't one."""
     if known is None or (isinstance(known, pa.DataType) and not pa.types.is_struct(known)):
         return None
     index = known.get_field_index(name)
@@ -153,12 +156,12 @@ def member_field(known: pa.Schema | pa.DataType | None, name: str) -> pa.Field |
 
 
 def misfit(document: dict[str, Any], schema: pa.Schema, *, ignore_unknown: bool) -> str | None:
-    """Why an object doesn't fit a given schema; None when that lies in a value, such as the text of a timestamp.
+    """Return why an object doesn't fit a given schema; None if only a value can be at fault, such as the text of a timestamp.
 
     Args:
         document: from `load_object`.
-        schema: the columns that are asked for.
-        ignore_unknown: whether fields outside the schema are fine.
+        schema: the expected columns.
+        ignore_unknown: whether fields outside the schema are allowed.
     """
     return _misfit(document, pa.field("", pa.struct(list(schema))), "", ignore_unknown)
 
@@ -184,7 +187,7 @@ def _misfit(value: Any, expected: pa.Field, path: str, ignore_unknown: bool) -> 
 
 
 def may_hold(expected: pa.DataType, value: Any) -> bool:
-    """Whether a type is of the kind of a JSON value that is not null; whether the value lies in its range isn't looked at."""
+    """Whether a type can hold this kind of JSON value, which is not null. Ignores the range of the type."""
     if isinstance(value, bool):
         return bool(pa.types.is_boolean(expected))
     if isinstance(value, int):

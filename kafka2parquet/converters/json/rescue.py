@@ -1,4 +1,4 @@
-"""What of a JSON record doesn't fit its columns is taken out of it, so that the rest can be written."""
+"""Takes the parts of a JSON record that don't fit the columns out of the record, so that the rest can be written."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from kafka2parquet.converters.json.parse_record import json_text, may_hold
 from kafka2parquet.converters.json.shape import Kind, Shape, scalar_fits
 from kafka2parquet.schema.field_paths import join_path
 
-#: Names that would be read as something else in a path, or as nothing.
+#: Names that would be ambiguous, or empty, in a path.
 _QUOTED = re.compile(r"[.\[\]'\\]|^$")
 
 
 def member_path(path: str, name: str) -> str:
-    """The path of a member, such as `user.age`; names with dots, brackets or quotes are written as in `user['a.b']`.
+    """Return the path of a member, such as `user.age`. Names with dots, brackets or quotes are written as in `user['a.b']`.
 
-    No two values of a record have one path.
+    No two values of a record have the same path.
     """
     if _QUOTED.search(name):
         escaped = name.replace("\\", "\\\\").replace("'", "\\'")
@@ -29,23 +29,23 @@ def member_path(path: str, name: str) -> str:
 
 
 def element_path(path: str, index: int) -> str:
-    """The path of an element, such as `items[2]`."""
+    """Return the path of an element, such as `items[2]`."""
     return f"{path}[{index}]"
 
 
 class Rescue:
-    """Fits one record to columns that don't grow; what doesn't fit is kept by its path, and null stands in its place.
+    """Fits one record to columns that don't grow. Values that don't fit are replaced by null and kept by their paths.
 
     Attributes:
         taken: the values that were taken out, by their paths, such as `user.age` or `items[2].price`.
     """
 
     def __init__(self, *, ignore_unknown: bool = False, reserved: str | None = None) -> None:
-        """Begin with a record.
+        """Start with one record.
 
         Args:
-            ignore_unknown: drop members that have no column instead of keeping them.
-            reserved: a column that no member may have.
+            ignore_unknown: whether members without a column are dropped instead of kept.
+            reserved: the name of a column that no member may have.
         """
         self._ignore_unknown = ignore_unknown
         self._reserved = reserved
@@ -53,15 +53,15 @@ class Rescue:
 
     @property
     def text(self) -> str | None:
-        """What was taken out, as a JSON object; None where all fits."""
+        """The values that were taken out, as a JSON object; None if the whole record fits."""
         return json_text(self.taken) if self.taken else None
 
     def fit(self, document: dict[str, Any], shape: Shape) -> dict[str, Any]:
-        """The record without what doesn't fit.
+        """Return the record without the values that don't fit.
 
         Args:
             document: from `load_object`.
-            shape: of the columns.
+            shape: the shape of the columns.
         """
         return self._members(document, shape, "")
 
@@ -111,7 +111,7 @@ def _out_of_range(expected: pa.DataType, value: Any) -> bool:
 
 
 def misfit_number(value: Any, shape: Shape, path: str = "") -> str | None:
-    """The path of an integer inside of a value from `load_object` that its column would round; None where there is none."""
+    """Return the path of an integer in a value from `load_object` that its column would round; None if there isn't one."""
     if isinstance(value, dict):
         members = [(name, shape.members[name]) for name in value if name in shape.members]
         found = (misfit_number(value[name], known, join_path(path, name)) for name, known in members)
@@ -125,7 +125,7 @@ def misfit_number(value: Any, shape: Shape, path: str = "") -> str | None:
 
 
 def as_text(document: dict[str, Any], shape: Shape) -> dict[str, Any]:
-    """The record with text wherever a column is for whatever JSON there is."""
+    """Replace values by their JSON text where the column holds arbitrary JSON."""
     return {name: _as_text(value, shape.members.get(name)) for name, value in document.items()}
 
 

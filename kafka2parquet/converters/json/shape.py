@@ -1,6 +1,6 @@
-"""Shape: a schema as a tree of Python objects, against which single records are checked quickly, and which can grow.
+"""A schema as a tree of Python objects that can grow, for fast checks of single records.
 
-Asking Arrow's types for their fields costs some ten times what parsing a record costs.
+Asking Arrow's types for their fields costs about ten times as much as parsing a record.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ import pyarrow as pa
 from kafka2parquet.converters.json.numbers import is_exact, is_float
 from kafka2parquet.schema.lattice import any_field, exact_field, is_any, is_exact_field
 
-#: What the elements of lists are called.
+#: Arrow's name for the elements of lists.
 _ELEMENT = pa.list_(pa.null()).value_field.name
 
 
 class Kind(enum.Enum):
-    """What a column holds, as far as JSON tells it apart."""
+    """The kinds of columns that JSON distinguishes."""
 
     UNKNOWN = "unknown"
     BOOLEAN = "boolean"
     INT64 = "int64"
-    """Integers each of which a double holds, too."""
+    """Integers that a double holds exactly, as far as they were seen."""
     EXACT = "exact int64"
-    """Integers of which a double doesn't hold each."""
+    """Integers, of which at least one is not held exactly by a double."""
     DOUBLE = "double"
     STRING = "string"
     LIST = "list"
     STRUCT = "struct"
     ANY = "any"
     OTHER = "other"
-    """A type that can only be given."""
+    """A type that only a given schema can have."""
 
 
 _SIMPLE = {
@@ -51,16 +51,16 @@ _INT64 = range(-(2**63), 2**63)
 
 @attrs.define(eq=False)
 class Shape:
-    """A type.
+    """The type of a column, an element or a whole record.
 
     Attributes:
-        kind: what it holds.
-        members: of a struct, by name.
-        element: of a list.
-        type: the Arrow type, of `OTHER`.
-        has_any: whether it is, or has inside of it, a column for whatever JSON there is; of a shape that doesn't grow.
-        folded: of a struct, names of members by the names in lower case; None where nobody has asked for them.
-        made: the field that was made of it last; None once it has grown.
+        kind: the kind of values.
+        members: the members of a struct, by name.
+        element: the elements of a list.
+        type: the Arrow type, for `OTHER` only.
+        has_any: whether the shape is, or contains, a column for arbitrary JSON. Not kept up to date while a shape grows.
+        folded: the names of a struct's members by the names in lower case; None until they are needed.
+        made: the field made from the shape last; None once the shape has grown.
     """
 
     kind: Kind = Kind.UNKNOWN
@@ -73,7 +73,7 @@ class Shape:
 
     @classmethod
     def of(cls, schema: pa.Schema) -> Shape:
-        """The shape of records with these columns."""
+        """Compile the shape of records with these columns."""
         return cls._struct(schema)
 
     @classmethod
@@ -96,7 +96,7 @@ class Shape:
         return cls(kind, type=field.type if kind is Kind.OTHER else None)
 
     def spelling(self, name: str) -> str | None:
-        """The first member of a struct that has that name, but for upper and lower case."""
+        """Return the first member of a struct whose name differs at most in upper and lower case; None if there isn't one."""
         if self.folded is None:
             self.folded = {known.lower(): known for known in reversed(self.members)}
         return self.folded.get(name.lower())
@@ -107,7 +107,7 @@ class Shape:
         return pa.schema([member.field(name) for name, member in self.members.items()])
 
     def field(self, name: str) -> pa.Field:
-        """A field of this shape."""
+        """Return an Arrow field of this shape."""
         if self.made is None or self.made.name != name:
             self.made = self._field_called(name)
         return self.made
@@ -125,7 +125,7 @@ class Shape:
 
 
 def columns_of(documents: Sequence[dict[str, Any]], shape: Shape) -> list[pa.Field]:
-    """The fields of a struct that some objects have. What they lack needn't be parsed."""
+    """Return the fields of a struct that some of the objects have. The other fields needn't be parsed."""
     fields = []
     for name in {name: None for document in documents for name in document}:
         member = shape.members[name]
@@ -137,7 +137,7 @@ def columns_of(documents: Sequence[dict[str, Any]], shape: Shape) -> list[pa.Fie
 
 
 def fits(value: Any, shape: Shape) -> bool:
-    """Whether a value from `load_object` fits a learned type as it is, without letting it grow."""
+    """Whether a value from `load_object` fits a learned type without growing it."""
     if value is None:
         return True
     kind = shape.kind
@@ -155,7 +155,7 @@ def fits(value: Any, shape: Shape) -> bool:
 
 
 def scalar_fits(value: bool | int | float | str, kind: Kind) -> bool:
-    """Whether a value that is neither list nor object fits a kind; nothing is known of `OTHER`."""
+    """Whether a value that is neither a list nor an object fits a kind. Always False for `OTHER`."""
     if isinstance(value, str):
         return kind is Kind.STRING
     if isinstance(value, bool):

@@ -1,11 +1,12 @@
-"""Wide and sparse JSON: many columns of which each value has few, as where a topic holds events of many types.
+"""Parses wide and sparse JSON, whose values have few of many columns, as in a topic with events of many types.
 
-pyarrow's parser appends a null for each column that a value lacks, which costs more than the value itself. So values are put
-into groups that have about the same members. Each group is parsed with the columns of its own members, and the columns are put
-together in the order of the values, which costs a tenth.
+pyarrow's parser appends a null for each column that a value lacks, which costs more than the value itself. So values with about
+the same members are grouped. Each group is parsed with only the columns of its own members, and the resulting columns are
+combined in the order of the values, which costs a tenth as much. This can go once pyarrow.json appends missing columns cheaply.
 
-Which values look alike is a guess, from the ends of their members' names. A wrong guess changes no outcome: a group is parsed
-with a part of the columns, and the parser refuses values with other members. Then all values are parsed with all columns.
+Which values look alike is a guess, based on the ends of their members' names. A wrong guess doesn't change the outcome: a group
+is parsed with a subset of the columns, and the parser refuses values with other members. Then all values are parsed with all
+columns.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ import pyarrow as pa
 
 from kafka2parquet.util.arrays import Places
 
-#: Tables that have fewer columns, or fewer rows, are not worth it.
+#: Tables with fewer columns or fewer rows are not worth the effort.
 _MIN_COLUMNS = 32
 _MIN_ROWS = 256
-#: What parsing another group costs, in nulls that the parser could append meanwhile.
+#: The fixed costs of parsing another group, as the number of nulls that the parser could append in the same time.
 _GROUP_NULLS = 5_000
 _MAX_GROUPS = 64
 
@@ -31,7 +32,7 @@ _Int64s = npt.NDArray[np.int64]
 _Words = npt.NDArray[np.uint64]
 
 Parse = Callable[[pa.Buffer, pa.Schema], pa.Table]
-"""Makes a table of the columns of a schema from objects that have a newline behind them."""
+"""Parses objects, each followed by a newline, to a table with the columns of a schema."""
 
 
 @attrs.define(eq=False)
@@ -39,9 +40,9 @@ class _Group:
     """Values that are parsed together.
 
     Attributes:
-        names: of their members.
-        looks: the numbers of the looks that they have.
-        rows: how many values there are.
+        names: the names of their members.
+        looks: the numbers of their looks; values of one look have the same members, by a guess.
+        rows: the number of values.
     """
 
     names: set[str]
@@ -49,18 +50,18 @@ class _Group:
     rows: int
 
     def nulls_with(self, other: _Group) -> int:
-        """How many nulls more there are once the values of another group are in this one."""
+        """Return how many more nulls there are if another group is merged into this one."""
         return len(other.names - self.names) * self.rows + len(self.names - other.names) * other.rows
 
 
 def parse_sparse(stream: pa.Buffer, starts: _Int64s, schema: pa.Schema, parse: Parse) -> pa.Table | None:
-    """Make a table of the schema, group by group; None where that costs more, or where some group is refused.
+    """Parse objects to a table of the schema, group by group; return None if that would cost more or a group is refused.
 
     Args:
-        stream: objects with a newline behind each but the last one, which may have one.
+        stream: objects, separated by newlines; a newline after the last object is optional.
         starts: where each object begins.
         schema: all columns.
-        parse: raises `pyarrow.ArrowInvalid` for a member that is not in the schema that it is given, among others.
+        parse: has to raise `pyarrow.ArrowInvalid` for a member that is not in its schema.
     """
     count = len(starts)
     if len(schema) < _MIN_COLUMNS or count < _MIN_ROWS or any(_has_unknown_items(type_) for type_ in schema.types):
@@ -91,14 +92,14 @@ def parse_sparse(stream: pa.Buffer, starts: _Int64s, schema: pa.Schema, parse: P
 
 
 def ends_of_names(stream: pa.Buffer) -> _Int64s:
-    """Where quotes stand that a colon follows: behind names of members, and here and there inside of text."""
+    """Find the quotes that a colon follows. They end the names of members, but a few may be inside text."""
     text = np.frombuffer(stream, np.uint8)
     found: _Int64s = np.flatnonzero((text[1:] == ord(":")) & (text[:-1] == ord('"')))
     return found
 
 
 def _looks(stream: pa.Buffer, starts: _Int64s, ends: _Int64s) -> _Words:
-    """For each value a number that is the same for values whose members have the same names, whatever their order."""
+    """Hash each value by the names of its members. The order of the members doesn't matter."""
     hashes = _mixed(last_characters(stream, ends))
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])
     places = np.append(np.searchsorted(ends, starts), len(ends))
@@ -106,7 +107,7 @@ def _looks(stream: pa.Buffer, starts: _Int64s, ends: _Int64s) -> _Words:
 
 
 def last_characters(stream: pa.Buffer, ends: _Int64s) -> _Words:
-    """The eight bytes before each place, without those that stand before a quote among them."""
+    """Return the eight bytes before each place, with those up to the last quote set to zero."""
     padded = b"\0" * 8 + stream.slice(0, 8).to_pybytes() + b"\0" * 8
     near = ends < 8
     words = np.ndarray((len(stream) - 7,), "<u8", buffer=stream, strides=(1,))[np.maximum(ends - 8, 0)]
@@ -127,7 +128,7 @@ def _mixed(words: _Words) -> _Words:
 
 
 def _members(stream: pa.Buffer, start: int, end: int) -> set[str] | None:
-    """The names of a value's members; None where it isn't one object."""
+    """Return the names of a value's members; None if the value isn't a single object."""
     try:
         document = json.loads(stream.slice(start, end - start).to_pybytes())
     except (ValueError, RecursionError):
@@ -136,7 +137,7 @@ def _members(stream: pa.Buffer, start: int, end: int) -> set[str] | None:
 
 
 def _groups(members: Sequence[set[str]], sizes: Sequence[int]) -> list[_Group]:
-    """Put looks into groups: first those of the same members, then the most frequent ones first into what costs least."""
+    """Group looks: first by equal members; then each group, the largest first, joins the group where that costs least."""
     alike: dict[frozenset[str], _Group] = {}
     for look, (names, rows) in enumerate(zip(members, sizes, strict=True)):
         group = alike.setdefault(frozenset(names), _Group(names, [], 0))
@@ -178,7 +179,7 @@ def _table(
 
 
 def _united(tables: Sequence[pa.Table], rows_of_tables: Sequence[_Int64s], count: int, schema: pa.Schema) -> pa.Table:
-    """The columns of all tables, each row in its place; null in the rows of tables that don't have a column."""
+    """Combine the columns of all tables, with each row in its place; a column is null in rows of tables that lack it."""
     holders: dict[str, list[int]] = {}
     chunks: dict[str, list[pa.Array]] = {}
     for number, table in enumerate(tables):
@@ -199,7 +200,7 @@ def _united(tables: Sequence[pa.Table], rows_of_tables: Sequence[_Int64s], count
 
 
 def _has_unknown_items(type_: pa.DataType) -> bool:
-    """Whether there are lists of Arrow's null type inside, which pyarrow's parser makes too short."""
+    """Whether a type has lists of Arrow's null type, to which pyarrow's parser adds too few elements: apache/arrow#51305."""
     if pa.types.is_struct(type_):
         return any(_has_unknown_items(field.type) for field in type_)
     return pa.types.is_list(type_) and (pa.types.is_null(type_.value_type) or _has_unknown_items(type_.value_type))

@@ -1,7 +1,7 @@
-"""Suspects: values that kernels find, because they look like others that the parser has refused.
+"""Finds suspects: values that look like values which the parser has refused before.
 
-A suspect is only looked at sooner than the others. So a pattern need not be exact: it has to find most of the values that are
-refused for one reason, and few others.
+A suspect is only judged sooner than other values. So a pattern needn't be exact: it has to find most values that are refused
+for one reason, and few others.
 """
 
 from __future__ import annotations
@@ -23,40 +23,41 @@ from kafka2parquet.converters.json.lines import content_of
 from kafka2parquet.converters.json.parse_batch import Objects, ValuesRefused
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
 
-#: The search for values with one fault begins where at least this number is expected: named by the parser one by one, or found.
+#: A search for values with one fault starts if at least this number of them is expected: by the rate at which the parser named
+#: such values one by one, or by the rate at which a pattern found them.
 _WORTH_IT_NAMED, _WORTH_IT_FOUND = 30, 5
-#: Where the parser has named more than one value in this number as malformed, Python's parser looks at all values first.
+#: If the parser has named more than one in this number of values as malformed, Python's parser looks at all values first.
 _OFTEN_MALFORMED = 25
-#: Batches are searched for a pattern where one in this number of values has matched it, among this number of recent values.
+#: Batches are searched for a pattern that one in this number of values has matched, among this number of recent values.
 _FREQUENT, _LATELY = 20_000, 200_000
-#: A pattern that finds a larger share of the values finds something that is usual in them, as long as others find something.
+#: A pattern that finds a larger share of the values is ignored as usual, as long as other patterns find something.
 _FEW_SHARE = 0.2
-#: Before anything is known, one in this number of values is taken for a culprit. After as many values, a culprit counts half.
+#: At the start, one in this number of values is assumed to be a culprit. After as many values, a culprit counts half.
 _NO_CULPRIT_ROWS = 10_000
-#: Patterns that one batch is searched for.
+#: Most patterns that one batch is searched for.
 _MOST_PATTERNS = 8
-#: Suspects that may turn out to be fine, for each that doesn't, and in any case.
+#: How many suspects may turn out to be fine: for each confirmed culprit, and in any case.
 _FINE_FOR_EACH, _FINE_IN_ANY_CASE = 4, 64
-#: Values with more brackets may be nested so deeply that types of them would be a burden.
+#: Values with more brackets may be nested so deeply that inferring their types is too expensive.
 _MOST_BRACKETS = 100
-#: Where there are more unexpected members, each value is looked at.
+#: With more unexpected members than this, each value is judged.
 _MANY_NAMES = 16
-#: Values that are parsed to find out the names of unexpected members, how many of these they may have, and how many nulls
-#: the columns of all members may have where it isn't known which values have such members.
+#: How many values are parsed to find the names of unexpected members, how many such members they may have, and how many nulls
+#: the columns of all members may have if it isn't known which values have such members.
 _FEW_VALUES, _MOST_MEMBERS, _MOST_NULLS = 32, 2000, 4_000_000
 
-#: Stands for values with more braces that open than braces that close, or fewer.
+#: Stands for the pattern of values whose opening and closing braces don't balance.
 _BRACES = ""
-#: Stands for all values.
+#: The pattern that matches all values.
 _ALL = "."
 _TWO_DOCUMENTS = r"\}\s*\{"
 _NO_NUMBER = "NaN|Infinity"
 _CHANGED = re.compile(r"Column\((?P<path>.*)\) changed from \w+ to (?P<kind>\w+) in row")
 _TWICE = re.compile(r"Column\((?P<path>.*)\) was specified twice in row")
-#: What a value probably has in it, by the message that the parser has for the value.
+#: A pattern that a value probably matches, by the parser's message about the value.
 _MALFORMED = {
     "Missing a name for object member": r",\s*[,}]",
-    "Invalid encoding in string": r"(?s)[\x00-\x1f].",  # there is a newline behind each value
+    "Invalid encoding in string": r"(?s)[\x00-\x1f].",  # the newline after each value doesn't count
 }
 _DECODER = json.JSONDecoder()
 _BEGINNINGS = {"number": r"[-\d]", "string": '"', "boolean": "[tf]", "object": r"\{", "array": r"\["}
@@ -65,10 +66,10 @@ _Int64s = npt.NDArray[np.int64]
 _Bools = npt.NDArray[np.bool_]
 
 
-class Records:
-    """The reasons for which values were refused lately.
+class RefusalHistory:
+    """Counts why values of recent batches were refused.
 
-    Tasks on several threads may share them: sets are replaced, not changed.
+    Tasks on several threads may share a history: sets are replaced, not changed.
     """
 
     def __init__(self) -> None:
@@ -77,26 +78,26 @@ class Records:
         self._culprits = self._rows_lately = 0.0
 
     def rows_of_each(self, culprits: int, rows: int) -> float:
-        """In how many values there was one lately that the parser refused.
+        """Return how many values there were recently for each value that the parser refused.
 
         Args:
-            culprits: values that it has refused since the last batch.
-            rows: how many values there were since then.
+            culprits: the number of values that the parser has refused since the last batch.
+            rows: the number of values since the last batch.
         """
         return (_NO_CULPRIT_ROWS + self._rows_lately + rows) / (self._culprits + culprits + 1)
 
     def frequent(self) -> list[str]:
-        """The patterns that it is worth to search each batch for, before it is parsed."""
-        most = self._found.most_common()[: _MOST_PATTERNS - 1]  # sorted at once, whatever other threads add
+        """Return the patterns worth searching each batch for, before it is parsed."""
+        most = self._found.most_common()[: _MOST_PATTERNS - 1]  # sorted in one step, whatever other threads add
         return [pattern for pattern, count in most if count * _FREQUENT > self._rows]
 
     def add(self, found: Mapping[str, int], culprits: int, rows: int) -> None:
         """Count the values of a batch that match some patterns. Older counts weigh less.
 
         Args:
-            found: how many values each pattern has matched.
-            culprits: how many values the parser has refused, however they look.
-            rows: how many values there were.
+            found: the number of values that each pattern has matched.
+            culprits: the number of values that the parser has refused, whatever they look like.
+            rows: the number of values of the batch.
         """
         if self._rows > _LATELY:
             self._found = collections.Counter({pattern: count // 2 for pattern, count in [*self._found.items()] if count > 1})
@@ -108,29 +109,29 @@ class Records:
         self._culprits = weight * self._culprits + culprits
 
     def clear(self) -> None:
-        """Forget all of it."""
+        """Forget all patterns."""
         self._found.clear()
 
 
 class Suspects:
-    """Who may be to blame, of the values of one batch."""
+    """The values of one batch that may be at fault."""
 
-    def __init__(self, text: pa.BinaryArray, columns: Columns, records: Records) -> None:
-        """Begin with those that look like values of batches before.
+    def __init__(self, text: pa.BinaryArray, columns: Columns, history: RefusalHistory) -> None:
+        """Start with the values that look like refused values of earlier batches.
 
         Args:
             text: the values.
-            columns: what they are converted to.
-            records: of batches before; changed by `finish`.
+            columns: the columns to convert to.
+            history: of earlier batches; `finish` adds this batch.
         """
-        self._records = records
+        self._history = history
         self._text = text
         self._columns = columns
         self._found: collections.Counter[str] = collections.Counter()
         self._tried: dict[str, _Bools] = {}
         self._guilty: list[_Int64s] = []
         self._confirmed = self._fine = self._malformed = 0
-        self._patterns = {*records.frequent()}
+        self._patterns = {*history.frequent()}
         flags = np.zeros(len(text), np.bool_)
         known = self._patterns - {_BRACES}
         if known:
@@ -140,7 +141,7 @@ class Suspects:
         self._flags: _Bools | None = flags
 
     def flagged(self, places: _Int64s) -> _Int64s:
-        """Indices of those that look like others before."""
+        """Return the indices of places whose values look like values that were refused before."""
         self._tried = {}
         found = self._flags[places] if self._flags is not None else np.zeros(len(places), np.bool_)
         if self._malformed * _OFTEN_MALFORMED > places[0]:
@@ -152,18 +153,18 @@ class Suspects:
 
     @staticmethod
     def is_named(refusal: ValuesRefused, objects: Objects) -> bool:
-        """Whether the parser has said which of the values is to blame."""
+        """Whether the parser has named the value at fault."""
         return refusal.row is not None and refusal.row < len(objects)
 
     def named(self, refusal: ValuesRefused, objects: Objects, places: _Int64s) -> ValuesRefused:
-        """The refusal with the row that is to blame, if the parser can be made to say that.
+        """Return the refusal with the row at fault, if the parser can be made to name the row.
 
-        Of members that are not in the schema it doesn't say the row, unless these are to become columns.
+        The parser doesn't name the row of a member that is not in the schema, unless it infers columns for such members.
 
         Args:
-            refusal: of the values.
+            refusal: the parser's refusal of the values.
             objects: the values.
-            places: of them.
+            places: the places of the values.
         """
         self._tried = {}
         if len(places) == 1:
@@ -173,9 +174,9 @@ class Suspects:
         return ValuesRefused(str(refusal))
 
     def _named_by_members(self, refusal: ValuesRefused, objects: Objects, places: _Int64s) -> ValuesRefused:
-        """The same where a member that is not in the schema may be the reason.
+        """Find the row like `named`, if a member that is not in the schema may be the reason.
 
-        Only a few values are parsed with further columns: each value takes memory for each of these.
+        Only a few values are parsed with additional columns, because each value takes memory for each of these columns.
         """
         members = objects.with_other_names(_names(self._columns.parsed))
         suspects = np.unique(members)
@@ -205,7 +206,7 @@ class Suspects:
         return ValuesRefused(str(refusal))
 
     def found(self, places: _Int64s) -> _Int64s:
-        """Indices of those to look at, after `named` had no row to name."""
+        """Return the indices of the places to judge, after `named` found no row."""
         if not any(found.any() for found in self._tried.values()):
             chosen = self._text.take(pa.array(places))
             for pattern in (_BRACES, _TWO_DOCUMENTS, _NO_NUMBER, _no_integer(self._columns.parsed)):
@@ -215,7 +216,12 @@ class Suspects:
         return np.flatnonzero(np.logical_or.reduce([*self._tried.values()]))
 
     def learn(self, message: str, start: int) -> None:
-        """The parser has refused a value with this message, and the value deserved it: flag others from a place on."""
+        """Learn from a rightly refused value, and flag similar values from the place `start` on.
+
+        Args:
+            message: the parser's message about the value.
+            start: a place.
+        """
         pattern = _pattern_of(message)
         if pattern is None:
             self._malformed += "in row" in message
@@ -225,15 +231,15 @@ class Suspects:
             self._flag(pattern, start)
 
     def confirm(self, places: _Int64s, are_culprits: _Bools, start: int) -> None:
-        """Take in the outcome of suspects, by their places: flag other values from `start` on that look like the culprits."""
+        """Learn from the outcome of suspects, and flag values that look like the culprits from the place `start` on."""
         tried, self._tried = self._tried, {}
         culprits = int(are_culprits.sum())
         self._confirmed += culprits
         self._fine += len(places) - culprits
         if self._fine > _FINE_IN_ANY_CASE + _FINE_FOR_EACH * self._confirmed:
             self._flags = None
-            self._patterns = {*map(str, range(_MOST_PATTERNS))}  # no more of them
-            self._records.clear()
+            self._patterns = {*map(str, range(_MOST_PATTERNS))}  # full, so no pattern is added
+            self._history.clear()
             return
         if not culprits:
             return
@@ -246,10 +252,10 @@ class Suspects:
                 self._flag(pattern, start)
 
     def finish(self, culprits: int) -> None:
-        """Remember what the values were refused for, and how many of them the parser has refused."""
+        """Add the reasons of this batch, and the number of values that the parser refused, to the history."""
         if self._guilty and self._flags is not None:
             self._count(self._patterns, np.concatenate(self._guilty))
-        self._records.add(self._found, culprits, len(self._text))
+        self._history.add(self._found, culprits, len(self._text))
 
     def _count(self, patterns: Iterable[str], guilty: _Int64s) -> None:
         text = self._text.take(pa.array(guilty))
@@ -269,14 +275,14 @@ class Suspects:
             differ: _Bools = _count(text, "{") != _count(text, "}")
             return differ
         found = pa.array(np.zeros(len(text), np.bool_))
-        with contextlib.suppress(*ARROW_DATA_ERRORS):  # names that make no pattern
+        with contextlib.suppress(*ARROW_DATA_ERRORS):  # names that are not valid in a pattern
             found = pc.match_substring_regex(text, pattern)
         matches: _Bools = found.to_numpy(zero_copy_only=False)
         return matches
 
 
 def _count(text: pa.BinaryArray, character: str) -> _Int64s:
-    """How often a character stands in each value."""
+    """Count a character in each value."""
     offsets, characters = content_of(text)
     content = characters[offsets[0] : offsets[-1]]
     counts: _Int64s = np.diff(np.searchsorted(np.flatnonzero(content == ord(character)), offsets - offsets[0]))
@@ -292,7 +298,7 @@ def _is_malformed(text: str) -> bool:
 
 
 def _pattern_of(message: str) -> str | None:
-    """Finds values that the parser refuses with this message; None where there is no such pattern."""
+    """Return a pattern that finds values which the parser refuses with this message; None if there isn't one."""
     changed, twice = _CHANGED.search(message), _TWICE.search(message)
     if changed is not None and changed["kind"] in _BEGINNINGS:
         *_, name = [part for part in changed["path"].split("/") if part != "[]"]
@@ -305,7 +311,7 @@ def _pattern_of(message: str) -> str | None:
 
 
 def _no_integer(schema: pa.Schema) -> str:
-    """Finds members that are to be integers, and have a value that isn't one."""
+    """Return a pattern that finds members of integer columns whose value isn't an integer."""
     names = "|".join(sorted({re.escape(name) for name in _integer_members(schema)}))
     return rf'"(?:{names})"\s*:\s*(?:\[[^\]]*)?-?(?:\d+[.eE]|\d{{19}}|[NI])'
 
@@ -322,7 +328,7 @@ def _integer_members(fields: pa.Schema | pa.StructType) -> Iterator[str]:
 
 
 def _names(fields: pa.Schema | pa.StructType) -> Iterator[str]:
-    """The names of all fields, at any depth."""
+    """Yield the names of all fields, at any depth."""
     for field in fields:
         yield field.name
         type_: Any = field.type
@@ -333,7 +339,7 @@ def _names(fields: pa.Schema | pa.StructType) -> Iterator[str]:
 
 
 def _names_beyond(found: pa.Schema | pa.StructType, known: pa.Schema | pa.StructType) -> Iterator[str]:
-    """Names of the fields in `found` that are not in `known`."""
+    """Yield the names of the fields, at any depth, that are in `found` but not in `known`."""
     for field in found:
         index = known.get_field_index(field.name)
         if index < 0:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from kafka2parquet.converters.json.columns import Judgement, Resolved, UnchangingColumns
 from kafka2parquet.converters.json.isolation import Isolation
 from kafka2parquet.converters.json.parse_batch import Objects, check_numbers, parse_objects
-from kafka2parquet.converters.json.suspects import Records
+from kafka2parquet.converters.json.suspects import RefusalHistory
 from kafka2parquet.converters.json_with_schema.columns import TypedJsonColumns
 from kafka2parquet.converters.json_with_schema.values import NotConvertible, load
 from kafka2parquet.converters.payload_decoder import PayloadsRefused
@@ -46,7 +46,7 @@ class JsonPayloads:
         self._convert = convert
         self._judged: dict[bytes, Any] = {}
         self._columns = _PayloadColumns(columns, convert, self._judged)
-        self._records = Records()
+        self._history = RefusalHistory()
         self._was_refused = False
 
     def decode(self, payloads: pa.Array) -> pa.Array:
@@ -62,7 +62,7 @@ class JsonPayloads:
             except PayloadsRefused as refusal:
                 if refusal.suspects is not None:
                     raise
-        isolation = Isolation(payloads, pa.array(np.arange(len(payloads))), self._columns, None, self._records)
+        isolation = Isolation(payloads, pa.array(np.arange(len(payloads))), self._columns, None, self._history)
         self._was_refused = isolation.found_any
         is_left = np.zeros(len(payloads), np.bool_)
         is_left[[*isolation.refused]] = True

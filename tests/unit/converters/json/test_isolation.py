@@ -14,7 +14,7 @@ import pytest
 
 from kafka2parquet.converters.json import learned_schema, parse_batch
 from kafka2parquet.converters.json.converter import JsonConverter
-from kafka2parquet.converters.json.suspects import Records
+from kafka2parquet.converters.json.suspects import RefusalHistory
 from kafka2parquet.util.arrays import invalid_utf8
 from tests.support.batches import batch_of, converted
 
@@ -211,15 +211,15 @@ def test_numbers_are_looked_at_once_for_all_stretches(monkeypatch: pytest.Monkey
     assert 1 == looks
 
 
-def test_records_are_shared_by_threads() -> None:
+def test_history_is_shared_by_threads() -> None:
     """As a converter is that tasks share: what one thread counts never disturbs another one that looks."""
-    records, interval = Records(), sys.getswitchinterval()
+    history, interval = RefusalHistory(), sys.getswitchinterval()
 
     def work(numbers: random.Random) -> None:
         for _ in range(1500):
             patterns = [f"pattern {numbers.randrange(60)}" for _ in range(5)]
-            records.add(dict.fromkeys(patterns, 3), 5, 30_000)
-            records.frequent()
+            history.add(dict.fromkeys(patterns, 3), 5, 30_000)
+            history.frequent()
 
     sys.setswitchinterval(1e-6)
     try:
