@@ -1,4 +1,4 @@
-"""Schemas of a registry, and where they are looked up."""
+"""The interface to a schema registry."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from kafka2parquet.util.arguments import checked
 @checked
 @attrs.frozen
 class RegisteredSchema:
-    """A schema of a registry.
+    """A schema from a registry.
 
     Attributes:
-        id: of the schema, in all subjects; -1 where only its GUID is known.
+        id: the schema's id in all subjects; -1 if only its GUID is known.
         type: `AVRO`, `PROTOBUF` or `JSON`.
         text: the schema itself.
-        references: the schemas that it refers to, by the names that it has for them.
-        version: its version in the subject that was asked for; None where the subject doesn't have it.
+        references: the schemas that it refers to, each with the name used in the reference.
+        version: the schema's version in the requested subject; None if the subject doesn't have it.
     """
 
     id: int
@@ -32,19 +32,20 @@ class RegisteredSchema:
 
 
 class SchemaRegistry(Protocol):
-    """Where schemas are looked up."""
+    """Looks up schemas."""
 
     def schema(self, schema_id: int | uuid.UUID, subject: str | None) -> RegisteredSchema:
-        """The schema with that id or GUID, with its version in the subject, if one is named.
+        """Return the schema with an id or GUID, with its version in the subject, if a subject is given.
 
-        May block, and may be called on several threads at once. Called once for each, and again only after an error.
+        May block, and may be called on several threads at once. Called once per schema and subject, and again only after an
+        error.
 
         Raises:
-            SchemaNotFound: the registry answered that it has no such schema.
-            SchemaRegistryUnavailableError: it doesn't answer as it should; ask again later.
-            SchemaRegistryAuthenticationError: it refuses us.
+            SchemaNotFound: the registry answered that it doesn't have the schema.
+            SchemaRegistryUnavailableError: the registry doesn't answer properly; try again later.
+            SchemaRegistryAuthenticationError: the registry denies access.
         """
 
 
 class SchemaNotFound(SchemaRefused):
-    """The registry doesn't have a schema. It may have it later."""
+    """The registry doesn't have the schema, but may have it later."""

@@ -1,4 +1,4 @@
-"""ConfluentSchemaRegistry: looks schemas up with Confluent's client, set up by the properties of Kafka Connect."""
+"""Looks up schemas with Confluent's client, which is configured by Kafka Connect's properties."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from kafka2parquet.util.secrets import without_credentials
 
 _T = TypeVar("_T")
 
-#: Codes of the registry in answers with status 404: the subject, the version or the schema is not there.
+#: The registry's error codes in answers with status 404: the subject, the version or the schema doesn't exist.
 _NOT_FOUND = (40401, 40402, 40403)
-#: The registry can't read a schema that it is asked for; it may have been registered under laxer rules.
+#: HTTP status if the registry can't parse the requested schema, which may have been registered under laxer rules.
 _UNPROCESSABLE = 422
-#: How deep schemas may refer to others.
+#: Most levels of references between schemas.
 _MOST_REFERENCE_LEVELS = 100
-#: How many others a schema may refer to, all levels together.
+#: Most schemas that a schema may refer to, over all levels.
 _MOST_REFERENCES = 1000
 
 
@@ -38,22 +38,22 @@ _MOST_REFERENCES = 1000
 class ConfluentSchemaRegistry:
     """A schema registry with Confluent's REST API (Confluent's own, Apicurio, Karapace, Redpanda).
 
-    Schemas are never dropped, because the meaning of an id never changes. An answer has to be complete within
-    `http.read.timeout.ms`, and has 16 MiB at the most. May be used on several threads at once. Needs
+    Schemas are kept forever, because the meaning of an id never changes. An answer has to be complete within
+    `http.read.timeout.ms`, and must not be larger than 16 MiB. May be used on several threads at once. Needs
     `pip install kafka2parquet[registry]`.
     """
 
     def __init__(self, properties: SecretTexts) -> None:
-        """Make a client. Nothing is asked yet.
+        """Make a client. Sends no request.
 
         Args:
-            properties: `schema.registry.url` (several, separated by commas, are tried in turn) and, where they are needed,
+            properties: `schema.registry.url` (several URLs, separated by commas, are tried in turn) and, where needed,
                 `basic.auth.*`, `bearer.auth.*`, `schema.registry.ssl.*`, `proxy.host`, `proxy.port`, `max.retries`,
-                `retries.wait.ms`, `retries.max.wait.ms`, `http.connect.timeout.ms` and `http.read.timeout.ms`, as Kafka
-                Connect's AvroConverter has them. Others are not looked at.
+                `retries.wait.ms`, `retries.max.wait.ms`, `http.connect.timeout.ms` and `http.read.timeout.ms`, as for Kafka
+                Connect's AvroConverter. Other properties are ignored.
 
         Raises:
-            ConfigurationError: they can't work, or the client isn't installed.
+            ConfigurationError: the properties can't work, or the client isn't installed.
         """
         try:
             from confluent_kafka import schema_registry
@@ -70,22 +70,24 @@ class ConfluentSchemaRegistry:
             self._client = schema_registry.SchemaRegistryClient(settings)
             bound_answers(self._client)
         except (ValueError, TypeError, OSError) as error:
-            raise ConfigurationError(f"The settings of the schema registry can't work: {error}.") from error
+            raise ConfigurationError(f"The settings of the schema registry are not valid: {error}.") from error
         except AttributeError as error:
             raise ConfigurationError(
-                f"The schema registry's client is of a version that is not known ({error}): pip install 'confluent-kafka<3'."
+                f"This version of the schema registry's client is not supported ({error}): pip install 'confluent-kafka<3'."
             ) from error
         self._schemas: dict[tuple[int | uuid.UUID, str | None], RegisteredSchema] = {}
         self._referenced: dict[tuple[str, int], RegisteredSchema] = {}
 
     def schema(self, schema_id: int | uuid.UUID, subject: str | None) -> RegisteredSchema:
-        """The schema with that id or GUID, with its version in the subject, if one is named; asks the registry once.
+        """Return the schema with an id or GUID, with its version in the subject, if a subject is given.
+
+        Blocks for the first request of each schema; afterwards the schema is cached.
 
         Raises:
-            SchemaNotFound: the registry doesn't have the schema, or one that it refers to.
-            SchemaRefused: it refers to itself, or to too many others.
-            SchemaRegistryUnavailableError: it doesn't answer as it should.
-            SchemaRegistryAuthenticationError: it refuses us.
+            SchemaNotFound: the registry doesn't have the schema, or a schema that it refers to.
+            SchemaRefused: the schema refers to itself, or to too many others.
+            SchemaRegistryUnavailableError: the registry doesn't answer properly.
+            SchemaRegistryAuthenticationError: the registry denies access.
             ConfigurationError: the server that answers is not a schema registry.
         """
         key = (schema_id, subject)
@@ -124,7 +126,7 @@ class ConfluentSchemaRegistry:
         if (subject, version) not in self._referenced:
             what = f"version {version} of {subject}"
             inner = referrer.to(what)
-            # schemas that were deleted softly are still referred to
+            # Soft-deleted schemas may still be referred to.
             registered = self._ask(what, lambda: _with_checked_schema(self._client.get_version(subject, version, deleted=True)))
             if registered is None:
                 raise SchemaNotFound(f"{referrer.name} refers to {what}, which is not in the registry")
@@ -132,7 +134,17 @@ class ConfluentSchemaRegistry:
         return self._referenced[subject, version]
 
     def _ask(self, what: str, ask: Callable[[], _T]) -> _T | None:
-        """The answer, or None where the registry says that it has none."""
+        """Run a request. Return None if the registry says that it doesn't have what is asked for.
+
+        Args:
+            what: what is asked for, for messages.
+            ask: the request.
+
+        Raises:
+            SchemaRegistryUnavailableError: the registry doesn't answer properly.
+            SchemaRegistryAuthenticationError: the registry denies access.
+            ConfigurationError: the server that answers is not a schema registry, or its URL is not valid.
+        """
         try:
             return ask()
         except self._error as error:
@@ -142,9 +154,9 @@ class ConfluentSchemaRegistry:
             raise self._mapped(status, what, str(error.error_message)) from error
         except self._token_error as error:
             if isinstance(error.__context__, tuple(library.TransportError for library in self._http)):
-                raise self._unavailable(what, f"no token could be had: {error.message}") from error
+                raise self._unavailable(what, f"could not get a token: {error.message}") from error
             raise SchemaRegistryAuthenticationError(
-                f"No token for the schema registry at {self._url} could be had: {error.message}. Check bearer.auth.*."
+                f"Could not get a token for the schema registry at {self._url}: {error.message}. Check bearer.auth.*."
             ) from error
         except tuple(library.HTTPError for library in self._http) as error:
             if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
@@ -155,19 +167,19 @@ class ConfluentSchemaRegistry:
             raise self._unavailable(what, f"{type(error).__name__}: {error}") from error
         except tuple(library.InvalidURL for library in self._http) as error:
             raise ConfigurationError(f"schema.registry.url={self._url}: {error}.") from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # an answer of something else
-            raise self._unavailable(what, f"an answer that makes no sense ({type(error).__name__}: {error})") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # another server's answer
+            raise self._unavailable(what, f"an answer that can't be understood ({type(error).__name__}: {error})") from error
 
     def _mapped(self, status: int, what: str, message: str) -> Exception:
         if status in (401, 403):
             return SchemaRegistryAuthenticationError(
-                f"The schema registry at {self._url} refuses us (HTTP {status}, {message}) when asked for {what}. "
+                f"The schema registry at {self._url} denied access (HTTP {status}, {message}) when asked for {what}. "
                 "Check basic.auth.* or bearer.auth.*."
             )
         if status >= 500 or status in (408, 429):
             return self._unavailable(what, f"HTTP {status}, {message}")
         return ConfigurationError(
-            f"What answers at schema.registry.url={self._url} is not a schema registry: asked for {what}, it says "
+            f"The server at schema.registry.url={self._url} is not a schema registry: asked for {what}, it answered "
             f"HTTP {status}, {message}. Check the path and the scheme."
         )
 
@@ -180,9 +192,9 @@ class _Referrer:
     """A schema that refers to others.
 
     Attributes:
-        name: of the schema, for people.
-        around: names of the schemas that lead to it.
-        asked: names of all that were asked for because of the outermost schema.
+        name: the schema, for messages.
+        around: the schemas that lead to it, from the outermost one on.
+        asked: all schemas that were requested because of the outermost one.
     """
 
     name: str
@@ -190,27 +202,27 @@ class _Referrer:
     asked: list[str] = attrs.field(factory=list)
 
     def to(self, name: str) -> _Referrer:
-        """The schema that this one refers to by that name.
+        """Follow a reference to the schema of that name.
 
         Raises:
-            SchemaRefused: that goes in a circle, too deep or too far.
+            SchemaRefused: the references are circular, too deep or too many.
         """
         around = (*self.around, self.name)
         if name in around:
             raise SchemaRefused(f"{name} refers to itself")
         if len(around) > _MOST_REFERENCE_LEVELS or len(self.asked) >= _MOST_REFERENCES:
             raise SchemaRefused(
-                f"its references are more than {_MOST_REFERENCES}, or more than {_MOST_REFERENCE_LEVELS} levels deep"
+                f"it has more than {_MOST_REFERENCES} references, or they are more than {_MOST_REFERENCE_LEVELS} levels deep"
             )
         self.asked.append(name)
         return _Referrer(name, around, self.asked)
 
 
 def _typed(value: _T, kind: type) -> _T:
-    """A part of an answer.
+    """Check the type of a part of an answer, and return the part.
 
     Raises:
-        TypeError: it isn't what a registry answers.
+        TypeError: a registry doesn't answer like that.
     """
     if not isinstance(value, kind):
         raise TypeError(f"{type(value).__name__} instead of {kind.__name__}")
@@ -218,7 +230,7 @@ def _typed(value: _T, kind: type) -> _T:
 
 
 def _checked(schema: Any) -> Any:
-    """A schema of the client, whose parts are what they have to be."""
+    """Check the types of all parts of a schema from the client, and return the schema."""
     _typed(schema.schema_str, str)
     _typed(schema.schema_type or "", str)
     for reference in _typed(schema.references or [], list):
@@ -235,7 +247,7 @@ def _with_checked_schema(registered: Any) -> Any:
 
 
 def _http_libraries() -> list[Any]:
-    """Those that the client may use: the one of old, and the one that came after it."""
+    """Import the HTTP libraries that versions of the client use: httpx, and its successor httpx2."""
     return [importlib.import_module(name) for name in ("httpx2", "httpx") if importlib.util.find_spec(name) is not None]
 
 

@@ -1,4 +1,4 @@
-"""RegisteredConverter: what converters of values with Confluent's wire format have in common."""
+"""The base class of converters for values in Confluent's wire format."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rows import Converted
 from kafka2parquet.schema.refused import SchemaRefused, refusing_schemas
 
-#: Whose versions schemas have: the subject of a topic, of a record's type, or of both.
+#: Which subject gives a schema its version: that of the topic, of the record's type, or of both.
 SubjectNames = Literal["topic", "record", "topic_record"]
 
 _UNKNOWN_MAGIC_BYTE = "Unknown magic byte!"
 _TOO_SHORT = "the value ends before its payload"
-#: How long a schema that the registry doesn't have is not asked for again, in seconds.
+#: After this time, in seconds, a missing schema is requested again.
 _MISSING_FOR_S = 60.0
-#: As many as a batch may have records.
+#: Most missing schemas that are remembered: as many as a batch may have records.
 _MOST_MISSING = 1 << 15
-#: Schemas of a batch that are looked up before they are needed.
+#: How many schemas of a batch are looked up ahead of their use.
 _LOOKED_AHEAD = 500
 
 _Int64s = npt.NDArray[np.int64]
@@ -42,38 +42,38 @@ _Int64s = npt.NDArray[np.int64]
 
 @attrs.frozen
 class _Missing:
-    """The registry didn't have a schema, at a time in seconds."""
+    """A schema that the registry didn't have at the monotonic time `asked_at_s`."""
 
     reason: str
     asked_at_s: float
 
 
 class RegisteredConverter(RecordConverter):
-    """Base of converters whose values name a schema of a registry.
+    """Base class of converters whose values name a schema in a registry.
 
-    The id of the schema stands in front of the value, or in a header of its record, as Confluent's serializers put it there.
-    The payloads of each schema are decoded together. Rows of different schemas stay apart; values that aren't structs are
-    written to one column, `value`.
+    The id of the schema is in front of the value or in a header of its record, as Confluent's serializers write it. The
+    payloads of each schema are decoded together. Rows of different schemas stay apart; values that aren't structs are written
+    to a single column, `value`.
 
-    Schemas are asked for on other threads, several at a time. The driver waits for seconds at the most; where that is not
-    enough, the batch is given again later. A schema that the registry doesn't have is asked for again after a minute.
+    Schemas are looked up on other threads, several at a time. The driver waits for a few seconds; if that is not enough, the
+    batch is converted again later. A schema that the registry doesn't have is requested again after a minute.
     """
 
-    #: Tells the time; for tests.
+    #: Replaceable in tests.
     clock: Clock = SystemClock()
-    #: The type of its schemas in the registry.
+    #: The type of the converter's schemas in the registry.
     schema_type: str
-    #: What the reasons of rejects begin with.
+    #: The prefix of the reasons of rejects.
     refusal: str
 
     def __init__(self, registry: SchemaRegistry, *, is_key: bool = False, subject_names: SubjectNames = "topic") -> None:
         """Make a converter.
 
         Args:
-            registry: where the schemas are; is called on several threads.
-            is_key: whether it converts keys.
-            subject_names: the subject whose versions the schemas have: `topic` is `<topic>-value` or `<topic>-key`, `record`
-                the name of the schema, and `topic_record` `<topic>-<name of the schema>`.
+            registry: looks up schemas; is called on several threads.
+            is_key: whether the converter converts keys.
+            subject_names: the subject that gives schemas their versions: `topic` means `<topic>-value` or `<topic>-key`,
+                `record` the name of the schema, and `topic_record` `<topic>-<name of the schema>`.
         """
         self._registry = registry
         self._role = "key" if is_key else "value"
@@ -85,30 +85,32 @@ class RegisteredConverter(RecordConverter):
 
     @abc.abstractmethod
     def prepare(self, schema: RegisteredSchema) -> Any:
-        """What `decoders` needs of a schema; kept. Called on several threads.
+        """Prepare a schema for `decoders`. The result is kept. Called on several threads.
 
         Raises:
-            SchemaRefused: values of it can't be converted. Other errors mean the same, but those of this library.
+            SchemaRefused: values of the schema can't be converted. Any other exception means the same, except the errors of
+                this library.
         """
 
     @abc.abstractmethod
     def record_name(self, schema: RegisteredSchema) -> str | None:
-        """The name of the schema that subjects may have; None where it has none."""
+        """Return the schema's name as it appears in subjects; None if the schema has no name."""
 
     def decoders(self, prepared: Any, payloads: pa.Array) -> Iterator[tuple[_Int64s, pa.Array, PayloadDecoder | str]]:
-        """The decoders of payloads (binary_view): the indices of those that each is for, what it gets of them, and itself.
+        """Assign payloads (binary_view) to decoders. By default the prepared object decodes all of them.
 
-        Instead of a decoder may stand the reason why these payloads can't be decoded. By default what was prepared is the
-        decoder of all.
+        Yields:
+            The indices of some payloads, the parts of these payloads to decode, and their decoder, or the reason why they
+            can't be decoded.
         """
         yield np.arange(len(payloads)), payloads, prepared
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Decode the values of each schema; asks the registry for schemas that were not seen before.
+        """Decode the values of each schema. Blocks for a few seconds at most while new schemas are looked up.
 
         Raises:
-            SchemaRegistryUnavailableError: the registry doesn't answer, or not yet; nothing is rejected for that.
-            SchemaRegistryAuthenticationError: it refuses us.
+            SchemaRegistryUnavailableError: the registry doesn't answer, or hasn't answered yet. Nothing is rejected for that.
+            SchemaRegistryAuthenticationError: the registry denies access.
         """
         topic = batch.topic_partition.topic
         groups = RecordGroups(batch, self.refusal.format(topic=topic))
@@ -136,10 +138,10 @@ class RegisteredConverter(RecordConverter):
         return groups.converted()
 
     def _missing_since_s(self, batch: ConsumedBatch) -> float:
-        """Schemas that were missing at this time, or later, count as missing for the batch.
+        """Return the time after which a schema that was found missing counts as missing for the batch.
 
-        That is a minute before the first attempt to convert it: what was found out for a batch isn't asked for again while
-        the batch is given again and again, however many of its schemas are missing.
+        That time is a minute before the first attempt to convert the batch. So a lookup for a batch isn't repeated while the
+        batch is retried, however many of its schemas are missing.
         """
         first_offset, began_at_s = self._unfinished.get(batch.topic_partition, (None, 0.0))
         if first_offset != batch.first_offset:
@@ -148,20 +150,20 @@ class RegisteredConverter(RecordConverter):
         return began_at_s - _MISSING_FOR_S
 
     def _look_ahead(self, schema_ids: Sequence[SchemaId | None], topic: str, missing_since_s: float) -> None:
-        """Begin to look up what is going to be asked for."""
+        """Start lookups of schemas that will be needed."""
         for schema_id in schema_ids:
             if schema_id is not None and self._known((schema_id, topic), missing_since_s) is None:
                 self._lookups.begin((schema_id, topic))
 
     def _known(self, key: tuple[SchemaId, str], missing_since_s: float) -> Any:
-        """What a schema needs, or why its values are rejected; None where the registry has to be asked."""
+        """Return the prepared schema, or the reason to reject its values; None if the registry has to be asked."""
         if key in self._prepared:
             return self._prepared[key]
         missing = self._missing.get(key)
         return missing.reason if missing is not None and missing.asked_at_s > missing_since_s else None
 
     def _prepare(self, key: tuple[SchemaId, str], missing_since_s: float) -> Any:
-        """What a schema needs, or why its values are rejected."""
+        """Return the prepared schema, or the reason to reject its values. Blocks for a few seconds at most."""
         while (known := self._known(key, missing_since_s)) is None:
             try:
                 outcome = self._lookups.outcome(key)
@@ -180,7 +182,7 @@ class RegisteredConverter(RecordConverter):
         return known
 
     def _look_up(self, key: tuple[SchemaId, str]) -> Any:
-        """Ask the registry for a schema, and prepare it. On any thread."""
+        """Look up a schema in the registry, and prepare it. Called on any thread."""
         schema_id, topic = key
         try:
             schema = self._schema(schema_id, topic)

@@ -1,8 +1,9 @@
-"""The HTTP session of the registry's client, which takes no answer that is too slow or too large.
+"""The HTTP session of the registry's client, with limits for the time and the size of each answer.
 
-The client's timeouts bound each read from the connection: a server that sends a byte now and then holds a reader without end.
-So a timer shuts the connection down when the time for the whole answer is over, whatever is being read then: the TLS handshake,
-the headers or the body. That needs a connection for each request, which costs little: schemas are asked for once.
+The client's timeouts limit only single reads from the connection, so a server that sends a byte now and then could block a
+reader forever. Here, a timer shuts the connection down when the time for the whole answer is over, whatever is being read: the
+TLS handshake, the headers or the body. That takes one connection per request, which is cheap, because each schema is requested
+once. All of it can go once Confluent's client, or httpx, has a timeout for whole answers and a limit for their size.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-#: Many times what a registry takes as a schema.
+#: Many times the size of the largest schema that a registry accepts.
 _MOST_ANSWER_BYTES = 16 << 20
-#: Headers that are about the body as it is sent, not about its content.
+#: Headers that describe how the body is transferred, not its content.
 _OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 
 
 class AnswerTooLargeError(ValueError):
-    """An answer that is not a schema."""
+    """The answer is too large to be a schema."""
 
 
 def bound_answers(client: Any) -> None:
-    """Give Confluent's client a session that bounds the time and the size of each answer.
+    """Give Confluent's client a session that limits the time and the size of each answer.
 
     Args:
-        client: a `SchemaRegistryClient`, whose read timeout becomes the time for each whole answer.
+        client: a `SchemaRegistryClient`. Its read timeout becomes the limit for each whole answer.
     """
     rest = client._rest_client
     plain = rest.session
@@ -62,10 +63,10 @@ def bound_answers(client: Any) -> None:
 
 
 def _content(answer: Any) -> bytes:
-    """The body of a streamed answer, decompressed.
+    """Read and decompress the body of a streamed answer.
 
     Raises:
-        AnswerTooLargeError: it is larger than the registry's answers are.
+        AnswerTooLargeError: the body has more than `_MOST_ANSWER_BYTES` bytes.
     """
     content = bytearray()
     for chunk in answer.iter_bytes():
@@ -80,7 +81,7 @@ def _own_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class _Deadline:
-    """Shuts the connection of one request down when its time is over."""
+    """Shuts down the connection of one request when its time is over."""
 
     def __init__(self, seconds: float) -> None:
         self.is_over = False
@@ -89,11 +90,11 @@ class _Deadline:
         self._connection: socket.socket | None = None
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Begin to count when the connection is there (httpx's extension "trace")."""
+        """Start the timer once the connection is made (a callback for httpx's extension "trace")."""
         if not event.endswith("connect_tcp.complete"):
             return
         self.end()
-        # a duplicate is the same connection, also when TLS has taken the original over
+        # The duplicate stays usable after TLS has taken over the original socket.
         self._connection = info["return_value"].get_extra_info("socket").dup()
         self._timer = threading.Timer(self._seconds, self._shut_down)
         self._timer.daemon = True

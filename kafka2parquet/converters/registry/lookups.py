@@ -1,8 +1,8 @@
-"""Lookups: ask for outcomes on threads beside the driver, which waits for a limited time.
+"""Runs lookups on background threads, while the driver waits for a limited time.
 
-The thread that drives a task has to poll Kafka again within `max.poll.interval.ms`, and a schema registry may take minutes to
-answer: with timeouts, attempts, several URLs, and several requests for each schema. So lookups run on other threads, several at
-a time, and go on when nobody waits any more. Whoever asks again finds the outcome.
+The thread that drives a task has to poll Kafka again within `max.poll.interval.ms`, but a schema registry may take minutes to
+answer, with timeouts, retries, several URLs, and several requests per schema. So lookups run on other threads, several at a
+time, and continue after the driver has stopped waiting. The next call for the same key finds the outcome.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from kafka2parquet.errors import TransientError
 
 
 class NotYetFound(Exception):  # noqa: N818  # an answer, not a fault
-    """A lookup takes longer than the driver waits, and goes on."""
+    """The lookup takes longer than the driver waits, and continues in the background."""
 
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Outcome = TypeVar("_Outcome")
 
-#: Many enough for thousands of lookups in a few seconds, few enough for the other side.
+#: Enough for thousands of lookups in a few seconds, but few enough not to overload the registry.
 _MOST_THREADS = 8
-#: Lookups that are begun before anybody waits for them.
+#: Most lookups that are queued ahead.
 _MOST_WAITING = 1000
-#: Beyond this number, outcomes that were never asked for again are forgotten.
+#: Beyond this number, outcomes that nobody has asked for are dropped.
 _MOST_OUTCOMES = 10_000
 
 
 class Lookups(Generic[_Key, _Outcome]):
-    """Runs lookups of one kind on threads of its own. All methods belong to the driver.
+    """Runs lookups of one kind on background threads. Only the driver may call its methods.
 
     Args:
-        look_up: finds the outcome for a key, on any thread, several at a time. What it raises is raised by `outcome`; after a
-            TransientError the lookups that wait are given up.
-        longest_wait_s: how long the driver waits at the most, in seconds; for many lookups together until it has done other
-            things for as long.
+        look_up: finds the outcome for a key; called on any thread, several at a time. `outcome` raises what it raises. After a
+            TransientError, the queued lookups fail, too.
+        longest_wait_s: the longest time in seconds that the driver waits. Several calls share this time; it is refilled as the
+            driver spends time elsewhere.
     """
 
     def __init__(self, look_up: Callable[[_Key], _Outcome], *, longest_wait_s: float = 10.0) -> None:
@@ -55,16 +55,16 @@ class Lookups(Generic[_Key, _Outcome]):
         self._left_at = time.monotonic()
 
     def begin(self, key: _Key) -> None:
-        """Look up what is going to be asked for, if there is room. Doesn't block."""
+        """Queue a lookup whose outcome will be needed, unless the queue is full. Doesn't block."""
         with self._lock:
             if key not in self._futures and len(self._waiting) < _MOST_WAITING:
                 self._begin(key)
 
     def outcome(self, key: _Key) -> _Outcome:
-        """The outcome of a lookup, which is forgotten then. Blocks for seconds at the most.
+        """Return the outcome of a lookup, and forget it. Blocks for `longest_wait_s` at most.
 
         Raises:
-            NotYetFound: the outcome isn't there yet.
+            NotYetFound: the lookup is still running.
         """
         with self._lock:
             future = self._futures.get(key) or self._begin(key, first=True)
@@ -95,7 +95,7 @@ class Lookups(Generic[_Key, _Outcome]):
         return future
 
     def _work(self) -> None:
-        """Look up what waits, until nothing does."""
+        """Run queued lookups until the queue is empty."""
         while True:
             with self._lock:
                 if not self._waiting:
@@ -104,15 +104,15 @@ class Lookups(Generic[_Key, _Outcome]):
                 key, future = self._waiting.popleft()
             try:
                 future.set_result(self._look_up(key))
-            except BaseException as error:  # raised where the outcome is asked for
+            except BaseException as error:  # `outcome` raises it
                 for failed in self._failed(key, future, error):
                     failed.set_exception(error)
 
     def _failed(self, key: _Key, future: Future[_Outcome], error: BaseException) -> list[Future[_Outcome]]:
-        """The lookups that end with that error: the one that failed, and those that wait to ask what is down.
+        """Return the lookups that end with that error: the failed one, and after a TransientError all queued ones, too.
 
-        A caller that waits for one of them now gets the error, and so does the next caller that asks again after having waited.
-        Other lookups begin anew, because the service may be back by then.
+        A caller that waits for one of these lookups gets the error. So does a caller that has waited before and asks again.
+        For any other caller the lookup starts again, because the service may have recovered by then.
         """
         with self._lock:
             failed = [(key, future)]

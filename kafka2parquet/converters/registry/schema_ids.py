@@ -1,7 +1,7 @@
-"""Which schema each value of a batch has: by what stands in front of it, or in a header of its record.
+"""Finds the schema id of each value of a batch, in a header of its record or in front of the value.
 
-As Confluent's `DualSchemaIdDeserializer`, the default of its converters, looks for it: in the header `__value_schema_id` (for
-keys `__key_schema_id`), else in front of the value. Either is a zero byte and an id, or a one and a GUID.
+The search follows Confluent's `DualSchemaIdDeserializer`, the default of its converters: first the header `__value_schema_id`
+(`__key_schema_id` for keys), then the start of the value. Both hold either a zero byte and an id, or a byte of 1 and a GUID.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _Int64s = npt.NDArray[np.int64]
 
 
 def identified(batch: ConsumedBatch, header_name: str) -> Iterator[tuple[SchemaId | None, _Int64s, pa.Array]]:
-    """The values of each schema.
+    """Group the values of a batch by their schemas.
 
     Args:
-        batch: with the values.
-        header_name: of the header that may have the id.
+        batch: the batch.
+        header_name: the name of the header that may have the id.
 
     Yields:
-        The schema's id, the indices (rising) of its values, and their payloads as binary_view; a value whose header says more
-        than the id (indexes of a Protobuf message) has that in front of its payload. Values without an id come with None, as
-        they are.
+        The schema's id, the indices of its values in ascending order, and their payloads as binary_view. If a header has more
+        than the id (the indexes of a Protobuf message), the rest is put in front of the payload. Values without an id come
+        unchanged, with None for the id.
     """
     left = np.ones(len(batch), np.bool_)
     for section, rows in _with_header(batch, header_name):
         content = next((value for name, value in reversed(decode_headers(section)) if name == header_name), None)
-        if content is None:  # the name stands somewhere else
+        if content is None:  # the name occurs elsewhere, such as in another header's value
             continue
         left[rows] = False
         schema_id, rest = _parsed(content)
@@ -55,7 +55,7 @@ def identified(batch: ConsumedBatch, header_name: str) -> Iterator[tuple[SchemaI
 
 
 def _with_header(batch: ConsumedBatch, header_name: str) -> Iterator[tuple[bytes, _Int64s]]:
-    """The header sections in which the name stands, and the indices of the records that have each."""
+    """Yield each header section that contains the name, and the indices of its records."""
     if batch.headers.null_count == len(batch):
         return
     sections = batch.headers.cast(pa.large_binary())
@@ -69,7 +69,7 @@ def _with_header(batch: ConsumedBatch, header_name: str) -> Iterator[tuple[bytes
 
 
 def _by_guid(values: pa.Array, indices: _Int64s) -> Iterator[tuple[SchemaId | None, _Int64s, pa.Array]]:
-    """The values of each GUID, and at last those that have none."""
+    """Group values by GUID; values without a GUID come last."""
     prefixes = pc.binary_slice(values.cast(pa.large_binary()), 0, 1 + _GUID_BYTES).dictionary_encode()
     others = [np.zeros(0, np.int64)]
     for prefix, rows in zip(prefixes.dictionary.to_pylist(), rows_of_each(prefixes.indices.to_numpy()), strict=True):
@@ -84,7 +84,7 @@ def _by_guid(values: pa.Array, indices: _Int64s) -> Iterator[tuple[SchemaId | No
 
 
 def _parsed(content: bytes) -> tuple[SchemaId | None, bytes]:
-    """The id at the beginning, None where there is none, and what follows it."""
+    """Split the content into the id at its start, or None, and the rest."""
     if content[:1] == b"\0" and len(content) >= HEADER_BYTES:
         return int.from_bytes(content[1:HEADER_BYTES], "big"), content[HEADER_BYTES:]
     if content[:1] == b"\1" and len(content) > _GUID_BYTES:

@@ -1,4 +1,4 @@
-"""Kafka Connect's properties for a schema registry, translated to the settings of Confluent's client for Python."""
+"""Translates Kafka Connect's properties for a schema registry to the settings of Confluent's Python client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.util.pem_files import pem_location
 from kafka2parquet.util.secrets import without_credentials
 
-#: Properties of the same name and kind in Confluent's client for Python.
+#: Properties that Confluent's Python client has under the same names.
 _NUMBERS = ("max.retries", "retries.wait.ms", "retries.max.wait.ms")
 _BEARER = {
     "STATIC_TOKEN": ("bearer.auth.token",),
@@ -25,10 +25,10 @@ _DEFAULT_TIMEOUT_MS = 60_000
 
 
 def registry_client_settings(properties: Mapping[str, str]) -> dict[str, Any]:
-    """The settings of Confluent's client for Python that stand for the properties of Kafka Connect.
+    """Translate Kafka Connect's properties to the settings of Confluent's Python client.
 
     Raises:
-        ConfigurationError: some can't be had.
+        ConfigurationError: some properties are missing, not valid or not supported; the error lists all of them.
     """
     urls = [url.strip() for url in properties.get("schema.registry.url", "").split(",") if url.strip()]
     problems: list[str] = []
@@ -56,7 +56,7 @@ def registry_client_settings(properties: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _given(properties: Mapping[str, str], name: str) -> str | None:
-    """A property, which had a prefix in older versions."""
+    """Return a property by its current name or by its older name, which has a prefix."""
     return properties.get(name) or properties.get(f"{_OLD_PREFIX}{name}") or None
 
 
@@ -75,7 +75,8 @@ def _add_basic(properties: Mapping[str, str], settings: dict[str, Any], problems
     credentials = _given(properties, "basic.auth.user.info")
     if source == "SASL_INHERIT":
         problems.append(
-            "basic.auth.credentials.source=SASL_INHERIT can't be had. Set USER_INFO and basic.auth.user.info=<name>:<password>."
+            "basic.auth.credentials.source=SASL_INHERIT is not supported. Set USER_INFO and"
+            " basic.auth.user.info=<name>:<password>."
         )
     elif source not in (None, "URL", "USER_INFO"):
         problems.append("basic.auth.credentials.source is neither URL nor USER_INFO nor SASL_INHERIT.")
@@ -90,7 +91,7 @@ def _add_bearer(properties: Mapping[str, str], settings: dict[str, Any], problem
     if not source:
         return
     if source not in _BEARER:
-        problems.append(f"bearer.auth.credentials.source is not known. Use {' or '.join(_BEARER)}.")
+        problems.append(f"bearer.auth.credentials.source is not supported. Use {' or '.join(_BEARER)}.")
         return
     settings["bearer.auth.credentials.source"] = source
     problems += [f"bearer.auth.credentials.source is {source}: set {name}." for name in _BEARER[source]

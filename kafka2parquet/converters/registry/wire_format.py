@@ -1,7 +1,8 @@
-"""Values in Confluent's wire format: a zero byte, a schema's id (4 bytes, big-endian), a payload.
+"""Splits values in Confluent's wire format: a zero byte, a schema id (4 bytes, big-endian), and a payload.
 
-Values are binary_view arrays, as consumers deliver them: 16 bytes for each value, with its length and where it lies, or with
-the value itself where it is short. So a prefix is cut off without touching the values.
+Values are binary_view arrays, as consumers deliver them: a view of 16 bytes per value with its length and its place in memory,
+or with the value itself if that is short. So a prefix is cut off by changing the views, without copying the values. This can go
+once Arrow has a kernel that slices binary_view arrays without copying.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
 HEADER_BYTES = 5
 
 _VIEW = np.dtype([("length", "<i4"), ("prefix", "<u4"), ("buffer", "<i4"), ("offset", "<i4")])
-#: Longest value that stands in its view.
+#: Longest value that is stored in its view.
 _INLINE_BYTES = 12
-#: Bytes of each value that its view has in any case.
+#: How many first bytes of a value its view always has.
 _PREFIX_BYTES = 4
 
-#: Stands for values without an id, behind all ids of 4 bytes.
+#: Stands for a missing id; sorts after all ids of 4 bytes.
 _NO_ID = 1 << 32
-#: Values that lie in more buffers are put together first: one buffer after the other takes longer.
+#: Values in more buffers than this are first copied to one, because going through the buffers one by one takes longer.
 _MANY_BUFFERS = 16
 
 _Bools = npt.NDArray[np.bool_]
@@ -37,14 +38,14 @@ _Views = npt.NDArray[np.void]
 
 
 def split(values: pa.Array) -> Iterator[tuple[int | None, _Int64s, pa.Array]]:
-    """The values of each schema without what stands in front of them; nothing but short values is copied.
+    """Group values by schema id, and cut off the magic byte and the id. Only short values are copied.
 
     Args:
         values: binary_view without nulls.
 
     Yields:
-        The schema's id, the indices (rising) of its values, and their payloads as binary_view. Values without the magic byte,
-        or too short to have an id, come last, as they are, and with None for the id.
+        The schema's id, the indices of its values in ascending order, and their payloads as binary_view. Values without the
+        magic byte, or too short for an id, come last and unchanged, with None for the id.
     """
     views, buffers = _views(values)
     raw = _raw(views)
@@ -66,14 +67,14 @@ def split(values: pa.Array) -> Iterator[tuple[int | None, _Int64s, pa.Array]]:
 
 
 def rows_of_each(numbers: _Int64s) -> list[_Int64s]:
-    """The indices (rising) of each number, the smallest number first."""
+    """Return the indices of each number in ascending order, starting with the smallest number."""
     order = np.argsort(numbers, kind="stable")
     bounds = np.flatnonzero(np.diff(numbers[order])) + 1
     return np.split(order, bounds) if len(numbers) else []
 
 
 def begins_with(values: pa.Array, prefix: bytes) -> _Bools:
-    """Which of the values (binary_view without nulls) begin with `prefix`."""
+    """Whether each value (binary_view without nulls) begins with `prefix`."""
     if len(prefix) > _PREFIX_BYTES:
         found = pc.starts_with(values.cast(pa.large_binary()), prefix)
         return found.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # pyarrow has no types
@@ -83,20 +84,20 @@ def begins_with(values: pa.Array, prefix: bytes) -> _Bools:
 
 
 def ends_early(values: pa.Array) -> _Bools:
-    """Which of the values (binary_view without nulls) begin as those with an id do, and end before that."""
+    """Whether each value (binary_view without nulls) is empty, or has the magic byte but ends before the payload."""
     views, _ = _views(values)
     return (views["length"] < HEADER_BYTES) & ((views["length"] == 0) | (_raw(views)[:, 4] == 0))  # type: ignore[no-any-return]
 
 
 def without_prefix(values: pa.Array, rows: _Int64s, prefix_bytes: int) -> pa.Array:
-    """The values at these indices without their first bytes. None of them may be shorter than that."""
+    """Cut the first `prefix_bytes` bytes off the values at these indices, which must not be shorter than that."""
     views, buffers = _views(values)
     views = views[rows]
     return _array(_cut(views, np.ones(len(views), np.bool_), buffers, prefix_bytes), buffers)
 
 
 def chosen_values(values: pa.Array, rows: _Int64s) -> pa.Array:
-    """The values (binary_view without nulls) at these indices, without copying them."""
+    """Select the values (binary_view without nulls) at these indices, without copying them."""
     views, buffers = _views(values)
     return _array(views[rows], buffers)
 
@@ -106,7 +107,7 @@ def _views(values: pa.Array) -> tuple[_Views, list[pa.Buffer]]:
         values = values.cast(pa.binary_view())
     _, views, *buffers = values.buffers()
     if len(buffers) > _MANY_BUFFERS:
-        with contextlib.suppress(*ARROW_DATA_ERRORS):  # more than one buffer can hold
+        with contextlib.suppress(*ARROW_DATA_ERRORS):  # more bytes than one buffer can hold
             values = values.cast(pa.binary()).cast(pa.binary_view())
             _, views, *buffers = values.buffers()
     if views is None:  # no values
@@ -123,7 +124,7 @@ def _array(views: _Views, buffers: list[pa.Buffer]) -> pa.Array:
 
 
 def _fifth_bytes(views: _Views, chosen: _Bools, buffers: list[pa.Buffer]) -> _Bytes:
-    """The fifth byte of the chosen values, which is the first that the views of long ones lack; of others anything."""
+    """Return the fifth byte of each chosen value, and any byte for others. Views of long values don't have the fifth byte."""
     fifth_bytes = _raw(views)[:, 4 + _PREFIX_BYTES].copy()
     for number, rows in _by_buffer(views, chosen & (views["length"] > _INLINE_BYTES)):
         fifth_bytes[rows] = np.frombuffer(buffers[number], np.uint8)[views["offset"][rows].astype(np.int64) + _PREFIX_BYTES]
@@ -131,7 +132,7 @@ def _fifth_bytes(views: _Views, chosen: _Bools, buffers: list[pa.Buffer]) -> _By
 
 
 def _cut(views: _Views, chosen: _Bools, buffers: list[pa.Buffer], size: int) -> _Views:
-    """The views of the chosen values without their first `size` bytes, which they all have; of others anything."""
+    """Cut the first `size` bytes off the views of the chosen values, which must be that long. Other views may be anything."""
     lengths = views["length"]
     cut = views.copy()
     cut["length"] -= size
@@ -158,7 +159,7 @@ def _cut(views: _Views, chosen: _Bools, buffers: list[pa.Buffer], size: int) -> 
 
 
 def _by_buffer(views: _Views, chosen: _Bools) -> Iterator[tuple[int, _Int64s]]:
-    """The chosen rows of each buffer."""
+    """Yield each buffer's number and the chosen rows whose values are in it."""
     rows = np.flatnonzero(chosen)
     numbers = views["buffer"][rows]
     if len(numbers) and (np.diff(numbers) < 0).any():
