@@ -1,10 +1,13 @@
-"""Avro values as columns, whole batches at once, by pyruhvro.
+"""Decodes whole batches of Avro values into columns, with pyruhvro.
 
-pyruhvro gets a schema that it reads the same bytes by, but that leaves less for it to decide (`avro_wire`): int is long, as it
-would cut off higher bits; names are made up. It has no bytes and no fixed: bytes are text for it, which it doesn't look at, and
-a fixed is a record of doubles, and a float at the end. What it returns is brought to the types of the schema here. (Of damaged
-values it takes one kind: a block whose count is the smallest long has no items for it.) Schemas with a fixed of another size,
-or with maps as arrays of entries, are left to `avro_values`.
+pyruhvro gets a schema that describes the same bytes but leaves fewer decisions to pyruhvro (`wire_schema.py`): int is read as
+long, because pyruhvro would cut off the higher bits, and names are made up. pyruhvro supports neither bytes nor fixed. So bytes
+are declared as text, which pyruhvro doesn't validate, and a fixed is declared as a record of doubles, with a float at the end
+if needed. The result is converted to the types of the schema here. (pyruhvro accepts one kind of damaged value: it reads a
+block whose count is the smallest long as empty.) Schemas with a fixed of another size, or with maps as arrays of entries, are
+left to `values.py`.
+
+The conversions can go, each for its type, once pyruhvro decodes bytes, fixed and decimals, and checks the range of int.
 """
 
 from __future__ import annotations
@@ -27,9 +30,9 @@ from kafka2parquet.util.arrays import invalid_utf8, validity_bitmap
 
 _FLOAT_BYTES, _DOUBLE_BYTES = 4, 8
 _MAX_FIXED_BYTES = 256
-#: Types of a union have numbers of one byte in Arrow.
+#: Arrow numbers the types of a union with one signed byte.
 _MAX_BRANCHES = 100
-#: Texts of a batch have offsets of 32 bits.
+#: The texts of a batch have 32-bit offsets.
 _MAX_BATCH_BYTES = 1 << 30
 
 _Bools = npt.NDArray[np.bool_]
@@ -42,8 +45,8 @@ class ColumnDecoder:
         """Make a decoder.
 
         Args:
-            node: the schema; `is_readable` it must be.
-            null_becomes_default: whether the null of a type with a default is the default.
+            node: the schema, for which `is_readable` must be true.
+            null_becomes_default: whether a null is replaced by the default of its type, if there is one.
 
         Raises:
             ImportError: pyruhvro isn't installed.
@@ -56,10 +59,10 @@ class ColumnDecoder:
         self._schema = json.dumps(WireSchemas(_wire_scalar).schema_of(node))
 
     def decode(self, payloads: pa.Array) -> pa.Array:
-        """An array of the values of these payloads (binary_view without nulls), of the schema's Arrow type.
+        """Decode payloads (binary_view without nulls) to an array of the schema's Arrow type.
 
         Raises:
-            PayloadsRefused: one of them, at least, is malformed, or has to be looked at by itself.
+            PayloadsRefused: at least one payload is malformed, or has to be decoded alone.
         """
         values = payloads.to_pylist()
         if payloads.get_total_buffer_size() > _MAX_BATCH_BYTES and sum(map(len, values)) > _MAX_BATCH_BYTES:
@@ -70,13 +73,14 @@ class ColumnDecoder:
             return suspicions.checked(self._column(batch.column(0), self._node, suspicions))
 
     def _column(self, array: pa.Array, node: AvroNode, suspicions: Suspicions, alive: _Bools | None = None) -> pa.Array:
-        """The array as one of the node's type.
+        """Convert an array from pyruhvro to the node's type.
 
         Args:
             array: from pyruhvro.
-            node: what it is.
-            suspicions: gets the values that `avro_values` has to look at. They may be anything in the array returned.
-            alive: which of the values count; the others become null. All, by default.
+            node: the type of the values.
+            suspicions: collects the values that have to be decoded alone, by `values.py`. In the returned array they may be
+                anything.
+            alive: which values count; the others become null. By default, all values count.
         """
         if array.offset:
             raise PayloadsRefused("arrays are expected to begin at their first value")
@@ -131,7 +135,7 @@ class ColumnDecoder:
 
 
 def is_readable(node: AvroNode, *, null_becomes_default: bool) -> bool:
-    """Whether batches of the schema can be decoded at once."""
+    """Whether `ColumnDecoder` can decode values of the schema."""
     if node.kind is Kind.ENTRIES or (node.kind is Kind.UNION and len(node.children) > _MAX_BRANCHES):
         return False
     if node.kind is Kind.FIXED and (node.size % _FLOAT_BYTES or node.size > _MAX_FIXED_BYTES):
@@ -142,7 +146,7 @@ def is_readable(node: AvroNode, *, null_becomes_default: bool) -> bool:
 
 
 def _wire_scalar(node: AvroNode, name: str) -> Any:
-    """The type that pyruhvro reads the bytes of a scalar by."""
+    """Return the type by which pyruhvro reads the bytes of a scalar."""
     if node.kind is Kind.FIXED:
         doubles, floats = divmod(node.size, _DOUBLE_BYTES)
         types = ["double"] * doubles + ["float"] * (floats // _FLOAT_BYTES)
@@ -170,7 +174,7 @@ def _scalars(array: pa.Array, node: AvroNode, suspicions: Suspicions, valid: _Bo
 
 
 def _check_text(array: pa.StringArray, suspicions: Suspicions, valid: _Bools | None) -> None:
-    """Suspect what isn't UTF-8: pyruhvro takes any bytes for it."""
+    """Suspect texts that aren't UTF-8, because pyruhvro doesn't check them."""
     try:
         array.validate(full=True)
     except pa.ArrowInvalid:
@@ -204,7 +208,7 @@ def _fixed(array: pa.StructArray, node: AvroNode, suspicions: Suspicions, valid:
 
 
 def _content_of_fixed(array: pa.StructArray, size: int) -> npt.NDArray[np.uint8]:
-    """The bytes of a fixed that was read as doubles, and a float at its end."""
+    """Put the bytes of each fixed together, which was read as doubles and a float; one row per value."""
     columns = [
         np.frombuffer(child.buffers()[1], np.uint8, len(array) * child.type.byte_width).reshape(len(array), -1)
         for child in (array.field(i) for i in range(array.type.num_fields))
@@ -214,7 +218,7 @@ def _content_of_fixed(array: pa.StructArray, size: int) -> npt.NDArray[np.uint8]
 
 
 def _numbers(array: pa.Array) -> npt.NDArray[np.int64]:
-    """The numbers, and 0 for nulls."""
+    """Return the numbers, with 0 for nulls."""
     return (pc.fill_null(array, 0) if array.null_count else array).to_numpy()  # type: ignore[no-any-return]  # pyarrow has no types
 
 
@@ -231,7 +235,7 @@ def _both(left: _Bools | None, right: _Bools | None) -> _Bools | None:
 
 
 def _with_validity(array: pa.Array, valid: _Bools | None) -> pa.Array:
-    """A scalar array with other nulls."""
+    """Replace the nulls of an array of scalars."""
     if valid is None:
         return array
     return pa.Array.from_buffers(array.type, len(array), [validity_bitmap(valid), *array.buffers()[1:]])

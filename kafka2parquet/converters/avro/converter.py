@@ -1,4 +1,4 @@
-"""AvroConverter: Avro values in Confluent's wire format."""
+"""Converts Avro values in Confluent's wire format."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from kafka2parquet.util.json_depth import MAX_SCHEMA_LEVELS, parse_json
 
 @checked
 class AvroConverter(RegisteredConverter):
-    """Values are Avro behind the id of their schema in a registry.
+    """Converts Avro values that follow the id of their schema in a registry.
 
-    Columns are those that Confluent's AvroConverter and its S3 sink make; a union of several types is a struct with one field
-    for each. Values that aren't records are written to one column, `value`. Rows of different schemas stay apart. Rejected are
-    values that aren't of their schema, whose schema the registry doesn't have, or whose schema Parquet has no types for:
-    recursive records, and records without fields.
+    The columns are the same as those of Confluent's AvroConverter and its S3 sink; a union of several types becomes a struct
+    with one field for each type. Values that aren't records are written to a single column, `value`. Rows of different schemas
+    stay apart. A value is rejected if it doesn't fit its schema, if the registry doesn't have the schema, or if Parquet has no
+    types for the schema, as for recursive records and records without fields.
 
-    Needs `pip install kafka2parquet[avro]`: pyruhvro decodes batches, and fastavro, one by one, what is left. Where pyruhvro
-    can't be installed, fastavro does it all, many times slower.
+    Needs `pip install kafka2parquet[avro]`: pyruhvro decodes batches, and fastavro decodes the remaining values one by one.
+    Where pyruhvro can't be installed, fastavro decodes all values, many times slower.
     """
 
     schema_type = "AVRO"
@@ -44,11 +44,11 @@ class AvroConverter(RegisteredConverter):
         """Make a converter.
 
         Args:
-            registry: where the schemas are.
-            is_key: whether it converts keys.
-            mapping: how types become columns; by default as Confluent's converter does.
-            subject_names: the subject whose versions the schemas have: `topic` is `<topic>-value` or `<topic>-key`, `record`
-                the full name of the record, and `topic_record` `<topic>-<full name of the record>`.
+            registry: looks up schemas.
+            is_key: whether the converter converts keys.
+            mapping: how types become columns; by default as in Confluent's converter.
+            subject_names: the subject that gives schemas their versions: `topic` means `<topic>-value` or `<topic>-key`,
+                `record` the full name of the record, and `topic_record` `<topic>-<full name of the record>`.
 
         Raises:
             ConfigurationError: fastavro isn't installed.
@@ -63,11 +63,11 @@ class AvroConverter(RegisteredConverter):
 
     @property
     def fingerprint(self) -> str:
-        """Names the settings."""
+        """Identifies the settings."""
         return f"avro-{self._mapping}"
 
     def prepare(self, schema: RegisteredSchema) -> PayloadDecoder:
-        """The decoder of a schema."""
+        """Make the decoder of a schema."""
         node = plan_avro(schema, self._mapping)
         null_becomes_default = self._mapping.null_becomes_default
         decode_one = self._value_reader(node, null_becomes_default=null_becomes_default)
@@ -79,7 +79,7 @@ class AvroConverter(RegisteredConverter):
         return PayloadDecoder(node.schema, decode_one, decode, malformed)
 
     def record_name(self, schema: RegisteredSchema) -> str | None:
-        """The full name of a record, enum or fixed."""
+        """Return the full name of a record, enum or fixed; None for other schemas."""
         try:
             parsed = parse_json(schema.text, max_levels=MAX_SCHEMA_LEVELS)
         except ValueError:

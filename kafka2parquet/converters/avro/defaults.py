@@ -1,4 +1,4 @@
-"""Defaults of Avro schemas, from JSON to the values that columns have."""
+"""Converts the defaults in Avro schemas from JSON to values of columns."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
 
 
 class NoDefault:
-    """Stands for the default of a field that has none; None is a default, too."""
+    """Marks a field without a default, since None is a valid default."""
 
 
 def default_value(node: AvroNode, given: Any) -> Any:
-    """The default of a type as a value of its column; None where it has none, or one that doesn't fit the type."""
+    """Convert a default to a value of its column; return None if there is no default or it doesn't fit the type."""
     if given is NoDefault or given is None:
         return None
     try:
         value = _value(node, given)
         pa.scalar(value, node.schema.arrow_type)
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, *ARROW_DATA_ERRORS):
-        return None  # as Confluent does
+        return None  # as Confluent's converter does
     return value
 
 
@@ -40,7 +40,7 @@ def _value(node: AvroNode, given: Any) -> Any:
         return [_field_value(node.children[0], item) for item in _typed(given, list)]
     if kind is Kind.MAP:
         return [(_typed(key, str), _field_value(node.children[0], item)) for key, item in given.items()]
-    if kind is Kind.UNION:  # a default is one of the first type
+    if kind is Kind.UNION:  # the default of a union belongs to its first type
         if node.null_branch == 0:
             return None
         values = {field.name: None for field in node.schema.fields}

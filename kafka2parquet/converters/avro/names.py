@@ -1,4 +1,4 @@
-"""Names, fields and other small parts of Avro schemas as they are parsed from JSON."""
+"""Reads names, fields and other small parts of Avro schemas in JSON."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def fields_of(schema: Mapping[str, Any], full_name: str) -> list[dict[str, Any]]:
-    """The fields of a record.
+    """Return the fields of a record.
 
     Raises:
-        SchemaRefused: they are none.
+        SchemaRefused: the record's fields are missing, malformed or not unique.
     """
     fields = schema.get("fields")
     if not isinstance(fields, list) or not all(isinstance(f, dict) and is_name(f.get("name")) and "type" in f for f in fields):
@@ -26,14 +26,14 @@ def fields_of(schema: Mapping[str, Any], full_name: str) -> list[dict[str, Any]]
 
 
 def full_name_of(schema: Mapping[str, Any], namespace: str) -> tuple[str, str]:
-    """The full name of a named type, and its namespace.
+    """Return the full name of a named type, and its namespace.
 
     Args:
-        schema: of the type.
-        namespace: of the type around it.
+        schema: the type.
+        namespace: the namespace of the enclosing type.
 
     Raises:
-        SchemaRefused: its name is none.
+        SchemaRefused: the name is not valid in Avro.
     """
     name = schema.get("name")
     if not isinstance(name, str) or not all(map(is_name, name.split("."))):
@@ -46,12 +46,12 @@ def full_name_of(schema: Mapping[str, Any], namespace: str) -> tuple[str, str]:
 
 
 def name_of(schema: Mapping[str, Any]) -> str:
-    """The name of a named type without its namespace."""
+    """Return the name of a named type without its namespace."""
     return str(schema["name"]).rpartition(".")[2]
 
 
 def is_name(name: object) -> bool:
-    """Whether it is a name in Avro."""
+    """Whether something is a valid name in Avro."""
     return isinstance(name, str) and NAME.fullmatch(name) is not None
 
 
@@ -61,6 +61,6 @@ def is_null(branch: Any) -> bool:
 
 
 def shortened(value: object) -> str:
-    """Something of a schema as reasons may show it."""
+    """Shorten a part of a schema for an error message."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,4 +1,4 @@
-"""AvroNode: a type of an Avro schema, and the type that its values get; AvroMapping: the settings of this mapping."""
+"""Avro types with the Connect schemas that their values get, and the settings of the mapping."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class AvroMapping:
     """How Avro types become columns.
 
     Attributes:
-        logical_types: `connect` leaves times finer than milliseconds, and local ones, the numbers that they are, as Kafka
-            Connect does; `arrow` makes times of them. A uuid is text either way.
+        logical_types: `connect` leaves local times, and times finer than milliseconds, as plain numbers, as Kafka Connect
+            does; `arrow` converts them to Arrow's time types. A uuid is text either way.
         enhanced_schema_support: whether the fields of a union have the full names of their types (Confluent's
             `enhanced.avro.schema.support`).
-        connect_meta_data: whether documentation and parameters of the schema are kept (`connect.meta.data`).
-        null_becomes_default: whether the null of an optional type with a default (`connect.default`) is written as the
-            default, as Confluent's sink does.
+        connect_meta_data: whether the schema's documentation and parameters are kept (`connect.meta.data`).
+        null_becomes_default: whether a null of an optional type with a default (`connect.default`) is written as the default,
+            as Confluent's sink does.
     """
 
     logical_types: Literal["connect", "arrow"] = "connect"
@@ -33,7 +33,7 @@ class AvroMapping:
 
 
 class Kind(enum.Enum):
-    """The types of Avro."""
+    """Avro's types, with three kinds of their own for unions and maps."""
 
     BOOLEAN = "boolean"
     INT = "int"
@@ -52,22 +52,22 @@ class Kind(enum.Enum):
     SINGLE = "single"
     """A union of one type."""
     ENTRIES = "entries"
-    """An array of records `key` and `value` which stands for a map; the children are those two."""
+    """An array of records with `key` and `value` that represents a map. The key and the value are the node's children."""
 
 
 @attrs.frozen
 class AvroNode:
-    """A type of a schema, at one place of it.
+    """A type at one place of a schema.
 
     Attributes:
         kind: the Avro type.
-        schema: what Kafka Connect makes of it.
-        children: the types of its parts: fields, items, values, or types of a union but null.
-        null_branch: the index of null in the union that this is, or that this type and null make up; None without null.
-        symbols: of an enum.
-        size: of a fixed, in bytes.
-        short_name: of a named type.
-        full_name: of a named type, with its namespace.
+        schema: the schema that Kafka Connect makes of the type.
+        children: the types of the parts: the fields, items or values, or the types of a union except null.
+        null_branch: the index of null in the union that the node is, or that the node and null form; None without null.
+        symbols: the symbols of an enum.
+        size: the size of a fixed in bytes.
+        short_name: the name of a named type, without its namespace.
+        full_name: the name of a named type, with its namespace.
     """
 
     kind: Kind

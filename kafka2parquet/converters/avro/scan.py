@@ -1,9 +1,9 @@
-"""Finds malformed Avro payloads, in all payloads of a batch at once and without decoding them.
+"""Finds malformed Avro payloads in a whole batch at once, without decoding them.
 
-Each step reads the same field of all payloads. The items of arrays and maps are read one after the other, those of all payloads
-together. Where only a few payloads have very many items, that would take too long, so these payloads count as sound here.
+Each step reads the same field of all payloads. Items of arrays and maps are read one after the other, in all payloads at the
+same time. If only a few payloads have very many items, that would take too long, so these payloads count as sound.
 
-A payload that is found malformed is only suspected: `avro_values` decides, and gives the reason.
+A payload that is found malformed is only a suspect: `values.py` decides, and gives the reason.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import pyarrow as pa
 from kafka2parquet.converters.avro.node import AvroNode, Kind
 from kafka2parquet.converters.byte_columns import Bools, ByteColumns, Int64s
 
-#: How many rounds of array items are read: a fixed number, and one more round for this number of bytes in all payloads.
+#: Most rounds of reading array items: a fixed number, and one more round per `_ROUND_BYTES` bytes of all payloads.
 _ROUNDS, _ROUND_BYTES = 256, 2048
 _FIXED_BYTES = {Kind.FLOAT: 4, Kind.DOUBLE: 8}
 
 
 def malformed_payloads(node: AvroNode, payloads: pa.Array) -> Bools:
-    """Which of the payloads (binary_view without nulls) can't be values of the schema."""
+    """Whether each payload (binary_view without nulls) can't be a value of the schema."""
     return _Scan(ByteColumns(payloads)).malformed(node)
 
 
@@ -37,13 +37,13 @@ class _Scan:
         return found
 
     def _behind(self, node: AvroNode, at: Int64s, limits: Int64s, rows: Int64s) -> Int64s:
-        """The places behind values of the node, or the limits.
+        """Return where values of the node end, or the limit of the payload if its value is malformed.
 
         Args:
-            node: of the values.
-            at: where they begin.
-            limits: of the payloads.
-            rows: which payloads they are in.
+            node: the type of the values.
+            at: where the values begin.
+            limits: the limits of their payloads.
+            rows: the indices of their payloads.
         """
         if node.kind is Kind.UNION:
             return self._chosen(node, dict(zip(_branches(node), node.children, strict=True)), at, limits, rows)
@@ -52,7 +52,7 @@ class _Scan:
         return self._behind_plain(node, at, limits, rows)
 
     def _chosen(self, node: AvroNode, types: dict[int, AvroNode | None], at: Int64s, limits: Int64s, rows: Int64s) -> Int64s:
-        """Values of unions; None is the node itself without null."""
+        """Return where values of a union end. `types` maps branch numbers to types; None is the node itself without null."""
         numbers, at = self._numbers(at, limits)
         unknown = numbers != node.null_branch if node.null_branch is not None else np.ones(len(at), np.bool_)
         for number, child in types.items():
@@ -93,7 +93,7 @@ class _Scan:
         return np.where(lengths < 0, limits, at + np.minimum(lengths, limits - at))
 
     def _behind_blocks(self, node: AvroNode, at: Int64s, limits: Int64s, rows: Int64s) -> Int64s:
-        """Items of arrays and maps: blocks of them, each behind its count; 0 is behind the last block."""
+        """Return where arrays and maps end. They are blocks of items, each preceded by its count; a count of 0 ends them."""
         at = at.copy()
         active = np.arange(len(at))
         while len(active) and self._may_go_on(active, at, limits, rows):
@@ -102,7 +102,7 @@ class _Scan:
             if len(with_size):
                 at[with_size] = self._columns.behind_numbers(at[with_size], limits[with_size])
             goes_on = (counts != 0) & (at[active] < limits[active])
-            active, left = active[goes_on], np.abs(counts[goes_on])  # of the smallest number, which has no items, none are left
+            active, left = active[goes_on], np.abs(counts[goes_on])  # the smallest long stays negative, so it has no items
             having, left = active[left > 0], left[left > 0]
             while len(having) and self._may_go_on(having, at, limits, rows):
                 at[having] = self._behind_item(node, at[having], limits[having], rows[having])
@@ -118,7 +118,7 @@ class _Scan:
         return self._behind(node.children[0], at, limits, rows)
 
     def _may_go_on(self, active: Int64s, at: Int64s, limits: Int64s, rows: Int64s) -> bool:
-        """Count a round, and say whether another one may follow; after too many rounds the payloads count as sound."""
+        """Count a round, and return whether another one may follow. After too many rounds, active payloads count as sound."""
         self._rounds -= 1
         if self._rounds < 0:
             self._unclear[rows[active]] = True
@@ -126,11 +126,11 @@ class _Scan:
         return self._rounds >= 0
 
     def _numbers(self, at: Int64s, limits: Int64s) -> tuple[Int64s, Int64s]:
-        """Numbers, whose sign is in their last bit, and the places behind them."""
+        """Read zigzag-encoded numbers; return them and the places after them."""
         numbers, at = self._columns.numbers(at, limits)
         return (numbers >> np.uint64(1)).view(np.int64) ^ -(numbers & np.uint64(1)).view(np.int64), at
 
 
 def _branches(node: AvroNode) -> list[int]:
-    """The numbers of a union's types but null."""
+    """Return the numbers of a union's types except null."""
     return [number for number in range(len(node.children) + (node.null_branch is not None)) if number != node.null_branch]

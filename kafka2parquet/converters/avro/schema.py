@@ -1,7 +1,8 @@
-"""Avro schemas as the schemas that Kafka Connect makes of them, by the rules of Confluent's AvroData.
+"""Translates Avro schemas to Kafka Connect's schemas, by the rules of Confluent's AvroData.
 
-Deviations, each for values that Confluent can't handle: decimals over fixed keep their type, and the precision of a decimal is
-always kept. Recursive schemas, records without fields and null as a type of its own are refused; Parquet has nothing for them.
+There are deviations for schemas that Confluent can't handle: decimals based on fixed keep their type, and the precision of a
+decimal is always kept. Recursive schemas, records without fields, and null outside a union are refused, because Parquet has no
+types for them.
 """
 
 from __future__ import annotations
@@ -49,13 +50,13 @@ _PRIMITIVES = {
     "string": "string",
 }
 _NAMED = ("record", "error", "enum", "fixed")
-#: A schema that names its parts again and again can be small and mean millions of columns.
+#: Most parts of a schema. A small schema that names its parts repeatedly could mean millions of columns.
 _MAX_NODES = 10_000
 _MAX_DEPTH = 100
 
 #: Logical types that Kafka Connect knows, by their Avro types.
 _CONNECT_LOGICAL = {("int", "date"): DATE, ("int", "time-millis"): TIME, ("long", "timestamp-millis"): TIMESTAMP}
-#: Those that only Arrow knows.
+#: Logical types that only Arrow knows.
 _ARROW_LOGICAL = {
     ("long", "time-micros"): pa.time64("us"),
     ("long", "timestamp-micros"): pa.timestamp("us", "UTC"),
@@ -78,14 +79,14 @@ class _Registered(Protocol):
 
 
 def plan_avro(registered: _Registered, mapping: AvroMapping | None = None) -> AvroNode:
-    """The node of a schema's values; its `schema` is what Kafka Connect makes of them.
+    """Plan the conversion of a schema's values. The `schema` of the returned node is the one that Kafka Connect makes.
 
     Args:
-        registered: the schema, with those that it refers to.
-        mapping: the settings; by default those of Confluent.
+        registered: the schema, with the schemas that it refers to.
+        mapping: the settings; by default Confluent's.
 
     Raises:
-        SchemaRefused: it is not an Avro schema, or has no columns.
+        SchemaRefused: the text is not an Avro schema, or Parquet has no types for the schema.
     """
     planner = _Planner(mapping if mapping is not None else AvroMapping())
     try:
@@ -116,7 +117,7 @@ class _Planner:
     _depth: int = 0
 
     def learn_references(self, references: Iterable[tuple[str, _Registered]]) -> None:
-        """Note the named types of schemas that are referred to."""
+        """Collect the named types of the schemas that are referred to."""
         for _, reference in references:
             if reference.text not in self._referenced:
                 self._referenced.add(reference.text)
@@ -124,7 +125,7 @@ class _Planner:
                 self._learn(_parsed(reference.text), "")
 
     def _learn(self, schema: Any, namespace: str) -> None:
-        """Note all named types of a schema, before any of them is used."""
+        """Collect all named types of a schema, before any of them is used."""
         if isinstance(schema, list):
             for branch in schema:
                 self._learn(branch, namespace)
@@ -146,13 +147,13 @@ class _Planner:
         return full_name, namespace
 
     def plan(self, schema: Any, namespace: str, *, optional: bool = False, default: Any = NoDefault) -> AvroNode:
-        """The node of a type.
+        """Make the node of a type.
 
         Args:
             schema: the type.
-            namespace: of the type around it.
-            optional: whether it makes a union with null.
-            default: of the field that it is the type of.
+            namespace: the namespace of the enclosing type.
+            optional: whether the type forms a union with null.
+            default: the default of the field that has the type.
         """
         self._nodes += 1
         self._depth += 1
@@ -176,7 +177,7 @@ class _Planner:
         if not isinstance(schema, dict) or "type" not in schema:
             raise SchemaRefused(f"{shortened(schema)} is not a type")
         kind = schema["type"]
-        if not isinstance(kind, str):  # {"type": {"type": ...}}: the inner one counts
+        if not isinstance(kind, str):  # {"type": {"type": ...}}: the inner type counts
             if optional and isinstance(kind, list):
                 raise SchemaRefused("a union in a union")
             return self.plan(kind, namespace, optional=optional, default=default)
@@ -187,7 +188,7 @@ class _Planner:
         elif kind in _PRIMITIVES:
             node = self._primitive(schema)
         elif kind == "null":
-            raise SchemaRefused("null as a type of its own has no column")
+            raise SchemaRefused("null outside a union has no column")
         elif self._known(kind, namespace) is not None:
             return self.plan(kind, namespace, optional=optional, default=default)
         else:
@@ -205,7 +206,7 @@ class _Planner:
         return next((candidate for candidate in candidates if candidate in self._types), None)
 
     def _finished(self, node: AvroNode, schema: Mapping[str, Any], *, optional: bool, default: Any) -> AvroNode:
-        """The node with what any type may have besides: name, version, parameters, documentation, default."""
+        """Complete the node with what any type may have: name, version, parameters, documentation and default."""
         made = node.schema
         parameters = {**made.parameters, **_own_parameters(schema, self.mapping)}
         connect_default = schema.get("connect.default")
@@ -238,7 +239,7 @@ class _Planner:
             made = ArrowLogicalSchema("int64", parameters={"logicalType": logical}, logical_type=_ARROW_LOGICAL[kind, logical])
         elif kind == "int" and not logical and "connect.type" in schema:
             if schema["connect.type"] not in ("int8", "int16"):
-                raise SchemaRefused(f"connect.type is {shortened(schema['connect.type'])}, for an int it is int8 or int16")
+                raise SchemaRefused(f"connect.type is {shortened(schema['connect.type'])}; for an int it must be int8 or int16")
             made = ConnectSchema(schema["connect.type"])
         else:
             made = ConnectSchema(_PRIMITIVES[kind])
@@ -314,7 +315,7 @@ class _Planner:
     def _union(self, branches: list[Any], namespace: str, default: Any) -> AvroNode:
         nulls = [is_null(branch) for branch in branches]
         if not branches or all(nulls) or sum(nulls) > 1:
-            raise SchemaRefused("a union without types, or with null alone or twice")
+            raise SchemaRefused("a union has no types, only null, or null twice")
         if any(isinstance(branch, list) for branch in branches):
             raise SchemaRefused("a union in a union")
         if len(branches) == 1:
@@ -376,7 +377,7 @@ def _own_parameters(schema: Mapping[str, Any], mapping: AvroMapping) -> dict[str
     given = schema.get("connect.parameters")
     if mapping.connect_meta_data and given is not None:
         if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-            raise SchemaRefused(f"connect.parameters is {shortened(given)}; it has texts by their names")
+            raise SchemaRefused(f"connect.parameters is {shortened(given)}; it must map names to texts")
         found.update(given)
     for key, value in schema.items():
         if key.startswith("avro"):

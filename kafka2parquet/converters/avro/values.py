@@ -1,10 +1,13 @@
-"""Avro values one by one, by fastavro: for schemas and payloads that `avro_columns` leaves, and where pyruhvro isn't there.
+"""Decodes Avro values one by one, with fastavro.
 
-fastavro gets a schema whose values are nearly what `pyarrow.array` takes: types of a union are records of one field, called
-as the field of the struct that the union becomes; those of no other field are null. Where fastavro would take damaged values,
-the schema has a type beneath: a boolean is a fixed, an enum is a number. Negative numbers of a union's types count from its end
-for fastavro, so there stand types that have no values. (It still takes numbers of more than ten bytes, and blocks whose count
-is the smallest long as empty ones.) What stands behind a value is not looked at, as in Avro's own decoders.
+Used for schemas and payloads that `columns.py` can't decode, and for all payloads if pyruhvro isn't installed.
+
+fastavro gets a schema whose values are almost what `pyarrow.array` accepts. Each type of a union is wrapped in a record of one
+field, with the name of the field that it has in the union's struct; the other fields are then null. Where fastavro would accept
+damaged values, the schema has a lower-level type: a boolean is declared as a fixed, and an enum as a number. fastavro counts
+negative type numbers from the end of a union, so types without values are appended there. These types can go once fastavro
+refuses such values. (fastavro still accepts numbers of more than ten bytes, and reads blocks whose count is the smallest long
+as empty.) Bytes after a value are ignored, as in Avro's own decoders.
 """
 
 from __future__ import annotations
@@ -22,19 +25,19 @@ from kafka2parquet.converters.payload_decoder import PayloadsRefused
 from kafka2parquet.schema.connect_schema import DECIMAL, ConnectSchema
 from kafka2parquet.schema.decimal_values import decimal_of_bytes
 
-#: From fastavro's value to that of the column; None where they are the same. Records and unions are changed in place.
+#: Converts fastavro's value to the column's value; None if both are the same. Records and unions are changed in place.
 _Change = Callable[[Any], Any]
 
 _BOOLEANS = {b"\0": False, b"\1": True}
 _NO_TYPE = {"type": "enum", "name": "NoType", "symbols": []}
-#: Smaller numbers are out of range, or control characters where text stands in the place of a number.
+#: Enough for -1 to -8. Smaller numbers are out of range, or are control characters of a text in the place of a number.
 _NO_TYPES = ["NoType"] * 8
-#: Numbers that are cut off end there, as do strings that are too long by one.
+#: Appended to each payload, so that truncated numbers, and strings that are one byte too long, end there and are noticed.
 _END = b"\0"
 
 
 def value_reader(node: AvroNode, *, null_becomes_default: bool) -> Callable[[bytes], Any]:
-    """A function that makes of a payload the value of its row, as `pyarrow.array` takes it, or raises PayloadsRefused."""
+    """Return a function that decodes a payload to a value that `pyarrow.array` accepts, or raises PayloadsRefused."""
     names: dict[str, Any] = {}
     fastavro.parse_schema(_NO_TYPE, names)
     wire = WireSchemas(_scalar, own_names=True, union_end=_NO_TYPES).schema_of(node)
@@ -49,7 +52,7 @@ def value_reader(node: AvroNode, *, null_becomes_default: bool) -> Callable[[byt
             raise PayloadsRefused("a union has no type of that number") from None
         except UnicodeDecodeError as error:
             raise PayloadsRefused(f"text that is not UTF-8: {error.reason}") from None
-        except (EOFError, OverflowError):  # the latter for lengths, where fastavro isn't compiled
+        except (EOFError, OverflowError):  # OverflowError for lengths, if fastavro isn't compiled
             raise PayloadsRefused("the value ends too early") from None
         if file.tell() > len(payload):
             raise PayloadsRefused("the value ends too early")

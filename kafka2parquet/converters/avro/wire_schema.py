@@ -1,8 +1,8 @@
-"""Avro schemas that describe the bytes of another one, but leave less to the decoder that gets them.
+"""Makes Avro schemas that describe the same bytes as a given schema, but leave fewer decisions to the decoder.
 
-Types of a union are wrapped into records, which have no bytes of their own: so a value says which type it is of. Logical types
-are the numbers and bytes beneath. A record with the one field `value` is around everything. What scalars are is up to the
-decoder: `avro_columns` (pyruhvro) and `avro_values` (fastavro).
+Each type of a union is wrapped in a record, which adds no bytes but shows which type a value has. Logical types are replaced by
+the numbers and bytes that they are stored as. The whole schema is wrapped in a record with the single field `value`. The
+decoder chooses the types of scalars: `columns.py` for pyruhvro, and `values.py` for fastavro.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class WireSchemas:
     """Makes schemas for one decoder.
 
     Attributes:
-        scalar: the type of a node without children; the text is a name that no other type has.
-        own_names: whether records have the names of the node's fields, and the ones around the types of a union the names of
-            these; else names are made up.
-        union_end: types that stand behind those of each union.
+        scalar: returns the type of a node without children. Its second argument is a name that no other type has.
+        own_names: whether the fields of records keep their names, and the records around a union's types have the names of the
+            union's fields; otherwise names are made up.
+        union_end: types that are appended to each union.
     """
 
     scalar: Callable[[AvroNode, str], Any]
@@ -36,7 +36,7 @@ class WireSchemas:
     _numbers: itertools.count[int] = attrs.Factory(itertools.count)
 
     def schema_of(self, node: AvroNode) -> dict[str, Any]:
-        """The schema, as parsed JSON; `value` is what the node says."""
+        """Make the schema as parsed JSON. Its field `value` has the values of the node."""
         return self._record(["value"], [self._type(node)])
 
     def _type(self, node: AvroNode) -> Any:
@@ -71,11 +71,11 @@ class WireSchemas:
 
 
 def record(name: str, names: Sequence[str], types: Sequence[Any]) -> dict[str, Any]:
-    """A record of fields of these names and types."""
+    """Make a record whose fields have these names and types."""
     fields = [{"name": field, "type": type_} for field, type_ in zip(names, types, strict=True)]
     return {"type": "record", "name": name, "fields": fields}
 
 
 def day_limit(arrow_type: pa.DataType) -> int | None:
-    """What times of a day stay below; None for other types."""
+    """Return the number that times of this type must be below; None for other types."""
     return _PER_DAY[arrow_type.unit] if pa.types.is_time(arrow_type) else None
