@@ -1,4 +1,4 @@
-"""Time as an argument: logic asks a `Clock`, never the system."""
+"""Clocks. All logic takes the time from a `Clock`, never from the system."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ import attrs
 
 from kafka2parquet.util.arguments import checked
 
-#: The two times of a clock are read one after the other, and the wall clock may be slewed a little.
+#: Smaller differences are not jumps: a clock's two times are read one after the other, and the wall clock may be slewed.
 _LEAST_JUMP = datetime.timedelta(seconds=1)
 
 
 class Clock(Protocol):
-    """Tells the time. `kafka2parquet.testing.ManualClock` moves only when a test moves it."""
+    """A source of time. `kafka2parquet.testing.ManualClock` only moves when a test moves it."""
 
     def now(self) -> datetime.datetime:
-        """The wall clock, in UTC."""
+        """Return the wall clock, in UTC."""
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back."""
+        """Return the seconds since some fixed moment. The result never decreases."""
 
 
 @attrs.frozen
 class Instant:
-    """A moment, by both times of a clock."""
+    """A moment, by both the wall clock and the monotonic clock."""
 
     wall: datetime.datetime
     monotonic_s: float
 
     @classmethod
     def of(cls, clock: Clock) -> Instant:
-        """The moment that a clock shows."""
+        """Read a clock and return the current moment."""
         return cls(clock.now(), clock.monotonic())
 
     def as_seen_at(self, later: Instant) -> datetime.datetime:
-        """Return what the wall clock would have shown if it had already been set as it is at a later moment.
+        """Return the wall-clock time of this moment, corrected by any jump of the wall clock until `later`.
 
-        A wall clock may be set forward or back, by a correction or by a restored snapshot. A duration that is
-        counted from the returned time keeps its length all the same.
+        A correction or a restored snapshot may set a wall clock forward or back. A duration counted from the returned time
+        keeps its length.
         """
         jump = (later.wall - self.wall) - datetime.timedelta(seconds=later.monotonic_s - self.monotonic_s)
         return self.wall if abs(jump) < _LEAST_JUMP else self.wall + jump
@@ -51,9 +51,9 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime.datetime:
-        """The wall clock, in UTC."""
+        """Return the wall clock, in UTC."""
         return datetime.datetime.now(datetime.timezone.utc)
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back."""
+        """Return the seconds since some fixed moment. The result never decreases."""
         return time.monotonic()

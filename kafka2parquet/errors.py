@@ -2,7 +2,7 @@
 
     Kafka2ParquetError
     ├── ConfigurationError          fix the settings; lists all problems at once
-    │   └── GuaranteeError          the delivery that was asked for can't be kept here
+    │   └── GuaranteeError          the requested delivery guarantee can't be met here
     ├── AccessError                 fix credentials, rights or names
     │   ├── KafkaAuthenticationError
     │   ├── KafkaAuthorizationError
@@ -29,10 +29,10 @@
     │   ├── UnknownMetadataError
     │   └── FencedInstanceError
     ├── UsageError                  fix the calling code
-    └── UnexpectedError             report a bug: something raised what nobody foresaw
+    └── UnexpectedError             report a bug: some code raised an exception that nobody expected
 
-A message says what happened, where (topic, partition, offset, key) and what to do. Errors of other libraries are mapped
-to these in the adapter that owns the library.
+A message says what happened, where (topic, partition, offset, key) and what to do. The adapter that owns a library maps
+the library's errors to this tree.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from kafka2parquet.util.secrets import without_credentials
 
 
 class Kafka2ParquetError(Exception):
-    """Base of all errors that this library raises on purpose.
+    """Base class of all errors that this library raises on purpose.
 
-    As text, an error is one line: what records and names hold is shown with line ends and control characters escaped.
-    Credentials that show by their form, such as those in a URL, are hidden.
+    The text of an error is one line: line ends and control characters that come from records or names are escaped.
+    Recognizable credentials, such as a login in a URL, are hidden.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -58,10 +58,10 @@ class Kafka2ParquetError(Exception):
 
 
 class ConfigurationError(Kafka2ParquetError):
-    """The settings can't work. As text, an error has a line for each problem.
+    """The settings can't work. The text has one line for each problem.
 
     Attributes:
-        problems: one sentence for each problem found; all of them, not the first.
+        problems: one sentence for each problem. Lists all problems, not just the first one.
     """
 
     def __init__(self, problems: str | Sequence[str]) -> None:
@@ -74,11 +74,11 @@ class ConfigurationError(Kafka2ParquetError):
 
 
 class GuaranteeError(ConfigurationError):
-    """Exactly-once delivery was asked for and the broker or the store can't give what it needs."""
+    """Exactly-once delivery was requested, but the broker or the store lacks something that it needs."""
 
 
 class AccessError(Kafka2ParquetError):
-    """Kafka, the store or the registry refused us: credentials, rights or names have to be corrected, retrying is pointless."""
+    """Kafka, the store or the registry refused access. Retrying is pointless: correct the credentials, rights or names."""
 
 
 class KafkaAuthenticationError(AccessError):
@@ -102,11 +102,11 @@ class BucketNotFoundError(AccessError):
 
 
 class SchemaRegistryAuthenticationError(AccessError):
-    """The schema registry did not accept the credentials, or we its certificate; or a right is missing."""
+    """The schema registry did not accept the credentials, a right is missing, or its certificate is not trusted."""
 
 
 class RecordError(Kafka2ParquetError):
-    """Something about one record, or one batch of records, in the log.
+    """A problem with one record, or with one batch of records, in the log.
 
     Attributes:
         topic: topic of the record.
@@ -122,11 +122,11 @@ class RecordError(Kafka2ParquetError):
 
 
 class RejectedRecordError(RecordError):
-    """A record can't be converted, and the settings say to stop then.
+    """A record can't be converted, and the settings say to stop at such a record.
 
     Attributes:
-        stage: where the record failed (a value of `kafka2parquet.records.Stage`).
-        reason: why.
+        stage: the stage at which the record failed (a value of `kafka2parquet.records.Stage`).
+        reason: why the record failed.
     """
 
     def __init__(self, *, topic: str, partition: int, offset: int, stage: str, reason: str, advice: str = "") -> None:
@@ -142,19 +142,19 @@ class RejectedRecordError(RecordError):
 
 
 class DeadLetterRefusedError(RecordError):
-    """Kafka does not take a rejected record into the dead-letter topic, because it is too large for instance."""
+    """Kafka refuses to store a rejected record in the dead-letter topic, for instance because the record is too large."""
 
 
 class TooManyRejectsError(RecordError):
-    """More than the set share of a topic-partition's records is rejected; the offset is that of the last one."""
+    """The share of rejected records of a topic-partition exceeds the limit; `offset` is that of the last reject."""
 
 
 class CorruptRecordBatchError(RecordError):
-    """The broker returned bytes that fail their checksum, don't decode, or decompress to more than is allowed.
+    """The broker returned bytes that fail their checksum, don't decode, or decompress to more than the limit.
 
     Attributes:
-        next_offset: where the batch after it begins; None where the checksum is wrong and no batch was fetched behind it, for
-            what the batch itself says of its end can't be trusted then.
+        next_offset: offset at which the next batch begins. None if the checksum is wrong and no later batch was fetched,
+            because a damaged header can't say where its batch ends.
         content: the bytes of the batch.
     """
 
@@ -174,10 +174,10 @@ class CorruptRecordBatchError(RecordError):
 
 
 class TransientError(Kafka2ParquetError):
-    """Something is down. The library retries; this is raised only where a limit was set.
+    """A service is down. The library retries, and raises this error only where the settings limit the retries.
 
     Attributes:
-        retry_after_s: how long to wait before the next attempt, in seconds, if the other side said so.
+        retry_after_s: seconds to wait before the next attempt, if the service named a time.
     """
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
@@ -190,19 +190,19 @@ class KafkaUnavailableError(TransientError):
 
 
 class StorageUnavailableError(TransientError):
-    """The store, or the local staging folder, can't take the file just now."""
+    """The store or the local staging folder can't take the file at the moment."""
 
 
 class SchemaRegistryUnavailableError(TransientError):
-    """The schema registry doesn't answer, or not as it should; the records that need it wait."""
+    """The schema registry doesn't answer, or its answer is unusable. The records that need a schema wait."""
 
 
 class DeliveryError(Kafka2ParquetError):
-    """Going on could lose or repeat records: an operator has to decide.
+    """Continuing automatically could lose or duplicate records; an operator has to decide.
 
     Attributes:
-        topic: topic concerned.
-        partition: partition concerned, None for all.
+        topic: the affected topic.
+        partition: the affected partition; None if all partitions are affected.
     """
 
     def __init__(self, message: str, *, topic: str, partition: int | None = None) -> None:
@@ -212,11 +212,11 @@ class DeliveryError(Kafka2ParquetError):
 
 
 class DataLossError(DeliveryError):
-    """Records that were not yet written are gone from the log.
+    """Records disappeared from the log before they were written.
 
     Attributes:
-        missing_start: first offset that is missing.
-        missing_end: offset after the last one that is missing.
+        missing_start: first missing offset.
+        missing_end: offset after the last missing one.
     """
 
     def __init__(self, message: str, *, topic: str, partition: int, missing_start: int, missing_end: int) -> None:
@@ -226,10 +226,10 @@ class DataLossError(DeliveryError):
 
 
 class LogTruncatedError(DeliveryError):
-    """An unclean leader election truncated the log below what was read: other records come at the same offsets.
+    """An unclean leader election truncated the log below the read position, and newer records reuse the offsets.
 
     Attributes:
-        offset: where the log that was read and today's log begin to differ.
+        offset: first offset at which the log that was read and the current log differ.
     """
 
     def __init__(self, message: str, *, topic: str, partition: int, offset: int) -> None:
@@ -238,11 +238,11 @@ class LogTruncatedError(DeliveryError):
 
 
 class TopicRecreatedError(DeliveryError):
-    """The topic was deleted and created again: its offsets mean other records now."""
+    """The topic was deleted and created again, so its offsets now refer to other records."""
 
 
 class ForeignObjectError(DeliveryError):
-    """An object that this library did not write for this topic stands where a file should go.
+    """A file's key is taken by an object that this library did not write for this topic.
 
     Attributes:
         key: the object's key.
@@ -254,7 +254,7 @@ class ForeignObjectError(DeliveryError):
 
 
 class DamagedFooterError(DeliveryError):
-    """The footer of a file of this library contradicts itself or the log, or an unknown version of the library wrote it.
+    """The footer of a file of this library contradicts itself or the log, or has an unknown format version.
 
     Attributes:
         key: the object's key.
@@ -266,11 +266,11 @@ class DamagedFooterError(DeliveryError):
 
 
 class ConflictingSinkError(DeliveryError):
-    """Another sink wrote to the same place under another consumer group, or to another place under the same group."""
+    """Another sink uses the same place with another consumer group, or the same group with another place."""
 
 
 class UnknownMetadataError(DeliveryError):
-    """The committed offset carries metadata that is damaged, of another version of this library, or of another cluster."""
+    """The metadata of the committed offset is damaged, or comes from another library version or another cluster."""
 
 
 class FencedInstanceError(DeliveryError):
@@ -278,18 +278,18 @@ class FencedInstanceError(DeliveryError):
 
 
 class UsageError(Kafka2ParquetError):
-    """The calling code did something that can't work, such as using a closed task or forking with an open one."""
+    """The calling code did something that can't work, such as using a closed task or forking with an open task."""
 
 
 class UnexpectedError(Kafka2ParquetError):
-    """A topic-partition can't go on, because of an exception that nobody foresaw: a bug of this library or of a user's part.
+    """A topic-partition can't continue because of an unexpected exception: a bug in this library or in a user's part.
 
-    The exception itself is the cause (`__cause__`).
+    The original exception is the cause (`__cause__`).
 
     Attributes:
-        topic: topic concerned.
-        partition: partition concerned.
-        offset: what is before it was taken; nothing at or after it is committed.
+        topic: the affected topic.
+        partition: the affected partition.
+        offset: nothing at or after this offset is committed; earlier records were processed.
     """
 
     def __init__(self, message: str, *, topic: str, partition: int, offset: int | None) -> None:
@@ -300,12 +300,12 @@ class UnexpectedError(Kafka2ParquetError):
 
 
 def is_panic(error: BaseException) -> bool:
-    """Tell whether native code in Rust has panicked, which Python sees as a `BaseException` that is not an `Exception`."""
+    """Return whether native Rust code panicked. Python sees a panic as a `BaseException` that is not an `Exception`."""
     return type(error).__name__ == "PanicException"
 
 
 def is_unexpected(error: BaseException) -> bool:
-    """Whether an exception comes from a mistake in code: not an error of this library, an interrupt or a lack of memory."""
+    """Return whether an exception shows a bug: not an error of this library, an interrupt or a lack of memory."""
     if isinstance(error, Kafka2ParquetError | MemoryError):
         return False
     return isinstance(error, Exception) or is_panic(error)

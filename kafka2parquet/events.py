@@ -1,4 +1,4 @@
-"""The events that hooks get: one frozen event for everything that happens, so that metrics, logs and user code see the same."""
+"""The events that hooks receive. Each event is a frozen object, so that metrics, logs and user code see the same facts."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ class Event:
 
 @attrs.frozen
 class PartitionStarted(Event):
-    """Reading began (again) at `offset`."""
+    """Reading of the partition started, or restarted, at `offset`."""
 
     offset: int
 
 
 @attrs.frozen
 class PartitionStopped(Event):
-    """The partition was revoked or lost; `dropped_rows` were not yet published and will be read by its next owner."""
+    """The partition was revoked or lost. Its next owner reads the `dropped_rows` unpublished rows again."""
 
     dropped_rows: int
 
 
 @attrs.frozen
 class RecordRejected(Event):
-    """A record was left out, as the settings say."""
+    """A record was rejected and left out, as the settings allow."""
 
     reject: Reject
 
 
 @attrs.frozen
 class DataLost(Event):
-    """Records of [start, end) were gone from the log before they were written, and the settings say to go on."""
+    """Records of [start, end) disappeared from the log before they were written, and the settings say to continue."""
 
     start: int
     end: int
@@ -47,10 +47,10 @@ class DataLost(Event):
 
 @attrs.frozen
 class LogTruncated(Event):
-    """The log was truncated at `offset` and written anew, and the settings say to go on at `position`.
+    """The log was truncated at `offset` and then grew again, and the settings say to continue at `position`.
 
-    The newer records at the offsets [offset, position) are left out. Files hold the older records, or will hold them, as far as
-    the older records were read before they were lost.
+    The newer records at the offsets [offset, position) are skipped. The files hold, or will hold, the older records at these
+    offsets, as far as those were read before they were lost.
     """
 
     offset: int
@@ -59,7 +59,7 @@ class LogTruncated(Event):
 
 @attrs.frozen
 class FlushCut(Event):
-    """A flush ended: [start, end) is complete and staged next."""
+    """A flush was cut: [start, end) is complete, and staging comes next."""
 
     start: int
     end: int
@@ -70,7 +70,7 @@ class FlushCut(Event):
 
 @attrs.frozen
 class IntentCommitted(Event):
-    """Kafka keeps the boundary of the flush that is published next."""
+    """The intent is committed: Kafka stores the boundary of the flush that is published next."""
 
     start: int
     end: int
@@ -78,7 +78,7 @@ class IntentCommitted(Event):
 
 @attrs.frozen
 class FilePublished(Event):
-    """A file is visible. `created` is False when the same file stood there already."""
+    """A file is visible. `created` is False if the same file existed already."""
 
     key: str
     rows: int
@@ -89,7 +89,7 @@ class FilePublished(Event):
 
 @attrs.frozen
 class BoundaryAdopted(Event):
-    """Another owner has published a flush from here up to `end`: ours is cut there too, and read again from `start`."""
+    """Another owner published a flush from `start` to `end`. This task adopts that end and reads again from `start`."""
 
     start: int
     end: int
@@ -97,7 +97,7 @@ class BoundaryAdopted(Event):
 
 @attrs.frozen
 class OffsetCommitted(Event):
-    """The group's committed offset moved to `offset`: all before it is durable."""
+    """The group's committed offset moved to `offset`. All earlier records are durable."""
 
     offset: int
     rows: int
@@ -105,7 +105,7 @@ class OffsetCommitted(Event):
 
 @attrs.frozen
 class StorageRetried(Event):
-    """A call to the store failed and will be repeated in `retry_in_s` seconds."""
+    """A call to the store failed; the next attempt follows in `retry_in_s` seconds."""
 
     error: Exception
     attempt: int
@@ -114,7 +114,7 @@ class StorageRetried(Event):
 
 @attrs.frozen
 class ConverterRetried(Event):
-    """Records can't be converted now, because a schema registry or the store doesn't answer; again in `retry_in_s` seconds."""
+    """A schema registry or the store doesn't answer, so records wait for conversion; retried in `retry_in_s` seconds."""
 
     error: Exception
     attempt: int
@@ -123,11 +123,11 @@ class ConverterRetried(Event):
 
 @attrs.frozen
 class TaggingFailed(Event):
-    """An object that is published could not be tagged, and the settings say to go on."""
+    """A published object could not be tagged, and the settings say to continue."""
 
     key: str
     error: Exception
 
 
 Hook = Callable[[Event], None]
-"""Called on the thread that drives the task; must return at once. What it raises ends the task."""
+"""A function that receives each event, on the thread that drives the task. Must return at once. An exception ends the task."""

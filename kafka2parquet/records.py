@@ -1,4 +1,4 @@
-"""Records as they come from Kafka: batches of them, in whole columns, and the single ones that are rejected."""
+"""Records as they come from Kafka: batches in columns, and single rejected records."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class TopicPartition:
         return f"{self.topic}-{self.partition}"
 
 
-#: What of a record can be written to a file of its own, beside that of the values.
+#: The parts of a record that can be written to a separate file beside the file of values.
 View = Literal["keys", "headers"]
 
 
 class Stage(enum.Enum):
-    """Where a record was rejected."""
+    """The stage at which a record was rejected."""
 
     FETCH = "fetch"
     KEY = "key"
@@ -47,22 +47,22 @@ class Stage(enum.Enum):
 class ConsumedBatch:
     """Records of one topic-partition as the consumer delivers them: columns of equal length, in offset order.
 
-    The batch covers the offsets [first_offset, next_offset). Some of them may hold no record for us: transaction markers,
-    aborted records, holes that compaction left. A batch without any record only moves the position.
+    The batch covers the offsets [first_offset, next_offset). Some offsets may lack a record: transaction markers, aborted
+    records, and gaps left by compaction. A batch without records only moves the position.
 
     Attributes:
-        topic_partition: where the records come from.
-        offsets: int64, rising.
-        timestamps_ms: int64, milliseconds since the epoch; null where the record has none (Kafka's -1).
-        timestamp_types: int8; 0 create time, 1 log-append time.
-        keys: binary_view; null where the record has no key.
+        topic_partition: the topic-partition of all records.
+        offsets: int64, ascending.
+        timestamps_ms: int64, milliseconds since the epoch; null for a record without a timestamp (Kafka's -1).
+        timestamp_types: int8; 0 is create time, 1 is log-append time.
+        keys: binary_view; null for a record without a key.
         values: binary_view; null for a tombstone.
-        headers: binary_view; the record's header section as sent (count, then key and value each with its length, all
-            lengths zigzag varints), null where it has none. `decode_headers` reads one.
+        headers: binary_view; each record's header section as sent (count, then key and value each with its length, all
+            lengths zigzag varints); null for a record without headers. `decode_headers` decodes one section.
         first_offset: position before the batch.
-        next_offset: position after the batch: what to commit when all of it is durable.
-        leader_epoch: of all records of the batch, -1 where unknown.
-        high_watermark: next offset that readers could see at the broker when this was fetched, None where unknown.
+        next_offset: position after the batch; commit this offset when the whole batch is durable.
+        leader_epoch: leader epoch of all records of the batch, -1 if unknown.
+        high_watermark: next offset that readers could see at the broker at the time of the fetch, None if unknown.
         size_bytes: decompressed bytes that the columns keep alive.
     """
 
@@ -88,7 +88,7 @@ class ConsumedBatch:
         first_offset: int = 0,
         timestamps_ms: Sequence[int] | None = None,
     ) -> ConsumedBatch:
-        """Records that have nothing but a value, and times where these are given, at consecutive offsets."""
+        """Return a batch of records at consecutive offsets, with the given values, optional times, and nothing else."""
         count = len(values)
         return cls(
             topic_partition=topic_partition,
@@ -106,7 +106,7 @@ class ConsumedBatch:
         return len(self.offsets)
 
     def filter(self, mask: pa.Array) -> ConsumedBatch:
-        """The records for which the boolean `mask` is true; the range of offsets covered stays the same."""
+        """Return the records for which the boolean `mask` is true. The batch still covers the same range of offsets."""
         return attrs.evolve(
             self,
             offsets=self.offsets.filter(mask),
@@ -118,7 +118,7 @@ class ConsumedBatch:
         )
 
     def take(self, rows: npt.NDArray[np.int64]) -> ConsumedBatch:
-        """The records at these indices, without copying what they hold; the range of offsets covered stays the same."""
+        """Return the records at the indices `rows` without copying their content. The range of offsets stays the same."""
         indices = pa.array(rows, pa.int64())
         return attrs.evolve(
             self,
@@ -131,19 +131,19 @@ class ConsumedBatch:
         )
 
     def slice(self, start: int, length: int) -> ConsumedBatch:
-        """The records [start, start + length) without copying; the range of offsets covered stays the same."""
+        """Return the records [start, start + length) without copying. The range of offsets stays the same."""
         columns = ("offsets", "timestamps_ms", "timestamp_types", "keys", "values", "headers")
         return attrs.evolve(self, **{name: getattr(self, name).slice(start, length) for name in columns})
 
     def since(self, offset: int) -> ConsumedBatch:
-        """The part of the batch from that offset on, which lies between `first_offset` and `next_offset`."""
+        """Return the part of the batch from `offset` on. The offset must lie between `first_offset` and `next_offset`."""
         wanted = pa.array(self.offsets.to_numpy() >= offset)
         return attrs.evolve(self.filter(wanted), first_offset=offset)
 
     def split(self, most_bytes: int) -> list[ConsumedBatch]:
-        """The batch in runs of records, whose keys, values and headers take at most `most_bytes`; a larger record is alone.
+        """Split the batch into runs whose keys, values and headers take at most `most_bytes`. A larger record is a run alone.
 
-        The runs share the memory of the batch, which is counted for the last one.
+        The runs share the memory of the batch; only the last run's `size_bytes` counts it.
         """
         if self.size_bytes <= most_bytes or len(self) < 2:
             return [self]
@@ -161,11 +161,11 @@ class ConsumedBatch:
         return runs
 
     def reject(self, row: int, stage: Stage, reason: str, exception: str = "") -> Reject:
-        """The record at index `row` as a reject, raw bytes included."""
+        """Return the record at index `row` as a reject with its raw bytes."""
         return self.rejects([row], stage, [reason], exception)[0]
 
     def rejects(self, rows: Sequence[int], stage: Stage, reasons: Sequence[str], exception: str = "") -> list[Reject]:
-        """The records at these indices as rejects, each with its reason."""
+        """Return the records at the indices `rows` as rejects, each with its reason from `reasons`."""
         if not rows:
             return []
         chosen = pa.array(rows, pa.int64())
@@ -181,34 +181,37 @@ class ConsumedBatch:
         ]
 
     def reject_offset(self, offset: int, stage: Stage, reason: str, exception: str = "") -> Reject:
-        """The record with that offset as a reject. The offset must be one of `offsets`."""
+        """Return the record at `offset` as a reject. The batch must contain the offset."""
         return self.reject_offsets(np.array([offset]), stage, [reason], exception)[0]
 
     def reject_offsets(
         self, offsets: npt.NDArray[np.int64], stage: Stage, reasons: Sequence[str], exception: str = ""
     ) -> list[Reject]:
-        """The records with these offsets as rejects, each with its reason. All must be among `offsets`."""
+        """Return the records at `offsets` as rejects, each with its reason. The batch must contain all of the offsets."""
         return self.rejects(np.searchsorted(self.offsets.to_numpy(), offsets).tolist(), stage, reasons, exception)
 
 
 def _lengths(column: pa.Array) -> npt.NDArray[np.int64]:
-    """The length of each value of a binary_view, as its view says it. Those of nulls are 0 where the consumer made them."""
+    """Return the length of each value of a binary_view column, read from its view. The consumer's nulls have length 0."""
     views = np.frombuffer(column.buffers()[1], np.int32).reshape(-1, 4)
     return views[column.offset : column.offset + len(column), 0].astype(np.int64)
 
 
 def filter_view(column: pa.Array, mask: pa.Array) -> pa.Array:
-    """`column.filter(mask)` for binary_view, whose filter kernel Arrow lacks."""
+    """Filter a binary_view column by a boolean mask. Copies the column.
+
+    Replaces `column.filter(mask)` until Arrow has a filter kernel for binary_view (apache/arrow#43010).
+    """
     return column.cast(pa.large_binary()).filter(mask).cast(pa.binary_view())
 
 
 def decode_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...]:
-    """The (key, value) pairs of one record's header section (Kafka protocol, record format v2).
+    """Decode one record's header section to (key, value) pairs (Kafka protocol, record format v2).
 
     Bytes of a key that are not UTF-8 become U+FFFD, as in Kafka's Java client.
 
     Raises:
-        ValueError: the section is not well formed.
+        ValueError: the section is malformed.
     """
     if section is None:
         return ()
@@ -240,38 +243,38 @@ def decode_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...
 
 
 def _readable_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...]:
-    """The headers of a reject: none where the section is not well formed, which may be why the record is rejected."""
+    """Decode the headers of a reject. Returns no headers if the section is malformed, which may be why it was rejected."""
     try:
         return decode_headers(section)
     except ValueError:
         return ()
 
 
-#: The classes of Kafka Connect for what can't be read or written, and for what has no folder: what most rejects are there.
+#: Kafka Connect's exception classes for most rejects: unreadable or unwritable data, and a record without a folder.
 DATA_EXCEPTION = "org.apache.kafka.connect.errors.DataException"
 PARTITION_EXCEPTION = "io.confluent.connect.storage.errors.PartitionException"
 
 
 def _as_text(reason: str) -> str:
-    """A reason without credentials, and with halves of surrogate pairs escaped: it may quote a name of a record."""
+    """Hide credentials in a reason, and escape lone surrogates, which names quoted from a record may contain."""
     reason = without_credentials(reason)
     return reason if reason.isascii() else reason.encode("utf-8", "backslashreplace").decode()
 
 
 @attrs.frozen
 class Reject:
-    """A record that can't be written, with all that is needed to look at it or to replay it.
+    """A record that can't be written, with everything that is needed to inspect or replay it.
 
     Attributes:
-        topic_partition: where it comes from.
-        offset: its own.
-        stage: where it failed.
-        reason: why.
-        exception: the class that Kafka Connect reports for it; "" where only the stage says what it is.
-        timestamp_ms: its time in Kafka, None where it has none.
-        key: as sent.
-        value: as sent; of a record batch that can't be read, the whole batch.
-        headers: as sent; none where the header section is not well formed.
+        topic_partition: the topic-partition of the record.
+        offset: the record's offset.
+        stage: the stage at which the record failed.
+        reason: why the record failed.
+        exception: the exception class that Kafka Connect reports; "" to derive the class from the stage.
+        timestamp_ms: the record's Kafka timestamp in milliseconds, None if it has none.
+        key: the key as sent.
+        value: the value as sent. For an unreadable record batch, the bytes of the whole batch.
+        headers: the headers as sent; empty if the header section is malformed.
     """
 
     topic_partition: TopicPartition
@@ -286,6 +289,6 @@ class Reject:
 
 
 def is_kept(offsets: pa.Array, rejects: Sequence[Reject]) -> pa.Array:
-    """For each of these offsets whether no reject has it."""
+    """Return a boolean mask of the offsets that are not among the rejects."""
     rejected = np.array([reject.offset for reject in rejects], np.int64)
     return pa.array(~np.isin(offsets.to_numpy(), rejected))

@@ -1,4 +1,4 @@
-"""Rows: converted records as tables, with where they came from; of one value schema, or of several in one order."""
+"""Rows: converted records as tables, with their origin. `Rows` have one value schema; `MixedRows` have several."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from kafka2parquet.schema.lattice import conform, unify
 
 @attrs.frozen(eq=False)
 class Rows:
-    """Converted records of one value schema: a table with one row for each, and where they came from.
+    """Converted records of one value schema: a table with one row for each record, and the records' origin.
 
     Attributes:
-        batch: the consumed batch; rows are a subset of its records, in the same order.
-        offsets: int64, one for each row.
-        timestamps_ms: int64, the Kafka timestamp of each row; null where the record has none.
-        table: the columns to be written.
-        value_schema: the schema that all these records were sent with; None for records without one.
-        views: further tables with one row for each, by name, which are written to files of their own.
-        tombstones: whether the records have no value.
-        routed_topic: the topic that transforms have given the records; None while they keep that of their log.
-        without_fields: whether the values have neither fields nor a schema, such as a number in an envelope without schema. The
-            column with such values is not a field.
+        batch: the consumed batch. The rows are a subset of its records, in the same order.
+        offsets: int64, the offset of each row.
+        timestamps_ms: int64, the Kafka timestamp of each row; null for a record without a timestamp.
+        table: the columns to write.
+        value_schema: the schema that all records were sent with; None for records without a schema.
+        views: further tables by name, with one row for each record, to write to separate files.
+        tombstones: whether the records are tombstones, which have no value.
+        routed_topic: the topic that transforms gave the records; None if the records keep the topic of their log.
+        without_fields: whether the values have neither fields nor a schema, such as a number in an envelope without a schema.
+            The column with such values is not a field.
     """
 
     batch: ConsumedBatch
@@ -53,32 +53,32 @@ class Rows:
 
     @property
     def records(self) -> ConsumedBatch:
-        """The records that the rows were made of."""
+        """The consumed records from which the rows were converted."""
         if len(self) == len(self.batch):
             return self.batch
         return self.batch.take(np.searchsorted(self.batch.offsets.to_numpy(), self.offsets.to_numpy()))
 
     @property
     def groups(self) -> tuple[Rows, ...]:
-        """The rows of each value schema: these."""
+        """The rows of each value schema: a single group with all rows."""
         return (self,)
 
     @property
     def group_numbers(self) -> npt.NDArray[np.int32]:
-        """For each row the index of its group."""
+        """The index of each row's group: 0 for all rows."""
         return np.zeros(len(self), np.int32)
 
     def view(self, name: View) -> pa.Table:
-        """The view of that name."""
+        """Return the view called `name`."""
         return self.views[name]
 
     @property
     def nbytes(self) -> int:
-        """Arrow bytes of the columns."""
+        """Size of the columns in Arrow bytes."""
         return int(self.table.nbytes + sum(view.nbytes for view in self.views.values()))
 
     def slice(self, start: int, length: int | None = None) -> Rows:
-        """Rows [start, start + length) without copying."""
+        """Return the rows [start, start + length) without copying."""
         return attrs.evolve(
             self,
             offsets=self.offsets.slice(start, length),
@@ -88,18 +88,18 @@ class Rows:
         )
 
     def each(self, timestamps_ms: pa.Array | None = None) -> Iterator[Row]:
-        """Every row as a `Row`, with the given times instead of Kafka's; slow."""
+        """Yield each row as a `Row`, with `timestamps_ms` instead of Kafka's timestamps if given. Slow."""
         times = self.timestamps_ms if timestamps_ms is None else timestamps_ms
         for offset, time, values in zip(self.offsets.to_pylist(), times.to_pylist(), self.table.to_pylist(), strict=True):
             yield Row(offset, time, values)
 
     def combined(self) -> Rows:
-        """The same rows in columns of one piece, from which `take` is fast."""
+        """Return the same rows with each column in a single chunk, which makes `take` fast."""
         views = {name: view.combine_chunks() for name, view in self.views.items()}
         return attrs.evolve(self, table=self.table.combine_chunks(), views=views)
 
     def take(self, places: npt.NDArray[np.int64]) -> Rows:
-        """A copy of the rows at these indices, which rise; at least one."""
+        """Return a copy of the rows at the indices `places`, which are ascending and not empty."""
         chosen = pa.array(places)
         return attrs.evolve(
             self,
@@ -110,7 +110,7 @@ class Rows:
         )
 
     def filter(self, mask: pa.Array) -> Rows:
-        """The rows for which the boolean `mask` is true."""
+        """Return the rows for which the boolean `mask` is true."""
         return attrs.evolve(
             self,
             offsets=self.offsets.filter(mask),
@@ -121,19 +121,22 @@ class Rows:
 
 
 def without_columns(rows: int) -> pa.Table:
-    """A table of `rows` rows and no columns."""
+    """Return a table with `rows` rows and no columns."""
     return pa.table({"rows": pa.nulls(rows)}).select([])
 
 
 def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
-    """Tables of one schema, at least one, as one table. `pyarrow.concat_tables` forgets rows without columns."""
+    """Concatenate one or more tables of the same schema.
+
+    Can go once `pyarrow.concat_tables` keeps the row count of tables without columns.
+    """
     if not tables[0].num_columns:
         return without_columns(sum(table.num_rows for table in tables))
     return pa.concat_tables(tables)
 
 
 def in_order(tables: Sequence[pa.Table], places: Sequence[npt.NDArray[np.int64]]) -> pa.Table:
-    """Tables of one schema, at least one, as one table; `places` say for each table where its rows come."""
+    """Merge one or more tables of the same schema; `places` holds, for each table, the result's indices of its rows."""
     if len(tables) == 1:
         return tables[0]
     order = np.argsort(np.concatenate(places), kind="stable")
@@ -141,19 +144,22 @@ def in_order(tables: Sequence[pa.Table], places: Sequence[npt.NDArray[np.int64]]
 
 
 def _taken(table: pa.Table, indices: pa.Array) -> pa.Table:
-    """The rows at these indices. `pyarrow.Table.take` forgets rows without columns."""
+    """Return the rows at `indices`.
+
+    Can go once `pyarrow.Table.take` keeps the row count of a table without columns.
+    """
     return table.take(indices) if table.num_columns else without_columns(len(indices))
 
 
 @attrs.frozen(eq=False)
 class MixedRows:
-    """Rows of several value schemas, in the order of their offsets. Reads like `Rows`, of which it is made.
+    """Rows of several value schemas in offset order, with the same interface as `Rows`.
 
     Attributes:
         groups: the rows of each value schema, at least one row in each.
-        places: for each group the indices of its rows among all, rising.
-        offsets: int64, of all rows.
-        timestamps_ms: int64, of all rows.
+        places: for each group, the ascending indices of its rows among all rows.
+        offsets: int64, the offset of each row.
+        timestamps_ms: int64, the Kafka timestamp of each row; null for a record without a timestamp.
     """
 
     groups: tuple[Rows, ...]
@@ -166,12 +172,12 @@ class MixedRows:
 
     @property
     def batch(self) -> ConsumedBatch:
-        """The consumed batch that all of them come from."""
+        """The consumed batch from which all rows come."""
         return self.groups[0].batch
 
     @property
     def group_numbers(self) -> npt.NDArray[np.int32]:
-        """For each row the index of its group."""
+        """The index of each row's group."""
         numbers = np.empty(len(self), np.int32)
         for number, places in enumerate(self.places):
             numbers[places] = number
@@ -179,20 +185,20 @@ class MixedRows:
 
     @property
     def nbytes(self) -> int:
-        """Arrow bytes of the columns."""
+        """Size of the columns in Arrow bytes."""
         return sum(group.nbytes for group in self.groups)
 
     @property
     def table(self) -> pa.Table:
-        """The columns of all rows, brought to one schema; missing ones are null.
+        """The columns of all rows, unified to one schema. Missing columns are null.
 
         Raises:
-            SchemaConflict: the groups have columns of one name that no type holds together.
+            SchemaConflict: the groups have a column of the same name whose types have no common type.
         """
         return self.united([group.table for group in self.groups])
 
     def view(self, name: View) -> pa.Table:
-        """The view of that name, of all rows.
+        """Return the view called `name` of all rows.
 
         Raises:
             SchemaConflict: as for `table`.
@@ -200,7 +206,7 @@ class MixedRows:
         return self.united([group.views[name] for group in self.groups])
 
     def united(self, tables: Sequence[pa.Table]) -> pa.Table:
-        """Tables, one for each group, brought to one schema, as one table in the order of the rows.
+        """Unify the schemas of `tables`, one for each group, and merge the tables in the order of the rows.
 
         Raises:
             SchemaConflict: as for `table`.
@@ -209,11 +215,11 @@ class MixedRows:
         return self.ordered([conform(table, schema) for table in tables])
 
     def ordered(self, tables: Sequence[pa.Table]) -> pa.Table:
-        """Tables of one schema, one for each group, as one table in the order of the rows."""
+        """Merge `tables` of the same schema, one for each group, in the order of the rows."""
         return in_order(tables, self.places)
 
     def slice(self, start: int, length: int | None = None) -> Rows | MixedRows:
-        """Rows [start, start + length) without copying."""
+        """Return the rows [start, start + length) without copying."""
         stop = len(self) if length is None else min(start + length, len(self))
         parts = []
         for group, places in zip(self.groups, self.places, strict=True):
@@ -222,11 +228,11 @@ class MixedRows:
         return self._of(parts, self.offsets.slice(start, length), self.timestamps_ms.slice(start, length))
 
     def combined(self) -> MixedRows:
-        """The same rows in columns of one piece, from which `take` is fast."""
+        """Return the same rows with each column in a single chunk, which makes `take` fast."""
         return attrs.evolve(self, groups=tuple(group.combined() for group in self.groups))
 
     def take(self, places: npt.NDArray[np.int64]) -> Rows | MixedRows:
-        """A copy of the rows at these indices, which rise; at least one."""
+        """Return a copy of the rows at the indices `places`, which are ascending and not empty."""
         numbers, ranks = self._positions
         numbers, ranks = numbers[places], ranks[places]
         parts = []
@@ -238,14 +244,14 @@ class MixedRows:
 
     @functools.cached_property
     def _positions(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """For each row the index of its group, and its index among the rows of that."""
+        """The index of each row's group, and the row's index within that group."""
         ranks = np.empty(len(self), np.int64)
         for places in self.places:
             ranks[places] = np.arange(len(places))
         return self.group_numbers, ranks
 
     def filter(self, mask: pa.Array) -> Rows | MixedRows:
-        """The rows for which the boolean `mask` is true."""
+        """Return the rows for which the boolean `mask` is true."""
         chosen = mask.to_numpy(zero_copy_only=False)
         new_places = np.cumsum(chosen) - 1
         parts = []
@@ -255,7 +261,7 @@ class MixedRows:
         return self._of(parts, self.offsets.filter(mask), self.timestamps_ms.filter(mask))
 
     def each(self, timestamps_ms: pa.Array | None = None) -> Iterator[Row]:
-        """Every row as a `Row`, with the given times instead of Kafka's; slow."""
+        """Yield each row as a `Row`, with `timestamps_ms` instead of Kafka's timestamps if given. Slow."""
         times = self.timestamps_ms if timestamps_ms is None else timestamps_ms
         values: list[Any] = [None] * len(self)
         for group, places in zip(self.groups, self.places, strict=True):
@@ -275,7 +281,7 @@ class MixedRows:
 
     @classmethod
     def of(cls, groups: Sequence[Rows]) -> Rows | MixedRows:
-        """All rows of some groups of one batch, at least one group; plain `Rows` where only one has any."""
+        """Merge one or more groups of one batch. Returns plain `Rows` if at most one group has rows."""
         filled = [group for group in groups if len(group)] or list(groups[:1])
         if len(filled) == 1:
             return filled[0]
@@ -297,9 +303,9 @@ class Row:
     """One row, for rules that users write record by record.
 
     Attributes:
-        offset: of the record.
-        timestamp_ms: time of the row, in milliseconds since the epoch; None where it has none.
-        values: the row's columns by name.
+        offset: the record's offset.
+        timestamp_ms: the row's time in milliseconds since the epoch; None if it has none.
+        values: the row's values by column name.
     """
 
     offset: int
@@ -309,12 +315,12 @@ class Row:
 
 @attrs.frozen(eq=False)
 class Converted:
-    """What a converter made of a batch: every record is a row, a reject or a tombstone.
+    """The result of converting a batch: each record is a row, a reject or a tombstone.
 
     Attributes:
         rows: the rows of one value schema.
-        rejects: the records that can't be rows.
-        other_rows: where records of several schemas lay in the batch, the rows of each further one.
+        rejects: the records that can't be converted.
+        other_rows: if the batch holds records of several schemas, the rows of each further schema.
         tombstones: offsets (int64) of records whose value turned out to be null, such as a JSON envelope with a null payload.
     """
 
@@ -325,20 +331,20 @@ class Converted:
 
     @property
     def groups(self) -> Sequence[Rows]:
-        """The rows of each value schema that has any."""
+        """The rows of each value schema, without empty groups."""
         return [rows for rows in (self.rows, *self.other_rows) if len(rows)]
 
 
 @attrs.frozen(eq=False)
 class PartitionedRows:
-    """Rows with the encoded partition and the time of each.
+    """Rows with the encoded partition and the time of each row.
 
     Attributes:
-        rows: the rows; of several value schemas where records of several lay in the batch.
+        rows: the rows. They have several value schemas if the batch has.
         encoded_partitions: the distinct encoded partitions, such as `year=2026/month=05`.
-        codes: int32, for each row the index of its encoded partition in `encoded_partitions`.
-        timestamps_ms: int64 without nulls where the partitioner is based on time: the time it used for each row. Else the
-            records' Kafka timestamps, null where they have none.
+        codes: int32, the index of each row's encoded partition in `encoded_partitions`.
+        timestamps_ms: int64. The times that a time-based partitioner used for the rows, without nulls. For other partitioners
+            the records' Kafka timestamps, null for a record without a timestamp.
     """
 
     rows: Rows | MixedRows
@@ -351,13 +357,13 @@ class PartitionedRows:
 
     @property
     def first_time_ms(self) -> int | None:
-        """The time of the first row that has one; None where none has."""
+        """The time of the first row that has a time; None if no row has a time."""
         valid = self.timestamps_ms if not self.timestamps_ms.null_count else self.timestamps_ms.drop_null()
         time: int | None = valid[0].as_py() if len(valid) else None
         return time
 
     def slice(self, start: int, length: int | None = None) -> PartitionedRows:
-        """Rows [start, start + length) without copying; `encoded_partitions` may then name some that no row has."""
+        """Return the rows [start, start + length) without copying. `encoded_partitions` may then have unused entries."""
         return PartitionedRows(
             rows=self.rows.slice(start, length),
             encoded_partitions=self.encoded_partitions,
@@ -367,10 +373,7 @@ class PartitionedRows:
 
     @classmethod
     def merged(cls, parts: Sequence[PartitionedRows]) -> PartitionedRows:
-        """The rows of several value schemas of one batch together, in the order of their offsets; at least one part.
-
-        The rows of each part are of one schema.
-        """
+        """Merge one or more parts of one batch, each with a single value schema, in the order of their offsets."""
         filled = [part for part in parts if len(part)] or list(parts[:1])
         if len(filled) == 1:
             return filled[0]
@@ -390,7 +393,7 @@ class PartitionedRows:
 
 @attrs.frozen(eq=False)
 class Partitioned:
-    """What a partitioner made of rows: every row is either partitioned or a reject."""
+    """The result of partitioning rows: each row is either partitioned or a reject."""
 
     rows: PartitionedRows
     rejects: Sequence[Reject] = ()

@@ -10,7 +10,7 @@ from kafka.structs import TopicPartition
 
 
 def log_starts(client: Any, names: Collection[TopicPartition], timeout_ms: int) -> Mapping[TopicPartition, int]:
-    """The first offset that each log still has. Blocks for at most `timeout_ms`.
+    """Return the first offset that each log still has. Blocks for at most `timeout_ms`.
 
     Raises:
         kafka.errors.KafkaError: there is no answer for some partition.
@@ -19,7 +19,7 @@ def log_starts(client: Any, names: Collection[TopicPartition], timeout_ms: int) 
 
 
 def log_ends(client: Any, names: Collection[TopicPartition], timeout_ms: int) -> Mapping[TopicPartition, int]:
-    """The next offset that readers can see in each log. Blocks for at most `timeout_ms`.
+    """Return the next offset that readers can see in each log. Blocks for at most `timeout_ms`.
 
     Raises:
         kafka.errors.KafkaError: there is no answer for some partition.

@@ -11,7 +11,7 @@ class DeadLetterFuture(Protocol):
     """One dead letter on its way. Belongs to the thread that sent it."""
 
     def done(self) -> bool:
-        """Whether it is durable. Never blocks; False while the other side is down, for as long as that takes.
+        """Return whether it is durable. Never blocks; False while the other side is down, for as long as that takes.
 
         Raises:
             Kafka2ParquetError: it is refused for good; whoever commits past the record now would lose it.

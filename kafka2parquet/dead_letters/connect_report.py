@@ -24,7 +24,7 @@ class ConnectStage(enum.Enum):
 
     @classmethod
     def of(cls, stage: Stage) -> ConnectStage:
-        """The stage in Connect in which a record would have failed that failed in `stage` here."""
+        """Return the stage in Connect in which a record would have failed that failed in `stage` here."""
         return _STAGES[stage]
 
 
@@ -89,7 +89,7 @@ class FailureReporter:
     transformation: str = "org.apache.kafka.connect.transforms.Transformation"
 
     def failure(self, reject: Reject) -> Failure:
-        """What is reported of a reject."""
+        """Return what is reported of a reject."""
         stage = ConnectStage.of(reject.stage)
         return Failure(
             stage,

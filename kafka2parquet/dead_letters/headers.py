@@ -13,7 +13,7 @@ PREFIX = "__connect.errors."
 
 
 def context_headers(reject: Reject, reporter: FailureReporter) -> Headers:
-    """The ten headers that follow the record's own; those of an earlier failure stay before them."""
+    """Return the ten headers that follow the record's own; those of an earlier failure stay before them."""
     failure = reporter.failure(reject)
     # Connect has a Java stack trace here: its first line, and where in the log the record is instead of where in the code.
     stacktrace = f"{failure}\n\tat {reject.topic_partition}, offset {reject.offset}, stage {reject.stage.value} (kafka2parquet)"

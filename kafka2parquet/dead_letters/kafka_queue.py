@@ -175,7 +175,7 @@ class KafkaDeadLetterQueue:
             self._drop_producer()
 
     def _next_group(self) -> list[PendingDeadLetter]:
-        """The next letters, oldest first; none when it is time to end. Blocks while nothing waits."""
+        """Return the next letters, oldest first; none when it is time to end. Blocks while nothing waits."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing_at is not None)
             group: list[PendingDeadLetter] = []
@@ -243,7 +243,7 @@ class KafkaDeadLetterQueue:
         return self._producer
 
     def _hand_over(self, producer: KafkaProducer, letter: PendingDeadLetter) -> Any:
-        """The producer's future, or the error that it has raised; None for a letter that only asks whether it works."""
+        """Return the producer's future, or the error that it has raised; None for a letter that only asks whether it works."""
         if letter.reject is None:
             return None
         if self._reporter is not None:
@@ -275,11 +275,11 @@ class KafkaDeadLetterQueue:
 
     @staticmethod
     def _is_passing(error: kafka_errors.BrokerResponseError) -> bool:
-        """Whether it isn't about the record: it passes by itself, or all records are refused."""
+        """Return whether it isn't about the record: it passes by itself, or all records are refused."""
         return bool(error.retriable) or isinstance(error, kafka_errors.AuthorizationError)
 
     def _passing(self, error: Exception) -> str:
-        """What to say about an error that passes.
+        """Return what to say about an error that passes.
 
         Raises:
             Kafka2ParquetError: it doesn't pass.

@@ -36,11 +36,11 @@ class Tolerance:
     has_reporter: bool = False
 
     def tolerates(self, stage: Stage) -> bool:
-        """Whether a record that fails at this stage is left out; if not, it ends the task."""
+        """Return whether a record that fails at this stage is left out; if not, it ends the task."""
         return self.everything and (self.has_reporter or self.tolerates_in_connect(ConnectStage.of(stage)))
 
     def tolerates_in_connect(self, stage: ConnectStage, *, retriable: bool = False) -> bool:
-        """Whether Connect leaves out a record whose exception nobody reports.
+        """Return whether Connect leaves out a record whose exception nobody reports.
 
         Args:
             stage: where it was raised.
@@ -49,7 +49,7 @@ class Tolerance:
         return self.everything and (retriable or stage in _BEFORE_THE_SINK)
 
     def failure(self, reject: Reject) -> RejectedRecordError:
-        """The error that ends the task at a reject that is not tolerated, with Connect's words for it."""
+        """Return the error that ends the task at a reject that is not tolerated, with Connect's words for it."""
         could_be_tolerated = self.has_reporter or ConnectStage.of(reject.stage) in _BEFORE_THE_SINK
         words = "Tolerance exceeded" if could_be_tolerated else "Unhandled exception"
         if self.everything:

@@ -185,14 +185,14 @@ class Layout:
         return cls(offsets[first_of_run], files[first_of_run])
 
     def files(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The file number of each row; -1 for one that lies before all runs."""
+        """Return the file number of each row; -1 for one that lies before all runs."""
         if not len(self._starts):
             return np.full(len(offsets), -1, np.int64)
         runs = np.searchsorted(self._starts, offsets, side="right") - 1
         return np.where(runs < 0, -1, self._files[np.maximum(runs, 0)])
 
     def renumbered(self, numbers: list[int]) -> Layout:
-        """The same rows, where the file with number n gets the number `numbers[n]`."""
+        """Return the same rows, where the file with number n gets the number `numbers[n]`."""
         return Layout(self._starts, np.array(numbers, dtype=np.int64)[self._files] if len(self._files) else self._files)
 
     def encode(self) -> str:

@@ -21,7 +21,7 @@ _COMPLETE_COLUMN_BYTES = 1 << 10
 
 
 def columns_of(fields: Iterable[pa.Field]) -> int:
-    """How many columns of a Parquet file these fields take."""
+    """Return how many columns of a Parquet file these fields take."""
     return sum(columns_of(_inner(field.type)) if field.type.num_fields else 1 for field in fields)
 
 
@@ -30,7 +30,7 @@ def _inner(type_: pa.DataType) -> list[pa.Field]:
 
 
 def encoder_bytes(columns: int) -> int:
-    """Memory that encoding a part of `columns` columns takes, besides its bytes."""
+    """Return memory that encoding a part of `columns` columns takes, besides its bytes."""
     return _ENCODER_BYTES + columns * _ENCODER_COLUMN_BYTES
 
 
@@ -122,7 +122,7 @@ class Part:
             self._move_to_disk()
 
     def content(self) -> Path | bytes:
-        """The file, once it is complete."""
+        """Return the file, once it is complete."""
         return self._path if self._path is not None else self._memory.held()
 
     def open(self) -> pq.ParquetFile:

@@ -75,7 +75,7 @@ class StagingDirectory:
 
 
 def _create(path: Path) -> int:
-    """The descriptor of a new file that only this user may read and write, whatever the umask."""
+    """Return the descriptor of a new file that only this user may read and write, whatever the umask."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE, 0o600)
     try:
         os.fchmod(descriptor, 0o600)
@@ -86,7 +86,7 @@ def _create(path: Path) -> int:
 
 
 def _make(base: Path) -> tuple[Path, FileIO]:
-    """A new folder and its locked lock file; nothing stays behind where that fails."""
+    """Return a new folder and its locked lock file; nothing stays behind where that fails."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     try:
         folder.chmod(0o700)  # the umask may have taken rights away
@@ -97,7 +97,7 @@ def _make(base: Path) -> tuple[Path, FileIO]:
 
 
 def _lock(folder: Path) -> FileIO:
-    """A locked lock file. It gets its name only then: before, whoever starts now would take the folder for abandoned."""
+    """Return a locked lock file. It gets its name only then: before, whoever starts now would take the folder for abandoned."""
     unnamed = folder / f"{_LOCK}-unnamed"
     file = FileIO(_create(unnamed), "r+")
     try:
@@ -148,5 +148,5 @@ def _is_staged(name: str, folder: int) -> bool:
 
 
 def _is_own(status: os.stat_result, kind: int) -> bool:
-    """Whether it is of that kind, and belongs to the user of this process."""
+    """Return whether it is of that kind, and belongs to the user of this process."""
     return stat.S_IFMT(status.st_mode) == kind and status.st_uid == os.geteuid()

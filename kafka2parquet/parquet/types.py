@@ -45,7 +45,7 @@ class Fitted:
 
 
 def written_schema(schema: pa.Schema, types: ParquetTypes) -> pa.Schema:
-    """The schema that a table with `schema` is written with."""
+    """Return the schema that a table with `schema` is written with."""
     return pa.schema([_written_field(field, types) for field in schema], metadata=schema.metadata)
 
 
@@ -111,7 +111,7 @@ def _cast_column(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray
 
 
 def _has_milliseconds(type_: pa.DataType) -> bool:
-    """Whether there are timestamps in milliseconds, at any depth."""
+    """Return whether there are timestamps in milliseconds, at any depth."""
     if pa.types.is_nested(type_):
         return "timestamp[ms" in str(type_)
     return bool(pa.types.is_timestamp(type_) and type_.unit == "ms")
@@ -135,7 +135,7 @@ def _check_milliseconds(array: pa.Array) -> None:
 
 
 def _misfits(table: pa.Table, schema: pa.Schema) -> dict[int, str]:
-    """The rows that can't be cast, found by halving."""
+    """Return the rows that can't be cast, found by halving."""
     found: dict[int, str] = {}
     for field, column in zip(schema, table.columns, strict=True):
 

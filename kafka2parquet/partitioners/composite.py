@@ -67,7 +67,7 @@ class CompositePartitioner(Partitioner):
     def _inside(
         self, outer: tuple[str, ...], codes: npt.NDArray[np.int64], result: PartitionedRows
     ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-        """The folders of a result inside those around them, and for each row the index of its own."""
+        """Return the folders of a result inside those around them, and for each row the index of its own."""
         inner = result.encoded_partitions
         pairs, codes = np.unique(codes * len(inner) + result.codes.to_numpy(), return_inverse=True)
         folders = [(outer[pair // len(inner)], inner[pair % len(inner)]) for pair in pairs.tolist()]

@@ -27,5 +27,5 @@ class DefaultPartitioner(Partitioner):
 
 
 def in_one_folder(rows: Rows, folder: str, timestamps_ms: pa.Array) -> PartitionedRows:
-    """All rows in the same encoded partition."""
+    """Return all rows in the same encoded partition."""
     return PartitionedRows(rows, (folder,), pa.array(np.zeros(len(rows), np.int32)), timestamps_ms)

@@ -86,7 +86,7 @@ class FieldPartitioner(Partitioner):
         return Partitioned(by_folder(rows, folders, rows.timestamps_ms), rejects)
 
     def _texts(self, rows: Rows, field: str) -> _Texts:
-        """The values of a field as texts."""
+        """Return the values of a field as texts."""
         schema = rows.value_schema
         if rows.without_fields or (schema is not None and schema.type != "struct"):
             what = "without schema that is not an object" if schema is None else f"of type {schema.type}"
@@ -104,7 +104,7 @@ class FieldPartitioner(Partitioner):
         return self._nameable(column.cast(pa.string()), field)
 
     def _nameable(self, texts: pa.Array, field: str) -> _Texts:
-        """The texts; refused are texts that readers take for null, or that leave a bare folder without a name."""
+        """Return the texts; refused are texts that readers take for null, or that leave a bare folder without a name."""
         if not self._labels:
             empty = pc.fill_null(pc.equal(texts, ""), False)
             if pc.any(empty).as_py():
@@ -131,7 +131,7 @@ class _Texts:
 
 
 def _texts_without_schema(rows: Rows, field: str, column: pa.Array | None) -> _Texts:
-    """The same for values without a schema, where columns have the types that all records so far need together.
+    """Return the same for values without a schema, where columns have the types that all records so far need together.
 
     A row gets the same folder whichever column its value lies in: nulls and missing members the folder of nulls, and whole
     numbers their own folder, also in a column of doubles.
@@ -178,7 +178,7 @@ def nested_field(table: pa.Table, path: str) -> pa.Array | None:
 
 
 def _outer(table: pa.Table, path: str) -> tuple[str, pa.Array] | None:
-    """The field on the way to `path` that is not a struct, and so has no fields; None where there is none."""
+    """Return the field on the way to `path` that is not a struct, and so has no fields; None where there is none."""
     *outer, _ = path.split(".")
     for depth in range(1, len(outer) + 1):
         way = ".".join(outer[:depth])
@@ -189,7 +189,7 @@ def _outer(table: pa.Table, path: str) -> tuple[str, pa.Array] | None:
 
 
 def _names_folders(data_type: pa.DataType) -> bool:
-    """Whether values of the type can name folders, as in Kafka Connect."""
+    """Return whether values of the type can name folders, as in Kafka Connect."""
     return bool(
         pa.types.is_boolean(data_type)
         or pa.types.is_integer(data_type)
@@ -200,7 +200,7 @@ def _names_folders(data_type: pa.DataType) -> bool:
 
 
 def _whole(column: pa.Array) -> pa.Array:
-    """The doubles that are whole numbers of 64 bits, as integers; null for others."""
+    """Return the doubles that are whole numbers of 64 bits, as integers; null for others."""
     numbers = column.cast(pa.float64())
     fits = pc.and_(pc.greater_equal(numbers, -_LONG_END), pc.less(numbers, _LONG_END))
     whole = pc.and_(fits, pc.equal(pc.trunc(numbers), numbers))

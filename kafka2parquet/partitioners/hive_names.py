@@ -26,11 +26,11 @@ class HiveNames:
         self._pattern = f"[{inside}]"
 
     def name(self, text: str | None) -> str:
-        """The name of one text, or of null."""
+        """Return the name of one text, or of null."""
         return NULL_NAME if text is None else text.translate(self._names)
 
     def names(self, texts: pa.Array) -> pa.Array:
-        """The names of texts and nulls."""
+        """Return the names of texts and nulls."""
         to_escape = pc.fill_null(pc.match_substring_regex(texts, self._pattern), False)
         if pc.any(to_escape).as_py():
             encoded = texts.filter(to_escape).dictionary_encode()
@@ -40,5 +40,5 @@ class HiveNames:
 
 
 def is_null_name(texts: pa.Array) -> pa.Array:
-    """Which texts can't be told from null, as readers look for its name before or after they unescape."""
+    """Return which texts can't be told from null, as readers look for its name before or after they unescape."""
     return pc.fill_null(pc.equal(texts, NULL_NAME), False)

@@ -17,7 +17,7 @@ _MILLISECONDS = re.compile(r"-?\d{1,19}", re.ASCII)
 
 
 def parse_text(text: str, zone: datetime.tzinfo) -> int:
-    """Milliseconds since the epoch.
+    """Return milliseconds since the epoch.
 
     Args:
         text: an ISO date or time, or milliseconds in digits; `2015` is 2015 milliseconds, not a year.

@@ -105,7 +105,7 @@ def _not_strftime(pattern: str, directive: str) -> str:
 
 
 def is_joda(pattern: str) -> bool:
-    """Whether Joda knows all letters of the pattern, whatever they print."""
+    """Return whether Joda knows all letters of the pattern, whatever they print."""
     return all(token.letter is None or token.letter in _NUMBERS or token.letter in "EaGSzZ" for token in tokens(pattern))
 
 
@@ -124,7 +124,7 @@ class Token:
 
 
 def tokens(pattern: str) -> list[Token]:
-    """The parts of a pattern, as Joda reads them: an unterminated quote reaches to the end."""
+    """Return the parts of a pattern, as Joda reads them: an unterminated quote reaches to the end."""
     found: list[Token] = []
     position = 0
     while position < len(pattern):
@@ -156,7 +156,7 @@ def tokens(pattern: str) -> list[Token]:
 
 
 def normalize(pattern: str, delimiter: str) -> str:
-    """The pattern without one delimiter at its end.
+    """Return the pattern without one delimiter at its end.
 
     Raises:
         ConfigurationError: nothing is left of it.
@@ -180,7 +180,7 @@ def _offset_text(moment: datetime.datetime, separator: str) -> str:
 
 
 def _fixed_offset(moment: datetime.datetime) -> str | None:
-    """What Joda calls a time zone that is only an offset, in every language; None for all others."""
+    """Return what Joda calls a time zone that is only an offset, in every language; None for all others."""
     return _offset_text(moment, ":") if isinstance(moment.tzinfo, datetime.timezone) and moment.utcoffset() else None
 
 

@@ -18,7 +18,7 @@ class PerRecordPartitioner(Partitioner):
 
     @abc.abstractmethod
     def encode(self, row: Row) -> str:
-        """The encoded partition of a row, such as `country=FR`.
+        """Return the encoded partition of a row, such as `country=FR`.
 
         Raises:
             ValueError: it has none; the record is rejected, with the message as the reason.

@@ -54,7 +54,7 @@ def strftime_directive(pattern: str) -> str | None:
 
 
 def joda_pattern(pattern: str) -> str | None:
-    """The Joda pattern that prints the same as a pattern of strftime; None where Joda can't.
+    """Return the Joda pattern that prints the same as a pattern of strftime; None where Joda can't.
 
     Joda has no letter for some directives, and reads two adjacent fields of the same letter as a single field.
     Where nothing stands in quotes, letters without a percent sign are text, as in strftime.
@@ -67,7 +67,7 @@ def joda_pattern(pattern: str) -> str | None:
 
 
 def _readable(pattern: str) -> str:
-    """The pattern, without its quotes where all letters stand in them."""
+    """Return the pattern, without its quotes where all letters stand in them."""
     return pattern if re.search("[A-Za-z]", _QUOTED.sub("", pattern)) else pattern.replace("'", "")
 
 

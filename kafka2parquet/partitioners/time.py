@@ -98,11 +98,11 @@ class TimeBasedPartitioner(Partitioner):
         return Partitioned(PartitionedRows(rows, folders, pa.array(codes), pa.array(milliseconds)), rejects)
 
     def encode(self, timestamp_ms: int) -> str:
-        """The folder of one time, in milliseconds since the epoch."""
+        """Return the folder of one time, in milliseconds since the epoch."""
         return self._encode(np.array([timestamp_ms], np.int64))[0][0]
 
     def _has_date(self, milliseconds: _Int64s) -> npt.NDArray[np.bool_]:
-        """Which times lie in the years 1 to 9999 of the time zone."""
+        """Return which times lie in the years 1 to 9999 of the time zone."""
         if not len(milliseconds) or (milliseconds.min() >= _MIN_MS + _DAY_MS and milliseconds.max() <= _MAX_MS - _DAY_MS):
             return np.ones(len(milliseconds), np.bool_)
         near = milliseconds.clip(_MIN_MS - _DAY_MS, _MAX_MS + _DAY_MS)
@@ -110,7 +110,7 @@ class TimeBasedPartitioner(Partitioner):
         return (local >= _MIN_MS) & (local <= _MAX_MS)
 
     def _encode(self, milliseconds: _Int64s) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
-        """The distinct folders, and the index of each row's."""
+        """Return the distinct folders, and the index of each row's."""
         local = milliseconds + self._offsets_ms(milliseconds)
         # integer division that truncates toward zero, as Java's does
         buckets = np.sign(local) * (np.abs(local) // self._duration_ms) * self._duration_ms
@@ -123,7 +123,7 @@ class TimeBasedPartitioner(Partitioner):
         return folders, np.array([numbers[name] for name in names], np.int32)[inverse]
 
     def _offsets_ms(self, milliseconds: _Int64s) -> _Int64s:
-        """The zone's offset at each instant."""
+        """Return the zone's offset at each instant."""
         if isinstance(self._zone, datetime.timezone):
             return np.full(len(milliseconds), self._offset_ms(0), np.int64)
         quarters = milliseconds // _QUARTER_MS
@@ -138,7 +138,7 @@ class TimeBasedPartitioner(Partitioner):
         return (moment.utcoffset() or datetime.timedelta()) // _MILLISECOND
 
     def _name(self, local_ms: int) -> str:
-        """The folder of a local time; one that a clock change skips is moved behind the gap."""
+        """Return the folder of a local time; one that a clock change skips is moved behind the gap."""
         return self._names.get_or_create(local_ms, lambda: self._formatted(local_ms))
 
     def _formatted(self, local_ms: int) -> str:

@@ -46,11 +46,11 @@ class TimestampExtractor(abc.ABC):
 
     @abc.abstractmethod
     def extract(self, rows: Rows, opened_at: datetime.datetime) -> pa.Array:
-        """The time of each row: int64 milliseconds since the epoch, null where there is none that can be used."""
+        """Return the time of each row: int64 milliseconds since the epoch, null where there is none that can be used."""
 
     @abc.abstractmethod
     def explain(self, rows: Rows, row: int) -> Unusable:
-        """Why the row at that index has no time."""
+        """Return why the row at that index has no time."""
 
     @property
     @abc.abstractmethod
@@ -63,13 +63,13 @@ class RecordTimestamp(TimestampExtractor):
     """The record's timestamp in Kafka: when it was created, or appended to the log, as the topic says."""
 
     def extract(self, rows: Rows, opened_at: datetime.datetime) -> pa.Array:
-        """Kafka's timestamps; those below 0, such as -1, stand for none."""
+        """Return Kafka's timestamps; those below 0, such as -1, stand for none."""
         times = rows.timestamps_ms
         negative = pc.less(times, 0)
         return pc.if_else(negative, pa.scalar(None, pa.int64()), times) if pc.any(negative).as_py() else times
 
     def explain(self, rows: Rows, row: int) -> Unusable:
-        """Why the row has no time."""
+        """Return why the row has no time."""
         return Unusable(
             "Unable to determine timestamp using timestamp.extractor"
             " io.confluent.connect.storage.partitioner.TimeBasedPartitioner$RecordTimestampExtractor for record: it has no"
@@ -89,7 +89,7 @@ class WallclockTimestamp(TimestampExtractor):
     uses_clock = True
 
     def extract(self, rows: Rows, opened_at: datetime.datetime) -> pa.Array:
-        """The same time for all rows."""
+        """Return the same time for all rows."""
         return pa.array(np.full(len(rows), round(opened_at.timestamp() * 1000), np.int64))
 
     def explain(self, rows: Rows, row: int) -> Unusable:
@@ -127,7 +127,7 @@ class RecordFieldTimestamp(TimestampExtractor):
         self._zone = time_zone(timezone)
 
     def extract(self, rows: Rows, opened_at: datetime.datetime) -> pa.Array:
-        """The field's times."""
+        """Return the field's times."""
         column = None if rows.without_fields else nested_field(rows.table, self._field)
         if column is None:
             return pa.nulls(len(rows), pa.int64())
@@ -143,7 +143,7 @@ class RecordFieldTimestamp(TimestampExtractor):
         return pa.nulls(len(rows), pa.int64())
 
     def explain(self, rows: Rows, row: int) -> Unusable:
-        """Why the row has no time."""
+        """Return why the row has no time."""
         schema = rows.value_schema
         if rows.without_fields or (schema is not None and schema.type != "struct"):
             what = "without schema that is not an object" if schema is None else f"of type {schema.type}"
@@ -163,7 +163,7 @@ class RecordFieldTimestamp(TimestampExtractor):
         return Unusable(f"{failed}: it is {column.type}")
 
     def _missing(self, table: pa.Table) -> str:
-        """Which part of the path leads nowhere."""
+        """Return which part of the path leads nowhere."""
         *outer, name = self._field.split(".")
         for depth in range(1, len(outer) + 1):
             column = nested_field(table, ".".join(outer[:depth]))

@@ -16,6 +16,6 @@ class EmptyObjectError(Exception):
 
 
 def describe(error: BaseException) -> str:
-    """Type and text of an error, on one line and without a full stop."""
+    """Return type and text of an error, on one line and without a full stop."""
     text = " ".join(str(error).split()).rstrip(".")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

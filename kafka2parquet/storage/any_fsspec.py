@@ -35,7 +35,7 @@ class AnyFsspecStore:
 
     @classmethod
     def open(cls, url: str, storage_options: Mapping[str, Any]) -> AnyFsspecStore:
-        """The store at an fsspec URL.
+        """Return the store at an fsspec URL.
 
         Raises:
             ConfigurationError: fsspec doesn't know such URLs, or lacks a package or an option for them.

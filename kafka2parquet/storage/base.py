@@ -63,14 +63,14 @@ class Storage(Protocol):
         """
 
     def read(self, key: str) -> bytes | None:
-        """The small object at `key`, as it is now (no cache); None if there is none.
+        """Return the small object at `key`, as it is now (no cache); None if there is none.
 
         Raises:
             ConfigurationError: it has more than 16 MiB, which nothing small of ours has.
         """
 
     def read_metadata(self, key: str) -> Mapping[str, str] | None:
-        """Key-value metadata of the Parquet footer of the object at `key`; None if there is no object.
+        """Return key-value metadata of the Parquet footer of the object at `key`; None if there is no object.
 
         An object that is not a Parquet file has the metadata {}.
         """

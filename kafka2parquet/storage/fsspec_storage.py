@@ -64,11 +64,11 @@ class FsspecStorage:
         return self._store.filesystem
 
     def path(self, key: str) -> str:
-        """The path of a key in `filesystem`."""
+        """Return the path of a key in `filesystem`."""
         return str(self.filesystem._strip_protocol(f"{self._url}/{key}"))
 
     def why_no_object(self, key: str) -> str | None:
-        """Why there can't be an object at `key` in this store; None where there can."""
+        """Return why there can't be an object at `key` in this store; None where there can."""
         most_bytes = MOST_KEY_BYTES - self._store.prefix_bytes
         return why_impossible(key, most_bytes=most_bytes, most_segment_bytes=self._store.most_segment_bytes)
 
@@ -126,7 +126,7 @@ class FsspecStorage:
 
 
 def _open_store(url: str, options: S3Options | GcsOptions | None, storage_options: dict[str, Any]) -> Store:
-    """The store for a URL. Its client library is imported only when it is needed: s3fs and gcsfs take a second each."""
+    """Return the store for a URL. Its client library is imported only when it is needed: s3fs and gcsfs take a second each."""
     scheme, separator, path = url.partition("://")
     scheme, path = (scheme.lower(), path) if separator else ("file", url)
     if "::" in url:

@@ -214,7 +214,7 @@ def _mapped(path: Path, *, missing_is_transient: bool = False) -> Iterator[None]
 
 
 def map_error(error: OSError, path: Path) -> Kafka2ParquetError:
-    """Our error for one of the operating system; `path` is named where the error names none."""
+    """Return our error for one of the operating system; `path` is named where the error names none."""
     path, what = error.filename or path, error.strerror or str(error)
     if error.errno in _PERMANENT:
         return ConfigurationError(f"{path}: {what}. Choose another folder, file system or name.")

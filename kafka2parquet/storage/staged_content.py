@@ -11,12 +11,12 @@ from kafka2parquet.storage.local import map_error
 
 
 def content_type(key: str) -> str:
-    """What an object is, for people and tools that look at the bucket; data files are Parquet."""
+    """Return what an object is, for people and tools that look at the bucket; data files are Parquet."""
     return "application/json" if key.endswith(".json") else "application/vnd.apache.parquet"
 
 
 def size_of(content: Path | bytes) -> int:
-    """Length in bytes."""
+    """Return length in bytes."""
     if isinstance(content, bytes):
         return len(content)
     try:
@@ -26,7 +26,7 @@ def size_of(content: Path | bytes) -> int:
 
 
 def read_part(content: Path | bytes, start: int, length: int) -> bytes:
-    """At most `length` bytes from `start` on; no copy where that is all of a file in memory."""
+    """Return at most `length` bytes from `start` on; no copy where that is all of a file in memory."""
     if isinstance(content, bytes):
         return content[start : start + length]
     try:
@@ -38,7 +38,7 @@ def read_part(content: Path | bytes, start: int, length: int) -> bytes:
 
 
 def pieces(content: Path | bytes) -> Iterator[bytes]:
-    """All of it, in pieces of a mebibyte."""
+    """Return all of it, in pieces of a mebibyte."""
     start = 0
     while piece := read_part(content, start, 1 << 20):
         yield piece

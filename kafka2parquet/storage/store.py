@@ -34,13 +34,13 @@ class Store(Protocol):
         """
 
     def read_tail(self, key: str, length: int) -> bytes | None:
-        """The last `length` bytes of an object, all of it when it is shorter; None when there is none. One request."""
+        """Return the last `length` bytes of an object, all of it when it is shorter; None when there is none. One request."""
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:
         """See `kafka2parquet.storage.base.Storage.tag`."""
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Keys that start with `prefix`, as they are now."""
+        """Return keys that start with `prefix`, as they are now."""
 
     def delete(self, key: str) -> None:
         """Remove an object if it is there. Only the probe does this."""

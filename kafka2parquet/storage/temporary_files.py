@@ -32,7 +32,7 @@ _FOREIGN_AGE_S = 24 * 3600
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file of this name is a temporary one, also of an older version of this library."""
+    """Return whether a file of this name is a temporary one, also of an older version of this library."""
     return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
 
 

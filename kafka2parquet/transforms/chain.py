@@ -57,11 +57,11 @@ class TransformChain(Transform):
         return Transformed(first, rejects, others)
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
-        """The same as `apply`."""
+        """Return the same as `apply`."""
         return self.apply(rows)
 
     def _with_schema_after(self, rows: Rows, before: pa.Schema) -> Transformed:
-        """The rows with the schema of their columns; that of rows whose columns are those `before` is right."""
+        """Return the rows with the schema of their columns; that of rows whose columns are those `before` is right."""
         if not len(rows) or rows.tombstones or rows.table.schema.equals(before):
             return Transformed(rows)
         if rows.value_schema is None:  # whatever the values were, the columns that they have now are fields
@@ -69,7 +69,7 @@ class TransformChain(Transform):
         return _with_schema(rows, self._schema_after(rows.table.schema, rows.value_schema))
 
     def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
-        """The schema of columns that were of the schema `before`; the same object for the same ones."""
+        """Return the schema of columns that were of the schema `before`; the same object for the same ones."""
         # `before` is kept too, so that no other schema gets its id
         _, after = self._schemas.get_or_create((id(before), columns), lambda: (before, connect_schema(columns, before)))
         return after
@@ -84,7 +84,7 @@ def _applied(transform: Transform, rows: Rows) -> Transformed:
 
 
 def _why_not_transformed(transformed: object, rows: Rows) -> str | None:
-    """What is wrong with what a transform returned; None where nothing is."""
+    """Return what is wrong with what a transform returned; None where nothing is."""
     if not isinstance(transformed, Transformed):
         return f"returned {type(transformed).__name__}; it has to return Transformed."
     for after in transformed.groups:
@@ -102,7 +102,7 @@ def _all_offsets(groups: Sequence[Rows]) -> np.ndarray:
 
 
 def _with_schema(rows: Rows, schema: ConnectSchema) -> Transformed:
-    """The rows with the schema of their columns, which are brought to the types that it has."""
+    """Return the rows with the schema of their columns, which are brought to the types that it has."""
     changed = attrs.evolve(rows, value_schema=schema)
     if rows.table.schema.equals(schema.arrow_schema):
         return Transformed(changed)

@@ -33,6 +33,6 @@ class MovedToHeaders(TableTransform):
         return f"moved-to-headers-{sorted(self._fields)}"
 
     def transform(self, table: pa.Table) -> pa.Table:
-        """The table without the columns."""
+        """Return the table without the columns."""
         kept = [name for name in table.column_names if name not in self._fields]
         return table.select(kept) if kept else without_columns(table.num_rows)

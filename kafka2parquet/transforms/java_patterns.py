@@ -62,7 +62,7 @@ def replacement(text: str, pattern: re.Pattern[str], property_name: str) -> Call
 
 
 def _group(text: str, position: int, pattern: re.Pattern[str], property_name: str) -> tuple[int, int]:
-    """The number of the group that is named behind a `$`, and where the text goes on."""
+    """Return the number of the group that is named behind a `$`, and where the text goes on."""
     if name := _NAME.match(text, position):
         if name[1] not in pattern.groupindex:
             raise _unreadable(property_name, text, f"there is no group {{{name[1]}}} in the regular expression")

@@ -20,7 +20,7 @@ class Predicate(abc.ABC):
 
     @abc.abstractmethod
     def holds(self, rows: Rows) -> Mask:
-        """Whether the predicate chooses the record of each row.
+        """Return whether the predicate chooses the record of each row.
 
         Args:
             rows: one or more rows of one schema, or tombstones (`rows.tombstones`), which have no columns. `rows.records` has
@@ -57,7 +57,7 @@ class RecordIsTombstone(Predicate):
         return cls()
 
     def holds(self, rows: Rows) -> Mask:
-        """Whether they are tombstones."""
+        """Return whether they are tombstones."""
         return np.full(len(rows), rows.tombstones)
 
     @property
@@ -83,15 +83,15 @@ class TopicNameMatches(Predicate):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> TopicNameMatches:
-        """Property: `pattern`."""
+        """Read the property `pattern`."""
         return cls(TransformProperties(properties, "TopicNameMatches", "pattern").required("pattern"))
 
     def matches(self, topic: str) -> bool:
-        """Whether it chooses the records of a topic."""
+        """Return whether it chooses the records of a topic."""
         return self._pattern.fullmatch(topic) is not None
 
     def holds(self, rows: Rows) -> Mask:
-        """Whether their topic matches."""
+        """Return whether their topic matches."""
         return np.full(len(rows), self.matches(rows.topic))
 
     @property
@@ -117,11 +117,11 @@ class HasHeaderKey(Predicate):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> HasHeaderKey:
-        """Property: `name`."""
+        """Read the property `name`."""
         return cls(TransformProperties(properties, "HasHeaderKey", "name").required("name"))
 
     def holds(self, rows: Rows) -> Mask:
-        """Whether they have the header.
+        """Return whether they have the header.
 
         Raises:
             ValueError: the headers of a record are not well formed.

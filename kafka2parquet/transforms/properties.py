@@ -46,11 +46,11 @@ class TransformProperties:
         self._who = who
 
     def text(self, name: str) -> str | None:
-        """The value; None where it isn't set."""
+        """Return the value; None where it isn't set."""
         return self._given.get(name)
 
     def required(self, name: str) -> str:
-        """The value.
+        """Return the value.
 
         Raises:
             ConfigurationError: it isn't set.
@@ -61,7 +61,7 @@ class TransformProperties:
         return text
 
     def items(self, name: str) -> list[str]:
-        """The values between commas, at least one.
+        """Return the values between commas, at least one.
 
         Raises:
             ConfigurationError: it isn't set.
@@ -69,7 +69,7 @@ class TransformProperties:
         return [item.strip() for item in self.required(name).split(",") if item.strip()]
 
     def pairs(self, name: str) -> dict[str, str]:
-        """The values of the form `left:right` between commas.
+        """Return the values of the form `left:right` between commas.
 
         Raises:
             ConfigurationError: it isn't set, or a value has another form.

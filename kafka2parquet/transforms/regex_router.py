@@ -37,13 +37,13 @@ class RegexRouter(Transform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> RegexRouter:
-        """Properties: `regex`, `replacement`."""
+        """Read the properties `regex`, `replacement`."""
         given = TransformProperties(properties, "RegexRouter", "regex", "replacement")
         text = given.text("replacement")
         return cls(given.required("regex"), text if text is not None else given.required("replacement"))
 
     def routed(self, topic: str) -> str:
-        """The new name of a topic."""
+        """Return the new name of a topic."""
         if self._regex.fullmatch(topic) is None:
             return topic
         return self._regex.sub(self._replacement, topic, count=1)
@@ -58,5 +58,5 @@ class RegexRouter(Transform):
         return Transformed(attrs.evolve(rows, routed_topic=self.routed(rows.topic)))
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
-        """The same."""
+        """Return the same."""
         return self.apply(rows)

@@ -53,7 +53,7 @@ class TimestampRouter(Transform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> TimestampRouter:
-        """Properties: `topic.format`, `timestamp.format`."""
+        """Read the properties `topic.format`, `timestamp.format`."""
         given = TransformProperties(properties, "TimestampRouter", "topic.format", "timestamp.format")
         topic_format, timestamp_format = given.text("topic.format"), given.text("timestamp.format")
         return cls(
@@ -62,15 +62,15 @@ class TimestampRouter(Transform):
         )
 
     def beginning(self, topic: str) -> str:
-        """What the new names of a topic have in common: all that stands before the time."""
+        """Return what the new names of a topic have in common: all that stands before the time."""
         return self._format(topic).partition(TIMESTAMP)[0]
 
     def has_several(self, topic: str) -> bool:
-        """Whether the time is a part of the new names."""
+        """Return whether the time is a part of the new names."""
         return TIMESTAMP in self._format(topic)
 
     def routed(self, topic: str, timestamp_ms: int) -> str:
-        """The name that a record of that time, in milliseconds since the epoch, gives a topic."""
+        """Return the name that a record of that time, in milliseconds since the epoch, gives a topic."""
         (name,) = self._names(topic, np.array([timestamp_ms], np.int64))
         return name
 
@@ -90,11 +90,11 @@ class TimestampRouter(Transform):
         return Transformed(first, timed.rejects, others)
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
-        """The same."""
+        """Return the same."""
         return self.apply(rows)
 
     def _groups(self, rows: Rows) -> list[Rows]:
-        """The rows of each new topic."""
+        """Return the rows of each new topic."""
         steps = rows.timestamps_ms.to_numpy() // self._step_ms
         if (steps == steps[0]).all():
             return [attrs.evolve(rows, routed_topic=self.routed(rows.topic, int(steps[0]) * self._step_ms))]

@@ -32,7 +32,7 @@ class Route:
     negate: bool = False
 
     def applies(self, topic: str) -> bool:
-        """Whether the router is applied to a topic."""
+        """Return whether the router is applied to a topic."""
         return self.predicate is None or self.predicate.matches(topic) != self.negate
 
     @property
@@ -63,17 +63,17 @@ class RoutedFolders:
             raise ConfigurationError("RoutedFolders: only the last one of routes can have a TimestampRouter.")
 
     def folder(self, topic: str) -> str:
-        """The name of a topic behind all of them; of several names, what they begin with."""
+        """Return the name of a topic behind all of them; of several names, what they begin with."""
         topic, by_time = self._routed(topic)
         return topic if by_time is None else by_time.beginning(topic)
 
     def has_several(self, topic: str) -> bool:
-        """Whether the records of a topic have several names, by their timestamps."""
+        """Return whether the records of a topic have several names, by their timestamps."""
         topic, by_time = self._routed(topic)
         return by_time is not None and by_time.has_several(topic)
 
     def folder_at(self, topic: str, timestamp_ms: int) -> str:
-        """The whole name that a record of that time, in milliseconds since the epoch, has behind all of them."""
+        """Return the whole name that a record of that time, in milliseconds since the epoch, has behind all of them."""
         topic, by_time = self._routed(topic)
         return topic if by_time is None else by_time.routed(topic, timestamp_ms)
 
@@ -83,7 +83,7 @@ class RoutedFolders:
         return "+".join(route.fingerprint for route in self.routes)
 
     def _routed(self, topic: str) -> tuple[str, TimestampRouter | None]:
-        """The name of a topic behind all RegexRouters, and the TimestampRouter that is applied to it then."""
+        """Return the name of a topic behind all RegexRouters, and the TimestampRouter that is applied to it then."""
         for route in self.routes:
             if not route.applies(topic):
                 continue

@@ -33,7 +33,7 @@ class WrongValueError(Exception):
         super().__init__(self.sentence)
 
     def inside(self, path: str) -> WrongValueError:
-        """The same error for a value inside a sequence or a mapping; `path` says where."""
+        """Return the same error for a value inside a sequence or a mapping; `path` says where."""
         return type(self)(self.expected, self.shown, path=path + self.path, hint=self.hint)
 
 
@@ -45,7 +45,7 @@ class Limit(Protocol):
     """A limit that `Annotated` adds to a type. Limits with `shows_value` are for texts that are never secret."""
 
     def unmet(self, value: Any) -> str | None:
-        """What the value has to be; None where it is that."""
+        """Return what the value has to be; None where it is that."""
 
 
 @attrs.frozen
@@ -56,7 +56,7 @@ class AtLeast:
     excluded: bool = False
 
     def unmet(self, value: Any) -> str | None:
-        """What the value has to be; None where it is that."""
+        """Return what the value has to be; None where it is that."""
         if value > self.least or (value == self.least and not self.excluded):
             return None
         return "positive" if self.excluded else f"{self.least} or more"
@@ -69,7 +69,7 @@ class AtMost:
     most: float
 
     def unmet(self, value: Any) -> str | None:
-        """What the value has to be; None where it is that."""
+        """Return what the value has to be; None where it is that."""
         return None if value <= self.most else f"{self.most} or less"
 
 
@@ -78,7 +78,7 @@ class NotEmpty:
     """A text needs more than blanks, a sequence an element."""
 
     def unmet(self, value: Any) -> str | None:
-        """What the value has to be; None where it is that."""
+        """Return what the value has to be; None where it is that."""
         if isinstance(value, str):
             return None if value.strip() else "a text that isn't blank"
         return None if value else "one or more"
@@ -92,7 +92,7 @@ class OneOf:
     shows_value = True
 
     def unmet(self, value: Any) -> str | None:
-        """What the value has to be; None where it is that."""
+        """Return what the value has to be; None where it is that."""
         return None if value in self.known else words(self.known)
 
 
@@ -101,7 +101,7 @@ class Secret:
     """The value is never shown."""
 
     def unmet(self, value: Any) -> str | None:
-        """Any value will do."""
+        """Return any value will do."""
         return None
 
 
@@ -144,7 +144,7 @@ class Check:
 
 
 def check_of(annotation: Any) -> Check:
-    """The check of an annotation; for an annotation that isn't known here, a check that accepts everything."""
+    """Return the check of an annotation; for an annotation that isn't known here, a check that accepts everything."""
     origin: Any = get_origin(annotation)
     arguments = get_args(annotation)
     if origin is Annotated:
@@ -165,7 +165,7 @@ def check_of(annotation: Any) -> Check:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word most like an unknown word, whatever its case and its separators; None where no word is like it."""
+    """Return the known word most like an unknown word, whatever its case and its separators; None where no word is like it."""
     by_letters = {_letters(each): each for each in known}
     return next((by_letters[found] for found in difflib.get_close_matches(_letters(word), by_letters, n=1)), None)
 
@@ -181,7 +181,7 @@ def _letters(word: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """A wrong value in words. The content of a text or a structure is not shown, because it may be a secret."""
+    """Return a wrong value in words. The content of a text or a structure is not shown, because it may be a secret."""
     if value is None or isinstance(value, bool | np.bool_ | numbers.Number | datetime.timedelta):
         return str(value)[:_MAX_SHOWN_CHARACTERS]
     if isinstance(value, type):
@@ -245,7 +245,7 @@ _PLAIN: Mapping[Any, Check] = {
 
 
 def _instance(of: Any) -> Check:
-    """An instance of a class, or anything with the members of a protocol."""
+    """Return an instance of a class, or anything with the members of a protocol."""
     if not isinstance(of, type):
         return _PLAIN[Any]
     expected, several = _a(of.__name__), f"instances of {of.__name__}"
@@ -273,7 +273,7 @@ def _instance(of: Any) -> Check:
 
 
 def _member_meant(of: type, value: object) -> str:
-    """The member of an enum that a text was meant for."""
+    """Return the member of an enum that a text was meant for."""
     if not issubclass(of, enum.Enum) or not isinstance(value, str):
         return ""
     meant = nearest(value, list(of.__members__))
@@ -281,7 +281,7 @@ def _member_meant(of: type, value: object) -> str:
 
 
 def _members(protocol: type) -> Sequence[str]:
-    """The methods and attributes that a protocol asks for."""
+    """Return the methods and attributes that a protocol asks for."""
     classes = [each for each in protocol.__mro__ if getattr(each, "_is_protocol", False) and each is not Protocol]
     named = {name for each in classes for name in (*vars(each), *vars(each).get("__annotations__", ()))}
     return sorted(name for name in named if not name.startswith("_"))

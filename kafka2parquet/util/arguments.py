@@ -128,7 +128,7 @@ class _Parameters:
         )
 
     def convert(self, caller: str, places: tuple[Any, ...], names: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """The positional arguments and the keyword arguments of a call, checked and converted.
+        """Return the positional arguments and the keyword arguments of a call, checked and converted.
 
         Arguments that the function doesn't have are left to Python to refuse.
 
@@ -157,7 +157,7 @@ class _Parameters:
         return [*converted, *others], by_name
 
     def shown(self, places: Sequence[Any], names: Mapping[str, Any]) -> Iterator[str]:
-        """The arguments that aren't defaults, as a constructor is called."""
+        """Return the arguments that aren't defaults, as a constructor is called."""
         yield from map(repr, places[len(self.positional) :])
         for name, value in (*zip(self.positional, places, strict=False), *names.items()):
             if name not in self.checks or self.checks[name].is_secret:

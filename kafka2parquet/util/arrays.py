@@ -34,31 +34,31 @@ _NUMPY_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 
 def numpy_type(type_: pa.DataType) -> np.dtype[Any]:
-    """The type of numpy's that a type of numbers has."""
+    """Return the type of numpy's that a type of numbers has."""
     # not `to_pandas_dtype`: pyarrow 25 imports pandas for it
     name = str(type_)
     return np.dtype(_NUMPY_NAMES.get(name, name))
 
 
 def null_mask(array: pa.Array) -> pa.Array | None:
-    """Where the array is null, as `from_arrays` takes it; None where it is nowhere."""
+    """Return where the array is null, as `from_arrays` takes it; None where it is nowhere."""
     return array.is_null() if array.null_count else None
 
 
 def validity_bitmap(valid: npt.NDArray[np.bool_] | None) -> pa.Buffer | None:
-    """The buffer, as `from_buffers` takes it, that says which values are there; None for all."""
+    """Return the buffer, as `from_buffers` takes it, that says which values are there; None for all."""
     return None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:
-    """The column as an array whose buffers begin at its first value; not copied where it is one."""
+    """Return the column as an array whose buffers begin at its first value; not copied where it is one."""
     if column.num_chunks == 1 and not column.chunk(0).offset:
         return column.chunk(0)
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def invalid_utf8(array: pa.Array) -> npt.NDArray[np.int64]:
-    """The indices (rising) of the values that are not valid UTF-8, of a binary or string array whose nulls are empty."""
+    """Return the indices (rising) of the values that are not valid UTF-8, of a binary or string array whose nulls are empty."""
     _, offsets, characters = array.buffers()
     bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
     content = np.frombuffer(characters or b"", np.uint8)[bounds[0] : bounds[-1]]
@@ -92,7 +92,7 @@ def chosen_views(column: pa.Array, rows: npt.NDArray[np.int64]) -> pa.Array:
 
 
 def is_rising_subset(numbers: npt.NDArray[np.int64], given: npt.NDArray[np.int64]) -> bool:
-    """Whether numbers rise, and are all among the given ones, which rise too."""
+    """Return whether numbers rise, and are all among the given ones, which rise too."""
     places = np.searchsorted(given, numbers)
     found = places < len(given)
     return bool(found.all() and (given[places] == numbers).all() and (np.diff(numbers) > 0).all())
@@ -134,7 +134,7 @@ class Places:
         return gaps
 
     def spread(self, values: pa.Array) -> pa.Array:
-        """The long column: each value in its row, and null elsewhere.
+        """Return the long column: each value in its row, and null elsewhere.
 
         `take` could do all of it. Numbers and text are moved by hand, which costs a fifth: most sparse columns are these.
         """
@@ -172,7 +172,7 @@ class PackedTable:
         """Bytes held."""
 
     def unpacked(self) -> pa.Table:
-        """The table."""
+        """Return the table."""
         columns = [column.places.spread(column.values) if isinstance(column, _Packed) else column for column in self._columns]
         return pa.Table.from_arrays(columns, schema=self.schema)
 
@@ -190,7 +190,7 @@ class _Packed:
 
 
 def _packed(column: pa.Array, places: dict[tuple[int, int], tuple[pa.Buffer, Places]]) -> _Packed:
-    """The column without its nulls, of which it has some."""
+    """Return the column without its nulls, of which it has some."""
     valid = column.buffers()[0]
     key = (valid.address, column.offset)  # columns that were parsed together have it in common
     if key not in places:
@@ -204,7 +204,7 @@ def _packed(column: pa.Array, places: dict[tuple[int, int], tuple[pa.Buffer, Pla
 
 
 def _chosen_text(column: pa.Array, rows: npt.NDArray[np.int64]) -> pa.Array:
-    """The same as `take`; not copied where nothing lies between the texts."""
+    """Return the same as `take`; not copied where nothing lies between the texts."""
     _, offsets, text = column.buffers()
     bounds = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
     begins, ends = bounds[rows], bounds[rows + 1]

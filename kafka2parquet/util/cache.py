@@ -32,7 +32,7 @@ class BoundedCache(Generic[_Key, _Value]):
         self._values: dict[_Key, _Value] = {}
 
     def get_or_create(self, key: _Key, make: Callable[[], _Value]) -> _Value:
-        """The value of the key, made where it isn't remembered."""
+        """Return the value of the key, made where it isn't remembered."""
         if key not in self._values:
             value = make()
             self._size += self._size_of(key)
@@ -43,5 +43,5 @@ class BoundedCache(Generic[_Key, _Value]):
         return self._values[key]
 
     def find(self, is_meant: Callable[[_Value], bool]) -> _Value | None:
-        """The first remembered value that is meant; None where there is none."""
+        """Return the first remembered value that is meant; None where there is none."""
         return next((value for value in self._values.values() if is_meant(value)), None)

@@ -20,7 +20,7 @@ _HOUR_TO_SECOND = len("hh:mm:ss")
 
 
 def times_of_texts(texts: pa.Array, unit: str, timezone: str = "UTC") -> pa.Array:
-    """The times that texts stand for: timestamps in UTC, null where a text is not a time that the unit has room for.
+    """Return the times that texts stand for: timestamps in UTC, null where a text is not a time that the unit has room for.
 
     A text is a date, or a date and a time of the day with `T` or a space between them. The time has hours, and may have
     minutes, seconds, and any number of digits behind a dot or a comma; the digits that the unit has no room for are cut off.
@@ -55,7 +55,7 @@ def times_of_texts(texts: pa.Array, unit: str, timezone: str = "UTC") -> pa.Arra
 
 
 def in_zone(local: pa.Array, timezone: str) -> pa.Array:
-    """The moments, in UTC, at which clocks show those times. See `times_of_texts` for clocks that are set."""
+    """Return the moments, in UTC, at which clocks show those times. See `times_of_texts` for clocks that are set."""
     type_ = pa.timestamp(local.type.unit, "UTC")
     if timezone == "UTC":
         return local.cast(type_)
@@ -79,7 +79,7 @@ def cut_off(times: pa.Array | pa.ChunkedArray, unit: str) -> pa.Array | pa.Chunk
 
 
 def _forms_of_arrow(unit: str) -> tuple[tuple[str, str, str | None], ...]:
-    """The forms that Arrow reads: the texts, the unit that they fit, and the zone that they name."""
+    """Return the forms that Arrow reads: the texts, the unit that they fit, and the zone that they name."""
     digits = _DIGITS[unit]
     forms: list[tuple[str, str, str | None]] = []
     for end, zone in ((rf"(?:Z|{_OFFSET})$", "UTC"), ("$", None)):
@@ -90,7 +90,7 @@ def _forms_of_arrow(unit: str) -> tuple[tuple[str, str, str | None], ...]:
 
 
 def _taken_to_pieces(texts: pa.Array, unit: str, timezone: str) -> pa.Array:
-    """The times of texts of any form."""
+    """Return the times of texts of any form."""
     parts = pc.extract_regex(texts, _ANY_FORM)
     date, time, zone = (pc.struct_field(parts, name) for name in ("date", "time", "zone"))
     nothing = pa.scalar(None, pa.string())
@@ -115,7 +115,7 @@ def _to_seconds(time: pa.Array, digits: int) -> pa.Array:
 
 
 def _parsed(texts: pa.Array, type_: pa.DataType) -> pa.Array:
-    """The texts as times; null for the few that have the right form only, such as the 30th of February."""
+    """Return the texts as times; null for the few that have the right form only, such as the 30th of February."""
     try:
         return texts.cast(type_)
     except pa.ArrowInvalid:

@@ -18,7 +18,7 @@ class JsonTooDeep(ValueError):  # noqa: N818  # an answer, not a fault
 
 
 def parse_json(text: str | bytes, *, max_levels: int, **hooks: Any) -> Any:
-    """What `json.loads` makes of a document.
+    """Return what `json.loads` makes of a document.
 
     Args:
         text: the document.

@@ -9,7 +9,7 @@ _PEM_SUFFIXES = (".pem", ".crt", ".cer")
 
 
 def pem_location(given: Mapping[str, str], store: str, problems: list[str]) -> str | None:
-    """The PEM file of a store; None where none is named, or one of another form.
+    """Return the PEM file of a store; None where none is named, or one of another form.
 
     Args:
         given: settings of a Java client.

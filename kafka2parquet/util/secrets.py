@@ -64,24 +64,24 @@ _NAMED_PART = re.compile(r"[\"']?(?P<name>[\w.-]+)[\"']?\s*[=:]\s*(?:\"((?:\\.|[
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a property, a member or an option of this name holds a secret."""
+    """Return whether a property, a member or an option of this name holds a secret."""
     if _ALWAYS_SECRET.search(name):
         return True
     return _SECRET_NAME.search(name) is not None and not has_plain_end(name)
 
 
 def is_number_or_flag(text: str) -> bool:
-    """Whether a value is a number, true, false or null, which is never a secret."""
+    """Return whether a value is a number, true, false or null, which is never a secret."""
     return _NUMBER_OR_FLAG.fullmatch(text) is not None
 
 
 def has_plain_end(name: str) -> bool:
-    """Whether a name says by its end where a secret is, or of which kind, rather than being the name of a secret."""
+    """Return whether a name says by its end where a secret is, or of which kind, rather than being the name of a secret."""
     return _PLAIN_END.search(name) is not None
 
 
 def without_credentials(text: str) -> str:
-    """The text without credentials that are recognized by their form.
+    """Return the text without credentials that are recognized by their form.
 
     Such credentials are logins in URLs with and without scheme, passwords of JAAS configurations, secret members of JSON,
     headers that authorize, and private keys.
@@ -151,14 +151,14 @@ class Secrets:
         return f"Secrets({len(self.shown_as)} texts)"
 
     def hide(self, text: str) -> str:
-        """The text without these secrets, and without credentials that show by their form."""
+        """Return the text without these secrets, and without credentials that show by their form."""
         if self._pattern is not None:
             text = self._pattern.sub(lambda found: self.shown_as[found[0]], text)
         return without_credentials(text)
 
 
 def _parts(text: str) -> Iterator[str]:
-    """The text, and its parts that other libraries may quote alone."""
+    """Return the text, and its parts that other libraries may quote alone."""
     yield text
     yield from _login_parts(text)
     named = [(found["name"], found[2] or found[3] or found[4] or "") for found in _NAMED_PART.finditer(text)]

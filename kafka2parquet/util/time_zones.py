@@ -40,7 +40,7 @@ class _IsTimeZone:
     shows_value = True
 
     def unmet(self, value: str) -> str | None:
-        """What the value has to be; None where it is that."""
+        """Return what the value has to be; None where it is that."""
         try:
             time_zone(value)
         except ConfigurationError:

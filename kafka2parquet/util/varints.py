@@ -13,7 +13,7 @@ _MOST_BYTES = 10
 
 
 def read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
-    """The zigzag varint at a position, and the position after it.
+    """Return the zigzag varint at a position, and the position after it.
 
     Raises:
         IndexError: the data end before the number does.
@@ -33,7 +33,7 @@ def read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
 
 
 def read_varints(content: Bytes, position: Int64s) -> tuple[Int64s, Int64s]:
-    """The zigzag varints at all positions, and the positions after them.
+    """Return the zigzag varints at all positions, and the positions after them.
 
     Raises:
         IndexError: the content ends before a number does.
@@ -64,7 +64,7 @@ def read_varints(content: Bytes, position: Int64s) -> tuple[Int64s, Int64s]:
 
 
 def varint(number: int) -> bytes:
-    """A number of 64 bits as zigzag varint."""
+    """Return a number of 64 bits as zigzag varint."""
     number = (number << 1) ^ (number >> 63)
     written = bytearray()
     while number > 0x7F:

@@ -57,8 +57,8 @@ def test_key_tells_what_it_was_made_of(view):
         ("a\0b", "the control character U+0000"),
         ("a\x9bb", "the control character U+009B"),
         ("a\ufffeb", "the control character U+FFFE"),
-        ("a/" + "x" * 256, "a segment of 256 bytes, and 255 are the most"),
-        ("/".join(["x" * 99] * 11), "1099 bytes, and 1024 are the most"),
+        ("a/" + "x" * 256, "a segment of 256 bytes, and the limit is 255"),
+        ("/".join(["x" * 99] * 11), "1099 bytes, and the limit is 1024"),
         ("a/\udc80", "half a surrogate pair"),
     ],
 )
@@ -81,7 +81,7 @@ def test_the_prefix_of_the_storage_counts() -> None:
     """Stores count whole keys."""
     key = "/".join(["x" * 99] * 10)
     assert why_impossible(key, most_bytes=999) is None
-    assert why_impossible(key, most_bytes=998) == "it has 999 bytes, and 998 are the most"
+    assert why_impossible(key, most_bytes=998) == "it has 999 bytes, and the limit is 998"
 
 
 @pytest.mark.parametrize("topics_dir", ["/data", "a//b", "a/../b", "a\nb", "a/", "x" * 300])
@@ -120,7 +120,7 @@ LONG_TOPIC = "t" * 249
 
 def test_topic_whose_files_can_have_no_names() -> None:
     """A file system has names of at most 255 bytes; where names have no such limit, the topic is written."""
-    with pytest.raises(ConfigurationError, match=r"Topic t+ can't be written: .* a segment of 286 bytes, and 255 are the most"):
+    with pytest.raises(ConfigurationError, match=r"Topic t+ can't be written: .* a segment of 286 bytes, and the limit is 255"):
         ObjectNaming().check_topic(LONG_TOPIC)
     in_a_bucket = functools.partial(why_impossible, most_segment_bytes=None)
     ObjectNaming().check_topic(LONG_TOPIC, why=in_a_bucket)
@@ -133,7 +133,7 @@ def test_names_of_views_count_only_where_they_are_written() -> None:
     topic = "t" * 218
     assert ObjectNaming().why_no_folder(topic, "partition=0") is None
     ObjectNaming().check_topic(topic)
-    assert "255 are the most" in (ObjectNaming().why_no_folder(topic, "partition=0", view="headers") or "")
+    assert "the limit is 255" in (ObjectNaming().why_no_folder(topic, "partition=0", view="headers") or "")
 
 
 @pytest.mark.parametrize(
@@ -194,9 +194,7 @@ class TestRenamedTopics:
     @pytest.mark.parametrize(("directory", "file"), [("_", "+"), ("-.", "+"), ("+", "+"), ("a+", "+")])
     def test_delimiters_that_do_not_tell_the_file(self, directory: str, file: str) -> None:
         """Are refused."""
-        with pytest.raises(
-            ConfigurationError, match=r"directory\.delim=.*: topics can only be renamed where it has a character"
-        ):
+        with pytest.raises(ConfigurationError, match=r"directory\.delim=.*: to rename topics, it needs a character"):
             attrs.evolve(self.NAMING, directory_delimiter=directory, file_delimiter=file)
 
     def test_fingerprint(self) -> None:
@@ -214,7 +212,7 @@ class TestRenamedTopics:
     def test_own_folder(self) -> None:
         """No topic's files may lie there."""
         naming = ObjectNaming(topic_folders=RoutedFolders([Route(RegexRouter(".*", "_kafka2parquet"))]))
-        with pytest.raises(ConfigurationError, match="belongs to the files that this library keeps"):
+        with pytest.raises(ConfigurationError, match="is reserved for this library's own files"):
             naming.check_topic("t")
 
 
@@ -268,7 +266,7 @@ class TestFoldersByTime:
     @pytest.mark.parametrize("topic_format", ["${timestamp}-${topic}", "_${timestamp}", "_kafka2parquet${timestamp}"])
     def test_folders_that_may_be_those_of_the_librarys_own_files(self, topic_format: str) -> None:
         """A listing of the topic would have these files in it."""
-        message = r"Topic t, which is renamed to '.*\*', can't .* begin with 'topics/.*', as do those .* or \${topic}, before"
+        message = r"Topic t, which is renamed to '.*\*', can't .* begin with 'topics/.*', like the keys .* or \${topic}, before"
         with pytest.raises(ConfigurationError, match=message):
             self.naming(topic_format).check_topic("t")
         self.naming("_kafka2parquet2${timestamp}").check_topic("t")
@@ -281,5 +279,5 @@ class TestFoldersByTime:
 
     def test_records_that_have_another_topic(self) -> None:
         """The transforms lack the router."""
-        with pytest.raises(UsageError, match=r"names that begin with 'a-', as .* to 'a'\. Give the same routers"):
+        with pytest.raises(UsageError, match=r"names of the topic a begin with 'a-', but .* to 'a'\. Give the same routers"):
             self.naming().outer_folder("a", "a")

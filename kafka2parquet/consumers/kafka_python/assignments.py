@@ -43,11 +43,11 @@ class AssignmentTracker(ConsumerRebalanceListener):  # type: ignore[misc]
         self._drop(partition for partition in revoked if partition not in assigned)
 
     def on_partitions_lost(self, lost: Iterable[Any]) -> None:
-        """The group went on without us."""
+        """Return the group went on without us."""
         self._drop(lost)
 
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """A rebalance is complete."""
+        """Return a rebalance is complete."""
         now = set(self._client.assignment())
         self._drop(set(self._owned) - now)
         gained = sorted(now - set(self._owned))
@@ -65,7 +65,7 @@ class AssignmentTracker(ConsumerRebalanceListener):  # type: ignore[misc]
         self._drop(list(self._owned))
 
     def take_changes(self) -> list[AssignmentChange]:
-        """The changes since the last call, in order; also notes what has left the assignment without a callback."""
+        """Return the changes since the last call, in order; also notes what has left the assignment without a callback."""
         self._drop(set(self._owned) - set(self._client.assignment()))
         changes = []
         while self._changes:

@@ -56,7 +56,7 @@ class BootstrapLog(logging.Handler):
         return reasons[-1] if reasons else ""
 
     def refusal(self) -> KafkaAuthenticationError | None:
-        """The error to raise where we were not let in; None where nobody answered."""
+        """Return the error to raise where we were not let in; None where nobody answered."""
         reason = self.reason
         if not _AUTHENTICATION.search(reason) and not _TLS.search(reason):
             return None

@@ -45,7 +45,7 @@ def connect(
     timeout_s: float,
     stopping: Callable[[], bool],
 ) -> KafkaConsumer | None:
-    """A consumer that has reached some broker and is not yet subscribed; None if `stopping` became true before.
+    """Return a consumer that has reached some broker and is not yet subscribed; None if `stopping` became true before.
 
     Blocks for at most about `timeout_s` seconds.
 
@@ -92,7 +92,7 @@ def _unavailable(error: Exception, servers: str) -> Kafka2ParquetError:
 
 
 def _sasl_advice(settings: Mapping[str, Any]) -> str:
-    """What else may be wrong: kafka-python drops an answer that comes together with the end of the connection."""
+    """Return what else may be wrong: kafka-python drops an answer that comes together with the end of the connection."""
     if not str(settings.get("security_protocol")).startswith("SASL"):
         return ""
     return " Check the user name and password, or the token, too: a broker's refusal may look like a lost connection."

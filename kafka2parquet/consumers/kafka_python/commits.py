@@ -112,7 +112,7 @@ class CommitSender:
 
 
 def read_committed(client: Any, assignments: Collection[Assignment], timeout_ms: int) -> dict[Assignment, CommittedOffset]:
-    """What the group has stored for each partition that has one, in one request. Blocks.
+    """Return what the group has stored for each partition that has one, in one request. Blocks.
 
     Raises:
         kafka.errors.KafkaError: no answer.

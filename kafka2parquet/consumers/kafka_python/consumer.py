@@ -176,7 +176,7 @@ class KafkaPythonConsumer:
         return bool(exchange.events or exchange.error is not None or exchange.queues.ready(time.monotonic()))
 
     def _decode(self, ready: Sequence[PartitionQueue]) -> list[ConsumedBatch]:
-        """Some of what is ready, within the limits of a poll. What is not decompressed goes back into its queue."""
+        """Return some of what is ready, within the limits of a poll. What is not decompressed goes back into its queue."""
         batches: list[ConsumedBatch] = []
         left_bytes, left_records = _POLL_BYTES, _MAX_POLL_RECORDS
         for queue in ready:

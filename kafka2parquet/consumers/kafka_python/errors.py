@@ -55,7 +55,7 @@ _AUTHORIZATION = tuple(
 
 
 def translate(error: Exception, what: str, rights: str = "") -> Kafka2ParquetError | None:
-    """Our error for one of kafka-python's; None for one that passes by itself, when the same is tried again.
+    """Return our error for one of kafka-python's; None for one that passes by itself, when the same is tried again.
 
     Args:
         error: what was raised.

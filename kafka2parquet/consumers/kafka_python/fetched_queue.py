@@ -120,6 +120,6 @@ class FetchedQueues:
         return sorted(queues, key=lambda queue: queue.since)
 
     def ready_in_s(self, now: float) -> float | None:
-        """Seconds until some partition will have waited long enough; None when nothing waits."""
+        """Return seconds until some partition will have waited long enough; None when nothing waits."""
         waiting = [queue.since for queue in self.partitions.values() if queue.pieces and not queue.paused]
         return max(0.0, min(waiting) + self._gather_max_wait_s - now) if waiting else None

@@ -50,14 +50,14 @@ class LogReader:
         self._client.close(autocommit=False, timeout_ms=2_000)
 
     def topics(self) -> list[str]:
-        """All topics that may be seen."""
+        """Return all topics that may be seen."""
         try:
             return sorted(self._client.topics())
         except (kafka_errors.KafkaError, OSError) as error:
             raise _ours(error, "listing topics") from error
 
     def committed(self, topics: Collection[str]) -> dict[TopicPartition, int]:
-        """The group's committed offset of each partition of these topics that has one."""
+        """Return the group's committed offset of each partition of these topics that has one."""
         try:
             names = [
                 KafkaTopicPartition(topic, partition)
@@ -82,7 +82,7 @@ class LogReader:
         return {TopicPartition(*name): (starts[name], ends[name]) for name in names}
 
     def read(self, topic_partition: TopicPartition, start: int, end: int) -> Iterator[ConsumedBatch]:
-        """All batches that lie in [start, end), from where the log begins; the last one may reach beyond `end`.
+        """Return all batches that lie in [start, end), from where the log begins; the last one may reach beyond `end`.
 
         Raises:
             CorruptRecordBatchError: a batch fails its checksum.

@@ -146,7 +146,7 @@ class PollThread:
         self._follow_assignment()
 
     def _driver_is_alive(self) -> bool:
-        """Whether to be in the group; joins or leaves it."""
+        """Return whether to be in the group; joins or leaves it."""
         silent_s = time.monotonic() - self._exchange.driver_polled_at
         if silent_s <= self._max_poll_interval_s:
             if not self._subscribed:
@@ -248,7 +248,7 @@ class PollThread:
                 self._fail(assignment, error)
 
     def _fail(self, assignment: Assignment, error: Kafka2ParquetError) -> None:
-        """The partition can't be read on from where it is; it waits for a start elsewhere."""
+        """Return the partition can't be read on from where it is; it waits for a start elsewhere."""
         self._hold(assignment, "not started", True)
         with _unless_lost(self._client, assignment):
             self._client.seek(_kafka_name(assignment), 0)  # or each poll would raise again

@@ -77,7 +77,7 @@ class _Polling:
             self._warn()
 
     def poll(self, timeout_ms: int) -> Mapping[Any, Sequence[FetchedBatches]]:
-        """What has arrived, by topic-partition; waits for it as long as `KafkaConsumer.poll`.
+        """Return what has arrived, by topic-partition; waits for it as long as `KafkaConsumer.poll`.
 
         Raises:
             CorruptRecordBatchError: the headers of some record batch make no sense.
@@ -110,7 +110,7 @@ class _Polling:
         }
 
     def _gather(self, before: Mapping[Any, int], fetched: Mapping[Any, Sequence[Any]]) -> dict[Any, list[FetchedBatches]]:
-        """The records of each partition, and how far its position went: also past what isn't ours, such as markers."""
+        """Return the records of each partition, and how far its position went: also past what isn't ours, such as markers."""
         gathered: dict[Any, list[FetchedBatches]] = {}
         for partition, next_offset in self._positions().items():
             records = fetched.get(partition, ())
@@ -149,7 +149,7 @@ class _Polling:
 
 
 def _pieces(partition: Any, records: Sequence[Any], first_offset: int, next_offset: int) -> list[FetchedBatches]:
-    """One for each leader epoch; the last one goes as far as the position."""
+    """Return one for each leader epoch; the last one goes as far as the position."""
     runs = [list(run) for _, run in itertools.groupby(records, key=lambda record: record.leader_epoch)] or [[]]
     starts = [first_offset, *(run[0].offset for run in runs[1:]), next_offset]
     return [_piece(partition, run, *bounds) for run, bounds in zip(runs, itertools.pairwise(starts), strict=True)]

@@ -84,14 +84,14 @@ class SharedState:
             self.changed.notify_all()
 
     def take_commands(self) -> list[Command]:
-        """All commands that wait."""
+        """Return all commands that wait."""
         with self.lock:
             commands = list(self.commands)
             self.commands.clear()
             return commands
 
     def queue_of(self, assignment: Assignment) -> PartitionQueue | None:
-        """The queue of an assignment, None once that is over. Under the lock."""
+        """Return the queue of an assignment, None once that is over. Under the lock."""
         queue = self.queues.partitions.get(assignment.topic_partition)
         return queue if queue is not None and queue.assignment == assignment else None
 

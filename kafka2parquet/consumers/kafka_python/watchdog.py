@@ -32,11 +32,11 @@ class Watchdog:
         self._warned_of: set[str] = set()
 
     def joined(self) -> None:
-        """A new membership begins."""
+        """Return a new membership begins."""
         self._stable_at = time.monotonic()
 
     def is_stuck(self) -> bool:
-        """Whether the group hasn't settled for so long that joining it anew is worth trying; warns before that."""
+        """Return whether the group hasn't settled for so long that joining it anew is worth trying; warns before that."""
         now = time.monotonic()
         if self._client.group_metadata().state == MemberState.STABLE:
             self._stable_at = now
@@ -70,7 +70,7 @@ class Watchdog:
                 _LOG.warning("Topic %s does not exist, or may not be described; waiting for it.", topic)
 
     def has_leader(self, topic_partition: TopicPartition) -> bool:
-        """Whether some broker leads the partition, as far as is known; requests new metadata where none does."""
+        """Return whether some broker leads the partition, as far as is known; requests new metadata where none does."""
         leader = self._client._cluster.leader_for_partition(
             KafkaTopicPartition(topic_partition.topic, topic_partition.partition)
         )
@@ -80,10 +80,10 @@ class Watchdog:
         return True
 
     def topic_id(self, topic: str) -> str:
-        """The topic's id as Kafka writes it: base64, URL-safe, without padding; "" where the broker gives none."""
+        """Return the topic's id as Kafka writes it: base64, URL-safe, without padding; "" where the broker gives none."""
         found = self._client._cluster.topic_id(topic)
         return "" if found is None else base64.urlsafe_b64encode(found.bytes).rstrip(b"=").decode()
 
     def cluster_id(self) -> str:
-        """The cluster's id, "" where unknown."""
+        """Return the cluster's id, "" where unknown."""
         return self._client._cluster.cluster_id or ""

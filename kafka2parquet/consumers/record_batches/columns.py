@@ -38,7 +38,7 @@ class Columns:
 
 
 def decode(data: bytes | memoryview, headers: Headers, starts: Int64s, ends: Int64s, first_offset: int) -> Columns:
-    """The records of some batches from `first_offset` on; those of each batch lie uncompressed in data[start:end].
+    """Return the records of some batches from `first_offset` on; those of each batch lie uncompressed in data[start:end].
 
     Raises:
         CorruptDataError: the bytes don't hold as many records as the headers say.
@@ -89,7 +89,7 @@ def _decode(data: bytes | memoryview, headers: Headers, starts: Int64s, ends: In
 
 
 def _places(data: bytes | memoryview, content: Bytes, starts: Int64s, ends: Int64s, counts: Int64s) -> Int64s:
-    """Where the records of all batches begin."""
+    """Return where the records of all batches begin."""
     total, most = int(counts.sum()), int(counts.max(initial=0))
     if total == len(counts) * most and most == 1:
         return starts
@@ -102,7 +102,7 @@ def _places(data: bytes | memoryview, content: Bytes, starts: Int64s, ends: Int6
 
 
 def _places_together(content: Bytes, starts: Int64s, counts: Int64s, total: int) -> Int64s:
-    """The same, for many small batches: the first records of all batches, then the second ones, and so on."""
+    """Return the same, for many small batches: the first records of all batches, then the second ones, and so on."""
     places = np.empty(total, np.int64)
     indices = np.cumsum(counts) - counts
     batches = np.flatnonzero(counts)
@@ -139,7 +139,7 @@ def _find_records(data: bytes | memoryview, position: int, end: int, count: int,
 
 
 def _long_step(data: bytes | memoryview, position: int) -> int:
-    """Bytes from the record at `position` to the next one."""
+    """Return bytes from the record at `position` to the next one."""
     try:
         length, after = read_varint(data, position)
     except ValueError as error:
@@ -198,7 +198,7 @@ def _put_inline(views: npt.NDArray[Any], content: Bytes, starts: Int64s, rows: I
 
 
 def _words(content: Bytes, type_: type[np.uint32 | np.uint64]) -> npt.NDArray[Any]:
-    """The little-endian words that begin at each byte."""
+    """Return the little-endian words that begin at each byte."""
     word = np.dtype(type_).newbyteorder("<")
     return np.ndarray((len(content) - word.itemsize + 1,), word, buffer=content, strides=(1,))
 

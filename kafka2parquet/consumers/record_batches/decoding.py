@@ -125,14 +125,14 @@ def _rows(headers: Headers) -> Iterator[_Row]:
 
 
 def _position(piece: FetchedBatches, index: int) -> int:
-    """The position before a batch of a piece."""
+    """Return the position before a batch of a piece."""
     return int(piece.headers["last_offset"][index - 1]) + 1 if index else piece.first_offset
 
 
 def _stopped(
     taken: Sequence[ConsumedBatch], run: _Run, pieces: Sequence[FetchedBatches], number: int, indices: tuple[int, int]
 ) -> Decoded:
-    """All that was taken; left are the batches from the second index on in the piece with that number.
+    """Return all that was taken; left are the batches from the second index on in the piece with that number.
 
     Of that piece, those from the first index on are in the run.
     """
@@ -195,7 +195,7 @@ class _Run:
 
 
 def _body(data: memoryview, batch: _Row, limits: DecodeLimits) -> bytes | memoryview:
-    """The records of a batch.
+    """Return the records of a batch.
 
     Raises:
         CorruptDataError: the checksum is wrong, or the batch is too large.
@@ -211,7 +211,7 @@ def _body(data: memoryview, batch: _Row, limits: DecodeLimits) -> bytes | memory
 
 
 def _corrupt(pieces: Sequence[FetchedBatches], error: CorruptDataError) -> CorruptRecordBatchError:
-    """The error of the first batch, met at the position before all pieces.
+    """Return the error of the first batch, met at the position before all pieces.
 
     It knows where the next batch begins: by the header of that one, where the batch itself can't be trusted.
     """

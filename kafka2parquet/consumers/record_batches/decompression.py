@@ -72,7 +72,7 @@ class Decompressor(threading.local):
         self._zstd = zstandard.ZstdDecompressor()
 
     def decompress(self, codec: int, body: memoryview, most_bytes: int = MOST_BATCH_BYTES) -> bytes | memoryview:
-        """The records of a batch. A batch that isn't compressed may have any size: it was fetched as it is.
+        """Return the records of a batch. A batch that isn't compressed may have any size: it was fetched as it is.
 
         Holds at most about twice `most_bytes`, whatever the body says.
 
@@ -106,7 +106,7 @@ class Decompressor(threading.local):
 
 
 def _read_all(read: Callable[[int], bytes], most_bytes: int) -> bytes:
-    """All that `read` gives, which gives less than it was asked for only at the end."""
+    """Return all that `read` gives, which gives less than it was asked for only at the end."""
     first = read(_PIECE_BYTES)
     if len(first) < _PIECE_BYTES and len(first) <= most_bytes:
         return first
@@ -145,7 +145,7 @@ def _unlz4(body: memoryview, most_bytes: int) -> bytes:
 
 
 def _unsnappy(body: bytes, most_bytes: int) -> bytes:
-    """One block of snappy; or a stream of blocks as Java's xerial library writes it, behind a header."""
+    """Return one block of snappy; or a stream of blocks as Java's xerial library writes it, behind a header."""
     if not body.startswith(_XERIAL) or len(body) <= _XERIAL_HEADER_BYTES:
         return _unsnappy_block(body, 0, most_bytes)
     content, position = io.BytesIO(), _XERIAL_HEADER_BYTES

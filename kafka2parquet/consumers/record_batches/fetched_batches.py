@@ -80,7 +80,7 @@ class FetchedBatches:
         return len(self.data)
 
     def decode(self) -> ConsumedBatch:
-        """All columns at once, where no batch decompresses to more than the default limit.
+        """Return all columns at once, where no batch decompresses to more than the default limit.
 
         Raises:
             CorruptRecordBatchError: a checksum is wrong, a batch is too large, or the bytes are not records.
@@ -93,7 +93,7 @@ class FetchedBatches:
         return batch
 
     def decode_legacy(self, most_bytes: int) -> ConsumedBatch:
-        """Columns of a batch of an old format, which is decompressed to at most `most_bytes`.
+        """Return columns of a batch of an old format, which is decompressed to at most `most_bytes`.
 
         Raises:
             CorruptRecordBatchError: the checksum is wrong, or the bytes are not records.
@@ -114,7 +114,7 @@ class FetchedBatches:
     def corrupt(
         self, reason: str, base_offset: int, offset: int | None = None, next_offset: int | None = None
     ) -> CorruptRecordBatchError:
-        """An error about a batch.
+        """Return an error about a batch.
 
         Args:
             reason: what is wrong with the batch.
@@ -134,7 +134,7 @@ class FetchedBatches:
         )
 
     def batch_of(self, columns: Columns, size_bytes: int) -> ConsumedBatch:
-        """The columns of all records, which keep `size_bytes` of memory alive."""
+        """Return the columns of all records, which keep `size_bytes` of memory alive."""
         return ConsumedBatch(
             topic_partition=self.topic_partition,
             offsets=columns.offsets,
@@ -194,7 +194,7 @@ class ColumnarPartitionRecords:
             self._on_drain(self)
 
     def take(self, n: int | None = None) -> list[FetchedBatches]:
-        """All batches as one `FetchedBatches`, or nothing once there are none.
+        """Return all batches as one `FetchedBatches`, or nothing once there are none.
 
         Raises:
             CorruptRecordBatchError: the headers make no sense; the next poll fetches again.
@@ -257,7 +257,7 @@ class ColumnarPartitionRecords:
         return taken
 
     def _are_skipped(self, headers: Headers) -> npt.NDArray[np.bool_]:
-        """Which batches hold nothing for us: transaction markers, and what was aborted."""
+        """Return which batches hold nothing for us: transaction markers, and what was aborted."""
         attributes = headers["attributes"]
         skipped: npt.NDArray[np.bool_] = attributes & CONTROL != 0
         if self._read_committed:
@@ -273,7 +273,7 @@ class ColumnarPartitionRecords:
         return skipped
 
     def _is_abort_marker(self, header: Headers) -> bool:
-        """A control record's key is its version and its type, two bytes each; type 0 is an abort."""
+        """Return a control record's key is its version and its type, two bytes each; type 0 is an abort."""
         body = memoryview(self._data)[int(header["start"][0]) + HEADER_BYTES : int(header["end"][0])]
         data = bytes(_decompressor.decompress(int(header["attributes"][0]) & CODEC, body))
         bounds = np.array([0]), np.array([len(data)])
@@ -282,7 +282,7 @@ class ColumnarPartitionRecords:
 
 
 def _without_skipped(data: bytes, headers: Headers) -> tuple[bytes, Headers]:
-    """The bytes of the batches that hold records for us, and where they lie in these bytes.
+    """Return the bytes of the batches that hold records for us, and where they lie in these bytes.
 
     Copied only where most of the bytes would be held for nothing, as in an aborted transaction.
     """
@@ -309,7 +309,7 @@ class _BoundedLegacyBatch(LegacyRecordBatch):  # type: ignore[misc]  # kafka-pyt
 
 
 def _legacy_columns(data: bytes, bounds: tuple[int, int], first_offset: int, most_bytes: int) -> Columns:
-    """Records of the formats before Kafka 0.11, one by one: topics that old are rare."""
+    """Return records of the formats before Kafka 0.11, one by one: topics that old are rare."""
     batch = _BoundedLegacyBatch(memoryview(data)[bounds[0] : bounds[1]], data[bounds[0] + MAGIC_AT])
     batch.most_bytes = most_bytes
     if not batch.validate_crc():
@@ -322,7 +322,7 @@ def _legacy_columns(data: bytes, bounds: tuple[int, int], first_offset: int, mos
 
 
 def columns_of(records: Sequence[Any]) -> Columns:
-    """Columns of kafka-python's record objects, one by one."""
+    """Return columns of kafka-python's record objects, one by one."""
     times = [None if record.timestamp is None or record.timestamp < 0 else record.timestamp for record in records]
     return Columns(
         offsets=pa.array([record.offset for record in records], pa.int64()),
@@ -335,7 +335,7 @@ def columns_of(records: Sequence[Any]) -> Columns:
 
 
 def _header_section(headers: Sequence[tuple[str, bytes | None]]) -> bytes | None:
-    """A record's headers as they are sent; None where it has none."""
+    """Return a record's headers as they are sent; None where it has none."""
     if not headers:
         return None
     section = bytearray()

@@ -65,7 +65,7 @@ NO_HEADERS: Headers = np.empty(0, _HEADERS)
 
 
 def whole_batches(data: bytes, position: int) -> tuple[list[int], int]:
-    """Where the whole batches begin that follow each other from a position on, and where the last one of them ends.
+    """Return where the whole batches begin that follow each other from a position on, and where the last one of them ends.
 
     They end before a batch of an old format, and before one that the fetch has cut off.
 
@@ -88,7 +88,7 @@ def whole_batches(data: bytes, position: int) -> tuple[list[int], int]:
 
 
 def legacy_end(data: bytes, position: int) -> int | None:
-    """Where a whole batch of an old format ends that begins at a position; None where there is none.
+    """Return where a whole batch of an old format ends that begins at a position; None where there is none.
 
     Raises:
         CorruptDataError: the batch has no length.
@@ -102,7 +102,7 @@ def legacy_end(data: bytes, position: int) -> int | None:
 
 
 def read_headers(data: bytes, starts: list[int], end: int) -> Headers:
-    """The headers of the batches that begin there, and of which the last one ends at `end`.
+    """Return the headers of the batches that begin there, and of which the last one ends at `end`.
 
     Raises:
         CorruptDataError: the bytes end within a header.
@@ -120,7 +120,7 @@ def read_headers(data: bytes, starts: list[int], end: int) -> Headers:
 
 
 def moved_together(headers: Headers) -> Headers:
-    """The same headers, for bytes in which their batches follow each other."""
+    """Return the same headers, for bytes in which their batches follow each other."""
     moved = headers.copy()
     ends = np.cumsum(headers["end"] - headers["start"])
     moved["start"], moved["end"] = ends - (headers["end"] - headers["start"]), ends

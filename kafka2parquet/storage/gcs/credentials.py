@@ -27,7 +27,7 @@ _WORDS = ("anon", "browser", "cache", "cloud", "google_default")
 
 
 def find_credentials(token: str | Mapping[str, Any] | None, proxy_url: str | None = None) -> object:
-    """What `token` of `GcsOptions` means, as the argument `token` of gcsfs.
+    """Return what `token` of `GcsOptions` means, as the argument `token` of gcsfs.
 
     May read files, and ask the machine's metadata server.
 

@@ -38,7 +38,7 @@ _TRANSIENT_ERRORS = (
 
 
 def map_gcs_error(error: Exception, where: str, right: str) -> Mapped:
-    """Our error for one that gcsfs raised.
+    """Return our error for one that gcsfs raised.
 
     Args:
         error: what it raised.

@@ -261,7 +261,7 @@ class GcsStore:
         return base.replace("/storage/v1/", "/upload/storage/v1/") + "b/{}/o"
 
     def _call(self, right: str, key: str | None, method: str, path: str, *path_arguments: str, **arguments: Any) -> Any:
-        """One call of the JSON API that needs `right`, within the time limit."""
+        """Return one call of the JSON API that needs `right`, within the time limit."""
         if self._options.user_agent is not None:
             arguments["headers"] = {"User-Agent": self._user_agent, **arguments.get("headers", {})}
         try:

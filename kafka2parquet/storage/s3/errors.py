@@ -101,7 +101,7 @@ _TRANSIENT_ERRORS = (
 
 
 def client_error(error: BaseException) -> boto.ClientError | None:
-    """What S3 answered, if that is why `error` was raised."""
+    """Return what S3 answered, if that is why `error` was raised."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, boto.ClientError):
         cause = cause.__cause__
@@ -109,12 +109,12 @@ def client_error(error: BaseException) -> boto.ClientError | None:
 
 
 def error_code(error: boto.ClientError) -> str:
-    """The code of S3's answer, such as `AccessDenied`; the HTTP status where there was no text."""
+    """Return the code of S3's answer, such as `AccessDenied`; the HTTP status where there was no text."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def map_s3_error(error: Exception, where: str, right: str, *, renewable: bool = True) -> Mapped:
-    """Our error for one that s3fs raised.
+    """Return our error for one that s3fs raised.
 
     Args:
         error: what it raised.
@@ -177,5 +177,5 @@ def _retry_after_s(metadata: dict[str, Any]) -> float | None:
 
 
 def _is_http_error(error: Exception) -> bool:
-    """An error of the HTTP client that botocore didn't translate, such as a body that broke off."""
+    """Return an error of the HTTP client that botocore didn't translate, such as a body that broke off."""
     return type(error).__module__.partition(".")[0] in ("aiohttp", "httpx", "httpcore", "urllib3")

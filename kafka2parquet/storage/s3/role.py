@@ -15,7 +15,7 @@ CREDENTIAL_ARGUMENTS = ("key", "secret", "token", "profile")
 
 
 def role_session(role: AssumedRole, options: S3Options) -> AioSession:
-    """A session with the role's credentials; STS is asked at the first request, and again before they expire.
+    """Return a session with the role's credentials; STS is asked at the first request, and again before they expire.
 
     STS is asked with the key, the token or the profile of `options`, or with what is found in the usual places.
     """

@@ -75,7 +75,7 @@ class S3Store:
             return self._connected
 
     def _role_arguments(self) -> dict[str, Any]:
-        """A session of its own for each connection, so that credentials that were refused are asked for anew."""
+        """Return a session of its own for each connection, so that credentials that were refused are asked for anew."""
         role = self._options.role
         return {} if role is None else {"session": role_session(role, self._options)}
 
@@ -178,7 +178,7 @@ class S3Store:
         return self._call(operation, key, Body=body, **arguments)
 
     def _call(self, operation: str, key: str | None, **arguments: Any) -> Any:
-        """One call of the S3 API, within the time limit."""
+        """Return one call of the S3 API, within the time limit."""
         if key is not None:
             arguments["Key"] = self._root + key
         with self._mapped(operation, key):

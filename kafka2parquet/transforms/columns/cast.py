@@ -57,7 +57,7 @@ class Cast(ColumnTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Cast:
-        """Property: `spec`, as `field:type` between commas."""
+        """Read the property `spec`, as `field:type` between commas."""
         return cls(TransformProperties(properties, "Cast", "spec").pairs("spec"))
 
     @property
@@ -66,7 +66,7 @@ class Cast(ColumnTransform):
         return f"cast-{sorted((path, str(type_)) for path, type_ in self._types.items())}"
 
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
-        """The table with the new types."""
+        """Return the table with the new types."""
         for path, type_ in self._types.items():
             parts = resolve(table.schema, path)
             if parts is not None:

@@ -60,7 +60,7 @@ class ChangeEvents:
 
 
 def change_events(rows: Rows) -> ChangeEvents | None:
-    """What the rows say; None where their columns aren't those of events."""
+    """Return what the rows say; None where their columns aren't those of events."""
     table = rows.table
     structs = [name for name in (*_STATES, "source") if _is_struct(table, name)]
     if not structs or not _is_text(table, "op"):
@@ -135,7 +135,7 @@ class AddedField:
 
 
 def added_columns(table: pa.Table, added: Sequence[AddedField]) -> Iterator[tuple[pa.Field, pa.ChunkedArray]]:
-    """The columns of those fields that the events have."""
+    """Return the columns of those fields that the events have."""
     for field in added:
         parts = next((parts for parts in (resolve(table.schema, path) for path in field.paths) if parts is not None), None)
         if parts is not None:

@@ -45,7 +45,7 @@ class ExtractField(Transform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> ExtractField:
-        """Properties: `field`, `on.null` (`reject`)."""
+        """Read the properties `field`, `on.null` (`reject`)."""
         given = TransformProperties(properties, "ExtractField", "field", "on.null")
         return cls(given.required("field"), on_null=given.text("on.null") or "reject")  # type: ignore[arg-type]  # checked there
 
@@ -75,7 +75,7 @@ class ExtractField(Transform):
         return attrs.evolve(transformed, rows=attrs.evolve(kept, table=table, value_schema=schema))
 
     def find(self, schema: pa.Schema) -> Parts | None:
-        """The names on the way to the field; None where it is missing."""
+        """Return the names on the way to the field; None where it is missing."""
         return resolve(schema, self._field)
 
     def _without_null(self, rows: Rows, there: npt.NDArray[np.bool_]) -> Transformed:
@@ -110,7 +110,7 @@ class HoistField(Transform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> HoistField:
-        """Property: `field`."""
+        """Read the property `field`."""
         return cls(TransformProperties(properties, "HoistField", "field").required("field"))
 
     @property
@@ -142,7 +142,7 @@ class HoistField(Transform):
 
 
 def _schema_at(schema: ConnectSchema | None, parts: Parts) -> ConnectSchema | None:
-    """The schema that the field was sent with; None where there is none."""
+    """Return the schema that the field was sent with; None where there is none."""
     schema = schema.row_schema if schema is not None else None
     for part in parts:
         schema = schema.field_schemas.get(part) if schema is not None else None

@@ -62,7 +62,7 @@ class Filter(Transform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Filter:
-        """Properties: `field`, `values` and `keep`; see `value_in`."""
+        """Read the properties `field`, `values` and `keep`; see `value_in`."""
         given = TransformProperties(properties, "Filter", "field", "values", "keep")
         field, values, keep = given.required("field"), given.items("values"), given.flag("keep", default=True)
         return cls(value_in(field, values, keep=keep), f"{field} {'in' if keep else 'not in'} {values}")
@@ -80,7 +80,7 @@ class Filter(Transform):
         return Transformed(rows if np.all(chosen) else rows.filter(pa.array(chosen)), refusals.rejects(rows))
 
     def _mask(self, table: pa.Table, refusals: Refusals) -> pa.Array:
-        """One boolean for each row; any for those that are refused."""
+        """Return one boolean for each row; any for those that are refused."""
         if isinstance(self._condition, ValueIn):
             return self._condition.among(table, refusals)
         try:
@@ -114,7 +114,7 @@ class Filter(Transform):
         return mask
 
     def _by_halves(self, table: pa.Table, refusals: Refusals) -> pa.Array:
-        """The condition, where it can't be computed with the values of some rows: these are refused."""
+        """Return the condition, where it can't be computed with the values of some rows: these are refused."""
         ranges = bisect_failures(table.num_rows, lambda start, length: self._booleans(table.slice(start, length)), ValueError)
         masks = []
         for start, length, outcome in ranges:
@@ -140,7 +140,7 @@ class Filter(Transform):
 
 @checked
 def value_in(field: FieldPath, values: Sequence[str], *, keep: bool = True) -> Condition:
-    """A condition: whether the value of a field, as text, is one of `values`; or, without `keep`, whether it isn't.
+    """Return a condition: whether the value of a field, as text, is one of `values`; or, without `keep`, whether it isn't.
 
     A null, or a field that is missing, is none of them. Whole numbers have the same text whether they are integers or not. In
     a Filter, rows are rejects where the field is a list, a map or a struct, which have no text.
@@ -162,11 +162,11 @@ class ValueIn:
     keep: bool
 
     def __call__(self, table: pa.Table) -> pa.Array:
-        """Whether the value is one of them, or isn't, in each row."""
+        """Return whether the value is one of them, or isn't, in each row."""
         return self.among(table, Refusals(table.num_rows))
 
     def among(self, table: pa.Table, refusals: Refusals) -> pa.Array:
-        """The same; rows whose value has no text are refused."""
+        """Return the same; rows whose value has no text are refused."""
         parts = resolve(table.schema, self.field)
         if parts is None:
             return pa.array(np.full(table.num_rows, not self.keep))
@@ -197,7 +197,7 @@ def _without(table: pa.Table, fields: Iterable[Parts]) -> pa.Table:
 
 
 def _evaluated(condition: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
-    """The condition for each row; columns that are missing are null.
+    """Return the condition for each row; columns that are missing are null.
 
     Raises:
         TypeRefused: it can't be computed with the types of the columns.
@@ -218,7 +218,7 @@ def _evaluated(condition: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
 
 
 def _with_missing(condition: pc.Expression, table: pa.Table, missing: Sequence[Parts]) -> pa.ChunkedArray:
-    """The condition, with nulls in the place of what is missing; their type is one that the condition takes."""
+    """Return the condition, with nulls in the place of what is missing; their type is one that the condition takes."""
     error: Exception | None = None
     for types in itertools.product(_TYPES, repeat=len(missing)):
         completed = table
@@ -241,7 +241,7 @@ def _projected(condition: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
 
 
 def _with_nulls(table: pa.Table, parts: Parts, type_: pa.DataType) -> pa.Table:
-    """The table with nulls at `parts`, where it has nothing."""
+    """Return the table with nulls at `parts`, where it has nothing."""
     index = table.schema.get_field_index(parts[0])
     if index < 0:
         return table.append_column(parts[0], pa.nulls(table.num_rows, _around(type_, parts[1:])))

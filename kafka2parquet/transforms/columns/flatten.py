@@ -33,7 +33,7 @@ class Flatten(ColumnTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Flatten:
-        """Property: `delimiter`, by default a dot."""
+        """Read the property `delimiter`, by default a dot."""
         return cls(TransformProperties(properties, "Flatten", "delimiter").text("delimiter") or ".")
 
     @property
@@ -42,12 +42,12 @@ class Flatten(ColumnTransform):
         return f"flatten-{self._delimiter}"
 
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
-        """The table without structs. What is in a struct that is null is null."""
+        """Return the table without structs. What is in a struct that is null is null."""
         return flattened(table, self._delimiter, "Flatten", refusals)
 
 
 def flattened(table: pa.Table, delimiter: str, who: str, refusals: Refusals) -> pa.Table:
-    """The table with a column for each field of a struct, at any depth; fields of one name are one column.
+    """Return the table with a column for each field of a struct, at any depth; fields of one name are one column.
 
     Args:
         table: the columns.

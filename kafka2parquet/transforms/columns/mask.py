@@ -62,7 +62,7 @@ class Mask(ColumnTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Mask:
-        """Properties: `fields`, and `replacement` or `hash` (`sha256`) with `hash.key`."""
+        """Read the properties `fields`, and `replacement` or `hash` (`sha256`) with `hash.key`."""
         given = TransformProperties(properties, "Mask", "fields", "replacement", "hash", "hash.key")
         hashed = given.text("hash")
         if hashed not in (None, "sha256"):
@@ -81,7 +81,7 @@ class Mask(ColumnTransform):
         return f"mask-{sorted(self._fields)}-{self._replacement!r}-{self._hashed}-{key}"
 
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
-        """The table with masked values."""
+        """Return the table with masked values."""
         for parts in resolve_all(table.schema, self._fields):
             table = change_column(table, parts, functools.partial(self._masked, ".".join(parts), refusals))
         return table
@@ -103,7 +103,7 @@ class Mask(ColumnTransform):
             return field.with_type(type_), pa.nulls(len(values), type_)
 
     def _constant(self, type_: pa.DataType) -> pa.Scalar:
-        """The replacement as that type.
+        """Return the replacement as that type.
 
         Raises:
             TypeRefused: it can't be one.

@@ -16,12 +16,12 @@ Change = Callable[[pa.Field, pa.Array], tuple[pa.Field, pa.Array] | None]
 
 
 def resolve_all(schema: pa.Schema, paths: Iterable[str]) -> Iterator[Parts]:
-    """The names on the way to each field that is there."""
+    """Return the names on the way to each field that is there."""
     return (parts for parts in (resolve(schema, path) for path in paths) if parts is not None)
 
 
 def column_at(table: pa.Table, parts: Parts) -> tuple[pa.Field, pa.ChunkedArray]:
-    """The field at `parts` and its values, which are null where a struct around them is."""
+    """Return the field at `parts` and its values, which are null where a struct around them is."""
     index = table.schema.get_field_index(parts[0])
     field, column = table.schema.field(index), table.column(index)
     for part in parts[1:]:
@@ -33,14 +33,14 @@ def column_at(table: pa.Table, parts: Parts) -> tuple[pa.Field, pa.ChunkedArray]
 
 
 def members(field: pa.Field, structs: pa.ChunkedArray) -> pa.Table:
-    """The fields of a struct, which is nowhere null, as columns."""
+    """Return the fields of a struct, which is nowhere null, as columns."""
     if not field.type.num_fields:
         return without_columns(len(structs))
     return pa.Table.from_arrays(structs.flatten(), schema=pa.schema(list(field.type)))
 
 
 def change_column(table: pa.Table, parts: Parts, change: Change) -> pa.Table:
-    """The table with another column in the place of the one at `parts`, or without it.
+    """Return the table with another column in the place of the one at `parts`, or without it.
 
     The change is given all values at once, those inside a struct that is null as nulls. A struct that loses its last field is
     left out too.
@@ -73,5 +73,5 @@ def _without_nulls(array: pa.Array) -> pa.Array:
 
 
 def struct_array(like: pa.StructArray, children: Sequence[pa.Array], fields: Sequence[pa.Field]) -> pa.StructArray:
-    """A struct array with other children, and nulls where `like` has them."""
+    """Return a struct array with other children, and nulls where `like` has them."""
     return pa.StructArray.from_arrays(children, fields=fields, mask=null_mask(like))

@@ -52,7 +52,7 @@ class Refusals:
         return kept
 
     def divide(self, given: Rows, changed: Rows) -> Transformed:
-        """What a transform made of rows, without those that are refused.
+        """Return what a transform made of rows, without those that are refused.
 
         Args:
             given: all rows.
@@ -63,7 +63,7 @@ class Refusals:
         return Transformed(changed.filter(pa.array(self.kept)), self.rejects(given))
 
     def rejects(self, rows: Rows) -> list[Reject]:
-        """The rejects, of all the rows."""
+        """Return the rejects, of all the rows."""
         refused = np.flatnonzero(self._codes)
         reasons = [self._reasons[code] for code in self._codes[refused].tolist()]
         return rows.batch.reject_offsets(rows.offsets.to_numpy()[refused], Stage.TRANSFORM, reasons, DATA_EXCEPTION)
@@ -74,7 +74,7 @@ class ColumnTransform(Transform):
 
     @abc.abstractmethod
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
-        """The table with other columns, and with as many rows in the same order.
+        """Return the table with other columns, and with as many rows in the same order.
 
         Args:
             table: one row or more.

@@ -37,7 +37,7 @@ class Rename(ColumnTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Rename:
-        """Property: `renames`, as `old:new` between commas."""
+        """Read the property `renames`, as `old:new` between commas."""
         return cls(TransformProperties(properties, "Rename", "renames").pairs("renames"))
 
     @property
@@ -46,7 +46,7 @@ class Rename(ColumnTransform):
         return f"rename-{sorted(self._names.items())}"
 
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
-        """The table with the new names."""
+        """Return the table with the new names."""
         names: dict[Parts, str] = {}
         for path, name in self._names.items():
             parts = resolve(table.schema, path)
@@ -63,7 +63,7 @@ class Rename(ColumnTransform):
 def _renamed(
     columns: Sequence[Column], names: Mapping[Parts, str], around: Parts, union: Union, there: Mask | None
 ) -> list[Column]:
-    """The columns, or the fields of the struct at `around`, which is in the rows `there`."""
+    """Return the columns, or the fields of the struct at `around`, which is in the rows `there`."""
     renamed: list[Column] = []
     for field, values in columns:
         parts = (*around, field.name)

@@ -30,7 +30,7 @@ class Drop(TableTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Drop:
-        """Property: `fields`."""
+        """Read the property `fields`."""
         return cls(TransformProperties(properties, "Drop", "fields").items("fields"))
 
     @property
@@ -39,7 +39,7 @@ class Drop(TableTransform):
         return f"drop-{sorted(self._fields)}"
 
     def transform(self, table: pa.Table) -> pa.Table:
-        """The table without the fields."""
+        """Return the table without the fields."""
         return _without(table, resolve_all(table.schema, self._fields))
 
 
@@ -60,7 +60,7 @@ class Keep(TableTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Keep:
-        """Property: `fields`."""
+        """Read the property `fields`."""
         return cls(TransformProperties(properties, "Keep", "fields").items("fields"))
 
     @property
@@ -69,7 +69,7 @@ class Keep(TableTransform):
         return f"keep-{sorted(self._fields)}"
 
     def transform(self, table: pa.Table) -> pa.Table:
-        """The table with the fields only."""
+        """Return the table with the fields only."""
         kept = set(resolve_all(table.schema, self._fields))
         around = {parts[:length] for parts in kept for length in range(len(parts))}
         return _without(table, list(_others(table.schema, kept, around, ())))
@@ -88,7 +88,7 @@ def _is_there(fields: pa.Schema | pa.StructType, parts: Parts) -> bool:
 
 
 def _others(fields: Iterable[pa.Field], kept: set[Parts], around: set[Parts], above: Parts) -> Iterator[Parts]:
-    """The outermost fields that hold nothing that is kept."""
+    """Return the outermost fields that hold nothing that is kept."""
     for field in fields:
         parts = (*above, field.name)
         if parts in around and parts not in kept:

@@ -60,7 +60,7 @@ class ToTimestamp(ColumnTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> ToTimestamp:
-        """Properties: `fields`, `unix.precision` (`milliseconds`, as in Kafka Connect), `format`, `timezone`."""
+        """Read the properties `fields`, `unix.precision` (`milliseconds`, as in Kafka Connect), `format`, `timezone`."""
         given = TransformProperties(properties, "ToTimestamp", "fields", "unix.precision", "format", "timezone")
         precision = given.text("unix.precision") or "milliseconds"
         if precision not in _UNITS:
@@ -78,7 +78,7 @@ class ToTimestamp(ColumnTransform):
         return f"to-timestamp-{sorted(self._fields)}-{self._unit}-{self._format}-{self._timezone}"
 
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
-        """The table with times."""
+        """Return the table with times."""
         for parts in resolve_all(table.schema, self._fields):
             table = change_column(table, parts, functools.partial(self._changed, ".".join(parts), refusals))
         return table
@@ -103,7 +103,7 @@ class ToTimestamp(ColumnTransform):
         return f"a value of type {type_} that means no time: it has a fraction, or lies too far away"
 
     def _times(self, values: pa.Array) -> pa.Array:
-        """The times; null where a value means none."""
+        """Return the times; null where a value means none."""
         type_ = values.type
         if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
             return cast_exactly(cast_exactly(cast_exactly(values, pa.int64()), pa.timestamp(self._unit, "UTC")), _MICROSECONDS)

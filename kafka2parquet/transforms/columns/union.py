@@ -33,7 +33,7 @@ class Union:
     def by_names(
         self, columns: Sequence[Column], *, path: str = "", there: Mask | None = None, preferred: Collection[int] = ()
     ) -> list[Column]:
-        """The columns, where those of one name are one, in the place of the first of them.
+        """Return the columns, where those of one name are one, in the place of the first of them.
 
         Args:
             columns: all of as many rows.
@@ -66,7 +66,7 @@ class Union:
     def fitted(
         self, left: pa.Field, right: pa.Field, values: pa.Array, path: str, there: Mask | None = None
     ) -> tuple[pa.Field, pa.Array]:
-        """The field with room for the values of both, and the values of `right` that fit into it.
+        """Return the field with room for the values of both, and the values of `right` that fit into it.
 
         Args:
             left: a field.

@@ -147,7 +147,7 @@ class Unwrap(Transform):
         return Transformed(rows if self._tombstones == "pass" else rows.slice(0, 0))
 
     def _unwrap(self, unwrapped: _Unwrapped, name: str, mask: Mask) -> None:
-        """The fields of the struct `name`, and what is added, as the columns of those rows."""
+        """Return the fields of the struct `name`, and what is added, as the columns of those rows."""
         index = unwrapped.schema.get_field_index(name)
         if index < 0:
             return
@@ -228,7 +228,7 @@ class _Unwrapped:
             self.add(mask, [(field, values) for field, values in columns if values.null_count < len(others)])
 
     def result(self) -> Transformed:
-        """All rows that were added, in their order."""
+        """Return all rows that were added, in their order."""
         filled = [(mask, table) for mask, table in self._parts if len(table)]
         rejects = self._refusals.rejects(self.rows)
         if not filled or self._united is None:
@@ -259,7 +259,7 @@ def _handling(given: TransformProperties) -> tuple[Deletes, Tombstones]:
 
 
 def _row_schema(schema: ConnectSchema | None) -> ConnectSchema | None:
-    """The schema of the database's rows; None for events without one."""
+    """Return the schema of the database's rows; None for events without one."""
     if schema is None:
         return None
     states = [field.schema for field in schema.row_schema.fields if field.name in ("after", "before")]

@@ -28,12 +28,12 @@ class TypeRefused(Exception):  # noqa: N818  # an answer, not a fault
 
 
 def is_text(type_: pa.DataType) -> bool:
-    """Whether its values are texts."""
+    """Return whether its values are texts."""
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
 
 
 def is_bytes(type_: pa.DataType) -> bool:
-    """Whether its values are bytes."""
+    """Return whether its values are bytes."""
     return any(
         is_kind(type_)
         for is_kind in (
@@ -46,7 +46,7 @@ def is_bytes(type_: pa.DataType) -> bool:
 
 
 def texts_of(values: pa.Array) -> pa.Array:
-    """The values as text. A number without a fraction has the same text whether it is an integer or a float.
+    """Return the values as text. A number without a fraction has the same text whether it is an integer or a float.
 
     Raises:
         TypeRefused: they have none, as lists and structs, or bytes.
@@ -67,7 +67,7 @@ def texts_of(values: pa.Array) -> pa.Array:
 
 
 def cast_exactly(values: pa.Array, type_: pa.DataType) -> pa.Array:
-    """The values as another type; null where that can't be done without loss.
+    """Return the values as another type; null where that can't be done without loss.
 
     Digits that a shorter float has no room for are not a loss. Times lose the digits that the other type has no room for.
     Texts are read as numbers, `true` and `false`, ISO dates and times.
@@ -110,7 +110,7 @@ def _of_texts(texts: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _form(type_: pa.DataType) -> str | None:
-    """A form that all texts of such values have, and most others haven't."""
+    """Return a form that all texts of such values have, and most others haven't."""
     if pa.types.is_integer(type_):
         return r"^-?(?:\d+|0[xX][0-9a-fA-F]+)$"
     if pa.types.is_floating(type_):
@@ -157,7 +157,7 @@ def _of_integers(values: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _in_range(values: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Which integers the other type of integers holds."""
+    """Return which integers the other type of integers holds."""
     bounds, own = np.iinfo(str(type_)), np.iinfo(str(values.type))  # Arrow's names of integers are NumPy's
     least, most = max(int(bounds.min), int(own.min)), min(int(bounds.max), int(own.max))
     return pc.and_(pc.greater_equal(values, pa.scalar(least, values.type)), pc.less_equal(values, pa.scalar(most, values.type)))
@@ -172,7 +172,7 @@ def _whole(values: pa.Array) -> pa.Array:
 
 
 def _only(values: pa.Array, mask: pa.Array) -> pa.Array:
-    """The values for which the mask is true; null in the place of the others."""
+    """Return the values for which the mask is true; null in the place of the others."""
     return pc.if_else(pc.fill_null(mask, False), values, pa.scalar(None, values.type))
 
 
@@ -181,7 +181,7 @@ def _by_halves(values: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _within(values: pa.Array, cast: Callable[[pa.Array], pa.Array], type_: pa.DataType) -> pa.Array:
-    """The values, cast; null in the place of those that are refused alone."""
+    """Return the values, cast; null in the place of those that are refused alone."""
     try:
         cast(values.slice(0, 0))
         return cast(values)

@@ -48,7 +48,7 @@ class JavaTransform(Transform):
 
     @abc.abstractmethod
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The table with other columns, and with as many rows in the same order.
+        """Return the table with other columns, and with as many rows in the same order.
 
         Args:
             rows: one or more, of values that are structs or have no schema.
@@ -56,12 +56,12 @@ class JavaTransform(Transform):
         """
 
     def change_values(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The same for values without fields: one column `value`. By default, all values are refused."""
+        """Return the same for values without fields: one column `value`. By default, all values are refused."""
         refuse_all(refusals, rows, why_without_fields(self.name, rows))
         return rows.table
 
     def field_schemas(self, before: ConnectSchema) -> ConnectSchema:
-        """The schema in which a column finds its own by name after the transform; by default the one from before."""
+        """Return the schema in which a column finds its own by name after the transform; by default the one from before."""
         return before
 
     def apply(self, rows: Rows) -> Transformed:
@@ -78,7 +78,7 @@ class JavaTransform(Transform):
         return refusals.divide(rows, changed)
 
     def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
-        """The schema of columns that were of the schema `before`; the same object for the same ones."""
+        """Return the schema of columns that were of the schema `before`; the same object for the same ones."""
         # `before` is kept too, so that no other schema gets its id
         _, after = self._schemas.get_or_create((id(before), columns), lambda: (before, self._new_schema(columns, before)))
         return after
@@ -89,14 +89,14 @@ class JavaTransform(Transform):
 
 
 def has_fields(rows: Rows) -> bool:
-    """Whether the values are structs, or objects of JSON; so are all whose columns a transform before has changed."""
+    """Return whether the values are structs, or objects of JSON; so are all whose columns a transform before has changed."""
     if rows.table.column_names != [VALUE]:
         return True
     return not rows.without_fields if rows.value_schema is None else rows.value_schema.type == "struct"
 
 
 def why_without_fields(name: str, rows: Rows) -> str:
-    """Why a transform refuses values without fields."""
+    """Return why a transform refuses values without fields."""
     kind = rows.value_schema.type if rows.value_schema is not None else rows.table.schema.field(VALUE).type
     return f"{name} takes values with fields, and this one is of the type {kind}."
 
@@ -107,7 +107,7 @@ def refuse_all(refusals: Refusals, rows: Rows, reason: str) -> None:
 
 
 def with_defaults(rows: Rows) -> Rows:
-    """The rows, where each null in a column whose schema has a default is the default.
+    """Return the rows, where each null in a column whose schema has a default is the default.
 
     A transform that isn't Java's keeps the schema of the values; columns whose type has changed since then stay as they are.
     """
@@ -137,6 +137,6 @@ def column_named(table: pa.Table, name: str) -> tuple[int, pa.Field, pa.Array] |
 
 
 def is_valid(values: pa.Array) -> np.ndarray:
-    """Where there is a value, as a mask for `Refusals`."""
+    """Return where there is a value, as a mask for `Refusals`."""
     mask: np.ndarray = pc.is_valid(values).to_numpy(zero_copy_only=False)
     return mask

@@ -58,7 +58,7 @@ class JavaCast(JavaTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> JavaCast:
-        """Properties: `spec`, `replace.null.with.default`."""
+        """Read the properties `spec`, `replace.null.with.default`."""
         given = JavaProperties(properties, cls.name)
         given.required("spec")
         types: dict[str, str] = {}
@@ -77,7 +77,7 @@ class JavaCast(JavaTransform):
         return str(sorted(self._types.items()))
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The table with the new types."""
+        """Return the table with the new types."""
         if "" in self._types:
             refuse_all(refusals, rows, "Cast: a value with fields can't become " + self._types[""] + ".")
             return rows.table
@@ -87,7 +87,7 @@ class JavaCast(JavaTransform):
         return table
 
     def change_values(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The whole values with the new type."""
+        """Return the whole values with the new type."""
         if "" in self._types:
             return self._cast(rows, rows.table, VALUE, self._types[""], refusals)
         return super().change_values(rows, refusals)
@@ -109,7 +109,7 @@ class JavaCast(JavaTransform):
         return table.set_column(index, field.with_type(type_), cast)
 
     def _has_wrong_default(self, schema: ConnectSchema | None, field: pa.Field, type_: pa.DataType) -> bool:
-        """Whether Java throws because of the default in the schema of a field, which is cast with the schema."""
+        """Return whether Java throws because of the default in the schema of a field, which is cast with the schema."""
         of_field = schema.row_schema.field_schemas.get(field.name) if schema is not None else None
         if of_field is None or of_field.default is None or not of_field.arrow_type.equals(field.type):
             return False
@@ -118,7 +118,7 @@ class JavaCast(JavaTransform):
 
 
 def java_cast(values: pa.Array, type_: pa.DataType, *, is_json: bool) -> pa.Array | None:
-    """The values as another type, null in the place of texts that are not numbers; None where Java refuses each of them.
+    """Return the values as another type, null in the place of texts that are not numbers; None where Java refuses each of them.
 
     Args:
         values: of any type.

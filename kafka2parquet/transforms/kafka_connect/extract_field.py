@@ -42,7 +42,7 @@ class JavaExtractField(ExtractField):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> JavaExtractField:
-        """Properties: `field`, `field.syntax.version`, `replace.null.with.default`."""
+        """Read the properties `field`, `field.syntax.version`, `replace.null.with.default`."""
         given = JavaProperties(properties, "ExtractField")
         field = given.required("field")
         version = (given.text("field.syntax.version") or "V1").upper()
@@ -77,7 +77,7 @@ class JavaExtractField(ExtractField):
         return attrs.evolve(extracted, rows=attrs.evolve(extracted.rows, without_fields=True))
 
     def find(self, schema: pa.Schema) -> Parts | None:
-        """The names on the way to the field; None where it is missing."""
+        """Return the names on the way to the field; None where it is missing."""
         fields: pa.Schema | pa.StructType = schema
         for place, part in enumerate(self._parts):
             index = fields.get_field_index(part)
@@ -90,7 +90,7 @@ class JavaExtractField(ExtractField):
 
 
 def path_parts(path: str) -> Parts:
-    """The names in a path of Kafka's second syntax: between dots, and in backticks those that have dots themselves.
+    """Return the names in a path of Kafka's second syntax: between dots, and in backticks those that have dots themselves.
 
     Raises:
         ConfigurationError: a backtick isn't closed.

@@ -27,7 +27,7 @@ class JavaFlatten(JavaTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> JavaFlatten:
-        """Property: `delimiter`, by default a dot."""
+        """Read the property `delimiter`, by default a dot."""
         delimiter = JavaProperties(properties, cls.name).text("delimiter")
         return cls("." if delimiter is None else delimiter)
 
@@ -37,7 +37,7 @@ class JavaFlatten(JavaTransform):
         return repr(self._delimiter)
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The table without structs. What is in a struct that is null is null."""
+        """Return the table without structs. What is in a struct that is null is null."""
         if rows.value_schema is not None:
             why = self._why_not(rows.table.schema)
             if why is not None:
@@ -46,7 +46,7 @@ class JavaFlatten(JavaTransform):
         return flattened(rows.table, self._delimiter, self.name, refusals)
 
     def field_schemas(self, before: ConnectSchema) -> ConnectSchema:
-        """The schemas of the fields by their new names."""
+        """Return the schemas of the fields by their new names."""
         return ConnectSchema(
             "struct", before.optional, before.name, before.version, before.doc, fields=tuple(self._flat(before.fields, ""))
         )
@@ -59,7 +59,7 @@ class JavaFlatten(JavaTransform):
                 yield ConnectField(prefix + field.name, field.schema)
 
     def _why_not(self, schema: pa.Schema) -> str | None:
-        """Why Java refuses all values of a schema; None where it doesn't."""
+        """Return why Java refuses all values of a schema; None where it doesn't."""
         leaves = list(_leaves(schema, "", self._delimiter))
         for name, type_ in leaves:
             if pa.types.is_map(type_):

@@ -30,7 +30,7 @@ class Inserted:
 
     @classmethod
     def of(cls, text: str) -> Inserted:
-        """The column that a property names: `!` behind the name makes the column required; `?`, the default, doesn't."""
+        """Return the column that a property names: `!` behind the name makes the column required; `?`, the default, doesn't."""
         return cls(text[:-1] if text.endswith(("!", "?")) else text, is_required=text.endswith("!"))
 
 
@@ -66,7 +66,7 @@ class JavaInsertField(JavaTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> JavaInsertField:
-        """Properties: `topic.field`, `partition.field` and so on, `static.value`, `replace.null.with.default`."""
+        """Read the properties `topic.field`, `partition.field` and so on, `static.value`, `replace.null.with.default`."""
         given = JavaProperties(properties, cls.name)
         texts = {what: given.text(f"{what}.field") for what in (*_OF_RECORD, "static")}
         columns = {what: Inserted.of(text) for what, text in texts.items() if text is not None}
@@ -79,7 +79,7 @@ class JavaInsertField(JavaTransform):
         return f"{columns}-{self._static_value!r}"
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The table with the columns."""
+        """Return the table with the columns."""
         table = rows.table
         for what, column in self._columns.items():
             values = self._values(what, rows)

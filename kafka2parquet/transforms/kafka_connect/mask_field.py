@@ -53,7 +53,7 @@ class JavaMaskField(JavaTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> JavaMaskField:
-        """Properties: `fields`, `replacement`, `replace.null.with.default`."""
+        """Read the properties `fields`, `replacement`, `replace.null.with.default`."""
         given = JavaProperties(properties, cls.name)
         given.required("fields")
         return cls(given.items("fields"), replacement=given.text("replacement"), nulls_are_defaults=given.nulls_are_defaults)
@@ -64,7 +64,7 @@ class JavaMaskField(JavaTransform):
         return f"{sorted(self._fields)}-{self._replacement!r}"
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The table with masked values."""
+        """Return the table with masked values."""
         table = rows.table
         for name in self._fields:
             found = column_named(table, name)
@@ -80,7 +80,7 @@ class JavaMaskField(JavaTransform):
         return table
 
     def _masked(self, values: pa.Array, *, is_json: bool) -> pa.Array | None:
-        """The masked values; None where Java refuses each of them."""
+        """Return the masked values; None where Java refuses each of them."""
         type_ = values.type
         constant = self._blank(type_, is_json) if self._replacement is None else self._replaced(type_)
         if constant is None:
@@ -120,7 +120,7 @@ class JavaMaskField(JavaTransform):
 
 
 def _wrapped(number: decimal.Decimal, bits: int) -> int:
-    """The integer part, of which the lowest bits are kept."""
+    """Return the integer part, of which the lowest bits are kept."""
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and exponent >= _MOST_ZEROS:
         return 0
@@ -129,7 +129,7 @@ def _wrapped(number: decimal.Decimal, bits: int) -> int:
 
 
 def _fitting(number: decimal.Decimal, type_: pa.DataType) -> decimal.Decimal | None:
-    """The number, where the type has room for all of its digits."""
+    """Return the number, where the type has room for all of its digits."""
     _, digits, exponent = number.normalize(decimal.Context(prec=decimal.MAX_PREC)).as_tuple()
     if not isinstance(exponent, int) or not any(digits):
         return decimal.Decimal(0)

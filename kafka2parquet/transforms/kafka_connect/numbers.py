@@ -82,14 +82,14 @@ def as_int64(values: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def is_whole(values: pa.Array) -> npt.NDArray[np.bool_]:
-    """Which floats are integers of 64 bits."""
+    """Return which floats are integers of 64 bits."""
     numbers = values.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
     whole: npt.NDArray[np.bool_] = (np.trunc(numbers) == numbers) & (numbers >= -_INT64_END) & (numbers < _INT64_END)
     return whole
 
 
 def _low_bits(values: pa.Array) -> npt.NDArray[np.int64]:
-    """The integer parts of decimals, of which the lowest 64 bits are kept."""
+    """Return the integer parts of decimals, of which the lowest 64 bits are kept."""
     is_wide = pa.types.is_decimal256(values.type)
     whole_type = pa.decimal256(76, 0) if is_wide else pa.decimal128(38, 0)
     cut = pc.round(values, ndigits=0, round_mode="towards_zero") if values.type.scale > 0 else values

@@ -21,11 +21,11 @@ class JavaProperties:
         self._who = who
 
     def text(self, name: str) -> str | None:
-        """The value; None where it isn't set."""
+        """Return the value; None where it isn't set."""
         return self._given.get(name)
 
     def required(self, name: str) -> str:
-        """The value, which may be empty.
+        """Return the value, which may be empty.
 
         Raises:
             ConfigurationError: it isn't set.
@@ -36,7 +36,7 @@ class JavaProperties:
         return text
 
     def items(self, name: str, *others: str) -> list[str]:
-        """The values between commas, without empty ones; [] where it isn't set.
+        """Return the values between commas, without empty ones; [] where it isn't set.
 
         Args:
             name: of the property.
@@ -46,7 +46,7 @@ class JavaProperties:
         return [item for item in (part.strip() for part in text.split(",")) if item]
 
     def pairs(self, name: str) -> list[tuple[str, str]]:
-        """The values of the form `left:right` between commas. Blanks around the colon count.
+        """Return the values of the form `left:right` between commas. Blanks around the colon count.
 
         Raises:
             ConfigurationError: a value has another form.
@@ -71,7 +71,7 @@ class JavaProperties:
         return text == "true"
 
     def one_of(self, name: str, values: Sequence[str], default: str | None = None) -> str:
-        """The value, which is one of some.
+        """Return the value, which is one of some.
 
         Raises:
             ConfigurationError: it isn't, or it isn't set and has no default.

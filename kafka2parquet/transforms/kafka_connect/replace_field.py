@@ -44,7 +44,7 @@ class JavaReplaceField(JavaTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> JavaReplaceField:
-        """Properties: `exclude` (once `blacklist`), `include` (once `whitelist`), `renames`, `replace.null.with.default`."""
+        """Read the properties `exclude` (or `blacklist`), `include` (or `whitelist`), `renames`, `replace.null.with.default`."""
         given = JavaProperties(properties, cls.name)
         return cls(
             exclude=given.items("exclude", "blacklist"),
@@ -59,7 +59,7 @@ class JavaReplaceField(JavaTransform):
         return f"{sorted(self._exclude)}-{sorted(self._include)}-{sorted(self._renames.items())}"
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The table with the columns that are kept, by their new names."""
+        """Return the table with the columns that are kept, by their new names."""
         table = rows.table
         kept = [index for index, field in enumerate(table.schema) if self._keeps(field.name)]
         names = [self._renames.get(table.schema.field(index).name, table.schema.field(index).name) for index in kept]
@@ -80,7 +80,7 @@ class JavaReplaceField(JavaTransform):
         return pa.Table.from_arrays([values for _, values in united], schema=pa.schema([field for field, _ in united]))
 
     def field_schemas(self, before: ConnectSchema) -> ConnectSchema:
-        """The schemas of the fields by their new names."""
+        """Return the schemas of the fields by their new names."""
         fields = [
             ConnectField(self._renames.get(field.name, field.name), field.schema)
             for field in before.fields

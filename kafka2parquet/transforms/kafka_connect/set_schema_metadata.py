@@ -44,7 +44,7 @@ class JavaSetSchemaMetadata(JavaTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> JavaSetSchemaMetadata:
-        """Properties: `schema.name`, `schema.version`, `replace.null.with.default`."""
+        """Read the properties `schema.name`, `schema.version`, `replace.null.with.default`."""
         given = JavaProperties(properties, cls.name)
         text = given.text("schema.version")
         try:
@@ -73,7 +73,7 @@ class JavaSetSchemaMetadata(JavaTransform):
         return attrs.evolve(transformed, rows=attrs.evolve(transformed.rows, value_schema=after))
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The table as it is."""
+        """Return the table as it is."""
         return rows.table
 
     def _renamed(self, before: ConnectSchema) -> ConnectSchema:

@@ -84,7 +84,7 @@ def milliseconds(values: pa.Array) -> pa.Array:
 
 
 def base64_texts(values: pa.Array) -> pa.Array:
-    """Bytes as Base64 (RFC 4648, with padding)."""
+    """Return bytes as Base64 (RFC 4648, with padding)."""
     values = one_array(pa.chunked_array([values.cast(pa.binary())]))
     _, offsets, content = values.buffers()
     if not len(values) or content is None or not content.size:

@@ -71,7 +71,7 @@ class JavaTimestampConverter(JavaTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> JavaTimestampConverter:
-        """Properties: `field`, `target.type`, `format`, `unix.precision`, `replace.null.with.default`."""
+        """Read the properties `field`, `target.type`, `format`, `unix.precision`, `replace.null.with.default`."""
         given = JavaProperties(properties, cls.name)
         return cls(
             given.one_of("target.type", tuple(TARGETS)),
@@ -87,14 +87,14 @@ class JavaTimestampConverter(JavaTransform):
         return f"{self._target}-{self._field!r}-{self._pattern!r}-{self._precision}"
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The table with the converted column."""
+        """Return the table with the converted column."""
         if self._field:
             return self._converted(rows, self._field, refusals)
         refuse_all(refusals, rows, "TimestampConverter: a value with fields is not a time. Set field.")
         return rows.table
 
     def change_values(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """The whole values, converted."""
+        """Return the whole values, converted."""
         return super().change_values(rows, refusals) if self._field else self._converted(rows, VALUE, refusals)
 
     def _converted(self, rows: Rows, name: str, refusals: Refusals) -> pa.Table:
@@ -114,7 +114,7 @@ class JavaTimestampConverter(JavaTransform):
         return rows.table.set_column(index, field.with_type(converted.type), converted)
 
     def _milliseconds(self, values: pa.Array, *, is_json: bool) -> pa.Array | str:
-        """Milliseconds since 1970, null in the place of values that are not times; or why no value is a time."""
+        """Return milliseconds since 1970, null in the place of values that are not times; or why no value is a time."""
         type_ = values.type
         if pa.types.is_null(type_):
             return pa.nulls(len(values), pa.int64())
@@ -142,7 +142,7 @@ class JavaTimestampConverter(JavaTransform):
         return pa.array(numbers, pa.int64(), mask=~is_valid(values))
 
     def _written(self, times: pa.Array) -> pa.Array:
-        """The times as the target; null where it can't hold them."""
+        """Return the times as the target; null where it can't hold them."""
         if self._target == "string":
             return date_texts(times, self._parts)
         numbers, mask = times.fill_null(0).to_numpy(zero_copy_only=False), ~is_valid(times)
@@ -166,7 +166,7 @@ def _parts(pattern: str) -> tuple[Part, ...]:
 
 
 def _reader(pattern: str, parts: tuple[Part, ...]) -> tuple[Callable[[pa.Array], pa.Array] | None, str]:
-    """The function that reads texts; None and the reason where texts can't be read."""
+    """Return the function that reads texts; None and the reason where texts can't be read."""
     if not pattern:
         return None, "format isn't set"
     try:
@@ -176,13 +176,13 @@ def _reader(pattern: str, parts: tuple[Part, ...]) -> tuple[Callable[[pa.Array],
 
 
 def _times(numbers: Integers, factor: int) -> Integers:
-    """The products; the largest or smallest integer in the place of a product that is out of range."""
+    """Return the products; the largest or smallest integer in the place of a product that is out of range."""
     most, least = _INT64.max // factor, -(_INT64.max // factor)
     inside = (numbers <= most) & (numbers >= least)
     return np.where(inside, np.where(inside, numbers, 0) * factor, np.where(numbers > 0, _INT64.max, _INT64.min))
 
 
 def _divided(numbers: Integers, divisor: int) -> Integers:
-    """The quotients without their fractions."""
+    """Return the quotients without their fractions."""
     quotients = numbers // divisor
     return np.where((numbers < 0) & (quotients * divisor != numbers), quotients + 1, quotients)

@@ -22,7 +22,7 @@ def _no_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_names_in_a_folder_are_short(tmp_path: Path) -> None:
     """Those of stores that may keep objects as files, too."""
     for storage in (FsspecStorage(str(tmp_path)), FsspecStorage("s3://bucket", COMPATIBLE)):
-        assert storage.why_no_object(LONG_SEGMENT) == "it has a segment of 302 bytes, and 255 are the most"
+        assert storage.why_no_object(LONG_SEGMENT) == "it has a segment of 302 bytes, and the limit is 255"
 
 
 def test_an_endpoint_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +37,6 @@ def test_keys_in_a_bucket_have_a_limit_only_as_a_whole(url: str) -> None:
     storage = FsspecStorage(url)
     assert storage.why_no_object(LONG_SEGMENT) is None
     assert storage.why_no_object("x" * 1017) is None
-    assert storage.why_no_object("x" * 1018) == "it has 1018 bytes, and 1017 are the most"
+    assert storage.why_no_object("x" * 1018) == "it has 1018 bytes, and the limit is 1017"
     for impossible in ("a//b", "a/../b", "a/\0/b", "/a", "a/"):
         assert storage.why_no_object(impossible)

@@ -26,7 +26,7 @@ class Dates(NamedTuple):
 
 
 def dates_of(days: Integers) -> Dates:
-    """The dates of days since 1970."""
+    """Return the dates of days since 1970."""
     if (days >= _FIRST_GREGORIAN).all():
         return _gregorian(days)
     early = days < _FIRST_GREGORIAN
@@ -61,7 +61,7 @@ def _julian(days: Integers) -> Dates:
 
 
 def _from_march(year: Integers, of_year: Integers) -> Dates:
-    """The date of a day of a year that begins in March."""
+    """Return the date of a day of a year that begins in March."""
     month = (5 * of_year + 2) // 153
     day = of_year - (153 * month + 2) // 5 + 1
     month = np.where(month < 10, month + 3, month - 9)

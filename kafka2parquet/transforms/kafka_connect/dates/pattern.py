@@ -39,7 +39,7 @@ class Part:
 
 
 def parts_of(pattern: str) -> tuple[Part, ...]:
-    """The parts of a pattern.
+    """Return the parts of a pattern.
 
     Raises:
         ValueError: SimpleDateFormat refuses it.
@@ -72,7 +72,7 @@ def _field(letter: str, count: int) -> Part:
 
 
 def _quoted(pattern: str, place: int) -> tuple[str, int]:
-    """The text in quotes that begins at a place, and the place behind it. Two quotes stand for one."""
+    """Return the text in quotes that begins at a place, and the place behind it. Two quotes stand for one."""
     if pattern.startswith("'", place):
         return "'", place + 1
     text = ""

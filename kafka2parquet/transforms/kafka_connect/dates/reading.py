@@ -50,7 +50,7 @@ class DateReader:
             raise ValueError("weekdays (E) without days can't be read")
 
     def read(self, texts: pa.Array) -> pa.Array:
-        """Milliseconds since 1970 (int64); null where a text is not of the pattern."""
+        """Return milliseconds since 1970 (int64); null where a text is not of the pattern."""
         found = pc.extract_regex(texts.cast(pa.string()), self._pattern)
         read = pc.is_valid(found).to_numpy(zero_copy_only=False)
         if not read.any():
@@ -76,7 +76,7 @@ class DateReader:
             yield _expression(part, name, has_fixed_width=_is_number(following))
 
     def _values(self, found: pa.Array) -> tuple[dict[str, Integers], np.ndarray]:
-        """The numbers of each kind of field, taken from its last place, and which rows have only possible numbers."""
+        """Return the numbers of each kind of field, taken from its last place, and which rows have only possible numbers."""
         values: dict[str, Integers] = {}
         valid = np.ones(len(found), np.bool_)
         for name in self._order:
@@ -94,7 +94,7 @@ class DateReader:
         return values, valid
 
     def _last(self, *kinds: str) -> int:
-        """The place of the last field of some kinds; -1 where there is none."""
+        """Return the place of the last field of some kinds; -1 where there is none."""
         return max((place for place, name in enumerate(self._order) if name[0] in kinds), default=-1)
 
     def _days(self, year: Integers, values: dict[str, Integers]) -> Integers:
@@ -116,7 +116,7 @@ class DateReader:
 
 
 def _kind(part: Part) -> str:
-    """The letter that stands for a field and for the fields with the same meaning."""
+    """Return the letter that stands for a field and for the fields with the same meaning."""
     return {"L": "M", "k": "H", "K": "h", "X": "z", "Z": "z"}.get(part.letter, part.letter)
 
 
@@ -148,7 +148,7 @@ def _escaped(text: str) -> str:
 
 
 def _adjusted(part: Part, text: pa.Array, fits: pa.Array) -> Integers:
-    """The numbers of a field, with months from 1 on."""
+    """Return the numbers of a field, with months from 1 on."""
     whole = pc.if_else(pc.and_(fits, pc.not_equal(text, "")), text, "0").cast(pa.int64())
     numbers: Integers = whole.to_numpy(zero_copy_only=False).astype(np.int32).astype(np.int64)  # Java's integers, which wrap
     if part.letter == "y" and part.count <= 2:
@@ -160,7 +160,7 @@ def _adjusted(part: Part, text: pa.Array, fits: pa.Array) -> Integers:
 
 
 def _indices(part: Part, text: pa.Array) -> Integers:
-    """The number of a month, or whether it is the afternoon."""
+    """Return the number of a month, or whether it is the afternoon."""
     starts = pa.array([name[:3].lower() for name in _names(part)])
     found = pc.index_in(pc.utf8_slice_codeunits(pc.utf8_lower(text), 0, 3), starts).fill_null(0)
     numbers: Integers = found.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -168,7 +168,7 @@ def _indices(part: Part, text: pa.Array) -> Integers:
 
 
 def _zone_offsets_ms(text: pa.Array) -> Integers:
-    """How far zones are ahead of UTC."""
+    """Return how far zones are ahead of UTC."""
     upper = pc.utf8_upper(text)
     parts = pc.extract_regex(upper, r"(?P<sign>[+-])(?P<hours>[0-9]{1,2}?):?(?P<minutes>[0-9]{2})?$")
     hours, minutes = (pc.coalesce(pc.struct_field(parts, name), "") for name in ("hours", "minutes"))

@@ -304,7 +304,7 @@ def test_fields_that_move_into_headers() -> None:
         ),
         (
             {**_of(f"{_APACHE}.RegexRouter", regex="(.*)", replacement="x"), "directory.delim": "_"},
-            "directory.delim=_: topics can only be renamed where it has a character that neither names of topics nor",
+            "directory.delim=_: to rename topics, it needs a character that neither topic names nor",
         ),
         (
             {**_of(f"{_APACHE}.TimestampRouter"), **_where("RecordIsTombstone")},
