@@ -103,8 +103,8 @@ def check_key(key: str, why: WhyImpossible = why_impossible) -> None:
     """
     if reason := why(key):
         raise ConfigurationError(
-            f"No object can have the key {_shown(key)}: {reason}. If the folder comes from a field's value, partition by another"
-            " field, or replace the value with a transform. Otherwise check topics.dir and directory.delim."
+            f"No object can have the key {_shown(key)}: {reason}. If the folder comes from a field's value, partition by"
+            " another field, or replace the value with a transform. Otherwise check topics.dir and directory.delim."
         )
 
 

@@ -6,4 +6,4 @@ import warnings
 # kafka-python uses importlib.resources.files.
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", r"(read_text|open_text) is deprecated", DeprecationWarning)
-    import kafka  # noqa: F401  # before any module that imports a part of it
+    import kafka  # noqa: F401  # has to run before any module imports a part of the package

@@ -1,4 +1,4 @@
-"""The Consumer protocol: assignment events, record batches, commits with outcomes."""
+"""The Consumer protocol: assignment events, record batches, and commits with outcomes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kafka2parquet.records import ConsumedBatch, TopicPartition
 
 @attrs.frozen
 class Assignment:
-    """Token of one period in which a topic-partition belongs to this consumer.
+    """Token for one period in which a topic-partition is assigned to this consumer.
 
-    A partition that is taken away and given back later comes with a new epoch. Calls with a token that is over are refused
-    locally, because a broker fences members, not partitions.
+    A partition that is revoked and assigned again later gets a new epoch. The consumer itself refuses calls with an expired
+    token, because a broker fences members, not partitions.
     """
 
     topic_partition: TopicPartition
@@ -25,12 +25,12 @@ class Assignment:
 
 @attrs.frozen
 class CommittedOffset:
-    """What the group has stored for a partition.
+    """The offset that the group has committed for a partition.
 
     Attributes:
         offset: next offset to read.
-        metadata: what was committed with it.
-        leader_epoch: of the record before it, -1 where unknown.
+        metadata: the metadata that was committed with the offset.
+        leader_epoch: leader epoch of the record before the offset, -1 if unknown.
     """
 
     offset: int
@@ -40,16 +40,16 @@ class CommittedOffset:
 
 @attrs.frozen
 class Assigned:
-    """A partition was gained. It delivers nothing until `Consumer.start`.
+    """A partition was assigned. It delivers nothing until `Consumer.start`.
 
     Attributes:
         assignment: token for all further calls.
-        committed: the group's committed offset with its metadata; None when there is none.
+        committed: the group's committed offset with its metadata; None if the group has not committed an offset.
         log_start: first offset that the log still has.
-        log_end: next offset that readers can see.
-        cluster_id: id of the Kafka cluster, "" where unknown.
-        topic_id: id of the topic (a re-created topic has another), "" where unknown.
-        group_id: of the consumer group, "" where unknown.
+        log_end: the log's end for readers: the next offset that they will see.
+        cluster_id: id of the Kafka cluster, "" if unknown.
+        topic_id: id of the topic, "" if unknown. A re-created topic has a new id.
+        group_id: id of the consumer group, "" if unknown.
     """
 
     assignment: Assignment
@@ -63,7 +63,7 @@ class Assigned:
 
 @attrs.frozen
 class Revoked:
-    """A partition was given up or taken away: nothing of it can be committed any more."""
+    """A partition was revoked or lost. Its offsets can't be committed any more."""
 
     assignment: Assignment
 
@@ -79,7 +79,7 @@ class CommitSucceeded:
 
 @attrs.frozen
 class CommitRefused:
-    """A commit was not and will not be stored, because the assignment is over. A `Revoked` event follows, or came before."""
+    """A commit was not stored and never will be, because the assignment has ended. A `Revoked` event precedes or follows."""
 
     assignment: Assignment
     offset: int
@@ -89,7 +89,7 @@ class CommitRefused:
 
 @attrs.frozen
 class PartitionFailed:
-    """A partition can't be read any further from where it is: corrupt batch, offset gone, log truncated, topic re-created.
+    """A partition can't be read beyond its position: corrupt batch, missing offset, truncated log, or re-created topic.
 
     The partition stays assigned and delivers nothing until `Consumer.start` is called again.
     """
@@ -103,49 +103,51 @@ ConsumerEvent = Assigned | Revoked | CommitSucceeded | CommitRefused | Partition
 
 @attrs.frozen(eq=False)
 class Polled:
-    """Result of one poll. The events happened before the batches and have to be applied first."""
+    """The result of one poll. The events happened before the batches, so apply the events first."""
 
     events: Sequence[ConsumerEvent] = ()
     batches: Sequence[ConsumedBatch] = ()
 
 
 class Consumer(Protocol):
-    """Reads the partitions of a group. All calls come from one thread; only `poll` and `close` may block.
+    """Reads the partitions that are assigned to one member of a consumer group.
 
-    An assigned partition delivers nothing until `start`. Batches of one partition arrive gapless: `first_offset` of each is
-    `next_offset` of the one before it, or the offset given to `start`. After `Revoked`, no batch of that assignment is
-    delivered. A partition that is revoked and given back in one rebalance keeps its position and causes no event.
+    All calls come from one thread. Only `poll` and `close` may block.
+
+    An assigned partition delivers nothing until `start`. The batches of a partition have no gaps: the `first_offset` of a batch
+    is the `next_offset` of the previous batch, or the offset passed to `start`. After `Revoked`, no batch of that assignment is
+    delivered. A partition that is revoked and assigned again in one rebalance keeps its position and causes no event.
     """
 
     def poll(self, timeout_s: float) -> Polled:
-        """What happened, and what arrived. Returns as soon as there is anything, at the latest after `timeout_s` seconds.
+        """Return new events and batches as soon as there are any, at the latest after `timeout_s` seconds.
 
         Raises:
-            AccessError: Kafka refuses us.
-            FencedInstanceError: another process has our static member id.
-            KafkaUnavailableError: only where a limit for waiting was set.
+            AccessError: Kafka refuses access.
+            FencedInstanceError: another process uses the same static member id.
+            KafkaUnavailableError: no broker answers, and the settings limit the wait.
         """
 
     def start(self, assignment: Assignment, offset: int, leader_epoch: int = -1) -> None:
-        """Deliver the partition from `offset` on; again at any time, to go back. Forgets what was fetched. Never blocks.
+        """Deliver the partition from `offset` on. Call again at any time to go back. Drops what was fetched. Never blocks.
 
-        A token that is over is ignored. `leader_epoch` is that of the record before `offset`. Where it is not -1, the log is
-        first checked to have that record still (KIP-320). A log that was truncated below `offset` makes a `PartitionFailed`
-        with a `LogTruncatedError`, and so does one that is truncated later, while it is read.
+        An expired token is ignored. `leader_epoch` is the leader epoch of the record before `offset`. Unless it is -1, the
+        consumer first checks that the log still has this record (KIP-320). If the log is truncated below `offset`, now or while
+        it is read, `poll` returns a `PartitionFailed` event with a `LogTruncatedError`.
         """
 
     def commit(self, assignment: Assignment, offset: int, metadata: str, leader_epoch: int = -1) -> None:
-        """Store `offset`, `metadata` and the leader epoch of the record before `offset` for the group. Never blocks.
+        """Commit `offset`, `metadata` and the leader epoch of the record before `offset` for the group. Never blocks.
 
-        The outcome comes back as an event of `poll`. At most one commit of an assignment may be under way. Unknown outcomes (a
-        lost answer) are resolved by the adapter before it says anything. `metadata` is ASCII, at most 300 characters.
+        `poll` returns the outcome as an event. Each assignment may have at most one commit in flight. If an answer is lost, the
+        adapter first finds out the outcome, and then reports it. `metadata` is ASCII, at most 300 characters.
         """
 
     def pause(self, assignment: Assignment) -> None:
-        """Stop delivering the partition, without losing its position or its place in the group."""
+        """Stop delivering the partition. It keeps its position and stays assigned."""
 
     def resume(self, assignment: Assignment) -> None:
-        """Go on delivering a paused partition."""
+        """Continue to deliver a paused partition."""
 
     def close(self, timeout_s: float) -> None:
-        """Leave the group and release everything; outcomes still under way are not waited for. May be called twice."""
+        """Leave the group and release all resources, without waiting for outcomes of commits. May be called twice."""

@@ -1,4 +1,4 @@
-"""Where a log begins and ends, from a kafka-python consumer."""
+"""Looks up where logs start and end, through a kafka-python consumer."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ def log_starts(client: Any, names: Collection[TopicPartition], timeout_ms: int) 
     """Return the first offset that each log still has. Blocks for at most `timeout_ms`.
 
     Raises:
-        kafka.errors.KafkaError: there is no answer for some partition.
+        kafka.errors.KafkaError: the answer for a partition is missing.
     """
     return _asked(client.beginning_offsets, names, timeout_ms)
 
 
 def log_ends(client: Any, names: Collection[TopicPartition], timeout_ms: int) -> Mapping[TopicPartition, int]:
-    """Return the next offset that readers can see in each log. Blocks for at most `timeout_ms`.
+    """Return the end of each log for readers: the next offset that they will see. Blocks for at most `timeout_ms`.
 
     Raises:
-        kafka.errors.KafkaError: there is no answer for some partition.
+        kafka.errors.KafkaError: the answer for a partition is missing.
     """
     return _asked(client.end_offsets, names, timeout_ms)
 
@@ -33,5 +33,6 @@ def _asked(
     try:
         found = ask(list(names), timeout_ms=timeout_ms)
         return {name: found[name] for name in names}
-    except KeyError as error:  # kafka-python answers for some partitions only where one has no leader
+    # kafka-python silently leaves out partitions without a leader. Can go once it raises for them.
+    except KeyError as error:
         raise kafka_errors.LeaderNotAvailableError(str(error)) from error

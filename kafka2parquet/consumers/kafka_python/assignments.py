@@ -1,4 +1,7 @@
-"""What a rebalance changes for us: kafka-python revokes all partitions and assigns most of them again; only the rest counts."""
+"""AssignmentTracker: the net changes of a rebalance.
+
+kafka-python revokes all partitions and assigns most of them again. Only the difference counts.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +19,19 @@ from kafka2parquet.records import TopicPartition
 
 @attrs.frozen
 class AssignmentChange:
-    """Partitions that are not ours any more, and partitions that are now."""
+    """The partitions that a rebalance took away, and those that it added."""
 
     gone: tuple[Assignment, ...]
     gained: tuple[Assignment, ...]
 
 
 class AssignmentTracker(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Follows the assignment and notes net changes.
+    """Follows the assignment and records net changes.
 
-    kafka-python calls it on its own thread while the poll thread is inside `poll`; the poll thread reads the changes
-    afterwards. A partition that is taken away and given back in one rebalance keeps its position in kafka-python, and causes
-    no change here. One that was away in between, or that we lost, gets a new epoch. New partitions are paused before anything
-    of them can be fetched.
+    kafka-python calls the listener on its own thread while the poll thread is inside `poll`. The poll thread reads the changes
+    afterwards. A partition that is revoked and assigned again in one rebalance keeps its position in kafka-python and causes no
+    change. A partition that was away in between, or lost, gets a new epoch. New partitions are paused before any of their
+    records can be fetched.
     """
 
     def __init__(self, client: Any, epochs: itertools.count[int]) -> None:
@@ -38,16 +41,19 @@ class AssignmentTracker(ConsumerRebalanceListener):  # type: ignore[misc]
         self._changes: deque[AssignmentChange] = deque()
 
     def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        """With an eager assignor the assignment still holds them, with a cooperative one they are out of it."""
+        """Drop the revoked partitions that have left the assignment.
+
+        With an eager assignor the assignment still contains the revoked partitions; with a cooperative one it doesn't.
+        """
         assigned = self._client.assignment()
         self._drop(partition for partition in revoked if partition not in assigned)
 
     def on_partitions_lost(self, lost: Iterable[Any]) -> None:
-        """Return the group went on without us."""
+        """Drop the lost partitions: the group continued without this member."""
         self._drop(lost)
 
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """Return a rebalance is complete."""
+        """Record the net changes of a completed rebalance, and pause new partitions."""
         now = set(self._client.assignment())
         self._drop(set(self._owned) - now)
         gained = sorted(now - set(self._owned))
@@ -55,17 +61,17 @@ class AssignmentTracker(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         self._client.pause(*gained)
         for partition in gained:
-            # any position: without one, each poll would look for a committed offset and raise where there is none
+            # Any position will do. Without one, each poll would look for a committed offset, and raise if there isn't any.
             self._client.seek(partition, 0)
             self._owned[partition] = Assignment(TopicPartition(*partition), next(self._epochs))
         self._changes.append(AssignmentChange((), tuple(self._owned[partition] for partition in gained)))
 
     def drop_all(self) -> None:
-        """Give up all partitions; to be followed by leaving the group."""
+        """Drop all partitions. The caller leaves the group next."""
         self._drop(list(self._owned))
 
     def take_changes(self) -> list[AssignmentChange]:
-        """Return the changes since the last call, in order; also notes what has left the assignment without a callback."""
+        """Return the changes since the last call, including partitions that left the assignment without a callback."""
         self._drop(set(self._owned) - set(self._client.assignment()))
         changes = []
         while self._changes:

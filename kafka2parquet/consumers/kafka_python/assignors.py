@@ -1,4 +1,4 @@
-"""Partition assignors: checks that kafka-python supports the group protocol and the assignors that are asked for."""
+"""Partition assignors: checks that kafka-python supports the configured group protocol and assignors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _BY_NAME: Mapping[str, type] = {assignor.name: assignor for assignor in _BUILT_I
 
 
 def group_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Client settings with kafka-python's classes for the names of assignors.
+    """Return client settings with the names of assignors replaced by kafka-python's classes.
 
     Args:
-        settings: of a kafka-python consumer; assignors by the names that members of a group know them by, such as `range` or
-            `cooperative-sticky`, or as classes.
+        settings: settings of a kafka-python consumer. Assignors are given as classes, or by the names that the members of a
+            group exchange, such as `range` or `cooperative-sticky`.
 
     Raises:
-        ConfigurationError: the group protocol isn't the classic one, or the assignors can't be offered.
+        ConfigurationError: the group protocol is not the classic one, or kafka-python can't offer the assignors.
     """
     given = dict(settings)
     if str(given.pop("group_protocol", None) or "classic").lower() != "classic":

@@ -1,4 +1,7 @@
-"""BootstrapLog: why no broker let us in. kafka-python raises a bare timeout, and logs the reason."""
+"""BootstrapLog: finds out why no broker accepted the connection.
+
+Can go once kafka-python raises the reason: it only raises a timeout, and logs why each attempt failed.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,15 @@ _TLS = re.compile(
     r"CERTIFICATE_VERIFY_FAILED|WRONG_VERSION_NUMBER|SSLError|certificate|SSL handshake|No such file or directory",
     re.IGNORECASE,
 )
-#: A line of kafka-python about one attempt, and why the attempt has failed.
+#: kafka-python's log line for one failed attempt, with the reason.
 _ATTEMPT = re.compile(r"Bootstrap (?:connection|attempt) to \S+ failed: (?P<reason>.*) \(backoff [\d.]+ secs\)", re.DOTALL)
 
 
 class BootstrapLog(logging.Handler):
-    """Remembers what kafka-python logs while it connects: `with BootstrapLog("broker:9092"): KafkaProducer(...)`.
+    """Collects kafka-python's log lines while a client connects: `with BootstrapLog("broker:9092"): KafkaProducer(...)`.
 
-    A timeout that leaves the block is raised as KafkaAuthenticationError where that is what has happened.
+    If a timeout leaves the block and the log shows that Kafka refused the credentials, the timeout becomes a
+    KafkaAuthenticationError.
     """
 
     def __init__(self, bootstrap_servers: str | Sequence[str]) -> None:
@@ -42,12 +46,12 @@ class BootstrapLog(logging.Handler):
             raise refusal from error
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Called by the logger."""
+        """Keep a log line. The logger calls this method."""
         self._lines.append(record.getMessage())
 
     @property
     def reason(self) -> str:
-        """The most informative reason for which an attempt has failed; "" where nothing was logged."""
+        """The most informative reason of all failed attempts; "" if nothing was logged."""
         reasons = [found["reason"] for line in self._lines if (found := _ATTEMPT.fullmatch(line))]
         for pattern in (_AUTHENTICATION, _TLS):
             telling = [reason for reason in reasons if pattern.search(reason)]
@@ -56,24 +60,26 @@ class BootstrapLog(logging.Handler):
         return reasons[-1] if reasons else ""
 
     def refusal(self) -> KafkaAuthenticationError | None:
-        """Return the error to raise where we were not let in; None where nobody answered."""
+        """Return the error to raise if Kafka or TLS refused the connection; None if no broker answered."""
         reason = self.reason
         if not _AUTHENTICATION.search(reason) and not _TLS.search(reason):
             return None
         return KafkaAuthenticationError(
-            f"Kafka at {self.servers} did not let us in: {reason}. Check security.protocol, the user name and password, and"
-            " the certificates."
+            f"Kafka at {self.servers} refused the connection: {reason}. Check security.protocol, the user name and password,"
+            " and the certificates."
         )
 
 
 def check_certificates(settings: Mapping[str, Any]) -> None:
-    """Load the files of keys and certificates once, because kafka-python takes a bad one for a broker that is down.
+    """Load the key and certificate files once, to find bad files early.
+
+    Can go once kafka-python reports a bad file: it treats a bad file like a broker that is down.
 
     Args:
-        settings: of a kafka-python client.
+        settings: settings of a kafka-python client.
 
     Raises:
-        KafkaAuthenticationError: a file can't be read or decrypted, or holds something else.
+        KafkaAuthenticationError: a file can't be read or decrypted, or has the wrong content.
     """
     if not str(settings.get("security_protocol")).endswith("SSL") or settings.get("ssl_context") is not None:
         return
@@ -93,11 +99,11 @@ def check_certificates(settings: Mapping[str, Any]) -> None:
             load(file)
         except (OSError, ValueError) as error:
             raise KafkaAuthenticationError(
-                f"{name}={file} can't be loaded: {error}. Check that the file holds PEM, that it can be read, and that"
-                " the password is that of the private key beside the certificates."
+                f"{name}={file} can't be loaded: {error}. Check that the file is in PEM format and readable, and that the"
+                " password belongs to the private key beside the certificates."
             ) from error
 
 
 def _no_password() -> str:
-    """Without it OpenSSL would ask for one at the terminal."""
+    """Refuse to ask for a password. Without this callback OpenSSL would prompt for one at the terminal."""
     raise ValueError("the private key is encrypted, and no password is set")

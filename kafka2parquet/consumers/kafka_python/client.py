@@ -1,4 +1,4 @@
-"""Makes the kafka-python consumer, with the settings that the design needs and an error that says why it can't connect."""
+"""Creates the kafka-python consumer with the settings that delivery needs, and explains why it can't connect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kafka2parquet.errors import Kafka2ParquetError, KafkaUnavailableError
 
 _BOOTSTRAP_ATTEMPT_MS = 5000
 
-#: Waiting for data to gather costs a sink nothing and saves most of its CPU. The user may set these otherwise.
+#: Defaults that users may override. Waiting until data has gathered costs a sink nothing and saves most of its CPU time.
 DEFAULTS: Mapping[str, Any] = {
     "fetch_min_bytes": 256 << 10,
     "fetch_max_wait_ms": 500,
@@ -27,7 +27,7 @@ DEFAULTS: Mapping[str, Any] = {
     "client_id": "kafka2parquet",
 }
 
-#: These are part of how delivery works.
+#: Settings on which delivery depends; users can't override them.
 FIXED: Mapping[str, Any] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "none",
@@ -45,14 +45,14 @@ def connect(
     timeout_s: float,
     stopping: Callable[[], bool],
 ) -> KafkaConsumer | None:
-    """Return a consumer that has reached some broker and is not yet subscribed; None if `stopping` became true before.
+    """Return a consumer that has reached a broker and is not yet subscribed; None if `stopping` became true before.
 
     Blocks for at most about `timeout_s` seconds.
 
     Raises:
-        KafkaAuthenticationError: Kafka, or TLS, did not accept us.
-        KafkaUnavailableError: no broker has answered in time.
-        ConfigurationError: kafka-python doesn't know some setting, or can't do what the setting says.
+        KafkaAuthenticationError: Kafka or TLS refused the connection.
+        KafkaUnavailableError: no broker answered in time.
+        ConfigurationError: kafka-python doesn't know or doesn't support a setting.
     """
     configuration = {
         **DEFAULTS,
@@ -74,9 +74,9 @@ def connect(
                     raise refusal from error
                 if time.monotonic() >= deadline:
                     raise KafkaUnavailableError(
-                        f"No Kafka broker has answered at {log.servers} within {timeout_s:.0f} s"
-                        f"{': ' + log.reason if log.reason else ''}. Check bootstrap.servers, and that the security protocol is"
-                        f" the listener's.{_sasl_advice(configuration)}"
+                        f"No Kafka broker answered at {log.servers} within {timeout_s:.0f} s"
+                        f"{': ' + log.reason if log.reason else ''}. Check bootstrap.servers, and that the security protocol"
+                        f" matches the listener.{_sasl_advice(configuration)}"
                     ) from error
             except (kafka.errors.KafkaError, OSError, ValueError, AssertionError) as error:
                 raise (translate(error, "connecting") or _unavailable(error, log.servers)) from error
@@ -92,7 +92,10 @@ def _unavailable(error: Exception, servers: str) -> Kafka2ParquetError:
 
 
 def _sasl_advice(settings: Mapping[str, Any]) -> str:
-    """Return what else may be wrong: kafka-python drops an answer that comes together with the end of the connection."""
+    """Return advice about credentials if SASL is used.
+
+    Can go once kafka-python reports a refusal that the broker sends just before it closes the connection. It drops the answer.
+    """
     if not str(settings.get("security_protocol")).startswith("SASL"):
         return ""
     return " Check the user name and password, or the token, too: a broker's refusal may look like a lost connection."

@@ -1,4 +1,4 @@
-"""Sends commits and finds out the outcome of each: a request that failed may have been carried out all the same."""
+"""Sends commits and finds out the outcome of each. Kafka may have carried out a commit even if the request failed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kafka.structs import TopicPartition as KafkaTopicPartition
 from kafka2parquet.consumers.base import Assignment, CommitRefused, CommitSucceeded, CommittedOffset, ConsumerEvent
 from kafka2parquet.consumers.kafka_python.errors import REFUSED_COMMITS, translate
 from kafka2parquet.consumers.kafka_python.shared_state import Commit
-from kafka2parquet.consumers.kafka_python.waiting import COORDINATOR_ADVICE, Waiting
+from kafka2parquet.consumers.kafka_python.wait_log import COORDINATOR_ADVICE, WaitLog
 
 _LOG = logging.getLogger(__name__)
 _COMMIT_TIMEOUT_MS = 10_000
@@ -22,21 +22,21 @@ _READ_BACK_TIMEOUT_MS = 5_000
 
 
 class Outcome(enum.Enum):
-    """What the poll thread has to do after `CommitSender.send`."""
+    """What the poll thread has to do next after `CommitSender.send`."""
 
     GO_ON = "go on"
     REJOIN = "leave the group and join again"
 
 
 class CommitSender:
-    """The commits of one client. All calls come from the poll thread; `send` blocks while a request is under way."""
+    """The commits of one client. All calls come from the poll thread. `send` blocks while a request is in flight."""
 
     def __init__(self, client: Any, emit: Callable[[ConsumerEvent], None]) -> None:
         self._client = client
         self._emit = emit
         self._queued: dict[Assignment, Commit] = {}
         self._unknown: dict[Assignment, Commit] = {}
-        self._waiting = Waiting("store offsets of the group", COORDINATOR_ADVICE)
+        self._waiting = WaitLog("store offsets of the group", COORDINATOR_ADVICE)
 
     def put(self, commit: Commit) -> None:
         """Queue a commit for the next `send`."""
@@ -44,38 +44,38 @@ class CommitSender:
 
     @property
     def is_busy(self) -> bool:
-        """Whether some outcome is not known yet."""
+        """Whether a commit is queued, or its outcome is unknown."""
         return bool(self._queued or self._unknown)
 
     def refuse(self, gone: Collection[Assignment], reason: str) -> None:
-        """Drop the commits of assignments that are over."""
+        """Refuse the commits of assignments that have ended."""
         for commits in (self._queued, self._unknown):
             for assignment in [assignment for assignment in commits if assignment in gone]:
                 commit = commits.pop(assignment)
                 self._emit(CommitRefused(assignment, commit.offset, commit.metadata, reason))
 
     def send(self) -> Outcome:
-        """Resolve what is unknown, then commit what is queued, in one request.
+        """Resolve unknown outcomes, or else commit everything that is queued in one request.
 
-        A commit whose answer was lost is read back. If it isn't there it may still come, at any time: only a new generation of
-        the group makes sure that it doesn't, so we rejoin before anything else is committed.
+        A commit whose answer was lost is read back. If Kafka doesn't have the commit, it may still arrive at any time. Only a
+        new generation of the group rules that out, so this member rejoins before it commits anything else.
 
         Raises:
-            Kafka2ParquetError: Kafka refuses us for good.
+            Kafka2ParquetError: Kafka refuses access permanently.
         """
         if self._unknown:
             return self._resolve()
         if not self._queued:
             return Outcome.GO_ON
         offsets = {
-            _kafka_name(assignment): OffsetAndMetadata(commit.offset, commit.metadata, commit.leader_epoch)
+            kafka_name(assignment): OffsetAndMetadata(commit.offset, commit.metadata, commit.leader_epoch)
             for assignment, commit in self._queued.items()
         }
         self._waiting.begin()
         try:
             self._client.commit(offsets, timeout_ms=_COMMIT_TIMEOUT_MS)
         except kafka_errors.RebalanceInProgressError:
-            return Outcome.GO_ON  # the next poll takes part in it; what is still ours then is sent again
+            return Outcome.GO_ON  # the next poll joins the rebalance; commits of partitions that stay here are then sent again
         except REFUSED_COMMITS as error:
             _LOG.info("Commits were refused: %s", error)
             return Outcome.REJOIN
@@ -83,7 +83,7 @@ class CommitSender:
             fatal = translate(error, "committing offsets")
             if fatal is not None:
                 raise fatal from error
-            _LOG.info("A commit has an unknown outcome and will be read back: %r", error)
+            _LOG.info("The outcome of a commit is unknown; reading it back: %r", error)
             self._waiting.failed(error)
             self._unknown, self._queued = self._queued, {}
             return Outcome.GO_ON
@@ -112,12 +112,12 @@ class CommitSender:
 
 
 def read_committed(client: Any, assignments: Collection[Assignment], timeout_ms: int) -> dict[Assignment, CommittedOffset]:
-    """Return what the group has stored for each partition that has one, in one request. Blocks.
+    """Return the committed offset of each partition that has one, with one request. Blocks.
 
     Raises:
-        kafka.errors.KafkaError: no answer.
+        kafka.errors.KafkaError: Kafka did not answer.
     """
-    names = {_kafka_name(assignment): assignment for assignment in assignments}
+    names = {kafka_name(assignment): assignment for assignment in assignments}
     stored = client._coordinator.fetch_committed_offsets(list(names), timeout_ms=timeout_ms)
     return {
         names[name]: CommittedOffset(found.offset, found.metadata or "", found.leader_epoch)
@@ -126,5 +126,6 @@ def read_committed(client: Any, assignments: Collection[Assignment], timeout_ms:
     }
 
 
-def _kafka_name(assignment: Assignment) -> KafkaTopicPartition:
+def kafka_name(assignment: Assignment) -> KafkaTopicPartition:
+    """Return kafka-python's name for an assigned topic-partition."""
     return KafkaTopicPartition(assignment.topic_partition.topic, assignment.topic_partition.partition)

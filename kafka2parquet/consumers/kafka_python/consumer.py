@@ -1,4 +1,4 @@
-"""KafkaPythonConsumer: the Consumer protocol on kafka-python, with columns instead of record objects."""
+"""KafkaPythonConsumer: implements the Consumer protocol on kafka-python, with columns instead of record objects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from kafka2parquet.util.arguments import Count, Name, Names, PositiveSeconds, Se
 
 _MAX_POLL_RECORDS = 1 << 16
 _MAX_PARTITION_RECORDS = 1 << 15
-#: Decompressed bytes after which a poll takes nothing more: all that is made of them is held at the same time.
+#: A poll stops after this number of decompressed bytes, because all of its columns are in memory at the same time.
 _POLL_BYTES = 16 << 20
 _MAX_METADATA_CHARACTERS = 300
 _DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
@@ -34,8 +34,8 @@ _DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
 class KafkaPythonConsumer:
     """Reads topics as one member of a consumer group, through kafka-python 3.
 
-    Nothing is connected before the first `poll`, which starts one thread that owns the kafka-python consumer; all methods
-    belong to one other thread. See `Consumer` for what they do.
+    The first `poll` connects and starts one thread that owns the kafka-python consumer. Call all methods on one other thread.
+    `Consumer` describes the methods.
     """
 
     def __init__(
@@ -53,27 +53,28 @@ class KafkaPythonConsumer:
         gather_max_wait_s: Seconds = 1.0,
         connect_timeout_s: PositiveSeconds = 60.0,
     ) -> None:
-        """Set the consumer up; nothing is connected yet.
+        """Set up the consumer without connecting.
 
         Args:
-            bootstrap_servers: some brokers, each as host:port.
-            group_id: of the consumer group.
-            topics: to read; either these or a pattern.
-            topics_pattern: regular expression that the whole name of a topic has to match.
-            client_settings: further settings of `kafka.KafkaConsumer`, by its names: security, timeouts, fetch sizes. Those on
-                which delivery depends (offsets, isolation, deserialisers) can't be changed. `partition_assignment_strategy`
-                takes names, too: `range`, `roundrobin`, `sticky`, or `cooperative-sticky` alone.
-            group_instance_id: for static membership: an id that stays the same over restarts and belongs to this member alone.
-            queue_bytes: how much may be fetched ahead, in bytes as fetched; then fetching pauses.
-            most_batch_bytes: a record batch that decompresses to more bytes is corrupt. Each of its records counts for at
-                least 64 bytes.
-            gather_rows: records of a partition to wait for before they are handed out.
-            gather_max_wait_s: how long to wait for that number of records, in seconds.
-            connect_timeout_s: how long to try before the first contact with a broker is an error, in seconds.
+            bootstrap_servers: addresses of some brokers, each as host:port.
+            group_id: id of the consumer group.
+            topics: names of the topics to read. Give either `topics` or `topics_pattern`.
+            topics_pattern: regular expression that has to match a topic's whole name.
+            client_settings: further settings of `kafka.KafkaConsumer` under their own names, such as security, timeouts and
+                fetch sizes. Settings on which delivery depends (offsets, isolation, deserialisers) can't be changed.
+                `partition_assignment_strategy` accepts names too: `range`, `roundrobin`, `sticky`, or `cooperative-sticky`
+                alone.
+            group_instance_id: id for static membership. It must be unique to this member and stay the same after a restart.
+            queue_bytes: limit for fetched bytes that wait to be decoded. At this limit fetching pauses.
+            most_batch_bytes: a record batch that decompresses to more bytes than this is corrupt. Each of its records counts
+                as at least 64 bytes.
+            gather_rows: number of a partition's records to wait for before delivering them.
+            gather_max_wait_s: longest time to wait for `gather_rows` records, in seconds.
+            connect_timeout_s: time limit for the first contact with a broker, in seconds.
 
         Raises:
-            UsageError: not exactly one of topics and pattern was given.
-            ConfigurationError: `client_settings` ask for a group protocol or for assignors that kafka-python doesn't have.
+            UsageError: both or neither of `topics` and `topics_pattern` were given.
+            ConfigurationError: `client_settings` ask for a group protocol or an assignor that kafka-python lacks.
         """
         if bool(topics) == bool(topics_pattern):
             raise UsageError("KafkaPythonConsumer: give either topics or topics_pattern.")
@@ -82,9 +83,9 @@ class KafkaPythonConsumer:
         if group_instance_id is not None:
             settings["group_instance_id"] = group_instance_id
         self._limits = DecodeLimits(_POLL_BYTES, _MAX_PARTITION_RECORDS, most_batch_bytes)
-        self._exchange = SharedState(FetchedQueues(queue_bytes, gather_rows, gather_max_wait_s))
+        self._shared = SharedState(FetchedQueues(queue_bytes, gather_rows, gather_max_wait_s))
         self._poll_thread = PollThread(
-            self._exchange,
+            self._shared,
             functools.partial(connect, bootstrap_servers, group_id, settings, connect_timeout_s),
             Subscription(group_id, tuple(topics), topics_pattern),
             settings["max_poll_interval_ms"] / 1000,
@@ -99,23 +100,23 @@ class KafkaPythonConsumer:
 
         Raises:
             KafkaUnavailableError: no broker could be reached within `connect_timeout_s`.
-            AccessError: Kafka refuses us.
-            FencedInstanceError: another process has our group_instance_id.
-            UsageError: the consumer is closed, or belongs to the process that this one was forked from.
+            AccessError: Kafka refuses access.
+            FencedInstanceError: another process uses the same `group_instance_id`.
+            UsageError: the consumer is closed, or was created before this process was forked.
         """
         self._check_usable()
         if self._thread is None:
             self._thread = threading.Thread(target=self._poll_thread.run, name="kafka2parquet-poll", daemon=True)
             self._thread.start()
-        exchange = self._exchange
-        with exchange.lock:
-            exchange.driver_polled_at = time.monotonic()
-            exchange.wait_until(self._something_is_there, timeout_s)
-            events = list(exchange.events)
-            exchange.events.clear()
-            if exchange.error is not None and not events:
-                raise exchange.error
-            ready = exchange.queues.ready(time.monotonic())
+        shared = self._shared
+        with shared.lock:
+            shared.driver_polled_at = time.monotonic()
+            shared.wait_until(self._something_is_there, timeout_s)
+            events = list(shared.events)
+            shared.events.clear()
+            if shared.error is not None and not events:
+                raise shared.error
+            ready = shared.queues.ready(time.monotonic())
         for event in events:
             if isinstance(event, CommitSucceeded | CommitRefused | Revoked):
                 self._committing.discard(event.assignment)
@@ -123,8 +124,8 @@ class KafkaPythonConsumer:
 
     def start(self, assignment: Assignment, offset: int, leader_epoch: int = -1) -> None:
         """See `Consumer.start`."""
-        with self._exchange.lock:
-            queue = self._exchange.queue_of(assignment)
+        with self._shared.lock:
+            queue = self._shared.queue_of(assignment)
             if queue is not None:
                 queue.clear()
                 queue.accepting = False
@@ -135,10 +136,10 @@ class KafkaPythonConsumer:
         """See `Consumer.commit`.
 
         Raises:
-            UsageError: a commit of this assignment is under way, or the metadata is too long or not ASCII.
+            UsageError: a commit of this assignment is in flight, or the metadata is too long or not ASCII.
         """
         if assignment in self._committing:
-            raise UsageError(f"{assignment.topic_partition}: a commit is under way; wait for its outcome.")
+            raise UsageError(f"{assignment.topic_partition}: a commit is in flight; wait for its outcome.")
         if not metadata.isascii() or len(metadata) > _MAX_METADATA_CHARACTERS:
             raise UsageError(f"Commit metadata has to be ASCII, at most {_MAX_METADATA_CHARACTERS} characters: {metadata!r}")
         self._committing.add(assignment)
@@ -158,40 +159,40 @@ class KafkaPythonConsumer:
             return
         self._closed = True
         if self._process != os.getpid():
-            return  # the connections belong to the parent
-        with self._exchange.changed:
-            self._exchange.closing = True
-            self._exchange.changed.notify_all()
+            return  # the connections belong to the parent process
+        with self._shared.changed:
+            self._shared.closing = True
+            self._shared.changed.notify_all()
         if self._thread is not None:
             self._thread.join(timeout_s)
 
     def _check_usable(self) -> None:
         if self._closed:
-            raise UsageError("poll() on a closed KafkaPythonConsumer; make a new one.")
+            raise UsageError("poll() on a closed KafkaPythonConsumer; create a new one.")
         if self._process != os.getpid():
-            raise UsageError("This KafkaPythonConsumer was made before a fork. Make it in the process that uses it.")
+            raise UsageError("This KafkaPythonConsumer was created before a fork. Create it in the process that uses it.")
 
     def _something_is_there(self) -> bool:
-        exchange = self._exchange
-        return bool(exchange.events or exchange.error is not None or exchange.queues.ready(time.monotonic()))
+        shared = self._shared
+        return bool(shared.events or shared.error is not None or shared.queues.ready(time.monotonic()))
 
     def _decode(self, ready: Sequence[PartitionQueue]) -> list[ConsumedBatch]:
-        """Return some of what is ready, within the limits of a poll. What is not decompressed goes back into its queue."""
+        """Decode ready batches within the limits of a poll. Batches that are not decompressed go back to their queue."""
         batches: list[ConsumedBatch] = []
         left_bytes, left_records = _POLL_BYTES, _MAX_POLL_RECORDS
         for queue in ready:
-            with self._exchange.lock:
+            with self._shared.lock:
                 pieces = queue.take(min(_MAX_PARTITION_RECORDS, left_records), time.monotonic())
                 high_watermark = queue.high_watermark
-            if not pieces:  # the poll thread has just cleared it
+            if not pieces:  # the poll thread has just cleared the queue
                 continue
             try:
                 decoded = decode_some(pieces, attrs.evolve(self._limits, step_bytes=left_bytes))
             except CorruptRecordBatchError as error:
-                self._exchange.fail_partition(queue.assignment, error)
+                self._shared.fail_partition(queue.assignment, error)
                 continue
             del pieces
-            with self._exchange.lock:
+            with self._shared.lock:
                 queue.put_back(decoded.left)
             batches += [attrs.evolve(batch, high_watermark=high_watermark) for batch in decoded.batches]
             left_bytes -= decoded.size_bytes
@@ -201,13 +202,13 @@ class KafkaPythonConsumer:
         return batches
 
     def _set_paused(self, assignment: Assignment, paused: bool) -> None:
-        with self._exchange.lock:
-            queue = self._exchange.queue_of(assignment)
+        with self._shared.lock:
+            queue = self._shared.queue_of(assignment)
             if queue is not None:
                 queue.paused = paused
         self._command(Pause(assignment, paused))
 
     def _command(self, command: Command) -> None:
-        with self._exchange.changed:
-            self._exchange.commands.append(command)
-            self._exchange.changed.notify_all()
+        with self._shared.changed:
+            self._shared.commands.append(command)
+            self._shared.changed.notify_all()

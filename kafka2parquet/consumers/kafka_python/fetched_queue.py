@@ -1,4 +1,4 @@
-"""What the poll thread has fetched and the driver has not yet taken, by partition, within a budget of bytes."""
+"""Queues of fetched batches between the poll thread and the driver, one for each partition, within a budget of bytes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from kafka2parquet.records import TopicPartition
 
 @attrs.define(eq=False)
 class PartitionQueue:
-    """One assigned partition.
+    """The fetched batches of one assigned partition.
 
     Attributes:
-        assignment: the token.
-        pieces: fetched, in order.
-        records: in `pieces`, as their headers say.
-        since: clock when the first piece of `pieces` was queued.
-        begun: whether the first pieces were taken and put back: they waited before.
-        starts: how many times `start` was called.
-        accepting: whether fetched pieces are wanted: not before `start`, nor between `start` and the seek that it asks for.
-        paused: by the application.
-        high_watermark: as of the last fetch.
+        assignment: token of the assignment.
+        pieces: the fetched pieces, in order.
+        records: number of records in `pieces`, from the batch headers.
+        size_bytes: fetched bytes of `pieces`.
+        since: monotonic time in seconds at which the first piece of `pieces` was queued.
+        begun: whether the first pieces were put back after a partial decode. They have waited before, so they are ready.
+        starts: number of calls of `start`.
+        accepting: whether fetched pieces are accepted. False before `start`, and between `start` and the seek that follows.
+        paused: whether the application has paused the partition.
+        high_watermark: the high watermark of the last fetch, None if unknown.
     """
 
     assignment: Assignment
@@ -48,7 +49,7 @@ class PartitionQueue:
         self.size_bytes += piece.size_bytes
 
     def put_back(self, pieces: Sequence[FetchedBatches]) -> None:
-        """Put back what is left of the pieces that were taken last. Ignored where these are no longer wanted."""
+        """Put back the rest of the pieces that were taken last. Does nothing if the queue no longer accepts pieces."""
         if not self.accepting:
             return
         for piece in reversed(pieces):
@@ -58,15 +59,15 @@ class PartitionQueue:
         self.begun = bool(pieces)
 
     def clear(self) -> None:
-        """Forget all pieces."""
+        """Drop all pieces."""
         self.begun = False
         self.pieces.clear()
         self.records = self.size_bytes = 0
 
     def take(self, most_records: int, now: float) -> list[FetchedBatches]:
-        """Take the first pieces: at least one, and no more once `most_records` records would be exceeded.
+        """Take the first piece, and further pieces as long as they hold at most `most_records` records together.
 
-        Pieces of old formats come alone, and pieces of different leader epochs never together: each batch has one.
+        A piece in an old format is taken alone. All taken pieces have the same leader epoch, because a batch has only one.
         """
         taken: list[FetchedBatches] = []
         records = 0
@@ -84,7 +85,7 @@ class PartitionQueue:
 
 
 class FetchedQueues:
-    """All assigned partitions. Not thread-safe: its user holds a lock."""
+    """The queues of all assigned partitions. Not thread-safe: the caller has to hold a lock."""
 
     def __init__(self, limit_bytes: int, gather_records: int, gather_max_wait_s: float) -> None:
         self._limit_bytes = limit_bytes
@@ -94,7 +95,7 @@ class FetchedQueues:
 
     @property
     def size_bytes(self) -> int:
-        """Fetched bytes that wait."""
+        """Fetched bytes in all queues."""
         return sum(queue.size_bytes for queue in self.partitions.values())
 
     @property
@@ -104,11 +105,11 @@ class FetchedQueues:
 
     @property
     def is_drained(self) -> bool:
-        """Whether fetching should go on."""
+        """Whether fetching should continue after a pause."""
         return self.size_bytes <= self._limit_bytes // 2
 
     def ready(self, now: float) -> list[PartitionQueue]:
-        """Partitions with enough records to be worth decoding, or with some that have waited long enough; longest first."""
+        """Return the queues that are worth decoding: large enough, or waiting long enough. The longest wait comes first."""
         hurry = self.size_bytes > self._limit_bytes // 2
         queues = [
             queue
@@ -120,6 +121,6 @@ class FetchedQueues:
         return sorted(queues, key=lambda queue: queue.since)
 
     def ready_in_s(self, now: float) -> float | None:
-        """Return seconds until some partition will have waited long enough; None when nothing waits."""
+        """Return the seconds until a queue will have waited long enough; None if all queues are empty or paused."""
         waiting = [queue.since for queue in self.partitions.values() if queue.pieces and not queue.paused]
         return max(0.0, min(waiting) + self._gather_max_wait_s - now) if waiting else None

@@ -1,10 +1,13 @@
-"""Repairs the lost group join of kafka-python 3.0.x.
+"""Works around lost group joins in kafka-python 3.0.x.
 
-Two things go wrong in its coordinator when a poll ends while a join is under way, as any bounded poll may. A join that finishes
-outside of `poll` is thrown away and begun again, which starts a new generation for the whole group, with bad luck endlessly.
-And after a change of metadata the coordinator believes that no join is needed before the result of the last join was taken, and
-then waits without end, with heartbeats switched off. Three methods of the coordinator object are wrapped: an unread result is
-handed out instead of joining again, and a join stays needed until its result was taken.
+Two things go wrong in kafka-python's coordinator if a poll times out during a join. First, a join that finishes outside of
+`poll` is discarded and started again. That begins a new generation for the whole group, possibly endlessly. Second, after a
+change of metadata the coordinator may forget that the result of a join was not yet read. It then waits forever, with heartbeats
+switched off. This module wraps three methods of the coordinator object: an unread result is returned instead of joining again,
+and the coordinator needs a join until the result was read.
+
+Can go once kafka-python keeps the result of a join that finishes between two polls. tests/integration/test_rebalance.py shows
+whether it does.
 """
 
 from __future__ import annotations
@@ -17,13 +20,13 @@ _WRAPPED = ("_do_join_and_sync_async", "_on_join_complete_async", "_on_join_prep
 
 
 def repair_join(consumer: Any) -> bool:
-    """Repair a new `KafkaConsumer`. False, with a warning, where its internals aren't as expected."""
+    """Patch a new `KafkaConsumer`. Returns False and logs a warning if its internals are not as expected."""
     coordinator = consumer._coordinator
     if not all(hasattr(coordinator, name) for name in (*_WRAPPED, "_generation", "rebalance_in_progress", "request_rejoin")):
-        _LOG.warning("this version of kafka-python is not known: a group join may get lost, and be repeated")
+        _LOG.warning("This version of kafka-python is unknown: a group join may get lost and be repeated.")
         return False
     join, complete, prepare = (getattr(coordinator, name) for name in _WRAPPED)
-    unread: list[tuple[Any, Any]] = []  # of generation and assignment, at most one
+    unread: list[tuple[Any, Any]] = []  # at most one pair of generation and assignment
 
     async def do_join() -> Any:
         if unread:

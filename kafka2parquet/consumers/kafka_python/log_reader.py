@@ -1,4 +1,4 @@
-"""Reads a log and a group's offsets without joining the group, for audits."""
+"""LogReader: reads a log and a group's offsets without joining the group, for audits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LIMITS = DecodeLimits()
 
 
 class LogReader:
-    """A connection to Kafka that looks and changes nothing. All its methods may block; for one thread."""
+    """A read-only connection to Kafka, for use by one thread. All methods may block."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class LogReader:
 
         Raises:
             KafkaUnavailableError: no broker answers.
-            AccessError: Kafka refuses us.
+            AccessError: Kafka refuses access.
         """
         self._client: Any = connect(bootstrap_servers, group_id, client_settings, connect_timeout_s, lambda: False)
 
@@ -50,14 +50,14 @@ class LogReader:
         self._client.close(autocommit=False, timeout_ms=2_000)
 
     def topics(self) -> list[str]:
-        """Return all topics that may be seen."""
+        """Return the names of all topics that the principal may describe."""
         try:
             return sorted(self._client.topics())
         except (kafka_errors.KafkaError, OSError) as error:
             raise _ours(error, "listing topics") from error
 
     def committed(self, topics: Collection[str]) -> dict[TopicPartition, int]:
-        """Return the group's committed offset of each partition of these topics that has one."""
+        """Return the group's committed offsets in these topics, for the partitions that have one."""
         try:
             names = [
                 KafkaTopicPartition(topic, partition)
@@ -70,7 +70,7 @@ class LogReader:
         return {TopicPartition(*name): stored.offset for name, stored in found.items() if stored.offset >= 0}
 
     def bounds(self, topic: str) -> dict[TopicPartition, tuple[int, int]]:
-        """For each partition of a topic where its log begins and ends; nothing where there is no such topic."""
+        """Return the start and the end of the log of each partition of a topic; {} if the topic doesn't exist."""
         try:
             names = [
                 KafkaTopicPartition(topic, partition) for partition in sorted(self._client.partitions_for_topic(topic) or ())
@@ -78,15 +78,15 @@ class LogReader:
             starts = log_starts(self._client, names, _TIMEOUT_MS) if names else {}
             ends = log_ends(self._client, names, _TIMEOUT_MS) if names else {}
         except (kafka_errors.KafkaError, OSError) as error:
-            raise _ours(error, f"reading where topic {topic} begins and ends") from error
+            raise _ours(error, f"reading the bounds of topic {topic}") from error
         return {TopicPartition(*name): (starts[name], ends[name]) for name in names}
 
     def read(self, topic_partition: TopicPartition, start: int, end: int) -> Iterator[ConsumedBatch]:
-        """Return all batches that lie in [start, end), from where the log begins; the last one may reach beyond `end`.
+        """Yield the batches of [start, end) that the log still has. The last batch may extend beyond `end`.
 
         Raises:
-            CorruptRecordBatchError: a batch fails its checksum.
-            KafkaUnavailableError: nothing has come for half a minute.
+            CorruptRecordBatchError: a batch is corrupt.
+            KafkaUnavailableError: no data arrived for half a minute.
         """
         name = KafkaTopicPartition(topic_partition.topic, topic_partition.partition)
         try:
@@ -103,7 +103,7 @@ class LogReader:
                         left = decoded.left
                     position, heard_at = piece.next_offset, time.monotonic()
                 if time.monotonic() - heard_at > _TIMEOUT_MS / 1000:
-                    raise KafkaUnavailableError(f"{topic_partition}: nothing more can be read at offset {position}.")
+                    raise KafkaUnavailableError(f"{topic_partition}: Kafka returns no data at offset {position}.")
         except (kafka_errors.KafkaError, OSError) as error:
             raise _ours(error, f"reading {topic_partition}") from error
 

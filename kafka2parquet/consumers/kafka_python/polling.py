@@ -1,7 +1,8 @@
-"""Lets `KafkaConsumer.poll` return columns, or makes columns of the records that it returns.
+"""Makes `KafkaConsumer.poll` return columns, or builds columns from the records that it returns.
 
-kafka-python makes records through the attribute `PartitionRecords` of its fetcher. A version that looks elsewhere for its
-class, or calls the class otherwise, goes on making `ConsumerRecord`s. These are taken too: that is slow, and just as exact.
+kafka-python creates records through the attribute `PartitionRecords` of its fetcher. A version that finds or calls this class
+in another way continues to create `ConsumerRecord`s. They are converted to columns, which is slow but equally exact. Can go
+once kafka-python returns raw record batches.
 """
 
 from __future__ import annotations
@@ -23,28 +24,28 @@ from kafka2parquet.records import ConsumedBatch, TopicPartition
 
 _LOG = logging.getLogger(__name__)
 
-#: Of one poll. Where columns are made, a whole fetch of a partition counts as one record.
+#: Limit of one poll. With columns, a whole fetch of a partition counts as one record.
 _MOST_RECORDS = 8192
 
 
 def poll_columns(consumer: Any) -> None:
-    """Let the `poll` of a `KafkaConsumer` return lists of `FetchedBatches`; right after the consumer was made."""
+    """Patch the `poll` of a new `KafkaConsumer` to return lists of `FetchedBatches`."""
     polling = _Polling(consumer)
     consumer.poll = polling.poll
 
 
 @attrs.frozen(eq=False)
 class FetchedRecords(FetchedBatches):
-    """Records that kafka-python has made: what takes the place of `FetchedBatches` where it makes no columns."""
+    """Records that kafka-python has decoded, for versions of kafka-python that can't return columns."""
 
     single: Sequence[Any]
     error: Exception | None
 
     def decode_legacy(self, most_bytes: int) -> ConsumedBatch:
-        """Make columns. kafka-python has decompressed them already, whatever their size.
+        """Build columns from the records. kafka-python has already decompressed them, so `most_bytes` has no effect.
 
         Raises:
-            CorruptRecordBatchError: kafka-python couldn't read what stands here.
+            CorruptRecordBatchError: kafka-python couldn't decode the batch.
         """
         if self.error is not None:
             raise self.corrupt(str(self.error), self.first_offset) from self.error
@@ -52,14 +53,14 @@ class FetchedRecords(FetchedBatches):
 
 
 class _Polling:
-    """The `poll` of one consumer."""
+    """The replacement for one consumer's `poll`."""
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
         self._poll = consumer.poll
         self._fetcher: Any = getattr(consumer, "_fetcher", None)
         self._warned = False
-        self._makes_columns: bool | None = None  # not known before the first records
+        self._makes_columns: bool | None = None  # unknown until the first records arrive
         own_class = getattr(self._fetcher, "PartitionRecords", None)
 
         def make(*arguments: Any, **keywords: Any) -> Any:
@@ -77,11 +78,11 @@ class _Polling:
             self._warn()
 
     def poll(self, timeout_ms: int) -> Mapping[Any, Sequence[FetchedBatches]]:
-        """Return what has arrived, by topic-partition; waits for it as long as `KafkaConsumer.poll`.
+        """Return fetched batches by topic-partition. Blocks as long as `KafkaConsumer.poll`.
 
         Raises:
-            CorruptRecordBatchError: the headers of some record batch make no sense.
-            kafka.errors.KafkaError: what kafka-python raises otherwise.
+            CorruptRecordBatchError: the headers of a record batch are invalid.
+            kafka.errors.KafkaError: kafka-python raised another error.
         """
         before = {} if self._makes_columns else self._positions()
         try:
@@ -101,8 +102,11 @@ class _Polling:
         return self._gather(before, fetched)
 
     def _positions(self) -> dict[Any, int]:
-        """Of all partitions that are being read. `KafkaConsumer.position` won't do: it may raise, and records would be lost."""
-        states = dict(self._consumer._subscription.assignment)  # which kafka-python's own thread may change meanwhile
+        """Return the positions of all partitions that are being read.
+
+        `KafkaConsumer.position` is not used, because it may raise, and records would be lost.
+        """
+        states = dict(self._consumer._subscription.assignment)  # a copy, because kafka-python's own thread may change it
         return {
             partition: state.position.offset
             for partition, state in states.items()
@@ -110,7 +114,7 @@ class _Polling:
         }
 
     def _gather(self, before: Mapping[Any, int], fetched: Mapping[Any, Sequence[Any]]) -> dict[Any, list[FetchedBatches]]:
-        """Return the records of each partition, and how far its position went: also past what isn't ours, such as markers."""
+        """Return each partition's records up to its new position, which may lie behind markers and other skipped offsets."""
         gathered: dict[Any, list[FetchedBatches]] = {}
         for partition, next_offset in self._positions().items():
             records = fetched.get(partition, ())
@@ -123,15 +127,16 @@ class _Polling:
         return gathered
 
     def _corrupt(self, error: Exception) -> dict[Any, list[FetchedBatches]]:
-        """For an error of kafka-python's own decoding a piece that raises, behind all good ones; nothing where it isn't known.
+        """Turn an error of kafka-python's own decoder into a piece whose decoding raises it.
 
-        The partition is paused, or kafka-python would fetch the same bytes again and again. A start resumes it.
+        Returns {} if the failed partition is unknown. Pauses the partition, because kafka-python would fetch the same bytes
+        again and again. A start resumes it.
         """
         broken = getattr(self._fetcher, "_next_partition_records", None)
         if broken is None or isinstance(broken, ColumnarPartitionRecords):
             return {}
         partition = broken.topic_partition
-        broken.drain()  # or each poll would ask it again
+        broken.drain()  # otherwise each poll would try to decode it again
         position = self._positions().get(partition)
         if position is None:
             return {}
@@ -142,14 +147,14 @@ class _Polling:
         if not self._warned:
             self._warned = True
             _LOG.warning(
-                "kafka-python %s makes records in a way that kafka2parquet does not know. Records are read one by one, which is"
-                " exact and several times slower. Install a version of kafka-python that kafka2parquet asks for.",
+                "kafka-python %s creates records in a way that kafka2parquet does not support. Records are read one by one,"
+                " which is exact but several times slower. Install a version of kafka-python that kafka2parquet requires.",
                 kafka.__version__,
             )
 
 
 def _pieces(partition: Any, records: Sequence[Any], first_offset: int, next_offset: int) -> list[FetchedBatches]:
-    """Return one for each leader epoch; the last one goes as far as the position."""
+    """Return one piece for each run of records with the same leader epoch. The last piece extends to `next_offset`."""
     runs = [list(run) for _, run in itertools.groupby(records, key=lambda record: record.leader_epoch)] or [[]]
     starts = [first_offset, *(run[0].offset for run in runs[1:]), next_offset]
     return [_piece(partition, run, *bounds) for run, bounds in zip(runs, itertools.pairwise(starts), strict=True)]

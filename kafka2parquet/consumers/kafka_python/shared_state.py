@@ -1,4 +1,4 @@
-"""What the driver's thread and the poll thread hand to each other, under one lock."""
+"""The state that the driver's thread and the poll thread share, under one lock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from kafka2parquet.errors import Kafka2ParquetError
 
 @attrs.frozen
 class Start:
-    """Fetch the partition from `offset` on, behind a record of `leader_epoch`; the partition's start with that number."""
+    """Command to fetch the partition from `offset` on, after a record of `leader_epoch`.
+
+    `number` is the number of this start in the partition's queue, to recognize a start that a later start replaces.
+    """
 
     assignment: Assignment
     offset: int
@@ -26,7 +29,7 @@ class Start:
 
 @attrs.frozen
 class Pause:
-    """Stop fetching the partition, or go on."""
+    """Command to pause or resume fetching the partition."""
 
     assignment: Assignment
     paused: bool
@@ -34,7 +37,7 @@ class Pause:
 
 @attrs.frozen
 class Commit:
-    """Store an offset, with the leader epoch of the record before it."""
+    """Command to commit an offset, with the leader epoch of the record before it."""
 
     assignment: Assignment
     offset: int
@@ -46,9 +49,9 @@ Command = Start | Pause | Commit
 
 
 class SharedState:
-    """Commands one way; events, fetched batches and the error that ended the poll thread the other way.
+    """Passes commands to the poll thread; passes events, fetched batches and a fatal error to the driver.
 
-    Its attributes are used under `lock` only; `changed` is notified after each change that the driver may wait for.
+    Use the attributes only under `lock`. `changed` is notified after each change that the driver may wait for.
     """
 
     def __init__(self, queues: FetchedQueues) -> None:
@@ -62,13 +65,13 @@ class SharedState:
         self.driver_polled_at = time.monotonic()
 
     def emit(self, event: ConsumerEvent) -> None:
-        """Tell the driver."""
+        """Pass an event to the driver."""
         with self.changed:
             self.events.append(event)
             self.changed.notify_all()
 
     def fail_partition(self, assignment: Assignment, error: Kafka2ParquetError) -> None:
-        """Tell the driver that the partition can't be read on, and forget what was fetched of it."""
+        """Report to the driver that the partition can't be read any further, and drop its fetched batches."""
         with self.changed:
             queue = self.queue_of(assignment)
             if queue is not None:
@@ -78,25 +81,25 @@ class SharedState:
                 self.changed.notify_all()
 
     def end(self, error: BaseException) -> None:
-        """Let the driver's next poll raise."""
+        """Make the driver's next poll raise the error."""
         with self.changed:
             self.error = error
             self.changed.notify_all()
 
     def take_commands(self) -> list[Command]:
-        """Return all commands that wait."""
+        """Remove and return all pending commands."""
         with self.lock:
             commands = list(self.commands)
             self.commands.clear()
             return commands
 
     def queue_of(self, assignment: Assignment) -> PartitionQueue | None:
-        """Return the queue of an assignment, None once that is over. Under the lock."""
+        """Return the queue of an assignment, or None if the assignment has ended. The caller holds the lock."""
         queue = self.queues.partitions.get(assignment.topic_partition)
         return queue if queue is not None and queue.assignment == assignment else None
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> None:
-        """Wait, holding the lock, until the condition holds, a batch is ready, or the time is over."""
+        """Wait until the condition holds, a batch is ready, or the timeout expires. The caller holds the lock."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             now = time.monotonic()

@@ -1,4 +1,8 @@
-"""Notices what kafka-python keeps silent about: no stable assignment, and topics that are missing, hidden, or created again."""
+"""Watchdog: notices problems that kafka-python doesn't report.
+
+These are groups that don't become stable, and topics that are missing, hidden or re-created. Each check can go once
+kafka-python reports the problem.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from kafka.structs import MemberState
 from kafka.structs import TopicPartition as KafkaTopicPartition
 
 from kafka2parquet.consumers.kafka_python.errors import read_right
-from kafka2parquet.consumers.kafka_python.waiting import COORDINATOR_ADVICE
+from kafka2parquet.consumers.kafka_python.wait_log import COORDINATOR_ADVICE
 from kafka2parquet.errors import KafkaAuthorizationError
 from kafka2parquet.records import TopicPartition
 
@@ -22,7 +26,7 @@ _UNSTABLE_LIMIT_S = 120.0
 
 
 class Watchdog:
-    """Looks at the state of one client. All calls come from the poll thread; none blocks."""
+    """Watches the state of one client. All calls come from the poll thread, and none of them blocks."""
 
     def __init__(self, client: Any, topics: Sequence[str]) -> None:
         self._client = client
@@ -32,11 +36,11 @@ class Watchdog:
         self._warned_of: set[str] = set()
 
     def joined(self) -> None:
-        """Return a new membership begins."""
+        """Record that a new membership begins."""
         self._stable_at = time.monotonic()
 
     def is_stuck(self) -> bool:
-        """Return whether the group hasn't settled for so long that joining it anew is worth trying; warns before that."""
+        """Return whether the group has been unstable for too long, so that a new join may help. Logs a warning earlier."""
         now = time.monotonic()
         if self._client.group_metadata().state == MemberState.STABLE:
             self._stable_at = now
@@ -45,14 +49,14 @@ class Watchdog:
         unstable_s = now - self._stable_at
         if unstable_s > _WARNING_AFTER_S and not self._warned_of_state:
             self._warned_of_state = True
-            _LOG.warning("No stable place in the consumer group for %.0f s; still trying. %s", unstable_s, COORDINATOR_ADVICE)
+            _LOG.warning("The consumer group has not been stable for %.0f s; still trying. %s", unstable_s, COORDINATOR_ADVICE)
         return unstable_s > _UNSTABLE_LIMIT_S
 
     def check_rights(self) -> None:
-        """Raise for topics that may not be described: kafka-python would never stop waiting for their partitions.
+        """Raise if a topic may not be described. kafka-python would wait for its partitions forever.
 
         Raises:
-            KafkaAuthorizationError: Kafka doesn't let us see some topic.
+            KafkaAuthorizationError: the principal may not describe a topic.
         """
         hidden = self._client._cluster.unauthorized_topics.intersection(self._topics)
         if hidden:
@@ -61,7 +65,7 @@ class Watchdog:
             )
 
     def warn_of_missing_topics(self) -> None:
-        """Warn once of each topic that doesn't exist, and go on waiting; kafka-python doesn't report such a topic."""
+        """Warn once about each topic that doesn't exist, and keep waiting for it."""
         if time.monotonic() - self._started_at < _WARNING_AFTER_S:
             return
         for topic in self._topics:
@@ -70,7 +74,7 @@ class Watchdog:
                 _LOG.warning("Topic %s does not exist, or may not be described; waiting for it.", topic)
 
     def has_leader(self, topic_partition: TopicPartition) -> bool:
-        """Return whether some broker leads the partition, as far as is known; requests new metadata where none does."""
+        """Return whether a broker leads the partition, as far as is known. Requests new metadata if no broker does."""
         leader = self._client._cluster.leader_for_partition(
             KafkaTopicPartition(topic_partition.topic, topic_partition.partition)
         )
@@ -80,10 +84,10 @@ class Watchdog:
         return True
 
     def topic_id(self, topic: str) -> str:
-        """Return the topic's id as Kafka writes it: base64, URL-safe, without padding; "" where the broker gives none."""
+        """Return the topic's id in Kafka's notation (URL-safe base64 without padding); "" if the broker doesn't send it."""
         found = self._client._cluster.topic_id(topic)
         return "" if found is None else base64.urlsafe_b64encode(found.bytes).rstrip(b"=").decode()
 
     def cluster_id(self) -> str:
-        """Return the cluster's id, "" where unknown."""
+        """Return the cluster's id, "" if unknown."""
         return self._client._cluster.cluster_id or ""

@@ -1,7 +1,7 @@
-"""Kafka record batches (format v2) to Arrow columns.
+"""Converts Kafka record batches (format v2) to Arrow columns.
 
-One turn of a Python loop for each record finds where it begins; everything else is numpy over all records of a chunk. Keys,
-values and headers are views into the decompressed bytes: nothing is copied.
+A Python loop with one short step for each record finds where the records begin. Everything else is numpy over all records of a
+chunk. Keys, values and headers are views into the decompressed bytes: nothing is copied.
 
 Format: Kafka protocol guide, "Record Batch" and "Record"; all lengths are zigzag varints.
 """
@@ -27,7 +27,7 @@ Bools = npt.NDArray[np.bool_]
 
 @attrs.frozen(eq=False)
 class Columns:
-    """The records of some batches: see `ConsumedBatch` for the columns."""
+    """The columns of some batches' records. `ConsumedBatch` describes the columns."""
 
     offsets: pa.Array
     timestamps_ms: pa.Array
@@ -38,7 +38,7 @@ class Columns:
 
 
 def decode(data: bytes | memoryview, headers: Headers, starts: Int64s, ends: Int64s, first_offset: int) -> Columns:
-    """Return the records of some batches from `first_offset` on; those of each batch lie uncompressed in data[start:end].
+    """Decode the records of some batches from `first_offset` on. data[start:end] holds a batch's uncompressed records.
 
     Raises:
         CorruptDataError: the bytes don't hold as many records as the headers say.
@@ -57,7 +57,7 @@ def _decode(data: bytes | memoryview, headers: Headers, starts: Int64s, ends: In
     length, start = read_varints(content, _places(data, content, starts, ends, counts))
     record_end = start + length
     _check_ends(record_end, starts, ends, counts)
-    timestamp_delta, position = read_varints(content, start + 1)  # behind the attributes
+    timestamp_delta, position = read_varints(content, start + 1)  # after the attributes
     offset_delta, position = read_varints(content, position)
     key_length, key_start = read_varints(content, position)
     value_length, value_start = read_varints(content, key_start + np.maximum(key_length, 0))
@@ -102,7 +102,7 @@ def _places(data: bytes | memoryview, content: Bytes, starts: Int64s, ends: Int6
 
 
 def _places_together(content: Bytes, starts: Int64s, counts: Int64s, total: int) -> Int64s:
-    """Return the same, for many small batches: the first records of all batches, then the second ones, and so on."""
+    """Find the records of many small batches together: all first records, then all second records, and so on."""
     places = np.empty(total, np.int64)
     indices = np.cumsum(counts) - counts
     batches = np.flatnonzero(counts)
@@ -150,7 +150,7 @@ def _long_step(data: bytes | memoryview, position: int) -> int:
 
 
 def _short_steps() -> list[int]:
-    """For the first two bytes of a record, first one lowest: how far it is to the next one; 0 where its length takes more."""
+    """Return the table from a record's first two bytes (little-endian) to its size in bytes; 0 if the length takes more."""
     first, second = np.meshgrid(np.arange(256), np.arange(256))
     number = np.where(first < 0x80, first, first & 0x7F | second << 7)
     width = np.where(first < 0x80, 1, 2)
@@ -158,14 +158,14 @@ def _short_steps() -> list[int]:
     return [int(step) for step in np.where(known, width + (number >> 1), 0).ravel()]
 
 
-#: Batches are walked through together where their records are at least this many times those of the largest batch.
+#: Batches are walked through together if they hold at least this many times the records of the largest batch.
 _STEPS_TOGETHER = 50
-#: Most records are found by this table: looking at each byte of each length would take twice as long.
+#: Finds most records. Decoding each length byte by byte would take twice as long.
 _STEPS = _short_steps()
 
 
 def _views(content: Bytes, memory: pa.Buffer, starts: Int64s, lengths: Int64s, null: Bools) -> pa.Array:
-    """binary_view array of content[start:start+length]; long values point into `memory`, short ones stand in the view."""
+    """Return a binary_view array of content[start:start+length]. Long values point into `memory`; views hold short values."""
     count = len(starts)
     if null.all():
         return pa.nulls(count, pa.binary_view())
@@ -188,9 +188,9 @@ def _views(content: Bytes, memory: pa.Buffer, starts: Int64s, lengths: Int64s, n
 
 
 def _put_inline(views: npt.NDArray[Any], content: Bytes, starts: Int64s, rows: Int64s) -> None:
-    """Put the content of short values into their views."""
+    """Copy the content of short values into their views."""
     if len(rows) and int(starts[rows].max()) + INLINE_BYTES > len(content):
-        content = np.concatenate([content, np.zeros(INLINE_BYTES, np.uint8)])  # read by words, and then cut to its length
+        content = np.concatenate([content, np.zeros(INLINE_BYTES, np.uint8)])  # padding, because it is read in words
     if len(rows):
         lengths = views["length"][rows]
         views["prefix"][rows] = _words(content, np.uint32)[starts[rows]] & _PREFIX_MASKS[lengths]
@@ -203,7 +203,7 @@ def _words(content: Bytes, type_: type[np.uint32 | np.uint64]) -> npt.NDArray[An
     return np.ndarray((len(content) - word.itemsize + 1,), word, buffer=content, strides=(1,))
 
 
-#: A view whose content stands in it, and what of its words belongs to content of 0 to 12 bytes.
+#: A view that holds its content, followed by masks for the words of content of 0 to 12 bytes.
 _INLINE_VIEW = np.dtype([("length", "<i4"), ("prefix", "<u4"), ("rest", "<u8")])
 _PREFIX_MASKS = np.array([(1 << 8 * min(length, 4)) - 1 for length in range(INLINE_BYTES + 1)], np.uint32)
 _REST_MASKS = np.array([(1 << 8 * max(length - 4, 0)) - 1 for length in range(INLINE_BYTES + 1)], np.uint64)

@@ -1,7 +1,7 @@
-"""Fetched pieces to columns, a bounded number of decompressed bytes at a time.
+"""Decodes fetched pieces to columns, a bounded number of decompressed bytes at a time.
 
-How large a batch is when it is decompressed is known only afterwards. So batches are decompressed one after the other until
-there is enough for a step. The batches behind them stay compressed until the next step.
+The decompressed size of a batch is known only afterwards. So batches are decompressed one after the other until there is enough
+for a step. Later batches stay compressed until the next step.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from kafka2parquet.records import ConsumedBatch
 if TYPE_CHECKING:
     from kafka2parquet.consumers.record_batches.fetched_batches import FetchedBatches
 
-#: What a record counts for at least: its offset, its times and the views of its content take about that much memory.
+#: Each record counts as at least this many bytes: the memory for its offset, its timestamp and the views of its content.
 _RECORD_BYTES = 64
 
 _decompressor = Decompressor()
@@ -35,12 +35,12 @@ _decompressor = Decompressor()
 
 @attrs.frozen
 class DecodeLimits:
-    """How much is decompressed at a time.
+    """Limits for decompression.
 
     Attributes:
-        step_bytes: no further batch is decompressed once this many bytes are decompressed.
-        step_records: no further batch is decompressed once this many records are decompressed.
-        batch_bytes: a batch that decompresses to more is corrupt.
+        step_bytes: a step ends when this many bytes are decompressed.
+        step_records: a step ends when this many records are decompressed.
+        batch_bytes: a batch that decompresses to more bytes than this is corrupt.
     """
 
     step_bytes: int = 16 << 20
@@ -50,11 +50,11 @@ class DecodeLimits:
 
 @attrs.frozen(eq=False)
 class Decoded:
-    """What came of some pieces.
+    """The result of decoding some pieces.
 
     Attributes:
-        batches: the columns of the leading record batches.
-        left: pieces with the record batches behind these. The first of them may be corrupt.
+        batches: the columns of the decoded leading record batches.
+        left: pieces with the remaining record batches. The first remaining batch may be corrupt.
     """
 
     batches: Sequence[ConsumedBatch]
@@ -62,16 +62,17 @@ class Decoded:
 
     @property
     def size_bytes(self) -> int:
-        """Decompressed bytes."""
+        """Decompressed bytes of all batches."""
         return sum(batch.size_bytes for batch in self.batches)
 
 
 def decode_some(pieces: Sequence[FetchedBatches], limits: DecodeLimits) -> Decoded:
-    """Check and decompress record batches from the first one on, and make columns. At least one record batch is taken.
+    """Check, decompress and decode leading record batches. Takes at least one record batch.
 
     Args:
-        pieces: one or more that follow each other in one partition and have one leader epoch; one of an old format alone.
-        limits: of this call.
+        pieces: one or more consecutive pieces of one partition with the same leader epoch. A piece in an old format must be
+            alone.
+        limits: limits for this call.
 
     Raises:
         CorruptRecordBatchError: the first record batch has a wrong checksum, is too large, or its bytes are not records.
@@ -91,7 +92,7 @@ def _decode_runs(pieces: Sequence[FetchedBatches], limits: DecodeLimits) -> Deco
     fetched = pieces[0].data if is_plain else None
     run = _Run(pieces[0].first_offset, fetched)
     for number, piece in enumerate(pieces):
-        data, first = memoryview(piece.data), 0  # of the batches of this piece the first one that is in the run
+        data, first = memoryview(piece.data), 0  # `first` is the index of the piece's first batch in the run
         for index, batch in enumerate(_rows(piece.headers)):
             if size_bytes >= limits.step_bytes or records >= limits.step_records:
                 return _stopped(taken, run, pieces, number, (first, index))
@@ -120,7 +121,7 @@ _Row = tuple[int, int, int, int, int]
 
 
 def _rows(headers: Headers) -> Iterator[_Row]:
-    """Start, end, checksum, attributes and number of records of each batch."""
+    """Yield the start, end, checksum, attributes and number of records of each batch."""
     return zip(*(headers[name].tolist() for name in ("start", "end", "crc", "attributes", "records")), strict=True)
 
 
@@ -132,9 +133,9 @@ def _position(piece: FetchedBatches, index: int) -> int:
 def _stopped(
     taken: Sequence[ConsumedBatch], run: _Run, pieces: Sequence[FetchedBatches], number: int, indices: tuple[int, int]
 ) -> Decoded:
-    """Return all that was taken; left are the batches from the second index on in the piece with that number.
+    """Return the decoded batches and what is left.
 
-    Of that piece, those from the first index on are in the run.
+    In the piece `number`, the run holds the batches from the first index on, and the batches from the second index on are left.
     """
     piece, (first, index) = pieces[number], indices
     position, headers = _position(piece, index), piece.headers[index:]
@@ -144,7 +145,10 @@ def _stopped(
 
 
 def _decode_singly(pieces: Sequence[FetchedBatches], limits: DecodeLimits) -> Decoded:
-    """The batches before one whose body doesn't hold its records, each by itself: together they don't say which one it is."""
+    """Decode batches one by one, up to the batch whose body doesn't hold its records.
+
+    If batches are decoded together, the error doesn't show which of them is damaged.
+    """
     taken: list[ConsumedBatch] = []
     left, single = pieces, attrs.evolve(limits, step_bytes=1, step_records=1)
     while left and sum(batch.size_bytes for batch in taken) < limits.step_bytes:
@@ -164,10 +168,10 @@ def _decode_singly(pieces: Sequence[FetchedBatches], limits: DecodeLimits) -> De
 
 
 class _Run:
-    """Record batches that are decoded together: decoding few large ones costs less than many small ones."""
+    """Record batches that are decoded together, which costs less than decoding many small batches one by one."""
 
     def __init__(self, first_offset: int, fetched: bytes | None) -> None:
-        """Begin without batches; `fetched` holds the bodies of all that come, where these are not compressed."""
+        """Start without batches. `fetched` is the memory that holds all bodies, if these are not compressed."""
         self.headers: list[Headers] = []
         self.bodies: list[bytes | memoryview] = []
         self.size_bytes = 0
@@ -175,10 +179,10 @@ class _Run:
         self._fetched = fetched
 
     def columns(self, piece: FetchedBatches, next_offset: int) -> ConsumedBatch:
-        """The columns of all records, and that they reach up to `next_offset`. `piece` is any of those that they come from.
+        """Decode all records to columns that extend to `next_offset`. `piece` is any of the pieces with these batches.
 
         Raises:
-            CorruptDataError: some body doesn't hold its records.
+            CorruptDataError: a body doesn't hold its records.
         """
         headers = np.concatenate(self.headers)
         sizes = np.array([len(body) for body in self.bodies], np.int64)
@@ -195,7 +199,7 @@ class _Run:
 
 
 def _body(data: memoryview, batch: _Row, limits: DecodeLimits) -> bytes | memoryview:
-    """Return the records of a batch.
+    """Check and decompress the body of a batch.
 
     Raises:
         CorruptDataError: the checksum is wrong, or the batch is too large.
@@ -204,16 +208,16 @@ def _body(data: memoryview, batch: _Row, limits: DecodeLimits) -> bytes | memory
     if calc_crc32c(data[start + CRC_FROM : end]) != crc:
         raise WrongChecksumError
     if not 0 <= records * _RECORD_BYTES <= limits.batch_bytes:
-        raise CorruptDataError(f"it says that it holds {records} records")
+        raise CorruptDataError(f"its header says that it holds {records} records")
     body = data[start + HEADER_BYTES : end]
     codec = attributes & CODEC
     return _decompressor.decompress(codec, body, limits.batch_bytes) if codec else body
 
 
 def _corrupt(pieces: Sequence[FetchedBatches], error: CorruptDataError) -> CorruptRecordBatchError:
-    """Return the error of the first batch, met at the position before all pieces.
+    """Return the error for the first batch of the pieces.
 
-    It knows where the next batch begins: by the header of that one, where the batch itself can't be trusted.
+    If the batch's own header can't be trusted, the header of the following batch gives `next_offset`.
     """
     piece = next(piece for piece in pieces if len(piece.headers))
     headers = np.concatenate([each.headers for each in pieces])

@@ -1,7 +1,7 @@
-"""The bodies of record batches, decompressed up to a limit.
+"""Decompresses the bodies of record batches up to a limit.
 
-A batch of a few kilobytes may hold gigabytes. Nothing that a batch says about its size is believed: sizes that are said only
-refuse a batch early, and what comes out of a codec is counted while it comes.
+A batch of a few kilobytes may decompress to gigabytes. Sizes that a batch declares are not trusted: they only serve to refuse a
+batch early. The output of a codec is counted while it is produced.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import lz4.frame
 import snappy
 import zstandard
 
-#: Decompressed bytes of one batch, unless the settings say otherwise.
+#: Default limit for the decompressed bytes of one batch.
 MOST_BATCH_BYTES = 256 << 20
 
 _PIECE_BYTES = 1 << 20
 _XERIAL = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16
 
-#: What the libraries of the codecs raise for bytes that they can't read.
+#: The exceptions that codec libraries raise for unreadable bytes.
 _UNREADABLE = (
     *(zlib.error, gzip.BadGzipFile, EOFError),
     *(snappy.UncompressError, struct.error),
-    RuntimeError,  # of lz4
+    RuntimeError,  # raised by lz4
     zstandard.ZstdError,
 )
-#: What some of these errors say where memory was short, in small letters.
+#: Lower-case texts in these exceptions which mean that memory ran out.
 _OUT_OF_MEMORY = ("allocation error", "allocation_failed", "insufficient memory", "not enough memory")
 
 
@@ -41,7 +41,7 @@ class CorruptDataError(ValueError):
 
 
 class WrongChecksumError(CorruptDataError):
-    """Nothing that the bytes say can be trusted."""
+    """The checksum is wrong, so the bytes can't be trusted, including the header's offsets."""
 
     def __init__(self) -> None:
         super().__init__("it fails its checksum")
@@ -49,9 +49,9 @@ class WrongChecksumError(CorruptDataError):
 
 @contextlib.contextmanager
 def unreadable_is_corrupt() -> Iterator[None]:
-    """Raise CorruptDataError where a codec says that it can't read the bytes.
+    """Raise CorruptDataError if a codec reports unreadable bytes.
 
-    Any other error isn't about the bytes, and passes: a batch is fetched again and then left out only where it is damaged.
+    Other errors pass unchanged. They are not about the bytes, and only a damaged batch may be fetched again and then skipped.
 
     Raises:
         CorruptDataError: the bytes don't decompress.
@@ -66,15 +66,15 @@ def unreadable_is_corrupt() -> Iterator[None]:
 
 
 class Decompressor(threading.local):
-    """Decompresses the bodies of batches; keeps a zstd context for each thread: making one costs more than a batch."""
+    """Decompresses the bodies of batches. Keeps one zstd context per thread, because creating one costs more than a batch."""
 
     def __init__(self) -> None:
         self._zstd = zstandard.ZstdDecompressor()
 
     def decompress(self, codec: int, body: memoryview, most_bytes: int = MOST_BATCH_BYTES) -> bytes | memoryview:
-        """Return the records of a batch. A batch that isn't compressed may have any size: it was fetched as it is.
+        """Decompress the records of a batch. An uncompressed batch may have any size, because it is already in memory.
 
-        Holds at most about twice `most_bytes`, whatever the body says.
+        Holds at most about twice `most_bytes`, whatever the body declares.
 
         Raises:
             CorruptDataError: unknown codec, the body doesn't decompress, or it decompresses to more than `most_bytes`.
@@ -101,12 +101,12 @@ class Decompressor(threading.local):
             return self._zstd.decompress(body, allow_extra_data=False)
         with self._zstd.stream_reader(
             body, read_across_frames=True
-        ) as reader:  # the Java client's frames don't have their size
+        ) as reader:  # a stream, because the Java client's frames don't declare their size
             return _read_all(reader.read, most_bytes)
 
 
 def _read_all(read: Callable[[int], bytes], most_bytes: int) -> bytes:
-    """Return all that `read` gives, which gives less than it was asked for only at the end."""
+    """Read to the end. `read` returns fewer bytes than requested only at the end."""
     first = read(_PIECE_BYTES)
     if len(first) < _PIECE_BYTES and len(first) <= most_bytes:
         return first
@@ -145,7 +145,7 @@ def _unlz4(body: memoryview, most_bytes: int) -> bytes:
 
 
 def _unsnappy(body: bytes, most_bytes: int) -> bytes:
-    """Return one block of snappy; or a stream of blocks as Java's xerial library writes it, behind a header."""
+    """Decompress a block of snappy, or a stream of blocks with the header of Java's xerial library."""
     if not body.startswith(_XERIAL) or len(body) <= _XERIAL_HEADER_BYTES:
         return _unsnappy_block(body, 0, most_bytes)
     content, position = io.BytesIO(), _XERIAL_HEADER_BYTES
@@ -161,7 +161,7 @@ def _unsnappy(body: bytes, most_bytes: int) -> bytes:
 
 def _unsnappy_block(block: bytes, before_bytes: int, most_bytes: int) -> bytes:
     size = shift = 0
-    for byte in block[:5]:  # a block begins with the size of its content, as a varint
+    for byte in block[:5]:  # a block begins with the decompressed size as a varint
         size |= (byte & 0x7F) << shift
         shift += 7
         if byte < 0x80:

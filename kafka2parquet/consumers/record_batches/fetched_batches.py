@@ -1,9 +1,9 @@
-"""Columns instead of records: what takes the place of kafka-python's `PartitionRecords` in its fetcher.
+"""Raw record batches from kafka-python's fetcher, through a replacement for its class `PartitionRecords`.
 
-kafka-python's fetcher makes one `PartitionRecords` of each partition's part of a fetch response, and uses of it only
-`bool()`, `take`, `drain`, `topic_partition`, `next_fetch_offset`, `leader_epoch` and, in its own callback, `bytes_read`. So
-positions, epochs, pauses, seeks and rebalances stay kafka-python's. `take` only walks the headers of the batches, so that the
-next fetch is sent at once; checksums, decompression and columns are made later, by `decode_some` on another thread.
+kafka-python's fetcher creates one `PartitionRecords` for each partition in a fetch response. It only uses `bool()`, `take`,
+`drain`, `topic_partition`, `next_fetch_offset`, `leader_epoch` and, in its own callback, `bytes_read`. So kafka-python keeps
+control of positions, epochs, pauses, seeks and rebalances. `take` only walks the headers of the batches, so that the next fetch
+is sent at once. Another thread later checks checksums, decompresses and builds columns, with `decode_some`.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ _decompressor = Decompressor()
 
 @attrs.frozen(eq=False)
 class FetchedBatches:
-    """Batches of one partition as they were fetched. Immutable.
+    """Fetched batches of one partition. Immutable.
 
     Attributes:
-        topic_partition: where they come from.
-        data: the fetched bytes; without those of skipped batches where these are most of them.
-        headers: of the batches that hold records for us; empty where only markers and aborted records were fetched.
-        legacy: bounds of one batch of an old format (before Kafka 0.11) instead.
-        first_offset: position before them.
-        next_offset: position after them.
-        leader_epoch: of all batches.
-        records: how many records they say to hold.
+        topic_partition: topic-partition of the batches.
+        data: the fetched bytes, without the bytes of skipped batches if most of the bytes are skipped.
+        headers: headers of the batches with readable records; empty if only markers and aborted records were fetched.
+        legacy: bounds of a single batch in an old format (before Kafka 0.11); None for the current format.
+        first_offset: position before the batches.
+        next_offset: position after the batches.
+        leader_epoch: leader epoch of all batches.
+        records: number of records according to the headers.
     """
 
     topic_partition: TopicPartition
@@ -76,11 +76,11 @@ class FetchedBatches:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of memory that are held, as fetched."""
+        """Fetched bytes held in memory."""
         return len(self.data)
 
     def decode(self) -> ConsumedBatch:
-        """Return all columns at once, where no batch decompresses to more than the default limit.
+        """Decode all batches at once, with the default limit for a batch's decompressed size.
 
         Raises:
             CorruptRecordBatchError: a checksum is wrong, a batch is too large, or the bytes are not records.
@@ -93,7 +93,7 @@ class FetchedBatches:
         return batch
 
     def decode_legacy(self, most_bytes: int) -> ConsumedBatch:
-        """Return columns of a batch of an old format, which is decompressed to at most `most_bytes`.
+        """Decode a batch in an old format, which may decompress to at most `most_bytes`.
 
         Raises:
             CorruptRecordBatchError: the checksum is wrong, or the bytes are not records.
@@ -114,18 +114,18 @@ class FetchedBatches:
     def corrupt(
         self, reason: str, base_offset: int, offset: int | None = None, next_offset: int | None = None
     ) -> CorruptRecordBatchError:
-        """Return an error about a batch.
+        """Return the error for a corrupt batch.
 
         Args:
             reason: what is wrong with the batch.
-            base_offset: its own, which may lie before or behind the position.
-            offset: position at which it was met, if that is another offset.
-            next_offset: position behind it, None where unknown.
+            base_offset: base offset of the batch, which may differ from the position.
+            offset: position at which the batch was found, if it differs from `base_offset`.
+            next_offset: position after the batch, None if unknown.
         """
         return CorruptRecordBatchError(
             f"{self.topic_partition}: the record batch at offset {base_offset} is corrupt: {reason}. Nothing is committed past"
-            " it. Look at the segment with Kafka's DumpLogSegments; to leave it out, set the group's offset behind it with"
-            " Kafka's tools.",
+            " it. Inspect the segment with Kafka's DumpLogSegments. To skip the batch, set the group's offset to the next"
+            " batch with Kafka's tools.",
             topic=self.topic_partition.topic,
             partition=self.topic_partition.partition,
             offset=base_offset if offset is None else offset,
@@ -134,7 +134,7 @@ class FetchedBatches:
         )
 
     def batch_of(self, columns: Columns, size_bytes: int) -> ConsumedBatch:
-        """Return the columns of all records, which keep `size_bytes` of memory alive."""
+        """Return a `ConsumedBatch` with these columns, which keep `size_bytes` of memory alive."""
         return ConsumedBatch(
             topic_partition=self.topic_partition,
             offsets=columns.offsets,
@@ -151,7 +151,10 @@ class FetchedBatches:
 
 
 class ColumnarPartitionRecords:
-    """Stands in for `kafka.consumer.fetcher.Fetcher.PartitionRecords`; see there for the arguments."""
+    """Replaces `kafka.consumer.fetcher.Fetcher.PartitionRecords`, and takes the same arguments.
+
+    Can go once kafka-python's fetcher returns raw record batches.
+    """
 
     def __init__(
         self,
@@ -177,7 +180,7 @@ class ColumnarPartitionRecords:
         self._aborted_producers: set[int] = set()
         self._metric_aggregator = metric_aggregator
         self._on_drain = on_drain
-        self._data = bytes(records._buffer)  # these are bytes already: nothing is copied
+        self._data = bytes(records._buffer)  # the buffer is bytes already, so nothing is copied
         self._position = 0
         self._open = True
 
@@ -185,7 +188,7 @@ class ColumnarPartitionRecords:
         return self._open
 
     def drain(self) -> None:
-        """Forget what wasn't taken."""
+        """Drop the remaining batches."""
         if self._open:
             self._open = False
             self._data = b""
@@ -194,10 +197,10 @@ class ColumnarPartitionRecords:
             self._on_drain(self)
 
     def take(self, n: int | None = None) -> list[FetchedBatches]:
-        """Return all batches as one `FetchedBatches`, or nothing once there are none.
+        """Return the next batches as one `FetchedBatches`; [] if no batches are left.
 
         Raises:
-            CorruptRecordBatchError: the headers make no sense; the next poll fetches again.
+            CorruptRecordBatchError: the headers are invalid; the next poll fetches them again.
         """
         if not self._open:
             return []
@@ -215,7 +218,7 @@ class ColumnarPartitionRecords:
         return [taken]
 
     def _walk(self) -> FetchedBatches | None:
-        """Read the headers from where the last walk ended; None when no whole batch is left."""
+        """Read headers from the end of the last walk on. Returns None if no whole batch is left."""
         data, start = self._data, self._position
         end = legacy_end(data, start)
         if end is not None:
@@ -226,7 +229,7 @@ class ColumnarPartitionRecords:
         headers = read_headers(data, starts, end)
         self.leader_epoch = int(headers["leader_epoch"][0])
         changes = np.flatnonzero(headers["leader_epoch"] != self.leader_epoch)
-        if len(changes):  # the next walk takes the rest: a piece has one leader epoch
+        if len(changes):  # a piece has one leader epoch; the next walk takes the rest
             headers = headers[: changes[0]]
         taken, end = headers[~self._are_skipped(headers)], int(headers["end"][-1])
         next_offset = max(self.next_fetch_offset, int(headers["last_offset"].max()) + 1)
@@ -234,7 +237,7 @@ class ColumnarPartitionRecords:
         return self._piece(data, kept, None, next_offset, end)
 
     def _legacy(self, start: int, end: int) -> FetchedBatches:
-        (base_offset,) = struct.unpack_from(">q", self._data, start)  # of a compressed batch it is that of its last record
+        (base_offset,) = struct.unpack_from(">q", self._data, start)  # a compressed batch has its last record's offset here
         next_offset = max(self.next_fetch_offset, base_offset + 1)
         return self._piece(self._data[start:end], NO_HEADERS, (0, end - start), next_offset, end)
 
@@ -257,7 +260,7 @@ class ColumnarPartitionRecords:
         return taken
 
     def _are_skipped(self, headers: Headers) -> npt.NDArray[np.bool_]:
-        """Return which batches hold nothing for us: transaction markers, and what was aborted."""
+        """Return a mask of the batches without readable records: transaction markers, and aborted records."""
         attributes = headers["attributes"]
         skipped: npt.NDArray[np.bool_] = attributes & CONTROL != 0
         if self._read_committed:
@@ -273,7 +276,10 @@ class ColumnarPartitionRecords:
         return skipped
 
     def _is_abort_marker(self, header: Headers) -> bool:
-        """Return a control record's key is its version and its type, two bytes each; type 0 is an abort."""
+        """Return whether a control batch aborts a transaction.
+
+        A control record's key holds its version and its type, two bytes each. Type 0 is an abort.
+        """
         body = memoryview(self._data)[int(header["start"][0]) + HEADER_BYTES : int(header["end"][0])]
         data = bytes(_decompressor.decompress(int(header["attributes"][0]) & CODEC, body))
         bounds = np.array([0]), np.array([len(data)])
@@ -282,9 +288,9 @@ class ColumnarPartitionRecords:
 
 
 def _without_skipped(data: bytes, headers: Headers) -> tuple[bytes, Headers]:
-    """Return the bytes of the batches that hold records for us, and where they lie in these bytes.
+    """Return the bytes of the batches in `headers`, and the headers with positions in these bytes.
 
-    Copied only where most of the bytes would be held for nothing, as in an aborted transaction.
+    Copies the batches only if most of the fetched bytes are skipped, as in an aborted transaction.
     """
     kept_bytes = int((headers["end"] - headers["start"]).sum())
     if kept_bytes > len(data) // 2:
@@ -294,13 +300,13 @@ def _without_skipped(data: bytes, headers: Headers) -> tuple[bytes, Headers]:
 
 
 class _BoundedLegacyBatch(LegacyRecordBatch):  # type: ignore[misc]  # kafka-python has no types
-    """A batch of an old format that decompresses to at most `most_bytes`."""
+    """A batch in an old format that may decompress to at most `most_bytes`."""
 
     most_bytes = 0
 
     def _decompress(self, key_offset: int) -> bytes:
         if self.compression_type == self.CODEC_LZ4 and self.magic == 0:
-            return bytes(super()._decompress(key_offset))  # frames with a wrong checksum, which only xxhash can read
+            return bytes(super()._decompress(key_offset))  # frames with Kafka's wrong header checksum; only xxhash reads them
         (key_bytes,) = struct.unpack_from(">i", self._buffer, key_offset)
         value = key_offset + 4 + max(key_bytes, 0)
         (value_bytes,) = struct.unpack_from(">i", self._buffer, value)
@@ -309,7 +315,7 @@ class _BoundedLegacyBatch(LegacyRecordBatch):  # type: ignore[misc]  # kafka-pyt
 
 
 def _legacy_columns(data: bytes, bounds: tuple[int, int], first_offset: int, most_bytes: int) -> Columns:
-    """Return records of the formats before Kafka 0.11, one by one: topics that old are rare."""
+    """Decode records in the formats before Kafka 0.11 one by one, because such topics are rare."""
     batch = _BoundedLegacyBatch(memoryview(data)[bounds[0] : bounds[1]], data[bounds[0] + MAGIC_AT])
     batch.most_bytes = most_bytes
     if not batch.validate_crc():
@@ -317,12 +323,12 @@ def _legacy_columns(data: bytes, bounds: tuple[int, int], first_offset: int, mos
     try:
         with unreadable_is_corrupt():
             return columns_of([record for record in batch if record.offset >= first_offset])
-    except (AssertionError, IndexError, CorruptRecordError) as error:  # of kafka-python, such as for a batch in a batch
+    except (AssertionError, IndexError, CorruptRecordError) as error:  # kafka-python's, for instance for a nested batch
         raise CorruptDataError(f"its records can't be read: {error or type(error).__name__}") from error
 
 
 def columns_of(records: Sequence[Any]) -> Columns:
-    """Return columns of kafka-python's record objects, one by one."""
+    """Build columns from kafka-python's record objects, one by one."""
     times = [None if record.timestamp is None or record.timestamp < 0 else record.timestamp for record in records]
     return Columns(
         offsets=pa.array([record.offset for record in records], pa.int64()),
@@ -335,7 +341,7 @@ def columns_of(records: Sequence[Any]) -> Columns:
 
 
 def _header_section(headers: Sequence[tuple[str, bytes | None]]) -> bytes | None:
-    """Return a record's headers as they are sent; None where it has none."""
+    """Encode a record's headers as on the wire; None for a record without headers."""
     if not headers:
         return None
     section = bytearray()

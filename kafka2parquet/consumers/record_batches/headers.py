@@ -1,4 +1,4 @@
-"""The headers of record batches, read for all batches of a fetch at once: of small batches they are most of the work.
+"""Reads the headers of all batches of a fetch at once, because they are most of the work for small batches.
 
 Format: Kafka protocol guide, "Record Batch".
 """
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from kafka2parquet.consumers.record_batches.decompression import CorruptDataError
 
-#: As on the wire: the names of those fields that nobody needs begin with an underscore.
+#: The layout on the wire. The names of unused fields begin with an underscore.
 _WIRE = np.dtype(
     [
         ("base_offset", ">i8"),
@@ -41,11 +41,11 @@ _NUMBERS = (
     "producer_id",
     "records",
 )
-#: One row for each batch: fields of its header, and `start` and `end`, where it lies in the fetched bytes.
+#: One row for each batch: fields of its header, and its bounds `start` and `end` in the fetched bytes.
 _HEADERS = np.dtype([(name, np.int64) for name in (*_NUMBERS, "last_offset", "start", "end")])
 
 HEADER_BYTES = _WIRE.itemsize
-#: The CRC covers everything from the attributes on.
+#: Offset in the header from which on the CRC covers the batch: the attributes field.
 CRC_FROM = 21
 
 CODEC = 0x07
@@ -65,9 +65,9 @@ NO_HEADERS: Headers = np.empty(0, _HEADERS)
 
 
 def whole_batches(data: bytes, position: int) -> tuple[list[int], int]:
-    """Return where the whole batches begin that follow each other from a position on, and where the last one of them ends.
+    """Return the starts of the consecutive complete batches from a position on, and the end of the last one.
 
-    They end before a batch of an old format, and before one that the fetch has cut off.
+    Stops at a batch in an old format, and at a batch that the fetch has cut off.
 
     Raises:
         CorruptDataError: a batch has no length.
@@ -88,7 +88,7 @@ def whole_batches(data: bytes, position: int) -> tuple[list[int], int]:
 
 
 def legacy_end(data: bytes, position: int) -> int | None:
-    """Return where a whole batch of an old format ends that begins at a position; None where there is none.
+    """Return the end of the complete old-format batch that begins at a position; None if there isn't one.
 
     Raises:
         CorruptDataError: the batch has no length.
@@ -102,7 +102,7 @@ def legacy_end(data: bytes, position: int) -> int | None:
 
 
 def read_headers(data: bytes, starts: list[int], end: int) -> Headers:
-    """Return the headers of the batches that begin there, and of which the last one ends at `end`.
+    """Return the headers of the batches at `starts`. The last batch ends at `end`.
 
     Raises:
         CorruptDataError: the bytes end within a header.
@@ -120,7 +120,7 @@ def read_headers(data: bytes, starts: list[int], end: int) -> Headers:
 
 
 def moved_together(headers: Headers) -> Headers:
-    """Return the same headers, for bytes in which their batches follow each other."""
+    """Return the headers with new positions for bytes in which the batches directly follow each other."""
     moved = headers.copy()
     ends = np.cumsum(headers["end"] - headers["start"])
     moved["start"], moved["end"] = ends - (headers["end"] - headers["start"]), ends

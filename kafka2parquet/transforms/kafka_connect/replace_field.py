@@ -44,7 +44,7 @@ class JavaReplaceField(JavaTransform):
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> JavaReplaceField:
-        """Read the properties `exclude` (or `blacklist`), `include` (or `whitelist`), `renames`, `replace.null.with.default`."""
+        """Read the properties `exclude` (`blacklist`), `include` (`whitelist`), `renames`, `replace.null.with.default`."""
         given = JavaProperties(properties, cls.name)
         return cls(
             exclude=given.items("exclude", "blacklist"),

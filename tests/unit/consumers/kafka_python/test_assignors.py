@@ -20,12 +20,12 @@ STRATEGY = "partition_assignment_strategy"
 
 @pytest.mark.parametrize("asked", ["range", ["range"], RangePartitionAssignor, (RangePartitionAssignor,)])
 def test_names_become_classes(asked: Any) -> None:
-    """One or several, by name or as they are."""
+    """One or several assignors may be given, by name or as classes."""
     assert {STRATEGY: [RangePartitionAssignor], "client_id": "me"} == group_settings({STRATEGY: asked, "client_id": "me"})
 
 
 def test_the_classic_protocol_may_be_named() -> None:
-    """It is no setting of kafka-python."""
+    """`group_protocol=classic` is accepted, and not passed on to kafka-python."""
     assert {} == group_settings({"group_protocol": "CLASSIC", "group_remote_assignor": None})
 
 
@@ -42,7 +42,7 @@ def test_the_classic_protocol_may_be_named() -> None:
     ],
 )
 def test_what_kafka_python_does_not_speak(settings: dict[str, Any], message: str) -> None:
-    """It is refused by name where a consumer is made, before anything is connected."""
+    """An unsupported setting is refused by name when the consumer is created, before it connects."""
     with pytest.raises(ConfigurationError, match=message):
         KafkaPythonConsumer(bootstrap_servers="127.0.0.1:1", group_id="group", topics=["topic"], client_settings=settings)
     with pytest.raises(ConfigurationError, match=message):
@@ -50,7 +50,7 @@ def test_what_kafka_python_does_not_speak(settings: dict[str, Any], message: str
 
 
 def test_a_group_that_offers_other_assignors() -> None:
-    """Kafka refuses the member; the error says which setting counts."""
+    """If Kafka refuses a member because of its assignors, the error names the setting to change."""
     with EmbeddedBroker() as broker, Consumers(broker.bootstrap) as consumers:
         broker.create_topic("topic")
         first = Reader(consumers.consumer("group", "topic", partition_assignment_strategy="range"))

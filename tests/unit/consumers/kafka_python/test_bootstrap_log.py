@@ -21,7 +21,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])
 def test_good_files(authority: Authority, protocol: str) -> None:
-    """Encrypted keys with their password, too."""
+    """Valid files pass the check, including encrypted keys with their password."""
     pem, encrypted = str(authority.issue("me")), str(authority.issue("me", password="secret"))
     settings = {"security_protocol": protocol, "ssl_cafile": str(authority.pem)}
     check_certificates({**settings, "ssl_certfile": pem})
@@ -29,7 +29,7 @@ def test_good_files(authority: Authority, protocol: str) -> None:
 
 
 def test_files_that_are_not_used(tmp_path: Path) -> None:
-    """They may be anything."""
+    """Files that the security protocol doesn't use are not checked."""
     missing = str(tmp_path / "none.pem")
     check_certificates({"ssl_cafile": missing})
     check_certificates({"security_protocol": "SASL_PLAINTEXT", "ssl_cafile": missing})
@@ -39,7 +39,7 @@ def test_files_that_are_not_used(tmp_path: Path) -> None:
 
 
 def test_files_that_can_not_be_loaded(authority: Authority, tmp_path: Path) -> None:
-    """The setting and the file are named at once; nobody is asked for a password."""
+    """The error names the setting and the file at once, and OpenSSL doesn't prompt for a password."""
     encrypted, garbage = str(authority.issue("me", password="secret")), tmp_path / "garbage.pem"
     garbage.write_text("not PEM")
     cases: list[dict[str, Any]] = [
@@ -81,7 +81,7 @@ def test_files_that_can_not_be_loaded(authority: Authority, tmp_path: Path) -> N
     ],
 )
 def test_the_reason_that_says_most(lines: list[str], reason: str) -> None:
-    """That of an attempt, rather than that all have failed; a refusal rather than what came after it."""
+    """The reason of a single attempt wins over a summary, and a refusal wins over what follows it."""
     with BootstrapLog("a:1") as log:
         for line in lines:
             logging.getLogger("kafka.net.manager").warning(line)

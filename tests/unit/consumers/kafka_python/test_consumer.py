@@ -47,7 +47,7 @@ def append(broker: EmbeddedBroker, count: int) -> None:
 
 
 def test_a_lost_answer_to_a_commit_is_read_back(broker: EmbeddedBroker, reader: Reader) -> None:
-    """The commit is stored: success, and no second request."""
+    """A commit that was stored succeeds without a second request, even if its answer is lost."""
     broker.inject("OffsetCommit", lose_response=True)
     reader.consumer.commit(reader.assignment, 0, "unsure")
     reader.poll_until(lambda: reader.events_of(CommitSucceeded))
@@ -57,7 +57,7 @@ def test_a_lost_answer_to_a_commit_is_read_back(broker: EmbeddedBroker, reader: 
 
 
 def test_a_commit_that_stays_unclear_ends_the_assignment(broker: EmbeddedBroker, reader: Reader) -> None:
-    """It might still arrive: before anything else is committed, the group has to go on without us."""
+    """The member rejoins before it commits anything else, because the unclear commit might still arrive."""
     append(broker, 10)
     before = reader.assignment
     broker.inject("OffsetCommit", close=True, times=1000)
@@ -74,7 +74,7 @@ def test_a_commit_that_stays_unclear_ends_the_assignment(broker: EmbeddedBroker,
 
 
 def test_an_evicted_member_gets_a_new_assignment(broker: EmbeddedBroker, reader: Reader) -> None:
-    """Its commits are refused, and the partition begins again under another token."""
+    """An evicted member's commits are refused, and its partition starts again under a new token."""
     append(broker, 10)
     reader.poll_until(lambda: len(reader.offsets()) == 10)
     before = reader.assignment
@@ -89,7 +89,7 @@ def test_an_evicted_member_gets_a_new_assignment(broker: EmbeddedBroker, reader:
 
 @pytest.mark.parametrize("call", ["start", "pause"])
 def test_a_partition_that_is_lost_between_two_polls_is_revoked(broker: EmbeddedBroker, reader: Reader, call: str) -> None:
-    """kafka-python's own thread ends an assignment whenever a heartbeat says so; a call that comes then is no failure."""
+    """A call about a partition that kafka-python's own thread has just given up doesn't fail."""
     append(broker, 10)
     poll_thread = reader.consumer._poll_thread  # type: ignore[attr-defined]
     run_command = poll_thread._run_command
@@ -109,7 +109,7 @@ def test_a_partition_that_is_lost_between_two_polls_is_revoked(broker: EmbeddedB
 
 
 def test_a_broker_that_goes_away_and_comes_back(broker: EmbeddedBroker, reader: Reader) -> None:
-    """Nothing is raised; reading goes on."""
+    """Reading continues after a broker outage, and nothing is raised."""
     append(broker, 10)
     reader.poll_until(lambda: len(reader.offsets()) == 10)
     broker.stop_listening()
@@ -120,7 +120,7 @@ def test_a_broker_that_goes_away_and_comes_back(broker: EmbeddedBroker, reader: 
 
 
 def test_a_corrupt_batch_fails_its_partition_alone(broker: EmbeddedBroker, consumers: Consumers) -> None:
-    """What stands before it is delivered; the error names its offset; after a start behind it reading goes on."""
+    """Batches before a corrupt one are delivered, the error names its offset, and a start behind it continues."""
     append(broker, 10)
     good = b"".join(build_batches([b"broken"] * 3, [0] * 3))
     broker.append(TOPIC, 0, good[:-1] + bytes([good[-1] ^ 1]), check_crc=False)
@@ -140,7 +140,7 @@ def test_a_corrupt_batch_fails_its_partition_alone(broker: EmbeddedBroker, consu
 
 
 def test_headers_that_make_no_sense_fail_the_partition(broker: EmbeddedBroker, consumers: Consumers) -> None:
-    """A batch of a length that can't be is an error with its offset, not a hang."""
+    """A batch with an impossible length is an error with its offset, not a hang."""
     good = b"".join(build_batches([b"x"], [0]))
     broker.append(TOPIC, 0, good[:57] + struct.pack(">i", 5000) + good[61:], check_crc=False)
     reader = Reader(consumers.consumer(GROUP, TOPIC))
@@ -149,7 +149,7 @@ def test_headers_that_make_no_sense_fail_the_partition(broker: EmbeddedBroker, c
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
 def test_all_codecs_with_headers(broker: EmbeddedBroker, reader: Reader, codec: str) -> None:
-    """Keys, values, times and headers come as they were sent."""
+    """Keys, values, timestamps and headers arrive as they were sent, with each codec."""
     with python_producer(broker.bootstrap, compression_type=None if codec == "none" else codec) as producer:
         for number in range(300):
             headers = [("h", b"%d" % number), ("h", b"again"), ("é", b"")] if number % 3 else []
@@ -170,7 +170,7 @@ def test_all_codecs_with_headers(broker: EmbeddedBroker, reader: Reader, codec: 
 
 
 def test_aborted_records_only_move_the_position(broker: EmbeddedBroker, reader: Reader) -> None:
-    """Records of an aborted transaction, and all markers, are covered by an empty batch."""
+    """An empty batch covers the records of an aborted transaction and all markers."""
     with python_producer(broker.bootstrap, transactional_id="transactions") as producer:
         producer.init_transactions()
         for aborted in (False, True):
@@ -187,7 +187,7 @@ def test_aborted_records_only_move_the_position(broker: EmbeddedBroker, reader: 
 
 
 def test_holes_in_the_log_are_no_gaps(broker: EmbeddedBroker, reader: Reader) -> None:
-    """Batches cover them."""
+    """Batches also cover the offsets that compaction has removed."""
     append(broker, 3)
     broker.leave_gap(TOPIC, 0, 40)
     append(broker, 3)
@@ -199,7 +199,7 @@ def test_holes_in_the_log_are_no_gaps(broker: EmbeddedBroker, reader: Reader) ->
 
 
 def test_a_topic_that_was_created_again_is_noticed(broker: EmbeddedBroker, consumers: Consumers) -> None:
-    """Its offsets mean other records: the partition fails, or comes back with the new topic's id."""
+    """A partition of a re-created topic fails, or comes back with the new topic's id."""
     reader = Reader(consumers.consumer(GROUP, TOPIC, metadata_max_age_ms=200))
     append(broker, 10)
     reader.poll_until(lambda: len(reader.offsets()) == 10)
@@ -218,7 +218,7 @@ def test_a_topic_that_was_created_again_is_noticed(broker: EmbeddedBroker, consu
 
 
 def test_partitions_that_are_added_are_assigned(broker: EmbeddedBroker, consumers: Consumers) -> None:
-    """The old one goes on."""
+    """A new partition is assigned while the old one continues."""
     reader = Reader(consumers.consumer(GROUP, TOPIC, metadata_max_age_ms=200))
     reader.poll_until(lambda: reader.assigned)
     before = reader.assignment
@@ -229,7 +229,7 @@ def test_partitions_that_are_added_are_assigned(broker: EmbeddedBroker, consumer
 
 
 def test_a_pattern_has_to_match_the_whole_name(broker: EmbeddedBroker) -> None:
-    """Topics that are created later are found too."""
+    """A pattern has to match a topic's whole name, and also finds topics that are created later."""
     broker.create_topic("topic-b")
     broker.create_topic("other-topic")
     consumer = KafkaPythonConsumer(
@@ -252,7 +252,7 @@ def test_a_pattern_has_to_match_the_whole_name(broker: EmbeddedBroker) -> None:
 
 
 def test_a_driver_that_stops_polling_gives_its_partitions_up(broker: EmbeddedBroker, consumers: Consumers) -> None:
-    """After `max_poll_interval_ms`; when it polls again it joins again."""
+    """A driver loses its partitions after `max_poll_interval_ms` without a poll, and joins again with the next poll."""
     lazy = Reader(consumers.consumer(GROUP, TOPIC, max_poll_interval_ms=1000))
     lazy.poll_until(lambda: lazy.assigned)
     before = lazy.assignment
@@ -265,7 +265,7 @@ def test_a_driver_that_stops_polling_gives_its_partitions_up(broker: EmbeddedBro
 
 
 def test_fetching_pauses_at_the_budget_and_goes_on(broker: EmbeddedBroker) -> None:
-    """A slow driver costs bounded memory and nothing else."""
+    """A slow driver costs a bounded amount of memory and loses nothing."""
     broker.append_values(TOPIC, 0, [b"x" * 1000] * 20_000, [0] * 20_000)
     consumer = KafkaPythonConsumer(
         bootstrap_servers=broker.bootstrap, group_id=GROUP, topics=[TOPIC], queue_bytes=1 << 20, gather_max_wait_s=0.01
@@ -279,7 +279,7 @@ def test_fetching_pauses_at_the_budget_and_goes_on(broker: EmbeddedBroker) -> No
 
 
 def test_an_unreachable_broker_is_an_error_that_says_so() -> None:
-    """After the time that was allowed."""
+    """`poll` raises an error when `connect_timeout_s` is over and no broker has answered."""
     consumer = KafkaPythonConsumer(bootstrap_servers="127.0.0.1:1", group_id=GROUP, topics=[TOPIC], connect_timeout_s=0.1)
     reader = Reader(consumer)
     with pytest.raises(KafkaUnavailableError, match=r"127\.0\.0\.1:1.*bootstrap\.servers"):
@@ -288,7 +288,7 @@ def test_an_unreachable_broker_is_an_error_that_says_so() -> None:
 
 
 def test_a_forked_child_may_not_use_it(reader: Reader) -> None:
-    """It says so instead of hanging; closing it there does nothing."""
+    """A forked child gets an error instead of a hang, and closing the consumer there does nothing."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -307,13 +307,13 @@ def test_a_forked_child_may_not_use_it(reader: Reader) -> None:
 
 
 def test_topics_or_a_pattern() -> None:
-    """Exactly one of them."""
+    """The constructor requires either topics or a pattern, but not both."""
     with pytest.raises(UsageError):
         KafkaPythonConsumer(bootstrap_servers="x", group_id=GROUP)
 
 
 def test_a_static_member_comes_back_to_its_partitions(broker: EmbeddedBroker, consumers: Consumers) -> None:
-    """Under the same instance id, without a wait."""
+    """A restarted static member gets its partitions back without a wait."""
     first = Reader(consumers.consumer(GROUP, TOPIC, group_instance_id="one"))
     first.poll_until(lambda: first.assigned)
     first.consumer.commit(first.assignment, 0, "mine")
@@ -326,7 +326,7 @@ def test_a_static_member_comes_back_to_its_partitions(broker: EmbeddedBroker, co
 
 
 def test_members_that_come_and_go_never_leave_a_gap(broker: EmbeddedBroker, consumers: Consumers) -> None:
-    """What stays with a member goes on, whatever the others do."""
+    """A partition that stays with a member continues without a gap, whatever the other members do."""
     broker.create_topic("busy", partitions=6)
     steady = Reader(consumers.consumer(GROUP, "busy"))
     for _ in range(3):

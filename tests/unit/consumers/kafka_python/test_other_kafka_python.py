@@ -94,7 +94,7 @@ def test_ordinary_records_become_the_same_columns(
 
 
 def test_a_corrupt_batch_fails_its_partition(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At each start before it; after a start behind it reading goes on."""
+    """A corrupt batch fails the partition at each start before it; a start behind it continues."""
     looks_elsewhere(monkeypatch)
     broker.append_values(TOPIC, 0, [b"good"] * 10, [0] * 10)
     good = b"".join(build_batches([b"broken"] * 3, [0] * 3))
@@ -117,7 +117,7 @@ def test_a_corrupt_batch_fails_its_partition(broker: EmbeddedBroker, monkeypatch
 
 
 def test_a_log_reader_reads_ordinary_records(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the end of the log, whatever stands there."""
+    """A log reader reads ordinary records to the end of the log, whatever it contains."""
     looks_elsewhere(monkeypatch)
     end = fill_with_all_kinds(broker)
     with LogReader(broker.bootstrap, "group", {}) as log:

@@ -121,7 +121,7 @@ def test_batches_of_all_sizes_hold_the_records_that_kafka_python_reads(
 
 @given(st.integers(0, 2**32), st.integers(1, 60))
 def test_of_transactions_those_are_read_that_kafka_python_reads(seed: int, steps: int) -> None:
-    """Several producers at once, some without transactions, some that abort."""
+    """The records that kafka-python reads are read from interleaved transactions, some of them aborted."""
     source = random.Random(seed)
     batches: list[bytes] = []
     open_since: dict[int, int] = {}
@@ -148,7 +148,7 @@ def test_of_transactions_those_are_read_that_kafka_python_reads(seed: int, steps
 
 
 def test_each_piece_has_one_leader_epoch() -> None:
-    """A walk ends where the epoch changes, and the next one goes on there."""
+    """A walk ends where the leader epoch changes, and the next walk continues there."""
     (plain,) = build_batches([b"value"], [1_700_000_000_000])
     fetched = _fetched([_changed(plain, partition_leader_epoch=epoch) for epoch in (3, 3, 4, 6, 6, 6)])
 
@@ -185,7 +185,7 @@ def test_a_small_batch_that_does_not_hold_its_record_is_found_among_others(damag
 
 
 def test_a_batch_that_says_it_has_no_records_has_none() -> None:
-    """Compaction leaves such batches. Bytes in them are corrupt."""
+    """A batch without records, as compaction leaves them, is empty; a batch with bytes but no records is corrupt."""
     (good,) = build_batches([b"value"], [1_700_000_000_000])
     fetched = _fetched([good, _changed(good, b"", record_count=0), good])
     (broken,) = _taken(_fetched([_changed(good, record_count=0)]), [])

@@ -51,7 +51,7 @@ def _all(pieces: Sequence[FetchedBatches], limits: DecodeLimits) -> list[list[Co
 
 
 def test_no_more_is_decompressed_than_a_step_takes() -> None:
-    """Whatever the compressed size; the batches follow each other without a gap."""
+    """Steps are bounded in decompressed bytes, and their batches follow each other without a gap."""
     pieces = _pieces([_zstd(b"x" * 10 * KIB)] * 7, [_zstd(b"x" * 10 * KIB)] * 3)
     steps = _all(pieces, DecodeLimits(step_bytes=32 * KIB))
 
@@ -62,14 +62,14 @@ def test_no_more_is_decompressed_than_a_step_takes() -> None:
 
 
 def test_a_step_takes_a_number_of_records() -> None:
-    """Also where they are small."""
+    """Steps are bounded in records too, even if the records are small."""
     steps = _all(_pieces([produced_batch(5)] * 4, records_each=5), DecodeLimits(step_records=8))
 
     assert [[10], [10]] == [[len(batch) for batch in step] for step in steps]
 
 
 def test_a_large_batch_is_taken_alone() -> None:
-    """It isn't copied to lie beside those before it."""
+    """A large batch is not copied to join the batches before it."""
     pieces = _pieces([_zstd(b"small")] * 3 + [_zstd(b"x" * 100 * KIB)] + [_zstd(b"small")] * 3)
     steps = _all(pieces, DecodeLimits(step_bytes=32 * KIB))
 
@@ -77,14 +77,14 @@ def test_a_large_batch_is_taken_alone() -> None:
 
 
 def test_all_of_a_fetch_are_decoded_together() -> None:
-    """Where they are within the limits: many small columns cost more than a large one."""
+    """Small batches within the limits are decoded together, because many small columns cost more than a large one."""
     (step,) = _all(_pieces([_zstd(b"1"), produced_batch(1)], [_zstd(b"2")]), DecodeLimits())
 
     assert [[b"1", b"value", b"2"]] == [batch.values.to_pylist() for batch in step]
 
 
 def test_a_batch_that_is_too_large_is_corrupt() -> None:
-    """What stands before it is delivered first. It says itself where it ends, as its checksum is right."""
+    """Batches before one that is too large are delivered first. Its own header says where it ends."""
     decoded = decode_some(_pieces([_zstd(b"good"), _zstd(b"x" * 100 * KIB)]), DecodeLimits(batch_bytes=50 * KIB))
 
     assert [[b"good"]] == [batch.values.to_pylist() for batch in decoded.batches]
@@ -94,7 +94,7 @@ def test_a_batch_that_is_too_large_is_corrupt() -> None:
 
 
 def test_a_batch_of_too_many_records_is_corrupt() -> None:
-    """Each takes memory, however small it is."""
+    """Each record counts towards the memory limit, however small it is."""
     with pytest.raises(CorruptRecordBatchError, match=r"says that it holds 5 records"):
         decode_some(_pieces([produced_batch(5)]), DecodeLimits(batch_bytes=5 * 64 - 1))
 
@@ -107,7 +107,7 @@ def _lying(batch: bytes) -> bytes:
 
 @pytest.mark.parametrize("before", [0, 3])
 def test_a_batch_that_does_not_hold_its_records_is_found_among_others(before: int) -> None:
-    """Together they don't say which one it is."""
+    """A batch with a wrong record count is found among batches that are decoded together with it."""
     pieces = _pieces([_zstd(b"good")] * before + [_lying(produced_batch(1))] + [_zstd(b"good")])
     if before:
         decoded = decode_some(pieces, DecodeLimits())
@@ -127,7 +127,7 @@ def _legacy(value: bytes, *, compressed: bool = True, magic: int = 1) -> bytes:
 
 @pytest.mark.parametrize("magic", [0, 1])
 def test_old_batches_are_decompressed_up_to_the_limit(magic: int) -> None:
-    """They come alone, and say where they end."""
+    """Batches of old formats are taken alone, are bounded, and report where they end."""
     pieces = _pieces([_legacy(b"x" * 1000, magic=magic)])
     (batch,) = decode_some(pieces, DecodeLimits()).batches
 
@@ -138,7 +138,7 @@ def test_old_batches_are_decompressed_up_to_the_limit(magic: int) -> None:
 
 
 def test_an_old_batch_in_a_batch_is_corrupt() -> None:
-    """kafka-python asserts that there is none."""
+    """A nested batch of an old format is corrupt; kafka-python asserts that this can't happen."""
     inner = _legacy(b"x" * 100)
     outer = bytearray(_legacy(b"y" * 100))
     body = gzip.compress(inner)

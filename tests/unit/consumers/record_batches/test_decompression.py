@@ -45,7 +45,7 @@ MIB = 1 << 20
 @pytest.mark.parametrize(("codec", "write"), WRITERS)
 @pytest.mark.parametrize("size", [1, 1000, MIB - 1, MIB, MIB + 1, 3 * MIB])
 def test_what_was_compressed_comes_back(codec: int, write: Callable[[bytes], bytes], size: int) -> None:
-    """Also a body that is exactly as large as it may be."""
+    """Each codec restores the body, even a body of exactly the largest allowed size."""
     content = (b"0123456789" * (size // 10 + 1))[:size]
 
     assert content == Decompressor().decompress(codec, memoryview(write(content)), size)
@@ -54,13 +54,13 @@ def test_what_was_compressed_comes_back(codec: int, write: Callable[[bytes], byt
 @pytest.mark.parametrize(("codec", "write"), WRITERS)
 @pytest.mark.parametrize("size", [1000, MIB, MIB + 1, 3 * MIB])
 def test_one_byte_too_many_is_refused(codec: int, write: Callable[[bytes], bytes], size: int) -> None:
-    """The error names the setting."""
+    """A body that is one byte too large is refused, and the error names the setting."""
     with pytest.raises(CorruptDataError, match=rf"more than {size - 1} bytes.*kafka2parquet\.record\.batch\.max\.bytes"):
         Decompressor().decompress(codec, memoryview(write(b"0" * size)), size - 1)
 
 
 def test_a_body_that_is_not_compressed_has_no_limit() -> None:
-    """It was fetched as it is."""
+    """An uncompressed body may have any size."""
     assert b"0" * 100 == Decompressor().decompress(0, memoryview(b"0" * 100), 10)
 
 
@@ -72,13 +72,13 @@ def test_a_body_that_is_not_compressed_has_no_limit() -> None:
     ],
 )
 def test_a_size_that_cannot_be_is_refused(codec: int, body: bytes) -> None:
-    """It is no lack of memory, and nothing is allocated for it."""
+    """An impossible size is corrupt data, not a lack of memory, and nothing is allocated for it."""
     with pytest.raises(CorruptDataError, match="more than"):
         Decompressor().decompress(codec, memoryview(body))
 
 
 def test_snappy_of_many_empty_blocks_takes_no_longer_than_its_bytes() -> None:
-    """Each block is looked at once, and what is left behind it isn't copied."""
+    """Each snappy block is read once, without copying the rest of the body."""
     body = io.BytesIO()
     body.write(b"\x82SNAPPY\0" + struct.pack(">ii", 1, 1))
     for _ in range(100_000):
@@ -89,7 +89,7 @@ def test_snappy_of_many_empty_blocks_takes_no_longer_than_its_bytes() -> None:
 
 @pytest.mark.parametrize("size", [-1, 1000, 0x7FFFFFFF])
 def test_a_block_of_snappy_that_ends_behind_the_body_is_corrupt(size: int) -> None:
-    """Or that has a negative size."""
+    """A snappy block that extends beyond the body or has a negative size is corrupt."""
     body = b"\x82SNAPPY\0" + struct.pack(">iii", 1, 1, size) + snappy.compress(b"content")
     with pytest.raises(CorruptDataError, match="doesn't decompress"):
         Decompressor().decompress(2, memoryview(body))
@@ -101,7 +101,7 @@ def test_a_block_of_snappy_that_ends_behind_the_body_is_corrupt(size: int) -> No
     [lambda body: body[: len(body) // 2], lambda body: b"garbage" * 9, lambda body: body[:4] + b"garbage" + body[11:]],
 )
 def test_a_body_that_the_codec_refuses_is_corrupt(codec: int, damage: Callable[[bytes], bytes]) -> None:
-    """Whatever its library raises."""
+    """A body that the codec's library refuses is corrupt, whatever exception it raises."""
     body = CODECS[codec](bytes(range(256)) * 40)
 
     with pytest.raises(CorruptDataError, match=r"the body doesn't decompress: .+"):
@@ -114,7 +114,7 @@ _FUNCTIONS = {1: "_ungzip", 2: "_unsnappy", 3: "_unlz4", 4: "Decompressor._unzst
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("error", [MemoryError("no memory"), OSError("no such device"), AttributeError("a bug")])
 def test_an_error_that_is_not_about_the_bytes_passes(codec: int, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Healthy records would be passed over as corrupt ones."""
+    """Other errors are not reported as corrupt data, which would skip healthy records."""
 
     def fails(*_: object) -> bytes:
         raise error
@@ -132,7 +132,7 @@ def test_an_error_that_is_not_about_the_bytes_passes(codec: int, error: Exceptio
     ],
 )
 def test_a_codec_without_memory_is_a_memory_error(codec: int, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some libraries tell it in words only."""
+    """A codec that runs out of memory raises MemoryError, even if its library only says so in the message."""
 
     def fails(*_: object) -> bytes:
         raise error

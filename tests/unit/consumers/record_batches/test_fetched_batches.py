@@ -29,7 +29,7 @@ def _taken(*batches: bytes, aborted: tuple[int, ...] = ()) -> FetchedBatches:
 
 
 def test_nothing_is_held_of_an_aborted_transaction() -> None:
-    """A queue that is bounded by bytes can hold any number of its batches."""
+    """Aborted batches take no memory, so a queue that is bounded by bytes can hold any number of them."""
     taken = _taken(*[produced_batch(5, producer_id=7, transactional=True)] * 10, aborted=(7,))
 
     assert (50, 0, b"", 0) == (taken.next_offset, taken.records, taken.data, taken.size_bytes)
@@ -37,7 +37,7 @@ def test_nothing_is_held_of_an_aborted_transaction() -> None:
 
 
 def test_little_is_held_of_a_fetch_that_is_mostly_aborted() -> None:
-    """The batches between the aborted ones, and what they are counted as."""
+    """Only the batches between aborted ones are held and counted."""
     aborted = produced_batch(5, producer_id=7, transactional=True)
     good = produced_batch(5)
     taken = _taken(aborted, aborted, good, aborted, aborted, good, aborted, aborted=(7,))
@@ -47,7 +47,7 @@ def test_little_is_held_of_a_fetch_that_is_mostly_aborted() -> None:
 
 
 def test_what_is_held_is_counted() -> None:
-    """Also the batches that are skipped, while these are few: taking them out would copy the others."""
+    """A few skipped batches are kept and counted, because removing them would copy the others."""
     aborted, good = produced_batch(5, producer_id=7, transactional=True), produced_batch(5)
     taken = _taken(good, aborted, good, aborted=(7,))
 

@@ -1,4 +1,4 @@
-"""Waiting: logs what the consumer waits for while Kafka keeps a request waiting."""
+"""WaitLog: warns while a request to Kafka fails again and again."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ _LOG = logging.getLogger(__name__)
 _FIRST_AFTER_S = 5.0
 _AGAIN_AFTER_S = 60.0
 
-#: What keeps a group's requests waiting, for messages.
+#: Advice for messages: what may delay a group's requests.
 COORDINATOR_ADVICE = (
     "Is the group's coordinator up, and does the topic __consumer_offsets have as many replicas in sync as its"
-    " min.insync.replicas asks for?"
+    " min.insync.replicas requires?"
 )
 
 
-class Waiting:
-    """One thing that is tried again and again until it works."""
+class WaitLog:
+    """Logs the attempts of one action that is repeated until it succeeds."""
 
     def __init__(self, what: str, advice: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin with nothing to wait for.
+        """Start without an attempt.
 
         Args:
-            what: what is waited for, as the object of a sentence.
-            advice: where to look for the reason.
-            clock: seconds.
+            what: what Kafka has to do, as a verb phrase for the message.
+            advice: where to look for the cause.
+            clock: returns monotonic seconds.
         """
         self._what = what
         self._advice = advice
@@ -35,12 +35,12 @@ class Waiting:
         self._warned_at: float | None = None
 
     def begin(self) -> None:
-        """Note that an attempt begins; the first of several attempts counts."""
+        """Record that an attempt begins. The first of several attempts counts as the start of the wait."""
         if self._since is None:
             self._since = self._clock()
 
     def failed(self, error: Exception) -> None:
-        """Note that an attempt has failed; warns after five seconds, and then once a minute."""
+        """Record that an attempt failed. Warns after five seconds, and then once a minute."""
         self.begin()
         now = self._clock()
         waited_s = now - (self._since or now)
@@ -48,8 +48,8 @@ class Waiting:
             return
         self._warned_at = now
         _LOG.warning(
-            "Waiting for Kafka to %s, for %.0f s so far; still trying, and nothing gets lost or written twice. The last attempt"
-            " ended with %r. %s",
+            "Waiting for Kafka to %s, for %.0f s so far; still trying, and nothing is lost or written twice. The last attempt"
+            " failed with %r. %s",
             self._what,
             waited_s,
             error,
@@ -57,7 +57,7 @@ class Waiting:
         )
 
     def succeeded(self) -> None:
-        """Note that the attempt has succeeded; logs so after a warning."""
+        """Record that the attempt succeeded. Logs the success if there was a warning before."""
         if self._warned_at is not None:
             _LOG.info("Kafka did %s after %.0f s.", self._what, self._clock() - (self._since or 0.0))
         self._since = self._warned_at = None
