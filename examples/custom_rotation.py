@@ -1,4 +1,4 @@
-"""A rotation policy of one's own: a file ends where the application says `checkpoint`, and a hook tells what is durable."""
+"""A custom rotation policy: a file ends where the application says `checkpoint`, and a hook reports each published file."""
 
 import sys
 
@@ -18,21 +18,23 @@ from kafka2parquet.rows import Row
 
 
 class CheckpointRotation(PerRecordRotation):
-    """Ends the flush before each record of kind `checkpoint`. Asked for every record: simple, but slower than columns."""
+    """Ends the flush before each record of kind `checkpoint`. Simple, but slower than a policy that works on columns."""
+
+    reason = "checkpoint"
 
     def should_rotate(self, stats: FlushStats, row: Row) -> bool:
-        """Whether the flush ends before this record."""
+        """Return whether the flush ends before this record."""
         return row.values.get("kind") == "checkpoint"
 
 
 def report(event: Event) -> None:
-    """Hooks are told of everything that happens; metrics are made the same way."""
+    """Print each published file. Hooks receive every event; metrics can be made the same way."""
     if isinstance(event, FilePublished):
         print(f"{event.rows} rows in {event.key}", flush=True)
 
 
 def main(bootstrap: str, topic: str, url: str) -> None:
-    """Stop when everything that was in the topic is taken."""
+    """Read everything that is in the topic, then stop."""
     with SinkTask(
         consumer=KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id="parquet-sink", topics=topic),
         converter=JsonConverter(),

@@ -28,7 +28,8 @@ from kafka2parquet.errors import (
 )
 from kafka2parquet.events import FlushCut, PartitionStarted, PartitionStopped
 from kafka2parquet.records import ConsumedBatch, Stage
-from kafka2parquet.rotation.answers import cut_of, due_at_of
+from kafka2parquet.rotation.answers import cut_of, due_of
+from kafka2parquet.rotation.base import Cut, Due, first_cut
 from kafka2parquet.rotation.policies import MaxOpenFilesRotation
 from kafka2parquet.rows import PartitionedRows
 from kafka2parquet.schema.compatibility import SchemaNotProjectable
@@ -198,8 +199,8 @@ class PartitionEngine:
         """Seconds until the clock cuts the open flush; None if the clock doesn't."""
         if self._open is None or self._open.is_empty or not isinstance(self._plan, NewFlush):
             return None
-        due_at = self._due_at(self._open)
-        return None if due_at is None else max(0.0, (due_at - self.context.clock.now()).total_seconds())
+        due = self._due_at(self._open)
+        return None if due is None else max(0.0, (due.at - self.context.clock.now()).total_seconds())
 
     # ---- delivering
 
@@ -288,20 +289,20 @@ class PartitionEngine:
         if rows is None:
             self._take_all(flush, pending, rows)
             return
-        cut, reason = None, ""
+        cut: Cut | None = None
         if isinstance(self._plan, NewFlush):
-            if flush.rows and self._is_due(flush):
-                self._end_flush(flush.position, self.context.rotation.reason)
+            if flush.rows and (due := self._due_now(flush)) is not None:
+                self._end_flush(flush.position, due.reason)
                 return
-            cut, reason = self._cut_of(flush, rows)
+            cut = self._cut_of(flush, rows)
         refused = flush.refused_row(rows)
-        if refused is not None and (cut is None or refused[0] < cut):
+        if refused is not None and (cut is None or refused[0] < cut.rows):
             self._refuse(flush, pending, rows, *refused)
         elif cut is not None:
-            position = rows.rows.offsets[cut - 1].as_py() + 1 if cut else flush.position
-            self._append(flush, rows.slice(0, cut) if cut else None, pending, position)
-            self._input.pending = pending.drop(cut, position)
-            self._end_flush(position, reason)
+            position = rows.rows.offsets[cut.rows - 1].as_py() + 1 if cut.rows else flush.position
+            self._append(flush, rows.slice(0, cut.rows) if cut.rows else None, pending, position)
+            self._input.pending = pending.drop(cut.rows, position)
+            self._end_flush(position, cut.reason)
         else:
             self._take_all(flush, pending, rows)
 
@@ -339,35 +340,31 @@ class PartitionEngine:
             ) from error
         flush.move_to(position, pending.leader_epoch)
 
-    def _cut_of(self, flush: OpenFlush, rows: PartitionedRows) -> tuple[int | None, str]:
-        """The number of leading rows that still belong to the flush (None: all), and the reason for the cut.
-
-        The rotation policy, the schemas of the rows and the number of open files each may cut; the earliest cut wins.
-        """
-        cut, reason = cut_of(self.context.rotation, flush.stats, rows), self.context.rotation.reason
+    def _cut_of(self, flush: OpenFlush, rows: PartitionedRows) -> Cut | None:
+        """Return where the policy, the limit of open files, or the schemas of the rows end the flush; None if nothing does."""
+        cut = cut_of(self.context.rotation, flush.stats, rows)
         few_files = self._max_files.cut(flush.stats, rows) if self._max_files is not None else None
-        for other, why in ((few_files, "files"), (flush.fitting_rows(rows), "schema")):
-            if other is not None and (cut is None or other < cut):
-                cut, reason = other, why
-        return cut, reason
+        fitting_rows = flush.fitting_rows(rows)
+        return first_cut([cut, few_files, Cut(fitting_rows, "schema") if fitting_rows is not None else None])
 
-    def _is_due(self, flush: OpenFlush) -> bool:
-        due_at = self._due_at(flush)
-        return due_at is not None and due_at <= self.context.clock.now()
+    def _due_now(self, flush: OpenFlush) -> Due | None:
+        """Return why the clock ends a flush that is not empty; None if the flush is not due yet."""
+        due = self._due_at(flush)
+        return due if due is not None and due.at <= self.context.clock.now() else None
 
-    def _due_at(self, flush: OpenFlush) -> datetime.datetime | None:
-        """When the clock cuts a flush that isn't empty; None if it doesn't."""
+    def _due_at(self, flush: OpenFlush) -> Due | None:
+        """Return when the clock ends a flush that is not empty."""
         stats = flush.stats
-        return due_at_of(self.context.rotation, stats) if flush.rows else stats.opened_at + _REJECTS_INTERVAL
+        return due_of(self.context.rotation, stats) if flush.rows else Due(stats.opened_at + _REJECTS_INTERVAL, "rejects")
 
     def _rotate_by_clock(self) -> None:
         flush = self._open
         if flush is None or flush.is_empty or self._cut or not isinstance(self._plan, NewFlush):
             return
-        if not flush.rows and (flush.rejects >= _MAX_REJECTS_ALONE or self._is_due(flush)):
+        if not flush.rows and flush.rejects >= _MAX_REJECTS_ALONE:
             self._end_flush(flush.position, "rejects")
-        elif flush.rows and self._is_due(flush):
-            self._end_flush(flush.position, self.context.rotation.reason)
+        elif (due := self._due_now(flush)) is not None:
+            self._end_flush(flush.position, due.reason)
 
     def _end_flush(self, end: int, reason: str) -> None:
         if self._open is None:

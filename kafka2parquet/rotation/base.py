@@ -1,10 +1,10 @@
-"""RotationPolicy: what ends a flush."""
+"""RotationPolicy decides when a flush ends; FlushStats, Cut and Due are what it reads and returns."""
 
 from __future__ import annotations
 
 import abc
 import datetime
-from collections.abc import Set
+from collections.abc import Iterable, Set
 
 import attrs
 
@@ -13,18 +13,18 @@ from kafka2parquet.rows import PartitionedRows
 
 @attrs.frozen
 class FlushStats:
-    """What is known of an open flush: the run of rows of one topic-partition that will become visible together.
+    """What is known about an open flush: the run of rows of one topic-partition that will become visible together.
 
     Attributes:
-        rows: rows taken so far, over all its files.
-        size_bytes: estimate of their compressed Parquet bytes, over all its files.
-        encoded_partitions: the encoded partitions it has files for now; don't keep it, as it grows with the flush.
-        opened_at: wall clock (UTC) when its first row was taken; before that, now. Where the clock was set meanwhile, this is
-            what it would have shown had it been right: now minus the time that has passed since.
-        last_row_at: wall clock (UTC) when its latest row was taken, in the same way; before that, now.
-        first_timestamp_ms: `PartitionedRows.timestamps_ms` of its first row that has a time, None before that.
-        last_timestamp_ms: the same of its last row, None where that row has no time.
-        last_encoded_partition: encoded partition of its last row, None before that.
+        rows: number of rows taken so far, over all files of the flush.
+        size_bytes: estimated size of these rows as compressed Parquet, over all files of the flush.
+        encoded_partitions: the encoded partitions that the flush has files for. The set grows with the flush, so don't keep it.
+        opened_at: wall clock time (UTC) at which the first row was taken; the current time while the flush has no rows. If the
+            clock was set meanwhile, this is what a correct clock would have shown: now minus the time that has passed since.
+        last_row_at: wall clock time (UTC) at which the latest row was taken, computed like `opened_at`.
+        first_timestamp_ms: time of the first row that has one, from `PartitionedRows.timestamps_ms`; None if no row has one.
+        last_timestamp_ms: time of the last row; None if that row has none.
+        last_encoded_partition: encoded partition of the last row; None while the flush has no rows.
     """
 
     rows: int
@@ -37,26 +37,54 @@ class FlushStats:
     last_encoded_partition: str | None = None
 
 
-class RotationPolicy(abc.ABC):
-    """Decides when a flush ends. Subclass it (or `PerRecordRotation`) for a rule of your own.
+@attrs.frozen
+class Cut:
+    """Where a flush ends inside a batch, and why.
 
-    Law for policies that look only at records: any way of splitting the same records into batches gives the same cuts.
-    Exactly-once delivery doesn't need the law; it holds under every policy.
+    Attributes:
+        rows: number of leading rows of the batch that still belong to the flush. `len(batch)` ends the flush after the last
+            row. 0 ends the flush before the first row, which is allowed only if the flush already has rows.
+        reason: one word for events, logs and footers, such as `rows` or `interval`.
+    """
+
+    rows: int
+    reason: str
+
+
+@attrs.frozen
+class Due:
+    """When the clock ends a flush, and why.
+
+    Attributes:
+        at: wall clock time, with a time zone.
+        reason: one word for events, logs and footers, such as `schedule`.
+    """
+
+    at: datetime.datetime
+    reason: str
+
+
+class RotationPolicy(abc.ABC):
+    """Decides when a flush ends. Subclass this class or `PerRecordRotation` to write your own rule.
+
+    One policy serves all topic-partitions of a task, so the answers must depend on the arguments only.
+
+    Law for policies that only look at records: the cuts are the same however the records were split into batches.
+    Exactly-once delivery holds under every policy, also under one that breaks this law.
     """
 
     @abc.abstractmethod
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
-        """How many leading rows of `batch` still belong to the flush; None when all of them do and it stays open.
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
+        """Return where the flush ends inside `batch`, or None if the flush takes the whole batch and stays open.
 
-        `len(batch)` ends the flush after the last row. 0 ends it before the first one, and is allowed only if
-        `stats.rows > 0`. Called on the thread that drives the task for one or more rows; must not block.
+        The driver thread of the task calls this method with one or more rows. It must not block.
         """
 
-    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
-        """When the clock alone ends the flush, UTC; None for never. Called for flushes that have rows."""
+    def due_at(self, stats: FlushStats) -> Due | None:
+        """Return when the clock ends the flush, or None if only records do. Called for flushes that have rows."""
         return None
 
-    @property
-    def reason(self) -> str:
-        """One word for logs and footers, such as `rows` or `schedule`: why the last cut was made, or the clock was due."""
-        return type(self).__name__
+
+def first_cut(cuts: Iterable[Cut | None]) -> Cut | None:
+    """Return the cut that leaves the fewest rows to the flush; of equal cuts, the first. None if there are none."""
+    return min((cut for cut in cuts if cut is not None), key=lambda cut: cut.rows, default=None)

@@ -1,4 +1,4 @@
-"""The rules that end a flush, and their combination."""
+"""The built-in rotation policies, and their combination `FirstOf`."""
 
 from __future__ import annotations
 
@@ -10,61 +10,55 @@ import numpy as np
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.rotation.answers import cut_of, due_at_of
-from kafka2parquet.rotation.base import FlushStats, RotationPolicy
-from kafka2parquet.rotation.schedule import next_boundary
+from kafka2parquet.rotation.answers import cut_of, due_of
+from kafka2parquet.rotation.base import Cut, Due, FlushStats, RotationPolicy, first_cut
 from kafka2parquet.rows import PartitionedRows, Row
 from kafka2parquet.util.arguments import Count, Duration, Name, checked
 from kafka2parquet.util.time_zones import TimeZoneName, time_zone
 
 _LAST_MS = (1 << 63) - 1
-#: Rows that are made Python objects at once, for a policy that looks at each.
+#: How many rows become Python objects at once for a policy that looks at each row.
 _ROWS_AT_ONCE = 500
 
 
 @checked
 class RecordCountRotation(RotationPolicy):
-    """Ends a flush with its n-th row, counted over all its files (`flush.size`)."""
-
-    reason = "rows"
+    """Ends a flush when it has `rows` rows, counted over all its files (`flush.size`)."""
 
     def __init__(self, rows: Count) -> None:
         """Set the number of rows, at least 1."""
         self._rows = rows
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
-        """The rows that are still missing."""
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
+        """Cut after the row that makes the flush full."""
         missing = max(0, self._rows - stats.rows)
-        return missing if missing <= len(batch) else None
+        return Cut(missing, "rows") if missing <= len(batch) else None
 
 
 @checked
 class RecordTimeRotation(RotationPolicy):
-    """Ends a flush before the first row whose time is an interval or more after that of its first row (`rotate.interval.ms`).
+    """Ends a flush before the first row whose time is `interval` or more after the flush's first time (`rotate.interval.ms`).
 
-    The first row is the first one that has a time. Rows that are older, or have none, never end the flush. So that a quiet
-    topic-partition doesn't keep its last rows to itself, a flush also ends when it has been open for the interval by the wall
-    clock.
+    The first time is that of the first row that has a time. Rows that are older or have no time never end the flush. The wall
+    clock also ends a flush that has been open for `interval`, so that the last rows of a quiet topic-partition are published.
     """
-
-    reason = "interval"
 
     def __init__(self, interval: Duration, *, or_by_the_clock: bool = True) -> None:
         """Set the interval.
 
         Args:
             interval: positive.
-            or_by_the_clock: whether the wall clock ends a flush too.
+            or_by_the_clock: whether the wall clock also ends flushes.
 
         Raises:
-            ConfigurationError: the interval isn't positive.
+            ConfigurationError: the interval is not positive.
         """
         self._interval = interval
         self._interval_ms = interval // datetime.timedelta(milliseconds=1)
         self._or_by_the_clock = or_by_the_clock
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
-        """The row that is too late."""
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
+        """Cut before the first row that is too late."""
         times = batch.timestamps_ms
         base = stats.first_timestamp_ms
         if base is None:
@@ -73,30 +67,32 @@ class RecordTimeRotation(RotationPolicy):
             return None
         late = pc.fill_null(pc.greater_equal(times, base + self._interval_ms), False)
         first = pc.index(late, True).as_py()
-        return None if first < 0 else first
+        return None if first < 0 else Cut(first, "interval")
 
-    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
-        """An interval after the flush was opened; never where that is beyond the year 9999."""
+    def due_at(self, stats: FlushStats) -> Due | None:
+        """End the flush an interval after it was opened; never if that moment is after the year 9999."""
         last = datetime.datetime.max.replace(tzinfo=stats.opened_at.tzinfo)
         is_due = self._or_by_the_clock and self._interval <= last - stats.opened_at
-        return stats.opened_at + self._interval if is_due else None
+        return Due(stats.opened_at + self._interval, "interval") if is_due else None
 
 
 @checked
 class EncodedPartitionRotation(RotationPolicy):
     """Ends a flush before a row that goes to another folder than the row before it (`rotate.file.on.partition.change`).
 
-    Rows of two hours that come by turns make a file for every turn: leave it out where records may be late.
+    Rows of two folders that alternate make a file for each change. Don't use this policy where records may be late.
     """
 
-    reason = "partition"
-
     def __init__(self, *, passing: Name | None = None) -> None:
-        """Make the policy; rows whose folder has `passing` in its name end nothing, nor do those that follow them."""
+        """Make the policy.
+
+        Args:
+            passing: part of a folder's name. Neither a row in such a folder nor the row after it ends a flush.
+        """
         self._passing = passing
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
-        """The first row of another folder."""
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
+        """Cut before the first row of another folder."""
         folders = [*batch.encoded_partitions, stats.last_encoded_partition or ""]
         before = [] if stats.last_encoded_partition is None else [len(folders) - 1]
         codes = np.concatenate([np.array(before, np.int64), batch.codes.to_numpy()])
@@ -107,21 +103,19 @@ class EncodedPartitionRotation(RotationPolicy):
             passing = np.array([self._passing in folder for folder in folders])[codes]
             changes &= ~(passing[1:] | passing[:-1])
         found = np.flatnonzero(changes)
-        return int(found[0]) + 1 - len(before) if len(found) else None
+        return Cut(int(found[0]) + 1 - len(before), "partition") if len(found) else None
 
 
 @checked
 class MaxOpenFilesRotation(RotationPolicy):
-    """Ends a flush before a row that would need one file more than allowed (`partitioner.max.open.files`)."""
-
-    reason = "files"
+    """Ends a flush before a row that would need more than `files` files (`partitioner.max.open.files`)."""
 
     def __init__(self, files: Count) -> None:
         """Set the number of files, at least 1."""
         self._files = files
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
-        """The first row of the folder that is one too many."""
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
+        """Cut before the first row of the folder that is one too many."""
         codes = batch.codes.to_numpy()
         distinct, first_rows = np.unique(codes, return_index=True)
         new = sorted(
@@ -130,77 +124,111 @@ class MaxOpenFilesRotation(RotationPolicy):
             if batch.encoded_partitions[code] not in stats.encoded_partitions
         )
         allowed = max(0, self._files - len(stats.encoded_partitions))
-        return new[allowed] if len(new) > allowed else None
+        return Cut(new[allowed], "files") if len(new) > allowed else None
 
 
 @checked
 class ScheduledRotation(RotationPolicy):
-    """Ends flushes at moments of the wall clock, aligned in a time zone (`rotate.schedule.interval.ms`)."""
-
-    reason = "schedule"
+    """Ends flushes at fixed times of the day, in a time zone (`rotate.schedule.interval.ms`)."""
 
     def __init__(self, interval: Duration, *, timezone: TimeZoneName = "UTC") -> None:
         """Set the schedule.
 
         Args:
             interval: positive; counted from each local midnight.
-            timezone: where midnight is.
+            timezone: decides when midnight is.
 
         Raises:
-            ConfigurationError: unknown time zone, or the interval isn't positive.
+            ConfigurationError: the time zone is unknown, or the interval is not positive.
         """
         self._interval = interval
         self._zone = time_zone(timezone)
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
-        """Rows never end the flush."""
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
+        """Never cut: only the clock ends the flush."""
         return None
 
-    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
-        """The next moment of the schedule after the flush was opened."""
-        return next_boundary(stats.opened_at, self._interval, self._zone)
+    def due_at(self, stats: FlushStats) -> Due | None:
+        """End the flush at the next time of the schedule after the flush was opened."""
+        return Due(next_boundary(stats.opened_at, self._interval, self._zone), "schedule")
+
+
+def next_boundary(now: datetime.datetime, period: datetime.timedelta, zone: datetime.tzinfo) -> datetime.datetime:
+    """Return the next moment (UTC) that is a whole number of periods after the local midnight before `now`.
+
+    Periods are counted in elapsed time since local midnight and start over at each midnight, as in Kafka Connect's storage
+    sinks: a period that doesn't divide the day is cut short at midnight, and one of more than a day lasts a day. If `now` is a
+    boundary, the result is the boundary after `now`.
+
+    Args:
+        now: any moment, with a time zone.
+        period: positive.
+        zone: decides when midnight is.
+    """
+    local_day = now.astimezone(zone).date()
+    day = _midnight(local_day, zone)
+    following = _midnight(local_day + datetime.timedelta(days=1), zone)
+    if period >= following - day:
+        return following
+    return min(day + ((now - day) // period + 1) * period, following)
+
+
+def _midnight(day: datetime.date, zone: datetime.tzinfo) -> datetime.datetime:
+    """Return the first moment (UTC) of a local day; where a clock change skips midnight, the moment after the gap."""
+    return datetime.datetime.combine(day, datetime.time(), zone).astimezone(datetime.timezone.utc)
 
 
 @checked
 class CompressedBytesRotation(RotationPolicy):
-    """Ends a flush at about a number of bytes of compressed Parquet, over all its files.
+    """Ends a flush at about `target_bytes` bytes of compressed Parquet, over all its files.
 
-    The size of rows that aren't encoded yet is estimated from what the topic-partition has written before, so files come out
-    near the target, not at it, and cuts depend on how records were polled. Delivery is exactly-once all the same.
+    The size of rows that aren't encoded yet is estimated from what the topic-partition has written before. Flushes therefore
+    end near the target, not at it, and the cuts depend on how records were polled. Delivery is still exactly-once.
     """
 
-    reason = "bytes"
-
     def __init__(self, target_bytes: Count) -> None:
-        """Set the size."""
+        """Set the size, at least 1."""
         self._target_bytes = target_bytes
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
-        """Before a batch, once the size is reached."""
-        return 0 if stats.rows and stats.size_bytes >= self._target_bytes else None
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
+        """Cut before the batch if the flush has reached the size."""
+        return Cut(0, "bytes") if stats.rows and stats.size_bytes >= self._target_bytes else None
 
 
 class PerRecordRotation(RotationPolicy):
-    """Subclass it and write `should_rotate`. Simple, but many times slower than a policy that works on columns."""
+    """Base class for policies that look at one row at a time: write `should_rotate`.
+
+    Such a policy is simple, but many times slower than one that works on columns.
+    """
 
     @abc.abstractmethod
     def should_rotate(self, stats: FlushStats, row: Row) -> bool:
-        """Whether the flush ends before this row; asked for every row but a flush's first.
+        """Return whether the flush ends before this row. Called for every row but the first row of a flush.
 
-        `stats` are as if all rows before this one had been taken, but for `size_bytes`.
+        The driver thread of the task calls this method. It must not block.
+
+        Args:
+            stats: what they would be if all rows before this one had been taken, except `size_bytes`.
+            row: the row.
         """
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
-        """Ask for each row."""
-        for start in range(0, len(batch), _ROWS_AT_ONCE):  # rows behind the cut are asked for again, with the next flush
-            number, stats = self._cut_of_some(stats, batch.slice(start, _ROWS_AT_ONCE))
-            if number is not None:
-                return start + number
+    @property
+    def reason(self) -> str:
+        """The reason of each cut: one word for events, logs and footers. By default the name of the class."""
+        return type(self).__name__
+
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
+        """Cut before the first row for which `should_rotate` returns True."""
+        for start in range(0, len(batch), _ROWS_AT_ONCE):  # rows after the cut come again, with the next flush
+            row, stats = self._first_cut_row(stats, batch.slice(start, _ROWS_AT_ONCE))
+            if row is not None:
+                return Cut(start + row, self.reason)
         return None
 
-    def _cut_of_some(self, stats: FlushStats, batch: PartitionedRows) -> tuple[int | None, FlushStats]:
+    def _first_cut_row(self, stats: FlushStats, batch: PartitionedRows) -> tuple[int | None, FlushStats]:
+        """Return the index of the row to cut before, or None; and the stats after the rows before that row."""
         folders = batch.encoded_partitions
-        open_folders = set(stats.encoded_partitions)  # grows with the stats, as that of a flush does
+        open_folders = set(stats.encoded_partitions)  # grows with the stats, as the set of an open flush does
         for number, (row, code) in enumerate(zip(batch.rows.each(batch.timestamps_ms), batch.codes.to_pylist(), strict=True)):
             if stats.rows and self.should_rotate(stats, row):
                 return number, stats
@@ -218,34 +246,26 @@ class PerRecordRotation(RotationPolicy):
 
 @checked
 class FirstOf(RotationPolicy):
-    """Ends a flush when the first of several policies does."""
+    """Ends a flush as soon as one of several policies does."""
 
     def __init__(self, *policies: RotationPolicy) -> None:
-        """Combine policies; of those that cut at the same row, the first one gives the reason."""
+        """Combine policies.
+
+        Args:
+            policies: one or more. If several end the flush at the same row or moment, the first of them gives the reason.
+
+        Raises:
+            ConfigurationError: there is no policy.
+        """
         if not policies:
             raise ConfigurationError("FirstOf: policies has to be one rotation policy or more.")
         self._policies = policies
-        self._reason = policies[0].reason
 
-    @property
-    def reason(self) -> str:
-        """The reason of the policy that was the last one to decide."""
-        return self._reason
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
+        """Return the earliest cut of all policies."""
+        return first_cut([cut_of(policy, stats, batch) for policy in self._policies])
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
-        """The least of all cuts."""
-        first: int | None = None
-        for policy in self._policies:
-            rows = cut_of(policy, stats, batch)
-            if rows is not None and (first is None or rows < first):
-                first, self._reason = rows, policy.reason
-        return first
-
-    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
-        """The earliest moment of all."""
-        first: datetime.datetime | None = None
-        for policy in self._policies:
-            due_at = due_at_of(policy, stats)
-            if due_at is not None and (first is None or due_at < first):
-                first, self._reason = due_at, policy.reason
-        return first
+    def due_at(self, stats: FlushStats) -> Due | None:
+        """Return the earliest moment of all policies."""
+        dues = [due for policy in self._policies if (due := due_of(policy, stats)) is not None]
+        return min(dues, key=lambda due: due.at, default=None)

@@ -305,8 +305,8 @@ class Sink:
         if due_in_s is not None:
             return self.clock.now_ms + round(due_in_s * 1000)
         rotation = files_and_rotation.make_rotation(self.config, files_and_rotation.make_partitioner(self.config))
-        due_at = rotation.due_at(FlushStats(0, 0, frozenset(), self.clock.now(), self.clock.now()))
-        return None if due_at is None else round(due_at.timestamp() * 1000)
+        due = rotation.due_at(FlushStats(0, 0, frozenset(), self.clock.now(), self.clock.now()))
+        return None if due is None else round(due.at.timestamp() * 1000)
 
     # ---- private
 

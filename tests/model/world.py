@@ -40,7 +40,7 @@ from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.records import ConsumedBatch, Reject, Stage, TopicPartition
-from kafka2parquet.rotation.base import FlushStats, RotationPolicy
+from kafka2parquet.rotation.base import Cut, Due, FlushStats, RotationPolicy
 from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Rows
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.task import SinkTask
@@ -460,14 +460,14 @@ class ModelPartitioner(Partitioner):
 
 
 class CountRotation(RotationPolicy):
-    """Cut every `rows` rows, as a record-count policy does."""
+    """Ends a flush after `rows` rows, as a record-count policy does."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
         left = self._rows - stats.rows
-        return left if left <= len(batch) else None
+        return Cut(left, "count") if left <= len(batch) else None
 
 
 class RandomRotation(RotationPolicy):
@@ -478,11 +478,11 @@ class RandomRotation(RotationPolicy):
         self._often = often
         self._after = datetime.timedelta(seconds=after_s)
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
         for row in range(1 if not stats.rows else 0, len(batch)):
             if self._rng.random() < self._often:
-                return row
+                return Cut(row, "random")
         return None
 
-    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
-        return stats.opened_at + self._after
+    def due_at(self, stats: FlushStats) -> Due | None:
+        return Due(stats.opened_at + self._after, "random")

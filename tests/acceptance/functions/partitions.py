@@ -12,7 +12,7 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.path_format import PathFormat, normalize
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
 from kafka2parquet.partitioners.timestamps import RecordFieldTimestamp, RecordTimestamp, TimestampExtractor
-from kafka2parquet.rotation.schedule import next_boundary as moment_of_schedule
+from kafka2parquet.rotation.policies import next_boundary as moment_of_schedule
 from kafka2parquet.rows import Rows
 from kafka2parquet.util.time_zones import time_zone
 from tests.acceptance.cases import CaseFolder

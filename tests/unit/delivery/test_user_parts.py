@@ -24,7 +24,7 @@ from kafka2parquet import (
 from kafka2parquet.errors import RejectedRecordError, UnexpectedError, UsageError
 from kafka2parquet.events import Event, FlushCut
 from kafka2parquet.records import ConsumedBatch
-from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.rotation.base import Cut, Due, FlushStats
 from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Row, Rows
 from kafka2parquet.testing import MemoryStorage
 from kafka2parquet.transforms import Transformed
@@ -40,12 +40,12 @@ class Policy(RotationPolicy):
     answer: Any = None
     due: Any = None
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> int | None:
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
-    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
+    def due_at(self, stats: FlushStats) -> Due | None:
         return self.due
 
 
@@ -65,23 +65,30 @@ def test_broken_rotation_policy_is_named(wrap: Any) -> None:
     assert isinstance(raised.value.__cause__, KeyError)
 
 
-@pytest.mark.parametrize("answer", [-1, 6, 2.0, True, "2", 0])
+WRONG_ROWS: list[Any] = [-1, 6, 2.0, True, np.bool_(True), "2", None, 0]
+
+
+@pytest.mark.parametrize("answer", [*(Cut(rows, "why") for rows in WRONG_ROWS), Cut(1, None), 1, (1, "why")])  # type: ignore[arg-type]
 def test_cut_that_means_nothing_is_an_error(answer: object) -> None:
-    """One that makes no progress would run for ever."""
+    """A cut outside the batch, of another type or without a reason ends the task; without progress it would run forever."""
     with pytest.raises(UsageError, match=r"events-0, offsets 0 to 4: Policy\.cut returned .* from 1 to 5") as raised:
         run(rotation=Policy(answer))
-    assert ("would never end" in str(raised.value)) == (answer == 0 and answer is not False)
+    assert ("would never end" in str(raised.value)) == (answer == Cut(0, "why"))
 
 
 def test_cut_of_numpy() -> None:
-    """Policies work on arrays."""
-    assert dict.fromkeys(range(5), 1) == run(rotation=Policy(np.int64(1))).offsets()
+    """A cut may count its rows with an integer of NumPy."""
+    assert dict.fromkeys(range(5), 1) == run(rotation=Policy(Cut(np.int64(1), "why"))).offsets()  # type: ignore[arg-type]
 
 
-def test_due_at_without_a_time_zone() -> None:
-    """It can't be compared with the clock."""
+NOON = datetime.datetime(2026, 5, 17, 12, tzinfo=datetime.timezone.utc)
+
+
+@pytest.mark.parametrize("due", [Due(NOON.replace(tzinfo=None), "why"), Due(NOON, None), NOON])  # type: ignore[arg-type]
+def test_due_at_that_means_nothing_is_an_error(due: object) -> None:
+    """A time without a time zone can't be compared with the clock, and a flush needs a reason."""
     with pytest.raises(UsageError, match=r"Policy\.due_at returned .* with a time zone"):
-        run(rotation=Policy(due=datetime.datetime(2026, 5, 17)))
+        run(rotation=Policy(due=due))
 
 
 class BrokenConverter(JsonConverter):

@@ -12,7 +12,7 @@ from kafka2parquet import DefaultPartitioner, JsonConverter, MapTable, RecordCou
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.errors import RejectedRecordError, UnexpectedError, UsageError
 from kafka2parquet.records import ConsumedBatch
-from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.rotation.base import Cut, FlushStats
 from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Rows
 from tests.support.sink_world import SinkWorld
 
@@ -156,7 +156,7 @@ def test_an_exception_that_single_records_do_not_raise_rejects_nothing() -> None
 class BreakingRotation(RecordCountRotation):
     """A policy of a user's with a mistake in it."""
 
-    def cut(self, stats: FlushStats, rows: PartitionedRows) -> int | None:
+    def cut(self, stats: FlushStats, rows: PartitionedRows) -> Cut | None:
         raise ZeroDivisionError("division by zero")
 
 

@@ -15,7 +15,7 @@ from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.records import ConsumedBatch, TopicPartition
-from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.rotation.base import Due, FlushStats
 from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Rows
 from kafka2parquet.schema.learned import LearnedSchema
 from tests.support.connect_story import STORY
@@ -43,7 +43,8 @@ def _folder(config: ConnectConfig, rows: Rows | None = None) -> str:
 
 def _cut(config: ConnectConfig, rows: Rows, stats: FlushStats) -> int | None:
     partitioner = files_and_rotation.make_partitioner(config)
-    return files_and_rotation.make_rotation(config, partitioner).cut(stats, partitioner.partition(rows, _NOON).rows)
+    cut = files_and_rotation.make_rotation(config, partitioner).cut(stats, partitioner.partition(rows, _NOON).rows)
+    return None if cut is None else cut.rows
 
 
 def _stats(rows: int = 0, **more: object) -> FlushStats:
@@ -190,7 +191,7 @@ def test_schedule_ends_a_flush():
     """At the next full period by the clock, in the time zone."""
     config = _config(rotate_interval_ms="-1", rotate_schedule_interval_ms="21600000", timezone="Asia/Tokyo")
     rotation = files_and_rotation.make_rotation(config, files_and_rotation.make_partitioner(config))
-    assert datetime.datetime(2026, 5, 17, 15, tzinfo=datetime.timezone.utc) == rotation.due_at(_stats(1))
+    assert Due(datetime.datetime(2026, 5, 17, 15, tzinfo=datetime.timezone.utc), "schedule") == rotation.due_at(_stats(1))
 
 
 def test_the_longest_durations_are_taken():
@@ -205,7 +206,7 @@ def test_the_longest_durations_are_taken():
     assert "year=1970" in _folder(config, _rows(_NOON_MS))
     assert _cut(config, _rows(_NOON_MS, _NOON_MS + 1000), _stats()) is None
     rotation = files_and_rotation.make_rotation(config, files_and_rotation.make_partitioner(config))
-    assert datetime.datetime(2026, 5, 18, tzinfo=datetime.timezone.utc) == rotation.due_at(_stats(1))
+    assert Due(datetime.datetime(2026, 5, 18, tzinfo=datetime.timezone.utc), "schedule") == rotation.due_at(_stats(1))
 
 
 def test_open_files_end_a_flush():
