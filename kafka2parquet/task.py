@@ -164,7 +164,7 @@ class SinkTask:
             on_tombstone=on_tombstone,
             why_no_folder=functools.partial(self._naming.why_no_folder, why=self._why_no_object, view=self._longest_view),
             outer_folder=self._naming.outer_folder,
-            fit=self._writer.fit,
+            unwritable_rows=self._writer.unwritable_rows,
             name_case=name_case,
         )
         self._file_schemas = FileSchemas(schema_compatibility)

@@ -30,6 +30,11 @@ _MOST_DIGITS = 38
 #: What the text of a type has that is written as another one, at any depth. Asking each of many fields costs more.
 _OTHERS = re.compile("time|int8|int16|decimal|map<")
 
+#: What the text of a type has whose values may be too far from zero for the file.
+_BOUNDED = re.compile(r"timestamp\[m?s\b|decimal256")
+#: The latest timestamps that microseconds can hold, in the timestamps' own unit.
+_MOST = {"s": ((1 << 63) - 1) // 1_000_000, "ms": ((1 << 63) - 1) // 1000}
+
 
 @attrs.frozen(eq=False)
 class Fitted:
@@ -64,6 +69,20 @@ def fit(table: pa.Table, schema: pa.Schema) -> Fitted:
         refused = _misfits(table, schema)
     rows = np.delete(np.arange(table.num_rows), list(refused))
     return Fitted(_cast(table.take(pa.array(rows)), schema), refused)
+
+
+def unwritable_rows(table: pa.Table, schema: pa.Schema) -> Mapping[int, str]:
+    """Finds the rows that `fit` refuses, with the reason for each by its index.
+
+    Columns whose values are in bounds are not cast, so that `fit` can cast them later, once their final type is known.
+    """
+    try:
+        for column, type_ in zip(table.columns, schema.types, strict=True):
+            if not _is_in_bounds(column):
+                _cast_column(column, type_)
+    except pa.ArrowInvalid:
+        return _misfits(table, schema)
+    return {}
 
 
 def _written_field(field: pa.Field, types: ParquetTypes) -> pa.Field:
@@ -102,12 +121,34 @@ def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _cast_column(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+    given = column
     if column.type != type_:
         column = column.cast(options=pc.CastOptions(type_, allow_time_truncate=True))
-    if _has_milliseconds(type_):
+    if _has_milliseconds(type_) and not _is_in_bounds(given):
         for chunk in column.chunks:
             _check_milliseconds(chunk)
     return column
+
+
+def _is_in_bounds(column: pa.ChunkedArray) -> bool:
+    """Whether no cast to a type of the file can fail; False where only the cast itself shows."""
+    return _BOUNDED.search(str(column.type)) is None or all(map(_is_array_in_bounds, column.chunks))
+
+
+def _is_array_in_bounds(array: pa.Array) -> bool:
+    """Looks at the values below null structs and outside of slices, too, because Arrow casts these as well."""
+    type_ = array.type
+    if pa.types.is_timestamp(type_) and type_.unit in _MOST:
+        ends = pc.min_max(array.view(pa.int64()))
+        least, most = ends["min"].as_py(), ends["max"].as_py()
+        return least is None or (-_MOST[type_.unit] <= least and most <= _MOST[type_.unit])
+    if pa.types.is_struct(type_):
+        return all(_is_array_in_bounds(array.field(number)) for number in range(type_.num_fields))
+    if pa.types.is_map(type_):
+        return _is_array_in_bounds(array.keys) and _is_array_in_bounds(array.items)
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        return _is_array_in_bounds(array.values)
+    return _BOUNDED.search(str(type_)) is None
 
 
 def _has_milliseconds(type_: pa.DataType) -> bool:

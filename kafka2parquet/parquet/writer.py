@@ -16,7 +16,7 @@ from kafka2parquet.errors import ConfigurationError, StorageUnavailableError, Us
 from kafka2parquet.parquet.part import Part, columns_of, encoder_bytes
 from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.parquet.staging import StagingDirectory
-from kafka2parquet.parquet.types import Fitted, ParquetTypes, fit, written_schema
+from kafka2parquet.parquet.types import Fitted, ParquetTypes, fit, unwritable_rows, written_schema
 from kafka2parquet.rows import concatenated
 from kafka2parquet.schema.lattice import conform, unify
 from kafka2parquet.util.arguments import Count, Name, OneOf, WholeNumber, checked
@@ -90,14 +90,18 @@ class ParquetWriter:
         return OpenFile(self)
 
     def fit(self, table: pa.Table) -> Fitted:
-        """Bring a table to the types that are written, and find the rows that can't be.
+        """Brings a table to the types that are written, and leaves out the rows that can't be."""
+        return fit(table, self._written_schema(table))
 
-        What comes out can be appended to files without another conversion.
-        """
+    def unwritable_rows(self, table: pa.Table) -> Mapping[int, str]:
+        """Finds the rows that `fit` refuses, with the reason for each by its index, and casts as little as possible."""
+        return unwritable_rows(table, self._written_schema(table))
+
+    def _written_schema(self, table: pa.Table) -> pa.Schema:
         given = table.schema
         if self._given is None or not given.equals(self._given, check_metadata=True):
             self._given, self._written = given, written_schema(given, self.types)
-        return fit(table, self._written)
+        return self._written
 
     def close(self) -> None:
         """Delete what is staged. May be called twice."""
@@ -215,12 +219,14 @@ class OpenFile:
         """Take rows. Full row groups are written at once: call it where a few hundred milliseconds don't matter.
 
         Raises:
-            UsageError: a row can't be written; `ParquetWriter.fit` finds and removes such rows.
+            UsageError: a row can't be written; `ParquetWriter.unwritable_rows` finds such rows.
         """
         fitted = self._writer.fit(table)
         if fitted.refused:
             row, reason = min(fitted.refused.items())
-            raise UsageError(f"Row {row} can't be written: {reason}. Call ParquetWriter.fit and leave out what it refuses.")
+            raise UsageError(
+                f"Row {row} can't be written: {reason}. Leave out the rows that ParquetWriter.unwritable_rows finds."
+            )
         if self._given is None or not table.schema.equals(self._given):
             self._given = table.schema if self._given is None else unify([self._given, table.schema])
             self._columns = columns_of(self._given)

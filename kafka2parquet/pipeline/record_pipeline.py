@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import attrs
@@ -17,7 +17,6 @@ from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.record_keys import KeyTypesDifferError
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.errors import ConfigurationError, RejectedRecordError
-from kafka2parquet.parquet.types import Fitted
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.default import in_one_folder
 from kafka2parquet.pipeline.column_guard import ColumnGuard, refuse
@@ -54,7 +53,8 @@ class RecordPipeline:
             reject of it, `write` writes it, without columns of a value.
         why_no_folder: says of a topic and an encoded partition why no object can lie there, None where one can.
         outer_folder: says of a topic and the one that transforms have made of it what the encoded partition begins with.
-        fit: finds the rows with values that the types of the files can't hold, as `ParquetWriter.fit` does.
+        unwritable_rows: finds the rows with values that the types of the files can't hold, as `ParquetWriter.unwritable_rows`
+            does.
         name_case: what to do about columns whose names differ only in upper and lower case.
     """
 
@@ -66,7 +66,7 @@ class RecordPipeline:
     on_tombstone: TombstonePolicy = "fail"
     why_no_folder: Callable[[str, str], str | None] | None = None
     outer_folder: Callable[[str, str], str] | None = None
-    fit: Callable[[pa.Table], Fitted] | None = None
+    unwritable_rows: Callable[[pa.Table], Mapping[int, str]] | None = None
     name_case: NameCase = "reject"
     _impossible_folders: BoundedCache[tuple[str, str], str | None] = attrs.field(factory=BoundedCache, init=False)
     _guard: ColumnGuard = attrs.field(init=False)
@@ -200,9 +200,9 @@ class RecordPipeline:
     def _fitting(self, rows: Rows) -> Converted:
         """The rows whose values the types of the files can hold; the others become rejects."""
         refused: dict[int, str] = {}
-        if self.fit is not None and len(rows):
+        if self.unwritable_rows is not None and len(rows):
             for table in (rows.table, *rows.views.values()):
-                refused |= self.fit(table).refused
+                refused |= self.unwritable_rows(table)
         return Converted(*refuse(rows, refused, DATA_EXCEPTION))
 
     def partition(self, rows: Rows | MixedRows, opened_at: datetime.datetime) -> Partitioned:

@@ -164,6 +164,36 @@ def test_rows_outside_of_a_slice_do_not_matter() -> None:
         assert ({}, 1) == (fitted.refused, fitted.table.num_rows)
 
 
+_HIDDEN = pa.StructArray.from_arrays([pa.array([0, FAR_MS, FAR_MS], MILLISECONDS)], ["at"], mask=pa.array([False, True, False]))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1, FAR_MS, None], pa.timestamp("s")),
+        pa.array([1, FAR_MS, -FAR_MS], pa.timestamp("us")),
+        pa.array([1, FAR_MS, -FAR_MS], pa.timestamp("ns")),
+        pa.array([1, FAR_MS, None], MILLISECONDS).slice(2),
+        pa.array([], MILLISECONDS),
+        pa.array([Decimal(1), Decimal("1e40"), None], WIDE),
+        pa.array([[FAR_MS], [1], None], pa.list_(MILLISECONDS)),
+        pa.array([[FAR_MS], [1], None], pa.large_list(MILLISECONDS)).slice(1),
+        pa.array([[("k", {"at": FAR_MS})], [], None], pa.map_(pa.string(), pa.struct([("at", MILLISECONDS)]))),
+        pa.array([[(FAR_MS, 1)], [(1, 2)]], pa.map_(MILLISECONDS, pa.int8())),
+        _HIDDEN,
+        _HIDDEN.slice(0, 2),
+        pa.array([1, 2], pa.int8()),
+        pa.array([2**40, None], pa.time64("us")),
+    ],
+    ids=lambda column: f"{column.type}-{len(column)}",
+)
+@pytest.mark.parametrize("types", ["own", "connect"])
+def test_unwritable_rows_are_those_that_fit_leaves_out(types: Any, column: pa.Array) -> None:
+    """`unwritable_rows` finds what `fit` refuses, although it casts only columns that may have such rows."""
+    table, writer = pa.table({"x": column}), ParquetWriter(types=types)
+    assert writer.fit(table).refused == writer.unwritable_rows(table)
+
+
 def test_rows_that_do_not_fit_are_not_written() -> None:
     """They were to be left out before."""
     file = ParquetWriter().open()
