@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from kafka2parquet.connect.properties.option import Option, ValueType, at_least, ignored, one_of, simple_name, unsupported
+from kafka2parquet.connect.properties.option import Option, at_least, one_of, simple_name
+from kafka2parquet.connect.properties.typed import boolean, class_name, integer, password, string, string_list
 from kafka2parquet.connect.python_classes import is_python_path
 
 _STRATEGIES = "io.confluent.kafka.serializers.subject"
@@ -58,88 +59,77 @@ def converter_name(class_name: str) -> str:
     return "" if is_python_path(class_name) else simple_name(class_name).removesuffix("Converter")
 
 
-_WRITING = "it concerns writing"
+_SERIALIZERS, _WRITING = "How serializers write.", "it concerns writing"
 _CACHE = "every schema is kept"
 
 
-def _flag(name: str, default: bool, doc: str) -> Option:
-    return Option(name, ValueType.BOOLEAN, default, doc)
+def _writing(name: str, default: bool) -> Option:
+    return boolean(name, default, _SERIALIZERS, no_effect=_WRITING)
 
 
-def _writing(name: str, value_type: ValueType, default: str | bool | int | None) -> Option:
-    return ignored(name, value_type, default, "How serializers write.", _WRITING)
-
-
-_STRATEGY = Option(
+_STRATEGY = class_name(
     "subject.name.strategy",
-    ValueType.CLASS,
     f"{_STRATEGIES}.TopicNameStrategy",
     "Names the subject whose versions the schemas have.",
     choices=tuple(f"{_STRATEGIES}.{name}" for name in SUBJECT_NAMES),
 )
 
 _JSON = (
-    _flag("schemas.enable", True, "Whether messages that JsonConverter reads carry their schema, as `schema` and `payload`."),
-    _flag("replace.null.with.default", True, "Whether JsonConverter takes a null for the default of its field."),
-    ignored(
+    boolean("schemas.enable", True, "Whether messages that JsonConverter reads carry their schema, as `schema` and `payload`."),
+    boolean("replace.null.with.default", True, "Whether JsonConverter takes a null for the default of its field."),
+    string(
         "decimal.format",
-        ValueType.STRING,
         "BASE64",
         "How decimals are written in JSON.",
-        "it concerns writing; both forms are read",
         validator=one_of("BASE64", "NUMERIC", ignore_case=True),
+        no_effect="it concerns writing; both forms are read",
     ),
-    ignored("schemas.cache.size", ValueType.INT, 1000, "Number of schemas that are kept.", _CACHE, validator=at_least(0)),
-    ignored("schemas.cache.config", ValueType.INT, 1000, "Number of schemas that are kept.", _CACHE, validator=at_least(0)),
+    integer("schemas.cache.size", 1000, "Number of schemas that are kept.", validator=at_least(0), no_effect=_CACHE),
+    integer("schemas.cache.config", 1000, "Number of schemas that are kept.", validator=at_least(0), no_effect=_CACHE),
 )
 
 _REGISTRY = (
-    Option(
+    string_list(
         "schema.registry.url",
-        ValueType.LIST,
         (),
         "Where the schema registry is; several URLs are tried in turn. Avro, Protobuf and JSON Schema need it.",
     ),
-    Option(
+    password(
         "schema.registry.*",
-        ValueType.PASSWORD,
         None,
         "TLS for the schema registry: `schema.registry.ssl.truststore.location`, `….keystore.location` and their `….type`, "
         "which has to be PEM, `schema.registry.ssl.key.password`.",
     ),
-    Option(
+    string(
         "basic.auth.credentials.source",
-        ValueType.STRING,
         "URL",
         "Where the credentials for the schema registry are.",
         choices=("URL", "USER_INFO"),
     ),
-    Option("basic.auth.user.info", ValueType.PASSWORD, "", "Name and password for the schema registry, with a colon between."),
-    Option(
+    password("basic.auth.user.info", "", "Name and password for the schema registry, with a colon between."),
+    password(
         "bearer.auth.*",
-        ValueType.PASSWORD,
         None,
         "Token for the schema registry: `bearer.auth.credentials.source` is STATIC_TOKEN or OAUTHBEARER, with the properties "
         "of that.",
     ),
-    Option("max.retries", ValueType.INT, 3, "Attempts for a request to the schema registry.", validator=at_least(0)),
-    Option("retries.wait.ms", ValueType.INT, 1000, "First pause between attempts.", validator=at_least(0)),
-    Option("retries.max.wait.ms", ValueType.INT, 20_000, "Longest pause between attempts.", validator=at_least(0)),
-    Option("http.connect.timeout.ms", ValueType.INT, 60_000, "Time to reach the schema registry.", validator=at_least(0)),
-    Option("http.read.timeout.ms", ValueType.INT, 60_000, "Time for its answer.", validator=at_least(0)),
-    Option("proxy.host", ValueType.STRING, "", "Proxy in front of the schema registry."),
-    Option("proxy.port", ValueType.INT, -1, "Its port."),
-    unsupported("request.header.*", ValueType.STRING, None, "Headers for the schema registry.", "put them into a proxy"),
-    unsupported(
+    integer("max.retries", 3, "Attempts for a request to the schema registry.", validator=at_least(0)),
+    integer("retries.wait.ms", 1000, "First pause between attempts.", validator=at_least(0)),
+    integer("retries.max.wait.ms", 20_000, "Longest pause between attempts.", validator=at_least(0)),
+    integer("http.connect.timeout.ms", 60_000, "Time to reach the schema registry.", validator=at_least(0)),
+    integer("http.read.timeout.ms", 60_000, "Time for its answer.", validator=at_least(0)),
+    string("proxy.host", "", "Proxy in front of the schema registry."),
+    integer("proxy.port", -1, "Its port."),
+    string("request.header.*", None, "Headers for the schema registry.", unsupported="put them into a proxy"),
+    class_name(
         "context.name.strategy",
-        ValueType.CLASS,
         "io.confluent.kafka.serializers.context.NullContextNameStrategy",
         "Names the context of a subject.",
-        "put the context into schema.registry.url: http://registry:8081/contexts/.name",
+        unsupported="put the context into schema.registry.url: http://registry:8081/contexts/.name",
     ),
-    unsupported("rule.executors", ValueType.LIST, (), "Rules of data contracts.", "rules, such as decryption, aren't executed"),
+    string_list("rule.executors", (), "Rules of data contracts.", unsupported="rules, such as decryption, aren't executed"),
     *(
-        ignored(name, ValueType.INT, default, "Number of schemas that are kept.", _CACHE)
+        integer(name, default, "Number of schemas that are kept.", no_effect=_CACHE)
         for name, default in (
             ("max.schemas.per.subject", 1000),
             ("latest.cache.size", 1000),
@@ -151,7 +141,7 @@ _REGISTRY = (
         )
     ),
     *(
-        _writing(name, ValueType.BOOLEAN, default)
+        _writing(name, default)
         for name, default in (
             ("auto.register.schemas", True),
             ("use.latest.version", False),
@@ -162,34 +152,32 @@ _REGISTRY = (
             ("scrub.invalid.names", False),
         )
     ),
-    _writing("use.schema.id", ValueType.INT, -1),
-    _writing("schema.format", ValueType.STRING, None),
+    integer("use.schema.id", -1, _SERIALIZERS, no_effect=_WRITING),
+    string("schema.format", None, _SERIALIZERS, no_effect=_WRITING),
 )
 
 _AVRO = (
-    _flag("enhanced.avro.schema.support", False, "Whether the fields of Avro unions have the full names of their types."),
-    _flag("connect.meta.data", True, "Whether documentation and parameters of Avro schemas are kept."),
-    unsupported(
+    boolean("enhanced.avro.schema.support", False, "Whether the fields of Avro unions have the full names of their types."),
+    boolean("connect.meta.data", True, "Whether documentation and parameters of Avro schemas are kept."),
+    boolean(
         "discard.type.doc.default",
-        ValueType.BOOLEAN,
         False,
         "Whether documentation and defaults of Avro types are dropped.",
-        "set connect.meta.data=false to drop documentation",
+        unsupported="set connect.meta.data=false to drop documentation",
     ),
-    unsupported(
+    boolean(
         "flatten.singleton.unions",
-        ValueType.BOOLEAN,
         True,
         "Whether an Avro union of one type is that type.",
-        "such a union is always its one type",
+        unsupported="such a union is always its one type",
     ),
-    _writing("allow.optional.map.keys", ValueType.BOOLEAN, False),
-    _writing("avro.remove.java.properties", ValueType.BOOLEAN, False),
-    _writing("avro.use.logical.type.converters", ValueType.BOOLEAN, False),
-    _writing("avro.reflection.allow.null", ValueType.BOOLEAN, False),
-    _writing("schema.reflection", ValueType.BOOLEAN, False),
-    _writing("specific.avro.reader", ValueType.BOOLEAN, False),
-    _flag(
+    _writing("allow.optional.map.keys", False),
+    _writing("avro.remove.java.properties", False),
+    _writing("avro.use.logical.type.converters", False),
+    _writing("avro.reflection.allow.null", False),
+    _writing("schema.reflection", False),
+    _writing("specific.avro.reader", False),
+    boolean(
         "generalized.sum.type.support",
         False,
         "Whether unions of JSON Schema are named as those of other formats. Only for JsonSchemaConverter.",
@@ -197,39 +185,37 @@ _AVRO = (
 )
 
 _PROTOBUF = (
-    _flag("enhanced.protobuf.schema.support", False, "Whether Protobuf messages and enums are named with their packages."),
-    _flag("optional.for.nullables", False, "Whether only those fields of Protobuf are optional that can be absent."),
-    _flag("optional.for.proto2", True, "Whether absent optional fields of proto2 are null instead of their default."),
-    _flag("wrapper.for.nullables", False, "Whether messages such as `google.protobuf.Int32Value` are optional primitives."),
-    _flag("wrapper.for.raw.primitives", True, "Whether a value that is such a message as a whole is a primitive."),
-    _flag("int.for.enums", False, "Whether enums of Protobuf are numbers."),
-    _flag("generate.index.for.unions", True, "Whether the column of a Protobuf oneof has its index in its name."),
-    unsupported("flatten.unions", ValueType.BOOLEAN, False, "Whether the fields of a oneof are columns.", "use a transform"),
-    _writing("generate.struct.for.nulls", ValueType.BOOLEAN, False),
+    boolean("enhanced.protobuf.schema.support", False, "Whether Protobuf messages and enums are named with their packages."),
+    boolean("optional.for.nullables", False, "Whether only those fields of Protobuf are optional that can be absent."),
+    boolean("optional.for.proto2", True, "Whether absent optional fields of proto2 are null instead of their default."),
+    boolean("wrapper.for.nullables", False, "Whether messages such as `google.protobuf.Int32Value` are optional primitives."),
+    boolean("wrapper.for.raw.primitives", True, "Whether a value that is such a message as a whole is a primitive."),
+    boolean("int.for.enums", False, "Whether enums of Protobuf are numbers."),
+    boolean("generate.index.for.unions", True, "Whether the column of a Protobuf oneof has its index in its name."),
+    boolean("flatten.unions", False, "Whether the fields of a oneof are columns.", unsupported="use a transform"),
+    _writing("generate.struct.for.nulls", False),
 )
 
 _JSON_SCHEMA = (
-    _flag("use.optional.for.nonrequired", False, "Whether properties of JSON Schema that aren't `required` are optional."),
-    ignored(
+    boolean("use.optional.for.nonrequired", False, "Whether properties of JSON Schema that aren't `required` are optional."),
+    boolean(
         "json.fail.invalid.schema",
-        ValueType.BOOLEAN,
         False,
         "Whether messages are validated against their JSON Schema.",
-        "messages are read as far as columns need, and rejected where they don't fit these",
+        no_effect="messages are read as far as columns need, and rejected where they don't fit these",
     ),
-    ignored(
+    boolean(
         "json.fail.unknown.properties",
-        ValueType.BOOLEAN,
         True,
         "Whether Java objects may lack properties.",
-        "members that aren't in the schema are left out",
+        no_effect="members that aren't in the schema are left out",
     ),
-    _writing("object.additional.properties", ValueType.BOOLEAN, True),
-    _writing("json.oneof.for.nullables", ValueType.BOOLEAN, True),
-    _writing("json.write.dates.iso8601", ValueType.BOOLEAN, False),
+    _writing("object.additional.properties", True),
+    _writing("json.oneof.for.nullables", True),
+    _writing("json.write.dates.iso8601", False),
 )
 
-_TEXT = (Option("converter.encoding", ValueType.STRING, "UTF-8", "Character set of StringConverter."),)
+_TEXT = (string("converter.encoding", "UTF-8", "Character set of StringConverter."),)
 
 
 def _side(side: str) -> tuple[Option, ...]:
@@ -237,7 +223,9 @@ def _side(side: str) -> tuple[Option, ...]:
     other = "key" if side == "value" else "value"
     strategies = (
         attrs.evolve(_STRATEGY, name=f"{side}.{_STRATEGY.name}"),
-        ignored(f"{other}.{_STRATEGY.name}", ValueType.CLASS, _STRATEGY.default, _STRATEGY.doc, f"it is that of {other}s"),
+        class_name(
+            f"{other}.{_STRATEGY.name}", f"{_STRATEGIES}.TopicNameStrategy", _STRATEGY.doc, no_effect=f"it is that of {other}s"
+        ),
     )
     options = (*_JSON, *_TEXT, *_REGISTRY, *strategies, *_AVRO, *_PROTOBUF, *_JSON_SCHEMA)
     return tuple(attrs.evolve(option, name=f"{side}.converter.{option.name}") for option in options)

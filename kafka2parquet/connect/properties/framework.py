@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kafka2parquet.connect.properties.converters import CONVERTERS
-from kafka2parquet.connect.properties.option import Option, Value, ValueType, at_least, ignored, one_of
+from kafka2parquet.connect.properties.option import Value, at_least, one_of
+from kafka2parquet.connect.properties.typed import boolean, choice, class_name, integer, long, short, string, string_list
 
 S3_CONNECTOR = "io.confluent.connect.s3.S3SinkConnector"
 GCS_CONNECTOR = "io.confluent.connect.gcs.GcsSinkConnector"
@@ -18,187 +19,160 @@ def _printable(value: Value) -> None:
 
 
 FRAMEWORK_OPTIONS = (
-    Option(
+    string(
         "name",
-        ValueType.STRING,
         None,
         "Name of the connector.",
         required=True,
         validator=_printable,
         note="the consumer group is `connect-<name>`",
     ),
-    Option(
+    string(
         "connector.class",
-        ValueType.STRING,
         None,
         "Which sink the configuration is for.",
         required=True,
         choices=(S3_CONNECTOR, GCS_CONNECTOR),
         note="says which properties apply and where the files go",
     ),
-    Option(
+    integer(
         "tasks.max",
-        ValueType.INT,
         1,
         "Upper limit of the number of tasks.",
         validator=at_least(1),
         note="as many tasks run, each in a thread with its own consumer; they share one memory budget",
     ),
-    ignored(
+    boolean(
         "tasks.max.enforce",
-        ValueType.BOOLEAN,
         True,
         "Whether a connector that makes more tasks than `tasks.max` is refused.",
-        "there are never more",
+        no_effect="there are never more",
     ),
-    Option("topics", ValueType.LIST, (), "Topics to read, separated by commas; either this or `topics.regex`."),
-    Option(
+    string_list("topics", (), "Topics to read, separated by commas; either this or `topics.regex`."),
+    string(
         "topics.regex",
-        ValueType.STRING,
         "",
         "Regular expression for the whole name of the topics to read; either this or `topics`.",
         note="topics that are created later are picked up too",
     ),
-    Option(
+    class_name(
         "key.converter",
-        ValueType.CLASS,
         None,
         "Class that reads the record keys: as for values; without one keys are bytes.",
         choices=tuple(CONVERTERS.values()),
         note="keys are read only where they are written: `store.kafka.keys`, or `key` in `kafka2parquet.metadata.columns`; "
         "schemaless JSON stays text",
     ),
-    Option(
+    class_name(
         "value.converter",
-        ValueType.CLASS,
         None,
         "Class that reads the record values: one of Kafka Connect's or Confluent's, or a Python class as "
         "`package.module:Class`.",
         choices=tuple(CONVERTERS.values()),
     ),
-    ignored(
+    class_name(
         "header.converter",
-        ValueType.CLASS,
         None,
         "Class that reads the record headers.",
-        "headers are written only where `kafka2parquet.metadata.columns` names `headers`, as they are",
+        no_effect="headers are written only where `kafka2parquet.metadata.columns` names `headers`, as they are",
     ),
-    Option(
+    string_list(
         "transforms",
-        ValueType.LIST,
         (),
         "Aliases of the transforms that rows go through, in their order.",
         note="Java's transforms by their class names, as `docs/transforms.md` lists them, and Python classes",
     ),
-    Option(
+    string(
         "transforms.*",
-        ValueType.STRING,
         None,
         "`transforms.<alias>.type` is the class, such as `org.apache.kafka.connect.transforms.InsertField$Value`, or in Python "
         "`kafka2parquet.transforms:Drop`; `predicate` and `negate` choose the records that it is applied to; all other "
         "properties of the alias are settings of it.",
     ),
-    Option("predicates", ValueType.LIST, (), "Aliases of predicates, which choose the records that transforms are applied to."),
-    Option(
+    string_list("predicates", (), "Aliases of predicates, which choose the records that transforms are applied to."),
+    string(
         "predicates.*",
-        ValueType.STRING,
         None,
         "`predicates.<alias>.type` is the class: `HasHeaderKey` (`name`), `RecordIsTombstone` or `TopicNameMatches` "
         "(`pattern`) of `org.apache.kafka.connect.transforms.predicates`, or a Python class as `package.module:Class`.",
     ),
-    ignored(
+    string(
         "config.action.reload",
-        ValueType.STRING,
         "restart",
         "What the worker does when an external configuration value changes.",
-        "variables such as `${file:…}` and `${env:…}` are looked up once, at the start",
         validator=one_of("none", "restart"),
+        no_effect="variables such as `${file:…}` and `${env:…}` are looked up once, at the start",
     ),
-    Option(
+    choice(
         "errors.tolerance",
-        ValueType.STRING,
         "none",
         "`none`: the first record that can't be written ends the task; `all`: such records are left out.",
-        validator=one_of("none", "all"),
-        choices=("none", "all"),
+        ("none", "all"),
         note="`all` covers converters and transforms; a record that can't be partitioned or written is left out where it is"
         " kept or reported (dead letters, quarantine, log), and ends the task otherwise, as in Connect",
     ),
-    Option(
+    long(
         "errors.retry.timeout",
-        ValueType.LONG,
         0,
         "How long an operation is retried that fails because a service is down, in milliseconds; -1: without limit.",
         validator=at_least(-1),
         note="for a schema registry; 0 is without limit too, because records are never skipped for an outage; after any other"
         " time the task ends, and nothing is lost. The task waits for the store and the brokers without limit",
     ),
-    Option(
+    long(
         "errors.retry.delay.max.ms",
-        ValueType.LONG,
         60_000,
         "Longest pause between two attempts, in milliseconds.",
         validator=at_least(1),
         note="for a schema registry; pauses begin with 300 ms and double",
     ),
-    Option(
+    boolean(
         "errors.log.enable",
-        ValueType.BOOLEAN,
         False,
         "Whether each rejected record is logged.",
         note="the log has stage, class and reason, never a payload",
     ),
-    Option(
-        "errors.log.include.messages",
-        ValueType.BOOLEAN,
-        False,
-        "Whether the log has topic, partition, offset and timestamp of a rejected record.",
+    boolean(
+        "errors.log.include.messages", False, "Whether the log has topic, partition, offset and timestamp of a rejected record."
     ),
-    Option(
+    string(
         "errors.deadletterqueue.topic.name",
-        ValueType.STRING,
         "",
         "Topic that rejected records are sent to, at least once each; it must not be a topic that is read.",
         note="created with one partition if it doesn't exist; nothing is committed past a record that has not arrived there",
     ),
-    Option(
+    short(
         "errors.deadletterqueue.topic.replication.factor",
-        ValueType.SHORT,
         3,
         "Replication factor of the dead-letter topic where it has to be created.",
     ),
-    Option(
+    boolean(
         "errors.deadletterqueue.context.headers.enable",
-        ValueType.BOOLEAN,
         False,
         "Whether dead letters carry headers that say what happened (`__connect.errors.*`).",
     ),
-    Option(
+    string(
         "consumer.override.*",
-        ValueType.STRING,
         None,
         "Settings of the consumer, by their Java names, such as `consumer.override.max.partition.fetch.bytes`.",
         note="translated to kafka-python's settings; see the list of consumer settings",
     ),
-    Option(
+    string(
         "producer.override.*",
-        ValueType.STRING,
         None,
         "Settings of the producer of dead letters, by their Java names, such as `producer.override.compression.type`.",
         note="translated to kafka-python's settings; see the list of producer settings",
     ),
-    Option(
+    string(
         "admin.override.*",
-        ValueType.STRING,
         None,
         "Settings of the client that creates the dead-letter topic, by their Java names.",
         note="translated to kafka-python's settings; see the list of admin settings",
     ),
-    ignored(
+    string(
         "confluent.*",
-        ValueType.STRING,
         None,
         "Licence of Confluent's connectors and the topic that keeps it.",
-        "no licence is needed; kafka2parquet is free software",
+        no_effect="no licence is needed; kafka2parquet is free software",
     ),
 )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from kafka2parquet.connect.properties.option import Option, ValueType, at_least, ignored, one_of, unsupported
+from kafka2parquet.connect.properties.option import at_least, one_of
 from kafka2parquet.connect.properties.s3 import part_size, proxy_url
 from kafka2parquet.connect.properties.storage import JSON_ONLY, format_class, view_formats
+from kafka2parquet.connect.properties.typed import class_name, integer, long, password, string
 
 GCS_FORMATS = "io.confluent.connect.gcs.format"
 
 GCS_OPTIONS = (
-    Option("gcs.bucket.name", ValueType.STRING, None, "Bucket that the files go to.", required=True),
-    Option(
+    string("gcs.bucket.name", None, "Bucket that the files go to.", required=True),
+    class_name(
         "storage.class",
-        ValueType.CLASS,
         None,
         "Class that writes to the store.",
         required=True,
@@ -21,70 +21,62 @@ GCS_OPTIONS = (
     ),
     format_class(GCS_FORMATS),
     *view_formats(GCS_FORMATS),
-    Option(
+    integer(
         "gcs.part.size",
-        ValueType.INT,
         25 << 20,
         "Bytes of a part of an upload.",
         validator=part_size,
         note="smaller files go up in one request",
     ),
-    ignored(
+    integer(
         "gcs.part.retries",
-        ValueType.INT,
         3,
         "Attempts for a request.",
-        "gcsfs makes six at once, and failed uploads are retried until the store is back",
         validator=at_least(0),
+        no_effect="gcsfs makes six at once, and failed uploads are retried until the store is back",
     ),
-    ignored(
+    long(
         "gcs.retry.backoff.ms",
-        ValueType.LONG,
         200,
         "First pause between two attempts, in milliseconds.",
-        "pauses grow from half a second, with jitter",
         validator=at_least(0),
+        no_effect="pauses grow from half a second, with jitter",
     ),
-    Option(
+    string(
         "gcs.credentials.path",
-        ValueType.STRING,
         "",
         "File with the key of a service account.",
         note="not set: the application's default credentials",
     ),
-    Option("gcs.credentials.json", ValueType.PASSWORD, "", "Key of a service account, as JSON text."),
-    unsupported(
+    password("gcs.credentials.json", "", "Key of a service account, as JSON text."),
+    class_name(
         "gcs.credentials.provider.class",
-        ValueType.CLASS,
         None,
         "Class that finds the credentials.",
-        "Use `gcs.credentials.path`, `gcs.credentials.json` or the application's default credentials",
+        unsupported="Use `gcs.credentials.path`, `gcs.credentials.json` or the application's default credentials",
     ),
-    ignored(
+    string(
         "gcs.compression.type",
-        ValueType.STRING,
         "none",
         "Compression of JSON and byte-array files.",
-        JSON_ONLY + "; see `parquet.codec`",
         validator=one_of("none", "gzip"),
+        no_effect=JSON_ONLY + "; see `parquet.codec`",
     ),
-    Option(
+    string(
         "gcs.proxy.url",
-        ValueType.STRING,
         "",
         "Proxy on the way to GCS, and to where access tokens are given out.",
         validator=proxy_url,
         note="not set: the proxy of the environment (HTTPS_PROXY)",
     ),
-    Option("gcs.proxy.user", ValueType.STRING, "", "User at the proxy; overrides a user in `gcs.proxy.url`."),
-    Option("gcs.proxy.password", ValueType.PASSWORD, "", "Password at the proxy; overrides a password in `gcs.proxy.url`."),
-    ignored(
+    string("gcs.proxy.user", "", "User at the proxy; overrides a user in `gcs.proxy.url`."),
+    password("gcs.proxy.password", "", "Password at the proxy; overrides a password in `gcs.proxy.url`."),
+    string(
         "gcs.parts.prefix",
-        ValueType.STRING,
         None,
         "Prefix of temporary objects, no longer used by Confluent.",
-        "there are no temporary objects",
+        no_effect="there are no temporary objects",
     ),
-    ignored("format.bytearray.extension", ValueType.STRING, ".bin", "Extension of byte-array files.", JSON_ONLY),
-    ignored("format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", JSON_ONLY),
+    string("format.bytearray.extension", ".bin", "Extension of byte-array files.", no_effect=JSON_ONLY),
+    string("format.bytearray.separator", None, "What separates records in byte-array files.", no_effect=JSON_ONLY),
 )

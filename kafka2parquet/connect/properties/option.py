@@ -199,17 +199,3 @@ def field_paths(value: Value) -> None:
 def simple_name(class_name: str) -> str:
     """The last part of a Java or Python class name."""
     return re.split(r"[.:]", class_name)[-1]
-
-
-def ignored(
-    name: str, value_type: ValueType, default: Value, doc: str, why: str, *, validator: Validator | None = None
-) -> Option:
-    """A property that is checked and accepted, and has no effect here."""
-    return Option(name, value_type, default, doc, validator=validator, effect=Effect.IGNORED, note=why)
-
-
-def unsupported(
-    name: str, value_type: ValueType, default: Value, doc: str, instead: str, *, validator: Validator | None = None
-) -> Option:
-    """A property that is refused when it is set to anything but its default."""
-    return Option(name, value_type, default, doc, validator=validator, effect=Effect.UNSUPPORTED, note=instead)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kafka2parquet.connect.properties.option import Option, Value, ValueType, at_least, between, field_paths, one_of
+from kafka2parquet.connect.properties.option import Value, at_least, between, field_paths
+from kafka2parquet.connect.properties.typed import boolean, choice, double, integer, long, string, string_list
 from kafka2parquet.connect.python_classes import find_hook
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 
@@ -19,169 +20,138 @@ def _hooks(value: Value) -> None:
 
 
 OWN_OPTIONS = (
-    Option(
+    string_list(
         "kafka2parquet.hooks",
-        ValueType.LIST,
         (),
         "Python functions that are called with an event for everything that happens, each as `package.module:name`. If it names"
         " a class, each task makes its own object. The current folder is searched too.",
         validator=_hooks,
     ),
-    Option(
+    string(
         "kafka2parquet.storage.url",
-        ValueType.STRING,
         "",
         "Where the files go instead of the bucket, as an fsspec URL such as `file:///data/lake`; no bucket is needed then.",
     ),
-    Option(
+    long(
         "kafka2parquet.memory.bytes",
-        ValueType.LONG,
         256 << 20,
         "Bytes that all tasks together may buffer; partitions are paused beyond.",
         validator=at_least(16 << 20),
     ),
-    Option(
+    long(
         "kafka2parquet.shutdown.timeout.ms",
-        ValueType.LONG,
         30_000,
         "How long an orderly stop flushes what is open. What isn't durable by then is read again by the next run.",
         validator=at_least(0),
     ),
-    Option(
+    long(
         "kafka2parquet.record.batch.max.bytes",
-        ValueType.LONG,
         256 << 20,
         "Bytes that one record batch may decompress to; a batch that is larger is treated as a corrupt one. Each of its records"
         " counts for at least 64 bytes.",
         validator=between(1 << 20, (2 << 30) - 1),
     ),
-    Option(
+    long(
         "kafka2parquet.target.file.bytes",
-        ValueType.LONG,
         -1,
         "Compressed bytes of the open files of a topic-partition at which these are closed; 0 or less: off.",
     ),
-    Option(
-        "kafka2parquet.row.group.bytes",
-        ValueType.LONG,
-        64 << 20,
-        "Uncompressed bytes of a row group.",
-        validator=at_least(1 << 20),
-    ),
-    Option(
+    long("kafka2parquet.row.group.bytes", 64 << 20, "Uncompressed bytes of a row group.", validator=at_least(1 << 20)),
+    choice(
         "kafka2parquet.parquet.types",
-        ValueType.STRING,
         "connect",
         "Types of columns: `connect` as Confluent's sink writes them (timestamps in milliseconds), or `own`, which more query"
         " engines can read (timestamps and times in microseconds, decimals of up to 38 digits).",
-        validator=one_of("connect", "own"),
-        choices=("connect", "own"),
+        ("connect", "own"),
     ),
-    Option(
+    integer(
         "kafka2parquet.parquet.compression.level",
-        ValueType.INT,
         0,
         "Level of `parquet.codec`, where that has levels; 0: the codec's own.",
         validator=at_least(0),
     ),
-    Option(
+    string(
         "kafka2parquet.staging.dir",
-        ValueType.STRING,
         "",
         "Local folder for files that aren't published yet; not set: the system's folder for temporary files.",
     ),
-    Option(
+    string_list(
         "kafka2parquet.metadata.columns",
-        ValueType.LIST,
         (),
         "Columns that are added to each row, as `_kafka_<name>`.",
         validator=_metadata_columns,
         choices=MetadataColumns.ALL,
     ),
-    Option(
+    choice(
         "kafka2parquet.column.name.case",
-        ValueType.STRING,
         "reject",
         "What to do about columns, or fields of one struct, whose names differ only in upper and lower case: `reject`: the"
         " later column is a misfit, and rows with values in it are rejected; `unite`: both become one column; `keep`: both are"
         " written, with a warning.",
-        validator=one_of("reject", "unite", "keep"),
-        choices=("reject", "unite", "keep"),
+        ("reject", "unite", "keep"),
         note="Spark refuses files with two such columns; Athena, Hive and Trino can't tell them apart",
     ),
-    Option(
+    boolean(
         "kafka2parquet.unite.schemas",
-        ValueType.BOOLEAN,
         False,
         "Whether rows of all schema versions share files, with the columns of all versions; a file is closed only where columns"
         " of one name have types that don't fit together. Otherwise `schema.compatibility` decides, as in Connect.",
     ),
-    Option(
+    boolean(
         "kafka2parquet.quarantine",
-        ValueType.BOOLEAN,
         False,
         "Whether rejected records are written to Parquet files of their own, exactly once, under"
         " `<topics.dir>/_kafka2parquet/<topic>/quarantine`.",
         note="rejects are then kept, so `errors.tolerance=all` leaves them out at every stage",
     ),
-    Option(
+    double(
         "kafka2parquet.reject.limit.share",
-        ValueType.DOUBLE,
         1.0,
         "Largest share of a topic-partition's records that may be rejected, such as 0.05; one more ends the task. 1: no limit.",
         validator=between(0, 1),
     ),
-    Option(
+    integer(
         "kafka2parquet.reject.limit.window.rows",
-        ValueType.INT,
         10_000,
         "Number of last records over which that share is counted, rounded up to whole batches.",
         validator=at_least(1),
     ),
-    Option(
+    string_list(
         "kafka2parquet.partition.field.name",
-        ValueType.LIST,
         (),
         "Fields whose values make folders around those of a partitioner by time, such as `country=FR/year=2026/month=05`.",
         validator=field_paths,
         note="Confluent's sinks have folders by field or by time, not both",
     ),
-    Option(
+    boolean(
         "kafka2parquet.partition.escape",
-        ValueType.BOOLEAN,
         False,
         "Whether values of fields and names of schemas are escaped in the names of folders as Hive does: `%2F` for `/`, "
         "`__HIVE_DEFAULT_PARTITION__` for null. Two values then never share a folder, and readers of Hive layouts find exactly "
         "the value; Spark and Hive can't read the folder of an empty text.",
         note="Confluent's sinks escape nothing",
     ),
-    Option(
+    choice(
         "kafka2parquet.delivery",
-        ValueType.STRING,
         "exactly_once",
         "Guarantee that is asked for; `exactly_once` refuses to start where broker or store can't give it.",
-        validator=one_of("exactly_once", "at_least_once"),
-        choices=("exactly_once", "at_least_once"),
+        ("exactly_once", "at_least_once"),
     ),
-    Option(
+    choice(
         "kafka2parquet.on.data.loss",
-        ValueType.STRING,
         "fail",
         "What happens when the log has lost records that weren't written yet, or was truncated by an unclean leader election:"
         " `fail`, or `continue` behind the gap.",
-        validator=one_of("fail", "continue"),
-        choices=("fail", "continue"),
+        ("fail", "continue"),
     ),
-    Option(
+    boolean(
         "kafka2parquet.take.over",
-        ValueType.BOOLEAN,
         False,
         "Whether to go on where a sink of another consumer group, or a sink that wrote to another place, has ended for good."
         " Otherwise a sink that finds files or offsets of such a sink refuses to start.",
     ),
-    Option(
+    string(
         "kafka2parquet.group.instance.id",
-        ValueType.STRING,
         "",
         "Static member id, unique to this process: a restart within the session timeout then moves no partition.",
         note="task n is called `<id>-<n>`",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from kafka2parquet.connect.properties.option import Option, Value, ValueType, one_of
+from kafka2parquet.connect.properties.option import Value, one_of
 from kafka2parquet.connect.properties.s3 import url
+from kafka2parquet.connect.properties.typed import boolean, string
 
 _FROZEN = ("GLACIER", "DEEP_ARCHIVE")
 _S3_CLASSES = (
@@ -32,53 +33,35 @@ def _header_text(value: Value) -> None:
 
 
 OWN_STORAGE_OPTIONS = (
-    Option(
+    string(
         "kafka2parquet.s3.profile",
-        ValueType.STRING,
         "",
         "Profile of the shared AWS configuration files that has the credentials.",
         note="not set: the profile of the environment (AWS_PROFILE), or `default`",
     ),
-    Option(
-        "kafka2parquet.s3.sts.url",
-        ValueType.STRING,
-        "",
-        "Endpoint of a compatible STS, for AwsAssumeRoleCredentialsProvider.",
-        validator=url,
+    string(
+        "kafka2parquet.s3.sts.url", "", "Endpoint of a compatible STS, for AwsAssumeRoleCredentialsProvider.", validator=url
     ),
-    Option(
+    string(
         "kafka2parquet.s3.storage.class",
-        ValueType.STRING,
         "",
         "Storage class of the objects.",
         validator=_s3_class,
         choices=_S3_CLASSES,
         note="not set: STANDARD",
     ),
-    Option(
-        "kafka2parquet.s3.requester.pays",
-        ValueType.BOOLEAN,
-        False,
-        "Whether we agree to pay for requests to another owner's bucket.",
-    ),
-    Option(
+    boolean("kafka2parquet.s3.requester.pays", False, "Whether we agree to pay for requests to another owner's bucket."),
+    string(
         "kafka2parquet.gcs.storage.class",
-        ValueType.STRING,
         "",
         "Storage class of the objects.",
         validator=one_of("", *_GCS_CLASSES),
         choices=_GCS_CLASSES,
         note="not set: the bucket's",
     ),
-    Option(
-        "kafka2parquet.gcs.billing.project",
-        ValueType.STRING,
-        "",
-        "Project that pays for requests to another owner's bucket.",
-    ),
-    Option(
+    string("kafka2parquet.gcs.billing.project", "", "Project that pays for requests to another owner's bucket."),
+    string(
         "kafka2parquet.user.agent",
-        ValueType.STRING,
         "",
         "Added to the name that requests to S3 or GCS give us, for the store's logs.",
         validator=_header_text,

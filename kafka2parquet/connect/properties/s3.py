@@ -6,18 +6,9 @@ import base64
 import re
 from urllib.parse import urlsplit
 
-from kafka2parquet.connect.properties.option import (
-    Option,
-    Value,
-    ValueType,
-    at_least,
-    between,
-    ignored,
-    one_of,
-    simple_name,
-    unsupported,
-)
+from kafka2parquet.connect.properties.option import Value, at_least, between, one_of, simple_name
 from kafka2parquet.connect.properties.storage import JSON_ONLY, LONG_MAX, format_class, view_formats
+from kafka2parquet.connect.properties.typed import boolean, choice, class_name, integer, long, password, string, string_list
 
 S3_FORMATS = "io.confluent.connect.s3.format"
 ASSUME_ROLE = "io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider"
@@ -81,11 +72,10 @@ def tag_pairs(value: Value) -> None:
 
 
 S3_OPTIONS = (
-    Option("s3.bucket.name", ValueType.STRING, None, "Bucket that the files go to.", required=True),
-    Option("s3.region", ValueType.STRING, "us-west-2", "Region of the bucket."),
-    Option(
+    string("s3.bucket.name", None, "Bucket that the files go to.", required=True),
+    string("s3.region", "us-west-2", "Region of the bucket."),
+    class_name(
         "storage.class",
-        ValueType.CLASS,
         None,
         "Class that writes to the store.",
         required=True,
@@ -93,40 +83,31 @@ S3_OPTIONS = (
         note="always s3fs",
     ),
     format_class(S3_FORMATS),
-    Option(
+    integer(
         "s3.part.size",
-        ValueType.INT,
         25 << 20,
         "Bytes of a part of a multipart upload.",
         validator=part_size,
         note="smaller files go up in one request",
     ),
-    Option(
+    integer(
         "s3.part.retries",
-        ValueType.INT,
         3,
         "Attempts for a request, at once; 0 counts as 1.",
         validator=at_least(0),
         note="after them, uploads are still retried until the store is back",
     ),
-    ignored(
+    long(
         "s3.retry.backoff.ms",
-        ValueType.LONG,
         200,
         "First pause between two attempts, in milliseconds.",
-        "pauses grow from half a second, with jitter",
         validator=at_least(0),
+        no_effect="pauses grow from half a second, with jitter",
     ),
-    Option("s3.wan.mode", ValueType.BOOLEAN, False, "Whether S3 Transfer Acceleration is used."),
-    Option(
-        "s3.path.style.access.enabled",
-        ValueType.BOOLEAN,
-        True,
-        "Whether the bucket is named in the path of a URL, and not in its host.",
-    ),
-    Option(
+    boolean("s3.wan.mode", False, "Whether S3 Transfer Acceleration is used."),
+    boolean("s3.path.style.access.enabled", True, "Whether the bucket is named in the path of a URL, and not in its host."),
+    class_name(
         "s3.credentials.provider.class",
-        ValueType.CLASS,
         DEFAULT_CREDENTIALS,
         "Class that finds the credentials.",
         choices=(DEFAULT_CREDENTIALS, ASSUME_ROLE),
@@ -134,44 +115,35 @@ S3_OPTIONS = (
         note="the default one becomes botocore's search: environment, profile files, container, instance; "
         "AwsAssumeRoleCredentialsProvider takes on a role with `aws.access.key.id`, or with what is found there",
     ),
-    Option(f"{STS_PREFIX}role.arn", ValueType.STRING, "", "Role that AwsAssumeRoleCredentialsProvider takes on."),
-    Option(f"{STS_PREFIX}role.external.id", ValueType.STRING, "", "What the role's trust policy may ask for."),
-    Option(f"{STS_PREFIX}role.session.name", ValueType.STRING, "", "Name of the role's session, which AWS puts into its logs."),
-    Option(f"{STS_PREFIX}region", ValueType.STRING, "", "Region of the STS that is asked.", note="not set: `s3.region`"),
-    unsupported(
+    string(f"{STS_PREFIX}role.arn", "", "Role that AwsAssumeRoleCredentialsProvider takes on."),
+    string(f"{STS_PREFIX}role.external.id", "", "What the role's trust policy may ask for."),
+    string(f"{STS_PREFIX}role.session.name", "", "Name of the role's session, which AWS puts into its logs."),
+    string(f"{STS_PREFIX}region", "", "Region of the STS that is asked.", note="not set: `s3.region`"),
+    string(
         "s3.credentials.provider.*",
-        ValueType.STRING,
         None,
         "Settings of other credentials providers.",
-        f"The known ones are `{STS_PREFIX}role.arn`, `.role.external.id`, `.role.session.name` and `{STS_PREFIX}region`",
+        unsupported=f"The known ones are `{STS_PREFIX}role.arn`, `.role.external.id`, `.role.session.name` and"
+        f" `{STS_PREFIX}region`",
     ),
-    Option(
-        "aws.access.key.id",
-        ValueType.STRING,
-        "",
-        "Access key.",
-        note="not set: as `s3.credentials.provider.class` says",
-    ),
-    Option("aws.secret.access.key", ValueType.PASSWORD, None, "Secret of the access key."),
-    Option(
+    string("aws.access.key.id", "", "Access key.", note="not set: as `s3.credentials.provider.class` says"),
+    password("aws.secret.access.key", None, "Secret of the access key."),
+    string(
         "s3.ssea.name",
-        ValueType.STRING,
         "",
         "Encryption on the server.",
         validator=one_of("", "AES256", "aws:kms", "aws:kms:dsse", "aws:fsx"),
         choices=("AES256", "aws:kms", "aws:kms:dsse"),
     ),
-    Option(
+    password(
         "s3.sse.customer.key",
-        ValueType.PASSWORD,
         None,
         "Key of the customer for encryption on the server: 32 bytes in base64, with `s3.ssea.name=AES256`.",
         validator=customer_key,
     ),
-    Option("s3.sse.kms.key.id", ValueType.STRING, "", "Key in KMS, with `s3.ssea.name=aws:kms`."),
-    Option(
+    string("s3.sse.kms.key.id", "", "Key in KMS, with `s3.ssea.name=aws:kms`."),
+    string(
         "s3.acl.canned",
-        ValueType.STRING,
         None,
         "Canned access control list of the objects.",
         validator=one_of(
@@ -185,114 +157,88 @@ S3_OPTIONS = (
             "aws-exec-read",
         ),
     ),
-    ignored(
+    string(
         "s3.compression.type",
-        ValueType.STRING,
         "none",
         "Compression of JSON and byte-array files.",
-        JSON_ONLY + "; see `parquet.codec`",
         validator=one_of("none", "gzip"),
+        no_effect=JSON_ONLY + "; see `parquet.codec`",
     ),
-    ignored(
-        "s3.compression.level",
-        ValueType.INT,
-        -1,
-        "Level of `s3.compression.type`.",
-        JSON_ONLY,
-        validator=between(-1, 9),
-    ),
-    ignored(
+    integer("s3.compression.level", -1, "Level of `s3.compression.type`.", validator=between(-1, 9), no_effect=JSON_ONLY),
+    boolean(
         "s3.send.digest",
-        ValueType.BOOLEAN,
         False,
         "Whether uploads carry an MD5 digest.",
-        "uploads carry the checksums that the AWS client adds",
+        no_effect="uploads carry the checksums that the AWS client adds",
     ),
-    Option(
+    boolean(
         "s3.object.tagging",
-        ValueType.BOOLEAN,
         False,
         "Whether objects are tagged with their offsets and number of records.",
         note="before the flush is committed",
     ),
-    Option(
-        "s3.object.tagging.key.value.pairs",
-        ValueType.LIST,
-        (),
-        "More tags, as `key:value`.",
-        validator=tag_pairs,
-    ),
-    Option(
+    string_list("s3.object.tagging.key.value.pairs", (), "More tags, as `key:value`.", validator=tag_pairs),
+    choice(
         "s3.object.behavior.on.tagging.error",
-        ValueType.STRING,
         "ignore",
         "What happens when an object can't be tagged in `s3.part.retries` attempts.",
-        validator=one_of("ignore", "fail", ignore_case=True),
-        choices=("ignore", "fail"),
+        ("ignore", "fail"),
+        ignore_case=True,
     ),
-    Option("s3.proxy.url", ValueType.STRING, "", "Proxy on the way to S3.", validator=proxy_url, note=_PROXY),
-    Option("s3.proxy.user", ValueType.STRING, None, "User at the proxy; overrides a user in `s3.proxy.url`."),
-    Option("s3.proxy.password", ValueType.PASSWORD, None, "Password at the proxy; overrides a password in `s3.proxy.url`."),
-    ignored(
+    string("s3.proxy.url", "", "Proxy on the way to S3.", validator=proxy_url, note=_PROXY),
+    string("s3.proxy.user", None, "User at the proxy; overrides a user in `s3.proxy.url`."),
+    password("s3.proxy.password", None, "Password at the proxy; overrides a password in `s3.proxy.url`."),
+    boolean(
         "s3.http.send.expect.continue",
-        ValueType.BOOLEAN,
         True,
         "Whether uploads wait for `100 Continue`.",
-        "the AWS client for Python decides",
+        no_effect="the AWS client for Python decides",
     ),
-    ignored(
+    string(
         "json.decimal.format",
-        ValueType.STRING,
         "BASE64",
         "How decimals are written to JSON files.",
-        JSON_ONLY,
         validator=one_of("BASE64", "NUMERIC", ignore_case=True),
+        no_effect=JSON_ONLY,
     ),
-    ignored("format.bytearray.extension", ValueType.STRING, ".bin", "Extension of byte-array files.", JSON_ONLY),
-    ignored("format.bytearray.separator", ValueType.STRING, None, "What separates records in byte-array files.", JSON_ONLY),
+    string("format.bytearray.extension", ".bin", "Extension of byte-array files.", no_effect=JSON_ONLY),
+    string("format.bytearray.separator", None, "What separates records in byte-array files.", no_effect=JSON_ONLY),
     *view_formats(S3_FORMATS),
-    Option(
+    choice(
         "s3.schema.partition.affix.type",
-        ValueType.STRING,
         "NONE",
         "Whether the name of the record's schema becomes a folder, `schema_name=<name>`, and where.",
-        validator=one_of("NONE", "PREFIX", "SUFFIX"),
-        choices=("NONE", "PREFIX", "SUFFIX"),
+        ("NONE", "PREFIX", "SUFFIX"),
     ),
-    ignored(
+    long(
         "max.write.duration.ms",
-        ValueType.LONG,
         LONG_MAX,
         "Time for writing the records of one poll, in milliseconds.",
-        "reading goes on while files are written",
+        no_effect="reading goes on while files are written",
     ),
-    ignored(
+    boolean(
         "enable.conditional.writes",
-        ValueType.BOOLEAN,
         True,
         "Whether an object that exists is left alone.",
-        "objects are always created and never replaced",
+        no_effect="objects are always created and never replaced",
     ),
-    ignored(
+    integer(
         "max.files.scan.limit",
-        ValueType.INT,
         100,
         "How many names are tried when an object exists.",
-        "an object that exists is recognised by its footer",
+        no_effect="an object that exists is recognised by its footer",
     ),
-    ignored(
+    boolean(
         "s3.elastic.buffer.enable",
-        ValueType.BOOLEAN,
         False,
         "Whether the buffer of a part grows as needed.",
-        "buffers are bounded by `kafka2parquet.memory.bytes`",
+        no_effect="buffers are bounded by `kafka2parquet.memory.bytes`",
     ),
-    ignored(
+    integer(
         "s3.elastic.buffer.init.capacity",
-        ValueType.INT,
         128 << 10,
         "First size of that buffer.",
-        "buffers are bounded by `kafka2parquet.memory.bytes`",
         validator=at_least(4096),
+        no_effect="buffers are bounded by `kafka2parquet.memory.bytes`",
     ),
 )

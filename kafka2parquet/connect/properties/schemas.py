@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from kafka2parquet.connect.properties.option import Option, Value, ValueType, at_least, between, one_of
+from kafka2parquet.connect.properties.option import Option, Value, ValueType, at_least, between
+from kafka2parquet.connect.properties.typed import boolean, choice, integer, string
 
 _PREFIX = "kafka2parquet."
 TOPIC_PREFIX = "kafka2parquet.topic."
@@ -19,72 +20,55 @@ def _not_empty(value: Value) -> None:
 
 
 SCHEMA_OPTIONS = (
-    Option(
+    boolean(
         "kafka2parquet.schema.contract",
-        ValueType.BOOLEAN,
         True,
         "Whether what is learned of a topic's schema is kept in storage, so that all members agree on it, in"
         " `<topics.dir>/_kafka2parquet/<topic>/schema-<version>.json`.",
     ),
-    Option(
+    choice(
         "kafka2parquet.schema.on.misfit",
-        ValueType.STRING,
         "reject",
         "What happens to a record whose types don't fit: the record is rejected; or the values that don't fit go into a rescue"
         " column; or the column becomes text.",
-        validator=one_of(*_MISFITS),
-        choices=_MISFITS,
+        _MISFITS,
     ),
-    Option(
-        "kafka2parquet.schema.rescue.column",
-        ValueType.STRING,
-        "_rescued",
-        "Name of the rescue column.",
-        validator=_not_empty,
-    ),
-    Option(
+    string("kafka2parquet.schema.rescue.column", "_rescued", "Name of the rescue column.", validator=_not_empty),
+    choice(
         "kafka2parquet.schema.evolution",
-        ValueType.STRING,
         "add",
         "What happens to a new member of a record: it becomes a column (`add`); or the schema is pinned, and the member is a"
         " misfit (`none`) or left out (`ignore`).",
-        validator=one_of(*_EVOLUTIONS),
-        choices=_EVOLUTIONS,
+        _EVOLUTIONS,
     ),
-    Option(
+    integer(
         "kafka2parquet.schema.max.fields",
-        ValueType.INT,
         2000,
         "Most fields of a learned schema, those inside of objects included. A member that would be one more is a misfit.",
         validator=at_least(1),
     ),
-    Option(
+    integer(
         "kafka2parquet.schema.max.name.bytes",
-        ValueType.INT,
         255,
         "Most bytes of the name of a learned field, in UTF-8. A member with a longer name is a misfit.",
         validator=at_least(1),
     ),
-    Option(
+    integer(
         "kafka2parquet.schema.max.bytes",
-        ValueType.INT,
         1 << 20,
         "Most bytes of the text of a learned schema. A member with which the text would be longer is a misfit.",
         validator=between(1 << 10, 8 << 20),
     ),
-    Option(
+    string(
         "kafka2parquet.schema.file",
-        ValueType.STRING,
         "",
         "Local file with the schema, which is then used as it is and not learned: JSON, an Arrow schema, or a Parquet file.",
     ),
-    Option(
+    choice(
         "kafka2parquet.schema.timestamps",
-        ValueType.STRING,
         "iso8601",
         "How timestamps of that file are written in JSON: as text, or as milliseconds since 1970.",
-        validator=one_of(*_TIMESTAMPS),
-        choices=_TIMESTAMPS,
+        _TIMESTAMPS,
     ),
 )
 _BY_SETTING = {option.name.removeprefix(_PREFIX): option for option in SCHEMA_OPTIONS}
