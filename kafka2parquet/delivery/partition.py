@@ -1,7 +1,7 @@
 """PartitionEngine: fills the open flush of one assigned topic-partition while the flush before it is delivered.
 
 *Filling* converts batches, partitions them and appends them to the open flush, until the rotation policy, the clock or the
-plan cuts it. *Delivering* is one procedure: it finds the start point, waits for cut flushes, and delivers them one at a time. The
+plan cuts it. *Delivering* is one procedure: it finds the start point, waits for cut flushes, and delivers one at a time. The
 package docstring (`kafka2parquet.delivery`) lists the states that follow.
 """
 
