@@ -5,6 +5,7 @@ import sys
 import threading
 
 from kafka2parquet import (
+    FileSettings,
     FirstOf,
     FsspecStorage,
     JsonConverter,
@@ -27,7 +28,7 @@ def build(bootstrap: str, topic: str, url: str) -> SinkTask:
         ),
         rotation=FirstOf(RecordCountRotation(100_000), RecordTimeRotation(datetime.timedelta(hours=1))),
         storage=FsspecStorage(url),
-        writer=ParquetWriter(compression="zstd"),
+        files=FileSettings(writer=ParquetWriter(compression="zstd")),
     )
 
 

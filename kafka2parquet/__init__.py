@@ -43,8 +43,7 @@ from kafka2parquet.dead_letters.reject_limit import RejectLimit
 from kafka2parquet.dead_letters.tolerance import Tolerance
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.calls import RetryPolicy
-from kafka2parquet.delivery.context import DeliverySettings
-from kafka2parquet.delivery.tagging import ObjectTags
+from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, ObjectTags, RejectPolicy
 from kafka2parquet.errors import (
     AccessError,
     ConfigurationError,
@@ -114,6 +113,7 @@ __all__ = [
     "EncodedPartitionRotation",
     "FailureReporter",
     "FieldPartitioner",
+    "FileSettings",
     "FirstOf",
     "FloatConverter",
     "FsspecStorage",
@@ -151,6 +151,7 @@ __all__ = [
     "RegisteredSchema",
     "RejectLimit",
     "RejectLog",
+    "RejectPolicy",
     "RetryPolicy",
     "RotationPolicy",
     "ScheduledRotation",

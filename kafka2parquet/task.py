@@ -10,9 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
-from kafka2parquet.backoff import ConverterRetry
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.consumers.base import (
     Assigned,
@@ -26,17 +24,12 @@ from kafka2parquet.consumers.base import (
 )
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
-from kafka2parquet.converters.record_views import RecordViews
-from kafka2parquet.dead_letters.base import DeadLetterFuture, DeadLetterQueue
-from kafka2parquet.dead_letters.reject_limit import RejectLimit
-from kafka2parquet.dead_letters.tolerance import Tolerance
+from kafka2parquet.dead_letters.base import DeadLetterFuture
 from kafka2parquet.delivery.budget import MemoryBudget
-from kafka2parquet.delivery.calls import RetryPolicy, StorageCall, StorageCalls
-from kafka2parquet.delivery.commit_metadata import Identity, short_hash
-from kafka2parquet.delivery.context import Commits, DeliverySettings, PartitionContext, RejectSettings
-from kafka2parquet.delivery.file_schemas import FileSchemas
+from kafka2parquet.delivery.calls import StorageCall
+from kafka2parquet.delivery.context import Commits, PartitionContext, TaskParts
 from kafka2parquet.delivery.partition import PartitionEngine
-from kafka2parquet.delivery.tagging import ObjectTags
+from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, RejectPolicy
 from kafka2parquet.errors import GuaranteeError, UnexpectedError, UsageError, is_unexpected
 from kafka2parquet.events import (
     ConverterRetried,
@@ -48,19 +41,13 @@ from kafka2parquet.events import (
     StorageRetried,
     TaggingFailed,
 )
-from kafka2parquet.object_names import ObjectNaming, why_no_object
-from kafka2parquet.parquet.writer import ParquetWriter
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.pipeline.record_pipeline import RecordPipeline, TombstonePolicy
-from kafka2parquet.records import TopicPartition, View
+from kafka2parquet.records import TopicPartition
 from kafka2parquet.rotation.base import RotationPolicy
-from kafka2parquet.schema.column_rules import NameCase
-from kafka2parquet.schema.compatibility import CompatibilityMode
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.stop_signals import stopping_on_signals
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.transforms.base import Transform
-from kafka2parquet.transforms.chain import TransformChain
 from kafka2parquet.util.arguments import checked
 from kafka2parquet.util.printable import printable
 from kafka2parquet.util.secrets import without_credentials
@@ -85,30 +72,18 @@ class SinkTask:
 
     def __init__(
         self,
-        *,
         consumer: Consumer,
         converter: RecordConverter,
         partitioner: Partitioner,
         rotation: RotationPolicy,
         storage: Storage,
-        naming: ObjectNaming | None = None,
-        writer: ParquetWriter | None = None,
+        *,
         transforms: Sequence[Transform] = (),
         metadata_columns: MetadataColumns | None = None,
-        name_case: NameCase = "reject",
-        record_views: RecordViews | None = None,
-        schema_compatibility: CompatibilityMode | None = None,
-        on_reject: Literal["fail", "skip"] | Tolerance = "fail",
-        on_tombstone: TombstonePolicy = "fail",
-        dead_letters: DeadLetterQueue | None = None,
-        quarantine: bool = False,
-        reject_limit: RejectLimit | None = None,
-        tags: ObjectTags | None = None,
-        delivery: Literal["exactly_once", "at_least_once"] = "exactly_once",
-        settings: DeliverySettings | None = None,
+        files: FileSettings | None = None,
+        rejects: RejectPolicy | None = None,
+        delivery: DeliverySettings | None = None,
         budget: MemoryBudget | None = None,
-        retry: RetryPolicy | None = None,
-        converter_retry: ConverterRetry | None = None,
         clock: Clock | None = None,
         hooks: Sequence[Hook] = (),
         executor: concurrent.futures.Executor | None = None,
@@ -116,74 +91,43 @@ class SinkTask:
         """Put a task together; nothing is connected before the first step.
 
         Args:
-            consumer: of one member of the group; the task closes it.
-            converter: makes columns of the records' values.
+            consumer: one member of the consumer group; the task closes it.
+            converter: converts record values to columns.
             partitioner: gives each row its folder.
-            rotation: ends flushes.
+            rotation: decides where a flush ends.
             storage: where files go; may be shared between tasks.
-            naming: of objects; by default as Kafka Connect's sink names them, under `topics/`.
-            writer: how files are written; of this task alone. The task closes it.
-            transforms: change the rows, in their order, before they are partitioned.
-            metadata_columns: columns with a record's offset, timestamp and so on; by default partition, offset, timestamp.
-            name_case: what to do with columns whose names differ only in upper and lower case: with `reject`, rows that have
-                values in the later one are rejects; `unite` makes one column of them; `keep` writes both and warns.
-            record_views: writes keys and headers to files beside those of the values; by default they aren't.
-            schema_compatibility: which schemas may share a file, as Kafka Connect decides it; by default the columns of all
-                schemas are united.
-            on_reject: `fail` ends the task at a record that can't be written, `skip` leaves it out and emits an event; or a
-                `Tolerance`, which decides by the stage.
-            on_tombstone: what a record without value does: `fail` ends the task, `ignore` leaves it out silently, `report`
-                makes a reject of it, `write` writes it, with the columns of a value null, or only its key and headers where
-                these have files of their own.
-            dead_letters: where rejects are sent, at least once each. The task closes it.
-            quarantine: whether rejects become rows of Parquet files, exactly once, beside the folders of the topics.
-            reject_limit: how many rejects end the task although they are tolerated.
-            tags: put on every object, where the store has tags.
-            delivery: `exactly_once` refuses to start where the store lacks something that exactly once needs.
-            settings: where to begin, what to do about lost records.
-            budget: memory limit, shared by the tasks that are given the same one; 256 MiB by default.
-            retry: pauses while the store is down.
-            converter_retry: pauses while a service that the converter needs is down, such as a schema registry.
+            transforms: change the rows, one transform after the other, before the rows are partitioned.
+            metadata_columns: columns with a record's offset, timestamp and so on; by default partition, offset and timestamp.
+            files: how files are named, written and tagged, and which schemas may share one.
+            rejects: what happens to records that can't be written; by default the first one ends the task.
+            delivery: the guarantee (exactly once by default), where to start, what to do about lost records and outages.
+            budget: memory limit, shared by all tasks with the same budget; 256 MiB by default.
             clock: for tests.
             hooks: called with an event for everything that happens.
-            executor: where calls to the store run; by default four threads of the task's own.
+            executor: runs calls to the store; by default a pool of four threads for this task alone.
+
+        Raises:
+            ConfigurationError: an argument is wrong, or records without a value can't be written as `rejects` asks.
         """
-        self._consumer = consumer
-        self._storage = storage
-        self._writer = writer if writer is not None else ParquetWriter()
-        self._naming = naming if naming is not None else ObjectNaming(compression=self._writer.compression)
-        self._why_no_object = why_no_object(storage)
-        self._longest_view: View | None = None if record_views is None else "headers"
-        self._rotation = rotation
-        self._pipeline = RecordPipeline(
-            converter=converter,
-            transforms=TransformChain(transforms),
-            partitioner=partitioner,
-            metadata_columns=metadata_columns if metadata_columns is not None else MetadataColumns(),
-            views=record_views,
-            on_tombstone=on_tombstone,
-            why_no_folder=functools.partial(self._naming.why_no_folder, why=self._why_no_object, view=self._longest_view),
-            outer_folder=self._naming.outer_folder,
-            unwritable_rows=self._writer.unwritable_rows,
-            name_case=name_case,
-        )
-        self._file_schemas = FileSchemas(schema_compatibility)
-        if not isinstance(on_reject, Tolerance):
-            on_reject = Tolerance(everything=on_reject == "skip", has_reporter=True)
-        self._converter_retry = converter_retry if converter_retry is not None else ConverterRetry()
-        self._rejects = RejectSettings(on_reject, dead_letters, quarantine, reject_limit)
-        self._tags = tags
-        chosen = (self._naming.fingerprint, self._pipeline.fingerprint, self._file_schemas.fingerprint)
-        settled = (*chosen, self._writer.types, str(on_reject), str(quarantine))
-        self._fingerprint = short_hash("|".join(settled))[:8]
-        self._delivery = delivery
-        self._settings = settings if settings is not None else DeliverySettings()
-        self._budget = budget if budget is not None else MemoryBudget()
-        self._clock: Clock = clock if clock is not None else SystemClock()
         self._hooks = (self._count, *hooks)
+        self._budget = budget if budget is not None else MemoryBudget()
         self._own_executor = executor is None
         self._executor = executor or concurrent.futures.ThreadPoolExecutor(4, thread_name_prefix="kafka2parquet-storage")
-        self._calls = StorageCalls(self._executor, self._clock, retry if retry is not None else RetryPolicy())
+        self._parts = TaskParts.of(
+            consumer=consumer,
+            converter=converter,
+            partitioner=partitioner,
+            rotation=rotation,
+            storage=storage,
+            transforms=transforms,
+            metadata_columns=metadata_columns if metadata_columns is not None else MetadataColumns(),
+            files=files if files is not None else FileSettings(),
+            rejects=rejects if rejects is not None else RejectPolicy(),
+            delivery=delivery if delivery is not None else DeliverySettings(),
+            executor=self._executor,
+            clock=clock if clock is not None else SystemClock(),
+            emit=self._emit,
+        )
         self._engines: dict[TopicPartition, PartitionEngine] = {}
         self._paused: set[TopicPartition] = set()
         self._log_ends: dict[TopicPartition, int] = {}
@@ -348,10 +292,10 @@ class SinkTask:
         if not self._ready:
             return done
         self._closing = True
-        deadline = self._clock.monotonic() + timeout_s
+        deadline = self._parts.clock.monotonic() + timeout_s
         for engine in self._engines.values():
             self._set_paused(engine, True)
-        while self._clock.monotonic() < deadline:
+        while self._parts.clock.monotonic() < deadline:
             for engine in self._engines.values():
                 engine.cut_open_flush("shutdown")
             if all(engine.is_settled for engine in self._engines.values()):
@@ -363,12 +307,12 @@ class SinkTask:
     def _release(self) -> None:
         """Drop what is open and release everything, each part whatever the others raise."""
         with contextlib.ExitStack() as parts:
-            parts.callback(self._writer.close)
+            parts.callback(self._parts.writer.close)
             if self._own_executor:
                 parts.callback(self._executor.shutdown, wait=False, cancel_futures=True)
-            if self._rejects.dead_letters is not None:
-                parts.callback(self._rejects.dead_letters.close, 5.0)
-            parts.callback(self._consumer.close, 5.0)
+            if self._parts.rejects.dead_letters is not None:
+                parts.callback(self._parts.rejects.dead_letters.close, 5.0)
+            parts.callback(self._parts.consumer.close, 5.0)
             self._drop_all()
         self._released = True
 
@@ -380,7 +324,7 @@ class SinkTask:
             self._stopping.wait(min(timeout_s, _BUSY_POLL_S))
             return StepResult(**self._counts)
         busy = any(engine.is_delivering for engine in self._engines.values())
-        polled = self._consumer.poll(min(timeout_s, _BUSY_POLL_S) if busy else timeout_s)
+        polled = self._parts.consumer.poll(min(timeout_s, _BUSY_POLL_S) if busy else timeout_s)
         for event in polled.events:
             self._apply(event)
         for batch in polled.batches:
@@ -398,11 +342,11 @@ class SinkTask:
     def _probed(self) -> bool:
         """Find out, once, whether the store gives what exactly-once needs, and dead letters can be sent."""
         if self._probe is None:
-            self._probe = self._calls.start(
-                functools.partial(self._storage.probe, self._naming.own_prefix()),
+            self._probe = self._parts.calls.start(
+                functools.partial(self._parts.storage.probe, self._parts.naming.own_prefix()),
                 lambda error, attempt, pause_s: _LOG.warning(
                     "%s can't be reached (attempt %d, next in %.1f s): %s",
-                    without_credentials(self._storage.url),
+                    without_credentials(self._parts.storage.url),
                     attempt,
                     pause_s,
                     error,
@@ -412,23 +356,25 @@ class SinkTask:
             if not self._probe.done():
                 return False
         except GuaranteeError:
-            if self._delivery == "exactly_once":
+            if self._parts.delivery.guarantee == "exactly_once":
                 raise
         except BrokenPartError as error:
-            raise UsageError(f"{self._storage.url} can't be used: {error}. Nothing was read yet.") from _cause(error)
-        if self._rejects.dead_letters is not None:
+            raise UsageError(f"{self._parts.storage.url} can't be used: {error}. Nothing was read yet.") from _cause(error)
+        if self._parts.rejects.dead_letters is not None:
             if self._letters_prepared is None:
-                self._letters_prepared = self._rejects.dead_letters.prepare()
+                self._letters_prepared = self._parts.rejects.dead_letters.prepare()
             if not self._letters_prepared.done():
                 return False
         self._ready = True
-        _LOG.info("Delivery to %s: %s", without_credentials(self._storage.url), self._delivery.replace("_", "-"))
+        _LOG.info(
+            "Delivery to %s: %s", without_credentials(self._parts.storage.url), self._parts.delivery.guarantee.replace("_", "-")
+        )
         return True
 
     def _apply(self, event: ConsumerEvent) -> None:
         topic_partition = event.assignment.topic_partition
         if isinstance(event, Assigned):
-            self._naming.check_topic(topic_partition.topic, why=self._why_no_object, view=self._longest_view)
+            self._parts.check_topic(topic_partition.topic)
             self._log_ends[topic_partition] = event.log_end
             self._engines[topic_partition] = PartitionEngine(self._context(event))
             return
@@ -446,26 +392,12 @@ class SinkTask:
             self._paused.discard(topic_partition)
 
     def _context(self, assigned: Assigned) -> PartitionContext:
-        place = f"{self._storage.url}/{self._naming.place(assigned.assignment.topic_partition.topic)}"
         return PartitionContext(
+            task=self._parts,
             assigned=assigned,
-            identity=Identity(assigned.cluster_id, assigned.topic_id, self._fingerprint, place),
-            commits=Commits(self._consumer, assigned),
-            consumer=self._consumer,
-            storage=self._storage,
-            calls=self._calls,
-            naming=self._naming,
-            pipeline=self._pipeline,
-            rotation=self._rotation,
-            file_schemas=self._file_schemas,
-            writer=self._writer,
-            clock=self._clock,
-            settings=self._settings,
-            rejects=self._rejects,
-            converter_retry=self._converter_retry,
-            tags=self._tags,
+            identity=self._parts.identity(assigned),
+            commits=Commits(self._parts.consumer, assigned),
             log_end=functools.partial(self._log_ends.__getitem__, assigned.assignment.topic_partition),
-            emit=self._emit,
         )
 
     def _advance(self, engine: PartitionEngine) -> None:
@@ -482,10 +414,10 @@ class SinkTask:
         topic_partition = assignment.topic_partition
         if paused and topic_partition not in self._paused:
             self._paused.add(topic_partition)
-            self._consumer.pause(assignment)
+            self._parts.consumer.pause(assignment)
         elif not paused and topic_partition in self._paused and not self._closing:
             self._paused.discard(topic_partition)
-            self._consumer.resume(assignment)
+            self._parts.consumer.resume(assignment)
 
     def _keep_to_budget(self) -> None:
         """Near the limit the largest buffers go to disk; at it nothing more is taken in."""
@@ -504,7 +436,7 @@ class SinkTask:
                 max(self._engines.values(), key=lambda engine: engine.used_bytes).end_to_free_memory()
 
     def _used_bytes(self) -> int:
-        letters = self._rejects.dead_letters.pending_bytes if self._rejects.dead_letters is not None else 0
+        letters = self._parts.rejects.dead_letters.pending_bytes if self._parts.rejects.dead_letters is not None else 0
         return letters + sum(engine.used_bytes for engine in self._engines.values())
 
     def _unexpected(self, topic_partition: TopicPartition, error: BaseException) -> UnexpectedError:

@@ -34,7 +34,7 @@ from kafka2parquet.consumers.base import Consumer
 from kafka2parquet.consumers.kafka_python.consumer import KafkaPythonConsumer
 from kafka2parquet.dead_letters.base import DeadLetterQueue
 from kafka2parquet.delivery.budget import MemoryBudget
-from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, RejectPolicy
 from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.events import Hook
 from kafka2parquet.runner import TaskRunner
@@ -151,25 +151,29 @@ class TaskPlan:
             partitioner=partitioner,
             rotation=files_and_rotation.make_rotation(config, partitioner),
             storage=self.storage,
-            naming=files_and_rotation.make_naming(config),
-            writer=files_and_rotation.make_writer(config),
             metadata_columns=files_and_rotation.make_metadata_columns(config),
-            name_case=make_name_case(config),
-            on_reject=make_tolerance(config),
-            record_views=make_record_views(config, make_transformed_keys(config)),
-            schema_compatibility=make_compatibility(config),
-            on_tombstone=make_tombstone_policy(config),
-            dead_letters=dead_letters,
-            quarantine=config.flag("kafka2parquet.quarantine"),
-            reject_limit=make_reject_limit(config),
-            tags=make_tags(config),
-            converter_retry=make_converter_retry(config),
-            delivery=cast(Literal["exactly_once", "at_least_once"], config.text("kafka2parquet.delivery")),
-            settings=DeliverySettings(
+            files=FileSettings(
+                naming=files_and_rotation.make_naming(config),
+                writer=files_and_rotation.make_writer(config),
+                views=make_record_views(config, make_transformed_keys(config)),
+                schema_compatibility=make_compatibility(config),
+                tags=make_tags(config),
+                name_case=make_name_case(config),
+            ),
+            rejects=RejectPolicy(
+                tolerance=make_tolerance(config),
+                tombstones=make_tombstone_policy(config),
+                dead_letters=dead_letters,
+                quarantine=config.flag("kafka2parquet.quarantine"),
+                limit=make_reject_limit(config),
+            ),
+            delivery=DeliverySettings(
+                guarantee=cast(Literal["exactly_once", "at_least_once"], config.text("kafka2parquet.delivery")),
                 first_start=cast(Literal["earliest", "latest"], self.consumer.first_start),
                 on_data_loss=cast(Literal["fail", "continue"], config.text("kafka2parquet.on.data.loss")),
                 take_over=config.flag("kafka2parquet.take.over"),
                 max_open_files=None,  # the rotation policy has its own number
+                converter_retry=make_converter_retry(config),
             ),
             budget=self.budget,
             clock=clock,

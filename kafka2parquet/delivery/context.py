@@ -7,32 +7,33 @@ generator that is never resumed: nothing has to be cleaned up in the world, beca
 
 from __future__ import annotations
 
+import concurrent.futures
 import functools
-from collections.abc import Callable, Generator, Mapping
-from typing import Literal, Protocol, TypeVar
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 import attrs
 
-from kafka2parquet.backoff import ConverterRetry
 from kafka2parquet.clock import Clock
 from kafka2parquet.consumers.base import Assigned, Consumer
-from kafka2parquet.dead_letters.base import DeadLetterQueue
-from kafka2parquet.dead_letters.reject_limit import RejectLimit
-from kafka2parquet.dead_letters.tolerance import Tolerance
+from kafka2parquet.converters.base import RecordConverter
+from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.delivery.calls import StorageCall, StorageCalls
-from kafka2parquet.delivery.commit_metadata import Breadcrumb, Identity, Intent
+from kafka2parquet.delivery.commit_metadata import Breadcrumb, Identity, Intent, short_hash
 from kafka2parquet.delivery.file_schemas import FileSchemas
-from kafka2parquet.delivery.tagging import ObjectTags
+from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, RejectPolicy
 from kafka2parquet.errors import ConflictingSinkError, DamagedFooterError, ForeignObjectError, Kafka2ParquetError
 from kafka2parquet.events import Event, OffsetCommitted, StorageRetried, TaggingFailed
-from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.object_names import ObjectNaming, why_no_object
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.parquet.writer import ParquetWriter
+from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.pipeline.record_pipeline import RecordPipeline
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.storage.base import Storage
-from kafka2parquet.util.arguments import Count, Seconds, checked
+from kafka2parquet.transforms.base import Transform
+from kafka2parquet.transforms.chain import TransformChain
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -85,68 +86,141 @@ class Commits:
             self.committed = offset
 
 
-@checked
 @attrs.frozen(eq=False)
-class DeliverySettings:
-    """How a topic-partition is delivered.
+class TaskParts:
+    """The parts and settings of a task, which all its topic-partitions share.
 
     Attributes:
-        first_start: where to begin when the group has no committed offset.
-        on_data_loss: `fail` raises `DataLossError` when records are gone from the log and `LogTruncatedError` when the log was
-            truncated; `continue` emits an event and goes on.
-        take_over: go on where a sink of another consumer group, or of another place, has ended. Without it, a sink that finds
-            files or offsets of such a sink raises `ConflictingSinkError`.
-        idle_commit_interval_s: how often the position of a quiet partition is committed, so that its lag reaches zero.
-        max_open_files: of a topic-partition; a flush ends before a row that would need one more. None leaves that to the
-            rotation policy. Each open file takes memory, and some milliseconds of the step that completes it.
+        consumer: reads the records.
+        pipeline: converts and partitions records.
+        rotation: ends flushes.
+        storage: where files go.
+        calls: runs calls to the store on a pool of threads.
+        naming: names of objects.
+        writer: opens files.
+        file_schemas: decides which rows may share a file.
+        files: the settings of files, which `naming`, `writer` and `file_schemas` were made from.
+        rejects: what happens to records that can't be written.
+        delivery: the guarantee, where to start, what to do about lost records.
+        clock: the time.
+        emit: calls the hooks of the task with an event.
     """
 
-    first_start: Literal["earliest", "latest"] = "earliest"
-    on_data_loss: Literal["fail", "continue"] = "fail"
-    idle_commit_interval_s: Seconds = 5.0
-    take_over: bool = False
-    max_open_files: Count | None = 1000
+    consumer: Consumer
+    pipeline: RecordPipeline
+    rotation: RotationPolicy
+    storage: Storage
+    calls: StorageCalls
+    naming: ObjectNaming
+    writer: ParquetWriter
+    file_schemas: FileSchemas
+    files: FileSettings
+    rejects: RejectPolicy
+    delivery: DeliverySettings
+    clock: Clock
+    emit: Callable[[Event], None]
+    _fingerprint: str = attrs.field(init=False)
 
+    @_fingerprint.default
+    def _new_fingerprint(self) -> str:
+        """Names all settings that decide which rows a flush writes, and where. Changing its text disowns open intents."""
+        made_by = (self.naming.fingerprint, self.pipeline.fingerprint, self.file_schemas.fingerprint, self.writer.types)
+        return short_hash("|".join((*made_by, str(self.rejects.tolerance), str(self.rejects.quarantine))))[:8]
 
-@attrs.frozen(eq=False)
-class RejectSettings:
-    """How rejected records are handled.
+    @classmethod
+    def of(
+        cls,
+        *,
+        consumer: Consumer,
+        converter: RecordConverter,
+        partitioner: Partitioner,
+        rotation: RotationPolicy,
+        storage: Storage,
+        transforms: Sequence[Transform],
+        metadata_columns: MetadataColumns,
+        files: FileSettings,
+        rejects: RejectPolicy,
+        delivery: DeliverySettings,
+        executor: concurrent.futures.Executor,
+        clock: Clock,
+        emit: Callable[[Event], None],
+    ) -> TaskParts:
+        """Put the parts together; the arguments are those of `SinkTask`."""
+        writer = files.writer if files.writer is not None else ParquetWriter()
+        naming = files.naming if files.naming is not None else ObjectNaming(compression=writer.compression)
+        pipeline = RecordPipeline(
+            converter=converter,
+            transforms=TransformChain(transforms),
+            partitioner=partitioner,
+            metadata_columns=metadata_columns,
+            views=files.views,
+            on_tombstone=rejects.tombstones,
+            why_no_folder=functools.partial(naming.why_no_folder, why=why_no_object(storage), view=files.longest_view),
+            outer_folder=naming.outer_folder,
+            unwritable_rows=writer.unwritable_rows,
+            name_case=files.name_case,
+        )
+        return cls(
+            consumer=consumer,
+            pipeline=pipeline,
+            rotation=rotation,
+            storage=storage,
+            calls=StorageCalls(executor, clock, delivery.storage_retry),
+            naming=naming,
+            writer=writer,
+            file_schemas=FileSchemas(files.schema_compatibility),
+            files=files,
+            rejects=rejects,
+            delivery=delivery,
+            clock=clock,
+            emit=emit,
+        )
 
-    Attributes:
-        tolerance: which of them are left out; the others end the task.
-        dead_letters: where they are sent; None for nowhere.
-        quarantine: whether those that are left out become rows of a file of their own in the flush.
-        limit: how many end the task all the same; None for no limit.
-    """
+    def check_topic(self, topic: str) -> None:
+        """Check that the store can hold files of a topic.
 
-    tolerance: Tolerance
-    dead_letters: DeadLetterQueue | None = None
-    quarantine: bool = False
-    limit: RejectLimit | None = None
+        Raises:
+            ConfigurationError: it can't, or neither discovery nor the audit would find them there.
+        """
+        self.naming.check_topic(topic, why=why_no_object(self.storage), view=self.files.longest_view)
+
+    def identity(self, assigned: Assigned) -> Identity:
+        """Returns what files and commits of a topic-partition say about their origin: cluster, topic, settings and place."""
+        place = f"{self.storage.url}/{self.naming.place(assigned.assignment.topic_partition.topic)}"
+        return Identity(assigned.cluster_id, assigned.topic_id, self._fingerprint, place)
 
 
 @attrs.frozen(eq=False)
 class PartitionContext:
-    """One topic-partition for the time of one assignment, and the parts of the task."""
+    """What the steps of one topic-partition's delivery share, for the time of one assignment.
 
+    Attributes:
+        task: the parts and settings of the task.
+        assigned: the assignment, and what the consumer knew at its start.
+        identity: what files and commits of this topic-partition say about their origin.
+        commits: the commits of this assignment.
+        log_end: returns the end of the log, as far as known.
+    """
+
+    task: TaskParts
     assigned: Assigned
     identity: Identity
     commits: Commits
-    consumer: Consumer
-    storage: Storage
-    calls: StorageCalls
-    naming: ObjectNaming
-    pipeline: RecordPipeline
-    rotation: RotationPolicy
-    file_schemas: FileSchemas
-    writer: ParquetWriter
-    clock: Clock
-    settings: DeliverySettings
-    rejects: RejectSettings
-    converter_retry: ConverterRetry
-    tags: ObjectTags | None
     log_end: Callable[[], int]
-    emit: Callable[[Event], None]
+
+    @property
+    def storage(self) -> Storage:
+        """The store of the task."""
+        return self.task.storage
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the task."""
+        return self.task.clock
+
+    def emit(self, event: Event) -> None:
+        """Calls the hooks of the task."""
+        self.task.emit(event)
 
     @property
     def topic_partition(self) -> TopicPartition:
@@ -155,7 +229,7 @@ class PartitionContext:
 
     def call(self, function: Callable[[], T], *, attempts: int | None = None) -> StorageCall[T]:
         """Run a call to the store in the pool, again and again while the store is down; with `attempts`, at most that often."""
-        return self.calls.start(
+        return self.task.calls.start(
             function,
             lambda error, attempt, pause_s: self.emit(StorageRetried(self.topic_partition, error, attempt, pause_s)),
             attempts,
@@ -172,7 +246,7 @@ class PartitionContext:
         Raises:
             Kafka2ParquetError: one can't be tagged, and the settings say to fail.
         """
-        tags = self.tags
+        tags = self.task.files.tags
         if tags is None:
             return
         calls = [
@@ -217,7 +291,7 @@ class PartitionContext:
                 key=key,
             ) from error
         group_id = self.assigned.group_id
-        if footer is None or self.settings.take_over or _same_id(footer.group_id, group_id):
+        if footer is None or self.task.delivery.take_over or _same_id(footer.group_id, group_id):
             return footer
         raise ConflictingSinkError(
             f"{self.topic_partition}: {self.storage.url}/{key} was written by a sink of the consumer group"

@@ -95,7 +95,7 @@ def _deliver_missing(context: PartitionContext, flush: Flush, plan: CompleteFlus
     made = [(listed.get((numbers[id(file)], role)), file, role, content) for file, role, content in flush.parts]
     _check_roles(context, plan, {numbers[id(file)]: file.contents.keys() for file in flush.files})
     rows = {sibling: content.rows for sibling, _, _, content in made if sibling is not None}
-    keeps_rejects = context.rejects.quarantine or rejects_file(footer) is not None
+    keeps_rejects = context.task.rejects.quarantine or rejects_file(footer) is not None
     for wanted in footer.siblings or ():
         if wanted.file in plan.missing:
             _check_rows(context, plan, flush, wanted, rows.get(wanted, 0), keeps_rejects)
@@ -163,7 +163,7 @@ def _check_rows(
     Raises:
         UnknownMetadataError: the current configuration leaves out other records than the one that published the anchor.
     """
-    footer, has_views = plan.flush.footer, context.pipeline.views is not None
+    footer, has_views = plan.flush.footer, context.task.pipeline.views is not None
     if rows == sibling.rows or (rows < sibling.rows and sibling.file not in flush.left_out_files):
         return
     if not has_views and (rows > sibling.rows or not keeps_rejects):
@@ -193,10 +193,10 @@ def _check_rows(
 def _stage(context: PartitionContext, flush: Flush, forced_anchor: str | None) -> Procedure[list[StagedFlushFile]]:
     """Name the files and complete them. If the anchor's key is recorded, the first file takes it, whatever rows it holds."""
     topic, partition = attrs.astuple(context.topic_partition)
-    name = context.naming.parse(forced_anchor) if forced_anchor is not None else None
+    name = context.task.naming.parse(forced_anchor) if forced_anchor is not None else None
     if forced_anchor is not None:
         _check_anchor(context, flush, forced_anchor)
-        flush.put_first(*_place_of(name), context.writer)
+        flush.put_first(*_place_of(name), context.task.writer)
     keys = [_key(context, file, role, file.first_offset) for file, role, _ in flush.parts]
     if name is not None:  # files of keys and headers share the anchor's name
         first = flush.files[0]
@@ -252,9 +252,9 @@ def _place_of(name: ObjectName | None) -> tuple[str | None, Role]:
 def _key(context: PartitionContext, file: FlushFile, role: Role, first_offset: int) -> str:
     topic, partition = attrs.astuple(context.topic_partition)
     if file.encoded_partition is None:
-        return context.naming.quarantine_key(topic, partition, first_offset)
+        return context.task.naming.quarantine_key(topic, partition, first_offset)
     view = role if role == "keys" or role == "headers" else None
-    return context.naming.key(topic, partition, file.encoded_partition, first_offset, view=view)
+    return context.task.naming.key(topic, partition, file.encoded_partition, first_offset, view=view)
 
 
 def _complete(
@@ -274,7 +274,7 @@ def _complete(
             _check_whole(context, flush, next(filter(None, map(_why_not_staged, files)), None))
             return files
         except StorageUnavailableError as error:
-            pause_s = context.calls.retry.pause_s(attempt, error)
+            pause_s = context.task.delivery.storage_retry.pause_s(attempt, error)
             context.emit(StorageRetried(context.topic_partition, error, attempt, pause_s))
             resume_at = context.clock.monotonic() + pause_s
             while context.clock.monotonic() < resume_at:
@@ -299,7 +299,7 @@ def _was_truncated(context: PartitionContext, flush: Flush, published: FlushFoot
     if not -1 < published.leader_epoch < flush.leader_epoch:
         return False
     offset = next(position for position, epoch in flush.epochs if epoch > published.leader_epoch)
-    if context.settings.on_data_loss == "continue":
+    if context.task.delivery.on_data_loss == "continue":
         context.emit(LogTruncated(context.topic_partition, offset, flush.end))
         return True
     raise LogTruncatedError(

@@ -92,9 +92,9 @@ def find_key(context: PartitionContext, key_hash: str, hash_of: functools.partia
 def _list_keys(context: PartitionContext) -> list[tuple[int, str]]:
     topic, partition = attrs.astuple(context.topic_partition)
     listing = []
-    for prefix in (context.naming.prefix(topic), context.naming.quarantine_prefix(topic)):
+    for prefix in (context.task.naming.prefix(topic), context.task.naming.quarantine_prefix(topic)):
         for key in context.storage.list(prefix):
-            name = context.naming.parse(key)
+            name = context.task.naming.parse(key)
             if name is not None and (name.topic, name.partition) == (topic, partition):
                 listing.append((name.first_offset, key))
     return sorted(listing)

@@ -137,14 +137,14 @@ class PartitionInput:
         Raises:
             Kafka2ParquetError: `error`, unless the settings tolerate it.
         """
-        if isinstance(error, DataLossError) and self._context.settings.on_data_loss == "continue":
+        if isinstance(error, DataLossError) and self._context.task.delivery.on_data_loss == "continue":
             start = max(self._next_offset, self._wanted_from)  # records that were fetched and not accepted are lost, too
             if start < error.missing_end:
                 self._context.emit(DataLost(self._context.topic_partition, start, error.missing_end))
             self._go_on(error.missing_end)
         elif isinstance(error, LogTruncatedError) and error.offset >= self._next_offset:
             self._go_on(self._next_offset)  # the log still has all accepted records
-        elif isinstance(error, LogTruncatedError) and self._context.settings.on_data_loss == "continue":
+        elif isinstance(error, LogTruncatedError) and self._context.task.delivery.on_data_loss == "continue":
             self._read_anew(error.offset)
         elif isinstance(error, CorruptRecordBatchError) and error.offset == self._next_offset:
             self._pass_over(error)
@@ -169,7 +169,7 @@ class PartitionInput:
         if error.next_offset is not None and error.next_offset <= self._wanted_from:
             self._go_on(error.next_offset)  # its records were accepted before the log was truncated
             return
-        if not self._context.rejects.tolerance.tolerates(Stage.FETCH):
+        if not self._context.task.rejects.tolerance.tolerates(Stage.FETCH):
             raise error
         if self._corrupt_offset != error.offset:
             self._corrupt_offset = error.offset
@@ -184,7 +184,7 @@ class PartitionInput:
 
     def _go_on(self, offset: int, leader_epoch: int = -1) -> None:
         self._next_offset = offset
-        self._context.consumer.start(self._context.assigned.assignment, offset, leader_epoch)
+        self._context.task.consumer.start(self._context.assigned.assignment, offset, leader_epoch)
 
     # ---- out
 
@@ -211,7 +211,9 @@ class PartitionInput:
         if not self._attempt:
             self._attempts_since = now
         self._attempt += 1
-        pause_ms = self._context.converter_retry.pause_ms(self._attempt, round((now - self._attempts_since) * 1000))
+        pause_ms = self._context.task.delivery.converter_retry.pause_ms(
+            self._attempt, round((now - self._attempts_since) * 1000)
+        )
         if pause_ms is None:
             raise error
         pause_s = max(pause_ms / 1000, error.retry_after_s or 0.0)
@@ -223,13 +225,13 @@ class PartitionInput:
             return _pending(batch, None, self.rejects.handle([batch.reject], records=1))
         if not len(batch):
             return _pending(batch, None, ())
-        chained = self._context.pipeline.convert(batch)
+        chained = self._context.task.pipeline.convert(batch)
         if isinstance(plan, CompleteFlush):
             return self._convert_missing(batch, flush, plan, chained)
         handled = self.rejects.handle(chained.rejects, records=len(batch))
         if chained.rows is None:
             return _pending(batch, None, handled)
-        partitioned = self._context.pipeline.partition(chained.rows, flush.open())
+        partitioned = self._context.task.pipeline.partition(chained.rows, flush.open())
         handled = sorted([*handled, *self.rejects.handle(partitioned.rejects)], key=lambda found: found.offset)
         return _pending(batch, partitioned.rows if len(partitioned.rows) else None, handled)
 
@@ -258,7 +260,7 @@ class PartitionInput:
         """
         if chained.rows is None:
             return chained
-        partitioned = self._context.pipeline.partition(chained.rows, flush.open())
+        partitioned = self._context.task.pipeline.partition(chained.rows, flush.open())
         if not partitioned.rejects:
             return chained
         rejects = sorted([*chained.rejects, *partitioned.rejects], key=lambda reject: reject.offset)
@@ -267,8 +269,8 @@ class PartitionInput:
     def partition_anew(self, flush: OpenFlush) -> None:
         """Give pending rows the folders of a new flush, if folders depend on the time at which a flush is opened."""
         pending = self.pending
-        if pending is not None and pending.rows is not None and self._context.pipeline.partitions_by_clock:
-            rows = self._context.pipeline.partition(pending.rows.rows, flush.open()).rows
+        if pending is not None and pending.rows is not None and self._context.task.pipeline.partitions_by_clock:
+            rows = self._context.task.pipeline.partition(pending.rows.rows, flush.open()).rows
             self.pending = attrs.evolve(pending, rows=rows)
 
 

@@ -77,7 +77,7 @@ class PartitionEngine:
         self._input = PartitionInput(context)
         self._ratio = FIRST_COMPRESSION_RATIO
         self._idle_commit_at = context.clock.monotonic()
-        max_open_files = context.settings.max_open_files
+        max_open_files = context.task.delivery.max_open_files
         self._max_files = MaxOpenFilesRotation(max_open_files) if max_open_files is not None else None
         self._steps = 0
 
@@ -260,7 +260,7 @@ class PartitionEngine:
             return
         now = self.context.clock.monotonic()
         if now >= self._idle_commit_at:
-            self._idle_commit_at = now + self.context.settings.idle_commit_interval_s
+            self._idle_commit_at = now + self.context.task.delivery.idle_commit_interval_s
             self._end_flush(flush.position, "idle")
 
     def _learn_ratio(self, flush: Flush) -> None:
@@ -273,7 +273,7 @@ class PartitionEngine:
 
     def _new_flush(self, position: int, leader_epoch: int) -> OpenFlush:
         context = self.context
-        return OpenFlush(position, leader_epoch, context.writer, context.file_schemas, context.clock, self._ratio)
+        return OpenFlush(position, leader_epoch, context.task.writer, context.task.file_schemas, context.clock, self._ratio)
 
     def _fill(self) -> None:
         while self._open is not None and not self._cut:
@@ -342,7 +342,7 @@ class PartitionEngine:
 
     def _cut_of(self, flush: OpenFlush, rows: PartitionedRows) -> Cut | None:
         """Return where the policy, the limit of open files, or the schemas of the rows end the flush; None if nothing does."""
-        cut = cut_of(self.context.rotation, flush.stats, rows)
+        cut = cut_of(self.context.task.rotation, flush.stats, rows)
         few_files = self._max_files.cut(flush.stats, rows) if self._max_files is not None else None
         fitting_rows = flush.fitting_rows(rows)
         return first_cut([cut, few_files, Cut(fitting_rows, "schema") if fitting_rows is not None else None])
@@ -355,7 +355,7 @@ class PartitionEngine:
     def _due_at(self, flush: OpenFlush) -> Due | None:
         """Return when the clock ends a flush that is not empty."""
         stats = flush.stats
-        return due_of(self.context.rotation, stats) if flush.rows else Due(stats.opened_at + _REJECTS_INTERVAL, "rejects")
+        return due_of(self.context.task.rotation, stats) if flush.rows else Due(stats.opened_at + _REJECTS_INTERVAL, "rejects")
 
     def _rotate_by_clock(self) -> None:
         flush = self._open

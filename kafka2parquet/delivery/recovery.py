@@ -121,19 +121,19 @@ class Recovery:
             raise damaged_metadata(committed.metadata, context.topic_partition)
         if found is not None and found.identity.topic_id and context.identity.topic_id not in ("", found.identity.topic_id):
             raise self._recreated("its committed offset was written for a topic with another id")
-        if found is not None and context.identity.writes_elsewhere(found.identity) and not context.settings.take_over:
+        if found is not None and context.identity.writes_elsewhere(found.identity) and not context.task.delivery.take_over:
             raise self._elsewhere(found)
         leader_epoch = -1
         if committed is not None:
             position, leader_epoch = committed.offset, committed.leader_epoch
-        elif context.settings.first_start == "earliest":
+        elif context.task.delivery.first_start == "earliest":
             position = context.assigned.log_start
         else:
             position = context.assigned.log_end
         if max(position, intent.end if intent is not None else 0) > context.assigned.log_end:
             self._check_short_log(position, found)
         trusted = found is not None and found.trusted and found.identity.fingerprint == context.identity.fingerprint
-        if not trusted or context.pipeline.partitions_by_clock:  # a repeated flush would get other folders by the clock
+        if not trusted or context.task.pipeline.partitions_by_clock:  # a repeated flush would get other folders by the clock
             yield from self._discover(position)
         return (yield from self.next_start(position, leader_epoch, intent=intent))
 
@@ -265,7 +265,7 @@ class Recovery:
     def tag(self, flush: PublishedFlush) -> Procedure[None]:
         """Tag all files of a completely published flush, if tags are set; tagged files are tagged again."""
         context = self._context
-        if context.tags is None:
+        if context.task.files.tags is None:
             return
         footers = {flush.key: flush.footer}
         for sibling in flush.footer.siblings or ():
@@ -333,7 +333,7 @@ class Recovery:
         if position >= log_start:
             return position
         topic, partition = attrs.astuple(self._context.topic_partition)
-        if self._context.settings.on_data_loss == "fail":
+        if self._context.task.delivery.on_data_loss == "fail":
             raise DataLossError(
                 f"{topic}-{partition}: records at offsets [{position}, {log_start}) were deleted from the log before they were"
                 " written. Nothing was skipped. To continue without them set kafka2parquet.on.data.loss=continue, or set the"
@@ -356,7 +356,7 @@ class Recovery:
         log_end, topic_id = self._context.assigned.log_end, self._context.identity.topic_id
         if found is None or not topic_id or found.identity.topic_id != topic_id:
             raise self._recreated(f"its log ends at {log_end}, before the committed offset {position}")
-        if self._context.settings.on_data_loss == "continue":
+        if self._context.task.delivery.on_data_loss == "continue":
             return  # the consumer finds the offset of divergence, and waits for records after the log end
         topic, partition = attrs.astuple(self._context.topic_partition)
         read_end = max(position, found.end if isinstance(found, Intent) else 0)

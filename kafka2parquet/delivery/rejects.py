@@ -38,7 +38,7 @@ class RejectHandler:
 
     def __init__(self, context: PartitionContext) -> None:
         self._context = context
-        limit = context.rejects.limit
+        limit = context.task.rejects.limit
         self._limit_state = RejectLimitState(limit, context.topic_partition) if limit is not None else None
 
     def handle(self, rejects: Sequence[Reject], *, records: int = 0) -> list[HandledReject]:
@@ -52,7 +52,7 @@ class RejectHandler:
             RejectedRecordError: a reject is not tolerated. It was reported and sent before.
             TooManyRejectsError: the limit of rejects is reached.
         """
-        policy = self._context.rejects
+        policy = self._context.task.rejects
         handled = []
         for reject in rejects:
             self._context.emit(RecordRejected(self._context.topic_partition, reject))

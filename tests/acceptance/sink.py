@@ -349,7 +349,8 @@ class Sink:
             hooks=[self.happened],
         )
         # a quiet position is committed without waiting: time that passes for it would be time of the case
-        self._task._settings = attrs.evolve(self._task._settings, idle_commit_interval_s=0.0)
+        parts = self._task._parts
+        self._task._parts = attrs.evolve(parts, delivery=attrs.evolve(parts.delivery, idle_commit_interval_s=0.0))
 
     def _run(self) -> None:
         """Step until nothing happens any more."""

@@ -19,6 +19,7 @@ import pyarrow as pa
 from kafka2parquet import (
     CompressedBytesRotation,
     DeliverySettings,
+    FileSettings,
     FirstOf,
     FsspecStorage,
     HourlyPartitioner,
@@ -27,10 +28,12 @@ from kafka2parquet import (
     KafkaPythonConsumer,
     MemoryBudget,
     MetadataColumns,
+    ObjectTags,
     PerRecordRotation,
     RecordCountRotation,
     RecordFieldTimestamp,
     RecordTimeRotation,
+    RejectPolicy,
     RetryPolicy,
     RotationPolicy,
     ScheduledRotation,
@@ -41,7 +44,6 @@ from kafka2parquet import (
 )
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.dead_letters.connect_report import FailureReporter
-from kafka2parquet.delivery.tagging import ObjectTags
 from kafka2parquet.events import (
     BoundaryAdopted,
     Event,
@@ -102,19 +104,22 @@ def parts_of(setup: Setup, settings: dict[str, Any], storage: Storage) -> dict[s
         "converter": converter,
         "partitioner": HourlyPartitioner(timestamp_extractor=RecordFieldTimestamp("time")),
         "metadata_columns": MetadataColumns(columns if setup.views else (*columns, "key")),
-        "record_views": RecordViews(keys=True, headers=True) if setup.views else None,
-        "on_reject": "skip",
-        "on_tombstone": "write" if setup.views else "report",
-        "quarantine": setup.quarantine,
-        "dead_letters": KafkaDeadLetterQueue(
-            bootstrap_servers=settings["bootstrap"],
-            topic=settings["dead_letters"],
-            reporter=FailureReporter("chaos", 0),
-            replication_factor=settings.get("replicas", 3),
-            producer_settings={"request_timeout_ms": 5_000, "reconnect_backoff_max_ms": 1000},
-            admin_settings={"request_timeout_ms": 5_000},
+        "files": FileSettings(
+            views=RecordViews(keys=True, headers=True) if setup.views else None, tags=ObjectTags() if setup.tags else None
         ),
-        "tags": ObjectTags() if setup.tags else None,
+        "rejects": RejectPolicy(
+            tolerance="skip",
+            tombstones="write" if setup.views else "report",
+            quarantine=setup.quarantine,
+            dead_letters=KafkaDeadLetterQueue(
+                bootstrap_servers=settings["bootstrap"],
+                topic=settings["dead_letters"],
+                reporter=FailureReporter("chaos", 0),
+                replication_factor=settings.get("replicas", 3),
+                producer_settings={"request_timeout_ms": 5_000, "reconnect_backoff_max_ms": 1000},
+                admin_settings={"request_timeout_ms": 5_000},
+            ),
+        ),
     }
 
 
@@ -184,9 +189,10 @@ def main(settings: dict[str, Any]) -> None:
         rotation=rotation(settings["rotation"]),
         storage=storage,
         budget=MemoryBudget(settings.get("memory_bytes", 4 << 20)),
-        retry=RetryPolicy(first_s=0.1, longest_s=1.0),
         hooks=[hook],
-        settings=DeliverySettings(on_data_loss="continue" if setup.truncated else "fail"),
+        delivery=DeliverySettings(
+            on_data_loss="continue" if setup.truncated else "fail", storage_retry=RetryPolicy(first_s=0.1, longest_s=1.0)
+        ),
         **parts_of(setup, settings, storage),
     )
     signal.signal(signal.SIGTERM, lambda *_: task.stop())

@@ -226,7 +226,7 @@ class Setup:
         return self.values.learned or (self.key in ("json", "envelope") and (self.keys or "key" in self.metadata))
 
     def parts(self, storage: Storage) -> dict[str, Any]:
-        """New parts of a `SinkTask`, by the names of its arguments."""
+        """New parts of a `SinkTask`, by the names that `make_task` takes."""
         key_converter = KEY_CONVERTERS[self.key]()
         views = RecordViews(keys=self.keys, headers=self.headers, key_converter=key_converter)
         return {
@@ -235,8 +235,8 @@ class Setup:
             "partitioner": PARTITIONERS[self.partitioner](),
             "rotation": ROTATIONS[self.rotation](),
             "metadata_columns": MetadataColumns(self.metadata, key_converter=key_converter),
-            "record_views": views if self.keys or self.headers else None,
-            "on_tombstone": self.tombstones,
+            "views": views if self.keys or self.headers else None,
+            "tombstones": self.tombstones,
             "quarantine": self.quarantine,
             "writer": ParquetWriter(types=self.types),  # type: ignore[arg-type]  # one of its two
             "schema_compatibility": None if self.compatibility is None else CompatibilityMode(self.compatibility),

@@ -22,6 +22,7 @@ from kafka2parquet.testing import InlineExecutor, ManualClock, MemoryConsumer, M
 from tests.laws.records import NOW_MS, records
 from tests.laws.setups import Setup, setups
 from tests.support.sink_world import Letters
+from tests.support.tasks import make_task
 
 TOPIC, GROUP = "events", "group"
 #: Steps in which a few records have to be delivered.
@@ -145,13 +146,13 @@ class World:
     def _task(self, events: list[Event], letters: Letters, *, tolerant: bool) -> SinkTask:
         parts = self.setup.parts(self.storage)
         if not tolerant and self.setup.tombstones != "write":
-            parts["on_tombstone"] = "fail"
-        return SinkTask(
+            parts["tombstones"] = "fail"
+        return make_task(
             consumer=_Consumer(self.kafka, self.clock),
             storage=self.storage,
             clock=self.clock,
             executor=InlineExecutor(),
-            on_reject="skip" if tolerant else "fail",
+            tolerance="skip" if tolerant else "fail",
             dead_letters=letters if self.setup.letters else None,
             hooks=[events.append],
             **parts,

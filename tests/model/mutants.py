@@ -115,8 +115,8 @@ MUTANTS = {
     ),
     "leader epoch at the start": Mutant(
         INTAKE,
-        "        self._context.consumer.start(self._context.assigned.assignment, offset, leader_epoch)",
-        "        self._context.consumer.start(self._context.assigned.assignment, offset, -1)",
+        "        self._context.task.consumer.start(self._context.assigned.assignment, offset, leader_epoch)",
+        "        self._context.task.consumer.start(self._context.assigned.assignment, offset, -1)",
         ("truncations", "truncations and zombies"),
     ),
     "leader epoch of what is committed": Mutant(
@@ -172,7 +172,7 @@ MUTANTS = {
     ),
     "another group": Mutant(
         CONTEXT,
-        "        if footer is None or self.settings.take_over or",
+        "        if footer is None or self.task.delivery.take_over or",
         "        if True or",
         ("tests/unit/delivery/test_conflicting_sinks.py",),
     ),

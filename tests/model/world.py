@@ -32,7 +32,7 @@ from kafka2parquet.consumers.base import (
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.record_views import RecordViews
-from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, RejectPolicy
 from kafka2parquet.errors import LogTruncatedError, StorageUnavailableError, UsageError
 from kafka2parquet.events import BoundaryAdopted, Event, FilePublished, IntentCommitted, LogTruncated, OffsetCommitted
 from kafka2parquet.object_names import ObjectNaming
@@ -180,13 +180,14 @@ class Member(concurrent.futures.Executor):
             partitioner=ModelPartitioner(config),
             rotation=config.rotation(),
             storage=self,
-            naming=ObjectNaming(),
             metadata_columns=MetadataColumns(("offset",)),
-            record_views=RecordViews(keys=True) if config.views else None,
-            on_reject="skip",
-            quarantine=config.quarantine,
-            dead_letters=ModelLetters(self) if config.dead_letters else None,
-            settings=DeliverySettings(on_data_loss="continue"),
+            files=FileSettings(views=RecordViews(keys=True) if config.views else None),
+            rejects=RejectPolicy(
+                tolerance="skip",
+                quarantine=config.quarantine,
+                dead_letters=ModelLetters(self) if config.dead_letters else None,
+            ),
+            delivery=DeliverySettings(on_data_loss="continue"),
             clock=world,
             hooks=[self.on_event],
             executor=self,

@@ -9,7 +9,15 @@ from typing import Any
 
 import attrs
 
-from kafka2parquet import DefaultPartitioner, MetadataColumns, ParquetWriter, RecordConverter, RecordCountRotation, SinkTask
+from kafka2parquet import (
+    DefaultPartitioner,
+    FileSettings,
+    MetadataColumns,
+    ParquetWriter,
+    RecordConverter,
+    RecordCountRotation,
+    SinkTask,
+)
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 from tests.readers.zoo import Types, ZooType
 
@@ -78,7 +86,7 @@ def _drain(topics: Mapping[str, Sequence[bytes]], converter: RecordConverter, ty
         partitioner=DefaultPartitioner(),
         rotation=RecordCountRotation(1000),
         storage=storage,
-        writer=ParquetWriter(types=types),
+        files=FileSettings(writer=ParquetWriter(types=types)),
         metadata_columns=MetadataColumns(()),
         clock=ManualClock(),
     )

@@ -13,6 +13,7 @@ from kafka2parquet.events import Event
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.records import Reject
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
+from tests.support.tasks import make_task
 
 TOPIC = "events"
 STEPS = 2000
@@ -50,7 +51,7 @@ class SinkWorld:
             "storage": self.storage,
             "clock": self.clock,
         }
-        return SinkTask(**{**defaults, **parts, "hooks": [hook, *parts.get("hooks", ())]})
+        return make_task(**{**defaults, **parts, "hooks": [hook, *parts.get("hooks", ())]})
 
     def run(self, until: int, **parts: Any) -> None:
         """Run a task until so much is committed, or until it dies; time passes."""

@@ -27,7 +27,6 @@ from kafka2parquet import (
 )
 from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
 from kafka2parquet.delivery.calls import RetryPolicy
-from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.errors import (
     DataLossError,
     GuaranteeError,
@@ -46,6 +45,7 @@ from kafka2parquet.events import (
 )
 from kafka2parquet.records import Stage
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
+from tests.support.tasks import make_task
 
 TOPIC = "events"
 TEN_O_CLOCK_MS = 1_779_012_000_000  # 2026-05-17 10:00 UTC
@@ -73,9 +73,8 @@ class Fixture:
             "storage": self.storage,
             "clock": self.clock,
             "hooks": [self.events.append],
-            "retry": RetryPolicy(),
         }
-        task = SinkTask(**{**arguments, **changes})
+        task = make_task(**{**arguments, **changes})
         self.tasks.append(task)
         return task
 
@@ -152,7 +151,7 @@ def test_values_that_the_files_can_not_hold_are_rejected(fixture: Fixture) -> No
     schema = {"type": "struct", "fields": [{"field": "at", "type": "int64", "name": "org.apache.kafka.connect.data.Timestamp"}]}
     for at_ms in (1, 2**63 - 1, 3):
         fixture.append(json.dumps({"schema": schema, "payload": {"at": at_ms}}).encode())
-    task = fixture.task(converter=JsonEnvelopeConverter(), rotation=RecordCountRotation(2), on_reject="skip")
+    task = fixture.task(converter=JsonEnvelopeConverter(), rotation=RecordCountRotation(2), tolerance="skip")
     fixture.step_until(task, lambda: fixture.committed() == 3)
 
     assert [1_000, 3_000] == fixture.storage.table(key(0))["at"].cast(pa.int64()).to_pylist()
@@ -236,7 +235,7 @@ def test_a_bad_record_ends_the_task(fixture: Fixture) -> None:
 def test_a_bad_record_is_skipped(fixture: Fixture) -> None:
     """By policy; hooks are given the raw record, and the offset goes past it."""
     fixture.append(b'{"number":1}', b"[1, 2]", b'{"number":3}')
-    task = fixture.task(rotation=RecordCountRotation(2), on_reject="skip")
+    task = fixture.task(rotation=RecordCountRotation(2), tolerance="skip")
     fixture.step_until(task, lambda: fixture.committed() == 3)
 
     assert [0, 2] == [row["_kafka_offset"] for row in fixture.storage.rows(key(0))]
@@ -246,7 +245,7 @@ def test_a_bad_record_is_skipped(fixture: Fixture) -> None:
 def test_only_bad_records_move_the_offset(fixture: Fixture) -> None:
     """A flush without rows has no file; lag goes to zero all the same."""
     fixture.append(b"x", b"y")
-    task = fixture.task(on_reject="skip")
+    task = fixture.task(tolerance="skip")
     fixture.step_until(task, lambda: fixture.committed() == 0 or fixture.committed() == 2)
     fixture.clock.advance(60)
     fixture.step_until(task, lambda: fixture.committed() == 2)
@@ -255,11 +254,11 @@ def test_only_bad_records_move_the_offset(fixture: Fixture) -> None:
     assert 0 == task.step(0).lag
 
 
-@pytest.mark.parametrize(("on_tombstone", "rows"), [("fail", None), ("ignore", [0, 2])])
-def test_tombstones(fixture: Fixture, on_tombstone: Any, rows: list[int] | None) -> None:
+@pytest.mark.parametrize(("tombstones", "rows"), [("fail", None), ("ignore", [0, 2])])
+def test_tombstones(fixture: Fixture, tombstones: Any, rows: list[int] | None) -> None:
     """They end the task, or are left out."""
     fixture.append(b"{}", None, b"{}")
-    task = fixture.task(rotation=RecordCountRotation(2), on_tombstone=on_tombstone)
+    task = fixture.task(rotation=RecordCountRotation(2), tombstones=tombstones)
     if rows is None:
         with pytest.raises(RejectedRecordError, match="offset 1"):
             fixture.step_until(task, lambda: False)
@@ -299,7 +298,7 @@ def test_a_limit_ends_the_waiting(fixture: Fixture) -> None:
     """The last error is raised, and nothing was committed past what is durable."""
     fixture.storage.fail("publish", times=100)
     fixture.append_rows(10)
-    task = fixture.task(retry=RetryPolicy(limit_s=60))
+    task = fixture.task(storage_retry=RetryPolicy(limit_s=60))
 
     def step_and_wait() -> bool:
         fixture.clock.advance(5)
@@ -327,7 +326,7 @@ def test_a_store_that_can_not_create_only_is_refused(fixture: Fixture) -> None:
     with pytest.raises(ConfigurationError, match="overwrites"):
         fixture.step_until(strict, lambda: False)
     strict.close(flush=False)
-    lax = fixture.task(delivery="at_least_once")
+    lax = fixture.task(guarantee="at_least_once")
     fixture.step_until(lax, lambda: fixture.committed() == 10)
 
 
@@ -347,7 +346,7 @@ def test_lost_records_are_passed_over(fixture: Fixture) -> None:
     fixture.append_rows(20)
     fixture.kafka.commit("group", TOPIC, 0, 3)
     fixture.kafka.delete_records(TOPIC, 0, 8)
-    task = fixture.task(settings=DeliverySettings(on_data_loss="continue"))
+    task = fixture.task(on_data_loss="continue")
     fixture.step_until(task, lambda: fixture.committed() == 18)
 
     assert [(3, 8)] == [(event.start, event.end) for event in fixture.of(DataLost)]
@@ -357,7 +356,7 @@ def test_lost_records_are_passed_over(fixture: Fixture) -> None:
 def test_first_start_at_the_end(fixture: Fixture) -> None:
     """Older records are left out."""
     fixture.append_rows(5)
-    task = fixture.task(settings=DeliverySettings(first_start="latest"))
+    task = fixture.task(first_start="latest")
     fixture.step_until(task, lambda: fixture.committed() == 5)
     fixture.append_rows(10)
     fixture.step_until(task, lambda: fixture.committed() == 15)

@@ -49,7 +49,7 @@ def a_task(world: SinkWorld, **parts: Any) -> SinkTask:
             "partitioner": FieldPartitioner(["folder"]),
             "rotation": FirstOf(RecordCountRotation(8), ScheduledRotation(datetime.timedelta(seconds=1))),
             "writer": ParquetWriter(row_group_bytes=64, in_memory_bytes=64),
-            "on_reject": "skip",
+            "tolerance": "skip",
             "quarantine": True,
             "executor": InlineExecutor(),
             **parts,
@@ -209,7 +209,7 @@ def test_a_second_thread_is_refused_at_once(call: str) -> None:
 def test_a_flush_that_contradicts_itself_is_not_published() -> None:
     """Rows in a file that the flush does not count, by whatever mistake: nothing becomes visible."""
     world = a_world()
-    task = a_task(world, rotation=RecordCountRotation(RECORDS + 1), on_tombstone="ignore")
+    task = a_task(world, rotation=RecordCountRotation(RECORDS + 1), tombstones="ignore")
     world.step_until(task, lambda: task.step(0).open_rows == RECORDS)
     (engine,) = task._engines.values()
     flush = engine._open

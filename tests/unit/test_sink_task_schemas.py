@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from kafka2parquet import (
+    FileSettings,
     HourlyPartitioner,
     JsonConverter,
     ParquetWriter,
     RecordCountRotation,
-    RetryPolicy,
     SchemaContract,
     SchemaVersions,
     SinkTask,
 )
-from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
+from kafka2parquet.testing import InlineExecutor, ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 
 TEN_O_CLOCK_MS = 1_779_012_000_000  # 2026-05-17 10:00 UTC
 STEPS = 3000
@@ -37,9 +37,9 @@ class Sink:
             partitioner=HourlyPartitioner(),
             rotation=RecordCountRotation(flush_rows),
             storage=storage,
-            writer=ParquetWriter(row_group_bytes=row_group_bytes),
+            files=FileSettings(writer=ParquetWriter(row_group_bytes=row_group_bytes)),
             clock=self.clock,
-            retry=RetryPolicy(),
+            executor=InlineExecutor(),
         )
 
     def drain(self, *values: Any) -> None:

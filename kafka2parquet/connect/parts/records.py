@@ -11,7 +11,7 @@ from kafka2parquet.connect.parts.storage import own_tags
 from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_views import RecordViews
-from kafka2parquet.delivery.tagging import ObjectTags
+from kafka2parquet.delivery.settings import ObjectTags
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.schema_name import SchemaNamePartitioner
 from kafka2parquet.pipeline.record_pipeline import TombstonePolicy

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kafka2parquet import SinkTask
-from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet.delivery.settings import DeliverySettings
 from kafka2parquet.errors import ConflictingSinkError
 from kafka2parquet.events import Event, FilePublished, IntentCommitted
 from kafka2parquet.object_names import ObjectNaming
@@ -54,7 +54,7 @@ def test_a_group_that_comes_later_is_refused(first_start: Any) -> None:
     world.run(20)
     before = dict(world.storage.objects)
     with pytest.raises(ConflictingSinkError, match=r"events\+0\+0.*group 'group', and this one is of the group 'other'"):
-        run_other(world, 30, settings=DeliverySettings(first_start=first_start))
+        run_other(world, 30, first_start=first_start)
     assert world.kafka.committed("other", TOPIC, 0) is None
     assert before == world.storage.objects
 
@@ -77,7 +77,7 @@ def test_a_sink_that_takes_over_goes_on_exactly(point: type[Event] | None) -> No
     """Behind what is published, whatever the other group has committed."""
     world = a_world()
     world.run(20, die_at=None if point is None else lambda event: isinstance(event, point))
-    run_other(world, 30, settings=TAKE_OVER)
+    run_other(world, 30, delivery=TAKE_OVER)
     assert world.offsets() == dict.fromkeys(range(30), 1)
 
 
@@ -87,7 +87,7 @@ def test_another_topics_dir_under_the_same_group_is_refused() -> None:
     world.run(20)
     with pytest.raises(ConflictingSinkError, match=r"writes to memory://test/topics, and this one writes to .*elsewhere"):
         world.run(30, naming=ObjectNaming(topics_dir="elsewhere"))
-    world.run(30, naming=ObjectNaming(topics_dir="elsewhere"), settings=TAKE_OVER)
+    world.run(30, naming=ObjectNaming(topics_dir="elsewhere"), delivery=TAKE_OVER)
     assert world.offsets() == dict.fromkeys(range(30), 1)
     world.append(*[b"{}"] * 10)
     world.run(40, naming=ObjectNaming(topics_dir="elsewhere"))

@@ -8,7 +8,15 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 
-from kafka2parquet import DefaultPartitioner, FsspecStorage, JsonConverter, KafkaPythonConsumer, RecordCountRotation, SinkTask
+from kafka2parquet import (
+    DefaultPartitioner,
+    FsspecStorage,
+    JsonConverter,
+    KafkaPythonConsumer,
+    RecordCountRotation,
+    RejectPolicy,
+    SinkTask,
+)
 from kafka2parquet.errors import CorruptRecordBatchError
 from kafka2parquet.testing import EmbeddedBroker
 from kafka2parquet.testing.broker.record_batches import build_batches
@@ -26,8 +34,7 @@ def _task(broker: EmbeddedBroker, folder: pathlib.Path, *, tolerated: bool, most
         partitioner=DefaultPartitioner(),
         rotation=RecordCountRotation(20),
         storage=FsspecStorage(folder.as_uri()),
-        on_reject="skip" if tolerated else "fail",
-        quarantine=tolerated,
+        rejects=RejectPolicy(tolerance="skip" if tolerated else "fail", quarantine=tolerated),
     )
 
 

@@ -35,8 +35,8 @@ def test_each_footer_is_read_once() -> None:
         world.append(value, key=b"%d" % number, time_ms=number % 3 * HOUR_MS)
     parts = {
         "partitioner": HourlyPartitioner(),
-        "record_views": RecordViews(keys=True),
-        "on_reject": "skip",
+        "views": RecordViews(keys=True),
+        "tolerance": "skip",
         "quarantine": True,
     }
     world.run(RECORDS - 10, rotation=RecordCountRotation(10), **parts)

@@ -68,10 +68,10 @@ def test_records_that_can_not_be_partitioned(views: RecordViews | None, quaranti
         {
             "partitioner": HourlyPartitioner(timestamp_extractor=RecordFieldTimestamp("time")),
             "rotation": RecordCountRotation(COUNT - 1),
-            "on_reject": "skip",
+            "tolerance": "skip",
             "quarantine": quarantine,
             "dead_letters": letters,
-            "record_views": views,
+            "views": views,
         }
     )
     assert dict.fromkeys({*range(COUNT)} - {BAD}, 1) == world.offsets()
@@ -88,7 +88,7 @@ def test_records_whose_schema_can_not_be_compared() -> None:
             "converter": MostlyVersioned(),
             "partitioner": HourlyPartitioner(),
             "rotation": RecordCountRotation(COUNT - 1),
-            "on_reject": "skip",
+            "tolerance": "skip",
             "dead_letters": letters,
             "schema_compatibility": CompatibilityMode.BACKWARD,
         }

@@ -30,7 +30,7 @@ def test_a_row_of_an_impossible_folder_is_a_reject(folder: str) -> None:
     parts = {
         "rotation": RecordCountRotation(2),
         "partitioner": FieldPartitioner(["folder"], escape=False),
-        "on_reject": "skip",
+        "tolerance": "skip",
         "quarantine": True,
     }
     world.run(3, **parts)
@@ -74,7 +74,8 @@ def a_wedged_world() -> SinkWorld:
     """An earlier version has published an anchor that lists a file that no store takes."""
     world = a_world("x" * 300)
     task = world.task(partitioner=FieldPartitioner(["folder"]), rotation=RecordCountRotation(3))
-    task._pipeline = attrs.evolve(task._pipeline, why_no_folder=None)  # as it was
+    unchecked = attrs.evolve(task._parts.pipeline, why_no_folder=None)  # as it was
+    task._parts = attrs.evolve(task._parts, pipeline=unchecked)
     with pytest.raises(ConfigurationError, match="segment of 307 bytes"):
         world.step_until(task, lambda: False)
     task.close(flush=False)
@@ -85,7 +86,7 @@ def a_wedged_world() -> SinkWorld:
 def test_a_listed_file_that_no_store_takes_is_left_out_where_rejects_are_tolerated() -> None:
     """Its record is a reject now."""
     world = a_wedged_world()
-    run(world, 3, partitioner=FieldPartitioner(["folder"]), on_reject="skip")
+    run(world, 3, partitioner=FieldPartitioner(["folder"]), tolerance="skip")
     assert world.offsets() == {0: 1, 2: 1}
     assert {1} == {event.reject.offset for event in world.events if isinstance(event, RecordRejected)}
 
@@ -93,7 +94,7 @@ def test_a_listed_file_that_no_store_takes_is_left_out_where_rejects_are_tolerat
 def test_the_way_out_of_a_listed_file_that_no_store_takes_where_rejects_are_kept() -> None:
     """The published files of the flush are deleted, and it is made anew, with a file of rejects."""
     world = a_wedged_world()
-    parts = {"partitioner": FieldPartitioner(["folder"]), "on_reject": "skip", "quarantine": True}
+    parts = {"partitioner": FieldPartitioner(["folder"]), "tolerance": "skip", "quarantine": True}
     with pytest.raises(UnknownMetadataError, match=r"No object can have that key: .* delete the files of this flush"):
         run(world, 3, **parts)
     world.storage.objects.clear()

@@ -19,7 +19,7 @@ from kafka2parquet import (
     PerRecordRotation,
     RecordCountRotation,
 )
-from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet.delivery.settings import DeliverySettings
 from kafka2parquet.events import FlushCut
 from kafka2parquet.rotation.base import FlushStats
 from kafka2parquet.rows import Row
@@ -59,7 +59,7 @@ def calls_of_a_run(folders: int, value: Callable[[int], bytes], **parts: Any) ->
     sys.setprofile(lambda *_: next(counter))
     try:
         rotation = FirstOf(Never(), RecordCountRotation(folders))
-        world.run(folders, **{"partitioner": BY_USER, "settings": NO_LIMIT, "rotation": rotation, **parts})
+        world.run(folders, **{"partitioner": BY_USER, "delivery": NO_LIMIT, "rotation": rotation, **parts})
     finally:
         sys.setprofile(None)
     assert len(world.tables()) == folders

@@ -9,7 +9,7 @@ import pytest
 from kafka2parquet import HourlyPartitioner, MetadataColumns, RecordCountRotation, StringConverter
 from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.record_views import RecordViews, header_text
-from kafka2parquet.delivery.tagging import ObjectTags
+from kafka2parquet.delivery.settings import ObjectTags
 from kafka2parquet.errors import ConfigurationError, RejectedRecordError, StorageUnavailableError
 from kafka2parquet.events import FilePublished, IntentCommitted, RecordRejected, TaggingFailed
 from kafka2parquet.testing import MemoryConsumer
@@ -27,7 +27,7 @@ def test_keys_and_headers_lie_beside_the_values() -> None:
     world = SinkWorld()
     for number in range(4):
         world.append(GOOD, key=b"key-%d" % number, headers=HEADERS, time_ms=number % 2 * 3_600_000)
-    world.run(4, record_views=VIEWS, rotation=RecordCountRotation(4), partitioner=HourlyPartitioner())
+    world.run(4, views=VIEWS, rotation=RecordCountRotation(4), partitioner=HourlyPartitioner())
 
     folder = "year=1970/month=01/day=01/hour=0"
     assert [f"{folder}{n}/events+0+000000000{n}.keys.snappy.parquet" for n in (0, 1)] == list(world.tables("keys"))
@@ -47,7 +47,7 @@ def test_keys_of_another_type_begin_another_file(at_once: int) -> None:
         world.append(GOOD, key=key)
     views = RecordViews(keys=True, key_converter=JsonEnvelopeConverter())
     consumer = MemoryConsumer(world.kafka, group_id="group", topics=[TOPIC], max_poll_records=at_once)
-    world.run(3, consumer=consumer, record_views=views, rotation=RecordCountRotation(4))
+    world.run(3, consumer=consumer, views=views, rotation=RecordCountRotation(4))
     assert [[1], ["a"], [1]] == [table["key"].to_pylist() for table in world.tables("keys").values()]
 
 
@@ -59,7 +59,7 @@ def test_records_without_key_or_headers_are_rejects() -> None:
     world.append(GOOD, key=b"k", headers=NO_HEADERS)
     world.append(GOOD)
     world.append(GOOD, key=b"k", headers=HEADERS)
-    world.run(5, record_views=VIEWS, on_reject="skip", rotation=RecordCountRotation(1))
+    world.run(5, views=VIEWS, tolerance="skip", rotation=RecordCountRotation(1))
     reasons = [event.reject.reason for event in world.events if isinstance(event, RecordRejected)]
     assert [
         "Key cannot be null for SinkRecord: SinkRecord{kafkaOffset=0, topic='events', kafkaPartition=0} ",
@@ -77,7 +77,7 @@ def test_a_crash_between_the_files_of_a_flush_leaves_nothing_out(role: str) -> N
     for number in range(6):
         world.append(GOOD, key=b"%d" % number, headers=HEADERS, time_ms=number % 2 * 3_600_000)
     parts: dict[str, Any] = {
-        "record_views": VIEWS,
+        "views": VIEWS,
         "rotation": RecordCountRotation(6),
         "partitioner": HourlyPartitioner(),
     }
@@ -96,7 +96,7 @@ def test_tombstones_have_files_of_keys_only() -> None:
     """They lie in a folder of their own, by their Kafka time, and count as rows of the flush."""
     world = SinkWorld()
     world.append(None, GOOD, None, key=b"k", headers=HEADERS)
-    world.run(3, record_views=VIEWS, on_tombstone="write", rotation=RecordCountRotation(3))
+    world.run(3, views=VIEWS, tombstones="write", rotation=RecordCountRotation(3))
     assert ["partition=0/events+0+0000000001.keys.snappy.parquet", "tombstone/events+0+0000000000.keys.snappy.parquet"] == list(
         world.tables("keys")
     )
@@ -111,8 +111,8 @@ def test_a_flush_of_tombstones_is_found_again() -> None:
     world = SinkWorld()
     world.append(None, None, key=b"k")
     parts: dict[str, Any] = {
-        "record_views": RecordViews(keys=True),
-        "on_tombstone": "write",
+        "views": RecordViews(keys=True),
+        "tombstones": "write",
         "rotation": RecordCountRotation(2),
     }
     world.run(2, **parts)
@@ -127,7 +127,7 @@ def test_tombstones_become_rows_where_keys_are_a_column() -> None:
     world = SinkWorld()
     world.append(GOOD, None, GOOD, key=b"k")
     columns = MetadataColumns(("offset", "key"), key_converter=StringConverter())
-    world.run(3, metadata_columns=columns, on_tombstone="write", rotation=RecordCountRotation(3))
+    world.run(3, metadata_columns=columns, tombstones="write", rotation=RecordCountRotation(3))
     (table,) = world.tables().values()
     assert [
         {"a": 1, "_kafka_offset": 0, "_kafka_key": "k"},
@@ -139,15 +139,15 @@ def test_tombstones_become_rows_where_keys_are_a_column() -> None:
 def test_tombstones_need_their_keys() -> None:
     """Without a place for keys there is nothing to write."""
     with pytest.raises(ConfigurationError, match="only be written with their keys"):
-        SinkWorld().task(on_tombstone="write")
+        SinkWorld().task(tombstones="write")
 
 
-@pytest.mark.parametrize("on_reject", ["fail", "skip"])
-def test_a_tombstone_ends_the_task_by_default(on_reject: str) -> None:
+@pytest.mark.parametrize("tolerance", ["fail", "skip"])
+def test_a_tombstone_ends_the_task_by_default(tolerance: str) -> None:
     """Whatever becomes of rejects, in Connect's words."""
     world = SinkWorld()
     world.append(GOOD, None)
-    task = world.task(on_reject=on_reject)
+    task = world.task(tolerance=tolerance)
     with pytest.raises(RejectedRecordError, match=r"offset 1: .*Null valued records are not writeable"):
         world.step_until(task, lambda: False)
     task.close(flush=False)
@@ -157,7 +157,7 @@ def test_reported_tombstones_are_rejects() -> None:
     """`report` leaves them out and tells."""
     world = SinkWorld()
     world.append(GOOD, None)
-    world.run(1, on_reject="skip", on_tombstone="report", rotation=RecordCountRotation(1))
+    world.run(1, tolerance="skip", tombstones="report", rotation=RecordCountRotation(1))
     assert ["Skipping null value record."] == [e.reject.reason for e in world.events if isinstance(e, RecordRejected)]
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from kafka2parquet import DeliveryError, RecordCountRotation
 from kafka2parquet.consumers.base import Assigned, PartitionFailed
-from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.errors import CorruptRecordBatchError, DamagedFooterError, DataLossError, Kafka2ParquetError
 from kafka2parquet.events import DataLost, IntentCommitted
 from kafka2parquet.parquet.footer import METADATA_KEY
@@ -21,10 +20,10 @@ from kafka2parquet.testing.memory_storage import StoredObject
 from tests.support.sink_world import TOPIC, SinkWorld
 
 TOLERANT: dict[str, Any] = {
-    "settings": DeliverySettings(on_data_loss="continue"),
-    "on_reject": "skip",
+    "on_data_loss": "continue",
+    "tolerance": "skip",
     "quarantine": True,
-    "on_tombstone": "ignore",
+    "tombstones": "ignore",
 }
 
 

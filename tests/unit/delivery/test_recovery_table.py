@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet import HourlyPartitioner, JsonConverter, RecordConverter, RecordCountRotation, SinkTask, StringConverter
-from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet import HourlyPartitioner, JsonConverter, RecordConverter, RecordCountRotation, StringConverter
 from kafka2parquet.errors import (
     ConflictingSinkError,
     DamagedFooterError,
@@ -26,6 +25,7 @@ from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import METADATA_KEY
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord
 from kafka2parquet.testing.memory_storage import MemoryStorage, StoredObject
+from tests.support.tasks import make_task
 
 TOPIC = "events"
 TEN_O_CLOCK_MS = 1_779_012_000_000
@@ -67,16 +67,16 @@ class World:
             if die_at is not None and die_at(event):
                 raise Died
 
-        task = SinkTask(
+        task = make_task(
             consumer=MemoryConsumer(self.kafka, group_id=group, topics=[TOPIC]),
             naming=naming,
             converter=converter if converter is not None else JsonConverter(),
-            on_reject="skip",
+            tolerance="skip",
             partitioner=HourlyPartitioner(),
             rotation=RecordCountRotation(rows),
             storage=self.storage,
             clock=self.clock,
-            settings=DeliverySettings(**settings),
+            **settings,
             hooks=[hook],
         )
         try:

@@ -24,8 +24,7 @@ from kafka2parquet import (
     Transform,
 )
 from kafka2parquet.converters.record_views import RecordViews
-from kafka2parquet.delivery.context import DeliverySettings
-from kafka2parquet.delivery.tagging import ObjectTags
+from kafka2parquet.delivery.settings import ObjectTags
 from kafka2parquet.errors import UnknownMetadataError
 from kafka2parquet.events import Event, FilePublished, IntentCommitted, StorageRetried
 from kafka2parquet.parquet.footer import FlushFooter
@@ -89,7 +88,7 @@ def parts_of(**parts: Any) -> dict[str, Any]:
     return {
         "partitioner": HourlyPartitioner(),
         "rotation": RecordCountRotation(COUNT),
-        "on_reject": "skip",
+        "tolerance": "skip",
         **parts,
     }
 
@@ -124,7 +123,7 @@ def test_a_finished_flush_counts_its_records_for_the_limit_of_rejects() -> None:
     """A flush that is read once more for a missing file doesn't make the share of rejects larger than it is."""
     bad = dict.fromkeys(range(1, COUNT, 4), b"no JSON")
     world = world_of(bad)
-    parts = parts_of(rotation=RecordCountRotation(6), reject_limit=RejectLimit(0.3, minimum_rows=1))
+    parts = parts_of(rotation=RecordCountRotation(6), limit=RejectLimit(0.3, minimum_rows=1))
     die_without(world, "hour=02", **parts)
     world.append(*[b'{"a":1}'] * 4)
     world.run(COUNT + 2, **parts)
@@ -136,14 +135,14 @@ def test_a_finished_flush_counts_its_records_for_the_limit_of_rejects() -> None:
     [
         pytest.param(
             "0000000001.snappy",
-            {"record_views": RecordViews(keys=True)},
-            {"record_views": RecordViews(keys=True), "transforms": [LeaveOut(7)]},
+            {"views": RecordViews(keys=True)},
+            {"views": RecordViews(keys=True), "transforms": [LeaveOut(7)]},
             id="a transform that leaves rows out, beside files of keys",
         ),
         pytest.param(
             "0000000001.snappy",
-            {"record_views": RecordViews(keys=True), "transforms": [LeaveOut(5)], "rotation": RecordCountRotation(COUNT - 1)},
-            {"record_views": RecordViews(keys=True)},
+            {"views": RecordViews(keys=True), "transforms": [LeaveOut(5)], "rotation": RecordCountRotation(COUNT - 1)},
+            {"views": RecordViews(keys=True)},
             id="a transform that left rows out, beside files of keys",
         ),
         pytest.param(
@@ -154,8 +153,8 @@ def test_a_finished_flush_counts_its_records_for_the_limit_of_rejects() -> None:
         ),
         pytest.param(
             "quarantine",
-            {"quarantine": True, "on_tombstone": "report"},
-            {"quarantine": True, "on_tombstone": "ignore"},
+            {"quarantine": True, "tombstones": "report"},
+            {"quarantine": True, "tombstones": "ignore"},
             id="rejects that are ignored now",
         ),
         pytest.param(
@@ -166,14 +165,14 @@ def test_a_finished_flush_counts_its_records_for_the_limit_of_rejects() -> None:
         ),
         pytest.param(
             ".keys.",
-            {"record_views": RecordViews(keys=True)},
+            {"views": RecordViews(keys=True)},
             {},
             id="no files of keys any more",
         ),
         pytest.param(
             ".headers.",
-            {"record_views": RecordViews(keys=True, headers=True)},
-            {"record_views": RecordViews(keys=True)},
+            {"views": RecordViews(keys=True, headers=True)},
+            {"views": RecordViews(keys=True)},
             id="no files of headers any more",
         ),
     ],
@@ -182,9 +181,9 @@ def test_a_flush_that_can_not_be_finished_as_it_was_begun_is_left_alone(
     missing: str, then: dict[str, Any], now: dict[str, Any]
 ) -> None:
     """Nothing is published or committed; the old configuration finishes it, and then the new one goes on."""
-    values = {4: b"no JSON"} if "converter" in then else {4: None} if "on_tombstone" in then else {}
+    values = {4: b"no JSON"} if "converter" in then else {4: None} if "tombstones" in then else {}
     world = world_of(values)
-    rotation = {"rotation": RecordCountRotation(COUNT - 1)} if "on_tombstone" in then else {}
+    rotation = {"rotation": RecordCountRotation(COUNT - 1)} if "tombstones" in then else {}
     die_without(world, missing, **parts_of(**rotation, **then))
     before = dict(world.storage.objects)
     with pytest.raises(UnknownMetadataError, match="Run once with the old configuration to finish it"):
@@ -223,8 +222,8 @@ def test_tombstones_that_were_written_may_be_ignored_now() -> None:
     """They are left out of a missing file."""
     world = world_of({4: None})
     columns = MetadataColumns(("offset", "key"))
-    die_without(world, "hour=01", **parts_of(metadata_columns=columns, on_tombstone="write"))
-    world.run(COUNT, **parts_of(metadata_columns=columns, on_tombstone="ignore"))
+    die_without(world, "hour=01", **parts_of(metadata_columns=columns, tombstones="write"))
+    world.run(COUNT, **parts_of(metadata_columns=columns, tombstones="ignore"))
     assert dict.fromkeys(set(range(COUNT)) - {4}, 1) == world.offsets()
 
 
@@ -296,8 +295,8 @@ def test_a_flush_is_finished_under_other_names(point: str, naming: ObjectNaming)
     world = world_of({5: b"no JSON", 7: None}, hours=2)
     parts = parts_of(
         quarantine=True,
-        record_views=RecordViews(keys=True, headers=True),
-        on_tombstone="write",
+        views=RecordViews(keys=True, headers=True),
+        tombstones="write",
         rotation=RecordCountRotation(COUNT - 1),
     )
     world.run(COUNT, die_at=POINTS[point], **parts)
@@ -305,7 +304,7 @@ def test_a_flush_is_finished_under_other_names(point: str, naming: ObjectNaming)
         COUNT,
         naming=naming,
         writer=ParquetWriter(compression=naming.compression),
-        settings=DeliverySettings(take_over=True),
+        take_over=True,
         **parts,
     )
 
@@ -327,9 +326,9 @@ def test_a_flush_of_rejects_alone_is_redone_without_quarantine(converter: Record
     """Its recorded name keeps others from publishing it; what are rows now go to their folders."""
     world = SinkWorld()
     world.append(*[b"no JSON"] * 5)
-    world.run(5, die_at=is_intent, on_reject="skip", quarantine=True)
+    world.run(5, die_at=is_intent, tolerance="skip", quarantine=True)
     world.append(*[b'{"a":1}'] * 10)
-    world.run(15, on_reject="skip", converter=converter)
+    world.run(15, tolerance="skip", converter=converter)
     first = 0 if isinstance(converter, StringConverter) else 5
     assert dict.fromkeys(range(first, 15), 1) == world.offsets()
     assert not world.offsets("rejects", "offset")

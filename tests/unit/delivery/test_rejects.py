@@ -23,7 +23,7 @@ def test_rejects_are_a_file_of_the_flush() -> None:
     """Rows and rejects of a flush become visible with it, each once, with the rejected bytes and the reason."""
     world = SinkWorld()
     world.append(*[GOOD] * 3, BAD, *[GOOD] * 7, BAD, key=b"k")
-    world.run(11, on_reject="skip", quarantine=True)
+    world.run(11, tolerance="skip", quarantine=True)
 
     rejects = world.tables("rejects")
     assert ["quarantine/events+0+0000000003.snappy.parquet"] == list(rejects)
@@ -39,7 +39,7 @@ def test_rejects_behind_the_last_row_belong_to_the_next_flush() -> None:
     """A flush ends behind its last row: what is rejected after it is published with the next one."""
     world = SinkWorld()
     world.append(*[GOOD] * 10, BAD, *[GOOD] * 10)
-    world.run(21, on_reject="skip", quarantine=True)
+    world.run(21, tolerance="skip", quarantine=True)
     footers = [event for event in world.events if isinstance(event, FilePublished)]
     assert [True, True, False] == [footer.is_anchor for footer in footers]
     assert {10: 1} == world.offsets("rejects", "offset")
@@ -49,7 +49,7 @@ def test_rejects_alone_are_published_after_a_while() -> None:
     """A topic with bad records only gets a file of them a minute later, and its offset moves."""
     world = SinkWorld()
     world.append(*[BAD] * 5)
-    with world.task(on_reject="skip", quarantine=True) as task:
+    with world.task(tolerance="skip", quarantine=True) as task:
         world.step_until(task, lambda: bool([e for e in world.events if isinstance(e, RecordRejected)]))
         assert not world.tables("rejects")
         world.step_until(task, lambda: world.committed == 5, seconds=1)
@@ -67,7 +67,7 @@ def test_rejects_are_kept_once_whatever_crashes(after: str) -> None:
     world = SinkWorld()
     for number in range(12):
         world.append(GOOD if number % 3 else BAD, time_ms=number % 2 * 3_600_000)
-    parts = {"on_reject": "skip", "quarantine": True, "rotation": RecordCountRotation(4), "partitioner": HourlyPartitioner()}
+    parts = {"tolerance": "skip", "quarantine": True, "rotation": RecordCountRotation(4), "partitioner": HourlyPartitioner()}
     world.run(12, die_at=points[after], **parts)
     world.run(12, **parts)
     assert {offset: 1 for offset in range(12) if offset % 3} == world.offsets()
@@ -78,10 +78,10 @@ def test_a_flush_of_rejects_alone_is_found_again() -> None:
     """Offsets that are set back behind a flush of rejects repeat none of them."""
     world = SinkWorld()
     world.append(*[BAD] * 5)
-    world.run(5, on_reject="skip", quarantine=True)
+    world.run(5, tolerance="skip", quarantine=True)
     world.kafka.commit("group", "events", 0, 0)
     world.append(*[GOOD] * 10)
-    world.run(15, on_reject="skip", quarantine=True)
+    world.run(15, tolerance="skip", quarantine=True)
     assert dict.fromkeys(range(5), 1) == world.offsets("rejects", "offset")
     assert dict.fromkeys(range(5, 15), 1) == world.offsets()
 
@@ -90,7 +90,7 @@ def test_nothing_is_published_before_dead_letters_are_stored() -> None:
     """The intent, and all that follows it, waits for the letters of the flush."""
     world, letters = SinkWorld(), Letters(stores=False)
     world.append(BAD, *[GOOD] * 10)
-    with world.task(on_reject="skip", dead_letters=letters) as task:
+    with world.task(tolerance="skip", dead_letters=letters) as task:
         world.step_until(task, lambda: bool(letters.sent))
         for _ in range(50):
             task.step(0.001)
@@ -106,7 +106,7 @@ def test_offsets_of_dead_letters_alone_wait_for_them() -> None:
     """A position that moves over rejects is committed when their letters are stored."""
     world, letters = SinkWorld(), Letters(stores=False)
     world.append(BAD, BAD)
-    with world.task(on_reject="skip", dead_letters=letters) as task:
+    with world.task(tolerance="skip", dead_letters=letters) as task:
         for _ in range(50):
             task.step(0.001)
             world.clock.advance(1)
@@ -134,7 +134,7 @@ def test_the_stage_decides_where_nobody_is_told() -> None:
     world.append(BAD, GOOD)
     world.kafka.append("events", 0, [])
     world.append(GOOD, time_ms=None)  # type: ignore[arg-type]  # a record without a timestamp
-    task = world.task(on_reject=Tolerance(everything=True), partitioner=HourlyPartitioner())
+    task = world.task(tolerance=Tolerance(everything=True), partitioner=HourlyPartitioner())
     with pytest.raises(RejectedRecordError, match=r"offset 2: rejected at stage 'timestamp'.*errors.log.enable"):
         world.step_until(task, lambda: False)
     task.close(flush=False)
@@ -144,7 +144,7 @@ def test_too_many_rejects_end_the_task() -> None:
     """The limit counts over the last records of the partition."""
     world = SinkWorld()
     world.append(*[GOOD, BAD] * 100)
-    task = world.task(on_reject="skip", reject_limit=RejectLimit(0.4))
+    task = world.task(tolerance="skip", limit=RejectLimit(0.4))
     with pytest.raises(TooManyRejectsError):
         world.step_until(task, lambda: False)
     task.close(flush=False)
@@ -195,7 +195,7 @@ def test_timestamp_too_large_for_a_column_of_times_rejects_only_its_record() -> 
     world.append(GOOD)
     world.append(GOOD, time_ms=ABSURD_MS)
     world.append(GOOD)
-    world.run(3, rotation=RecordCountRotation(2), on_reject="skip", quarantine=True)
+    world.run(3, rotation=RecordCountRotation(2), tolerance="skip", quarantine=True)
     assert {0: 1, 2: 1} == world.offsets()
     (table,) = world.tables("rejects").values()
     (row,) = table.to_pylist()

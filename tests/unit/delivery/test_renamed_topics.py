@@ -11,7 +11,6 @@ from kafka2parquet import FieldPartitioner, ObjectNaming, RecordCountRotation
 from kafka2parquet.audit.coverage import Audit
 from kafka2parquet.audit.read import read_coverage
 from kafka2parquet.converters.metadata_columns import MetadataColumns
-from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.errors import ConflictingSinkError
 from kafka2parquet.events import Event
 from kafka2parquet.records import TopicPartition
@@ -109,5 +108,5 @@ def test_another_folder_is_another_place() -> None:
     world.run(3, **parts(naming=ObjectNaming()))
     with pytest.raises(ConflictingSinkError, match="topics/lake/all"):
         world.run(6, **parts())
-    world.run(6, settings=DeliverySettings(take_over=True), **parts())
+    world.run(6, take_over=True, **parts())
     assert {(TOPIC, offset): 1 for offset in range(6)} == written(world)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kafka2parquet import HourlyPartitioner, JsonConverter, RecordCountRotation, SinkTask
 from kafka2parquet.consumers.base import CommittedOffset
 from kafka2parquet.delivery.commit_metadata import Intent, parse
-from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet.delivery.settings import DeliverySettings
 from kafka2parquet.events import DataLost, Event
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
@@ -28,7 +28,7 @@ def test_a_flush_that_is_gone_whole_is_passed_over_also_at_the_end_of_the_log() 
             storage=storage,
             clock=clock,
             hooks=[events.append],
-            settings=DeliverySettings(on_data_loss="continue"),
+            delivery=DeliverySettings(on_data_loss="continue"),
         )
 
     def committed() -> CommittedOffset:

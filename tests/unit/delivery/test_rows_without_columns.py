@@ -28,8 +28,8 @@ def test_texts_that_are_refused_beside_tombstones_that_are_written(values: tuple
         3,
         converter=StringConverter(),
         metadata_columns=columns,
-        on_tombstone="write",
-        on_reject="skip",
+        tombstones="write",
+        tolerance="skip",
         quarantine=True,
         rotation=RecordCountRotation(2),
     )

@@ -107,7 +107,7 @@ def test_schemas_without_a_version_are_refused_where_versions_decide() -> None:
     """Nothing says which of two is the older one: the record is a reject, as in Connect, and the file goes on."""
     world = SinkWorld()
     world.append(of_type("int32", 1), of_type("int64", 1), *[of_type("int32", 2)] * 5)
-    assert [[0, 2, 3, 4, 5, 6]] == written(world, 7, BACKWARD, on_reject="skip")
+    assert [[0, 2, 3, 4, 5, 6]] == written(world, 7, BACKWARD, tolerance="skip")
     assert [(1, "Schema version required for BACKWARD compatibility")] == [
         (event.reject.offset, event.reject.reason) for event in world.events if isinstance(event, RecordRejected)
     ]

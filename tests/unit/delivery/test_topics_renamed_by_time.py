@@ -21,7 +21,6 @@ from kafka2parquet import (
 )
 from kafka2parquet.audit.read import read_coverage
 from kafka2parquet.converters.metadata_columns import MetadataColumns
-from kafka2parquet.delivery.context import DeliverySettings
 from kafka2parquet.errors import ConflictingSinkError, RejectedRecordError, UsageError
 from kafka2parquet.events import Event, PartitionStopped, RecordRejected
 from kafka2parquet.records import TopicPartition
@@ -162,7 +161,7 @@ def test_another_folder_is_another_place() -> None:
     world.run(3, **parts(naming=ObjectNaming(), transforms=[]))
     with pytest.raises(ConflictingSinkError, match=rf"topics/{TOPIC}-\*"):
         world.run(9, **parts())
-    world.run(9, settings=DeliverySettings(take_over=True), **parts())
+    world.run(9, take_over=True, **parts())
     assert dict.fromkeys(range(9), 1) == world.offsets()
 
 
@@ -191,7 +190,7 @@ def test_tombstones_with_keys() -> None:
     world = SinkWorld()
     world.append(b'{"n":1}', None, key=b"k")
     world.append(None, key=b"l", time_ms=DAY_MS)
-    changes = {"record_views": RecordViews(keys=True, tombstone_partition="gone"), "on_tombstone": "write"}
+    changes = {"views": RecordViews(keys=True, tombstone_partition="gone"), "tombstones": "write"}
     world.run(3, **parts(rotation=RecordCountRotation(3), **changes))
     assert {
         f"topics/{TOPIC}-19700101/n=1/{TOPIC}+0+0000000000.snappy.parquet",
@@ -208,7 +207,7 @@ def test_records_without_a_timestamp() -> None:
     with pytest.raises(RejectedRecordError, match="TimestampRouter: the record has no timestamp"):
         world.run(1, **parts())
     world.append(b'{"n":1}')
-    world.run(2, **parts(on_reject="skip", quarantine=True, rotation=RecordCountRotation(1)))
+    world.run(2, **parts(tolerance="skip", quarantine=True, rotation=RecordCountRotation(1)))
     assert [0] == [event.reject.offset for event in world.events if isinstance(event, RecordRejected)][:1]
     assert f"topics/_kafka2parquet/{TOPIC}/quarantine/{TOPIC}+0+0000000000.snappy.parquet" in world.storage.objects
     assert {1: 1} == world.offsets()

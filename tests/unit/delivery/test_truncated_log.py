@@ -7,7 +7,7 @@ import collections
 import pytest
 
 from kafka2parquet import RecordCountRotation
-from kafka2parquet.delivery.context import DeliverySettings
+from kafka2parquet.delivery.settings import DeliverySettings
 from kafka2parquet.errors import LogTruncatedError
 from kafka2parquet.events import FilePublished, IntentCommitted, LogTruncated
 from tests.support.sink_world import TOPIC, SinkWorld
@@ -73,7 +73,7 @@ def test_going_on_keeps_the_older_record_of_each_offset_and_says_so() -> None:
     world.run(30)
     world.kafka.truncate(TOPIC, 0, 20)
     append(world, 40, b"new")
-    world.run(60, settings=CONTINUE)
+    world.run(60, delivery=CONTINUE)
     assert texts(world) == {**dict.fromkeys(range(30), "old"), **dict.fromkeys(range(30, 60), "new")}
     assert reports(world) == [(20, 30)]
 
@@ -86,7 +86,7 @@ def test_a_log_that_is_shorter_than_what_was_read_is_waited_for() -> None:
     append(world, 5, b"new")
     with pytest.raises(LogTruncatedError, match="the log ends at offset 25"):
         world.run(60)
-    task = world.task(settings=CONTINUE)
+    task = world.task(delivery=CONTINUE)
     world.step_until(task, lambda: reports(world) == [(20, 30)])
     append(world, 15, b"new")
     world.step_until(task, lambda: world.committed == 40)
@@ -112,7 +112,7 @@ def test_a_published_flush_that_was_not_committed_is_not_taken_for_the_log_that_
     append(world, 40, b"new")
     with pytest.raises(LogTruncatedError, match="truncated at offset 25"):
         world.run(60)
-    world.run(60, settings=CONTINUE)
+    world.run(60, delivery=CONTINUE)
     assert texts(world) == {**dict.fromkeys(range(30), "old"), **dict.fromkeys(range(30, 60), "new")}
     assert (25, 30) in reports(world)
 

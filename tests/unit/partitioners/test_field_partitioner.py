@@ -115,7 +115,7 @@ def test_folders_do_not_depend_on_how_batches_fall(at_once: int) -> None:
     parts = {
         "rotation": RecordCountRotation(1),
         "partitioner": FieldPartitioner(["field"], escape=False),
-        "on_reject": "skip",
+        "tolerance": "skip",
     }
     for begin in range(0, len(RECORDS), at_once):
         world.append(*(json.dumps(record).encode() for record in RECORDS[begin : begin + at_once]))

@@ -20,7 +20,7 @@ from tests.support.sink_world import SinkWorld
 
 def outcome(world: SinkWorld, count: int, **parts: Any) -> tuple[dict[int, Any], dict[int, str]]:
     """Rows without nulls, and reasons of rejects, by offset; each file is read as any reader would."""
-    with world.task(on_reject="skip", **{"metadata_columns": MetadataColumns(["offset"]), **parts}) as task:
+    with world.task(tolerance="skip", **{"metadata_columns": MetadataColumns(["offset"]), **parts}) as task:
         taken = 0
         while taken < count:
             taken += task.step(0.001).records
@@ -134,7 +134,7 @@ def test_nesting_that_readers_refuse(levels: int) -> None:
     assert ([0, 1] if is_fine else [1]) == list(rows)
     world = SinkWorld()
     world.append(b'{"a":1}', key=key)
-    outcome(world, 1, record_views=RecordViews(keys=True, key_converter=JsonEnvelopeConverter()))
+    outcome(world, 1, views=RecordViews(keys=True, key_converter=JsonEnvelopeConverter()))
     assert (2 if is_fine else 0) == len(world.storage.objects)
 
 
@@ -145,7 +145,7 @@ def test_keys_that_can_not_be_written_beside_null_ones() -> None:
     world.append(b'{"a":1}', key=envelope(schema, {"id": 1, "ID": 2}))
     world.append(b'{"a":2}', key=envelope(schema, None))
     views = RecordViews(keys=True, key_converter=JsonEnvelopeConverter())
-    rows, rejects = outcome(world, 2, record_views=views)
+    rows, rejects = outcome(world, 2, views=views)
 
     assert ([1], [0]) == (list(rows), list(rejects))
     schemas = [pq.read_schema(pa.BufferReader(stored.content)) for stored in world.storage.objects.values()]

@@ -99,7 +99,7 @@ def test_only_the_records_that_break_a_step_are_rejects(stage: str, error: BaseE
     for offset in (0, 7, 8, 22):
         values[offset] = PILL
     world.append(*values, *[GOOD] * 7)
-    world.run(30, rotation=RecordCountRotation(13), on_reject="skip", quarantine=True, **STEPS[stage](error))
+    world.run(30, rotation=RecordCountRotation(13), tolerance="skip", quarantine=True, **STEPS[stage](error))
 
     assert dict.fromkeys(set(range(30)) - {0, 7, 8, 22}, 1) == world.offsets()
     assert dict.fromkeys((0, 7, 8, 22), 1) == world.offsets("rejects", "offset")
@@ -112,7 +112,7 @@ def test_all_records_break_a_step(stage: str) -> None:
     """Nothing is left of the batch but rejects."""
     world = SinkWorld()
     world.append(*[PILL] * 5)
-    world.run(5, on_reject="skip", quarantine=True, **STEPS[stage](OverflowError("too large")))
+    world.run(5, tolerance="skip", quarantine=True, **STEPS[stage](OverflowError("too large")))
 
     assert dict.fromkeys(range(5), 1) == world.offsets("rejects", "offset")
 
@@ -133,7 +133,7 @@ def test_errors_that_are_not_about_records_pass(error: BaseException) -> None:
     world = SinkWorld()
     world.append(GOOD, PILL)
     with pytest.raises(type(error)):
-        world.run(2, on_reject="skip", **STEPS["transform"](error))
+        world.run(2, tolerance="skip", **STEPS["transform"](error))
     assert not world.offsets()
 
 
@@ -148,7 +148,7 @@ def test_an_exception_that_single_records_do_not_raise_rejects_nothing() -> None
 
     world = SinkWorld()
     world.append(*[GOOD] * 10)
-    world.run(10, converter=Pairs(), on_reject="skip", quarantine=True)
+    world.run(10, converter=Pairs(), tolerance="skip", quarantine=True)
     assert dict.fromkeys(range(10), 1) == world.offsets()
     assert not world.tables("rejects")
 

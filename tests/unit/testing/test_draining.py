@@ -11,10 +11,11 @@ from kafka2parquet import JsonConverter, RecordCountRotation, SinkTask
 from kafka2parquet.errors import UsageError
 from kafka2parquet.partitioners.default import DefaultPartitioner
 from kafka2parquet.testing import InlineExecutor, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage, drain
+from tests.support.tasks import make_task
 
 
 def a_task(kafka: MemoryKafka, storage: MemoryStorage, **parts: Any) -> SinkTask:
-    return SinkTask(
+    return make_task(
         **{
             "consumer": MemoryConsumer(kafka, group_id="group", topics="events", max_poll_records=3),
             "converter": JsonConverter(),
@@ -52,14 +53,14 @@ def test_everything_is_written_and_committed(kafka: MemoryKafka) -> None:
 def test_records_that_are_no_rows(kafka: MemoryKafka) -> None:
     """Rejects and tombstones at the end of a log are read and committed, too."""
     kafka.append("events", 1, [MemoryRecord(b"{"), MemoryRecord(None)])
-    result = drain(a_task(kafka, MemoryStorage(), on_reject="skip", on_tombstone="ignore"))
+    result = drain(a_task(kafka, MemoryStorage(), tolerance="skip", tombstones="ignore"))
     assert (12, 1, 0) == (result.records, result.rejected, result.lag)
 
 
 def test_records_of_values_alone(kafka: MemoryKafka) -> None:
     """Bytes and None are the values of records."""
     kafka.append("events", 1, [b'{"a":7}', None])
-    assert 11 == drain(a_task(kafka, MemoryStorage(), on_tombstone="ignore")).committed_rows
+    assert 11 == drain(a_task(kafka, MemoryStorage(), tombstones="ignore")).committed_rows
 
 
 def test_appending_to_a_topic_that_is_missing() -> None:

@@ -60,7 +60,7 @@ def test_no_field_of_theirs_names_a_folder(partitioner: Partitioner, folder: str
     world = _World()
     world.append(_ARRAY, _OBJECT)
     converter, rotation = JsonEnvelopeConverter(), RecordCountRotation(1)
-    world.run(2, partitioner=partitioner, converter=converter, rotation=rotation, on_reject="skip")
+    world.run(2, partitioner=partitioner, converter=converter, rotation=rotation, tolerance="skip")
     assert {0: reason} == world.reasons()
     assert [folder] == [key.rpartition("/")[0] for key in world.tables()]
 
