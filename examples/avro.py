@@ -5,7 +5,6 @@ import time
 
 from kafka2parquet import (
     AvroConverter,
-    AvroMapping,
     ConfluentSchemaRegistry,
     DefaultPartitioner,
     FsspecStorage,
@@ -13,6 +12,7 @@ from kafka2parquet import (
     RecordCountRotation,
     SinkTask,
 )
+from kafka2parquet.converters import AvroMapping
 
 
 def main(bootstrap: str, topic: str, url: str, registry_url: str) -> None:

@@ -8,12 +8,11 @@ from kafka2parquet import (
     FsspecStorage,
     JsonConverter,
     KafkaPythonConsumer,
-    PerRecordRotation,
     RecordCountRotation,
     SinkTask,
 )
 from kafka2parquet.events import Event, FilePublished
-from kafka2parquet.rotation.base import FlushStats
+from kafka2parquet.rotation import FlushStats, PerRecordRotation
 from kafka2parquet.rows import Row
 
 

@@ -3,14 +3,7 @@
 import datetime
 import sys
 
-from kafka2parquet import (
-    FsspecStorage,
-    HourlyPartitioner,
-    JsonConverter,
-    KafkaPythonConsumer,
-    ScheduledRotation,
-    SinkTask,
-)
+from kafka2parquet import FsspecStorage, HourlyPartitioner, JsonConverter, KafkaPythonConsumer, ScheduledRotation, SinkTask
 
 
 def main(bootstrap: str, topic: str, url: str) -> None:

@@ -6,16 +6,8 @@ import time
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet import (
-    DefaultPartitioner,
-    FsspecStorage,
-    JsonConverter,
-    KafkaPythonConsumer,
-    RecordCountRotation,
-    SinkTask,
-    TableTransform,
-)
-from kafka2parquet.transforms import Cast, Filter, Rename
+from kafka2parquet import DefaultPartitioner, FsspecStorage, JsonConverter, KafkaPythonConsumer, RecordCountRotation, SinkTask
+from kafka2parquet.transforms import Cast, Filter, Rename, TableTransform
 
 
 class AddRegion(TableTransform):

@@ -10,7 +10,12 @@ import attrs
 
 from kafka2parquet.util.arguments import checked
 
-#: Smaller differences are not jumps: a clock's two times are read one after the other, and the wall clock may be slewed.
+__all__ = [
+    "Clock",
+    "SystemClock",
+]
+
+#: The two times of a clock are read one after the other, and the wall clock may be slewed a little.
 _LEAST_JUMP = datetime.timedelta(seconds=1)
 
 

@@ -42,6 +42,39 @@ from collections.abc import Sequence
 from kafka2parquet.util.printable import printable
 from kafka2parquet.util.secrets import without_credentials
 
+__all__ = [
+    "AccessError",
+    "BucketNotFoundError",
+    "ConfigurationError",
+    "ConflictingSinkError",
+    "CorruptRecordBatchError",
+    "DamagedFooterError",
+    "DataLossError",
+    "DeadLetterRefusedError",
+    "DeliveryError",
+    "FencedInstanceError",
+    "ForeignObjectError",
+    "GuaranteeError",
+    "Kafka2ParquetError",
+    "KafkaAuthenticationError",
+    "KafkaAuthorizationError",
+    "KafkaUnavailableError",
+    "LogTruncatedError",
+    "RecordError",
+    "RejectedRecordError",
+    "SchemaRegistryAuthenticationError",
+    "SchemaRegistryUnavailableError",
+    "StorageAuthenticationError",
+    "StoragePermissionError",
+    "StorageUnavailableError",
+    "TooManyRejectsError",
+    "TopicRecreatedError",
+    "TransientError",
+    "UnexpectedError",
+    "UnknownMetadataError",
+    "UsageError",
+]
+
 
 class Kafka2ParquetError(Exception):
     """Base class of all errors that this library raises on purpose.

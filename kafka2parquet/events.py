@@ -8,6 +8,24 @@ import attrs
 
 from kafka2parquet.records import Reject, TopicPartition
 
+__all__ = [
+    "BoundaryAdopted",
+    "ConverterRetried",
+    "DataLost",
+    "Event",
+    "FilePublished",
+    "FlushCut",
+    "Hook",
+    "IntentCommitted",
+    "LogTruncated",
+    "OffsetCommitted",
+    "PartitionStarted",
+    "PartitionStopped",
+    "RecordRejected",
+    "StorageRetried",
+    "TaggingFailed",
+]
+
 
 @attrs.frozen
 class Event:

@@ -19,16 +19,18 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from typing import Annotated, Protocol, get_args
+from typing import TYPE_CHECKING, Annotated, Protocol, get_args
 
 import attrs
 
 from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.records import View
-from kafka2parquet.storage.base import Storage
 from kafka2parquet.util.arguments import Name, OneOf, WholeNumber, checked
 
-#: File extensions by Parquet codec.
+if TYPE_CHECKING:  # storage imports the rules for keys from here
+    from kafka2parquet.storage.base import Storage
+
+#: What stands between the offset and the end of the name, by Parquet codec.
 EXTENSIONS = {
     "none": ".parquet",
     "snappy": ".snappy.parquet",

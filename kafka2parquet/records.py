@@ -15,6 +15,15 @@ from kafka2parquet.util.arrays import chosen_views
 from kafka2parquet.util.secrets import without_credentials
 from kafka2parquet.util.varints import read_varint
 
+__all__ = [
+    "ConsumedBatch",
+    "Reject",
+    "Stage",
+    "TopicPartition",
+    "View",
+    "decode_headers",
+]
+
 
 @attrs.frozen(order=True)
 class TopicPartition:

@@ -15,6 +15,15 @@ from kafka2parquet.records import ConsumedBatch, Reject, View
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.lattice import conform, unify
 
+__all__ = [
+    "Converted",
+    "MixedRows",
+    "Partitioned",
+    "PartitionedRows",
+    "Row",
+    "Rows",
+]
+
 
 @attrs.frozen(eq=False)
 class Rows:

@@ -1,1 +1,18 @@
-"""Kafka Connect configurations: the table of their properties, reading and checking them, building tasks from them."""
+"""Kafka Connect configurations: read and check them, and build tasks from them."""
+
+from kafka2parquet.connect.build import TaskPlan, build_runner, build_task
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.load import load_connect_config
+from kafka2parquet.connect.variables import ConfigProviders
+from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
+
+__all__ = [
+    "ConfigProviders",
+    "ConnectConfig",
+    "TaskPlan",
+    "WorkerConfig",
+    "build_runner",
+    "build_task",
+    "load_connect_config",
+    "load_worker_config",
+]

@@ -1,9 +1,33 @@
-"""The `Consumer` protocol, through which the engine reads Kafka, and its adapter for kafka-python."""
+"""Consumers: where records come from, and the adapter for kafka-python.
 
-import warnings
+A consumer of another client implements the `Consumer` protocol with the other names here: the token of an assignment, and the
+events that `Consumer.poll` returns.
+"""
 
-# kafka-python 3.0 reads its messages with importlib.resources.read_text, which Python 3.11 deprecates. This can go when
-# kafka-python uses importlib.resources.files.
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", r"(read_text|open_text) is deprecated", DeprecationWarning)
-    import kafka  # noqa: F401  # has to run before any module imports a part of the package
+from kafka2parquet.consumers.base import (
+    Assigned,
+    Assignment,
+    CommitRefused,
+    CommitSucceeded,
+    CommittedOffset,
+    Consumer,
+    ConsumerEvent,
+    PartitionFailed,
+    Polled,
+    Revoked,
+)
+from kafka2parquet.consumers.kafka_python.consumer import KafkaPythonConsumer
+
+__all__ = [
+    "Assigned",
+    "Assignment",
+    "CommitRefused",
+    "CommitSucceeded",
+    "CommittedOffset",
+    "Consumer",
+    "ConsumerEvent",
+    "KafkaPythonConsumer",
+    "PartitionFailed",
+    "Polled",
+    "Revoked",
+]

@@ -29,19 +29,14 @@ from kafka2parquet import (
     MemoryBudget,
     MetadataColumns,
     ObjectTags,
-    PerRecordRotation,
     RecordCountRotation,
-    RecordFieldTimestamp,
     RecordTimeRotation,
     RejectPolicy,
     RetryPolicy,
-    RotationPolicy,
     ScheduledRotation,
-    SchemaContract,
-    SchemaVersions,
     SinkTask,
-    Storage,
 )
+from kafka2parquet.converters import SchemaContract, SchemaVersions
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.dead_letters.connect_report import FailureReporter
 from kafka2parquet.events import (
@@ -54,9 +49,12 @@ from kafka2parquet.events import (
     OffsetCommitted,
     PartitionStarted,
 )
+from kafka2parquet.partitioners import RecordFieldTimestamp
+from kafka2parquet.rotation import PerRecordRotation, RotationPolicy
 from kafka2parquet.rotation.base import FlushStats
 from kafka2parquet.rotation.policies import MaxOpenFilesRotation
 from kafka2parquet.rows import Row
+from kafka2parquet.storage import Storage
 from kafka2parquet.storage.options import S3Options
 from tests.chaos.setups import SETUPS, TRUNCATED, Setup
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 import collections
 from typing import Any
 
-from kafka2parquet import (
-    FsspecStorage,
-    HourlyPartitioner,
-    JsonConverter,
-    KafkaPythonConsumer,
-    RecordCountRotation,
-    SinkTask,
-)
+from kafka2parquet import FsspecStorage, HourlyPartitioner, JsonConverter, KafkaPythonConsumer, RecordCountRotation, SinkTask
 from kafka2parquet.storage.options import S3Options
 from kafka2parquet.testing import EmbeddedBroker
 from tests.support.http_proxy import HttpProxy, Request

@@ -7,14 +7,7 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet import (
-    FirstOf,
-    FsspecStorage,
-    KafkaPythonConsumer,
-    RecordCountRotation,
-    ScheduledRotation,
-    SinkTask,
-)
+from kafka2parquet import FirstOf, FsspecStorage, KafkaPythonConsumer, RecordCountRotation, ScheduledRotation, SinkTask
 from kafka2parquet.storage.options import S3Options
 from tests.chaos.load import Load
 from tests.chaos.member import parts_of

@@ -15,24 +15,22 @@ import attrs
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from kafka2parquet import (
-    AvroConverter,
+from kafka2parquet import AvroConverter, JsonConverter, ProtobufConverter
+from kafka2parquet.converters import (
     BooleanConverter,
     ByteArrayConverter,
     DoubleConverter,
-    JsonConverter,
     JsonEnvelopeConverter,
     JsonSchemaConverter,
     JsonSchemaMapping,
-    LearnedSchema,
     LongConverter,
-    ProtobufConverter,
     RecordConverter,
     SchemaContract,
     SchemaVersions,
-    Storage,
     StringConverter,
 )
+from kafka2parquet.schema import LearnedSchema
+from kafka2parquet.storage import Storage
 from tests.laws.envelopes import envelopes
 from tests.laws.json_texts import TIME, TIME_MS, documents, encoded
 from tests.laws.registered import (

@@ -11,34 +11,29 @@ import pyarrow.compute as pc
 from hypothesis import strategies as st
 
 from kafka2parquet import (
-    CompatibilityMode,
-    CompositePartitioner,
     CompressedBytesRotation,
     DailyPartitioner,
     DefaultPartitioner,
-    EncodedPartitionRotation,
     FieldPartitioner,
     FirstOf,
     HourlyPartitioner,
     JsonConverter,
-    JsonEnvelopeConverter,
-    LongConverter,
-    MaxOpenFilesRotation,
     MetadataColumns,
     ParquetWriter,
-    Partitioner,
-    RecordConverter,
     RecordCountRotation,
-    RecordFieldTimestamp,
     RecordTimeRotation,
-    RecordViews,
-    RotationPolicy,
+)
+from kafka2parquet.converters import JsonEnvelopeConverter, LongConverter, RecordConverter, RecordViews, StringConverter
+from kafka2parquet.partitioners import (
+    CompositePartitioner,
+    Partitioner,
+    RecordFieldTimestamp,
     SchemaNamePartitioner,
-    Storage,
-    StringConverter,
-    Transform,
     WallclockTimestamp,
 )
+from kafka2parquet.rotation import EncodedPartitionRotation, MaxOpenFilesRotation, RotationPolicy
+from kafka2parquet.schema import CompatibilityMode
+from kafka2parquet.storage import Storage
 from kafka2parquet.transforms import (
     Cast,
     Drop,
@@ -56,6 +51,7 @@ from kafka2parquet.transforms import (
     Rename,
     TimestampRouter,
     ToTimestamp,
+    Transform,
     Unwrap,
     Where,
     kafka_connect,

@@ -12,9 +12,8 @@ from hypothesis import assume, note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kafka2parquet import UsageError
 from kafka2parquet.consumers.base import CommittedOffset
-from kafka2parquet.errors import DamagedFooterError, UnknownMetadataError
+from kafka2parquet.errors import DamagedFooterError, UnknownMetadataError, UsageError
 from kafka2parquet.parquet.footer import METADATA_KEY
 from tests.model.world import Config, CountRotation, Crash, Member, RandomRotation, World
 from tests.support.interrupts import Interrupted, interrupt_after

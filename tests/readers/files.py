@@ -9,15 +9,8 @@ from typing import Any
 
 import attrs
 
-from kafka2parquet import (
-    DefaultPartitioner,
-    FileSettings,
-    MetadataColumns,
-    ParquetWriter,
-    RecordConverter,
-    RecordCountRotation,
-    SinkTask,
-)
+from kafka2parquet import DefaultPartitioner, FileSettings, MetadataColumns, ParquetWriter, RecordCountRotation, SinkTask
+from kafka2parquet.converters import RecordConverter
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 from tests.readers.zoo import Types, ZooType
 

@@ -14,11 +14,22 @@ import pyarrow.compute as pc
 import pytest
 
 import kafka2parquet as k
-from kafka2parquet import testing, transforms
+from kafka2parquet import (
+    clock,
+    connect,
+    consumers,
+    converters,
+    dead_letters,
+    partitioners,
+    rotation,
+    schema,
+    storage,
+    testing,
+    transforms,
+)
 from kafka2parquet.connect.load import load_properties
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError, UsageError
-from kafka2parquet.storage.options import AssumedRole, GcsOptions, S3Options
 
 NAN = float("nan")
 FUNCTION = print
@@ -65,7 +76,7 @@ class _Hook:
         """Do nothing."""
 
 
-class Decoder(k.PerRecordConverter):
+class Decoder(converters.PerRecordConverter):
     """The smallest converter of a user's own."""
 
     def decode(self, value: bytes) -> Mapping[str, Any]:
@@ -83,9 +94,9 @@ class _Registry:
     def __repr__(self) -> str:
         return "_Registry()"
 
-    def schema(self, schema_id: object, subject: str | None) -> k.RegisteredSchema:
+    def schema(self, schema_id: object, subject: str | None) -> converters.RegisteredSchema:
         """Know one schema."""
-        return k.RegisteredSchema(1, "AVRO", '"int"')
+        return converters.RegisteredSchema(1, "AVRO", '"int"')
 
 
 def _config() -> Any:
@@ -132,23 +143,23 @@ def _registered(of: Callable[..., Any], mapping: type) -> Case:
 _BY_TIME = {
     "timezone": ZONE,
     "locale": NAME,
-    "timestamp_extractor": instances(k.RecordTimestamp),
+    "timestamp_extractor": instances(partitioners.RecordTimestamp),
     "directory_delimiter": NAME,
 }
 
 CASES = [
     case(k.AsyncSinkTask, lambda: {"task": _task()}, task=instances(k.SinkTask)),
-    _registered(k.AvroConverter, k.AvroMapping),
+    _registered(k.AvroConverter, converters.AvroMapping),
     case(
-        k.AvroMapping,
+        converters.AvroMapping,
         logical_types=word(("connect", "arrow")),
         enhanced_schema_support=FLAG,
         connect_meta_data=FLAG,
         null_becomes_default=FLAG,
     ),
-    case(k.ByteArrayConverter, field=NAME),
+    case(converters.ByteArrayConverter, field=NAME),
     case(
-        k.ColumnRules,
+        schema.ColumnRules,
         max_fields=COUNT,
         max_name_bytes=COUNT,
         max_schema_bytes=COUNT,
@@ -156,7 +167,7 @@ CASES = [
         reserved=(1, [1], b"x"),
     ),
     case(
-        k.CompositePartitioner,
+        partitioners.CompositePartitioner,
         lambda: {"partitioners": [k.DefaultPartitioner(), k.DailyPartitioner()]},
         partitioners=([], [k.DefaultPartitioner()], [k.DefaultPartitioner(), "x"], [k.DefaultPartitioner] * 2),
         directory_delimiter=NAME,
@@ -180,9 +191,9 @@ CASES = [
         storage_retry=instances(k.RetryPolicy),
         converter_retry=instances(k.ConverterRetry),
     ),
-    case(k.EncodedPartitionRotation, passing=NAME),
+    case(rotation.EncodedPartitionRotation, passing=NAME),
     case(
-        k.FailureReporter,
+        dead_letters.FailureReporter,
         lambda: {"connector": "c"},
         connector=NAME,
         task=WHOLE,
@@ -212,20 +223,20 @@ CASES = [
         schema=INSTANCE,
         on_unknown_field=word(("reject", "ignore")),
         timestamps=word(("iso8601", "epoch_ms")),
-        learned=instances(k.LearnedSchema),
+        learned=instances(schema.LearnedSchema),
         on_misfit=word(("reject", "rescue", "string")),
         evolution=word(("add", "none", "ignore")),
         rescue_column=NAME,
     ),
-    case(k.JsonEnvelopeConverter, schemaless=instances(k.JsonConverter), replace_null_with_default=FLAG),
-    _registered(k.JsonSchemaConverter, k.JsonSchemaMapping),
-    case(k.JsonSchemaMapping, optional_for_nonrequired=FLAG, generalized_sum_types=FLAG),
+    case(converters.JsonEnvelopeConverter, schemaless=instances(k.JsonConverter), replace_null_with_default=FLAG),
+    _registered(converters.JsonSchemaConverter, converters.JsonSchemaMapping),
+    case(converters.JsonSchemaMapping, optional_for_nonrequired=FLAG, generalized_sum_types=FLAG),
     case(
         k.KafkaDeadLetterQueue,
         lambda: {"bootstrap_servers": "b:9092", "topic": "t"},
         bootstrap_servers=NAMES,
         topic=NAME,
-        reporter=instances(k.FailureReporter),
+        reporter=instances(dead_letters.FailureReporter),
         replication_factor=COUNT,
         producer_settings=SETTINGS,
         admin_settings=SETTINGS,
@@ -245,9 +256,9 @@ CASES = [
         gather_max_wait_s=SECONDS,
         connect_timeout_s=POSITIVE,
     ),
-    case(k.LearnedSchema, schema=INSTANCE, rules=instances(k.ColumnRules)),
-    case(k.MapTable, lambda: {"function": FUNCTION}, function=CALLABLE, name=NAME),
-    case(k.MaxOpenFilesRotation, lambda: {"files": 1}, files=COUNT),
+    case(schema.LearnedSchema, schema=INSTANCE, rules=instances(schema.ColumnRules)),
+    case(transforms.MapTable, lambda: {"function": FUNCTION}, function=CALLABLE, name=NAME),
+    case(rotation.MaxOpenFilesRotation, lambda: {"files": 1}, files=COUNT),
     case(k.MemoryBudget, limit_bytes=COUNT),
     case(k.MetadataColumns, names=(1, ["Offset"], "offsets", [1]), key_converter=instances(k.JsonConverter)),
     case(
@@ -269,15 +280,15 @@ CASES = [
         in_memory_bytes=WHOLE,
         staging_directory=(1, b"x", "", ["x"]),
     ),
-    case(Decoder, schema=(*INSTANCE, {"a": "int64"}), learned=instances(k.LearnedSchema)),
-    _registered(k.ProtobufConverter, k.ProtobufMapping),
-    case(k.ProtobufMapping, **{field.name: FLAG for field in attrs.fields(k.ProtobufMapping)}),
+    case(Decoder, schema=(*INSTANCE, {"a": "int64"}), learned=instances(schema.LearnedSchema)),
+    _registered(k.ProtobufConverter, converters.ProtobufMapping),
+    case(converters.ProtobufMapping, **{field.name: FLAG for field in attrs.fields(converters.ProtobufMapping)}),
     case(k.RecordCountRotation, lambda: {"rows": 1}, rows=COUNT),
-    case(k.RecordFieldTimestamp, field=NAME, timezone=ZONE),
+    case(partitioners.RecordFieldTimestamp, field=NAME, timezone=ZONE),
     case(k.RecordTimeRotation, lambda: {"interval": HOUR}, interval=DURATION, or_by_the_clock=FLAG),
-    case(k.RecordViews, keys=FLAG, headers=FLAG, key_converter=instances(k.JsonConverter), tombstone_partition=NAME),
+    case(converters.RecordViews, keys=FLAG, headers=FLAG, key_converter=instances(k.JsonConverter), tombstone_partition=NAME),
     case(
-        k.RegisteredSchema,
+        converters.RegisteredSchema,
         lambda: {"id": 1, "type": "AVRO", "text": "{}"},
         id=(True, 1.5, "1", None),
         type=TEXT,
@@ -286,19 +297,19 @@ CASES = [
         version=(True, 1.5, "1"),
     ),
     case(
-        k.RejectLimit,
+        dead_letters.RejectLimit,
         lambda: {"share": 0.5},
         share=(-0.1, 1.1, True, NAN, "1", None),
         window_rows=COUNT,
         minimum_rows=COUNT,
     ),
     case(
-        k.RejectLog,
-        lambda: {"reporter": k.FailureReporter("c")},
-        reporter=instances(k.FailureReporter),
+        dead_letters.RejectLog,
+        lambda: {"reporter": dead_letters.FailureReporter("c")},
+        reporter=instances(dead_letters.FailureReporter),
         with_records=FLAG,
         most_per_s=COUNT,
-        clock=instances(k.SystemClock),
+        clock=instances(clock.SystemClock),
     ),
     case(
         k.RejectPolicy,
@@ -311,16 +322,16 @@ CASES = [
     case(k.RetryPolicy, first_s=POSITIVE, longest_s=POSITIVE, limit_s=SECONDS),
     case(k.ScheduledRotation, lambda: {"interval": HOUR}, interval=DURATION, timezone=ZONE),
     case(
-        k.SchemaContract,
-        lambda: {"versions": k.SchemaVersions(testing.MemoryStorage()), "topic": "t"},
-        versions=instances(k.SchemaVersions),
+        converters.SchemaContract,
+        lambda: {"versions": converters.SchemaVersions(testing.MemoryStorage()), "topic": "t"},
+        versions=instances(converters.SchemaVersions),
         topic=NAME,
-        rules=instances(k.ColumnRules),
+        rules=instances(schema.ColumnRules),
         refresh_interval_s=SECONDS,
-        clock=instances(k.SystemClock),
+        clock=instances(clock.SystemClock),
     ),
     case(
-        k.SchemaNamePartitioner,
+        partitioners.SchemaNamePartitioner,
         lambda: {"inner": k.DefaultPartitioner()},
         inner=instances(k.DefaultPartitioner),
         affix=word(("prefix", "suffix")),
@@ -328,7 +339,7 @@ CASES = [
         escape=FLAG,
     ),
     case(
-        k.SchemaVersion,
+        converters.SchemaVersion,
         lambda: {"topic": "t", "number": 1, "schema": pa.schema([])},
         topic=NAME,
         number=COUNT,
@@ -339,7 +350,7 @@ CASES = [
         created_by=TEXT,
     ),
     case(
-        k.SchemaVersions,
+        converters.SchemaVersions,
         lambda: {"storage": testing.MemoryStorage()},
         storage=instances(testing.MemoryStorage),
         prefix=TEXT,
@@ -369,7 +380,7 @@ CASES = [
         hooks=(1, "x", [1], _Hook, [_Hook]),
         executor=instances(concurrent.futures.ThreadPoolExecutor),
     ),
-    case(k.StringConverter, encoding=(*NAME, "UTF-88"), field=NAME),
+    case(converters.StringConverter, encoding=(*NAME, "UTF-88"), field=NAME),
     case(
         k.TaskRunner,
         lambda: {"factories": [FUNCTION]},
@@ -384,14 +395,14 @@ CASES = [
         partition_duration=DURATION,
         **_BY_TIME,
     ),
-    case(k.Tolerance, lambda: {"everything": True}, everything=FLAG, has_reporter=FLAG),
+    case(dead_letters.Tolerance, lambda: {"everything": True}, everything=FLAG, has_reporter=FLAG),
     case(
         k.build_runner,
         lambda: {"config": _config(), "worker": WorkerConfig(bootstrap_servers="b:9092")},
         config=(*INSTANCE, {"name": "n"}),
         worker=(*INSTANCE, {"bootstrap.servers": "b:9092"}),
         hooks=(1, "x", [_Hook]),
-        clock=instances(k.SystemClock),
+        clock=instances(clock.SystemClock),
         progress_interval_s=POSITIVE,
     ),
     case(
@@ -402,7 +413,7 @@ CASES = [
         task_index=WHOLE,
         shared=INSTANCE,
         hooks=(1, "x", [_Hook]),
-        clock=instances(k.SystemClock),
+        clock=instances(clock.SystemClock),
         consumer=INSTANCE,
         storage=instances(testing.MemoryStorage),
         executor=INSTANCE,
@@ -503,7 +514,7 @@ CASES = [
     case(testing.MemoryStorage, url=NAME),
     case(testing.drain, lambda: {"task": _task()}, task=instances(k.SinkTask), timeout_s=POSITIVE),
     case(
-        AssumedRole,
+        storage.AssumedRole,
         lambda: {"arn": "a", "session_name": "s"},
         arn=NAME,
         session_name=NAME,
@@ -512,7 +523,7 @@ CASES = [
         sts_url=NAME,
     ),
     case(
-        GcsOptions,
+        storage.GcsOptions,
         token=(1, True),
         project=NAME,
         billing_project=NAME,
@@ -526,14 +537,14 @@ CASES = [
         request_timeout_s=POSITIVE,
     ),
     case(
-        S3Options,
+        storage.S3Options,
         region=NAME,
         endpoint_url=NAME,
         access_key_id=NAME,
         secret_access_key=TEXT,
         session_token=TEXT,
         profile=NAME,
-        role=instances(AssumedRole),
+        role=instances(storage.AssumedRole),
         path_style=(1, "true"),
         accelerate=FLAG,
         acl=NAME,
@@ -552,8 +563,46 @@ CASES = [
     ),
 ]
 
-#: Made by the library, not by its users.
-RESULTS = {k.StepResult, transforms.Transformed}
+PUBLIC = (
+    k,
+    clock,
+    connect,
+    consumers,
+    converters,
+    dead_letters,
+    partitioners,
+    rotation,
+    schema,
+    storage,
+    testing,
+    transforms,
+)
+
+#: Values that the library makes, or that parts pass on; their constructors check nothing.
+VALUES = {
+    k.StepResult,
+    connect.ConfigProviders,
+    connect.ConnectConfig,
+    connect.TaskPlan,
+    connect.WorkerConfig,
+    consumers.Assigned,
+    consumers.Assignment,
+    consumers.CommitRefused,
+    consumers.CommitSucceeded,
+    consumers.CommittedOffset,
+    consumers.PartitionFailed,
+    consumers.Polled,
+    consumers.Revoked,
+    partitioners.Unusable,
+    rotation.FlushStats,
+    schema.CompatibilityMode,
+    schema.ConnectField,
+    schema.ConnectSchema,
+    storage.AlreadyExists,
+    storage.Published,
+    storage.StagedFile,
+    transforms.Transformed,
+}
 
 
 def _task() -> k.SinkTask:
@@ -575,18 +624,17 @@ def _call(of: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
 
 
 def _public() -> list[Any]:
-    modules = (k, transforms, testing)
-    return [*(getattr(module, name) for module in modules for name in module.__all__), AssumedRole, GcsOptions, S3Options]
+    return [getattr(module, name) for module in PUBLIC for name in module.__all__]
 
 
 def test_every_constructor_has_its_cases() -> None:
     """A public class, or a parameter, that is new has to be added to the table."""
     covered = {each.of: set(each.wrong) for each in CASES}
-    covered[k.PerRecordConverter] = covered[Decoder]
+    covered[converters.PerRecordConverter] = covered[Decoder]
     lacking = {}
     for each in _public():
-        is_class = inspect.isclass(each) and not issubclass(each, Exception) and each not in RESULTS
-        is_part = is_class and not getattr(each, "_is_protocol", False) and each is not k.CompatibilityMode
+        is_class = inspect.isclass(each) and not issubclass(each, Exception) and each not in VALUES
+        is_part = is_class and not getattr(each, "_is_protocol", False)
         parameters = inspect.signature(each).parameters if is_part else {}
         named = {name for name, found in parameters.items() if found.kind is not inspect.Parameter.VAR_KEYWORD}
         if named - covered.get(each, set()) - {"replacement"}:

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pytest
 
 from kafka2parquet import (
-    ConfigurationError,
     FirstOf,
     HourlyPartitioner,
     JsonConverter,
@@ -23,16 +22,17 @@ from kafka2parquet import (
     RecordCountRotation,
     ScheduledRotation,
     SinkTask,
-    UsageError,
 )
 from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
 from kafka2parquet.delivery.calls import RetryPolicy
 from kafka2parquet.errors import (
+    ConfigurationError,
     DataLossError,
     GuaranteeError,
     RejectedRecordError,
     StoragePermissionError,
     StorageUnavailableError,
+    UsageError,
 )
 from kafka2parquet.events import (
     DataLost,

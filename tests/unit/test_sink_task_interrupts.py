@@ -14,16 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from kafka2parquet import (
-    DeliveryError,
-    FirstOf,
-    ParquetWriter,
-    RecordCountRotation,
-    ScheduledRotation,
-    SinkTask,
-    UsageError,
-)
+from kafka2parquet import FirstOf, ParquetWriter, RecordCountRotation, ScheduledRotation, SinkTask
 from kafka2parquet.consumers.base import Polled
+from kafka2parquet.errors import DeliveryError, UsageError
 from kafka2parquet.events import Event, FilePublished, FlushCut, OffsetCommitted, PartitionStopped, RecordRejected
 from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.testing import InlineExecutor, MemoryConsumer

@@ -7,16 +7,8 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet import (
-    FileSettings,
-    HourlyPartitioner,
-    JsonConverter,
-    ParquetWriter,
-    RecordCountRotation,
-    SchemaContract,
-    SchemaVersions,
-    SinkTask,
-)
+from kafka2parquet import FileSettings, HourlyPartitioner, JsonConverter, ParquetWriter, RecordCountRotation, SinkTask
+from kafka2parquet.converters import SchemaContract, SchemaVersions
 from kafka2parquet.testing import InlineExecutor, ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 
 TEN_O_CLOCK_MS = 1_779_012_000_000  # 2026-05-17 10:00 UTC

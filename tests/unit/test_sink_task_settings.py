@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from kafka2parquet import (
-    CompatibilityMode,
     DeliverySettings,
     FileSettings,
     HourlyPartitioner,
@@ -16,11 +15,12 @@ from kafka2parquet import (
     ObjectTags,
     ParquetWriter,
     RecordCountRotation,
-    RecordViews,
     RejectPolicy,
-    Tolerance,
 )
+from kafka2parquet.converters import RecordViews
+from kafka2parquet.dead_letters import Tolerance
 from kafka2parquet.parquet.footer import FlushFooter
+from kafka2parquet.schema import CompatibilityMode
 from kafka2parquet.transforms import Drop
 from tests.support.sink_world import SinkWorld
 

@@ -2,3 +2,11 @@
 
 `consumer` is the driver's side and `poll_thread` the other side; `shared_state` is what both sides share, under one lock.
 """
+
+import warnings
+
+# kafka-python 3.0 reads its messages with importlib.resources.read_text, which Python 3.11 deprecates. This can go when
+# kafka-python uses importlib.resources.files.
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", r"(read_text|open_text) is deprecated", DeprecationWarning)
+    import kafka  # noqa: F401  # has to run before any module imports a part of the package

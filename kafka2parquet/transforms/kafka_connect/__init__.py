@@ -81,8 +81,6 @@ def make(class_name: str, of_what: str | None, properties: Mapping[str, str]) ->
 
 
 __all__ = [
-    "JAVA",
-    "PROPERTIES",
     "JavaCast",
     "JavaExtractField",
     "JavaFlatten",
@@ -91,5 +89,4 @@ __all__ = [
     "JavaReplaceField",
     "JavaSetSchemaMetadata",
     "JavaTimestampConverter",
-    "make",
 ]

@@ -6,8 +6,9 @@ import concurrent.futures
 
 import pytest
 
-from kafka2parquet import UsageError, build_task, load_connect_config, load_worker_config
+from kafka2parquet import build_task, load_connect_config, load_worker_config
 from kafka2parquet.connect.build import TaskPlan
+from kafka2parquet.errors import UsageError
 from kafka2parquet.testing import MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 from tests.support.sink_properties import json_sink
 

@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from kafka2parquet import PerRecordPartitioner, build_task, load_connect_config
+from kafka2parquet import build_task, load_connect_config
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.partitioners import PerRecordPartitioner
 from kafka2parquet.testing import InlineExecutor, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage, drain
 from tests.support.sink_properties import json_sink
 
 ROOT = Path(__file__).parents[3]
 MODULE = """
-from kafka2parquet import PerRecordConverter, PerRecordPartitioner
+from kafka2parquet.converters import PerRecordConverter
+from kafka2parquet.partitioners import PerRecordPartitioner
 
 EVENTS = []
 LATER = None

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet import LearnedSchema, PerRecordConverter
+from kafka2parquet.converters import PerRecordConverter
 from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.schema import LearnedSchema
 from tests.support.batches import batch_of
 
 NAMES = {"datetime": datetime}

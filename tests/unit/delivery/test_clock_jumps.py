@@ -6,7 +6,8 @@ import datetime
 
 import pytest
 
-from kafka2parquet import FirstOf, RecordTimeRotation, RotationPolicy, ScheduledRotation, SinkTask
+from kafka2parquet import FirstOf, RecordTimeRotation, ScheduledRotation, SinkTask
+from kafka2parquet.rotation import RotationPolicy
 from tests.support.sink_world import SinkWorld
 
 TEN_MINUTES = datetime.timedelta(minutes=10)

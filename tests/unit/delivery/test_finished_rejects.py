@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from kafka2parquet import HourlyPartitioner, RecordConverter, RecordCountRotation, RecordFieldTimestamp
+from kafka2parquet import HourlyPartitioner, RecordCountRotation
+from kafka2parquet.converters import RecordConverter
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.events import StorageRetried
+from kafka2parquet.partitioners import RecordFieldTimestamp
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rows import Converted, Rows
 from kafka2parquet.schema.compatibility import CompatibilityMode

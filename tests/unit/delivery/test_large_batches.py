@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kafka2parquet import ByteArrayConverter, DefaultPartitioner, RecordCountRotation, SinkTask
+from kafka2parquet import DefaultPartitioner, RecordCountRotation, SinkTask
+from kafka2parquet.converters import ByteArrayConverter
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rows import Converted
 from kafka2parquet.testing import MemoryConsumer, MemoryKafka, MemoryStorage

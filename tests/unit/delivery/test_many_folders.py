@@ -10,17 +10,11 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet import (
-    FieldPartitioner,
-    FirstOf,
-    JsonEnvelopeConverter,
-    MaxOpenFilesRotation,
-    MemoryBudget,
-    PerRecordRotation,
-    RecordCountRotation,
-)
+from kafka2parquet import FieldPartitioner, FirstOf, MemoryBudget, RecordCountRotation
+from kafka2parquet.converters import JsonEnvelopeConverter
 from kafka2parquet.delivery.settings import DeliverySettings
 from kafka2parquet.events import FlushCut
+from kafka2parquet.rotation import MaxOpenFilesRotation, PerRecordRotation
 from kafka2parquet.rotation.base import FlushStats
 from kafka2parquet.rows import Row
 from tests.support.sink_world import SinkWorld

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet import HourlyPartitioner, MetadataColumns, RecordCountRotation, StringConverter
+from kafka2parquet import HourlyPartitioner, MetadataColumns, RecordCountRotation
+from kafka2parquet.converters import StringConverter
 from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
 from kafka2parquet.converters.record_views import RecordViews, header_text
 from kafka2parquet.delivery.settings import ObjectTags

@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 import pytest
 
-from kafka2parquet import DeliveryError, RecordCountRotation
+from kafka2parquet import RecordCountRotation
 from kafka2parquet.consumers.base import Assigned, PartitionFailed
-from kafka2parquet.errors import CorruptRecordBatchError, DamagedFooterError, DataLossError, Kafka2ParquetError
+from kafka2parquet.errors import CorruptRecordBatchError, DamagedFooterError, DataLossError, DeliveryError, Kafka2ParquetError
 from kafka2parquet.events import DataLost, IntentCommitted
 from kafka2parquet.parquet.footer import METADATA_KEY
 from kafka2parquet.partitioners.field import FieldPartitioner

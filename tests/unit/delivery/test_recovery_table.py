@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet import HourlyPartitioner, JsonConverter, RecordConverter, RecordCountRotation, StringConverter
+from kafka2parquet import HourlyPartitioner, JsonConverter, RecordCountRotation
+from kafka2parquet.converters import RecordConverter, StringConverter
 from kafka2parquet.errors import (
     ConflictingSinkError,
     DamagedFooterError,

@@ -10,29 +10,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from kafka2parquet import (
-    HourlyPartitioner,
-    JsonConverter,
-    LearnedSchema,
-    MetadataColumns,
-    ObjectNaming,
-    ParquetWriter,
-    RecordConverter,
-    RecordCountRotation,
-    RejectLimit,
-    StringConverter,
-    Transform,
-)
+from kafka2parquet import HourlyPartitioner, JsonConverter, MetadataColumns, ObjectNaming, ParquetWriter, RecordCountRotation
+from kafka2parquet.converters import RecordConverter, StringConverter
 from kafka2parquet.converters.record_views import RecordViews
+from kafka2parquet.dead_letters import RejectLimit
 from kafka2parquet.delivery.settings import ObjectTags
 from kafka2parquet.errors import UnknownMetadataError
 from kafka2parquet.events import Event, FilePublished, IntentCommitted, StorageRetried
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rows import Converted, Rows
+from kafka2parquet.schema import LearnedSchema
 from kafka2parquet.schema.compatibility import CompatibilityMode
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
 from kafka2parquet.testing import MemoryConsumer
+from kafka2parquet.transforms import Transform
 from kafka2parquet.transforms.base import Transformed
 from tests.support.sink_world import Letters, SinkWorld
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kafka2parquet import MetadataColumns, RecordCountRotation, StringConverter
+from kafka2parquet import MetadataColumns, RecordCountRotation
+from kafka2parquet.converters import StringConverter
 from tests.support.sink_world import SinkWorld
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from kafka2parquet import JsonEnvelopeConverter, MetadataColumns, RecordCountRotation
+from kafka2parquet import MetadataColumns, RecordCountRotation
+from kafka2parquet.converters import JsonEnvelopeConverter
 from kafka2parquet.events import RecordRejected
 from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.schema.compatibility import CompatibilityMode

@@ -9,21 +9,14 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet import (
-    DefaultPartitioner,
-    EncodedPartitionRotation,
-    FieldPartitioner,
-    FirstOf,
-    HourlyPartitioner,
-    ObjectNaming,
-    RecordCountRotation,
-    RecordViews,
-)
+from kafka2parquet import DefaultPartitioner, FieldPartitioner, FirstOf, HourlyPartitioner, ObjectNaming, RecordCountRotation
 from kafka2parquet.audit.read import read_coverage
+from kafka2parquet.converters import RecordViews
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.errors import ConflictingSinkError, RejectedRecordError, UsageError
 from kafka2parquet.events import Event, PartitionStopped, RecordRejected
 from kafka2parquet.records import TopicPartition
+from kafka2parquet.rotation import EncodedPartitionRotation
 from kafka2parquet.testing import MemoryConsumer, MemoryRecord
 from kafka2parquet.transforms import InsertField, Route, RoutedFolders, TimestampRouter
 from tests.support.sink_world import TOPIC, SinkWorld

@@ -10,24 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kafka2parquet import (
-    CompositePartitioner,
-    DailyPartitioner,
-    DefaultPartitioner,
-    FirstOf,
-    JsonConverter,
-    PerRecordPartitioner,
-    RecordCountRotation,
-    RotationPolicy,
-    Transform,
-)
+from kafka2parquet import DailyPartitioner, DefaultPartitioner, FirstOf, JsonConverter, RecordCountRotation
 from kafka2parquet.errors import RejectedRecordError, UnexpectedError, UsageError
 from kafka2parquet.events import Event, FlushCut
+from kafka2parquet.partitioners import CompositePartitioner, PerRecordPartitioner
 from kafka2parquet.records import ConsumedBatch
+from kafka2parquet.rotation import RotationPolicy
 from kafka2parquet.rotation.base import Cut, Due, FlushStats
 from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Row, Rows
 from kafka2parquet.testing import MemoryStorage
-from kafka2parquet.transforms import Transformed
+from kafka2parquet.transforms import Transform, Transformed
 from tests.support.sink_world import SinkWorld
 
 VALUE = b'{"a":1}'

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kafka2parquet import ConfigurationError, ParquetWriter, UsageError
+from kafka2parquet import ParquetWriter
+from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.parquet.types import written_schema
 
 FAR_MS = 2**63 - 1

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafka2parquet import FieldPartitioner, FsspecStorage, RecordCountRotation, SchemaNamePartitioner
+from kafka2parquet import FieldPartitioner, FsspecStorage, RecordCountRotation
+from kafka2parquet.partitioners import SchemaNamePartitioner
 from kafka2parquet.partitioners.default import DefaultPartitioner
 from kafka2parquet.partitioners.hive_names import NULL_NAME, HiveNames
 from kafka2parquet.schema.connect_schema import ConnectSchema

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kafka2parquet import JsonConverter, JsonEnvelopeConverter, MetadataColumns
+from kafka2parquet import JsonConverter, MetadataColumns
+from kafka2parquet.converters import JsonEnvelopeConverter
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.events import RecordRejected
 from kafka2parquet.schema.learned import LearnedSchema

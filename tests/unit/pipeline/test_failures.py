@@ -8,12 +8,13 @@ from typing import Any
 import attrs
 import pytest
 
-from kafka2parquet import DefaultPartitioner, JsonConverter, MapTable, RecordCountRotation
+from kafka2parquet import DefaultPartitioner, JsonConverter, RecordCountRotation
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.errors import RejectedRecordError, UnexpectedError, UsageError
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rotation.base import Cut, FlushStats
 from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Rows
+from kafka2parquet.transforms import MapTable
 from tests.support.sink_world import SinkWorld
 
 GOOD, PILL = b'{"a":1}', b'{"a":666}'

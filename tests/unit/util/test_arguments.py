@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from kafka2parquet import (
-    CompatibilityMode,
     DefaultPartitioner,
     FieldPartitioner,
     KafkaPythonConsumer,
@@ -20,6 +19,7 @@ from kafka2parquet import (
     SinkTask,
 )
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.schema import CompatibilityMode
 from kafka2parquet.testing import MemoryConsumer, MemoryKafka, MemoryStorage
 from kafka2parquet.util.arguments import Count, SecretSettings, checked
 

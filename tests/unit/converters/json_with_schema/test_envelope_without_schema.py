@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kafka2parquet import (
-    DailyPartitioner,
-    FieldPartitioner,
-    JsonEnvelopeConverter,
-    Partitioner,
-    RecordCountRotation,
-    RecordFieldTimestamp,
-)
+from kafka2parquet import DailyPartitioner, FieldPartitioner, RecordCountRotation
+from kafka2parquet.converters import JsonEnvelopeConverter
 from kafka2parquet.events import RecordRejected
+from kafka2parquet.partitioners import Partitioner, RecordFieldTimestamp
 from kafka2parquet.rows import Converted
 from kafka2parquet.transforms import HoistField, TransformChain
 from tests.support.batches import batch_of
