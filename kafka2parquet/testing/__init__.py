@@ -1,6 +1,6 @@
-"""For tests and trials, ours and yours: memory consumer and storage, embedded broker, `drain`, contract checks.
+"""Tools for your tests: consumer and storage in memory, an embedded broker, a manual clock, and `drain`.
 
-The contract checks need pytest and are imported from their own modules: `consumer_contract`, `storage_contract`.
+Contract tests for your own parts are in `kafka2parquet.testing.contracts`, which needs pytest.
 """
 
 from kafka2parquet.testing.broker.broker import EmbeddedBroker

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
-from kafka2parquet.testing.consumer_contract import ConsumerContract, KafkaUnderTest
+from kafka2parquet.testing.contracts.consumer import ConsumerContract, KafkaUnderTest
 from tests.support.kafka_clients import admin_client, make_topic, python_producer, unique
 from tests.support.kafka_consumers import Consumers
 

@@ -23,7 +23,7 @@ from kafka2parquet.errors import (
     KafkaAuthorizationError,
     KafkaUnavailableError,
 )
-from kafka2parquet.testing.consumer_contract import Reader
+from kafka2parquet.testing.contracts.consumer import Reader
 from tests.stack.secure_kafka import USERS, SecureKafka, secure_kafka, token
 from tests.support.kafka_admin import committed_offsets, create_topic
 from tests.support.kafka_clients import fill, read, unique, wait_until

@@ -24,7 +24,7 @@ from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.storage.options import GcsOptions
-from kafka2parquet.testing.storage_contract import ReadObject, ReadTags, StorageContract, staged_parquet
+from kafka2parquet.testing.contracts.storage import ReadObject, ReadTags, StorageContract, staged_parquet
 from tests.support.http_proxy import HttpProxy, Request
 
 MIB = 1 << 20

@@ -10,7 +10,7 @@ import pytest
 
 from kafka2parquet.consumers.base import Consumer
 from kafka2parquet.testing import EmbeddedBroker, MemoryConsumer, MemoryKafka, MemoryRecord
-from kafka2parquet.testing.consumer_contract import ConsumerContract, KafkaUnderTest
+from kafka2parquet.testing.contracts.consumer import ConsumerContract, KafkaUnderTest
 from tests.support.kafka_consumers import Consumers
 from tests.support.other_kafka_python import looks_elsewhere
 

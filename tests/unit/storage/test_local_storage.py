@@ -28,7 +28,7 @@ from kafka2parquet.parquet.staged import StagedFile
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.storage.local import map_error
 from kafka2parquet.storage.temporary_files import TemporaryFile
-from kafka2parquet.testing.storage_contract import ReadObject, StorageContract, staged_parquet
+from kafka2parquet.testing.contracts.storage import ReadObject, StorageContract, staged_parquet
 
 
 class TestLocalStorageContract(StorageContract):

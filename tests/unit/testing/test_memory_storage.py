@@ -1,4 +1,4 @@
-"""The storage in memory: a storage like any other, with planned faults."""
+"""MemoryStorage passes the storage contract, and fails as a test plans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from kafka2parquet.errors import StoragePermissionError, StorageUnavailableError
 from kafka2parquet.storage.base import AlreadyExists, Published
 from kafka2parquet.testing import MemoryStorage
-from kafka2parquet.testing.storage_contract import ReadObject, ReadTags, StorageContract, staged_parquet
+from kafka2parquet.testing.contracts.storage import ReadObject, ReadTags, StorageContract, staged_parquet
 
 
 class TestMemoryStorageContract(StorageContract):
@@ -30,7 +30,7 @@ class TestMemoryStorageContract(StorageContract):
 
 
 def test_fails_before_the_effect_as_planned() -> None:
-    """The planned call raises and changes nothing; later ones succeed."""
+    """The planned calls raise and change nothing; later calls succeed."""
     storage = MemoryStorage()
     storage.fail(times=2)
 
@@ -42,7 +42,7 @@ def test_fails_before_the_effect_as_planned() -> None:
 
 
 def test_fails_after_the_effect_as_planned() -> None:
-    """The object is there, only the answer is lost: the next attempt meets it."""
+    """The call stores the object and then raises, as if the response was lost; the next attempt finds the object."""
     storage = MemoryStorage()
     storage.fail(after_effect=True)
 
@@ -52,7 +52,7 @@ def test_fails_after_the_effect_as_planned() -> None:
 
 
 def test_fails_only_the_keys_and_operations_that_were_named() -> None:
-    """Other keys and other operations aren't touched."""
+    """A fault affects only the keys and the operation that it names."""
     storage = MemoryStorage()
     storage.fail("read_metadata", key_part="b/", error=StoragePermissionError("no right"))
     storage.publish("b/1", staged_parquet({}))
@@ -63,7 +63,7 @@ def test_fails_only_the_keys_and_operations_that_were_named() -> None:
 
 
 def test_blocks_until_released() -> None:
-    """A call waits at the fault, and can be watched arriving there."""
+    """A call waits at the fault until the test releases it, and `reached` says that the call is there."""
     storage = MemoryStorage()
     fault = storage.block(key_part="slow")
     publisher = threading.Thread(target=storage.publish, args=("slow/1", staged_parquet({})))
@@ -77,7 +77,7 @@ def test_blocks_until_released() -> None:
 
 
 def test_records_every_attempt_in_order() -> None:
-    """What was tried, and what became visible."""
+    """`publish_calls` has every attempt, `published` only those that made an object visible."""
     storage = MemoryStorage()
     for key in ("a", "b", "a"):
         storage.publish(key, staged_parquet({}))
@@ -86,7 +86,7 @@ def test_records_every_attempt_in_order() -> None:
 
 
 def test_tagging_fails_as_planned() -> None:
-    """Before the effect or after it, as every other operation."""
+    """A fault can make `tag` fail before or after its effect."""
     storage = MemoryStorage()
     storage.publish("a", staged_parquet({}))
     storage.fail("tag", times=1)
@@ -101,7 +101,7 @@ def test_tagging_fails_as_planned() -> None:
 
 
 def test_gives_the_rows_of_a_file() -> None:
-    """Parsed from the published bytes."""
+    """`rows` returns the rows of a published file."""
     storage = MemoryStorage()
     storage.publish("a", staged_parquet({}, rows=2))
 

@@ -12,7 +12,7 @@ from kafka2parquet.consumers.kafka_python.consumer import KafkaPythonConsumer
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.testing import EmbeddedBroker
-from kafka2parquet.testing.consumer_contract import Reader
+from kafka2parquet.testing.contracts.consumer import Reader
 from tests.support.kafka_consumers import Consumers
 
 STRATEGY = "partition_assignment_strategy"

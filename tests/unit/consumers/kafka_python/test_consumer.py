@@ -15,7 +15,7 @@ from kafka2parquet.errors import CorruptRecordBatchError, KafkaUnavailableError,
 from kafka2parquet.records import decode_headers
 from kafka2parquet.testing import EmbeddedBroker
 from kafka2parquet.testing.broker.record_batches import build_batches
-from kafka2parquet.testing.consumer_contract import Reader, poll_all_until
+from kafka2parquet.testing.contracts.consumer import Reader, poll_all_until
 from tests.support.kafka_clients import python_producer
 from tests.support.kafka_consumers import Consumers
 

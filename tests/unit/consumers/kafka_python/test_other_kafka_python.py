@@ -15,7 +15,7 @@ from kafka2parquet.errors import CorruptRecordBatchError
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.testing import EmbeddedBroker
 from kafka2parquet.testing.broker.record_batches import build_batches
-from kafka2parquet.testing.consumer_contract import Reader
+from kafka2parquet.testing.contracts.consumer import Reader
 from tests.support.kafka_clients import python_producer
 from tests.support.kafka_consumers import Consumers
 from tests.support.other_kafka_python import OTHER_VERSIONS, looks_elsewhere

@@ -1,15 +1,15 @@
 """What the delivery engine relies on in a storage, as tests for pytest.
 
-Subclass `StorageContract` in a test module and give two fixtures:
+Subclass `StorageContract` in a test module and define two fixtures:
 
     class TestMyStorage(StorageContract):
         @pytest.fixture
-        def storage(self): ...       # an empty storage
+        def storage(self): ...       # Storage: an empty one
 
         @pytest.fixture
         def read_object(self): ...   # Callable[[str], bytes | None]: the object at a key, read by another route
 
-A storage that has tags gives a third one, `read_tags`, a `Callable[[str], Mapping[str, str]]`.
+For a storage with tags, define a third fixture, `read_tags`: a `Callable[[str], Mapping[str, str]]`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ODD_KEYS = (
     "dt=2026-01-01 00%3A00%3A00/_hidden-looking/.x.parquet",
     '"quoted"/<a>{0}|^`\\.parquet',
 )
-#: Each is fine for some store, and wrong or deadly for another one.
+#: Each of these keys works in some store, and fails or does damage in another.
 _IMPOSSIBLE_KEYS = (
     "",
     "/a",
@@ -53,16 +53,16 @@ _IMPOSSIBLE_KEYS = (
     "a/x\uffff/b",
     "/".join(["y" * 200] * 6),
 )
-#: Folders can't have these; object stores have no limit between two slashes.
+#: File systems can't have such names; object stores have no limit between two slashes.
 _LONG_NAMES = (f"a/{'y' * 256}/b", f"a/{'ü' * 128}/b")
-#: These lead elsewhere, or can't be sent.
+#: Such keys lead to another object, or can't be sent.
 _CLIMBING_KEYS = ("..", "a/../b", "a/../../../b", "a/./b", "./a", "a/..", "a/x\0y/b", "a/x\ud800/b")
 ReadObject = Callable[[str], "bytes | None"]
 ReadTags = Callable[[str], Mapping[str, str]]
 
 
 def staged_parquet(metadata: Mapping[str, str], rows: int = 1, folder: Path | None = None) -> StagedFile:
-    """A staged Parquet file with one column of numbers; in memory, or in `folder`."""
+    """Return a staged Parquet file with one column of numbers, in memory or in `folder`."""
     schema = pa.schema([("number", pa.int64())])
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema) as writer:
@@ -77,11 +77,11 @@ def staged_parquet(metadata: Mapping[str, str], rows: int = 1, folder: Path | No
 
 
 class StorageContract:
-    """Every `Storage` passes these."""
+    """Checks that every `Storage` has to pass."""
 
     @pytest.fixture
     def read_tags(self) -> ReadTags | None:
-        """The tags of the object at a key, read by another route; None for a storage without tags."""
+        """Return a function that reads an object's tags by another route; None for a storage without tags."""
         return None
 
     def test_publishes_a_file_from_memory(self, storage: Storage, read_object: ReadObject) -> None:
@@ -107,8 +107,8 @@ class StorageContract:
         assert AlreadyExists({"who": "first"}) == storage.publish(_KEY, staged_parquet({"who": "second"}))
         assert first.content == read_object(_KEY)
 
-    def test_tells_that_the_object_in_the_way_is_no_parquet_file(self, storage: Storage) -> None:
-        """What has no footer has no metadata: None from publishing, {} from reading."""
+    def test_reports_an_object_that_is_not_a_parquet_file(self, storage: Storage) -> None:
+        """An object without a footer has no metadata: `publish` returns None for it, and `read_metadata` returns {}."""
         storage.publish(_KEY, StagedFile(b"no Parquet, PAR1", 16, 0, {}))
 
         assert AlreadyExists(None) == storage.publish(_KEY, staged_parquet({"who": "second"}))
@@ -121,13 +121,13 @@ class StorageContract:
         assert {} == storage.read_metadata(_KEY)
 
     def test_one_of_many_racing_publishers_wins(self, storage: Storage, read_object: ReadObject) -> None:
-        """All others learn of the winner's file, which is whole."""
+        """Exactly one publisher succeeds, all others get the metadata of its file, and the file is complete."""
         files = {f"writer {number}": staged_parquet({"who": f"writer {number}"}, rows=20_000) for number in range(8)}
         start = threading.Barrier(len(files))
 
         def publish(file: StagedFile) -> Published | AlreadyExists:
             start.wait()
-            while True:  # a store may ask a loser to try again
+            while True:  # a store may ask a publisher to retry
                 try:
                     return storage.publish(_KEY, file)
                 except StorageUnavailableError:
@@ -155,21 +155,21 @@ class StorageContract:
         assert Published() == storage.publish(_KEY, staged_parquet({}))
 
     def test_reads_the_metadata_of_a_footer(self, storage: Storage) -> None:
-        """All of it, whatever its length, and only what the writer put there."""
+        """`read_metadata` returns all metadata that the writer put into the footer, of any length, and nothing else."""
         metadata = {"short": "ü", "long": "x" * 200_000, "empty": ""}
         storage.publish(_KEY, staged_parquet(metadata))
 
         assert metadata == storage.read_metadata(_KEY)
 
     def test_creates_a_small_object_once(self, storage: Storage, read_object: ReadObject) -> None:
-        """The second object for a key changes nothing, and its writer learns that."""
+        """The second object for a key changes nothing, and `create` returns False for it."""
         content = '{"zwölf": 12}'.encode()
 
         assert (True, False) == (storage.create("t/small-1.json", content), storage.create("t/small-1.json", b"other"))
         assert (content, content) == (read_object("t/small-1.json"), storage.read("t/small-1.json"))
 
-    def test_creates_a_small_object_only_where_no_file_stands(self, storage: Storage, read_object: ReadObject) -> None:
-        """Small objects and files share the keys."""
+    def test_creates_a_small_object_only_where_no_file_is(self, storage: Storage, read_object: ReadObject) -> None:
+        """Small objects and files share one space of keys: `create` never replaces a file."""
         file = staged_parquet({"who": "first"})
         storage.publish(_KEY, file)
 
@@ -177,13 +177,13 @@ class StorageContract:
         assert file.content == read_object(_KEY) == storage.read(_KEY)
 
     def test_one_of_many_racing_creators_wins(self, storage: Storage) -> None:
-        """All others learn that an object stands there, and read what the winner wrote."""
+        """Exactly one writer succeeds, and everybody reads the content that this writer wrote."""
         contents = [f"writer {number}".encode() * 100 for number in range(8)]
         start = threading.Barrier(len(contents))
 
         def create(content: bytes) -> bool:
             start.wait()
-            while True:  # a store may ask a loser to try again
+            while True:  # a store may ask a writer to retry
                 try:
                     return storage.create("t/raced.json", content)
                 except StorageUnavailableError:
@@ -196,24 +196,24 @@ class StorageContract:
         assert contents[outcomes.index(True)] == storage.read("t/raced.json")
 
     def test_reads_nothing_where_no_object_is(self, storage: Storage) -> None:
-        """None says that there is no object; one without bytes is another thing."""
+        """`read` returns None if there is no object, and b"" for an object without bytes."""
         storage.create("t/empty.json", b"")
 
         assert (None, b"") == (storage.read("t/nothing.json"), storage.read("t/empty.json"))
 
     def test_reads_what_was_created_just_now(self, storage: Storage) -> None:
-        """Nothing comes from a cache, not even that there was no object."""
+        """Reads are not cached: an object is visible at once, even if the last read found none."""
         before = storage.read("t/new.json")
         storage.create("t/new.json", b"{}")
 
         assert (None, b"{}") == (before, storage.read("t/new.json"))
 
     def test_has_no_metadata_where_no_object_is(self, storage: Storage) -> None:
-        """None says that there is no object."""
+        """`read_metadata` returns None if there is no object."""
         assert storage.read_metadata("nothing/here.parquet") is None
 
-    def test_lists_keys_by_their_beginning(self, storage: Storage) -> None:
-        """A prefix is the beginning of a text, not a folder."""
+    def test_lists_keys_by_prefix(self, storage: Storage) -> None:
+        """A prefix is the start of a key, not a folder."""
         for key in ("t/a/1", "t/a/2/3", "t/ab/4", "t/b", "u/a"):
             storage.publish(key, staged_parquet({}))
 
@@ -224,14 +224,14 @@ class StorageContract:
         assert [] == sorted(storage.list("nothing/"))
 
     def test_lists_what_was_published_just_now(self, storage: Storage) -> None:
-        """No listing comes from a cache."""
+        """Listings are not cached."""
         before = sorted(storage.list("t/"))
         storage.publish("t/a", staged_parquet({}))
 
         assert ([], ["t/a"]) == (before, sorted(storage.list("t/")))
 
     def test_lists_more_than_one_page(self, storage: Storage) -> None:
-        """Object stores answer at most a thousand keys at once."""
+        """A listing is complete, although object stores return at most a thousand keys per request."""
         keys = [f"many/{number:04}" for number in range(1005)]
         file = StagedFile(b"x", 1, 0, {})
         with ThreadPoolExecutor(8) as pool:
@@ -240,7 +240,7 @@ class StorageContract:
         assert keys == sorted(storage.list("many/"))
 
     def test_keys_may_have_any_characters(self, storage: Storage, read_object: ReadObject) -> None:
-        """Spaces, `=`, `+`, `%`, signs and letters of all languages stay as they are."""
+        """Spaces, `=`, `+`, `%`, punctuation and letters of all languages are kept unchanged."""
         for key in _ODD_KEYS:
             storage.publish(key, staged_parquet({"key": key}))
 
@@ -249,8 +249,8 @@ class StorageContract:
         assert [True] * len(_ODD_KEYS) == [(read_object(key) or b"").startswith(b"PAR1") for key in _ODD_KEYS]
 
     @pytest.mark.parametrize("key", [*_IMPOSSIBLE_KEYS, *_CLIMBING_KEYS])
-    def test_makes_no_object_that_some_store_can_not_have(self, storage: Storage, key: str) -> None:
-        """Before anything is sent, with an error that names the key without its control characters."""
+    def test_refuses_keys_that_some_store_can_not_have(self, storage: Storage, key: str) -> None:
+        """The error comes before anything is sent, and names the key without its control characters."""
         for make in (lambda: storage.publish(key, staged_parquet({})), lambda: storage.create(key, b"{}")):
             with pytest.raises(ConfigurationError) as raised:
                 make()
@@ -261,7 +261,7 @@ class StorageContract:
 
     @pytest.mark.parametrize("key", _LONG_NAMES)
     def test_long_names_are_kept_or_refused_as_the_storage_says(self, storage: Storage, key: str) -> None:
-        """Before a record joins a flush, the storage is asked which keys it can't have."""
+        """A long name is either stored or refused, as `why_no_object` announces before a record joins a flush."""
         if why_no_object(storage)(key) is None:
             storage.publish(key, staged_parquet({}))
             assert [key] == list(storage.list(""))
@@ -271,8 +271,8 @@ class StorageContract:
             assert [] == list(storage.list(""))
 
     @pytest.mark.parametrize("key", _CLIMBING_KEYS)
-    def test_looks_for_no_object_elsewhere(self, storage: Storage, key: str) -> None:
-        """A store that resolves `..` would find another one."""
+    def test_never_looks_outside_of_its_folder(self, storage: Storage, key: str) -> None:
+        """Keys with `..` and the like are refused: a store that resolves them would find another object."""
         for look in (
             lambda: storage.read(key),
             lambda: storage.read_metadata(key),
@@ -283,14 +283,14 @@ class StorageContract:
                 look()
 
     def test_keys_may_be_long(self, storage: Storage, read_object: ReadObject) -> None:
-        """Up to 255 bytes between two slashes."""
+        """A key may have up to 255 bytes between two slashes."""
         key = f"{'ü' * 127}/{'y' * 255}/{'z' * 200}.parquet"
         storage.publish(key, staged_parquet({"key": "long"}))
 
         assert ([key], {"key": "long"}) == (list(storage.list("")), storage.read_metadata(key))
 
     def test_tags_an_object(self, storage: Storage, read_object: ReadObject, read_tags: ReadTags | None) -> None:
-        """Later tags replace earlier ones, and the object stays as it is; a storage without tags says so."""
+        """Later tags replace earlier ones and leave the object unchanged; a storage without tags raises UsageError."""
         file = staged_parquet({"who": "a"})
         storage.publish(_KEY, file)
         for end_offset in ("7", "8"):
@@ -304,20 +304,20 @@ class StorageContract:
 
         assert (file.content, {"who": "a"}) == (read_object(_KEY), storage.read_metadata(_KEY))
 
-    def test_tags_only_what_is_there(self, storage: Storage) -> None:
-        """Where no object is, there is nothing to tag."""
+    def test_tags_only_objects_that_exist(self, storage: Storage) -> None:
+        """Tagging a key without an object is an error."""
         with pytest.raises(UsageError, match=r"nothing/here\.parquet"):
             storage.tag("nothing/here.parquet", {"a": "b"})
 
         assert [] == list(storage.list(""))
 
     def test_the_probe_leaves_nothing_behind(self, storage: Storage) -> None:
-        """A store that keeps its promises passes, again and again."""
+        """The probe passes every time, and removes the objects that it made."""
         storage.probe("_kafka2parquet/probe/")
         storage.probe("_kafka2parquet/probe/")
 
         assert [] == list(storage.list(""))
 
-    def test_says_where_it_is(self, storage: Storage) -> None:
-        """The URL is for people."""
+    def test_has_a_url(self, storage: Storage) -> None:
+        """The URL names the storage in messages."""
         assert "://" in storage.url or storage.url.startswith("/")

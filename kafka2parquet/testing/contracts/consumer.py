@@ -1,6 +1,6 @@
 """What the delivery engine relies on in a consumer, as tests for pytest.
 
-Subclass `ConsumerContract` in a test module and give one fixture, `kafka`, with the methods of `KafkaUnderTest`.
+Subclass `ConsumerContract` in a test module and define one fixture, `kafka`, with the methods of `KafkaUnderTest`.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ _GROUP = "group-of-the-contract"
 
 
 class KafkaUnderTest(Protocol):
-    """A broker, and consumers of it. `append` gives record number n the time n milliseconds and the key `k<n>`."""
+    """A broker and its consumers. `append` gives record number n the timestamp n milliseconds and the key `k<n>`."""
 
     def make_topic(self, partitions: int) -> str:
-        """A new topic."""
+        """Make a new topic and return its name."""
 
     def append(self, topic: str, partition: int, values: Sequence[bytes | None]) -> None:
-        """Add records; readers can see them when this returns."""
+        """Append records; readers can see the records when this returns."""
 
     def delete_records(self, topic: str, partition: int, before_offset: int) -> None:
-        """Let the log begin later."""
+        """Delete all records before an offset."""
 
     def consumer(self, group_id: str, topic: str) -> Consumer:
-        """A consumer that isn't in the group yet. The fixture closes it."""
+        """Return a consumer that has not joined the group yet. The fixture closes the consumer."""
 
 
 @attrs.define(eq=False)
 class Reader:
-    """Polls a consumer and keeps what came, as an engine would."""
+    """Polls a consumer as an engine would, and keeps all events and batches."""
 
     consumer: Consumer
     events: list[ConsumerEvent] = attrs.Factory(list)
@@ -58,7 +58,7 @@ class Reader:
     assigned: dict[int, Assigned] = attrs.Factory(dict)
 
     def poll(self, timeout_s: float = 0.1) -> None:
-        """Poll once; start new partitions at their committed offset, or where their log begins."""
+        """Poll once; start new partitions at their committed offset, or at the start of their log."""
         polled = self.consumer.poll(timeout_s)
         for event in polled.events:
             self.events.append(event)
@@ -78,32 +78,38 @@ class Reader:
         poll_all_until(condition, self)
 
     def poll_for(self, seconds: float) -> None:
-        """Poll that long, to see that something doesn't happen."""
+        """Poll for some seconds, to check that something doesn't happen."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.poll()
 
     def offsets(self, partition: int = 0) -> list[int]:
-        """Offsets of all records that came."""
+        """Return the offsets of all records that were delivered from a partition."""
         batches = (batch for batch in self.batches if batch.topic_partition.partition == partition)
         return [offset for batch in batches for offset in batch.offsets.to_pylist()]
 
     def events_of(self, kind: type[ConsumerEvent]) -> list[ConsumerEvent]:
-        """The events of one kind."""
+        """Return all events of one kind."""
         return [event for event in self.events if isinstance(event, kind)]
 
     @property
     def assignment(self) -> Assignment:
-        """The token of partition 0."""
+        """The assignment of partition 0."""
         return self.assigned[0].assignment
 
 
 def poll_all_until(condition: Callable[[], object], *readers: Reader) -> None:
-    """Poll all readers by turns until the condition holds."""
+    """Poll the readers one after another until the condition holds.
+
+    Raises:
+        TimeoutError: the condition doesn't hold within 60 s.
+    """
     deadline = time.monotonic() + _LIMIT_S
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {_LIMIT_S} s; events: {[reader.events for reader in readers]}")
+            raise TimeoutError(
+                f"The condition did not hold within {_LIMIT_S} s. Events: {[reader.events for reader in readers]}"
+            )
         for reader in readers:
             reader.poll(0.05)
 
@@ -113,24 +119,24 @@ def _has_more(reader: Reader, than: int) -> bool:
 
 
 class ConsumerContract:
-    """Every `Consumer` passes these."""
+    """Checks that every `Consumer` has to pass."""
 
     @pytest.fixture
     def topic(self, kafka: KafkaUnderTest) -> str:
-        """A topic with one partition and ten records."""
+        """Make a topic with one partition and ten records."""
         topic = kafka.make_topic(1)
         kafka.append(topic, 0, [b"value %d" % number for number in range(10)])
         return topic
 
     @pytest.fixture
     def reader(self, kafka: KafkaUnderTest, topic: str) -> Reader:
-        """A reader of that topic that has its partition."""
+        """Return a reader to which the topic's partition is assigned."""
         reader = Reader(kafka.consumer(_GROUP, topic))
         reader.poll_until(lambda: reader.assigned)
         return reader
 
-    def test_tells_what_is_known_of_a_new_partition(self, reader: Reader, topic: str) -> None:
-        """Without a commit there is none; the log's bounds and both ids are there."""
+    def test_describes_a_new_partition(self, reader: Reader, topic: str) -> None:
+        """The event of a new assignment has the committed offset (None here), the bounds of the log, and both ids."""
         assigned = reader.assigned[0]
 
         assert TopicPartition(topic, 0) == assigned.assignment.topic_partition
@@ -139,7 +145,7 @@ class ConsumerContract:
         assert assigned.topic_id
 
     def test_delivers_nothing_before_start(self, kafka: KafkaUnderTest, topic: str) -> None:
-        """An assigned partition waits for its start."""
+        """An assigned partition delivers records only after `start`."""
         reader = Reader(kafka.consumer(_GROUP, topic), started=False)
         reader.poll_until(lambda: reader.assigned)
         reader.poll_for(0.5)
@@ -147,7 +153,7 @@ class ConsumerContract:
         assert [] == reader.batches
 
     def test_delivers_all_columns(self, reader: Reader) -> None:
-        """Keys, values and times of each record, in the order of the log."""
+        """Keys, values and timestamps of all records are delivered in the order of the log."""
         reader.poll_until(lambda: len(reader.offsets()) == 10)
 
         assert [b"value %d" % number for number in range(10)] == [
@@ -159,14 +165,14 @@ class ConsumerContract:
         assert 10 == reader.batches[-1].high_watermark
 
     def test_delivers_tombstones(self, kafka: KafkaUnderTest, reader: Reader, topic: str) -> None:
-        """A record without value has a null."""
+        """A record without a value has a null value, which differs from an empty value."""
         kafka.append(topic, 0, [None, b""])
         reader.poll_until(lambda: len(reader.offsets()) == 12)
 
         assert [None, b""] == [value for batch in reader.batches for value in batch.values.to_pylist()][-2:]
 
-    def test_starts_where_it_is_told(self, kafka: KafkaUnderTest, topic: str) -> None:
-        """From the middle of the log; the first batch begins exactly there."""
+    def test_starts_at_the_given_offset(self, kafka: KafkaUnderTest, topic: str) -> None:
+        """A start in the middle of the log is exact: the first batch starts at that offset."""
         reader = Reader(kafka.consumer(_GROUP, topic), started=False)
         reader.poll_until(lambda: reader.assigned)
         reader.consumer.start(reader.assignment, 4)
@@ -176,7 +182,7 @@ class ConsumerContract:
         assert 4 == reader.batches[0].first_offset
 
     def test_batches_are_gapless(self, kafka: KafkaUnderTest, reader: Reader, topic: str) -> None:
-        """Each begins where the one before it has ended."""
+        """Each batch starts where the batch before it ended."""
         for _ in range(5):
             before = len(reader.offsets())
             kafka.append(topic, 0, [b"later"])
@@ -187,7 +193,7 @@ class ConsumerContract:
         assert bounds[:-1] == [batch.first_offset for batch in reader.batches]
 
     def test_goes_back(self, kafka: KafkaUnderTest, reader: Reader, topic: str) -> None:
-        """A second start delivers again from its offset; what was fetched before is forgotten."""
+        """A second start delivers from its own offset again, and drops whatever was fetched before."""
         kafka.append(topic, 0, [b"x" * 100] * 5000)
         reader.poll_until(lambda: reader.batches)
         reader.batches.clear()
@@ -197,7 +203,7 @@ class ConsumerContract:
         assert list(range(2, 5010)) == reader.offsets()
 
     def test_commits(self, kafka: KafkaUnderTest, reader: Reader, topic: str) -> None:
-        """The outcome comes as an event, and the next owner sees offset and metadata."""
+        """The outcome of a commit is an event, and the next owner gets offset and metadata."""
         reader.consumer.commit(reader.assignment, 7, "some ~ metadata")
         reader.poll_until(lambda: reader.events_of(CommitSucceeded))
         assert [CommitSucceeded(reader.assignment, 7, "some ~ metadata")] == reader.events_of(CommitSucceeded)
@@ -208,7 +214,7 @@ class ConsumerContract:
         assert CommittedOffset(7, "some ~ metadata") == after.assigned[0].committed
 
     def test_takes_one_commit_at_a_time(self, reader: Reader) -> None:
-        """A second one has to wait for the first one's outcome."""
+        """A second commit is refused until the outcome of the first is known."""
         reader.consumer.commit(reader.assignment, 1, "first")
         with pytest.raises(UsageError, match="under way"):
             reader.consumer.commit(reader.assignment, 2, "second")
@@ -218,12 +224,12 @@ class ConsumerContract:
 
     @pytest.mark.parametrize("metadata", ["x" * 301, "ünï"])
     def test_refuses_odd_metadata(self, reader: Reader, metadata: str) -> None:
-        """Metadata is ASCII of at most 300 characters."""
+        """Commit metadata has to be ASCII of at most 300 characters."""
         with pytest.raises(UsageError, match="ASCII"):
             reader.consumer.commit(reader.assignment, 1, metadata)
 
     def test_refuses_a_commit_with_an_old_token(self, reader: Reader) -> None:
-        """Another epoch of the same partition is another assignment."""
+        """A commit with the assignment of an earlier epoch is refused, although the partition is the same."""
         old = attrs.evolve(reader.assignment, epoch=reader.assignment.epoch - 1)
         reader.consumer.commit(old, 5, "late")
         reader.poll_until(lambda: reader.events_of(CommitRefused))
@@ -233,7 +239,7 @@ class ConsumerContract:
         assert (old, 5, "late") == (refused.assignment, refused.offset, refused.metadata)
 
     def test_pauses_without_losing_the_position(self, kafka: KafkaUnderTest, reader: Reader, topic: str) -> None:
-        """Nothing comes while the partition is paused; then it goes on where it was."""
+        """A paused partition delivers nothing, and continues at its position after `resume`."""
         reader.poll_until(lambda: len(reader.offsets()) == 10)
         reader.consumer.pause(reader.assignment)
         kafka.append(topic, 0, [b"later"] * 10)
@@ -245,7 +251,7 @@ class ConsumerContract:
         assert list(range(20)) == reader.offsets()
 
     def test_shares_partitions_with_a_second_member(self, kafka: KafkaUnderTest) -> None:
-        """What moves is revoked here before it is assigned there; what stays goes on without a gap and without an event."""
+        """A partition that moves is revoked before the other member gets it; the others continue without gap or event."""
         topic = kafka.make_topic(4)
         one, two = (Reader(kafka.consumer(_GROUP, topic)) for _ in range(2))
         one.poll_until(lambda: len(one.assigned) == 4)
@@ -264,7 +270,7 @@ class ConsumerContract:
         assert all(list(range(200)) == one.offsets(partition) for partition in one.assigned)
 
     def test_gives_its_partitions_up_when_it_closes(self, kafka: KafkaUnderTest, reader: Reader, topic: str) -> None:
-        """The next member gets them soon. A closed consumer may be closed again, and not polled."""
+        """Another member gets the partitions of a closed consumer, which may be closed again but not polled."""
         reader.consumer.close(5.0)
         reader.consumer.close(5.0)
         with pytest.raises(UsageError, match="closed"):
@@ -272,8 +278,8 @@ class ConsumerContract:
         other = Reader(kafka.consumer(_GROUP, topic))
         other.poll_until(lambda: other.assigned)
 
-    def test_tells_of_lost_records(self, kafka: KafkaUnderTest, reader: Reader, topic: str) -> None:
-        """Where the log begins later than the partition is started, the missing range is reported; a later start goes on."""
+    def test_reports_lost_records(self, kafka: KafkaUnderTest, reader: Reader, topic: str) -> None:
+        """A start before the start of the log reports the missing range; another start continues."""
         reader.poll_until(lambda: len(reader.offsets()) == 10)
         kafka.delete_records(topic, 0, 6)
         reader.batches.clear()
@@ -288,8 +294,8 @@ class ConsumerContract:
 
         assert list(range(6, 10)) == reader.offsets()
 
-    def test_tells_of_a_log_that_is_too_short(self, reader: Reader) -> None:
-        """An offset behind the end of the log means that the topic isn't the one it was."""
+    def test_reports_a_log_that_is_too_short(self, reader: Reader) -> None:
+        """A start after the end of the log reports that the topic was recreated."""
         reader.consumer.start(reader.assignment, 1000)
         reader.poll_until(lambda: reader.events_of(PartitionFailed))
         failed = reader.events_of(PartitionFailed)[0]
