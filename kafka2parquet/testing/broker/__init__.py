@@ -1,1 +1,1 @@
-"""A one-node Kafka broker in memory, for tests and trials; see `broker.EmbeddedBroker`."""
+"""A Kafka broker with one node in memory, for tests and demos. See `broker.EmbeddedBroker`."""

@@ -1,4 +1,4 @@
-"""The embedded broker: puts the parts together and gives tests their handles."""
+"""EmbeddedBroker: wires the parts of the broker together, and gives tests methods to control it."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ class EmbeddedBroker:
             broker.append_values("orders", 0, [b'{"id": 1}'], [1_767_225_600_000])
             consumer = KafkaConsumer("orders", bootstrap_servers=broker.bootstrap, ...)
 
-            broker.inject("OffsetCommit", lose_response=True)  # the next commit is carried out, its answer gets lost
-            broker.stop_listening(); ...; broker.start_listening()  # an outage; nothing is forgotten
+            broker.inject("OffsetCommit", lose_response=True)  # the next commit takes effect, but its response is lost
+            broker.stop_listening(); ...; broker.start_listening()  # an outage that loses no state
 
-    It speaks to ordinary clients (tested with kafka-python and confluent-kafka): producing, also idempotent and transactional;
-    fetching with long polls, limits and either isolation level; offsets by time; the classic group protocol with static
-    members; committed offsets with metadata; creating, growing, describing and deleting topics; deleting records and groups.
-    Topics have ids, which change when a topic is created again.
+    The broker serves ordinary clients (tested with kafka-python and confluent-kafka). It supports producing, also idempotent
+    and transactional; fetching with long polls, limits and either isolation level; offsets by time; the classic group protocol
+    with static members; committed offsets with metadata; creating, growing, describing and deleting topics; deleting records
+    and groups. Topics have ids, which change when a topic is created again.
 
-    It doesn't have: more than one node, replication, persistence, TLS, SASL, access control, quotas, settings that take
-    effect, retention by time or size, compaction, fetch sessions, log append time, the newer consumer and share group
-    protocols (KIP-848, KIP-932), message formats before v2.
+    The broker doesn't support more than one node, replication, persistence, TLS, SASL, access control, quotas, settings that
+    take effect, retention by time or size, compaction, fetch sessions, log append time, the newer consumer and share group
+    protocols (KIP-848, KIP-932), or message formats before v2.
 
-    All methods may be called from any thread and return when the broker has done what they say. They raise `BrokerError`
-    where a client would get that error. A request that breaks the broker itself is raised by `stop`.
+    All methods may be called from any thread, and return when the broker has done the work. They raise `BrokerError` where a
+    client would get that error. If a request causes an exception inside the broker, `stop` raises the exception.
 
     Args:
-        port: port to listen on; 0 for a free one.
-        default_partitions: partitions of topics that are created without saying how many.
+        port: port to listen on; 0 for a free port.
+        default_partitions: number of partitions of topics that are created without a number.
         auto_create_topics: create a topic when a client that allows it asks for it.
         initial_rebalance_delay_s: how long an empty group waits for more members before its first assignment.
-        cluster_id: as clients see it; a new one by default.
+        cluster_id: the cluster id that clients see; a new id by default.
     """
 
     def __init__(
@@ -107,27 +107,27 @@ class EmbeddedBroker:
 
     @property
     def bootstrap(self) -> str:
-        """The address for clients: host and port, with a colon between."""
+        """The address for clients, as `host:port`."""
         return f"{_HOST}:{self._server.port}"
 
     def start(self) -> None:
-        """Start listening; clients can connect when this returns."""
+        """Start listening. Clients can connect when this method returns."""
         self._server.start()
 
     def stop(self) -> None:
-        """Close all connections and end the broker's thread; does nothing if it isn't running.
+        """Close all connections and end the broker's thread. Does nothing if the broker is not running.
 
         Raises:
-            Exception: what went wrong inside the broker while it carried out a request, if anything did.
+            Exception: a request caused this exception inside the broker.
         """
         self._server.stop()
 
     def stop_listening(self) -> None:
-        """Begin an outage: close the port and all connections. Topics, groups and timeouts live on."""
+        """Start an outage: close the port and all connections. Topics and groups are kept, and timeouts keep running."""
         self._server.stop_listening()
 
     def start_listening(self) -> None:
-        """End an outage; the port is the same."""
+        """End an outage: listen on the same port again."""
         self._server.start_listening()
 
     # Topics and records
@@ -135,30 +135,30 @@ class EmbeddedBroker:
     def create_topic(
         self, name: str, partitions: int | None = None, configs: Mapping[str, str | None] | None = None
     ) -> uuid.UUID:
-        """Create a topic and return its id; settings can be described, but have no effect."""
+        """Create a topic and return its id. Its settings can be described, but have no effect."""
         return self._server.call(lambda: self._topics.create(name, partitions, configs).topic_id)
 
     def delete_topic(self, name: str) -> None:
-        """Delete a topic, its records and the groups' offsets of it."""
+        """Delete a topic with its records and committed offsets."""
         self._server.call(lambda: self._cluster.delete_topic(name))
         self._server.call(self._data.notify)
 
     def create_partitions(self, name: str, total: int) -> None:
-        """Let a topic have `total` partitions."""
+        """Increase the number of partitions of a topic to `total`."""
         self._server.call(lambda: self._topics.add_partitions(name, total))
 
     def topic_id(self, name: str) -> uuid.UUID:
-        """The topic's id."""
+        """Return the id of a topic."""
         return self._server.call(lambda: self._topics.topic(name).topic_id)
 
     def append(self, topic: str, partition: int, batches: bytes, *, check_crc: bool = True) -> int:
-        """Append record batches of format v2, one after another, straight into the log.
+        """Append record batches of format v2 directly to the log.
 
         Args:
             topic: an existing topic.
             partition: one of its partitions.
-            batches: as a producer would send them; their base offsets are set here.
-            check_crc: refuse corrupt batches; False to put one into the log on purpose.
+            batches: concatenated batches, as a producer sends them. The broker sets their base offsets.
+            check_crc: whether corrupt batches are refused. Set it to False to append a corrupt batch on purpose.
 
         Returns:
             The offset of the first record.
@@ -183,17 +183,17 @@ class EmbeddedBroker:
         compression: Compression = "none",
         records_per_batch: int = 2000,
     ) -> int:
-        """Append records straight into the log, much faster than a producer does.
+        """Append records directly to the log, much faster than a producer does.
 
         Args:
             topic: an existing topic.
             partition: one of its partitions.
-            values: one for each record, None for a tombstone.
-            timestamps_ms: one for each record, in milliseconds since the epoch.
-            keys: one for each record; None for no keys at all.
-            headers: the headers of each record; None for no headers at all.
-            compression: how each batch is compressed.
-            records_per_batch: most records in one batch.
+            values: the value of each record; None for a tombstone.
+            timestamps_ms: the timestamp of each record, in milliseconds since the epoch.
+            keys: the key of each record; None if no record has a key.
+            headers: the headers of each record; None if no record has headers.
+            compression: the compression of each batch.
+            records_per_batch: maximum number of records in one batch.
 
         Returns:
             The offset of the first record.
@@ -207,11 +207,11 @@ class EmbeddedBroker:
         return self.append(topic, partition, b"".join(batches))
 
     def leave_gap(self, topic: str, partition: int, offsets: int) -> None:
-        """Give the next record an offset that is `offsets` higher, as if compaction had removed the records between."""
+        """Skip `offsets` offsets before the next record, as if compaction had removed their records."""
         self._server.call(lambda: self._topics.log(topic, partition).leave_gap(offsets))
 
     def delete_records(self, topic: str, partition: int, before_offset: int) -> int:
-        """Do what retention does: move the log start up to `before_offset`; returns the log start."""
+        """Move the log start up to `before_offset`, as retention does, and return the log start."""
 
         def delete() -> int:
             start = self._topics.log(topic, partition).delete_before(before_offset)
@@ -221,31 +221,31 @@ class EmbeddedBroker:
         return self._server.call(delete)
 
     def log_start(self, topic: str, partition: int) -> int:
-        """First offset that can be read."""
+        """Return the first offset that can be read."""
         return self._server.call(lambda: self._topics.log(topic, partition).start)
 
     def log_end(self, topic: str, partition: int) -> int:
-        """Offset that the next record gets."""
+        """Return the offset that the next record will get."""
         return self._server.call(lambda: self._topics.log(topic, partition).end)
 
     def log_size_bytes(self, topic: str, partition: int) -> int:
-        """Bytes of the record batches that can be read."""
+        """Return the total size in bytes of the record batches that can be read."""
         return self._server.call(lambda: self._topics.log(topic, partition).size_bytes)
 
     # Groups
 
     def committed(self, group: str, topic: str, partition: int) -> tuple[int, str] | None:
-        """The group's committed offset and its metadata, None if there is none."""
+        """Return the group's committed offset and its metadata; None if the group has not committed an offset."""
         offset = self._server.call(lambda: self._groups.committed(group).get((topic, partition)))
         return None if offset is None else (offset.offset, offset.metadata)
 
     def all_committed(self, group: str) -> dict[TopicPartition, tuple[int, str]]:
-        """All offsets that the group has committed, with their metadata, by topic and partition."""
+        """Return all offsets that the group has committed, with their metadata, by topic and partition."""
         offsets = self._server.call(lambda: dict(self._groups.committed(group)))
         return {topic_partition: (each.offset, each.metadata) for topic_partition, each in offsets.items()}
 
     def group_state(self, group: str) -> str:
-        """State of a group under Kafka's name for it, such as "Stable"; "Dead" for an unknown group."""
+        """Return the state of a group by Kafka's name, such as "Stable"; "Dead" for an unknown group."""
 
         def state() -> str:
             found = self._groups.find(group)
@@ -254,7 +254,7 @@ class EmbeddedBroker:
         return self._server.call(state)
 
     def group_members(self, group: str) -> list[str]:
-        """Ids of the group's members."""
+        """Return the ids of the group's members."""
 
         def members() -> list[str]:
             found = self._groups.find(group)
@@ -263,7 +263,7 @@ class EmbeddedBroker:
         return self._server.call(members)
 
     def evict(self, group: str) -> None:
-        """Throw every member out of a group, as if their sessions had timed out."""
+        """Remove all members from a group, as if their sessions had timed out."""
 
         def evict() -> None:
             found = self._groups.find(group)
@@ -286,31 +286,31 @@ class EmbeddedBroker:
         lose_response: bool = False,
         error: int = ErrorCode.NONE,
     ) -> None:
-        """Order a fault for the next requests of one kind, from whichever client they come.
+        """Plan a fault for the next requests of one kind, from any client.
 
         Args:
             api: name of the request, such as "OffsetCommit" or "Fetch".
-            times: how many requests it hits.
-            skip: how many requests it lets pass before.
-            delay_s: wait before the request is carried out; it is carried out even if the client gives up meanwhile.
-            close: close the connection instead of carrying the request out.
-            lose_response: carry the request out, then close the connection instead of answering.
-            error: answer with this error code instead of carrying the request out.
+            times: number of requests that the fault affects.
+            skip: number of requests that pass before the fault takes effect.
+            delay_s: wait before handling the request. The request is handled even if the client has given up meanwhile.
+            close: close the connection instead of handling the request.
+            lose_response: handle the request, then close the connection instead of sending the response.
+            error: respond with this error code instead of handling the request.
 
         Raises:
-            ValueError: the broker knows no such request.
+            ValueError: the broker doesn't know the request.
         """
         if api not in APIS:
-            raise ValueError(f"The embedded broker knows no request {api!r}; it knows {', '.join(sorted(APIS))}.")
+            raise ValueError(f"The embedded broker doesn't know the request {api!r}. It knows {', '.join(sorted(APIS))}.")
         fault = Fault(api, times, skip, delay_s, close, lose_response, int(error))
         self._server.call(lambda: self._faults.add(fault))
 
     def clear_faults(self) -> None:
-        """Forget the faults that have not happened yet."""
+        """Drop all planned faults that have not occurred yet."""
         self._server.call(self._faults.clear)
 
     def request_count(self, api: str) -> int:
-        """How many requests of one kind have come in so far."""
+        """Return the number of requests of one kind that have arrived so far."""
         return self._server.call(lambda: self._server.request_counts[api])
 
     def _tick(self, now: float) -> None:

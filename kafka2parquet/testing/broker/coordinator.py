@@ -1,4 +1,4 @@
-"""The broker's consumer groups: membership and committed offsets, by group id."""
+"""The broker's consumer groups: their membership and committed offsets, by group id."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _METADATA_MAX_CHARACTERS = 4096
 
 @attrs.frozen
 class CommittedOffset:
-    """Where a group goes on reading.
+    """An offset that a group has committed for a topic-partition.
 
     Attributes:
         offset: next offset to read.
-        leader_epoch: of the last record read, -1 if unknown.
-        metadata: whatever the consumer stored with it.
+        leader_epoch: leader epoch of the last record read; -1 if unknown.
+        metadata: text that the consumer stored with the offset.
     """
 
     offset: int
@@ -32,18 +32,18 @@ class CommittedOffset:
 
 @attrs.define(eq=False)
 class GroupOffsets:
-    """A group's offsets.
+    """The offsets of a group.
 
     Attributes:
-        committed: what a consumer gets.
-        pending: offsets that belong to open transactions, by producer id.
+        committed: the committed offsets, which consumers get.
+        pending: the offsets of open transactions, by producer id.
     """
 
     committed: dict[TopicPartition, CommittedOffset] = attrs.Factory(dict)
     pending: dict[int, dict[TopicPartition, CommittedOffset]] = attrs.Factory(dict)
 
     def commit(self, topic_partition: TopicPartition, offset: CommittedOffset, producer_id: int | None = None) -> None:
-        """Store an offset, for later if it belongs to a producer's transaction.
+        """Store an offset. If it belongs to a producer's transaction, it takes effect when the transaction is committed.
 
         Raises:
             BrokerError: the metadata is too long.
@@ -54,18 +54,18 @@ class GroupOffsets:
         target[topic_partition] = offset
 
     def end_transaction(self, producer_id: int, *, commit: bool) -> None:
-        """Apply or forget the offsets of a producer's transaction."""
+        """Apply or drop the offsets of a producer's transaction."""
         offsets = self.pending.pop(producer_id, {})
         if commit:
             self.committed.update(offsets)
 
     def is_unstable(self, topic_partition: TopicPartition) -> bool:
-        """Whether an open transaction is about to change this offset."""
+        """Return whether an open transaction has an offset for this topic-partition."""
         return any(topic_partition in offsets for offsets in self.pending.values())
 
 
 class GroupCoordinator:
-    """All consumer groups of the broker. Not thread-safe; belongs to the broker's event loop."""
+    """All consumer groups of the broker. Not thread-safe: only the broker's event loop may use it."""
 
     def __init__(self, initial_rebalance_delay_s: float) -> None:
         self._initial_rebalance_delay_s = initial_rebalance_delay_s
@@ -73,11 +73,11 @@ class GroupCoordinator:
         self._offsets: dict[str, GroupOffsets] = {}
 
     def __iter__(self) -> Iterator[Group]:
-        """The groups that have members or offsets."""
+        """Iterate over the groups that have members or offsets."""
         return iter([group for group in self._groups.values() if group.members or self._offsets[group.group_id].committed])
 
     def group(self, group_id: str) -> Group:
-        """The group, a new and empty one if it isn't known yet.
+        """Return a group; a new, empty group if the id is unknown.
 
         Raises:
             BrokerError: the id is empty.
@@ -90,7 +90,7 @@ class GroupCoordinator:
         return self._groups[group_id]
 
     def offsets(self, group_id: str) -> GroupOffsets:
-        """The group's offsets.
+        """Return the offsets of a group.
 
         Raises:
             BrokerError: the id is empty.
@@ -99,18 +99,18 @@ class GroupCoordinator:
         return self._offsets[group_id]
 
     def find(self, group_id: str) -> Group | None:
-        """The group, None if nobody has used that id yet."""
+        """Return a group; None if the id is unknown."""
         return self._groups.get(group_id)
 
     def committed(self, group_id: str) -> Mapping[TopicPartition, CommittedOffset]:
-        """What the group has committed; empty for an unknown group."""
+        """Return the committed offsets of a group; an empty mapping for an unknown group."""
         return self._offsets[group_id].committed if group_id in self._offsets else {}
 
     def delete(self, group_id: str) -> None:
-        """Forget a group without members, with its offsets.
+        """Delete a group without members, with its offsets.
 
         Raises:
-            BrokerError: there is no such group, or it has members.
+            BrokerError: the group doesn't exist, or it has members.
         """
         group = self._groups.get(group_id)
         if group is None:
@@ -120,13 +120,13 @@ class GroupCoordinator:
         del self._groups[group_id], self._offsets[group_id]
 
     def forget_topic(self, topic: str) -> None:
-        """Drop every group's offsets of a topic that was deleted."""
+        """Drop all committed offsets of a deleted topic."""
         for offsets in self._offsets.values():
             for kept in (offsets.committed, *offsets.pending.values()):
                 for topic_partition in [each for each in kept if each[0] == topic]:
                     del kept[topic_partition]
 
     def expire(self, now: float) -> None:
-        """Apply what became due in every group."""
+        """Apply the timeouts that have passed, in every group."""
         for group in self._groups.values():
             group.expire(now)

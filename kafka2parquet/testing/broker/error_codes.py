@@ -1,4 +1,4 @@
-"""The error codes of the Kafka protocol that the embedded broker answers with."""
+"""The error codes of the Kafka protocol that the embedded broker returns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import enum
 
 
 class ErrorCode(enum.IntEnum):
-    """Numbers of https://kafka.apache.org/protocol#protocol_error_codes: those that this broker gives or that tests inject.
+    """Error codes from https://kafka.apache.org/protocol#protocol_error_codes that this broker returns or tests inject.
 
-    Where a code is taken, any other number does too, as a plain `int`.
+    Parameters that take an error code also take any other number, as a plain `int`.
     """
 
     NONE = 0
@@ -44,10 +44,10 @@ class ErrorCode(enum.IntEnum):
 
 
 class BrokerError(Exception):
-    """The request, or one topic-partition of it, is refused.
+    """Refuses a request, or one topic-partition of a request.
 
     Attributes:
-        code: number of the Kafka protocol's error.
+        code: error code of the Kafka protocol.
     """
 
     def __init__(self, code: int) -> None:

@@ -1,4 +1,4 @@
-"""Faults that tests order in advance."""
+"""Faults that tests plan in advance."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import attrs
 
 @attrs.define(eq=False)
 class Fault:
-    """What shall happen to the next requests of one kind.
+    """A planned fault for the next requests of one kind.
 
     Attributes:
         api: name of the request, such as "OffsetCommit".
-        times: how many requests it still hits.
-        skip: how many requests it still lets pass before.
-        delay_s: wait for so long before the request is carried out. It is carried out even if the client has gone meanwhile.
-        close: close the connection instead of carrying the request out.
-        lose_response: carry the request out, then close the connection instead of answering.
-        error: answer with this error code instead of carrying the request out.
+        times: number of requests that the fault will still affect.
+        skip: number of requests that will still pass before the fault takes effect.
+        delay_s: wait before handling the request. The request is handled even if the client has disconnected meanwhile.
+        close: close the connection instead of handling the request.
+        lose_response: handle the request, then close the connection instead of sending the response.
+        error: respond with this error code instead of handling the request.
     """
 
     api: str
@@ -29,21 +29,21 @@ class Fault:
 
 
 class Faults:
-    """The faults still to come. Not thread-safe; belongs to the broker's event loop."""
+    """The planned faults. Not thread-safe: only the broker's event loop may use it."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Order a fault; those of the same request happen one after another."""
+        """Plan a fault. Faults of the same request occur one after another."""
         self._faults.append(fault)
 
     def clear(self) -> None:
-        """Forget all faults that have not happened."""
+        """Drop all faults that have not occurred yet."""
         self._faults.clear()
 
     def take(self, api: str) -> Fault | None:
-        """The fault that hits the request at hand, if any does."""
+        """Return the fault that affects the current request, if any, and count the request."""
         fault = next((each for each in self._faults if each.api == api), None)
         if fault is None:
             return None

@@ -5,17 +5,18 @@ A group is always in one of four states:
     EMPTY                   no members; offsets may be committed without membership
       │ first member joins
       ▼
-    PREPARING_REBALANCE ◄──────────────┐  waits until all members have (re)joined, or the deadline drops those that have not;
-      │ everybody has joined           │  heartbeats are answered REBALANCE_IN_PROGRESS so that members come back
+    PREPARING_REBALANCE ◄──────────────┐  waits until all members have (re)joined, or the deadline drops the missing ones;
+      │ everybody has joined           │  heartbeats return REBALANCE_IN_PROGRESS, so that members rejoin
       ▼                                │
-    COMPLETING_REBALANCE ──────────────┤  a new generation has begun: the leader knows the members and works out the
+    COMPLETING_REBALANCE ──────────────┤  a new generation has started: the leader knows the members and computes the
       │ leader's SyncGroup             │  assignment; the others' SyncGroup requests wait for it
       ▼                                │
     STABLE ────────────────────────────┘  until a member joins, leaves, times out or changes its subscription
 
-Join and sync answers may come much later than the request, so both take a callback, called exactly once. Time comes in as
-`now`, in seconds of any monotonic clock; `expire(now)` applies what became due. Rules are those of Apache Kafka's group
-coordinator for the classic protocol, with static membership (KIP-345) and the member id handshake (KIP-394).
+The response to a join or sync may come much later than the request, so both take a callback, which is called exactly once.
+Time is passed in as `now`, in seconds of any monotonic clock; `expire(now)` applies the timeouts that have passed. The rules
+are those of Apache Kafka's group coordinator for the classic protocol, with static membership (KIP-345) and the member id
+handshake (KIP-394).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from kafka2parquet.testing.broker.error_codes import BrokerError, ErrorCode
 
 
 class GroupState(enum.Enum):
-    """States of a group, under the names that DescribeGroups uses."""
+    """The states of a group, with the names that DescribeGroups uses."""
 
     EMPTY = "Empty"
     PREPARING_REBALANCE = "PreparingRebalance"
@@ -40,18 +41,18 @@ class GroupState(enum.Enum):
 
 @attrs.frozen
 class JoinRequest:
-    """What a member says when it joins.
+    """The content of a JoinGroup request.
 
     Attributes:
-        member_id: "" for a member that has no id yet.
+        member_id: the member's id; "" for a member without an id.
         instance_id: static member id, None for a dynamic member.
-        client_id: as the client calls itself.
-        session_timeout_s: without a sign of life for so long, the member is dropped.
-        rebalance_timeout_s: how long a rebalance waits for the member.
+        client_id: the client's name for itself.
+        session_timeout_s: the member is dropped after this time without a request.
+        rebalance_timeout_s: how long a rebalance waits for the member to rejoin.
         protocol_type: "consumer" for consumers.
         protocols: assignment strategies, best first, each with its metadata.
-        needs_known_id: a new dynamic member must ask for an id first and come again with it (JoinGroup v4 and later).
-        may_skip_assignment: the leader understands that it needn't assign (JoinGroup v9 and later).
+        needs_known_id: a new dynamic member has to ask for an id first, and rejoin with it (JoinGroup v4 and later).
+        may_skip_assignment: the leader understands responses that ask it not to assign (JoinGroup v9 and later).
     """
 
     member_id: str
@@ -67,7 +68,7 @@ class JoinRequest:
 
 @attrs.frozen
 class JoinedMember:
-    """A member as the leader sees it."""
+    """The description of a member that the leader gets."""
 
     member_id: str
     instance_id: str | None
@@ -76,7 +77,7 @@ class JoinedMember:
 
 @attrs.frozen
 class JoinResult:
-    """Answer to a join. Only the leader's answer has the members."""
+    """The response to a join. Only the leader's response lists the members."""
 
     error: int
     member_id: str
@@ -90,7 +91,7 @@ class JoinResult:
 
 @attrs.frozen
 class SyncResult:
-    """Answer to a sync: what the leader assigned to the member."""
+    """The response to a sync: the member's assignment."""
 
     error: int
     assignment: bytes = b""
@@ -98,7 +99,7 @@ class SyncResult:
 
 @attrs.define(eq=False)
 class Member:
-    """One member of the group; changed by its `Group` only."""
+    """A member of a group. Only its `Group` changes it."""
 
     member_id: str
     request: JoinRequest
@@ -109,32 +110,32 @@ class Member:
 
     @property
     def instance_id(self) -> str | None:
-        """Static member id, None for a dynamic member."""
+        """The static member id; None for a dynamic member."""
         return self.request.instance_id
 
     def metadata_for(self, protocol_name: str | None) -> bytes:
-        """What the member said about itself for this assignment strategy."""
+        """Return the metadata that the member sent for an assignment strategy."""
         return dict(self.request.protocols).get(protocol_name or "", b"")
 
     def as_seen_by_leader(self, protocol_name: str | None) -> JoinedMember:
-        """What the leader needs to work out an assignment with this strategy."""
+        """Return the description that the leader needs to compute an assignment with a strategy."""
         return JoinedMember(self.member_id, self.instance_id, self.metadata_for(protocol_name))
 
     def answer_join(self, result: JoinResult) -> None:
-        """Answer the waiting join, if there is one."""
+        """Respond to the waiting join, if any."""
         if self.pending_join is not None:
             callback, self.pending_join = self.pending_join, None
             callback(result)
 
     def answer_sync(self, result: SyncResult) -> None:
-        """Answer the waiting sync, if there is one."""
+        """Respond to the waiting sync, if any."""
         if self.pending_sync is not None:
             callback, self.pending_sync = self.pending_sync, None
             callback(result)
 
 
 class Group:
-    """Membership of one consumer group. Not thread-safe; belongs to the broker's event loop."""
+    """The membership of one consumer group. Not thread-safe: only the broker's event loop may use it."""
 
     def __init__(self, group_id: str, *, initial_rebalance_delay_s: float = 0.0) -> None:
         self.group_id = group_id
@@ -145,15 +146,15 @@ class Group:
         self.protocol_name: str | None = None
         self.members: dict[str, Member] = {}
         self._initial_rebalance_delay_s = initial_rebalance_delay_s
-        self._awaited_ids: dict[str, float] = {}  # ids handed out whose owner has not joined yet: when they expire
+        self._awaited_ids: dict[str, float] = {}  # ids whose owners have not joined yet, with the time at which each id expires
         self._join_not_before = 0.0
         self._join_deadline = 0.0
         self._sync_deadline = 0.0
 
-    # What members ask for
+    # Requests of members
 
     def join(self, request: JoinRequest, now: float, callback: Callable[[JoinResult], None]) -> None:
-        """A member joins or rejoins. The callback gets the answer once the group has decided, refusals included."""
+        """Handle a join or rejoin. The callback gets the response when the group has decided; this includes refusals."""
         try:
             self._check_protocols(request)
             if request.member_id:
@@ -172,7 +173,7 @@ class Group:
         now: float,
         callback: Callable[[SyncResult], None],
     ) -> None:
-        """A member asks for its assignment, the leader brings everybody's. Refusals go to the callback, too."""
+        """Handle a sync: members ask for their assignment, the leader sends all assignments. The callback gets the response."""
         try:
             member = self._member(member_id, instance_id, generation, now)
         except BrokerError as error:
@@ -189,20 +190,20 @@ class Group:
                 self._assign(assignments)
 
     def heartbeat(self, member_id: str, instance_id: str | None, generation: int, now: float) -> None:
-        """A member says that it is alive.
+        """Handle a heartbeat.
 
         Raises:
-            BrokerError: it is not a member any more, or has to rejoin.
+            BrokerError: the sender is no longer a member, or has to rejoin.
         """
         self._member(member_id, instance_id, generation, now)
         if self.state is GroupState.PREPARING_REBALANCE:
             raise BrokerError(ErrorCode.REBALANCE_IN_PROGRESS)
 
     def leave(self, member_id: str, instance_id: str | None, now: float) -> None:
-        """A member leaves; a static one may be named by its instance id alone.
+        """Remove a member that leaves. A static member may be named by its instance id alone.
 
         Raises:
-            BrokerError: there is no such member.
+            BrokerError: the member doesn't exist.
         """
         if self._awaited_ids.pop(member_id, None) is not None:
             self._complete_join_if_all_joined(now)
@@ -216,21 +217,21 @@ class Group:
         self._remove(member, now)
 
     def check_commit(self, member_id: str, instance_id: str | None, generation: int, now: float) -> None:
-        """Decide whether these offsets may be committed; who commits is alive.
+        """Check whether a member may commit offsets now. A commit counts as a heartbeat.
 
         Raises:
-            BrokerError: not by this member, or not at this moment.
+            BrokerError: the member may not commit, or not in the current state of the group.
         """
         if generation < 0 and self.state is GroupState.EMPTY:
-            return  # a consumer that assigns itself its partitions, or an operator's tool
+            return  # a consumer without a group membership, or an administrator's tool
         self._member(member_id, instance_id, generation, now)
         if self.state is GroupState.COMPLETING_REBALANCE:
             raise BrokerError(ErrorCode.REBALANCE_IN_PROGRESS)
 
-    # What time and the operator bring
+    # Timeouts and administration
 
     def expire(self, now: float) -> None:
-        """Drop members whose time is up, and end waits whose deadline has passed."""
+        """Drop members whose session has timed out, and end waits whose deadline has passed."""
         self._awaited_ids = {member_id: until for member_id, until in self._awaited_ids.items() if now < until}
         for member in list(self.members.values()):
             is_waiting = member.pending_join is not None or member.pending_sync is not None
@@ -244,7 +245,7 @@ class Group:
             self._complete_join(now)
 
     def evict_all(self, now: float) -> None:
-        """Throw out every member, as if their sessions had timed out."""
+        """Remove all members, as if their sessions had timed out."""
         for member in list(self.members.values()):
             self._remove(member, now)
 
@@ -268,7 +269,7 @@ class Group:
         member = self._member(request.member_id, request.instance_id, None, now)
         is_unchanged = member.request.protocols == request.protocols
         if self.state is GroupState.COMPLETING_REBALANCE and is_unchanged:
-            callback(self._joined(member))  # the answer was lost
+            callback(self._joined(member))  # the response was lost
         elif self.state is GroupState.STABLE and is_unchanged and member.member_id != self.leader_id:
             callback(self._joined(member))
         else:
@@ -285,7 +286,7 @@ class Group:
     def _replace_static_member(
         self, old: Member, member_id: str, request: JoinRequest, now: float, callback: Callable[[JoinResult], None]
     ) -> None:
-        """A static member comes back, under a new id; the group needn't rebalance for that."""
+        """Give a returning static member a new id. The group doesn't rebalance for this."""
         old.answer_join(JoinResult(ErrorCode.FENCED_INSTANCE_ID, old.member_id))
         old.answer_sync(SyncResult(ErrorCode.FENCED_INSTANCE_ID))
         del self.members[old.member_id]
@@ -295,7 +296,7 @@ class Group:
         if self.state is GroupState.STABLE and old.request.protocols == request.protocols:
             result = self._joined(member, skip_assignment=True)
             if self.leader_id == member_id and not request.may_skip_assignment:
-                # it would assign again, and change what the others have: let it believe that its old self leads
+                # as leader it would assign again and change the other assignments, so name its old id as the leader
                 result = attrs.evolve(result, leader_id=old.member_id, skip_assignment=False, members=())
             callback(result)
         else:
@@ -314,7 +315,7 @@ class Group:
             return
         for member in self.members.values():
             member.answer_sync(SyncResult(ErrorCode.REBALANCE_IN_PROGRESS))
-        if self.state is GroupState.EMPTY:  # give members that start together the time to come in together
+        if self.state is GroupState.EMPTY:  # members that start together get time to join together
             self._join_not_before = self._join_deadline = now + self._initial_rebalance_delay_s
         else:
             self._join_not_before = now
@@ -331,7 +332,7 @@ class Group:
             self._complete_join(now)
 
     def _complete_join(self, now: float) -> None:
-        """Begin a new generation with the members that have joined, and the static ones that may still come back."""
+        """Start a new generation with all members that have joined, and with static members that may still return."""
         for member in list(self.members.values()):
             if member.pending_join is None and member.instance_id is None:
                 del self.members[member.member_id]
@@ -365,10 +366,10 @@ class Group:
         self._prepare_rebalance(now)
         self._complete_join_if_all_joined(now)
 
-    # Looking things up
+    # Lookups
 
     def _member(self, member_id: str, instance_id: str | None, generation: int | None, now: float) -> Member:
-        """The member, alive as of now. Fences static members that were replaced, and other generations if one is given."""
+        """Return a member and restart its session timeout; refuse replaced static members, and other generations if given."""
         member = self.members.get(member_id)
         if instance_id is not None and (static := self._static_member(instance_id)) is not None and static is not member:
             raise BrokerError(ErrorCode.FENCED_INSTANCE_ID)
@@ -392,7 +393,7 @@ class Group:
             raise BrokerError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
 
     def _elect_protocol(self) -> str:
-        """Every member votes for the first of its strategies that all members know."""
+        """Choose the strategy with most votes. Each member votes for the first of its strategies that all members know."""
         requests = [member.request for member in self.members.values()]
         common = _common_protocols(requests)
         votes = [next(name for name, _ in request.protocols if name in common) for request in requests]

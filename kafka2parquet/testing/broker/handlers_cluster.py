@@ -1,4 +1,4 @@
-"""Answers about the cluster and its topics: versions, metadata, creating, growing, deleting, settings."""
+"""Handlers of requests about the cluster and its topics: versions, metadata, creation, partitions, deletion, settings."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from kafka2parquet.testing.broker.topics import Topic, Topics
 
 NODE_ID = 1
 _NO_ID = uuid.UUID(int=0)
-_DYNAMIC_TOPIC_CONFIG = 1  # where a setting comes from
+_DYNAMIC_TOPIC_CONFIG = 1  # the source of a setting
 
 
 @attrs.frozen
 class ClusterHandlers:
-    """Handlers of requests that name no records.
+    """Handles requests about the cluster and its topics.
 
     Attributes:
         topics: the broker's topics.
-        groups: the broker's groups, which forget deleted topics.
-        cluster_id: as clients see it.
-        address: host and port under which the broker is reached.
+        groups: the broker's groups, which drop offsets of deleted topics.
+        cluster_id: the cluster id that clients see.
+        address: host and port of the broker.
         auto_create_topics: create a topic when a client that allows it asks for its metadata.
     """
 
@@ -38,7 +38,7 @@ class ClusterHandlers:
     auto_create_topics: bool
 
     def handlers(self) -> dict[str, Handler]:
-        """Who answers which request."""
+        """Return the handler of each request, by the name of the request."""
         return {
             "ApiVersions": self.api_versions,
             "FindCoordinator": self.find_coordinator,
@@ -51,7 +51,7 @@ class ClusterHandlers:
         }
 
     async def api_versions(self, call: Call) -> Any:
-        """The versions that the broker speaks. `request` is None for a version of this request that is unknown."""
+        """Return the supported versions of all requests. `request` is None if the version of this request is unknown."""
         version_class = call.api.response.ApiVersion
         return call.response(
             error_code=ErrorCode.UNSUPPORTED_VERSION if call.request is None else call.injected_error,
@@ -59,7 +59,7 @@ class ClusterHandlers:
         )
 
     async def find_coordinator(self, call: Call) -> Any:
-        """This broker coordinates every group and transaction."""
+        """Return this broker, which coordinates all groups and transactions."""
         host, port = self.address()
         answer = {"node_id": NODE_ID, "host": host, "port": port, "error_code": call.injected_error, "error_message": None}
         coordinator_class = call.api.response.Coordinator
@@ -67,7 +67,7 @@ class ClusterHandlers:
         return call.response(coordinators=[coordinator_class(key=key, **answer) for key in keys], **answer)
 
     async def metadata(self, call: Call) -> Any:
-        """Topics, their ids and partitions; creates topics that are asked for by name if that is allowed."""
+        """Return topics with their ids and partitions. Creates missing topics named in the request, if this is allowed."""
         host, port = self.address()
         asked = call.request.topics
         if asked is None or (call.version == 0 and not asked):
@@ -112,7 +112,7 @@ class ClusterHandlers:
         )
 
     async def describe_cluster(self, call: Call) -> Any:
-        """The cluster id and its one broker."""
+        """Return the cluster id and the only broker."""
         host, port = self.address()
         broker_class = call.api.response.DescribeClusterBroker
         return call.response(
@@ -123,7 +123,7 @@ class ClusterHandlers:
         )
 
     async def describe_configs(self, call: Call) -> Any:
-        """The settings that topics were created with."""
+        """Return the settings that topics were created with."""
         result_class = call.api.response.DescribeConfigsResult
         settings = {topic.name: topic.configs for topic in self.topics}
         return call.response(
@@ -150,7 +150,7 @@ class ClusterHandlers:
         )
 
     async def create_topics(self, call: Call) -> Any:
-        """Create topics, or only say whether it could be done."""
+        """Create topics, or only validate the request."""
         result_class = call.api.response.CreatableTopicResult
         results = []
         for asked in call.request.topics:
@@ -180,7 +180,7 @@ class ClusterHandlers:
         return call.response(topics=results)
 
     async def create_partitions(self, call: Call) -> Any:
-        """Let topics grow."""
+        """Add partitions to topics."""
         result_class = call.api.response.CreatePartitionsTopicResult
         return call.response(
             results=[
@@ -194,7 +194,7 @@ class ClusterHandlers:
         )
 
     async def delete_topics(self, call: Call) -> Any:
-        """Delete topics by name or, from version 6 on, by id; groups lose their offsets of them."""
+        """Delete topics, by name or (from version 6 on) by id, with their committed offsets."""
         result_class = call.api.response.DeletableTopicResult
         if call.version < 6:
             asked = [(name, _NO_ID) for name in call.request.topic_names]
@@ -214,10 +214,10 @@ class ClusterHandlers:
         return call.response(responses=results)
 
     def delete_topic(self, name: str) -> None:
-        """Delete a topic with everything that is known about it.
+        """Delete a topic with its records and committed offsets.
 
         Raises:
-            BrokerError: there is no such topic.
+            BrokerError: the topic doesn't exist.
         """
         self.topics.delete(name)
         self.groups.forget_topic(name)

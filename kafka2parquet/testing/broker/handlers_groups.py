@@ -1,4 +1,4 @@
-"""Answers about consumer groups: membership, offsets, administration."""
+"""Handlers of requests about consumer groups: membership, offsets, administration."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _NO_OFFSET = CommittedOffset(-1, -1, "")
 
 @attrs.frozen
 class GroupHandlers:
-    """Handlers of the classic group protocol.
+    """Handles requests of the classic group protocol.
 
     Attributes:
-        topics: the broker's topics; offsets are kept only for partitions that exist.
+        topics: the broker's topics. Offsets are stored only for partitions that exist.
         groups: the broker's groups.
     """
 
@@ -30,7 +30,7 @@ class GroupHandlers:
     groups: GroupCoordinator
 
     def handlers(self) -> dict[str, Handler]:
-        """Who answers which request."""
+        """Return the handler of each request, by the name of the request."""
         return {
             "JoinGroup": self.join_group,
             "SyncGroup": self.sync_group,
@@ -45,7 +45,7 @@ class GroupHandlers:
         }
 
     async def join_group(self, call: Call) -> Any:
-        """Wait until the group has a new generation, and tell the member its part in it."""
+        """Wait until the group has a new generation, and return the member's role in this generation."""
         asked = call.request
         joined: asyncio.Future[JoinResult] = asyncio.get_running_loop().create_future()
         try:
@@ -82,7 +82,7 @@ class GroupHandlers:
         )
 
     async def sync_group(self, call: Call) -> Any:
-        """Wait until the leader has assigned, and tell the member what it got."""
+        """Wait until the leader has sent the assignments, and return the member's assignment."""
         asked = call.request
         synced: asyncio.Future[SyncResult] = asyncio.get_running_loop().create_future()
         protocol_type = protocol_name = None
@@ -106,7 +106,7 @@ class GroupHandlers:
         )
 
     async def heartbeat(self, call: Call) -> Any:
-        """The member is alive; tell it if it has to rejoin."""
+        """Record a heartbeat, and return an error if the member has to rejoin."""
         asked = call.request
 
         def beat() -> None:
@@ -115,7 +115,7 @@ class GroupHandlers:
         return call.response(error_code=call.attempt(beat))
 
     async def leave_group(self, call: Call) -> Any:
-        """One member leaves or, from version 3 on, several do."""
+        """Remove one member or, from version 3 on, several members."""
         member_class = call.api.response.MemberResponse
         if call.version < 3:
             leaving = [(call.request.member_id, None)]
@@ -136,7 +136,7 @@ class GroupHandlers:
         return call.response(error_code=members[0].error_code if call.version < 3 else call.injected_error, members=members)
 
     async def offset_commit(self, call: Call) -> Any:
-        """Store offsets, if the member may."""
+        """Store offsets, if the member may commit."""
         asked = call.request
         topic_class = call.api.response.OffsetCommitResponseTopic
         refused = call.attempt(functools.partial(self._check_commit, asked))
@@ -170,7 +170,7 @@ class GroupHandlers:
     def store_offset(
         self, group_id: str, topic: str, partition: int, offset: CommittedOffset, producer_id: int | None = None
     ) -> int:
-        """Store one offset, as part of a producer's transaction if one is given; returns the error code."""
+        """Store one offset, in a producer's transaction if a producer is given. Returns the error code."""
         try:
             self.topics.log(topic, partition)
             self.groups.offsets(group_id).commit((topic, partition), offset, producer_id)
@@ -179,7 +179,7 @@ class GroupHandlers:
         return ErrorCode.NONE
 
     async def offset_fetch(self, call: Call) -> Any:
-        """What groups have committed; from version 8 on for several groups at once."""
+        """Return the committed offsets of a group or, from version 8 on, of several groups."""
         if call.version < 8:
             topic_class = call.api.response.OffsetFetchResponseTopic
             partition_class = topic_class.OffsetFetchResponsePartition
@@ -226,7 +226,7 @@ class GroupHandlers:
         ]
 
     async def offset_delete(self, call: Call) -> Any:
-        """Forget committed offsets."""
+        """Delete committed offsets."""
         topic_class = call.api.response.OffsetDeleteResponseTopic
         committed = self.groups.offsets(call.request.group_id).committed
         topics = []
@@ -244,7 +244,7 @@ class GroupHandlers:
         return call.response(error_code=call.injected_error, topics=topics)
 
     async def describe_groups(self, call: Call) -> Any:
-        """Groups with their state and members; an unknown one is "Dead"."""
+        """Return groups with their states and members. The state of an unknown group is "Dead"."""
         return call.response(groups=[self._describe_group(call, group_id) for group_id in call.request.groups])
 
     def _describe_group(self, call: Call, group_id: str) -> Any:
@@ -262,7 +262,7 @@ class GroupHandlers:
         )
 
     async def list_groups(self, call: Call) -> Any:
-        """All groups that have members or offsets."""
+        """Return all groups that have members or offsets."""
         group_class = call.api.response.ListedGroup
         wanted_states = [state.lower() for state in call.request.states_filter or ()]
         return call.response(
@@ -280,7 +280,7 @@ class GroupHandlers:
         )
 
     async def delete_groups(self, call: Call) -> Any:
-        """Forget groups without members."""
+        """Delete groups without members."""
         result_class = call.api.response.DeletableGroupResult
         return call.response(
             results=[
@@ -306,5 +306,5 @@ def _now() -> float:
 
 
 def _answer(future: asyncio.Future[Any], result: JoinResult | SyncResult) -> None:
-    if not future.done():  # its connection may be gone
+    if not future.done():  # the connection may be closed
         future.set_result(result)

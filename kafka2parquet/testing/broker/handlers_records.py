@@ -1,4 +1,4 @@
-"""Answers about records: produce, fetch, offsets, deleting records."""
+"""Handlers of requests about records: produce, fetch, offsets, deletion of records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kafka2parquet.testing.broker.transactions import TransactionCoordinator
 
 _READ_COMMITTED = 1
 
-# timestamps with a meaning of their own in ListOffsets
+# timestamps with a special meaning in ListOffsets
 _LATEST = -1
 _EARLIEST = -2
 _NEWEST_TIMESTAMP = -3
@@ -25,20 +25,20 @@ _EARLIEST_LOCAL = -4
 
 
 class DataSignal:
-    """Wakes the fetches that wait for records. Belongs to the broker's event loop."""
+    """Wakes the fetches that wait for records. Only the broker's event loop may use it."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
-        """Something can be read that could not be read before."""
+        """Wake all waiting fetches: more records can be read now."""
         waiting, self._waiting = self._waiting, set()
         for future in waiting:
             if not future.done():
                 future.set_result(None)
 
     async def wait(self, timeout_s: float) -> None:
-        """Return at the next `notify`, or after the timeout."""
+        """Wait for the next `notify`, or until the timeout."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:
@@ -49,12 +49,12 @@ class DataSignal:
 
 @attrs.frozen
 class RecordHandlers:
-    """Handlers of requests that read or change logs.
+    """Handles requests that read or change logs.
 
     Attributes:
         topics: the broker's topics.
         transactions: the broker's transactional producers.
-        data: notified when records or markers were appended.
+        data: notified when records or transaction markers were appended.
     """
 
     topics: Topics
@@ -62,7 +62,7 @@ class RecordHandlers:
     data: DataSignal
 
     def handlers(self) -> dict[str, Handler]:
-        """Who answers which request."""
+        """Return the handler of each request, by the name of the request."""
         return {
             "Produce": self.produce,
             "Fetch": self.fetch,
@@ -109,9 +109,9 @@ class RecordHandlers:
         )
 
     async def fetch(self, call: Call) -> Any:
-        """Read record batches; waits until there are `min_bytes` to read or `max_wait_ms` have passed.
+        """Read record batches. Waits until there are `min_bytes` to read, or until `max_wait_ms` have passed.
 
-        Fetch sessions (KIP-227) are refused by answering with session id 0, so every request names all its partitions.
+        The response has session id 0, which refuses fetch sessions (KIP-227), so every request names all its partitions.
         """
         now = asyncio.get_running_loop().time
         deadline = now() + call.request.max_wait_ms / 1000
@@ -132,7 +132,7 @@ class RecordHandlers:
         return call.response(responses=topics)
 
     def _has_enough(self, call: Call) -> bool:
-        """Whether a fetch can be answered at once: with data, or with an error."""
+        """Return whether the response to a fetch is ready: there is enough data, or an error."""
         found_bytes = 0
         for topic in call.request.topics:
             for partition in topic.partitions:
@@ -175,7 +175,7 @@ class RecordHandlers:
         )
 
     async def list_offsets(self, call: Call) -> Any:
-        """Log start, log end, or the first record not older than a timestamp."""
+        """Return log starts, log ends, or the first records that are not older than a timestamp."""
         topic_class = call.api.response.ListOffsetsTopicResponse
         return call.response(
             topics=[
@@ -205,7 +205,7 @@ class RecordHandlers:
         )
 
     async def offset_for_leader_epoch(self, call: Call) -> Any:
-        """There is one leader and one epoch for ever, so it ends at the log end."""
+        """Return the log end: there is only one leader epoch, which never ends."""
         topic_class = call.api.response.OffsetForLeaderTopicResult
         return call.response(
             topics=[
@@ -265,7 +265,7 @@ def _aborted(partition_class: Any, read: Read) -> list[Any]:
 
 
 def _find_offset(log: PartitionLog, timestamp_ms: int, committed_only: bool) -> tuple[int, int]:
-    """Offset and timestamp in milliseconds that ListOffsets asks for; -1 where there is none."""
+    """Return the offset and the timestamp in milliseconds that ListOffsets asks for; -1 for one that doesn't exist."""
     fixed: dict[int, Callable[[], int]] = {
         _LATEST: lambda: log.last_stable_offset if committed_only else log.end,
         _EARLIEST: lambda: log.start,

@@ -1,4 +1,4 @@
-"""Answers to transactional and idempotent producers."""
+"""Handlers of requests of transactional and idempotent producers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from kafka2parquet.testing.broker.transactions import TransactionCoordinator
 
 @attrs.frozen
 class TransactionHandlers:
-    """Handlers of the transaction protocol, as it was before KIP-890.
+    """Handles requests of the transaction protocol, in the versions before KIP-890.
 
     Attributes:
         transactions: the broker's producers.
         groups: the broker's groups.
-        group_handlers: store the offsets of a transaction.
-        data: notified when markers let readers of committed records go on.
+        group_handlers: stores the offsets of a transaction.
+        data: notified when transaction markers make more records readable.
     """
 
     transactions: TransactionCoordinator
@@ -33,7 +33,7 @@ class TransactionHandlers:
     data: DataSignal
 
     def handlers(self) -> dict[str, Handler]:
-        """Who answers which request."""
+        """Return the handler of each request, by the name of the request."""
         return {
             "InitProducerId": self.init_producer_id,
             "AddPartitionsToTxn": self.add_partitions_to_txn,
@@ -43,7 +43,7 @@ class TransactionHandlers:
         }
 
     async def init_producer_id(self, call: Call) -> Any:
-        """Give a producer its id and epoch."""
+        """Return a producer's id and epoch."""
         asked = call.request
         producer_id, producer_epoch, code = -1, -1, ErrorCode.NONE.value
         try:
@@ -57,7 +57,7 @@ class TransactionHandlers:
         return call.response(error_code=code, producer_id=producer_id, producer_epoch=producer_epoch)
 
     async def add_partitions_to_txn(self, call: Call) -> Any:
-        """Let a transaction reach more partitions."""
+        """Add partitions to a transaction."""
         asked = call.request
         topics = asked.v3_and_below_topics
         code = call.attempt(
@@ -85,7 +85,7 @@ class TransactionHandlers:
         )
 
     async def add_offsets_to_txn(self, call: Call) -> Any:
-        """Let a transaction reach a group's offsets."""
+        """Add the offsets of a group to a transaction."""
         asked = call.request
         now = asyncio.get_running_loop().time()
         add = functools.partial(
@@ -94,7 +94,7 @@ class TransactionHandlers:
         return call.response(error_code=call.attempt(add))
 
     async def txn_offset_commit(self, call: Call) -> Any:
-        """Keep offsets until their transaction ends."""
+        """Store offsets that take effect when their transaction is committed."""
         asked = call.request
         refused = call.attempt(functools.partial(self._check_offset_commit, asked))
 
@@ -130,7 +130,7 @@ class TransactionHandlers:
             )
 
     async def end_txn(self, call: Call) -> Any:
-        """Commit or abort."""
+        """Commit or abort a transaction."""
         asked = call.request
 
         def end() -> None:

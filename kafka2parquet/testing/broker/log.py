@@ -1,4 +1,4 @@
-"""One topic-partition's log: raw record batches, producer sequences, transactions, log start."""
+"""The log of one topic-partition: raw record batches, producer sequences, transactions, log start."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from kafka2parquet.testing.broker.error_codes import BrokerError, ErrorCode
 from kafka2parquet.testing.broker.record_batches import BatchHeader, control_batch, find_timestamp, place, split_batches
 
 _SEQUENCE_MASK = 0x7FFFFFFF
-_BATCHES_REMEMBERED = 5  # as many as an idempotent producer may have in flight
+_BATCHES_REMEMBERED = 5  # the number of batches that an idempotent producer may have in flight
 
 
 @attrs.frozen
 class StoredBatch:
-    """A record batch in its place.
+    """A record batch in the log.
 
     Attributes:
         base_offset: offset of the first record.
         last_offset: offset of the last record.
-        max_timestamp_ms: newest timestamp in it.
-        end_bytes: bytes that were ever appended to the log, up to the end of this batch.
-        data: the batch as it goes over the wire.
+        max_timestamp_ms: newest timestamp in the batch.
+        end_bytes: number of bytes ever appended to the log, up to the end of this batch.
+        data: the batch in its wire format.
     """
 
     base_offset: int
@@ -36,12 +36,12 @@ class StoredBatch:
 
 @attrs.frozen
 class AbortedTransaction:
-    """Tells readers of committed records which ones to leave out.
+    """An aborted transaction, whose records readers of committed records skip.
 
     Attributes:
         producer_id: the producer whose records were aborted.
-        first_offset: the transaction's first record in this partition.
-        marker_offset: its abort marker.
+        first_offset: offset of the transaction's first record in this partition.
+        marker_offset: offset of the abort marker.
     """
 
     producer_id: int
@@ -51,7 +51,7 @@ class AbortedTransaction:
 
 @attrs.frozen
 class Read:
-    """What a fetch gets from one partition."""
+    """The result of reading one partition."""
 
     data: bytes = b""
     aborted: Sequence[AbortedTransaction] = ()
@@ -68,9 +68,9 @@ _last_offset = operator.attrgetter("last_offset")
 
 
 class PartitionLog:
-    """Keeps batches as the bytes that producers sent, so compression, headers and timestamps stay what they were.
+    """The log of one topic-partition. Batches keep the bytes that producers sent, with compression, headers and timestamps.
 
-    Not thread-safe; belongs to the broker's event loop.
+    Not thread-safe: only the broker's event loop may use it.
     """
 
     def __init__(self) -> None:
@@ -84,31 +84,31 @@ class PartitionLog:
 
     @property
     def start(self) -> int:
-        """Log start: the first offset that can be read."""
+        """The log start: the first offset that can be read."""
         return self._start
 
     @property
     def end(self) -> int:
-        """Log end, and high watermark too: the offset that the next record gets."""
+        """The log end, which is also the high watermark: the offset that the next record will get."""
         return self._end
 
     @property
     def last_stable_offset(self) -> int:
-        """First offset of the oldest open transaction, else the log end."""
+        """The first offset of the oldest open transaction; the log end if no transaction is open."""
         return min(self._open_transactions.values(), default=self._end)
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the batches that can be read."""
+        """The total size in bytes of the batches that can be read."""
         return sum(len(batch.data) for batch in self._batches)
 
     def append(self, data: bytes, *, check_crc: bool = True) -> int:
-        """Append record batches and return the first one's base offset.
+        """Append record batches and return the base offset of the first batch.
 
-        A batch that an idempotent producer sends again is not appended again; the offset is the one that it has.
+        A batch that an idempotent producer repeats is not appended again; its existing offset is returned.
 
         Raises:
-            BrokerError: a batch is corrupt, comes from a fenced epoch or is out of sequence. Those before it stay.
+            BrokerError: a batch is corrupt, has a fenced epoch or is out of sequence. The batches before it stay appended.
         """
         first_offset: int | None = None
         for header, batch in split_batches(data, check_crc=check_crc):
@@ -120,7 +120,7 @@ class PartitionLog:
         return self._end if first_offset is None else first_offset
 
     def end_transaction(self, producer_id: int, producer_epoch: int, timestamp_ms: int, *, commit: bool) -> None:
-        """Write the marker that commits or aborts the producer's transaction, and refuse its older epochs from now on."""
+        """Append the marker that commits or aborts a producer's transaction, and refuse older epochs from now on."""
         first_offset = self._open_transactions.pop(producer_id, None)
         ((header, batch),) = split_batches(control_batch(producer_id, producer_epoch, timestamp_ms, commit=commit))
         marker_offset = self._add(header, batch)
@@ -131,14 +131,14 @@ class PartitionLog:
             self._producers[producer_id] = _ProducerState(producer_epoch)
 
     def leave_gap(self, offsets: int) -> None:
-        """Let the next record's offset be `offsets` higher, as if compaction had removed the records between."""
+        """Skip `offsets` offsets before the next record, as if compaction had removed their records."""
         self._end += offsets
 
     def delete_before(self, offset: int) -> int:
-        """Move the log start up to `offset` (-1: to the log end) and return it; it never moves back.
+        """Move the log start up to `offset` (-1: to the log end), and return the log start. The log start never moves back.
 
         Raises:
-            BrokerError: the offset lies behind the log end.
+            BrokerError: the offset is after the log end.
         """
         if offset == -1:
             offset = self._end
@@ -150,25 +150,25 @@ class PartitionLog:
         return self._start
 
     def readable_bytes(self, offset: int, *, committed_only: bool) -> int:
-        """Bytes of the batches that `read` could give from `offset` on.
+        """Return the total size in bytes of the batches that `read` can return from `offset` on.
 
         Raises:
-            BrokerError: there is no such offset.
+            BrokerError: the offset is outside the log.
         """
         first, last = self._readable(offset, committed_only)
         return self._batches[last - 1].end_bytes - self._begin_bytes(first) if first < last else 0
 
     def read(self, offset: int, max_bytes: int, *, committed_only: bool, at_least_one: bool) -> Read:
-        """Whole batches from the one that holds `offset` on.
+        """Return whole batches, starting with the batch that contains `offset`.
 
         Args:
-            offset: next offset wanted; the first batch may begin before it.
-            max_bytes: stop before the batch that goes beyond.
-            committed_only: stop at the last stable offset, and add what was aborted.
-            at_least_one: give the first batch even if it is larger than `max_bytes`, so that the reader gets on.
+            offset: the first offset wanted. The first batch may start before it.
+            max_bytes: maximum size in bytes of all batches together.
+            committed_only: whether to stop at the last stable offset, and to return aborted transactions.
+            at_least_one: whether to return the first batch even if it is larger than `max_bytes`, so that a reader proceeds.
 
         Raises:
-            BrokerError: there is no such offset.
+            BrokerError: the offset is outside the log.
         """
         first, last = self._readable(offset, committed_only)
         limit_bytes = self._begin_bytes(first) + max_bytes
@@ -186,7 +186,7 @@ class PartitionLog:
         return Read(b"".join([batch.data for batch in batches]), aborted)
 
     def offset_for_time(self, timestamp_ms: int) -> tuple[int, int] | None:
-        """Offset and timestamp of the first record that is not older, None if all are."""
+        """Return offset and timestamp of the first record that is not older than a timestamp; None if all are older."""
         for batch in self._batches:
             if batch.max_timestamp_ms >= timestamp_ms:
                 found = find_timestamp(batch.data, timestamp_ms, self._start)
@@ -195,18 +195,18 @@ class PartitionLog:
         return None
 
     def newest_timestamp(self) -> tuple[int, int] | None:
-        """Offset and timestamp of the first record with the newest timestamp, None in an empty log."""
+        """Return offset and timestamp of the first record with the newest timestamp; None for an empty log."""
         newest = max((batch.max_timestamp_ms for batch in self._batches), default=None)
         return None if newest is None else self.offset_for_time(newest)
 
     def _index(self, offset: int) -> int:
-        """Index of the first batch that ends at or behind `offset`."""
+        """Return the index of the first batch that ends at or after `offset`."""
         return bisect.bisect_left(self._batches, offset, key=_last_offset)
 
     def _readable(self, offset: int, committed_only: bool) -> tuple[int, int]:
         if not self._start <= offset <= self._end:
             raise BrokerError(ErrorCode.OFFSET_OUT_OF_RANGE)
-        # a transaction begins with a batch, so the last stable offset never lies inside one
+        # a transaction starts with a batch, so the last stable offset is never inside a batch
         last = self._index(self.last_stable_offset) if committed_only else len(self._batches)
         return self._index(offset), last
 
@@ -216,7 +216,7 @@ class PartitionLog:
         return self._batches[index].end_bytes - len(self._batches[index].data)
 
     def _duplicate_of(self, header: BatchHeader) -> int | None:
-        """Base offset of the same batch if we have it. Keeps the producer's sequence, and refuses what breaks it."""
+        """Return the base offset of a repeated batch; None for a new one. Refuses batches that break the sequence."""
         if header.producer_id < 0:
             return None
         state = self._producers.get(header.producer_id)

@@ -1,6 +1,6 @@
-"""Which requests the broker speaks, in which versions, and how they are read and written.
+"""The requests that the broker supports, with their versions; decodes requests and encodes responses.
 
-The message classes are kafka-python's: they are made from Kafka's own message definitions and work in both directions.
+The message classes are kafka-python's, which are generated from Kafka's message definitions and can both encode and decode.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kafka.protocol import admin, consumer, metadata, producer
 
 from kafka2parquet.testing.broker.error_codes import BrokerError, ErrorCode
 
-_API_AND_VERSION = struct.Struct(">hhi")  # api key, version, correlation id: the beginning of every request
+_API_AND_VERSION = struct.Struct(">hhi")  # api key, version, correlation id: the start of every request
 
 
 @attrs.frozen
@@ -22,10 +22,10 @@ class Api:
     """One kind of request.
 
     Attributes:
-        name: as in Kafka's protocol documentation, without "Request".
+        name: the name in Kafka's protocol documentation, without "Request".
         request: kafka-python's class for the request.
         response: kafka-python's class for the response.
-        max_version: highest version spoken; the lowest is 0.
+        max_version: highest supported version; the lowest is 0.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Api:
 
     @property
     def key(self) -> int:
-        """Number of the request on the wire."""
+        """The api key: the number of the request on the wire."""
         return int(self.request.API_KEY)
 
 
@@ -43,8 +43,8 @@ def _api(module: Any, name: str, max_version: int) -> Api:
     return Api(name, getattr(module, f"{name}Request"), getattr(module, f"{name}Response"), max_version)
 
 
-# Below the versions that name topics by id only, and below those of the newer group and transaction protocols
-# (KIP-848, KIP-890): clients negotiate down to these.
+# These versions are below those that name topics by id only, and below the newer group and transaction protocols
+# (KIP-848, KIP-890). Clients negotiate down to these versions.
 APIS: dict[str, Api] = {
     api.name: api
     for api in (
@@ -83,15 +83,15 @@ _APIS_BY_KEY = {api.key: api for api in APIS.values()}
 
 @attrs.frozen
 class Call:
-    """One request, decoded.
+    """A decoded request.
 
     Attributes:
-        api: its kind.
-        version: its version.
-        correlation_id: what the response has to repeat.
-        client_id: what the client calls itself.
-        request: the message. Fields that its version lacks have their defaults.
-        injected_error: error code that a test wants as the answer, 0 for none.
+        api: the kind of request.
+        version: the version of the request.
+        correlation_id: number that the response has to repeat.
+        client_id: the client's name for itself.
+        request: the message. Fields that the version lacks have their defaults.
+        injected_error: error code that a test has planned for the response; 0 for none.
     """
 
     api: Api
@@ -102,12 +102,12 @@ class Call:
     injected_error: int = 0
 
     def check(self) -> None:
-        """Raise the injected error as a BrokerError, if there is one. Handlers call it before they change anything."""
+        """Raise the injected error as a BrokerError, if any. Handlers call this method before they change anything."""
         if self.injected_error:
             raise BrokerError(self.injected_error)
 
     def attempt(self, action: Callable[[], object]) -> int:
-        """Do it, unless an error was injected, and return the error code: 0 when it went well."""
+        """Run `action`, unless an error was injected, and return the error code: 0 for success."""
         try:
             self.check()
             action()
@@ -116,7 +116,7 @@ class Call:
         return ErrorCode.NONE
 
     def response(self, **fields: Any) -> Any:
-        """A response to this request; fields that its version lacks are left out on the wire."""
+        """Return a response to this request. Fields that the version lacks are omitted on the wire."""
         return self.api.response(**fields)
 
 
@@ -125,11 +125,11 @@ Handler = Callable[[Call], Awaitable[Any]]
 
 
 class UnsupportedVersionError(Exception):
-    """The client speaks a version that the broker doesn't.
+    """Reports a request or a version that the broker doesn't support.
 
     Attributes:
-        api: the request's kind, None if the broker doesn't know it.
-        correlation_id: what a response would have to repeat.
+        api: the kind of request; None if the broker doesn't know it.
+        correlation_id: number that a response has to repeat.
     """
 
     def __init__(self, api: Api | None, correlation_id: int) -> None:
@@ -139,10 +139,10 @@ class UnsupportedVersionError(Exception):
 
 
 def decode_request(frame: bytes) -> Call:
-    """Decode a request with its header, without the length before it.
+    """Decode a request with its header, but without the length prefix.
 
     Raises:
-        UnsupportedVersionError: the broker doesn't speak this request or version.
+        UnsupportedVersionError: the broker doesn't support the request or its version.
     """
     key, version, correlation_id = _API_AND_VERSION.unpack_from(frame)
     api = _APIS_BY_KEY.get(key)
@@ -153,7 +153,7 @@ def decode_request(frame: bytes) -> Call:
 
 
 def encode_response(response: Any, version: int, correlation_id: int) -> bytes | bytearray:
-    """Encode a response with its header and the length before it."""
+    """Encode a response with its header and the length prefix."""
     response.API_VERSION = version
     response.with_header(correlation_id=correlation_id)
     encoded: bytes | bytearray = response.encode(header=True, framed=True)

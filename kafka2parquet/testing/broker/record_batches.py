@@ -1,7 +1,7 @@
-"""Kafka record batches, format v2: the header, building batches out of columns, and reading records back.
+"""Kafka record batches of format v2: reads headers, builds batches from columns, and finds records by timestamp.
 
-The layout is that of https://kafka.apache.org/documentation/#recordbatch. Only the builder and the search for a timestamp
-look at records; the broker itself keeps and hands out batches as the bytes that it was given.
+See https://kafka.apache.org/documentation/#recordbatch for the layout. Only the builder and the search for a timestamp look at
+records; the broker itself stores and returns batches unchanged.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 HEADER = struct.Struct(">qiibIhiqqqhii")
 _MAGIC = 2
-_BEFORE_LENGTH_ENDS = 12  # bytes of the header that the length field doesn't count
+_BEFORE_LENGTH_ENDS = 12  # the bytes of the header that the length field doesn't count
 _BASE_OFFSET_AT = 0
 _PARTITION_LEADER_EPOCH_AT = 12
 _CRC_AT = 17
-_CHECKED_FROM = 21  # the checksum covers everything from the attributes on
+_CHECKED_FROM = 21  # the checksum covers everything from the attributes to the end
 
 _TRANSACTIONAL = 0x10
 _CONTROL = 0x20
@@ -41,7 +41,7 @@ _CODECS: dict[Compression, tuple[int, Any]] = {
 
 
 class BatchHeader(NamedTuple):
-    """The header, field by field as on the wire."""
+    """The header of a record batch, with the fields of the wire format."""
 
     base_offset: int
     length: int
@@ -59,7 +59,7 @@ class BatchHeader(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the whole batch."""
+        """The size in bytes of the whole batch."""
         return _BEFORE_LENGTH_ENDS + self.length
 
     @property
@@ -74,14 +74,14 @@ class BatchHeader(NamedTuple):
 
 
 def split_batches(data: bytes, *, check_crc: bool = True) -> list[tuple[BatchHeader, bytearray]]:
-    """Cut what a produce request carries into record batches, each a copy that may be changed.
+    """Split the content of a produce request into record batches. Each batch is a mutable copy.
 
     Args:
-        data: whole record batches, one after another.
-        check_crc: refuse batches whose checksum is wrong, as a broker does.
+        data: concatenated record batches.
+        check_crc: whether to refuse batches with a wrong checksum, as a broker does.
 
     Raises:
-        BrokerError: a batch is of an older format, is cut short or is corrupt.
+        BrokerError: a batch has an older format, is truncated or is corrupt.
     """
     batches = []
     position = 0
@@ -96,10 +96,10 @@ def split_batches(data: bytes, *, check_crc: bool = True) -> list[tuple[BatchHea
 
 
 def read_header(data: bytes, position: int = 0) -> BatchHeader:
-    """Read the header of the record batch that begins at `position`.
+    """Read the header of the record batch that starts at `position`.
 
     Raises:
-        BrokerError: the batch is of an older format, or the header is cut short.
+        BrokerError: the batch has an older format, or the header is truncated.
     """
     if len(data) - position < HEADER.size:
         raise BrokerError(ErrorCode.CORRUPT_MESSAGE)
@@ -110,13 +110,13 @@ def read_header(data: bytes, position: int = 0) -> BatchHeader:
 
 
 def place(batch: bytearray, base_offset: int) -> None:
-    """Give a batch its place in the log. Neither field is covered by the checksum."""
+    """Set base offset and leader epoch of a batch. The checksum doesn't cover these fields."""
     struct.pack_into(">q", batch, _BASE_OFFSET_AT, base_offset)
     struct.pack_into(">i", batch, _PARTITION_LEADER_EPOCH_AT, 0)
 
 
 def find_timestamp(batch: bytes, timestamp_ms: int, start_offset: int) -> tuple[int, int] | None:
-    """Offset and timestamp of the first record from `start_offset` on that is not older than `timestamp_ms`."""
+    """Return offset and timestamp of the first record from `start_offset` on that is not older than `timestamp_ms`."""
     reader: Any = MemoryRecords(batch).next_batch()
     for record in reader:
         if record.timestamp >= timestamp_ms and record.offset >= start_offset:
@@ -125,7 +125,7 @@ def find_timestamp(batch: bytes, timestamp_ms: int, start_offset: int) -> tuple[
 
 
 class _VarintTable(dict[int, bytes]):
-    """Zigzag varints by their number, worked out on first use: the same few lengths and deltas come again and again."""
+    """Caches zigzag varints by number, because the same few lengths and deltas occur again and again."""
 
     def __missing__(self, number: int) -> bytes:
         rest = (number << 1) ^ (number >> 63)
@@ -147,15 +147,15 @@ def build_batches(
     compression: Compression = "none",
     records_per_batch: int = 2000,
 ) -> Iterator[bytes]:
-    """Encode columns as record batches with base offset 0, without producer.
+    """Encode columns as record batches with base offset 0 and without a producer id.
 
     Args:
-        values: one value for each record, None for a tombstone.
-        timestamps_ms: one timestamp for each record, in milliseconds since the epoch; need not be in order.
-        keys: one key for each record; None for no keys at all.
-        headers: the headers of each record; None for no headers at all.
-        compression: how each batch is compressed.
-        records_per_batch: most records in one batch.
+        values: the value of each record; None for a tombstone.
+        timestamps_ms: the timestamp of each record, in milliseconds since the epoch, in any order.
+        keys: the key of each record; None if no record has a key.
+        headers: the headers of each record; None if no record has headers.
+        compression: the compression of each batch.
+        records_per_batch: maximum number of records in one batch.
 
     Raises:
         ValueError: the columns differ in length.
@@ -177,7 +177,7 @@ def build_batches(
 
 
 def control_batch(producer_id: int, producer_epoch: int, timestamp_ms: int, *, commit: bool) -> bytes:
-    """The marker that ends a transaction: a batch of one control record, which takes up an offset."""
+    """Return the marker that ends a transaction: a batch with one control record, which has an offset like any record."""
     key = struct.pack(">hh", 0, int(commit))
     value = struct.pack(">hi", 0, 0)
     record = _encode_records(_VarintTable(), [value], [timestamp_ms], [key], None)
@@ -226,7 +226,7 @@ def _seal(
     producer_id: int = -1,
     producer_epoch: int = -1,
 ) -> bytes:
-    """Put the header before encoded records."""
+    """Return a batch of encoded records with its header and checksum."""
     header = BatchHeader(
         base_offset=0,
         length=HEADER.size - _BEFORE_LENGTH_ENDS + len(records),

@@ -1,7 +1,7 @@
-"""Listens, frames, dispatches: everything about connections, nothing about Kafka's meaning.
+"""The broker's TCP server: accepts connections, reads frames, and dispatches requests to handlers.
 
-One thread runs an event loop of its own, which all state of the broker belongs to. A connection's requests are carried out
-one after another, as a real broker does, so a client sees answers in order and a waiting request holds back those behind it.
+A separate thread runs the event loop that owns all state of the broker. The requests of a connection are handled one after
+another, as by a real broker: a client gets responses in order, and a waiting request holds back the requests after it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from kafka2parquet.testing.broker.messages import (
 
 logger = logging.getLogger(__name__)
 
-_TICK_S = 0.02  # how exactly timeouts are kept
+_TICK_S = 0.02  # the precision of timeouts
 _START_OR_STOP_S = 10.0
 _READ_BUFFER_BYTES = 1 << 20
 
@@ -38,13 +38,13 @@ _T = TypeVar("_T")
 
 
 class Server:
-    """A TCP server on loopback, on a thread and an event loop of its own.
+    """A TCP server on loopback, with a separate thread and event loop.
 
     Args:
         host: address to listen on.
-        port: port to listen on; 0 for a free one, which is kept when listening is taken up again.
-        faults: asked before each request.
-        handlers: who answers which request, by its name.
+        port: port to listen on; 0 for a free port. The port stays the same when listening is resumed.
+        faults: the planned faults, which are looked up for each request.
+        handlers: the handler of each request, by the name of the request.
         on_tick: called on the event loop every few milliseconds with the loop's time in seconds, to apply timeouts.
     """
 
@@ -65,13 +65,13 @@ class Server:
         self._failure: Exception | None = None
 
     def start(self) -> None:
-        """Listen, and return once connections are accepted.
+        """Start listening. Clients can connect when this method returns.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is in use.
         """
         if self._thread is not None:
-            raise RuntimeError("The broker is running already.")
+            raise RuntimeError("The broker is already running.")
         started: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main(started)), name="embedded-broker", daemon=True)
         self._thread.start()
@@ -82,10 +82,10 @@ class Server:
             raise
 
     def stop(self) -> None:
-        """Close all connections and end the thread; does nothing if it isn't running.
+        """Close all connections and end the thread. Does nothing if the server is not running.
 
         Raises:
-            Exception: whatever went wrong inside the broker while it carried out a request.
+            Exception: a request caused this exception inside the broker.
         """
         if self._thread is None:
             return
@@ -97,7 +97,7 @@ class Server:
             raise failure
 
     def call(self, function: Callable[[], _T]) -> _T:
-        """Run a function on the broker's thread, which owns its state, and return what it returns."""
+        """Run a function on the broker's thread, which owns the state, and return its result."""
         if self._loop is None:
             raise RuntimeError("The broker is not running.")
 
@@ -107,15 +107,15 @@ class Server:
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
     def time(self) -> float:
-        """The event loop's time in seconds; for functions that run on the broker's thread."""
+        """Return the event loop's time in seconds. Only for functions that run on the broker's thread."""
         return asyncio.get_running_loop().time()
 
     def stop_listening(self) -> None:
-        """Close the port and all connections; requests under way are still carried out."""
+        """Close the port and all connections. Requests in progress are still handled."""
         self.call(self._close_listener)
 
     def start_listening(self) -> None:
-        """Open the same port again."""
+        """Listen on the same port again."""
         if self._loop is None:
             raise RuntimeError("The broker is not running.")
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(_START_OR_STOP_S)
@@ -164,7 +164,7 @@ class Server:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry out one connection's requests until either side closes it."""
+        """Handle the requests of one connection until either side closes the connection."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("Connections are served by tasks.")
@@ -175,8 +175,8 @@ class Server:
         except (asyncio.IncompleteReadError, ConnectionError):
             logger.debug("The client closed its connection")
         except asyncio.CancelledError:
-            # ends here, where the task ends: before Python 3.12, asyncio reports a cancelled connection as a failed one
-            logger.debug("The broker stops")
+            # before Python 3.12, asyncio reports a cancelled connection task as failed, so end the task here without an error
+            logger.debug("The broker is stopping")
         except Exception as error:
             self._fail(error)
         finally:
@@ -184,12 +184,12 @@ class Server:
             writer.transport.abort()
 
     def _fail(self, error: Exception) -> None:
-        """Keep what broke the broker for `stop`, which raises it, so that it fails the test that caused it."""
+        """Keep an exception inside the broker, so that `stop` raises it and fails the test that caused it."""
         self._failure = self._failure or error
-        logger.error("The broker is broken", exc_info=error)
+        logger.error("A request caused an exception inside the broker", exc_info=error)
 
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Carry out one request; False when the connection shall be closed."""
+        """Handle one request. Returns False if the connection has to be closed."""
         (size_bytes,) = struct.unpack(">i", await reader.readexactly(4))
         frame = await reader.readexactly(size_bytes)
         try:
@@ -197,7 +197,7 @@ class Server:
         except UnsupportedVersionError as error:
             if error.api is not APIS["ApiVersions"]:
                 return False
-            # answered in version 0, which every client can read, and which tells it the versions to use
+            # respond in version 0, which every client can read, with the supported versions
             call = Call(error.api, 0, error.correlation_id, "", None)
         self.request_counts[call.api.name] += 1
         fault = self._faults.take(call.api.name)

@@ -1,4 +1,4 @@
-"""The broker's topics: partitions, ids and settings."""
+"""The broker's topics, with their partitions, ids and settings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kafka2parquet.testing.broker.log import PartitionLog
 
 @attrs.define(eq=False)
 class Topic:
-    """One topic.
+    """A topic.
 
     Attributes:
-        name: its name.
-        partitions: its logs, by partition.
-        configs: settings given at creation; kept to be described, without effect.
-        topic_id: new with every creation, so a topic that was deleted and created again differs from the old one.
+        name: the name of the topic.
+        partitions: the log of each partition.
+        configs: settings given at creation. They can be described, but have no effect.
+        topic_id: id that is new with every creation, so a topic that was deleted and created again has another id.
     """
 
     name: str
@@ -39,10 +39,10 @@ class Topics:
         return iter([self._topics[name] for name in sorted(self._topics)])
 
     def create(self, name: str, partitions: int | None = None, configs: Mapping[str, str | None] | None = None) -> Topic:
-        """Create an empty topic, with the broker's default number of partitions for None.
+        """Create an empty topic. None as the number of partitions means the broker's default.
 
         Raises:
-            BrokerError: it exists already, or the number of partitions isn't positive.
+            BrokerError: the topic already exists, or the number of partitions is not positive.
         """
         count = self._default_partitions if partitions is None else partitions
         self.check_new(name, count)
@@ -50,7 +50,7 @@ class Topics:
         return topic
 
     def check_new(self, name: str, partitions: int) -> None:
-        """Refuse what `create` would refuse."""
+        """Raise the errors that `create` would raise."""
         if name in self._topics:
             raise BrokerError(ErrorCode.TOPIC_ALREADY_EXISTS)
         if partitions < 1:
@@ -60,16 +60,16 @@ class Topics:
         """Delete a topic and its records.
 
         Raises:
-            BrokerError: there is no such topic.
+            BrokerError: the topic doesn't exist.
         """
         self.topic(name)
         del self._topics[name]
 
     def add_partitions(self, name: str, total: int) -> None:
-        """Let a topic have `total` partitions.
+        """Increase the number of partitions of a topic to `total`.
 
         Raises:
-            BrokerError: there is no such topic, or it has that many already.
+            BrokerError: the topic doesn't exist, or already has `total` partitions or more.
         """
         partitions = self.topic(name).partitions
         if total <= len(partitions):
@@ -77,10 +77,10 @@ class Topics:
         partitions += [PartitionLog() for _ in range(total - len(partitions))]
 
     def topic(self, name: str) -> Topic:
-        """The topic of that name.
+        """Return a topic by its name.
 
         Raises:
-            BrokerError: there is none.
+            BrokerError: the topic doesn't exist.
         """
         try:
             return self._topics[name]
@@ -88,10 +88,10 @@ class Topics:
             raise BrokerError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) from None
 
     def topic_by_id(self, topic_id: uuid.UUID) -> Topic:
-        """The topic with that id.
+        """Return a topic by its id.
 
         Raises:
-            BrokerError: there is none.
+            BrokerError: the topic doesn't exist.
         """
         for topic in self._topics.values():
             if topic.topic_id == topic_id:
@@ -99,10 +99,10 @@ class Topics:
         raise BrokerError(ErrorCode.UNKNOWN_TOPIC_ID)
 
     def log(self, name: str, partition: int) -> PartitionLog:
-        """The log of a topic-partition.
+        """Return the log of a topic-partition.
 
         Raises:
-            BrokerError: there is none.
+            BrokerError: the topic-partition doesn't exist.
         """
         partitions = self.topic(name).partitions
         if not 0 <= partition < len(partitions):

@@ -1,8 +1,8 @@
-"""Transactional producers: ids, epochs, and which partitions and groups a transaction reaches.
+"""Transactional producers: their ids and epochs, and the partitions and groups of their transactions.
 
-A transactional id has one producer id for ever and an epoch that grows with each initialisation, which fences older
-producers. A transaction begins with the first partition or group that is added to it, and ends with markers in all of its
-partitions, by the producer's wish, by a new initialisation or by its timeout (both abort).
+A transactional id keeps its producer id forever. Its epoch grows with each initialisation, which fences older producers. A
+transaction starts when the first partition or group is added, and ends with markers in all of its partitions. The producer
+ends it; a new initialisation or the timeout aborts it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kafka2parquet.testing.broker.topics import Topics
 
 @attrs.define(eq=False)
 class _Transaction:
-    """The state of one transactional id; a transaction is open while it reaches anything."""
+    """The state of one transactional id. A transaction is open while it has partitions or groups."""
 
     producer_id: int
     epoch: int
@@ -26,7 +26,7 @@ class _Transaction:
     partitions: set[TopicPartition] = attrs.Factory(set)
     groups: set[str] = attrs.Factory(set)
     deadline: float = 0.0
-    last_ended_with_commit: bool | None = None  # how the last one ended, to answer a repeated EndTxn
+    last_ended_with_commit: bool | None = None  # the outcome of the last transaction, for a repeated EndTxn
 
     @property
     def is_open(self) -> bool:
@@ -34,7 +34,7 @@ class _Transaction:
 
 
 class TransactionCoordinator:
-    """All producers of the broker. Not thread-safe; belongs to the broker's event loop."""
+    """All producers of the broker. Not thread-safe: only the broker's event loop may use it."""
 
     def __init__(self, topics: Topics, groups: GroupCoordinator, wall_clock_ms: Callable[[], int]) -> None:
         self._topics = topics
@@ -46,12 +46,12 @@ class TransactionCoordinator:
     def init_producer(
         self, transactional_id: str | None, timeout_s: float, producer_id: int = -1, producer_epoch: int = -1
     ) -> tuple[int, int]:
-        """Give a producer its id and epoch, and abort what its predecessor left open.
+        """Return a producer's id and epoch, and abort the transaction that its predecessor left open.
 
         Args:
-            transactional_id: None for a producer that is idempotent only.
+            transactional_id: None for a producer that is only idempotent.
             timeout_s: how long a transaction may stay open.
-            producer_id: the producer's current id if it asks for a new epoch only, else -1.
+            producer_id: the producer's current id if it only asks for a new epoch, else -1.
             producer_epoch: the producer's current epoch, else -1.
 
         Raises:
@@ -73,7 +73,7 @@ class TransactionCoordinator:
     def add_partitions(
         self, transactional_id: str, producer_id: int, producer_epoch: int, partitions: set[TopicPartition], now: float
     ) -> None:
-        """Let the transaction reach these partitions.
+        """Add partitions to a transaction.
 
         Raises:
             BrokerError: the producer is unknown or fenced.
@@ -82,7 +82,7 @@ class TransactionCoordinator:
         transaction.partitions |= partitions
 
     def add_group(self, transactional_id: str, producer_id: int, producer_epoch: int, group_id: str, now: float) -> None:
-        """Let the transaction reach this group's offsets.
+        """Add the offsets of a group to a transaction.
 
         Raises:
             BrokerError: the producer is unknown or fenced.
@@ -90,11 +90,11 @@ class TransactionCoordinator:
         self._open(transactional_id, producer_id, producer_epoch, now).groups.add(group_id)
 
     def check(self, transactional_id: str, producer_id: int, producer_epoch: int) -> None:
-        """Refuse a producer that is unknown or fenced with a BrokerError."""
+        """Raise a BrokerError if a producer is unknown or fenced."""
         self._find(transactional_id, producer_id, producer_epoch)
 
     def check_write(self, transactional_id: str, producer_id: int, producer_epoch: int, target: TopicPartition) -> None:
-        """Refuse records of a fenced producer, and those where no marker would follow.
+        """Check whether a producer may write to a partition now, so that a transaction marker will follow the records.
 
         Raises:
             BrokerError: the producer is unknown or fenced, or the partition was not added to its transaction.
@@ -108,10 +108,10 @@ class TransactionCoordinator:
             raise BrokerError(ErrorCode.INVALID_TXN_STATE)
 
     def end(self, transactional_id: str, producer_id: int, producer_epoch: int, *, commit: bool) -> None:
-        """Commit or abort. The same request again, after an answer that was lost, changes nothing.
+        """Commit or abort a transaction. Repeating the request, after a lost response, changes nothing.
 
         Raises:
-            BrokerError: the producer is unknown or fenced, or there is nothing to end.
+            BrokerError: the producer is unknown or fenced, or no transaction is open.
         """
         transaction = self._find(transactional_id, producer_id, producer_epoch)
         if transaction.is_open:
@@ -121,7 +121,7 @@ class TransactionCoordinator:
             raise BrokerError(ErrorCode.INVALID_TXN_STATE)
 
     def expire(self, now: float) -> bool:
-        """Abort transactions that have been open for too long, and fence their producers; returns whether there were any."""
+        """Abort transactions that have been open for too long, and fence their producers. Returns whether there were any."""
         overdue = [each for each in self._transactions.values() if each.is_open and now >= each.deadline]
         for transaction in overdue:
             transaction.epoch += 1
@@ -147,7 +147,7 @@ class TransactionCoordinator:
             try:
                 log = self._topics.log(topic, partition)
             except BrokerError:
-                continue  # the topic was deleted meanwhile
+                continue  # the topic has been deleted meanwhile
             log.end_transaction(transaction.producer_id, transaction.epoch, self._wall_clock_ms(), commit=commit)
         for group_id in transaction.groups:
             self._groups.offsets(group_id).end_transaction(transaction.producer_id, commit=commit)

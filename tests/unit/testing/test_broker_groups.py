@@ -1,4 +1,4 @@
-"""The classic group protocol's state machine, on a clock made of numbers."""
+"""The state machine of the classic group protocol, with numbers as its clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def request(
 
 
 class Scene:
-    """A group, and what its members were answered."""
+    """A group, and the responses that its members got."""
 
     def __init__(self, initial_rebalance_delay_s: float = 0.0) -> None:
         self.group = Group("group", initial_rebalance_delay_s=initial_rebalance_delay_s)
@@ -46,12 +46,12 @@ class Scene:
         self.group.sync(member_id, None, self.group.generation, assignments or {}, now, self.synced.append)
 
     def stable(self, members: int, now: float = 0.0) -> list[str]:
-        """Bring the group to rest with so many members; the first leads."""
+        """Bring a group with `members` members into the state STABLE. The first member leads."""
         ids = [self.new_id(now) for _ in range(members)]
         for member_id in ids:
             self.join(request(member_id), now)
         while self.group.state is not GroupState.COMPLETING_REBALANCE:
-            for member_id in ids:  # those that came in too early are called back
+            for member_id in ids:  # members that joined too early have to rejoin
                 member = self.group.members.get(member_id)
                 if member is not None and member.pending_join is None:
                     self.join(request(member_id), now)
@@ -68,8 +68,8 @@ def code_of(action: Callable[[], object]) -> int:
     return caught.value.code
 
 
-def test_a_new_member_must_come_again_with_its_id() -> None:
-    """So that a lost answer leaves no ghost member behind."""
+def test_a_new_member_joins_with_the_id_that_it_gets() -> None:
+    """A new member first gets an id, and joins with it: a lost response leaves no ghost member behind."""
     scene = Scene()
     scene.join(request())
 
@@ -78,8 +78,8 @@ def test_a_new_member_must_come_again_with_its_id() -> None:
     assert refused.member_id.startswith("client-")
 
 
-def test_an_old_client_joins_without_that() -> None:
-    """Clients before JoinGroup version 4 don't know the handshake."""
+def test_an_old_client_joins_without_an_id() -> None:
+    """Clients before JoinGroup version 4 join without an id, because they don't know the handshake."""
     scene = Scene()
     scene.join(JoinRequest("", None, "client", SESSION_S, REBALANCE_S, "consumer", RANGE, needs_known_id=False))
 
@@ -87,7 +87,7 @@ def test_an_old_client_joins_without_that() -> None:
 
 
 def test_first_generation_waits_for_the_initial_delay() -> None:
-    """Members that start together come in together."""
+    """Members that start together join the first generation together."""
     scene = Scene(initial_rebalance_delay_s=3.0)
     ids = [scene.new_id(), scene.new_id()]
     for member_id in ids:
@@ -100,8 +100,8 @@ def test_first_generation_waits_for_the_initial_delay() -> None:
     assert [(0, 1), (0, 1)] == [(result.error, result.generation) for result in scene.joined]
 
 
-def test_only_the_leader_is_told_the_members() -> None:
-    """The leader works out the assignment."""
+def test_only_the_leader_gets_the_members() -> None:
+    """Only the leader's response lists the members, because the leader computes the assignment."""
     scene = Scene(initial_rebalance_delay_s=3.0)
     ids = [scene.new_id(), scene.new_id()]
     for member_id in ids:
@@ -113,7 +113,7 @@ def test_only_the_leader_is_told_the_members() -> None:
 
 
 def test_followers_wait_for_the_leader_s_assignment() -> None:
-    """Every member gets its own part, and nothing if the leader forgot it."""
+    """Each member gets its assignment after the leader's sync; an empty one if the leader left it out."""
     scene = Scene(initial_rebalance_delay_s=3.0)
     leader, follower = scene.new_id(), scene.new_id()
     for member_id in (leader, follower):
@@ -129,7 +129,7 @@ def test_followers_wait_for_the_leader_s_assignment() -> None:
 
 
 def test_a_joining_member_calls_the_others_back() -> None:
-    """Heartbeats say so, and the new generation begins when all have rejoined."""
+    """Heartbeats ask the other members to rejoin, and the new generation starts when all have rejoined."""
     scene = Scene()
     (member,) = scene.stable(1)
     newcomer = scene.new_id()
@@ -143,11 +143,11 @@ def test_a_joining_member_calls_the_others_back() -> None:
 
 
 def test_members_that_do_not_come_back_are_dropped() -> None:
-    """A rebalance waits no longer than its members allow."""
+    """A rebalance drops members that don't rejoin within their rebalance timeout."""
     scene = Scene()
     stays, dropped = scene.stable(2)
     scene.join(request(stays), now=1.0)
-    for now in (5.0, 10.0, 50.0):  # it says that it is alive, but doesn't rejoin
+    for now in (5.0, 10.0, 50.0):  # the member sends heartbeats, but does not rejoin
         code_of(functools.partial(scene.group.heartbeat, dropped, None, scene.group.generation, now))
     scene.group.expire(51.0)
     before = list(scene.joined)
@@ -160,7 +160,7 @@ def test_members_that_do_not_come_back_are_dropped() -> None:
 
 
 def test_members_that_do_not_fetch_their_assignment_are_dropped() -> None:
-    """Joining without syncing doesn't hold the others up for ever."""
+    """A member that joins without syncing doesn't block the others forever."""
     scene = Scene()
     (leader,) = scene.stable(1)
     scene.join(request(leader))
@@ -175,7 +175,7 @@ def test_members_that_do_not_fetch_their_assignment_are_dropped() -> None:
 
 
 def test_members_that_wait_for_the_leader_are_not_dropped_with_it() -> None:
-    """They did their part; the rebalance begins again without the leader."""
+    """If the leader doesn't send assignments in time, the rebalance starts over with the waiting members only."""
     scene = Scene(initial_rebalance_delay_s=1.0)
     leader, follower = scene.new_id(), scene.new_id()
     for member_id in (leader, follower):
@@ -192,7 +192,7 @@ def test_members_that_wait_for_the_leader_are_not_dropped_with_it() -> None:
 
 
 def test_silent_members_are_dropped() -> None:
-    """After the session timeout, and the rest share anew."""
+    """A member without heartbeats is dropped after its session timeout, and the others rebalance."""
     scene = Scene()
     silent, alive = scene.stable(2)
     scene.group.heartbeat(alive, None, scene.group.generation, SESSION_S)
@@ -204,7 +204,7 @@ def test_silent_members_are_dropped() -> None:
 
 
 def test_leaving_begins_a_rebalance() -> None:
-    """The last one to leave empties the group, whose generation goes on counting."""
+    """A member that leaves starts a rebalance. A group without members is empty, and its generation keeps counting."""
     scene = Scene()
     first, second = scene.stable(2)
     generation = scene.group.generation
@@ -217,7 +217,7 @@ def test_leaving_begins_a_rebalance() -> None:
 
 
 def test_a_member_may_leave_before_it_has_joined() -> None:
-    """Its id is forgotten, so that nobody waits for it."""
+    """An id that leaves before it has joined is unknown afterwards, so no rebalance waits for it."""
     scene = Scene()
     member_id = scene.new_id()
     scene.group.leave(member_id, None, 0.0)
@@ -227,7 +227,7 @@ def test_a_member_may_leave_before_it_has_joined() -> None:
 
 
 def test_awaited_members_hold_a_rebalance_up_until_they_expire() -> None:
-    """An id that was handed out counts as a member on its way."""
+    """A rebalance waits for the owner of a new id until the id expires."""
     scene = Scene()
     (member,) = scene.stable(1)
     scene.new_id()
@@ -245,7 +245,7 @@ def test_awaited_members_hold_a_rebalance_up_until_they_expire() -> None:
     ids=["stranger", "other generation"],
 )
 def test_others_are_fenced(member: str | None, generation: int, code: ErrorCode) -> None:
-    """Heartbeats, commits and syncs need a member's id and the generation of now."""
+    """Heartbeats, commits and syncs need the id of a member and the current generation."""
     scene = Scene()
     (known,) = scene.stable(1)
     member_id = member or known
@@ -259,7 +259,7 @@ def test_others_are_fenced(member: str | None, generation: int, code: ErrorCode)
 
 
 def test_commits_without_membership_need_an_empty_group() -> None:
-    """Tools may set offsets only while nobody consumes."""
+    """Tools may set offsets only while the group has no members."""
     scene = Scene()
     scene.group.check_commit("", None, -1, 0.0)
     scene.stable(1)
@@ -268,7 +268,7 @@ def test_commits_without_membership_need_an_empty_group() -> None:
 
 
 def test_commits_are_taken_while_members_are_called_back_but_not_between_generations() -> None:
-    """Members commit before they give partitions up."""
+    """Members may commit until they have given up their partitions, but not between two generations."""
     scene = Scene()
     (member,) = scene.stable(1)
     newcomer = scene.new_id()
@@ -279,8 +279,8 @@ def test_commits_are_taken_while_members_are_called_back_but_not_between_generat
     assert ErrorCode.REBALANCE_IN_PROGRESS == code_of(lambda: scene.group.check_commit(member, None, 2, 0.0))
 
 
-def test_a_lost_answer_is_given_again() -> None:
-    """A follower that joins again with nothing new doesn't disturb the group; the leader does."""
+def test_a_repeated_join_gets_the_same_response() -> None:
+    """A follower that repeats its join gets the same response, without a rebalance; a leader starts a rebalance."""
     scene = Scene()
     leader, follower = scene.stable(2)
     generation = scene.group.generation
@@ -292,7 +292,7 @@ def test_a_lost_answer_is_given_again() -> None:
 
 
 def test_a_changed_subscription_begins_a_rebalance() -> None:
-    """The assignment has to be worked out again."""
+    """A member that changes its subscription starts a rebalance, because the assignment has to be computed again."""
     scene = Scene()
     _, follower = scene.stable(2)
     scene.join(request(follower, protocols=(("range", b"other topics"),)))
@@ -301,7 +301,7 @@ def test_a_changed_subscription_begins_a_rebalance() -> None:
 
 
 def test_elects_a_strategy_that_all_know() -> None:
-    """The one that most members prefer among those."""
+    """Of the strategies that all members know, the group chooses the one that most members prefer."""
     scene = Scene(initial_rebalance_delay_s=1.0)
     for names in (("new", "range", "sticky"), ("sticky", "range"), ("sticky", "range")):
         scene.join(request(scene.new_id(), protocols=tuple((name, b"") for name in names)))
@@ -311,7 +311,7 @@ def test_elects_a_strategy_that_all_know() -> None:
 
 
 def test_refuses_members_that_share_no_strategy() -> None:
-    """They could never agree on an assignment."""
+    """A member is refused if it has no strategy in common with the others."""
     scene = Scene()
     scene.stable(1)
     scene.join(request(protocols=(("other", b""),)))
@@ -321,7 +321,7 @@ def test_refuses_members_that_share_no_strategy() -> None:
 
 @pytest.mark.parametrize("may_skip_assignment", [True, False])
 def test_a_static_member_comes_back_without_rebalance(may_skip_assignment: bool) -> None:
-    """Under a new id, with its assignment; a leader is kept from assigning again."""
+    """A static member returns with a new id and its old assignment; a returning leader doesn't assign again."""
     scene = Scene()
     scene.join(request(instance_id="one"))
     old_id = scene.joined.pop().member_id
@@ -337,7 +337,7 @@ def test_a_static_member_comes_back_without_rebalance(may_skip_assignment: bool)
 
 
 def test_the_replaced_static_member_is_fenced() -> None:
-    """Its id is no longer that of the instance."""
+    """The old id of a static member that has returned with a new id is fenced."""
     scene = Scene()
     scene.join(request(instance_id="one"))
     old_id = scene.joined.pop().member_id
@@ -348,7 +348,7 @@ def test_the_replaced_static_member_is_fenced() -> None:
 
 
 def test_a_static_member_can_be_removed_by_its_instance_id() -> None:
-    """As operators do with a replica that won't come back."""
+    """An administrator can remove a static member by its instance id alone."""
     scene = Scene()
     scene.join(request(instance_id="one"))
     scene.group.leave("", "one", 0.0)
@@ -358,7 +358,7 @@ def test_a_static_member_can_be_removed_by_its_instance_id() -> None:
 
 
 def test_evicted_members_hear_it_whatever_they_wait_for() -> None:
-    """Nobody waits for ever."""
+    """Eviction ends waiting joins and syncs with an error, so no member waits forever."""
     scene = Scene(initial_rebalance_delay_s=3.0)
     scene.join(request(scene.new_id()))
     scene.group.evict_all(0.0)

@@ -1,4 +1,4 @@
-"""One partition's log."""
+"""The log of one topic-partition."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def read_all(log: PartitionLog, offset: int = 0, *, committed_only: bool = False
     return log.read(offset, UNLIMITED, committed_only=committed_only, at_least_one=True)
 
 
-def test_gives_batches_their_offsets() -> None:
-    """Offsets go on from batch to batch and from append to append."""
+def test_sets_the_offsets_of_batches() -> None:
+    """Offsets continue from batch to batch, and from one append to the next."""
     log = PartitionLog()
 
     appended = [log.append(batches_of(3, 2)), log.append(batches_of(4))]
@@ -42,7 +42,7 @@ def test_gives_batches_their_offsets() -> None:
 
 @pytest.mark.parametrize(("offset", "expected"), [(0, [0, 3, 5]), (2, [0, 3, 5]), (3, [3, 5]), (8, [5]), (9, [])])
 def test_reads_from_the_batch_that_holds_the_offset(offset: int, expected: list[int]) -> None:
-    """The first batch may begin before the offset; at the end there is nothing."""
+    """A read starts with the batch that contains the offset; at the log end it returns nothing."""
     log = PartitionLog()
     log.append(batches_of(3, 2, 4))
 
@@ -50,7 +50,7 @@ def test_reads_from_the_batch_that_holds_the_offset(offset: int, expected: list[
 
 
 def test_reads_no_more_than_asked_for() -> None:
-    """Only whole batches within the limit."""
+    """A read returns only whole batches within the limit."""
     log = PartitionLog()
     log.append(batches_of(3, 3, 3))
     one_bytes = log.size_bytes // 3
@@ -62,7 +62,7 @@ def test_reads_no_more_than_asked_for() -> None:
 
 @pytest.mark.parametrize(("at_least_one", "expected"), [(True, [0]), (False, [])])
 def test_gives_one_batch_beyond_the_limit_only_if_asked_to(at_least_one: bool, expected: list[int]) -> None:
-    """So that a reader gets on although its limit is smaller than a batch."""
+    """With `at_least_one`, a read returns a batch larger than the limit, so that the reader proceeds."""
     log = PartitionLog()
     log.append(batches_of(3, 3))
 
@@ -71,7 +71,7 @@ def test_gives_one_batch_beyond_the_limit_only_if_asked_to(at_least_one: bool, e
 
 @pytest.mark.parametrize("offset", [-1, 3, 10])
 def test_refuses_offsets_outside_the_log(offset: int) -> None:
-    """Before the start and behind the end."""
+    """A read before the log start or after the log end is an error."""
     log = PartitionLog()
     log.append(batches_of(9))
     log.delete_before(4)
@@ -82,7 +82,7 @@ def test_refuses_offsets_outside_the_log(offset: int) -> None:
 
 
 def test_counts_what_can_be_read() -> None:
-    """From the batch that holds the offset to the end, also after a deletion."""
+    """The readable size counts from the batch that contains the offset to the end, also after a deletion."""
     log = PartitionLog()
     log.append(batches_of(3, 3, 3))
     one_bytes = log.size_bytes // 3
@@ -94,7 +94,7 @@ def test_counts_what_can_be_read() -> None:
 
 
 def test_deletes_whole_batches_and_moves_the_start() -> None:
-    """The start may lie inside a batch, which stays."""
+    """The log start may be inside a batch, which is then kept."""
     log = PartitionLog()
     log.append(batches_of(3, 3))
 
@@ -103,7 +103,7 @@ def test_deletes_whole_batches_and_moves_the_start() -> None:
 
 
 def test_leaves_gaps_like_compaction() -> None:
-    """Reading in the gap goes on with the next batch."""
+    """A read inside a gap continues with the next batch."""
     log = PartitionLog()
     log.append(batches_of(2))
     log.leave_gap(5)
@@ -113,7 +113,7 @@ def test_leaves_gaps_like_compaction() -> None:
 
 
 def test_finds_offsets_by_time() -> None:
-    """The first record that isn't older; deleted ones don't count."""
+    """The search by time finds the first record that is not older, and ignores deleted records."""
     log = PartitionLog()
     log.append(b"".join(build_batches([b"v"] * 6, [10, 20, 30, 40, 50, 60], records_per_batch=2)))
     log.delete_before(1)
@@ -123,12 +123,12 @@ def test_finds_offsets_by_time() -> None:
 
 
 def test_empty_log_has_no_newest_timestamp() -> None:
-    """There is no record to tell of."""
+    """An empty log doesn't have a newest timestamp."""
     assert PartitionLog().newest_timestamp() is None
 
 
 def test_keeps_a_repeated_batch_once() -> None:
-    """An idempotent producer's retry gets the offset of the first time."""
+    """A batch that an idempotent producer repeats is stored once, and gets the offset of the first time."""
     log = PartitionLog()
     first, second = produced_batch(3, 7, 0, 0), produced_batch(2, 7, 0, 3)
 
@@ -142,7 +142,7 @@ def test_keeps_a_repeated_batch_once() -> None:
     ids=["gap in the sequence", "older epoch"],
 )
 def test_refuses_what_breaks_a_producer_s_order(epoch: int, base_sequence: int, code: ErrorCode) -> None:
-    """Sequences have no gaps, and an older producer doesn't write any more."""
+    """A gap in a producer's sequence and an older epoch are errors."""
     log = PartitionLog()
     log.append(produced_batch(1, 7, 5, 0))
 
@@ -152,7 +152,7 @@ def test_refuses_what_breaks_a_producer_s_order(epoch: int, base_sequence: int, 
 
 
 def test_hides_open_transactions_from_readers_of_committed_records() -> None:
-    """They read up to the first record of the oldest open transaction."""
+    """Readers of committed records stop at the first record of the oldest open transaction."""
     log = PartitionLog()
     log.append(batches_of(2))
     log.append(produced_batch(1, 7, 0, 0, transactional=True))
@@ -163,8 +163,8 @@ def test_hides_open_transactions_from_readers_of_committed_records() -> None:
     assert [0, 2, 3] == base_offsets(read_all(log).data)
 
 
-def test_tells_readers_of_committed_records_what_was_aborted() -> None:
-    """The abort marker takes an offset and lets readers go on."""
+def test_lists_aborted_transactions_for_readers_of_committed_records() -> None:
+    """A read of committed records lists aborted transactions; the abort marker has an offset."""
     log = PartitionLog()
     log.append(produced_batch(2, 7, 0, 0, transactional=True))
     log.end_transaction(7, 0, 1000, commit=False)
@@ -176,7 +176,7 @@ def test_tells_readers_of_committed_records_what_was_aborted() -> None:
 
 
 def test_forgets_aborted_transactions_before_the_offset() -> None:
-    """A reader behind the marker needn't hear of it."""
+    """A read after an abort marker doesn't list the aborted transaction."""
     log = PartitionLog()
     log.append(produced_batch(2, 7, 0, 0, transactional=True))
     log.end_transaction(7, 0, 1000, commit=False)
@@ -186,7 +186,7 @@ def test_forgets_aborted_transactions_before_the_offset() -> None:
 
 
 def test_marker_fences_older_epochs() -> None:
-    """After a newer producer has ended the transaction, the older one can't write."""
+    """After a newer producer has ended the transaction, an older epoch can't write."""
     log = PartitionLog()
     log.append(produced_batch(1, 7, 0, 0, transactional=True))
     log.end_transaction(7, 1, 1000, commit=False)
@@ -196,8 +196,8 @@ def test_marker_fences_older_epochs() -> None:
     assert ErrorCode.INVALID_PRODUCER_EPOCH == caught.value.code
 
 
-def test_takes_corrupt_batches_when_told_to() -> None:
-    """So that a test can see what its consumer does with them."""
+def test_takes_corrupt_batches_without_check_crc() -> None:
+    """Without `check_crc` the log takes corrupt batches, so a test can see how its consumer handles them."""
     log = PartitionLog()
     corrupt = batches_of(2)[:-1] + b"x"
 

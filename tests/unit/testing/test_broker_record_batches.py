@@ -1,4 +1,4 @@
-"""Building and reading Kafka record batches, checked with kafka-python's own decoder."""
+"""Building and reading Kafka record batches, compared with kafka-python's decoder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def decode(batch: bytes) -> list[Any]:
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
 def test_another_decoder_reads_what_was_built(compression: Compression) -> None:
-    """Keys, values, timestamps and headers survive, with and without compression."""
+    """kafka-python decodes the same keys, values, timestamps and headers, with and without compression."""
     columns: dict[str, Any] = {
         "keys": [None, b"", b"k" * 200],
         "headers": [[], [("a", b"1"), ("a", None)], [("é", b"")]],
@@ -41,8 +41,8 @@ def test_another_decoder_reads_what_was_built(compression: Compression) -> None:
     assert columns["headers"] == [[tuple(header) for header in record.headers] for record in records]
 
 
-def test_header_tells_count_and_newest_timestamp() -> None:
-    """The header's maximum is that of its records, in whatever order they are."""
+def test_header_has_count_and_newest_timestamp() -> None:
+    """The header has the number of records and the newest of their timestamps, in whatever order they are."""
     (batch,) = build_batches([b"1", b"2", b"3"], [10, 30, 20])
 
     header = read_header(batch)
@@ -56,26 +56,26 @@ def test_header_tells_count_and_newest_timestamp() -> None:
     )
 
 
-def test_batches_hold_at_most_so_many_records() -> None:
-    """The last one holds the rest."""
+def test_batches_have_a_maximum_number_of_records() -> None:
+    """Each batch has at most `records_per_batch` records; the last batch has the rest."""
     batches = list(build_batches([b"v"] * 7, [0] * 7, records_per_batch=3))
 
     assert [3, 3, 1] == [read_header(batch).record_count for batch in batches]
 
 
 def test_no_values_make_no_batch() -> None:
-    """There are no empty batches."""
+    """No values give no batches."""
     assert [] == list(build_batches([], []))
 
 
 def test_columns_of_different_length_are_refused() -> None:
-    """Nothing is cut or filled up silently."""
+    """Columns of different lengths are an error; none is cut or padded."""
     with pytest.raises(ValueError, match="2 values but 1 keys"):
         list(build_batches([b"1", b"2"], [1, 2], keys=[b"k"]))
 
 
 def test_splitting_gives_back_each_batch() -> None:
-    """Batches lie one after another in a request."""
+    """Splitting concatenated batches returns each batch unchanged."""
     batches = list(build_batches([b"v"] * 5, [0] * 5, records_per_batch=2))
 
     assert batches == [bytes(batch) for _, batch in split_batches(b"".join(batches))]
@@ -92,7 +92,7 @@ def test_splitting_gives_back_each_batch() -> None:
     ids=["cut short", "cut in the header", "changed", "old format"],
 )
 def test_damaged_batches_are_refused(change: Any, code: ErrorCode) -> None:
-    """Nothing that a reader would choke on gets into a log by accident."""
+    """A corrupt, truncated or old batch is an error."""
     (batch,) = build_batches([b"value"], [0])
 
     with pytest.raises(BrokerError) as caught:
@@ -101,7 +101,7 @@ def test_damaged_batches_are_refused(change: Any, code: ErrorCode) -> None:
 
 
 def test_placing_a_batch_keeps_its_checksum() -> None:
-    """A broker sets base offsets without decoding anything."""
+    """Setting the base offset leaves the checksum valid."""
     ((_, batch),) = split_batches(next(build_batches([b"1", b"2"], [0, 0])))
     place(batch, 41)
 
@@ -109,7 +109,7 @@ def test_placing_a_batch_keeps_its_checksum() -> None:
 
 
 def test_control_batch_is_a_marker() -> None:
-    """Readers see its type in the record's key."""
+    """A control batch has the type of the marker in its record's key, where readers expect it."""
     batch = control_batch(7, 3, 1000, commit=True)
 
     header = read_header(batch)
@@ -123,7 +123,7 @@ def test_control_batch_is_a_marker() -> None:
     ("timestamp_ms", "start_offset", "expected"), [(0, 0, (0, 10)), (11, 0, (1, 20)), (0, 2, (2, 15)), (21, 0, None)]
 )
 def test_finding_a_timestamp(timestamp_ms: int, start_offset: int, expected: tuple[int, int] | None) -> None:
-    """The first record in offset order that isn't older."""
+    """The search finds the first record, in offset order, that is not older."""
     (batch,) = build_batches([b"1", b"2", b"3"], [10, 20, 15])
 
     assert expected == find_timestamp(batch, timestamp_ms, start_offset)

@@ -1,4 +1,4 @@
-"""Transactional producers at the embedded broker."""
+"""Transactional producers of the embedded broker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TARGET = ("topic", 0)
 
 
 class Scene:
-    """A topic, a group and a producer whose transaction reaches both."""
+    """A topic, a group, and a producer whose transaction includes both."""
 
     def __init__(self) -> None:
         self.topics = Topics(default_partitions=1)
@@ -42,8 +42,8 @@ def code_of(action: Callable[[], object]) -> int:
     return caught.value.code
 
 
-def test_idempotent_producers_have_ids_of_their_own() -> None:
-    """Without a transactional id nothing is remembered of them."""
+def test_idempotent_producers_have_different_ids() -> None:
+    """Each producer without a transactional id gets a new producer id."""
     scene = Scene()
 
     first, second = scene.transactions.init_producer(None, TIMEOUT_S), scene.transactions.init_producer(None, TIMEOUT_S)
@@ -54,7 +54,7 @@ def test_idempotent_producers_have_ids_of_their_own() -> None:
 
 @pytest.mark.parametrize(("commit", "committed", "aborted"), [(True, {TARGET: CommittedOffset(7, -1, "")}, 0), (False, {}, 1)])
 def test_ending_reaches_partitions_and_groups(commit: bool, committed: dict[object, object], aborted: int) -> None:
-    """A marker in the log, and offsets that count or are forgotten."""
+    """The end of a transaction appends a marker to the log, and applies or drops the offsets."""
     scene = Scene()
     scene.begin()
     before = dict(scene.groups.committed("group")), scene.log.last_stable_offset
@@ -67,7 +67,7 @@ def test_ending_reaches_partitions_and_groups(commit: bool, committed: dict[obje
 
 
 def test_offsets_are_unstable_until_the_end() -> None:
-    """Consumers that ask for stable offsets have to wait."""
+    """Offsets of an open transaction are unstable: consumers that ask for stable offsets have to wait."""
     scene = Scene()
     scene.begin()
     before = scene.groups.offsets("group").is_unstable(TARGET)
@@ -77,7 +77,7 @@ def test_offsets_are_unstable_until_the_end() -> None:
 
 
 def test_ending_twice_the_same_way_changes_nothing() -> None:
-    """The first answer may have been lost; the other way is an error."""
+    """Repeating the end of a transaction changes nothing; the opposite end is an error."""
     scene = Scene()
     scene.begin()
     scene.end(commit=True)
@@ -88,7 +88,7 @@ def test_ending_twice_the_same_way_changes_nothing() -> None:
 
 
 def test_a_new_producer_aborts_and_fences_the_old_one() -> None:
-    """Same id, next epoch."""
+    """A new producer gets the same id and the next epoch, and aborts the open transaction."""
     scene = Scene()
     scene.begin()
     newer = scene.transactions.init_producer("id", TIMEOUT_S)
@@ -102,7 +102,7 @@ def test_a_new_producer_aborts_and_fences_the_old_one() -> None:
 
 
 def test_a_fenced_producer_gets_no_new_epoch() -> None:
-    """Only the current one may ask for the next."""
+    """Only the current producer may ask for a new epoch."""
     scene = Scene()
     scene.transactions.init_producer("id", TIMEOUT_S)
 
@@ -112,7 +112,7 @@ def test_a_fenced_producer_gets_no_new_epoch() -> None:
 
 
 def test_transactions_that_take_too_long_are_aborted() -> None:
-    """Counted from the first thing that was added."""
+    """A transaction times out, counted from its first partition or group, and is aborted."""
     scene = Scene()
     scene.begin(now=5.0)
     expired = [scene.transactions.expire(5.0 + TIMEOUT_S - 1), scene.transactions.expire(5.0 + TIMEOUT_S)]
@@ -122,8 +122,8 @@ def test_transactions_that_take_too_long_are_aborted() -> None:
     assert ErrorCode.PRODUCER_FENCED == code_of(lambda: scene.end(commit=True))
 
 
-def test_writing_where_no_marker_would_follow_is_refused() -> None:
-    """The partition has to be added to the transaction first."""
+def test_writing_outside_of_a_transaction_is_refused() -> None:
+    """A write to a partition that is not in the transaction is an error."""
     scene = Scene()
 
     assert ErrorCode.INVALID_TXN_STATE == code_of(
@@ -132,7 +132,7 @@ def test_writing_where_no_marker_would_follow_is_refused() -> None:
 
 
 def test_strangers_are_refused() -> None:
-    """A producer id that doesn't belong to the transactional id, and an id that nobody has."""
+    """A producer id that doesn't belong to its transactional id, and an unknown transactional id, are errors."""
     scene = Scene()
 
     codes = [
@@ -145,7 +145,7 @@ def test_strangers_are_refused() -> None:
 
 
 def test_a_topic_that_was_deleted_meanwhile_does_not_matter() -> None:
-    """The rest of the transaction ends as it should."""
+    """A transaction ends normally although one of its topics was deleted."""
     scene = Scene()
     scene.begin()
     scene.topics.delete("topic")

@@ -1,4 +1,4 @@
-"""What the embedded broker has beyond Kafka: ways in, assertions, faults, life cycle."""
+"""The embedded broker's own methods: direct appends, inspection, faults, life cycle."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def commit(broker: EmbeddedBroker, offset: int, metadata: str = "") -> None:
 
 
 def test_appended_values_can_be_consumed(broker: EmbeddedBroker) -> None:
-    """They look as if a producer had sent them."""
+    """Appended values look to a consumer as if a producer had sent them."""
     broker.create_topic("topic", 2)
     timestamps_ms = np.arange(5000, dtype=np.int64)
 
@@ -53,8 +53,8 @@ def test_appended_values_can_be_consumed(broker: EmbeddedBroker) -> None:
     ]
 
 
-def test_tells_where_logs_begin_and_end(broker: EmbeddedBroker) -> None:
-    """Retention moves the start, appending the end, compaction leaves gaps."""
+def test_log_start_and_log_end(broker: EmbeddedBroker) -> None:
+    """Retention moves the log start, appending moves the log end, and compaction leaves gaps."""
     broker.create_topic("topic")
     broker.append_values("topic", 0, [b"value"] * 10, range(10))
     broker.leave_gap("topic", 0, 5)
@@ -64,8 +64,8 @@ def test_tells_where_logs_begin_and_end(broker: EmbeddedBroker) -> None:
     assert 0 < broker.log_size_bytes("topic", 0)
 
 
-def test_tells_what_was_committed(broker: EmbeddedBroker) -> None:
-    """Offset and metadata, None for nothing."""
+def test_committed_offsets(broker: EmbeddedBroker) -> None:
+    """`committed` returns offset and metadata, or None if the group has not committed."""
     broker.create_topic("topic")
     before = broker.committed("group", "topic", 0)
     commit(broker, 3, "metadata")
@@ -75,8 +75,8 @@ def test_tells_what_was_committed(broker: EmbeddedBroker) -> None:
     assert {("topic", 0): (3, "metadata")} == broker.all_committed("group")
 
 
-def test_tells_who_is_in_a_group(broker: EmbeddedBroker) -> None:
-    """State and members, and evicted members join again."""
+def test_members_of_a_group(broker: EmbeddedBroker) -> None:
+    """State and members of a group can be read, and evicted members join again."""
     broker.create_topic("topic")
     before = broker.group_state("group"), broker.group_members("group")
     with python_consumer(broker.bootstrap, "topic", group_id="group", heartbeat_interval_ms=100) as consumer:
@@ -95,14 +95,14 @@ def test_tells_who_is_in_a_group(broker: EmbeddedBroker) -> None:
 
 
 def test_evicting_an_unknown_group_is_an_error(broker: EmbeddedBroker) -> None:
-    """A typing mistake in a test doesn't go unnoticed."""
+    """Evicting an unknown group is an error, so a typing mistake in a test is found."""
     with pytest.raises(BrokerError) as caught:
         broker.evict("no such group")
     assert ErrorCode.GROUP_ID_NOT_FOUND == caught.value.code
 
 
 def test_topics_get_another_id_when_created_again(broker: EmbeddedBroker) -> None:
-    """And the groups' offsets are gone."""
+    """A topic that is created again has another id, and its committed offsets are gone."""
     first = broker.create_topic("topic")
     commit(broker, 3)
     broker.delete_topic("topic")
@@ -114,7 +114,7 @@ def test_topics_get_another_id_when_created_again(broker: EmbeddedBroker) -> Non
 
 
 def test_topics_can_grow(broker: EmbeddedBroker) -> None:
-    """New partitions are empty."""
+    """Partitions that are added to a topic are empty."""
     broker.create_topic("topic")
     broker.create_partitions("topic", 3)
 
@@ -122,7 +122,7 @@ def test_topics_can_grow(broker: EmbeddedBroker) -> None:
 
 
 def test_unknown_topics_are_an_error_where_auto_creation_is_off() -> None:
-    """As on most clusters in production."""
+    """Without auto creation, as on most clusters in production, an unknown topic is an error."""
     with EmbeddedBroker(auto_create_topics=False) as broker, python_producer(broker.bootstrap, max_block_ms=300) as producer:
         with pytest.raises(KafkaError):
             producer.send("unknown", b"value")
@@ -132,7 +132,7 @@ def test_unknown_topics_are_an_error_where_auto_creation_is_off() -> None:
 
 
 def test_injected_errors_reach_the_client(broker: EmbeddedBroker) -> None:
-    """The request isn't carried out; those before and after it are."""
+    """A request with an injected error is not handled; the requests before and after it are."""
     broker.create_topic("topic")
     broker.inject("Produce", skip=1, times=1, error=29)
     with python_producer(broker.bootstrap, retries=0) as producer:
@@ -145,7 +145,7 @@ def test_injected_errors_reach_the_client(broker: EmbeddedBroker) -> None:
 
 
 def test_lost_answers_belong_to_requests_that_were_carried_out(broker: EmbeddedBroker) -> None:
-    """The client can't tell, the broker has it."""
+    """A request whose response is lost has taken effect at the broker."""
     broker.create_topic("topic")
     broker.inject("OffsetCommit", lose_response=True)
     commit(broker, 3)
@@ -155,7 +155,7 @@ def test_lost_answers_belong_to_requests_that_were_carried_out(broker: EmbeddedB
 
 
 def test_closed_connections_belong_to_requests_that_were_not(broker: EmbeddedBroker) -> None:
-    """A client that tries again gets what it wanted."""
+    """A request whose connection is closed has not taken effect, and a retry succeeds."""
     broker.create_topic("topic")
     broker.inject("Produce", close=True)
     offsets = fill(broker.bootstrap, "topic", [b"value"])
@@ -165,7 +165,7 @@ def test_closed_connections_belong_to_requests_that_were_not(broker: EmbeddedBro
 
 
 def test_delayed_requests_are_carried_out_though_the_client_has_gone(broker: EmbeddedBroker) -> None:
-    """So commits can come late, after newer ones."""
+    """A delayed request is handled although the client has disconnected, so commits can arrive late."""
     broker.create_topic("topic")
     broker.inject("OffsetCommit", delay_s=1.0)
     partition = TopicPartition("topic", 0)
@@ -178,8 +178,8 @@ def test_delayed_requests_are_carried_out_though_the_client_has_gone(broker: Emb
     wait_until(lambda: broker.committed("group", "topic", 0) == (1, "late"), "the late commit")
 
 
-def test_faults_can_be_forgotten(broker: EmbeddedBroker) -> None:
-    """What has not happened doesn't happen then."""
+def test_faults_can_be_cleared(broker: EmbeddedBroker) -> None:
+    """A planned fault that has been cleared doesn't occur."""
     broker.inject("Produce", error=29, times=100)
     broker.clear_faults()
 
@@ -187,13 +187,13 @@ def test_faults_can_be_forgotten(broker: EmbeddedBroker) -> None:
 
 
 def test_faults_of_unknown_requests_are_refused(broker: EmbeddedBroker) -> None:
-    """The message lists what there is."""
+    """Planning a fault for an unknown request is an error that lists the known requests."""
     with pytest.raises(ValueError, match=r"'Comit'.*OffsetCommit"):
         broker.inject("Comit")
 
 
-def test_an_outage_forgets_nothing(broker: EmbeddedBroker) -> None:
-    """The same port comes back with the same records, and clients go on."""
+def test_an_outage_loses_no_state(broker: EmbeddedBroker) -> None:
+    """After an outage the broker listens on the same port with the same records, and clients continue."""
     broker.create_topic("topic")
     broker.append_values("topic", 0, [b"before"], [0])
     address = broker.bootstrap
@@ -223,7 +223,7 @@ def fetch(min_bytes: int, max_wait_ms: int) -> FetchRequest:
 
 
 def test_fetch_waits_for_enough_bytes(broker: EmbeddedBroker) -> None:
-    """One answer, once `min_bytes` are there, long before the longest wait."""
+    """A fetch returns once `min_bytes` are there, long before its maximum wait."""
     broker.create_topic("topic")
     with RawKafkaClient(broker.bootstrap) as client:
         began = time.monotonic()
@@ -238,7 +238,7 @@ def test_fetch_waits_for_enough_bytes(broker: EmbeddedBroker) -> None:
 
 
 def test_fetch_gives_what_there_is_after_the_longest_wait(broker: EmbeddedBroker) -> None:
-    """Also if that is nothing."""
+    """After its maximum wait, a fetch returns whatever is there, even if that is nothing."""
     broker.create_topic("topic")
     with RawKafkaClient(broker.bootstrap) as client:
         began = time.monotonic()
@@ -250,7 +250,7 @@ def test_fetch_gives_what_there_is_after_the_longest_wait(broker: EmbeddedBroker
 
 
 def test_unknown_versions_are_answered_with_the_known_ones(broker: EmbeddedBroker) -> None:
-    """In version 0, which every client can read."""
+    """An unknown version gets a response in version 0, which every client can read, with the supported versions."""
     with RawKafkaClient(broker.bootstrap) as client:
         request = ApiVersionsRequest()
         request.API_VERSION = 4
@@ -265,7 +265,7 @@ def test_unknown_versions_are_answered_with_the_known_ones(broker: EmbeddedBroke
 
 
 def test_brokers_live_side_by_side() -> None:
-    """Each with its own topics and cluster id."""
+    """Two brokers in one process have separate topics and cluster ids."""
     with EmbeddedBroker() as one, EmbeddedBroker() as other:
         one.create_topic("topic")
 
@@ -275,7 +275,7 @@ def test_brokers_live_side_by_side() -> None:
 
 
 def test_a_taken_port_is_an_error(broker: EmbeddedBroker) -> None:
-    """Nothing is left behind."""
+    """Starting on a port in use is an error, and leaves no thread behind."""
     port = int(broker.bootstrap.rpartition(":")[2])
 
     with pytest.raises(OSError, match="in use"), EmbeddedBroker(port=port):
@@ -283,7 +283,7 @@ def test_a_taken_port_is_an_error(broker: EmbeddedBroker) -> None:
 
 
 def test_stopping_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
-    """No thread and no complaint, with a client connected and its request waiting; stopping twice does no harm."""
+    """Stopping ends the thread quietly, also while a client's request is waiting; stopping again does nothing."""
     broker = EmbeddedBroker()
     broker.start()
     broker.create_topic("topic")
@@ -300,7 +300,7 @@ def test_stopping_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_a_stopped_broker_can_be_started_again() -> None:
-    """With everything that it had."""
+    """A broker that is started again has all of its topics and records."""
     broker = EmbeddedBroker()
     with broker:
         broker.create_topic("topic")
@@ -312,7 +312,7 @@ def test_a_stopped_broker_can_be_started_again() -> None:
 
 
 def test_a_request_that_breaks_the_broker_fails_the_test() -> None:
-    """Garbage isn't swallowed: stopping raises what went wrong."""
+    """`stop` raises the exception that a malformed request caused inside the broker."""
     broker = EmbeddedBroker()
     broker.start()
     with RawKafkaClient(broker.bootstrap) as client:
@@ -325,6 +325,6 @@ def test_a_request_that_breaks_the_broker_fails_the_test() -> None:
 
 
 def test_methods_need_a_running_broker() -> None:
-    """There is no thread that could carry them out."""
+    """The methods of a broker that is not running are errors."""
     with pytest.raises(RuntimeError, match="not running"):
         EmbeddedBroker().create_topic("topic")

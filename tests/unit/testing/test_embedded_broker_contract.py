@@ -1,4 +1,4 @@
-"""The embedded broker keeps the contract that Apache Kafka keeps."""
+"""The embedded broker passes the same contract tests as Apache Kafka."""
 
 from __future__ import annotations
 
