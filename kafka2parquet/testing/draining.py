@@ -1,4 +1,4 @@
-"""drain: writes every record that can be read now, and ends the task."""
+"""drain writes all records that are in the topics now, and closes the task."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _STEP_S = 0.02
 
 @checked
 def drain(task: SinkTask, *, timeout_s: PositiveSeconds = 30.0) -> StepResult:
-    """Drive a task until all records that its topics have now are read, written and committed; then close the task.
+    """Step a task until all records that its topics have now are read, written and committed; then close the task.
 
-    The task may have been stepped before. Its topics have to exist, with or without records.
+    The task may have been stepped before. Its topics must exist, with or without records. Blocks until all is done.
 
     Args:
-        task: closed when this returns or raises.
-        timeout_s: limit for the whole call, in seconds of the machine's clock.
+        task: the task, which is closed when this returns or raises.
+        timeout_s: limit for the whole call, in seconds of the machine's monotonic clock.
 
     Returns:
-        What all steps have done together; `lag` and `partitions` as they were at the end.
+        The totals of all steps; `lag` and `partitions` are those of the last step.
 
     Raises:
-        TimeoutError: partitions can't be read to their ends within the limit.
-        Kafka2ParquetError: what `SinkTask.step` raises.
+        TimeoutError: the records were not all read and durable within `timeout_s`.
+        Kafka2ParquetError: whatever `SinkTask.step` raises.
     """
     deadline = time.monotonic() + timeout_s
     try:
@@ -34,15 +34,15 @@ def drain(task: SinkTask, *, timeout_s: PositiveSeconds = 30.0) -> StepResult:
         while not last.partitions or last.unread:
             if time.monotonic() >= deadline:
                 raise TimeoutError(
-                    f"{timeout_s} seconds have passed, and the task has {last.partitions} partitions with {last.unread} records"
-                    " that it has not read. Does the topic exist, and does the store answer?"
+                    f"Not drained within {timeout_s} seconds: the task has {last.partitions} partitions with {last.unread}"
+                    " unread records. Does the topic exist, and does the store respond?"
                 )
             last = task.step(_STEP_S)
             total = total.followed_by(last)
         total = total.followed_by(task.flush(timeout_s=max(0.0, deadline - time.monotonic())))
         if total.open_rows:
             raise TimeoutError(
-                f"{timeout_s} seconds have passed, and {total.open_rows} rows are not durable. Does the store answer?"
+                f"Not drained within {timeout_s} seconds: {total.open_rows} rows are not durable. Does the store respond?"
             )
         return total
     finally:

@@ -1,4 +1,4 @@
-"""Made-up events of a web shop, for the demo and for measurements."""
+"""Generated events of a web shop, for the demo and for measurements."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _EVENT = (
 def generate_events(
     count: int, start: datetime.datetime, span: datetime.timedelta, seed: int
 ) -> tuple[list[bytes], npt.NDArray[np.int64]]:
-    """Make events of about 260 bytes of JSON each, always the same ones for the same arguments.
+    """Generate JSON events of about 260 bytes each. The same arguments always give the same events.
 
-    They have a unique id, a nested object, an array of strings, numbers, booleans, a time as ISO 8601 text and two
-    optional fields. A few arrive up to two seconds late, so timestamps are nearly, but not quite, in order.
+    Each event has a unique id, a nested object, an array of strings, numbers, booleans, a time as ISO 8601 text and up to
+    two optional fields. A few events arrive up to two seconds late, so the timestamps are almost in order.
 
     Args:
-        count: how many events.
+        count: number of events.
         start: time of the first event; UTC if it has no time zone.
         span: the events are spread evenly over this time.
-        seed: of the random numbers.
+        seed: seed of the random numbers.
 
     Returns:
         The events as UTF-8, and their timestamps in milliseconds since the epoch, all within [start, start + span).
@@ -78,7 +78,7 @@ def _timestamps_ms(
 
 
 def _unique_ids(random: np.random.Generator, count: int) -> npt.NDArray[np.uint64]:
-    """Numbers that look random and are all different: an odd factor permutes the 64-bit numbers."""
+    """Return distinct numbers that look random: multiplying by an odd factor permutes the 64-bit numbers."""
     first, factor = random.integers(1, 2**63, 2, dtype=np.uint64)
     ids: npt.NDArray[np.uint64] = (np.arange(count, dtype=np.uint64) + first) * (factor | np.uint64(1))
     return ids

@@ -1,4 +1,4 @@
-"""Fixtures for pytest. A `conftest.py` asks for them: `pytest_plugins = ["kafka2parquet.testing.fixtures"]`."""
+"""Fixtures for pytest. Enable them in a `conftest.py`: `pytest_plugins = ["kafka2parquet.testing.fixtures"]`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from kafka2parquet.testing.memory_consumer import MemoryKafka
 
 @pytest.fixture
 def kafka2parquet_broker() -> Iterator[EmbeddedBroker]:
-    """A Kafka broker for one test, in this process: `kafka2parquet_broker.bootstrap` is its address."""
+    """A Kafka broker for one test, in this process. Its address is `kafka2parquet_broker.bootstrap`."""
     with EmbeddedBroker() as broker:
         yield broker
 
 
 @pytest.fixture
 def memory_kafka() -> MemoryKafka:
-    """Topics and consumer groups for one test, in memory: `MemoryConsumer(memory_kafka, ...)` reads them."""
+    """Topics and consumer groups in memory, for one test. `MemoryConsumer(memory_kafka, ...)` reads the topics."""
     return MemoryKafka()

@@ -1,4 +1,4 @@
-"""InlineExecutor: makes calls to the store on the thread that drives the task."""
+"""InlineExecutor calls the store on the driver thread of the task."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _Result = TypeVar("_Result")
 
 @checked
 class InlineExecutor(concurrent.futures.Executor):
-    """An executor without threads: `submit` returns when the call has ended, so a test runs the same way each time.
+    """An executor without threads: `submit` makes the call before it returns, so a test runs the same way every time.
 
-    Pass an instance to `SinkTask` or `build_task` as `executor`. A store that blocks then blocks the step.
+    Pass an instance to `SinkTask` or `build_task` as `executor`. A blocked store then blocks `SinkTask.step`.
     """
 
     def submit(
         self, fn: Callable[_Arguments, _Result], /, *args: _Arguments.args, **kwargs: _Arguments.kwargs
     ) -> concurrent.futures.Future[_Result]:
-        """Call the function at once; the future has its outcome. Interrupts, such as Ctrl-C, are raised here."""
+        """Call the function now and return a finished future with the outcome. Interrupts such as Ctrl-C are raised here."""
         future: concurrent.futures.Future[_Result] = concurrent.futures.Future()
         try:
             future.set_result(fn(*args, **kwargs))

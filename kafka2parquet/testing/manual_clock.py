@@ -1,4 +1,4 @@
-"""A clock that moves only when a test moves it."""
+"""ManualClock moves only when a test moves it."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _Moment = Annotated[datetime.datetime, _HasTimeZone()]
 
 @checked
 class ManualClock:
-    """A `Clock` for tests: both of its times move by `advance`, and by nothing else."""
+    """A `Clock` for tests. Wall clock and monotonic time move only by `advance`; `set` moves the wall clock alone."""
 
     def __init__(self, now: _Moment = datetime.datetime(2026, 5, 17, 10, tzinfo=datetime.timezone.utc)) -> None:
         self._now = now
         self._monotonic_s = 0.0
 
     def now(self) -> datetime.datetime:
-        """The wall clock, in UTC."""
+        """Return the wall clock time, in UTC."""
         return self._now
 
     def monotonic(self) -> float:
-        """Seconds since the clock was made."""
+        """Return the seconds that `advance` has added since the clock was made."""
         return self._monotonic_s
 
     def set(self, now: datetime.datetime) -> None:
-        """Set the wall clock, as an administrator does; no time passes."""
+        """Set the wall clock, as an administrator does. The monotonic time stays the same."""
         self._now = now
 
     def advance(self, seconds: float) -> None:
-        """Let that much time pass."""
+        """Move both times forward by `seconds`."""
         self._now += datetime.timedelta(seconds=seconds)
         self._monotonic_s += seconds

@@ -1,4 +1,4 @@
-"""Topics and consumer groups in memory, and the consumer that reads them: for tests of a task without any network."""
+"""MemoryKafka has topics and consumer groups in memory; MemoryConsumer reads them, for tests without a network."""
 
 from __future__ import annotations
 
@@ -34,7 +34,14 @@ _MAX_METADATA_CHARACTERS = 300
 @checked
 @attrs.frozen
 class MemoryRecord:
-    """A record of a `MemoryKafka`; `headers` is the header section as Kafka sends it, a `timestamp_ms` below 0 none at all."""
+    """A record of a `MemoryKafka`.
+
+    Attributes:
+        value: None for a tombstone.
+        key: None for a record without a key.
+        timestamp_ms: milliseconds since the epoch. None or a number below 0 for a record without a timestamp.
+        headers: the header section as Kafka sends it; None for a record without headers.
+    """
 
     value: bytes | None
     key: bytes | None = None
@@ -55,9 +62,9 @@ class _Log:
 
 @checked
 class MemoryKafka:
-    """Topics, groups and committed offsets of one process. Thread-safe.
+    """Topics, consumer groups and committed offsets in memory. Thread-safe.
 
-    Partitions of a topic are dealt out to the open consumers of a group by turns, at once, whenever one comes or goes.
+    Whenever a consumer joins or leaves its group, the partitions are assigned round-robin to the members, immediately.
     """
 
     def __init__(self) -> None:
@@ -68,13 +75,13 @@ class MemoryKafka:
         self._epochs = itertools.count(1)
 
     def create_topic(self, name: str, partitions: int = 1) -> None:
-        """Make a topic without records."""
+        """Create a topic without records."""
         with self.lock:
             for partition in range(partitions):
                 self._logs[TopicPartition(name, partition)] = _Log()
 
     def append(self, topic: str, partition: int, records: Sequence[MemoryRecord | bytes | None]) -> None:
-        """Add records at the end of a log; bytes stand for a record with that value, None for one without a value.
+        """Append records to a log. Bytes are a record with that value, None is a tombstone.
 
         Raises:
             UsageError: there is no such partition.
@@ -86,43 +93,43 @@ class MemoryKafka:
             self._logs[TopicPartition(topic, partition)].records.extend(made)
 
     def delete_records(self, topic: str, partition: int, before_offset: int) -> None:
-        """Let the log begin at `before_offset`, as retention does."""
+        """Delete all records before `before_offset`, as retention does."""
         with self.lock:
             log = self._logs[TopicPartition(topic, partition)]
             del log.records[: before_offset - log.start]
             log.start = before_offset
 
     def truncate(self, topic: str, partition: int, end_offset: int) -> None:
-        """Let the log end at `end_offset`, as an unclean leader election does; what is appended then has a later epoch."""
+        """Cut the log off at `end_offset`, as an unclean leader election does. Later records have a later leader epoch."""
         with self.lock:
             log = self._logs[TopicPartition(topic, partition)]
             del log.records[max(0, end_offset - log.start) :]
             log.epochs.begin(end_offset)
 
     def committed(self, group_id: str, topic: str, partition: int) -> CommittedOffset | None:
-        """What the group has stored."""
+        """Return the committed offset of the group; None if the group has not committed one."""
         with self.lock:
             return self._committed.get((group_id, TopicPartition(topic, partition)))
 
     def commit(
         self, group_id: str, topic: str, partition: int, offset: int, metadata: str = "", leader_epoch: int = -1
     ) -> None:
-        """Set the group's offset, as an operator's tool does."""
+        """Set the committed offset of the group, as an administrator's tool does."""
         with self.lock:
             self._committed[group_id, TopicPartition(topic, partition)] = CommittedOffset(offset, metadata, leader_epoch)
 
     def log(self, topic_partition: TopicPartition) -> _Log:
-        """The log of a partition. Under the lock."""
+        """Return the log of a partition. The caller holds the lock."""
         return self._logs[topic_partition]
 
     def join(self, consumer: MemoryConsumer) -> None:
-        """Take a consumer into its group."""
+        """Add a consumer to its group."""
         with self.lock:
             self._members[consumer.group_id].append(consumer)
             self._rebalance(consumer.group_id)
 
     def leave(self, consumer: MemoryConsumer) -> None:
-        """Let a consumer go."""
+        """Remove a consumer from its group."""
         with self.lock:
             if consumer in self._members[consumer.group_id]:
                 self._members[consumer.group_id].remove(consumer)
@@ -174,7 +181,7 @@ class MemoryConsumer:
             UsageError: the consumer is closed.
         """
         if self._closed:
-            raise UsageError("poll() on a closed MemoryConsumer; make a new one.")
+            raise UsageError("poll() on a closed MemoryConsumer. Make a new consumer.")
         if not self._joined:
             self._joined = True
             self._kafka.join(self)
@@ -205,7 +212,7 @@ class MemoryConsumer:
             UsageError: a commit of this assignment is under way, or the metadata is too long or not ASCII.
         """
         if assignment in self._committing:
-            raise UsageError(f"{assignment.topic_partition}: a commit is under way; wait for its outcome.")
+            raise UsageError(f"{assignment.topic_partition}: a commit is under way. Wait for its outcome.")
         if not metadata.isascii() or len(metadata) > _MAX_METADATA_CHARACTERS:
             raise UsageError(f"Commit metadata has to be ASCII, at most {_MAX_METADATA_CHARACTERS} characters: {metadata!r}")
         self._committing.add(assignment)
@@ -234,12 +241,12 @@ class MemoryConsumer:
     # ---- what MemoryKafka calls, under its lock
 
     def follow(self, partitions: set[TopicPartition]) -> None:
-        """Give up all other partitions."""
+        """Give up all partitions that are not in `partitions`."""
         for topic_partition in set(self.owned) - partitions:
             self._events.append(Revoked(self.owned.pop(topic_partition).assignment))
 
     def gain(self, assigned: Assigned) -> None:
-        """Own one partition more."""
+        """Take over a partition."""
         self.owned[assigned.assignment.topic_partition] = _Owned(assigned.assignment)
         self._events.append(assigned)
 
@@ -282,7 +289,7 @@ class MemoryConsumer:
 def _lost(topic_partition: TopicPartition, position: int, log_start: int) -> DataLossError | TopicRecreatedError:
     topic, partition = topic_partition.topic, topic_partition.partition
     if position > log_start:
-        return TopicRecreatedError(f"{topic_partition}: offset {position} is behind the log", topic=topic, partition=partition)
+        return TopicRecreatedError(f"{topic_partition}: offset {position} is beyond the log", topic=topic, partition=partition)
     return DataLossError(
         f"{topic_partition}: offsets [{position}, {log_start}) are gone from the log",
         topic=topic,

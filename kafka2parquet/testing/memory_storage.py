@@ -1,4 +1,4 @@
-"""A storage in memory that fails and stalls when a test asks for it."""
+"""MemoryStorage keeps objects in memory, and fails or blocks when a test plans a fault."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Operation = Literal["publish", "create", "read", "read_metadata", "tag", "list",
 
 @attrs.frozen(eq=False)
 class StoredObject:
-    """An object: its bytes, and the metadata that `read_metadata` answers without parsing them."""
+    """An object: its bytes, and the footer metadata that `read_metadata` returns without parsing the bytes."""
 
     content: bytes = attrs.field(repr=False)
     metadata: Mapping[str, str] = attrs.field(factory=dict)
@@ -30,11 +30,16 @@ class StoredObject:
 
 @attrs.define(eq=False)
 class Fault:
-    """What `MemoryStorage.fail` and `block` have planned.
+    """A fault that `MemoryStorage.fail` or `MemoryStorage.block` has planned.
 
     Attributes:
-        reached: set when a call has come to the fault.
-        released: a call waits for this at the fault before it goes on.
+        operation: the operation to disturb.
+        key_part: only calls whose key contains this text are disturbed.
+        after_effect: whether the fault occurs after the effect of the call, not before it.
+        error: the error to raise; None to block.
+        remaining: number of calls that are still to be disturbed.
+        reached: set when a call reaches the fault.
+        released: set to let blocked calls continue.
     """
 
     operation: Operation
@@ -46,24 +51,24 @@ class Fault:
     released: threading.Event = attrs.field(factory=threading.Event)
 
     def meets(self, operation: Operation, key: str, after_effect: bool) -> bool:
-        """Whether a call at that point comes to this fault."""
+        """Return whether a call reaches this fault."""
         return self.remaining > 0 and self.operation == operation and self.after_effect == after_effect and self.key_part in key
 
     def release(self) -> None:
-        """Let the calls go on that wait at this fault, and all later ones."""
+        """Let all calls that are blocked at this fault continue, and all later calls pass."""
         self.remaining = 0
         self.released.set()
 
 
 @checked
 class MemoryStorage:
-    """A `Storage` in a dictionary. Safe for use from many threads; an object is never replaced by `publish`.
+    """A `Storage` in a dictionary. Thread-safe; `publish` never replaces an object.
 
     Attributes:
-        objects: what is visible, by key. Tests may put objects in and take them out.
-        published: key of every object that `publish` made visible, in order.
-        tags: tags of the objects that `tag` was called for, by key.
-        publish_calls: key of every call of `publish`, whatever came of it, in order.
+        objects: the visible objects, by key. Tests may add and remove objects.
+        published: the keys of all objects that `publish` made visible, in order.
+        tags: the tags of all tagged objects, by key.
+        publish_calls: the keys of all calls of `publish`, whether they succeeded or not, in order.
     """
 
     def __init__(self, url: Name = "memory://test") -> None:
@@ -84,15 +89,15 @@ class MemoryStorage:
         after_effect: bool = False,
         error: Exception | None = None,
     ) -> Fault:
-        """Let the next `times` calls whose key holds `key_part` raise `error`, by default `StorageUnavailableError`.
+        """Make the next `times` calls whose key contains `key_part` raise `error`, by default `StorageUnavailableError`.
 
-        With `after_effect` the call does its work and then raises, as when only the answer is lost.
+        With `after_effect` the call takes effect and then raises, as if only the response was lost.
         """
         error = error or StorageUnavailableError(f"{self.url}: {operation} fails as planned")
         return self._plan(Fault(operation, key_part, after_effect, error, times))
 
     def block(self, operation: Operation = "publish", *, key_part: str = "", after_effect: bool = False) -> Fault:
-        """Let calls whose key holds `key_part` wait before (or after) their effect until the fault is released."""
+        """Make calls whose key contains `key_part` wait before (or after) their effect until the fault is released."""
         return self._plan(Fault(operation, key_part, after_effect, None, 1 << 62))
 
     def _plan(self, fault: Fault) -> Fault:
@@ -101,7 +106,7 @@ class MemoryStorage:
         return fault
 
     def _meet(self, operation: Operation, key: str, *, after_effect: bool) -> None:
-        """Meet the first fault planned for this point, if any: wait for its release, or raise its error."""
+        """Apply the first fault planned for this point, if any: wait for the fault's release, or raise its error."""
         if not self._faults:
             return
         with self._lock:
@@ -155,7 +160,7 @@ class MemoryStorage:
         return None if stored is None else stored.metadata
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:
-        """See `Storage.tag`; they replace the object's tags."""
+        """See `Storage.tag`. The new tags replace the object's tags."""
         check_read_key(key)
         self._meet("tag", key, after_effect=False)
         with self._lock:
@@ -165,21 +170,21 @@ class MemoryStorage:
         self._meet("tag", key, after_effect=True)
 
     def list(self, prefix: str) -> Iterable[str]:
-        """See `Storage.list`; what is visible when it is called."""
+        """See `Storage.list`. The list has the keys that are visible at the time of the call."""
         check_read_key(prefix.rpartition("/")[0])
         self._meet("list", prefix, after_effect=False)
         with self._lock:
             return [key for key in self.objects if key.startswith(prefix)]
 
     def probe(self, prefix: str) -> None:
-        """See `Storage.probe`; nothing to find out."""
+        """See `Storage.probe`. There is nothing to probe in memory."""
         self._meet("probe", prefix, after_effect=False)
 
     def table(self, key: str) -> pa.Table:
-        """The object at `key`, parsed as a Parquet file."""
+        """Return the object at `key`, parsed as a Parquet file."""
         return pq.read_table(pa.BufferReader(self.objects[key].content))
 
     def rows(self, key: str) -> Sequence[dict[str, Any]]:
-        """The rows of the Parquet file at `key`."""
+        """Return the rows of the Parquet file at `key`."""
         rows: Sequence[dict[str, Any]] = self.table(key).to_pylist()
         return rows

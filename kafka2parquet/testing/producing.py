@@ -1,4 +1,4 @@
-"""Puts records into a topic of a real broker."""
+"""Produces records to a topic of a real broker."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kafka.admin import KafkaAdminClient, NewTopic
 def produce(
     bootstrap_servers: str, topic: str, partitions: int, values: Sequence[bytes], timestamps_ms: npt.NDArray[np.int64]
 ) -> None:
-    """Make the topic and put the values into its partitions by turns. Blocks until the broker has all of them.
+    """Create the topic and send the values to its partitions in turn. Blocks until the broker has acknowledged all.
 
     Raises:
-        kafka.errors.KafkaError: what kafka-python raises; this is for trials, not for services.
+        kafka.errors.KafkaError: whatever kafka-python raises. This function is for demos, not for services.
     """
     admin = KafkaAdminClient(bootstrap_servers=bootstrap_servers)
     try:

@@ -41,7 +41,7 @@ class TransformContract:
         return ()
 
     def test_no_row_comes_twice(self, make_transform: MakeTransform, rows: Rows) -> None:
-        """A row goes on, is a reject or is left out. No row is both, and no row appears that was not given."""
+        """Each row is kept, rejected or left out. No row is both kept and rejected, and all rows are among the given ones."""
         made = make_transform().apply(rows)
         offsets = samples.all_offsets(made.groups, made.rejects)
 
@@ -68,7 +68,7 @@ class TransformContract:
             assert expected == outcomes(transform, [rows.slice(start, length) for start, length in parts])
 
     def test_no_tombstone_comes_twice(self, make_transform: MakeTransform, tombstones: Rows) -> None:
-        """Records without a value keep their order too; each of them goes on, is a reject or is left out."""
+        """Records without a value also keep their order, and each of them is kept, rejected or left out."""
         made = make_transform().apply_to_tombstones(tombstones)
         samples.check_order(made.groups)
         offsets = samples.all_offsets(made.groups, made.rejects)

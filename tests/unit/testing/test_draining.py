@@ -1,4 +1,4 @@
-"""drain and the inline executor: a whole sink in a test of a few lines."""
+"""drain and InlineExecutor run a whole sink in a test of a few lines."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def kafka() -> MemoryKafka:
 
 
 def test_everything_is_written_and_committed(kafka: MemoryKafka) -> None:
-    """Full files and the open rest; a partition without records is no obstacle."""
+    """drain writes full files and the rest that is open, also if a partition has no records."""
     storage = MemoryStorage()
     result = drain(a_task(kafka, storage))
     assert (10, 10, 3, 2, 0, 0) == (
@@ -51,44 +51,44 @@ def test_everything_is_written_and_committed(kafka: MemoryKafka) -> None:
 
 
 def test_records_that_are_no_rows(kafka: MemoryKafka) -> None:
-    """Rejects and tombstones at the end of a log are read and committed, too."""
+    """drain also reads and commits rejects and tombstones at the end of a log."""
     kafka.append("events", 1, [MemoryRecord(b"{"), MemoryRecord(None)])
     result = drain(a_task(kafka, MemoryStorage(), tolerance="skip", tombstones="ignore"))
     assert (12, 1, 0) == (result.records, result.rejected, result.lag)
 
 
 def test_records_of_values_alone(kafka: MemoryKafka) -> None:
-    """Bytes and None are the values of records."""
+    """`MemoryKafka.append` takes bytes and None as the values of records."""
     kafka.append("events", 1, [b'{"a":7}', None])
     assert 11 == drain(a_task(kafka, MemoryStorage(), tombstones="ignore")).committed_rows
 
 
 def test_appending_to_a_topic_that_is_missing() -> None:
-    """The error says what to call first."""
+    """Appending to a topic that doesn't exist names the method that creates it."""
     with pytest.raises(UsageError, match="no partition 0 of 'events': call create_topic"):
         MemoryKafka().append("events", 0, [b"x"])
 
 
 def test_topic_that_is_missing() -> None:
-    """The error asks for what is missing, and the task is closed."""
+    """drain gives up on a topic that doesn't exist, asks whether it does, and closes the task."""
     task = a_task(MemoryKafka(), MemoryStorage())
-    with pytest.raises(TimeoutError, match="0 partitions with 0 records that it has not read"):
+    with pytest.raises(TimeoutError, match="0 partitions with 0 unread records"):
         drain(task, timeout_s=0.05)
     with pytest.raises(Exception, match="closed SinkTask"):
         task.step()
 
 
 def test_store_that_does_not_answer(kafka: MemoryKafka) -> None:
-    """Nothing is said to be written that isn't."""
+    """drain raises TimeoutError if rows don't become durable."""
     storage = MemoryStorage()
     fault = storage.block("publish")
-    with pytest.raises(TimeoutError, match=r"Does the store answer\?"):
+    with pytest.raises(TimeoutError, match=r"Does the store respond\?"):
         drain(a_task(kafka, storage, rotation=RecordCountRotation(100)), timeout_s=0.5)
     fault.release()
 
 
 def test_inline_executor_stays_on_the_thread(kafka: MemoryKafka) -> None:
-    """All calls to the store are made there, and their errors are outcomes."""
+    """InlineExecutor makes all calls to the store on the calling thread, and returns their errors as outcomes."""
     threads = set()
 
     class Watched(MemoryStorage):
@@ -103,7 +103,7 @@ def test_inline_executor_stays_on_the_thread(kafka: MemoryKafka) -> None:
 
 
 def test_inline_executor_raises_interrupts_at_once() -> None:
-    """They are for the caller."""
+    """InlineExecutor raises interrupts in the caller instead of keeping them in the future."""
 
     def interrupt() -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The made-up events."""
+"""The generated events are reproducible, well formed and spread as documented."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SPAN = datetime.timedelta(hours=3)
 
 
 def test_same_arguments_make_same_events() -> None:
-    """Another seed makes others."""
+    """The same arguments give the same events; another seed gives other events."""
     values, timestamps_ms = generate_events(100, START, SPAN, 1)
     again, again_ms = generate_events(100, START, SPAN, 1)
     others, _ = generate_events(100, START, SPAN, 2)
@@ -24,7 +24,7 @@ def test_same_arguments_make_same_events() -> None:
 
 
 def test_events_are_json_of_the_same_shape() -> None:
-    """Nested object, array, numbers, booleans, text; two fields are optional; ids are unique."""
+    """Each event has a nested object, an array, numbers, booleans, texts and a unique id; two fields are optional."""
     events = [json.loads(value) for value in generate_events(5000, START, SPAN, 1)[0]]
 
     always = {"event_id", "event_type", "occurred_at", "user", "product", "tags", "duration_ms"}
@@ -36,7 +36,7 @@ def test_events_are_json_of_the_same_shape() -> None:
 
 
 def test_events_are_spread_over_the_span() -> None:
-    """Nearly in order, within the span, and the same time in the text."""
+    """Timestamps are almost in order, lie within the span, and agree with the time in the event."""
     values, timestamps_ms = generate_events(20_000, START, SPAN, 1)
 
     start_ms = int(START.timestamp() * 1000)
@@ -48,14 +48,14 @@ def test_events_are_spread_over_the_span() -> None:
 
 
 def test_events_are_about_260_bytes_long() -> None:
-    """As measurements assume."""
+    """Events are about 260 bytes long, as the measurements assume."""
     values, _ = generate_events(10_000, START, SPAN, 1)
 
     assert 250 < sum(map(len, values)) / len(values) < 280
 
 
 def test_a_start_without_time_zone_is_utc() -> None:
-    """Not the machine's local time."""
+    """A start without a time zone is taken as UTC, not as local time."""
     _, aware_ms = generate_events(10, START, SPAN, 1)
     _, naive_ms = generate_events(10, START.replace(tzinfo=None), SPAN, 1)
 
@@ -63,7 +63,7 @@ def test_a_start_without_time_zone_is_utc() -> None:
 
 
 def test_no_events() -> None:
-    """Zero is a number, too."""
+    """A count of zero gives no events."""
     values, timestamps_ms = generate_events(0, START, SPAN, 1)
 
     assert ([], []) == (values, timestamps_ms.tolist())

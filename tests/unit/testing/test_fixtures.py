@@ -1,4 +1,4 @@
-"""The fixtures for pytest, in a test session of its own."""
+"""The fixtures for pytest work in a separate test session."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _python(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_fixtures(tmp_path: Path) -> None:
-    """A started broker, and topics in memory."""
+    """The fixtures give a started broker, and topics in memory."""
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["kafka2parquet.testing.fixtures"]')
     (tmp_path / "test_of_a_user.py").write_text(USER_TEST)
     finished = _python("-m", "pytest", "-q", "-p", "no:cacheprovider", folder=tmp_path)
