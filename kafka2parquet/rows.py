@@ -323,25 +323,38 @@ class Row:
 
 
 @attrs.frozen(eq=False)
-class Converted:
-    """The result of converting a batch: each record is a row, a reject or a tombstone.
+class Transformed:
+    """The result of a pipeline step: the rows that go on, and the rejects.
 
     Attributes:
-        rows: the rows of one value schema.
-        rejects: the records that can't be converted.
-        other_rows: if the batch holds records of several schemas, the rows of each further schema.
-        tombstones: offsets (int64) of records whose value turned out to be null, such as a JSON envelope with a null payload.
+        rows: the rows that go on: a subset of the given rows, in their order. Rows that are neither in a group nor among the
+            rejects are left out without any message.
+        rejects: records that can't go on.
+        others: more rows that go on, but have another schema or other columns than `rows`, or have lost their value.
     """
 
     rows: Rows
     rejects: Sequence[Reject] = ()
-    other_rows: Sequence[Rows] = ()
-    tombstones: pa.Array | None = None
+    others: Sequence[Rows] = ()
 
     @property
     def groups(self) -> Sequence[Rows]:
-        """The rows of each value schema, without empty groups."""
-        return [rows for rows in (self.rows, *self.other_rows) if len(rows)]
+        """Each of `rows` and `others` that has any row."""
+        return [rows for rows in (self.rows, *self.others) if len(rows)]
+
+
+@attrs.frozen(eq=False)
+class Converted(Transformed):
+    """What a converter made of a batch: every record is a row, a reject or a tombstone.
+
+    Attributes:
+        rows: the rows of one value schema.
+        rejects: the records that can't be rows.
+        others: where records of several schemas lay in the batch, the rows of each further one.
+        tombstones: offsets (int64) of records whose value turned out to be null, such as a JSON envelope with a null payload.
+    """
+
+    tombstones: pa.Array | None = None
 
 
 @attrs.frozen(eq=False)

@@ -12,7 +12,7 @@ from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_headers import header_lists
 from kafka2parquet.converters.record_keys import key_column
 from kafka2parquet.records import Reject, is_kept
-from kafka2parquet.rows import Converted, Rows
+from kafka2parquet.rows import Rows, Transformed
 from kafka2parquet.util.arguments import OneOf, checked
 
 _HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
@@ -53,13 +53,13 @@ class MetadataColumns:
         """The names of the columns."""
         return tuple(f"_kafka_{name}" for name in self.names)
 
-    def add(self, rows: Rows) -> Converted:
+    def add(self, rows: Rows) -> Transformed:
         """The rows with the columns; a row whose key can't be converted is a reject.
 
         Called on the thread that drives the task.
         """
         if not self.names:
-            return Converted(rows)
+            return Transformed(rows)
         rejects: Sequence[Reject] = ()
         keys = None
         if "key" in self.names:
@@ -71,7 +71,7 @@ class MetadataColumns:
         for name in self.names:
             column = keys if name == "key" else self._column(name, rows)
             table = table.append_column(f"_kafka_{name}", column)
-        return Converted(attrs.evolve(rows, table=table), rejects)
+        return Transformed(attrs.evolve(rows, table=table), rejects)
 
     def _column(self, name: str, rows: Rows) -> pa.Array:
         if name == "offset":

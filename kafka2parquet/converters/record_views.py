@@ -11,7 +11,7 @@ from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_headers import header_lists
 from kafka2parquet.converters.record_keys import key_column
 from kafka2parquet.records import DATA_EXCEPTION, ConsumedBatch, Reject, Stage, View, is_kept
-from kafka2parquet.rows import Converted, Rows
+from kafka2parquet.rows import Rows, Transformed
 from kafka2parquet.util.arguments import Name, checked
 
 _HEADER = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
@@ -45,7 +45,7 @@ class RecordViews:
         of_keys = self.key_converter.fingerprint if self.key_converter is not None else "bytes"
         return f"views-{self.keys}-{self.headers}-{of_keys}-{self.tombstone_partition}"
 
-    def add(self, rows: Rows) -> Converted:
+    def add(self, rows: Rows) -> Transformed:
         """The rows with their keys and headers as views; rows without them are rejects. On the task's thread."""
         records = rows.records
         rejects: list[Reject] = []
@@ -67,7 +67,7 @@ class RecordViews:
             views["keys"] = pa.table({"key": keys})
         if self.headers and len(rows):
             views["headers"] = pa.table({"headers": header_lists(rows.records.headers, _HEADERS, header_text)})
-        return Converted(attrs.evolve(rows, views=views), sorted(rejects, key=lambda reject: reject.offset))
+        return Transformed(attrs.evolve(rows, views=views), sorted(rejects, key=lambda reject: reject.offset))
 
 
 def _missing(records: ConsumedBatch, mask: pa.Array, what: str) -> list[Reject]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from kafka2parquet.delivery.recovery import CompleteFlush
 from kafka2parquet.delivery.rejects import HandledReject
 from kafka2parquet.parquet.footer import FlushFooter, Layout
-from kafka2parquet.pipeline.record_pipeline import Chained
+from kafka2parquet.pipeline.record_pipeline import PipelineOutput
 from kafka2parquet.records import ConsumedBatch, Stage
 from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 
@@ -29,7 +29,7 @@ def routed_rows(rows: Rows | MixedRows, plan: CompleteFlush) -> PartitionedRows 
     return PartitionedRows(chosen, tuple(str(number) for number in files), pa.array(codes), chosen.timestamps_ms)
 
 
-def routed_rejects(batch: ConsumedBatch, chained: Chained, plan: CompleteFlush) -> Sequence[HandledReject]:
+def routed_rejects(batch: ConsumedBatch, converted: PipelineOutput, plan: CompleteFlush) -> Sequence[HandledReject]:
     """The records of the missing file of rejects, including records that are rows under the current configuration.
 
     The layout only stores where runs start, so the offset of a record that produced nothing falls into its neighbour's run.
@@ -41,8 +41,8 @@ def routed_rejects(batch: ConsumedBatch, chained: Chained, plan: CompleteFlush) 
         return ()
     offsets = batch.offsets.to_numpy()
     wanted = (_file_numbers(footer, offsets) == number) & (offsets >= footer.start)
-    rejects = {reject.offset: reject for reject in chained.rejects}
-    rows = set(chained.rows.offsets.to_pylist()) if chained.rows is not None else set()
+    rejects = {reject.offset: reject for reject in converted.rejects}
+    rows = set(converted.rows.offsets.to_pylist()) if converted.rows is not None else set()
     found = []
     for row in np.flatnonzero(wanted).tolist():
         offset = int(offsets[row])

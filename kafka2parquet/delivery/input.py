@@ -25,7 +25,7 @@ from kafka2parquet.errors import (
     UsageError,
 )
 from kafka2parquet.events import ConverterRetried, DataLost, LogTruncated
-from kafka2parquet.pipeline.record_pipeline import Chained
+from kafka2parquet.pipeline.record_pipeline import PipelineOutput
 from kafka2parquet.records import ConsumedBatch, Reject, Stage
 from kafka2parquet.rows import PartitionedRows
 
@@ -225,17 +225,19 @@ class PartitionInput:
             return _pending(batch, None, self.rejects.handle([batch.reject], records=1))
         if not len(batch):
             return _pending(batch, None, ())
-        chained = self._context.task.pipeline.convert(batch)
+        converted = self._context.task.pipeline.convert(batch)
         if isinstance(plan, CompleteFlush):
-            return self._convert_missing(batch, flush, plan, chained)
-        handled = self.rejects.handle(chained.rejects, records=len(batch))
-        if chained.rows is None:
+            return self._convert_missing(batch, flush, plan, converted)
+        handled = self.rejects.handle(converted.rejects, records=len(batch))
+        if converted.rows is None:
             return _pending(batch, None, handled)
-        partitioned = self._context.task.pipeline.partition(chained.rows, flush.open())
+        partitioned = self._context.task.pipeline.partition(converted.rows, flush.open())
         handled = sorted([*handled, *self.rejects.handle(partitioned.rejects)], key=lambda found: found.offset)
         return _pending(batch, partitioned.rows if len(partitioned.rows) else None, handled)
 
-    def _convert_missing(self, batch: ConsumedBatch, flush: OpenFlush, plan: CompleteFlush, chained: Chained) -> PendingRows:
+    def _convert_missing(
+        self, batch: ConsumedBatch, flush: OpenFlush, plan: CompleteFlush, converted: PipelineOutput
+    ) -> PendingRows:
         """Keep the records of the files that a published flush lacks.
 
         Dead letters of all rejects are sent again, because the previous owner may not have sent them. Records of a later
@@ -243,28 +245,28 @@ class PartitionInput:
         """
         if -1 < plan.flush.footer.leader_epoch < batch.leader_epoch:
             return _pending(batch, None, ())
-        chained = self._without_unpartitioned(chained, flush)
-        rejects = self.rejects.handle(chained.rejects, records=len(batch))
+        converted = self._without_unpartitioned(converted, flush)
+        rejects = self.rejects.handle(converted.rejects, records=len(batch))
         handled = {found.offset: attrs.evolve(found, is_written=False) for found in rejects}
-        written = routed_rejects(batch, chained, plan)
-        rows = None if chained.rows is None else routed_rows(chained.rows, plan)
+        written = routed_rejects(batch, converted, plan)
+        rows = None if converted.rows is None else routed_rows(converted.rows, plan)
         flush.left_out_files |= left_out_files(batch, rows, written, plan)
         for found in written:
             handled[found.offset] = attrs.evolve(handled.get(found.offset, found), is_written=True)
         return _pending(batch, rows, sorted(handled.values(), key=lambda found: found.offset))
 
-    def _without_unpartitioned(self, chained: Chained, flush: OpenFlush) -> Chained:
+    def _without_unpartitioned(self, converted: PipelineOutput, flush: OpenFlush) -> PipelineOutput:
         """Make rejects of the rows that the partitioner rejects, although the anchor's layout knows a file for every offset.
 
         The layout only stores where runs start, so the offset of a record that was rejected before lies in a neighbour's run.
         """
-        if chained.rows is None:
-            return chained
-        partitioned = self._context.task.pipeline.partition(chained.rows, flush.open())
+        if converted.rows is None:
+            return converted
+        partitioned = self._context.task.pipeline.partition(converted.rows, flush.open())
         if not partitioned.rejects:
-            return chained
-        rejects = sorted([*chained.rejects, *partitioned.rejects], key=lambda reject: reject.offset)
-        return Chained(partitioned.rows.rows if len(partitioned.rows) else None, rejects)
+            return converted
+        rejects = sorted([*converted.rejects, *partitioned.rejects], key=lambda reject: reject.offset)
+        return PipelineOutput(partitioned.rows.rows if len(partitioned.rows) else None, rejects)
 
     def partition_anew(self, flush: OpenFlush) -> None:
         """Give pending rows the folders of a new flush, if folders depend on the time at which a flush is opened."""

@@ -1,8 +1,7 @@
-"""Columns that would spoil a file for its readers: the rows that have values there are refused, the others go on without them.
+"""Removes columns that would make a file unreadable: rows with a value in such a column are refused, the others lose it.
 
-Nothing that a converter or a transform makes of a record is published with two columns of one name, with columns whose names
-differ only in upper and lower case (unless these are to be kept), with more levels than readers take, or with a type that
-Parquet lacks.
+No file is published that has two columns of the same name, columns whose names differ only in case (unless the settings keep
+them), more levels of nesting than readers accept, or a type that Parquet lacks.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kafka2parquet.records import Reject, Stage
-from kafka2parquet.rows import Rows, without_columns
+from kafka2parquet.rows import Rows, Transformed, without_columns
 from kafka2parquet.schema.column_rules import MAX_LEVELS, NameCase, is_list
 from kafka2parquet.schema.field_paths import join_path
-from kafka2parquet.transforms.base import Transform, Transformed
+from kafka2parquet.transforms.base import Transform
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.util.printable import printable
 
@@ -36,12 +35,12 @@ _MOST_PLANS = 32
 
 @attrs.frozen(eq=False)
 class ColumnPlan:
-    """What is wrong with some columns.
+    """The problems of the columns of a table, and what to do about them.
 
     Attributes:
-        refused: columns that can't be written, by their indices, and why.
-        united: pairs of columns that are to be one, by their indices: the first one, and the one to take values from.
-        similar: pairs of names that differ only in upper and lower case, and are kept.
+        refused: reasons why columns can't be written, by the index of the column.
+        united: pairs of indices of columns that are merged: the values of the second column go into the first one.
+        similar: pairs of names that differ only in case and are kept.
         reserved: names that no column may have.
     """
 
@@ -52,11 +51,11 @@ class ColumnPlan:
 
     @classmethod
     def of(cls, schema: pa.Schema, name_case: NameCase, reserved: Collection[str] = ()) -> ColumnPlan:
-        """Look at the columns of a table.
+        """Finds the problems of a table's columns.
 
         Args:
             schema: the columns.
-            name_case: what to do about names that differ only in upper and lower case.
+            name_case: what to do about names that differ only in case.
             reserved: names that no column may have.
         """
         refused: dict[int, str] = {}
@@ -86,11 +85,11 @@ class ColumnPlan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there is nothing to do."""
         return not self.refused and not self.united
 
     def refused_rows(self, table: pa.Table) -> dict[int, str]:
-        """The rows that have values in columns that can't be written, or in both of two that are to be one, and why."""
+        """Finds the rows with a value in a refused column, or in both of two merged columns; reasons by row index."""
         found: dict[int, str] = {}
         for index, reason in self.refused.items():
             for row in _places(table.column(index).is_valid()):
@@ -103,7 +102,7 @@ class ColumnPlan:
         return found
 
     def applied(self, table: pa.Table) -> pa.Table:
-        """The table without these columns, once the refused rows are left out."""
+        """Removes and merges columns of a table without the refused rows."""
         for first, second in self.united:
             values = pc.coalesce(table.column(first), table.column(second))
             table = table.set_column(first, table.schema.field(first).with_nullable(True), values)
@@ -113,13 +112,13 @@ class ColumnPlan:
 
 
 class ColumnGuard(Transform):
-    """Refuses rows that would make columns which spoil a file, and leaves these columns out of the others."""
+    """Refuses rows with values in columns that can't be written, and removes these columns from the other rows."""
 
     def __init__(self, name_case: NameCase, reserved: Collection[str]) -> None:
-        """Prepare.
+        """Makes a guard.
 
         Args:
-            name_case: what to do about names that differ only in upper and lower case.
+            name_case: what to do about names that differ only in case.
             reserved: names of columns that are added to each row later.
         """
         self._name_case = name_case
@@ -129,15 +128,15 @@ class ColumnGuard(Transform):
 
     @property
     def fingerprint(self) -> str:
-        """Names the setting, where it isn't the default."""
+        """Names the setting if it isn't the default."""
         return "" if self._name_case == "reject" else f"names-{self._name_case}"
 
     def plan(self, schema: pa.Schema) -> ColumnPlan:
-        """What is wrong with the columns of rows."""
+        """Finds the problems of a table's columns before others are added."""
         return self._plan(schema, self._reserved)
 
     def _plan(self, schema: pa.Schema, reserved: Collection[str]) -> ColumnPlan:
-        """One of the last plans, if there is one for these columns: comparing them costs less than a hash of many columns."""
+        """Returns one of the last plans if it is for these columns: comparing schemas is faster than hashing many columns."""
         for known, plan in self._plans:
             if plan.reserved is reserved and known.equals(schema):
                 return plan
@@ -152,30 +151,32 @@ class ColumnGuard(Transform):
             self._warn(rows, plan.similar)
         if plan.is_empty:
             return Transformed(rows)
-        rows, rejects = refuse(rows, plan.refused_rows(rows.table))
-        return Transformed(attrs.evolve(rows, table=plan.applied(rows.table)), rejects)
+        passed = refuse(rows, plan.refused_rows(rows.table))
+        return Transformed(attrs.evolve(passed.rows, table=plan.applied(passed.rows.table)), passed.rejects)
 
-    def apply_to_added(self, rows: Rows, columns: int) -> tuple[Rows, list[Reject]]:
-        """The rows whose metadata columns and views can be written, and the others as rejects.
+    def apply_to_added(self, rows: Rows, columns: int) -> Transformed:
+        """Refuses the rows whose metadata columns or views can't be written.
 
         Args:
-            rows: some.
-            columns: how many columns they had before others were added.
+            rows: rows with added columns and views.
+            columns: number of columns before others were added.
         """
         rejects: list[Reject] = []
         names = rows.table.column_names[columns:]
         added = self._plan_of_added(rows.table.schema, columns)
         if not added.is_empty:
-            rows, rejects = refuse(rows, added.refused_rows(rows.table.select(range(columns, columns + len(names)))))
+            passed = refuse(rows, added.refused_rows(rows.table.select(range(columns, columns + len(names)))))
+            rows, rejects = passed.rows, [*passed.rejects]
             kept = [index for index in range(rows.table.num_columns) if index - columns not in added.refused]
             rows = attrs.evolve(rows, table=rows.table.select(kept))
         for view in tuple(rows.views):
             plan = self._plan_of_added(rows.views[view].schema, 0)
             if not plan.is_empty:
-                rows, more = refuse(rows, plan.refused_rows(rows.views[view]))
-                rejects += more
-                rows = attrs.evolve(rows, views={**rows.views, view: plan.applied(rows.views[view])})
-        return rows, rejects
+                passed = refuse(rows, plan.refused_rows(rows.views[view]))
+                rejects += passed.rejects
+                views = {**passed.rows.views, view: plan.applied(passed.rows.views[view])}
+                rows = attrs.evolve(passed.rows, views=views)
+        return Transformed(rows, rejects)
 
     def _plan_of_added(self, schema: pa.Schema, start: int) -> ColumnPlan:
         added = pa.schema([schema.field(index) for index in range(start, len(schema))])
@@ -187,7 +188,7 @@ class ColumnGuard(Transform):
                 self._warned.add(pair)
                 _log.warning(
                     "%s, offset %s: the columns %s and %s differ only in upper and lower case. Spark refuses files that have"
-                    " both; Athena, Hive and Trino can't tell them apart; DuckDB gives one another name.",
+                    " both; Athena, Hive and Trino can't distinguish them; DuckDB renames one.",
                     rows.batch.topic_partition,
                     rows.offsets[0],
                     printable(_short(pair[0])),
@@ -195,21 +196,21 @@ class ColumnGuard(Transform):
                 )
 
 
-def refuse(rows: Rows, refused: Mapping[int, str], exception: str = EXCEPTION) -> tuple[Rows, list[Reject]]:
-    """The rows but for those that are refused, by their indices, and these as rejects."""
+def refuse(rows: Rows, refused: Mapping[int, str], exception: str = EXCEPTION) -> Transformed:
+    """Makes rejects of the refused rows, which are given by their indices with the reasons."""
     if not refused:
-        return rows, []
+        return Transformed(rows)
     indices = np.array(sorted(refused), np.int64)
     rejects = rows.batch.reject_offsets(
         rows.offsets.to_numpy()[indices], Stage.WRITE, [refused[index] for index in indices.tolist()], exception
     )
     kept = np.ones(len(rows), np.bool_)
     kept[list(refused)] = False
-    return rows.filter(pa.array(kept)), rejects
+    return Transformed(rows.filter(pa.array(kept)), rejects)
 
 
 def _why_unwritable(field: pa.Field, name_case: NameCase) -> str | None:
-    """Why a column can't be written, or not be read; None where it can."""
+    """Explains why a column can't be written or read; None if it can be."""
     looked = _Looked()
     levels = 1 + looked.at(field.type, field.name)
     if levels > MAX_LEVELS:
@@ -230,7 +231,7 @@ def _why_unwritable(field: pa.Field, name_case: NameCase) -> str | None:
     return None
 
 
-#: Types that Parquet has for certain, so that nobody has to be asked.
+#: Types that Parquet has, so that there is no need to ask pyarrow.
 _SIMPLE = {
     type_.id
     for type_ in (
@@ -241,11 +242,11 @@ _SIMPLE = {
 
 
 class _Looked:
-    """What a walk through a type finds.
+    """The findings of a walk through a type.
 
     Attributes:
         structs: the path of each struct, with the names of its fields.
-        are_simple: whether Parquet has all types in it for certain.
+        are_simple: whether all types are among `_SIMPLE`.
     """
 
     def __init__(self) -> None:
@@ -253,7 +254,7 @@ class _Looked:
         self.are_simple = True
 
     def at(self, type_: pa.DataType, path: str) -> int:
-        """Look at a type; returns the levels of its Parquet schema."""
+        """Walks through a type; returns the number of levels of its Parquet schema."""
         if type_.id in _SIMPLE:
             return 1
         if is_list(type_):
@@ -289,7 +290,7 @@ def _similar(type_: pa.DataType, path: str, name_case: NameCase) -> Iterator[tup
 
 
 def _variants(names: Sequence[str], path: str) -> Iterator[tuple[str, str]]:
-    """Pairs of names that differ only in upper and lower case, by their paths."""
+    """Yields the paths of pairs of names that differ only in case."""
     if len({name.lower() for name in names}) == len(names):
         return
     first: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""The net under a step of the record chain: a record for which the step breaks becomes a reject, the others go on.
+"""Catches unexpected exceptions of a pipeline step: a record for which the step breaks becomes a reject, the others go on.
 
-Converters, transforms and partitioners make rejects of the records that they refuse. The net is for what they did not foresee:
-an exception of any other kind, from the code of this library, of a user, or of a native decoder that panics.
+Converters, transforms and partitioners reject bad records themselves. `catch` handles the exceptions that they did not expect,
+from the code of this library, from a user's code, or from a native decoder that panics.
 """
 
 from __future__ import annotations
@@ -31,20 +31,19 @@ class _BrokenError(Exception):
 def catch(
     stage: Stage, batch: ConsumedBatch, records: _Records, step: Callable[[_Records], _Result]
 ) -> tuple[list[_Result], list[Reject]]:
-    """Do a step for all records at once, and where that breaks for parts of them, down to the records that break it.
+    """Runs a step on all records at once. If the step breaks, bisects the records to find those for which it breaks.
 
     Args:
-        stage: what the rejects say about where they failed.
-        batch: holds the records with these offsets.
-        records: one or more of them.
-        step: called with all records, or with some; must leave no trace of records for which it breaks.
+        stage: the stage that the rejects name.
+        batch: the batch that holds the records.
+        records: one or more records of the batch.
+        step: called with all records or with some of them. Must not keep anything of records for which it breaks.
 
     Returns:
-        What the step made of the parts, in their order, and a reject for each record that is in none of them.
+        The results of the step for parts of the records, in their order, and a reject for each record that breaks the step.
 
     Raises:
-        Kafka2ParquetError: the step raised it; the net lets these through.
-        MemoryError: as above.
+        Kafka2ParquetError: the step raised it. Such errors, and MemoryError, are not caught.
     """
     try:
         return [step(records)], []

@@ -1,4 +1,4 @@
-"""From a consumed batch to partitioned rows: tombstones, converter, transforms, added columns, views, partitioner."""
+"""RecordPipeline: the steps from a consumed batch to partitioned rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kafka2parquet.pipeline.column_guard import ColumnGuard, refuse
 from kafka2parquet.pipeline.failures import catch
 from kafka2parquet.pipeline.results import converted, partitioned
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, ConsumedBatch, Reject, Stage
-from kafka2parquet.rows import Converted, MixedRows, Partitioned, PartitionedRows, Rows, without_columns
+from kafka2parquet.rows import MixedRows, Partitioned, PartitionedRows, Rows, Transformed, without_columns
 from kafka2parquet.schema.column_rules import NameCase
 from kafka2parquet.transforms.chain import TransformChain
 from kafka2parquet.util.cache import BoundedCache
@@ -32,30 +32,58 @@ TombstonePolicy = Literal["fail", "ignore", "report", "write"]
 
 
 @attrs.frozen(eq=False)
-class Chained:
-    """A converted batch: rows of each value schema, and the records that make no row."""
+class PipelineOutput:
+    """The rows and rejects of a batch before the rows are partitioned.
+
+    Attributes:
+        rows: the rows of all value schemas, in the order of their offsets; None if there are none.
+        rejects: in the order of their offsets.
+    """
 
     rows: Rows | MixedRows | None
     rejects: Sequence[Reject]
 
 
+_Passed = tuple[Sequence[Rows], Sequence[Reject]]
+"""The rows of each schema that go on, and the rejects."""
+
+
+@attrs.frozen(eq=False)
+class _Step:
+    """A step that treats the rows of each schema alone. A row for which the step breaks becomes a reject of `stage`."""
+
+    stage: Stage
+    apply: Callable[[Rows], Transformed]
+
+    def __call__(self, groups: Sequence[Rows]) -> _Passed:
+        passed: list[Rows] = []
+        rejects: list[Reject] = []
+        for rows in groups:
+            results, broken = catch(self.stage, rows.batch, rows, self.apply)
+            passed += [group for result in results for group in result.groups]
+            rejects += [*broken, *(reject for result in results for reject in result.rejects)]
+        return passed, rejects
+
+
 @attrs.frozen(eq=False)
 class RecordPipeline:
-    """The pure steps in their order. Everything is done on whole columns, on the thread that drives the task.
+    """Turns consumed batches into partitioned rows, step by step (`_new_steps`).
+
+    All steps work on whole columns, on the thread that drives the task.
 
     Attributes:
-        converter: of the records' values.
-        partitioner: of the rows.
-        transforms: of the rows.
-        metadata_columns: columns to add behind the others.
-        views: keys and headers that get files of their own; None for none.
-        on_tombstone: what a record without value is: `fail` ends the task, `ignore` leaves it out silently, `report` makes a
-            reject of it, `write` writes it, without columns of a value.
-        why_no_folder: says of a topic and an encoded partition why no object can lie there, None where one can.
-        outer_folder: says of a topic and the one that transforms have made of it what the encoded partition begins with.
-        unwritable_rows: finds the rows with values that the types of the files can't hold, as `ParquetWriter.unwritable_rows`
-            does.
-        name_case: what to do about columns whose names differ only in upper and lower case.
+        converter: converts the records' values.
+        partitioner: gives rows their encoded partitions.
+        transforms: applied to the rows.
+        metadata_columns: added behind the other columns.
+        views: keys and headers that are written to separate files; None for none.
+        on_tombstone: what to do with a record without a value: `fail` ends the task, `ignore` leaves the record out silently,
+            `report` rejects it, `write` writes it without columns of a value.
+        why_no_folder: takes a topic and an encoded partition, and returns why no object can lie there; None if one can.
+        outer_folder: takes a topic and the topic that transforms have routed the records to, and returns the beginning of the
+            encoded partition.
+        unwritable_rows: finds rows with values that the types of the files can't hold. See `ParquetWriter.unwritable_rows`.
+        name_case: what to do about columns whose names differ only in case.
     """
 
     converter: RecordConverter
@@ -71,6 +99,7 @@ class RecordPipeline:
     _impossible_folders: BoundedCache[tuple[str, str], str | None] = attrs.field(factory=BoundedCache, init=False)
     _guard: ColumnGuard = attrs.field(init=False)
     _guarded: TransformChain = attrs.field(init=False)
+    _steps: tuple[Callable[[Sequence[Rows]], _Passed], ...] = attrs.field(init=False)
 
     @_guard.default
     def _new_guard(self) -> ColumnGuard:
@@ -79,6 +108,19 @@ class RecordPipeline:
     @_guarded.default
     def _new_guarded(self) -> TransformChain:
         return TransformChain([self._guard])
+
+    @_steps.default
+    def _new_steps(self) -> tuple[Callable[[Sequence[Rows]], _Passed], ...]:
+        """The steps between the converter and the partitioner, in the order of the data."""
+        return (
+            _Step(Stage.TRANSFORM, self.transforms.apply),
+            self._handle_tombstones,
+            _Step(Stage.WRITE, self._guarded.apply),
+            _Step(Stage.WRITE, functools.partial(_by_type_of_keys, self.metadata_columns.add)),
+            *([_Step(Stage.WRITE, functools.partial(_by_type_of_keys, self.views.add))] if self.views is not None else []),
+            _Step(Stage.WRITE, self._guard_added),
+            _Step(Stage.WRITE, self._refuse_unwritable),
+        )
 
     def __attrs_post_init__(self) -> None:
         has_keys = "key" in self.metadata_columns.names or (self.views is not None and self.views.keys)
@@ -90,7 +132,7 @@ class RecordPipeline:
 
     @property
     def fingerprint(self) -> str:
-        """Names all settings that decide which rows come out, with which columns, in which folder."""
+        """Names all settings that decide about rows, their columns and their folders."""
         return "|".join(
             [
                 self.converter.fingerprint,
@@ -105,108 +147,76 @@ class RecordPipeline:
 
     @property
     def partitions_by_clock(self) -> bool:
-        """Whether rows have to be partitioned anew for each flush."""
+        """Whether rows have to be partitioned again for each flush."""
         return self.partitioner.uses_clock
 
-    def convert(self, batch: ConsumedBatch) -> Chained:
-        """Make each record of the batch (one or more) a row, a reject, or nothing.
+    def convert(self, batch: ConsumedBatch) -> PipelineOutput:
+        """Makes each record of the batch (one or more) a row, a reject, or nothing.
 
         Raises:
             RejectedRecordError: a record has no value, and the policy says to fail.
             TransientError: a schema registry or the store doesn't answer; the same batch may be given again.
         """
-        rejects: list[Reject] = []
+        groups, found = self._decoded(batch)
+        rejects = [*found]
+        for step in self._steps:
+            groups, found = step(groups)
+            rejects += found
+        rejects.sort(key=lambda reject: reject.offset)
+        return PipelineOutput(MixedRows.of(groups) if groups else None, rejects)
+
+    def _decoded(self, batch: ConsumedBatch) -> _Passed:
+        """Converts the values. Records without a value are the last group."""
         groups: list[Rows] = []
+        rejects: list[Reject] = []
         tombstones = pc.is_null(batch.values)
         valued = batch.filter(pc.invert(tombstones)) if batch.values.null_count else batch
-        for decoded in self._decoded(valued, rejects):
-            rejects += decoded.rejects
-            for rows in decoded.groups:
-                groups += self._transformed(attrs.evolve(rows, batch=valued), rejects)
-            if decoded.tombstones is not None and len(decoded.tombstones):
-                tombstones = pc.or_(tombstones, pc.is_in(batch.offsets, decoded.tombstones))
+        if len(valued):
+            results, broken = catch(Stage.DECODE, valued, valued, functools.partial(converted, self.converter))
+            rejects += broken
+            for result in results:
+                groups += [attrs.evolve(rows, batch=valued) for rows in result.groups]
+                rejects += result.rejects
+                if result.tombstones is not None and len(result.tombstones):
+                    tombstones = pc.or_(tombstones, pc.is_in(batch.offsets, result.tombstones))
         if pc.any(tombstones).as_py():
             records = batch.filter(tombstones)
             columns = without_columns(len(records))
-            rows = Rows(records, records.offsets, records.timestamps_ms, columns, tombstones=True)
-            groups += self._transformed(rows, rejects)
-        groups = self._without_tombstones(groups, rejects)
-        finished = [rows for group in groups for rows in self._finished(group, rejects) if len(rows)]
-        rejects.sort(key=lambda reject: reject.offset)
-        return Chained(MixedRows.of(finished) if finished else None, rejects)
+            groups.append(Rows(records, records.offsets, records.timestamps_ms, columns, tombstones=True))
+        return groups, rejects
 
-    def _decoded(self, valued: ConsumedBatch, rejects: list[Reject]) -> list[Converted]:
-        """What the converter makes of the records."""
-        if not len(valued):
-            return []
-        decoded, broken = catch(Stage.DECODE, valued, valued, functools.partial(converted, self.converter))
-        rejects += broken
-        return decoded
+    def _handle_tombstones(self, groups: Sequence[Rows]) -> _Passed:
+        """Leaves out the records without a value, unless the policy says to write them.
 
-    def _transformed(self, rows: Rows, rejects: list[Reject]) -> list[Rows]:
-        """The rows as they come out of the transforms, in parts; those that are refused become rejects."""
-        transformed, broken = catch(Stage.TRANSFORM, rows.batch, rows, self.transforms.apply)
-        rejects += broken
-        for part in transformed:
-            rejects += part.rejects
-        return [rows for part in transformed for rows in part.groups]
-
-    def _without_tombstones(self, groups: Sequence[Rows], rejects: list[Reject]) -> list[Rows]:
-        """The rows that are written: those with a value, and tombstones where the policy says so."""
-        tombstones = [rows for rows in groups if rows.tombstones and len(rows)]
+        Raises:
+            RejectedRecordError: the policy says to fail, and there is one.
+        """
+        tombstones = [rows for rows in groups if rows.tombstones]
         if not tombstones or self.on_tombstone == "write":
-            return list(groups)
+            return groups, ()
         if self.on_tombstone == "fail":
             raise _null_value(min(tombstones, key=lambda rows: rows.offsets[0].as_py()))
+        rejects: list[Reject] = []
         if self.on_tombstone == "report":
             for rows in tombstones:
                 reasons = ["Skipping null value record."] * len(rows)
                 rejects += rows.batch.reject_offsets(rows.offsets.to_numpy(), Stage.WRITE, reasons, DATA_EXCEPTION)
-        return [rows for rows in groups if not rows.tombstones]
+        return [rows for rows in groups if not rows.tombstones], rejects
 
-    def _finished(self, rows: Rows, rejects: list[Reject]) -> list[Rows]:
-        """The rows with added columns and views, in parts; those that can't be written become rejects."""
-        if not len(rows):
-            return []
-        finished, broken = catch(Stage.WRITE, rows.batch, rows, self._finish)
-        rejects += broken
-        parts = [part for parts in finished for part in parts]
-        for part in parts:
-            rejects += part.rejects
-        return [part.rows for part in parts]
+    def _guard_added(self, rows: Rows) -> Transformed:
+        """Refuses rows whose metadata columns or views would spoil a file."""
+        return self._guard.apply_to_added(rows, rows.table.num_columns - len(self.metadata_columns.names))
 
-    def _finish(self, rows: Rows) -> list[Converted]:
-        """The rows whose keys one column holds, together."""
-        try:
-            return [self._finish_together(rows)]
-        except KeyTypesDifferError as differ:
-            return [self._finish_together(part) for part in differ.parts(rows) if len(part)]
-
-    def _finish_together(self, rows: Rows) -> Converted:
-        guarded = self._guarded.apply(rows)
-        rows, rejects = guarded.rows, list(guarded.rejects)
-        columns = rows.table.num_columns
-        for add in (self.metadata_columns.add, self.views.add if self.views is not None else None):
-            if add is not None and len(rows):
-                added = add(rows)
-                rows = added.rows
-                rejects += added.rejects
-        if len(rows):
-            rows, refused = self._guard.apply_to_added(rows, columns)
-            rejects += refused
-        fitting = self._fitting(rows)
-        return Converted(fitting.rows, [*rejects, *fitting.rejects])
-
-    def _fitting(self, rows: Rows) -> Converted:
-        """The rows whose values the types of the files can hold; the others become rejects."""
+    def _refuse_unwritable(self, rows: Rows) -> Transformed:
+        """Refuses rows with values that the types of the files can't hold."""
         refused: dict[int, str] = {}
-        if self.unwritable_rows is not None and len(rows):
+        if self.unwritable_rows is not None:
             for table in (rows.table, *rows.views.values()):
                 refused |= self.unwritable_rows(table)
-        return Converted(*refuse(rows, refused, DATA_EXCEPTION))
+        return refuse(rows, refused, DATA_EXCEPTION)
 
     def partition(self, rows: Rows | MixedRows, opened_at: datetime.datetime) -> Partitioned:
-        """The rows (one or more) with their encoded partitions; those without one are rejects."""
+        """Gives each row (one or more) its encoded partition; rows without one become rejects."""
         parts: list[PartitionedRows] = []
         rejects: list[Reject] = []
         for group in rows.groups:
@@ -220,7 +230,7 @@ class RecordPipeline:
         return Partitioned(PartitionedRows.merged(parts), sorted(rejects, key=lambda reject: reject.offset))
 
     def _partitioned(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
-        """Rows of one group with their encoded partitions."""
+        """Partitions rows of one schema, or tombstones."""
         if rows.tombstones and self.views is not None:
             found = Partitioned(in_one_folder(rows, self.views.tombstone_partition, rows.timestamps_ms))
         else:
@@ -232,7 +242,7 @@ class RecordPipeline:
         return self._with_folders(found)
 
     def _with_folders(self, found: Partitioned) -> Partitioned:
-        """The same, where rows whose folder no store can have are rejects, before any file of their flush is named."""
+        """Rejects rows whose folder the store can't have, before any file of their flush is named."""
         if self.why_no_folder is None:
             return found
         rows = found.rows
@@ -257,8 +267,18 @@ class RecordPipeline:
         return Partitioned(possible, [*found.rejects, *rejects])
 
 
+def _by_type_of_keys(add: Callable[[Rows], Transformed], rows: Rows) -> Transformed:
+    """Adds columns to all rows at once or, where no column holds all keys, to the rows with keys of each type."""
+    try:
+        return add(rows)
+    except KeyTypesDifferError as differ:
+        results = [add(part) for part in differ.parts(rows) if len(part)]
+    first, *others = [result.rows for result in results]
+    return Transformed(first, [reject for result in results for reject in result.rejects], others)
+
+
 def _null_value(rows: Rows) -> RejectedRecordError:
-    """That the first of the tombstones ends the task."""
+    """Makes the error for the first of the tombstones, which ends the task."""
     return RejectedRecordError(
         topic=rows.batch.topic_partition.topic,
         partition=rows.batch.topic_partition.partition,

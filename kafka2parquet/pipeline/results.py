@@ -1,4 +1,4 @@
-"""Checks what converters and partitioners return: no mistake in their code may lose or repeat a record."""
+"""Checks the results of converters and partitioners, so that a bug in their code can't lose or repeat a record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OTHER_OFFSETS = "returned offsets that it was not given, or in another order."
 
 
 def converted(converter: RecordConverter, batch: ConsumedBatch) -> Converted:
-    """Convert a batch, and check the result.
+    """Converts a batch and checks the result.
 
     Raises:
         BrokenPartError: the converter is broken.
@@ -31,7 +31,7 @@ def converted(converter: RecordConverter, batch: ConsumedBatch) -> Converted:
 
 
 def partitioned(partitioner: Partitioner, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
-    """Partition rows, and check the result.
+    """Partitions rows and checks the result.
 
     Raises:
         BrokenPartError: the partitioner is broken.
@@ -44,7 +44,7 @@ def partitioned(partitioner: Partitioner, rows: Rows, opened_at: datetime.dateti
 
 
 def _why_not_converted(result: object, batch: ConsumedBatch) -> str | None:
-    """What is wrong with what a converter returned; None where nothing is."""
+    """Explains what is wrong with the result of a converter; None if nothing is."""
     if not isinstance(result, Converted):
         return f"returned {type(result).__name__}; it has to return Converted."
     for rows in result.groups:
@@ -57,7 +57,7 @@ def _why_not_converted(result: object, batch: ConsumedBatch) -> str | None:
 
 
 def _why_not_partitioned(result: object, rows: Rows) -> str | None:
-    """What is wrong with what a partitioner returned; None where nothing is."""
+    """Explains what is wrong with the result of a partitioner; None if nothing is."""
     if not isinstance(result, Partitioned):
         return f"returned {type(result).__name__}; it has to return Partitioned."
     made = result.rows
@@ -78,7 +78,7 @@ def _where(batch: ConsumedBatch, offsets: pa.Array) -> str:
 
 
 def _is_subset(offsets: pa.Array, given: pa.Array) -> bool:
-    """Whether offsets are among the given ones, in their order."""
+    """Whether `offsets` are some of the `given` offsets, in the same order."""
     return offsets is given or not len(offsets) or is_rising_subset(offsets.to_numpy(), given.to_numpy())
 
 

@@ -87,7 +87,7 @@ def _why_not_transformed(transformed: object, rows: Rows) -> str | None:
     """Return what is wrong with what a transform returned; None where nothing is."""
     if not isinstance(transformed, Transformed):
         return f"returned {type(transformed).__name__}; it has to return Transformed."
-    for after in transformed.groups:
+    for after in (transformed.rows, *transformed.others):
         if after.table.num_rows != len(after) or len(after.timestamps_ms) != len(after):
             return f"returned {after.table.num_rows} rows with {len(after)} offsets."
         if after.offsets is not rows.offsets and not is_rising_subset(after.offsets.to_numpy(), rows.offsets.to_numpy()):

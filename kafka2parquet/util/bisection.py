@@ -1,4 +1,4 @@
-"""Finds the items to blame: a range that is refused as a whole is narrowed down, until each refusal is about a few items."""
+"""Bisects a batch that fails as a whole until each failure covers at most `few` items."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ _Refusal = TypeVar("_Refusal", bound=Exception)
 def bisect_failures(
     length: int, attempt: Callable[[int, int], _Result], refusal: type[_Refusal], *, few: int = 1
 ) -> Iterator[tuple[int, int, _Result | _Refusal]]:
-    """Attempt the range [0, length), and where that is refused parts of it, until what is to blame is found.
+    """Attempts the range [0, length) as a whole and, if that fails, parts of it until the failing items are found.
 
-    A refused range is halved until its first few are to blame. The next range is as long as the one before that was without
-    fault, and then twice as long each time. So where one item in a hundred is to blame, ranges of about a hundred are halved.
+    A range that fails is halved until at most `few` items are left that fail. The range after these is as long as the good
+    range before them, and each further range is twice as long. So where one item in a hundred fails, ranges of about a hundred
+    items are halved. Ranges are attempted in the order of their items while the result is iterated.
 
     Args:
-        length: of the whole range, at least 1.
-        attempt: called with start and length of a range.
-        refusal: what it raises where something in the range is to blame. If it has an attribute `row` that is not None, that
-            is the place in the range, counted from 0, of what is probably the first to blame.
-        few: ranges of at most this length are not halved any more.
+        length: number of items, at least 1.
+        attempt: called with the start and the length of a range.
+        refusal: the exception that `attempt` raises if an item of the range fails. Its attribute `row`, if it has one that is
+            not None, is the index in the range of the item that probably fails first.
+        few: length up to which a range that fails is not halved any further.
 
     Yields:
-        Start, length and outcome of each range, in their order: what `attempt` returned, or what it raised.
+        Start, length and outcome of each range, in their order. The outcome is what `attempt` returned or raised.
     """
     start, size, last_refused = 0, length, 0
-    refused_until: int | None = None  # something before it, and not before `start`, is to blame
+    refused_until: int | None = None  # an item in [start, refused_until) fails
     blamed: int | None = None
     while start < length:
         stop = min(start + size, length)

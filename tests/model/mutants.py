@@ -99,7 +99,7 @@ MUTANTS = {
         PUBLISHING, "        yield from until(sending)\n", "        pass\n", ("crashes", "zombies")
     ),
     "what was rejected is rejected again": Mutant(
-        INTAKE, "        chained = self._without_unpartitioned(chained, flush)\n", "", ("crashes",)
+        INTAKE, "        converted = self._without_unpartitioned(converted, flush)\n", "", ("crashes",)
     ),
     "assignment token": Mutant(
         WORLD,

@@ -96,7 +96,7 @@ def test_many_messages_of_a_schema_in_one_batch() -> None:
     began_s = time.process_time()
     converted = converter.convert(batch_of([*values, framed(1, GOOD), framed(1, b"\2\2\x08\x05")]))
     assert time.process_time() - began_s < _MOST_CPU_S
-    assert (len(values), 1, 1) == (len(converted.rejects), len(converted.rows), len(converted.other_rows[0]))
+    assert (len(values), 1, 1) == (len(converted.rejects), len(converted.rows), len(converted.others[0]))
     assert converted.rejects == sorted(converted.rejects, key=lambda reject: reject.offset)
     (prepared,) = converter._prepared.values()
     assert 2 == len(prepared._decoders)

@@ -38,7 +38,7 @@ class MostlyVersioned(RecordConverter):
             if len(records):
                 table = pa.table({"id": records.offsets})
                 groups.append(Rows(batch, records.offsets, records.timestamps_ms, table, value_schema=schema))
-        return Converted(groups[0], [], other_rows=groups[1:])
+        return Converted(groups[0], [], others=groups[1:])
 
     @property
     def fingerprint(self) -> str:

@@ -59,7 +59,7 @@ class TextsAndLists(RecordConverter):
             if len(records):
                 table = pa.table({"a": pa.array([value] * len(records))})
                 groups.append(Rows(batch, records.offsets, records.timestamps_ms, table))
-        return Converted(groups[0], [], other_rows=groups[1:])
+        return Converted(groups[0], [], others=groups[1:])
 
     @property
     def fingerprint(self) -> str:
@@ -366,7 +366,7 @@ class TwoVersions(RecordConverter):
                 if schema is V2:
                     table = table.append_column("note", pa.array(["new"] * len(records)))
                 groups.append(Rows(batch, records.offsets, records.timestamps_ms, table, value_schema=schema))
-        return Converted(groups[0], [], other_rows=groups[1:])
+        return Converted(groups[0], [], others=groups[1:])
 
     @property
     def fingerprint(self) -> str:

@@ -121,7 +121,7 @@ def test_rows_that_are_refused_together_only() -> None:
             raise ValueError("two")
         return table
 
-    with pytest.raises(UsageError, match="takes each of 2 rows by itself and refuses them together: two"):
+    with pytest.raises(UsageError, match="accepts each of 2 rows alone and refuses them together: two"):
         _apply(MapTable(refuse_pairs), rows=rows_of(pa.table({"n": [1, 2]})))
 
 
