@@ -345,12 +345,12 @@ class Transformed:
 
 @attrs.frozen(eq=False)
 class Converted(Transformed):
-    """What a converter made of a batch: every record is a row, a reject or a tombstone.
+    """The result of converting a batch: each record is a row, a reject or a tombstone.
 
     Attributes:
         rows: the rows of one value schema.
-        rejects: the records that can't be rows.
-        others: where records of several schemas lay in the batch, the rows of each further one.
+        rejects: the records that can't be converted.
+        others: if the batch holds records of several schemas, the rows of each further schema.
         tombstones: offsets (int64) of records whose value turned out to be null, such as a JSON envelope with a null payload.
     """
 
