@@ -8,13 +8,12 @@ Here is what most tasks are built of. The rest is in public packages (`kafka2par
 """
 
 from kafka2parquet.aio import AsyncSinkTask
-from kafka2parquet.backoff import ConverterRetry
+from kafka2parquet.backoff import ConverterRetry, RetryPolicy
 from kafka2parquet.connect import build_runner, build_task, load_connect_config, load_worker_config
 from kafka2parquet.consumers import KafkaPythonConsumer
 from kafka2parquet.converters import AvroConverter, ConfluentSchemaRegistry, JsonConverter, MetadataColumns, ProtobufConverter
 from kafka2parquet.dead_letters import KafkaDeadLetterQueue
 from kafka2parquet.delivery.budget import MemoryBudget
-from kafka2parquet.delivery.calls import RetryPolicy
 from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, ObjectTags, RejectPolicy
 from kafka2parquet.errors import Kafka2ParquetError
 from kafka2parquet.object_names import ObjectNaming

@@ -1,21 +1,62 @@
-"""ConverterRetry: how long to wait before a converter is asked again that could not reach what it needs."""
+"""How long to wait before something that failed is tried again: two policies, and the state of one series of attempts."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Protocol
 
 import attrs
 
-from kafka2parquet.util.arguments import Count, checked
+from kafka2parquet.clock import Clock
+from kafka2parquet.errors import TransientError
+from kafka2parquet.util.arguments import PositiveSeconds, Seconds, checked
 
-_FIRST_PAUSE_MS = 300
+_FIRST_CONVERTER_PAUSE_S = 0.3
 #: Doublings after which any pause is longer than the longest one that can be set.
 _MOST_DOUBLINGS = 62
 
 
-def _below(limit_ms: int) -> int:
-    return random.randrange(limit_ms)  # noqa: S311  # spreads load, no secret
+class Backoff(Protocol):
+    """Decides about the next attempt."""
+
+    def pause_s(self, attempt: int, elapsed_s: float) -> float | None:
+        """How long to wait after a failed attempt.
+
+        Args:
+            attempt: number of the failed attempt, counted from 1.
+            elapsed_s: seconds since the first attempt began.
+
+        Returns:
+            Seconds until the next attempt; None to give up.
+        """
+
+
+@checked
+@attrs.frozen
+class RetryPolicy:
+    """How often a call is repeated while the store is down: exponential back-off with full jitter.
+
+    Attributes:
+        first_s: upper bound of the first pause, in seconds; it doubles with each attempt.
+        longest_s: upper bound of any pause.
+        limit_s: when to give up, in seconds; None for never.
+    """
+
+    first_s: PositiveSeconds = 0.5
+    longest_s: PositiveSeconds = 30.0
+    limit_s: Seconds | None = None
+
+    def pause_s(self, attempt: int, elapsed_s: float) -> float | None:
+        """See `Backoff.pause_s`."""
+        if self.limit_s is not None and elapsed_s >= self.limit_s:
+            return None
+        bound = min(self.longest_s, self.first_s * 2 ** min(attempt - 1, 30))
+        return random.uniform(bound / 4, bound)  # noqa: S311  # spreads load, no secret
+
+
+def _below(limit_s: float) -> float:
+    return random.uniform(0, limit_s)  # noqa: S311  # spreads load, no secret
 
 
 @checked
@@ -23,36 +64,77 @@ def _below(limit_ms: int) -> int:
 class ConverterRetry:
     """Kafka Connect's pauses for errors that pass, such as a schema registry that is down (`errors.retry.*`).
 
-    300 ms, doubled with each attempt; beyond the longest pause a random one below it, so that many tasks don't ask at the
-    same moment (`RetryWithToleranceOperator.backoff`).
+    The first pause is 300 ms, and each one is twice as long as the one before it. Instead of a pause longer than `longest_s`,
+    a random one below that is taken, so that many tasks don't ask at the same moment (`RetryWithToleranceOperator.backoff`).
 
-    What Connect does when the time is over is not done here: it drops the record, whatever `errors.tolerance` says. A record
-    is never rejected because something was down; whoever sets a limit gets the error, and nothing is committed.
+    When the time is over, Connect drops the record, whatever `errors.tolerance` says. This class never rejects a record because
+    a service was down: with a limit, the task ends with the error, and nothing is committed.
 
     Attributes:
-        timeout_ms: when to give up, in milliseconds; negative for never.
-        longest_ms: the longest pause, in milliseconds.
-        random_below: a random number of [0, n); for tests.
+        timeout_s: when to give up, in seconds; None for never.
+        longest_s: the longest pause, in seconds.
+        random_below: returns a random number of seconds in [0, n); for tests.
     """
 
-    timeout_ms: int = -1
-    longest_ms: Count = 60_000
-    random_below: Callable[[int], int] = attrs.field(default=_below, repr=False, eq=False)
+    timeout_s: Seconds | None = None
+    longest_s: PositiveSeconds = 60.0
+    random_below: Callable[[float], float] = attrs.field(default=_below, repr=False, eq=False)
 
-    def pause_ms(self, attempt: int, elapsed_ms: int) -> int | None:
-        """How long to wait after a failed attempt.
+    def pause_s(self, attempt: int, elapsed_s: float) -> float | None:
+        """See `Backoff.pause_s`. A pause ends at the latest when the time is over."""
+        left_s = self.timeout_s - elapsed_s if self.timeout_s is not None else None
+        if left_s is not None and left_s <= 0:
+            return None
+        pause_s = _FIRST_CONVERTER_PAUSE_S * 2 ** min(attempt - 1, _MOST_DOUBLINGS)
+        if pause_s > self.longest_s:
+            pause_s = self.random_below(self.longest_s)
+        return pause_s if left_s is None else min(pause_s, left_s)
+
+
+class Retrying:
+    """The attempts at one thing that is repeated while it fails for a reason that passes."""
+
+    def __init__(self, policy: Backoff, clock: Clock) -> None:
+        """Begin before the first attempt.
 
         Args:
-            attempt: its number, counted from 1.
-            elapsed_ms: since the first attempt began, in milliseconds.
-
-        Returns:
-            Milliseconds until the next attempt, clipped to the time that is left; None when none is left.
+            policy: decides about pauses.
+            clock: its monotonic time counts.
         """
-        left_ms = self.timeout_ms - elapsed_ms if self.timeout_ms >= 0 else None
-        if left_ms is not None and left_ms <= 0:
-            return None
-        pause_ms = _FIRST_PAUSE_MS << min(attempt - 1, _MOST_DOUBLINGS)
-        if pause_ms > self.longest_ms:
-            pause_ms = self.random_below(self.longest_ms)
-        return pause_ms if left_ms is None else min(pause_ms, left_ms)
+        self.attempt = 0
+        """Failed attempts since the last success."""
+        self._policy = policy
+        self._clock = clock
+        self._began_s: float | None = None
+        self._resume_at_s = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the pause is over, or nothing has failed."""
+        return not self.attempt or self._clock.monotonic() >= self._resume_at_s
+
+    def begin(self) -> None:
+        """Counts the policy's time from now on. Without this call, the time counts from the first failure."""
+        self._began_s = self._clock.monotonic()
+
+    def succeeded(self) -> None:
+        """Forgets the failed attempts."""
+        self.attempt = 0
+        self._began_s = None
+
+    def failed(self, error: TransientError) -> float:
+        """Counts a failed attempt. Returns the pause before the next one, in seconds: as long as the error asks for at least.
+
+        Raises:
+            TransientError: that error, when the policy gives up.
+        """
+        now_s = self._clock.monotonic()
+        if self._began_s is None:
+            self._began_s = now_s
+        self.attempt += 1
+        pause_s = self._policy.pause_s(self.attempt, now_s - self._began_s)
+        if pause_s is None:
+            raise error
+        pause_s = max(pause_s, error.retry_after_s or 0.0)
+        self._resume_at_s = now_s + pause_s
+        return pause_s

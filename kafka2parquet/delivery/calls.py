@@ -1,47 +1,23 @@
-"""Calls to the store, made on a pool of threads and repeated while the store is down."""
+"""Calls to the store, which run on a pool of threads and are repeated while the store is down."""
 
 from __future__ import annotations
 
 import concurrent.futures
-import random
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-import attrs
-
+from kafka2parquet.backoff import Retrying, RetryPolicy
 from kafka2parquet.clock import Clock
-from kafka2parquet.errors import StorageUnavailableError, TransientError, is_unexpected
-from kafka2parquet.util.arguments import PositiveSeconds, Seconds, checked
+from kafka2parquet.errors import StorageUnavailableError, is_unexpected
 from kafka2parquet.util.user_parts import BrokenPartError, name_of_part
 
 T = TypeVar("T")
 
 
-@checked
-@attrs.frozen
-class RetryPolicy:
-    """How often a call is repeated while the store is down: exponential back-off with full jitter.
-
-    Attributes:
-        first_s: upper bound of the first pause, in seconds; it doubles with each attempt.
-        longest_s: upper bound of any pause.
-        limit_s: when to give up, in seconds; None for never.
-    """
-
-    first_s: PositiveSeconds = 0.5
-    longest_s: PositiveSeconds = 30.0
-    limit_s: Seconds | None = None
-
-    def pause_s(self, attempt: int, error: TransientError) -> float:
-        """How long to wait after the attempt with that number, counted from 1."""
-        bound = min(self.longest_s, self.first_s * 2 ** min(attempt - 1, 30))
-        return max(error.retry_after_s or 0.0, random.uniform(bound / 4, bound))  # noqa: S311  # spreads load, no secret
-
-
 class StorageCall(Generic[T]):
-    """One call that has been handed to the pool, and will be again while it raises `StorageUnavailableError`.
+    """A call to the store that is repeated while it raises `StorageUnavailableError`.
 
-    Owned by the driver thread: only the function itself runs in the pool.
+    The driver thread owns this object; only the function itself runs in the pool.
     """
 
     def __init__(
@@ -55,22 +31,20 @@ class StorageCall(Generic[T]):
         self._attempts = attempts
         self._function = function
         self._on_retry = on_retry
-        self._attempt = 1
-        self._began = calls.clock.monotonic()
-        self._not_before = 0.0
+        self._retrying = Retrying(calls.retry, calls.clock)
+        self._retrying.begin()
         self._future: concurrent.futures.Future[T] | None = calls.submit(function)
 
     def done(self) -> bool:
-        """Whether the outcome is known. Never blocks; starts the next attempt when its time has come.
+        """Whether the outcome is known. Never blocks; starts the next attempt when the pause is over.
 
         Raises:
-            Kafka2ParquetError: what the function raised for good, or the limit for retries is reached.
-            BrokenPartError: the function raised what nobody foresaw.
+            Kafka2ParquetError: the function raised an error that doesn't pass, or the limit for retries is reached.
+            BrokenPartError: the function raised an unexpected exception.
         """
         if self._future is None:
-            if self._calls.clock.monotonic() < self._not_before:
+            if not self._retrying.is_due:
                 return False
-            self._attempt += 1
             self._future = self._calls.submit(self._function)
         if not self._future.done():
             return False
@@ -81,16 +55,11 @@ class StorageCall(Generic[T]):
             raise BrokenPartError(name_of_part(self._function), error) from error
         if not isinstance(error, StorageUnavailableError):
             raise error
-        now = self._calls.clock.monotonic()
-        limit_s = self._calls.retry.limit_s
-        if limit_s is not None and now - self._began >= limit_s:
+        pause_s = self._retrying.failed(error)
+        if self._attempts is not None and self._retrying.attempt >= self._attempts:
             raise error
-        if self._attempts is not None and self._attempt >= self._attempts:
-            raise error
-        pause_s = self._calls.retry.pause_s(self._attempt, error)
-        self._not_before = now + pause_s
         self._future = None
-        self._on_retry(error, self._attempt, pause_s)
+        self._on_retry(error, self._retrying.attempt, pause_s)
         return False
 
     def result(self) -> T:
@@ -100,13 +69,13 @@ class StorageCall(Generic[T]):
         return self._future.result()
 
     def abandon(self) -> None:
-        """Don't begin another attempt, nor the first one if it still waits for a thread."""
+        """Makes no further attempt, and cancels the first one if it still waits for a thread."""
         if self._future is not None:
             self._future.cancel()
 
 
 class StorageCalls:
-    """The pool of a task."""
+    """Starts calls to the store on the thread pool of a task."""
 
     def __init__(self, executor: concurrent.futures.Executor, clock: Clock, retry: RetryPolicy) -> None:
         self.clock = clock
@@ -116,12 +85,15 @@ class StorageCalls:
     def start(
         self, function: Callable[[], T], on_retry: Callable[[Exception, int, float], None], attempts: int | None = None
     ) -> StorageCall[T]:
-        """Hand a call to the pool; `on_retry(error, attempt, pause_s)` is called for each failed attempt.
+        """Starts a call in the pool.
 
-        With `attempts`, the call fails after that number of attempts, even if the policy would go on.
+        Args:
+            function: does the call; runs on a thread of the pool.
+            on_retry: called with error, attempt and pause in seconds after each failed attempt that is repeated.
+            attempts: number of attempts after which the call fails, even if the policy would go on.
         """
         return StorageCall(self, function, on_retry, attempts)
 
     def submit(self, function: Callable[[], T]) -> concurrent.futures.Future[T]:
-        """Run `function` on a thread of the pool."""
+        """Runs `function` on a thread of the pool."""
         return self._executor.submit(function)

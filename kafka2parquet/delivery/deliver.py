@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
+from kafka2parquet.backoff import Retrying
 from kafka2parquet.delivery.calls import StorageCall
 from kafka2parquet.delivery.commit_metadata import Intent
 from kafka2parquet.delivery.completing import rejects_file
@@ -261,7 +262,7 @@ def _complete(
     context: PartitionContext, flush: Flush, parts: Sequence[tuple[str, FlushFooter, OpenFile]]
 ) -> Procedure[list[StagedFlushFile]]:
     """Complete the files locally, retrying while the staging folder is full."""
-    attempt = 1
+    retrying = Retrying(attrs.evolve(context.task.delivery.storage_retry, limit_s=None), context.clock)
     while True:
         try:
             files = []
@@ -274,12 +275,10 @@ def _complete(
             _check_whole(context, flush, next(filter(None, map(_why_not_staged, files)), None))
             return files
         except StorageUnavailableError as error:
-            pause_s = context.task.delivery.storage_retry.pause_s(attempt, error)
-            context.emit(StorageRetried(context.topic_partition, error, attempt, pause_s))
-            resume_at = context.clock.monotonic() + pause_s
-            while context.clock.monotonic() < resume_at:
+            pause_s = retrying.failed(error)
+            context.emit(StorageRetried(context.topic_partition, error, retrying.attempt, pause_s))
+            while not retrying.is_due:
                 yield
-            attempt += 1
 
 
 def _why_not_staged(file: StagedFlushFile) -> str | None:

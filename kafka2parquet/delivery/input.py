@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from kafka2parquet.backoff import Retrying
 from kafka2parquet.delivery.completing import left_out_files, routed_rejects, routed_rows
 from kafka2parquet.delivery.context import PartitionContext
 from kafka2parquet.delivery.flush import OpenFlush
@@ -81,9 +82,7 @@ class PartitionInput:
         self._next_offset = 0
         self._wanted_from = 0
         self._corrupt_offset: int | None = None
-        self._attempt = 0
-        self._attempts_since = 0.0
-        self._retry_at = 0.0
+        self._retrying = Retrying(context.task.delivery.converter_retry, context.clock)
 
     def begin(self, position: int, leader_epoch: int) -> None:
         """Drop everything, and read from `position`; `leader_epoch` is that of the record before (-1: unknown)."""
@@ -104,7 +103,7 @@ class PartitionInput:
     @property
     def is_held_up(self) -> bool:
         """Whether the next batch can't be converted now."""
-        return self._attempt > 0
+        return self._retrying.attempt > 0
 
     @property
     def used_bytes(self) -> int:
@@ -195,30 +194,20 @@ class PartitionInput:
             RejectedRecordError: a record is rejected, and rejects are not tolerated.
             TransientError: the limit for waiting is reached.
         """
-        if self.pending is None and self._batches and self._context.clock.monotonic() >= self._retry_at:
+        if self.pending is None and self._batches and self._retrying.is_due:
             try:
                 self.pending = self._convert(self._batches[0], flush, plan)
             except TransientError as error:
                 self._retry_later(error)
             else:
-                self._attempt = 0
+                self._retrying.succeeded()
                 self._batches.popleft()
         return self.pending
 
     def _retry_later(self, error: TransientError) -> None:
         """Let the batch wait, because a schema registry or the store doesn't answer; no record is rejected for that."""
-        now = self._context.clock.monotonic()
-        if not self._attempt:
-            self._attempts_since = now
-        self._attempt += 1
-        pause_ms = self._context.task.delivery.converter_retry.pause_ms(
-            self._attempt, round((now - self._attempts_since) * 1000)
-        )
-        if pause_ms is None:
-            raise error
-        pause_s = max(pause_ms / 1000, error.retry_after_s or 0.0)
-        self._retry_at = now + pause_s
-        self._context.emit(ConverterRetried(self._context.topic_partition, error, self._attempt, pause_s))
+        pause_s = self._retrying.failed(error)
+        self._context.emit(ConverterRetried(self._context.topic_partition, error, self._retrying.attempt, pause_s))
 
     def _convert(self, batch: ConsumedBatch | _CorruptBatch, flush: OpenFlush, plan: FlushPlan) -> PendingRows:
         if isinstance(batch, _CorruptBatch):

@@ -7,12 +7,11 @@ from typing import Literal
 
 import attrs
 
-from kafka2parquet.backoff import ConverterRetry
+from kafka2parquet.backoff import ConverterRetry, RetryPolicy
 from kafka2parquet.converters.record_views import RecordViews
 from kafka2parquet.dead_letters.base import DeadLetterQueue
 from kafka2parquet.dead_letters.reject_limit import RejectLimit
 from kafka2parquet.dead_letters.tolerance import Tolerance
-from kafka2parquet.delivery.calls import RetryPolicy
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.parquet.footer import FlushFooter
 from kafka2parquet.parquet.writer import ParquetWriter

@@ -178,7 +178,7 @@ CASES = [
         lambda: {"properties": {"schema.registry.url": "http://registry"}},
         properties=TEXTS,
     ),
-    case(k.ConverterRetry, timeout_ms=(True, 1.5, "1", None), longest_ms=COUNT, random_below=CALLABLE),
+    case(k.ConverterRetry, timeout_s=SECONDS, longest_s=POSITIVE, random_below=CALLABLE),
     case(k.DailyPartitioner, **_BY_TIME),
     case(
         k.DeliverySettings,

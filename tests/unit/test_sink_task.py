@@ -23,8 +23,8 @@ from kafka2parquet import (
     ScheduledRotation,
     SinkTask,
 )
+from kafka2parquet.backoff import RetryPolicy
 from kafka2parquet.converters.json_with_schema.envelope import JsonEnvelopeConverter
-from kafka2parquet.delivery.calls import RetryPolicy
 from kafka2parquet.errors import (
     ConfigurationError,
     DataLossError,

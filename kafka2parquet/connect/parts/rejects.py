@@ -124,7 +124,8 @@ def make_reject_limit(config: ConnectConfig) -> RejectLimit | None:
 def make_converter_retry(config: ConnectConfig) -> ConverterRetry:
     """Pauses while a schema registry is down. Connect's default, not to wait at all, would skip the records: here it waits."""
     timeout_ms = config.number("errors.retry.timeout")
-    return ConverterRetry(timeout_ms if timeout_ms > 0 else -1, config.number("errors.retry.delay.max.ms"))
+    longest_ms = config.number("errors.retry.delay.max.ms")
+    return ConverterRetry(timeout_ms / 1000 if timeout_ms > 0 else None, longest_ms / 1000)
 
 
 def describe_rejects(config: ConnectConfig) -> Iterator[str]:

@@ -32,20 +32,22 @@ def retry_backoff(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any
     retry = _retry(given, given.get("errors.retry.timeout", 0))
     waits_ms: list[int] = []
     for attempt in range(1, given["retriable_failures"] + 1):
-        pause_ms = retry.pause_ms(attempt, sum(waits_ms))
-        if pause_ms is None:
+        pause_s = retry.pause_s(attempt, sum(waits_ms) / 1000)
+        if pause_s is None:
             return {"waits_ms": waits_ms, "outcome": "failure"}
-        waits_ms.append(pause_ms)
+        waits_ms.append(round(pause_s * 1000))
     return {"waits_ms": waits_ms, "outcome": "success"}
 
 
 def backoff_wait(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
     """The pause after one attempt; 0 when no time is left."""
-    return {"value": _retry(given, given["deadline_ms"]).pause_ms(given["attempt"], given["elapsed_ms"]) or 0}
+    pause_s = _retry(given, given["deadline_ms"]).pause_s(given["attempt"], given["elapsed_ms"] / 1000)
+    return {"value": round((pause_s or 0) * 1000)}
 
 
 def _retry(given: Mapping[str, Any], timeout_ms: int) -> ConverterRetry:
-    return ConverterRetry(timeout_ms, given.get("errors.retry.delay.max.ms", 60_000))
+    timeout_s = timeout_ms / 1000 if timeout_ms >= 0 else None
+    return ConverterRetry(timeout_s, given.get("errors.retry.delay.max.ms", 60_000) / 1000)
 
 
 def error_tolerance(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:

@@ -179,7 +179,7 @@ def test_a_limit_for_waiting_ends_the_task() -> None:
     """With a limit, the outage itself is the error, and nothing is committed."""
     world = SinkWorld()
     world.append(*[GOOD] * 10)
-    task = world.task(converter=_Unreachable(1000), converter_retry=ConverterRetry(timeout_ms=5000))
+    task = world.task(converter=_Unreachable(1000), converter_retry=ConverterRetry(timeout_s=5))
     with pytest.raises(SchemaRegistryUnavailableError):
         world.step_until(task, lambda: False)
     task.close(flush=False)

@@ -71,11 +71,11 @@ def test_class_of_somebodys_own_keeps_its_name():
     assert name == make_reporter(_config({"value.converter": name}), 0).value_converter
 
 
-@pytest.mark.parametrize(("given", "timeout_ms"), [("0", -1), ("-1", -1), ("6000", 6000)])
-def test_retries(given, timeout_ms):
+@pytest.mark.parametrize(("given", "timeout_s"), [("0", None), ("-1", None), ("6000", 6.0)])
+def test_retries(given, timeout_s):
     """Connect's default would skip records while the registry is down: here it waits."""
     config = _config({"errors.retry.timeout": given, "errors.retry.delay.max.ms": "1000"})
-    assert ConverterRetry(timeout_ms, 1000) == make_converter_retry(config)
+    assert ConverterRetry(timeout_s, 1.0) == make_converter_retry(config)
 
 
 def test_no_limit_by_default():
