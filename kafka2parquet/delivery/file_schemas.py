@@ -1,10 +1,10 @@
-"""FileSchemas: which rows may join the files of a flush, and with which columns.
+"""FileSchemas: decides which rows may join the files of a flush, and with which columns.
 
-Each file has one schema, which its first row brings. Where records were sent with schemas of their own, Kafka Connect's
-`schema.compatibility` says what ends a flush: any other schema (`NONE`), or one that rows can't be projected from. Rows
-whose schema can't be compared, because it or that of the file has no version, are refused. Without a mode, columns of all
-schemas are united instead, so that producers of several versions make no small files; only columns of one name that no type
-holds together end a flush.
+Each file has one schema, which its first row brings. If records were sent with schemas, Kafka Connect's `schema.compatibility`
+decides what ends a flush: any other schema (`NONE`), or a schema from which rows can't be projected. Rows are refused if their
+schema can't be compared with the file's, because one of the two has no version. Without a mode, the columns of all schemas are
+united, so that producers of several versions don't cause small files. Then a flush ends only before columns of the same name
+that no type holds together.
 """
 
 from __future__ import annotations
@@ -22,30 +22,31 @@ from kafka2parquet.rows import MixedRows, PartitionedRows, Rows
 from kafka2parquet.schema.compatibility import Compatibility, CompatibilityMode, SchemaNotProjectable, project_table
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.lattice import SchemaConflict, exact_fields, unify
+from kafka2parquet.schema.refused import Refused
 from kafka2parquet.util.cache import BoundedCache
 
-#: Pairs of schemas of which it is remembered how they compare.
+#: Pairs of schemas whose comparison is cached.
 _MAX_PAIRS = 10_000
 
 
 class FileSchema(Protocol):
-    """What is known of the values of an open file."""
+    """The schemas of an open file."""
 
     @property
     def value_schema(self) -> ConnectSchema | None:
-        """The schema of its first row's record; None for records without one."""
+        """The schema of the record of the file's first row; None if that record has none."""
 
     @property
     def columns(self) -> pa.Schema | None:
-        """The columns of its rows so far; None before the first one."""
+        """The columns of the file's rows so far; None before the first row."""
 
     @property
     def views(self) -> Mapping[View, pa.Schema]:
-        """The columns of the files of keys and headers beside it."""
+        """The columns of the files of keys and headers beside the file."""
 
 
 class FileSchemas:
-    """Decides by a mode of Kafka Connect's, or unites columns where there is none."""
+    """Decides by one of Kafka Connect's modes, or unites columns without a mode."""
 
     def __init__(self, mode: CompatibilityMode | None = None) -> None:
         self._mode = mode
@@ -57,7 +58,7 @@ class FileSchemas:
         return f"schemas-{self._mode.value if self._mode is not None else 'united'}"
 
     def cut(self, files: Mapping[str, FileSchema], batch: PartitionedRows) -> int | None:
-        """How many leading rows may join the open files; None for all of them.
+        """Counts the leading rows that may join the open files; None for all rows.
 
         Args:
             files: by their encoded partitions.
@@ -81,11 +82,14 @@ class FileSchemas:
         return first
 
     def refused(self, files: Mapping[str, FileSchema], batch: PartitionedRows) -> tuple[int, str] | None:
-        """The first row that may neither join the open files nor begin others, and why; None where there is none.
+        """Finds the first row that may neither join the open files nor begin others.
 
         Args:
             files: by their encoded partitions.
             batch: one or more rows.
+
+        Returns:
+            The index of the row and the reason; None if there is no such row.
         """
         first: tuple[int, str] | None = None
         if self._mode is None or not self._mode.projects:
@@ -102,14 +106,14 @@ class FileSchemas:
         return first
 
     def _refusal(self, schema: ConnectSchema | None, rows: Rows) -> str | None:
-        """Why rows can't be compared with a file of that schema; None where they can."""
+        """Explains why rows can't be compared with a file of that schema; None if they can be."""
         if self._mode is None or not self._mode.projects or rows.value_schema is schema:
             return None
-        known = self._compared(self._mode, rows.value_schema, schema)
-        return known if isinstance(known, str) else None
+        outcome = self._compared(self._mode, rows.value_schema, schema)
+        return outcome.reason if isinstance(outcome, Refused) else None
 
     def _joined_columns(self, schema: ConnectSchema | None, columns: pa.Schema | None, rows: Rows) -> pa.Schema | None:
-        """The columns of a file once the rows are in it; None where they may not join it."""
+        """The columns of a file after the rows have joined it; None if they may not join it."""
         if columns is None or (rows.value_schema is schema and columns.equals(rows.table.schema)):
             return rows.table.schema
         if self._mode is not None and not self._compatible(self._mode, rows.value_schema, schema):
@@ -118,7 +122,7 @@ class FileSchemas:
         if self._mode is not None and self._mode.projects and schema is not None and rows.value_schema is not None:
             projected = list(columns)[: _value_columns(schema)]
             schemas = [_from(columns, len(projected)), _from(rows.table.schema, _value_columns(rows.value_schema))]
-        if rows.value_schema is not None:  # nobody knows whether a double holds its integers
+        if rows.value_schema is not None:  # a double that has integers may have rounded them
             schemas = [pa.schema(exact_fields(each)) for each in schemas]
         try:
             united = unify(schemas)
@@ -129,17 +133,21 @@ class FileSchemas:
     def _compatible(self, mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> bool:
         return self._compared(mode, record, file) is True
 
-    def _compared(self, mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> bool | str:
-        """`mode.check`, which walks through both schemas, once for each pair; a text where the mode can't decide."""
+    def _compared(self, mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> bool | Refused:
+        """Asks `mode.check`, which walks through both schemas, once for each pair.
+
+        Returns:
+            Whether a record of the one schema may join a file of the other; `Refused` where the mode can't decide.
+        """
         compare = functools.partial(_comparison, mode, record, file)
         return self._compared_pairs.get_or_create((id(record), id(file)), compare).outcome
 
     def table(self, schema: ConnectSchema | None, rows: Rows | MixedRows) -> pa.Table:
-        """The columns of rows that may join a file whose first record had `schema`.
+        """Projects rows to the columns of a file whose first record had `schema`.
 
         Raises:
-            SchemaNotProjectable: some may not: they would lose columns.
-            SchemaConflict: no type holds a column of all of them.
+            SchemaNotProjectable: some rows may not join the file, because they would lose columns.
+            SchemaConflict: no type holds a column of all rows.
         """
         if self._mode is None or not self._mode.projects or schema is None:
             return rows.table
@@ -154,22 +162,22 @@ class FileSchemas:
 
 @attrs.frozen(eq=False)
 class _Comparison:
-    """What came out of comparing two schemas, which are kept alive so that their ids stay theirs."""
+    """The outcome of comparing two schemas. Keeps both alive, so that no other schema gets their ids."""
 
     record: ConnectSchema | None
     file: ConnectSchema | None
-    outcome: bool | str
+    outcome: bool | Refused
 
 
 def _comparison(mode: CompatibilityMode, record: ConnectSchema | None, file: ConnectSchema | None) -> _Comparison:
     try:
         return _Comparison(record, file, mode.check(record, file) is Compatibility.COMPATIBLE)
     except SchemaNotProjectable as error:  # without a schema: a file of their own
-        return _Comparison(record, file, False if record is None or file is None else str(error))
+        return _Comparison(record, file, False if record is None or file is None else Refused(str(error)))
 
 
 def _join_views(views: dict[View, pa.Schema], rows: Rows) -> bool:
-    """Add the columns of the rows' keys and headers to those of their files; False where no type holds them together."""
+    """Adds the columns of the rows' views to those of the files in `views`; False if no type holds both."""
     for name, table in rows.views.items():
         columns = views.setdefault(name, table.schema)
         if not columns.equals(table.schema):
@@ -181,7 +189,7 @@ def _join_views(views: dict[View, pa.Schema], rows: Rows) -> bool:
 
 
 def _groups_by_folder(batch: PartitionedRows) -> Iterator[tuple[str, list[tuple[int, Rows]]]]:
-    """For each encoded partition the groups of rows that go there, each with the place of its first row, in their order."""
+    """Yields each encoded partition with its groups of rows in their order, each group with the index of its first row."""
     codes, groups = batch.codes.to_numpy(), batch.rows.groups
     if len(groups) == 1:
         if (codes == codes[0]).all():
@@ -200,7 +208,7 @@ def _groups_by_folder(batch: PartitionedRows) -> Iterator[tuple[str, list[tuple[
 
 
 def _value_columns(schema: ConnectSchema) -> int:
-    """How many columns a value of that schema has; others are added behind them."""
+    """The number of columns of a value of that schema. Metadata columns stand behind these."""
     return len(schema.row_schema.fields)
 
 
@@ -209,7 +217,7 @@ def _from(columns: pa.Schema, index: int) -> pa.Schema:
 
 
 def _projected(rows: Rows, target: ConnectSchema) -> pa.Table:
-    """The columns of the value, projected, and behind them the others as they are."""
+    """Projects the columns of the value, and appends the metadata columns unchanged."""
     if rows.value_schema is None:
         return rows.table
     count = _value_columns(rows.value_schema)

@@ -1,11 +1,24 @@
-"""SchemaRefused: why a schema of the registry has no columns."""
+"""Refused and SchemaRefused: why a schema can't be used, as a value and as an exception."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 
+import attrs
+
 from kafka2parquet.errors import Kafka2ParquetError, is_panic
+
+
+@attrs.frozen
+class Refused:
+    """Stands for a result that can't be made.
+
+    Attributes:
+        reason: why, for people.
+    """
+
+    reason: str
 
 
 class SchemaRefused(Exception):  # noqa: N818  # an answer, not a fault

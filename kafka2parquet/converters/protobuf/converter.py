@@ -17,14 +17,14 @@ from kafka2parquet.converters.registry.base import RegisteredSchema, SchemaRegis
 from kafka2parquet.converters.registry.converter import RegisteredConverter, SubjectNames
 from kafka2parquet.converters.registry.wire_format import begins_with, without_prefix
 from kafka2parquet.errors import ConfigurationError
-from kafka2parquet.schema.refused import SchemaRefused, refusing_schemas
+from kafka2parquet.schema.refused import Refused, SchemaRefused, refusing_schemas
 from kafka2parquet.util.arguments import checked
 
 if TYPE_CHECKING:
     from kafka2parquet.converters.protobuf.files import ProtobufFile
 
 _MAX_INDEXES = 64
-_MALFORMED = "the indexes of the message are malformed"
+_MALFORMED = Refused("the indexes of the message are malformed")
 #: Messages of a schema that a batch is searched for one after the other.
 _MANY_MESSAGES = 32
 
@@ -92,11 +92,11 @@ class ProtobufConverter(RegisteredConverter):
 
         return _Prepared(compile_file(schema), self._mapping, schema.version)
 
-    def decoders(self, prepared: Any, payloads: pa.Array) -> Iterator[tuple[_Int64s, pa.Array, PayloadDecoder | str]]:
+    def decoders(self, prepared: Any, payloads: pa.Array) -> Iterator[tuple[_Int64s, pa.Array, PayloadDecoder | Refused]]:
         """Tell messages by the indexes in front of them."""
         for prefix, indexes, rows in _by_indexes(payloads):
             decoder = prepared.decoder(indexes) if indexes is not None else _MALFORMED
-            if isinstance(decoder, str):
+            if isinstance(decoder, Refused):
                 yield rows, payloads.slice(0, 0), decoder
             else:
                 yield rows, without_prefix(payloads, rows, len(prefix)), decoder
@@ -109,19 +109,19 @@ class _Prepared:
     _file: ProtobufFile
     _mapping: ProtobufMapping
     _version: int | None
-    _decoders: dict[tuple[int, ...], PayloadDecoder | str] = attrs.Factory(dict)
+    _decoders: dict[tuple[int, ...], PayloadDecoder | Refused] = attrs.Factory(dict)
 
-    def decoder(self, indexes: tuple[int, ...]) -> PayloadDecoder | str:
+    def decoder(self, indexes: tuple[int, ...]) -> PayloadDecoder | Refused:
         if indexes not in self._decoders:
             try:
                 descriptor = self._file.message(indexes)
             except SchemaRefused as error:
-                return str(error)  # not kept: records may name as many messages that there are not as they like
+                return Refused(str(error))  # not kept: records may name as many messages that there are not as they like
             try:
                 with refusing_schemas():
                     self._decoders[indexes] = self._make(descriptor)
             except SchemaRefused as error:
-                self._decoders[indexes] = str(error)
+                self._decoders[indexes] = Refused(str(error))
         return self._decoders[indexes]
 
     def _make(self, descriptor: Any) -> PayloadDecoder:

@@ -23,7 +23,7 @@ from kafka2parquet.converters.registry.wire_format import ends_early
 from kafka2parquet.errors import SchemaRegistryUnavailableError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rows import Converted
-from kafka2parquet.schema.refused import SchemaRefused, refusing_schemas
+from kafka2parquet.schema.refused import Refused, SchemaRefused, refusing_schemas
 
 #: Which subject gives a schema its version: that of the topic, of the record's type, or of both.
 SubjectNames = Literal["topic", "record", "topic_record"]
@@ -96,11 +96,11 @@ class RegisteredConverter(RecordConverter):
     def record_name(self, schema: RegisteredSchema) -> str | None:
         """Return the schema's name as it appears in subjects; None if the schema has no name."""
 
-    def decoders(self, prepared: Any, payloads: pa.Array) -> Iterator[tuple[_Int64s, pa.Array, PayloadDecoder | str]]:
+    def decoders(self, prepared: Any, payloads: pa.Array) -> Iterator[tuple[_Int64s, pa.Array, PayloadDecoder | Refused]]:
         """Assign payloads (binary_view) to decoders. By default the prepared object decodes all of them.
 
         Yields:
-            The indices of some payloads, the parts of these payloads to decode, and their decoder, or the reason why they
+            The indices of some payloads, the parts of these payloads to decode, and their decoder, or `Refused` if they
             can't be decoded.
         """
         yield np.arange(len(payloads)), payloads, prepared
@@ -126,12 +126,12 @@ class RegisteredConverter(RecordConverter):
                 groups.reject(rows[~too_short], _UNKNOWN_MAGIC_BYTE)
                 continue
             prepared = self._prepare((schema_id, topic), missing_since_s)
-            if isinstance(prepared, str):
-                groups.reject(rows, prepared)
+            if isinstance(prepared, Refused):
+                groups.reject(rows, prepared.reason)
                 continue
             for chosen, messages, decoder in self.decoders(prepared, payloads):
-                if isinstance(decoder, str):
-                    groups.reject(rows[chosen], decoder)
+                if isinstance(decoder, Refused):
+                    groups.reject(rows[chosen], decoder.reason)
                 else:
                     _decode(groups, decoder, rows[chosen], messages)
         self._unfinished.pop(batch.topic_partition, None)
@@ -156,14 +156,14 @@ class RegisteredConverter(RecordConverter):
                 self._lookups.begin((schema_id, topic))
 
     def _known(self, key: tuple[SchemaId, str], missing_since_s: float) -> Any:
-        """Return the prepared schema, or the reason to reject its values; None if the registry has to be asked."""
+        """Return the prepared schema, or `Refused` with the reason to reject its values; None if the registry has to be asked."""
         if key in self._prepared:
             return self._prepared[key]
         missing = self._missing.get(key)
-        return missing.reason if missing is not None and missing.asked_at_s > missing_since_s else None
+        return Refused(missing.reason) if missing is not None and missing.asked_at_s > missing_since_s else None
 
     def _prepare(self, key: tuple[SchemaId, str], missing_since_s: float) -> Any:
-        """Return the prepared schema, or the reason to reject its values. Blocks for a few seconds at most."""
+        """Return the prepared schema, or `Refused` with the reason to reject its values. Blocks for a few seconds at most."""
         while (known := self._known(key, missing_since_s)) is None:
             try:
                 outcome = self._lookups.outcome(key)
@@ -193,7 +193,7 @@ class RegisteredConverter(RecordConverter):
         except SchemaNotFound as error:
             return _Missing(str(error), self.clock.monotonic())  # it may be there the next time
         except SchemaRefused as error:
-            return f"schema id {schema_id}: {error}"
+            return Refused(f"schema id {schema_id}: {error}")
 
     def _schema(self, schema_id: SchemaId, topic: str) -> RegisteredSchema:
         if self._subject_names == "topic":
