@@ -19,6 +19,7 @@ from kafka2parquet.converters.json.shape import columns_of, fits
 from kafka2parquet.schema.column_rules import count_fields
 from kafka2parquet.schema.lattice import SchemaConflict
 from kafka2parquet.schema.learned import Known, LearnedSchema, TooManyFields, narrow_integers
+from kafka2parquet.util.bisection import bisect_failures
 from kafka2parquet.util.printable import printable
 
 _log = logging.getLogger(__name__)
@@ -177,27 +178,8 @@ class GrowingColumns:
         schema = self.seen
         if growth.fields > _MANY_FIELDS:
             schema = pa.schema(columns_of([kept[index][0] for index in texts], growth.shape))
-        tables = self._parse_or_bisect(list(texts), texts, refused, schema)
+        tables = _parsed(texts, refused, schema)
         return Resolved(tables, [kept[index][2] for index in texts if index not in refused], refused)
-
-    def _parse_or_bisect(
-        self, indices: list[int], texts: Mapping[int, bytes], refused: dict[int, str], schema: pa.Schema
-    ) -> list[pa.Table]:
-        """Parse texts that should fit, bisecting those that the parser refuses, and note the refused ones in `refused`."""
-        if not indices:
-            return []
-        try:
-            values = pa.array([texts[index] for index in indices], pa.binary_view())
-            return [parse_objects(values, schema, looks_at_integers=False)]
-        except ValuesRefused as exc:
-            if len(indices) == 1:
-                refused[indices[0]] = str(exc)
-                return []
-        half = len(indices) // 2
-        return [
-            *self._parse_or_bisect(indices[:half], texts, refused, schema),
-            *self._parse_or_bisect(indices[half:], texts, refused, schema),
-        ]
 
     def finish(self) -> pa.Schema | None:
         """See `Columns.finish`. Blocks while a contract stores the new columns."""
@@ -238,6 +220,25 @@ class GrowingColumns:
                 f"{count} of them {where}" if count > after // 2 else where,
                 printable(named[:_MOST_NAME]),
             )
+
+
+def _parsed(texts: Mapping[int, bytes], refused: dict[int, str], schema: pa.Schema) -> list[pa.Table]:
+    """Parses texts, given by their index, that are expected to fit, and adds what the parser refuses anyway to `refused`."""
+    if not texts:
+        return []
+    indices = list(texts)
+    values = pa.array(list(texts.values()), pa.binary_view())
+
+    def parse(start: int, length: int) -> pa.Table:
+        return parse_objects(values.slice(start, length), schema, looks_at_integers=False)
+
+    tables: list[pa.Table] = []
+    for start, _, outcome in bisect_failures(len(indices), parse, ValuesRefused):
+        if isinstance(outcome, ValuesRefused):
+            refused[indices[start]] = str(outcome)
+        else:
+            tables.append(outcome)
+    return tables
 
 
 def _has_inexact(column: pa.ChunkedArray | pa.Array) -> bool:

@@ -156,7 +156,7 @@ class RegisteredConverter(RecordConverter):
                 self._lookups.begin((schema_id, topic))
 
     def _known(self, key: tuple[SchemaId, str], missing_since_s: float) -> Any:
-        """Return the prepared schema, or `Refused` with the reason to reject its values; None if the registry has to be asked."""
+        """Return the prepared schema, or `Refused` with the reason; None if the registry has to be asked."""
         if key in self._prepared:
             return self._prepared[key]
         missing = self._missing.get(key)
