@@ -13,7 +13,7 @@ from kafka2parquet.errors import UsageError
 from kafka2parquet.records import ConsumedBatch, Stage
 from kafka2parquet.rows import Converted, Rows, without_columns
 from kafka2parquet.schema.lattice import SchemaConflict, exact_fields
-from kafka2parquet.schema.learned import LearnedSchema, TooManyFields
+from kafka2parquet.schema.learned import LearnedByTopic, LearnedSchema, TooManyFields
 from kafka2parquet.util.arguments import checked
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.util.bisection import bisect_failures
@@ -63,8 +63,7 @@ class PerRecordConverter(RecordConverter):
                 each topic has its own schema, in memory.
         """
         self._schema = schema
-        self._learned = learned
-        self._learned_by_topic: dict[str, LearnedSchema] = {}
+        self._learned_of = (lambda _: learned) if learned is not None else LearnedByTopic().of
         self._known_forms: BoundedCache[tuple[int, tuple[object, ...]], None] = BoundedCache()
         """Names and types of members that a learned schema has columns for; a learned schema never loses a column."""
 
@@ -87,7 +86,7 @@ class PerRecordConverter(RecordConverter):
     def convert(self, batch: ConsumedBatch) -> Converted:
         """Decode each record, and make columns of all records at once; records that don't fit are rejects."""
         topic = batch.topic_partition.topic
-        learned = self._learned if self._learned is not None else self._learned_by_topic.setdefault(topic, LearnedSchema())
+        learned = self._learned_of(topic)
         decoded: dict[int, dict[str, Any]] = {}
         tombstones: list[int] = []
         refused: dict[int, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import attrs
 import pyarrow as pa
@@ -129,3 +130,25 @@ class LearnedSchema:
     def _keep(self, schema: pa.Schema, because_of: str) -> bool:
         """Keep a grown schema where others see it; False where they have been faster, and `known` has changed."""
         return True
+
+
+class LearnedByTopic:
+    """The learned schema of each topic. May be used from any thread."""
+
+    def __init__(self, make: Callable[[str], LearnedSchema] = lambda _: LearnedSchema()) -> None:
+        """Begin without any.
+
+        Args:
+            make: called once with the name of each topic; by default nothing is known of the topic, and the schema is kept in
+                memory.
+        """
+        self._make = make
+        self._lock = threading.Lock()
+        self._by_topic: dict[str, LearnedSchema] = {}
+
+    def of(self, topic: str) -> LearnedSchema:
+        """The topic's schema, always the same object."""
+        with self._lock:
+            if topic not in self._by_topic:
+                self._by_topic[topic] = self._make(topic)
+            return self._by_topic[topic]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterator
 from typing import Literal, cast
 
@@ -21,7 +20,7 @@ from kafka2parquet.converters.per_topic import PerTopicConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
 from kafka2parquet.schema.column_rules import ColumnRules, NameCase
-from kafka2parquet.schema.learned import LearnedSchema
+from kafka2parquet.schema.learned import LearnedByTopic, LearnedSchema
 from kafka2parquet.storage.base import Storage
 
 
@@ -181,24 +180,17 @@ def schema_versions(storage: Storage, naming: ObjectNaming) -> SchemaVersions:
     return SchemaVersions(storage, prefix=naming.own_prefix(), directory_delimiter=naming.directory_delimiter)
 
 
-class LearnedSchemas:
-    """The learned schema of each topic, shared by the tasks of a process. Thread-safe."""
+class LearnedSchemas(LearnedByTopic):
+    """The learned schema of each topic, as its settings say, shared by the tasks of a process."""
 
     def __init__(self, config: ConnectConfig, storage: Storage, naming: ObjectNaming) -> None:
         """Nothing is asked of the store before a topic's first record."""
-        self._config = config
-        self._versions = schema_versions(storage, naming)
-        self._lock = threading.Lock()
-        self._by_topic: dict[str, LearnedSchema] = {}
+        versions = schema_versions(storage, naming)
 
-    def of(self, topic: str) -> LearnedSchema:
-        """What is known of the topic's schema."""
-        with self._lock:
-            if topic not in self._by_topic:
-                settings = SchemaSettings.of(self._config, topic)
-                self._by_topic[topic] = (
-                    SchemaContract(self._versions, topic, rules=settings.rules)
-                    if settings.contract
-                    else LearnedSchema(rules=settings.rules)
-                )
-            return self._by_topic[topic]
+        def make(topic: str) -> LearnedSchema:
+            settings = SchemaSettings.of(config, topic)
+            if settings.contract:
+                return SchemaContract(versions, topic, rules=settings.rules)
+            return LearnedSchema(rules=settings.rules)
+
+        super().__init__(make)

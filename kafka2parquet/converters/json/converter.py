@@ -17,7 +17,7 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import ConsumedBatch, Reject, Stage, TopicPartition, is_kept
 from kafka2parquet.rows import Converted, Rows, concatenated
 from kafka2parquet.schema.lattice import conform, known_fields
-from kafka2parquet.schema.learned import LearnedSchema
+from kafka2parquet.schema.learned import LearnedByTopic, LearnedSchema
 from kafka2parquet.util.arguments import Name, checked
 
 
@@ -90,8 +90,7 @@ class JsonConverter(RecordConverter):
                 "on_misfit='string' changes the types of columns, but a given or pinned schema doesn't change. Use 'rescue' or "
                 "'reject', or give such columns the type any."
             )
-        self._learned = learned
-        self._learned_by_topic: dict[str, LearnedSchema] = {}
+        self._learned_of = (lambda _: learned) if learned is not None else LearnedByTopic().of
         self._on_misfit: OnMisfit = on_misfit
         self._evolution = evolution
         self._rescue_column = rescue_column
@@ -151,7 +150,7 @@ class JsonConverter(RecordConverter):
         rescues = self._on_misfit == "rescue"
         if self._fixed is not None:
             return FixedColumns(self._fixed, rescues=rescues, rescue_column=self._rescue_column)
-        learned = self._learned_schema(topic)
+        learned = self._learned_of(topic)
         if self._evolution != "add":
             return FixedColumns(self._pinned_schema(topic, learned), rescues=rescues, rescue_column=self._rescue_column)
         columns = GrowingColumns(learned, self._on_misfit, self._rescue_column, str(batch.topic_partition))
@@ -178,9 +177,6 @@ class JsonConverter(RecordConverter):
                 f"The schema already has a column {self._rescue_column}, which is also the rescue column. "
                 "Choose another rescue column."
             )
-
-    def _learned_schema(self, topic: str) -> LearnedSchema:
-        return self._learned if self._learned is not None else self._learned_by_topic.setdefault(topic, LearnedSchema())
 
     @property
     def fingerprint(self) -> str:
