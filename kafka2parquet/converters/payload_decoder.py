@@ -12,10 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.converters.registry.wire_format import chosen_values
 from kafka2parquet.errors import is_panic
 from kafka2parquet.schema.connect_schema import ConnectSchema
-from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
+from kafka2parquet.util.arrays import ARROW_DATA_ERRORS, chosen_views
 from kafka2parquet.util.bisection import bisect_failures
 
 _Bools = npt.NDArray[np.bool_]
@@ -152,7 +151,7 @@ class PayloadDecoder:
         suspects = [rows if self.decode is None else rows[:0]]
         may_look, looks = self.malformed is not None and len(rows) > 1, self._looks_first
         while self.decode is not None and len(rows):
-            chosen = payloads if len(rows) == len(payloads) else chosen_values(payloads, rows)
+            chosen = payloads if len(rows) == len(payloads) else chosen_views(payloads, rows)
             if self.malformed is not None and may_look and looks:
                 may_look = False
                 found = self.malformed(chosen)
@@ -199,7 +198,7 @@ class PayloadDecoder:
         values: list[Any] = []
         kept: list[int] = []
         refused: list[tuple[int, str]] = []
-        for row, payload in zip(rows.tolist(), chosen_values(payloads, rows).to_pylist(), strict=True):
+        for row, payload in zip(rows.tolist(), chosen_views(payloads, rows).to_pylist(), strict=True):
             try:
                 values.append(self.decode_one(payload))
                 kept.append(row)

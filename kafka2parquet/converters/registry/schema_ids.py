@@ -14,8 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kafka2parquet.converters.registry.wire_format import HEADER_BYTES, chosen_values, rows_of_each, split, without_prefix
+from kafka2parquet.converters.registry.wire_format import HEADER_BYTES, rows_of_each, split, without_prefix
 from kafka2parquet.records import ConsumedBatch, decode_headers
+from kafka2parquet.util.arrays import chosen_views
 
 SchemaId = int | uuid.UUID
 
@@ -43,10 +44,10 @@ def identified(batch: ConsumedBatch, header_name: str) -> Iterator[tuple[SchemaI
             continue
         left[rows] = False
         schema_id, rest = _parsed(content)
-        values = chosen_values(batch.values, rows)
+        values = chosen_views(batch.values, rows)
         yield schema_id, rows, _with_prefix(rest, values) if rest else values
     indices = np.flatnonzero(left)
-    values = batch.values if len(indices) == len(batch) else chosen_values(batch.values, indices)
+    values = batch.values if len(indices) == len(batch) else chosen_views(batch.values, indices)
     for number, rows, payloads in split(values):
         if number is not None:
             yield number, indices[rows], payloads
@@ -80,7 +81,7 @@ def _by_guid(values: pa.Array, indices: _Int64s) -> Iterator[tuple[SchemaId | No
             yield schema_id, indices[rows], without_prefix(values, rows, len(prefix))
     left = np.sort(np.concatenate(others))
     if len(left):
-        yield None, indices[left], chosen_values(values, left)
+        yield None, indices[left], chosen_views(values, left)
 
 
 def _parsed(content: bytes) -> tuple[SchemaId | None, bytes]:
