@@ -1,4 +1,4 @@
-"""PerTopicConverter: each topic has a converter of its own."""
+"""PerTopicConverter: a separate converter for each topic."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from kafka2parquet.util.arguments import checked
 
 @checked
 class PerTopicConverter(RecordConverter):
-    """Gives the records of each topic to a converter of its own, so that topics don't share a learned schema."""
+    """Converts each topic with a separate converter, so that topics may have different settings and learned schemas."""
 
     def __init__(self, make: Callable[[str], RecordConverter], *, fingerprint: str | None = None) -> None:
-        """Make converters with `make`, which is called with the topic's name when its first record comes.
+        """Makes no converter before the first record of a topic.
 
         Args:
-            make: makes a topic's converter.
-            fingerprint: names the settings of all of them, where topics have settings of their own.
+            make: called with the name of a topic; makes the topic's converter.
+            fingerprint: names the settings of all converters, if topics have different settings.
         """
         self._make = make
         self._by_topic: dict[str, RecordConverter] = {}
@@ -27,11 +27,11 @@ class PerTopicConverter(RecordConverter):
 
     @property
     def fingerprint(self) -> str:
-        """That of each topic's converter, where they differ only in what they have learned; else the one that was given."""
+        """The given fingerprint; by default that of any topic's converter."""
         return self._fingerprint
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Let the topic's converter make each record either a row or a reject."""
+        """Converts the batch with the topic's converter."""
         topic = batch.topic_partition.topic
         if topic not in self._by_topic:
             self._by_topic[topic] = self._make(topic)

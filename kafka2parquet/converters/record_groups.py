@@ -1,4 +1,4 @@
-"""RecordGroups: rows and rejects of a batch whose values came with different schemas."""
+"""RecordGroups: collects rows and rejects of a batch whose values have different schemas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RecordGroups:
 
     Attributes:
         batch: the batch.
-        prefix: what the reasons of all rejects begin with.
+        prefix: the beginning of the reasons of all rejects.
     """
 
     batch: ConsumedBatch
@@ -36,18 +36,18 @@ class RecordGroups:
     _tombstones: list[_Int64s] = attrs.Factory(list)
 
     def reject(self, rows: _Int64s, reasons: str | Sequence[str]) -> None:
-        """The records at these indices are rejects, all for one reason, or each for its own."""
+        """Rejects the records at these indices, for one reason or with a reason for each."""
         if len(rows):
             self._refused.append(rows)
             self._reasons += [reasons] * len(rows) if isinstance(reasons, str) else reasons
 
     def add_tombstones(self, rows: _Int64s) -> None:
-        """The records at these indices have no value."""
+        """Adds the records at these indices as records without a value."""
         if len(rows):
             self._tombstones.append(rows)
 
     def add_values(self, schema: ConnectSchema, rows: _Int64s, values: pa.Array) -> None:
-        """The records at these indices have these values, of the schema's Arrow type; those that are null are tombstones."""
+        """Adds the values of the records at these indices, which have the schema's Arrow type; null values are tombstones."""
         if not len(rows):
             return
         if values.null_count:
@@ -59,17 +59,17 @@ class RecordGroups:
         self.add_table(schema, rows, pa.Table.from_arrays(columns, schema=schema.arrow_schema))
 
     def add_table(self, schema: ConnectSchema, rows: _Int64s, table: pa.Table) -> None:
-        """The records at these indices become these rows, with the columns of the schema."""
+        """Adds a row with the schema's columns for each of the records at these indices."""
         if len(rows):
             self._tables.setdefault(schema, []).append((rows, table))
 
     def add_rows(self, rows: Rows) -> None:
-        """Some records have become rows already."""
+        """Adds finished rows of some of the records."""
         if len(rows):
             self._others.append(rows)
 
     def converted(self) -> Converted:
-        """All of it: groups in the order of their first records, rejects and tombstones by offset."""
+        """Returns everything: groups in the order of their first records, rejects and tombstones by offset."""
         batch = self.batch
         groups = [*self._others, *(self._rows(schema, parts) for schema, parts in self._tables.items())]
         groups.sort(key=lambda rows: rows.offsets[0].as_py())

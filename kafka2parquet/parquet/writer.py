@@ -1,4 +1,4 @@
-"""ParquetWriter: tables in, complete Parquet files out."""
+"""ParquetWriter and OpenFile: collect tables and write them as complete Parquet files."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from kafka2parquet.util.arguments import Count, Name, OneOf, WholeNumber, checke
 from kafka2parquet.util.arrays import PackedTable
 
 _COMPRESSIONS = ("none", "snappy", "gzip", "zstd", "brotli", "lz4", "lz4_raw")
-#: What older versions of pyarrow can't do is left out: files then have the same values, in types a little different.
+#: Options that this version of pyarrow lacks are left out: files then have the same values, in slightly different types.
+#: `store_decimal_as_integer` and `write_time_adjusted_to_utc` can be passed always once all supported versions have both.
 _PYARROW_OPTIONS = inspect.signature(pq.ParquetWriter.__init__).parameters
-#: Columns of mostly different values give their dictionary up early: less work, and smaller files.
+#: A column of mostly different values gives up its dictionary at this size, which saves work and makes files smaller.
 _DICTIONARY_BYTES = 128 << 10
-#: What one column of a buffered table takes besides its values: measured.
+#: Memory of one column of a buffered table besides its values: measured.
 _TABLE_COLUMN_BYTES = 1 << 10
-#: So many buffered tables become one, where each is smaller than this.
+#: This number of buffered tables is merged into one, if each is smaller than `_SMALL_TABLE_BYTES`.
 _MERGED_TABLES, _SMALL_TABLE_BYTES = 16, 64 << 10
 #: Columns with values of at least this size get no statistics.
 _LARGE_VALUE_BYTES = 64 << 10
@@ -41,10 +42,10 @@ _OPTIONS_BY_TYPES: Mapping[ParquetTypes, Mapping[str, bool]] = {
 
 @checked
 class ParquetWriter:
-    """Opens the files of a task and says how they are written.
+    """Opens the files of a task, and holds the settings that they are written with.
 
-    Lists are written in the three-level form of the Parquet specification; pages with their checksums, and an index that lets
-    engines skip those they don't need.
+    Lists are written in the three-level form of the Parquet specification. Pages have checksums, and an index lets engines skip
+    pages that they don't need.
     """
 
     def __init__(
@@ -57,17 +58,17 @@ class ParquetWriter:
         in_memory_bytes: WholeNumber = 256 << 10,
         staging_directory: Name | Path | None = None,
     ) -> None:
-        """Make a writer; nothing is touched before the first file.
+        """Makes a writer, which touches nothing before the first file.
 
         Args:
             compression: `snappy`, `zstd`, `gzip`, `brotli`, `lz4`, `lz4_raw` or `none`.
             compression_level: of `zstd` (1 to 22), `gzip` (1 to 9), `brotli` (0 to 11) and `lz4` (1 to 12); by default the
                 codec's own.
-            types: `own` is what query engines get on with best: timestamps and times in microseconds, decimals of up to 38
-                digits. `connect` is what Confluent's sink writes: timestamps and times in milliseconds, int8 and int16 as
-                plain INT32, decimals of as many digits as their schema says.
+            types: `own` are the types that query engines handle best: timestamps and times in microseconds, decimals of up to
+                38 digits. `connect` are the types that Confluent's sink writes: timestamps and times in milliseconds, int8 and
+                int16 as plain INT32, decimals with the number of digits of their schema.
             row_group_bytes: Arrow bytes at which buffered rows become a row group.
-            in_memory_bytes: files smaller than this stay in memory until they are published; bigger ones are staged on disk.
+            in_memory_bytes: size from which files are staged on disk; smaller files stay in memory until they are published.
             staging_directory: folder for staged files; by default the system's folder for temporary files.
 
         Raises:
@@ -81,12 +82,12 @@ class ParquetWriter:
         self.in_memory_bytes = in_memory_bytes
         self._staging_parent = staging_directory
         self._staging: StagingDirectory | None = None
-        # the schema of the last table, and what it is written with: most tables have the same
+        # the schema of the last table and its written schema, because most tables have the same schema
         self._given: pa.Schema | None = None
         self._written: pa.Schema | None = None
 
     def open(self) -> OpenFile:
-        """Begin a file. Files of one writer are used on one thread."""
+        """Begins a file. All files of a writer are used on one thread."""
         return OpenFile(self)
 
     def fit(self, table: pa.Table) -> Fitted:
@@ -104,13 +105,13 @@ class ParquetWriter:
         return self._written
 
     def close(self) -> None:
-        """Delete what is staged. May be called twice."""
+        """Deletes all staged files. May be called twice."""
         if self._staging is not None:
             self._staging.close()
             self._staging = None
 
     def _new_part(self, schema: pa.Schema, table: pa.Table | None = None) -> Part:
-        """Begin a part; `table` is its first row group, where that is known."""
+        """Begins a part; `table` is its first row group, if that is known."""
         options = {
             "compression": self.compression,
             "compression_level": self.compression_level,
@@ -130,10 +131,10 @@ class ParquetWriter:
 
 
 def _columns_with_statistics(table: pa.Table) -> list[str] | bool:
-    """The paths of the columns that get statistics; True for all.
+    """Returns the paths of the columns that get statistics; True for all columns.
 
-    Parquet's writer holds the smallest and the largest value of a column until the next row group, and writes neither down
-    where it has more than 4 KiB. Each open file would hold some of the largest values.
+    Arrow's Parquet writer holds the smallest and the largest value of a column until the next row group, and doesn't write
+    values of more than 4 KiB to the statistics. So each open file would hold some of the largest values for nothing.
     """
     large = {
         name
@@ -170,9 +171,9 @@ def _check_level(compression: str, level: int | None) -> None:
 
 
 class OpenFile:
-    """A file that is being filled. Rows are buffered; row groups go to local disk, where nobody looks for them.
+    """A file that is being filled. Buffers rows, and moves row groups to local disk.
 
-    Tables with different schemas may be appended: when a schema has grown after a row group was written, another part is
+    Tables with different schemas may be appended: if the schema has grown since a row group was written, another part is
     begun, and `finish` unites the parts into one file.
     """
 
@@ -182,15 +183,15 @@ class OpenFile:
         self._buffered: list[pa.Table | PackedTable] = []
         self._saved_bytes = 0
         self._merges: list[int] = []
-        """Of each buffered table how often it was merged; -1 for one that is large enough."""
+        """For each buffered table how often it was merged; -1 for a table that is large enough."""
         self._columns = 0
         self._parts: list[Part] = []
         self._finished: StagedFile | None = None
         self.rows = 0
         self.buffered_bytes = 0
-        """Arrow bytes of rows that are not in a row group yet; fewer are held where columns are sparse."""
+        """Arrow bytes of rows that are not in a row group yet; sparse columns take less memory than this."""
         self.spilled_bytes = 0
-        """Arrow bytes of rows that are row groups."""
+        """Arrow bytes of rows that are in row groups."""
 
     @property
     def encoded_bytes(self) -> int:
@@ -199,12 +200,12 @@ class OpenFile:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory held: buffered rows, encoded bytes that are not on disk, and what tables and encoders take besides these."""
+        """Memory of buffered rows, of encoded bytes that are not on disk, and of tables and encoders themselves."""
         return self._buffered_memory_bytes + sum(part.memory_bytes for part in self._parts)
 
     @property
     def spill_gain_bytes(self) -> int:
-        """Memory that `spill` would free at the most; below 0 where it would take more than it frees."""
+        """Memory that `spill` would free at most; negative if it would take more than it frees."""
         return self._buffered_memory_bytes - (0 if self._parts else encoder_bytes(self._columns))
 
     @property
@@ -212,11 +213,11 @@ class OpenFile:
         return self.buffered_bytes - self._saved_bytes + len(self._buffered) * (self._columns + 1) * _TABLE_COLUMN_BYTES
 
     def schema(self) -> pa.Schema:
-        """The schema of the rows taken so far, with the types that they came with."""
+        """The schema of the rows so far, with their types before the conversion to the file's types."""
         return unify([] if self._given is None else [self._given])
 
     def append(self, table: pa.Table) -> None:
-        """Take rows. Full row groups are written at once: call it where a few hundred milliseconds don't matter.
+        """Takes rows. Writes full row groups at once, which may take a few hundred milliseconds.
 
         Raises:
             UsageError: a row can't be written; `ParquetWriter.unwritable_rows` finds such rows.
@@ -240,7 +241,7 @@ class OpenFile:
             self.spill()
 
     def _packed(self, table: pa.Table) -> pa.Table | PackedTable:
-        """The table as it is held until it is encoded."""
+        """Returns the form in which the table is held until it is encoded."""
         if table.nbytes < _SMALL_TABLE_BYTES:
             return table
         packed = PackedTable(table)
@@ -251,7 +252,7 @@ class OpenFile:
         return packed
 
     def _merge_small(self) -> None:
-        """Make one table of many small ones, which take more memory than their values; each row is copied a few times only."""
+        """Merges small tables, which take more memory than their values. Each row is copied only a few times."""
         while len(self._merges) >= _MERGED_TABLES and self._merges[-1] >= 0:
             last = self._merges[-_MERGED_TABLES:]
             if last[0] != last[-1]:
@@ -262,10 +263,10 @@ class OpenFile:
             self._merges[-_MERGED_TABLES:] = [last[0] + 1 if merged.nbytes < _SMALL_TABLE_BYTES else -1]
 
     def spill(self) -> None:
-        """Make the buffered rows a row group, on disk, so that they no longer take memory.
+        """Writes the buffered rows to disk as a row group, so that they no longer take memory.
 
-        When the disk is full the row group stays in memory and is written later. Rows without columns, which Parquet doesn't
-        have, stay buffered until others bring columns; they take next to no memory.
+        While the disk is full, the row group stays in memory. Rows without columns, which Parquet doesn't have, stay buffered
+        until other rows bring columns; they take hardly any memory.
         """
         schema = unify([part.schema for part in self._parts[-1:]] + [table.schema for table in self._buffered])
         if not self._buffered or not len(schema):
@@ -280,14 +281,14 @@ class OpenFile:
         self.buffered_bytes = self._saved_bytes = 0
 
     def finish(self, metadata: Mapping[str, str], schema: pa.Schema | None = None) -> StagedFile:
-        """Complete the file with `metadata` in its footer.
+        """Completes the file with `metadata` in its footer.
 
         Args:
             metadata: key-value metadata for the footer.
-            schema: of a file whose rows have no columns, or that has no rows; ignored otherwise.
+            schema: the schema of a file without rows, or whose rows have no columns; ignored for other files.
 
         Raises:
-            StorageUnavailableError: the staging folder is full. Nothing is lost: call again later.
+            StorageUnavailableError: the staging folder is full. Nothing is lost: call `finish` again later.
         """
         if self._finished is None:
             self.spill()
@@ -301,7 +302,7 @@ class OpenFile:
         return self._finished
 
     def _replace_columns(self, schema: pa.Schema) -> None:
-        """Give the rows, which have no columns, those of a schema; all values are null."""
+        """Gives rows without columns the columns of a schema; all values are null."""
         for part in self._parts:  # of an earlier attempt
             part.discard()
         self._buffered.clear()
@@ -326,7 +327,7 @@ class OpenFile:
         return united
 
     def discard(self) -> None:
-        """Drop the file with all it holds."""
+        """Drops the file and everything that it holds."""
         self._buffered.clear()
         self._merges.clear()
         self.buffered_bytes = self._saved_bytes = 0
