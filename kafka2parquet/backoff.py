@@ -51,7 +51,7 @@ class RetryPolicy:
         """See `Backoff.pause_s`."""
         if self.limit_s is not None and elapsed_s >= self.limit_s:
             return None
-        bound = min(self.longest_s, self.first_s * 2 ** min(attempt - 1, 30))
+        bound = min(self.longest_s, self.first_s * 2.0 ** min(attempt - 1, 30))
         return random.uniform(bound / 4, bound)  # noqa: S311  # spreads load, no secret
 
 
@@ -85,7 +85,7 @@ class ConverterRetry:
         left_s = self.timeout_s - elapsed_s if self.timeout_s is not None else None
         if left_s is not None and left_s <= 0:
             return None
-        pause_s = _FIRST_CONVERTER_PAUSE_S * 2 ** min(attempt - 1, _MOST_DOUBLINGS)
+        pause_s = _FIRST_CONVERTER_PAUSE_S * 2.0 ** min(attempt - 1, _MOST_DOUBLINGS)
         if pause_s > self.longest_s:
             pause_s = self.random_below(self.longest_s)
         return pause_s if left_s is None else min(pause_s, left_s)
