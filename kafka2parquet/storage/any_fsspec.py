@@ -1,8 +1,8 @@
-"""Any store that fsspec knows and we don't.
+"""Any other store that fsspec supports.
 
-An object is created by `pipe_file(mode="create")`. Whether that is atomic, and whether it refuses to replace an object, is up
-to the file system: the probe finds out about the second. Object stores such as Azure's keep both; file servers that write
-straight to the final name, such as SFTP, don't keep the first.
+An object is created by `pipe_file(mode="create")` (fsspec/filesystem_spec#1693). The file system decides whether that is
+atomic, and whether it refuses to replace an object. The probe checks the latter. Object stores such as Azure's do both. File
+servers that write directly to the final name, such as SFTP, are not atomic.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from fsspec import AbstractFileSystem
 
 from kafka2parquet.errors import ConfigurationError, GuaranteeError, StoragePermissionError, StorageUnavailableError, UsageError
 from kafka2parquet.object_names import MOST_SEGMENT_BYTES
-from kafka2parquet.storage.answers import describe
 from kafka2parquet.storage.staged_content import read_part, size_of
+from kafka2parquet.storage.store import describe
 
 
 class AnyFsspecStore:
     """A `Store` on an fsspec file system.
 
     Args:
-        filesystem: the file system, its cache of listings switched off.
-        root: path of the root on it.
+        filesystem: the file system, with its listings cache switched off.
+        root: path of the root on the file system.
     """
 
     def __init__(self, filesystem: AbstractFileSystem, root: str) -> None:
@@ -35,10 +35,10 @@ class AnyFsspecStore:
 
     @classmethod
     def open(cls, url: str, storage_options: Mapping[str, Any]) -> AnyFsspecStore:
-        """Return the store at an fsspec URL.
+        """Open the store at an fsspec URL.
 
         Raises:
-            ConfigurationError: fsspec doesn't know such URLs, or lacks a package or an option for them.
+            ConfigurationError: fsspec doesn't support such URLs, or a package or an option for them is missing.
         """
         try:
             filesystem, root = fsspec.core.url_to_fs(
@@ -55,16 +55,16 @@ class AnyFsspecStore:
 
     @property
     def prefix_bytes(self) -> int:
-        """See `Store.prefix_bytes`: a folder isn't a part of keys."""
+        """See `Store.prefix_bytes`. The folder is not part of the keys."""
         return 0
 
     @property
     def most_segment_bytes(self) -> int:
-        """See `Store.most_segment_bytes`: it may be a file system."""
+        """See `Store.most_segment_bytes`. The store may be a file system, so a file system's limit applies."""
         return MOST_SEGMENT_BYTES
 
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
-        """See `Store.create`. Holds the whole file in memory, so that it goes up in one call."""
+        """See `Store.create`. Holds the whole file in memory, to upload it in one call."""
         path = self._path(key)
         body = read_part(content, 0, size_of(content))
         with self._mapped(path):
@@ -74,7 +74,7 @@ class AnyFsspecStore:
                 return False
             except (NotImplementedError, TypeError, ValueError) as error:
                 raise GuaranteeError(
-                    f"{path}: fsspec's {type(self._filesystem).__name__} can't create an object only where none stands: {error}"
+                    f"{path}: fsspec's {type(self._filesystem).__name__} can't create an object without replacing one: {error}"
                 ) from error
         return True
 
@@ -94,7 +94,7 @@ class AnyFsspecStore:
         Raises:
             UsageError: always.
         """
-        raise UsageError(f"{self._path(key)}: this store has no tags. Use S3 or GCS, or tag nothing.")
+        raise UsageError(f"{self._path(key)}: this store doesn't support tags. Use S3 or GCS, or remove the tags.")
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `Store.list`."""
@@ -121,7 +121,7 @@ class AnyFsspecStore:
 
     @contextlib.contextmanager
     def _mapped(self, path: str) -> Iterator[None]:
-        """Raise our error instead of the file system's. What its library means by others can't be known: tried again."""
+        """Translate the file system's exceptions. Unknown exceptions of its library count as temporary."""
         try:
             yield
         except (GuaranteeError, MemoryError):

@@ -12,83 +12,88 @@ from kafka2parquet.parquet.staged import StagedFile
 
 @attrs.frozen
 class Published:
-    """The file is visible at its key, and was put there by this call."""
+    """This call created the file, which is now visible at its key."""
 
 
 @attrs.frozen
 class AlreadyExists:
-    """An object stood at the key already; nothing was changed.
+    """The key was already taken by an object. Nothing was changed.
 
     Attributes:
-        metadata: key-value metadata of its Parquet footer, None when it is not a Parquet file.
+        metadata: key-value metadata of the object's Parquet footer, None if it is not a Parquet file.
     """
 
     metadata: Mapping[str, str] | None
 
 
 class Storage(Protocol):
-    """Keeps finished files. Keys are relative to the storage's root and use `/`.
+    """Stores finished files. Keys are relative to the storage's root and use `/`.
 
-    No object is made under a key that the store can't have, or resolves to another one: `object_names.why_impossible` says
-    which. A storage with other limits has a method `why_no_object(key)`, which says it in the same way and never blocks. A row
-    whose file would have such a key is rejected, before anything of its flush is visible.
+    Some keys are impossible in a store, or resolve to another key; `object_names.why_impossible` recognizes them. No object is
+    created under such a key: a row whose file would need one is rejected before any file of its flush is visible. A storage
+    with other limits has a method `why_no_object(key)` with the same result, which never blocks.
 
-    No object is looked for under one that has a segment `.` or `..`, NUL, or text that UTF-8 can't encode.
+    Keys with a segment `.` or `..`, with NUL, or with text that UTF-8 can't encode are not read either.
 
-    Every call may block for seconds, may be made from any thread, and makes one attempt: the engine retries what is raised
-    as `StorageUnavailableError`, so a put whose answer was lost is seen again as `AlreadyExists` with our own footer.
+    Each call may block for seconds, may come from any thread, and makes one attempt. The engine retries after a
+    `StorageUnavailableError`. If the answer to a put was lost, the next attempt returns `AlreadyExists` with this library's
+    footer.
 
     Raises (each call):
         ConfigurationError: no object can have the key. Nothing was sent.
-        StorageUnavailableError: down, slow, throttled, connection lost, or the local disk is full; retrying makes sense.
-        StorageAuthenticationError: the credentials were not accepted.
-        StoragePermissionError: the credentials lack a right; the message names it.
+        StorageUnavailableError: the store is down, slow or throttling, the connection was lost, or the local disk is full.
+            Retrying makes sense.
+        StorageAuthenticationError: the store did not accept the credentials.
+        StoragePermissionError: the credentials lack a right, which the message names.
         BucketNotFoundError: the bucket doesn't exist.
     """
 
     @property
     def url(self) -> str:
-        """Where the root is, for people."""
+        """The location of the root, for messages."""
 
     def publish(self, key: str, file: StagedFile) -> Published | AlreadyExists:
-        """Make the file visible at `key`, whole or not at all, and only if nothing stands there.
+        """Make the file visible at `key`, whole or not at all, and only if the key is free.
 
-        A failed attempt leaves nothing behind: no part of a file, no unfinished multipart upload.
+        A failed attempt leaves nothing behind: neither a part of a file nor an unfinished multipart upload.
         """
 
     def create(self, key: str, content: bytes) -> bool:
-        """Make a small object of ours, such as a schema; False, and nothing changed, where something stands at `key`.
+        """Create a small internal object, such as a schema. Returns False and changes nothing if `key` is taken.
 
-        Whole or not at all, like `publish`. After a lost answer the next attempt says False: read what stands there.
+        Creates the object whole or not at all, like `publish`. After a lost answer the next attempt returns False; the caller
+        then has to read the object.
         """
 
     def read(self, key: str) -> bytes | None:
-        """Return the small object at `key`, as it is now (no cache); None if there is none.
+        """Return the current content of the small internal object at `key`, without a cache; None if it doesn't exist.
 
         Raises:
-            ConfigurationError: it has more than 16 MiB, which nothing small of ours has.
+            ConfigurationError: the object is larger than 16 MiB, so this library did not write it.
         """
 
     def read_metadata(self, key: str) -> Mapping[str, str] | None:
-        """Return key-value metadata of the Parquet footer of the object at `key`; None if there is no object.
+        """Return the key-value metadata of the Parquet footer of the object at `key`; None if the object doesn't exist.
 
-        An object that is not a Parquet file has the metadata {}.
+        Returns {} for an object that is not a Parquet file.
         """
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:
-        """Put tags on the object at `key`, for people and rules of the store; delivery never reads them.
+        """Tag the object at `key`, for people and for rules of the store. Delivery never reads tags.
 
-        A tag replaces one of the same name, and the store may take the object's other tags away. So it may be repeated.
+        A tag replaces a tag of the same name. The store may remove the object's other tags. The call may be repeated.
 
         Raises:
-            UsageError: the store has no tags, or there is no object at `key`.
+            UsageError: the store doesn't support tags, or the object doesn't exist.
         """
 
     def list(self, prefix: str) -> Iterable[str]:
-        """Keys of all objects whose key starts with `prefix`, in no special order, as the store sees them now (no cache)."""
+        """Return the keys of all current objects whose key starts with `prefix`, in any order, without a cache."""
 
     def probe(self, prefix: str) -> None:
-        """Try out under `prefix` that we may write and read, and that create-only holds for two racing writes; clean up.
+        """Check under `prefix` that the store allows writes and reads, and that only one of two racing creations succeeds.
+
+        Cleans up afterwards.
 
         Raises:
             GuaranteeError: the store lets a second write replace the first.

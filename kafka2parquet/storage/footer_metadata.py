@@ -1,4 +1,4 @@
-"""The key-value metadata of a Parquet footer, from the end of an object."""
+"""Reads the key-value metadata of a Parquet footer from the end of an object."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import pyarrow.parquet as pq
 from kafka2parquet.parquet.footer import METADATA_KEY
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
 
-#: Holds the footers of ordinary files, so that one request is enough; a second one fetches a larger footer.
+#: Large enough for ordinary footers, so that one request is enough. A second request fetches a larger footer.
 TAIL_BYTES = 64 << 10
 
 _MAGIC = b"PAR1"
-_TRAILER_BYTES = 8  # length of the footer, little-endian, and the magic bytes (Parquet format, "File format")
-_NOT_METADATA = frozenset({b"ARROW:schema", b"pandas"})  # what Arrow keeps for itself, and large
+_TRAILER_BYTES = 8  # the footer's length, little-endian, and the magic bytes (Parquet format, "File format")
+_NOT_METADATA = frozenset({b"ARROW:schema", b"pandas"})  # large entries for Arrow's own use
 
 
 def read_footer_metadata(read_tail: Callable[[int], bytes | None]) -> Mapping[str, str] | None:
     """Read the key-value metadata of a Parquet file.
 
     Args:
-        read_tail: gives a number of bytes from the end of the object, or None when there is no object.
+        read_tail: returns the given number of bytes from the end of the object, or None if the object doesn't exist.
 
     Returns:
-        The metadata, {} for an object that is not a Parquet file, None where `read_tail` gives None. Of a file of this library
-        whose footer can't be read, the text of its flush is empty, which says that the footer is damaged.
+        The metadata; {} if the object is not a Parquet file; None if `read_tail` returns None. If the footer of one of this
+        library's files is unreadable, the entry about its flush is empty, which marks a damaged footer.
     """
     tail = read_tail(TAIL_BYTES)
     if tail is None:
@@ -40,7 +40,7 @@ def read_footer_metadata(read_tail: Callable[[int], bytes | None]) -> Mapping[st
             return None
     try:
         metadata = pq.read_metadata(pa.BufferReader(tail)).metadata
-    except (*ARROW_DATA_ERRORS, OSError):  # damaged, too deep for this reader, or the magic bytes are there by chance
+    except (*ARROW_DATA_ERRORS, OSError):  # damaged, too deeply nested for Arrow, or the magic bytes are a coincidence
         return {METADATA_KEY: ""} if METADATA_KEY.encode() in tail[-needed:] else {}
     return {
         key.decode("utf-8", "replace"): value.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Storage on S3, GCS, a local folder or any other store that fsspec knows."""
+"""FsspecStorage: storage on S3, GCS, a local folder or any other store that fsspec supports."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ _MOST_SMALL_BYTES = 16 << 20
 
 @checked
 class FsspecStorage:
-    """A `Storage` on whatever the URL names.
+    """A `Storage` at a URL.
 
     - `s3://bucket/prefix`: Amazon S3 or a compatible store; create-only by If-None-Match
     - `gs://bucket/prefix`: Google Cloud Storage; create-only by ifGenerationMatch=0
     - `file:///folder`, `/folder`, `folder`: a local folder; create-only by hard link
-    - any other URL of fsspec: `pipe_file(mode="create")`, as good as that file system makes it
+    - any other URL of fsspec: create-only by `pipe_file(mode="create")`, if the file system keeps that promise
 
-    Building it talks to nobody: the first call does. So it may be built before a fork, and used after it.
+    The first call connects, not the constructor. So an application may create the storage before a fork and use it afterwards.
 
     Args:
-        url: root below which all keys lie.
-        options: typed settings of the store. Where they are missing, the store's usual sources hold: environment, shared
+        url: root of all keys.
+        options: typed settings of the store. A missing setting comes from the store's usual sources: environment, shared
             configuration files, the machine's role.
-        storage_options: further options, handed to s3fs, gcsfs or another fsspec file system as they are. They win.
+        storage_options: further options, passed unchanged to s3fs, gcsfs or another fsspec file system. They override
+            `options`.
 
     Raises:
-        ConfigurationError: nothing can be stored under such a URL, or the options are those of another store.
+        ConfigurationError: nothing can be stored under such a URL, or the options belong to another kind of store.
     """
 
     def __init__(self, url: Name, options: S3Options | GcsOptions | None = None, **storage_options: Any) -> None:
@@ -55,20 +56,20 @@ class FsspecStorage:
 
     @property
     def url(self) -> str:
-        """Where the root is."""
+        """The location of the root."""
         return self._url
 
     @property
     def filesystem(self) -> AbstractFileSystem:
-        """The fsspec file system behind it, for applications that want to read the files."""
+        """The underlying fsspec file system, for applications that want to read the files."""
         return self._store.filesystem
 
     def path(self, key: str) -> str:
-        """Return the path of a key in `filesystem`."""
+        """Return the path of an object in `filesystem`."""
         return str(self.filesystem._strip_protocol(f"{self._url}/{key}"))
 
     def why_no_object(self, key: str) -> str | None:
-        """Return why there can't be an object at `key` in this store; None where there can."""
+        """Return why this store can't have an object at `key`, or None if it can."""
         most_bytes = MOST_KEY_BYTES - self._store.prefix_bytes
         return why_impossible(key, most_bytes=most_bytes, most_segment_bytes=self._store.most_segment_bytes)
 
@@ -79,7 +80,7 @@ class FsspecStorage:
             return Published()
         metadata = self.read_metadata(key)
         if metadata is None:
-            raise StorageUnavailableError(f"{self._url}/{key}: an object stood here and is gone again; trying once more.")
+            raise StorageUnavailableError(f"{self._url}/{key}: the object that took this key has disappeared; trying again.")
         return AlreadyExists(metadata or None)
 
     def create(self, key: str, content: bytes) -> bool:
@@ -93,22 +94,22 @@ class FsspecStorage:
         content = self._store.read_tail(key, _MOST_SMALL_BYTES + 1)
         if content is not None and len(content) > _MOST_SMALL_BYTES:
             raise ConfigurationError(
-                f"{self._url}/{key} has more than {_MOST_SMALL_BYTES} bytes: this library didn't write it. Move it away."
+                f"{self._url}/{key} has more than {_MOST_SMALL_BYTES} bytes, so this library didn't write it. Move it away."
             )
         return content
 
     def read_metadata(self, key: str) -> Mapping[str, str] | None:
-        """See `Storage.read_metadata`. One request, two for a footer of more than 64 KiB."""
+        """See `Storage.read_metadata`. One request, or two for a footer larger than 64 KiB."""
         check_read_key(key)
         return read_footer_metadata(lambda length: self._store.read_tail(key, length))
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:
-        """See `Storage.tag`. Tags of S3, metadata of the object on GCS; one request. Other stores have none."""
+        """See `Storage.tag`. Sets tags on S3 and object metadata on GCS, with one request. Other stores don't support tags."""
         check_read_key(key)
         self._store.tag(key, tags)
 
     def list(self, prefix: str) -> Iterable[str]:
-        """See `Storage.list`. Lazy: requests are made, and errors raised, on the way."""
+        """See `Storage.list`. Lazy: the iteration sends the requests and raises their errors."""
         check_read_key(prefix.rpartition("/")[0])
         return self._store.list(prefix)
 
@@ -116,9 +117,9 @@ class FsspecStorage:
         check_key(key, self.why_no_object)
 
     def probe(self, prefix: str) -> None:
-        """See `Storage.probe`; `probe_store` says what it leaves behind.
+        """See `Storage.probe`. `probe_store` documents what it may leave behind.
 
-        In a local folder, deletes the temporary files under `prefix` whose processes are dead, and has new ones made there.
+        In a local folder, also deletes temporary files of dead processes under `prefix`, and creates new ones there.
         """
         if isinstance(self._store, LocalStore):
             self._store.use_own_folder(prefix)
@@ -126,16 +127,16 @@ class FsspecStorage:
 
 
 def _open_store(url: str, options: S3Options | GcsOptions | None, storage_options: dict[str, Any]) -> Store:
-    """Return the store for a URL. Its client library is imported only when it is needed: s3fs and gcsfs take a second each."""
+    """Open the store for a URL. Imports its client library only now, because s3fs and gcsfs take a second each to import."""
     scheme, separator, path = url.partition("://")
     scheme, path = (scheme.lower(), path) if separator else ("file", url)
     if "::" in url:
-        raise ConfigurationError(f"{url}: chained fsspec URLs can't keep what publishing promises. Name the store itself.")
+        raise ConfigurationError(f"{url}: chained fsspec URLs can't publish files atomically. Use the URL of the store itself.")
     if scheme == "memory":
-        raise ConfigurationError(f"{url}: what is in memory is not durable. In tests, use MemoryStorage.")
+        raise ConfigurationError(f"{url}: memory is not durable. In tests, use MemoryStorage.")
     for kind, schemes in ((S3Options, _S3_SCHEMES), (GcsOptions, _GCS_SCHEMES)):
         if isinstance(options, kind) and scheme not in schemes:
-            raise ConfigurationError(f"{url}: {kind.__name__} are given, which belong to {schemes[0]}:// URLs.")
+            raise ConfigurationError(f"{url}: {kind.__name__} only work with {schemes[0]}:// URLs.")
     if scheme in ("file", "local"):
         return LocalStore(Path(path).absolute())
     bucket, _, root = path.partition("/")

@@ -1,8 +1,8 @@
-"""Files in a local folder, or in one that is mounted.
+"""Files in a local or mounted folder.
 
-A file is written under a temporary name, forced to disk, and then hard-linked to its own name: `link` is the one call of POSIX
-that makes a complete file visible and fails when the name is taken (`rename` would replace). What a crash leaves behind are
-temporary files `.kafka2parquet-….tmp`; no reader takes them for data, and the next start deletes them.
+A file is written under a temporary name, forced to disk, and then hard-linked to its final name. `link` is the only POSIX call
+that makes a complete file visible and fails if the name is taken (`rename` would replace it). A crash leaves temporary files
+`.kafka2parquet-….tmp` behind. Readers don't treat these as data, and the next start deletes them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from kafka2parquet.errors import (
 from kafka2parquet.object_names import MOST_SEGMENT_BYTES
 from kafka2parquet.storage.temporary_files import TemporaryFile, delete_abandoned, is_temporary
 
-#: What only other settings or another file system heal. Any other error may pass by itself: the call is repeated.
+#: Errors that need other settings or another file system. All other errors may be temporary, so the call is repeated.
 _PERMANENT = frozenset(
     {
         errno.EEXIST,
@@ -49,17 +49,17 @@ _PERMANENT = frozenset(
         errno.EXDEV,
     }
 )
-#: What the operator of the machine or of the file server refuses; the last ones are credentials of a mounted file system.
+#: Errors about rights on the machine or the file server; the last ones are about credentials of a mounted file system.
 _REFUSED = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS}
     | {getattr(errno, name) for name in ("ENOKEY", "EKEYEXPIRED", "EKEYREVOKED", "EKEYREJECTED") if hasattr(errno, name)}
 )
-#: What `link` answers on file systems that can't do it.
+#: Errors of `link` on file systems without hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
 
 class LocalStore:
-    """A `Store` below a folder, which is made when it is missing."""
+    """A `Store` below a folder, which is created if it is missing."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -68,21 +68,21 @@ class LocalStore:
 
     @property
     def filesystem(self) -> AbstractFileSystem:
-        """The local file system, as fsspec sees it."""
+        """Fsspec's local file system."""
         return self._filesystem
 
     @property
     def prefix_bytes(self) -> int:
-        """See `Store.prefix_bytes`: a folder isn't a part of keys."""
+        """See `Store.prefix_bytes`. The folder is not part of the keys."""
         return 0
 
     @property
     def most_segment_bytes(self) -> int:
-        """See `Store.most_segment_bytes`: file systems call nothing by more."""
+        """See `Store.most_segment_bytes`. File systems limit the names of files and folders."""
         return MOST_SEGMENT_BYTES
 
     def use_own_folder(self, prefix: str) -> None:
-        """Keep temporary files from now on in the folder of `prefix`, and delete those that dead processes left there."""
+        """Delete the temporary files of dead processes in the folder of `prefix`, and use the folder from now on."""
         folder = self._path(prefix.rpartition("/")[0])
         with _mapped(folder, missing_is_transient=True):
             _make_folder(folder)
@@ -97,7 +97,7 @@ class LocalStore:
             with TemporaryFile(path.parent, self._own_folder) as temporary:
                 _write(temporary.file, content)
                 created = _link(temporary, path)
-            # Also when another process made the file, which may have died before this.
+            # Needed even if another process created the file, because that process may have died before its own sync.
             _sync_folder(path.parent)
         return created
 
@@ -112,7 +112,7 @@ class LocalStore:
                     tail = file.read()
             except FileNotFoundError:
                 return None
-            # The caller is going to rely on what it saw, so it has to outlast a loss of power.
+            # The caller will rely on the file, so its name has to survive a power failure.
             _sync_folder(path.parent)
             return tail
 
@@ -122,7 +122,7 @@ class LocalStore:
         Raises:
             UsageError: always.
         """
-        raise UsageError(f"{self._path(key)}: files in a folder have no tags. Use S3 or GCS, or tag nothing.")
+        raise UsageError(f"{self._path(key)}: files in a folder don't have tags. Use S3 or GCS, or remove the tags.")
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `Store.list`."""
@@ -130,7 +130,7 @@ class LocalStore:
         with _mapped(folder):
             for parent, _, names in os.walk(folder, onerror=_raise_unless_missing):
                 for name in names:
-                    key = os.path.relpath(os.path.join(parent, name), self._root)  # noqa: PTH118  # many, and Path is slow
+                    key = os.path.relpath(os.path.join(parent, name), self._root)  # noqa: PTH118  # Path is slow for many files
                     if key.startswith(prefix) and not is_temporary(name):
                         yield key
 
@@ -154,7 +154,7 @@ def _raise_unless_missing(error: OSError) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder and those above it, so that they outlast a loss of power."""
+    """Create the folder and its parents, so that they survive a power failure."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -168,7 +168,7 @@ def _opened(content: Path) -> BinaryIO:
 
 
 def _write(target: FileIO, content: Path | bytes) -> None:
-    with open(target.fileno(), "wb", closefd=False) as buffered:  # it stays open, and so locked
+    with open(target.fileno(), "wb", closefd=False) as buffered:  # the file stays open, and therefore locked
         if isinstance(content, Path):
             with _opened(content) as source:
                 shutil.copyfileobj(source, buffered, 1 << 20)
@@ -187,8 +187,8 @@ def _link(source: TemporaryFile, target: Path) -> bool:
     except OSError as error:
         if error.errno in _NO_LINKS:
             raise GuaranteeError(
-                f"The file system at {target.parent} has no hard links, without which a file can't be made visible whole and"
-                " only once. Use another file system, or an object store."
+                f"The file system at {target.parent} doesn't support hard links, which are needed to publish a file atomically."
+                " Use another file system, or an object store."
             ) from error
         raise
     return True
@@ -204,22 +204,22 @@ def _sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _mapped(path: Path, *, missing_is_transient: bool = False) -> Iterator[None]:
-    """Raise our error instead of an `OSError`. Where folders are made, one that is missing was removed meanwhile."""
+    """Translate an `OSError`. With `missing_is_transient`, a missing folder was removed concurrently, so retrying helps."""
     try:
         yield
     except OSError as error:
         if missing_is_transient and error.errno == errno.ENOENT:
-            raise StorageUnavailableError(f"{error.filename or path} was removed meanwhile.") from error
+            raise StorageUnavailableError(f"{error.filename or path} was removed in the meantime.") from error
         raise map_error(error, path) from error
 
 
 def map_error(error: OSError, path: Path) -> Kafka2ParquetError:
-    """Return our error for one of the operating system; `path` is named where the error names none."""
+    """Translate an error of the operating system. The message names `path` if the error doesn't name a file."""
     path, what = error.filename or path, error.strerror or str(error)
     if error.errno in _PERMANENT:
         return ConfigurationError(f"{path}: {what}. Choose another folder, file system or name.")
     if error.errno in _REFUSED:
         return StoragePermissionError(f"{path}: {what}. The process needs the rights to read, write and search this folder.")
     if error.errno == errno.ENOENT:
-        return BucketNotFoundError(f"{path}: {what}. It was removed meanwhile.")
+        return BucketNotFoundError(f"{path}: {what}. It was removed in the meantime.")
     return StorageUnavailableError(f"{path}: {what}")

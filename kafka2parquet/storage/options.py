@@ -1,4 +1,4 @@
-"""Settings of the object stores."""
+"""S3Options and GcsOptions: the settings of the object stores."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ _GcsPartSize = Annotated[int, AtLeast(256 << 10), _MultipleOf256KiB()]
 @checked
 @attrs.frozen(kw_only=True)
 class AssumedRole:
-    """A role of AWS to take on, by `AssumeRole` of STS. Its credentials are renewed before they expire.
+    """An AWS role to assume, by `AssumeRole` of STS. Its credentials are renewed before they expire.
 
     Attributes:
-        arn: the role's name, such as `arn:aws:iam::123456789012:role/sink`.
-        session_name: name of the session, which AWS puts into its logs.
-        external_id: what the role's trust policy may ask for.
-        region: region of the STS that is asked; None: the bucket's.
+        arn: the role's ARN, such as `arn:aws:iam::123456789012:role/sink`.
+        session_name: name of the session, which appears in AWS's logs.
+        external_id: external id that the role's trust policy may require.
+        region: region of STS; None for the bucket's region.
         sts_url: endpoint of a compatible STS.
     """
 
@@ -68,35 +68,39 @@ class AssumedRole:
 @checked
 @attrs.frozen(kw_only=True)
 class S3Options:
-    """How to reach S3. What is None comes from the usual sources: environment, shared configuration files, the machine's role.
+    """How to reach S3.
+
+    A setting that is None comes from the usual sources: environment, shared configuration files, the machine's role.
 
     Attributes:
         region: region of the bucket, such as `eu-central-1`.
-        endpoint_url: of a compatible store. Objects then carry a Content-MD5 instead of the newer checksums of AWS, which
-            many compatible stores refuse.
+        endpoint_url: endpoint of a compatible store. Requests then carry a Content-MD5 instead of AWS's newer checksums,
+            which many compatible stores refuse.
         access_key_id: public part of the key.
         secret_access_key: secret part of the key.
-        session_token: of temporary credentials. Those can't be renewed: prefer a profile or a role.
-        profile: which profile of the shared configuration files has the credentials.
-        role: a role to take on with those credentials.
-        path_style: whether the bucket stands in the path instead of the host name; None: with `endpoint_url` only.
-        accelerate: whether S3 Transfer Acceleration is used, which the bucket has to have switched on.
+        session_token: session token of temporary credentials. They can't be renewed, so prefer a profile or a role.
+        profile: profile of the shared configuration files with the credentials.
+        role: role to assume with these credentials.
+        path_style: whether URLs have the bucket in the path instead of the host name; None: only with `endpoint_url`.
+        accelerate: whether to use S3 Transfer Acceleration, which has to be enabled on the bucket.
         acl: canned access control list of the objects, such as `bucket-owner-full-control`.
-        server_side_encryption: `AES256`, `aws:kms` or `aws:kms:dsse`; None: what the bucket says.
-        kms_key_id: key in KMS.
-        customer_key: 32 bytes with which S3 encrypts each object and forgets them (SSE-C). Who loses them loses the objects.
-        storage_class: of the objects, such as `STANDARD_IA`. Footers are read back at once, so none that has to be thawed.
-        requester_pays: whether we agree to pay for requests to another owner's bucket.
-        proxy_url: HTTP proxy on the way to S3, with user and password in it; None: the one of the environment. STS and
-            the places where credentials are looked for are reached by the one of the environment in any case.
-        user_agent: added to the name that requests give us.
-        part_size_bytes: files up to this size go up in one request, larger ones in parts of this size. Each upload in
-            progress holds one part in memory.
-        attempts: how often a request is made before its error is raised. From 2 on, a kept connection that the other side has
-            closed is not an error. The engine repeats requests beyond that.
-        connect_timeout_s: for a connection, in seconds.
-        read_timeout_s: for the next bytes of an answer, in seconds.
-        request_timeout_s: for a whole request, in seconds.
+        server_side_encryption: `AES256`, `aws:kms` or `aws:kms:dsse`; None for the bucket's setting.
+        kms_key_id: id of the key in KMS.
+        customer_key: key of 32 bytes with which S3 encrypts each object, without storing the key (SSE-C). If you lose the key,
+            you lose the objects.
+        storage_class: storage class of the objects, such as `STANDARD_IA`. Footers are read back at once, so archive classes
+            don't work.
+        requester_pays: whether to agree to pay for requests to another owner's bucket.
+        proxy_url: HTTP proxy for requests to S3, which may contain user and password; None for the environment's proxy. STS
+            and the sources of credentials are always reached through the environment's proxy.
+        user_agent: text to append to the User-Agent header.
+        part_size_bytes: size of a part in bytes. Files up to this size are uploaded in one request, larger files in parts.
+            Each running upload holds one part in memory.
+        attempts: number of attempts before a request's error is raised. With 2 or more, a pooled connection that the other
+            side has closed is not an error. The engine retries beyond these attempts.
+        connect_timeout_s: timeout for connecting, in seconds.
+        read_timeout_s: timeout for the next bytes of an answer, in seconds.
+        request_timeout_s: timeout for a whole request, in seconds.
     """
 
     region: Name | None = None
@@ -123,7 +127,7 @@ class S3Options:
     request_timeout_s: PositiveSeconds = 300.0
 
     def to_fsspec(self) -> dict[str, Any]:
-        """As arguments of `s3fs.S3FileSystem`; without the role, for which s3fs has no argument."""
+        """Return arguments for `s3fs.S3FileSystem`, except the role, for which s3fs lacks an argument."""
         options = {
             "key": self.access_key_id,
             "secret": self.secret_access_key,
@@ -138,7 +142,7 @@ class S3Options:
         return {name: value for name, value in options.items() if value is not None}
 
     def _client_config(self) -> dict[str, Any]:
-        """Arguments of `botocore.config.Config`."""
+        """Return arguments for `botocore.config.Config`."""
         s3: dict[str, Any] = {}
         if self.path_style is not None:
             s3["addressing_style"] = "path" if self.path_style else "virtual"
@@ -155,7 +159,7 @@ class S3Options:
         return {name: value for name, value in config.items() if value is not None}
 
     def _object_arguments(self) -> dict[str, Any]:
-        """Arguments of the requests that make or read an object; s3fs gives each request those that it knows."""
+        """Return arguments for requests that create or read an object. s3fs gives each request those that it supports."""
         arguments = {
             "ACL": self.acl,
             "ServerSideEncryption": self.server_side_encryption,
@@ -163,7 +167,7 @@ class S3Options:
             "SSECustomerAlgorithm": None if self.customer_key is None else "AES256",
             "SSECustomerKey": self.customer_key,
             "StorageClass": self.storage_class,
-            # Versions of s3fs before 2026 say it by `requester_pays` in few requests.
+            # Needed for versions of s3fs before 2026, which apply `requester_pays` to few requests only.
             "RequestPayer": "requester" if self.requester_pays else None,
         }
         return {name: value for name, value in arguments.items() if value is not None}
@@ -176,19 +180,19 @@ class GcsOptions:
 
     Attributes:
         token: path or parsed JSON of a service account's key (or of another file with credentials), or a word that gcsfs
-            knows, such as `anon`; None: the application's default credentials.
-        project: project that the buckets belong to; None: the one of the credentials.
+            supports, such as `anon`; None for the application's default credentials.
+        project: project of the buckets; None for the project of the credentials.
         billing_project: project that pays for requests to another owner's bucket (requester pays).
-        endpoint_url: of an emulator.
-        storage_class: of the objects, such as `NEARLINE`; None: the bucket's.
-        proxy_url: HTTP proxy on the way to GCS and to where access tokens are given out, with user and password in it;
-            None: the one of the environment.
-        user_agent: added to the name that requests give us.
-        part_size_bytes: files up to this size go up in one request, larger ones in parts of this size, a multiple of
-            256 KiB. Each upload in progress holds one part in memory.
-        connect_timeout_s: for a connection, in seconds.
-        read_timeout_s: for the next bytes of an answer, in seconds.
-        request_timeout_s: for a whole request with gcsfs's own six attempts, in seconds.
+        endpoint_url: endpoint of an emulator.
+        storage_class: storage class of the objects, such as `NEARLINE`; None for the bucket's class.
+        proxy_url: HTTP proxy for requests to GCS and for access tokens, which may contain user and password; None for the
+            environment's proxy.
+        user_agent: text to append to the User-Agent header.
+        part_size_bytes: size of a part in bytes, a multiple of 256 KiB. Files up to this size are uploaded in one request,
+            larger files in parts. Each running upload holds one part in memory.
+        connect_timeout_s: timeout for connecting, in seconds.
+        read_timeout_s: timeout for the next bytes of an answer, in seconds.
+        request_timeout_s: timeout for a whole request with gcsfs's own six attempts, in seconds.
     """
 
     token: str | dict[str, Any] | None = attrs.field(default=None, repr=_masked)
@@ -204,7 +208,7 @@ class GcsOptions:
     request_timeout_s: PositiveSeconds = 300.0
 
     def to_fsspec(self) -> dict[str, Any]:
-        """As arguments of `gcsfs.core.GCSFileSystem`; without those for which gcsfs has none."""
+        """Return arguments for `gcsfs.core.GCSFileSystem`, except settings for which gcsfs lacks an argument."""
         options = {
             "token": self.token,
             "project": self.project,

@@ -1,4 +1,4 @@
-"""Finding out whether a store keeps what publishing promises."""
+"""Probes whether a store creates objects atomically, without replacing existing ones."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from kafka2parquet.storage.store import Store
 
 
 def probe_store(store: Store, url: str, prefix: str) -> None:
-    """Race two writers for one key, let late writers come after them, and read back what the winner wrote.
+    """Let two writers race for one key, let late writers follow, and check that the winner's content stays.
 
-    The object is named `<prefix>probe-<random>`. It stays where the right to delete is missing; a lifecycle rule on the prefix
-    may remove such objects.
+    The object is named `<prefix>probe-<random>`. It is left behind if the right to delete is missing; a lifecycle rule on the
+    prefix may remove such objects.
 
     Raises:
-        GuaranteeError: a later write replaced an earlier one, or the store said to both racing writers that they had won.
-        StorageUnavailableError: the outcome isn't clear; another attempt makes sense.
+        GuaranteeError: a later write replaced an earlier one, or the store confirmed the creation to both racing writers.
+        StorageUnavailableError: the outcome is unclear; another attempt makes sense.
     """
     key = f"{prefix}probe-{uuid.uuid4().hex}"
     try:
@@ -34,7 +34,7 @@ def probe_store(store: Store, url: str, prefix: str) -> None:
 
 
 def _race(store: Store, url: str, key: str) -> bytes:
-    """Let two writers create the same object at once; what the winner wrote."""
+    """Let two writers create the same object at once. Returns the winner's content."""
     contents = (b"one of two writers", b"the other of two writers")
     with ThreadPoolExecutor(len(contents), "kafka2parquet-probe") as pool:
         attempts = [pool.submit(store.create, key, content) for content in contents]
@@ -48,7 +48,7 @@ def _race(store: Store, url: str, key: str) -> bytes:
             raise error
     if len(winners) > 1:
         raise _overwrites(url)
-    if not winners:  # the winner's answer was lost, and its second attempt met the object of the first
+    if not winners:  # the answer to the winner was lost, and its second attempt found the object of the first
         raise StorageUnavailableError(f"{url}: the store confirmed the object to neither of two racing writers.")
     return winners[0]
 

@@ -1,4 +1,4 @@
-"""The bytes of a staged file, for uploads that read them piece by piece."""
+"""Reads the bytes of a staged file piece by piece, for uploads."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kafka2parquet.storage.local import map_error
 
 
 def content_type(key: str) -> str:
-    """Return what an object is, for people and tools that look at the bucket; data files are Parquet."""
+    """Return the content type of an object, for people and tools that look at the bucket."""
     return "application/json" if key.endswith(".json") else "application/vnd.apache.parquet"
 
 
 def size_of(content: Path | bytes) -> int:
-    """Return length in bytes."""
+    """Return the length of the content in bytes."""
     if isinstance(content, bytes):
         return len(content)
     try:
@@ -26,7 +26,7 @@ def size_of(content: Path | bytes) -> int:
 
 
 def read_part(content: Path | bytes, start: int, length: int) -> bytes:
-    """Return at most `length` bytes from `start` on; no copy where that is all of a file in memory."""
+    """Return at most `length` bytes from `start` on. Doesn't copy a file in memory that is read as a whole."""
     if isinstance(content, bytes):
         return content[start : start + length]
     try:
@@ -38,7 +38,7 @@ def read_part(content: Path | bytes, start: int, length: int) -> bytes:
 
 
 def pieces(content: Path | bytes) -> Iterator[bytes]:
-    """Return all of it, in pieces of a mebibyte."""
+    """Yield the whole content in pieces of one MiB."""
     start = 0
     while piece := read_part(content, start, 1 << 20):
         yield piece
@@ -46,7 +46,7 @@ def pieces(content: Path | bytes) -> Iterator[bytes]:
 
 
 def base64_md5(content: Path | bytes) -> str:
-    """MD5 in base64, as stores take it to check that what arrived is what was sent."""
+    """Return the content's MD5 in base64, with which a store checks what it received."""
     digest = hashlib.md5(usedforsecurity=False)
     for piece in pieces(content):
         digest.update(piece)

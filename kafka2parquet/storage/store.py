@@ -1,4 +1,4 @@
-"""What `FsspecStorage` needs of one kind of store."""
+"""The Store protocol, which `FsspecStorage` needs for each kind of store, and the outcomes that are not failures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from fsspec import AbstractFileSystem
 
 
 class Store(Protocol):
-    """The objects below one root, by keys relative to it. Every call blocks and may be made from any thread.
+    """The objects below one root, by keys relative to the root. Each call blocks, and may come from any thread.
 
-    Foreign exceptions never leave it: each call raises what `kafka2parquet.storage.base.Storage` lists.
+    A store raises no exceptions of other libraries. Each call raises the errors that `kafka2parquet.storage.base.Storage`
+    lists.
     """
 
     @property
@@ -21,26 +22,44 @@ class Store(Protocol):
 
     @property
     def prefix_bytes(self) -> int:
-        """Bytes of UTF-8 that the store puts in front of each key, of the 1,024 that a key may have."""
+        """Length of the store's prefix in bytes of UTF-8. It counts towards the 1,024 bytes that a key may have."""
 
     @property
     def most_segment_bytes(self) -> int | None:
-        """Bytes of UTF-8 that what stands between two slashes of a key may have; None where there is no limit."""
+        """Limit in bytes of UTF-8 for a segment of a key, between two slashes; None if there isn't a limit."""
 
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
-        """Make an object, whole or not at all; False, and nothing changed, where one stands at the key.
+        """Create an object, whole or not at all. Returns False and changes nothing if the key is taken.
 
-        `in_parts` takes the way of large files whatever the size, where the store has one, so that it can be probed.
+        `in_parts` makes the store upload a small object like a large one, so that this way can be probed too.
         """
 
     def read_tail(self, key: str, length: int) -> bytes | None:
-        """Return the last `length` bytes of an object, all of it when it is shorter; None when there is none. One request."""
+        """Return the last `length` bytes of an object, at most all of it; None if the object doesn't exist. One request."""
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:
         """See `kafka2parquet.storage.base.Storage.tag`."""
 
     def list(self, prefix: str) -> Iterator[str]:
-        """Return keys that start with `prefix`, as they are now."""
+        """Yield the keys that currently start with `prefix`."""
 
     def delete(self, key: str) -> None:
-        """Remove an object if it is there. Only the probe does this."""
+        """Delete an object if it exists. Only the probe does this."""
+
+
+class ObjectExistsError(Exception):
+    """The key is taken by an object."""
+
+
+class NoSuchObjectError(Exception):
+    """The object doesn't exist."""
+
+
+class EmptyObjectError(Exception):
+    """The object is empty, so the store refuses a range of its bytes."""
+
+
+def describe(error: BaseException) -> str:
+    """Return an error's type and text on one line, without a full stop."""
+    text = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

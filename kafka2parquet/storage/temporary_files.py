@@ -1,11 +1,11 @@
-"""Temporary files beside published ones: made so that they can be found again, and deleted when their process is dead.
+"""Temporary files in the storage, which a later process finds and deletes if their own process has died.
 
-A temporary file is made in the folder of the final file, so that it has the group and the access list that files there get, and
-is moved at once to one folder of this library, where cleaning up is one listing. Its process keeps it locked. Whoever starts
-deletes what nobody has locked:
+A temporary file is created in the folder of the final file, so that it gets that folder's group and access list. It is moved at
+once to one folder of this library, where a single listing finds all of them. Its process keeps it locked. A starting process
+deletes unlocked files:
 
-- of this machine at once: the kernel lets go of a lock when its process ends, and not before;
-- of other machines, whose locks a network file system may keep to itself, after a day without a write.
+- files of the same machine at once, because the kernel releases a lock exactly when its process ends;
+- files of other machines after a day without a write, because a network file system may not show their locks.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ _FOREIGN_AGE_S = 24 * 3600
 
 
 def is_temporary(name: str) -> bool:
-    """Return whether a file of this name is a temporary one, also of an older version of this library."""
+    """Return whether a name belongs to a temporary file of this or an older version of this library."""
     return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
 
 
 class TemporaryFile:
-    """A new file that is locked as long as it is open; deleted when the context ends."""
+    """A new file that is locked while it is open, and deleted when the context ends."""
 
     def __init__(self, folder: Path, own_folder: Path | None) -> None:
-        """Make the file.
+        """Create the file.
 
         Args:
-            folder: of the final file.
-            own_folder: where temporary files are looked for; None to stay in `folder`. Where the file can't be moved there,
-                because that is another file system for instance, it stays in `folder` too.
+            folder: the folder of the final file.
+            own_folder: the library's folder for temporary files; None to stay in `folder`. The file also stays in `folder` if
+                it can't be moved, for instance to another file system.
 
         Raises:
-            OSError: it can't be made.
+            OSError: the file can't be created.
         """
         self.path = folder / f"{_PREFIX}{_machine()}-{uuid.uuid4().hex}{_SUFFIX}"
         self.file = FileIO(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "r+")
@@ -63,14 +63,14 @@ class TemporaryFile:
 
         Raises:
             FileExistsError: `target` exists.
-            OSError: it can't be linked.
+            OSError: the file can't be linked.
         """
         try:
             target.hardlink_to(self.path)
         except OSError as error:
             if error.errno != errno.EXDEV or self.path.parent == target.parent:
                 raise
-            # Some file systems move files between folders, and link them only within one.
+            # Some file systems can move a file between folders but link it only within a folder.
             self.path = self.path.rename(target.with_name(self.path.name))
             target.hardlink_to(self.path)
 
@@ -83,11 +83,11 @@ class TemporaryFile:
 
 
 def delete_abandoned(folder: Path) -> None:
-    """Delete the temporary files that dead processes left in the folder. One listing; what can't be deleted stays."""
+    """Delete the temporary files of dead processes in the folder, with one listing. Ignores files that can't be deleted."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             name = _NAME.fullmatch(entry.name)
-            with contextlib.suppress(OSError):  # in use, another user's, or gone meanwhile
+            with contextlib.suppress(OSError):  # in use, owned by another user, or already gone
                 if name is not None and entry.is_file(follow_symlinks=False):
                     _delete_if_abandoned(Path(entry.path), name["machine"])
 
@@ -104,7 +104,7 @@ def _delete_if_abandoned(path: Path, machine: str) -> None:
 
 @functools.cache
 def _machine() -> str:
-    """Names the running kernel, whose locks all its processes see: containers share it."""
+    """Return a name for the running kernel. All its processes see the same locks, even in different containers."""
     try:
         kernel = _BOOT_ID.read_text(encoding="ascii")
     except OSError:

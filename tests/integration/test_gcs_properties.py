@@ -195,7 +195,7 @@ def test_credentials_of_a_person(store: HttpProxy, monkeypatch: pytest.MonkeyPat
 
 def test_without_credentials_nothing_is_sent(store: HttpProxy) -> None:
     """A bucket that needs none isn't meant, and can't be written to."""
-    with pytest.raises(StorageAuthenticationError, match="Give credentials"):
+    with pytest.raises(StorageAuthenticationError, match="Configure credentials"):
         FsspecStorage("gs://lake", GcsOptions(endpoint_url=store.url)).publish("a", SMALL)
 
     assert [] == store.requests
@@ -205,9 +205,9 @@ def test_without_credentials_nothing_is_sent(store: HttpProxy) -> None:
     ("text", "problem"),
     [
         (None, "can't be read: No such file"),
-        ("[]", "has to hold a JSON object"),
-        ('{"private_key": "hush"', "has to hold a JSON object"),
-        ('{"type": "service_account", "private_key": "hush"}', "holds no usable key"),
+        ("[]", "has to contain a JSON object"),
+        ('{"private_key": "hush"', "has to contain a JSON object"),
+        ('{"type": "service_account", "private_key": "hush"}', "doesn't contain a usable key"),
         ('{"type": "external_account", "audience": "hush"}', "type 'external_account'.*GOOGLE_APPLICATION_CREDENTIALS"),
     ],
 )

@@ -1,7 +1,8 @@
-"""Credentials for GCS: from a key file, from its JSON, or the application's default ones; through a proxy where one is given.
+"""Finds credentials for GCS: from a key file, from its JSON, or the application's default; through a proxy if one is set.
 
-gcsfs would go on without credentials where it finds none, take a path to no file for an access token, and ask for access
-tokens past the proxy. (https://cloud.google.com/docs/authentication/application-default-credentials)
+Can go once gcsfs itself does three things: raise an error if it finds no credentials, instead of continuing without; refuse a
+path to a missing file, instead of using the path as an access token; and request access tokens through the configured proxy.
+(https://cloud.google.com/docs/authentication/application-default-credentials)
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from google.oauth2 import service_account
 from kafka2parquet.errors import ConfigurationError
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.full_control"
-#: What gcsfs takes for a way to find credentials, and not for a path.
+#: Values of `token` that gcsfs treats as a way to find credentials, not as a path.
 _WORDS = ("anon", "browser", "cache", "cloud", "google_default")
 
 
 def find_credentials(token: str | Mapping[str, Any] | None, proxy_url: str | None = None) -> object:
-    """Return what `token` of `GcsOptions` means, as the argument `token` of gcsfs.
+    """Convert `token` of `GcsOptions` to the argument `token` of gcsfs.
 
-    May read files, and ask the machine's metadata server.
+    May read files and call the machine's metadata server.
 
     Raises:
-        ConfigurationError: there is no such file, or no credentials in it.
+        ConfigurationError: the file doesn't exist, or doesn't contain credentials.
         google.auth.exceptions.DefaultCredentialsError: the application has no default credentials.
     """
     if isinstance(token, str) and token in _WORDS:
@@ -44,22 +45,22 @@ def find_credentials(token: str | Mapping[str, Any] | None, proxy_url: str | Non
         credentials = _from_key(_read(token), token)
     else:
         credentials = _from_key(token, "The JSON text")
-    # The metadata server is a neighbour that no proxy reaches.
+    # The metadata server is only reachable from the machine itself, not through a proxy.
     if proxy_url is None or isinstance(credentials, google.auth.compute_engine.Credentials):
         return credentials
     return ProxiedCredentials(credentials, proxy_url)
 
 
 class ProxiedCredentials(google.auth.credentials.Credentials):
-    """Credentials whose access tokens are asked for through a proxy."""
+    """Credentials that request their access tokens through a proxy."""
 
     def __init__(self, credentials: Any, proxy_url: str) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # google-auth says that it has types, and hasn't
+        super().__init__()  # type: ignore[no-untyped-call]  # google-auth claims to be typed but isn't
         self._credentials = credentials
         self._proxy_url = proxy_url
 
     def refresh(self, request: object) -> None:
-        """Ask for a new access token; gcsfs calls it with a way around the proxy, which isn't taken."""
+        """Request a new access token. Ignores `request`, through which gcsfs would bypass the proxy."""
         with requests.Session() as session:
             session.proxies = {"http": self._proxy_url, "https": self._proxy_url}
             session.trust_env = False
@@ -73,10 +74,10 @@ def _read(path: str) -> Mapping[str, Any]:
         key = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(f"{path}: the file with credentials for GCS can't be read: {error.strerror}.") from error
-    except ValueError:  # whose text might hold parts of the key
+    except ValueError:  # don't chain it: its text might contain parts of the key
         key = None
     if not isinstance(key, dict):
-        raise ConfigurationError(f"{path} is not a file with credentials for GCS: it has to hold a JSON object.")
+        raise ConfigurationError(f"{path} is not a file with credentials for GCS: it has to contain a JSON object.")
     return key
 
 
@@ -91,11 +92,11 @@ def _from_key(key: Mapping[str, Any], where: str) -> object:
             return user.from_authorized_user_info(key)
     except MemoryError:
         raise
-    except Exception as error:  # malformed keys raise whatever the parser of their format does
+    except Exception as error:  # a malformed key may raise any exception of its format's parser
         raise ConfigurationError(
-            f"{where} holds no usable key for GCS: {type(error).__name__}. Take the whole key file, as Google gave it."
+            f"{where} doesn't contain a usable key for GCS: {type(error).__name__}. Use the complete key file from Google."
         ) from None
     raise ConfigurationError(
-        f"{where} holds credentials of type {kind!r}, not of service_account or authorized_user. Name a file of another type "
-        "in the environment variable GOOGLE_APPLICATION_CREDENTIALS."
+        f"{where} contains credentials of type {kind!r}, not of service_account or authorized_user. Name a file of another "
+        "type in the environment variable GOOGLE_APPLICATION_CREDENTIALS."
     )

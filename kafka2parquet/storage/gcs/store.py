@@ -1,16 +1,16 @@
 """Google Cloud Storage, through gcsfs.
 
-An object is created by one request with `ifGenerationMatch=0`: it appears whole or not at all, and only where none stands.
-Files larger than a part go up in a resumable session under the same condition; nothing is visible until its last byte has
-arrived, and a session that is never ended costs nothing and is forgotten after a week. Each upload names its MD5, so that the
-store refuses what was damaged on the way.
+One request with `ifGenerationMatch=0` creates an object. The object appears whole or not at all, and only if the key is free.
+Files larger than a part are uploaded in a resumable session under the same condition. Nothing is visible until the last byte
+has arrived. An unfinished session costs nothing, and GCS forgets it after a week. Each upload declares its MD5, so that the
+store refuses data that was damaged in transit.
 (https://cloud.google.com/storage/docs/request-preconditions, https://cloud.google.com/storage/docs/resumable-uploads)
 
-Rights that are needed: `storage.objects.create`, `.get` and `.list`; `.delete` only lets the probe clean up, and `.update` is
-for tags.
+Required rights: `storage.objects.create`, `.get` and `.list`. With `.delete` the probe can clean up, and `.update` is for tags.
 
-gcsfs gives credentials, connections, the event loop and repeated requests. Its `pipe_file` isn't used because it doubles the
-file in memory, nor are its file handles, because they publish what they hold when a block raises.
+gcsfs provides credentials, connections, the event loop and retries. Two of its ways to write are not used. `pipe_file` holds a
+file in memory twice; it can be used once that changes and it supports `mode="create"` for large files (see fsspec/gcsfs#642).
+File handles publish partial data when their block raises; they can be used once fsspec discards the data instead.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from typing import Any
 import aiohttp
 from fsspec import AbstractFileSystem
 from gcsfs import __version__ as gcsfs_version
-from gcsfs.core import GCSFileSystem  # the package's own name is a class that asks each bucket's layout over gRPC first
+from gcsfs.core import GCSFileSystem  # the class at the package's root first looks up each bucket's layout over gRPC
 from google.auth.exceptions import GoogleAuthError
 
 from kafka2parquet.errors import BucketNotFoundError, Kafka2ParquetError, StorageUnavailableError, UsageError
-from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 from kafka2parquet.storage.gcs.credentials import find_credentials
 from kafka2parquet.storage.gcs.errors import map_gcs_error
 from kafka2parquet.storage.options import GcsOptions
 from kafka2parquet.storage.staged_content import base64_md5, content_type, pieces, read_part, size_of
+from kafka2parquet.storage.store import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 
 _CREATE = "storage.objects.create"
 _LIST = "storage.objects.list"
@@ -42,24 +42,28 @@ _BOUNDARY = "kafka2parquet-5f0c8d1be6a74c0f"
 
 
 class _Body(io.BytesIO):
-    """A body that survives being closed after a failed attempt: gcsfs rewinds it for the next one."""
+    """A request body that ignores `close`.
+
+    gcsfs rewinds the body for the next attempt, but aiohttp closes it after a failed one. Can go once gcsfs creates a new body
+    for each attempt.
+    """
 
     def close(self) -> None:
         self.seek(0)
 
 
 class _Part(_Body):
-    """A body that is sent once.
+    """A request body that is sent only once.
 
-    gcsfs and aiohttp repeat a request whose answer is lost. A store may have taken the part, and would have to see that by its
-    range: where it doesn't, the object has the part twice.
+    gcsfs and aiohttp repeat a request whose answer was lost, but the store may already have the part. A store that doesn't
+    check the part's range would then store the part twice. Can go once gcsfs can be told not to retry a request.
     """
 
     _is_sent = False
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if self._is_sent:
-            raise StorageUnavailableError("A part of the file was not acknowledged; the upload begins again.")
+            raise StorageUnavailableError("A part of the file was not acknowledged; the upload starts again.")
         return super().seek(offset, whence)
 
     def read(self, size: int | None = -1) -> bytes:
@@ -84,7 +88,7 @@ class GcsStore:
             "requests_timeout": aiohttp.ClientTimeout(
                 total=options.request_timeout_s, sock_connect=options.connect_timeout_s, sock_read=options.read_timeout_s
             ),
-            # Proxies of the environment, or the one that is given.
+            # The configured proxy, or else the proxies of the environment.
             "session_kwargs": {"trust_env": True} if options.proxy_url is None else {"proxy": options.proxy_url},
             **options.to_fsspec(),
             **storage_options,
@@ -96,7 +100,7 @@ class GcsStore:
 
     @property
     def filesystem(self) -> AbstractFileSystem:
-        """The `gcsfs.core.GCSFileSystem`, made at the first call."""
+        """The `gcsfs.core.GCSFileSystem`, created at the first access."""
         with self._lock:
             if self._connected is None:
                 self._connected = GCSFileSystem(**{**self._arguments, **self._credentials()})
@@ -117,11 +121,11 @@ class GcsStore:
 
     @property
     def most_segment_bytes(self) -> None:
-        """See `Store.most_segment_bytes`: names have no limit inside."""
+        """See `Store.most_segment_bytes`. GCS doesn't limit segments."""
         return None
 
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
-        """See `Store.create`. One request for a file of at most one part; else one for each part and one more."""
+        """See `Store.create`. One request for a file of at most one part; otherwise one request per part and one more."""
         resource = {"name": self._root + key, "contentType": content_type(key), "md5Hash": base64_md5(content)}
         if self._options.storage_class is not None:
             resource["storageClass"] = self._options.storage_class
@@ -169,13 +173,13 @@ class GcsStore:
         try:
             self._send_parts(key, session, content)
         except BaseException:
-            # GCS answers 499 to this; whatever it answers, the session is forgotten, only later
+            # GCS answers 499 to a cancelled session. Any other answer doesn't matter: the session expires later.
             with contextlib.suppress(Kafka2ParquetError, ObjectExistsError, EmptyObjectError):
                 self._call(_CREATE, key, "DELETE", session.replace("&ifGenerationMatch=0", ""))
             raise
 
     def _send_parts(self, key: str, session: str, content: Path | bytes) -> None:
-        """Send what the store doesn't have yet until it answers with the object."""
+        """Send the bytes that the store doesn't have yet, until it answers with the object."""
         size = size_of(content)
         start = 0
         while True:
@@ -185,17 +189,18 @@ class GcsStore:
             try:
                 headers, answer = self._call(_CREATE, key, "PUT", session, headers={"Content-Range": span}, data=_Part(part))
             except BucketNotFoundError as error:
-                raise StorageUnavailableError(f"{self._where(key)}: the upload session is gone; beginning again.") from error
+                raise StorageUnavailableError(f"{self._where(key)}: the upload session is gone; starting again.") from error
             persisted = int(headers["Range"].rpartition("-")[2]) + 1 if "Range" in headers else 0
-            # The status isn't to be had: the last answer is the object, and only some stores repeat the range in it.
+            # gcsfs doesn't return the status. The last answer is the object, and only some stores repeat the range in it.
+            # Can be read from the status once gcsfs returns it.
             if answer and persisted in (0, size) and json.loads(answer).get("size") == str(size):
                 return
             if persisted <= start:
-                raise StorageUnavailableError(f"{self._where(key)}: the store keeps none of what it is sent.")
+                raise StorageUnavailableError(f"{self._where(key)}: the store does not keep the uploaded data.")
             start = persisted
 
     def read_tail(self, key: str, length: int) -> bytes | None:
-        """See `Store.read_tail`. None, too, when there is no such bucket: gcsfs can't tell."""
+        """See `Store.read_tail`. Also returns None if the bucket doesn't exist, because gcsfs raises the same exception."""
         try:
             _, tail = self._call(
                 "storage.objects.get",
@@ -214,7 +219,7 @@ class GcsStore:
         return bytes(tail)
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:
-        """See `Store.tag`. GCS has no tags: they become metadata of the object, whose other entries stay."""
+        """See `Store.tag`. GCS doesn't have tags, so they become entries of the object's metadata. Other entries stay."""
         try:
             self._call(
                 "storage.objects.update",
@@ -227,10 +232,10 @@ class GcsStore:
                 json={"metadata": dict(tags)},
             )
         except NoSuchObjectError as error:
-            raise UsageError(f"{error}: there is no object to tag.") from error
+            raise UsageError(f"{error}: the object to tag doesn't exist.") from error
 
     def list(self, prefix: str) -> Iterator[str]:
-        """See `Store.list`. One request for a thousand keys."""
+        """See `Store.list`. One request per thousand keys."""
         token = None
         while True:
             page = self._call(
@@ -261,12 +266,12 @@ class GcsStore:
         return base.replace("/storage/v1/", "/upload/storage/v1/") + "b/{}/o"
 
     def _call(self, right: str, key: str | None, method: str, path: str, *path_arguments: str, **arguments: Any) -> Any:
-        """Return one call of the JSON API that needs `right`, within the time limit."""
+        """Send one request to the JSON API, within the time limit. The operation needs `right`."""
         if self._options.user_agent is not None:
             arguments["headers"] = {"User-Agent": self._user_agent, **arguments.get("headers", {})}
         try:
             return self.filesystem.call(method, path, *path_arguments, timeout=self._options.request_timeout_s, **arguments)
-        except (Kafka2ParquetError, MemoryError):  # the first is about the credentials
+        except (Kafka2ParquetError, MemoryError):  # the first comes from `_credentials`
             raise
         except Exception as error:
             mapped = map_gcs_error(error, self._where(key), right)

@@ -1,7 +1,7 @@
-"""Errors of s3fs, botocore and S3, as ours.
+"""Translates errors of s3fs, botocore and S3 to this library's errors.
 
-s3fs turns the answers of S3 into exceptions of Python and loses much on the way (a 412 may become any `OSError`), so what
-counts is botocore's own exception, which it keeps as the cause.
+s3fs turns S3's answers into Python's exceptions and loses details: a 412 may become any `OSError`. So this module reads
+botocore's original exception, which s3fs keeps as the cause.
 (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)
 """
 
@@ -22,11 +22,11 @@ from kafka2parquet.errors import (
     StoragePermissionError,
     StorageUnavailableError,
 )
-from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError, describe
+from kafka2parquet.storage.store import EmptyObjectError, NoSuchObjectError, ObjectExistsError, describe
 
 
 class NoSuchUploadError(StorageUnavailableError):
-    """The multipart upload was completed or aborted, by another process or by a call whose answer was lost. Begin again."""
+    """The multipart upload no longer exists: another process, or a call whose answer was lost, completed or aborted it."""
 
 
 Mapped = Kafka2ParquetError | ObjectExistsError | NoSuchObjectError | EmptyObjectError
@@ -48,13 +48,13 @@ _AUTHENTICATION_CODES = frozenset(
         "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
-        "XAdminUserNotFound",  # of versitygw
+        "XAdminUserNotFound",  # sent by versitygw
     }
 )
 _PERMISSION_CODES = frozenset({"AccessDenied", "AccountProblem", "AllAccessDisabled", "InvalidObjectState", "InvalidPayer"})
 _TRANSIENT_CODES = frozenset(
     {
-        "BadDigest",  # damaged on the way, like the next four
+        "BadDigest",  # damaged in transit, like the next four
         "IncompleteBody",
         "InvalidDigest",
         "XAmzContentChecksumMismatch",
@@ -92,16 +92,16 @@ _TRANSIENT_ERRORS = (
     boto.IncompleteReadError,
     boto.ChecksumError,
     boto.FlexibleChecksumError,
-    boto.CredentialRetrievalError,  # the service that lends them is down
+    boto.CredentialRetrievalError,  # the service that issues credentials is down
     boto.MetadataRetrievalError,
     boto.CapacityNotAvailableError,
-    OSError,  # sockets, names that don't resolve, time-outs of fsspec
+    OSError,  # sockets, name resolution, timeouts of fsspec
     asyncio.TimeoutError,
 )
 
 
 def client_error(error: BaseException) -> boto.ClientError | None:
-    """Return what S3 answered, if that is why `error` was raised."""
+    """Return S3's answer if it caused `error`."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, boto.ClientError):
         cause = cause.__cause__
@@ -109,18 +109,18 @@ def client_error(error: BaseException) -> boto.ClientError | None:
 
 
 def error_code(error: boto.ClientError) -> str:
-    """Return the code of S3's answer, such as `AccessDenied`; the HTTP status where there was no text."""
+    """Return the code of S3's answer, such as `AccessDenied`; the HTTP status if the answer is empty."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def map_s3_error(error: Exception, where: str, right: str, *, renewable: bool = True) -> Mapped:
-    """Return our error for one that s3fs raised.
+    """Translate an exception of s3fs.
 
     Args:
-        error: what it raised.
-        where: object, bucket and endpoint, for people.
+        error: the exception.
+        where: object, bucket and endpoint, for the message.
         right: the right that the operation needs.
-        renewable: whether expired credentials can be had anew.
+        renewable: whether expired credentials can be renewed.
     """
     answer = client_error(error)
     if answer is not None:
@@ -130,7 +130,7 @@ def map_s3_error(error: Exception, where: str, right: str, *, renewable: bool = 
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return ConfigurationError(f"{message}. Trust the store's certificate authority (AWS_CA_BUNDLE).")
     if isinstance(error, _AUTHENTICATION_ERRORS):
-        return StorageAuthenticationError(f"{message}. Give credentials, or a profile or role that has them.")
+        return StorageAuthenticationError(f"{message}. Configure credentials, or a profile or role that has them.")
     if isinstance(error, _TRANSIENT_ERRORS) or _is_http_error(error):
         return StorageUnavailableError(message)
     return ConfigurationError(message)
@@ -146,8 +146,8 @@ def _map_answer(answer: boto.ClientError, where: str, right: str, renewable: boo
         return ObjectExistsError(message)
     if code in EXPIRED_CODES:
         if renewable:
-            return StorageUnavailableError(f"{message}. The credentials are asked for anew.")
-        return StorageAuthenticationError(f"{message}. A fixed session token can't be renewed: use a profile or a role.")
+            return StorageUnavailableError(f"{message}. The next request renews the credentials.")
+        return StorageAuthenticationError(f"{message}. A fixed session token can't be renewed. Use a profile or a role.")
     if code in ("NoSuchKey", "NoSuchVersion") or (status == 404 and code == "404"):
         return NoSuchObjectError(message)
     if status == 416 or code == "InvalidRange":
@@ -164,7 +164,7 @@ def _map_answer(answer: boto.ClientError, where: str, right: str, renewable: boo
     if code in _TRANSIENT_CODES or status in _TRANSIENT_STATUSES or status >= 500:
         return StorageUnavailableError(message, retry_after_s=_retry_after_s(metadata))
     if code in _PERMISSION_CODES or status == 403:
-        return StoragePermissionError(f"{message}. The right that is missing: {right}.")
+        return StoragePermissionError(f"{message}. Missing right: {right}.")
     if status in (301, 307) or code in ("AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
         return ConfigurationError(f"{message}. The bucket is in another region.")
     return ConfigurationError(f"{message}.")
@@ -177,5 +177,5 @@ def _retry_after_s(metadata: dict[str, Any]) -> float | None:
 
 
 def _is_http_error(error: Exception) -> bool:
-    """Return an error of the HTTP client that botocore didn't translate, such as a body that broke off."""
+    """Return whether the HTTP client raised the error and botocore didn't translate it, such as for a truncated body."""
     return type(error).__module__.partition(".")[0] in ("aiohttp", "httpx", "httpcore", "urllib3")

@@ -1,4 +1,4 @@
-"""Taking on a role of AWS: a botocore session whose credentials come from `AssumeRole`, and are renewed by it."""
+"""Assumes an AWS role: a botocore session that gets and renews its credentials by `AssumeRole`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from aiobotocore.session import AioSession
 
 from kafka2parquet.storage.options import AssumedRole, S3Options
 
-#: Arguments of s3fs about credentials. The session has them instead: s3fs would ask no session where it had a key.
+#: Credential arguments of s3fs. They go to the session instead, because s3fs ignores a session if it has a key.
 CREDENTIAL_ARGUMENTS = ("key", "secret", "token", "profile")
 
 
 def role_session(role: AssumedRole, options: S3Options) -> AioSession:
-    """Return a session with the role's credentials; STS is asked at the first request, and again before they expire.
+    """Return a session with the role's credentials, which come from STS at the first request, and again before they expire.
 
-    STS is asked with the key, the token or the profile of `options`, or with what is found in the usual places.
+    The call of STS uses the key, the token or the profile of `options`, or credentials from the usual places.
     """
     session = AioSession(profile=options.profile)
     session.register_component("credential_provider", _RoleCredentials(role, options))
@@ -25,14 +25,14 @@ def role_session(role: AssumedRole, options: S3Options) -> AioSession:
 
 
 class _RoleCredentials:
-    """What botocore calls a credential resolver, for one role."""
+    """A credential resolver, as botocore calls it, for one role."""
 
     def __init__(self, role: AssumedRole, options: S3Options) -> None:
         self._role = role
         self._options = options
 
     async def load_credentials(self) -> AioDeferredRefreshableCredentials:
-        """Credentials that ask STS when they are needed; called by the session."""
+        """Return credentials that call STS when they are needed. The session calls this method."""
         return AioDeferredRefreshableCredentials(self._assume_role, "assume-role")
 
     async def _assume_role(self) -> dict[str, str]:

@@ -1,16 +1,17 @@
 """Amazon S3 and compatible stores, through s3fs.
 
-An object is created by one PutObject with `If-None-Match: *`, so it appears whole or not at all, and only where none stands.
-Files larger than a part go up as a multipart upload whose CompleteMultipartUpload carries the same condition; until then
-nothing is visible, and whatever fails ends in an AbortMultipartUpload. A process that dies in the middle leaves its parts
-behind, invisible but paid for: give the bucket a lifecycle rule with `AbortIncompleteMultipartUpload`.
+One PutObject with `If-None-Match: *` creates an object. The object appears whole or not at all, and only if the key is free.
+Files larger than a part are uploaded as a multipart upload. Its CompleteMultipartUpload carries the same condition, and nothing
+is visible before. A failed upload is aborted. A process that dies during an upload leaves parts behind, which are invisible but
+paid for. So give the bucket a lifecycle rule with `AbortIncompleteMultipartUpload`.
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html)
 
-Rights that are needed: `s3:PutObject`, `s3:GetObject` and `s3:AbortMultipartUpload` on the objects, `s3:ListBucket` on the
-bucket. `s3:DeleteObject` only lets the probe clean up, and `s3:PutObjectTagging` is for tags.
+Required rights: `s3:PutObject`, `s3:GetObject` and `s3:AbortMultipartUpload` on the objects, `s3:ListBucket` on the bucket.
+With `s3:DeleteObject` the probe can clean up, and `s3:PutObjectTagging` is for tags.
 
-s3fs gives credentials, connections and the event loop. Its file handles aren't used, because they publish what they hold when
-a block raises; nor are its `pipe_file` and `put_file`, which abort while parts are still on their way.
+s3fs provides credentials, connections and the event loop. Two of its ways to write are not used. File handles publish partial
+data when their block raises; they can be used once fsspec discards the data instead. `pipe_file` and `put_file` abort an upload
+while parts are still in flight, which may leave parts behind (see fsspec/s3fs#419); they can be used once they wait.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from fsspec import AbstractFileSystem
 
 from kafka2parquet.errors import StorageUnavailableError, UsageError
 from kafka2parquet.object_names import MOST_SEGMENT_BYTES
-from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 from kafka2parquet.storage.options import S3Options
 from kafka2parquet.storage.s3.errors import EXPIRED_CODES, NoSuchUploadError, client_error, error_code, map_s3_error
 from kafka2parquet.storage.s3.role import CREDENTIAL_ARGUMENTS, role_session
 from kafka2parquet.storage.staged_content import base64_md5, content_type, read_part, size_of
+from kafka2parquet.storage.store import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 
 _MOST_PARTS = 10_000
 
@@ -42,7 +43,7 @@ _RIGHTS = {
     "upload_part": "s3:PutObject",
     "complete_multipart_upload": "s3:PutObject",
     "abort_multipart_upload": "s3:AbortMultipartUpload",
-    "get_object": "s3:GetObject, or s3:ListBucket, without which S3 calls a missing object forbidden",
+    "get_object": "s3:GetObject, or s3:ListBucket, without which S3 reports a missing object as forbidden",
     "list_objects_v2": "s3:ListBucket",
     "delete_object": "s3:DeleteObject",
     "put_object_tagging": "s3:PutObjectTagging",
@@ -67,15 +68,15 @@ class S3Store:
 
     @property
     def filesystem(self) -> AbstractFileSystem:
-        """The `s3fs.S3FileSystem`; made at the first call, and anew after its credentials have expired."""
+        """The `s3fs.S3FileSystem`, created at the first access, and again after its credentials have expired."""
         with self._lock:
             if self._connected is None:
                 self._connected = fsspec.filesystem("s3", **self._arguments, **self._role_arguments())
-                self._connected.retries = 1  # botocore makes a second attempt, and the engine all others
+                self._connected.retries = 1  # botocore makes a second attempt, and the engine makes all others
             return self._connected
 
     def _role_arguments(self) -> dict[str, Any]:
-        """Return a session of its own for each connection, so that credentials that were refused are asked for anew."""
+        """Return a new session for each connection, so that refused credentials are replaced by new ones."""
         role = self._options.role
         return {} if role is None else {"session": role_session(role, self._options)}
 
@@ -86,12 +87,12 @@ class S3Store:
 
     @property
     def most_segment_bytes(self) -> int | None:
-        """See `Store.most_segment_bytes`: Amazon has no limit, and compatible stores may keep objects as files."""
+        """See `Store.most_segment_bytes`. Amazon doesn't limit segments, but compatible stores may keep objects as files."""
         is_amazon = self._endpoint_url is None and not any(name in os.environ for name in _ENDPOINT_VARIABLES)
         return None if is_amazon else MOST_SEGMENT_BYTES
 
     def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:
-        """See `Store.create`. One request for a file of at most one part; else one for each part and two more."""
+        """See `Store.create`. One request for a file of at most one part; otherwise one request per part and two more."""
         self._abort_failed_uploads()
         size = size_of(content)
         try:
@@ -101,7 +102,7 @@ class S3Store:
                 self._send("put_object", key, read_part(content, 0, size), ContentType=content_type(key), IfNoneMatch="*")
         except ObjectExistsError:
             return False
-        except NoSuchObjectError as error:  # a conflicting request, of which some stores say it so
+        except NoSuchObjectError as error:  # some stores answer a conflicting request like this
             raise StorageUnavailableError(str(error)) from error
         return True
 
@@ -122,15 +123,15 @@ class S3Store:
             raise
 
     def _abort_failed_uploads(self) -> None:
-        """Abort what has failed; what can't be aborted while the store is down is tried again with the next file."""
+        """Abort failed uploads. If the store is down, the next file's upload tries again."""
         while self._unaborted:
             try:
                 key, upload = self._unaborted.pop()
-            except IndexError:  # another thread took the last one
+            except IndexError:  # another thread took the last upload
                 return
             try:
                 self._call("abort_multipart_upload", key, UploadId=upload)
-            except NoSuchUploadError:  # completed, and only the answer was lost
+            except NoSuchUploadError:  # the upload was completed, and only the answer was lost
                 continue
             except StorageUnavailableError:
                 self._unaborted.append((key, upload))
@@ -149,15 +150,15 @@ class S3Store:
         return tail
 
     def tag(self, key: str, tags: Mapping[str, str]) -> None:
-        """See `Store.tag`. The object's tags are replaced by these, with one request."""
+        """See `Store.tag`. Replaces all of the object's tags, with one request."""
         tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
         try:
             self._call("put_object_tagging", key, Tagging={"TagSet": tag_set})
         except NoSuchObjectError as error:
-            raise UsageError(f"{error}: there is no object to tag.") from error
+            raise UsageError(f"{error}: the object to tag doesn't exist.") from error
 
     def list(self, prefix: str) -> Iterator[str]:
-        """See `Store.list`. One request for a thousand keys."""
+        """See `Store.list`. One request per thousand keys."""
         token: dict[str, str] = {}
         while True:
             page = self._call("list_objects_v2", None, Prefix=self._root + prefix, **token)
@@ -172,13 +173,13 @@ class S3Store:
         self._call("delete_object", key)
 
     def _send(self, operation: str, key: str, body: bytes, **arguments: Any) -> Any:
-        """A call with a body, whose checksum the store verifies: botocore's on AWS, elsewhere the one all stores know."""
+        """Call S3 with a body. The store verifies its checksum: botocore's choice on AWS, and MD5 on compatible stores."""
         if self._endpoint_url is not None:
             arguments["ContentMD5"] = base64_md5(body)
         return self._call(operation, key, Body=body, **arguments)
 
     def _call(self, operation: str, key: str | None, **arguments: Any) -> Any:
-        """Return one call of the S3 API, within the time limit."""
+        """Call the S3 API once, within the time limit."""
         if key is not None:
             arguments["Key"] = self._root + key
         with self._mapped(operation, key):
@@ -186,7 +187,7 @@ class S3Store:
 
     @contextlib.contextmanager
     def _mapped(self, operation: str, key: str | None) -> Iterator[None]:
-        """Raise our error instead of one of s3fs; after expired credentials the next call connects anew."""
+        """Translate exceptions of s3fs. After expired credentials the next call connects again."""
         try:
             yield
         except MemoryError:
@@ -204,9 +205,10 @@ class S3Store:
 
 
 def filesystem_arguments(options: S3Options, storage_options: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of `s3fs.S3FileSystem`: ours, over them the application's, and for compatible stores no checksums of AWS.
+    """Return the arguments of `s3fs.S3FileSystem`. The application's `storage_options` override this library's arguments.
 
-    Since 2025 botocore adds checksums as a trailer of the body, which many compatible stores refuse.
+    For compatible stores, AWS's newer checksums are switched off. Since version 1.36 botocore sends them as a trailer of the
+    body, which many compatible stores refuse (boto/boto3#4392). Can go once these stores accept the trailer.
     """
     arguments: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False, **options.to_fsspec()}
     if options.role is not None:

@@ -48,7 +48,7 @@ def test_options_that_make_no_sense_are_refused(arguments: list[str], says: str,
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--to", "memory://x"], "ConfigurationError: memory://x: what is in memory is not durable."),
+        (["--to", "memory://x"], "ConfigurationError: memory://x: memory is not durable."),
         (["--to", "nothing://x"], "ConfigurationError: nothing://x: "),
         (["--to", "s3://"], "ConfigurationError: s3://: the name of the bucket is missing"),
         (["--to", "/proc/nothing"], "ConfigurationError: --to /proc/nothing: the folder can't be made: "),

@@ -303,7 +303,7 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path: Path, monkey
 
     (tmp_path / "t").mkdir()
     monkeypatch.setattr(os, "fsync", remove)
-    with pytest.raises(StorageUnavailableError, match="removed meanwhile"):
+    with pytest.raises(StorageUnavailableError, match="removed in the meantime"):
         storage.publish("t/a", staged_parquet({}))
     storage.publish("t/a", staged_parquet({}))
 

@@ -15,8 +15,8 @@ from kafka2parquet.errors import (
     StoragePermissionError,
     StorageUnavailableError,
 )
-from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 from kafka2parquet.storage.gcs.errors import Mapped, map_gcs_error
+from kafka2parquet.storage.store import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 
 
 def mapped(error: Exception) -> Mapped:
@@ -80,6 +80,6 @@ def test_maps_other_errors(error: Exception, expected: type[Exception]) -> None:
 
 def test_names_the_missing_right() -> None:
     """So that somebody can grant it."""
-    assert "gs://bucket/key: OSError: Forbidden: path no access. The right that is missing: storage.objects.create." == str(
+    assert "gs://bucket/key: OSError: Forbidden: path no access. Missing right: storage.objects.create." == str(
         mapped(OSError("Forbidden: path\nno access."))
     )

@@ -20,8 +20,8 @@ from kafka2parquet.errors import (
     StoragePermissionError,
     StorageUnavailableError,
 )
-from kafka2parquet.storage.answers import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 from kafka2parquet.storage.s3.errors import Mapped, NoSuchUploadError, map_s3_error
+from kafka2parquet.storage.store import EmptyObjectError, NoSuchObjectError, ObjectExistsError
 
 
 def answer(code: str, status: int, headers: dict[str, str] | None = None) -> boto.ClientError:
@@ -176,7 +176,7 @@ def test_keeps_how_long_the_store_wants_to_be_left_alone() -> None:
 
 def test_names_the_missing_right() -> None:
     """So that somebody can grant it."""
-    assert "s3://bucket/key: AccessDenied (403): said so. The right that is missing: s3:PutObject." == str(
+    assert "s3://bucket/key: AccessDenied (403): said so. Missing right: s3:PutObject." == str(
         mapped(answer("AccessDenied", 403))
     )
 
