@@ -1,4 +1,4 @@
-"""DeadLetterQueue: what the engine needs of a place for rejected records outside of the delivery."""
+"""The DeadLetterQueue protocol, through which the engine sends rejected records elsewhere."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from kafka2parquet.records import Reject
 
 
 class DeadLetterFuture(Protocol):
-    """One dead letter on its way. Belongs to the thread that sent it."""
+    """A dead letter that is being sent. Only the thread that sent it may use the future."""
 
     def done(self) -> bool:
-        """Return whether it is durable. Never blocks; False while the other side is down, for as long as that takes.
+        """Return whether the dead letter is durable. Never blocks. Returns False for as long as the receiver is down.
 
         Raises:
-            Kafka2ParquetError: it is refused for good; whoever commits past the record now would lose it.
+            Kafka2ParquetError: the dead letter is refused permanently. Committing past the record would lose it.
         """
 
     def result(self) -> None:
-        """Nothing, of a letter that is done; raises what `done` raises."""
+        """Return None once the dead letter is durable. Raises the errors of `done`."""
 
 
 class DeadLetterQueue(Protocol):
-    """Keeps rejected records, at least once each. The owner doesn't commit past a record before its letter is done."""
+    """Stores rejected records, at least once each. The engine commits past a record only after its dead letter is done."""
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes of keys, values and headers that wait in memory, for the memory budget."""
+        """Bytes of pending keys, values and headers in memory, for the memory budget."""
 
     def prepare(self) -> DeadLetterFuture:
-        """Begin to connect and to check what can be checked, so that a mistake shows before the first reject does.
+        """Start to connect and check the settings, so that a mistake shows before the first reject. Optional.
 
-        Never blocks: the answer says when it is ready, or raises why it never will be. Calling it is not required.
+        Never blocks. The returned future is done when the queue is ready, and raises an error if it never will be.
         """
 
     def send(self, reject: Reject) -> DeadLetterFuture:
-        """Send a record with its raw bytes. Never blocks."""
+        """Start to send a record with its raw bytes. Never blocks."""
 
     def close(self, timeout_s: float) -> None:
-        """Send what waits, for at most `timeout_s` seconds, and release everything. Blocks so long. May be called twice."""
+        """Send pending records, blocking for at most `timeout_s` seconds, and release all resources. May be called twice."""

@@ -1,17 +1,22 @@
-"""What Kafka Connect says of a record that failed: stage, class and exception by the names that its users know."""
+"""Describes failed records in Kafka Connect's terms: stage, class and exception, as log lines and as headers."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 import attrs
 
 from kafka2parquet.records import DATA_EXCEPTION, PARTITION_EXCEPTION, Reject, Stage
 from kafka2parquet.util.arguments import Name, WholeNumber, checked
 
+Headers = Sequence[tuple[str, bytes | None]]
+
+_PREFIX = "__connect.errors."
+
 
 class ConnectStage(enum.Enum):
-    """Where an operation failed (`org.apache.kafka.connect.runtime.errors.Stage`)."""
+    """The stage at which an operation failed (`org.apache.kafka.connect.runtime.errors.Stage`)."""
 
     KAFKA_CONSUME = "KAFKA_CONSUME"
     KEY_CONVERTER = "KEY_CONVERTER"
@@ -24,7 +29,7 @@ class ConnectStage(enum.Enum):
 
     @classmethod
     def of(cls, stage: Stage) -> ConnectStage:
-        """Return the stage in Connect in which a record would have failed that failed in `stage` here."""
+        """Return Connect's stage for a record that failed at `stage`."""
         return _STAGES[stage]
 
 
@@ -38,7 +43,7 @@ _STAGES = {
     Stage.WRITE: ConnectStage.TASK_PUT,
 }
 
-#: What Connect would have raised, where the reject itself doesn't say.
+#: Connect's exception by stage, for rejects that don't name one.
 _EXCEPTIONS = {
     Stage.FETCH: "org.apache.kafka.common.errors.RecordDeserializationException",
     Stage.TIMESTAMP: PARTITION_EXCEPTION,
@@ -50,13 +55,13 @@ _JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
 
 @attrs.frozen
 class Failure:
-    """What is reported of one reject.
+    """The description of one reject.
 
     Attributes:
-        stage: where it failed.
-        class_name: the class that was at work.
-        exception: class of the exception.
-        message: of the exception; None where there is none.
+        stage: the stage at which the record failed.
+        class_name: the class that was running.
+        exception: the exception's class.
+        message: the exception's message, None if it has none.
     """
 
     stage: ConnectStage
@@ -65,21 +70,21 @@ class Failure:
     message: str | None
 
     def __str__(self) -> str:
-        """Exception and message, as Java prints them."""
+        """Format exception and message as Java does."""
         return self.exception if self.message is None else f"{self.exception}: {self.message}"
 
 
 @checked
 @attrs.frozen
 class FailureReporter:
-    """Describes rejects as Connect does, by connector, task and classes.
+    """Describes rejects as Connect does, with connector, task and classes.
 
     Attributes:
-        connector: its name.
-        task: its number, counted from 0.
-        key_converter: class that reads keys.
-        value_converter: class that reads values.
-        transformation: class that changes records between converter and sink.
+        connector: name of the connector.
+        task: number of the task, counted from 0.
+        key_converter: class of the key converter.
+        value_converter: class of the value converter.
+        transformation: class that transforms records between converter and sink.
     """
 
     connector: Name
@@ -89,7 +94,7 @@ class FailureReporter:
     transformation: str = "org.apache.kafka.connect.transforms.Transformation"
 
     def failure(self, reject: Reject) -> Failure:
-        """Return what is reported of a reject."""
+        """Describe a reject."""
         stage = ConnectStage.of(reject.stage)
         return Failure(
             stage,
@@ -105,3 +110,26 @@ class FailureReporter:
             ConnectStage.VALUE_CONVERTER: self.value_converter,
             ConnectStage.TRANSFORMATION: self.transformation,
         }.get(stage, "org.apache.kafka.connect.sink.SinkTask")
+
+
+def context_headers(reject: Reject, reporter: FailureReporter) -> Headers:
+    """Return the ten headers that describe a failure, in the order of Kafka Connect's `DeadLetterQueueReporter`.
+
+    They follow the record's own headers, which may include those of an earlier failure.
+    """
+    failure = reporter.failure(reject)
+    # In place of Connect's Java stack trace: its first line, and then the place in the log instead of the place in the code.
+    stacktrace = f"{failure}\n\tat {reject.topic_partition}, offset {reject.offset}, stage {reject.stage.value} (kafka2parquet)"
+    texts: tuple[tuple[str, str | None], ...] = (
+        ("topic", reject.topic_partition.topic),
+        ("partition", str(reject.topic_partition.partition)),
+        ("offset", str(reject.offset)),
+        ("connector.name", reporter.connector),
+        ("task.id", str(reporter.task)),
+        ("stage", failure.stage.value),
+        ("class.name", failure.class_name),
+        ("exception.class.name", failure.exception),
+        ("exception.message", failure.message),
+        ("exception.stacktrace", stacktrace),
+    )
+    return [(_PREFIX + name, None if text is None else text.encode()) for name, text in texts]

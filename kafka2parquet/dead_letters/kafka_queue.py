@@ -1,9 +1,9 @@
-"""KafkaDeadLetterQueue: rejected records into a Kafka topic, through kafka-python's producer.
+"""KafkaDeadLetterQueue: sends rejected records to a Kafka topic, through kafka-python's producer.
 
-One thread owns the producer, because it blocks where brokers are missing. It takes letters in groups and stays with a group
-until Kafka has each of its letters or refuses it for good; so their order is that in which they were sent, and a letter is
-repeated for as long as Kafka is down. After each attempt that has failed everything begins anew with the connection: brokers
-may have moved, the topic may be gone, the password may have changed.
+One thread owns the producer, because the producer blocks while brokers are missing. The thread takes letters in groups, and
+works on a group until Kafka has stored or permanently refused each letter. So letters keep their order, and a letter is
+repeated for as long as Kafka is down. After a failed attempt the thread connects again: brokers may have moved, the topic may
+be gone, or the password may have changed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from kafka import KafkaProducer
 from kafka2parquet.consumers.kafka_python.bootstrap_log import BootstrapLog, check_certificates
 from kafka2parquet.consumers.kafka_python.errors import translate
 from kafka2parquet.dead_letters.base import DeadLetterFuture
-from kafka2parquet.dead_letters.connect_report import FailureReporter
-from kafka2parquet.dead_letters.headers import context_headers
+from kafka2parquet.dead_letters.connect_report import FailureReporter, context_headers
 from kafka2parquet.dead_letters.letter import DeadLetterSerializer, NullableHeaders, PendingDeadLetter
 from kafka2parquet.dead_letters.topic import BOOTSTRAP_TIMEOUT_MS, ensure_topic
 from kafka2parquet.errors import (
@@ -38,7 +37,7 @@ from kafka2parquet.util.arguments import Count, Name, Names, SecretSettings, che
 
 _LOG = logging.getLogger(__name__)
 
-#: What the producer raises before it connects.
+#: Exceptions of the producer's constructor before it connects.
 _WRONG_SETTINGS = (AssertionError, TypeError, ValueError)
 _GROUP_LETTERS = 500
 _GROUP_BYTES = 4 << 20
@@ -47,15 +46,15 @@ _GRACE_MS = 5_000
 _LOOK_EVERY_S = 0.1
 _CLOSE_S = 1.0
 
-#: The user may set these otherwise. What is too large is for the broker to say, which knows the topic's limit; one request at a
-#: time needs large batches to be fast.
+#: Defaults that users may override. The broker decides what is too large, because it knows the topic's limit. Large batches
+#: make one request at a time fast enough.
 DEFAULTS: Mapping[str, Any] = {
     "batch_size": 128 << 10,
     "client_id": "kafka2parquet-dead-letters",
     "max_request_size": 256 << 20,
 }
 
-#: These are part of how dead letters are kept; as Connect has them.
+#: Settings on which the delivery of dead letters depends, with Connect's values. Users can't override them.
 FIXED: Mapping[str, Any] = {
     "acks": "all",
     "allow_auto_create_topics": False,
@@ -70,10 +69,10 @@ FIXED: Mapping[str, Any] = {
 
 @checked
 class KafkaDeadLetterQueue:
-    """Sends rejected records to a topic: key, value and timestamp as they were, headers followed by what happened.
+    """Sends rejected records to a topic: key, value, timestamp and headers as they were, and headers about the failure.
 
-    Nothing is connected before the first `prepare` or `send`, which starts one thread. The topic is created where it is
-    missing. All methods belong to one thread. See `DeadLetterQueue` for what they do.
+    The first `prepare` or `send` starts one thread, which connects. The topic is created if it is missing. Call all methods on
+    one thread. `DeadLetterQueue` describes the methods.
     """
 
     def __init__(
@@ -86,19 +85,19 @@ class KafkaDeadLetterQueue:
         producer_settings: SecretSettings | None = None,
         admin_settings: SecretSettings | None = None,
     ) -> None:
-        """Set the queue up; nothing is connected yet.
+        """Set up the queue without connecting.
 
         Args:
-            bootstrap_servers: some brokers, each as host:port.
-            topic: where dead letters go; none of those that are read.
-            reporter: adds the headers `__connect.errors.*`, which say what happened; by default none are added.
-            replication_factor: of the topic, where it has to be created.
-            producer_settings: further settings of `kafka.KafkaProducer`, by its names: security, timeouts, compression. Those
-                on which it depends that no letter gets lost can't be changed.
-            admin_settings: further settings of `kafka.KafkaAdminClient`, which looks for the topic.
+            bootstrap_servers: addresses of some brokers, each as host:port.
+            topic: the dead-letter topic. It must not be one of the topics that are read.
+            reporter: adds the headers `__connect.errors.*`, which describe the failure. By default no headers are added.
+            replication_factor: replication factor of the topic if it has to be created.
+            producer_settings: further settings of `kafka.KafkaProducer` under their own names, such as security, timeouts and
+                compression. Settings that prevent the loss of letters can't be changed.
+            admin_settings: further settings of `kafka.KafkaAdminClient`, which looks up the topic.
 
         Raises:
-            ConfigurationError: there are no brokers, or the topic has no name.
+            ConfigurationError: the brokers or the topic's name are missing.
         """
         self._servers = bootstrap_servers
         self._topic = topic
@@ -146,7 +145,7 @@ class KafkaDeadLetterQueue:
     def _put(self, letter: PendingDeadLetter) -> PendingDeadLetter:
         with self._changed:
             if self._closing_at is not None:
-                raise UsageError("send() on a closed KafkaDeadLetterQueue; make a new one.")
+                raise UsageError("send() on a closed KafkaDeadLetterQueue; create a new one.")
             if self._error is not None:
                 letter.failed(self._error)
                 return letter
@@ -175,7 +174,7 @@ class KafkaDeadLetterQueue:
             self._drop_producer()
 
     def _next_group(self) -> list[PendingDeadLetter]:
-        """Return the next letters, oldest first; none when it is time to end. Blocks while nothing waits."""
+        """Return the next letters, oldest first; [] when the thread has to end. Blocks while no letters are pending."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing_at is not None)
             group: list[PendingDeadLetter] = []
@@ -186,13 +185,13 @@ class KafkaDeadLetterQueue:
             return group
 
     def _deliver(self, group: Sequence[PendingDeadLetter]) -> None:
-        """Stay with these letters until Kafka has each or refuses it, or there is no time left.
+        """Send letters until Kafka has stored or refused each one, or the time to close is over.
 
         Raises:
-            Kafka2ParquetError: no letter can be sent as things are.
+            Kafka2ParquetError: no letter at all can be sent.
         """
         attempt = 0
-        size_bytes = sum(letter.size_bytes for letter in group)  # they are empty when they have arrived
+        size_bytes = sum(letter.size_bytes for letter in group)  # delivered letters drop their content
         while (letters := [letter for letter in group if letter.is_open]) and not self._out_of_time():
             attempt += 1
             problem = self._attempt(letters)
@@ -212,7 +211,7 @@ class KafkaDeadLetterQueue:
             self._pending_bytes -= size_bytes
 
     def _attempt(self, letters: Sequence[PendingDeadLetter]) -> str | None:
-        """Try to send each of the letters once; what went wrong if another attempt is due."""
+        """Try once to send each letter. Returns the problem if another attempt is needed."""
         try:
             producer = self._connected()
             producer.partitions_for(self._topic)
@@ -243,7 +242,7 @@ class KafkaDeadLetterQueue:
         return self._producer
 
     def _hand_over(self, producer: KafkaProducer, letter: PendingDeadLetter) -> Any:
-        """Return the producer's future, or the error that it has raised; None for a letter that only asks whether it works."""
+        """Return the producer's future, or the error that it raised; None for a letter without a record, from `prepare`."""
         if letter.reject is None:
             return None
         if self._reporter is not None:
@@ -264,7 +263,7 @@ class KafkaDeadLetterQueue:
     def _outcome(self, future: Any, deadline: float) -> Exception | None:
         if future is None:
             return None
-        late: Exception = kafka_errors.KafkaTimeoutError("Kafka has not confirmed it in time")
+        late: Exception = kafka_errors.KafkaTimeoutError("Kafka did not confirm it in time")
         while not future.is_done:
             if time.monotonic() > deadline or self._out_of_time():
                 return late
@@ -275,14 +274,14 @@ class KafkaDeadLetterQueue:
 
     @staticmethod
     def _is_passing(error: kafka_errors.BrokerResponseError) -> bool:
-        """Return whether it isn't about the record: it passes by itself, or all records are refused."""
+        """Return whether an error is not about the record: it is temporary, or all records are refused."""
         return bool(error.retriable) or isinstance(error, kafka_errors.AuthorizationError)
 
     def _passing(self, error: Exception) -> str:
-        """Return what to say about an error that passes.
+        """Describe a temporary error.
 
         Raises:
-            Kafka2ParquetError: it doesn't pass.
+            Kafka2ParquetError: the error is permanent.
         """
         rights = f"DESCRIBE and WRITE on the dead-letter topic {self._topic}"
         ours = translate(error, f"sending dead letters to {self._topic}", rights)
@@ -295,9 +294,9 @@ class KafkaDeadLetterQueue:
             raise RuntimeError("a letter without a record is never sent")
         where = letter.reject.topic_partition
         refusal = DeadLetterRefusedError(
-            f"{where}, offset {letter.reject.offset}: the dead-letter topic {self._topic} doesn't take the record: {error}."
-            " Nothing is committed past it. Let that topic take what this one takes (max.message.bytes, with some more for"
-            " headers; message.timestamp.*).",
+            f"{where}, offset {letter.reject.offset}: the dead-letter topic {self._topic} refuses the record: {error}."
+            " Nothing is committed past it. Give the dead-letter topic limits as large as those of this topic"
+            " (max.message.bytes, plus some bytes for headers; message.timestamp.*).",
             topic=where.topic,
             partition=where.partition,
             offset=letter.reject.offset,
@@ -306,7 +305,7 @@ class KafkaDeadLetterQueue:
         return refusal
 
     def _fail(self, error: Kafka2ParquetError, group: Sequence[PendingDeadLetter]) -> None:
-        """Fail all letters that wait, because nothing can be sent any more."""
+        """Fail all pending letters, because nothing can be sent any more."""
         with self._changed:
             self._error = error
             for letter in (*group, *self._waiting):
@@ -318,7 +317,8 @@ class KafkaDeadLetterQueue:
     def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            # Without the first, kafka-python waits for what is on its way, and doesn't close if that takes too long.
+            # Without `force_close`, kafka-python waits for requests in flight, and stays open if that takes too long.
+            # Can go once `KafkaProducer.close` closes in any case when its timeout is over.
             producer._sender.force_close()
             with contextlib.suppress(kafka_errors.KafkaTimeoutError):
                 producer.close(timeout=_CLOSE_S)

@@ -1,4 +1,4 @@
-"""PendingDeadLetter: one dead letter on its way, and how kafka-python is given one that its checks don't know."""
+"""PendingDeadLetter: a dead letter that is being sent, and a way around kafka-python's checks of its headers and value."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from kafka2parquet.records import Reject
 
 
 class PendingDeadLetter:
-    """A `DeadLetterFuture`. Written by the producer's thread, read by the one that sent it.
+    """A `DeadLetterFuture`. The producer's thread writes it, and the sending thread reads it.
 
     Attributes:
-        reject: the record, until it has arrived; None for a letter that only asks whether sending works.
-        headers: what it is sent with.
+        reject: the record until it is delivered; None for a letter that only checks whether sending works.
+        headers: the headers to send.
     """
 
     def __init__(self, reject: Reject | None) -> None:
@@ -26,25 +26,25 @@ class PendingDeadLetter:
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing is known yet."""
+        """Whether the outcome is still unknown."""
         return not self._is_done and self._error is None
 
     @property
     def size_bytes(self) -> int:
-        """Of the record."""
+        """Size of the record's key, value and headers."""
         if self.reject is None:
             return 0
         headers = sum(len(name) + len(value or b"") for name, value in self.reject.headers)
         return len(self.reject.key or b"") + len(self.reject.value or b"") + headers
 
     def arrived(self) -> None:
-        """Kafka has it."""
+        """Mark the letter as delivered."""
         self.reject = None
         self.headers = ()
         self._is_done = True
 
     def failed(self, error: Kafka2ParquetError) -> None:
-        """Kafka will never have it."""
+        """Mark the letter as permanently refused."""
         self._error = error
 
     def done(self) -> bool:
@@ -60,19 +60,24 @@ class PendingDeadLetter:
 
 
 class NullableHeaders(list[tuple[str, bytes | None]]):
-    """Headers that may be null. kafka-python writes them, but would first add the sizes of all up, unless the list is false."""
+    """Headers whose values may be None.
+
+    kafka-python can encode such headers but fails while summing their sizes. It skips the sum for a falsy list. Can go once
+    kafka-python's producer accepts None as a header's value.
+    """
 
     def __bool__(self) -> bool:
         return False
 
 
 class DeadLetterSerializer(Serializer):  # type: ignore[misc]  # kafka-python has no types
-    """Gives the producer value and headers of a letter after it has checked its arguments.
+    """Passes a letter's value and headers to the producer after the producer has checked its arguments.
 
-    The checks refuse null headers, and records with neither key nor value; Kafka takes both.
+    The checks refuse headers that are None, and records with neither key nor value, although Kafka accepts both. Can go once
+    kafka-python's producer accepts both.
     """
 
     def serialize(self, topic: str, headers: list[tuple[str, bytes | None]], data: PendingDeadLetter) -> bytes | None:
-        """Called by the producer, with the list of headers that it will write."""
+        """Return the letter's value, and add its headers to `headers`, the list that the producer writes. Called by it."""
         headers.extend(data.headers)
         return data.reject.value if data.reject is not None else None

@@ -1,4 +1,4 @@
-"""RejectLog: writes rejects to the log, as Kafka Connect's `LogReporter` does, but not each of very many."""
+"""RejectLog: logs rejects as Kafka Connect's `LogReporter` does, but summarizes large numbers of rejects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOG = logging.getLogger(__name__)
 
 @attrs.define
 class _Counted:
-    """Rejects of one topic-partition that have no lines of their own."""
+    """Rejects of one topic-partition that are counted instead of logged one by one."""
 
     rejects: int = 0
     first_offset: int = 0
@@ -27,7 +27,7 @@ class _Counted:
 
 @attrs.define
 class _Second:
-    """The second for which lines are counted at present."""
+    """The current second and the number of its lines."""
 
     began_s: float = float("-inf")
     lines: int = 0
@@ -36,19 +36,19 @@ class _Second:
 @checked
 @attrs.frozen
 class RejectLog:
-    """A hook that logs rejects at level ERROR: Connect's line, then exception and reason. Never key, value or headers.
+    """A hook that logs rejects at level ERROR: Connect's line, then exception and reason, but never key, value or headers.
 
-    Of many rejects in one second only the first ones have lines of their own. The others are counted, and one line for each
-    topic-partition says how many they are and between which offsets they lie: with the first reject of a later second, and at
-    the latest when their offsets are committed or the partition is given up.
+    Only the first rejects of each second are logged one by one. Further rejects are counted, and one line per topic-partition
+    reports their number and range of offsets. This line follows with the first reject of a later second, at the latest when the
+    offsets are committed or the partition is given up.
 
-    For one task. On the thread that drives the task.
+    Use one object per task, on the thread that drives the task.
 
     Attributes:
-        reporter: knows connector, task and classes.
-        with_records: log topic, partition, offset and timestamp too (`errors.log.include.messages`).
-        most_per_s: how many rejects of one second have lines of their own.
-        clock: says when a second is over.
+        reporter: describes rejects with connector, task and classes.
+        with_records: whether to log topic, partition, offset and timestamp too (`errors.log.include.messages`).
+        most_per_s: number of rejects per second to log one by one.
+        clock: measures the seconds.
     """
 
     reporter: FailureReporter
@@ -63,13 +63,13 @@ class RejectLog:
         if isinstance(event, RecordRejected):
             self._rejected(event.reject)
         elif isinstance(event, OffsetCommitted | PartitionStopped):
-            self._tell(event.topic_partition)
+            self._log_count(event.topic_partition)
 
     def _rejected(self, reject: Reject) -> None:
         now_s = self.clock.monotonic()
         if now_s >= self._second.began_s + 1:
             for topic_partition in [*self._counted]:
-                self._tell(topic_partition)
+                self._log_count(topic_partition)
             self._second.began_s, self._second.lines = now_s, 0
         if self._second.lines < self.most_per_s:
             self._second.lines += 1
@@ -80,8 +80,8 @@ class RejectLog:
         counted.first_offset = min(counted.first_offset, reject.offset)
         counted.last_offset = max(counted.last_offset, reject.offset)
 
-    def _tell(self, topic_partition: TopicPartition) -> None:
-        """Log how many rejects have no lines of their own."""
+    def _log_count(self, topic_partition: TopicPartition) -> None:
+        """Log the number of rejects that were only counted."""
         counted = self._counted.pop(topic_partition, None)
         if counted is not None:
             _LOG.error(
@@ -95,7 +95,7 @@ class RejectLog:
             )
 
     def line(self, reject: Reject) -> str:
-        """Connect's line for a reject."""
+        """Return Connect's log line for a reject."""
         failure = self.reporter.failure(reject)
         record = f", where consumed record is {_record(reject)}" if self.with_records else ""
         return (

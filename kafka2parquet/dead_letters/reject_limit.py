@@ -1,4 +1,4 @@
-"""RejectLimitState: ends a task that leaves out too much, before a wrong setting empties a topic into the dead letters."""
+"""RejectLimitState: ends a task that rejects too many records, for instance because of a wrong setting."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from kafka2parquet.util.arguments import Count, Share, checked
 @checked
 @attrs.frozen
 class RejectLimit:
-    """How much of a topic-partition may be rejected.
+    """The share of a topic-partition's records that may be rejected.
 
     Attributes:
-        share: a larger share than this of the window ends the task; 1 never does.
-        window_rows: how many of the last records are looked at, rounded up to whole batches.
-        minimum_rows: the limit applies from this number of records on, so that a bad first record isn't a share of 100 %.
+        share: the task ends if a larger share of the window is rejected. With 1 it never ends.
+        window_rows: number of last records in the window, rounded up to whole batches.
+        minimum_rows: number of records from which on the limit applies, so that a bad first record doesn't count as 100 %.
     """
 
     share: Share
@@ -35,18 +35,18 @@ class _Counted:
 
 
 class RejectLimitState:
-    """Counts the records of one topic-partition.
+    """Counts the records and rejects of one topic-partition.
 
-    Of one, and not of the task: a partition that is all wrong would be hidden behind eleven that are right, and whether it
-    were would depend on how the group shares the partitions out.
+    The limit doesn't apply to the task as a whole: eleven good partitions would hide one that is all bad, depending on how the
+    group assigns the partitions.
     """
 
     def __init__(self, limit: RejectLimit, topic_partition: TopicPartition) -> None:
-        """Begin to count.
+        """Start to count.
 
         Args:
-            limit: how much may be rejected.
-            topic_partition: whose records are counted.
+            limit: the share that may be rejected.
+            topic_partition: the topic-partition of the records.
         """
         self._limit = limit
         self._topic_partition = topic_partition
@@ -58,11 +58,11 @@ class RejectLimitState:
         """Count a batch.
 
         Args:
-            records: how many records it had, rejects included; 0 for further rejects of records that were counted before.
-            rejects: those of them that were rejected.
+            records: number of records in the batch, rejects included; 0 for later rejects of records that are counted already.
+            rejects: the rejected records of the batch.
 
         Raises:
-            TooManyRejectsError: the share of the window is above the limit.
+            TooManyRejectsError: the share of rejects in the window exceeds the limit.
         """
         if records or not self._window:
             self._window.append(_Counted(records, 0))
@@ -82,7 +82,7 @@ class RejectLimitState:
         raise TooManyRejectsError(
             f"{self._topic_partition}: {self._rejects:,} of the last {self._records:,} records were rejected, more than the"
             f" {self._limit.share:.3g} that kafka2parquet.reject.limit.share allows; the last one at offset {last.offset},"
-            f" stage {last.stage.value!r}: {last.reason}. Nothing is committed past what is written. Mend the settings or the"
+            f" stage {last.stage.value!r}: {last.reason}. Nothing is committed past what is written. Fix the settings or the"
             " producer, or raise the limit.",
             topic=self._topic_partition.topic,
             partition=self._topic_partition.partition,

@@ -1,4 +1,4 @@
-"""Finds the dead-letter topic, or creates it as Kafka Connect does."""
+"""Looks up the dead-letter topic, or creates it as Kafka Connect does."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from kafka2parquet.errors import ConfigurationError
 _LOG = logging.getLogger(__name__)
 BOOTSTRAP_TIMEOUT_MS = 5000
 
-#: The topic is there: what is missing comes by itself, or another task was faster.
+#: Errors which mean that the topic exists: it is still being created, or another task created it.
 _THERE = (
     kafka_errors.NoError,
     kafka_errors.LeaderNotAvailableError,
     kafka_errors.ReplicaNotAvailableError,
     kafka_errors.TopicAlreadyExistsError,
 )
-#: Kafka says no, and will say so again.
+#: Permanent refusals.
 _MISTAKES = (
     kafka_errors.InvalidTopicError,
     kafka_errors.InvalidReplicationFactorError,
@@ -35,18 +35,18 @@ _MISTAKES = (
 def ensure_topic(
     bootstrap_servers: str | Sequence[str], topic: str, replication_factor: int, settings: Mapping[str, Any]
 ) -> None:
-    """Create the topic with one partition, as Connect does, unless it is there. Blocks, some seconds at most.
+    """Create the topic with one partition, as Connect does, unless it exists. Blocks for some seconds at most.
 
     Args:
-        bootstrap_servers: some brokers.
-        topic: its name.
-        replication_factor: copies of its partition.
+        bootstrap_servers: addresses of some brokers.
+        topic: name of the topic.
+        replication_factor: replication factor of the topic.
         settings: further settings of kafka-python's admin client.
 
     Raises:
-        ConfigurationError: Kafka can't create it so.
-        AccessError: Kafka refuses us.
-        kafka.errors.KafkaError: it did not work now, and may later.
+        ConfigurationError: Kafka can't create the topic with these settings.
+        AccessError: Kafka refuses access.
+        kafka.errors.KafkaError: the attempt failed, and a later one may succeed.
     """
     configuration = {"bootstrap_servers": bootstrap_servers, **settings, "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS}
     check_certificates(configuration)
@@ -67,7 +67,8 @@ def _create(admin: KafkaAdminClient, topic: str, replication_factor: int) -> Non
     wanted = {topic: {"num_partitions": 1, "replication_factor": replication_factor}}
     try:
         created = admin.create_topics(wanted, raise_errors=False)["topics"][0]
-    except RuntimeError as error:  # kafka-python's words for a controller that is being elected
+    # kafka-python raises RuntimeError while a controller is being elected. Can go once it raises one of its own errors.
+    except RuntimeError as error:
         raise kafka_errors.NotControllerError(str(error)) from error
     error_class = kafka_errors.for_code(created["error_code"])
     if error_class not in _THERE:

@@ -8,8 +8,7 @@ from typing import Any
 
 import attrs
 
-from kafka2parquet.dead_letters.connect_report import FailureReporter
-from kafka2parquet.dead_letters.headers import context_headers
+from kafka2parquet.dead_letters.connect_report import FailureReporter, context_headers
 from tests.acceptance.cases import Case
 from tests.acceptance.java_errors import fits, java_class, java_class_of_reject, java_message
 from tests.acceptance.steps import Answer, Run, State

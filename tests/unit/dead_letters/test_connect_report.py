@@ -1,7 +1,6 @@
 import pytest
 
-from kafka2parquet.dead_letters.connect_report import FailureReporter
-from kafka2parquet.dead_letters.headers import context_headers
+from kafka2parquet.dead_letters.connect_report import FailureReporter, context_headers
 from kafka2parquet.records import Reject, Stage, TopicPartition
 
 _PREFIX = "__connect.errors."
