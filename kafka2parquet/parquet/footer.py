@@ -1,7 +1,7 @@
-"""What the footer of every file says about the flush that it belongs to.
+"""FlushFooter and Layout: what each file's footer records about its flush.
 
-Together with Kafka's committed offsets these footers are the only state. They are one JSON text under one key of the Parquet
-key-value metadata, so that people and query engines can read them too (DuckDB: `parquet_kv_metadata`).
+These footers and Kafka's committed offsets are the only state. A footer is one JSON text under one key of the Parquet key-value
+metadata, so that people and query engines can read it too (DuckDB: `parquet_kv_metadata`).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-#: Key of the metadata entry, and the version of its text.
+#: Key of the metadata entry, and the format version of its text.
 METADATA_KEY = "kafka2parquet"
 VERSION = 1
 
 
-#: What the rows of a file are: values of records, their keys or headers beside, or rejected records.
+#: What a file's rows hold: record values, keys, headers, or rejected records.
 Role = Literal["values", "keys", "headers", "rejects"]
 
-#: Offsets and numbers of rows are signed 64-bit integers in Kafka and in Parquet.
+#: Kafka's offsets and Parquet's row counts are signed 64-bit integers.
 _MOST = (1 << 63) - 1
 _LAST_MS_OF_THE_YEAR_9999 = 253_402_300_799_999
-#: Far more than the longest layout that is written down decompresses to.
+#: Far more than the decompressed size of the longest layout that is written.
 _MOST_LAYOUT_BYTES = 64 << 20
 
 _text = attrs.validators.instance_of(str)
@@ -52,10 +52,10 @@ class Sibling:
     """Another file of the same flush, as the anchor lists it.
 
     Attributes:
-        key: where it stands.
-        rows: rows in it.
-        file: number of the file in the layout; a file of keys or headers has that of the file beside it.
-        role: what its rows are.
+        key: the file's object key.
+        rows: number of rows in the file.
+        file: number of the file in the layout. A file of keys or headers has the number of its file of values.
+        role: what the file's rows hold.
     """
 
     key: str = attrs.field(validator=_key)
@@ -66,27 +66,27 @@ class Sibling:
 
 @attrs.frozen
 class FlushFooter:
-    """The flush that a file belongs to, and the file's part in it.
+    """A file's flush, and the file's role in it.
 
     Attributes:
-        cluster_id: id of the Kafka cluster, "" where unknown.
-        group_id: of the consumer group that wrote it, "" where unknown.
-        topic_id: id of the topic, "" where unknown.
+        cluster_id: id of the Kafka cluster, "" if unknown.
+        group_id: id of the consumer group that wrote the file, "" if unknown.
+        topic_id: id of the topic, "" if unknown.
         topic: name of the topic.
         partition: partition of the topic.
         start: position at which the flush starts.
         end: position at which the flush ends; it covers [start, end).
-        flush_rows: rows in all files of the flush; those of keys and headers count no record again.
+        flush_rows: rows in all files of the flush, not counting files of keys and headers.
         file_rows: rows in this file.
-        first_offset: offset of this file's first row, -1 when it has none.
-        last_offset: offset of this file's last row, -1 when it has none.
-        fingerprint: of the configuration that wrote it.
-        opened_at_ms: wall clock when the flush was opened, milliseconds since the epoch.
+        first_offset: offset of this file's first row, -1 if it has no rows.
+        last_offset: offset of this file's last row, -1 if it has no rows.
+        fingerprint: fingerprint of the configuration that wrote the file.
+        opened_at_ms: wall-clock time at which the flush was opened, in milliseconds since the epoch.
         reason: what ended the flush.
-        leader_epoch: of the record before `end`, -1 where unknown.
-        role: what the file's rows are.
-        siblings: the flush's other files, in the order of their first rows, where this file is the anchor; else None.
-        layout: which rows went into which file, where this file is the anchor and has siblings; else None.
+        leader_epoch: leader epoch of the record before `end`, -1 if unknown.
+        role: what the file's rows hold.
+        siblings: the flush's other files in the order of their first rows, if this file is the anchor; otherwise None.
+        layout: which rows are in which file, if this file is the anchor and has siblings; otherwise None.
     """
 
     cluster_id: str = attrs.field(validator=_text)
@@ -109,10 +109,10 @@ class FlushFooter:
     layout: str | None = attrs.field(default=None, repr=False, validator=attrs.validators.optional(_text))
 
     def __attrs_post_init__(self) -> None:
-        """Compare the numbers with each other.
+        """Check that the numbers are consistent.
 
         Raises:
-            ValueError: they contradict each other.
+            ValueError: the numbers contradict each other.
         """
         if self.end <= self.start:
             raise ValueError(f"the flush [{self.start}, {self.end}) ends where it starts, or before")
@@ -125,28 +125,30 @@ class FlushFooter:
 
     @property
     def is_anchor(self) -> bool:
-        """Whether this file holds the flush's first row and lists the others."""
+        """Whether this file holds the flush's first row and lists the other files."""
         return self.siblings is not None
 
     @property
     def listed_rows(self) -> int:
-        """Rows of this file, where it is the anchor, and of those that it lists; no record counts twice."""
+        """Rows of this anchor and of the files that it lists, counting each record once."""
         rows = {0: self.file_rows}
         for sibling in self.siblings or ():
             rows.setdefault(sibling.file, sibling.rows)
         return sum(rows.values())
 
     def to_metadata(self) -> dict[str, str]:
-        """As the key-value metadata of a Parquet footer."""
+        """Return the key-value metadata for a Parquet footer."""
         values = {name: value for name, value in attrs.asdict(self).items() if value is not None}
         return {METADATA_KEY: json.dumps({"version": VERSION, **values}, separators=(",", ":"))}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str] | None) -> FlushFooter | None:
-        """Read it back; None when the file is not ours. Its text may come from anywhere, so types and ranges are checked.
+        """Parse the metadata of a footer; None if this library did not write the file.
+
+        Checks types and ranges, because the text may come from anywhere.
 
         Raises:
-            ValueError: the file is ours, and its text is damaged, contradicts itself, or is of an unknown version.
+            ValueError: this library wrote the file, but the text is damaged or inconsistent, or has an unknown version.
         """
         text = (metadata or {}).get(METADATA_KEY)
         if text is None:
@@ -167,11 +169,11 @@ class FlushFooter:
 
 
 class Layout:
-    """Which offsets of a flush went into which of its files, as runs of rows.
+    """Records which offsets of a flush are in which of its files, as runs of rows.
 
-    A file is a number: 0 for the anchor, then the siblings in their order. A run starts at an offset and lasts until the next
-    one starts. With it, whoever takes over can write a missing sibling with exactly its rows, even under another
-    configuration.
+    Files are numbered: 0 is the anchor, followed by the siblings in their order. A run starts at an offset and extends to the
+    start of the next run. With the layout, the partition's next owner can write a missing sibling with exactly the same rows,
+    even under another configuration.
     """
 
     def __init__(self, starts: npt.NDArray[np.int64], files: npt.NDArray[np.int64]) -> None:
@@ -180,30 +182,30 @@ class Layout:
 
     @classmethod
     def of(cls, offsets: npt.NDArray[np.int64], files: npt.NDArray[np.int64]) -> Layout:
-        """From the file number of each row; `offsets` rise."""
+        """Build the layout from the file number of each row. `offsets` must be ascending."""
         first_of_run = np.flatnonzero(np.diff(files, prepend=-1))
         return cls(offsets[first_of_run], files[first_of_run])
 
     def files(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the file number of each row; -1 for one that lies before all runs."""
+        """Return the file number of each offset; -1 for an offset before all runs."""
         if not len(self._starts):
             return np.full(len(offsets), -1, np.int64)
         runs = np.searchsorted(self._starts, offsets, side="right") - 1
         return np.where(runs < 0, -1, self._files[np.maximum(runs, 0)])
 
     def renumbered(self, numbers: list[int]) -> Layout:
-        """Return the same rows, where the file with number n gets the number `numbers[n]`."""
+        """Return the layout with file number n replaced by `numbers[n]`."""
         return Layout(self._starts, np.array(numbers, dtype=np.int64)[self._files] if len(self._files) else self._files)
 
     def encode(self) -> str:
-        """As text for the footer."""
+        """Encode the layout as text for the footer."""
         steps = np.diff(self._starts, prepend=0)
         text = json.dumps(np.column_stack((steps, self._files)).ravel().tolist(), separators=(",", ":"))
         return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
 
     @classmethod
     def decode(cls, text: str) -> Layout:
-        """Read it back.
+        """Decode the text of a footer.
 
         Raises:
             ValueError: the text is damaged.

@@ -1,4 +1,4 @@
-"""Part: one Parquet file of one schema while it is encoded."""
+"""Part: one Parquet file with one schema while it is being encoded."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError, UsageError
 
-#: What a part takes besides its encoded bytes while it is encoded, and once it is complete: measured.
+#: Measured memory of a part's encoder, besides the encoded bytes: in total, and per column.
 _ENCODER_BYTES, _ENCODER_COLUMN_BYTES = 48 << 10, 3 << 10
 _COMPLETE_COLUMN_BYTES = 1 << 10
 
 
 def columns_of(fields: Iterable[pa.Field]) -> int:
-    """Return how many columns of a Parquet file these fields take."""
+    """Return the number of Parquet columns for these fields."""
     return sum(columns_of(_inner(field.type)) if field.type.num_fields else 1 for field in fields)
 
 
@@ -30,35 +30,34 @@ def _inner(type_: pa.DataType) -> list[pa.Field]:
 
 
 def encoder_bytes(columns: int) -> int:
-    """Return memory that encoding a part of `columns` columns takes, besides its bytes."""
+    """Return the memory in bytes for encoding a part with `columns` columns, besides the encoded bytes."""
     return _ENCODER_BYTES + columns * _ENCODER_COLUMN_BYTES
 
 
-#: A row group goes to disk while it is encoded, in pieces of about this size.
+#: While a row group is encoded, it goes to disk in pieces of about this size.
 _MOST_TAIL_BYTES = 4 << 20
 
 
 class Part:
-    """One Parquet file of one schema, encoded into memory and moved on to disk row group by row group.
+    """One Parquet file with one schema, which is encoded in memory and moved to disk row group by row group.
 
-    The disk file is open only while bytes are appended, so the number of files being filled is not bounded by the number of
-    files that a process may have open.
+    The file on disk is only open while bytes are appended. So there may be more parts than files that a process may open.
     """
 
     def __init__(
         self, schema: pa.Schema, options: Mapping[str, Any], in_memory_bytes: int, new_path: Callable[[], Path]
     ) -> None:
-        """Begin without rows.
+        """Start without rows.
 
         Args:
-            schema: of all tables that are written.
-            options: for `pyarrow.parquet.ParquetWriter`.
-            in_memory_bytes: encoded bytes beyond which they go to disk.
-            new_path: makes up a path for them.
+            schema: schema of all tables.
+            options: options for `pyarrow.parquet.ParquetWriter`.
+            in_memory_bytes: number of encoded bytes from which on the part moves to disk.
+            new_path: creates a file on disk and returns its path.
         """
         self.schema = schema
         self.rows = 0
-        """Rows that are encoded."""
+        """Number of encoded rows."""
         self._in_memory_bytes = in_memory_bytes
         self._new_path = new_path
         self._memory = _Tail(self._relieve)
@@ -75,12 +74,12 @@ class Part:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory held: encoded bytes that are not on disk, and the encoder, which goes when the part is complete."""
+        """Bytes of memory held: encoded bytes that are not on disk, and the encoder until the part is complete."""
         overhead = self._columns * _COMPLETE_COLUMN_BYTES if self._parquet is None else encoder_bytes(self._columns)
         return self._memory.held_bytes + overhead
 
     def write(self, table: pa.Table) -> None:
-        """Add a row group. Where the disk is full it stays in memory.
+        """Add a row group. It stays in memory if the disk is full.
 
         Raises:
             ConfigurationError: another program has removed what was on disk.
@@ -97,10 +96,10 @@ class Part:
             raise self._lost
 
     def _relieve(self) -> None:
-        """Move on to disk what is in memory, also in the middle of a row group. Raises nothing: Arrow may be the caller."""
+        """Move encoded bytes to disk, even in the middle of a row group. Never raises, because Arrow may be the caller."""
         try:
             self._move_to_disk()
-        except StorageUnavailableError:  # kept in memory; the next row group tries again, and `complete` raises
+        except StorageUnavailableError:  # the bytes stay in memory; the next row group tries again, and `complete` raises
             self._memory.relieve_at_bytes = sys.maxsize
         except ConfigurationError as error:
             self._memory.relieve_at_bytes = sys.maxsize
@@ -126,12 +125,12 @@ class Part:
         return self._path if self._path is not None else self._memory.held()
 
     def open(self) -> pq.ParquetFile:
-        """Read it, once it is complete."""
+        """Open the complete file for reading."""
         content = self.content()
         return pq.ParquetFile(content if isinstance(content, Path) else pa.BufferReader(content))
 
     def discard(self) -> None:
-        """Drop it."""
+        """Drop the content, on disk and in memory."""
         self._memory.clear()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
@@ -140,31 +139,31 @@ class Part:
         try:
             if self._path is None:
                 self._path = self._new_path()
-            with self._path.open("r+b") as file:  # made by the staging folder; where it is gone, its bytes are
+            with self._path.open("r+b") as file:  # fails if the file is gone, because its bytes are lost then
                 if file.seek(0, os.SEEK_END) < self._path_bytes:
                     raise FileNotFoundError(errno.ENOENT, "bytes were cut off", str(self._path))
                 file.seek(self._path_bytes)
-                file.truncate()  # drops what a failed attempt has left
+                file.truncate()  # drops the bytes of a failed attempt
                 for block in self._memory.blocks:
                     file.write(block)
         except FileNotFoundError as error:
             raise ConfigurationError(
-                f"A staged file was removed or cut off by another program: {error}. Nothing is lost: the next start reads its"
-                " records again. Choose a staging folder that nothing tidies up (kafka2parquet.staging.dir)."
+                f"Another program removed or truncated a staged file: {error}. Nothing is lost: the next start reads its"
+                " records again. Choose a staging folder that other programs don't clean up (kafka2parquet.staging.dir)."
             ) from error
         except OSError as error:
             raise StorageUnavailableError(
-                f"The staging folder can't take more data: {error}. Free some space there, or configure another folder."
+                f"The staging folder is full or unavailable: {error}. Free some space there, or configure another folder."
             ) from error
         self._path_bytes += self._memory.held_bytes
         self._memory.clear()
 
 
 class _Tail(io.RawIOBase):
-    """The bytes written since they were last moved on to disk; `tell` counts from the beginning of the file."""
+    """The bytes that are not on disk yet. `tell` returns the position in the whole file."""
 
     def __init__(self, relieve: Callable[[], None]) -> None:
-        """Begin without bytes; `relieve` is called when there are `relieve_at_bytes`."""
+        """Start without bytes. `relieve` is called at `relieve_at_bytes` bytes."""
         super().__init__()
         self.relieve_at_bytes = sys.maxsize
         self._relieve = relieve
@@ -176,7 +175,7 @@ class _Tail(io.RawIOBase):
         return True
 
     def write(self, data: object) -> int:
-        block = bytes(data)  # type: ignore[call-overload]  # any buffer; Arrow reuses it after the call
+        block = bytes(data)  # type: ignore[call-overload]  # a copy, because Arrow reuses the buffer
         self.blocks.append(block)
         self.held_bytes += len(block)
         self.position += len(block)

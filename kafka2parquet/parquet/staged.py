@@ -1,4 +1,4 @@
-"""A finished Parquet file that nobody else can see yet."""
+"""StagedFile: a complete Parquet file that is not yet published."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import attrs
 
 @attrs.frozen(eq=False)
 class StagedFile:
-    """A complete Parquet file, on local disk or, when small, in memory.
+    """A complete Parquet file on local disk, or in memory if it is small.
 
     Attributes:
         content: path of the file, or its bytes.
         size_bytes: length of the file.
         rows: number of rows.
-        metadata: key-value metadata in its footer (also in `content`).
+        metadata: key-value metadata of the file's footer, which `content` contains too.
     """
 
     content: Path | bytes = attrs.field(repr=False)

@@ -1,9 +1,8 @@
-"""The local folder for files that are not yet published.
+"""StagingDirectory: the local folder for files that are not yet published.
 
-The folder for temporary files may be shared with other users and programs, so nothing in it is trusted. What a killed process
-left behind is deleted only when it is provably a folder of this class: it has the name, it and all that lies in it belong to
-the user of this process, its lock file is a regular file with our text in it that nobody has locked, and it holds nothing but
-such staged files.
+Other users and programs may share the folder for temporary files, so its content is not trusted. A folder that a killed process
+left behind is only deleted if it is provably a staging folder: it has the right name, this process's user owns the folder and
+its content, its lock file is an unlocked regular file with the expected text, and it contains nothing but staged files.
 """
 
 from __future__ import annotations
@@ -26,23 +25,23 @@ _LOCK = ".lock"
 _LOCK_TEXT = b"kafka2parquet: folder of staged files, in use as long as this file is locked\n"
 _STAGED = re.compile(r"[0-9]+\.parquet")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-#: Neither follows a link nor waits for the other end of a named pipe.
+#: Flags that refuse symbolic links, and don't wait for the other end of a named pipe.
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class StagingDirectory:
-    """A folder of this process alone, deleted when closed. What a killed process left behind is deleted by the next one.
+    """A private folder of this process, deleted by `close`. The next process deletes the folder of a killed process.
 
-    Each folder holds a lock file that its process keeps locked; a folder whose lock is free belongs to nobody. Folder and files
-    are readable by this user alone.
+    Each folder has a lock file that its process keeps locked. A folder with an unlocked file is abandoned. Only this user can
+    read the folder and its files.
     """
 
     def __init__(self, parent: str | Path | None = None) -> None:
-        """Make the folder under `parent`, by default the system's folder for temporary files.
+        """Create the folder under `parent`, by default the system's folder for temporary files.
 
         Raises:
-            ConfigurationError: `parent` can't be written to.
-            StorageUnavailableError: it is full.
+            ConfigurationError: `parent` is not writable.
+            StorageUnavailableError: the disk is full.
         """
         base = Path(parent) if parent is not None else Path(tempfile.gettempdir())
         self._process = os.getpid()
@@ -57,7 +56,7 @@ class StagingDirectory:
         self._count = 0
 
     def new_file(self) -> Path:
-        """Make an empty file in the folder, readable and writable by this user alone. Called on one thread.
+        """Create an empty file in the folder, which only this user can read and write. Called on one thread.
 
         Raises:
             OSError: the disk is full, or the folder is gone.
@@ -68,14 +67,14 @@ class StagingDirectory:
         return path
 
     def close(self) -> None:
-        """Delete the folder. May be called twice; in a process that was forked from the one that made it, deletes nothing."""
+        """Delete the folder. May be called twice. Does nothing in a forked child of the process that created the folder."""
         if self._process == os.getpid() and not self._lock.closed:
             shutil.rmtree(self.path, ignore_errors=True)
         self._lock.close()
 
 
 def _create(path: Path) -> int:
-    """Return the descriptor of a new file that only this user may read and write, whatever the umask."""
+    """Create a file that only this user may read and write, whatever the umask, and return its descriptor."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE, 0o600)
     try:
         os.fchmod(descriptor, 0o600)
@@ -86,10 +85,10 @@ def _create(path: Path) -> int:
 
 
 def _make(base: Path) -> tuple[Path, FileIO]:
-    """Return a new folder and its locked lock file; nothing stays behind where that fails."""
+    """Create a folder and its locked lock file. Leaves nothing behind if that fails."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     try:
-        folder.chmod(0o700)  # the umask may have taken rights away
+        folder.chmod(0o700)  # the umask may have removed rights
         return folder, _lock(folder)
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
@@ -97,7 +96,10 @@ def _make(base: Path) -> tuple[Path, FileIO]:
 
 
 def _lock(folder: Path) -> FileIO:
-    """Return a locked lock file. It gets its name only then: before, whoever starts now would take the folder for abandoned."""
+    """Create a locked lock file.
+
+    The file gets its final name only after it is locked. Otherwise a starting process could treat the folder as abandoned.
+    """
     unnamed = folder / f"{_LOCK}-unnamed"
     file = FileIO(_create(unnamed), "r+")
     try:
@@ -111,18 +113,18 @@ def _lock(folder: Path) -> FileIO:
 
 
 def _delete_abandoned(base: Path) -> None:
-    with contextlib.suppress(OSError), os.scandir(base) as entries:  # it may be a folder that nobody may list
+    with contextlib.suppress(OSError), os.scandir(base) as entries:  # the folder may not be listable
         for entry in entries:
             if entry.name.startswith(_PREFIX):
-                with contextlib.suppress(OSError):  # in use, another user's, none of ours, or gone meanwhile
+                with contextlib.suppress(OSError):  # in use, owned by another user, not a staging folder, or already gone
                     _delete_if_abandoned(entry.path)
 
 
 def _delete_if_abandoned(path: str) -> None:
-    """Delete a folder of ours that nobody uses; one that isn't provably ours stays as it is.
+    """Delete an abandoned staging folder. Ignores a folder that is not provably a staging folder.
 
     Raises:
-        OSError: it is in use, or can't be looked at.
+        OSError: the folder is in use, or can't be read.
     """
     with contextlib.ExitStack() as stack:
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _SAFE)
@@ -137,7 +139,7 @@ def _delete_if_abandoned(path: str) -> None:
         names = [entry.name for entry in os.scandir(folder)]
         if os.read(lock, len(_LOCK_TEXT) + 1) != _LOCK_TEXT or not all(_is_staged(name, folder) for name in names):
             return
-        for name in sorted(names, key=_LOCK.__eq__):  # the lock goes last: a folder without it would stay for ever
+        for name in sorted(names, key=_LOCK.__eq__):  # the lock goes last, because a folder without it stays forever
             os.unlink(name, dir_fd=folder)
         os.rmdir(path)  # noqa: PTH106  # scandir gives texts
 
@@ -148,5 +150,5 @@ def _is_staged(name: str, folder: int) -> bool:
 
 
 def _is_own(status: os.stat_result, kind: int) -> bool:
-    """Return whether it is of that kind, and belongs to the user of this process."""
+    """Return whether a file is of the given kind, and owned by this process's user."""
     return stat.S_IFMT(status.st_mode) == kind and status.st_uid == os.geteuid()

@@ -1,4 +1,4 @@
-"""The types that columns have in a file: those that query engines get on with best, or those that Confluent's sink writes.
+"""The types of columns in a file: the types that query engines handle best, or the types that Confluent's sink writes.
 
 | Arrow | own | connect |
 | --- | --- | --- |
@@ -27,7 +27,7 @@ from kafka2parquet.util.bisection import bisect_failures
 ParquetTypes = Literal["own", "connect"]
 
 _MOST_DIGITS = 38
-#: What the text of a type has that is written as another one, at any depth. Asking each of many fields costs more.
+#: Matches the text of each type that is written as another type, at any depth. Checking each of many fields would cost more.
 _OTHERS = re.compile("time|int8|int16|decimal|map<")
 
 #: What the text of a type has whose values may be too far from zero for the file.
@@ -38,11 +38,11 @@ _MOST = {"s": ((1 << 63) - 1) // 1_000_000, "ms": ((1 << 63) - 1) // 1000}
 
 @attrs.frozen(eq=False)
 class Fitted:
-    """A table in the types of the file.
+    """A table with the file's types.
 
     Attributes:
         table: the rows that fit.
-        refused: for each row left out, by its index, why it doesn't.
+        refused: the reason for each row that doesn't fit, by its index.
     """
 
     table: pa.Table
@@ -50,16 +50,16 @@ class Fitted:
 
 
 def written_schema(schema: pa.Schema, types: ParquetTypes) -> pa.Schema:
-    """Return the schema that a table with `schema` is written with."""
+    """Return the schema with which a table of `schema` is written."""
     return pa.schema([_written_field(field, types) for field in schema], metadata=schema.metadata)
 
 
 def fit(table: pa.Table, schema: pa.Schema) -> Fitted:
-    """Bring a table to its `written_schema`. Digits behind the last one that is written are cut off.
+    """Convert a table to its `written_schema`. Digits beyond the written precision are cut off.
 
-    Left out are rows with a time or a number that is too far from zero for the type: a timestamp in milliseconds may lie
-    beyond the year 294247, the last one in microseconds, and a decimal may have more than 38 digits. Such a timestamp is not
-    written in milliseconds either, because DuckDB reads all timestamps as microseconds, and then refuses the whole file.
+    Leaves out rows with a time or number that is too large for the type. For example, a timestamp in milliseconds may lie
+    beyond the year 294247, the last year in microseconds, and a decimal may have more than 38 digits. Such a timestamp is not
+    written in milliseconds either, because DuckDB reads all timestamps as microseconds and would refuse the whole file.
     """
     if schema.equals(table.schema) and not any(map(_has_milliseconds, schema.types)):
         return Fitted(table, {})
@@ -152,7 +152,7 @@ def _is_array_in_bounds(array: pa.Array) -> bool:
 
 
 def _has_milliseconds(type_: pa.DataType) -> bool:
-    """Return whether there are timestamps in milliseconds, at any depth."""
+    """Return whether a type contains timestamps in milliseconds, at any depth."""
     if pa.types.is_nested(type_):
         return "timestamp[ms" in str(type_)
     return bool(pa.types.is_timestamp(type_) and type_.unit == "ms")
@@ -176,12 +176,13 @@ def _check_milliseconds(array: pa.Array) -> None:
 
 
 def _misfits(table: pa.Table, schema: pa.Schema) -> dict[int, str]:
-    """Return the rows that can't be cast, found by halving."""
+    """Return the reasons for the rows that can't be cast, by index, found by bisection."""
     found: dict[int, str] = {}
     for field, column in zip(schema, table.columns, strict=True):
 
         def cast(start: int, length: int, column: pa.ChunkedArray = column, type_: pa.DataType = field.type) -> None:
-            # taken, not sliced: Arrow casts all elements of lists, also those outside of a slice
+            # `take` instead of `slice`: Arrow casts all elements of a sliced list, even those outside the slice. Can be a slice
+            # once Arrow only casts the elements inside.
             _cast_column(column.take(pa.array(np.arange(start, start + length))), type_)
 
         for row, _, outcome in bisect_failures(len(column), cast, pa.ArrowInvalid):
