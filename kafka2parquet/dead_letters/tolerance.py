@@ -60,8 +60,8 @@ class Tolerance:
         else:
             where = "" if could_be_tolerated else f", with {_REPORTERS}"
             advice = (
-                f"Fix the settings or the producer, or skip such records (errors.tolerance=all instead of none{where}; for null"
-                " values behavior.on.null.values=ignore)."
+                f"Fix the settings or the producer, or skip such records (errors.tolerance=all instead of none{where}; for"
+                " null values behavior.on.null.values=ignore)."
             )
         return RejectedRecordError(
             topic=reject.topic_partition.topic,

@@ -38,12 +38,12 @@ def test_retriable_exceptions_are_tolerated_anywhere(everything, tolerated):
     [
         (Tolerance(everything=False), Stage.DECODE, r"Tolerance exceeded in error handler\. .*errors\.tolerance=all"),
         (Tolerance(everything=False, has_reporter=True), Stage.WRITE, r"Tolerance exceeded in error handler\."),
-        (Tolerance(everything=False), Stage.WRITE, r"Unhandled .*errors\.tolerance=all, .* with errors\.deadletterqueue"),
+        (Tolerance(everything=False), Stage.WRITE, r"Unhandled .*errors\.tolerance=all instead of none, with errors\.deadletterqueue"),
         (Tolerance(everything=True), Stage.WRITE, r"Unhandled exception in .* set errors\.deadletterqueue\.topic\.name"),
     ],
 )
 def test_failure_has_connects_words_and_says_what_to_do(tolerance, stage, words):
-    """The error tells where the record is, why it failed, and which setting decides."""
+    """The error names the record, why it failed, and the setting that decides."""
     error = tolerance.failure(Reject(TopicPartition("orders", 3), 9, stage, "too long"))
     assert ("orders", 3, 9, stage.value, "too long") == (
         error.topic,

@@ -63,7 +63,7 @@ def test_a_staged_file_that_is_removed_while_a_row_group_is_encoded(tmp_path: Pa
     part.write(TABLE.slice(0, 10))
     (tmp_path / "part.parquet").unlink()
 
-    with pytest.raises(ConfigurationError, match="removed or cut off by another program"):
+    with pytest.raises(ConfigurationError, match="Another program removed or truncated a staged file"):
         part.write(TABLE)
 
 

@@ -252,7 +252,7 @@ def test_a_staged_file_that_something_tidied_up_is_an_error(tmp_path: Path, what
     else:
         path.write_bytes(b"PAR1")
 
-    with pytest.raises(ConfigurationError, match="removed or cut off"):
+    with pytest.raises(ConfigurationError, match="removed or truncated"):
         file.append(pa.table({"number": [4, 5, 6]}))
     file.discard()
     writer.close()
