@@ -1,15 +1,16 @@
-"""Protobuf messages to columns, a whole batch at a time, where ptars reads them exactly as Protobuf does.
+"""Decodes whole batches of Protobuf messages into columns, with ptars, if ptars reads them exactly as Protobuf does.
 
-ptars decodes the wire format straight to Arrow. It differs from Protobuf's own decoders in these ways, which are dealt with:
+ptars decodes the wire format directly to Arrow. It differs from Protobuf's own decoders in these ways. Each work-around can go
+once ptars behaves like them:
 
-- It has its own ideas of timestamps, wrappers and the like. It is shown copies of these messages under other names, which it
-  takes for ordinary ones.
-- Where a message has several cases of one oneof, or a map's key twice (no serializer does that, but concatenating messages
-  gives such), it keeps all, where the last one counts. Such batches are refused here.
-- It takes some damaged messages, such as those with field numbers that there are not; it has been seen to panic on others.
-- It reads groups in groups in groups until its stack ends, and the process with it. No message of proto3 has groups, but any
-  record may. Messages that are long enough for it are shown to Protobuf's own decoder first, which has a limit.
-- It knows nothing of proto2's closed enums, required fields and defaults. Only messages of proto3 are given to it.
+- ptars converts timestamps, wrappers and similar messages in its own way. So it gets copies of these messages under other
+  names, which it treats as ordinary messages.
+- If a message has several cases of one oneof, or a map key twice, ptars keeps all of them, although only the last one counts.
+  No serializer writes such messages, but concatenating messages does. They become suspects, which are decoded alone.
+- ptars accepts some damaged messages, such as those with field numbers that don't exist, and panics on some others.
+- ptars reads nested groups until the stack overflows, which kills the process. No message type of proto3 has groups, but any
+  record may contain them. Messages that are long enough for it are first shown to Protobuf's own decoder, which has a limit.
+- ptars doesn't know proto2's closed enums, required fields and defaults. So it only gets messages of proto3.
 """
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ from kafka2parquet.converters.protobuf.values import FIRST_SECOND, LAST_SECOND, 
 from kafka2parquet.schema.connect_schema import DATE, DECIMAL, TIME, TIMESTAMP, ConnectSchema
 from kafka2parquet.util.arrays import ARROW_DATA_ERRORS, null_mask, validity_bitmap
 
-#: Packages with messages that ptars treats specially, and the prefix that the copies get.
+#: Packages with messages that ptars treats specially, and the prefix of the copies' names.
 _SPECIAL_PACKAGES = ("google.protobuf", "google.type")
 _COPY = "copy."
-#: Each group takes at most 84 bytes of stack in ptars: three times that is left for each.
+#: Stack that is reserved for each group: three times the 84 bytes that ptars takes at most.
 _STACK_BYTES_OF_GROUP = 256
 _FEWEST_GROUPS, _MOST_GROUPS = 2048, 32_768
-#: What glibc gives a thread where the process has no limit.
+#: The stack of a thread that glibc allocates if the process has no limit.
 _UNLIMITED_STACK_BYTES = 1 << 21
-#: Bits of a tag, whose first byte has them; bytes within values may look like one.
+#: Wire type bits in the first byte of a tag. Bytes within values may look like a tag.
 _WIRE_TYPE, _START_OF_GROUP = 7, 3
-#: Decimals of as many other scales than their schema's are made in columns, those of each scale together.
+#: Most scales besides the schema's whose decimals are converted as columns, scale by scale.
 _MOST_SCALES = 16
 _EPOCH_YEAR, _LAST_YEAR, _MONTHS = 1970, 9999, 12
 
@@ -59,13 +60,13 @@ class ColumnDecoder:
     """Decodes all messages of one type."""
 
     def __init__(self, files: Sequence[Any], message_name: str, root: ProtobufNode, parse: Callable[[bytes], Any]) -> None:
-        """Prepare decoding, and finding malformed messages.
+        """Prepare for decoding a message type, and for finding malformed messages.
 
         Args:
-            files: descriptors of all files, each after those that it imports.
-            message_name: full name of the message.
-            root: its plan, all of proto3.
-            parse: Protobuf's own decoder, which raises PayloadsRefused for what isn't such a message.
+            files: the descriptors of all files, each after the files that it imports.
+            message_name: the full name of the message.
+            root: the plan of the message, which must be proto3 throughout.
+            parse: Protobuf's own decoder, which raises PayloadsRefused for anything but such a message.
         """
         pool = descriptor_pool.DescriptorPool()
         for file in files:
@@ -79,10 +80,10 @@ class ColumnDecoder:
         self.malformed = MessageScan(message).malformed
 
     def decode(self, payloads: pa.Array) -> pa.Array:
-        """An array of the values of these messages (binary or binary_view without nulls).
+        """Decode messages (binary or binary_view without nulls) to an array of the plan's Arrow type.
 
         Raises:
-            PayloadsRefused: some message is malformed, or has to be looked at by itself.
+            PayloadsRefused: at least one message is malformed, or has to be decoded alone.
         """
         with refusing_payloads():
             messages = payloads.cast(pa.binary())
@@ -93,10 +94,13 @@ class ColumnDecoder:
             return suspicions.checked(_array(self._root, columns, suspicions))
 
     def _check_groups(self, messages: pa.BinaryArray) -> None:
-        """Refuse messages in which more groups may be nested than the stack has room for.
+        """Refuse messages that may have more nested groups than the stack has room for.
 
-        A group takes one byte, at least. So most messages are too short, and of the others most have too few bytes that may
-        begin a group.
+        A group takes at least one byte. So most messages are too short, and most of the others have too few bytes that could
+        start a group.
+
+        Raises:
+            PayloadsRefused: Protobuf's own decoder refuses such a message, too.
         """
         suspects = np.zeros(len(messages), np.bool_)
         _, offsets, content = messages.buffers()
@@ -109,12 +113,12 @@ class ColumnDecoder:
                 except PayloadsRefused:
                     suspects[row] = True
         if suspects.any():
-            raise PayloadsRefused("messages that may have too many groups in groups", suspects=suspects)
+            raise PayloadsRefused("messages that may have too many nested groups", suspects=suspects)
 
 
 def _harmless_groups() -> int:
-    """How many groups in each other the stack of a thread has room for."""
-    if platform.libc_ver()[0] != "glibc":  # others give threads less than the limit of the process
+    """Return how many nested groups the stack of a thread has room for."""
+    if platform.libc_ver()[0] != "glibc":  # other libraries give threads less than the limit of the process
         return _FEWEST_GROUPS
     import resource
 
@@ -124,12 +128,13 @@ def _harmless_groups() -> int:
 
 
 def _array(node: ProtobufNode, array: pa.Array, suspicions: Suspicions) -> pa.Array:
-    """The array as one of the node's type.
+    """Convert an array from ptars to the node's type.
 
     Args:
-        node: what it is.
+        node: the plan of the values.
         array: from ptars.
-        suspicions: gets the values that `protobuf_values` has to look at. They may be anything in the array returned.
+        suspicions: collects the values that have to be decoded alone, by `values.py`. In the returned array they may be
+            anything.
     """
     if node.kind is Kind.STRUCT:
         return _struct(node, array, suspicions)
@@ -184,7 +189,7 @@ def _enum(node: ProtobufNode, array: pa.Array) -> pa.Array:
 
 
 def _logical(node: ProtobufNode, array: pa.StructArray, suspicions: Suspicions) -> pa.Array:
-    """Days, milliseconds or decimals of the messages that stand for them."""
+    """Convert messages with a logical type to days, milliseconds or decimals."""
     valid = array.is_valid().to_numpy(zero_copy_only=False)
     if node.schema.name == DECIMAL:
         column, fits = _decimals(node.schema, array, valid)
@@ -197,7 +202,7 @@ def _logical(node: ProtobufNode, array: pa.StructArray, suspicions: Suspicions) 
 
 
 def _days(fields: Mapping[str, _Int64s]) -> tuple[_Int64s, _Bools]:
-    """Days since 1970, and which messages are dates."""
+    """Return the days since 1970, and which messages are valid dates."""
     years, months, days = (fields[name].astype(np.int64) for name in ("year", "month", "day"))
     fits = (years >= 1) & (years <= _LAST_YEAR) & (months >= 1) & (months <= _MONTHS)
     begins = np.where(fits, (years - _EPOCH_YEAR) * _MONTHS + months - 1, 0)
@@ -206,7 +211,7 @@ def _days(fields: Mapping[str, _Int64s]) -> tuple[_Int64s, _Bools]:
 
 
 def _times(fields: Mapping[str, _Int64s]) -> tuple[_Int64s, _Bools]:
-    """Milliseconds of a day, and which messages are times of one."""
+    """Return the milliseconds since midnight, and which messages are valid times of day."""
     hours, minutes, seconds, nanos = (fields[name].astype(np.int64) for name in ("hours", "minutes", "seconds", "nanos"))
     fits = np.ones(len(hours), np.bool_)
     for numbers, limit in ((hours, 24), (minutes, 60), (seconds, 60), (nanos, NANOSECONDS)):
@@ -215,7 +220,7 @@ def _times(fields: Mapping[str, _Int64s]) -> tuple[_Int64s, _Bools]:
 
 
 def _timestamps(fields: Mapping[str, _Int64s]) -> tuple[_Int64s, _Bools]:
-    """Milliseconds since 1970, and which messages are in Protobuf's range."""
+    """Return the milliseconds since 1970, and which messages are in Protobuf's range."""
     seconds, nanos = fields["seconds"], fields["nanos"]
     fits = (seconds >= FIRST_SECOND) & (seconds <= LAST_SECOND) & (nanos >= 0) & (nanos < NANOSECONDS)
     return np.where(fits, seconds, 0) * 1000 + nanos // 1_000_000, fits
@@ -229,7 +234,7 @@ _TIMES: Mapping[str | None, Callable[[Mapping[str, _Int64s]], tuple[_Int64s, _Bo
 
 
 def _decimals(schema: ConnectSchema, array: pa.StructArray, valid: _Bools) -> tuple[pa.Array, _Bools]:
-    """Decimals, and which of them have no more digits than they say, and than their type has."""
+    """Return the decimals, and which of them fit both the precision in their message and the type of the column."""
     content, precisions = _field(array, "value"), _field(array, "precision").to_numpy().astype(np.int64)
     column, fits = decimals_of(content, schema, valid, precisions)
     scales = _field(array, "scale").to_numpy()
@@ -238,7 +243,7 @@ def _decimals(schema: ConnectSchema, array: pa.StructArray, valid: _Bools) -> tu
     for scale in others if len(others) <= _MOST_SCALES else []:
         chosen = valid & (scales == scale)
         rows = pa.array(np.flatnonzero(chosen))
-        with contextlib.suppress(ValueError, *ARROW_DATA_ERRORS):  # digits would be lost, or there is no such scale
+        with contextlib.suppress(ValueError, *ARROW_DATA_ERRORS):  # digits would be lost, or the scale is out of range
             as_sent = attrs.evolve(schema, parameters={"scale": str(scale)})
             part, part_fits = decimals_of(content.take(rows), as_sent, None, precisions[chosen])
             column = pc.replace_with_mask(column, pa.array(chosen), part.cast(column.type))
@@ -255,7 +260,7 @@ def _new_name(name: str) -> str:
 
 
 def _renamed(file: Any) -> Any:
-    """A copy of the file's descriptor without options and extensions, in which special messages have other names."""
+    """Copy the file's descriptor without options and extensions, and rename special messages."""
     copy = descriptor_pb2.FileDescriptorProto()
     copy.CopyFrom(file)
     copy.ClearField("options")

@@ -1,4 +1,4 @@
-"""ProtobufConverter: Protobuf messages in Confluent's wire format."""
+"""Converts Protobuf messages in Confluent's wire format."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MAX_INDEXES = 64
 _MALFORMED = Refused("the indexes of the message are malformed")
-#: Messages of a schema that a batch is searched for one after the other.
+#: Most message types of a schema that a batch is searched for as a whole; the payloads of further types are read one by one.
 _MANY_MESSAGES = 32
 
 _Int64s = npt.NDArray[np.int64]
@@ -33,15 +33,15 @@ _Int64s = npt.NDArray[np.int64]
 
 @checked
 class ProtobufConverter(RegisteredConverter):
-    """Values are Protobuf messages behind the id of their schema and the indexes of their message in it.
+    """Converts Protobuf messages that follow the id of their schema and the indexes of their message type in it.
 
-    Columns are those that Confluent's ProtobufConverter and its S3 sink make: fields by name; a oneof is a struct with one
-    field for each case; enums are text; `uint32` is int64, and of `uint64` the bits are kept, so that numbers from 2**63 on
-    are negative; `google.protobuf.Timestamp` is a timestamp in milliseconds. A scalar that isn't declared `optional` is never
-    null. Needs `pip install kafka2parquet[protobuf]`.
+    The columns are the same as those of Confluent's ProtobufConverter and its S3 sink: fields by name; a oneof is a struct
+    with one field for each case; enums are text; `uint32` is int64; `uint64` keeps its bits, so that numbers from 2**63 on are
+    negative; `google.protobuf.Timestamp` is a timestamp in milliseconds. A scalar that isn't declared `optional` is never null.
+    Needs `pip install kafka2parquet[protobuf]`.
 
-    Rejected are values that aren't such messages, and all values of schemas with recursive messages or messages without
-    fields, which Parquet has no types for.
+    A value is rejected if it is not a message of its type, or if its schema has recursive messages or messages without fields,
+    because Parquet has no types for these.
     """
 
     schema_type = "PROTOBUF"
@@ -58,11 +58,12 @@ class ProtobufConverter(RegisteredConverter):
         """Make a converter.
 
         Args:
-            registry: where the schemas are.
-            is_key: whether it converts keys.
-            mapping: how messages become columns; by default as Confluent's converter does.
-            subject_names: the subject whose versions the schemas have: `topic` is `<topic>-value` or `<topic>-key`, `record`
-                the full name of the schema's first message, and `topic_record` `<topic>-<full name of that message>`.
+            registry: looks up schemas.
+            is_key: whether the converter converts keys.
+            mapping: how messages become columns; by default as in Confluent's converter.
+            subject_names: the subject that gives schemas their versions: `topic` means `<topic>-value` or `<topic>-key`,
+                `record` the full name of the schema's first message, and `topic_record`
+                `<topic>-<full name of the schema's first message>`.
 
         Raises:
             ConfigurationError: the libraries for Protobuf aren't installed.
@@ -76,11 +77,11 @@ class ProtobufConverter(RegisteredConverter):
 
     @property
     def fingerprint(self) -> str:
-        """Names the settings."""
+        """Identifies the settings."""
         return f"protobuf:{self._mapping}"
 
     def record_name(self, schema: RegisteredSchema) -> str | None:
-        """The full name of the schema's first message."""
+        """Return the full name of the schema's first message; None if the schema has no message."""
         from kafka2parquet.converters.protobuf.files import compile_file
 
         messages = list(compile_file(schema).descriptor.message_types_by_name.values())
@@ -93,7 +94,7 @@ class ProtobufConverter(RegisteredConverter):
         return _Prepared(compile_file(schema), self._mapping, schema.version)
 
     def decoders(self, prepared: Any, payloads: pa.Array) -> Iterator[tuple[_Int64s, pa.Array, PayloadDecoder | Refused]]:
-        """Tell messages by the indexes in front of them."""
+        """Assign payloads to the decoders of their message types, by the indexes in front of the messages."""
         for prefix, indexes, rows in _by_indexes(payloads):
             decoder = prepared.decoder(indexes) if indexes is not None else _MALFORMED
             if isinstance(decoder, Refused):
@@ -104,7 +105,7 @@ class ProtobufConverter(RegisteredConverter):
 
 @attrs.define(eq=False)
 class _Prepared:
-    """A compiled schema, and the decoders of those of its messages that were seen."""
+    """A compiled schema, and the decoders of the message types that were seen."""
 
     _file: ProtobufFile
     _mapping: ProtobufMapping
@@ -116,7 +117,7 @@ class _Prepared:
             try:
                 descriptor = self._file.message(indexes)
             except SchemaRefused as error:
-                return Refused(str(error))  # not kept: records may name as many messages that there are not as they like
+                return Refused(str(error))  # not kept, because records may name any number of missing messages
             try:
                 with refusing_schemas():
                     self._decoders[indexes] = self._make(descriptor)
@@ -143,7 +144,7 @@ class _Prepared:
 
         columns = None
         if root.proto3:
-            with contextlib.suppress(PayloadsRefused), refusing_payloads():  # ptars may not take a schema that protoc takes
+            with contextlib.suppress(PayloadsRefused), refusing_payloads():  # ptars may refuse a schema that protoc accepts
                 columns = ColumnDecoder(self._file.files, descriptor.full_name, root, parse)
 
         def decode_one(payload: bytes) -> Any:
@@ -161,7 +162,11 @@ class _Prepared:
 
 
 def _by_indexes(payloads: pa.Array) -> Iterator[tuple[bytes, tuple[int, ...] | None, _Int64s]]:
-    """What is in front of messages, as bytes and as indexes, and their rows; None for malformed ones."""
+    """Group payloads by the indexes in front of their messages.
+
+    Yields:
+        The encoded indexes, the indexes, or None if they are malformed, and the rows of their payloads.
+    """
     left = np.ones(len(payloads), np.bool_)
     malformed: list[int] = []
     for _ in range(_MANY_MESSAGES):
@@ -187,7 +192,11 @@ def _by_indexes(payloads: pa.Array) -> Iterator[tuple[bytes, tuple[int, ...] | N
 
 
 def _message_indexes(payload: bytes) -> tuple[bytes, tuple[int, ...]] | None:
-    """What is in front of a message, as bytes and as indexes: their count and they themselves, all zigzag varints."""
+    """Read the indexes in front of a message: their count and then the indexes, all as zigzag varints.
+
+    Returns:
+        The encoded indexes, and the indexes; None if they are malformed.
+    """
     position = 0
 
     def varint() -> int:

@@ -1,4 +1,4 @@
-"""The files of a Protobuf schema in the registry, compiled by protoc to descriptors."""
+"""Compiles the files of a Protobuf schema from the registry to descriptors, with protoc."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from kafka2parquet.schema.refused import SchemaRefused
 
 _ROOT = "kafka2parquet/root.proto"
 _COMPILE_SECONDS = 60
-#: What the system says of names that no file can have, and of a file that should be a folder, too.
+#: The system's errors for impossible file names, and for a name that would have to be both a file and a folder.
 _IMPOSSIBLE_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
-#: Stands in a message that spells out a map's entry, which protoc doesn't accept.
+#: Replaces an explicit `option map_entry = true`, which protoc rejects.
 _MARK = "kafka2parquet_map_entry"
 _LOG_LINE = re.compile(r"WARNING: All log messages|[IW][0-9]{4} ")
 _MAP_ENTRY = re.compile(r"\boption\s+map_entry\s*=\s*true\s*;")
-#: Files that Confluent's serializers take for granted. google/protobuf comes with protoc, google/type with
+#: Files that Confluent's serializers expect to exist. google/protobuf comes with protoc, google/type with
 #: googleapis-common-protos.
 _KNOWN = {
     "confluent/meta.proto": """
@@ -56,12 +56,12 @@ _KNOWN = {
 
 @attrs.frozen(eq=False)
 class ProtobufFile:
-    """A compiled file with all that it imports.
+    """A compiled file with all files that it imports.
 
     Attributes:
-        files: the descriptors of all files, each after those that it imports.
-        descriptor: of the file itself.
-        synthetic: full names of the messages that protoc made for `map<...>` fields of the file.
+        files: the descriptors of all files, each after the files that it imports.
+        descriptor: the descriptor of the file itself.
+        synthetic: the full names of the messages that protoc generated for the file's `map<...>` fields.
     """
 
     files: Sequence[Any]
@@ -69,12 +69,13 @@ class ProtobufFile:
     synthetic: frozenset[str] = frozenset()
 
     def message(self, indexes: Sequence[int]) -> Any:
-        """The message that the indexes in front of a value mean: of the outermost message, of one nested in it, and so on.
+        """Return the message that the indexes in front of a value denote.
 
-        The messages of `map<...>` fields don't count, as they don't in Confluent's reading of the text.
+        The first index denotes a top-level message, the second a message nested in it, and so on. The messages generated for
+        `map<...>` fields don't count, as in Confluent's reading of the text.
 
         Raises:
-            SchemaRefused: there is none.
+            SchemaRefused: the schema has no such message.
         """
         nested = list(self.descriptor.message_types_by_name.values())
         message = None
@@ -85,16 +86,16 @@ class ProtobufFile:
             message = counted[index]
             nested = list(message.nested_types)
         if message is None:
-            raise SchemaRefused("no index of a message")
+            raise SchemaRefused("the indexes of the message are empty")
         return message
 
 
 def compile_file(schema: RegisteredSchema) -> ProtobufFile:
-    """Compile a schema with its references, in a process of its own (some 0.1 s).
+    """Compile a schema with its references, in a separate process. Blocks for about 0.1 s.
 
     Raises:
-        SchemaRefused: protoc doesn't accept it.
-        StorageUnavailableError: the folder for temporary files can't take it just now.
+        SchemaRefused: protoc doesn't accept the schema.
+        StorageUnavailableError: the folder for temporary files can't be written now.
     """
     texts: dict[str, str] = dict(_KNOWN)
     described: dict[str, Any] = {}
@@ -110,7 +111,7 @@ def compile_file(schema: RegisteredSchema) -> ProtobufFile:
     for file in files:
         inside = f"{file.package}." if file.package else ""
         for message in file.message_type:
-            found = _mend_map_entries(message, inside)
+            found = _restore_map_entries(message, inside)
             synthetic.update(found if file.name == _ROOT and _ROOT not in described else ())
     pool = descriptor_pool.DescriptorPool()
     try:
@@ -122,7 +123,7 @@ def compile_file(schema: RegisteredSchema) -> ProtobufFile:
 
 
 def _all_texts(name: str, schema: RegisteredSchema, seen: set[tuple[str, int]]) -> Iterator[tuple[str, str]]:
-    """The text of the schema and of all that it refers to; what several of them refer to comes once."""
+    """Yield the path and the text of the schema and of all schemas that it refers to, each once."""
     seen.add((name, id(schema)))
     yield name, schema.text
     for imported, reference in schema.references:
@@ -134,7 +135,7 @@ def _all_texts(name: str, schema: RegisteredSchema, seen: set[tuple[str, int]]) 
 
 
 def _described(text: str) -> Any:
-    """The descriptor that the text is in base64, as some clients register it; None for a .proto file."""
+    """Return the descriptor that some clients register in base64; None if the text is a .proto file."""
     try:
         content = base64.b64decode("".join(text.split()), validate=True)
         return descriptor_pb2.FileDescriptorProto.FromString(content) if content else None
@@ -162,38 +163,38 @@ def _compiled(texts: Mapping[str, str], described: Mapping[str, Any]) -> list[An
         except subprocess.TimeoutExpired:
             raise SchemaRefused(f"protoc took more than {_COMPILE_SECONDS} s") from None
         if done.returncode:
-            raise SchemaRefused(f"protoc: {_told(done.stderr, folder)}")
+            raise SchemaRefused(f"protoc: {_errors_of(done.stderr, folder)}")
         compiled = descriptor_pb2.FileDescriptorSet.FromString(output.read_bytes()).file
         return _in_order({**{file.name: file for file in compiled}, **described})
 
 
 @contextlib.contextmanager
 def _temporary_folder() -> Iterator[str]:
-    """A folder for the files of one schema.
+    """Make a folder for the files of one schema.
 
     Raises:
-        SchemaRefused: a name can't be that of a file.
-        StorageUnavailableError: the disk is to blame, not the schema.
+        SchemaRefused: a file can't have one of the names.
+        StorageUnavailableError: writing failed because of the disk, not because of the schema.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="kafka2parquet-protobuf-") as folder:
             yield folder
     except OSError as error:
         if error.errno in _IMPOSSIBLE_NAMES:
-            raise SchemaRefused(f"the name of a file that it refers to can't be: {error.strerror}") from error
+            raise SchemaRefused(f"it refers to a file with an impossible name: {error.strerror}") from error
         raise StorageUnavailableError(
-            f"A Protobuf schema can't be compiled: {error}. Look at the folder for temporary files (TMPDIR)."
+            f"A Protobuf schema can't be compiled: {error}. Check the folder for temporary files (TMPDIR)."
         ) from error
 
 
-def _told(text: str, folder: str) -> str:
-    """What protoc says, without its log and the names of our files."""
+def _errors_of(text: str, folder: str) -> str:
+    """Return protoc's errors, without its log lines and the names of our files."""
     lines = [line for line in text.strip().splitlines() if _LOG_LINE.match(line) is None]
     return "\n".join(lines).replace(f"{folder}/", "").replace(f"{_ROOT}:", "line ")
 
 
 def _in_order(files: Mapping[str, Any]) -> list[Any]:
-    """The files from the root on, each after those that it imports."""
+    """Sort the root and all files that it imports, so that each comes after the files that it imports."""
     ordered: dict[str, Any] = {}
 
     def add(name: str, importers: tuple[str, ...]) -> None:
@@ -217,13 +218,13 @@ def _includes() -> list[str]:
     return folders
 
 
-def _mend_map_entries(message: Any, inside: str) -> set[str]:
-    """Make map entries of the marked messages; returns the names of those that protoc made by itself."""
+def _restore_map_entries(message: Any, inside: str) -> set[str]:
+    """Turn the marked messages back into map entries. Returns the names of the map entries that protoc generated."""
     name = f"{inside}{message.name}"
     made = {name} if message.options.map_entry else set()
     if _MARK in message.reserved_name:
         del message.reserved_name[list(message.reserved_name).index(_MARK)]
         message.options.map_entry = True
     for nested in message.nested_type:
-        made |= _mend_map_entries(nested, f"{name}.")
+        made |= _restore_map_entries(nested, f"{name}.")
     return made

@@ -1,10 +1,10 @@
-"""Finds malformed Protobuf messages, in all messages of a batch at once and without decoding them.
+"""Finds malformed Protobuf messages in a whole batch at once, without decoding them.
 
-Each round reads the next field of all messages. Nested messages are read afterwards, all of one type together. Where
-only a few messages have very many fields, that would take too long, so these messages count as sound here.
+Each round reads the next field of all messages. Nested messages are read afterwards, all of one type together. If only a few
+messages have very many fields, that would take too long, so these messages count as sound.
 
-Only messages that ptars refuses are found. Ptars accepts some messages that Protobuf's own decoders refuse, such as lengths and
-tags with more bytes than they need.
+Only messages that ptars refuses are found. ptars accepts some messages that Protobuf's own decoders refuse, such as lengths and
+tags that are encoded with more bytes than necessary.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from kafka2parquet.converters.byte_columns import Bools, ByteColumns, Int64s, UI
 from kafka2parquet.converters.registry.wire_format import rows_of_each
 from kafka2parquet.util.arrays import invalid_utf8
 
-#: How many rounds of fields are read: a fixed number, and one more round for this number of bytes in all messages.
+#: Most rounds of reading fields: a fixed number, and one more round per `_ROUND_BYTES` bytes of all messages.
 _ROUNDS, _ROUND_BYTES = 256, 2048
 _VARINT, _LENGTH, _START_OF_GROUP, _END_OF_GROUP = 0, 2, 3, 4
 _FIXED_BYTES = {1: 8, 5: 4}
-#: How many groups are open behind each tag.
+#: The change in the number of open groups, by wire type.
 _GROUPS = {_START_OF_GROUP: 1, _END_OF_GROUP: -1}
 _WIRE_TYPE_BITS = np.uint64(3)
 _WIRE_TYPES = np.uint64(7)
-#: ptars cuts higher bits of field numbers off.
+#: ptars ignores the higher bits of field numbers.
 _FIELD_NUMBERS = np.uint64(0xFFFF_FFFF)
 _WORD_BYTES = 8
 _FIRST_BITS = np.uint64(0x8080_8080_8080_8080)
@@ -41,9 +41,9 @@ class _Spans:
     """Runs of bytes within messages.
 
     Attributes:
-        starts: where each begins.
-        ends: where each ends.
-        rows: which message of the batch each is in.
+        starts: where each run begins.
+        ends: where each run ends.
+        rows: the index of the message that each run is in.
     """
 
     starts: Int64s
@@ -63,9 +63,9 @@ class _Fields:
     """The content of the fields of a message type.
 
     Attributes:
-        numbers: of fields that hold text, packed numbers or messages; rising.
-        contents: for each of them `_TEXT`, `_PACKED`, or `_MESSAGES` and the index of the type in `types`.
-        types: of messages.
+        numbers: the numbers of the fields that hold text, packed numbers or messages, in ascending order.
+        contents: for each of these fields `_TEXT`, `_PACKED`, or `_MESSAGES` plus the index of the message type in `types`.
+        types: the message types of fields.
     """
 
     numbers: UInt64s
@@ -88,7 +88,7 @@ class _Fields:
         return cls(np.array(numbers, np.uint64), np.array([contents[number] for number in numbers], np.int64), tuple(types))
 
     def contents_of(self, numbers: UInt64s) -> Int64s:
-        """The content of the fields with these numbers."""
+        """Return the kinds of content of the fields with these numbers."""
         if not len(self.numbers):
             return np.full(len(numbers), _OTHER)
         places = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
@@ -96,7 +96,7 @@ class _Fields:
 
 
 class MessageScan:
-    """Looks at messages of one type, none of which contains messages of its own type."""
+    """Finds malformed messages of one type, which must not be recursive."""
 
     def __init__(self, descriptor: Any) -> None:
         """Prepare for a type of messages."""
@@ -110,7 +110,7 @@ class MessageScan:
                 pending += fields.types
 
     def malformed(self, payloads: pa.Array) -> Bools:
-        """Which of the messages (binary or binary_view without nulls) can't be of the type."""
+        """Whether each message (binary or binary_view without nulls) can't be of the type."""
         columns = ByteColumns(payloads)
         spans = _Spans(columns.starts, columns.limits - 1, np.arange(len(payloads)))
         return _Scan(columns, self._fields).malformed(self._descriptor.full_name, spans)
@@ -144,9 +144,9 @@ class _Scan:
         return self._malformed
 
     def _read(self, spans: _Spans) -> tuple[UInt64s, _Spans]:
-        """Read all fields of messages. Returns the number and the content of those that have a length."""
+        """Read all fields of messages. Returns the numbers and the contents of the fields that have a length."""
         at, limits, rows = spans.starts, spans.ends + 1, spans.rows
-        groups: Int64s | None = None  # how many are open; None while none ever was
+        groups: Int64s | None = None  # open groups of each message; None until the first group
         numbers: list[UInt64s] = [np.zeros(0, np.uint64)]
         found = [spans.take(np.zeros(0, np.int64))]
         rounds = _ROUNDS + int((spans.ends - spans.starts).sum()) // _ROUND_BYTES
@@ -189,7 +189,7 @@ class _Scan:
         return np.concatenate(numbers), _Spans.joined(found)
 
     def _check_texts(self, texts: _Spans) -> None:
-        """Find text that is not UTF-8, among that with characters beyond ASCII."""
+        """Find texts that are not valid UTF-8. Only texts with bytes beyond ASCII are looked at."""
         content = self._columns.content
         words = content[: len(content) // _WORD_BYTES * _WORD_BYTES].view(np.uint64)
         before = np.concatenate([np.zeros(1, np.int64), np.cumsum(words & _FIRST_BITS != 0)])

@@ -1,6 +1,6 @@
-"""Protobuf messages as Kafka Connect sees them: descriptors to ConnectSchema, the way Confluent's ProtobufData does it.
+"""Translates Protobuf descriptors to Kafka Connect's schemas, by the rules of Confluent's ProtobufData.
 
-A message is planned once: its `ProtobufNode` has the schema, and says how each value is found in a message.
+Each message type is planned once. Its `ProtobufNode` has the schema, and describes where each value is in a message.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from kafka2parquet.schema.connect_schema import (
 )
 from kafka2parquet.schema.refused import SchemaRefused
 
-#: A schema can be small and mean millions of columns: a message of ten fields, each a message of ten fields, and so on.
+#: Most fields of a plan. A small schema could mean millions of columns: a message of ten fields, each a message of ten fields,
+#: and so on.
 _MAX_NODES = 10_000
 _MAX_DEPTH = 100
 
 _NAMESPACE = "io.confluent.connect.protobuf"
 ENUM = f"{_NAMESPACE}.Enum"
 UNION = f"{_NAMESPACE}.Union"
-#: Parameters with the number of a field, and with its Protobuf type where Connect's type doesn't show it.
+#: The parameters with a field's number, and with its Protobuf type if Connect's type doesn't show it.
 TAG = f"{_NAMESPACE}.Tag"
 TYPE = f"{_NAMESPACE}.Type"
 
@@ -53,7 +54,7 @@ _PRIMITIVES: Mapping[int, str] = {
     FieldDescriptor.TYPE_STRING: "string",
     FieldDescriptor.TYPE_BYTES: "bytes",
 }
-#: Types that Connect's type alone doesn't show.
+#: Protobuf types that Connect's type doesn't show.
 _TYPE_NAMES: Mapping[int, str] = {
     FieldDescriptor.TYPE_SINT32: "sint32",
     FieldDescriptor.TYPE_SFIXED32: "sfixed32",
@@ -64,7 +65,7 @@ _TYPE_NAMES: Mapping[int, str] = {
     FieldDescriptor.TYPE_FIXED64: "fixed64",
     FieldDescriptor.TYPE_SFIXED64: "sfixed64",
 }
-#: Messages that stand for one logical value.
+#: Messages that represent one value of a logical type.
 LOGICAL: Mapping[str, tuple[str, str]] = {
     "confluent.type.Decimal": ("bytes", DECIMAL),
     "google.type.Date": ("int32", DATE),
@@ -74,7 +75,7 @@ LOGICAL: Mapping[str, tuple[str, str]] = {
 
 
 class Kind(enum.Enum):
-    """What a node stands for."""
+    """The kinds of nodes."""
 
     PLAIN = "plain"
     UNSIGNED32 = "unsigned32"
@@ -98,16 +99,16 @@ _UNSIGNED = {
 
 @attrs.frozen(eq=False)
 class ProtobufNode:
-    """How a value is found in messages, and its schema.
+    """The plan of a value: where it is in a message, and its schema.
 
     Attributes:
-        kind: what it stands for; a `UNION` is a oneof, a `WRAPPER` has the primitive as its child.
-        name: of the field or oneof.
-        schema: of the value.
-        nullable: whether the value is null where the field is absent; else it is the field's default.
-        children: of a struct its unions and fields, of a union its cases, of a list its item, of a map key and value.
-        enum: descriptor of an enum.
-        proto3: whether everything in the message is of proto3.
+        kind: the kind of value; a `UNION` is a oneof, and a `WRAPPER` has the primitive as its child.
+        name: the name of the field or oneof.
+        schema: the schema of the value.
+        nullable: whether the value is null if the field is absent; otherwise it is the field's default.
+        children: the unions and fields of a struct, the cases of a union, the item of a list, or the key and value of a map.
+        enum: the descriptor of an enum.
+        proto3: whether everything in the value is proto3.
     """
 
     kind: Kind
@@ -119,21 +120,21 @@ class ProtobufNode:
     proto3: bool = True
 
     def enum_name(self, number: int) -> str:
-        """The name of an enum's value, as Java's Protobuf gives it."""
+        """Return the name of an enum's value, as Java's Protobuf does."""
         value = self.enum.values_by_number.get(number)
         return str(value.name) if value is not None else f"UNKNOWN_ENUM_VALUE_{self.enum.name}_{number}"
 
 
 def plan_message(message: Any, mapping: ProtobufMapping, version: int | None = None) -> ProtobufNode:
-    """Plan a value that is such a message.
+    """Plan the conversion of a message type.
 
     Args:
-        message: its descriptor.
-        mapping: settings.
-        version: of the schema in the registry.
+        message: the descriptor of the type.
+        mapping: the settings.
+        version: the version of the schema in the registry.
 
     Raises:
-        SchemaRefused: the message contains itself, or a message without fields, or too many parts.
+        SchemaRefused: the message contains itself, a message without fields, or too many parts.
     """
     planner = _Planner(mapping)
     if mapping.unwraps(message, root=True):
@@ -282,7 +283,7 @@ def _decimal_parameters(field: Any) -> dict[str, str]:
 
 
 def _field_parameters(field: Any) -> Mapping[str, str]:
-    """The parameters that Confluent's field option `field_meta` has, where the schema imports it."""
+    """Return the parameters of Confluent's field option `field_meta`, if the schema imports it."""
     pool = field.file.pool
     try:
         extension = pool.FindExtensionByName("confluent.field_meta")
@@ -293,7 +294,7 @@ def _field_parameters(field: Any) -> Mapping[str, str]:
 
 
 def _map_field_name(entry: str) -> str:
-    """The name of the field that a map entry belongs to: `FooBarEntry` to `foo_bar`."""
+    """Return the name of the field that a map entry belongs to: `foo_bar` for `FooBarEntry`."""
     if not entry.endswith("Entry"):
         return entry
     name = entry.removesuffix("Entry")

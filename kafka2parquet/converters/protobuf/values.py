@@ -1,4 +1,4 @@
-"""Single Protobuf messages to Python values, as pyarrow takes them: for what the columnar decoder leaves."""
+"""Converts single Protobuf messages, which the columnar decoder can't decode, to Python values for pyarrow."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from kafka2parquet.schema.connect_schema import DATE, DECIMAL, TIME, ConnectSche
 from kafka2parquet.schema.decimal_values import MAX_DIGITS, decimal_of, shifted, unscaled_number
 
 _EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
-#: Seconds of 0001-01-01 and of 9999-12-31T23:59:59, beyond which Protobuf has no timestamps.
+#: The range of Protobuf's timestamps: 0001-01-01 to 9999-12-31T23:59:59, in seconds since 1970.
 FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
 NANOSECONDS = 1_000_000_000
 
 
 def message_value(root: ProtobufNode, message: Any) -> Any:
-    """The value of a message as `pyarrow.array` takes it.
+    """Convert a message to a value that `pyarrow.array` accepts.
 
     Raises:
-        ValueError: a value that its type doesn't have, such as the 31st of June.
+        ValueError: a value is not valid in its type, such as the 31st of June.
     """
     return _value(root, message)
 
@@ -60,14 +60,14 @@ def _member(node: ProtobufNode, message: Any) -> Any:
 
 
 def logical_value(schema: ConnectSchema, fields: Mapping[str, Any]) -> Any:
-    """The value that a message stands for: days, milliseconds or a decimal.
+    """Convert a message with a logical type to days, milliseconds or a decimal.
 
     Args:
-        schema: with the logical type.
-        fields: of the message, by name.
+        schema: the schema with the logical type.
+        fields: the fields of the message, by name.
 
     Raises:
-        ValueError: it stands for none.
+        ValueError: the message is not a valid value of the type.
     """
     if schema.name == DECIMAL:
         return _decimal(schema, fields["value"], fields["precision"], fields["scale"])
@@ -82,12 +82,12 @@ def logical_value(schema: ConnectSchema, fields: Mapping[str, Any]) -> Any:
 
 def _time_ms(hours: int, minutes: int, seconds: int, nanos: int) -> int:
     if not (0 <= hours < 24 and 0 <= minutes < 60 and 0 <= seconds < 60 and 0 <= nanos < NANOSECONDS):
-        raise ValueError("a time that no day has")
+        raise ValueError("not a time of day")
     return ((hours * 60 + minutes) * 60 + seconds) * 1000 + nanos // 1_000_000
 
 
 def _decimal(schema: ConnectSchema, content: bytes, precision: int, scale: int) -> decimal.Decimal | str:
     unscaled = unscaled_number(content)
     if precision and abs(unscaled) >= 10 ** min(precision, MAX_DIGITS):
-        raise ValueError(f"a decimal of more than the {precision} digits that it says it has")
+        raise ValueError(f"a decimal with more digits than its precision of {precision}")
     return decimal_of(shifted(unscaled, scale), schema)
