@@ -173,8 +173,13 @@ class ConsumedBatch:
         """Return the record at index `row` as a reject with its raw bytes."""
         return self.rejects([row], stage, [reason], exception)[0]
 
-    def rejects(self, rows: Sequence[int], stage: Stage, reasons: Sequence[str], exception: str = "") -> list[Reject]:
-        """Return the records at the indices `rows` as rejects, each with its reason from `reasons`."""
+    def rejects(
+        self, rows: Sequence[int], stage: Stage, reasons: Sequence[str], exception: str | Sequence[str] = ""
+    ) -> list[Reject]:
+        """Return the records at the indices `rows` as rejects, each with its reason from `reasons`.
+
+        `exception` is one class name for all rejects, or a class name for each.
+        """
         if not rows:
             return []
         chosen = pa.array(rows, pa.int64())
@@ -183,10 +188,11 @@ class ConsumedBatch:
             self.timestamps_ms.take(chosen).to_pylist(),
             *([column[row].as_py() for row in rows] for column in (self.keys, self.values, self.headers)),
             reasons,
+            [exception] * len(rows) if isinstance(exception, str) else exception,
         )
         return [
             Reject(self.topic_partition, offset, stage, reason, exception, timestamp_ms, key, value, _readable_headers(headers))
-            for offset, timestamp_ms, key, value, headers, reason in zip(*columns, strict=True)
+            for offset, timestamp_ms, key, value, headers, reason, exception in zip(*columns, strict=True)
         ]
 
     def reject_offset(self, offset: int, stage: Stage, reason: str, exception: str = "") -> Reject:
@@ -194,9 +200,9 @@ class ConsumedBatch:
         return self.reject_offsets(np.array([offset]), stage, [reason], exception)[0]
 
     def reject_offsets(
-        self, offsets: npt.NDArray[np.int64], stage: Stage, reasons: Sequence[str], exception: str = ""
+        self, offsets: npt.NDArray[np.int64], stage: Stage, reasons: Sequence[str], exception: str | Sequence[str] = ""
     ) -> list[Reject]:
-        """Return the records at `offsets` as rejects, each with its reason. The batch must contain all of the offsets."""
+        """Return the records at `offsets` as rejects, as `rejects` does. The batch must contain all of the offsets."""
         return self.rejects(np.searchsorted(self.offsets.to_numpy(), offsets).tolist(), stage, reasons, exception)
 
 

@@ -1,4 +1,4 @@
-"""Partitioner: which folder a row belongs to."""
+"""Partitioner: decides in which folder a row is written."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from kafka2parquet.rows import Partitioned, Rows
 
 
 class Partitioner(abc.ABC):
-    """Gives every row an encoded partition, such as `year=2026/month=05`. Subclass it for a layout of your own.
+    """Gives each row an encoded partition, such as `year=2026/month=05`. Subclass it for a custom layout.
 
-    The result must depend on the row and on `opened_at` only: the same rows always go to the same folders.
+    The result must only depend on the row and on `opened_at`: the same rows always go to the same folders.
     """
 
-    #: True where the result depends on `opened_at`: the rows of a batch are then partitioned anew for each flush.
+    #: Whether the result depends on `opened_at`. If so, the rows of a batch are partitioned again for each flush.
     uses_clock: bool = False
 
-    #: True where rows are partitioned by a time of theirs, `PartitionedRows.timestamps_ms`.
+    #: Whether rows are partitioned by a time, which is then in `PartitionedRows.timestamps_ms`.
     time_based: bool = False
 
     @abc.abstractmethod
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
-        """Give each row an encoded partition, or make it a reject (no usable timestamp, missing field).
+        """Give each row an encoded partition, or make it a reject (for instance without a usable timestamp or field).
 
         Called on the thread that drives the task. Must not block.
 
         Args:
             rows: one or more rows.
-            opened_at: wall clock (UTC) at which the flush was opened that these rows go into.
+            opened_at: wall-clock time (UTC) at which the rows' flush was opened.
         """
 
     @property
     @abc.abstractmethod
     def fingerprint(self) -> str:
-        """Names the settings that decide where a row goes; part of the configuration fingerprint in the footers."""
+        """Text that identifies the settings that decide where a row goes; part of the footers' configuration fingerprint."""

@@ -1,4 +1,4 @@
-"""CompositePartitioner: the folders of several partitioners, one inside the other."""
+"""CompositePartitioner: nests the folders of several partitioners."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from kafka2parquet.util.user_parts import ask
 
 @checked
 class CompositePartitioner(Partitioner):
-    """Puts rows into folders such as `country=FR/year=2026/month=05`: by field, and in these by time."""
+    """Puts rows into nested folders such as `country=FR/year=2026/month=05`, here by field and then by time."""
 
     def __init__(self, *partitioners: Partitioner, directory_delimiter: Name = "/") -> None:
         """Combine partitioners.
 
         Args:
-            *partitioners: two or more, outermost folder first; at most one of them by time.
-            directory_delimiter: between their folders.
+            *partitioners: two or more partitioners, outermost folder first. At most one may be time-based.
+            directory_delimiter: delimiter between folders.
 
         Raises:
-            ConfigurationError: fewer than two, or several by time.
+            ConfigurationError: there are fewer than two partitioners, or several are time-based.
         """
         if len(partitioners) < 2:
             raise ConfigurationError("CompositePartitioner: partitioners has to be two partitioners or more.")
@@ -42,11 +42,11 @@ class CompositePartitioner(Partitioner):
 
     @property
     def fingerprint(self) -> str:
-        """Names the partitioners."""
+        """Text that identifies the partitioners."""
         return f"composite-{self._delimiter.join(f'({one.fingerprint})' for one in self._partitioners)}"
 
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
-        """Ask each partitioner; the others don't get a row that one of them rejects."""
+        """Apply each partitioner in turn. A row that one of them rejects is not passed to the next."""
         rejects: list[Reject] = []
         folders: tuple[str, ...] = ("",)
         codes = np.zeros(len(rows), np.int64)
@@ -67,7 +67,7 @@ class CompositePartitioner(Partitioner):
     def _inside(
         self, outer: tuple[str, ...], codes: npt.NDArray[np.int64], result: PartitionedRows
     ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-        """Return the folders of a result inside those around them, and for each row the index of its own."""
+        """Nest the folders of a result in the outer folders. Returns the nested folders and the index of each row's folder."""
         inner = result.encoded_partitions
         pairs, codes = np.unique(codes * len(inner) + result.codes.to_numpy(), return_inverse=True)
         folders = [(outer[pair // len(inner)], inner[pair % len(inner)]) for pair in pairs.tolist()]

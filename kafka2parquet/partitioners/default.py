@@ -1,4 +1,4 @@
-"""DefaultPartitioner: one folder for each Kafka partition."""
+"""DefaultPartitioner: one folder per Kafka partition."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DefaultPartitioner(Partitioner):
 
     @property
     def fingerprint(self) -> str:
-        """Names the partitioner."""
+        """Text that identifies the partitioner."""
         return "default"
 
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
@@ -27,5 +27,5 @@ class DefaultPartitioner(Partitioner):
 
 
 def in_one_folder(rows: Rows, folder: str, timestamps_ms: pa.Array) -> PartitionedRows:
-    """Return all rows in the same encoded partition."""
+    """Put all rows into the same encoded partition."""
     return PartitionedRows(rows, (folder,), pa.array(np.zeros(len(rows), np.int32)), timestamps_ms)

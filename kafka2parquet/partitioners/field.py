@@ -1,4 +1,4 @@
-"""FieldPartitioner: folders by the values of fields."""
+"""FieldPartitioner: one folder per value of one or more fields."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kafka2parquet.util.cache import BoundedCache
 
 _LOG = logging.getLogger(__name__)
 _FAILED = "Error encoding partition."
-#: Doubles from this on are beyond 64 bits.
+#: Doubles of this size and more don't fit into 64 bits.
 _LONG_END = float(1 << 63)
 
 
@@ -30,12 +30,12 @@ _LONG_END = float(1 << 63)
 class FieldPartitioner(Partitioner):
     """Puts rows into `country=FR/user.city=Paris`, by fields that may be nested.
 
-    Values have to be whole numbers, text or booleans; others make the record a reject. Values are escaped as Hive does: a `/`
-    is written `%2F`, a null `__HIVE_DEFAULT_PARTITION__`. Two values never share a folder, and readers of Hive layouts find
-    exactly the value. Spark and Hive can't read a folder of an empty text, `country=`.
+    Values have to be whole numbers, texts or booleans. A record with another value is rejected. Values are escaped as in Hive:
+    a `/` becomes `%2F`, and a null becomes `__HIVE_DEFAULT_PARTITION__`. Two values never share a folder, and readers of Hive
+    layouts restore exactly the value. Spark and Hive can't read the folder of an empty text, `country=`.
 
-    A field that a record's schema lacks makes the record a reject. In records without a schema, such as plain JSON, a missing
-    member is the same as a null, whatever other records have.
+    A record whose schema lacks the field is rejected. In records without a schema, such as plain JSON, a missing member counts
+    as null, whatever other records contain.
     """
 
     def __init__(
@@ -44,15 +44,16 @@ class FieldPartitioner(Partitioner):
         """Choose the fields.
 
         Args:
-            fields: dotted paths, outermost folder first. A column whose own name has dots comes before a nested field.
-            directory_delimiter: between folders.
-            escape: whether values are escaped. Kafka Connect doesn't: there a `/` makes another folder, a null is written
-                `null`, and a value may have the folder of another one.
-            labels: whether folders are `country=FR`. Otherwise they are bare values, `FR`, and an empty text makes the record a
-                reject.
+            fields: dotted paths of the fields, outermost folder first. A column with dots in its own name takes precedence over
+                a nested field.
+            directory_delimiter: delimiter between folders.
+            escape: whether to escape values. Kafka Connect doesn't: a `/` creates another folder, a null becomes `null`, and
+                different values may share a folder.
+            labels: whether folders are labelled, as in `country=FR`. Otherwise they are bare values, such as `FR`, and a record
+                with an empty text is rejected.
 
         Raises:
-            ConfigurationError: no field, or a path with an empty part.
+            ConfigurationError: there are no fields, or a path has an empty part.
         """
         self._fields = tuple(fields)
         self._delimiter = directory_delimiter
@@ -62,22 +63,21 @@ class FieldPartitioner(Partitioner):
 
     @property
     def fingerprint(self) -> str:
-        """Names the settings."""
+        """Text that identifies the settings."""
         options = f"{'' if self._names is None else '-escaped'}{'' if self._labels else '-bare'}"
         return f"field-{','.join(self._fields)}-{self._delimiter}{options}"
 
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
-        """Give each row the folder of its values; rows with a value that can't name a folder are rejects."""
+        """Give each row the folder of its values. Rejects rows with a value that can't name a folder."""
         parts: list[pa.Array] = []
         rejects: list[Reject] = []
         for field in self._fields:
             texts = self._texts(rows, field)
             while pc.any(texts.refused).as_py():
                 refused = texts.refused.to_numpy(zero_copy_only=False)
-                rejects += [
-                    rows.batch.reject_offset(offset, Stage.PARTITION, texts.reason, texts.exception)
-                    for offset in rows.offsets.to_numpy()[refused].tolist()
-                ]
+                offsets = rows.offsets.to_numpy()[refused]
+                reasons = [texts.reason] * len(offsets)
+                rejects += rows.batch.reject_offsets(offsets, Stage.PARTITION, reasons, texts.exception)
                 kept = pa.array(~refused)
                 rows, parts = rows.filter(kept), [part.filter(kept) for part in parts]
                 texts = self._nameable(texts.values.filter(kept), field)
@@ -86,7 +86,7 @@ class FieldPartitioner(Partitioner):
         return Partitioned(by_folder(rows, folders, rows.timestamps_ms), rejects)
 
     def _texts(self, rows: Rows, field: str) -> _Texts:
-        """Return the values of a field as texts."""
+        """Convert the values of a field to texts."""
         schema = rows.value_schema
         if rows.without_fields or (schema is not None and schema.type != "struct"):
             what = "without schema that is not an object" if schema is None else f"of type {schema.type}"
@@ -104,7 +104,7 @@ class FieldPartitioner(Partitioner):
         return self._nameable(column.cast(pa.string()), field)
 
     def _nameable(self, texts: pa.Array, field: str) -> _Texts:
-        """Return the texts; refused are texts that readers take for null, or that leave a bare folder without a name."""
+        """Refuse texts that readers mistake for null, and empty texts where a folder is a bare value."""
         if not self._labels:
             empty = pc.fill_null(pc.equal(texts, ""), False)
             if pc.any(empty).as_py():
@@ -122,7 +122,7 @@ class FieldPartitioner(Partitioner):
 
 @attrs.frozen(eq=False)
 class _Texts:
-    """Values as texts, some of them null; and which rows can't have a folder, with the reason."""
+    """Values as texts or null, a mask of the rows that can't have a folder, and the reason."""
 
     values: pa.Array
     refused: pa.Array
@@ -131,10 +131,10 @@ class _Texts:
 
 
 def _texts_without_schema(rows: Rows, field: str, column: pa.Array | None) -> _Texts:
-    """Return the same for values without a schema, where columns have the types that all records so far need together.
+    """Convert the values of a field in values without a schema, where a column's type depends on all records so far.
 
-    A row gets the same folder whichever column its value lies in: nulls and missing members the folder of nulls, and whole
-    numbers their own folder, also in a column of doubles.
+    The type doesn't influence a row's folder: nulls and missing members go to the folder of nulls, and a whole number has the
+    same folder in a column of integers and of doubles.
     """
     if column is None:
         outer = _outer(rows.table, field)
@@ -160,14 +160,17 @@ def _why_not(field: str, column: pa.Array) -> str:
 
 def _warn_missing(rows: Rows, field: str) -> None:
     _LOG.warning(
-        "%s: no record so far has the field %s that names the folder. Records without it go to the folder of nulls.",
+        "%s: no record so far has the field %s that names the folder. Records without the field go to the folder of nulls.",
         rows.batch.topic_partition.topic,
         field,
     )
 
 
 def nested_field(table: pa.Table, path: str) -> pa.Array | None:
-    """The column of that name, or else at that dotted path, None where there is none; null wherever a struct around is null."""
+    """Return the column with the name `path`, or else at that dotted path; None if there isn't one.
+
+    A value is null if any struct around it is null.
+    """
     parts = resolve(table.schema, path)
     if parts is None:
         return None
@@ -178,7 +181,7 @@ def nested_field(table: pa.Table, path: str) -> pa.Array | None:
 
 
 def _outer(table: pa.Table, path: str) -> tuple[str, pa.Array] | None:
-    """Return the field on the way to `path` that is not a struct, and so has no fields; None where there is none."""
+    """Return the first field along `path` that is not a struct, with its path; None if there isn't one."""
     *outer, _ = path.split(".")
     for depth in range(1, len(outer) + 1):
         way = ".".join(outer[:depth])
@@ -189,7 +192,7 @@ def _outer(table: pa.Table, path: str) -> tuple[str, pa.Array] | None:
 
 
 def _names_folders(data_type: pa.DataType) -> bool:
-    """Return whether values of the type can name folders, as in Kafka Connect."""
+    """Return whether values of a type can name folders, as in Kafka Connect."""
     return bool(
         pa.types.is_boolean(data_type)
         or pa.types.is_integer(data_type)
@@ -200,7 +203,7 @@ def _names_folders(data_type: pa.DataType) -> bool:
 
 
 def _whole(column: pa.Array) -> pa.Array:
-    """Return the doubles that are whole numbers of 64 bits, as integers; null for others."""
+    """Convert doubles that are whole numbers of 64 bits to integers. Other doubles become null."""
     numbers = column.cast(pa.float64())
     fits = pc.and_(pc.greater_equal(numbers, -_LONG_END), pc.less(numbers, _LONG_END))
     whole = pc.and_(fits, pc.equal(pc.trunc(numbers), numbers))

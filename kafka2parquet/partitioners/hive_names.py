@@ -1,7 +1,7 @@
-"""Values in the names of folders, escaped as Hive does, so that readers of Hive layouts find exactly the values.
+"""HiveNames: escapes values in folder names as Hive does, so that readers of Hive layouts restore exactly the values.
 
-Hive, Spark, DuckDB, Polars and pyarrow all read `%2F` as `/`, and `__HIVE_DEFAULT_PARTITION__` as null. Spark and Hive have no
-folder for an empty text.
+Hive, Spark, DuckDB, Polars and pyarrow all read `%2F` as `/`, and `__HIVE_DEFAULT_PARTITION__` as null. Spark and Hive can't
+represent an empty text.
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: What stands for null.
+#: The folder name for null.
 NULL_NAME = "__HIVE_DEFAULT_PARTITION__"
-#: What Hive escapes, and NUL, which is in no key.
+#: The characters that Hive escapes, and NUL, which a key can't contain.
 _ESCAPED = [*map(chr, range(0x20)), *"\"#%'*/:=?\\\x7f{}[]^"]
 
 
 class HiveNames:
-    """Escapes texts. Two different ones never have the same name, and no name has a delimiter of folders in it."""
+    """Escapes texts. Different texts get different names, and names never contain the delimiter between folders."""
 
     def __init__(self, directory_delimiter: str = "/") -> None:
-        """Choose what else is escaped: the characters of the delimiter."""
+        """Choose the delimiter, whose characters are escaped too."""
         characters = {*_ESCAPED, *directory_delimiter}
         self._names = str.maketrans({each: "".join(f"%{byte:02X}" for byte in each.encode()) for each in characters})
         inside = "".join(f"\\x{{{ord(each):x}}}" for each in sorted(characters))
         self._pattern = f"[{inside}]"
 
     def name(self, text: str | None) -> str:
-        """Return the name of one text, or of null."""
+        """Return the folder name of one text, or of null."""
         return NULL_NAME if text is None else text.translate(self._names)
 
     def names(self, texts: pa.Array) -> pa.Array:
-        """Return the names of texts and nulls."""
+        """Return the folder names of texts and nulls."""
         to_escape = pc.fill_null(pc.match_substring_regex(texts, self._pattern), False)
         if pc.any(to_escape).as_py():
             encoded = texts.filter(to_escape).dictionary_encode()
@@ -40,5 +40,5 @@ class HiveNames:
 
 
 def is_null_name(texts: pa.Array) -> pa.Array:
-    """Return which texts can't be told from null, as readers look for its name before or after they unescape."""
+    """Return a mask of the texts that some readers mistake for null: they compare names before or after unescaping."""
     return pc.fill_null(pc.equal(texts, NULL_NAME), False)

@@ -1,6 +1,6 @@
-"""Times written as text, one by one, in all the forms that Joda-Time's ISO `dateTimeParser` reads.
+"""Parses times in all forms that Joda-Time's ISO `dateTimeParser` reads, one text at a time.
 
-Those that stand for one moment whatever the time zone are read a column at a time (`iso_times`), with the same results.
+`util.iso_times` parses texts with an offset from UTC a column at a time, with the same results.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _MILLISECONDS = re.compile(r"-?\d{1,19}", re.ASCII)
 
 
 def parse_text(text: str, zone: datetime.tzinfo) -> int:
-    """Return milliseconds since the epoch.
+    """Parse a text to milliseconds since the epoch.
 
     Args:
-        text: an ISO date or time, or milliseconds in digits; `2015` is 2015 milliseconds, not a year.
-        zone: of texts that name none.
+        text: an ISO date or time, or a number of milliseconds. `2015` is 2015 milliseconds, not a year.
+        zone: time zone of a text without an offset.
 
     Raises:
-        ValueError: it is not such a text.
+        ValueError: the text is not a time.
     """
     if _MILLISECONDS.fullmatch(text) and -(1 << 63) <= int(text) < 1 << 63:
         return int(text)

@@ -1,8 +1,8 @@
-"""Joda-Time patterns, as Kafka Connect's `path.format` is written.
+"""PathFormat: Joda-Time patterns, the notation of Kafka Connect's `path.format`.
 
 The letters are those of Joda's DateTimeFormat: `YYYY` is the year of the era (not the week-year, which is `xxxx`). Letters in
-single quotes are text, two quotes are one. The number of letters is the least width of a number, and chooses between short and
-long texts (four or more are long).
+single quotes are text, and two quotes stand for one. The number of letters is the minimum width of a number, and selects short
+or long text (long for four or more letters).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import attrs
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners.strftime import joda_pattern, strftime_directive
+from kafka2parquet.util.english_names import MONTHS, WEEKDAYS
 
 _Part = Callable[[datetime.datetime], str]
 
@@ -40,20 +41,20 @@ _NUMBERS: dict[str, Callable[[datetime.datetime], int]] = {
 
 
 class PathFormat:
-    """A compiled pattern: `format(moment)` prints a time."""
+    """A compiled pattern, which formats times."""
 
     def __init__(self, pattern: str, locale: str = "en") -> None:
         """Compile a pattern.
 
         Args:
-            pattern: such as `'year'=YYYY/'month'=MM`.
-            locale: a language, such as `en`; it matters only for names of months and days. As in Java's one-argument
-                constructor `Locale(language)`, anything with a country, such as `en-US`, is not a known language, and short
-                names without a language are printed.
+            pattern: a pattern such as `'year'=YYYY/'month'=MM`.
+            locale: language of the names of months and days, such as `en`. As in Java's one-argument constructor
+                `Locale(language)`, a text with a country, such as `en-US`, is an unknown language. Then short English names
+                are printed.
 
         Raises:
-            ConfigurationError: a letter that means nothing, a pattern of strftime, or a language whose names need the package
-                babel.
+            ConfigurationError: the pattern has an unknown letter or is a strftime pattern, or the language's names need the
+                package babel.
         """
         self.pattern = pattern
         directive = strftime_directive(pattern)
@@ -64,7 +65,7 @@ class PathFormat:
         self._parts = [self._part(token, texts) for token in parts]
 
     def format(self, moment: datetime.datetime) -> str:
-        """Print a time that has a time zone."""
+        """Format a time that has a time zone."""
         return "".join(part(moment) for part in self._parts)
 
     def _part(self, token: Token, texts: _Texts) -> _Part:
@@ -99,13 +100,13 @@ class PathFormat:
 def _not_strftime(pattern: str, directive: str) -> str:
     joda = joda_pattern(pattern)
     return (
-        f"Invalid value {pattern} for configuration path.format: {directive} is written as for strftime, and the letters are"
-        f" Joda's. Write {joda or 'such as YYYY/MM/dd/HH'}; a percent sign of its own stands in quotes, '%'."
+        f"Invalid value {pattern} for configuration path.format: {directive} is a directive of strftime, but the letters are"
+        f" Joda's. Write {joda or 'a pattern such as YYYY/MM/dd/HH'}. To print a percent sign, put it in quotes: '%'."
     )
 
 
 def is_joda(pattern: str) -> bool:
-    """Return whether Joda knows all letters of the pattern, whatever they print."""
+    """Return whether Joda supports all letters of the pattern."""
     return all(token.letter is None or token.letter in _NUMBERS or token.letter in "EaGSzZ" for token in tokens(pattern))
 
 
@@ -119,12 +120,12 @@ class Token:
 
     @property
     def prints_text(self) -> bool:
-        """Whether what is printed depends on the language."""
+        """Whether the output depends on the language."""
         return self.letter in ("E", "a", "z") or (self.letter == "M" and self.width >= 3)
 
 
 def tokens(pattern: str) -> list[Token]:
-    """Return the parts of a pattern, as Joda reads them: an unterminated quote reaches to the end."""
+    """Split a pattern into tokens, as Joda does: an unterminated quote extends to the end."""
     found: list[Token] = []
     position = 0
     while position < len(pattern):
@@ -156,10 +157,10 @@ def tokens(pattern: str) -> list[Token]:
 
 
 def normalize(pattern: str, delimiter: str) -> str:
-    """Return the pattern without one delimiter at its end.
+    """Remove one delimiter from the end of a pattern.
 
     Raises:
-        ConfigurationError: nothing is left of it.
+        ConfigurationError: the pattern is empty then.
     """
     if not pattern.strip() or pattern == delimiter:
         raise ConfigurationError("Invalid value for configuration path.format: Path format cannot be empty.")
@@ -180,22 +181,22 @@ def _offset_text(moment: datetime.datetime, separator: str) -> str:
 
 
 def _fixed_offset(moment: datetime.datetime) -> str | None:
-    """Return what Joda calls a time zone that is only an offset, in every language; None for all others."""
+    """Return Joda's name for a time zone that is only an offset, which is the same in all languages; None for other zones."""
     return _offset_text(moment, ":") if isinstance(moment.tzinfo, datetime.timezone) and moment.utcoffset() else None
 
 
 class _Texts:
-    """English names, as the JDK has them; short ones only where the language is unknown to it."""
+    """The JDK's English names. `has_long` is False for an unknown language, which only has short names."""
 
     def __init__(self, *, has_long: bool) -> None:
         self._has_long = has_long
 
     def month(self, moment: datetime.datetime, *, long: bool) -> str:
-        name = _MONTHS[moment.month - 1]
+        name = MONTHS[moment.month - 1]
         return name if long and self._has_long else name[:3]
 
     def day(self, moment: datetime.datetime, *, long: bool) -> str:
-        name = _DAYS[moment.weekday()]
+        name = WEEKDAYS[moment.isoweekday() % 7]
         return name if long and self._has_long else name[:3]
 
     def half_day(self, moment: datetime.datetime) -> str:
@@ -211,7 +212,7 @@ class _Texts:
 
 
 class _BabelTexts(_Texts):
-    """Names of another language, by the package babel."""
+    """Names in another language, from the package babel."""
 
     def __init__(self, language: str) -> None:
         super().__init__(has_long=True)
@@ -254,20 +255,3 @@ def _texts(locale: str) -> _Texts:
     _babel(language)
     known = importlib.import_module("babel.localedata").exists(language)
     return _BabelTexts(language) if known else _Texts(has_long=False)
-
-
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -1,44 +1,46 @@
-"""PerRecordPartitioner: a layout written record by record."""
+"""PerRecordPartitioner: base class for a layout that is computed record by record."""
 
 from __future__ import annotations
 
 import abc
 import datetime
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.partitioners.base import Partitioner
-from kafka2parquet.records import Reject, Stage
+from kafka2parquet.records import Stage
 from kafka2parquet.rows import Partitioned, PartitionedRows, Row, Rows
 
 
 class PerRecordPartitioner(Partitioner):
-    """Subclass it and write `encode`. Simple, but many times slower than a partitioner that works on columns."""
+    """Base class for simple partitioners: subclass it and implement `encode`. Much slower than working on columns."""
 
     @abc.abstractmethod
     def encode(self, row: Row) -> str:
         """Return the encoded partition of a row, such as `country=FR`.
 
         Raises:
-            ValueError: it has none; the record is rejected, with the message as the reason.
+            ValueError: the row has no folder. The record is rejected, with the message as the reason.
         """
 
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
-        """Ask for each row."""
+        """Call `encode` for each row."""
         folders: list[str | None] = []
-        rejects: list[Reject] = []
+        reasons: dict[int, str] = {}
         for row in rows.each():
             try:
                 folders.append(self.encode(row))
             except ValueError as error:
                 folders.append(None)
-                rejects.append(rows.batch.reject_offset(row.offset, Stage.PARTITION, str(error)))
+                reasons[row.offset] = str(error)
+        rejects = rows.batch.reject_offsets(np.array(list(reasons), np.int64), Stage.PARTITION, list(reasons.values()))
         return Partitioned(by_folder(rows, pa.array(folders, pa.string()), rows.timestamps_ms), rejects)
 
 
 def by_folder(rows: Rows, folders: pa.Array, timestamps_ms: pa.Array) -> PartitionedRows:
-    """Rows with their folders; a row whose folder is null is left out."""
+    """Combine rows with their folders. Drops rows whose folder is null."""
     if folders.null_count:
         valid = pc.is_valid(folders)
         rows, folders, timestamps_ms = rows.filter(valid), folders.filter(valid), timestamps_ms.filter(valid)

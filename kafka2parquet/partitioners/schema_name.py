@@ -1,4 +1,4 @@
-"""SchemaNamePartitioner: a folder by the name of the record's schema, around another partitioner's folders."""
+"""SchemaNamePartitioner: adds a folder with the name of the record's schema to another partitioner's folders."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from kafka2parquet.util.user_parts import ask
 class SchemaNamePartitioner(Partitioner):
     """Puts rows into `schema_name=shop.Order/year=2026` (prefix) or `year=2026/schema_name=shop.Order` (suffix).
 
-    It is Kafka Connect's `s3.schema.partition.affix.type`. Names are escaped as Hive does. Rows whose records have no schema,
-    or one without a name, get `schema_name=__HIVE_DEFAULT_PARTITION__`.
+    This is Kafka Connect's `s3.schema.partition.affix.type`. Names are escaped as in Hive. Rows without a schema, or with an
+    unnamed schema, get `schema_name=__HIVE_DEFAULT_PARTITION__`.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class SchemaNamePartitioner(Partitioner):
         """Wrap a partitioner.
 
         Args:
-            inner: gives the other folders.
-            affix: before or behind these.
-            directory_delimiter: between folders.
-            escape: whether names are escaped. Kafka Connect doesn't, and writes `null` for no name.
+            inner: the partitioner for the other folders.
+            affix: whether the schema's folder comes before (`prefix`) or after (`suffix`) the other folders.
+            directory_delimiter: delimiter between folders.
+            escape: whether to escape names. Kafka Connect doesn't, and writes `null` for a missing name.
         """
         self._inner = inner
         self._affix = affix
@@ -49,15 +49,15 @@ class SchemaNamePartitioner(Partitioner):
 
     @property
     def fingerprint(self) -> str:
-        """Names the settings, and those of the other partitioner."""
+        """Text that identifies the settings of this and of the inner partitioner."""
         escaped = "" if self._names is None else "-escaped"
         return f"schema-{self._affix}-{self._delimiter}{escaped}-{self._inner.fingerprint}"
 
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
-        """Give each row the other partitioner's folder, and its own."""
+        """Give each row the inner partitioner's folder and the folder of its schema."""
         name = rows.value_schema.name if rows.value_schema is not None else None
         if self._names is not None and name == NULL_NAME:
-            reason = f"Error encoding partition. The schema is called {NULL_NAME}, which stands for no name"
+            reason = f"Error encoding partition. The schema is called {NULL_NAME}, which stands for a missing name"
             rejects = rows.batch.reject_offsets(rows.offsets.to_numpy(), Stage.PARTITION, [reason] * len(rows))
             return Partitioned(in_one_folder(rows.slice(0, 0), "", rows.timestamps_ms.slice(0, 0)), rejects)
         partitioned = ask(self._inner.partition, rows, opened_at)

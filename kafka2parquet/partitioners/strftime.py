@@ -1,4 +1,4 @@
-"""Recognizes patterns of strftime, such as `%Y/%m/%d`, in the place of Joda patterns, and translates them to Joda's letters."""
+"""Recognizes strftime patterns, such as `%Y/%m/%d`, where a Joda pattern is expected, and translates them to Joda's letters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
-#: Joda's letters for each directive.
+#: Joda's letters by strftime directive.
 _LETTERS = {
     "Y": "YYYY",
     "y": "yy",
@@ -37,7 +37,7 @@ _LETTERS = {
     "T": "HH:mm:ss",
     "R": "HH:mm",
 }
-#: The same for directives such as `%-d`, which print no zeros in front.
+#: Joda's letters by directive without leading zeros, such as `%-d`.
 _WITHOUT_ZEROS = {letter: letters[0] for letter, letters in _LETTERS.items() if letter in "mdHIMSj"}
 _DIRECTIVE = re.compile(r"%-?[A-Za-z]")
 _PART = re.compile(
@@ -48,16 +48,19 @@ _WORD = re.compile(r"[A-Za-z%](?:[\w%]*[A-Za-z%])?")
 
 
 def strftime_directive(pattern: str) -> str | None:
-    """The first directive of strftime outside of quotes, such as `%Y`; one inside quotes where nothing else prints a time."""
+    """Return the first strftime directive outside of quotes, such as `%Y`; None if there isn't one.
+
+    Also finds a directive inside quotes if nothing else in the pattern prints a time.
+    """
     found = _DIRECTIVE.search(_QUOTED.sub("", _readable(pattern)))
     return found[0] if found is not None else None
 
 
 def joda_pattern(pattern: str) -> str | None:
-    """Return the Joda pattern that prints the same as a pattern of strftime; None where Joda can't.
+    """Return the Joda pattern with the same output as a strftime pattern; None if Joda can't express it.
 
-    Joda has no letter for some directives, and reads two adjacent fields of the same letter as a single field.
-    Where nothing stands in quotes, letters without a percent sign are text, as in strftime.
+    Joda lacks letters for some directives, and reads two adjacent fields of the same letter as a single field. If the pattern
+    has no quotes, letters without a percent sign are text, as in strftime.
     """
     readable = _readable(pattern)
     found = list(_parts(readable, letters_are_text="'" not in readable))
@@ -67,7 +70,7 @@ def joda_pattern(pattern: str) -> str | None:
 
 
 def _readable(pattern: str) -> str:
-    """Return the pattern, without its quotes where all letters stand in them."""
+    """Return the pattern, without its quotes if all letters are quoted."""
     return pattern if re.search("[A-Za-z]", _QUOTED.sub("", pattern)) else pattern.replace("'", "")
 
 
@@ -90,5 +93,5 @@ def _parts(pattern: str, *, letters_are_text: bool) -> Iterator[str | None]:
 
 
 def _in_quotes(text: str) -> str:
-    """Text as Joda prints it: words in quotes, quotes doubled."""
+    """Quote text for Joda: words in single quotes, with quotes doubled."""
     return _WORD.sub(lambda word: f"'{word[0]}'", text.replace("'", "''"))

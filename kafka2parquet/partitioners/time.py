@@ -1,7 +1,7 @@
-"""TimeBasedPartitioner: folders by time, as Kafka Connect's storage sinks compute them.
+"""TimeBasedPartitioner: folders by time, computed as in Kafka Connect's storage sinks.
 
-A row's time is moved to the time zone, cut down to a multiple of the partition's duration since 1970 in *local* time, moved
-back and printed. Only distinct times of a batch are computed one by one; rows are numpy arrays throughout.
+A row's time is converted to local time, truncated to a multiple of the partition duration since 1970 in *local* time, converted
+back and formatted. Only the distinct times of a batch are formatted one by one; rows are numpy arrays throughout.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from kafka2parquet.util.time_zones import TimeZoneName, time_zone
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
-#: Time zones change their offsets at whole quarters of an hour, since time zones are kept.
+#: All changes of offsets in the time zone database happen at whole quarters of an hour.
 _QUARTER_MS = 900_000
-#: The first and the last millisecond of the years 1 to 9999, which datetime knows, in local time.
+#: The first and the last millisecond of the years 1 to 9999, the range of datetime, in local time.
 _MIN_MS, _MAX_MS = -62_135_596_800_000, 253_402_300_799_999
-#: Farther from UTC than any time zone. This near to the first or last time, datetime can't convert to another zone.
+#: More than any time zone's offset. Nearer to the first or last time, datetime can't convert to another zone.
 _DAY_MS = 86_400_000
-#: Folder names that are remembered.
+#: Number of cached folder names.
 _MAX_NAMES = 10_000
 
 _Int64s = npt.NDArray[np.int64]
@@ -38,7 +38,7 @@ _Int64s = npt.NDArray[np.int64]
 
 @checked
 class TimeBasedPartitioner(Partitioner):
-    """Puts rows into folders such as `year=2026/month=05/day=17/hour=10`, by a time of theirs."""
+    """Puts rows into folders such as `year=2026/month=05/day=17/hour=10`, by the time of each row."""
 
     time_based = True
 
@@ -52,18 +52,18 @@ class TimeBasedPartitioner(Partitioner):
         timestamp_extractor: TimestampExtractor | None = None,
         directory_delimiter: Name = "/",
     ) -> None:
-        """Make a partitioner.
+        """Create a partitioner.
 
         Args:
-            path_format: a Joda-Time pattern; text stands in single quotes.
-            partition_duration: times are cut down to multiples of it.
-            timezone: of the folders' names, such as `Europe/Paris` or `+02:00`.
+            path_format: a Joda-Time pattern, with text in single quotes.
+            partition_duration: times are truncated to multiples of this duration.
+            timezone: time zone of the folders' names, such as `Europe/Paris` or `+02:00`.
             locale: language of the names of months and days.
-            timestamp_extractor: where a row's time comes from; by default the record's timestamp.
-            directory_delimiter: a delimiter at the end of `path_format` is removed.
+            timestamp_extractor: finds the time of each row; by default the record's timestamp.
+            directory_delimiter: delimiter between folders. One delimiter at the end of `path_format` is removed.
 
         Raises:
-            ConfigurationError: bad pattern, unknown time zone or a duration that isn't positive.
+            ConfigurationError: the pattern is invalid, the time zone is unknown, or the duration is not positive.
         """
         self._format = _path_format(self, path_format, directory_delimiter, locale)
         self._duration_ms = partition_duration // _MILLISECOND
@@ -77,32 +77,38 @@ class TimeBasedPartitioner(Partitioner):
 
     @property
     def fingerprint(self) -> str:
-        """Names the settings."""
+        """Text that identifies the settings."""
         return f"time-{self._fingerprint}"
 
     def partition(self, rows: Rows, opened_at: datetime.datetime) -> Partitioned:
-        """Give each row its folder; rows without a usable time are rejects."""
+        """Give each row the folder of its time. Rejects rows without a usable time."""
         times = self._extractor.extract(rows, opened_at)
         usable = times.is_valid().to_numpy(zero_copy_only=False)
         milliseconds = times.fill_null(0).to_numpy(zero_copy_only=False)
         usable &= self._has_date(milliseconds)
         rejects: list[Reject] = []
         if not usable.all():
-            for row in np.flatnonzero(~usable).tolist():
-                why = self._extractor.explain(rows, row) if times[row].as_py() is None else _absurd(times[row])
-                offset = rows.offsets[row].as_py()
-                rejects.append(rows.batch.reject_offset(offset, Stage.TIMESTAMP, why.reason, why.exception))
-            mask = pa.array(usable)
-            rows, milliseconds = rows.filter(mask), milliseconds[usable]
+            unusable = pa.array(~usable)
+            rejects = self._rejects(rows.filter(unusable).combined(), times.filter(unusable))
+            rows, milliseconds = rows.filter(pa.array(usable)), milliseconds[usable]
         folders, codes = self._encode(milliseconds)
         return Partitioned(PartitionedRows(rows, folders, pa.array(codes), pa.array(milliseconds)), rejects)
 
+    def _rejects(self, rows: Rows, times: pa.Array) -> list[Reject]:
+        """Return rows without a usable time as rejects, each with its reason."""
+        whys = [
+            self._extractor.explain(rows, row) if time is None else Unusable(f"the time {time} can't be written as a date")
+            for row, time in enumerate(times.to_pylist())
+        ]
+        reasons, exceptions = [why.reason for why in whys], [why.exception for why in whys]
+        return rows.batch.reject_offsets(rows.offsets.to_numpy(), Stage.TIMESTAMP, reasons, exceptions)
+
     def encode(self, timestamp_ms: int) -> str:
-        """Return the folder of one time, in milliseconds since the epoch."""
+        """Return the folder of a time, given in milliseconds since the epoch."""
         return self._encode(np.array([timestamp_ms], np.int64))[0][0]
 
     def _has_date(self, milliseconds: _Int64s) -> npt.NDArray[np.bool_]:
-        """Return which times lie in the years 1 to 9999 of the time zone."""
+        """Return a mask of the times that lie in the years 1 to 9999 in the time zone."""
         if not len(milliseconds) or (milliseconds.min() >= _MIN_MS + _DAY_MS and milliseconds.max() <= _MAX_MS - _DAY_MS):
             return np.ones(len(milliseconds), np.bool_)
         near = milliseconds.clip(_MIN_MS - _DAY_MS, _MAX_MS + _DAY_MS)
@@ -110,9 +116,9 @@ class TimeBasedPartitioner(Partitioner):
         return (local >= _MIN_MS) & (local <= _MAX_MS)
 
     def _encode(self, milliseconds: _Int64s) -> tuple[tuple[str, ...], npt.NDArray[np.int32]]:
-        """Return the distinct folders, and the index of each row's."""
+        """Return the distinct folders, and the index of each row's folder."""
         local = milliseconds + self._offsets_ms(milliseconds)
-        # integer division that truncates toward zero, as Java's does
+        # integer division truncates toward zero, as in Java
         buckets = np.sign(local) * (np.abs(local) // self._duration_ms) * self._duration_ms
         if len(buckets) and (buckets == buckets[0]).all():
             return (self._name(int(buckets[0])),), np.zeros(len(buckets), np.int32)
@@ -133,12 +139,12 @@ class TimeBasedPartitioner(Partitioner):
         return np.array([self._offset_ms(quarter * _QUARTER_MS) for quarter in distinct.tolist()], np.int64)[inverse]
 
     def _offset_ms(self, instant_ms: int) -> int:
-        instant_ms = min(max(instant_ms, _MIN_MS + _DAY_MS), _MAX_MS - _DAY_MS)  # offsets don't change so near to the ends
+        instant_ms = min(max(instant_ms, _MIN_MS + _DAY_MS), _MAX_MS - _DAY_MS)  # offsets don't change near the ends
         moment = (_EPOCH + instant_ms * _MILLISECOND).replace(tzinfo=datetime.timezone.utc).astimezone(self._zone)
         return (moment.utcoffset() or datetime.timedelta()) // _MILLISECOND
 
     def _name(self, local_ms: int) -> str:
-        """Return the folder of a local time; one that a clock change skips is moved behind the gap."""
+        """Return the folder of a local time. A time that a clock change skips is moved behind the gap."""
         return self._names.get_or_create(local_ms, lambda: self._formatted(local_ms))
 
     def _formatted(self, local_ms: int) -> str:
@@ -151,13 +157,9 @@ class TimeBasedPartitioner(Partitioner):
 def _path_format(partitioner: TimeBasedPartitioner, pattern: str, delimiter: str, locale: str) -> PathFormat:
     try:
         return PathFormat(normalize(pattern, delimiter), locale)
-    except ConfigurationError as error:  # in the words of a Kafka Connect configuration
+    except ConfigurationError as error:  # worded for a Kafka Connect configuration
         reason = str(error).removeprefix(f"Invalid value {pattern} for configuration path.format: ")
         raise ConfigurationError(f"{type(partitioner).__name__}: path_format {pattern!r} can't be used: {reason}") from error
-
-
-def _absurd(time: pa.Scalar) -> Unusable:
-    return Unusable(f"the time {time} can't be written as a date")
 
 
 @checked
@@ -172,7 +174,7 @@ class HourlyPartitioner(TimeBasedPartitioner):
         timestamp_extractor: TimestampExtractor | None = None,
         directory_delimiter: Name = "/",
     ) -> None:
-        """Make a partitioner; the arguments are those of `TimeBasedPartitioner`."""
+        """Create a partitioner. `TimeBasedPartitioner` documents the arguments."""
         super().__init__(
             path_format=directory_delimiter.join(("'year'=YYYY", "'month'=MM", "'day'=dd", "'hour'=HH")),
             partition_duration=datetime.timedelta(hours=1),
@@ -195,7 +197,7 @@ class DailyPartitioner(TimeBasedPartitioner):
         timestamp_extractor: TimestampExtractor | None = None,
         directory_delimiter: Name = "/",
     ) -> None:
-        """Make a partitioner; the arguments are those of `TimeBasedPartitioner`."""
+        """Create a partitioner. `TimeBasedPartitioner` documents the arguments."""
         super().__init__(
             path_format=directory_delimiter.join(("'year'=YYYY", "'month'=MM", "'day'=dd")),
             partition_duration=datetime.timedelta(days=1),

@@ -1,4 +1,4 @@
-"""Where a row's time comes from: the record, a field of it, or the wall clock."""
+"""Timestamp extractors: find a row's time in the record, in one of its fields, or on the wall clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kafka2parquet.util.arguments import Name, checked
 from kafka2parquet.util.iso_times import cut_off, times_of_texts
 from kafka2parquet.util.time_zones import TimeZoneName, time_zone
 
-#: Texts that Joda reads like everything else here: without blanks, and with an offset at the end.
+#: Texts without blanks and with an offset at the end, which `times_of_texts` reads exactly like Joda.
 _COMMON_TEXT = r"^\S+[Tt]\S+(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
 
 _LONG_END = float(1 << 63)
@@ -27,11 +27,11 @@ _MAX_SHOWN = 100
 
 @attrs.frozen
 class Unusable:
-    """Why a row has no time.
+    """Explains why a row has no usable time.
 
     Attributes:
-        reason: in the words of Kafka Connect where it has some.
-        exception: the class that Kafka Connect reports for it.
+        reason: the reason, in Kafka Connect's words where possible.
+        exception: the exception class that Kafka Connect reports.
     """
 
     reason: str
@@ -41,35 +41,35 @@ class Unusable:
 class TimestampExtractor(abc.ABC):
     """Finds the time of each row."""
 
-    #: True where the time is that of the flush's opening.
+    #: Whether the time is the wall-clock time at which the flush was opened.
     uses_clock: bool = False
 
     @abc.abstractmethod
     def extract(self, rows: Rows, opened_at: datetime.datetime) -> pa.Array:
-        """Return the time of each row: int64 milliseconds since the epoch, null where there is none that can be used."""
+        """Return the time of each row: int64 milliseconds since the epoch, null for a row without a usable time."""
 
     @abc.abstractmethod
     def explain(self, rows: Rows, row: int) -> Unusable:
-        """Return why the row at that index has no time."""
+        """Return why the row at index `row` has no usable time."""
 
     @property
     @abc.abstractmethod
     def fingerprint(self) -> str:
-        """Names the settings."""
+        """Text that identifies the settings."""
 
 
 @checked
 class RecordTimestamp(TimestampExtractor):
-    """The record's timestamp in Kafka: when it was created, or appended to the log, as the topic says."""
+    """Uses the record's Kafka timestamp: its create time or its log-append time, depending on the topic."""
 
     def extract(self, rows: Rows, opened_at: datetime.datetime) -> pa.Array:
-        """Return Kafka's timestamps; those below 0, such as -1, stand for none."""
+        """Return Kafka's timestamps. Negative ones, such as -1, stand for a missing timestamp."""
         times = rows.timestamps_ms
         negative = pc.less(times, 0)
         return pc.if_else(negative, pa.scalar(None, pa.int64()), times) if pc.any(negative).as_py() else times
 
     def explain(self, rows: Rows, row: int) -> Unusable:
-        """Return why the row has no time."""
+        """Return why the row at index `row` has no usable time."""
         return Unusable(
             "Unable to determine timestamp using timestamp.extractor"
             " io.confluent.connect.storage.partitioner.TimeBasedPartitioner$RecordTimestampExtractor for record: it has no"
@@ -78,13 +78,13 @@ class RecordTimestamp(TimestampExtractor):
 
     @property
     def fingerprint(self) -> str:
-        """Names the extractor."""
+        """Text that identifies the extractor."""
         return "record"
 
 
 @checked
 class WallclockTimestamp(TimestampExtractor):
-    """The wall clock when the flush was opened: the same for all of its rows, also when the flush is made again."""
+    """Uses the wall-clock time at which the flush was opened. All rows of a flush share it, even if the flush is repeated."""
 
     uses_clock = True
 
@@ -93,41 +93,41 @@ class WallclockTimestamp(TimestampExtractor):
         return pa.array(np.full(len(rows), round(opened_at.timestamp() * 1000), np.int64))
 
     def explain(self, rows: Rows, row: int) -> Unusable:
-        """Never needed."""
+        """Return a reason, although a wall clock always has a time."""
         return Unusable("the wall clock can't be read")
 
     @property
     def fingerprint(self) -> str:
-        """Names the extractor."""
+        """Text that identifies the extractor."""
         return "wallclock"
 
 
 @checked
 class RecordFieldTimestamp(TimestampExtractor):
-    """A field of the value: whole numbers are milliseconds since the epoch, texts are ISO times, timestamps stay as they are.
+    """Uses a field of the value: a timestamp, a whole number of milliseconds since the epoch, or a text with an ISO time.
 
-    Where records carry their schema, numbers must have 32 or 64 bits; where they don't, fractions of numbers are cut off.
+    If records carry a schema, numbers must have 32 or 64 bits. Otherwise fractions of numbers are cut off.
 
-    Texts are read in the forms of Joda-Time's ISO parser: dates, week dates, ordinal dates, times with fractions and offsets;
-    a text of digits only is milliseconds.
+    Texts may have all forms of Joda-Time's ISO parser: dates, week dates, ordinal dates, times with fractions and offsets. A
+    text of digits only is a number of milliseconds.
     """
 
     def __init__(self, field: Name = "timestamp", *, timezone: TimeZoneName = "UTC") -> None:
         """Choose the field.
 
         Args:
-            field: its dotted path.
-            timezone: of texts that name none.
+            field: dotted path of the field.
+            timezone: time zone of texts without an offset.
 
         Raises:
-            ConfigurationError: unknown time zone, or no field.
+            ConfigurationError: the time zone is unknown, or the field is empty.
         """
         self._field = field
         self._timezone = timezone
         self._zone = time_zone(timezone)
 
     def extract(self, rows: Rows, opened_at: datetime.datetime) -> pa.Array:
-        """Return the field's times."""
+        """Return the times in the field."""
         column = None if rows.without_fields else nested_field(rows.table, self._field)
         if column is None:
             return pa.nulls(len(rows), pa.int64())
@@ -136,14 +136,14 @@ class RecordFieldTimestamp(TimestampExtractor):
             return cut_off(column, "ms").cast(pa.int64())
         if pa.types.is_integer(data_type) and (rows.value_schema is None or data_type.bit_width >= 32):
             return column.cast(pa.int64())
-        if pa.types.is_floating(data_type) and rows.value_schema is None:  # any number counts where there are no types
+        if pa.types.is_floating(data_type) and rows.value_schema is None:  # JSON has only one type of numbers
             return _whole(column)
         if pa.types.is_string(data_type) or pa.types.is_large_string(data_type):
             return self._parse(column)
         return pa.nulls(len(rows), pa.int64())
 
     def explain(self, rows: Rows, row: int) -> Unusable:
-        """Return why the row has no time."""
+        """Return why the row at index `row` has no usable time."""
         schema = rows.value_schema
         if rows.without_fields or (schema is not None and schema.type != "struct"):
             what = "without schema that is not an object" if schema is None else f"of type {schema.type}"
@@ -163,7 +163,7 @@ class RecordFieldTimestamp(TimestampExtractor):
         return Unusable(f"{failed}: it is {column.type}")
 
     def _missing(self, table: pa.Table) -> str:
-        """Return which part of the path leads nowhere."""
+        """Return which part of the path doesn't exist."""
         *outer, name = self._field.split(".")
         for depth in range(1, len(outer) + 1):
             column = nested_field(table, ".".join(outer[:depth]))
@@ -173,7 +173,7 @@ class RecordFieldTimestamp(TimestampExtractor):
 
     @property
     def fingerprint(self) -> str:
-        """Names the field and the time zone."""
+        """Text that identifies the field and the time zone."""
         return f"field-{self._field}-{self._timezone}"
 
     def _parse(self, column: pa.Array) -> pa.Array:
@@ -194,7 +194,7 @@ class RecordFieldTimestamp(TimestampExtractor):
 
 
 def _whole(column: pa.Array) -> pa.Array:
-    """Numbers without their fractions; null where they are too large."""
+    """Truncate numbers to integers. Numbers that are too large become null."""
     numbers = pc.trunc(column)
     fits = pc.and_(pc.greater_equal(numbers, -_LONG_END), pc.less(numbers, _LONG_END))
     return pc.if_else(pc.fill_null(fits, False), numbers, pa.scalar(None, column.type)).cast(pa.int64())

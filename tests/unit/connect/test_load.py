@@ -450,4 +450,4 @@ def test_patterns_of_strftime_are_refused(pattern, is_valid):
     validation = validate(_changed(HOURLY, {"path.format": pattern}))
     assert is_valid == validation.is_valid
     (problem,) = validation.sentences
-    assert f"Invalid value {pattern} for configuration path.format: %Y is written as for strftime" in problem
+    assert f"Invalid value {pattern} for configuration path.format: %Y is a directive of strftime" in problem

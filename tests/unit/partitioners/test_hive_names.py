@@ -1,4 +1,4 @@
-"""Folders whose names are escaped, read back by the readers of Hive layouts."""
+"""HiveNames: escaped folder names, read back by the readers of Hive layouts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from kafka2parquet import FieldPartitioner, FsspecStorage, RecordCountRotation
 from kafka2parquet.partitioners import SchemaNamePartitioner
 from kafka2parquet.partitioners.default import DefaultPartitioner
 from kafka2parquet.partitioners.hive_names import NULL_NAME, HiveNames
-from kafka2parquet.schema.connect_schema import ConnectSchema
 from tests.support.rows import rows_of
 from tests.support.sink_world import SinkWorld
 
@@ -35,7 +34,7 @@ VALUES = [
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a topic with a row of each value, which lies in the column `c` of its file too."""
+    """Return a topic's folder with a row for each value, which is also in column `c` of its file."""
     folder = tmp_path_factory.mktemp("store")
     world = SinkWorld()
     world.append(*(json.dumps({"id": number, "c": value}).encode() for number, value in enumerate(VALUES)))
@@ -45,30 +44,30 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 EXPECTED = list(enumerate(VALUES))
-#: DuckDB 1 takes a folder called `null` for one of nulls.
+#: DuckDB 1 reads a folder called `null` as null.
 OF_DUCKDB = [(number, None if duckdb.__version__ < "2" and value in ("null", "NULL") else value) for number, value in EXPECTED]
 
 
 def test_each_value_has_a_folder_of_its_own(table: Path) -> None:
-    """None is a folder inside another one's, or outside the topic's."""
+    """No value's folder is inside another value's folder, or outside the topic's folder."""
     assert len(VALUES) == len(list(table.iterdir()))
     assert len(VALUES) == len(list(table.glob("c=*/*.parquet")))
 
 
 def test_duckdb_reads_the_values_back(table: Path) -> None:
-    """From the names of the folders."""
+    """DuckDB restores the values from the folder names."""
     files = f"read_parquet('{table}/**/*.parquet', hive_partitioning=true, hive_types={{'c': VARCHAR}})"
     assert OF_DUCKDB == duckdb.sql(f"select id, c from {files} order by id").fetchall()
 
 
 def test_polars_reads_the_values_back(table: Path) -> None:
-    """From the names of the folders."""
+    """Polars restores the values from the folder names."""
     scan = pl.scan_parquet(f"{table}/", hive_partitioning=True, hive_schema={"c": pl.String})
     assert EXPECTED == scan.select("id", "c").sort("id").collect().rows()
 
 
 def test_pyarrow_reads_the_values_back(table: Path) -> None:
-    """From the names of the folders."""
+    """pyarrow restores the values from the folder names."""
     partitioning = ds.partitioning(pa.schema([("c", pa.string())]), flavor="hive")
     dataset = ds.dataset(str(table), partitioning=partitioning, schema=pa.schema([("id", pa.int64()), ("c", pa.string())]))
     rows = dataset.to_table().sort_by("id")
@@ -80,7 +79,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("%/=.
 
 @given(st.lists(st.none() | TEXTS), st.sampled_from(["/", "-", "→", "=/="]))
 def test_names_can_be_read_back(texts: list[str | None], delimiter: str) -> None:
-    """So two texts never have one name, and no name has the delimiter in it."""
+    """Unescaping restores each text, and no name contains the delimiter."""
     names = HiveNames(delimiter).names(pa.array(texts, pa.string())).to_pylist()
     assert texts == [None if name == NULL_NAME else urllib.parse.unquote(name, errors="strict") for name in names]
     assert names == [HiveNames(delimiter).name(text) for text in texts]
@@ -88,7 +87,7 @@ def test_names_can_be_read_back(texts: list[str | None], delimiter: str) -> None
 
 
 def test_text_that_stands_for_null_is_a_reject() -> None:
-    """No reader tells it from null."""
+    """A text that readers can't distinguish from null is rejected."""
     rows = rows_of(pa.table({"c": [NULL_NAME, None, "a"], "n": [1, 1.5, 2]}))
     partitioned = FieldPartitioner(["n", "c"]).partition(rows, OPENED_AT)
     assert ("n=2/c=a",) == partitioned.rows.encoded_partitions
@@ -99,33 +98,8 @@ def test_text_that_stands_for_null_is_a_reject() -> None:
 
 
 def test_fields_never_share_folders() -> None:
-    """A value can't look like that of another field, nor a field's name like a value."""
+    """Escaping keeps the values and the names of different fields apart."""
     rows = rows_of(pa.table({"a": ["x/b=y", "x"], "b": ["z", "y/b=z"], "c/d=e": [None, ""]}))
     partitioned = FieldPartitioner(["a", "b", "c/d=e"]).partition(rows, OPENED_AT).rows
     null = f"a=x%2Fb%3Dy/b=z/c%2Fd%3De={NULL_NAME}"
     assert (null, "a=x/b=y%2Fb%3Dz/c%2Fd%3De=") == partitioned.encoded_partitions
-
-
-@pytest.mark.parametrize(
-    ("name", "escape", "folder"),
-    [
-        ("shop.Order", True, "schema_name=shop.Order/partition=0"),
-        ("x/../../y", True, "schema_name=x%2F..%2F..%2Fy/partition=0"),
-        (None, True, f"schema_name={NULL_NAME}/partition=0"),
-        ("null", True, "schema_name=null/partition=0"),
-        ("x/y", False, "schema_name=x/y/partition=0"),
-        (None, False, "schema_name=null/partition=0"),
-    ],
-)
-def test_names_of_schemas(name: str | None, escape: bool, folder: str) -> None:
-    """They are escaped in the same way."""
-    rows = rows_of(pa.table({"a": [1]}), value_schema=ConnectSchema("struct", name=name))
-    partitioned = SchemaNamePartitioner(DefaultPartitioner(), escape=escape).partition(rows, OPENED_AT)
-    assert (folder,) == partitioned.rows.encoded_partitions
-
-
-def test_schema_called_like_null() -> None:
-    """Its records are rejects."""
-    rows = rows_of(pa.table({"a": [1, 2]}), value_schema=ConnectSchema("struct", name=NULL_NAME))
-    partitioned = SchemaNamePartitioner(DefaultPartitioner()).partition(rows, OPENED_AT)
-    assert ([0, 1], 0) == ([reject.offset for reject in partitioned.rejects], len(partitioned.rows))

@@ -30,7 +30,7 @@ from kafka2parquet.partitioners.strftime import joda_pattern, strftime_directive
     ],
 )
 def test_patterns(pattern, directive, joda):
-    """They are recognized, and shown in Joda's letters where it has them."""
+    """A strftime pattern is recognized, and shown in Joda's letters where possible."""
     assert directive == strftime_directive(pattern)
     assert joda == joda_pattern(pattern)
     assert joda is None or PathFormat(joda)
@@ -38,7 +38,7 @@ def test_patterns(pattern, directive, joda):
 
 @pytest.mark.parametrize("pattern", ["YYYY/MM/dd", "'%'YYYY", "YYYY'%'", "'100%'/YYYY", "'at %d'=YYYY", "100%/YYYY"])
 def test_other_patterns(pattern):
-    """A percent sign of its own is text, as in Joda."""
+    """A percent sign without a directive is text, as in Joda."""
     assert strftime_directive(pattern) is None
     assert PathFormat(pattern)
 
@@ -53,7 +53,7 @@ _DIRECTIVES = st.sampled_from([f"%{letter}" for letter in "YymBbjdAaHIpMSfGVu"] 
     st.datetimes(datetime.datetime(1000, 1, 1), datetime.datetime(9999, 1, 1)),
 )
 def test_both_print_the_same(parts, end, moment):
-    """Whatever the pattern is."""
+    """The translated pattern prints the same as strftime."""
     pattern = "".join(f"{literal}{directive}" for literal, directive in parts) + end
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=datetime.timezone.utc)
     joda = joda_pattern(pattern)
@@ -62,8 +62,8 @@ def test_both_print_the_same(parts, end, moment):
 
 
 def test_in_python():
-    """The error shows what to write."""
+    """The error of the constructor shows the translated pattern."""
     with pytest.raises(
-        ConfigurationError, match=r"%Y is written as for strftime, and the letters are Joda's\. Write YYYY/MM/dd;"
+        ConfigurationError, match=r"%Y is a directive of strftime, but the letters are Joda's\. Write YYYY/MM/dd\."
     ):
         TimeBasedPartitioner(path_format="%Y/%m/%d", partition_duration=datetime.timedelta(days=1))

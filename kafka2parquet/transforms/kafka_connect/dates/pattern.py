@@ -6,22 +6,6 @@ import attrs
 
 _LETTERS = frozenset("GyYMLwWDdFEuaHkKhmsSzZX")
 
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-
 
 @attrs.frozen
 class Part:

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.transforms.kafka_connect.dates.calendar import Integers, days_of
-from kafka2parquet.transforms.kafka_connect.dates.pattern import MONTHS, WEEKDAYS, Part
+from kafka2parquet.transforms.kafka_connect.dates.pattern import Part
+from kafka2parquet.util.english_names import MONTHS, WEEKDAYS
 
 _DAY_MS, _HOUR_MS, _MINUTE_MS = 86_400_000, 3_600_000, 60_000
 #: A year of two digits is one of the hundred years from this year on. Java counts from eighty years ago.

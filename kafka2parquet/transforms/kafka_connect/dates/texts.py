@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.transforms.kafka_connect.dates.calendar import Dates, Integers, dates_of, days_of
-from kafka2parquet.transforms.kafka_connect.dates.pattern import MONTHS, WEEKDAYS, Part
+from kafka2parquet.transforms.kafka_connect.dates.pattern import Part
+from kafka2parquet.util.english_names import MONTHS, WEEKDAYS
 
 _DAY_MS = 86_400_000
 

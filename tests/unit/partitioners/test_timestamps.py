@@ -1,4 +1,4 @@
-"""Why rows have no folder or no time, in the words that Kafka Connect has for it."""
+"""Timestamp extractors: the time of each row, and why a row has none, in Kafka Connect's words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import datetime
 import pyarrow as pa
 import pytest
 
-from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.partitioners.time import HourlyPartitioner
 from kafka2parquet.partitioners.timestamps import RecordFieldTimestamp, RecordTimestamp, TimestampExtractor
 from kafka2parquet.rows import Rows
@@ -30,7 +29,7 @@ def rejected(extractor: TimestampExtractor, rows: Rows) -> list[tuple[str, str]]
 
 
 def test_record_without_timestamp() -> None:
-    """Kafka knows no time for it."""
+    """A record without a Kafka timestamp is rejected in Kafka Connect's words."""
     extractor = "io.confluent.connect.storage.partitioner.TimeBasedPartitioner$RecordTimestampExtractor"
     reason = f"Unable to determine timestamp using timestamp.extractor {extractor} for record: it has no timestamp"
     assert [("PartitionException", reason)] == rejected(RecordTimestamp(), rows_of(a=pa.array([1])))
@@ -58,8 +57,8 @@ def test_record_without_timestamp() -> None:
         ),
     ],
 )
-def test_field_that_is_no_time(column: pa.Array, exception: str, reason: str) -> None:
-    """Each kind of misfit is told, and long text is cut off."""
+def test_field_that_is_not_a_time(column: pa.Array, exception: str, reason: str) -> None:
+    """Each kind of unusable value has its own reason, and long text is cut off."""
     assert [(exception, reason)] == rejected(RecordFieldTimestamp("time"), rows_of(SCHEMA, time=column))
 
 
@@ -72,20 +71,20 @@ def test_field_that_is_no_time(column: pa.Array, exception: str, reason: str) ->
     ],
 )
 def test_path_that_leads_nowhere(path: str, reason: str) -> None:
-    """The part of it is named that can't be followed."""
+    """The reason names the part of the path that doesn't exist."""
     rows = rows_of(text=pa.array(["a"]), inner=pa.array([{"time": 1}]))
     assert [("DataException", reason)] == rejected(RecordFieldTimestamp(path), rows)
 
 
 def test_value_without_fields() -> None:
-    """Text has no field, even where its column has the field's name."""
+    """A text value doesn't have fields, even if its column has the field's name."""
     rows = rows_of(ConnectSchema("string"), value=pa.array(["a"]))
     reason = "Error encoding partition. Argument not a Struct or Map. Cannot get field 'value' from a value of type string"
     assert [("PartitionException", reason)] == rejected(RecordFieldTimestamp("value"), rows)
 
 
-def test_only_the_row_to_blame_is_rejected() -> None:
-    """The others get their folders."""
+def test_only_the_unusable_row_is_rejected() -> None:
+    """Rows beside a rejected row keep their folders."""
     rows = rows_of(SCHEMA, time=pa.array([0, None, 3_600_000]))
     partitioned = HourlyPartitioner(timestamp_extractor=RecordFieldTimestamp("time")).partition(rows, OPENED_AT)
     assert [1] == [reject.offset for reject in partitioned.rejects]
@@ -93,34 +92,17 @@ def test_only_the_row_to_blame_is_rejected() -> None:
 
 
 def test_number_with_a_fraction_in_a_value_without_schema() -> None:
-    """JSON has only one kind of number: the fraction of a millisecond is cut off."""
+    """JSON has only one type of numbers, so the fraction of a millisecond is cut off."""
     rows = rows_of(time=pa.array([1500.9, -1500.9, 1e300, None]))
     assert [1500, -1500, None, None] == RecordFieldTimestamp("time").extract(rows, OPENED_AT).to_pylist()
 
 
-@pytest.mark.parametrize(
-    ("field", "exception", "reason"),
-    [
-        ("missing", "DataException", "Field 'missing' is not present in the schema."),
-        (
-            "number",
-            "PartitionException",
-            "Error encoding partition. The field number is double, which can't name a folder",
-        ),
-    ],
-)
-def test_field_without_a_folder(field: str, exception: str, reason: str) -> None:
-    """All rows are rejected, for their schema says so."""
-    rows = rows_of(SCHEMA, number=pa.array([1.5, None]))
-    rejects = FieldPartitioner([field]).partition(rows, OPENED_AT).rejects
-    assert [(offset, exception, reason) for offset in (0, 1)] == [
-        (reject.offset, reject.exception.rpartition(".")[2], reject.reason) for reject in rejects
-    ]
-
-
-def test_value_without_fields_has_no_folder() -> None:
-    """Text has no field, even where its column has the field's name."""
-    rows = rows_of(ConnectSchema("string"), value=pa.array(["a"]))
-    (reject,) = FieldPartitioner(["value"]).partition(rows, OPENED_AT).rejects
-    expected = ("PartitionException", "Error encoding partition. A value of type string has no field value")
-    assert expected == (reject.exception.rpartition(".")[2], reject.reason)
+@pytest.mark.parametrize("time", [-1, -2, -(2**63), None])
+def test_record_without_a_timestamp(time: int | None) -> None:
+    """A negative Kafka timestamp means that it is missing, so the record doesn't go to a folder of 1969."""
+    batch = batch_of([b"{}"] * 2)
+    rows = Rows(batch, batch.offsets, pa.array([time, 0], pa.int64()), pa.table({"a": [1, 2]}))
+    partitioned = HourlyPartitioner(timestamp_extractor=RecordTimestamp()).partition(rows, OPENED_AT)
+    (reject,) = partitioned.rejects
+    assert (0, True) == (reject.offset, reject.reason.startswith("Unable to determine timestamp"))
+    assert ("year=1970/month=01/day=01/hour=00",) == partitioned.rows.encoded_partitions

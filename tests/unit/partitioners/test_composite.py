@@ -1,4 +1,4 @@
-"""Folders inside folders."""
+"""CompositePartitioner: nested folders."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAY_MS = 86_400_000
 
 
 class Parity(PerRecordPartitioner):
-    """Even numbers and odd ones; refuses 13."""
+    """Puts even and odd numbers into two folders, and refuses 13."""
 
     fingerprint = "parity"
 
@@ -63,7 +63,7 @@ def test_field_then_time() -> None:
 
 
 def test_each_folder_is_there_once() -> None:
-    """And none that no row has."""
+    """The folders are distinct, and each folder has rows."""
     partitioned = _partition(
         CompositePartitioner(FieldPartitioner(["a"]), FieldPartitioner(["b"])), a=[1, 2, 1], b=["x", "y", "x"]
     )
@@ -71,26 +71,26 @@ def test_each_folder_is_there_once() -> None:
 
 
 def test_three_levels_and_a_delimiter() -> None:
-    """Any number of partitioners."""
+    """Any number of partitioners can be combined, with any delimiter."""
     composite = CompositePartitioner(DefaultPartitioner(), Parity(), FieldPartitioner(["n"]), directory_delimiter="|")
     assert ["partition=0|odd|n=1"] == _folders(_partition(composite, n=[1]))
 
 
 def test_times_are_those_of_the_partitioner_by_time() -> None:
-    """Rotation by time looks at them, wherever that partitioner stands."""
+    """The times come from the time-based partitioner, wherever it stands."""
     columns = {"country": ["FR"], "at": [NOON_MS]}
     for order in ([FieldPartitioner(["country"]), _daily()], [_daily(), FieldPartitioner(["country"])]):
         assert [NOON_MS] == _partition(CompositePartitioner(*order), **columns).rows.timestamps_ms.to_pylist()
 
 
 def test_times_without_a_partitioner_by_time() -> None:
-    """They are Kafka's."""
+    """Without a time-based partitioner the times are Kafka's timestamps."""
     partitioned = _partition(CompositePartitioner(Parity(), FieldPartitioner(["n"])), n=[1, 2])
     assert [0, 1000] == partitioned.rows.timestamps_ms.to_pylist()
 
 
 def test_rejects_of_all_partitioners() -> None:
-    """A row that one rejects is left out everywhere, and told once."""
+    """A row that one partitioner rejects is left out by all, and reported once."""
     partitioned = _partition(
         CompositePartitioner(Parity(), _daily()), n=[1, 13, 3, 4, 13], at=[NOON_MS, NOON_MS, None, NOON_MS + DAY_MS, None]
     )
@@ -106,13 +106,13 @@ def test_rejects_of_all_partitioners() -> None:
 
 @pytest.mark.parametrize("columns", [{"n": [13], "at": [NOON_MS]}, {"n": [1], "at": [None]}])
 def test_all_rejected(columns: dict[str, list[object]]) -> None:
-    """Nothing is left, whoever rejects it."""
+    """If all rows are rejected, the result is empty, whichever partitioner rejects them."""
     partitioned = _partition(CompositePartitioner(Parity(), _daily()), **columns)
     assert (0, 1) == (len(partitioned.rows), len(partitioned.rejects))
 
 
 def test_it_is_by_time_and_by_clock_as_its_parts_are() -> None:
-    """So that rotation and the engine treat it as such."""
+    """The combination is time-based or uses the clock if one of its partitioners does."""
     by_clock = CompositePartitioner(Parity(), HourlyPartitioner(timestamp_extractor=WallclockTimestamp()))
     by_field = CompositePartitioner(Parity(), FieldPartitioner(["n"]))
     assert ((True, True), (False, False)) == (
@@ -122,25 +122,25 @@ def test_it_is_by_time_and_by_clock_as_its_parts_are() -> None:
 
 
 def test_clock_gives_the_folder() -> None:
-    """The moment at which the flush was opened reaches the inner partitioner."""
+    """The time at which the flush was opened is passed to the inner partitioner."""
     composite = CompositePartitioner(Parity(), HourlyPartitioner(timestamp_extractor=WallclockTimestamp()))
     assert ["odd/year=2026/month=05/day=17/hour=12"] == _folders(_partition(composite, n=[1]))
 
 
 def test_fingerprint_names_all_and_their_order() -> None:
-    """Another order gives other folders."""
+    """The fingerprint depends on all partitioners and on their order."""
     field, daily = FieldPartitioner(["country"]), _daily()
     names = {CompositePartitioner(*order).fingerprint for order in ([field, daily], [daily, field], [field, Parity()])}
     assert 3 == len(names)
 
 
-def test_one_partitioner_is_no_composition() -> None:
-    """It is refused, as it is a mistake."""
+def test_a_single_partitioner_is_refused() -> None:
+    """A single partitioner is refused, because it is probably a mistake."""
     with pytest.raises(ConfigurationError, match="two partitioners or more"):
         CompositePartitioner(Parity())
 
 
 def test_two_times_are_refused() -> None:
-    """A row has one time."""
+    """Two time-based partitioners are refused, because a row has one time."""
     with pytest.raises(ConfigurationError, match="only one of partitioners may be by time"):
         CompositePartitioner(_daily(), HourlyPartitioner())
