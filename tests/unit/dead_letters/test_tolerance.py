@@ -38,7 +38,11 @@ def test_retriable_exceptions_are_tolerated_anywhere(everything, tolerated):
     [
         (Tolerance(everything=False), Stage.DECODE, r"Tolerance exceeded in error handler\. .*errors\.tolerance=all"),
         (Tolerance(everything=False, has_reporter=True), Stage.WRITE, r"Tolerance exceeded in error handler\."),
-        (Tolerance(everything=False), Stage.WRITE, r"Unhandled .*errors\.tolerance=all instead of none, with errors\.deadletterqueue"),
+        (
+            Tolerance(everything=False),
+            Stage.WRITE,
+            r"Unhandled .*errors\.tolerance=all instead of none, with errors\.deadletterqueue",
+        ),
         (Tolerance(everything=True), Stage.WRITE, r"Unhandled exception in .* set errors\.deadletterqueue\.topic\.name"),
     ],
 )

@@ -16,8 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafka2parquet import FieldPartitioner, FsspecStorage, RecordCountRotation
-from kafka2parquet.partitioners import SchemaNamePartitioner
-from kafka2parquet.partitioners.default import DefaultPartitioner
 from kafka2parquet.partitioners.hive_names import NULL_NAME, HiveNames
 from tests.support.rows import rows_of
 from tests.support.sink_world import SinkWorld
