@@ -1,8 +1,8 @@
-"""JSON objects with a schema of Kafka Connect's to columns of exactly its types, a whole batch at a time.
+"""Converts whole batches of JSON objects to columns with exactly the types of their Connect schema.
 
-pyarrow parses them to the types that JSON has; what these stand for (smaller integers, days, milliseconds, base64) is made of
-them here. What this refuses, or can't read (maps, unions), goes one by one through `connect_json`, which makes the same of
-every value that is accepted here.
+pyarrow parses the objects to JSON's own types. Here, the parsed values become what they represent: smaller integers, days,
+milliseconds, or bytes in base64. Objects that are refused here, or whose schemas can't be read here (maps, unions), are
+converted one by one by `values.py`, which gives the same result for every object that is accepted here.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ class TypedJsonColumns:
 
     Attributes:
         schema: the schema.
-        parsed: its columns as they are parsed, before they have their types.
-        null_is_default: whether a null, or a missing member, is the default of its field.
+        parsed: the columns as pyarrow parses them, before they get their types.
+        null_is_default: whether a null or missing member is replaced by the default of its field.
     """
 
     def __init__(self, schema: ConnectSchema, *, null_is_default: bool = True) -> None:
         """Make a decoder.
 
         Args:
-            schema: of the objects; `is_typed_json` it must be.
-            null_is_default: whether a null, or a missing member, is the default of its field.
+            schema: the schema of the objects, for which `is_typed_json` must be true.
+            null_is_default: whether a null or missing member is replaced by the default of its field.
         """
         self.schema = schema
         self.null_is_default = null_is_default
         self.parsed = pa.schema([(field.name, _parsed_type(field.schema)) for field in schema.fields])
 
     def decode(self, payloads: pa.Array) -> pa.Array:
-        """An array of the schema's type with one value for each payload (binary_view without nulls, at least one).
+        """Decode payloads (binary_view without nulls, at least one) to an array of the schema's type.
 
         Raises:
-            PayloadsRefused: some payload doesn't fit. It has suspects where the parser takes all payloads.
+            PayloadsRefused: some payload doesn't fit. If the parser accepts all payloads, the error has `suspects`.
         """
         try:
             table = parse_objects(payloads, self.parsed, ignore_unknown=True, looks_at_integers=False)
@@ -68,14 +68,14 @@ class TypedJsonColumns:
         return self.typed(table, lambda: payloads)
 
     def typed(self, table: pa.Table, payloads: Callable[[], pa.Array]) -> pa.Array:
-        """An array of the schema's type with one value for each row.
+        """Convert a parsed table to an array of the schema's type, with one value per row.
 
         Args:
-            table: `parsed` columns.
-            payloads: gives the objects that it was parsed from.
+            table: has the `parsed` columns.
+            payloads: returns the objects that the table was parsed from.
 
         Raises:
-            PayloadsRefused: some rows don't fit. The suspects are all of these, and `others` has the values of the other rows.
+            PayloadsRefused: some rows don't fit. `suspects` marks all of these, and `others` has the values of the other rows.
         """
         with refusing_payloads():
             suspicions = Suspicions(np.zeros(table.num_rows, np.bool_))
@@ -94,13 +94,13 @@ class TypedJsonColumns:
         return pa.Array.from_buffers(schema.arrow_type, count, [validity_bitmap(valid)], children=made)
 
     def _column(self, array: pa.Array, schema: ConnectSchema, suspicions: Suspicions, alive: _Bools | None = None) -> pa.Array:
-        """The array as one of the schema's type.
+        """Convert a parsed array to the schema's type.
 
         Args:
-            array: as parsed.
-            schema: what it is.
-            suspicions: gets the values that don't fit. They may be anything in the array returned.
-            alive: which of the values count: those in structs that are there. All, by default.
+            array: the parsed array.
+            schema: the schema of the values.
+            suspicions: collects the values that don't fit. In the returned array they may be anything.
+            alive: which values count, because they are in structs that are not null. By default, all values count.
         """
         valid = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
         column = self._typed(array, schema, suspicions, valid)
@@ -135,7 +135,7 @@ class TypedJsonColumns:
 
 
 def is_typed_json(schema: ConnectSchema) -> bool:
-    """Whether batches of such objects can be decoded at once."""
+    """Whether `TypedJsonColumns` can decode objects of the schema."""
     return schema.type == "struct" and _is_readable(schema)
 
 
@@ -158,7 +158,7 @@ def _parsed_type(schema: ConnectSchema) -> pa.DataType:
 
 
 def _floats(array: pa.Array, schema: ConnectSchema, suspicions: Suspicions) -> pa.Array:
-    made = array.cast(schema.arrow_type, safe=False)  # to the nearest
+    made = array.cast(schema.arrow_type, safe=False)  # rounds to the nearest float
     if schema.type == "float" and pc.all(pc.is_finite(made)).as_py() is False:
         suspicions.add(pc.fill_null(pc.invert(pc.is_finite(made)), False).to_numpy(zero_copy_only=False))
     return made
@@ -176,6 +176,6 @@ def _integers(array: pa.Array, schema: ConnectSchema, suspicions: Suspicions) ->
 
 
 def _filled(column: pa.Array, absent: _Bools, default: object) -> pa.Array:
-    """The column with the default where it is absent."""
+    """Fill a column with the default where it is absent."""
     indices = np.where(absent, len(column), np.arange(len(column)))
     return pa.concat_arrays([column, pa.array([default], column.type)]).take(pa.array(indices))

@@ -1,8 +1,8 @@
-"""JsonEnvelopeConverter: JSON messages that carry their schema, as Kafka Connect's JsonConverter writes them.
+"""Converts JSON messages that carry their schema, as Kafka Connect's JsonConverter writes them.
 
-Producers write the same schema, byte for byte, in front of each payload. So the text up to the payload is looked at once, and
-the payloads of all messages that begin with it are parsed together. Only what the column parser refuses, and types that it
-doesn't know, go one by one.
+Producers write the same schema, byte for byte, in front of each payload. So the text before the payload is parsed once, and
+the payloads of all messages with the same beginning are parsed together. Only payloads that the column parser refuses, or with
+types that it doesn't know, are converted one by one.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from kafka2parquet.util.arrays import ARROW_DATA_ERRORS
 from kafka2parquet.util.cache import BoundedCache
 from kafka2parquet.util.json_depth import MAX_VALUE_LEVELS, refuse_deep
 
-#: Beginnings of messages that one batch is grouped by.
+#: Most beginnings of messages by which a batch is grouped.
 _MAX_GROUPS = 32
-#: Characters of the schemas that are remembered; in memory a schema takes some twenty times as much.
+#: Most characters of the schemas in the cache; in memory a schema takes about twenty times as much.
 _MAX_REMEMBERED = 1 << 22
-#: Stands for the reason why a payload is no JSON.
+#: Stands for the reason why a payload is not JSON.
 _MALFORMED = "malformed"
 _BEFORE_SCHEMA = re.compile(r'\ufeff?\s*\{\s*"schema"\s*:\s*')
 _BEFORE_PAYLOAD = re.compile(r'\s*,\s*"payload"\s*:\s*')
@@ -56,22 +56,23 @@ _Int64s = npt.NDArray[np.int64]
 
 @checked
 class JsonEnvelopeConverter(RecordConverter):
-    """Values are JSON objects with a schema and a payload (Kafka Connect's JsonConverter with `schemas.enable=true`).
+    """Converts JSON objects with a schema and a payload (Kafka Connect's JsonConverter with `schemas.enable=true`).
 
-    Columns have exactly the types of the schema. A payload that is not a struct becomes one column called `value`. Messages
-    whose schema is null are left to a `JsonConverter`. Of these, a payload that is not an object becomes the column `value`
-    too, and has no fields that could name a folder. A null payload of an optional schema, or of none, is a tombstone.
+    Columns have exactly the types of the schema. A payload that is not a struct becomes a single column, `value`. Messages
+    whose schema is null are converted by a `JsonConverter`. If the payload of such a message is not an object, it becomes the
+    column `value`, too, and has no fields that could name a folder. A null payload is a tombstone if its schema is optional or
+    null.
 
-    Rejected are messages without exactly the members `schema` and `payload`, and payloads that don't fit their schema. (In
-    Kafka Connect many of these silently become 0, false or null.)
+    A message is rejected if it doesn't have exactly the members `schema` and `payload`, or if its payload doesn't fit its
+    schema. (In Kafka Connect, many such payloads silently become 0, false or null.)
     """
 
     def __init__(self, *, schemaless: JsonConverter | None = None, replace_null_with_default: bool = True) -> None:
         """Make a converter.
 
         Args:
-            schemaless: for messages whose schema is null.
-            replace_null_with_default: whether a null becomes the default of its field.
+            schemaless: converts messages whose schema is null.
+            replace_null_with_default: whether a null is replaced by the default of its field.
         """
         self._schemaless = schemaless if schemaless is not None else JsonConverter()
         self._null_is_default = replace_null_with_default
@@ -80,11 +81,11 @@ class JsonEnvelopeConverter(RecordConverter):
 
     @property
     def fingerprint(self) -> str:
-        """Names the settings."""
+        """Identifies the settings."""
         return f"json-envelope:{self._null_is_default}"
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Parse the payloads of each schema at once; those that are refused go one by one."""
+        """Parse the payloads of each schema together; refused payloads are converted one by one."""
         results = _Results(batch)
         left = np.ones(len(batch), np.bool_)
         texts = batch.values.cast(pa.large_binary())
@@ -111,7 +112,7 @@ class JsonEnvelopeConverter(RecordConverter):
             misfits = [(index, reason) for index, reason in decoded.refused if reason != _MALFORMED]
             malformed = [index for index, reason in decoded.refused if reason == _MALFORMED]
             results.groups.reject(rows[[index for index, _ in misfits]], [reason for _, reason in misfits])
-            self._convert_each(results, rows[malformed])  # the reason counts from the beginning of the message
+            self._convert_each(results, rows[malformed])  # so that the reason's position counts from the message's start
 
     def _convert_each(self, results: _Results, rows: _Int64s) -> None:
         for row in rows.tolist():
@@ -127,10 +128,10 @@ class JsonEnvelopeConverter(RecordConverter):
                 results.groups.reject(np.array([row]), str(error))
 
     def _schema(self, node: object) -> ConnectSchema:
-        """The schema of an envelope; equal texts give the same object.
+        """Return the schema of an envelope. Equal texts give the same object.
 
         Raises:
-            SchemaRefused: it is not a schema, or has no columns.
+            SchemaRefused: the envelope's schema is not valid, or Parquet has no types for it.
         """
         with refusing_schemas():
             text = text_of(node)
@@ -140,7 +141,7 @@ class JsonEnvelopeConverter(RecordConverter):
         return found
 
     def _beginning(self, message: bytes) -> _Beginning | None:
-        """What the message begins with, where the schema stands first and the payloads can be parsed as columns."""
+        """Return the message's beginning; None if the schema isn't first, or its payloads can't be parsed as columns."""
         known = self._readable.find(lambda beginning: message.startswith(beginning.text))
         if known is not None:
             return known
@@ -157,7 +158,7 @@ class JsonEnvelopeConverter(RecordConverter):
         return self._readable.get_or_create(text, lambda: _Beginning(text, self._decoder(schema)))
 
     def _decoder(self, schema: ConnectSchema) -> PayloadDecoder:
-        """A decoder of payloads behind one beginning; of what is no JSON it says that it is malformed."""
+        """Make a decoder of the payloads after one beginning. Its reason for payloads that are not JSON is `_MALFORMED`."""
         columns = JsonPayloads(
             TypedJsonColumns(schema, null_is_default=self._null_is_default),
             lambda payload: value_from_json(schema, payload, null_is_default=self._null_is_default),
@@ -176,7 +177,7 @@ class JsonEnvelopeConverter(RecordConverter):
 
 @attrs.frozen(eq=False)
 class _Beginning:
-    """The text up to the payload, and how payloads behind it are read."""
+    """The text before the payload, and the decoder of payloads that follow it."""
 
     text: bytes
     decoder: PayloadDecoder
@@ -185,16 +186,16 @@ class _Beginning:
 def _schema_or_refusal(node: object, text: str) -> ConnectSchema | SchemaRefused:
     try:
         with refusing_schemas():
-            json.dumps(node, ensure_ascii=False, default=str).encode()  # half a surrogate pair is in no file
+            json.dumps(node, ensure_ascii=False, default=str).encode()  # fails for half a surrogate pair
             schema = schema_from_json(node)
-            _ = schema.arrow_schema  # finds parameters that no type has
+            _ = schema.arrow_schema  # fails for parameters that are not valid
             return schema
     except SchemaRefused as refusal:
         return refusal
 
 
 def _text_before_payload(message: bytes) -> tuple[bytes, object] | None:
-    """The text of an envelope up to its payload, and the schema in it; None where the schema doesn't come first."""
+    """Return the text of an envelope before its payload, and the schema in it; None if the schema isn't first."""
     try:
         text = message.decode()
         head = _BEFORE_SCHEMA.match(text)
@@ -212,7 +213,7 @@ def _text_before_payload(message: bytes) -> tuple[bytes, object] | None:
 
 @attrs.define(eq=False)
 class _Results:
-    """The outcome of the records so far; those that were converted one by one, by their schemas."""
+    """The outcome of the records so far, where records that were converted one by one are kept by their schemas."""
 
     groups: RecordGroups = attrs.field(converter=RecordGroups)
     _values: dict[int, tuple[ConnectSchema, list[int], list[object]]] = attrs.Factory(dict)
@@ -249,7 +250,7 @@ class _Results:
         return self.groups.converted()
 
     def _add_schemaless(self, rows: Rows) -> None:
-        """Rows with fields, and apart from them those without."""
+        """Add rows with fields, and separately the rows without fields."""
         if not self._without_fields:
             self.groups.add_rows(rows)
             return
@@ -261,7 +262,7 @@ class _Results:
         indices = np.array(rows)
         try:
             array = pa.array(values, schema.arrow_type)
-        except (*ARROW_DATA_ERRORS, OverflowError, ValueError) as error:  # such as a fixed of another size
+        except (*ARROW_DATA_ERRORS, OverflowError, ValueError) as error:  # such as a fixed with a wrong size
             if len(values) > 1:
                 for row, value in zip(rows, values, strict=True):
                     self._add_array(schema, [row], [value])

@@ -1,4 +1,4 @@
-"""JsonSchemaConverter: JSON values in Confluent's wire format, with a JSON Schema in the registry."""
+"""Converts JSON values in Confluent's wire format that have a JSON Schema in the registry."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from kafka2parquet.util.json_depth import MAX_SCHEMA_LEVELS, parse_json
 
 @checked
 class JsonSchemaConverter(RegisteredConverter):
-    """Values are JSON behind the id of their JSON Schema in a registry.
+    """Converts JSON values that follow the id of their JSON Schema in a registry.
 
-    Columns are those that Confluent's JsonSchemaConverter and its S3 sink make: properties by name, in the order of
-    `connect.index` or of the document; numbers are double, or what `connect.type` says; a type beside null is optional; a union
-    of several types is a struct with one field for each, called `io.confluent.connect.json.OneOf.field.0` and so on. Members
-    that aren't in the schema are left out. Messages are not validated beyond what columns need.
+    The columns are the same as those of Confluent's JsonSchemaConverter and its S3 sink: properties by name, in the order of
+    `connect.index` or of the document; numbers are double, or the type in `connect.type`; a type that may also be null is
+    optional; a union of several types is a struct with one field for each type, with the names
+    `io.confluent.connect.json.OneOf.field.0` and so on. Members that aren't in the schema are left out. Messages are validated
+    only as far as the columns require.
 
-    Rejected are values that don't fit their schema, and all values of schemas that Parquet has no types for: recursive ones,
+    A value is rejected if it doesn't fit its schema, or if Parquet has no types for the schema, as for recursive schemas,
     objects without properties, and places where anything is allowed.
     """
 
@@ -45,22 +46,22 @@ class JsonSchemaConverter(RegisteredConverter):
         """Make a converter.
 
         Args:
-            registry: where the schemas are.
-            is_key: whether it converts keys.
-            mapping: how types become columns; by default as Confluent's converter does.
-            subject_names: the subject whose versions the schemas have: `topic` is `<topic>-value` or `<topic>-key`, `record`
-                the title of the schema, and `topic_record` `<topic>-<title of the schema>`.
+            registry: looks up schemas.
+            is_key: whether the converter converts keys.
+            mapping: how types become columns; by default as in Confluent's converter.
+            subject_names: the subject that gives schemas their versions: `topic` means `<topic>-value` or `<topic>-key`,
+                `record` the title of the schema, and `topic_record` `<topic>-<title of the schema>`.
         """
         super().__init__(registry, is_key=is_key, subject_names=subject_names)
         self._mapping = mapping if mapping is not None else JsonSchemaMapping()
 
     @property
     def fingerprint(self) -> str:
-        """Names the settings."""
+        """Identifies the settings."""
         return f"json-schema-{self._mapping}"
 
     def prepare(self, schema: RegisteredSchema) -> PayloadDecoder:
-        """The decoder of a schema."""
+        """Make the decoder of a schema."""
         made = plan_json_schema(schema, schema.version, self._mapping, _default_value)
 
         def convert(document: Any) -> Any:
@@ -77,7 +78,7 @@ class JsonSchemaConverter(RegisteredConverter):
         return PayloadDecoder(made, decode_one, columns.decode if columns is not None else None)
 
     def record_name(self, schema: RegisteredSchema) -> str | None:
-        """The title of the schema."""
+        """Return the title of the schema; None if it has none."""
         try:
             parsed = parse_json(schema.text, max_levels=MAX_SCHEMA_LEVELS)
         except ValueError:

@@ -1,4 +1,4 @@
-"""JSON Schema documents that refer to each other and to parts of themselves."""
+"""Resolves references between JSON Schema documents, and to parts of the same document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kafka2parquet.util.json_depth import MAX_SCHEMA_LEVELS, parse_json
 
 
 class RegisteredText(Protocol):
-    """What is needed of a schema in the registry."""
+    """The part of a registered schema that is needed here."""
 
     @property
     def text(self) -> str:
@@ -22,16 +22,16 @@ class RegisteredText(Protocol):
 
     @property
     def references(self) -> Sequence[tuple[str, Any]]:
-        """The documents that it refers to, by the names that it has for them."""
+        """The documents that it refers to, each with the name used in the reference."""
 
 
 @attrs.frozen(eq=False)
 class JsonSchemaDocument:
-    """A document.
+    """A parsed JSON Schema document.
 
     Attributes:
-        root: as parsed.
-        others: the documents that it refers to, by the names that it has for them.
+        root: the parsed JSON.
+        others: the documents that it refers to, by the names used in the references.
     """
 
     root: Any
@@ -39,12 +39,12 @@ class JsonSchemaDocument:
 
     @classmethod
     def of(cls, registered: RegisteredText) -> JsonSchemaDocument:
-        """The document of a schema in the registry, with all that it refers to.
+        """Parse a registered schema and all documents that it refers to.
 
         Raises:
-            SchemaRefused: one of them is not JSON.
+            SchemaRefused: a document is not JSON.
         """
-        known: dict[int, JsonSchemaDocument] = {}  # what several documents refer to is read once
+        known: dict[int, JsonSchemaDocument] = {}  # a document that others share is parsed once
 
         def document(schema: RegisteredText) -> JsonSchemaDocument:
             if id(schema) not in known:
@@ -58,10 +58,10 @@ class JsonSchemaDocument:
         return document(registered)
 
     def resolve(self, reference: str) -> tuple[JsonSchemaDocument, Any]:
-        """The document and the part of it that a `$ref` in this one means.
+        """Return the document and the part of it that a `$ref` in this document refers to.
 
         Raises:
-            SchemaRefused: there is none.
+            SchemaRefused: the document or the part doesn't exist.
         """
         name, _, fragment = reference.partition("#")
         document = self if not name or name == self._id else self._other(name)
@@ -75,7 +75,7 @@ class JsonSchemaDocument:
 
     @functools.cached_property
     def _anchors(self) -> dict[str, Any]:
-        """Parts by the names that they have for themselves; the first one of each name."""
+        """The parts of the document by the names in their `$anchor` or `$id`; the first part of each name."""
         anchors: dict[str, Any] = {}
         for part in _parts(self.root):
             for name, prefix in ((part.get("$anchor"), ""), (part.get("$id"), "#")):
@@ -88,7 +88,7 @@ class JsonSchemaDocument:
 
     @functools.cached_property
     def _others_by_url(self) -> dict[str, JsonSchemaDocument]:
-        """The other documents by what they are called for this one and call themselves; the first one of each URL."""
+        """The other documents by the URLs of references to them and of their own `$id`; the first document of each URL."""
         found: dict[str, JsonSchemaDocument] = {}
         for key, other in self.others.items():
             for url in (urljoin(self._id, key), other._id):

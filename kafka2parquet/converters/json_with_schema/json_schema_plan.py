@@ -1,8 +1,8 @@
-"""JSON Schemas as the schemas that Kafka Connect makes of them, by the rules of Confluent's JsonSchemaData.
+"""Translates JSON Schemas to Kafka Connect's schemas, by the rules of Confluent's JsonSchemaData.
 
-Deviations: fields without `connect.index` have the order of the document; objects with nothing but `additionalProperties` are
-maps. Recursive schemas, objects without properties, and places where anything is allowed are refused; Parquet has nothing for
-them.
+There are two deviations: fields without `connect.index` are in the order of the document, and objects with only
+`additionalProperties` are maps. Recursive schemas, objects without properties, and places where anything is allowed are
+refused, because Parquet has no types for them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ENUM = f"{_NAMESPACE}.Enum"
 
 _MAX_NODES = 10_000
 _MAX_DEPTH = 100
-#: Keywords and properties that are copied to put the parts of each `allOf` together.
+#: Most keywords and properties that are copied to merge the parts of `allOf`s.
 _MAX_MERGED = 1_000_000
 _NUMBERS = {
     "int8": "int8",
@@ -34,7 +34,7 @@ _NUMBERS = {
     "float64": "double",
     "bytes": "bytes",
 }
-#: Keywords that show the type of a schema without `type`.
+#: Keywords that imply the type of a schema without `type`.
 _KEYWORDS = {
     "properties": "object",
     "additionalProperties": "object",
@@ -53,13 +53,13 @@ _KEYWORDS = {
 @checked
 @attrs.frozen
 class JsonSchemaMapping:
-    """How JSON Schemas become columns. Defaults are those of Confluent's JsonSchemaConverter, whose settings these are.
+    """How JSON Schemas become columns. The settings and their defaults are those of Confluent's JsonSchemaConverter.
 
     Attributes:
-        optional_for_nonrequired: properties that aren't `required` are optional (`use.optional.for.nonrequired`); else only
-            those that may be null are, and a message that lacks another one can't be written.
-        generalized_sum_types: the struct of a union and its fields are called `connect_union_0` and so on, as for other
-            formats (`generalized.sum.type.support`).
+        optional_for_nonrequired: whether properties that aren't `required` are optional (`use.optional.for.nonrequired`).
+            Otherwise only properties that may be null are optional, and a message that lacks another property is rejected.
+        generalized_sum_types: whether the fields of a union's struct have the names `connect_union_0` and so on, and the struct
+            the name `connect_union` (`generalized.sum.type.support`).
     """
 
     optional_for_nonrequired: bool = False
@@ -68,7 +68,7 @@ class JsonSchemaMapping:
 
 @attrs.frozen
 class OneOfSchema(ConnectSchema):
-    """The struct of a union: one optional field for each type, of which one is set."""
+    """The struct of a union, with one optional field for each type. Exactly one field is set."""
 
 
 def plan_json_schema(
@@ -77,16 +77,16 @@ def plan_json_schema(
     mapping: JsonSchemaMapping,
     default_value: Callable[[ConnectSchema, Any], Any],
 ) -> ConnectSchema:
-    """What Kafka Connect makes of a schema.
+    """Translate a JSON Schema to Kafka Connect's schema.
 
     Args:
-        registered: the schema, with those that it refers to.
-        version: in the registry.
+        registered: the schema, with the schemas that it refers to.
+        version: the schema's version in the registry.
         mapping: the settings.
-        default_value: makes of a default, as parsed JSON, a value of its schema, or raises ValueError.
+        default_value: converts a default from parsed JSON to a value of its schema, or raises ValueError.
 
     Raises:
-        SchemaRefused: it is not a JSON Schema, or has no columns.
+        SchemaRefused: the text is not a JSON Schema, or Parquet has no types for the schema.
     """
     planner = _Planner(mapping, default_value)
     document = JsonSchemaDocument.of(registered)
@@ -99,9 +99,9 @@ class _Place:
     """A schema in a document.
 
     Attributes:
-        document: where it stands.
+        document: the document.
         node: the schema itself.
-        path: the property, for reasons.
+        path: the path of the property, for messages.
     """
 
     document: JsonSchemaDocument
@@ -121,22 +121,27 @@ class _Planner:
     default_value: Callable[[ConnectSchema, Any], Any]
     _around: list[int] = attrs.Factory(list)
     _nodes: int = 0
-    #: The documents of schemas that were put into another one, by the identities of these schemas.
+    #: The original documents of schemas that were merged into another document, by the `id()` of the schemas.
     _homes: dict[int, JsonSchemaDocument] = attrs.Factory(dict)
-    #: Schemas that were put together, behind those with the `allOf`, by the identities of these; both live as long as they
-    #: are known by their identities. None while it is being done.
+    #: Schemas with an `allOf` and the results of merging them, by the `id()` of the schemas, which are kept here so that no
+    #: `id()` is reused. The result is None while the merge is in progress.
     _merges: dict[int, tuple[Any, dict[str, Any] | None]] = attrs.Factory(dict)
     _copied: int = 0
 
     def plan(self, place: _Place, *, optional: bool = False) -> ConnectSchema:
-        """The schema at a place; `optional` where it may be null or missing anyway."""
+        """Translate the schema at a place.
+
+        Args:
+            place: the place.
+            optional: whether the value may be null or missing, whatever the schema says.
+        """
         self._nodes += 1
         if self._nodes > _MAX_NODES:
             raise SchemaRefused(f"the schema has more than {_MAX_NODES} parts")
         if len(self._around) > _MAX_DEPTH:
             raise place.refused("nested too deeply")
         if not isinstance(place.node, dict):
-            raise place.refused("anything is allowed, which has no column" if place.node is True else "no schema")
+            raise place.refused("anything is allowed, which has no column" if place.node is True else "not a schema")
         if id(place.node) in self._around:
             raise place.refused("it contains itself, and Parquet has no recursive types")
         self._around.append(id(place.node))
@@ -158,7 +163,7 @@ class _Planner:
             optional = optional or (isinstance(kind, list) and "null" in kind) or None in symbols
             return self._finished(place, _enum(symbols), optional)
         for keyword in ("oneOf", "anyOf"):
-            if keyword in node and "properties" not in node:  # else it only says which of these have to be there
+            if keyword in node and "properties" not in node:  # else the keyword only says which properties are required
                 return self._union(place, _list(place, node[keyword]), optional)
         if isinstance(kind, list):
             return self._union(place, [{**_without_names(node), "type": each} for each in kind], optional)
@@ -181,7 +186,7 @@ class _Planner:
         if kind == "object":
             return self._object(place, connect_type == "map")
         if kind == "null":
-            raise place.refused("null as a type of its own has no column")
+            raise place.refused("null outside a union has no column")
         raise place.refused("anything is allowed, which has no column" if kind is None else f"Unsupported schema type {kind}")
 
     def _array(self, place: _Place, is_map: bool) -> ConnectSchema:
@@ -217,7 +222,7 @@ class _Planner:
         others = [branch for branch in branches if not _is_null(branch)]
         has_null = len(others) < len(branches)
         if not others:
-            raise place.refused("null as a type of its own has no column")
+            raise place.refused("null outside a union has no column")
         if len(others) == 1:
             only = others[0]
             outer = {**_names(place.node), **only} if isinstance(only, dict) and "$ref" not in only else only
@@ -232,7 +237,7 @@ class _Planner:
         return self._finished(place, OneOfSchema("struct", name=name, fields=fields), optional or has_null)
 
     def _merged(self, place: _Place) -> _Place:
-        """One schema for an `allOf`: the properties of all parts together, and else what the first part says."""
+        """Merge the parts of an `allOf` to one schema: the properties of all parts, and other keywords of the first part."""
         node = place.node
         if id(node) not in self._merges:
             self._merges[id(node)] = node, None
@@ -261,7 +266,7 @@ class _Planner:
                     merged.setdefault(key, value)
                 self._copied += 1 + sum(len(each) for each in (value, merged.get(key)) if isinstance(each, dict | list))
                 if self._copied > _MAX_MERGED:
-                    raise SchemaRefused("its allOf put too many parts together")
+                    raise SchemaRefused("its allOf combines too many parts")
         return merged
 
     def _resolved(self, place: _Place) -> _Place:
@@ -270,10 +275,10 @@ class _Planner:
                 return place
             document, target = place.document.resolve(str(place.node["$ref"]))
             place = attrs.evolve(place, document=document, node=target)
-        raise place.refused("its references go in circles")
+        raise place.refused("its references are circular")
 
     def _finished(self, place: _Place, made: ConnectSchema, optional: bool) -> ConnectSchema:
-        """The schema with what any type may have besides: name, version, documentation, parameters, default."""
+        """Complete the schema with what any type may have: name, version, documentation, parameters and default."""
         node = place.node
         title, description, version = (node.get(key) for key in ("title", "description", "connect.version"))
         parameters = node.get("connect.parameters")
@@ -296,7 +301,7 @@ class _Planner:
 
 
 def _symbols(node: Mapping[str, Any]) -> list[Any] | None:
-    """The texts that an enum allows, and perhaps None; None where it is not an enum of texts."""
+    """Return the texts, and perhaps None, that an enum allows; None if the schema is not an enum of texts."""
     symbols = node["enum"] if "enum" in node else [node["const"]] if "const" in node else None
     if not isinstance(symbols, list) or not all(isinstance(symbol, str | None) for symbol in symbols):
         return None

@@ -1,4 +1,4 @@
-"""JSON values with a JSON Schema, one at a time, as Confluent's JsonSchemaData reads them."""
+"""Converts single JSON values that have a JSON Schema, as Confluent's JsonSchemaData does."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from kafka2parquet.schema.field_paths import join_path
 
 
 def value_of(schema: ConnectSchema, node: Any, path: str = "") -> Any:
-    """The Python value, as pyarrow takes it, that a JSON value stands for.
+    """Convert a JSON value to a value that pyarrow accepts.
 
     Args:
-        schema: of the value.
-        node: parsed by `connect_json.load`.
-        path: where the value stands, for messages.
+        schema: the schema of the value.
+        node: the value, parsed by `load`.
+        path: the path of the value, for messages.
 
     Raises:
         NotConvertible: the value doesn't fit.
@@ -35,7 +35,7 @@ def value_of(schema: ConnectSchema, node: Any, path: str = "") -> Any:
         return [value_of(schema.values, item, f"{path}[]") for item in node]
     if schema.type == "map" and schema.keys is not None and schema.values is not None:
         return _map(schema.keys, schema.values, _entries(schema, node, path), path)
-    return value_from_json(schema, node, path=path)  # says what it is instead
+    return value_from_json(schema, node, path=path)  # raises, and says what the value is instead
 
 
 def _map(keys: ConnectSchema, values: ConnectSchema, entries: list[tuple[Any, Any]], path: str) -> list[tuple[Any, Any]]:
@@ -45,7 +45,7 @@ def _map(keys: ConnectSchema, values: ConnectSchema, entries: list[tuple[Any, An
 
 
 def _entries(schema: ConnectSchema, node: Any, path: str) -> list[tuple[Any, Any]]:
-    """Maps with text as keys are objects, all others arrays of objects with `key` and `value`."""
+    """Return the entries of a map: of an object for text keys, otherwise of an array of objects with `key` and `value`."""
     if isinstance(node, dict) and schema.keys is not None and schema.keys.type == "string":
         return list(node.items())
     if isinstance(node, list) and all(isinstance(entry, dict) for entry in node):
@@ -54,7 +54,7 @@ def _entries(schema: ConnectSchema, node: Any, path: str) -> list[tuple[Any, Any
 
 
 def _union(schema: OneOfSchema, node: Any, path: str) -> dict[str, Any]:
-    """The first type that a simple value is of; of objects, the struct with the most members of theirs."""
+    """Pick the type of a union: the first type that a simple value has, or the struct with the most members of an object."""
     simple = next((field for field in schema.fields if _is_simple(field.schema, node)), None)
     if simple is not None:
         return {simple.name: value_of(simple.schema, node, path)}

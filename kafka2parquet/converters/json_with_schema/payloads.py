@@ -1,7 +1,7 @@
-"""Payloads of JSON envelopes of one schema: most are decoded as columns, whatever others there are among them.
+"""Decodes the payloads of JSON envelopes of one schema, most of them as columns, even if some of them are bad.
 
-Payloads that the column parser refuses, or that look as if it would, are left over. Whoever has them decodes them one by one,
-which makes the same of each payload that is accepted here. So it costs time to leave one over, and changes nothing.
+Payloads that the column parser refuses, or probably would refuse, are left over. The caller decodes these one by one, which
+gives the same result for every payload that is accepted here. So leaving a payload over only costs time.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from kafka2parquet.schema.connect_schema import INTEGERS, ConnectSchema
 
 _LEFT_OVER = "left over"
 _NOT_JUDGED = object()
-#: Words that the column parser reads as numbers.
+#: Parts of words that the column parser reads as numbers.
 _NO_NUMBERS = (b"NaN", b"Inf")
 
 
 class JsonPayloads:
-    """Decodes payloads of one schema, batch after batch, as a `PayloadDecoder` asks for it.
+    """Decodes payloads of one schema, batch after batch, for a `PayloadDecoder`.
 
-    Tasks on several threads may share it: an outcome that another batch has taken or cleared is found out again.
+    Tasks on several threads may share an instance: if another batch takes or clears a cached outcome, it is computed again.
     """
 
     def __init__(self, columns: TypedJsonColumns, convert: Callable[[Any], Any]) -> None:
         """Make a decoder.
 
         Args:
-            columns: of the schema.
-            convert: makes of a payload from `connect_json.load` its value, as pyarrow takes it, or raises NotConvertible.
+            columns: the decoder of the schema's columns.
+            convert: converts a payload from `load` to a value that pyarrow accepts, or raises NotConvertible.
         """
         self._typed = columns
         self._convert = convert
@@ -50,10 +50,10 @@ class JsonPayloads:
         self._was_refused = False
 
     def decode(self, payloads: pa.Array) -> pa.Array:
-        """The values of payloads (binary_view without nulls, at least one), of the schema's Arrow type.
+        """Decode payloads (binary_view without nulls, at least one) to an array of the schema's Arrow type.
 
         Raises:
-            PayloadsRefused: some are left over. These are the suspects, and `others` has the values of all others.
+            PayloadsRefused: some payloads are left over. `suspects` marks these, and `others` has the values of all others.
         """
         self._judged.clear()
         if not self._was_refused:
@@ -82,10 +82,10 @@ class JsonPayloads:
         raise PayloadsRefused("payloads that don't fit", suspects=is_left, others=values)
 
     def decode_one(self, payload: bytes) -> Any:
-        """The value of a payload that `decode` has left over lately, or of any other.
+        """Decode one payload. If `decode` has just left the payload over, its outcome may be cached.
 
         Raises:
-            NotConvertible: it has none.
+            NotConvertible: the payload doesn't fit the schema.
         """
         outcome = self._judged.pop(payload, _NOT_JUDGED)
         if outcome is _NOT_JUDGED:
@@ -96,17 +96,17 @@ class JsonPayloads:
 
 
 class _PayloadColumns(UnchangingColumns):
-    """Columns of payloads as they are parsed. See `Columns`. What is refused here is left over."""
+    """The `Columns` of payloads, as they are parsed. Payloads that are refused here are left over."""
 
     ignores_unknown = True
 
     def __init__(self, typed: TypedJsonColumns, convert: Callable[[Any], Any], judged: dict[bytes, Any]) -> None:
-        """Columns of a schema.
+        """Make the columns of a schema.
 
         Args:
-            typed: the columns.
+            typed: the decoder of the schema's columns.
             convert: see `JsonPayloads`.
-            judged: gets the values of payloads that were judged and are left over, or NotConvertible.
+            judged: collects the outcomes of payloads that were judged and left over: a value, or NotConvertible.
         """
         self._typed = typed
         self._convert = convert
@@ -126,7 +126,7 @@ class _PayloadColumns(UnchangingColumns):
         return objects.read(self.parsed, ignore_unknown=True)
 
     def check(self, table: pa.Table, lines: Callable[[], pa.BinaryArray]) -> None:
-        """See `Columns.check`. Integers are looked at once they have their types."""
+        """See `Columns.check`. Integers are checked later, when they have their types."""
         check_numbers(table, None)
 
     def why_unsound(self, value: bytes) -> str:
@@ -139,7 +139,7 @@ class _PayloadColumns(UnchangingColumns):
             document = load(value)
         except NotConvertible as error:
             is_malformed = isinstance(error.__context__, json.JSONDecodeError) and not any(map(value.count, _NO_NUMBERS))
-            # the parser takes other faults in members that are left out
+            # The parser accepts other faults in members that are left out.
             return Judgement(_LEFT_OVER) if is_malformed or is_refused or not self.accepts(value) else None
         outcome: Any
         try:
@@ -162,7 +162,7 @@ class _PayloadColumns(UnchangingColumns):
 
 
 def _is_readable(schema: ConnectSchema, node: Any) -> bool:
-    """Whether the parser probably reads a value that can be converted: not where numbers stand for bytes, for example."""
+    """Whether the parser can probably read a value that is convertible. It can't read a number in the place of bytes, say."""
     if node is None:
         return True
     if schema.type == "struct":

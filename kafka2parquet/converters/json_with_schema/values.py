@@ -1,4 +1,4 @@
-"""Schemas and values as Kafka Connect's JsonConverter writes them: one record at a time."""
+"""Converts schemas and values that Kafka Connect's JsonConverter has written, one record at a time."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from kafka2parquet.schema.refused import SchemaRefused
 from kafka2parquet.util.json_depth import MAX_VALUE_LEVELS, refuse_deep
 
 _MAX_DEPTH = 64
-#: Where the schema of the values stands in that of a collection.
+#: The member of a collection's schema that has the schema of its values.
 _VALUES_IN = {"map": "values", "array": "items"}
 _RANGES = {f"int{bits}": range(-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in (8, 16, 32, 64)}
-#: Zeros before a number, outside of text: Jackson skips them, JSON has no such numbers.
-#: (A text needs no end to match, so that no text is looked at twice.)
+#: Zeros before a number, outside of text. Jackson skips them, but JSON doesn't allow them.
+#: (A text matches without its end, so that no text is scanned twice.)
 _LEADING_ZEROS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(?<![\w.+-])(-?)0+(?=\d)', re.DOTALL)
 _LEADING_ZERO = re.compile(r"0\d")
 _NO_JSON = "Converting byte[] to Kafka Connect data failed due to serialization error"
-#: Stands for numbers that are nearer to 0 than any Decimal.
+#: Stands for numbers that are closer to 0 than any Decimal.
 _TINY = decimal.Decimal("1e-999999")
-#: Integers of as many digits may fit 64 bits.
+#: Integers with more digits don't fit 64 bits.
 _MAX_WHOLE_DIGITS = 20
 _JAVA_CLASSES = {
     bool: "java.lang.Boolean",
@@ -51,14 +51,14 @@ class NotConvertible(Exception):  # noqa: N818  # an answer, not a fault
 
 
 class MalformedJson(NotConvertible):
-    """The message is no JSON document that can be read."""
+    """The message is not a readable JSON document."""
 
 
 def load(message: bytes) -> Any:
-    """Parse a JSON document; numbers with a fraction become `Decimal`, so that none of their digits is lost.
+    """Parse a JSON document. Numbers with a fraction become `Decimal`, so that no digits are lost.
 
     Raises:
-        MalformedJson: it isn't one.
+        MalformedJson: the message is not a readable JSON document.
     """
     try:
         refuse_deep(message, MAX_VALUE_LEVELS)
@@ -66,7 +66,7 @@ def load(message: bytes) -> Any:
         try:
             return _parse(text)
         except json.JSONDecodeError as error:
-            if _LEADING_ZERO.match(text, max(error.pos - 1, 0)) is None:  # Python stops behind the zero
+            if _LEADING_ZERO.match(text, max(error.pos - 1, 0)) is None:  # Python stops after the zero
                 raise
             return _parse(_LEADING_ZEROS.sub(r"\1\2", text))
     except (ValueError, RecursionError) as error:
@@ -78,7 +78,7 @@ def _parse(text: str) -> Any:
 
 
 def text_of(document: Any) -> str:
-    """The JSON text of what `load` parsed, with all digits of its numbers."""
+    """Write a document from `load` as JSON text, with all digits of its numbers."""
     if isinstance(document, dict):
         return "{" + ",".join(f"{json.dumps(name)}:{text_of(member)}" for name, member in document.items()) + "}"
     if isinstance(document, list):
@@ -91,13 +91,13 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _parse_int(text: str) -> int | decimal.Decimal:
-    return decimal.Decimal(text) if text == "-0" else int(text)  # an int has no sign there, a float has
+    return decimal.Decimal(text) if text == "-0" else int(text)  # an int can't be -0
 
 
 def _parse_float(text: str) -> decimal.Decimal:
     try:
         return decimal.Decimal(text)
-    except decimal.InvalidOperation:  # an exponent that Decimal doesn't have
+    except decimal.InvalidOperation:  # the exponent is out of Decimal's range
         if float(text):
             raise ValueError("a number whose exponent is too large") from None
         return _TINY if any(digit in "123456789" for digit in text.lower().partition("e")[0]) else decimal.Decimal(0)
@@ -108,10 +108,10 @@ DECODER = json.JSONDecoder(parse_float=_parse_float, parse_int=_parse_int, parse
 
 
 def open_envelope(document: Any) -> tuple[Any, Any]:
-    """Schema and payload of an envelope.
+    """Return the schema and the payload of an envelope.
 
     Raises:
-        NotConvertible: it isn't an object with these two members and no other.
+        NotConvertible: the document isn't an object with exactly these two members.
     """
     if not isinstance(document, dict) or document.keys() != {"schema", "payload"}:
         raise NotConvertible(
@@ -122,10 +122,10 @@ def open_envelope(document: Any) -> tuple[Any, Any]:
 
 
 def schema_from_json(node: Any, depth: int = 0) -> ConnectSchema:
-    """The schema in an envelope.
+    """Read the schema in an envelope.
 
     Raises:
-        SchemaRefused: it isn't one.
+        SchemaRefused: the schema is not valid.
     """
     if depth > _MAX_DEPTH:
         raise SchemaRefused("the envelope's schema is nested too deeply")
@@ -156,7 +156,7 @@ def schema_from_json(node: Any, depth: int = 0) -> ConnectSchema:
         )
         names = [field.name for field in schema.fields]
         if kind == "struct" and not names and not depth:
-            raise SchemaRefused("the envelope's schema is a struct without fields, which makes no row")
+            raise SchemaRefused("the envelope's schema is a struct without fields, which Parquet has no type for")
         if not all(isinstance(name, str) for name in names):
             raise SchemaRefused("the envelope's schema has a field whose name is not text")
         if len({*names}) < len(names):
@@ -172,13 +172,13 @@ def schema_from_json(node: Any, depth: int = 0) -> ConnectSchema:
 
 
 def value_from_json(schema: ConnectSchema, node: Any, *, null_is_default: bool = True, path: str = "") -> Any:
-    """The Python value, as pyarrow takes it, that a payload stands for.
+    """Convert a payload to a value that pyarrow accepts.
 
     Args:
-        schema: of the payload.
-        node: parsed by `load`.
-        null_is_default: whether a null becomes the schema's default (`replace.null.with.default`).
-        path: where the value stands, for messages.
+        schema: the schema of the payload.
+        node: the payload, parsed by `load`.
+        null_is_default: whether a null is replaced by the schema's default (`replace.null.with.default`).
+        path: the path of the value, for messages.
 
     Raises:
         NotConvertible: the payload doesn't fit.
@@ -208,7 +208,7 @@ def value_from_json(schema: ConnectSchema, node: Any, *, null_is_default: bool =
 
 
 def _map_from_json(schema: ConnectSchema, node: Any, null_is_default: bool, path: str) -> list[tuple[Any, Any]]:
-    """Maps with text as keys are objects, all others arrays of pairs."""
+    """Return the entries of a map: of an object for text keys, otherwise of an array of pairs."""
     if schema.keys is None or schema.values is None:
         raise _mismatch(schema, node, path)
     if isinstance(node, dict) and schema.keys.type == "string":
@@ -233,7 +233,7 @@ def _primitive_from_json(schema: ConnectSchema, node: Any, path: str) -> Any:
     if schema.name == DECIMAL and kind == "bytes":
         return _decimal_from_json(schema, node, path)
     if kind in _RANGES:
-        return _whole(schema, node, path)  # days or milliseconds where the type is a logical one
+        return _whole(schema, node, path)  # days or milliseconds for logical types
     if kind in ("float", "double") and isinstance(node, int | decimal.Decimal) and not isinstance(node, bool):
         return _float(schema, node, path)
     if (kind == "boolean" and isinstance(node, bool)) or (kind == "string" and isinstance(node, str)):
@@ -256,7 +256,7 @@ def _whole(schema: ConnectSchema, node: Any, path: str) -> int:
 
 
 def _float(schema: ConnectSchema, node: int | decimal.Decimal, path: str) -> float:
-    """The float that is nearest to the number; integers are that float, see `is_float`."""
+    """Return the float nearest to the number. An integer must denote that float, see `is_float`."""
     try:
         number = float(node)
         struct.pack("<f" if schema.type == "float" else "<d", number)
@@ -293,17 +293,17 @@ def _mismatch(schema: ConnectSchema, node: Any, path: str) -> NotConvertible:
 
 
 def _connect_name(schema: ConnectSchema) -> str:
-    """The type as Connect's messages call it."""
+    """Return the name of the type in Connect's messages."""
     return {"float": "FLOAT32", "double": "FLOAT64"}.get(schema.type, schema.type.upper())
 
 
 def _in(path: str) -> str:
-    """Behind Connect's own words."""
+    """Return the end of a message that begins with Connect's own words."""
     return f", in the field {path}" if path else ""
 
 
 def at_field(path: str) -> str:
-    """What messages begin with where Connect has no words."""
+    """Return the start of a message that Connect doesn't have."""
     return f"field {path}: " if path else ""
 
 

@@ -180,9 +180,9 @@ def test_all_of_puts_properties_together() -> None:
     ("schema", "reason"),
     [
         (True, "the schema: anything is allowed, which has no column"),
-        (1, "the schema: no schema"),
+        (1, "the schema: not a schema"),
         (objects(a={}), "a: anything is allowed, which has no column"),
-        (objects(a={"type": "null"}), "a: null as a type of its own has no column"),
+        (objects(a={"type": "null"}), "a: null outside a union has no column"),
         (objects(a={"type": "date"}), "a: Unsupported schema type date"),
         (objects(a={"type": "integer", "connect.type": "int128"}), "a: Unsupported type int128"),
         (objects(a={"type": "array"}), "a: Array schema did not specify the items type"),
