@@ -1,4 +1,4 @@
-"""ColumnRules: which columns a schema may have, so that each file can be read and none costs a fortune."""
+"""The limits for learned schemas, which keep files readable and their columns affordable."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from kafka2parquet.util.arguments import Count, checked
 
 NameCase = Literal["reject", "keep", "unite"]
 
-#: Levels that a Parquet schema may have, its root included: what pyarrow reads. DuckDB, Polars and Spark read more.
+#: Most levels of a Parquet schema, including its root: the limit of pyarrow's reader. DuckDB, Polars and Spark read more.
 MAX_LEVELS = 100
-#: Bytes of a field in a stored schema beside its name.
+#: About how many bytes a field takes in a stored schema, apart from its name.
 _BYTES_AROUND_NAME = 64
 _BYTES_OF_ESCAPE = 5
 _LISTS = {pa.list_(pa.null()).id, pa.large_list(pa.null()).id, pa.list_(pa.null(), 1).id}
@@ -24,15 +24,15 @@ _STRUCT = pa.struct([]).id
 @checked
 @attrs.frozen
 class ColumnRules:
-    """The limits of a learned schema, and which names its columns may have.
+    """The limits of a learned schema, and the rules for the names of its columns.
 
     Attributes:
-        max_fields: most fields, those inside of structs included.
-        max_name_bytes: most bytes of a field's name in UTF-8.
-        max_schema_bytes: most bytes of the schema's text.
-        name_case: what to do with a member whose name differs from a known field's only in upper and lower case: `reject`
-            makes the member a misfit, `unite` takes it for the known field, `keep` makes it another field.
-        reserved: names that no column may have, such as those that are added to each row.
+        max_fields: the most fields, including fields inside structs.
+        max_name_bytes: the most bytes of a field's name in UTF-8.
+        max_schema_bytes: the most bytes of the schema's text.
+        name_case: how to treat a member whose name differs from that of a known field only in upper and lower case: `reject`
+            makes the member a misfit, `unite` treats it as the known field, `keep` makes it a separate field.
+        reserved: names that no column may have, such as the names of columns that are added to each row.
     """
 
     max_fields: Count = 2000
@@ -42,22 +42,22 @@ class ColumnRules:
     reserved: frozenset[str] = frozenset()
 
     def folded(self, name: str) -> str:
-        """The name as it is compared with others."""
+        """Return the form of a name that is compared with other names."""
         return name if self.name_case == "keep" else name.lower()
 
 
 def is_list(type_: pa.DataType) -> bool:
-    """Whether it is a list of some kind, and not a map."""
+    """Whether a type is a list of any kind; maps don't count."""
     return type_.id in _LISTS
 
 
 def count_fields(fields: Iterable[pa.Field]) -> int:
-    """The number of fields, those inside of structs included."""
+    """Return the number of fields, including fields inside structs."""
     return measured(fields)[0]
 
 
 def measured(fields: Iterable[pa.Field], depth: int = 0) -> tuple[int, int]:
-    """The number of fields, those inside of structs included, and about as many bytes as their text has in a schema."""
+    """Return the number of fields, including fields inside structs, and about how many bytes they take in a schema's text."""
     count, size = 0, 0
     for field in fields:
         type_ = field.type
@@ -72,6 +72,6 @@ def measured(fields: Iterable[pa.Field], depth: int = 0) -> tuple[int, int]:
 
 
 def field_bytes(name: str, depth: int) -> int:
-    """About as many bytes as a field has in the text of a schema."""
+    """Return about how many bytes a field takes in a schema's text."""
     escaped = 0 if name.isprintable() else _BYTES_OF_ESCAPE * sum(character < " " for character in name)
     return len(name.encode(errors="replace")) + escaped + _BYTES_AROUND_NAME + 2 * depth

@@ -1,7 +1,7 @@
-"""Whether a record may join a file of another schema, and as what (`schema.compatibility`).
+"""Decides whether a record may join a file of another schema, and projects it to that schema (`schema.compatibility`).
 
-The rules are those of Confluent's storage sinks, where a record of another schema closes the file unless it can be projected
-to the file's schema without changing what the file says about its columns.
+The rules are those of Confluent's storage sinks. There, a record of another schema closes the file, unless the record can be
+projected to the file's schema without changing that schema.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from kafka2parquet.schema.connect_schema import INTEGERS, ConnectSchema
 from kafka2parquet.schema.required_fields import nulls
 from kafka2parquet.util.arrays import null_mask, one_array
 
-#: Each can become those behind it.
+#: Each type can be widened to the types after it.
 _NUMBERS = (*INTEGERS, "float", "double")
 _ENUMS = ("io.confluent.connect.avro.Enum", "io.confluent.connect.protobuf.Enum")
-#: Parameters that only document.
+#: Parameters that are only documentation.
 _NOT_COMPARED = ("connect.record.doc", "connect.record.aliases", "connect.record.namespace")
 _NOT_COMPARED_PREFIX = "io.confluent.connect.avro.field.doc."
 
 
 class SchemaNotProjectable(Kafka2ParquetError):  # noqa: N818  # a finding, not a fault
-    """A record can't be brought to the schema of its file."""
+    """The record can't be projected to the schema of its file."""
 
 
 class Compatibility(enum.Enum):
@@ -43,31 +43,31 @@ class Compatibility(enum.Enum):
 
 
 class CompatibilityMode(enum.Enum):
-    """What may share a file."""
+    """Which records may share a file."""
 
     NONE = "NONE"
     """Records of equal schemas."""
     BACKWARD = "BACKWARD"
-    """Records of the file's version and of older ones, projected."""
+    """Records of the file's version and of older versions, projected."""
     FORWARD = "FORWARD"
-    """Records of the file's version and of newer ones, projected."""
+    """Records of the file's version and of newer versions, projected."""
     FULL = "FULL"
-    """As `BACKWARD`."""
+    """The same as `BACKWARD`."""
     BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
     FORWARD_TRANSITIVE = "FORWARD_TRANSITIVE"
     FULL_TRANSITIVE = "FULL_TRANSITIVE"
-    """The transitive modes are about versions in a registry: between a record and its file they say the same."""
+    """The transitive modes concern versions in a registry. Between a record and its file, they are the same as the others."""
 
     @property
     def projects(self) -> bool:
-        """Whether records are brought to the schema of their file."""
+        """Whether records are projected to the schema of their file."""
         return self is not CompatibilityMode.NONE
 
     def check(self, record: ConnectSchema | None, file: ConnectSchema | None) -> Compatibility:
-        """Compare the schema of a record with that of the file that it would join.
+        """Compare the schema of a record with the schema of the file that it would join.
 
         Raises:
-            SchemaNotProjectable: one of them is schemaless, or has no version where versions decide.
+            SchemaNotProjectable: only one of them has a schema, or a schema has no version although versions decide.
         """
         if record is None or file is None:
             if record is file:
@@ -91,7 +91,7 @@ class CompatibilityMode(enum.Enum):
 
 
 def structural_difference(record: ConnectSchema, file: ConnectSchema) -> Compatibility:
-    """The first difference that keeps records from being projected; versions, documentation and new fields don't count."""
+    """Return the first difference that prevents projection. Versions, documentation and new fields don't count."""
     if record.type != file.type and not _can_grow(record.type, file.type):
         return Compatibility.DIFFERENT_TYPE
     if record.name != file.name:
@@ -138,10 +138,10 @@ def _parameters_fit(record: Mapping[str, str], file: Mapping[str, str]) -> bool:
 
 
 def project(array: pa.Array, schema: ConnectSchema, target: ConnectSchema) -> pa.Array:
-    """Values of one schema as values of another: fields by name, missing ones as default or null, numbers widened.
+    """Convert values to another schema: match fields by name, fill missing fields with the default or null, widen numbers.
 
     Raises:
-        SchemaNotProjectable: the schemas differ in more than that.
+        SchemaNotProjectable: the schemas differ in other ways.
     """
     difference = structural_difference(schema, target)
     if difference is not Compatibility.COMPATIBLE:
@@ -180,20 +180,20 @@ def _projected(array: pa.Array, target: ConnectSchema) -> pa.Array:
 
 
 def absent(rows: int, schema: ConnectSchema) -> pa.Array:
-    """A column of a field that the values don't have: its default, else null."""
+    """Make the column of a field that the values don't have, filled with its default, or with nulls."""
     if schema.default is None:
         return nulls(rows, schema.arrow_type)
     return pa.repeat(pa.scalar(schema.default, schema.arrow_type), rows)
 
 
 def _offsets(array: pa.ListArray) -> pa.Array:
-    """The offsets into `array.flatten()`; null lists have no items there, whatever their offsets say."""
+    """Return the offsets into `array.flatten()`, where null lists have no items, whatever their own offsets say."""
     lengths = pc.fill_null(pc.list_value_length(array), 0)
     return pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths).cast(pa.int32())])
 
 
 def project_table(table: pa.Table, schema: ConnectSchema, target: ConnectSchema) -> pa.Table:
-    """The columns of rows, brought to another schema's; see `project`.
+    """Convert the columns of rows to another schema. See `project`.
 
     Raises:
         SchemaNotProjectable: the schemas differ too much.

@@ -1,6 +1,6 @@
-"""ConnectSchema: the schema of a value as Kafka Connect sees it, and the Arrow types that stand for it.
+"""Kafka Connect's schemas, and the Arrow types that represent them.
 
-Names of types and attributes are those of the envelope that Connect's JsonConverter writes.
+The names of types and attributes are those of the envelope that Connect's JsonConverter writes.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ DECIMAL_PRECISION = "connect.decimal.precision"
 #: Parameter with the size of a fixed, in bytes.
 FIXED_SIZE = "connect.fixed.size"
 
-#: A time lies below it.
+#: Times of day are below this number.
 DAY_MS = 86_400_000
 INTEGERS = ("int8", "int16", "int32", "int64")
 
 _MAX_DIGITS_128 = 38
 _MAX_DIGITS_256 = 76
-#: Oracle's scales end at 127. The text of a number has a digit for each unit of its scale.
+#: Well above 127, the largest scale of Oracle. A limit is needed, because a number's text has a digit per unit of its scale.
 _MAX_SCALE = 1000
-#: Longer contents of a fixed are written as bytes of any length: a null takes no room there.
+#: A longer fixed is written as bytes of variable length, where a null takes no space.
 _MAX_FIXED_BYTES = 1024
 _PRIMITIVES = {
     "boolean": pa.bool_(),
@@ -42,7 +42,7 @@ _PRIMITIVES = {
     "string": pa.string(),
     "bytes": pa.binary(),
 }
-#: All types by their names in the envelope.
+#: The names of all types in the envelope.
 TYPES = frozenset((*_PRIMITIVES, "array", "map", "struct"))
 
 
@@ -56,19 +56,19 @@ class ConnectField:
 
 @attrs.frozen
 class ConnectSchema:
-    """A schema. Two of them are equal when all that they say is equal, documentation included.
+    """A schema. Two schemas are equal if all of their attributes are equal, including documentation.
 
     Attributes:
         type: `boolean`, `int8` to `int64`, `float`, `double`, `string`, `bytes`, `array`, `map` or `struct`.
         optional: whether a value may be null.
-        name: of a struct, an enum or a logical type.
-        version: of the schema, such as the registry's; only the outermost one is ever compared.
-        doc: documentation.
-        default: what a null or a missing value stands for, as a Python value; None for no default.
+        name: the name of a struct, an enum or a logical type.
+        version: the version of the schema, such as the registry's. Only the version of the outermost schema is ever compared.
+        doc: the documentation.
+        default: the replacement for a null or missing value, as a Python value; None for no default.
         parameters: further properties, such as the `scale` of a decimal.
-        fields: of a struct.
-        keys: schema of a map's keys.
-        values: schema of a map's values, or of an array's items.
+        fields: the fields of a struct.
+        keys: the schema of a map's keys.
+        values: the schema of a map's values, or of an array's items.
     """
 
     type: str
@@ -89,22 +89,22 @@ class ConnectSchema:
 
     @property
     def scale(self) -> int:
-        """Digits behind the point of a decimal."""
+        """The digits after the decimal point of a decimal."""
         return int(self.parameters.get("scale", "0"))
 
     @property
     def arrow_type(self) -> pa.DataType:
-        """The Arrow type of its values.
+        """The Arrow type of the schema's values.
 
-        Logical types become Arrow's: dates date32, times time32[ms], timestamps milliseconds in UTC.
+        Logical types become Arrow types: dates are date32, times are time32[ms], and timestamps are milliseconds in UTC.
 
-        A decimal has the digits that its schema says: 38 where the schema doesn't say how many, which a precision of 0 means,
-        and 76 where it says more. Parquet has no negative scale, and none beyond the precision, so these get as many digits
-        more (Oracle's `NUMBER(5,-2)` is a decimal(7,0), its `NUMBER(3,5)` a decimal(5,5)). A scale that takes more than 76
-        digits alone, such as the 127 that drivers say of Oracle's `NUMBER`, makes the column text.
+        A decimal has the precision of its schema; 38 if the schema has none, or a precision of 0; and 76 if the schema has a
+        larger one. Parquet allows neither a negative scale nor a scale beyond the precision, so such decimals get more digits:
+        Oracle's `NUMBER(5,-2)` is a decimal(7,0), and its `NUMBER(3,5)` is a decimal(5,5). If the scale alone needs more than
+        76 digits, such as the 127 that drivers report for Oracle's `NUMBER`, the column is text.
 
         Raises:
-            ValueError: a parameter is not a number, or out of its range.
+            ValueError: a parameter is not a number, or is out of range.
         """
         if self.type == "struct":
             return pa.struct([arrow_field(field.name, field.schema) for field in self.fields])
@@ -131,7 +131,7 @@ class ConnectSchema:
 
     @property
     def row_schema(self) -> ConnectSchema:
-        """The struct that a row is: the schema itself, or one field called `value` for values that aren't structs."""
+        """The struct that represents a row: the schema itself, or a struct with one field `value` if it is not a struct."""
         return self if self.type == "struct" else ConnectSchema("struct", fields=(ConnectField("value", self),))
 
     @property
@@ -145,7 +145,7 @@ class ArrowLogicalSchema(ConnectSchema):
     """A schema of a logical type that Kafka Connect doesn't know.
 
     Attributes:
-        logical_type: its Arrow type.
+        logical_type: the Arrow type of the schema.
     """
 
     logical_type: pa.DataType = attrs.field(default=None)
@@ -155,12 +155,12 @@ class ArrowLogicalSchema(ConnectSchema):
 
 
 def arrow_field(name: str, schema: ConnectSchema) -> pa.Field:
-    """A field with the schema's type, required unless the schema is optional."""
+    """Make a field with the schema's type. The field is required unless the schema is optional."""
     return pa.field(name, schema.arrow_type, nullable=schema.optional)
 
 
 def _fixed(size_bytes: int) -> pa.DataType:
-    if not 0 <= size_bytes < 1 << 31:  # which Arrow doesn't check
+    if not 0 <= size_bytes < 1 << 31:  # Arrow doesn't check the size
         raise ValueError(f"a fixed has {size_bytes} bytes")
     return pa.binary(size_bytes) if size_bytes <= _MAX_FIXED_BYTES else pa.binary()
 

@@ -1,4 +1,4 @@
-"""SchemaVersion: one version of a topic's contract, as it lies in storage."""
+"""The stored form of one version of a topic's contract."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _FORM = 1
 @checked
 @attrs.frozen(eq=False)
 class SchemaVersion:
-    """The columns of a topic, from this version on until the next.
+    """One version of the columns of a topic.
 
     Attributes:
         topic: the topic.
-        number: counted from 1.
+        number: the number of the version, from 1 on.
         schema: the columns.
-        changes: what is different from the version before, in words.
-        because_of: which records made it grow, or who wrote it.
-        created_at: when, ISO 8601.
+        changes: the differences from the previous version, in words.
+        because_of: which records made the schema grow, or who wrote the version.
+        created_at: the time of creation in ISO 8601.
         created_by: the library and its version, or a person.
     """
 
@@ -41,7 +41,7 @@ class SchemaVersion:
     created_by: str = ""
 
     def to_json(self) -> bytes:
-        """The text that is stored: one line for each column, so that versions can be compared line by line."""
+        """Write the text to store, with one line per column, so that versions can be compared line by line."""
         head = {
             "kafka2parquet_schema": _FORM,
             "topic": self.topic,
@@ -57,18 +57,18 @@ class SchemaVersion:
 
     @classmethod
     def from_json(cls, content: bytes, where: str, *, topic: str, number: int) -> SchemaVersion:
-        """Read a stored version, or one that a person wrote.
+        """Read a stored version, which a person may have written.
 
-        Only the columns count: topic and number are those of the key, whatever the text says.
+        The topic and the number are those of the object's key, whatever the text says.
 
         Args:
             content: the text.
-            where: URL of the object, or path of the file, for messages.
+            where: the URL of the object, or the path of the file, for messages.
             topic: the topic.
-            number: of the version.
+            number: the number of the version.
 
         Raises:
-            ConfigurationError: the content is not such a text; with all problems.
+            ConfigurationError: the text is not a schema version; the error lists all problems.
         """
         document = _document(content, where)
         changes = document.get("changes")

@@ -1,4 +1,4 @@
-"""Decimals, one at a time: from the numbers that formats carry to the values that columns take."""
+"""Converts single decimals from the numbers in the formats to the values of columns."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pyarrow as pa
 
 from kafka2parquet.schema.connect_schema import ConnectSchema
 
-#: No type of a column has as many digits. Reading a number takes time that grows with the square of its digits.
+#: More than any type of column has. A limit is needed, because the time to read a number grows with the square of its digits.
 MAX_DIGITS = 1000
 _MAX_BITS = (10**MAX_DIGITS).bit_length()
-#: Holds any number of that many digits, with any scale that a schema may have.
+#: Holds any number of `MAX_DIGITS` digits, with any scale that a schema may have.
 _EXACT = decimal.Context(prec=3 * MAX_DIGITS, traps=[decimal.Inexact, decimal.InvalidOperation])
 
 
 def decimal_of_bytes(content: bytes, schema: ConnectSchema) -> decimal.Decimal | str:
-    """The value of a decimal whose unscaled number is given in two's complement, big-endian.
+    """Convert a decimal whose unscaled number is given in two's complement, big-endian.
 
     Raises:
         ValueError: the content is empty, or the number has more digits than the column.
@@ -25,10 +25,10 @@ def decimal_of_bytes(content: bytes, schema: ConnectSchema) -> decimal.Decimal |
 
 
 def unscaled_number(content: bytes) -> int:
-    """The number that stands in two's complement, big-endian.
+    """Read a number in two's complement, big-endian.
 
     Raises:
-        ValueError: the content is empty, or the number has more than 1000 digits.
+        ValueError: the content is empty, or the number has more than `MAX_DIGITS` digits.
     """
     if not content:
         raise ValueError("a decimal without digits")
@@ -39,10 +39,10 @@ def unscaled_number(content: bytes) -> int:
 
 
 def decimal_of(number: decimal.Decimal | int, schema: ConnectSchema) -> decimal.Decimal | str:
-    """The value of a decimal: a number with the scale of its schema, as text where the column is text.
+    """Convert a number to a decimal with the scale of its schema, or to text if the column is text.
 
     Raises:
-        ValueError: the number has a fraction of more digits than the scale, or more digits than the column.
+        ValueError: the number's fraction has more digits than the scale, or the number has more digits than the column.
     """
     type_ = schema.arrow_type
     try:
@@ -57,7 +57,7 @@ def decimal_of(number: decimal.Decimal | int, schema: ConnectSchema) -> decimal.
 
 
 def shifted(number: int, scale: int) -> decimal.Decimal:
-    """The number with its point moved to the left by `scale` digits.
+    """Move the decimal point of a number to the left by `scale` digits.
 
     Raises:
         ValueError: the result is too large or too small.
@@ -65,10 +65,10 @@ def shifted(number: int, scale: int) -> decimal.Decimal:
     try:
         return decimal.Decimal(number).scaleb(-scale, _EXACT)
     except decimal.DecimalException:
-        raise ValueError(f"a decimal of scale {scale}") from None
+        raise ValueError(f"a decimal with the scale {scale}, which is out of range") from None
 
 
 def _plain_text(number: decimal.Decimal) -> str:
-    """The number without an exponent, and without zeros at the end of its fraction."""
+    """Write a number without an exponent, and without zeros at the end of its fraction."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

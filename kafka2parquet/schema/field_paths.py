@@ -1,4 +1,4 @@
-"""Paths of fields, as messages and settings have them: `user.age`, `items[].price`."""
+"""The paths of fields in messages and settings, such as `user.age` and `items[].price`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Parts = tuple[str, ...]
 
 
 def join_path(path: str, name: str) -> str:
-    """The path of the field `name` in the one at `path`, which is "" for the row itself."""
+    """Return the path of the field `name` inside the field at `path`, which is "" for the row itself."""
     return f"{path}.{name}" if path else name
 
 
@@ -24,12 +24,12 @@ def is_path(path: str) -> bool:
 
 
 class _IsPath:
-    """The text is a dotted path of names."""
+    """A check that a text is a dotted path of names."""
 
     shows_value = True
 
     def unmet(self, value: str) -> str | None:
-        """What the value has to be; None where it is that."""
+        """Return what the value should be; None if it is valid."""
         return None if is_path(value) else "a dotted path of names, none of them empty"
 
 
@@ -41,7 +41,7 @@ FieldPaths = Annotated[Sequence[FieldPath], NotEmpty()]
 
 
 def resolve(fields: pa.Schema | pa.StructType, path: str) -> Parts | None:
-    """The names on the way to the field at `path`, None where there is none. A name that has the dots itself goes first."""
+    """Return the names on the way to the field at `path`; None if it doesn't exist. Names that contain the dots come first."""
     if fields.get_field_index(path) >= 0:
         return (path,)
     for end in (place for place, letter in enumerate(path) if letter == "."):

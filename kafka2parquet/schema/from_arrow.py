@@ -1,4 +1,4 @@
-"""From an Arrow schema to the ConnectSchema that describes it: the way back from `ConnectSchema.arrow_schema`."""
+"""Converts an Arrow schema to the ConnectSchema that describes it, the reverse of `ConnectSchema.arrow_schema`."""
 
 from __future__ import annotations
 
@@ -40,15 +40,16 @@ _PLAIN = {
 
 
 def connect_schema(schema: pa.Schema, like: ConnectSchema | None = None) -> ConnectSchema:
-    """The struct whose columns are those of an Arrow schema.
+    """Make the struct that describes the columns of an Arrow schema.
 
-    Types that Kafka Connect lacks are described by the nearest one that holds all of their values, or, for times finer than
-    milliseconds, local times and unsigned 64-bit numbers, as themselves; so cast the columns to its `arrow_schema`.
+    A type that Kafka Connect lacks is described by the nearest type that holds all of its values. Times finer than
+    milliseconds, local times and unsigned 64-bit numbers keep their own type. So columns have to be cast to the result's
+    `arrow_schema`.
 
     Args:
         schema: the columns.
-        like: the schema that the rows had before. Its name, version and documentation are kept, and so are the schemas of the
-            fields that are as they were.
+        like: the previous schema of the rows. Its name, version and documentation are kept, and so are the schemas of unchanged
+            fields.
     """
     if like is None:
         return ConnectSchema("struct", fields=_fields(schema, None))
@@ -66,7 +67,7 @@ def _fields(fields: pa.Schema | pa.StructType, like: ConnectSchema | None) -> tu
 
 
 def _schema(field: pa.Field, like: ConnectSchema | None) -> ConnectSchema:
-    """The schema of a field; the one that it had, as far as that still says what it is."""
+    """Make the schema of a field, keeping the previous schema as far as it still applies."""
     if like is not None and field.type.equals(like.arrow_type):
         if field.nullable == like.optional:
             return like

@@ -1,6 +1,6 @@
-"""The lattice of types along which schemas grow, and tables that are brought to a grown schema.
+"""The lattice of types along which schemas grow, and the conversion of tables to a grown schema.
 
-Two types are joined like this; whatever isn't listed is a conflict:
+Two types are joined as follows; any other pair is a conflict:
 
     unknown ⊔ T         = T             unknown (Arrow's null): only nulls were seen
     T ⊔ T               = T
@@ -11,13 +11,13 @@ Two types are joined like this; whatever isn't listed is a conflict:
     list<T> ⊔ list<U>   = list<T ⊔ U>
     map<K, T> ⊔ map<K, U> = map<K, T ⊔ U>
     struct ⊔ struct     = union of the fields; new ones at the end, each field joined
-    any ⊔ T             = any           text that stands for whatever JSON there was (`any_field`)
+    any ⊔ T             = any           arbitrary JSON, as text (`any_field`)
 
-Where conflicts become `any`, whatever isn't listed is joined to that instead, so that every two schemas have a join.
+If conflicts become `any`, any other pair is joined to `any`, so that every two schemas have a join.
 
-The join is commutative (but for the order of fields), associative and idempotent, so the schema of a topic depends on the set
-of its records, not on how they were batched. Only types that stand for values are ever written: unknown columns, empty
-structs and lists of these are left out until more is known (`known_fields`), because query engines reject or misread them.
+The join is commutative (except for the order of fields), associative and idempotent. So the schema of a topic depends on the
+set of its records, not on their batches. Only types that have values are ever written: unknown columns, empty structs and lists
+of these are left out until more is known (`known_fields`), because query engines reject or misread them.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from kafka2parquet.schema.required_fields import nulls
 from kafka2parquet.util.arrays import null_mask
 from kafka2parquet.util.iso_times import times_of_texts
 
-#: Marks a text column that has text as it is, and other values as JSON text.
+#: Marks a text column that keeps text as it is, and holds other values as JSON text.
 _ANY = {b"kafka2parquet.type": b"any"}
-#: Marks a column of 64-bit integers of which a double doesn't hold each.
+#: Marks a column of 64-bit integers that a double doesn't hold exactly.
 _EXACT = {b"kafka2parquet.integers": b"exact"}
-#: Each after those that it holds.
+#: Each type holds the values of the types before it.
 _INTEGERS = (pa.int8(), pa.int16(), pa.int32(), pa.int64())
 _FLOATS = (pa.float32(), pa.float64())
-#: What the text of a type has somewhere that is unknown inside. Looking for it costs less than asking for each field.
+#: Matches the text of each type that is partly unknown. Searching the text costs less than asking for each field.
 _UNKNOWN = re.compile("null|struct<>")
 
 
@@ -52,8 +52,8 @@ class SchemaConflict(Kafka2ParquetError):  # noqa: N818  # the lattice's word fo
 
     Attributes:
         path: the field, such as `user.age`; `[]` stands for the elements of a list.
-        left: its type on one side.
-        right: its type on the other side.
+        left: the field's type on one side.
+        right: the field's type on the other side.
     """
 
     def __init__(self, path: str, left: pa.DataType, right: pa.DataType) -> None:
@@ -64,27 +64,27 @@ class SchemaConflict(Kafka2ParquetError):  # noqa: N818  # the lattice's word fo
 
 
 def any_field(name: str) -> pa.Field:
-    """A field for whatever JSON there is: text as it is, null as null, all else as JSON text."""
+    """Make a field for arbitrary JSON: text stays as it is, null stays null, and anything else becomes JSON text."""
     return pa.field(name, pa.string(), metadata=_ANY)
 
 
 def is_any(field: pa.Field) -> bool:
-    """Whether the field is one of `any_field`."""
+    """Whether a field was made by `any_field`."""
     return field.metadata is not None and _ANY.items() <= field.metadata.items()
 
 
 def exact_field(name: str) -> pa.Field:
-    """A field for 64-bit integers that never become doubles, because a double doesn't hold all that were seen."""
+    """Make a field for 64-bit integers that never become doubles, because a double doesn't hold all values that were seen."""
     return pa.field(name, pa.int64(), metadata=_EXACT)
 
 
 def is_exact_field(field: pa.Field) -> bool:
-    """Whether the field is one of `exact_field`."""
+    """Whether a field was made by `exact_field`."""
     return field.metadata is not None and _EXACT.items() <= field.metadata.items()
 
 
 def exact_fields(fields: Iterable[pa.Field]) -> list[pa.Field]:
-    """The fields with all 64-bit integers as exact ones, at any depth: whether a double holds their values isn't known."""
+    """Mark all 64-bit integers, at any depth, as exact, because it isn't known whether a double holds their values."""
     return [_exact(field) for field in fields]
 
 
@@ -102,16 +102,16 @@ def _exact(field: pa.Field) -> pa.Field:
 
 
 def merge(left: pa.DataType, right: pa.DataType, path: str = "", *, conflicts_become_any: bool = False) -> pa.DataType:
-    """The join of two types.
+    """Return the join of two types.
 
     Args:
         left: one type; its fields come first.
         right: another type.
-        path: where the types stand, for the message.
-        conflicts_become_any: whether fields inside of them that have no join become `any`.
+        path: the path of the field, for messages.
+        conflicts_become_any: whether inner fields without a join become `any`.
 
     Raises:
-        SchemaConflict: there is none.
+        SchemaConflict: the types have no join.
     """
     if left.equals(right, check_metadata=True) or pa.types.is_null(right):
         return left
@@ -130,13 +130,13 @@ def merge(left: pa.DataType, right: pa.DataType, path: str = "", *, conflicts_be
     number = _number_that_holds(left, right)
     if number is not None:
         return number
-    if left.equals(right):  # they differ in the metadata of nested fields only
+    if left.equals(right):  # only the metadata of nested fields differs
         return left
     raise SchemaConflict(path, left, right)
 
 
 def _number_that_holds(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
-    """The type with room for the numbers of both types; None where one is not a type of numbers."""
+    """Return the type that holds the numbers of both types; None if one of them is not a type of numbers."""
     for widths in (_INTEGERS, _FLOATS):
         if left in widths and right in widths:
             return widths[max(widths.index(left), widths.index(right))]
@@ -145,10 +145,10 @@ def _number_that_holds(left: pa.DataType, right: pa.DataType) -> pa.DataType | N
 
 
 def merge_schemas(left: pa.Schema, right: pa.Schema, *, conflicts_become_any: bool = False) -> pa.Schema:
-    """The join of two schemas, unknown columns included.
+    """Return the join of two schemas, including unknown columns.
 
     Raises:
-        SchemaConflict: two columns of one name have none.
+        SchemaConflict: two columns of the same name have no join.
     """
     if left.equals(right, check_metadata=True):
         return left
@@ -171,7 +171,7 @@ def _merge_fields(left: Sequence[pa.Field], right: Sequence[pa.Field], path: str
 
 
 def _extends(left: pa.StructType, right: pa.StructType) -> bool:
-    """Whether `right` begins with the fields of `left`, and may lack the others: it is the join then."""
+    """Whether `right` is the join, because it begins with the fields of `left` and all its other fields are nullable."""
     if left.num_fields > right.num_fields:
         return False
     fields = [right.field(index) for index in range(right.num_fields)]
@@ -184,10 +184,10 @@ def _nullable(field: pa.Field) -> pa.Field:
 
 
 def merge_field(left: pa.Field, right: pa.Field, path: str, *, conflicts_become_any: bool = False) -> pa.Field:
-    """The field called as `left` that has the join of both types.
+    """Return a field with the name of `left` and the join of both types.
 
     Raises:
-        SchemaConflict: there is none.
+        SchemaConflict: the types have no join.
     """
     if is_any(left) or is_any(right):
         return any_field(left.name)
@@ -205,7 +205,7 @@ def merge_field(left: pa.Field, right: pa.Field, path: str, *, conflicts_become_
 
 
 def known_fields(fields: Iterable[pa.Field]) -> list[pa.Field]:
-    """The fields that can be written, without those of which no value has been seen."""
+    """Return the fields that can be written, without fields of which no value has been seen."""
     known = ((field, _known_type(field.type)) for field in fields)
     return [field if type_.equals(field.type) else field.with_type(type_) for field, type_ in known if type_ is not None]
 
@@ -225,10 +225,10 @@ def _known_type(type_: pa.DataType) -> pa.DataType | None:
 
 
 def unify(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """The schema that tables of all these schemas can be brought to with `conform`, without unknown columns.
+    """Return a schema, without unknown columns, to which `conform` can bring tables of all these schemas.
 
     Raises:
-        SchemaConflict: two columns of one name have no common type.
+        SchemaConflict: two columns of the same name have no join.
     """
     united = schemas[0] if schemas else pa.schema([])
     for schema in schemas[1:]:
@@ -238,11 +238,11 @@ def unify(schemas: Sequence[pa.Schema]) -> pa.Schema:
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table in another schema: columns by name in its order, missing ones as nulls, others cast or left out.
+    """Convert a table to another schema: columns are matched by name and cast, missing columns are null, others are left out.
 
-    The same goes for the fields of structs, at any depth. Integers become the nearest double; whoever joins columns sees to it
-    that this is the same number. Objects and lists that are to be text become JSON text, without the members that are null.
-    Texts that are to be timestamps are read as `times_of_texts` does.
+    The fields of structs are treated in the same way, at any depth. Integers become the nearest double; the caller has to make
+    sure that the double is the same number. Where text is expected, objects and lists become JSON text without their null
+    members. Where timestamps are expected, texts are read by `times_of_texts`.
 
     Raises:
         pyarrow.ArrowInvalid: a value can't be cast without loss.
@@ -279,11 +279,11 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
         return pa.StructArray.from_arrays(children, fields=list(type_), mask=null_mask(array))
     if pa.types.is_list(array.type) and pa.types.is_list(type_):
         first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
-        if pa.types.is_null(array.type.value_type):  # pyarrow.json makes these too short
+        if pa.types.is_null(array.type.value_type):  # pyarrow.json makes the values too short: apache/arrow#51305
             values = nulls(last - first, type_.value_type)
         else:
             values = _conform_array(array.values.slice(first, last - first), type_.value_type)
-        # from_arrays takes a mask only with offsets that are not a slice
+        # pyarrow's from_arrays accepts a mask only with offsets that are not a slice; until it does, subtract makes new ones
         return pa.ListArray.from_arrays(pc.subtract(array.offsets, first), values, type=type_, mask=null_mask(array))
     if pa.types.is_map(array.type) and pa.types.is_map(type_):
         first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
@@ -294,7 +294,7 @@ def _conform_array(array: pa.Array, type_: pa.DataType) -> pa.Array:
         return pa.array([None if value is None else _json_text(value) for value in array.to_pylist()], type_)
     if pa.types.is_timestamp(type_) and (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
         return _times(array, type_)
-    # an exact cast would refuse integers that a double can't hold
+    # A safe cast would refuse integers that a double can't hold.
     return array.cast(type_, safe=not (pa.types.is_integer(array.type) and pa.types.is_floating(type_)))
 
 
@@ -306,7 +306,7 @@ def _times(texts: pa.Array, type_: pa.TimestampType) -> pa.Array:
 
 
 class _Absent:
-    """Columns of nothing but nulls, made once for each type."""
+    """Columns of nulls, made once for each type."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -324,7 +324,7 @@ def _json_text(value: Any) -> str:
 
 
 def _without_nulls(value: Any) -> Any:
-    """A struct has all members that any row has; those that are null were missing here, as far as anybody knows."""
+    """Remove null members, at any depth. A struct has the members of all rows, so a null member was probably missing here."""
     if isinstance(value, dict):
         return {name: _without_nulls(member) for name, member in value.items() if member is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value

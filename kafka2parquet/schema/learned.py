@@ -1,4 +1,4 @@
-"""Schemas that are learned from the records of a topic, and that only ever grow."""
+"""Schemas that are learned from the records of a topic and only ever grow."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from kafka2parquet.util.arguments import checked
 
 
 class TooManyFields(Kafka2ParquetError):  # noqa: N818  # a limit, not a fault
-    """The schema would grow beyond a limit of its rules; typical of objects whose keys are data."""
+    """The schema would grow beyond a limit of its rules, typically because of objects whose keys are data."""
 
 
 @attrs.frozen(eq=False)
 class Known:
-    """What is known of the columns of a topic at one moment.
+    """A snapshot of the known columns of a topic.
 
     Attributes:
-        seen: all columns, also those of which only nulls, empty lists or empty objects were seen (Arrow's null type).
-        schema: the columns that can be written: each has had a value.
+        seen: all columns, including columns of which only nulls, empty lists or empty objects were seen (Arrow's null type).
+        schema: the columns that can be written, because each has had a value.
         narrow: see `narrow_integers`.
     """
 
@@ -34,12 +34,12 @@ class Known:
 
     @classmethod
     def of(cls, seen: pa.Schema) -> Known:
-        """What may be written of the columns that were seen."""
+        """Make a snapshot of the columns that were seen."""
         return cls(seen, pa.schema(known_fields(seen)), narrow_integers(seen))
 
 
 def narrow_integers(schema: pa.Schema) -> frozenset[str]:
-    """The names of columns that have, at any depth, 64-bit integers of which a double holds each, as far as is known."""
+    """Return the names of columns that have, at any depth, 64-bit integers that a double holds exactly, as far as is known."""
     return frozenset(field.name for field in schema if _has_narrow(field))
 
 
@@ -53,35 +53,35 @@ def _has_narrow(field: pa.Field) -> bool:
 
 @checked
 class LearnedSchema:
-    """What is known of the columns of one topic, in memory. All methods may be called from any thread; none blocks."""
+    """The known columns of one topic, in memory. All methods may be called from any thread, and none blocks."""
 
     def __init__(self, schema: pa.Schema | None = None, *, rules: ColumnRules | None = None) -> None:
-        """Begin with `schema`, or with nothing.
+        """Start from `schema`, or without columns.
 
         Args:
-            schema: columns that are known already, whatever the rules say.
+            schema: columns that are already known, whatever the rules say.
             rules: which columns the schema may have.
         """
         self._lock = threading.RLock()
         self.rules = rules if rules is not None else ColumnRules()
         self.spare: list[tuple[Known, object]] = []
-        """What a converter has worked out of what was known, for the next batch; whoever uses it takes it out."""
+        """A converter's compiled form of known columns, kept for the next batch. A user of it takes it out of the list."""
         self.run_length = 32
-        """How many refused values of a batch to look at together, by what was seen of the last batches; see `Columns`."""
+        """How many refused values to resolve at once, adapted to the last batches. See `Columns.run_length`."""
         self._known = Known.of(schema if schema is not None else pa.schema([]))
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns that can be written: each has had a value."""
+        """The columns that can be written, because each has had a value."""
         return self.known().schema
 
     @property
     def seen(self) -> pa.Schema:
-        """All columns, also those of which only nulls, empty lists or empty objects were seen (Arrow's null type)."""
+        """All columns, including columns of which only nulls, empty lists or empty objects were seen (Arrow's null type)."""
         return self.known().seen
 
     def known(self) -> Known:
-        """What is known now."""
+        """Return a snapshot of the known columns."""
         return self._known
 
     def grow(
@@ -92,16 +92,17 @@ class LearnedSchema:
         because_of: str = "",
         grown_from: Known | None = None,
     ) -> pa.Schema:
-        """Take in the columns of `schema`; returns what is `seen` afterwards.
+        """Join the columns of `schema` to the known columns, and return `seen` afterwards.
 
         Args:
-            schema: columns of some records.
-            conflicts_become_any: join types that have no other join to `any`, instead of refusing them.
-            because_of: which records they are, for people.
-            grown_from: where `schema` is what was known at one moment, grown within the rules; spares work while that is known.
+            schema: the columns of some records.
+            conflicts_become_any: whether types without another join are joined to `any` instead of being refused.
+            because_of: which records these are, for messages.
+            grown_from: the snapshot from which `schema` has grown within the rules, if it has. Saves work while the snapshot is
+                current.
 
         Raises:
-            SchemaConflict: a type doesn't fit the one that is known. Nothing has changed.
+            SchemaConflict: a type doesn't fit the known type. Nothing has changed.
             TooManyFields: there would be more fields, or a longer text, than the rules allow. Nothing has changed.
         """
         with self._lock:
@@ -120,7 +121,11 @@ class LearnedSchema:
                     return merged
 
     def _check_limits(self, before: pa.Schema, after: pa.Schema) -> None:
-        """Check what is new: columns that were there already may be more than the rules allow."""
+        """Check that growth keeps within the rules. Columns that were known before may exceed the rules.
+
+        Raises:
+            TooManyFields: the grown schema exceeds the rules.
+        """
         fields, size = measured(after)
         if fields > self.rules.max_fields and fields > measured(before)[0]:
             raise TooManyFields(f"more than {self.rules.max_fields} fields")
@@ -128,7 +133,7 @@ class LearnedSchema:
             raise TooManyFields(f"a text of more than {self.rules.max_schema_bytes} bytes")
 
     def _keep(self, schema: pa.Schema, because_of: str) -> bool:
-        """Keep a grown schema where others see it; False where they have been faster, and `known` has changed."""
+        """Store a grown schema for others; return False if others were faster, so that `known` has changed."""
         return True
 
 

@@ -22,19 +22,19 @@ class Refused:
 
 
 class SchemaRefused(Exception):  # noqa: N818  # an answer, not a fault
-    """No columns can be made of the schema; the text says why."""
+    """The schema can't be converted to columns; the text says why."""
 
 
 @contextlib.contextmanager
 def refusing_schemas() -> Iterator[None]:
     """Raise SchemaRefused for any error that a schema causes in the code that reads it.
 
-    Anyone who may register schemas controls the input of this code: nesting without end, numbers that don't fit, text that
-    isn't Unicode.
+    Anyone who may register schemas controls the input of that code, which may be nested endlessly, have numbers that don't fit,
+    or have text that isn't Unicode.
 
     Raises:
         SchemaRefused: the schema can't be read.
-        Kafka2ParquetError: something other than the schema is to blame. It is raised as it is, and so is MemoryError.
+        Kafka2ParquetError: the schema is not the cause. Such an error is raised as it is, and so is MemoryError.
     """
     try:
         yield

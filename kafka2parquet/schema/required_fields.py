@@ -1,4 +1,4 @@
-"""Required fields of structs that are absent: they have no values, and no nulls either."""
+"""Removes nulls from required fields inside structs that are null themselves."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from kafka2parquet.util.arrays import validity_bitmap
 
 
 def nulls(count: int, type_: pa.DataType) -> pa.Array:
-    """As many nulls of the type, without nulls in its required fields."""
+    """Make an array of `count` nulls of a type, without nulls in the type's required fields."""
     return without_needless_nulls(pa.nulls(count, type_))
 
 
 def without_needless_nulls(array: pa.Array, *, nullable: bool = True) -> pa.Array:
-    """The same array without nulls in required fields, whose structs must be null there.
+    """Remove nulls from required fields. Such a null is only allowed where the struct around the field is null.
 
-    Arrow's arrays have something at each place, and builders put nulls where a struct is null. pyarrow's Parquet writer takes
-    these for nulls of the field.
+    Arrow's builders put nulls into the fields of a struct that is null, and pyarrow's Parquet writer refuses these in required
+    fields. This can go once the writer ignores them: apache/arrow#50470.
 
     Args:
         array: of any type.
-        nullable: whether it may have nulls of its own; they are kept then.
+        nullable: whether the array itself may have nulls, which are then kept.
     """
     type_ = array.type
     children: list[pa.Array] = []

@@ -1,4 +1,4 @@
-"""Columns as JSON that people read, review and edit.
+"""Reads and writes columns as JSON that people can read, review and edit.
 
     [
       {"name": "id", "type": "int64", "nullable": true},
@@ -6,8 +6,8 @@
       {"name": "items", "type": "list<struct>", "nullable": true, "fields": [{"name": "price", "type": "double"}]}
     ]
 
-`nullable` may be left out, and `doc` may be added; a struct, however deep in lists, has its `fields` beside its type. With
-`"exact": true` an int64 never becomes a double, since it has integers that a double doesn't hold.
+`nullable` may be left out, and `doc` may be added. A struct, however deep in lists, has its `fields` next to its type. With
+`"exact": true` an int64 never becomes a double, because it has integers that a double doesn't hold.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.schema.field_paths import join_path
 from kafka2parquet.schema.lattice import any_field, exact_field, is_any, is_exact_field
 
-#: The types that JSON itself has; only these are learned.
+#: JSON's own types; only these are learned.
 JSON_TYPES = {"boolean": pa.bool_(), "int64": pa.int64(), "double": pa.float64(), "string": pa.string()}
 _ANY = "any"
 _STRUCT = "struct"
@@ -42,14 +42,14 @@ _SIMPLE = {
     "date": pa.date32(),
     "date32": pa.date32(),
 }
-#: Names of types that have no parameters.
+#: The names of types without parameters.
 _NAMES = {type_.id: name for name, type_ in reversed(_SIMPLE.items())}
 _TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(?:,\s*(?:tz=)?([^\]]+))?\]")
 _DECIMAL = re.compile(r"decimal\(\s*(\d{1,2})\s*(?:,\s*(\d{1,2})\s*)?\)")
 
 
 def fields_to_json(schema: pa.Schema) -> list[dict[str, Any]]:
-    """The columns, for `json.dumps`."""
+    """Convert columns to an object for `json.dumps`."""
     return [_field_to_json(field) for field in schema]
 
 
@@ -69,12 +69,12 @@ def is_exact(field: pa.Field) -> bool:
 
 
 def type_text(field: pa.Field) -> str:
-    """A field's type in words: `list<double>`, `struct`."""
+    """Return a field's type in words, such as `list<double>` or `struct`."""
     return type_and_members(field)[0]
 
 
 def type_and_members(field: pa.Field) -> tuple[str, Iterable[pa.Field] | None]:
-    """A field's type in words, and the fields of a struct, however deep in lists; None where there are none."""
+    """Return a field's type in words, and the fields of a struct, however deep in lists; None if there is no struct."""
     type_ = field.type
     if is_any(field):
         return _ANY, None
@@ -94,15 +94,15 @@ def type_and_members(field: pa.Field) -> tuple[str, Iterable[pa.Field] | None]:
 
 
 def schema_from_json(fields: Any, where: str, *, learnable: bool = False) -> pa.Schema:
-    """The columns that JSON says.
+    """Read columns from JSON.
 
     Args:
-        fields: what `json.loads` made of it.
-        where: the file, for the message.
+        fields: from `json.loads`.
+        where: the file, for messages.
         learnable: whether only types that are learned from JSON are allowed.
 
     Raises:
-        ConfigurationError: with all problems.
+        ConfigurationError: the columns are not valid; the error lists all problems.
     """
     problems: list[str] = []
 
@@ -135,7 +135,7 @@ def _fields(given: Any, path: str, problem: _Problem, learnable: bool, depth: in
             continue
         inner = join_path(path, name)
         if name in fields:
-            problem(inner, "the name is there twice.")
+            problem(inner, "the name appears twice.")
         for unknown in sorted(set(item) - _KEYS):
             problem(inner, f'"{unknown}" is unknown; a field has {", ".join(sorted(_KEYS))}.')
         if item.get("nullable", True) is not True:
@@ -196,12 +196,12 @@ def _known_types(learnable: bool) -> str:
     names = [*JSON_TYPES, _ANY, "list<...>", _STRUCT]
     if not learnable:
         names += [name for name in _SIMPLE if name not in JSON_TYPES] + ["timestamp[us, UTC]", "decimal(10, 2)"]
-    more = " Others can be given in a schema file of the topic, which isn't learned." if learnable else ""
+    more = " Other types are allowed in a schema file of the topic, which isn't learned." if learnable else ""
     return f"Use one of {', '.join(names)}.{more}"
 
 
 def changes(old: Sequence[pa.Field], new: Sequence[pa.Field], path: str = "") -> Iterator[str]:
-    """What is different in the new columns, in words."""
+    """Describe the differences between old and new columns, in words."""
     before = {field.name: field for field in old}
     for field in new:
         where = join_path(path, field.name)
@@ -226,12 +226,12 @@ def _type_changes(old: pa.Field, new: pa.Field, path: str) -> Iterator[str]:
 
 
 def shrinkage(old: Sequence[pa.Field], new: Sequence[pa.Field], path: str = "") -> Iterator[str]:
-    """Why the new columns don't grow from the old columns along the lattice; nothing where they do."""
+    """Yield the reasons why the new columns can't grow from the old columns along the lattice."""
     after = {field.name: field for field in new}
     for field in old:
         where = join_path(path, field.name)
         if field.name not in after:
-            yield f"{where} is missing; columns that files have stay"
+            yield f"{where} is missing; columns that files have can't be removed"
         else:
             yield from _type_shrinkage(field, after[field.name], where)
 
