@@ -1,4 +1,4 @@
-"""ConnectSchema: the Arrow types of decimals and bytes, whatever their parameters say."""
+"""Decimals and bytes get an Arrow type whatever their parameters are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def decimal_type(**parameters: str) -> pa.DataType:
     ],
 )
 def test_types_of_decimals(precision: str | None, scale: str, expected: pa.DataType) -> None:
-    """Oracle's NUMBER has negative scales, scales beyond its precision, and 127 where the scale isn't known."""
+    """Negative scales, scales beyond the precision, and the scale 127 of Oracle's NUMBER have types."""
     given = {} if precision is None else {"connect.decimal.precision": precision}
     assert expected == decimal_type(scale=scale, **given)
 
@@ -41,7 +41,7 @@ def test_types_of_decimals(precision: str | None, scale: str, expected: pa.DataT
     "parameters", [{"scale": "x"}, {"scale": "1001"}, {"scale": "-1001"}, {"connect.decimal.precision": "2.0"}]
 )
 def test_parameters_that_no_decimal_has(parameters: dict[str, str]) -> None:
-    """The text of such a number would have millions of digits, or none."""
+    """Scales that are out of range or not numbers are refused; a number's text could have millions of digits."""
     with pytest.raises(ValueError, match=r"scale|invalid literal"):
         decimal_type(**parameters)
 
@@ -50,5 +50,5 @@ def test_parameters_that_no_decimal_has(parameters: dict[str, str]) -> None:
     ("size", "expected"), [("16", pa.binary(16)), ("1024", pa.binary(1024)), ("1025", pa.binary()), ("2147483647", pa.binary())]
 )
 def test_large_fixed_is_bytes_of_any_length(size: str, expected: pa.DataType) -> None:
-    """Arrow and Parquet have room for each null of a fixed."""
+    """A large fixed becomes bytes of variable length, because Arrow and Parquet would store each null in full."""
     assert expected == ConnectSchema("bytes", parameters={"connect.fixed.size": size}).arrow_type

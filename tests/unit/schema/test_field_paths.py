@@ -1,4 +1,4 @@
-"""Paths of fields."""
+"""Field paths are joined and checked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kafka2parquet.schema.field_paths import is_path, join_path
 
 @pytest.mark.parametrize(("path", "joined"), [("", "age"), ("user", "user.age"), ("items[]", "items[].age")])
 def test_the_path_of_a_member_begins_with_that_around_it(path: str, joined: str) -> None:
-    """A column has its name alone."""
+    """A member's path begins with the path around it, and a column's path is its name."""
     assert joined == join_path(path, "age")
 
 
@@ -17,5 +17,5 @@ def test_the_path_of_a_member_begins_with_that_around_it(path: str, joined: str)
     ("path", "expected"), [("user", True), ("user.age", True), ("", False), (".age", False), ("user. ", False)]
 )
 def test_each_part_of_a_path_is_a_name(path: str, expected: bool) -> None:
-    """Blanks are none."""
+    """Each part of a path is a name, and blanks are not names."""
     assert expected == is_path(path)

@@ -1,4 +1,4 @@
-"""From Arrow's schemas to Connect's."""
+"""Arrow schemas are converted to Connect schemas."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ _ROWS = _struct(st.builds(lambda schema, optional: attrs.evolve(schema, optional
 
 @given(_ROWS)
 def test_round_trip(schema: ConnectSchema) -> None:
-    """From a schema to its columns and back: types, logical types and optionality."""
+    """Types, logical types and optionality survive the way to columns and back."""
     assert schema == connect_schema(schema.arrow_schema)
 
 
 @given(_ROWS)
 def test_columns_round_trip(schema: ConnectSchema) -> None:
-    """And the columns of what comes back are the same."""
+    """The columns of the converted schema are the same."""
     assert schema.arrow_schema.equals(connect_schema(schema.arrow_schema).arrow_schema, check_metadata=True)
 
 
 @given(_SCHEMAS, _ROWS)
 def test_unchanged_fields_keep_their_schemas(inner: ConnectSchema, others: ConnectSchema) -> None:
-    """Whatever Arrow has no place for: names, documentation, defaults, parameters."""
+    """Unchanged fields keep their names, documentation, defaults and parameters, which Arrow lacks."""
     told = attrs.evolve(
         inner, name=inner.name or "org.example.Told", doc="Documented.", parameters={**inner.parameters, "p": "1"}
     )
@@ -82,13 +82,13 @@ def test_unchanged_fields_keep_their_schemas(inner: ConnectSchema, others: Conne
 
 
 def test_same_columns_same_object() -> None:
-    """Nothing changed: the schema is the one that was."""
+    """Unchanged columns return the same schema object."""
     like = ConnectSchema("int64", name="org.example.Number")
     assert like is connect_schema(like.arrow_schema, like)
 
 
 def test_fields_of_a_changed_struct_keep_theirs() -> None:
-    """A struct that lost a field is still that struct, with its other fields as they were."""
+    """A struct that lost a field keeps its schema and those of its other fields."""
     name = ConnectField("name", ConnectSchema("string", doc="Family name."))
     user = ConnectSchema("struct", name="org.example.User", fields=(name, ConnectField("age", ConnectSchema("int32"))))
     like = ConnectSchema("struct", fields=(ConnectField("user", user),))
@@ -99,7 +99,7 @@ def test_fields_of_a_changed_struct_keep_theirs() -> None:
 
 
 def test_nullable_field_becomes_optional() -> None:
-    """And keeps the rest of what was said of it."""
+    """A field that became nullable is optional, and keeps the rest of its schema."""
     like = ConnectSchema("struct", fields=(ConnectField("a", ConnectSchema("int32", doc="A.")),))
     assert (
         ConnectSchema("int32", optional=True, doc="A.")
@@ -108,7 +108,7 @@ def test_nullable_field_becomes_optional() -> None:
 
 
 def test_value_that_was_no_struct() -> None:
-    """Becomes a struct of its version once it has other columns."""
+    """A value that was not a struct becomes a struct of its version once it has other columns."""
     like = ConnectSchema("string", version=2, doc="A text.")
     expected = ConnectSchema(
         "struct",
@@ -146,5 +146,5 @@ def test_value_that_was_no_struct() -> None:
     ],
 )
 def test_types_that_connect_lacks(given_type: pa.DataType, column_type: pa.DataType) -> None:
-    """Become the nearest one that holds all of their values, or stay what they are."""
+    """Types that Connect lacks become the nearest type that holds all of their values, or are kept."""
     assert pa.schema([("a", column_type)]) == connect_schema(pa.schema([("a", given_type)])).arrow_schema

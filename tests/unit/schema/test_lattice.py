@@ -1,4 +1,4 @@
-"""The lattice: joins of types, and tables that are brought to them."""
+"""Types are joined along the lattice, and tables are converted to joined schemas."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def joined(*schemas: pa.Schema) -> pa.Schema:
 
 
 def in_order(schema: pa.Schema | pa.DataType) -> list[tuple[str, str]]:
-    """Names and types without the order of fields."""
+    """Removes the order of fields from names and types."""
     return sorted((field.name, described(field)) for field in schema)
 
 
@@ -60,13 +60,13 @@ def described(field: pa.Field) -> str:
 
 @given(ANY_SCHEMAS, ANY_SCHEMAS, ANY_SCHEMAS)
 def test_joins_do_not_depend_on_the_order_of_records(first: pa.Schema, second: pa.Schema, third: pa.Schema) -> None:
-    """With `any` for conflicts every two schemas have a join, whatever came first."""
+    """With `any` for conflicts, every two schemas have a join, whatever came first."""
     assert in_order(joined(first, second, third)) == in_order(joined(third, joined(second, first)))
     assert in_order(joined(first, first, second, first)) == in_order(joined(first, second))
 
 
 def test_types_without_a_join_are_a_conflict() -> None:
-    """It says where, and what stood on both sides."""
+    """A conflict has the path of the field and the types on both sides."""
     left, right = pa.schema([("a", pa.list_(pa.int64()))]), pa.schema([("a", pa.list_(pa.string()))])
     with pytest.raises(SchemaConflict) as raised:
         merge_schemas(left, right)
@@ -86,13 +86,13 @@ def test_types_without_a_join_are_a_conflict() -> None:
     ],
 )
 def test_numbers_are_joined_to_the_wider_type(left: pa.DataType, right: pa.DataType, joined_type: pa.DataType) -> None:
-    """As producers of a newer version of a schema widen them; whichever comes first."""
+    """Numbers are joined to the wider type, whichever comes first."""
     one, other = pa.schema([("a", left)]), pa.schema([("a", right)])
     assert [joined_type] * 2 == [unify([one, other]).field("a").type, unify([other, one]).field("a").type]
 
 
 def test_maps_of_structs_that_have_grown() -> None:
-    """Rows of the earlier type get null for the new fields, in slices and beside null maps too."""
+    """Rows of the earlier type get null for the new fields, in slices and beside null maps, too."""
     before = pa.map_(pa.string(), pa.struct([("x", pa.int32())]))
     after = pa.map_(pa.string(), pa.struct([("x", pa.int64()), ("y", pa.string())]))
     united = unify([pa.schema([("a", before)]), pa.schema([("a", after)])])
@@ -105,7 +105,7 @@ def test_maps_of_structs_that_have_grown() -> None:
 
 
 def test_columns_that_are_any_have_no_conflicts() -> None:
-    """They were one already, before the other type came."""
+    """A column of the type any has a join with every type."""
     united = unify([pa.schema([("a", pa.int64())]), pa.schema([any_field("a")]), pa.schema([("a", pa.list_(pa.bool_()))])])
 
     assert united.equals(pa.schema([any_field("a")]), check_metadata=True)
@@ -122,12 +122,12 @@ def test_columns_that_are_any_have_no_conflicts() -> None:
     ],
 )
 def test_rows_of_earlier_types_become_text(values: pa.Array, expected: list[str | None]) -> None:
-    """Rows that share a file with later ones, of which their column is text."""
+    """Rows become text if they share a file with later rows whose column is text."""
     assert expected == conform(pa.table({"a": values}), pa.schema([any_field("a")]))["a"].to_pylist()
 
 
 def test_lists_of_nothing_but_nulls_keep_their_lengths() -> None:
-    """The parser gives them too few elements, as long as no type of theirs is known."""
+    """Lists of nulls keep their lengths, although pyarrow's parser gives them too few elements."""
     from kafka2parquet.converters.json.parse_batch import parse_objects
 
     unknown, known = pa.schema([("a", pa.list_(pa.null()))]), pa.schema([("a", pa.list_(pa.int64()))])

@@ -1,4 +1,4 @@
-"""Required fields of structs that are null are no nulls, at any depth."""
+"""Required fields in null structs have no nulls, at any depth."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VALUE = {"text": "a", "decimal": 1, "list": [1]}
 )
 @pytest.mark.parametrize("start", [0, 1])
 def test_parquet_takes_them_and_gives_the_same_back(type_: pa.DataType, values: list[object], start: int) -> None:
-    """As builders make them, it doesn't; slices are no different."""
+    """Parquet can write arrays without such nulls and returns the same values, in slices, too."""
     array = pa.array(values, type_)[start:]
     made = without_needless_nulls(array)
     made.validate(full=True)
@@ -48,6 +48,6 @@ def test_parquet_takes_them_and_gives_the_same_back(type_: pa.DataType, values: 
 
 
 def test_nothing_is_made_where_nothing_has_to_be() -> None:
-    """The array is returned as it is."""
+    """An array without such nulls is returned as it is."""
     array = pa.array([{"a": [1, None]}, None], pa.struct([("a", pa.list_(pa.int8()))]))
     assert array is without_needless_nulls(array)

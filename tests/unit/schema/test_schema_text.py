@@ -1,4 +1,4 @@
-"""Schemas as text: what is stored, and what people write."""
+"""Schemas are written as text and read back, also from the text that people write."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def problems(fields: Any, *, learnable: bool = False) -> tuple[str, ...]:
 
 
 def test_a_version_is_written_for_people() -> None:
-    """One line for each column, so that versions can be compared."""
+    """A version has one line per column, so that versions can be compared."""
     version = SchemaVersion(
         "orders",
         2,
@@ -65,7 +65,7 @@ def test_a_version_is_written_for_people() -> None:
 
 
 def test_a_version_is_read_again() -> None:
-    """All of it."""
+    """All of a written version is read back."""
     version = SchemaVersion.from_json(STORED.encode(), "FILE", topic="orders", number=2)
 
     assert version.schema.equals(SCHEMA, check_metadata=True)
@@ -73,7 +73,7 @@ def test_a_version_is_read_again() -> None:
 
 
 def test_somebody_may_write_the_columns_only() -> None:
-    """The key says topic and number, and the rest is for people."""
+    """A text with only the columns is valid, because the key has the topic and the number."""
     version = SchemaVersion.from_json(b'{"fields": [{"name": "a", "type": "int64"}]}', "FILE", topic="t", number=7)
 
     assert ("t", 7, [("a", pa.int64())]) == (version.topic, version.number, [(f.name, f.type) for f in version.schema])
@@ -92,14 +92,14 @@ def test_somebody_may_write_the_columns_only() -> None:
     ],
 )
 def test_what_is_no_version_is_refused(content: bytes, said: str) -> None:
-    """The message names the object, and what to do."""
+    """The error names the object and says what to do."""
     with pytest.raises(ConfigurationError, match=said):
         SchemaVersion.from_json(content, "FILE", topic="t", number=1)
 
 
 @given(SCHEMAS)
 def test_columns_survive_being_written(schema: pa.Schema) -> None:
-    """Whatever can be learned."""
+    """Every column that can be learned survives being written and read."""
     known = pa.schema(known_fields(schema))
     if len(known):
         again = schema_from_json(json.loads(json.dumps(fields_to_json(known))), "FILE", learnable=True)
@@ -107,7 +107,7 @@ def test_columns_survive_being_written(schema: pa.Schema) -> None:
 
 
 def test_columns_that_are_given_have_further_types() -> None:
-    """Those that JSON doesn't tell apart."""
+    """Given columns may have types that JSON doesn't distinguish."""
     schema = pa.schema(
         [
             ("at", pa.timestamp("us", "UTC")),
@@ -129,8 +129,8 @@ def test_columns_that_are_given_have_further_types() -> None:
     ]
 
 
-def test_all_problems_are_told_at_once() -> None:
-    """Each with the column's path."""
+def test_all_problems_are_reported_at_once() -> None:
+    """All problems are reported together, each with the path of the column."""
     fields = [
         {"name": "a"},
         {"name": "a", "type": "int64", "nullable": False},
@@ -161,7 +161,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_says_what_has_changed() -> None:
-    """In words, with the path of the member."""
+    """Changes are described in words, with the path of the member."""
     old = pa.schema([("a", pa.int64()), ("b", pa.struct([("x", pa.int64())])), ("c", pa.list_(pa.int64())), ("d", pa.bool_())])
     new = pa.schema(
         [pa.field("a", pa.float64()), ("b", pa.struct([("x", pa.int64()), ("y", pa.bool_())])), ("c", pa.list_(any_field("i")))]
@@ -174,7 +174,7 @@ def test_says_what_has_changed() -> None:
 
 @given(SCHEMAS, SCHEMAS)
 def test_whatever_is_joined_has_grown(old: pa.Schema, other: pa.Schema) -> None:
-    """What the lattice makes of a schema is never refused as its next version."""
+    """A schema that the lattice has joined is always accepted as the next version."""
     before = pa.schema(known_fields(old))
     after = merge_schemas(before, pa.schema(known_fields(other)), conflicts_become_any=True)
 
@@ -190,8 +190,8 @@ def test_whatever_is_joined_has_grown(old: pa.Schema, other: pa.Schema) -> None:
         ([("a", pa.struct([("y", pa.int64())]))], "a.x is missing"),
     ],
 )
-def test_what_has_not_grown_is_told(new: list[tuple[str, pa.DataType]], said: str) -> None:
-    """A column may not disappear, nor take fewer values than before."""
+def test_what_has_not_grown_is_reported(new: list[tuple[str, pa.DataType]], said: str) -> None:
+    """A column that disappears, or accepts fewer values than before, is reported."""
     old = pa.schema([("a", pa.struct([("x", pa.float64())]))])
 
     assert [True] == [problem.startswith(said) for problem in shrinkage(list(old), list(pa.schema(new)))]

@@ -1,4 +1,4 @@
-"""AvroConverter: values in the registry's wire format to rows and rejects."""
+"""The Avro converter turns values in the registry's wire format into rows and rejects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def record(*types: Any, name: str = "R") -> dict[str, Any]:
 
 
 def registry_of(*schemas: Any) -> FakeRegistry:
-    """A registry that has the schemas under the ids from 1 on."""
+    """Makes a registry that has the schemas under the ids from 1 on."""
     texts = [schema if isinstance(schema, str) else json.dumps(schema) for schema in schemas]
     return FakeRegistry({i: registered(schema, "AVRO", version=i) for i, schema in enumerate(texts, 1)})
 
@@ -52,7 +52,7 @@ def user(number_: int, email: str | None = None) -> bytes:
 
 
 def test_makes_columns_of_records() -> None:
-    """Fields are columns by name, with the registry's version in the schema."""
+    """Fields become columns by name, and the schema has the registry's version."""
     converted = convert([user(7, "a@b"), user(8)], USER)
     assert [{"id": 7, "email": "a@b"}, {"id": 8, "email": None}] == converted.rows.table.to_pylist()
     assert pa.schema([pa.field("id", pa.int64(), nullable=False), ("email", pa.string())]) == converted.rows.table.schema
@@ -62,7 +62,7 @@ def test_makes_columns_of_records() -> None:
 
 
 def test_logical_types_become_types_of_arrow() -> None:
-    """Decimals, dates, times and timestamps, as Kafka Connect knows them."""
+    """Decimals, dates, times and timestamps become Arrow types, as far as Kafka Connect knows them."""
     logical = [
         {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2},
         {"type": "fixed", "name": "F", "size": 16, "logicalType": "decimal", "precision": 38, "scale": 3},
@@ -85,7 +85,7 @@ def test_logical_types_become_types_of_arrow() -> None:
 
 
 def test_versions_of_a_schema_stay_apart() -> None:
-    """Each keeps its own columns and the order of its records; what to make of them is decided later."""
+    """The rows of each version keep their own columns and the order of their records."""
     newer = record("long", ["null", "string"])
     values = [framed(1, number(1)), framed(2, number(2) + number(0)), framed(1, number(3)), framed(2, number(4) + number(0))]
     converted = convert(values, record("long"), newer)
@@ -95,7 +95,7 @@ def test_versions_of_a_schema_stay_apart() -> None:
 
 
 def test_schemas_may_refer_to_others() -> None:
-    """The types in them are known by their full names."""
+    """Types of referenced schemas are found by their full names."""
     outer = {"type": "record", "name": "Outer", "fields": [{"name": "user", "type": "shop.User"}]}
     known = registered(json.dumps(USER), "AVRO")
     registry = FakeRegistry({1: registered(json.dumps(outer), "AVRO", {"shop.User": known})})
@@ -104,13 +104,13 @@ def test_schemas_may_refer_to_others() -> None:
 
 
 def test_values_that_are_no_records_become_one_column() -> None:
-    """It is called `value`."""
+    """A value that is not a record becomes the column `value`."""
     converted = convert([framed(1, text("x")), framed(1, text("y"))], json.dumps("string"))
     assert {"value": ["x", "y"]} == converted.rows.table.to_pydict()
 
 
 def test_a_value_that_is_null_as_a_whole_is_a_tombstone() -> None:
-    """Of a union with null."""
+    """A null value of a union with null is a tombstone."""
     converted = convert([framed(1, number(0)), framed(1, number(1) + number(5)), framed(1, number(0))], ["null", record("int")])
     assert [{"f0": 5}] == converted.rows.table.to_pylist()
     assert converted.tombstones is not None
@@ -132,7 +132,7 @@ def test_a_value_that_is_null_as_a_whole_is_a_tombstone() -> None:
     ],
 )
 def test_rejects_what_is_no_such_record(value: bytes, reason: str) -> None:
-    """A value that can't be converted is a reject that says why, and its neighbours are rows."""
+    """A value that can't be converted is a reject with the reason, and its neighbours are rows."""
     converted = convert([user(1), value, user(2)], USER)
     assert [0, 2] == converted.rows.offsets.to_pylist()
     (reject,) = converted.rejects
@@ -150,21 +150,21 @@ def test_rejects_what_is_no_such_record(value: bytes, reason: str) -> None:
     ],
 )
 def test_rejects_all_values_of_a_schema_without_columns(schema: Any, reason: str) -> None:
-    """All with the same reason."""
+    """All values of such a schema are rejected with the same reason."""
     converted = convert([framed(1, b"\0"), framed(1, b"\0")], schema)
     assert 0 == len(converted.rows)
     assert [True, True] == [reject.reason.startswith(f"{REASON}{reason}") for reject in converted.rejects]
 
 
 def test_rejects_values_of_other_formats() -> None:
-    """Their ids name schemas of another kind."""
+    """Values whose id names a schema of another format are rejected."""
     converted = AvroConverter(FakeRegistry({1: registered("{}", "JSON")})).convert(batch_of([framed(1, b"{}")]))
     assert [f"{REASON}schema id 1: its type is JSON"] == [reject.reason for reject in converted.rejects]
 
 
 @given(bad=st.sets(st.integers(0, 199)), count=st.integers(1, 200))
 def test_finds_bad_records_among_good_ones(bad: set[int], count: int) -> None:
-    """Whatever lies around them, exactly the bad records are rejects."""
+    """Exactly the bad records are rejected, whatever records are around them."""
     values = [framed(1, b"") if row in bad else user(row) for row in range(count)]
     converted = CONVERTER.convert(batch_of(values))
     good = [row for row in range(count) if row not in bad]
@@ -178,7 +178,7 @@ CONVERTER = AvroConverter(registry_of(USER))
 
 
 def test_decimals_of_too_many_digits_are_rejects() -> None:
-    """Their neighbours are rows."""
+    """A decimal with too many digits is a reject, and its neighbours are rows."""
     schema = record({"type": "bytes", "logicalType": "decimal", "precision": 2, "scale": 0})
     values = [framed(1, number(2) + n.to_bytes(2, "big")) for n in (1, 100, 99)]
     converted = convert(values, schema)
@@ -188,7 +188,7 @@ def test_decimals_of_too_many_digits_are_rejects() -> None:
 
 @given(st.data(), avro_cases())
 def test_agrees_with_fastavro(data: st.DataObject, case: AvroCase) -> None:
-    """What it reads is what fastavro reads by the schema itself, of any schema; logical types are what is beneath."""
+    """For any schema, the values are those that fastavro reads by the schema itself, without logical types."""
     payloads = written(case.schema, [pair[0] for pair in data.draw(st.lists(case.values, min_size=1, max_size=4))])
     plain = json.loads(json.dumps(case.schema).replace('"logicalType"', '"no"'))
     table = convert([framed(1, payload) for payload in payloads], plain).rows.table
@@ -198,7 +198,7 @@ def test_agrees_with_fastavro(data: st.DataObject, case: AvroCase) -> None:
 
 
 def _plain(schema: Any, value: Any) -> Any:
-    """A value of a column as fastavro has it: maps are dictionaries, and unions just their values."""
+    """Converts a column's value to fastavro's form: maps are dictionaries, and unions are plain values."""
     if isinstance(schema, list):
         branches = [branch for branch in schema if branch != "null"]
         if value is None or len(branches) == 1:
@@ -222,7 +222,7 @@ def _name(schema: Any) -> str:
 
 
 def test_asks_once_for_each_schema() -> None:
-    """With the topic's subject."""
+    """Each schema is requested once, with the topic's subject."""
     registry = registry_of(USER)
     converter = AvroConverter(registry)
     for _ in range(2):
@@ -239,14 +239,14 @@ def test_asks_once_for_each_schema() -> None:
     ],
 )
 def test_versions_are_those_of_the_subject(is_key: bool, names: Any, subject: str) -> None:
-    """Which strategies of naming them make of topic and record."""
+    """The version is that of the subject which the strategy derives from topic and record."""
     registry = registry_of(USER)
     AvroConverter(registry, is_key=is_key, subject_names=names).convert(batch_of([user(1)]))
     assert (1, subject) == registry.asked[-1]
 
 
 def test_an_outage_of_the_registry_rejects_nothing() -> None:
-    """The batch comes again, and the schema is asked for again."""
+    """After an outage the batch comes again, and the schema is requested again."""
     registry = registry_of(USER)
     registry.error = SchemaRegistryUnavailableError("down")
     converter = AvroConverter(registry)
@@ -257,7 +257,7 @@ def test_an_outage_of_the_registry_rejects_nothing() -> None:
 
 
 def test_does_without_the_fast_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it can't be installed."""
+    """Values are decoded without pyruhvro if it can't be installed."""
     monkeypatch.setitem(sys.modules, "pyruhvro", None)
     converted = convert([user(7, "a@b"), framed(1, b""), user(8)], USER)
     assert [{"id": 7, "email": "a@b"}, {"id": 8, "email": None}] == converted.rows.table.to_pylist()
@@ -265,7 +265,7 @@ def test_does_without_the_fast_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the other decoder it can't do."""
+    """Without fastavro, the error says what to install."""
     monkeypatch.delitem(sys.modules, "kafka2parquet.converters.avro.values", raising=False)
     monkeypatch.setitem(sys.modules, "fastavro", None)
     with pytest.raises(ConfigurationError, match=r"pip install kafka2parquet\[avro\]"):
@@ -279,8 +279,8 @@ def test_fingerprint_names_the_settings() -> None:
 
 
 @given(st.data(), avro_cases())
-def test_what_becomes_of_a_value_does_not_depend_on_its_neighbours(data: st.DataObject, case: AvroCase) -> None:
-    """Of damaged ones neither."""
+def test_outcome_of_a_value_does_not_depend_on_its_neighbours(data: st.DataObject, case: AvroCase) -> None:
+    """The outcome of a value, even of a damaged one, doesn't depend on its neighbours."""
     payloads = written(case.schema, [pair[0] for pair in data.draw(st.lists(case.values, min_size=2, max_size=4))])
     cut, more = data.draw(st.integers(0, len(payloads[0]))), data.draw(st.binary(max_size=4))
     values = [framed(1, payload) for payload in [*payloads, payloads[0][:cut] + more]]

@@ -1,4 +1,4 @@
-"""Avro payloads: both decoders make what was written of them, and the same of payloads that are damaged."""
+"""Both Avro decoders return the values that were written, and agree on damaged payloads."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _assert_same(expected: pa.Array, found: pa.Array) -> None:
 
 @given(st.data(), avro_cases(), _MAPPINGS)
 def test_values_are_what_was_written(data: st.DataObject, case: AvroCase, mapping: AvroMapping) -> None:
-    """One by one, of any type."""
+    """Decoding one by one returns the written values of any type."""
     pairs = data.draw(st.lists(case.values, max_size=5))
     node = _node(case.schema, mapping)
     expected = pa.array([pair[1] for pair in pairs], node.schema.arrow_type)
@@ -63,7 +63,7 @@ def test_values_are_what_was_written(data: st.DataObject, case: AvroCase, mappin
 
 @given(st.data(), avro_cases(readable=True), _MAPPINGS)
 def test_columns_are_what_was_written(data: st.DataObject, case: AvroCase, mapping: AvroMapping) -> None:
-    """All at once."""
+    """Decoding as columns returns the written values."""
     pairs = data.draw(st.lists(case.values, max_size=8))
     node = _node(case.schema, mapping)
     assert is_readable(node, null_becomes_default=False)
@@ -79,7 +79,7 @@ def _damaged(data: st.DataObject, payload: bytes) -> bytes:
 
 @given(st.data(), avro_cases(readable=True), _MAPPINGS)
 def test_what_is_read_at_once_is_the_same_one_by_one(data: st.DataObject, case: AvroCase, mapping: AvroMapping) -> None:
-    """Also where payloads are damaged, of which the first decoder takes none that the second refuses."""
+    """Values decoded as columns are the same one by one, and no value accepted as a column is refused alone."""
     payloads = written(case.schema, [pair[0] for pair in data.draw(st.lists(case.values, min_size=1, max_size=3))])
     node = _node(case.schema, mapping)
     decoder = ColumnDecoder(node, null_becomes_default=False)
@@ -96,7 +96,7 @@ def test_what_is_read_at_once_is_the_same_one_by_one(data: st.DataObject, case: 
 def test_damaged_payloads_are_values_of_their_type_or_refused(
     data: st.DataObject, case: AvroCase, mapping: AvroMapping
 ) -> None:
-    """Each with a reason, whatever the damage."""
+    """A damaged payload is a value of its type or is refused with a reason."""
     (pair,) = data.draw(st.lists(case.values, min_size=1, max_size=1))
     node = _node(case.schema, mapping)
     read = value_reader(node, null_becomes_default=False)
@@ -140,7 +140,7 @@ def test_damaged_payloads_are_values_of_their_type_or_refused(
     ],
 )
 def test_damaged_payloads_are_refused(avro_type: Any, payload: bytes, reason: str) -> None:
-    """By both, without much memory, whatever lengths they name."""
+    """Both decoders refuse damaged payloads without using much memory, whatever lengths they name."""
     node = _node(_record(avro_type))
     read = value_reader(node, null_becomes_default=False)
     tracemalloc.start()
@@ -165,7 +165,7 @@ def test_damaged_payloads_are_refused(avro_type: Any, payload: bytes, reason: st
     ],
 )
 def test_numbers_too_wide_for_their_type_are_refused(avro_type: Any, value: int) -> None:
-    """Those of `connect.type` say that they never are."""
+    """Numbers out of the range of their `connect.type` are refused."""
     node = _node(_record(avro_type))
     with pytest.raises(PayloadsRefused):
         _at_once(node, [number(value)])
@@ -174,7 +174,7 @@ def test_numbers_too_wide_for_their_type_are_refused(avro_type: Any, value: int)
 
 
 def test_types_of_a_union_may_have_full_names() -> None:
-    """With dots, which Avro's own fields can't have."""
+    """The fields of a union may have full names, although Avro's own fields can't contain dots."""
     union = ["null", {**_record("int"), "name": "A", "namespace": "x.y"}, {**_record("boolean"), "name": "A", "namespace": "z"}]
     node = _node(_record(union), AvroMapping(enhanced_schema_support=True))
     payloads = [number(1) + number(7), number(2) + b"\1", number(0)]
@@ -185,7 +185,7 @@ def test_types_of_a_union_may_have_full_names() -> None:
 
 
 def test_blocks_may_say_their_size() -> None:
-    """Negative counts are followed by it."""
+    """A block with a negative count, which is followed by its size, is read."""
     node = _node(_record({"type": "array", "items": "int"}))
     payload = number(-2) + number(2) + number(1) + number(2) + number(1) + number(9) + number(0)
     expected = pa.array([{"f0": [1, 2, 9]}], node.schema.arrow_type)
@@ -194,7 +194,7 @@ def test_blocks_may_say_their_size() -> None:
 
 
 def test_of_a_key_that_comes_twice_the_last_counts() -> None:
-    """As in a map of Java."""
+    """The last value of a repeated key counts, as in a Java map."""
     node = _node(_record({"type": "map", "values": "int"}))
     payload = number(3) + text("a") + number(1) + text("b") + number(2) + text("a") + number(3) + number(0)
     assert [{"f0": [("a", 3), ("b", 2)]}] == _one_by_one(node, [payload]).to_pylist()
@@ -203,7 +203,7 @@ def test_of_a_key_that_comes_twice_the_last_counts() -> None:
 
 
 def test_maps_of_other_keys_are_arrays_of_entries() -> None:
-    """Kafka Connect writes them so."""
+    """Maps with other keys are arrays of entries, as Kafka Connect writes them."""
     entry = {
         "type": "record",
         "name": "io.confluent.connect.avro.MapEntry",
@@ -216,7 +216,7 @@ def test_maps_of_other_keys_are_arrays_of_entries() -> None:
 
 
 def test_entries_may_have_keys_that_are_no_scalars() -> None:
-    """Of a key that comes twice the last one counts, as for scalars."""
+    """Keys of entries may be structured, and the last value of a repeated key counts."""
     key = {**_record("int"), "name": "K"}
     entry = {**_record(), "name": "io.confluent.connect.avro.MapEntry"}
     entry["fields"] = [{"name": "key", "type": key}, {"name": "value", "type": "boolean"}]
@@ -226,7 +226,7 @@ def test_entries_may_have_keys_that_are_no_scalars() -> None:
 
 
 def test_what_stands_behind_a_value_is_not_looked_at() -> None:
-    """As in Avro's own decoders."""
+    """Bytes after a value are ignored, as in Avro's own decoders."""
     node = _node(_record("int"))
     assert (
         [{"f0": 1}] == _one_by_one(node, [number(1) + b"xyz"]).to_pylist() == _at_once(node, [number(1) + b"xyz"]).to_pylist()
@@ -234,7 +234,7 @@ def test_what_stands_behind_a_value_is_not_looked_at() -> None:
 
 
 def test_null_becomes_the_default_if_that_is_wanted() -> None:
-    """Confluent's sink writes it, at any depth."""
+    """With the setting, nulls become the default at any depth, as in Confluent's sink."""
     inner = ["null", {"type": "int", "connect.default": 5}]
     node = _node(
         _record(inner, {"type": "array", "items": inner}, ["null", {**_record(inner), "name": "B"}], [*inner, "string"])
@@ -256,7 +256,7 @@ def test_null_becomes_the_default_if_that_is_wanted() -> None:
 
 
 def test_default_of_several_fields_is_left_to_the_slow_way() -> None:
-    """Which makes it."""
+    """A default with several fields is filled in by the decoder of single values."""
     inner = {**_record("int"), "name": "B", "connect.default": {"f0": 3}}
     node = _node(_record(["null", inner]))
     assert not is_readable(node, null_becomes_default=True)
@@ -265,7 +265,7 @@ def test_default_of_several_fields_is_left_to_the_slow_way() -> None:
 
 
 def test_default_of_a_union_of_several_types_is_one_of_its_first() -> None:
-    """Where null is another."""
+    """The default of a union has its first type, even if null is another of its types."""
     schema = {**_record(["int", "null", "string"])}
     schema["fields"][0]["default"] = 5
     node = _node(schema)

@@ -1,4 +1,4 @@
-"""Malformed Avro payloads are found without decoding: those that the decoder of batches refuses for their form."""
+"""Malformed Avro payloads are found without decoding them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _refuses(decode: Callable[[], Any]) -> bool:
 
 @given(st.data(), avro_cases(readable=True))
 def test_finds_what_the_decoder_refuses_for_its_form(data: st.DataObject, case: AvroCase) -> None:
-    """And nothing that it takes, whatever stands next to it."""
+    """Exactly the payloads that the decoder refuses for their form are found, whatever is next to them."""
     pairs = data.draw(st.lists(case.values, min_size=1, max_size=6))
     payloads = [data.draw(damaged(payload)) for payload in written(case.schema, [pair[0] for pair in pairs])]
     node = plan_avro(RegisteredSchema(1, "AVRO", json.dumps(case.schema)))
@@ -78,7 +78,7 @@ def test_finds_what_the_decoder_refuses_for_its_form(data: st.DataObject, case: 
     ],
 )
 def test_each_kind(avro_type: Any, sound: bytes, malformed: bytes) -> None:
-    """Between fields, and next to each other."""
+    """Each kind of damage is found, between fields and between payloads."""
     node = _node("int", avro_type, "boolean")
     framed = [number(300) + value + b"\1" for value in (sound, malformed, sound, malformed)]
     assert [False, True, False, True] == _found(node, *framed)
@@ -86,7 +86,7 @@ def test_each_kind(avro_type: Any, sound: bytes, malformed: bytes) -> None:
 
 
 def test_few_payloads_of_many_items_are_not_looked_at_to_their_end() -> None:
-    """Each of the items would be a round of its own."""
+    """A few payloads with very many items are not read to their end, since each item would take a round."""
     node = _node(_INTS, "int")
     many = number(100_000) + number(7) * 100_000 + number(0)
     assert [False, True, False] == _found(node, many, number(1), many + number(1))

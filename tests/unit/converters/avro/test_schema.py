@@ -1,4 +1,4 @@
-"""Avro schemas become what Confluent's AvroData makes of them."""
+"""Avro schemas become the same Connect schemas as in Confluent's AvroData."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ def _field(avro_type: object, *, mapping: AvroMapping | None = None, **more: Any
     ],
 )
 def test_types_become_those_of_connect(avro_type: object, expected: ConnectSchema) -> None:
-    """One by one."""
+    """Each Avro type becomes its Connect type."""
     assert expected == _field(avro_type)
 
 
 def test_union_becomes_a_struct_with_a_field_for_each_type() -> None:
-    """Named by the types, of which one is there."""
+    """A union becomes a struct whose fields are named by the types."""
     nested = {"type": "record", "name": "n.A", "fields": [{"name": "x", "type": "int"}]}
     found = _field(["null", "string", {"type": "array", "items": "int"}, nested])
     assert "io.confluent.connect.avro.Union" == found.name
@@ -133,7 +133,7 @@ def test_union_becomes_a_struct_with_a_field_for_each_type() -> None:
 
 
 def test_record_has_its_full_name_and_the_version_of_the_registry() -> None:
-    """Which only the record on top has."""
+    """A record has its full name, and only the outermost record has the registry's version."""
     schema = _record("int", _record("int", name="B"), name="A", namespace="n")
     found = _schema(schema, version=7)
     assert ("n.A", 7) == (found.name, found.version)
@@ -141,7 +141,7 @@ def test_record_has_its_full_name_and_the_version_of_the_registry() -> None:
 
 
 def test_properties_of_connect_are_kept() -> None:
-    """A record that Connect's own converter wrote becomes what it was."""
+    """A schema that Connect's own converter wrote becomes the original schema."""
     found = _schema(
         {
             **_record({"type": "int", "connect.default": 5, "connect.doc": "d"}, name="A"),
@@ -157,7 +157,7 @@ def test_properties_of_connect_are_kept() -> None:
 
 
 def test_documentation_is_kept_unless_it_is_not_wanted() -> None:
-    """In parameters, as Confluent has it."""
+    """Documentation is kept in parameters, as in Confluent's converter, unless it is switched off."""
     schema = {"type": "record", "name": "R", "doc": "of R", "fields": [{"name": "f", "type": "int", "doc": "of f"}]}
     assert {"connect.record.doc": "of R", "io.confluent.connect.avro.field.doc.f": "of f"} == _schema(schema).parameters
     assert {} == _schema(schema, mapping=AvroMapping(connect_meta_data=False)).parameters
@@ -189,7 +189,7 @@ def test_documentation_is_kept_unless_it_is_not_wanted() -> None:
     ],
 )
 def test_defaults(avro_type: object, default: object, expected: object) -> None:
-    """As the columns would have them."""
+    """Defaults become values of their columns."""
     found = _field(avro_type, default=default)
     assert expected == found.default
     nullable = isinstance(avro_type, list) and "null" in avro_type
@@ -197,7 +197,7 @@ def test_defaults(avro_type: object, default: object, expected: object) -> None:
 
 
 def test_nullable_type_may_have_a_default_of_connect() -> None:
-    """Which the null of an optional type stands for."""
+    """An optional type may have a `connect.default`."""
     found = _field(["null", {"type": "int", "connect.default": 5}], default=None)
     assert ConnectSchema("int32", optional=True, default=5) == found
 
@@ -215,14 +215,14 @@ def test_nullable_type_may_have_a_default_of_connect() -> None:
     ],
 )
 def test_finer_times_are_times_if_that_is_wanted(logical: str, expected: pa.DataType) -> None:
-    """Engines understand them; Kafka Connect doesn't."""
+    """With the setting, times finer than milliseconds become Arrow's time types."""
     found = _field({"type": "long", "logicalType": logical}, mapping=AvroMapping(logical_types="arrow"))
     assert expected == found.arrow_type
     assert "int64" == found.type
 
 
 def test_references_are_resolved() -> None:
-    """By full name, and by name in the same namespace; also where two references share one."""
+    """References are resolved by full name and by name in the same namespace, also if two of them share one."""
     common = RegisteredSchema(1, "AVRO", json.dumps({"type": "enum", "name": "n.E", "symbols": ["A"]}))
     first = RegisteredSchema(2, "AVRO", json.dumps(_record("E", name="n.A")), (("n.E", common),))
     second = RegisteredSchema(3, "AVRO", json.dumps(_record("n.E", name="m.B")), (("n.E", common),))
@@ -232,13 +232,13 @@ def test_references_are_resolved() -> None:
 
 
 def test_types_are_used_again_by_name() -> None:
-    """Also with a namespace, and from within the namespace of the record around."""
+    """A type can be used again by name, with a namespace or within the enclosing record's namespace."""
     found = _schema({**_record(_record("int", name="A"), "A", ["null", "n.A"], {"type": "A"}, name="R"), "namespace": "n"})
     assert {"n.A"} == {field.schema.name for field in found.fields}
 
 
 def test_values_that_are_no_records_have_schemas_too() -> None:
-    """They are written to one column."""
+    """Schemas of values that are not records are translated, too."""
     assert ConnectSchema("string", version=2) == _schema("string", version=2)
 
 
@@ -275,20 +275,20 @@ def test_values_that_are_no_records_have_schemas_too() -> None:
     ],
 )
 def test_schemas_without_columns_are_refused(schema: object, reason: str) -> None:
-    """All their records are rejected, with that reason."""
+    """A schema without columns is refused with the reason."""
     with pytest.raises(SchemaRefused, match=reason):
         _schema(schema)
 
 
 def test_text_that_is_no_schema_is_refused() -> None:
-    """Whatever it is."""
+    """Any text that is not a schema is refused."""
     for text in ("{", "", "[" * 100_000):
         with pytest.raises(SchemaRefused):
             plan_avro(RegisteredSchema(1, "AVRO", text))
 
 
 def test_small_schema_of_millions_of_columns_is_refused() -> None:
-    """Each record has ten of the one before."""
+    """A schema whose records each contain ten of the previous record is refused."""
     schema: Any = "int"
     references: tuple[tuple[str, RegisteredSchema], ...] = ()
     for depth in range(7):
@@ -300,7 +300,7 @@ def test_small_schema_of_millions_of_columns_is_refused() -> None:
 
 
 def test_deep_schema_is_refused() -> None:
-    """Rather than a crash."""
+    """A deep schema is refused instead of overflowing the stack."""
     schema: Any = "int"
     for _ in range(200):
         schema = {"type": "array", "items": schema}

@@ -1,4 +1,4 @@
-"""Byte order marks before JSON, as tools on Windows write them: passed over, as Kafka Connect does."""
+"""Byte order marks in front of JSON, as tools on Windows write them, are skipped, as in Kafka Connect."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CONVERTERS = {
     ],
 )
 def test_objects(name: str, values: list[bytes]) -> None:
-    """At once, and one by one among bad ones: as without the marks."""
+    """Objects with a mark give the same rows and rejects as without it, alone and among bad values."""
     expected = CONVERTERS[name]().convert(batch_of([value.removeprefix(MARK) for value in values]))
     converted = CONVERTERS[name]().convert(batch_of(values))
     assert expected.rows.table == converted.rows.table
@@ -51,7 +51,7 @@ def test_objects(name: str, values: list[bytes]) -> None:
 
 @pytest.mark.parametrize("payload", [{"a": 1}, {"a": "no number"}])
 def test_envelopes(payload: Any) -> None:
-    """With a schema."""
+    """Envelopes with a mark give the same rows and rejects as without it."""
     messages = [_envelope({"a": 5}), _envelope(payload), _envelope({"a": 6})]
     expected, converted = (
         JsonEnvelopeConverter().convert(batch_of([mark + message for message in messages])) for mark in (b"", MARK)
@@ -61,13 +61,13 @@ def test_envelopes(payload: Any) -> None:
 
 
 def test_envelopes_without_a_schema() -> None:
-    """The payload goes on to the JSON converter."""
+    """A mark in front of an envelope without a schema doesn't reach the JSON converter."""
     assert [{"a": 1}] == JsonEnvelopeConverter().convert(batch_of([MARK + _envelope({"a": 1}, None)])).rows.table.to_pylist()
 
 
 @pytest.mark.parametrize("payload", [b'{"a":1}', b'{"a":"no number"}'])
 def test_json_of_a_registry(payload: bytes) -> None:
-    """The mark stands behind the schema's id."""
+    """A mark between the schema's id and the JSON is skipped."""
     registry = FakeRegistry({1: registered(json.dumps(PROPERTIES), "JSON")})
     converter = JsonSchemaConverter(registry)
     expected, converted = (
@@ -78,7 +78,7 @@ def test_json_of_a_registry(payload: bytes) -> None:
 
 
 def test_a_mark_elsewhere_is_no_white_space() -> None:
-    """It is a character of a text, or bad JSON."""
+    """A mark inside a text is a character, and anywhere else it makes the JSON invalid."""
     converted = JsonConverter().convert(
         batch_of([b'{"a":"' + MARK + b'x"}', b'{"a":' + MARK + b'"x"}', MARK * 2 + b'{"a":"x"}'])
     )

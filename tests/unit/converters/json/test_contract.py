@@ -1,4 +1,4 @@
-"""SchemaContract: members agree on the schema of a topic through the store."""
+"""Members agree on the schema of a topic through a contract in the store."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ FOLDER = "topics/_kafka2parquet/topic/"
 
 
 def contract(storage: MemoryStorage, clock: ManualClock | None = None, **arguments: Any) -> SchemaContract:
-    """A member's view of the topic's contract."""
+    """Makes a member's view of the topic's contract."""
     return SchemaContract(SchemaVersions(storage), "topic", clock=clock or ManualClock(), **arguments)
 
 
 def converter(storage: MemoryStorage, **arguments: Any) -> JsonConverter:
-    """A member."""
+    """Makes the converter of a member."""
     return JsonConverter(learned=contract(storage), **arguments)
 
 
 def columns(storage: MemoryStorage, number: int) -> dict[str, str]:
-    """The columns of a stored version, read as anybody would."""
+    """Reads the columns of a stored version with Python's own parser."""
     stored = json.loads(storage.objects[f"{FOLDER}schema-{number}.json"].content)
     return {field["name"]: field["type"] for field in stored["fields"]}
 
 
 def put(storage: MemoryStorage, number: int, **types: str) -> None:
-    """Somebody writes a version by hand."""
+    """Stores a version that was written by hand."""
     fields = [{"name": name, "type": type_} for name, type_ in types.items()]
     assert storage.create(f"{FOLDER}schema-{number}.json", json.dumps({"fields": fields}).encode())
 
 
 def test_the_first_batch_makes_the_first_version() -> None:
-    """It says what is in it, when, by whom and because of which record."""
+    """The first version has the columns, the time, the author and the record that caused it."""
     storage = MemoryStorage()
     converter(storage).convert(batch_of([b'{"a": 1, "b": null}', b'{"a": 1.5, "c": ["x"]}'], 7))
 
@@ -65,7 +65,7 @@ def test_the_first_batch_makes_the_first_version() -> None:
 
 
 def test_each_batch_with_something_new_makes_one_version() -> None:
-    """However many of its records bring something new; batches with nothing new ask nothing of the store."""
+    """A batch makes at most one version, and a batch with nothing new makes no request to the store."""
     storage = MemoryStorage()
     member = converter(storage)
     member.convert(batch_of([f'{{"k{number}": 1}}'.encode() for number in range(100)]))
@@ -78,7 +78,7 @@ def test_each_batch_with_something_new_makes_one_version() -> None:
 
 
 def test_a_new_member_begins_with_the_newest_version() -> None:
-    """A later record that doesn't fit it is a reject there, too."""
+    """A new member reads the newest version, and rejects a record that doesn't fit it."""
     storage = MemoryStorage()
     converter(storage).convert(batch_of([b'{"a": 1}']))
     converter(storage).convert(batch_of([b'{"a": 1, "b": "x"}']))
@@ -99,7 +99,7 @@ def test_versions_beyond_nine_are_numbers() -> None:
 
 
 def test_a_lost_race_is_joined() -> None:
-    """Who comes second adds what is missing, as the next version."""
+    """The member that loses a race adds its missing columns as the next version."""
     storage = MemoryStorage()
     first, second = converter(storage), converter(storage)
     first.convert(batch_of([b"{}"]))
@@ -112,7 +112,7 @@ def test_a_lost_race_is_joined() -> None:
 
 
 def test_the_contract_decides_which_type_came_first() -> None:
-    """The record of the member that was slower becomes a reject, and the rest of its batch is kept."""
+    """The slower member rejects its conflicting record and keeps the rest of its batch."""
     storage = MemoryStorage()
     first, second = converter(storage), converter(storage)
     first.convert(batch_of([b"{}"]))
@@ -126,7 +126,7 @@ def test_the_contract_decides_which_type_came_first() -> None:
 
 
 def test_an_object_without_members_does_not_stand_against_the_contract() -> None:
-    """It was no column yet, so another member may have made the column an integer."""
+    """An empty object isn't a column yet, so it doesn't conflict with another member's integer column."""
     storage = MemoryStorage()
     first, second = converter(storage), converter(storage)
     first.convert(batch_of([b'{"a": {}}']))
@@ -139,7 +139,7 @@ def test_an_object_without_members_does_not_stand_against_the_contract() -> None
 
 @pytest.mark.parametrize("after_effect", [False, True])
 def test_a_batch_can_be_tried_again_after_the_store_was_down(after_effect: bool) -> None:
-    """Nothing is handed on before its columns are kept; a lost answer makes no second version."""
+    """No rows are returned before their columns are stored, and a lost answer doesn't make a second version."""
     storage = MemoryStorage()
     member = converter(storage)
     storage.fail("create", after_effect=after_effect)
@@ -153,7 +153,7 @@ def test_a_batch_can_be_tried_again_after_the_store_was_down(after_effect: bool)
 
 @pytest.mark.parametrize("operation", ["list", "read"])
 def test_nothing_is_converted_before_the_contract_is_known(operation: Any) -> None:
-    """While the store is down at the first use, the batch waits."""
+    """A batch waits if the store is down at the first use."""
     storage = MemoryStorage()
     put(storage, 1, a="int64")
     member = converter(storage)
@@ -165,7 +165,7 @@ def test_nothing_is_converted_before_the_contract_is_known(operation: Any) -> No
 
 
 def test_newer_versions_are_picked_up_when_it_is_time() -> None:
-    """An operator widens a column: records that were rejects become rows, after the interval."""
+    """After the interval, a column that an operator has widened accepts records that were rejects before."""
     storage, clock = MemoryStorage(), ManualClock()
     member = JsonConverter(learned=contract(storage, clock, refresh_interval_s=60))
     member.convert(batch_of([b'{"a": 1}']))
@@ -180,7 +180,7 @@ def test_newer_versions_are_picked_up_when_it_is_time() -> None:
 
 
 def test_what_is_known_holds_while_the_store_can_not_be_asked() -> None:
-    """Looking for newer versions may fail; it is done again after the next interval."""
+    """A failed look for newer versions changes nothing and is repeated after the next interval."""
     storage, clock = MemoryStorage(), ManualClock()
     member = contract(storage, clock, refresh_interval_s=60)
     put(storage, 1, a="int64")
@@ -204,7 +204,7 @@ def test_what_is_known_holds_while_the_store_can_not_be_asked() -> None:
     ],
 )
 def test_a_version_that_does_not_grow_stops_the_task(types: dict[str, str], said: str) -> None:
-    """Members could not agree on it; the error names the object."""
+    """A version that removes a column is an error that names the object."""
     storage, clock = MemoryStorage(), ManualClock()
     put(storage, 1, a="int64")
     member = contract(storage, clock, refresh_interval_s=60)
@@ -217,7 +217,7 @@ def test_a_version_that_does_not_grow_stops_the_task(types: dict[str, str], said
 
 
 def test_growth_that_is_refused_changes_nothing() -> None:
-    """Neither what is known nor what is stored."""
+    """A refused growth changes neither the known nor the stored columns."""
     storage = MemoryStorage()
     put(storage, 1, a="int64")
     member = contract(storage, rules=ColumnRules(max_fields=2))
@@ -230,7 +230,7 @@ def test_growth_that_is_refused_changes_nothing() -> None:
 
 
 def test_an_object_that_disappears_is_tried_again() -> None:
-    """Somebody deletes what stood in the way, before it could be read."""
+    """If the winning version is deleted before it is read, the batch is tried again."""
     storage = MemoryStorage()
     member = contract(storage)
     assert 0 == member.version
@@ -247,7 +247,7 @@ def test_an_object_that_disappears_is_tried_again() -> None:
 
 
 def test_tasks_of_a_process_may_share_a_contract() -> None:
-    """Many threads grow it at once; no column is lost, and no version is made twice."""
+    """When many threads grow a contract at once, no column is lost and no version is made twice."""
     storage = MemoryStorage()
     shared = [contract(storage), contract(storage)]
     start = threading.Barrier(8)
@@ -274,7 +274,7 @@ STEPS = st.lists(st.tuples(st.integers(0, 2), MIXED, FAULTS), min_size=1, max_si
 
 
 def convert_again_and_again(member: JsonConverter, values: list[bytes]) -> Converted:
-    """As the engine does while the store is down."""
+    """Converts a batch repeatedly while the store is down, as the engine does."""
     while True:
         try:
             return member.convert(batch_of(values))
@@ -284,7 +284,7 @@ def convert_again_and_again(member: JsonConverter, values: list[bytes]) -> Conve
 
 @given(STEPS, st.sampled_from(["reject", "rescue", "string"]))
 def test_members_agree_whatever_the_interleaving(steps: list[Any], policy: Any) -> None:
-    """All end with the same contract, each version of which has grown, and each row fits what was stored by then."""
+    """All members end with the same contract, each version grows, and each row fits a version stored before it."""
     storage, clocks = MemoryStorage(), [ManualClock() for _ in range(3)]
     contracts = [contract(storage, clock) for clock in clocks]
     members = [JsonConverter(learned=each, on_misfit=policy) for each in contracts]

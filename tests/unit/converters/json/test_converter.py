@@ -1,4 +1,4 @@
-"""JsonConverter: what becomes of each value, at once or one by one."""
+"""The JSON converter gives each value the same outcome, whether it is parsed with others or alone."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ SCHEMA = pa.schema(
 
 
 def outcome(converter: RecordConverter, batches: list[list[bytes]]) -> tuple[dict[int, Any], set[int]]:
-    """The rows by offset and the offsets of rejects."""
+    """Returns the rows by offset, and the offsets of rejects."""
     rows: dict[int, Any] = {}
     rejects: set[int] = set()
     offset = 0
@@ -100,7 +100,7 @@ def outcome(converter: RecordConverter, batches: list[list[bytes]]) -> tuple[dic
 
 
 def known(value: Any) -> Any:
-    """The value without its nulls: a column that was learned later is missing in earlier tables. Floats by their bits."""
+    """Removes nulls, since earlier tables lack columns that were learned later, and replaces floats by their bits."""
     if isinstance(value, dict):
         return {name: known(item) for name, item in value.items() if item is not None and known(item) not in ({}, [])}
     if isinstance(value, list):
@@ -111,19 +111,19 @@ def known(value: Any) -> Any:
 
 @given(MIXED)
 def test_learning_a_batch_is_learning_its_records_one_by_one(values: list[bytes]) -> None:
-    """The fast path and the per-record path agree on rows and rejects, whatever the mixture."""
+    """Learning from a batch gives the same rows and rejects as learning from its records one by one."""
     assert outcome(JsonConverter(), [[value] for value in values]) == outcome(JsonConverter(), [values])
 
 
 @given(MIXED)
 def test_converting_a_batch_is_converting_its_records_one_by_one(values: list[bytes]) -> None:
-    """The same with a given schema."""
+    """With a given schema, a batch gives the same rows and rejects as its records one by one."""
     assert outcome(JsonConverter(SCHEMA), [[value] for value in values]) == outcome(JsonConverter(SCHEMA), [values])
 
 
 @given(MIXED, st.data())
 def test_batches_may_be_split_anywhere(values: list[bytes], data: st.DataObject) -> None:
-    """What becomes of a record depends only on those before it, not on batches."""
+    """The outcome of a record depends only on the records before it, not on batches."""
     cut = data.draw(st.integers(0, len(values)))
     parts = [part for part in (values[:cut], values[cut:]) if part]
     assert outcome(JsonConverter(), parts) == outcome(JsonConverter(), [values])
@@ -131,7 +131,7 @@ def test_batches_may_be_split_anywhere(values: list[bytes], data: st.DataObject)
 
 @given(st.lists(TAME, min_size=1, max_size=20))
 def test_accepted_records_keep_their_values(values: list[bytes]) -> None:
-    """A row says what Python's own parser reads."""
+    """A row has the values that Python's own parser reads."""
     rows, rejects = outcome(JsonConverter(), [values])
     assert set() == rejects
     assert {number: known(json.loads(value.removeprefix(codecs.BOM_UTF8))) for number, value in enumerate(values)} == rows
@@ -139,7 +139,7 @@ def test_accepted_records_keep_their_values(values: list[bytes]) -> None:
 
 @given(st.lists(BROKEN, min_size=1, max_size=8))
 def test_each_record_is_a_row_or_a_reject(values: list[bytes]) -> None:
-    """Never both, never neither; only what Python's strict reading refuses too may be a reject, or what has no type."""
+    """Each record is either a row or a reject, and only records that are invalid or have no type are rejects."""
     rows, rejects = outcome(JsonConverter(SCHEMA, on_unknown_field="ignore"), [values])
     assert set(range(len(values))) == set(rows) | rejects
     assert set() == set(rows) & rejects
@@ -149,7 +149,7 @@ def test_each_record_is_a_row_or_a_reject(values: list[bytes]) -> None:
 
 
 def test_columns_are_learned_in_the_order_of_the_records() -> None:
-    """New members are new columns at the end; an integer column becomes double when a fraction turns up."""
+    """New members become columns at the end, and an integer column becomes double when a fraction turns up."""
     converter = JsonConverter()
     first = converter.convert(batch_of([b'{"b":1,"a":"x"}']))
     second = converter.convert(batch_of([b'{"a":"y","c":true,"b":1.5}']))
@@ -159,7 +159,7 @@ def test_columns_are_learned_in_the_order_of_the_records() -> None:
 
 
 def test_a_conflict_is_a_reject_that_names_the_field() -> None:
-    """Types that have no common one don't change what is known."""
+    """A record with a conflicting type is rejected and doesn't change the known columns."""
     converted = JsonConverter().convert(batch_of([b'{"a":{"b":1}}', b'{"a":{"b":"x"}}']))
 
     assert [0] == converted.rows.offsets.to_pylist()
@@ -168,7 +168,7 @@ def test_a_conflict_is_a_reject_that_names_the_field() -> None:
 
 
 def test_a_given_schema_reads_times_dates_and_decimals() -> None:
-    """Text in JSON becomes what the schema says."""
+    """A given schema reads times, dates and decimals from text."""
     schema = pa.schema([("t", pa.timestamp("us", "UTC")), ("d", pa.date32()), ("n", pa.decimal128(5, 2))])
     converted = JsonConverter(schema).convert(batch_of([b'{"t":"2026-05-17T10:00:00Z","d":"2026-05-17","n":1.25}']))
 
@@ -183,7 +183,7 @@ def test_a_given_schema_reads_times_dates_and_decimals() -> None:
 
 
 def test_an_unknown_member_is_a_reject_or_ignored() -> None:
-    """As the converter was told."""
+    """A member outside the given schema is rejected or left out, depending on `on_unknown_field`."""
     schema = pa.schema([("a", pa.int64())])
     values = [b'{"a":1}', b'{"a":2,"z":3}']
 
@@ -194,13 +194,13 @@ def test_an_unknown_member_is_a_reject_or_ignored() -> None:
 
 
 def test_a_schema_with_types_that_json_has_not_is_refused() -> None:
-    """At once, not at the first record."""
+    """The constructor refuses a schema with types that JSON can't be converted to."""
     with pytest.raises(ConfigurationError):
         JsonConverter(pa.schema([("a", pa.dictionary(pa.int32(), pa.string()))]))
 
 
 @pytest.mark.parametrize("body", [b"\x00{}", b"\x00\xff\xfe"])
 def test_value_for_a_schema_registry_is_recognised(body: bytes) -> None:
-    """The commonest wrong converter is named, whether the bytes happen to be text or not."""
+    """The reason of a reject says that the value looks like one for a schema registry, even if it is not UTF-8."""
     (reject,) = JsonConverter().convert(batch_of([b"\x00\x00\x00\x00" + body])).rejects
     assert reject.reason.endswith("; it begins with byte 0, as Avro, Protobuf and JSON do that need a schema registry")

@@ -1,4 +1,4 @@
-"""Learned columns: limits, names, nesting and numbers; what is refused leaves no trace."""
+"""Learned columns respect limits and rules for names, nesting and numbers, and refused records leave no trace."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ODD = 2**53 + 1
 def test_a_fraction_is_the_misfit_among_integers_that_a_double_does_not_hold(
     before: str, fraction: str, after: str, is_split: bool
 ) -> None:
-    """Also in lists and objects, and however the records were batched."""
+    """A fraction is rejected in a column with such integers, at any depth and for any split into batches."""
     learned = LearnedSchema()
     values = [after.encode(), (before % ODD).encode(), fraction.encode(), after.encode()]
     rows, rejects = converted(JsonConverter(learned=learned), *([[value] for value in values] if is_split else [values]))
@@ -53,7 +53,7 @@ def test_a_fraction_is_the_misfit_among_integers_that_a_double_does_not_hold(
 
 
 def test_integers_that_a_double_holds_become_double_with_a_fraction() -> None:
-    """As they always have."""
+    """A column of integers that a double holds becomes double when a fraction turns up."""
     rows, rejects = converted(JsonConverter(), [b'{"a":9007199254740992}', b'{"a":0.5}', b'{"a":3}'])
 
     assert ({0: {"a": 2.0**53}, 1: {"a": 0.5}, 2: {"a": 3.0}}, {}) == (rows, rejects)
@@ -62,7 +62,7 @@ def test_integers_that_a_double_holds_become_double_with_a_fraction() -> None:
 @pytest.mark.parametrize("is_split", [False, True])
 @pytest.mark.parametrize("shape", ['{"a":%s}', '{"a" : [0.5, %s ]}', '{"a":{"b c":%s}}', '{"a":[{"\\u0062":%s,"s":"x"}]}'])
 def test_an_integer_that_a_double_does_not_hold_is_the_misfit_among_fractions(shape: str, is_split: bool) -> None:
-    """Others of the same size are not, nor is a double as JavaScript writes it, which is 2**60."""
+    """Only integers that a double would round are rejected; a double in JavaScript's notation is not."""
     numbers = ("0.5", ODD, 2**53 + 2, -ODD, "1e300", 10**22, 10**23 + 1, 1152921504606847000)
     values = [(shape % number).encode() for number in numbers]
     rows, rejects = converted(JsonConverter(), *([[value] for value in values] if is_split else [values]))
@@ -74,7 +74,7 @@ def test_an_integer_that_a_double_does_not_hold_is_the_misfit_among_fractions(sh
 
 
 def test_large_numbers_beside_large_integers_of_another_column_are_no_misfits() -> None:
-    """Nor is a text that looks like one."""
+    """Large integers in another column, or in a text, don't make a large double a misfit."""
     values = [b'{"a":1e300,"id":%d,"s":"\\"a\\":%d,"}' % (ODD + 2 * number, ODD) for number in range(20)]
     rows, rejects = converted(JsonConverter(), values, values)
 
@@ -83,7 +83,7 @@ def test_large_numbers_beside_large_integers_of_another_column_are_no_misfits() 
 
 
 def test_whole_numbers_with_a_point_or_an_exponent_stay_integers_among_exact_ones() -> None:
-    """There a fraction would be a misfit; `1.0` is none."""
+    """In a column of exact integers, `1.0` is an integer, and only real fractions are misfits."""
     values = [b'{"a":%d}' % ODD, b'{"a":1.0}', b'{"a":-2e3}', b'{"a":1.5e0}', b'{"a":1e-1}', b'{"a":9007199254740993.00}']
     rows, rejects = converted(JsonConverter(), values)
 
@@ -92,7 +92,7 @@ def test_whole_numbers_with_a_point_or_an_exponent_stay_integers_among_exact_one
 
 
 def test_misfitting_numbers_are_rescued_or_make_text() -> None:
-    """As the policy says; no digit is lost."""
+    """Numbers that don't fit are rescued or turn their column into text, without losing a digit."""
     values = [b'{"a":%d,"b":0.5}' % ODD, b'{"a":1.50,"b":%d}' % ODD]
     rescued, _ = converted(JsonConverter(on_misfit="rescue"), values)
     texts, _ = converted(JsonConverter(on_misfit="string"), values)
@@ -102,7 +102,7 @@ def test_misfitting_numbers_are_rescued_or_make_text() -> None:
 
 
 def test_the_contract_keeps_which_columns_are_exact() -> None:
-    """A member that starts later knows it from the stored version."""
+    """A new member learns from the stored version which columns have exact integers."""
     storage = MemoryStorage()
 
     def member() -> JsonConverter:
@@ -120,7 +120,7 @@ def test_the_contract_keeps_which_columns_are_exact() -> None:
 @pytest.mark.parametrize(("type_", "odd"), [(pa.float64(), ODD), (pa.float32(), 2**24 + 1)])
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_given_columns_round_no_integer(type_: pa.DataType, odd: int, wrapped: bool) -> None:
-    """And make no infinity of a number."""
+    """Given columns round no integer, and turn no number into an infinity."""
     schema = pa.schema([("a", pa.list_(type_) if wrapped else type_)])
     texts = ["1", str(odd), str(odd + 1), "0.5", "1e39", "1e400"]
     values = [(f'{{"a":[{text}]}}' if wrapped else f'{{"a":{text}}}').encode() for text in texts]
@@ -136,7 +136,7 @@ def test_given_columns_round_no_integer(type_: pa.DataType, odd: int, wrapped: b
 
 
 def test_a_name_that_differs_only_in_case_is_a_misfit() -> None:
-    """In objects and lists too; the record leaves no trace."""
+    """A name that differs only in case is a misfit, at any depth, and the record leaves no trace."""
     learned = LearnedSchema()
     values = [b'{"id":1,"o":[{"x":1}]}', b'{"ID":2,"new":1}', b'{"o":[{"x":1,"X":1}]}', b'{"n":1,"N":1}', b'{"ID":null}']
     rows, rejects = converted(JsonConverter(learned=learned), values)
@@ -148,7 +148,7 @@ def test_a_name_that_differs_only_in_case_is_a_misfit() -> None:
 
 
 def test_names_that_differ_only_in_case_may_be_one_column_or_two() -> None:
-    """Two values for one column are a misfit."""
+    """With `unite` such names share a column, where two values are a misfit; with `keep` they are two columns."""
     values = [b'{"id":1}', b'{"ID":2}', b'{"Id":null,"id":3}', b'{"ID":4,"id":null}', b'{"ID":5,"id":6}', b'{"o":{"A":1}}']
     values += [b'{"o":{"a":2}}']
     united, rejects = converted(JsonConverter(learned=LearnedSchema(rules=ColumnRules(name_case="unite"))), values)
@@ -163,7 +163,7 @@ def test_names_that_differ_only_in_case_may_be_one_column_or_two() -> None:
 
 
 def test_reserved_names_are_misfits_of_the_record_itself_only() -> None:
-    """Members of objects may have them."""
+    """Members of nested objects may have reserved names."""
     learned = LearnedSchema(rules=ColumnRules(reserved=frozenset(["_kafka_offset"])))
     values = [b'{"_kafka_offset":1}', b'{"a":{"_kafka_offset":2},"_KAFKA_offset":null}', b'{"_Kafka_Offset":1}']
     rows, rejects = converted(JsonConverter(learned=learned), values)
@@ -174,7 +174,7 @@ def test_reserved_names_are_misfits_of_the_record_itself_only() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "a.b", "a[0]", "", "'", "\\", "a']['b"]), st.integers(0, 2)), max_size=6))
 def test_no_two_rescued_values_have_one_path(members: list[tuple[str, int]]) -> None:
-    """Whatever the names, each value that was taken out is there."""
+    """Every rescued value is kept, whatever the names of its members."""
     document: dict[str, Any] = {}
     count = 0
     for name, depth in members:
@@ -192,7 +192,7 @@ def test_no_two_rescued_values_have_one_path(members: list[tuple[str, int]]) -> 
 
 
 def test_values_of_one_dotted_path_are_rescued_both() -> None:
-    """A member with a dot in its name is quoted."""
+    """A member with a dot in its name is quoted, so that its path is unique."""
     values = [b'{"user":{"age":1},"user.age":2}', b'{"user":{"age":"twelve"},"user.age":"thirteen"}']
     rows, _ = converted(JsonConverter(on_misfit="rescue"), values)
 
@@ -204,7 +204,7 @@ def test_values_of_one_dotted_path_are_rescued_both() -> None:
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
 def test_what_is_accepted_can_be_read_back_however_deep(opening: str, closing: str) -> None:
-    """A deeper record is a reject before anybody knows its columns; the stored schema of the deepest can be read, too."""
+    """Deeper records than can be read back are rejected, and the deepest stored schema can be read."""
     deepest = 0
     for depth in range(1, 70):
         learned = LearnedSchema()
@@ -242,7 +242,7 @@ def test_what_is_accepted_can_be_read_back_however_deep(opening: str, closing: s
     ],
 )
 def test_what_exceeds_a_limit_is_a_misfit_and_leaves_no_trace(rules: ColumnRules, value: str, said: str) -> None:
-    """The record is a reject, or what is too much is rescued; nothing of it is known afterwards."""
+    """A record beyond a limit is rejected or rescued, and the columns don't change."""
     learned = LearnedSchema(rules=rules)
     _, rejects = converted(JsonConverter(learned=learned), [value.encode(), b'{"z":1}'])
     rescued, _ = converted(JsonConverter(learned=LearnedSchema(rules=rules), on_misfit="rescue"), [value.encode()])
@@ -253,7 +253,7 @@ def test_what_exceeds_a_limit_is_a_misfit_and_leaves_no_trace(rules: ColumnRules
 
 
 def test_columns_beyond_a_limit_that_were_there_before_stay() -> None:
-    """They may change their types; only new ones are refused."""
+    """Columns known before may exceed the limits and change their types; only new columns are refused."""
     schema = pa.schema([(name, pa.int64()) for name in "abc"])
     learned = LearnedSchema(schema, rules=ColumnRules(max_fields=2, max_schema_bytes=10))
     rows, rejects = converted(JsonConverter(learned=learned), [b'{"a":0.5}', b'{"d":1}', b'{"b":%d}' % ODD])
@@ -263,7 +263,7 @@ def test_columns_beyond_a_limit_that_were_there_before_stay() -> None:
 
 
 def test_long_names_do_not_make_a_contract_that_can_not_be_read() -> None:
-    """Neither do deep ones, whose paths would be in the list of changes."""
+    """Neither long names nor long paths in the list of changes make a contract too large to be read."""
     storage = MemoryStorage()
 
     def member() -> JsonConverter:
@@ -283,7 +283,7 @@ def test_long_names_do_not_make_a_contract_that_can_not_be_read() -> None:
 
 
 def test_a_warning_names_the_member_long_before_the_limit(caplog: pytest.LogCaptureFixture) -> None:
-    """Once at each of a few shares of the limit."""
+    """A warning that names the member is logged once at each of a few shares of the limit."""
     learned = LearnedSchema(rules=ColumnRules(max_fields=100))
     converter = JsonConverter(learned=learned)
     with caplog.at_level(logging.WARNING):
@@ -322,7 +322,7 @@ POLICIES = st.sampled_from(["reject", "rescue", "string"])
 
 
 def plain(value: Any) -> Any:
-    """Without nulls and what is empty."""
+    """Removes nulls and empty values."""
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items() if plain(item) not in (None, {}, [])}
     if isinstance(value, list):
@@ -332,7 +332,7 @@ def plain(value: Any) -> Any:
 
 
 @given(st.lists(OBJECTS, min_size=1, max_size=10), RULES, POLICIES, st.data())
-def test_batches_do_not_decide_what_becomes_of_a_record(
+def test_batches_do_not_decide_the_outcome_of_a_record(
     values: list[bytes], rules: ColumnRules, policy: Any, data: st.DataObject
 ) -> None:
     """Rows, rejects with their reasons, and the schema are the same, wherever the records are split."""
@@ -350,7 +350,7 @@ def test_batches_do_not_decide_what_becomes_of_a_record(
 
 @given(st.lists(OBJECTS, min_size=1, max_size=10), RULES, POLICIES)
 def test_rejected_records_leave_no_trace(values: list[bytes], rules: ColumnRules, policy: Any) -> None:
-    """Without them the schema and the rows are the same, and a member that starts later reads the contract."""
+    """Without the rejected records, the schema, the rows and the contract are the same."""
     storage = MemoryStorage()
     contract = SchemaContract(SchemaVersions(storage), "topic", rules=rules, clock=ManualClock())
     rows, rejects = converted(JsonConverter(learned=contract, on_misfit=policy), values)

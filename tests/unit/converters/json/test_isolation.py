@@ -1,4 +1,4 @@
-"""Isolation: batches with some bad values make the same of each value as if it had come by itself, at about the same cost."""
+"""Batches with some bad values give each value the same outcome as alone, and take about the same time as good ones."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ BAD = {
 
 
 def values_with(bad: list[bytes], share: float, count: int = 3000) -> list[bytes]:
-    """Good values with a share of bad ones among them."""
+    """Makes good values with a share of bad values among them."""
     source = random.Random(7)
     values = []
     for number in range(count):
@@ -62,14 +62,14 @@ def values_with(bad: list[bytes], share: float, count: int = 3000) -> list[bytes
 
 
 def outcome(converter: JsonConverter, batches: list[list[bytes]]) -> tuple[dict[int, Any], dict[int, str]]:
-    """Rows and reasons by offset."""
+    """Returns the rows and the reasons of rejects by offset."""
     rows, reasons = converted(converter, *batches)
     assert sorted(reasons) == [*reasons]
     return rows, reasons
 
 
 def learned() -> JsonConverter:
-    """Knows the columns."""
+    """Makes a converter that knows the columns."""
     converter = JsonConverter()
     converter.convert(batch_of([b'{"id":1,"price":0.5,"user":{"name":"x"},"tags":["a"]}']))
     return converter
@@ -77,15 +77,15 @@ def learned() -> JsonConverter:
 
 @pytest.mark.parametrize("share", [0.002, 0.1, 0.6])
 @pytest.mark.parametrize("make", [learned, lambda: JsonConverter(SCHEMA)], ids=["learned", "given"])
-def test_what_becomes_of_a_value_does_not_depend_on_its_neighbours(make: Any, share: float) -> None:
-    """With all kinds of bad values among the good ones, whatever their share: rows, and the reasons of rejects."""
+def test_outcome_of_a_value_does_not_depend_on_its_neighbours(make: Any, share: float) -> None:
+    """Rows and reasons of rejects are the same alone and among any share of all kinds of bad values."""
     values = values_with([*BAD.values()], share, 1500)
     assert outcome(make(), [[value] for value in values]) == outcome(make(), [values[:700], values[700:]])
 
 
 @pytest.mark.parametrize("kind", BAD)
 def test_good_values_are_parsed_about_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where one value in fifty is bad, the parser is shown not much more than where none is."""
+    """With one bad value in fifty, the parser reads few more values than without bad ones."""
     seen = 0
     read = parse_batch.Objects._read
 
@@ -113,7 +113,7 @@ def test_good_values_are_parsed_about_once(kind: str, monkeypatch: pytest.Monkey
 
 
 def test_what_is_rescued_stays_in_its_row() -> None:
-    """Records of which only a part fits stand among those that fit."""
+    """A rescued part stays in the row of its record, among records that fit."""
     values = values_with([BAD["text for a number"], BAD["number for an object"]], 0.1)
     converter = JsonConverter(on_misfit="rescue")
     converter.convert(batch_of([b'{"id":1,"price":0.5,"user":{"name":"x"},"tags":["a"]}']))
@@ -128,7 +128,7 @@ def test_what_is_rescued_stays_in_its_row() -> None:
 
 
 def test_a_column_that_appears_among_bad_values_counts_for_those_behind_it() -> None:
-    """The same conflict is a reject behind the record that brings the column, and decides the column before it."""
+    """A new column rejects conflicting values after it, and a conflicting value before it decides its type."""
     values = [b'{"id":%d}' % number for number in range(1200)]
     values[100] = values[700] = b'{"id":"x"}'
     values[500], values[900] = b'{"id":500,"new":"text"}', b'{"id":900,"new":1}'
@@ -139,7 +139,7 @@ def test_a_column_that_appears_among_bad_values_counts_for_those_behind_it() -> 
 
 
 def test_an_integer_that_only_a_column_of_integers_holds_counts_for_those_behind_it() -> None:
-    """A fraction behind it is a reject, one before it makes the column double, and bad values between change nothing."""
+    """A fraction after such an integer is rejected, and a fraction before it makes the column double."""
     wide, bad = b'{"id":9007199254740993}', b'{"id":"x"}'
     good = [b'{"id":%d}' % number for number in range(600)]
     behind, _ = outcome(JsonConverter(), [[*good, wide, *good, bad, *good, b'{"id":1.5}']])
@@ -151,7 +151,7 @@ def test_an_integer_that_only_a_column_of_integers_holds_counts_for_those_behind
 
 
 def test_indices_of_invalid_utf8() -> None:
-    """Of slices, too."""
+    """The values that are not UTF-8 are found, in slices too."""
     values = pa.array([b"a", b"\xff", b"", "é".encode(), b"\xc3", b"\xed\xa0\x80", b"z"], pa.binary())
     assert [1, 4, 5] == invalid_utf8(values).tolist()
     assert [0, 3, 4] == invalid_utf8(values.slice(1)).tolist()
@@ -161,7 +161,7 @@ def test_indices_of_invalid_utf8() -> None:
 
 @pytest.mark.parametrize("on_misfit", ["reject", "rescue"])
 def test_values_that_are_judged_before_a_new_member_comes_stay_behind_it(on_misfit: Literal["reject", "rescue"]) -> None:
-    """Misfits are looked for first. Rows of those behind a value that brings a column follow its row all the same."""
+    """Values that are judged early as suspects keep their place after the value that adds a column."""
     values = [b'{"id":%d,"user":{"name":"x"}}' % number for number in range(6000)]
     for number in range(20, 6000, 20):
         values[number] = b'{"id":%d,"user":%d,"b":1}' % (number, number)
@@ -178,7 +178,7 @@ def test_values_that_are_judged_before_a_new_member_comes_stay_behind_it(on_misf
 @pytest.mark.parametrize("members", [1, 20_000])
 @pytest.mark.parametrize("on_misfit", ["reject", "rescue"])
 def test_very_many_members_that_are_not_in_a_schema(members: int, on_misfit: Literal["reject", "rescue"]) -> None:
-    """In one record, or one in each of many: no columns are made of them, which would cost something for each record."""
+    """Many members outside the schema, in one record or spread over many, don't take long."""
     values = [b'{"id":%d}' % number for number in range(4000)]
     if members > 1:
         values[1000] = json.dumps({"id": 1000, **{f"k{number}": number for number in range(members)}}).encode()
@@ -193,7 +193,7 @@ def test_very_many_members_that_are_not_in_a_schema(members: int, on_misfit: Lit
 
 
 def test_numbers_are_looked_at_once_for_all_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many bad values there are: to look at numbers costs more than to parse a short stretch."""
+    """The numbers of all stretches are checked together, however many bad values there are."""
     looks = 0
 
     def counted(*arguments: Any) -> None:
@@ -212,7 +212,7 @@ def test_numbers_are_looked_at_once_for_all_stretches(monkeypatch: pytest.Monkey
 
 
 def test_history_is_shared_by_threads() -> None:
-    """As a converter is that tasks share: what one thread counts never disturbs another one that looks."""
+    """A history may be changed and read by several threads at once."""
     history, interval = RefusalHistory(), sys.getswitchinterval()
 
     def work(numbers: random.Random) -> None:

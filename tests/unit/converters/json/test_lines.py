@@ -1,4 +1,4 @@
-"""JSON objects as lines: the same for values that lie in a record batch and for others."""
+"""JSON objects become the same lines, whether or not they are part of a record batch in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kafka2parquet.util.arrays import VIEW
 
 
 def _in_records(values: list[bytes], behind: bytes = b"\0", last: bytes = b"\0") -> pa.Array:
-    """Values that lie in one piece of memory, with other bytes between them, as in a record batch."""
+    """Makes values that share one buffer with other bytes between them, as in a record batch."""
     content, views = b"", np.zeros(len(values), VIEW)
     for number, value in enumerate(values):
         content += b"key"
@@ -36,7 +36,7 @@ _VALUES = st.lists(
 
 @given(_VALUES, st.sampled_from([b"", b"\0", b"\n", b"}"]), st.integers(0, 29))
 def test_each_value_has_a_newline_behind_it(values: list[bytes], last: bytes, start: int) -> None:
-    """Wherever it lies in memory, and whatever lies behind it there; of slices, too."""
+    """Each value gets a newline, wherever it is in memory and whatever follows it, in slices too."""
     start = min(start, len(values) - 1)
     array = _in_records(values, last=last)
 
@@ -50,7 +50,7 @@ def test_each_value_has_a_newline_behind_it(values: list[bytes], last: bytes, st
 @pytest.mark.parametrize("bad", [b"", b"{", b"}", b"[1, 2, 3, 4, 5]", b"{123456789012345", b"123456789012345}", b"null"])
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_value_that_is_not_in_braces(bad: bytes, place: int) -> None:
-    """No object; also where the byte behind it is a brace."""
+    """A value that is not in braces is found, even if the byte after it is a brace."""
     values = [b'{"a":"a value"}', b'{"b":"a value"}']
     values.insert(place, bad)
 
@@ -59,7 +59,7 @@ def test_a_value_that_is_not_in_braces(bad: bytes, place: int) -> None:
 
 
 def test_white_space_and_byte_order_marks_are_taken_off() -> None:
-    """They are no part of the object."""
+    """White space and byte order marks around the objects are removed."""
     values = [b' {"a":"a value"}', "\ufeff".encode() + b'{"b":"a value"}', b'{"c":"a value"}\r\n', b"\t{} "]
 
     lines = json_lines(_in_records(values))
@@ -71,7 +71,7 @@ def test_white_space_and_byte_order_marks_are_taken_off() -> None:
 @pytest.mark.parametrize("place", [0, 5, (1 << 17) - 1, 1 << 17, 299_999])
 @pytest.mark.parametrize("control", [0, 9, 10, 31])
 def test_other_control_characters_are_seen(place: int, control: int) -> None:
-    """In each piece that is looked at."""
+    """Control characters other than the newlines are found, in each piece of the text."""
     characters = np.full(300_000, ord("x"), np.uint8)
     characters[7] = ord("\n")
     assert has_only_newlines(characters, 1)

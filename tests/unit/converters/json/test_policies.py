@@ -1,4 +1,4 @@
-"""JsonConverter: what becomes of records that don't fit, and of members that nobody knows."""
+"""The policies of the JSON converter for records that don't fit and for unknown members."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.unit.converters.json.test_converter import MIXED, SCHEMA, known, outc
 
 
 def converted(converter: JsonConverter, *values: bytes) -> tuple[list[dict[str, Any]], list[str]]:
-    """The rows, and the reasons of rejects, of one batch."""
+    """Converts one batch, and returns its rows and the reasons of its rejects."""
     result = converter.convert(batch_of(list(values)))
     return result.rows.table.to_pylist(), [reject.reason for reject in result.rejects]
 
 
 def rescued(row: dict[str, Any]) -> Any:
-    """What was taken out of a row's record."""
+    """Returns the part that was taken out of a row's record."""
     return json.loads(row["_rescued"]) if row["_rescued"] is not None else None
 
 
@@ -33,7 +33,7 @@ def rescued(row: dict[str, Any]) -> Any:
 
 
 def test_rescues_what_does_not_fit_and_keeps_the_rest() -> None:
-    """The member is null, and lies in the rescue column under its path, as it was written."""
+    """A misfit becomes null, and the rescue column has it under its path, as it was written."""
     rows, rejects = converted(
         JsonConverter(on_misfit="rescue"),
         b'{"id": 1, "user": {"age": 3}, "items": [{"price": 1}]}',
@@ -53,7 +53,7 @@ def test_rescues_what_does_not_fit_and_keeps_the_rest() -> None:
 
 
 def test_rescues_what_no_type_is_for() -> None:
-    """Integers beyond 64 bits, numbers beyond a double, elements of other types than the first one."""
+    """Integers beyond 64 bits, numbers beyond a double, and list elements of another type are rescued."""
     rows, rejects = converted(
         JsonConverter(on_misfit="rescue"), b'{"a": 1}', b'{"a": 99999999999999999999, "b": 1e999, "c": [1, "x", 2.5, true]}'
     )
@@ -64,14 +64,14 @@ def test_rescues_what_no_type_is_for() -> None:
 
 
 def test_what_is_no_json_object_is_rejected_under_every_policy() -> None:
-    """There is nothing to rescue a member from."""
+    """A value that is not a JSON object is rejected under every policy."""
     for policy in ("reject", "rescue", "string"):
         rows, rejects = converted(JsonConverter(on_misfit=policy), b'{"a": 1}', b'{"a": "x"', b"[1]")
         assert (1, 2) == (len(rows), len(rejects))
 
 
 def test_members_beyond_the_limit_of_fields_are_rescued() -> None:
-    """Objects whose keys are data don't stop the line."""
+    """Members beyond the limit of fields are rescued, so that objects whose keys are data don't stop the topic."""
     learned = LearnedSchema(rules=ColumnRules(max_fields=3))
     rows, rejects = converted(
         JsonConverter(learned=learned, on_misfit="rescue"), b'{"id": 1, "a": {"x": 1}}', b'{"id": 2, "a": {"y": 1, "z": "w"}}'
@@ -82,14 +82,14 @@ def test_members_beyond_the_limit_of_fields_are_rescued() -> None:
 
 
 def test_a_member_called_like_the_rescue_column_is_rescued() -> None:
-    """It is no column of its own, but nothing is lost."""
+    """A member with the name of the rescue column is rescued."""
     rows, _ = converted(JsonConverter(on_misfit="rescue"), b'{"a": 1, "_rescued": {"x": 1}}')
 
     assert [{"a": 1, "_rescued": '{"_rescued":{"x":1}}'}] == rows
 
 
 def test_a_column_called_like_the_rescue_column_is_refused() -> None:
-    """Whether it was given or learned."""
+    """A given or learned column with the name of the rescue column is an error."""
     schema = pa.schema([("_rescued", pa.int64())])
     with pytest.raises(ConfigurationError, match="Choose another"):
         JsonConverter(schema, on_misfit="rescue")
@@ -98,7 +98,7 @@ def test_a_column_called_like_the_rescue_column_is_refused() -> None:
 
 
 def test_rescues_what_does_not_fit_a_given_schema() -> None:
-    """Types, unknown members, and text that can't be read as what the column is."""
+    """Values of other types, unknown members, and texts that the column can't read are rescued."""
     schema = pa.schema([("at", pa.timestamp("us", "UTC")), ("n", pa.int8()), ("s", pa.struct([("x", pa.date32())]))])
     rows, rejects = converted(
         JsonConverter(schema, on_misfit="rescue"),
@@ -118,7 +118,7 @@ def test_rescues_what_does_not_fit_a_given_schema() -> None:
 
 @given(MIXED)
 def test_rescuing_a_batch_is_rescuing_its_records_one_by_one(values: list[bytes]) -> None:
-    """Rows, rejects and what was rescued are the same, however the records were batched."""
+    """Rows, rejects and rescued parts are the same for any split into batches."""
     for make in (
         lambda: JsonConverter(on_misfit="rescue"),
         lambda: JsonConverter(SCHEMA, on_misfit="rescue"),
@@ -129,7 +129,7 @@ def test_rescuing_a_batch_is_rescuing_its_records_one_by_one(values: list[bytes]
 
 @given(MIXED)
 def test_rescuing_rejects_only_what_is_no_object(values: list[bytes]) -> None:
-    """And every value of a row is in its columns, or in the rescue column."""
+    """Only values that are not objects are rejected, and every value of a row is in a column or in the rescue column."""
     result = JsonConverter(on_misfit="rescue").convert(batch_of(values))
 
     for row, offset in zip(result.rows.table.to_pylist(), result.rows.offsets.to_pylist(), strict=True):
@@ -143,7 +143,7 @@ def test_rescuing_rejects_only_what_is_no_object(values: list[bytes]) -> None:
 
 
 def leaves(value: Any) -> int:
-    """The number of values that are no list and no object."""
+    """Counts the values that are neither lists nor objects."""
     if isinstance(value, dict):
         return sum(map(leaves, value.values()))
     if isinstance(value, list):
@@ -155,7 +155,7 @@ def leaves(value: Any) -> int:
 
 
 def test_a_column_of_two_types_becomes_text() -> None:
-    """Text as it is, numbers as they were written, the rest as JSON; null stays null."""
+    """Text stays as it is, numbers stay as they were written, other values become JSON, and null stays null."""
     learned = LearnedSchema()
     rows, rejects = converted(
         JsonConverter(learned=learned, on_misfit="string"),
@@ -173,7 +173,7 @@ def test_a_column_of_two_types_becomes_text() -> None:
 
 
 def test_only_the_member_that_does_not_fit_becomes_text() -> None:
-    """Objects and lists around it stay what they are."""
+    """Objects and lists around the member keep their types."""
     learned = LearnedSchema()
     rows, _ = converted(
         JsonConverter(learned=learned, on_misfit="string"), b'{"a": [{"b": 1, "c": 1}]}', b'{"a": [{"b": "x"}]}'
@@ -183,7 +183,7 @@ def test_only_the_member_that_does_not_fit_becomes_text() -> None:
 
 
 def test_a_column_that_has_become_text_takes_everything_whatever_the_policy() -> None:
-    """Its type says so, also for members that reject misfits."""
+    """A column of the type any accepts every value, even if misfits are rejected."""
     learned = LearnedSchema(pa.schema([any_field("a")]))
 
     for policy in ("reject", "rescue", "string"):
@@ -192,7 +192,7 @@ def test_a_column_that_has_become_text_takes_everything_whatever_the_policy() ->
 
 
 def test_a_given_column_may_be_for_whatever_there_is() -> None:
-    """Beside columns with types of their own."""
+    """A given schema may have columns of the type any beside other columns."""
     schema = pa.schema([any_field("a"), pa.field("n", pa.int8())])
     rows, rejects = converted(JsonConverter(schema), b'{"a": {"k": 1.0}, "n": 1}', b'{"a": "x", "n": 2}', b'{"a": 1, "n": "x"}')
 
@@ -202,7 +202,7 @@ def test_a_given_column_may_be_for_whatever_there_is() -> None:
 
 @given(MIXED)
 def test_with_text_for_conflicts_only_broken_json_is_rejected(values: list[bytes]) -> None:
-    """Batches change nothing about that, nor about which records become rows."""
+    """Only broken JSON is rejected with `on_misfit="string"`, and batches don't change which records are rows."""
     one_by_one, at_once = JsonConverter(on_misfit="string"), JsonConverter(on_misfit="string")
     rows, rejects = outcome(one_by_one, [[value] for value in values])
     rows_at_once, rejects_at_once = outcome(at_once, [values])
@@ -236,7 +236,7 @@ def test_with_text_for_conflicts_only_broken_json_is_rejected(values: list[bytes
 def test_a_pinned_schema_does_not_grow(
     policy: Any, evolution: Any, expected_rows: list[dict[str, Any]], expected_rejects: list[str]
 ) -> None:
-    """New members are misfits or left out, and integers don't become doubles."""
+    """With a pinned schema, new members are misfits or left out, and integers don't become doubles."""
     learned = LearnedSchema(pa.schema([("a", pa.int64())]))
     converter = JsonConverter(learned=learned, on_misfit=policy, evolution=evolution)
 
@@ -245,20 +245,20 @@ def test_a_pinned_schema_does_not_grow(
 
 
 def test_a_schema_can_not_be_pinned_before_there_is_one() -> None:
-    """The error says how to get one."""
+    """The error says how to get a schema."""
     with pytest.raises(ConfigurationError, match="schema pin"):
         converted(JsonConverter(evolution="none"), b'{"a": 1}')
 
 
 @pytest.mark.parametrize("arguments", [{"schema": SCHEMA}, {"evolution": "none"}, {"evolution": "ignore"}])
 def test_columns_that_do_not_change_can_not_become_text(arguments: dict[str, Any]) -> None:
-    """Given and pinned schemas stay as they are."""
+    """`on_misfit="string"` is refused for given and pinned schemas."""
     with pytest.raises(ConfigurationError, match="any"):
         JsonConverter(on_misfit="string", **arguments)
 
 
 def test_the_fingerprint_names_the_policies() -> None:
-    """Each of them makes other rows; the default's fingerprint is what it always was."""
+    """Each policy that makes other rows has its own fingerprint, and the default's fingerprint never changes."""
     converters = [
         JsonConverter(),
         JsonConverter(on_misfit="rescue"),
@@ -274,7 +274,7 @@ def test_the_fingerprint_names_the_policies() -> None:
 
 @pytest.mark.parametrize("policy", ["reject", "rescue", "string"])
 def test_what_is_nested_too_deeply_is_rejected(policy: Any) -> None:
-    """Also where a column takes everything, or where it would be rescued."""
+    """Values nested too deeply are rejected, even if their column has the type any or they could be rescued."""
     deep = b'{"a": ' + b"[" * 600 + b"1" + b"]" * 600 + b"}"
     learned = LearnedSchema(pa.schema([any_field("a")]))
     known_any = converted(JsonConverter(learned=learned, on_misfit=policy), b'{"a": 1}', deep)[1]
@@ -284,7 +284,7 @@ def test_what_is_nested_too_deeply_is_rejected(policy: Any) -> None:
 
 
 def test_members_may_have_any_name() -> None:
-    """An empty one, too; it is no rescue column."""
+    """Members may have any name, even an empty one, and a value under an empty name can be rescued."""
     rows, _ = converted(JsonConverter(on_misfit="rescue"), b'{"": 1, "a.b": 1, "a": {"b": 2}}', b'{"": "x"}')
 
     assert [

@@ -1,4 +1,4 @@
-"""Wide and sparse JSON: the same table as without groups, and the same refusals."""
+"""Parsing wide and sparse JSON in groups gives the same table and the same refusals as parsing it as a whole."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _values(documents: list[dict[str, Any]], separators: tuple[str, str] = (",",
 
 
 def _whole(values: pa.Array, schema: pa.Schema = _SCHEMA) -> pa.Table:
-    """By another route: one call of the parser."""
+    """Parses all values with one call of the parser."""
     stream = b"\n".join(values.to_pylist())
     return pyarrow.json.read_json(
         pa.BufferReader(stream),
@@ -67,7 +67,7 @@ def _whole(values: pa.Array, schema: pa.Schema = _SCHEMA) -> pa.Table:
 
 
 def _by_groups(values: pa.Array, schema: pa.Schema = _SCHEMA) -> tuple[pa.Table | None, list[int]]:
-    """The table, and how many columns the parser was asked for each time."""
+    """Parses in groups, and returns the table and the number of columns in each call of the parser."""
     objects = values.to_pylist()
     starts = np.cumsum([0, *(len(each) + 1 for each in objects[:-1])])
     asked: list[int] = []
@@ -83,7 +83,7 @@ def _by_groups(values: pa.Array, schema: pa.Schema = _SCHEMA) -> tuple[pa.Table 
 
 
 def test_each_type_of_event_is_parsed_with_its_own_columns() -> None:
-    """And the columns of all of them are put together in the order of the values."""
+    """Each group is parsed with its own columns, and the rows keep the order of the values."""
     source = random.Random(1)
     values = _values([_event(source) for _ in range(6000)])
 
@@ -96,7 +96,7 @@ def test_each_type_of_event_is_parsed_with_its_own_columns() -> None:
 
 
 def test_few_events_of_a_type_join_others() -> None:
-    """A call of the parser for each handful of values would cost more than their nulls."""
+    """Rare types of events join other groups, since another call of the parser costs more than their nulls."""
     source = random.Random(1)
     values = _values([_event(source) for _ in range(1200)])
 
@@ -118,7 +118,7 @@ def test_few_events_of_a_type_join_others() -> None:
     ],
 )
 def test_other_mixtures(documents: list[dict[str, Any]]) -> None:
-    """One group, no members at all, all columns, values of few bytes."""
+    """One group, values without members, values with all columns, and short values give the same table."""
     values = _values(documents)
 
     table, _ = _by_groups(values)
@@ -129,7 +129,7 @@ def test_other_mixtures(documents: list[dict[str, Any]]) -> None:
 
 @given(st.integers(0, 2**32), st.integers(256, 900), st.floats(0.5, 1), st.sampled_from([(",", ":"), (", ", ": ")]))
 def test_the_same_table_as_without_groups(seed: int, count: int, keep: float, separators: tuple[str, str]) -> None:
-    """Whatever members the values have, in whatever order."""
+    """The table doesn't depend on the groups, whatever members the values have and in whatever order."""
     source = random.Random(seed)
     values = _values([_event(source, keep) for _ in range(count)], separators)
 
@@ -158,7 +158,7 @@ def test_the_same_table_as_without_groups(seed: int, count: int, keep: float, se
 )
 @pytest.mark.parametrize("place", [0, 1234, 2999])
 def test_one_bad_value_is_refused(bad: bytes, place: int) -> None:
-    """As without groups."""
+    """One bad value is refused in the same way as without groups."""
     source = random.Random(1)
     objects = _values([_event(source) for _ in range(3000)]).to_pylist()
     objects[place] = bad
@@ -168,7 +168,7 @@ def test_one_bad_value_is_refused(bad: bytes, place: int) -> None:
 
 
 def test_two_documents_in_one_value_are_not_made_up_for_by_another_one() -> None:
-    """A group has as many rows as values, or all are refused."""
+    """Values are refused if a group has another number of rows than of values."""
     source = random.Random(1)
     objects = _values([_event(source) for _ in range(3000)]).to_pylist()
     objects[5] = b'{"type":"t1"}{"type":"t1"}'
@@ -180,7 +180,7 @@ def test_two_documents_in_one_value_are_not_made_up_for_by_another_one() -> None
 
 
 def test_names_that_end_alike_only_cost_time() -> None:
-    """Values that look alike and aren't are parsed with all columns."""
+    """Values that are wrongly grouped because their names end alike are parsed with all columns."""
     schema = pa.schema([(f"{number:02}_same_end", pa.int64()) for number in range(60)])
     values = _values([{f"{number % 60:02}_same_end": number} for number in range(3000)])
 

@@ -1,4 +1,4 @@
-"""JsonEnvelopeConverter: messages with schema and payload to rows, rejects and tombstones."""
+"""The envelope converter turns messages with schema and payload into rows, rejects and tombstones."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ORDER = {
 
 
 def envelope(schema: Any, payload: Any) -> bytes:
-    """A message as Connect writes it, without white space."""
+    """Makes a message as Connect writes it, without white space."""
     return json.dumps({"schema": schema, "payload": payload}, separators=(",", ":")).encode()
 
 
@@ -60,7 +60,7 @@ def convert(*messages: bytes, null_is_default: bool = True) -> Converted:
 
 
 def value_of(message: bytes, **settings: Any) -> tuple[pa.DataType, Any]:
-    """Type and value of a message with a payload that is no struct."""
+    """Returns the type and the value of a message whose payload is not a struct."""
     converted = convert(message, **settings)
     assert [] == list(converted.rejects)
     column = converted.rows.table.column("value")
@@ -129,14 +129,14 @@ def value_of(message: bytes, **settings: Any) -> tuple[pa.DataType, Any]:
     ],
 )
 def test_values_have_the_types_of_their_schema(schema: Any, payload: str, type_: pa.DataType | None, value: Any) -> None:
-    """All types and logical types of Kafka Connect, in both forms of decimals; leading zeros are nothing."""
+    """All types and logical types, and both forms of decimals, are converted; leading zeros are ignored."""
     found_type, found = value_of(b'{"schema":%s,"payload":%s}' % (json.dumps(schema).encode(), payload.encode()))
     assert value == found
     assert type_ is None or type_ == found_type
 
 
 def test_structs_become_columns() -> None:
-    """With the types, the names and the nulls of the schema, which the rows carry; further members don't count."""
+    """Columns have the types, names and nulls of the schema, which the rows carry; unknown members are left out."""
     message = envelope(ORDER, {"id": 1, "at": 2, "more": [{}]})
     rows = convert(message).rows
     at = datetime.datetime(1970, 1, 1, 0, 0, 0, 2000, tzinfo=datetime.timezone.utc)
@@ -158,14 +158,14 @@ def test_structs_become_columns() -> None:
     ],
 )
 def test_nulls_among_values_stay_nulls(schema: Any, payload: Any, value: Any) -> None:
-    """Of every type, where a whole column is parsed."""
+    """Nulls among values of every type stay nulls when a whole column is parsed."""
     node = {"type": "struct", "fields": [{"field": "a", **schema, "optional": True}]}
     found = convert(*(envelope(node, {"a": each}) for each in (payload, None, payload)))
     assert [value, None, value] == found.rows.table["a"].to_pylist()
 
 
 def test_white_space_and_other_orders_make_no_difference() -> None:
-    """However a producer writes its messages."""
+    """White space and the order of members in a message don't matter."""
     payload = {"id": 7, "note": "x", "at": 1}
     spaced = json.dumps({"schema": ORDER, "payload": payload}).encode()
     turned = json.dumps({"payload": payload, "schema": ORDER}).encode()
@@ -176,7 +176,7 @@ def test_white_space_and_other_orders_make_no_difference() -> None:
 
 
 def test_schemas_stay_apart() -> None:
-    """Each has its rows, in the order of offsets; a version alone makes another schema."""
+    """Each schema has its own rows, in the order of offsets, even if only the version differs."""
     newer = {**ORDER, "version": 4}
     values = [order(1), envelope(newer, {"id": 2, "at": 0}), order(3)]
     groups = convert(*values).groups
@@ -185,7 +185,7 @@ def test_schemas_stay_apart() -> None:
 
 
 def test_a_null_schema_leaves_the_message_to_the_json_converter() -> None:
-    """Objects become columns, other values the column `value`."""
+    """Without a schema, objects become columns, and other values the column `value`."""
     converted = convert(b'{"schema":null,"payload":{"a":1.5}}', b'{"schema":null,"payload":{"a":2}}')
     assert {"a": [1.5, 2.0]} == converted.rows.table.to_pydict()
     assert (None, [0, 1]) == (converted.rows.value_schema, converted.rows.offsets.to_pylist())
@@ -201,7 +201,7 @@ def test_a_null_schema_leaves_the_message_to_the_json_converter() -> None:
     ],
 )
 def test_null_payloads_are_tombstones(message: bytes) -> None:
-    """Where they may be null."""
+    """A null payload is a tombstone if its schema allows null."""
     converted = convert(order(1), message)
     assert converted.tombstones is not None
     assert ([0], [1], []) == (converted.rows.offsets.to_pylist(), converted.tombstones.to_pylist(), list(converted.rejects))
@@ -247,7 +247,7 @@ def test_null_payloads_are_tombstones(message: bytes) -> None:
     ],
 )
 def test_rejects_what_does_not_fit(message: bytes, reason: str) -> None:
-    """With the reason, where Connect often makes 0, false or null of it; neighbours are rows."""
+    """A payload that doesn't fit is rejected with the reason, even where Connect writes 0, false or null."""
     converted = convert(order(1), message, order(2))
     assert [0, 2] == converted.rows.offsets.to_pylist()
     (reject,) = converted.rejects
@@ -256,7 +256,7 @@ def test_rejects_what_does_not_fit(message: bytes, reason: str) -> None:
 
 
 def test_null_becomes_the_default_only_if_that_is_wanted() -> None:
-    """`replace.null.with.default`, for whole payloads and for fields, at any depth."""
+    """`replace.null.with.default` applies to whole payloads and to fields, at any depth."""
     inner = {"field": "a", "type": "int32", "optional": True, "default": 5}
     schema = {"type": "struct", "fields": [inner, {"field": "s", "type": "struct", "optional": True, "fields": [inner]}]}
     message = envelope(schema, {"s": {}})
@@ -284,21 +284,21 @@ SEVERAL = {
 
 
 def messages_with(odd: list[bytes], share: float, count: int) -> list[bytes]:
-    """Messages of one schema with a share of odd payloads among them."""
+    """Makes messages of one schema with a share of odd payloads among them."""
     begin = json.dumps({"schema": SEVERAL})[:-1].encode() + b',"payload":'
     return [begin + payload + b"}" for payload in payloads_with(odd, share, count)]
 
 
 @pytest.mark.parametrize("share", [0.005, 0.1, 0.7])
-def test_what_becomes_of_a_message_does_not_depend_on_its_neighbours(share: float) -> None:
-    """With all kinds of odd payloads among the good ones, whatever their share: rows, and the reasons of rejects."""
+def test_outcome_of_a_message_does_not_depend_on_its_neighbours(share: float) -> None:
+    """Rows and reasons are the same alone and among any share of all kinds of odd payloads."""
     messages = messages_with([*ODD.values()], share, 900)
     assert_like_alone(JsonEnvelopeConverter(), JsonEnvelopeConverter(), messages)
 
 
 @pytest.mark.parametrize("kind", ["comma at the end", "text for a number", "too large for 32 bits", "missing inside", "null"])
 def test_payloads_that_fit_are_decoded_together(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where one in fifty is bad, hardly any other goes one by one."""
+    """With one bad payload in fifty, hardly any other payload is decoded alone."""
     decoded = 0
 
     def counted(self: JsonPayloads, payload: bytes) -> Any:
@@ -317,7 +317,7 @@ def test_payloads_that_fit_are_decoded_together(kind: str, monkeypatch: pytest.M
 
 
 def test_numbers_that_stand_for_bytes_are_read_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As JsonConverter writes decimals with `decimal.format=NUMERIC`: the column parser is not asked for each of them."""
+    """The column parser isn't tried for each decimal written with `decimal.format=NUMERIC`."""
     counts = {"load": 0, "parse_objects": 0}
 
     def counting(name: str) -> Callable[..., Any]:
@@ -345,7 +345,7 @@ def test_numbers_that_stand_for_bytes_are_read_once_each(monkeypatch: pytest.Mon
 
 @given(bad=st.sets(st.integers(0, 119)), count=st.integers(1, 120))
 def test_finds_bad_records_among_good_ones(bad: set[int], count: int) -> None:
-    """Whatever lies around them, exactly the bad records are rejects."""
+    """Exactly the bad records are rejected, whatever records are around them."""
     converted = convert(*(order("x" if row in bad else row) for row in range(count)))
     good = [row for row in range(count) if row not in bad]
     assert good == converted.rows.offsets.to_pylist()
@@ -355,7 +355,7 @@ def test_finds_bad_records_among_good_ones(bad: set[int], count: int) -> None:
 
 
 def test_nulls_of_required_fields_in_absent_structs_come_through_parquet() -> None:
-    """They are no values."""
+    """Required fields in null structs can be written to Parquet and read back."""
     inner = {"field": "s", "type": "struct", "optional": True, "fields": [{"field": "a", "type": "int32"}]}
     table = convert(*(envelope({"type": "struct", "fields": [inner]}, {"s": s}) for s in ({"a": 1}, None))).rows.table
     table.validate(full=True)
@@ -400,7 +400,7 @@ def _schemas() -> st.SearchStrategy[Any]:
 
 
 def _payloads(schema: Any) -> st.SearchStrategy[Any]:
-    """Payloads that mostly fit the schema."""
+    """Generates payloads that mostly fit the schema."""
     kind = schema["type"]
     if kind == "struct":
         members = {field["field"]: _payloads(field) for field in schema["fields"]}
@@ -417,7 +417,7 @@ def _payloads(schema: Any) -> st.SearchStrategy[Any]:
 
 @given(st.data(), _schemas(), st.booleans())
 def test_columns_agree_with_single_values(data: st.DataObject, node: Any, null_is_default: bool) -> None:
-    """What the column parser accepts is what each payload becomes by itself."""
+    """A payload that the column parser accepts has the same value as when it is decoded alone."""
     schema = schema_from_json(node)
     assert is_typed_json(schema)
     payloads = [json.dumps(payload).encode() for payload in data.draw(st.lists(_payloads(node), min_size=1, max_size=4))]
@@ -432,7 +432,7 @@ def test_columns_agree_with_single_values(data: st.DataObject, node: Any, null_i
 
 @given(st.data(), _schemas())
 def test_payloads_that_fit_are_parsed_in_columns(data: st.DataObject, node: Any) -> None:
-    """Else it would be slow; decimals that are written as numbers are left out."""
+    """Payloads that fit are accepted by the column parser, except decimals written as numbers."""
     schema = schema_from_json(node)
     payload = json.dumps(data.draw(_payloads(node))).encode()
     try:
@@ -458,7 +458,7 @@ _ODD_PAYLOADS = [
 @settings(max_examples=30)  # each payload is decoded alone, too
 @given(st.data(), _schemas())
 def test_payloads_of_any_schema_do_not_depend_on_their_neighbours(data: st.DataObject, node: Any) -> None:
-    """Payloads of it, payloads of another schema and damaged ones, all in one batch."""
+    """Fitting, foreign and damaged payloads in one batch have the same outcomes as alone."""
     documents = _payloads(node) | _payloads(data.draw(_schemas()))
     one = documents.map(lambda document: json.dumps(document).encode()) | st.sampled_from(_ODD_PAYLOADS)
     begin = json.dumps({"schema": node})[:-1].encode() + b',"payload":'

@@ -1,4 +1,4 @@
-"""JsonSchemaConverter: values in the registry's wire format to rows and rejects."""
+"""The JSON Schema converter turns values in the registry's wire format into rows and rejects."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def convert(*values: bytes, schema: Any = ORDER, mapping: JsonSchemaMapping | No
 
 
 def one_value(schema: Any, document: Any) -> Any:
-    """What becomes of a property `a` with that schema."""
+    """Converts one value of a property `a` with a given schema."""
     converted = convert(value({"a": document}), schema={"type": "object", "properties": {"a": schema}})
     assert [] == list(converted.rejects)
     return converted.rows.table.column("a")[0].as_py()
 
 
 def test_makes_columns_of_objects() -> None:
-    """Properties are columns by name; members that aren't in the schema are left out."""
+    """Properties become columns by name, and members that aren't in the schema are left out."""
     converted = convert(value({"id": 7, "note": "x", "lines": [{"count": 1}], "more": 1}), value({"id": 8, "lines": []}))
     price = decimal.Decimal("1.50")
     assert [
@@ -85,7 +85,7 @@ def test_makes_columns_of_objects() -> None:
     ],
 )
 def test_values(schema: Any, document: Any, expected: Any) -> None:
-    """Of types that JSON doesn't have."""
+    """Values of types that JSON doesn't have are converted."""
     assert expected == one_value(schema, document)
 
 
@@ -101,7 +101,7 @@ def test_values(schema: Any, document: Any, expected: Any) -> None:
     ],
 )
 def test_a_union_has_the_first_type_that_fits(document: Any, index: int, expected: Any) -> None:
-    """And of objects the one with the most members; the other fields are null."""
+    """A union has the first type that fits, or the struct with the most members; its other fields are null."""
     number = {"type": "integer"}
     types = [
         {"type": "boolean"},
@@ -116,7 +116,7 @@ def test_a_union_has_the_first_type_that_fits(document: Any, index: int, expecte
 
 
 def test_values_that_are_no_objects_become_one_column() -> None:
-    """It is called `value`; null is a tombstone where it is allowed."""
+    """Other values become the column `value`, and an allowed null is a tombstone."""
     converted = convert(value(1), value(None), value(2), schema={"type": ["integer", "null"]})
     assert {"value": [1, 2]} == converted.rows.table.to_pydict()
     assert converted.tombstones is not None
@@ -140,7 +140,7 @@ def test_values_that_are_no_objects_become_one_column() -> None:
     ],
 )
 def test_rejects_what_does_not_fit(broken: bytes, reason: str) -> None:
-    """With the reason; neighbours are rows."""
+    """A value that doesn't fit is rejected with the reason, and its neighbours are rows."""
     good = value({"id": 1, "lines": []})
     converted = convert(good, broken, good)
     assert [0, 2] == converted.rows.offsets.to_pylist()
@@ -149,7 +149,7 @@ def test_rejects_what_does_not_fit(broken: bytes, reason: str) -> None:
 
 
 def test_rejects_values_that_fit_no_type_of_a_union() -> None:
-    """With Confluent's words."""
+    """A value that fits no type of a union is rejected with Confluent's reason."""
     schema = {"type": "object", "properties": {"a": {"type": ["boolean", "integer"]}}}
     (reject,) = convert(value({"a": "x"}), schema=schema).rejects
     assert f"{REASON}field a: Did not find matching oneof field for data" == reject.reason
@@ -163,7 +163,7 @@ def test_rejects_values_that_fit_no_type_of_a_union() -> None:
     ],
 )
 def test_rejects_all_values_of_a_schema_without_columns(schema: Any, reason: str) -> None:
-    """All with the same reason."""
+    """All values of such a schema are rejected with the same reason."""
     converted = convert(value({}), value({}), schema=schema)
     assert [True, True] == [reason in reject.reason for reject in converted.rejects]
 
@@ -183,8 +183,8 @@ def test_rejects_all_values_of_a_schema_without_columns(schema: Any, reason: str
         max_size=8,
     )
 )
-def test_what_becomes_of_a_record_does_not_depend_on_its_neighbours(documents: list[dict[str, Any]]) -> None:
-    """Together or alone, each becomes the same row or the same reject."""
+def test_outcome_of_a_record_does_not_depend_on_its_neighbours(documents: list[dict[str, Any]]) -> None:
+    """Each value becomes the same row or the same reject, alone and with others."""
     together = CONVERTER.convert(batch_of([value(document) for document in documents]))
     rows = dict(zip(together.rows.offsets.to_pylist(), together.rows.table.to_pylist(), strict=True))
     reasons = {reject.offset: reject.reason for reject in together.rejects}
@@ -226,14 +226,14 @@ def several() -> JsonSchemaConverter:
 
 @pytest.mark.parametrize("share", [0.005, 0.1, 0.7])
 def test_records_of_all_kinds_do_not_depend_on_their_neighbours(share: float) -> None:
-    """With all kinds of odd payloads among the good ones, whatever their share: rows, and the reasons of rejects."""
+    """Rows and reasons are the same alone and among any share of all kinds of odd payloads."""
     payloads = payloads_with([*ODD.values()], share, 900)
     assert_like_alone(several(), several(), [framed(1, payload) for payload in payloads])
 
 
 @pytest.mark.parametrize("kind", ["comma at the end", "text for a number", "too large for 32 bits", "missing inside", "null"])
 def test_records_that_fit_are_decoded_together(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where one in fifty is bad, no other goes one by one."""
+    """With one bad value in fifty, no other value is decoded alone."""
     decoded = 0
 
     def counted(self: JsonPayloads, payload: bytes) -> Any:
@@ -250,14 +250,14 @@ def test_records_that_fit_are_decoded_together(kind: str, monkeypatch: pytest.Mo
 
 
 def test_subjects_may_be_named_by_the_title() -> None:
-    """As record name strategies do."""
+    """Subjects may be named by the schema's title, as in record name strategies."""
     registry = FakeRegistry({1: registered(json.dumps(ORDER), "JSON")})
     JsonSchemaConverter(registry, subject_names="record").convert(batch_of([value({"id": 1, "lines": []})]))
     assert [(1, None), (1, "Order")] == registry.asked
 
 
 def test_properties_that_are_not_required_may_be_missing_if_that_is_wanted() -> None:
-    """They are null then."""
+    """With the setting, missing properties that aren't required are null."""
     converted = convert(value({"id": 1}), mapping=JsonSchemaMapping(optional_for_nonrequired=True))
     assert [{"id": 1, "note": None, "lines": None}] == converted.rows.table.drop(["price"]).to_pylist()
     assert pa.int64() == converted.rows.table.schema.field("id").type

@@ -1,4 +1,4 @@
-"""JSON Schemas become schemas of Kafka Connect, as Confluent's JsonSchemaData makes them."""
+"""JSON Schemas become the same Connect schemas as in Confluent's JsonSchemaData."""
 
 from __future__ import annotations
 
@@ -103,25 +103,25 @@ def objects(**properties: Any) -> dict[str, Any]:
     ],
 )
 def test_types(schema: Any, expected: ConnectSchema) -> None:
-    """Each keyword has its meaning."""
+    """Each keyword has its effect on the type."""
     assert expected == plan(schema)
 
 
 def test_titles_are_names() -> None:
-    """Of structs at any depth."""
+    """Titles become the names of structs, at any depth."""
     found = plan({**objects(a={**objects(b={"type": "string"}), "title": "Inner"}), "title": "Outer"})
     assert ("Outer", "Inner") == (found.name, found.fields[0].schema.name)
 
 
 def test_versions_are_those_of_the_registry() -> None:
-    """Unless the schema says its own."""
+    """The version is the registry's, unless the schema has its own."""
     text = json.dumps(objects(a={"type": "string"}))
     found = plan_json_schema(registered(text, "JSON"), 7, JsonSchemaMapping(), lambda _, node: node)
     assert (7, None) == (found.version, found.fields[0].schema.version)
 
 
 def test_unions_are_structs_with_a_field_for_each_type() -> None:
-    """All optional; null makes the struct optional."""
+    """All fields of a union are optional, and a null among its types makes the struct optional."""
     found = plan({"oneOf": [{"type": "null"}, {"type": "string"}, {"type": "integer"}]})
     fields = (
         ConnectField(f"{ONE_OF}.field.0", OPTIONAL_STRING),
@@ -132,20 +132,20 @@ def test_unions_are_structs_with_a_field_for_each_type() -> None:
 
 
 def test_unions_may_have_the_names_of_other_formats() -> None:
-    """`generalized.sum.type.support`."""
+    """`generalized.sum.type.support` changes the names of unions and their fields."""
     found = plan({"type": ["string", "integer"]}, mapping=JsonSchemaMapping(generalized_sum_types=True))
     assert ("connect_union", ["connect_union_0", "connect_union_1"]) == (found.name, [field.name for field in found.fields])
 
 
 def test_properties_that_are_not_required_are_optional_if_that_is_wanted() -> None:
-    """`use.optional.for.nonrequired`."""
+    """`use.optional.for.nonrequired` makes properties optional that aren't required."""
     schema = {**objects(a={"type": "string"}, b={"type": "string"}), "required": ["a"]}
     assert struct(a=STRING, b=STRING) == plan(schema)
     assert struct(a=STRING, b=OPTIONAL_STRING) == plan(schema, mapping=JsonSchemaMapping(optional_for_nonrequired=True))
 
 
 def test_references_inside_the_document() -> None:
-    """By path, by anchor, and by the document's own id."""
+    """References inside the document work by path, by anchor, and by the document's own id."""
     schema = {
         "$id": "http://shop/order.json",
         **objects(
@@ -159,7 +159,7 @@ def test_references_inside_the_document() -> None:
 
 
 def test_references_to_other_documents() -> None:
-    """By the names that the schema has for them, also relative to its id; they may refer to parts of their own."""
+    """References to other documents work by name and relative to the id, and may point to parts of a document."""
     user = {**objects(id={"$ref": "#/$defs/id"}), "$defs": {"id": {"type": "integer"}}}
     schema = {"$id": "http://shop/order.json", **objects(user={"$ref": "user.json"}, id={"$ref": "user.json#/$defs/id"})}
     expected = struct(user=struct(id=INT64), id=INT64)
@@ -168,7 +168,7 @@ def test_references_to_other_documents() -> None:
 
 
 def test_all_of_puts_properties_together() -> None:
-    """Those of the parts behind those of the schema, required ones too; parts of other documents keep their references."""
+    """`allOf` adds the properties of its parts after the schema's own, and their references keep their documents."""
     base = {**objects(id={"$ref": "#/$defs/id"}), "required": ["id"], "$defs": {"id": {"type": "integer"}}}
     schema = {"title": "T", "allOf": [{"$ref": "base.json"}, objects(name={"type": "string"})]}
     found = plan(schema, {"base.json": base}, JsonSchemaMapping(optional_for_nonrequired=True))
@@ -200,14 +200,14 @@ def test_all_of_puts_properties_together() -> None:
     ],
 )
 def test_refuses_what_has_no_columns(schema: Any, reason: str) -> None:
-    """And says where."""
+    """A schema without columns is refused with the path of the property."""
     with pytest.raises(SchemaRefused) as refused:
         plan(schema)
     assert reason in str(refused.value)
 
 
 def test_refuses_schemas_that_mean_too_much() -> None:
-    """Small ones may name their parts again and again."""
+    """A small schema that names its parts repeatedly is refused."""
     parts = {"p0": {"type": "string"}}
     for i in range(1, 20):
         parts[f"p{i}"] = objects(a={"$ref": f"#/definitions/p{i - 1}"}, b={"$ref": f"#/definitions/p{i - 1}"})

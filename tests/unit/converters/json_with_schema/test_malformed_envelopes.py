@@ -1,4 +1,4 @@
-"""Envelopes whose schema is not one, and schemas that cost more than their records."""
+"""Envelopes with invalid schemas, and schemas that cost more than their records."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def of(**field: Any) -> dict[str, Any]:
     ],
 )
 def test_schemas_that_are_none_are_rejects(schema: Any, order: Any) -> None:
-    """Whatever stands beside them, and wherever the schema stands in the message."""
+    """An invalid schema makes its message a reject, whatever is around it and wherever the schema is."""
     message = order(schema, {"a": None}).replace(b"Infinity", b"1e400")
     converted = convert(GOOD, message, GOOD, message)
     assert [1, 3] == [reject.offset for reject in converted.rejects]
@@ -78,7 +78,7 @@ def test_schemas_that_are_none_are_rejects(schema: Any, order: Any) -> None:
 
 
 def test_schema_of_any_depth_is_a_row_or_a_reject() -> None:
-    """Deep ones are none."""
+    """A message with a deep schema is a row or a reject, and never an error."""
     for depth in (10, 63, 65, 500, 100_000):
         schema = '{"type":"array","items":' * depth + '{"type":"string"}' + "}" * depth
         for message in (f'{{"schema":{schema},"payload":[]}}', f'{{"payload":[],"schema":{schema}}}'):
@@ -87,7 +87,7 @@ def test_schema_of_any_depth_is_a_row_or_a_reject() -> None:
 
 
 def test_default_with_a_fraction_keeps_the_fast_way() -> None:
-    """Its digits are those of the schema's text."""
+    """A default with a fraction keeps its digits and doesn't prevent parsing as columns."""
     schema = {"type": "struct", "fields": [{"field": "a", "type": "double", "optional": True, "default": 0.1}]}
     converter = JsonEnvelopeConverter()
     converted = converter.convert(batch_of([envelope(schema, {"a": None})]))
@@ -99,25 +99,25 @@ def test_default_with_a_fraction_keeps_the_fast_way() -> None:
     "message", [b'\\"' * 500_000, b'"' * 500_000, b'{"a":"' + b"\\\\" * 500_000, b"0" * 500_000 + b"x", b"-0" * 500_000]
 )
 def test_what_is_no_json_is_refused_in_linear_time(message: bytes) -> None:
-    """Looking for leading zeros took the square of it."""
+    """The search for leading zeros takes linear time in text that is not JSON."""
     began_s = time.process_time()
     assert 1 == len(convert(message).rejects)
     assert time.process_time() - began_s < _MOST_CPU_S
 
 
 def test_leading_zeros_are_skipped_outside_of_text() -> None:
-    """As Jackson does; within text they stay."""
+    """Leading zeros are skipped, as by Jackson, but kept inside text."""
     assert '{"a":12,"b":["007 \\" 08",-5,0.5]}' == text_of(load(b'{"a":0012,"b":["007 \\" 08",-05,00.5]}'))
 
 
 def test_byte_order_mark() -> None:
-    """As Jackson skips it, however many messages begin with one."""
+    """A byte order mark is skipped, as by Jackson, in any number of messages."""
     converted = convert(*[b"\xef\xbb\xbf" + GOOD] * 3, GOOD)
     assert (4, []) == (len(converted.rows), list(converted.rejects))
 
 
 def test_schemas_of_many_messages_are_forgotten() -> None:
-    """A thousand large ones would take gigabytes."""
+    """The cache of schemas is bounded, since a thousand large schemas would take gigabytes."""
     converter = JsonEnvelopeConverter()
     for number in range(10):
         schema = {"type": "struct", "fields": [{"field": f"f{number}", "type": "string", "doc": "x" * 1_000_000}]}
@@ -127,7 +127,7 @@ def test_schemas_of_many_messages_are_forgotten() -> None:
 
 
 def test_name_that_comes_twice_among_many_is_found_in_linear_time() -> None:
-    """Counting each of them took the square of it."""
+    """A repeated name is found in linear time among many names."""
     members = ",".join(f'"{number:x}":1' for number in range(60_000))
     began_s = time.process_time()
     with pytest.raises(RecordRefused, match="field ea5f appears twice"):

@@ -1,4 +1,4 @@
-"""JsonPayloads: what several tasks may do with one decoder."""
+"""Several tasks may share one decoder of payloads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA = schema_from_json({"type": "struct", "fields": [{"field": "id", "type": 
 
 
 def test_outcomes_are_found_out_again_where_another_task_has_cleared_them() -> None:
-    """Tasks share the decoder of a schema: between two steps of one task another may decode its own batch."""
+    """An outcome is computed again if another task, which shares the decoder, has cleared it."""
     payloads = JsonPayloads(TypedJsonColumns(SCHEMA), lambda document: value_from_json(SCHEMA, document))
     refused = decode(payloads, b'{"id":1}', b'{"id":2.0}', b'{"id":"x"}')
     assert [False, True, True] == refused.suspects.tolist()

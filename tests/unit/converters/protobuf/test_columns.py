@@ -1,4 +1,4 @@
-"""ColumnDecoder: agrees with Protobuf's own decoder on every message."""
+"""The column decoder agrees with Protobuf's own decoder on every message."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def bits(size: int, *, signed: bool) -> st.SearchStrategy[int]:
 
 
 def values_of(field: Any) -> st.SearchStrategy[Any]:
-    """Values of a field, each of its type."""
+    """Generates values of a field of each type."""
     if field.type == field.TYPE_ENUM:
         return st.sampled_from([0, 1, -1, 7])
     if field.message_type is not None:
@@ -80,7 +80,7 @@ def values_of(field: Any) -> st.SearchStrategy[Any]:
 
 
 def messages(descriptor: Any) -> st.SearchStrategy[Any]:
-    """Messages of a type; those with a range mostly keep to it."""
+    """Generates messages of a type, which mostly respect the ranges of their values."""
     name = descriptor.full_name
     if name == "google.protobuf.Timestamp":
         seconds = st.integers(-70_000_000_000, 260_000_000_000)
@@ -105,21 +105,21 @@ def messages(descriptor: Any) -> st.SearchStrategy[Any]:
 
 
 def encoded() -> st.SearchStrategy[bytes]:
-    """One or two messages one after the other, which is their merger."""
+    """Generates one message, or two concatenated messages, which Protobuf merges."""
     written = messages(MESSAGE).map(lambda value: MESSAGE_CLASS(**value).SerializeToString())
     return st.lists(written, min_size=1, max_size=2).map(b"".join)
 
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """The same with a byte changed or lost."""
+    """Generates encoded messages with a byte changed or lost."""
     content = draw(encoded())
     position = draw(st.integers(0, max(len(content) - 1, 0)))
     return content[:position] + draw(st.binary(max_size=1)) + content[position + 1 :]
 
 
 def comparable(value: Any) -> Any:
-    """A value that equals another one of the same meaning: maps have no order, and NaN equals itself."""
+    """Makes a value that equals values of the same meaning: maps have no order, and NaN equals itself."""
     if isinstance(value, dict):
         return {name: comparable(item) for name, item in value.items()}
     if isinstance(value, list) and value and isinstance(value[0], tuple):
@@ -130,7 +130,7 @@ def comparable(value: Any) -> Any:
 
 
 def one_by_one(root: Any, payloads: list[bytes]) -> list[Any] | None:
-    """The rows as Protobuf's own decoder sees them; None where it refuses a message."""
+    """Decodes the rows with Protobuf's own decoder; None for a refused message."""
     schema = root.schema.arrow_schema
     try:
         rows = [message_value(root, MESSAGE_CLASS.FromString(payload)) for payload in payloads]
@@ -151,7 +151,7 @@ DECODERS = [ColumnDecoder(COMPILED.files, MESSAGE.full_name, root, MESSAGE_CLASS
 @pytest.mark.parametrize("index", range(len(MAPPINGS)))
 @given(payloads=st.lists(encoded(), min_size=1, max_size=4))
 def test_agrees_with_protobuf(index: int, payloads: list[bytes]) -> None:
-    """What it decodes is what Protobuf's own decoder decodes; what that refuses, it refuses."""
+    """The decoder returns and refuses the same as Protobuf's own decoder."""
     expected = one_by_one(ROOTS[index], payloads)
     try:
         table = DECODERS[index].decode(pa.array(payloads))
@@ -163,7 +163,7 @@ def test_agrees_with_protobuf(index: int, payloads: list[bytes]) -> None:
 
 @given(payloads=st.lists(damaged(), min_size=1, max_size=4))
 def test_damaged_messages_make_sound_columns_or_none(payloads: list[bytes]) -> None:
-    """Whatever ptars makes of them; Protobuf's own decoders don't agree on all of these either."""
+    """Damaged messages give valid columns or are refused, even if ptars reads them in its own way."""
     try:
         table = DECODERS[0].decode(pa.array(payloads))
     except PayloadsRefused:
@@ -174,7 +174,7 @@ def test_damaged_messages_make_sound_columns_or_none(payloads: list[bytes]) -> N
 
 @given(value=messages(MESSAGE))
 def test_takes_what_serializers_write(value: dict[str, Any]) -> None:
-    """Every message that was serialized as a whole, and whose values have types, is decoded in columns."""
+    """Every message that a serializer has written, and whose values have types, is decoded as columns."""
     payload = MESSAGE_CLASS(**value).SerializeToString()
     if one_by_one(ROOTS[0], [payload]) is not None:
         assert 1 == len(DECODERS[0].decode(pa.array([payload])))
@@ -208,7 +208,7 @@ OTHER_SCALES = [
 
 @pytest.mark.parametrize("kind", [*BAD, *ODD])
 def test_only_messages_that_do_not_fit_are_left_to_others(kind: str) -> None:
-    """They are named, and the values of all others are there."""
+    """The messages that don't fit are marked, and all others have their values."""
     payload = ODD[kind] if kind in ODD else MESSAGE_CLASS(**BAD[kind]).SerializeToString()
     good = [MESSAGE_CLASS(**value).SerializeToString() for value in [GOOD, *OTHER_SCALES]]
     with pytest.raises(PayloadsRefused) as refusal:

@@ -1,4 +1,4 @@
-"""ProtobufConverter: values in the registry's wire format to rows and rejects."""
+"""The Protobuf converter turns values in the registry's wire format into rows and rejects."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REASON = "Failed to deserialize data for topic topic to Protobuf: "
 
 
 def message(indexes: list[int], compiled: ProtobufFile = COMPILED, **fields: Any) -> bytes:
-    """A message of a type, serialized."""
+    """Serializes a message of a type."""
     return message_factory.GetMessageClass(compiled.message(indexes))(**fields).SerializeToString()
 
 
@@ -63,7 +63,7 @@ def rows_of(converted: Converted) -> list[dict[str, Any]]:
 
 
 def test_makes_columns_of_messages() -> None:
-    """Fields are columns by name, the oneof comes first as a struct, and what is absent is null or the type's default."""
+    """Fields become columns by name, a oneof is a leading struct, and absent fields are null or the default."""
     at = datetime.datetime(2026, 5, 17, 12, 30, tzinfo=datetime.timezone.utc)
     full = message([0], number=7, remark="", color=1, lines=[{"article": "a", "count": 2**32 - 1}], cash={"cents": 5}, at=at)
     first, second = rows_of(convert(framed(1, b"\0" + full), framed(1, b"\0")))
@@ -81,7 +81,7 @@ def test_makes_columns_of_messages() -> None:
 
 
 def test_gives_the_schema_of_connect() -> None:
-    """The schema has Connect's names, the numbers of the fields, the enum's symbols and the version in the registry."""
+    """The schema has Connect's names, field numbers, enum symbols and the registry's version."""
     schema = convert(framed(1, b"\0")).rows.value_schema
     assert schema is not None
     assert ("Order", 4, False) == (schema.name, schema.version, schema.optional)
@@ -99,7 +99,7 @@ def test_gives_the_schema_of_connect() -> None:
 
 
 def test_finds_the_message_by_its_indexes() -> None:
-    """Each message of a file gives rows of its own; the entries of maps don't count."""
+    """Each message of a file has its own rows, and map entries don't count in the indexes."""
     order, note = message([0], number=1), message([0, 1], text="hello")
     converted = convert(framed(1, b"\0" + order), framed(1, b"\x04\x00\x02" + note), framed(1, b"\x02\x00" + order))
     assert [["Order", [0, 2]], ["Note", [1]]] == [
@@ -127,7 +127,7 @@ def test_finds_the_message_by_its_indexes() -> None:
     ],
 )
 def test_rejects_what_is_no_message(value: bytes, reason: str) -> None:
-    """A value that can't be converted is a reject that says why, and its neighbours are rows."""
+    """A value that can't be converted is a reject with the reason, and its neighbours are rows."""
     good = framed(1, b"\0" + message([0], number=1))
     converted = convert(good, value, good)
     assert [0, 2] == converted.rows.offsets.to_pylist()
@@ -139,7 +139,7 @@ def test_rejects_what_is_no_message(value: bytes, reason: str) -> None:
 
 @given(bad=st.sets(st.integers(0, 99)), count=st.integers(1, 100))
 def test_finds_bad_records_among_good_ones(bad: set[int], count: int) -> None:
-    """Whatever lies around them, exactly the bad records are rejects."""
+    """Exactly the bad records are rejected, whatever records are around them."""
     values = [framed(1, b"\0\x10" if row in bad else b"\0" + message([0], number=row)) for row in range(count)]
     converted = CONVERTER.convert(batch_of(values))
     good = [row for row in range(count) if row not in bad]
@@ -167,8 +167,8 @@ _DAMAGED = [
         max_size=40,
     )
 )
-def test_what_becomes_of_a_record_does_not_depend_on_its_neighbours(parts: list[tuple[bytes, bytes, bytes]]) -> None:
-    """Together or alone, also where messages are damaged, each is a row or a reject."""
+def test_outcome_of_a_record_does_not_depend_on_its_neighbours(parts: list[tuple[bytes, bytes, bytes]]) -> None:
+    """Each message, even a damaged one, has the same outcome alone and with others."""
     values = [framed(1, b"\0" + b"".join(part)) for part in parts]
     alone = [CONVERTER.convert(batch_of([value])) for value in values]
     together = CONVERTER.convert(batch_of(values))
@@ -177,14 +177,14 @@ def test_what_becomes_of_a_record_does_not_depend_on_its_neighbours(parts: list[
 
 
 def test_counts_merged_messages_as_protobuf_does() -> None:
-    """Where a oneof is set twice or a key stands twice in a map, the last one counts."""
+    """If a oneof is set twice, or a map has a key twice, the last value counts."""
     twice = message([0], card="x", stock={"a": 1}) + message([0], cash={"cents": 1}, stock={"a": 2})
     (row,) = rows_of(convert(framed(1, b"\0" + twice)))
     assert ({"card": None, "cash": {"cents": 1}}, [("a", 2)]) == (row["payment_0"], row["stock"])
 
 
 def test_reads_proto2() -> None:
-    """Defaults, closed enums, groups and required fields are those of proto2."""
+    """Defaults, closed enums, groups and required fields of proto2 are supported."""
     schema = registered("""
         syntax = "proto2";
         enum Color { RED = 1; GREEN = 2; }
@@ -207,7 +207,7 @@ def test_reads_proto2() -> None:
 
 
 def test_unwraps_raw_primitives() -> None:
-    """A value that is a wrapper as a whole is a column called `value`."""
+    """A value that is a wrapper message becomes a column called `value`."""
     schema = registered('syntax = "proto3"; import "google/protobuf/wrappers.proto"; message Unused { int32 a = 1; }')
     described = compile_file(schema).files[0]
     assert "google/protobuf/wrappers.proto" == described.name
@@ -217,7 +217,7 @@ def test_unwraps_raw_primitives() -> None:
 
 
 def test_reads_descriptors_and_explicit_map_entries() -> None:
-    """A schema may be a descriptor in base64, or have its maps as messages, as Confluent's registry writes such ones out."""
+    """A schema may be a descriptor in base64, or spell out its map entries, as Confluent's registry may do."""
     text = base64.b64encode(next(file for file in COMPILED.files if file.name.endswith("root.proto")).SerializeToString())
     value = message([0], stock={"a": 1})
     described = registered(text.decode(), references=dict(SCHEMA.references))
@@ -244,14 +244,14 @@ def test_reads_descriptors_and_explicit_map_entries() -> None:
     ],
 )
 def test_rejects_all_values_of_a_schema_that_does_not_work(schema: RegisteredSchema, reason: str) -> None:
-    """All values of such a schema are rejects with the same reason."""
+    """All values of such a schema are rejected with the same reason."""
     converted = convert(framed(1, b"\0"), framed(1, b"\0"), schema=schema)
     assert 0 == len(converted.rows)
     assert [True, True] == [reason in reject.reason for reject in converted.rejects]
 
 
 def test_asks_once_for_each_schema() -> None:
-    """A schema is fetched with the topic's subject, once."""
+    """Each schema is requested once, with the topic's subject."""
     registry = FakeRegistry({1: SCHEMA})
     converter = ProtobufConverter(registry)
     for _ in range(2):
@@ -267,7 +267,7 @@ def test_fingerprint_names_the_settings() -> None:
 
 
 def test_values_of_several_schemas_keep_their_order() -> None:
-    """Values of two schemas that lie mixed give two groups, each in the order of offsets."""
+    """Mixed values of two schemas give two groups, each in the order of offsets."""
     registry = FakeRegistry({1: SCHEMA, 2: registered(MONEY)})
     values = [framed(1 + row % 2, b"\0") for row in range(7)]
     groups = ProtobufConverter(registry).convert(batch_of(values)).groups

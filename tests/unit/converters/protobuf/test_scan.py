@@ -1,4 +1,4 @@
-"""Malformed Protobuf messages are found without decoding: those that ptars refuses, and no others."""
+"""Malformed Protobuf messages, as ptars refuses them, are found without decoding them."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def varint(number: int) -> bytes:
 
 
 def field(number: int, wire_type: int, content: bytes = b"") -> bytes:
-    """A field; what has a length gets it."""
+    """Encodes a field, with a length if its type has one."""
     return varint(number << 3 | wire_type) + (varint(len(content)) if wire_type == 2 else b"") + content
 
 
 @given(payloads=st.lists(encoded().flatmap(damaged), min_size=1, max_size=8))
 def test_outcomes_do_not_depend_on_neighbours(payloads: list[bytes]) -> None:
-    """Of damaged messages, too, of which ptars takes some that Protobuf's own decoder refuses."""
+    """The outcome of a message, even of a damaged one, doesn't depend on its neighbours."""
     decoder = PREPARED.decoder((1,))
     assert not isinstance(decoder, str)
     assert_like_alone(decoder, payloads, outcomes_of(decoder, payloads))
@@ -47,7 +47,7 @@ def test_outcomes_do_not_depend_on_neighbours(payloads: list[bytes]) -> None:
 
 @st.composite
 def odd_messages(draw: st.DrawFn, depth: int = 0) -> bytes:
-    """Fields and groups in any order, with lengths, tags and ends that serializers don't write."""
+    """Generates fields and groups in any order, with lengths, tags and ends that serializers don't write."""
     inner = odd_messages(depth + 1) if depth < 3 else st.just(b"")
     parts = st.one_of(
         st.builds(field, st.integers(0, 10), st.integers(0, 7), st.binary(max_size=4)),
@@ -71,7 +71,7 @@ def odd_messages(draw: st.DrawFn, depth: int = 0) -> bytes:
 
 @given(payloads=st.lists(odd_messages(), min_size=1, max_size=8))
 def test_finds_what_the_decoder_refuses(payloads: list[bytes]) -> None:
-    """For its form; and nothing that it takes."""
+    """Exactly the messages that the decoder refuses for their form are found."""
     assert DECODER.malformed is not None
     array = pa.array(payloads, pa.binary_view())
     found = DECODER.malformed(array).tolist()
@@ -79,7 +79,7 @@ def test_finds_what_the_decoder_refuses(payloads: list[bytes]) -> None:
 
 
 def _is_refused(payload: pa.Array) -> bool:
-    """Whether the decoder refuses a payload, for other reasons than a value of it."""
+    """Whether the decoder refuses a payload for its form, not for one of its values."""
     assert DECODER.decode is not None
     try:
         DECODER.decode(payload)
@@ -110,7 +110,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_each_kind(kind: str) -> None:
-    """Between fields, and next to each other."""
+    """Each kind of damage is found, between fields and between messages."""
     good = field(2, 2, "é".encode())
     payloads = [good, good + MALFORMED[kind], good + good, MALFORMED[kind], b"", field(70, 2, MALFORMED[kind]) + good]
     assert DECODER.malformed is not None
@@ -119,7 +119,7 @@ def test_each_kind(kind: str) -> None:
 
 @pytest.mark.parametrize("make", [lambda: b"\x10\1" * 50_000, lambda: field(70, 3) * 100], ids=["fields", "groups"])
 def test_few_messages_of_many_fields_are_not_looked_at_to_their_end(make: Callable[[], bytes]) -> None:
-    """Each of the fields would be a round of its own. Groups are few enough."""
+    """A few messages with very many fields are not read to their end, since each field would take a round."""
     many = make()
     assert DECODER.malformed is not None
     found = DECODER.malformed(pa.array([many, b"\x08", many + b"\x08"], pa.binary_view())).tolist()

@@ -1,4 +1,4 @@
-"""The client of the schema registry: what it asks, and what its failures become."""
+"""The client of the schema registry sends the right requests and maps each failure to an error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _client(url: str, **properties: str) -> ConfluentSchemaRegistry:
 
 
 def test_schema_has_its_version_in_the_subject(server: RegistryServer) -> None:
-    """Ids are of the registry, versions of the subject."""
+    """A schema found by its id has its version in the subject."""
     server.add("t-value", '"string"')
     schema_id = server.add("t-value", RECORD)
     found = _client(server.url).schema(schema_id, "t-value")
@@ -48,7 +48,7 @@ def test_schema_has_its_version_in_the_subject(server: RegistryServer) -> None:
 
 
 def test_schema_of_another_subject_has_no_version(server: RegistryServer) -> None:
-    """Records may be copied from one topic to another."""
+    """A schema that the subject doesn't have, as in copied records, has no version."""
     schema_id = server.add("other-value", RECORD)
     server.add("t-value", '"string"')
     client = _client(server.url)
@@ -58,7 +58,7 @@ def test_schema_of_another_subject_has_no_version(server: RegistryServer) -> Non
 
 
 def test_schemas_are_asked_for_once(server: RegistryServer) -> None:
-    """What an id means never changes."""
+    """A schema is requested only once, because the meaning of an id never changes."""
     schema_id = server.add("t-value", RECORD)
     client = _client(server.url)
     assert client.schema(schema_id, "t-value") is client.schema(schema_id, "t-value")
@@ -67,7 +67,7 @@ def test_schemas_are_asked_for_once(server: RegistryServer) -> None:
 
 
 def test_references_are_followed(server: RegistryServer) -> None:
-    """By subject and version, at any depth."""
+    """References are followed by subject and version, at any depth."""
     server.add("c", {"type": "enum", "name": "C", "symbols": ["X"]})
     server.add("b", {"type": "record", "name": "B", "fields": [{"name": "c", "type": "C"}]}, references=[("C", "c", 1)])
     schema_id = server.add("t-value", RECORD, references=[("B", "b", 1), ("C", "c", 1)])
@@ -77,20 +77,20 @@ def test_references_are_followed(server: RegistryServer) -> None:
     assert isinstance(found.references[0][1], RegisteredSchema)
 
 
-def test_other_types_are_told(server: RegistryServer) -> None:
-    """Converters refuse the schemas that aren't theirs."""
+def test_other_types_are_reported(server: RegistryServer) -> None:
+    """The type of a schema is reported, so that converters can refuse schemas of other types."""
     schema_id = server.add("t-value", "{}", schema_type="JSON")
     assert "JSON" == _client(server.url).schema(schema_id, "t-value").type
 
 
 def test_unknown_id_is_not_found(server: RegistryServer) -> None:
-    """That is about the record."""
+    """An unknown id is an error about the record."""
     with pytest.raises(SchemaNotFound, match="schema id 77 is not in the registry"):
         _client(server.url).schema(77, "t-value")
 
 
 def test_unknown_id_is_asked_for_again(server: RegistryServer) -> None:
-    """It may have been registered since."""
+    """An unknown id is requested again, since it may have been registered since."""
     client = _client(server.url)
     with pytest.raises(SchemaNotFound):
         client.schema(1, "t-value")
@@ -99,7 +99,7 @@ def test_unknown_id_is_asked_for_again(server: RegistryServer) -> None:
 
 
 def test_unknown_reference_is_not_found(server: RegistryServer) -> None:
-    """The schema can't be read without it."""
+    """A schema with an unknown reference can't be found."""
     schema_id = server.add("t-value", RECORD, references=[("B", "b", 3)])
     with pytest.raises(SchemaNotFound, match="schema id 1 refers to version 3 of b, which is not in the registry"):
         _client(server.url).schema(schema_id, "t-value")
@@ -107,7 +107,7 @@ def test_unknown_reference_is_not_found(server: RegistryServer) -> None:
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 507])
 def test_outage_is_no_answer(server: RegistryServer, status: int) -> None:
-    """The records wait, and are asked for again."""
+    """During an outage the registry is unavailable, and the schema is requested again."""
     schema_id = server.add("t-value", RECORD)
     client = _client(server.url)
     server.broken = [status]
@@ -117,7 +117,7 @@ def test_outage_is_no_answer(server: RegistryServer, status: int) -> None:
 
 
 def test_outage_between_schema_and_version_is_no_answer(server: RegistryServer) -> None:
-    """A schema without its version would close files that it shouldn't."""
+    """An outage before the version is known doesn't give a schema without its version."""
     schema_id = server.add("t-value", RECORD)
     client = _client(server.url, max_retries="1", retries_wait_ms="0")
     server.broken = [503]
@@ -125,7 +125,7 @@ def test_outage_between_schema_and_version_is_no_answer(server: RegistryServer) 
 
 
 def test_retries_are_those_of_the_settings(server: RegistryServer) -> None:
-    """`max.retries`, as in Kafka Connect."""
+    """A request is repeated `max.retries` times, as in Kafka Connect."""
     schema_id = server.add("t-value", RECORD)
     server.broken = [503] * 3
     client = _client(server.url, max_retries="3", retries_wait_ms="0")
@@ -134,13 +134,13 @@ def test_retries_are_those_of_the_settings(server: RegistryServer) -> None:
 
 
 def test_nobody_listening_is_no_answer() -> None:
-    """A registry that is started again."""
+    """A registry whose port is closed is unavailable."""
     with pytest.raises(SchemaRegistryUnavailableError, match="ConnectError"):
         _client(f"http://127.0.0.1:{free_port()}").schema(1, "t-value")
 
 
 def test_slow_registry_is_no_answer(server: RegistryServer) -> None:
-    """After `http.read.timeout.ms`."""
+    """A registry is unavailable after `http.read.timeout.ms`."""
     server.hold.clear()
     with pytest.raises(SchemaRegistryUnavailableError, match="ReadTimeout"):
         _client(server.url, http_read_timeout_ms="50").schema(1, "t-value")
@@ -148,7 +148,7 @@ def test_slow_registry_is_no_answer(server: RegistryServer) -> None:
 
 @pytest.mark.parametrize("garbage", [b"<html>", b"[]", b'{"a": 1', b'"x"'])
 def test_nonsense_is_no_answer(server: RegistryServer, garbage: bytes) -> None:
-    """Such as the page of a gateway."""
+    """An answer that is not a registry's, such as a gateway's page, means that the registry is unavailable."""
     schema_id = server.add("t-value", RECORD)
     server.garbage = garbage
     with pytest.raises(SchemaRegistryUnavailableError):
@@ -156,14 +156,14 @@ def test_nonsense_is_no_answer(server: RegistryServer, garbage: bytes) -> None:
 
 
 def test_several_urls_are_tried_in_turn(server: RegistryServer) -> None:
-    """One is enough."""
+    """With several URLs, one that answers is enough."""
     schema_id = server.add("t-value", RECORD)
     assert 1 == _client(f"http://127.0.0.1:{free_port()}, {server.url}").schema(schema_id, "t-value").version
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_refusal_is_an_access_error(server: RegistryServer, status: int) -> None:
-    """Trying again is pointless."""
+    """Denied access is an authentication error, which is not retried."""
     server.broken = [status]
     with pytest.raises(SchemaRegistryAuthenticationError, match=f"HTTP {status}"):
         _client(server.url).schema(1, "t-value")
@@ -171,13 +171,13 @@ def test_refusal_is_an_access_error(server: RegistryServer, status: int) -> None
 
 @pytest.mark.parametrize("url", ["/wrong", "/a/b"])
 def test_wrong_path_is_a_configuration_error(server: RegistryServer, url: str) -> None:
-    """All records would be rejected."""
+    """A wrong path is a configuration error instead of a reason to reject all records."""
     with pytest.raises(ConfigurationError, match="is not a schema registry"):
         _client(server.url + url).schema(1, "t-value")
 
 
 def test_credentials_are_sent() -> None:
-    """Both ways to name them, and tokens."""
+    """Credentials in both notations and tokens are sent."""
     with RegistryServer(credentials="user:secret") as server:
         schema_id = server.add("t-value", RECORD)
         with pytest.raises(SchemaRegistryAuthenticationError):
@@ -192,7 +192,7 @@ def test_credentials_are_sent() -> None:
 
 
 def test_token_server_that_is_down_is_no_answer(server: RegistryServer) -> None:
-    """The registry can't be asked until it is back."""
+    """The registry is unavailable while the token server is down."""
     client = _client(
         server.url,
         bearer_auth_credentials_source="OAUTHBEARER",
@@ -205,7 +205,7 @@ def test_token_server_that_is_down_is_no_answer(server: RegistryServer) -> None:
 
 
 def test_messages_have_no_credentials() -> None:
-    """They end in logs."""
+    """Error messages don't contain credentials."""
     with pytest.raises(SchemaRegistryUnavailableError) as caught:
         _client(f"http://user:secret@127.0.0.1:{free_port()}").schema(1, "t-value")
     assert "secret" not in str(caught.value)
@@ -258,14 +258,14 @@ def test_settings_of_the_client() -> None:
         ({"schema.registry.ssl.endpoint.identification.algorithm": ""}, "always checked"),
     ],
 )
-def test_settings_that_cannot_work_are_told(properties: dict[str, Any], problem: str) -> None:
-    """Before anything is asked."""
+def test_settings_that_cannot_work_are_reported(properties: dict[str, Any], problem: str) -> None:
+    """Invalid settings are reported before any request is sent."""
     with pytest.raises(ConfigurationError, match=problem):
         registry_client_settings({"schema.registry.url": "http://a", **properties})
 
 
-def test_missing_certificate_file_is_told(tmp_path: Path) -> None:
-    """When the client is made."""
+def test_missing_certificate_file_is_reported(tmp_path: Path) -> None:
+    """A missing certificate file is reported when the client is made."""
     with pytest.raises(ConfigurationError, match="are not valid"):
         _client("https://a", **{"schema.registry.ssl.truststore.location": str(tmp_path / "none.pem")})
 
@@ -287,7 +287,7 @@ def raw_server() -> Iterator[RawServer]:
     ids=["none", "headers", "body"],
 )
 def test_an_answer_that_takes_too_long_is_no_answer(raw_server: RawServer, beginning: bytes) -> None:
-    """Also one of which a byte comes now and then: the time is that of the whole answer."""
+    """The timeout is for the whole answer, even if a byte of it arrives now and then."""
     raw_server.answers.append(beginning)
     raw_server.dribble = b"x" if beginning else b""
     began_s = time.monotonic()
@@ -297,7 +297,7 @@ def test_an_answer_that_takes_too_long_is_no_answer(raw_server: RawServer, begin
 
 
 def test_a_tls_handshake_that_takes_too_long_is_no_answer(raw_server: RawServer) -> None:
-    """The time begins with the connection."""
+    """The timeout starts with the connection, so it includes the TLS handshake."""
     raw_server.dribble = b"\x16\x03\x03\x40\x00"[:1]
     raw_server.answers.append(b"\x16\x03\x03\x40\x00")
     with pytest.raises(SchemaRegistryUnavailableError, match=r"ReadTimeout: no whole answer within 0\.2 s"):
@@ -306,7 +306,7 @@ def test_a_tls_handshake_that_takes_too_long_is_no_answer(raw_server: RawServer)
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate", "gzip, gzip"])
 def test_an_answer_that_is_too_large_is_no_answer(raw_server: RawServer, encoding: str) -> None:
-    """Before it is in memory; compressed ones count as what they become."""
+    """A too large answer is refused before it is in memory; the decompressed size counts."""
     body = b'{"schema": "' + b"x" * (20 << 20) + b'"}'
     for name in encoding.split(", "):
         body = {"identity": bytes, "gzip": gzip.compress, "deflate": zlib.compress}[name](body)
@@ -316,7 +316,7 @@ def test_an_answer_that_is_too_large_is_no_answer(raw_server: RawServer, encodin
 
 
 def test_a_compressed_answer_is_read(raw_server: RawServer) -> None:
-    """Proxies may compress."""
+    """A compressed answer, such as a proxy's, is read."""
     raw_server.answers.append(_http_answer(gzip.compress(b'{"schema": "\\"int\\"", "id": 1}'), "Content-Encoding: gzip"))
     raw_server.answers.append(_http_answer(b'{"schema": "\\"int\\"", "id": 1, "version": 3, "subject": "t-value"}'))
     assert ('"int"', 3) == attrs.astuple(_client(raw_server.url).schema(1, "t-value"))[2::2]
@@ -346,7 +346,7 @@ def test_a_compressed_answer_is_read(raw_server: RawServer) -> None:
     ],
 )
 def test_a_malformed_answer_is_no_answer(server: RegistryServer, body: bytes) -> None:
-    """It says nothing about the record."""
+    """A malformed answer means that the registry is unavailable, and doesn't reject the record."""
     schema_id = server.add("t-value", RECORD)
     server.garbage = body
     with pytest.raises(SchemaRegistryUnavailableError, match="an answer that can't be understood"):
@@ -354,7 +354,7 @@ def test_a_malformed_answer_is_no_answer(server: RegistryServer, body: bytes) ->
 
 
 def test_references_in_a_circle_are_refused(server: RegistryServer) -> None:
-    """A registry that is asked to can be made to have them."""
+    """Circular references, which a registry can be made to have, are refused."""
     server.add("a", RECORD, references=[("B", "b", 1)])
     server.add("b", {"type": "enum", "name": "B", "symbols": ["X"]}, references=[("A", "a", 1)])
     schema_id = server.add("t-value", '"A"', references=[("A", "a", 1)])
@@ -363,7 +363,7 @@ def test_references_in_a_circle_are_refused(server: RegistryServer) -> None:
 
 
 def test_references_without_end_are_refused(server: RegistryServer) -> None:
-    """Each of them costs a request."""
+    """Too many references are refused, because each costs a request."""
     for level in range(150):
         server.add(f"s{level}", f'"{level}"', references=[("N", f"s{level + 1}", 1)])
     schema_id = server.add("t-value", '"A"', references=[("N", "s0", 1)])

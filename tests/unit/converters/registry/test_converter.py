@@ -1,4 +1,4 @@
-"""RegisteredConverter: how often a registry is asked, what is waited for, and which schemas are refused."""
+"""The base converter bounds requests and waiting, and refuses schemas that can't be read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ USER = {"type": "record", "name": "User", "fields": [{"name": "id", "type": "lon
 
 
 def registry_of(*schemas: Any) -> FakeRegistry:
-    """A registry that has the schemas under the ids from 1 on."""
+    """Makes a registry that has the schemas under the ids from 1 on."""
     return FakeRegistry({i: registered(json.dumps(schema), "AVRO") for i, schema in enumerate(schemas, 1)})
 
 
@@ -32,7 +32,7 @@ def user(schema_id: int) -> bytes:
 
 
 def test_a_schema_that_was_missing_is_asked_for_again_after_a_minute() -> None:
-    """It may have come. Until then its records cost no requests."""
+    """A missing schema is requested again after a minute, and not before."""
     registry = registry_of()
     converter = AvroConverter(registry)
     converter.clock = clock = ManualClock()
@@ -47,7 +47,7 @@ def test_a_schema_that_was_missing_is_asked_for_again_after_a_minute() -> None:
 
 
 def test_many_unknown_ids_are_asked_for_once_each() -> None:
-    """Bytes that merely begin with a zero name a schema each."""
+    """Each of many unknown ids, as in garbage that begins with a zero byte, is requested once."""
     registry = registry_of()
     converter = AvroConverter(registry)
     converter.clock = ManualClock()
@@ -59,7 +59,7 @@ def test_many_unknown_ids_are_asked_for_once_each() -> None:
 
 
 def test_unknown_ids_are_not_remembered_without_limit() -> None:
-    """A minute is long enough for millions."""
+    """The number of unknown ids that are remembered is bounded."""
     converter = AvroConverter(registry_of())
     most = 1 << 15
     converter.convert(batch_of([framed(0, b"x")]))
@@ -72,7 +72,7 @@ def test_unknown_ids_are_not_remembered_without_limit() -> None:
 
 
 def test_a_registry_that_takes_its_time_holds_up_nobody() -> None:
-    """The batch is given again; what was found out for it is kept until it is through, however long that takes."""
+    """A slow registry makes the batch come again, and what was found out for the batch is kept until it is done."""
     released = threading.Event()
 
     class SlowRegistry(FakeRegistry):
@@ -104,7 +104,7 @@ def test_a_registry_that_takes_its_time_holds_up_nobody() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("x"), OSError("y"), RecursionError(), UnicodeError("\ud800")])
 def test_whatever_a_schema_does_to_us_refuses_the_schema(error: Exception) -> None:
-    """The records of a schema that can't be read are rejects, and the task goes on."""
+    """An unreadable schema makes its records rejects, and the task goes on."""
 
     class Failing(AvroConverter):
         def prepare(self, schema: RegisteredSchema) -> PayloadDecoder:
@@ -117,7 +117,7 @@ def test_whatever_a_schema_does_to_us_refuses_the_schema(error: Exception) -> No
 
 @pytest.mark.parametrize("error", [MemoryError("none left"), StorageUnavailableError("disk full")])
 def test_what_is_not_about_the_schema_passes(error: Exception) -> None:
-    """The schema may be fine."""
+    """An error that is not about the schema is raised as it is."""
 
     class Failing(AvroConverter):
         def prepare(self, schema: RegisteredSchema) -> PayloadDecoder:

@@ -1,4 +1,4 @@
-"""Lookups on threads beside the driver: what it waits for, and what goes on without it."""
+"""Lookups run on other threads, while the driver waits for a limited time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kafka2parquet.errors import SchemaRegistryUnavailableError
 
 
 class Slow:
-    """Answers once it is released; counts who is asking."""
+    """A lookup that answers once it is released, and counts its callers."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
@@ -25,7 +25,7 @@ class Slow:
         return f"found {key}"
 
     def meet(self, key: int) -> int:
-        """Answer when eight ask at a time."""
+        """Answers once eight lookups run at a time."""
         self.all_busy.wait(30)
         return key
 
@@ -38,12 +38,12 @@ def slow() -> Iterator[Slow]:
 
 
 def test_an_outcome_is_waited_for() -> None:
-    """As if it were called here."""
+    """`outcome` returns the result as if the lookup ran in the caller."""
     assert 7 == Lookups(lambda key: key + 1).outcome(6)
 
 
 def test_an_error_is_raised_where_the_outcome_is_asked_for() -> None:
-    """And the next one asks anew."""
+    """`outcome` raises the lookup's error, and the next call starts a new lookup."""
     answers: list[object] = [OSError("down"), 5]
 
     def look_up(_: int) -> object:
@@ -59,7 +59,7 @@ def test_an_error_is_raised_where_the_outcome_is_asked_for() -> None:
 
 
 def test_the_driver_does_not_wait_for_ever(slow: Slow) -> None:
-    """The lookup goes on, is begun only once, and is there when it is asked for again."""
+    """A lookup goes on after the driver has stopped waiting, and its outcome is there at the next call."""
     lookups = Lookups(slow, longest_wait_s=0.01)
     for _ in range(5):
         with pytest.raises(NotYetFound):
@@ -76,7 +76,7 @@ def test_the_driver_does_not_wait_for_ever(slow: Slow) -> None:
 
 
 def test_many_lookups_run_at_a_time() -> None:
-    """Thousands of them take seconds, where each takes some milliseconds."""
+    """Lookups run several at a time, so that thousands of them take seconds."""
     slow = Slow()
     lookups = Lookups(slow.meet, longest_wait_s=60.0)
     for key in range(16):
@@ -86,7 +86,7 @@ def test_many_lookups_run_at_a_time() -> None:
 
 
 def test_what_is_down_is_not_asked_by_all() -> None:
-    """Those that wait behind the first failure learn of it."""
+    """Lookups queued behind the first failure fail with it."""
     asked = []
 
     def look_up(key: int) -> None:
@@ -103,7 +103,7 @@ def test_what_is_down_is_not_asked_by_all() -> None:
 
 
 def test_what_failed_unseen_is_asked_for_again() -> None:
-    """What was down may be back; a failure for each key would hold up the batch as often."""
+    """A lookup that failed unseen starts again, because the service may have recovered."""
     is_down = threading.Event()
     is_down.set()
 
@@ -122,8 +122,8 @@ def test_what_failed_unseen_is_asked_for_again() -> None:
     assert list(range(20)) == [lookups.outcome(key) for key in range(20)]
 
 
-def test_a_failure_that_comes_late_is_told() -> None:
-    """To the next one who asks: otherwise nobody would ever learn why there is no answer."""
+def test_a_failure_that_comes_late_is_reported() -> None:
+    """A late failure is raised at the next call for the same key."""
     released = threading.Event()
 
     def look_up(_: int) -> None:
@@ -144,7 +144,7 @@ def test_a_failure_that_comes_late_is_told() -> None:
 
 
 def test_no_more_than_some_wait(slow: Slow) -> None:
-    """A batch of garbage may name a new schema in each record."""
+    """The queue of lookups is bounded, since each record of a batch of garbage may name a new schema."""
     lookups = Lookups(slow)
     for key in range(100_000):
         lookups.begin(key)

@@ -1,4 +1,4 @@
-"""The id of a value's schema stands in front of it, or in a header."""
+"""The id of a value's schema is found in front of the value or in a header."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONG = registered(json.dumps("long"), "AVRO")
 
 
 def section(*headers: tuple[str, bytes | None]) -> bytes:
-    """Headers as they lie in a record batch: count, then name and value each with its length."""
+    """Encodes headers as in a record batch: the count, then names and values with their lengths."""
     content = number(len(headers))
     for name, value in headers:
         content += number(len(name)) + name.encode()
@@ -42,7 +42,7 @@ def batch_with(values: Sequence[bytes], sections: Sequence[bytes | None]) -> Con
 
 
 def ids_of(batch: ConsumedBatch) -> dict[int, tuple[object, bytes]]:
-    """Id and payload of each record."""
+    """Returns the id and the payload of each record."""
     found = {}
     for schema_id, rows, payloads in identified(batch, NAME):
         payloads.validate(full=True)
@@ -74,14 +74,14 @@ def ids_of(batch: ConsumedBatch) -> dict[int, tuple[object, bytes]]:
 def test_the_header_counts_for_more_than_what_stands_in_front(
     value: bytes, header: bytes | None, expected: tuple[object, bytes]
 ) -> None:
-    """As in Confluent's deserializers; neighbours have their own ids."""
+    """A header takes precedence over the value's prefix, as in Confluent's deserializers, record by record."""
     values = [framed(9, b"first"), value, b"\1" + ONE.bytes + b"last", value]
     found = ids_of(batch_with(values, [None, header, None, header]))
     assert {0: (9, b"first"), 1: expected, 2: (ONE, b"last"), 3: expected} == found
 
 
 def test_avro_by_its_guid() -> None:
-    """From a header, and for keys from theirs."""
+    """An Avro schema is found by the GUID in a header, and for keys in the header for keys."""
     registry = FakeRegistry({ONE: LONG})
     headers = section((NAME, b"\1" + ONE.bytes), ("__key_schema_id", b"\1" + TWO.bytes))
     batch = batch_with([number(5), number(6)], [headers, headers])
@@ -92,7 +92,7 @@ def test_avro_by_its_guid() -> None:
 
 
 def test_protobuf_with_its_indexes_in_a_header() -> None:
-    """Which of the schema's messages it is stands behind the id."""
+    """A header may have the indexes of a Protobuf message after the id."""
     schema = registered('syntax = "proto3"; message A { int32 a = 1; } message B { int32 b = 1; }')
     payload = message_factory.GetMessageClass(compile_file(schema).message([1]))(b=3).SerializeToString()
     batch = batch_with([payload], [section((NAME, b"\1" + ONE.bytes + b"\2\2"))])
@@ -100,7 +100,7 @@ def test_protobuf_with_its_indexes_in_a_header() -> None:
 
 
 def test_a_registry_is_asked_by_guid() -> None:
-    """With the version in the subject."""
+    """A registry is asked by GUID, with the version in the subject."""
     with RegistryServer() as server:
         server.add("t-value", "string")
         schema_id = server.add("t-value", "long")
@@ -111,7 +111,7 @@ def test_a_registry_is_asked_by_guid() -> None:
 
 
 def test_many_ids_and_guids_cost_little() -> None:
-    """Each record of a batch of garbage may have its own: work that grows with their square would take minutes."""
+    """A batch with a different id in each record takes about linear time."""
     values = [b"\0" + n.to_bytes(4, "big") + b"x" for n in range(10_000)]
     values += [b"\1" + uuid.UUID(int=n).bytes + b"y" * 20 for n in range(10_000)]
     values += [b"\1short", b"\0", b"", b"{}"]

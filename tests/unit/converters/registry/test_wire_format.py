@@ -1,4 +1,4 @@
-"""Values are split by their schemas, whatever stands in front of them."""
+"""Values are grouped by their schemas, and their prefixes are cut off."""
 
 from __future__ import annotations
 
@@ -35,34 +35,34 @@ def _split(array: pa.Array) -> dict[int | None, list[tuple[int, bytes]]]:
 
 @given(st.lists(_VALUES, max_size=40), st.integers(0, 3), st.integers(0, 3))
 def test_values_are_split_as_by_hand(values: list[bytes], before: int, after: int) -> None:
-    """Short values and long ones, of several schemas and of none, in slices too."""
+    """Short and long values, with and without ids, are split correctly, in slices too."""
     everything = [b"x" * 20] * before + values + [b"y" * 20] * after
     assert _by_hand(values) == _split(pa.array(everything, pa.binary_view()).slice(before, len(values)))
 
 
 @given(st.lists(st.lists(_VALUES, max_size=10), min_size=2, max_size=4))
 def test_values_of_several_buffers_are_split(parts: list[list[bytes]]) -> None:
-    """Each chunk that a fetch returned has a buffer of its own."""
+    """Values in several buffers, one for each chunk of a fetch, are split correctly."""
     array = pa.concat_arrays([pa.array(part, pa.binary_view()) for part in parts])
     assert _by_hand([value for part in parts for value in part]) == _split(array)
 
 
 def test_values_of_very_many_buffers_are_split() -> None:
-    """They are put together first."""
+    """Values in very many buffers are copied to one buffer first."""
     values = [b"\0\0\0\0" + bytes([row % 3]) + b"payload of a value " + str(row).encode() for row in range(60)]
     array = pa.concat_arrays([pa.array([value], pa.binary_view()) for value in values]).slice(3, 50)
     assert _by_hand(values[3:53]) == _split(array)
 
 
 def test_other_binary_arrays_are_split_too() -> None:
-    """A caller may have cast them."""
+    """Binary arrays of other types are split, too."""
     values = [b"\0\0\0\0\7payload", b"\0\0"]
     assert {7: [(0, b"payload")], None: [(1, b"\0\0")]} == _split(pa.array(values, pa.large_binary()))
 
 
 @given(st.lists(st.lists(_VALUES, min_size=1, max_size=10), min_size=1, max_size=3), st.data())
 def test_prefixes_are_cut_off_as_by_hand(parts: list[list[bytes]], data: st.DataObject) -> None:
-    """Of any length, whether a value stands in its view before or after."""
+    """Prefixes of any length are cut off, whether or not a value is stored in its view."""
     values = [value for part in parts for value in part]
     array = pa.concat_arrays([pa.array(part, pa.binary_view()) for part in parts])
     prefix = data.draw(st.sampled_from(values))
