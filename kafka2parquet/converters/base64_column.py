@@ -1,4 +1,4 @@
-"""Base64 of a whole column (RFC 4648, with padding)."""
+"""Decodes base64 in a whole column (RFC 4648, with padding). This can go once Arrow has a kernel for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Bools = npt.NDArray[np.bool_]
 
 
 def decode_base64(array: pa.StringArray) -> tuple[pa.BinaryArray, _Bools]:
-    """The bytes that texts stand for, and which texts are base64; nulls stay, and texts that are not base64 have no bytes."""
+    """Decode texts, and return the bytes and whether each text is base64. Nulls stay, and other texts become empty."""
     fits = np.ones(len(array), np.bool_)
     _, offsets, content = array.buffers()
     bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
@@ -38,7 +38,7 @@ def decode_base64(array: pa.StringArray) -> tuple[pa.BinaryArray, _Bools]:
         fits &= is_whole
         fits[np.searchsorted(bounds - bounds[0], np.flatnonzero(is_wrong), "right") - 1] = False
         return decode_base64(pc.if_else(pa.array(fits), array, ""))[0], fits
-    # as one long text, whose padding stands for zeros
+    # Decode all texts as one long text, with zeros in the place of padding.
     zeros = np.where(is_padding, ord("A"), text).astype(np.uint8)
     decoded = np.frombuffer(base64.b64decode(zeros.tobytes()), np.uint8)
     missing = is_padding.reshape(-1, 4).sum(axis=1)
@@ -46,5 +46,5 @@ def decode_base64(array: pa.StringArray) -> tuple[pa.BinaryArray, _Bools]:
     lengths = np.concatenate([[0], np.cumsum(3 - missing)])[(bounds - bounds[0]) // 4]
     buffers = [array.buffers()[0], pa.py_buffer(lengths.astype(np.int32)), pa.py_buffer(decoded[kept.ravel()])]
     if array.offset:
-        raise ValueError("an array that begins in the middle")
+        raise ValueError("a sliced array")
     return pa.Array.from_buffers(pa.binary(), len(array), buffers), fits

@@ -1,7 +1,7 @@
-"""Reads bytes of many records side by side: each record has a place, and all places move on together.
+"""Reads the bytes of many records side by side: each record has a place, and all places advance together.
 
-A place never moves beyond the end of its record. If a record ends before the value that is read, its place becomes its limit,
-one byte behind its end, and stays there. So after everything is read, the places show which records ended too early.
+A place never moves beyond the end of its record. If a record ends inside the value that is read, its place becomes its limit,
+one byte after its end, and stays there. So in the end, the places show which records ended too early.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Bools = npt.NDArray[np.bool_]
 Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
 
-#: Numbers of at most this many bytes are read in one step.
+#: Varints of up to this size are read in one step.
 _WORD_BYTES = 8
 _PADDING_BYTES = 16
 _NUMBER_BYTES = 10
@@ -25,7 +25,7 @@ def _word(number: int) -> np.uint64:
 
 
 _FIRST_BITS = _word(0x8080_8080_8080_8080)
-#: Masks and distances that push groups of 7 bits in bytes together.
+#: Masks and distances that close the gaps between the 7-bit groups of a varint, step by step.
 _PUSHES = (
     (_word(0x007F_007F_007F_007F), _word(0x7F00_7F00_7F00_7F00), _word(1)),
     (_word(0x0000_3FFF_0000_3FFF), _word(0x3FFF_0000_3FFF_0000), _word(2)),
@@ -34,19 +34,19 @@ _PUSHES = (
 
 
 class ByteColumns:
-    """The bytes of some records, one behind the other.
+    """The concatenated bytes of some records.
 
     Attributes:
         starts: where each record begins.
-        limits: one byte behind the end of each record.
-        content: all bytes, and some zeros.
+        limits: one byte after the end of each record.
+        content: all bytes, followed by some zeros.
     """
 
     def __init__(self, values: pa.Array) -> None:
-        """Put the values (binary or binary_view without nulls) together.
+        """Concatenate values (binary or binary_view without nulls).
 
         Raises:
-            pyarrow.ArrowInvalid: they have more bytes than one array can have.
+            pyarrow.ArrowInvalid: the values have more bytes than an array can have.
         """
         joined = values.cast(pa.binary())
         _, offsets, content = joined.buffers()
@@ -61,11 +61,11 @@ class ByteColumns:
         self._words = np.ndarray(size + _PADDING_BYTES - _WORD_BYTES + 1, "<u8", self.content, strides=(1,))
 
     def byte(self, at: Int64s) -> npt.NDArray[np.uint8]:
-        """The byte at each place."""
+        """Return the byte at each place."""
         return self.content[at]
 
     def behind_numbers(self, at: Int64s, limits: Int64s) -> Int64s:
-        """The places behind the varints at these places; the limit behind a varint of more than ten bytes."""
+        """Return the places after the varints at these places; the limit for a varint of more than ten bytes."""
         if (self.content[at] < 0x80).all():
             return np.minimum(at + 1, limits)
         sizes, _, _ = self._sizes(at, limits)
@@ -73,7 +73,7 @@ class ByteColumns:
         return behind
 
     def numbers(self, at: Int64s, limits: Int64s) -> tuple[UInt64s, Int64s]:
-        """The varints at these places, and the places behind them; 0 where the limit is reached."""
+        """Read the varints at these places, and return them and the places after them; 0 if the limit is reached."""
         first = self.content[at]
         if (first < 0x80).all():
             numbers, behind = first.astype(np.uint64), np.minimum(at + 1, limits)
@@ -93,7 +93,7 @@ class ByteColumns:
         return numbers, behind
 
     def _sizes(self, at: Int64s, limits: Int64s) -> tuple[Int64s, UInt64s, UInt64s]:
-        """The bytes of each varint, its first eight bytes, and the first bit of its last byte (0 if that is behind these)."""
+        """Return each varint's size, its first eight bytes, and the top bit of its last byte; 0 if that byte comes later."""
         words = self._words[at]
         ends = ~words & _FIRST_BITS
         ends &= ~ends + _word(1)

@@ -1,4 +1,7 @@
-"""Decimals as columns, and as bytes: their unscaled numbers, in two's complement, big-endian."""
+"""Converts whole columns of decimals from their unscaled numbers, in two's complement, big-endian.
+
+This can go once Arrow has a kernel that makes decimals of bytes.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,14 @@ _LIMB_BITS = 64
 def decimals_of(
     array: pa.BinaryArray, schema: ConnectSchema, valid: _Bools | None, most_digits: _Int64s | None = None
 ) -> tuple[pa.Array, _Bools]:
-    """The column of decimals whose unscaled numbers the array has, and which of them fit their type.
+    """Convert unscaled numbers to a column of decimals, and return it with whether each number fits the type.
 
     Args:
         array: the numbers, each of any length.
-        schema: of the decimals.
-        valid: which numbers count; all by default. The others fit, and are anything.
-        most_digits: of each number, 0 for no limit. Where a number is longer than any decimal, it may be said not to fit.
+        schema: the schema of the decimals.
+        valid: which numbers count; all by default. The others fit, and may become anything.
+        most_digits: the most digits of each number, or 0 for no limit. A number that is longer than any decimal may be reported
+            as not fitting.
     """
     _, offsets, content = array.buffers()
     bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
@@ -60,7 +64,7 @@ def decimals_of(
 
 
 def decimals_of_matrix(found: _Bytes, schema: ConnectSchema, valid: _Bools | None) -> tuple[pa.Array, _Bools]:
-    """As `decimals_of`, of numbers of one length, which is not 0; one number in each line."""
+    """Convert numbers like `decimals_of`, if all of them have the same length above 0. Each row of the matrix is a number."""
     more = max(found.shape[1] - _layout(schema).byte_width, 0)
     signs = np.where(found[:, more] >= 0x80, 0xFF, 0)
     fits = (found[:, :more] == signs[:, None]).all(axis=1)
@@ -69,26 +73,26 @@ def decimals_of_matrix(found: _Bytes, schema: ConnectSchema, valid: _Bools | Non
 
 
 def _layout(schema: ConnectSchema) -> pa.DataType:
-    """A type with room for the unscaled numbers of the column, or for most of them."""
+    """Return a type that holds the unscaled numbers of the column, or most of them."""
     return schema.arrow_type if _is_plain(schema) else _WHOLE
 
 
 def _is_plain(schema: ConnectSchema) -> bool:
-    """Whether the column has decimals of the scale that the schema says."""
+    """Whether the column has decimals with the scale of the schema."""
     return bool(pa.types.is_decimal(schema.arrow_type) and schema.arrow_type.scale == schema.scale)
 
 
 def _column(
     found: _Bytes, schema: ConnectSchema, counts: _Bools, fits: _Bools, contents: Callable[[_Int64s], list[bytes]]
 ) -> tuple[pa.Array, _Bools]:
-    """The column of decimals, and which of them fit their type.
+    """Make the column of decimals, and return it with whether each number fits the type.
 
     Args:
-        found: the numbers, one in each line.
-        schema: of the decimals.
+        found: the numbers, one per row.
+        schema: the schema of the decimals.
         counts: which numbers count.
-        fits: which of them the lines hold.
-        contents: the bytes of the numbers at some indices.
+        fits: which numbers are completely in their row.
+        contents: returns the bytes of the numbers at some indices.
     """
     type_, layout = schema.arrow_type, _layout(schema)
     if _is_plain(schema):
@@ -118,14 +122,14 @@ def _column(
 
 
 def _decimals(found: _Bytes, type_: pa.DataType, wanted: _Bools) -> pa.Array:
-    """Numbers, one in each line, as decimals; those that aren't wanted are 0."""
+    """Convert numbers, one per row, to decimals; unwanted numbers become 0."""
     numbers = _little_endian(found, type_.byte_width)
     numbers[~wanted] = 0
     return pa.Array.from_buffers(type_, len(found), [None, pa.py_buffer(numbers)])
 
 
 def _little_endian(found: _Bytes, width: int) -> _Bytes:
-    """Numbers of any length as numbers of `width` bytes each, the lowest byte first."""
+    """Extend numbers to `width` bytes each, with the lowest byte first."""
     count, size = found.shape
     numbers = np.empty((count, width), np.uint8)
     numbers[:, :size] = found[:, ::-1]
@@ -134,7 +138,7 @@ def _little_endian(found: _Bytes, width: int) -> _Bytes:
 
 
 def _is_below(found: _Bytes, type_: pa.DataType, digits: int) -> _Bools:
-    """Which of the numbers have at most `digits` digits."""
+    """Whether each number has at most `digits` digits."""
     limit = 10 ** max(digits, 0)
     if limit > 1 << (8 * found.shape[1] - 1):
         return np.ones(len(found), np.bool_)
@@ -144,7 +148,7 @@ def _is_below(found: _Bytes, type_: pa.DataType, digits: int) -> _Bools:
 
 
 def _is_at_least(limbs: npt.NDArray[np.uint64], number: int) -> _Bools:
-    """Which numbers, of limbs of 64 bits with the lowest limb first and the sign turned, are not below a number."""
+    """Whether each number is at least `number`. Its 64-bit limbs have the lowest limb first and the sign bit inverted."""
     bits = limbs.shape[1] * _LIMB_BITS
     turned = number + (1 << (bits - 1))
     found = np.ones(len(limbs), np.bool_)
@@ -155,7 +159,7 @@ def _is_at_least(limbs: npt.NDArray[np.uint64], number: int) -> _Bools:
 
 
 def _plain_texts(digits: pa.StringArray, scale: int) -> pa.StringArray:
-    """Whole numbers as decimals of the scale, without an exponent, and without zeros at the end of the fraction."""
+    """Write whole numbers as decimals of the scale, without exponents and without zeros at the end of the fraction."""
     if scale <= 0:
         return pc.if_else(pc.equal(digits, "0"), digits, _joined(digits, "0" * -scale))
     padded = pc.utf8_lpad(pc.utf8_ltrim(digits, "-"), scale + 1, "0")

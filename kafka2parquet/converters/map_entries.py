@@ -1,4 +1,4 @@
-"""Entries of maps, as `pyarrow.array` takes them."""
+"""Handles repeated keys in the entries of maps."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pyarrow as pa
 
 
 def unique_entries(entries: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """The entries of a map; of a key that comes twice the last one counts, as in Java's maps.
+    """Return the entries of a map, with only the last entry of a repeated key, as in Java's maps.
 
-    DuckDB reads no file in which a map has a key twice.
+    DuckDB can't read files whose maps have repeated keys.
     """
     found = list(entries)
     try:
@@ -23,7 +23,7 @@ def unique_entries(entries: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 
 
 def keys_again(array: pa.MapArray) -> npt.NDArray[np.bool_]:
-    """Which entries of maps, whose keys are scalars, have the key of an entry before them in the same map."""
+    """Whether each entry has the key of an earlier entry in the same map. The keys must be scalars."""
     again = np.zeros(len(array.keys), np.bool_)
     lengths = np.diff(array.offsets.to_numpy())
     if (lengths > 1).any():

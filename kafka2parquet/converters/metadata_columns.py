@@ -1,4 +1,4 @@
-"""Columns that say where a row comes from: `_kafka_topic`, `_kafka_partition`, `_kafka_offset` and so on."""
+"""Adds columns that say where a row comes from: `_kafka_topic`, `_kafka_partition`, `_kafka_offset` and so on."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ ColumnName = Annotated[str, OneOf(_ALL)]
 
 @checked
 class MetadataColumns:
-    """Adds the columns that are asked for, behind the others and in a fixed order."""
+    """Adds the chosen columns after all others, in a fixed order."""
 
-    #: All of them, in their order.
+    #: The names of all columns, in their order.
     ALL = _ALL
 
     def __init__(
@@ -38,12 +38,12 @@ class MetadataColumns:
         """Choose the columns.
 
         Args:
-            names: some of `topic`, `partition`, `offset`, `timestamp`, `key`, `headers`; the columns are called
+            names: some of `topic`, `partition`, `offset`, `timestamp`, `key`, `headers`; the columns are named
                 `_kafka_<name>`.
-            key_converter: makes the column of keys; by default they are written as bytes.
+            key_converter: makes the column of keys; by default, keys are written as bytes.
 
         Raises:
-            ConfigurationError: unknown name.
+            ConfigurationError: a name is unknown.
         """
         self.names = tuple(name for name in self.ALL if name in names)
         self._key_converter = key_converter

@@ -1,4 +1,4 @@
-"""PayloadDecoder: payloads of one schema to values, all at once where that can be, the others one by one."""
+"""Decodes payloads of one schema: together if possible, and the others one by one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _Int64s = npt.NDArray[np.int64]
 
 
 class PayloadsRefused(Exception):  # noqa: N818  # an answer, not a fault
-    """Payloads, taken together, can't be decoded; or a single one can't, and the text says why.
+    """Some payloads can't be decoded together, or a single payload can't be decoded. The text says why.
 
     Attributes:
-        row: which of them is probably the first to blame; None where that isn't known.
-        suspects: which of them are probably to blame, all of those that could be found; None where that isn't known.
-        others: the values of all payloads but the suspects; None where these haven't been decoded.
+        row: the index of the payload that is probably the first at fault; None if it isn't known.
+        suspects: whether each payload is probably at fault, as far as could be found; None if it isn't known.
+        others: the values of all payloads except the suspects; None if these haven't been decoded.
     """
 
     def __init__(
@@ -40,35 +40,35 @@ class PayloadsRefused(Exception):  # noqa: N818  # an answer, not a fault
 
 
 class Suspicions:
-    """Collects which payloads have values that a decoder of whole batches leaves to others.
+    """Collects the payloads with values that a decoder of whole batches can't decode.
 
-    Values are named by where they are in an array. Arrays of items within others, such as those of lists, have suspicions of
-    their own, which go on to the payloads that the items are in.
+    Values are identified by their index in an array. An array of items, such as those of lists, has a `Suspicions` that passes
+    them on to the payloads that contain the items.
 
     Attributes:
         rows: whether each payload is suspected.
     """
 
     def __init__(self, rows: _Bools) -> None:
-        """Begin with payloads that are suspected already, or with none."""
+        """Start with the payloads that are already suspected."""
         self.rows = rows
         self._levels: tuple[_Int64s, ...] = ()
 
     def of_items(self, offsets: _Int64s) -> Suspicions:
-        """The suspicions of items; `offsets` say which values have which."""
+        """Return the suspicions of items. `offsets` are the offsets of the values that contain the items."""
         items = Suspicions(self.rows)
         items._levels = (offsets, *self._levels)
         return items
 
     def add(self, values: _Bools, counted: _Bools | None = None) -> None:
-        """Some values are suspected; of these only those that count. All do by default."""
+        """Suspect some values, except those that don't count. By default, all values count."""
         indices = np.flatnonzero(values if counted is None else values & counted)
         for offsets in self._levels if len(indices) else ():
             indices = np.searchsorted(offsets, indices, "right") - 1
         self.rows[indices] = True
 
     def integers(self, array: pa.Array, type_: pa.DataType, counted: _Bools | None = None) -> pa.Array:
-        """Integers as those of another type; those that it doesn't have are suspected."""
+        """Cast integers to another type, and suspect those that are out of its range."""
         if array.type.equals(type_):
             return array
         made = array.cast(type_, safe=False)
@@ -77,10 +77,10 @@ class Suspicions:
         return made
 
     def checked(self, array: pa.Array) -> pa.Array:
-        """The values of all payloads, or those of the ones that aren't suspected.
+        """Return the values of all payloads if none is suspected.
 
         Raises:
-            PayloadsRefused: some are suspected.
+            PayloadsRefused: some payloads are suspected; `others` has the values of the others.
         """
         if not self.rows.any():
             return array
@@ -89,7 +89,7 @@ class Suspicions:
 
 @contextlib.contextmanager
 def refusing_payloads() -> Iterator[None]:
-    """Raise PayloadsRefused for what payloads cause in a decoder of whole batches, be it a panic of native code."""
+    """Raise PayloadsRefused for any error that payloads cause in a decoder of whole batches, even a panic of native code."""
     try:
         yield
     except (ValueError, ArithmeticError, *ARROW_DATA_ERRORS) as error:
@@ -105,9 +105,9 @@ class Decoded:
     """Values of some payloads.
 
     Attributes:
-        values: of the schema's Arrow type.
-        kept: the index of each value's payload, rising.
-        refused: index and reason of each other payload.
+        values: the values, of the schema's Arrow type.
+        kept: the index of each value's payload, in ascending order.
+        refused: the index of each other payload, and the reason.
     """
 
     values: pa.Array
@@ -119,18 +119,17 @@ class Decoded:
 class PayloadDecoder:
     """Decodes payloads of one schema.
 
-    The outcome of a payload doesn't depend on its neighbours: the fast way is asked first for single ones too, as it may take
-    some damaged ones that the other way refuses. Payloads that the fast way suspects are decoded the other way.
+    The outcome of a payload doesn't depend on its neighbours. Single payloads are also given to `decode` first, because it may
+    accept damaged payloads that `decode_one` refuses. Payloads that `decode` suspects are given to `decode_one`.
 
     Attributes:
-        schema: of the values.
-        decode_one: makes of a payload its value, as `pyarrow.array` takes it, or raises PayloadsRefused.
-        decode: makes an array of the values of all payloads (binary_view without nulls) at once, or raises PayloadsRefused;
-            None where nothing can do that. It suspects no payload whose value it makes when it gets the payload alone, unless
-            `decode_one` makes the same.
-        malformed: says which payloads `decode` can't decode for their form; perhaps not all of them, and no others, unless
-            `decode_one` makes the same of them. None where nothing can say that. It is asked where `decode` refuses payloads,
-            and as long as it finds some it is asked first.
+        schema: the schema of the values.
+        decode_one: converts a payload to a value that `pyarrow.array` accepts, or raises PayloadsRefused.
+        decode: converts payloads (binary_view without nulls) to an array, or raises PayloadsRefused; None if there is no such
+            decoder. If it suspects a payload that it would decode alone, `decode_one` must return the same value.
+        malformed: finds payloads whose form `decode` can't decode, though perhaps not all of them; None if there is no such
+            function. If it finds any other payload, `decode_one` must have the same outcome as `decode`. It is called after
+            `decode` has refused payloads, and before `decode` as long as it finds some.
     """
 
     schema: ConnectSchema
@@ -141,12 +140,12 @@ class PayloadDecoder:
     _type: pa.DataType = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Find out, while the schema is prepared, whether it has columns at all."""
+        """Fail early, while the schema is prepared, if it has no columns."""
         _ = self.schema.arrow_schema
         self._type = self.schema.arrow_type
 
     def run(self, payloads: pa.Array) -> Iterator[Decoded]:
-        """The values of the payloads (one or more), those of each part in their order."""
+        """Decode payloads (one or more). Yields the outcomes of parts of them, each in the order of its payloads."""
         rows = np.arange(len(payloads))
         suspects = [rows if self.decode is None else rows[:0]]
         may_look, looks = self.malformed is not None and len(rows) > 1, self._looks_first
@@ -180,7 +179,7 @@ class PayloadDecoder:
             yield self._one_by_one(payloads, left)
 
     def _in_parts(self, payloads: pa.Array, rows: _Int64s) -> Generator[Decoded, None, _Int64s]:
-        """Decode parts of the payloads, until those that are to blame are known. Returns their rows."""
+        """Bisect the payloads until the bad ones are found, decoding the others. Returns the rows of the bad ones."""
         decode, blamed = self.decode, [rows[:0]]
         if decode is None:
             return rows

@@ -1,4 +1,4 @@
-"""PerRecordConverter: a format written record by record."""
+"""The base class for converters that decode one record at a time."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from kafka2parquet.util.bisection import bisect_failures
 from kafka2parquet.util.cache import BoundedCache
 
 _MAX_REASON_CHARACTERS = 300
-#: Integers beyond this are not held by a double.
+#: A double doesn't hold all integers beyond this one.
 _LARGEST_EXACT = 1 << 53
 
 
-#: What Arrow raises for values of Python.
+#: The exceptions that Arrow raises for Python values.
 _DATA_ERRORS = (*ARROW_DATA_ERRORS, OverflowError, TypeError, ValueError)
 
 
-#: Types of which each value goes into the same column; but for large integers.
+#: Types whose values always have the same column type, except for large integers.
 _PLAIN_TYPES = frozenset({bool, int, float, str, bytes, type(None)})
 
 
@@ -38,18 +38,18 @@ class _MisfitError(Exception):
 
 @checked
 class PerRecordConverter(RecordConverter):
-    """Base class for converters that decode one record at a time: write `decode`. Many times slower than work on columns.
+    """Base class for converters that decode one record at a time; subclasses implement `decode`.
 
-    Every record costs a call of `decode` and about 3 µs; without a schema about 60 µs where a member is a list, a dict, a date
-    or a time. `JsonConverter` takes less than 1 µs in all.
+    Such a converter is many times slower than one that works on columns. Every record costs a call of `decode` and about 3 µs,
+    or about 60 µs without a schema if a member is a list, a dict, a date or a time. `JsonConverter` takes less than 1 µs.
 
-    Without a schema, the columns of each topic are learned from the values, in their order, and only grow: a bool is a bool, an
-    int an int64, a float a double, bytes, dates, times, lists and dicts get Arrow's types for them. An int column becomes
-    double when a float turns up, unless it has integers that a double doesn't hold. A value of another type than its column
-    makes the record a reject. Decimals need a schema, because each decimal has its own precision.
+    Without a schema, the converter learns the columns of each topic from the values, in their order. The columns only grow: a
+    bool becomes a bool, an int an int64, and a float a double; bytes, dates, times, lists and dicts get the matching Arrow
+    types. An int column becomes double when a float turns up, unless it has integers that a double doesn't hold. A value of
+    another type than its column makes the record a reject. Decimals need a schema, because each decimal has its own precision.
 
-    With a schema, exactly its columns are made. A member that is missing is null; a member that the schema lacks makes the
-    record a reject.
+    With a schema, a table has exactly the schema's columns. A missing member is null, and a member that is not in the schema
+    makes the record a reject.
 
     A subclass with an `__init__` has to call the `__init__` of this class.
     """
@@ -59,8 +59,8 @@ class PerRecordConverter(RecordConverter):
 
         Args:
             schema: the columns of every topic.
-            learned: where the schema is learned, to share it between converters or to begin with something known. By default
-                each topic has its own schema, in memory.
+            learned: the learned schema, to share it between converters or to start from known columns. By default each topic
+                has its own schema, in memory.
         """
         self._schema = schema
         self._learned_of = (lambda _: learned) if learned is not None else LearnedByTopic().of
@@ -69,7 +69,7 @@ class PerRecordConverter(RecordConverter):
 
     @abc.abstractmethod
     def decode(self, value: bytes) -> Mapping[str, Any] | None:
-        """The members of a record, by the names of their columns. None makes the record a tombstone.
+        """Return the members of a record by the names of their columns, or None for a tombstone.
 
         Called on the thread that drives the task, for each record; must not block.
 
@@ -79,12 +79,12 @@ class PerRecordConverter(RecordConverter):
 
     @property
     def fingerprint(self) -> str:
-        """Names the class and the schema. Override this where other settings decide what comes out, and name them too."""
+        """Identifies the class and the schema. Override the property if other settings affect the result, and include them."""
         columns = "learned" if self._schema is None else str(self._schema)
         return f"per-record:{type(self).__module__}:{type(self).__qualname__}:{columns}"
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Decode each record, and make columns of all records at once; records that don't fit are rejects."""
+        """Decode each record, and convert all records to columns together. Records that don't fit are rejects."""
         topic = batch.topic_partition.topic
         learned = self._learned_of(topic)
         decoded: dict[int, dict[str, Any]] = {}
@@ -108,13 +108,13 @@ class PerRecordConverter(RecordConverter):
         )
 
     def _accepted(self, members: Any, learned: LearnedSchema, batch: ConsumedBatch, place: int) -> dict[str, Any]:
-        """The members of a record, if all of them may be columns; the learned schema then has these columns.
+        """Check the members of a record, and let the learned schema have columns for all of them.
 
         Raises:
-            ValueError: Arrow has no type for a value, or the schema that is given lacks a member.
+            ValueError: Arrow has no type for a value, or the given schema lacks a member.
             SchemaConflict: a member has another type than its column.
             TooManyFields: there would be too many columns.
-            UsageError: what was returned isn't a mapping of names.
+            UsageError: `decode` returned something other than a mapping with names as keys.
         """
         if not isinstance(members, Mapping) or not all(isinstance(name, str) for name in members):
             raise UsageError(
@@ -136,7 +136,7 @@ class PerRecordConverter(RecordConverter):
 
 
 def _form(members: Mapping[str, Any]) -> tuple[object, ...] | None:
-    """Names and types of members; None where names and types alone don't decide which columns the members need."""
+    """Return the names and types of members; None if these alone don't determine the columns of the members."""
     for value in members.values():
         if type(value) not in _PLAIN_TYPES or (type(value) is int and abs(value) > _LARGEST_EXACT):
             return None
@@ -144,7 +144,7 @@ def _form(members: Mapping[str, Any]) -> tuple[object, ...] | None:
 
 
 def _grow(learned: LearnedSchema, members: Mapping[str, Any]) -> None:
-    """Let a learned schema have all columns that are needed for a record.
+    """Grow a learned schema by the columns that a record needs.
 
     Raises:
         ValueError: Arrow has no type for a value.
@@ -161,7 +161,7 @@ def _grow(learned: LearnedSchema, members: Mapping[str, Any]) -> None:
 def _rows_of(
     decoded: Mapping[int, dict[str, Any]], schema: pa.Schema, refused: dict[int, str]
 ) -> tuple[Sequence[int], pa.Table]:
-    """The places of the records that fit a schema, and their rows; other records are added to the refused ones."""
+    """Return the places and the rows of the records that fit a schema. Other records are added to `refused`."""
     places, members = list(decoded), list(decoded.values())
 
     def table(start: int, length: int) -> pa.Table:
@@ -188,7 +188,7 @@ def _exact_where_large(column: pa.Field, value: object) -> Sequence[pa.Field]:
 
 
 def _has_large_integers(value: object) -> bool:
-    """Whether there is an integer in it, at any depth, that a double may not hold."""
+    """Whether a value has, at any depth, an integer that a double may not hold."""
     if isinstance(value, dict):
         return any(map(_has_large_integers, value.values()))
     if isinstance(value, list | tuple):

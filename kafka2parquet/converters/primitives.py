@@ -1,4 +1,4 @@
-"""Converters of single numbers and booleans, as Kafka's own serializers write them."""
+"""Converters for single numbers and booleans, as Kafka's own serializers write them."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _Int64s = npt.NDArray[np.int64]
 
 @checked
 class _PrimitiveConverter(RecordConverter):
-    """Values of a fixed number of bytes, big-endian, in one column called `value`."""
+    """Base class for values with a fixed number of bytes, big-endian, which become one column, `value`."""
 
     _schema: ClassVar[ConnectSchema]
     _wire: ClassVar[np.dtype[np.generic]]
-    #: What Kafka Connect's messages call the type, and the class that reads it.
+    #: The names in Kafka Connect's messages of the type and of the class that reads it.
     _type_name: ClassVar[str]
     _deserializer: ClassVar[str]
 
     @property
     def fingerprint(self) -> str:
-        """Names the type."""
+        """Identifies the type."""
         return f"primitive-{self._type_name}"
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Read all values of the right size at once; the others are rejects."""
+        """Read all values of the right size together. The others are rejects."""
         groups = RecordGroups(batch, f"Failed to deserialize {self._type_name}: ")
         width = self._wire.itemsize
         values = batch.values.cast(pa.binary())
@@ -56,7 +56,7 @@ class _PrimitiveConverter(RecordConverter):
 
 
 class BooleanConverter(_PrimitiveConverter):
-    """Values are one byte, 0 or 1 (Kafka Connect's BooleanConverter); they become one boolean column called `value`."""
+    """Converts values of one byte, 0 or 1, to one boolean column, `value` (Kafka Connect's BooleanConverter)."""
 
     _schema = ConnectSchema("boolean", optional=True)
     _wire = np.dtype("u1")
@@ -64,13 +64,13 @@ class BooleanConverter(_PrimitiveConverter):
 
     def _add(self, groups: RecordGroups, rows: _Int64s, numbers: npt.NDArray[np.generic]) -> None:
         known = (numbers == 0) | (numbers == 1)
-        for number in np.unique(numbers[~known]).astype("i1").tolist():  # as Java has bytes
+        for number in np.unique(numbers[~known]).astype("i1").tolist():  # bytes are signed in Java
             groups.reject(rows[numbers.astype("i1") == number], f"Unexpected byte received by {self._deserializer}: {number}")
         groups.add_values(self._schema, rows[known], pa.array(numbers[known] == 1))
 
 
 class ShortConverter(_PrimitiveConverter):
-    """Values are numbers of 2 bytes (Kafka Connect's ShortConverter); they become one int16 column called `value`."""
+    """Converts integers of 2 bytes to one int16 column, `value` (Kafka Connect's ShortConverter)."""
 
     _schema = ConnectSchema("int16", optional=True)
     _wire = np.dtype(">i2")
@@ -78,7 +78,7 @@ class ShortConverter(_PrimitiveConverter):
 
 
 class IntegerConverter(_PrimitiveConverter):
-    """Values are numbers of 4 bytes (Kafka Connect's IntegerConverter); they become one int32 column called `value`."""
+    """Converts integers of 4 bytes to one int32 column, `value` (Kafka Connect's IntegerConverter)."""
 
     _schema = ConnectSchema("int32", optional=True)
     _wire = np.dtype(">i4")
@@ -86,7 +86,7 @@ class IntegerConverter(_PrimitiveConverter):
 
 
 class LongConverter(_PrimitiveConverter):
-    """Values are numbers of 8 bytes (Kafka Connect's LongConverter); they become one int64 column called `value`."""
+    """Converts integers of 8 bytes to one int64 column, `value` (Kafka Connect's LongConverter)."""
 
     _schema = ConnectSchema("int64", optional=True)
     _wire = np.dtype(">i8")
@@ -94,7 +94,7 @@ class LongConverter(_PrimitiveConverter):
 
 
 class FloatConverter(_PrimitiveConverter):
-    """Values are floats of 4 bytes (Kafka Connect's FloatConverter); they become one float column called `value`."""
+    """Converts floats of 4 bytes to one float column, `value` (Kafka Connect's FloatConverter)."""
 
     _schema = ConnectSchema("float", optional=True)
     _wire = np.dtype(">f4")
@@ -102,7 +102,7 @@ class FloatConverter(_PrimitiveConverter):
 
 
 class DoubleConverter(_PrimitiveConverter):
-    """Values are floats of 8 bytes (Kafka Connect's DoubleConverter); they become one double column called `value`."""
+    """Converts floats of 8 bytes to one double column, `value` (Kafka Connect's DoubleConverter)."""
 
     _schema = ConnectSchema("double", optional=True)
     _wire = np.dtype(">f8")

@@ -1,4 +1,4 @@
-"""The headers of records as lists of keys and values."""
+"""Converts the headers of records to lists of keys and values."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import pyarrow as pa
 
 from kafka2parquet.util.varints import read_varint
 
-#: As headers go into no record: their count is 0.
+#: The encoding of no headers: a count of 0.
 _NONE = b"\x00"
 
 
 def header_lists(sections: pa.Array, type_: pa.DataType, text_of: Callable[[bytes], str | None] | None = None) -> pa.Array:
-    """The headers of each record; a record without headers has an empty list.
+    """Convert the headers of each record to a list, which is empty for a record without headers.
 
-    Equal sections, which are the rule, are decoded once. No object is made of a header: a record may have a million of them.
-    Bytes of a key that are not UTF-8 become U+FFFD, as in Kafka's Java client.
+    Equal header sections are common and are decoded once. No Python object is made for a header, because a record may have a
+    million headers. Bytes of a key that are not UTF-8 become U+FFFD, as in Kafka's Java client.
 
     Args:
-        sections: as sent, null where a record has none.
-        type_: list of structs `key` and `value`.
-        text_of: makes text of values that are not UTF-8, where values are text; they are bytes without it.
+        sections: the header sections as they were sent; null for a record without one.
+        type_: a list of structs with `key` and `value`.
+        text_of: converts values that are not UTF-8 to text. Without it, values are bytes.
 
     Raises:
-        ValueError: a section is not well formed.
+        ValueError: a section is malformed.
     """
     encoded = sections.cast(pa.binary()).fill_null(_NONE).dictionary_encode()
     list_offsets, bounds, valid, content = _walk(encoded.dictionary)
@@ -41,11 +41,12 @@ def header_lists(sections: pa.Array, type_: pa.DataType, text_of: Callable[[byte
 
 
 def _walk(sections: pa.BinaryArray) -> tuple[array.array[int], np.ndarray, np.ndarray, pa.Buffer]:
-    """Where the headers of the sections lie.
+    """Locate the headers of the sections.
 
     Returns:
-        For each section how many headers come before its own; for each header the bounds of its key and of its value, four
-        numbers that rise, and one more at the end; for each header whether its value isn't null; the bytes that are meant.
+        The number of headers before each section; the bounds of the key and of the value of each header, as four ascending
+        numbers, and one more number at the end; whether the value of each header is not null; the bytes that the bounds refer
+        to.
     """
     _, offsets_buffer, content = sections.buffers()
     content = content if content is not None else pa.py_buffer(b"")
@@ -79,7 +80,7 @@ def _walk(sections: pa.BinaryArray) -> tuple[array.array[int], np.ndarray, np.nd
 
 
 def _text(contents: pa.BinaryArray, text_of: Callable[[bytes], str | None]) -> pa.StringArray:
-    """The same as text; `text_of` says what bytes become that are not UTF-8."""
+    """Convert bytes to text. `text_of` converts bytes that are not UTF-8."""
     try:
         return contents.cast(pa.string())
     except pa.ArrowInvalid:

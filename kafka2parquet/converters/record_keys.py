@@ -1,4 +1,4 @@
-"""The keys of records as one column, by a converter of keys."""
+"""Converts the keys of records to one column."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from kafka2parquet.util.arrays import one_array
 
 
 class KeyTypesDifferError(Exception):
-    """Keys of several types, which no column holds together."""
+    """The keys have several types, which one column can't hold."""
 
     def __init__(self, groups: Sequence[Rows]) -> None:
-        """Say so of keys that were converted.
+        """Make the error.
 
         Args:
-            groups: the keys, as rows of each schema.
+            groups: the converted keys, as rows of each schema.
         """
-        super().__init__("the keys have types that no column holds together")
+        super().__init__("the keys have types that one column can't hold together")
         self._groups = groups
 
     def parts(self, rows: Rows) -> list[Rows]:
-        """The rows with keys of each type; those without a key, or whose key is a reject, are with the first ones."""
+        """Split the rows by the types of their keys. Rows without a key, or with a rejected key, are in the first part."""
         offsets: dict[tuple[bool, pa.Schema], list[pa.Array]] = {}
         for group in self._groups:
             offsets.setdefault((_is_single(group), group.table.schema), []).append(group.offsets)
@@ -39,11 +39,11 @@ class KeyTypesDifferError(Exception):
 
 
 def key_column(records: ConsumedBatch, converter: RecordConverter | None) -> tuple[pa.Array, Sequence[Reject]]:
-    """The key of each record, null where it has none, or could not be converted: then it is among the rejects.
+    """Return the key of each record, and the rejects. The key is null if it is missing or could not be converted.
 
     Args:
-        records: one or more.
-        converter: of keys; bytes as they are without one. Keys with several members become structs.
+        records: one or more records.
+        converter: converts keys; without it, keys stay bytes. Keys with several members become structs.
 
     Raises:
         KeyTypesDifferError: the keys have to be converted type by type.
@@ -67,7 +67,7 @@ def key_column(records: ConsumedBatch, converter: RecordConverter | None) -> tup
 
 
 def _fit_together(groups: Sequence[Rows]) -> bool:
-    """Whether one column holds the keys of all groups."""
+    """Whether one column can hold the keys of all groups."""
     if len({_is_single(group) for group in groups}) > 1:
         return False
     try:
@@ -78,12 +78,12 @@ def _fit_together(groups: Sequence[Rows]) -> bool:
 
 
 def _is_single(rows: Rows) -> bool:
-    """Whether keys are single values, not structs."""
+    """Whether the keys are single values instead of structs."""
     return rows.table.column_names == ["value"] and (rows.value_schema is None or rows.value_schema.type != "struct")
 
 
 def _as_column(rows: Rows | MixedRows) -> pa.Array:
-    """The column of keys that are single values; a struct of the columns of others."""
+    """Return the column of keys that are single values, or a struct of the columns of other keys."""
     table = rows.table
     if all(_is_single(group) for group in rows.groups):
         return one_array(table.column(0))

@@ -1,4 +1,4 @@
-"""RecordViews: keys and headers in files of their own, as Kafka Connect's storage sinks write them."""
+"""Adds the record views: keys and headers that go to separate files, as in Kafka Connect's storage sinks."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ HEADERS_SCHEMA = pa.schema([("headers", _HEADERS)])
 class RecordViews:
     """Writes a file of keys, a file of headers, or both beside each file of values (`store.kafka.keys`, `.headers`).
 
-    Their rows are those of the file beside them, in the same order. A record without key (or without headers) is then a
-    reject. Records without value, if they are to be written, have only these files, in a folder of their own.
+    These files have a row for each row of the file of values, in the same order. A record without a key (or without headers)
+    is then a reject. Records without a value, if they are written at all, have only these files, in a separate folder.
 
     Attributes:
         keys: whether keys are written.
-        headers: whether headers are written, their values as text.
-        key_converter: makes the column of keys; bytes as they are without one.
-        tombstone_partition: encoded partition of records without value.
+        headers: whether headers are written, with their values as text.
+        key_converter: makes the column of keys; without it, keys stay bytes.
+        tombstone_partition: the encoded partition of records without a value.
     """
 
     keys: bool = False
@@ -41,7 +41,7 @@ class RecordViews:
 
     @property
     def fingerprint(self) -> str:
-        """Names the settings."""
+        """Identifies the settings."""
         of_keys = self.key_converter.fingerprint if self.key_converter is not None else "bytes"
         return f"views-{self.keys}-{self.headers}-{of_keys}-{self.tombstone_partition}"
 
@@ -85,14 +85,14 @@ def _missing(records: ConsumedBatch, mask: pa.Array, what: str) -> list[Reject]:
 
 
 def _without_headers(sections: pa.Array) -> pa.Array:
-    """Where a section is null, or says that it holds none."""
+    """Whether each header section is null or empty."""
     return pc.fill_null(pc.equal(sections.cast(pa.binary()), b"\x00"), True)
 
 
 def header_text(value: object) -> str | None:
-    """The text that a header's value is written as: numbers, booleans and text as they are read, bytes as UTF-8.
+    """Convert a header's value to text: numbers, booleans and text as they are read, and bytes as UTF-8.
 
-    Bytes that are not text are written as their hexadecimal digits.
+    Bytes that are not UTF-8 become hexadecimal digits.
     """
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""StringConverter and ByteArrayConverter: values as they are, in one column."""
+"""Converters that write values unchanged to one column, as text or bytes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from kafka2parquet.util.arguments import Name, checked
 
 @checked
 class StringConverter(RecordConverter):
-    """Makes one text column of the values. Rejected are values that aren't text in the encoding."""
+    """Converts values to one text column. Values that aren't text in the encoding are rejected."""
 
     def __init__(self, encoding: Name = "UTF-8", *, field: Name = "value") -> None:
         """Make a converter.
 
         Args:
-            encoding: of the values, by any of its names.
-            field: name of the column.
+            encoding: the encoding of the values, by any of its names.
+            field: the name of the column.
 
         Raises:
-            ConfigurationError: unknown encoding.
+            ConfigurationError: the encoding is unknown.
         """
         try:
             self._encoding = codecs.lookup(encoding).name
@@ -38,16 +38,16 @@ class StringConverter(RecordConverter):
 
     @property
     def fingerprint(self) -> str:
-        """Names the encoding and the column."""
+        """Identifies the encoding and the column."""
         return f"string-{self._encoding}-{self._field}"
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Make each record either a row or a reject."""
+        """Convert each record to either a row or a reject."""
         if self._encoding == "utf-8":
             try:
                 return _one_column(batch, self._field, batch.values.cast(pa.string()))
             except pa.ArrowInvalid:
-                pass  # some value is not UTF-8: found one by one
+                pass  # some value is not UTF-8, so the values are decoded one by one
         texts: list[str | None] = []
         rejects: list[Reject] = []
         for row, value in enumerate(batch.values.to_pylist()):
@@ -62,7 +62,7 @@ class StringConverter(RecordConverter):
 
 @checked
 class ByteArrayConverter(RecordConverter):
-    """Makes one binary column of the values."""
+    """Converts values to one binary column."""
 
     def __init__(self, *, field: Name = "value") -> None:
         """Make a converter; `field` is the column's name."""
@@ -70,11 +70,11 @@ class ByteArrayConverter(RecordConverter):
 
     @property
     def fingerprint(self) -> str:
-        """Names the column."""
+        """Identifies the column."""
         return f"bytes-{self._field}"
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Make each record a row."""
+        """Convert each record to a row."""
         return _one_column(batch, self._field, batch.values.cast(pa.binary()))
 
 

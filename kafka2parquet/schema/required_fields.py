@@ -16,8 +16,8 @@ def nulls(count: int, type_: pa.DataType) -> pa.Array:
 def without_needless_nulls(array: pa.Array, *, nullable: bool = True) -> pa.Array:
     """Remove nulls from required fields. Such a null is only allowed where the struct around the field is null.
 
-    Arrow's builders put nulls into the fields of a struct that is null, and pyarrow's Parquet writer refuses these in required
-    fields. This can go once the writer ignores them: apache/arrow#50470.
+    Some functions of Arrow, such as `pa.nulls`, put nulls into the fields of a struct that is null, and pyarrow's Parquet
+    writer refuses these in required fields. This can go once the writer ignores them: apache/arrow#50470.
 
     Args:
         array: of any type.

@@ -42,7 +42,7 @@ def json_lines(values: pa.Array) -> pa.BinaryArray | None:
 
 
 def in_braces(text: pa.BinaryArray) -> tuple[pa.BinaryArray, npt.NDArray[np.bool_]]:
-    """Strip the white space around values, and tell which stripped values are in braces.
+    """Strip the white space around values, and find the values that are in braces.
 
     Returns:
         The stripped values, and whether each begins with `{` and ends with `}`. If stripping brings no further value into

@@ -1,4 +1,4 @@
-"""Base64 of a column is what Python makes of each text."""
+"""Decoding base64 in a column gives the same bytes as Python's decoder for each text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WRITTEN = st.binary(max_size=12).map(lambda content: base64.b64encode(content).
 
 @given(st.lists(st.none() | _WRITTEN, max_size=8))
 def test_decodes_what_was_encoded(texts: list[str | None]) -> None:
-    """Nulls stay."""
+    """Encoded bytes are decoded, and nulls stay nulls."""
     found, fits = decode_base64(pa.array(texts, pa.string()))
     found.validate(full=True)
     assert fits.all()
@@ -25,7 +25,7 @@ def test_decodes_what_was_encoded(texts: list[str | None]) -> None:
 
 @given(st.lists(st.none() | _WRITTEN | st.text("AB+/=-_ \n", max_size=9), max_size=6))
 def test_refuses_what_python_refuses(texts: list[str | None]) -> None:
-    """Whatever stands beside a text that is no base64, the text has no bytes, and the others have theirs."""
+    """A text that is not base64 becomes empty, and the other texts are decoded, whatever is beside them."""
     found, fits = decode_base64(pa.array(texts, pa.string()))
     found.validate(full=True)
     for text, made, is_base64 in zip(texts, found.to_pylist(), fits.tolist(), strict=True):

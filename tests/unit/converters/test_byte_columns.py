@@ -1,4 +1,4 @@
-"""ByteColumns: varints at places of many records, as a reader of single ones sees them."""
+"""Reading varints of many records side by side gives the same as reading each record alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VARINTS = st.builds(
 
 
 def _read(record: bytes) -> tuple[int, int] | None:
-    """The number and its bytes; None where the record ends before it does, or it has more than ten bytes."""
+    """Returns the number and its size; None if the record ends inside it, or it has more than ten bytes."""
     for size in range(1, min(len(record), 10) + 1):
         if record[size - 1] < 0x80:
             return sum((byte & 0x7F) << (7 * i) for i, byte in enumerate(record[:size])) & (2**64 - 1), size
@@ -27,7 +27,7 @@ def _read(record: bytes) -> tuple[int, int] | None:
     skipped=st.integers(0, 5),
 )
 def test_varints(records: list[bytes], skipped: int) -> None:
-    """Of slices, too; a record that ends before its number does is over."""
+    """Varints are read in slices, too, and a record that ends inside a varint is over."""
     columns = ByteColumns(pa.array(records, pa.binary()).slice(skipped))
     numbers, behind = columns.numbers(columns.starts, columns.limits)
     for index, record in enumerate(records[skipped:]):
@@ -40,7 +40,7 @@ def test_varints(records: list[bytes], skipped: int) -> None:
 
 
 def test_a_record_that_is_over_stays_so() -> None:
-    """Its place is its limit, whatever the record behind it has."""
+    """The place of a record that is over stays at its limit, whatever the next record has."""
     columns = ByteColumns(pa.array([b"", b"\1"], pa.binary_view()))
     at = columns.behind_numbers(columns.starts, columns.limits)
     assert [1, 1] == at.tolist()

@@ -1,4 +1,4 @@
-"""Decimals as columns: the same as one by one, whatever the bytes, the precision and the scale."""
+"""Decimals have the same values as columns and one by one, whatever their bytes, precision and scale."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CONTENTS = st.one_of(
 
 
 def _expected(schema: ConnectSchema, content: bytes) -> Any:
-    """The value; None where it doesn't fit."""
+    """Returns the value; None if it doesn't fit."""
     try:
         return pa.scalar(decimal_of_bytes(content, schema), schema.arrow_type).as_py()
     except ValueError:
@@ -54,7 +54,7 @@ def _found(column: pa.Array, fits: Any) -> list[Any]:
 
 @given(schema=_SCHEMAS, contents=st.lists(_CONTENTS, max_size=6), skipped=st.integers(0, 2), data=st.data())
 def test_columns_have_the_same_values(schema: ConnectSchema, contents: list[bytes], skipped: int, data: st.DataObject) -> None:
-    """Those that don't count fit, whatever they are."""
+    """Columns have the same values as single decimals, and numbers that don't count always fit."""
     expected = [_expected(schema, content) for content in contents[skipped:]]
     array = pa.array(contents, pa.binary()).slice(skipped)
     column, fits = decimals_of(array, schema, None)
@@ -69,14 +69,14 @@ def test_columns_have_the_same_values(schema: ConnectSchema, contents: list[byte
 
 @given(schema=_SCHEMAS, contents=st.lists(_CONTENTS, max_size=6), size=st.sampled_from([1, 3, 12, 16, 17, 32, 33, 48]))
 def test_matrices_have_the_same_values(schema: ConnectSchema, contents: list[bytes], size: int) -> None:
-    """Numbers of one length each."""
+    """A matrix of numbers of the same length gives the same values."""
     lines = [content[:size].rjust(size, b"\xff" if content[:1] >= b"\x80" else b"\0") for content in contents]
     matrix = np.frombuffer(b"".join(lines), np.uint8).reshape(len(lines), size)
     assert [_expected(schema, line) for line in lines] == _found(*decimals_of_matrix(matrix, schema, None))
 
 
 def test_numbers_that_do_not_fit() -> None:
-    """They count only where they are there."""
+    """Numbers that don't fit are only reported where they count."""
     array = pa.array([_bytes_of(9999), _bytes_of(10_000)], pa.binary())
     assert [Decimal("99.99")] == decimals_of(array.slice(0, 1), _schema(4, 2), None)[0].to_pylist()
     assert [True, False] == decimals_of(array, _schema(4, 2), None)[1].tolist()
@@ -85,7 +85,7 @@ def test_numbers_that_do_not_fit() -> None:
 
 @pytest.mark.parametrize("scale", [127, 77, -76])
 def test_text(scale: int) -> None:
-    """What no type of decimals holds, such as what drivers say of Oracle's NUMBER."""
+    """Decimals that no type holds, such as those with Oracle's scale of 127, become text."""
     numbers = [0, 1, -1, 15 * 10 ** max(scale - 1, 0), -(10**150), 123 * 10**30]
     column, fits = decimals_of(pa.array(map(_bytes_of, numbers), pa.binary()), _schema(64, scale), None)
     assert fits.all()

@@ -1,4 +1,4 @@
-"""Schemas that are small and mean a lot: refused, or made to work, within a second and some memory."""
+"""Small schemas with huge meanings are refused or handled, within seconds and bounded memory."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ def _ten_of_ten() -> Iterator[str]:
 
 
 def test_protobuf_messages_of_messages() -> None:
-    """Eight messages of ten fields each are a hundred million columns."""
+    """Eight message types with ten fields of the next type, a hundred million columns, are refused."""
     assert "the schema has more than 10000 parts" in _reason(_convert(ProtobufConverter, _proto("".join(_ten_of_ten())), b"\0"))
 
 
 def test_protobuf_messages_nested_deeply() -> None:
-    """Parquet can't hold them, nor can Python's stack."""
+    """Deeply nested messages, which neither Parquet nor Python's stack can hold, are refused."""
     text = "message M { L300 a = 1; } message L0 { int32 a = 1; }"
     text += "".join(f"message L{level} {{ L{level - 1} a = 1; }}" for level in range(1, 301))
     assert "nested too deeply" in _reason(_convert(ProtobufConverter, _proto(text), b"\0"))
 
 
 def test_protobuf_maps_and_oneofs_count() -> None:
-    """They lead to messages, too."""
+    """Messages inside maps and oneofs count for the limit, too."""
     text = "message M { map<string, L5> a = 1; } message L0 { int32 a = 1; }"
     for level in range(1, 6):
         fields = "".join(f"L{level - 1} f{i} = {i};" for i in range(1, 11))
@@ -86,7 +86,7 @@ def test_protobuf_maps_and_oneofs_count() -> None:
 
 
 def test_protobuf_references_in_diamonds() -> None:
-    """Both sides of each refer to the same file, which is read once."""
+    """A file that two schemas refer to is read once."""
     last = _proto("package p0; message L { int32 a = 1; }")
     for level in range(1, 31):
         side = _proto(f'import "l{level - 1}.proto"; package p{level}; message L {{ p{level - 1}.L a = 1; }}',
@@ -99,7 +99,7 @@ def test_protobuf_references_in_diamonds() -> None:
 
 
 def test_avro_records_of_records() -> None:
-    """By name, again and again."""
+    """Records that repeatedly name each other are refused."""
     types: list[Any] = ["L0", _record("L0", a="int")][1:]
     fields: dict[str, Any] = {"x": types[0]}
     for level in range(1, 8):
@@ -108,7 +108,7 @@ def test_avro_records_of_records() -> None:
 
 
 def test_avro_references_in_diamonds() -> None:
-    """Each is read once; what is too much is refused for what it means."""
+    """Each referenced schema is read once, and only the number of resulting columns is limited."""
     last = _avro(_record("L0", a="int"))
     for level in range(1, 31):
         name = f"L{level}"
@@ -125,14 +125,14 @@ def test_avro_types_that_are_defined_again_and_again() -> None:
 
 
 def test_avro_unions_of_thousands() -> None:
-    """Two of them are the same."""
+    """A repeated name is found in a union of thousands of types."""
     branches = [{"type": "fixed", "name": f"n{i}.F{i}", "size": 1} for i in range(9000)]
     branches.append({"type": "fixed", "name": "other.F8999", "size": 1})
     assert "several types of a union" in _reason(_convert(AvroConverter, _avro(_record("M", a=branches)), b"\0"))
 
 
 def test_json_schema_objects_of_objects() -> None:
-    """By `$ref`."""
+    """Objects that repeatedly refer to each other with `$ref` are refused."""
     definitions: dict[str, Any] = {"l0": {"type": "string"}}
     for level in range(1, 8):
         properties = {f"f{i}": {"$ref": f"#/definitions/l{level - 1}"} for i in range(10)}
@@ -142,7 +142,7 @@ def test_json_schema_objects_of_objects() -> None:
 
 
 def test_json_schema_references_in_diamonds() -> None:
-    """Each document is read once."""
+    """Each referenced document is read once."""
     last = _json({"type": "object", "properties": {"a": {"type": "string"}}})
     for _ in range(40):
         last = _json({"$ref": "left"}, {"left": last, "right": last})
@@ -151,7 +151,7 @@ def test_json_schema_references_in_diamonds() -> None:
 
 
 def test_json_schema_all_of_in_diamonds() -> None:
-    """Each is put together once, and what is required twice is required."""
+    """Each `allOf` is merged once, and a property that is required twice is required."""
     bottom = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
     definitions: dict[str, Any] = {"l0": bottom}
     for level in range(1, 41):
@@ -170,24 +170,24 @@ def test_json_schema_all_of_in_diamonds() -> None:
     ],
 )
 def test_json_schema_all_of_in_a_circle(schema: Any) -> None:
-    """It has no end."""
+    """An `allOf` that contains itself is refused."""
     assert "contains itself" in _reason(_convert(JsonSchemaConverter, _json(schema), b"{}"))
 
 
 def test_json_schema_all_of_many() -> None:
-    """Putting them together would take the square of their number."""
+    """An `allOf` with so many parts that merging takes quadratic time is refused."""
     schema = _json({"allOf": [{"type": "object", "properties": {f"p{i}": {"type": "string"}}} for i in range(9000)]})
     assert "its allOf combines too many parts" in _reason(_convert(JsonSchemaConverter, schema, b"{}"))
 
 
 def test_json_schema_all_of_some() -> None:
-    """What people write works."""
+    """An `allOf` of a usual size works."""
     schema = _json({"allOf": [{"type": "object", "properties": {f"p{i}": {"type": "string"}}} for i in range(200)]})
     assert 1 == len(_convert(JsonSchemaConverter, schema, json.dumps({f"p{i}": "x" for i in range(200)}).encode()).rows)
 
 
 def test_json_schema_anchors_by_the_thousand() -> None:
-    """None of them is looked for in the whole document."""
+    """Thousands of anchors are found without searching the whole document for each."""
     definitions = {f"d{i}": {"$anchor": f"a{i}", "type": "string"} for i in range(4000)}
     properties = {f"p{i}": {"$ref": f"#a{i}"} for i in range(4000)}
     schema = _json({"type": "object", "properties": properties, "definitions": definitions})
@@ -198,13 +198,13 @@ def test_json_schema_anchors_by_the_thousand() -> None:
     "name", ["a\0b", "x" * 300 + ".proto", "kafka2parquet", "kafka2parquet/root.proto/x", "a/" * 3000 + "b"]
 )
 def test_names_that_no_file_can_have(name: str) -> None:
-    """The schema is refused, not the disk."""
+    """An impossible file name refuses the schema and isn't reported as a problem of the disk."""
     schema = _proto("message M { int32 a = 1; }", {name: _proto("")})
     assert "schema id 1: " in _reason(_convert(ProtobufConverter, schema, b"\0\x08\x01"))
 
 
 @pytest.mark.parametrize("size", ["x", "-5", "99999999999", "1e3", ""])
 def test_sizes_that_no_column_can_have(size: str) -> None:
-    """Parameters are texts of whoever registers the schema."""
+    """Parameters with impossible sizes refuse the schema."""
     schema = _avro(_record("M", a={"type": "bytes", "connect.parameters": {"connect.fixed.size": size}}))
     assert "schema id 1: the schema can't be read" in _reason(_convert(AvroConverter, schema, b"\2\1"))

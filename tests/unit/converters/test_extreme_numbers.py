@@ -1,4 +1,4 @@
-"""Numbers at the edges of their types, in all formats that have schemas: exact, or a reject."""
+"""Numbers at the limits of their types are exact or rejected, in all formats that have schemas."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _MOST_CPU_S = 5.0
 
 
 def in_bytes(unscaled: int) -> bytes:
-    """As all formats write it."""
+    """Encodes an unscaled number as all formats do."""
     return unscaled.to_bytes(unscaled.bit_length() // 8 + 1, "big", signed=True)
 
 
 def zigzag(number: int) -> bytes:
-    """A long of Avro."""
+    """Encodes a long of Avro."""
     number, made = number << 1 ^ number >> 63, b""
     while number > 0x7F:
         made, number = made + bytes([number & 0x7F | 0x80]), number >> 7
@@ -51,14 +51,14 @@ def envelope_decimal(content: bytes, parameters: dict[str, str]) -> Converted:
 
 
 def envelopes(schema: dict[str, Any], *values: str) -> Converted:
-    """Structs of one field `v`, whose values are given as JSON."""
+    """Converts structs with one field `v`, whose values are given as JSON."""
     of_struct = json.dumps({"type": "struct", "fields": [{"field": "v", **schema}]})
     messages = [f'{{"schema":{of_struct},"payload":{{"v":{value}}}}}'.encode() for value in values]
     return JsonEnvelopeConverter().convert(batch_of(messages))
 
 
 def json_schema(schema: dict[str, Any], *values: str) -> Converted:
-    """Objects of one property `v`, whose values are given as JSON."""
+    """Converts objects with one property `v`, whose values are given as JSON."""
     text = json.dumps({"type": "object", "properties": {"v": schema}})
     converter = JsonSchemaConverter(FakeRegistry({1: registered(text, "JSON")}))
     return converter.convert(batch_of([framed(1, f'{{"v":{value}}}'.encode()) for value in values]))
@@ -132,7 +132,7 @@ FORMATS = [envelope_decimal, json_schema_decimal, avro_decimal, protobuf_decimal
     ],
 )
 def test_decimals_of_oracle_and_others(convert: Any, precision: int | None, scale: int, unscaled: int, expected: Any) -> None:
-    """Never raw bytes: a decimal that holds the number, or its text where there is none."""
+    """A decimal becomes a decimal that holds the number, or text if there is none, and never raw bytes."""
     converted = convert(in_bytes(unscaled), parameters_of(precision, scale))
     assert ([expected], []) == (values(converted), list(converted.rejects))
 
@@ -150,7 +150,7 @@ def test_decimals_of_oracle_and_others(convert: Any, precision: int | None, scal
     ],
 )
 def test_decimals_that_do_not_fit(convert: Any, precision: int, scale: int, content: bytes, reason: str) -> None:
-    """Rejects, within a time that does not grow with the square of their digits."""
+    """Decimals that don't fit are rejects, in a time that doesn't grow with the square of their digits."""
     began_s = time.process_time()
     converted = convert(content, parameters_of(precision, scale))
     assert time.process_time() - began_s < _MOST_CPU_S
@@ -159,27 +159,27 @@ def test_decimals_that_do_not_fit(convert: Any, precision: int, scale: int, cont
 
 
 def test_fixed_decimal_of_negative_scale() -> None:
-    """Its column has other numbers than its bytes."""
+    """A fixed decimal with a negative scale has the scaled numbers in its column."""
     type_ = {"type": "fixed", "name": "F", "size": 8, "logicalType": "decimal", "precision": 9, "scale": -3}
     converted = avro(type_, (5).to_bytes(8, "big"), (-7).to_bytes(8, "big", signed=True))
     assert [Decimal(5000), Decimal(-7000)] == values(converted)
 
 
 def test_null_decimals_beside_text() -> None:
-    """They stay null."""
+    """Null decimals stay null beside decimals that become text."""
     type_ = ["null", {"type": "bytes", "logicalType": "decimal", "precision": 64, "scale": 127}]
     assert [None, f"0.{'0' * 126}3"] == values(avro(type_, b"\0", b"\2\2\3"))
 
 
 def test_protobuf_decimal_of_more_digits_than_it_says() -> None:
-    """Confluent's converter rounds it."""
+    """A decimal with more digits than its precision is a reject, where Confluent's converter rounds it."""
     converted = protobuf_decimal(in_bytes(123456), parameters_of(10, 2), precision=5)
     assert ([], 1) == (values(converted), len(converted.rejects))
     assert "more than the 5 digits" in converted.rejects[0].reason
 
 
 def test_default_beyond_a_float() -> None:
-    """Avro's field has no default then, as with any other that does not fit; it is not infinite."""
+    """A default beyond a float's range is no default, as any other that doesn't fit, instead of infinite."""
     text = json.dumps({"type": "record", "name": "R", "fields": [{"name": "v", "type": "float", "default": 1e39}]})
     converted = AvroConverter(FakeRegistry({1: registered(text, "AVRO")})).convert(batch_of([framed(1, b"\0" * 4)]))
     assert converted.rows.value_schema is not None
@@ -194,7 +194,7 @@ JSON_FLOATS = [
 
 @pytest.mark.parametrize(("convert", "single", "double"), JSON_FLOATS)
 def test_numbers_beyond_a_float(convert: Any, single: dict[str, Any], double: dict[str, Any]) -> None:
-    """Rejects, whatever stands beside them."""
+    """Numbers beyond a float's range are rejects, whatever is beside them."""
     for schema, too_large in ((single, ["1e39", "-3.5e38", "9" * 40]), (double, ["1e309", "-1e1000000", "9" * 400])):
         converted = convert(schema, "0.5", *too_large, "1")
         assert [0.5, 1.0] == values(converted)
@@ -204,7 +204,7 @@ def test_numbers_beyond_a_float(convert: Any, single: dict[str, Any], double: di
 
 @pytest.mark.parametrize(("convert", "single", "double"), JSON_FLOATS)
 def test_integers_that_a_float_changes(convert: Any, single: dict[str, Any], double: dict[str, Any]) -> None:
-    """Rejects; those that a float has, or is written as, are not, and neither are numbers with a fraction or an exponent."""
+    """Integers that a float would round are rejects; other numbers in a float column are not."""
     kept = ["9007199254740992", "1152921504606847000", "-1152921504606846976", "9007199254740993.0", "1e300", "1" + "0" * 22]
     converted = convert(double, *kept, "9007199254740993", "-1152921504606846977")
     assert [float(number) for number in kept] == values(converted)
@@ -219,7 +219,7 @@ def test_integers_that_a_float_changes(convert: Any, single: dict[str, Any], dou
 @pytest.mark.parametrize("number", ["1e99999999999999999999", "9" * 5000, "1" + "0" * 5000 + ".0", "NaN", "Infinity"])
 @pytest.mark.parametrize("type_", ["int8", "int64", "float", "double", "string"])
 def test_numbers_that_python_has_not(number: str, type_: str) -> None:
-    """Wherever they stand."""
+    """NaN and infinities are refused at any place in the JSON."""
     good = envelopes({"type": type_}, '"1"' if type_ == "string" else "1")
     converted = envelopes({"type": type_}, number)
     assert (1, 0, 1) == (len(good.rows), len(converted.rows), len(converted.rejects))
@@ -228,7 +228,7 @@ def test_numbers_that_python_has_not(number: str, type_: str) -> None:
 
 
 def test_payloads_without_schema_keep_their_digits() -> None:
-    """Where their column is text of whatever JSON there was."""
+    """Numbers keep their digits in columns that became text."""
     schema = pa.schema([any_field("v")])
     converter = JsonEnvelopeConverter(schemaless=JsonConverter(schema))
     message = b'{"schema":null,"payload":{"v":[1.10,12345678901234567890.123456789,{"b":1e3}]}}'
@@ -236,7 +236,7 @@ def test_payloads_without_schema_keep_their_digits() -> None:
 
 
 def test_numbers_nearer_to_zero_than_python_has() -> None:
-    """Nearest to them is the float 0; they are no integers."""
+    """Numbers closer to zero than any Decimal become the float 0, and are not integers."""
     assert [0.0] == values(envelopes({"type": "double"}, "1e-99999999999999999999", "x"))
     assert [0.0] == values(envelopes({"type": "double"}, "0e99999999999999999999", "x"))
     assert [] == values(envelopes({"type": "int64"}, "1e-99999999999999999999"))
@@ -260,7 +260,7 @@ TYPES = ["int8", "int16", "int32", "int64", "float", "double"]
     ),
 )
 def test_json_numbers_are_exact_or_rejects(type_: str, numbers: list[str]) -> None:
-    """A model of one number at a time."""
+    """Each JSON number has the outcome that a model of single numbers predicts."""
     expected: dict[int, Any] = {}
     for offset, text in enumerate(numbers):
         found = _expected(type_, text)
@@ -273,7 +273,7 @@ def test_json_numbers_are_exact_or_rejects(type_: str, numbers: list[str]) -> No
 
 
 def _expected(type_: str, text: str) -> Any:
-    """The value of a number, None for a reject."""
+    """Returns the value of a number, or None for a reject."""
     number = Decimal(text)
     if type_.startswith("int"):
         limit = 2 ** (int(type_.removeprefix("int")) - 1)
@@ -290,7 +290,7 @@ def _expected(type_: str, text: str) -> Any:
 
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=4))
 def test_unsigned_numbers_of_protobuf_keep_their_bits(numbers: list[int]) -> None:
-    """As Confluent's converter has it."""
+    """Unsigned 64-bit numbers keep their bits, as in Confluent's converter."""
     schema = 'syntax = "proto3"; message M { uint64 v = 1; fixed64 w = 2; uint32 x = 3; }'
     table = protobuf(schema, *({"v": number, "w": number, "x": number >> 32} for number in numbers)).rows.table
     for name in ("v", "w"):
@@ -300,7 +300,7 @@ def test_unsigned_numbers_of_protobuf_keep_their_bits(numbers: list[int]) -> Non
 
 @given(st.lists(st.tuples(st.floats(width=32), st.floats()), min_size=1, max_size=4))
 def test_floats_of_avro_and_protobuf_are_what_they_were(pairs: list[tuple[float, float]]) -> None:
-    """NaN, infinities and minus zero too."""
+    """Floats keep their bits, including NaN, infinities and minus zero."""
     schema = 'syntax = "proto3"; message M { optional float f = 1; optional double d = 2; }'
     table = protobuf(schema, *({"f": single, "d": double} for single, double in pairs)).rows.table
     assert repr(pairs) == repr(list(zip(table.column("f").to_pylist(), table.column("d").to_pylist(), strict=True)))
@@ -311,7 +311,7 @@ def test_floats_of_avro_and_protobuf_are_what_they_were(pairs: list[tuple[float,
 
 
 def test_key_that_comes_twice_in_a_map() -> None:
-    """The last one counts, as in Java's maps: DuckDB reads no map with a key twice."""
+    """The last value of a repeated key counts, as in Java; DuckDB can't read maps with repeated keys."""
     integers = {"type": "int32"}
     assert [[(1, 3), (2, 4)]] == values(envelopes({"type": "map", "keys": integers, "values": integers}, "[[1,2],[2,4],[1,3]]"))
     entry = {"type": "object", "properties": {"key": {"type": "integer"}, "value": {"type": "integer"}}}
@@ -332,7 +332,7 @@ def test_key_that_comes_twice_in_a_map() -> None:
 
 
 def test_integers_of_thousands_of_digits_beside_columns_of_floats() -> None:
-    """In text and in members that are left out; Python reads no such number."""
+    """Integers that Python can't parse do no harm in text and in left-out members."""
     digits = "9" * 5000
     values = [b'{"d":1e300}', b'{"d":1e300,"s":"[%s,"}' % digits.encode(), b'{"d":1,"out":%s}' % digits.encode()]
     schema = pa.schema([("d", pa.float64()), ("s", pa.string())])

@@ -1,4 +1,4 @@
-"""What native decoders do not survive is kept from them; what they refuse is left to others."""
+"""Native decoders don't get input that kills them, and what they refuse is decoded by others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def varint(number: int) -> bytes:
 
 
 def nested(groups: bytes) -> bytes:
-    """The groups in a message in the message."""
+    """Encodes groups inside groups inside a message."""
     return b"\0\x12" + varint(len(groups)) + groups
 
 
@@ -46,7 +46,7 @@ GROUPS = {
 
 
 def test_groups_in_groups_are_rejects() -> None:
-    """In a process of its own, which would end with a segmentation fault."""
+    """Deeply nested groups are rejects; a separate process shows that there is no segmentation fault."""
     script = """
 import sys; sys.path.insert(0, ".")
 from tests.unit.converters.test_native_decoders import GOOD, GROUPS, SCHEMA, ProtobufConverter, batch_of, framed, registered
@@ -62,7 +62,7 @@ for kind in GROUPS.values():
 
 
 def test_a_few_groups_are_unknown_fields() -> None:
-    """They are left out, in long messages and in short ones."""
+    """A few groups are unknown fields, which are left out, in short and long messages."""
     few = b"\x7b" * 50 + b"\x08\x01" + b"\x7c" * 50
     text = b"c" * 100_000  # each byte could begin a group
     converted = convert(GOOD + few, GOOD + few + b"\x1a" + varint(len(text)) + text)
@@ -70,18 +70,18 @@ def test_a_few_groups_are_unknown_fields() -> None:
 
 
 def test_schema_that_makes_the_fast_decoder_panic() -> None:
-    """The other one reads it."""
+    """A schema for which the fast decoder panics is read by the other decoder."""
     converted = convert(b"\0\x08\x07\x10\x08", schema='syntax = "proto3"; message M { int32 _id = 1; int32 id = 2; }')
     assert [{"_id": 7, "id": 8}] == converted.rows.table.to_pylist()
 
 
 class PanicException(BaseException):
-    """As pyo3 calls it."""
+    """An exception with the name that pyo3 gives to panics."""
 
 
 @pytest.mark.parametrize(("refusing", "refusal"), [(refusing_payloads, PayloadsRefused), (refusing_schemas, SchemaRefused)])
 def test_panics_are_refusals(refusing: Any, refusal: type[Exception]) -> None:
-    """Other exceptions that are no errors pass."""
+    """A panic is a refusal, and other BaseExceptions are raised as they are."""
     with pytest.raises(refusal, match="on purpose"), refusing():
         raise PanicException("on purpose")
     for passing in (KeyboardInterrupt, SystemExit, MemoryError):
@@ -90,7 +90,7 @@ def test_panics_are_refusals(refusing: Any, refusal: type[Exception]) -> None:
 
 
 def test_many_messages_of_a_schema_in_one_batch() -> None:
-    """Each record may name another one that there is not: no time that grows with the square of them, and nothing is kept."""
+    """Many missing message types in a batch take linear time, and nothing is kept of them."""
     converter = ProtobufConverter(FakeRegistry({1: registered(SCHEMA)}))
     values = [framed(1, b"\2" + varint(number << 1) + b"\x08\x01") for number in range(2, 20_000)]
     began_s = time.process_time()
@@ -103,13 +103,13 @@ def test_many_messages_of_a_schema_in_one_batch() -> None:
 
 
 def test_malformed_indexes_are_rejects() -> None:
-    """One by one, and together."""
+    """Malformed indexes are rejects, alone and among others."""
     converted = convert(GOOD, b"", b"\xff" * 9, b"\3", b"\x80\x80\x80\x80\x80\x01", GOOD)
     assert [1, 2, 3, 4] == [reject.offset for reject in converted.rejects]
 
 
 def test_bytes_with_the_size_of_a_fixed() -> None:
-    """A parameter makes the column one of a fixed size; bytes of another size are rejects."""
+    """If a parameter gives bytes a fixed size, bytes of another size are rejects."""
     from kafka2parquet.converters.avro.converter import AvroConverter
 
     field = {"name": "v", "type": {"type": "bytes", "connect.parameters": {"connect.fixed.size": "2"}}}

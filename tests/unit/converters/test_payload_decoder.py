@@ -1,4 +1,4 @@
-"""PayloadDecoder: the outcome of a payload is the same in any batch, and bad payloads cost little more than good ones."""
+"""The outcome of a payload is the same in any batch, and bad payloads cost little more than good ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _decoder(schema: Any, mapping: AvroMapping | None = None) -> PayloadDecoder:
 
 
 def outcomes_of(decoder: PayloadDecoder, payloads: Sequence[bytes]) -> list[Any]:
-    """For each payload an array of its value, or the reason why it has none."""
+    """Returns for each payload an array with its value, or the reason why it has none."""
     found: dict[int, Any] = {}
     for decoded in decoder.run(pa.array(payloads, pa.binary_view())):
         decoded.values.validate(full=True)
@@ -49,7 +49,7 @@ def outcomes_of(decoder: PayloadDecoder, payloads: Sequence[bytes]) -> list[Any]
 
 
 def assert_like_alone(decoder: PayloadDecoder, payloads: Sequence[bytes], found: Sequence[Any]) -> None:
-    """The outcomes are those of the payloads one by one."""
+    """Asserts that the outcomes are those of the payloads one by one."""
     for payload, outcome in zip(payloads, found, strict=True):
         (expected,) = outcomes_of(decoder, [payload])
         if expected != outcome:  # NaN is not equal to itself
@@ -59,7 +59,7 @@ def assert_like_alone(decoder: PayloadDecoder, payloads: Sequence[bytes], found:
 
 @given(st.data(), avro_cases(readable=True), st.booleans())
 def test_outcomes_of_avro_do_not_depend_on_neighbours(data: st.DataObject, case: AvroCase, is_arrow: bool) -> None:
-    """They are those of the decoder of single payloads."""
+    """Each Avro payload has the outcome of the decoder of single payloads."""
     decoder = _decoder(case.schema, AvroMapping(logical_types="arrow" if is_arrow else "connect"))
     pairs = data.draw(st.lists(case.values, min_size=1, max_size=8))
     payloads = [data.draw(damaged(payload)) for payload in written(case.schema, [pair[0] for pair in pairs])]
@@ -97,7 +97,7 @@ ODD = {
 
 @pytest.mark.parametrize("kind", [*BAD, *ODD])
 def test_payloads_of_one_in_ten_are_decoded_one_by_one(kind: str) -> None:
-    """The others are decoded together, at most twice."""
+    """With one bad payload in ten, the others are decoded together, at most twice."""
     decoder = _decoder(_SCHEMA)
     single: list[bytes] = []
     together: list[int] = []
@@ -123,14 +123,14 @@ def test_payloads_of_one_in_ten_are_decoded_one_by_one(kind: str) -> None:
 
 
 def test_batches_of_many_kinds_of_bad_payloads() -> None:
-    """All are found together."""
+    """Bad payloads of many kinds are found together."""
     decoder = _decoder(_SCHEMA)
     payloads = [each for row in range(10) for each in (*BAD.values(), _payload(row), *ODD.values(), _payload(name=b"x" * row))]
     assert_like_alone(decoder, payloads, outcomes_of(decoder, payloads))
 
 
 def test_suspicions_of_items_are_those_of_what_they_are_in() -> None:
-    """Over several levels; empty ones have none."""
+    """Suspicions of items are passed on over several levels, and empty lists have none."""
     rows = pa.array([[], [["a"], []], [["b", "c"]], [[], ["d"]]], pa.list_(pa.list_(pa.string())))
     suspicions = Suspicions(pa.array([False] * 4).to_numpy(zero_copy_only=False).copy())
     inner = suspicions.of_items(rows.offsets.to_numpy())

@@ -1,4 +1,4 @@
-"""PerRecordConverter: a format of the user's own, one record at a time."""
+"""A user's converter for a format decodes one record at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = {"datetime": datetime}
 
 
 class Literals(PerRecordConverter):
-    """Values are literals of Python."""
+    """Converts values that are Python literals."""
 
     def decode(self, value: bytes) -> Mapping[str, Any] | None:
         if value == b"broken":
@@ -33,7 +33,7 @@ def texts(*values: object) -> list[bytes]:
 
 
 def test_columns_are_learned() -> None:
-    """With the types of Python, and nulls where members are missing."""
+    """Learned columns have the types of the Python values, and nulls for missing members."""
     day = datetime.date(2026, 5, 17)
     converted = Literals().convert(batch_of(texts({"a": 1, "b": "x"}, {"a": 2, "day": day, "tags": ["t"]}, {"flag": True})))
     assert [
@@ -45,7 +45,7 @@ def test_columns_are_learned() -> None:
 
 
 def test_bad_records_are_rejects_with_their_reasons() -> None:
-    """Whether they can't be decoded, or have other types than what is known."""
+    """Records that can't be decoded, or have other types than known, are rejects with the reason."""
     values = texts({"a": 1}, b"broken", {"a": "one"}, {"a": 2}, {"a": 1 << 70}, {"a": object})
     converted = Literals().convert(batch_of([*values[:5], b"{'a': datetime}"]))
     assert [1, 2] == converted.rows.table["a"].to_pylist()
@@ -56,13 +56,13 @@ def test_bad_records_are_rejects_with_their_reasons() -> None:
 
 
 def test_none_is_a_tombstone() -> None:
-    """What becomes of it is up to the task."""
+    """A record for which `decode` returns None is reported as a tombstone."""
     converted = Literals().convert(batch_of(texts({"a": 1}, None, {"a": 3})))
     assert ([1, 3], [1]) == (converted.rows.table["a"].to_pylist(), converted.tombstones.to_pylist())
 
 
 def test_a_schema_that_is_given() -> None:
-    """Has exactly its columns; what doesn't fit is a reject."""
+    """A given schema determines the columns, and records that don't fit are rejects."""
     schema = pa.schema([("a", pa.int32()), ("price", pa.decimal128(9, 2))])
     values = texts({"a": 1}, {"a": 1 << 40}, {"b": 1}, {"price": "x"}, {}, {"a": 5})
     converted = Literals(schema).convert(batch_of(values))
@@ -73,13 +73,13 @@ def test_a_schema_that_is_given() -> None:
 
 
 def test_records_without_members() -> None:
-    """Are rows without columns."""
+    """Records without members are rows without columns."""
     converted = Literals().convert(batch_of(texts({}, {})))
     assert (2, 0) == (len(converted.rows), converted.rows.table.num_columns)
 
 
 def test_large_integers_never_become_doubles() -> None:
-    """A fraction behind one is a reject; behind a small one, the column is of doubles."""
+    """A fraction after a large integer is a reject, and after small integers the column becomes double."""
     learned = LearnedSchema()
     converter = Literals(learned=learned)
     converter.convert(batch_of(texts({"small": 1, "large": (1 << 53) + 1})))
@@ -90,13 +90,13 @@ def test_large_integers_never_become_doubles() -> None:
 
 @pytest.mark.parametrize("returned", ["[1]", "'text'", "{1: 2}"])
 def test_something_else_than_a_mapping_ends_the_task(returned: str) -> None:
-    """It is a mistake in the code: class, topic, partition and offset are named."""
+    """Returning something else than a mapping is an error with class, topic-partition and offset."""
     with pytest.raises(UsageError, match=r"topic-0, offset 1: Literals\.decode returned \w+\. It has to return a mapping"):
         Literals().convert(batch_of([b"{}", returned.encode()]))
 
 
 def test_constructor_checks_its_arguments() -> None:
-    """In the name of the class that was called."""
+    """The error for a wrong argument names the subclass that was called."""
     with pytest.raises(ConfigurationError, match="Literals: schema has to be a Schema, not a dict"):
         Literals({"a": "int"})  # type: ignore[arg-type]
 

@@ -4,7 +4,7 @@ from tests.support.batches import batch_of
 
 
 def test_topics_have_schemas_of_their_own():
-    """A field may be a number in one topic and a text in another, and neither has the other's columns."""
+    """A field may have different types in two topics, and neither topic has the other's columns."""
     converter = PerTopicConverter(lambda topic: JsonConverter())
     tables = [
         converter.convert(batch_of([value], topic=topic)).rows.table
@@ -14,5 +14,5 @@ def test_topics_have_schemas_of_their_own():
 
 
 def test_fingerprint_is_that_of_the_converters():
-    """The settings of all of them are the same."""
+    """The fingerprint is that of the topics' converters, which all have the same settings."""
     assert JsonConverter().fingerprint == PerTopicConverter(lambda topic: JsonConverter()).fingerprint

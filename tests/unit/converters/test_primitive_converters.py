@@ -1,4 +1,4 @@
-"""Converters of single numbers and booleans."""
+"""Converters for single numbers and booleans."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CONVERTERS = {
 @pytest.mark.parametrize("form", CONVERTERS)
 @given(content=st.lists(st.binary(max_size=9), min_size=1, max_size=12))
 def test_reads_values_of_the_right_size(form: str, content: list[bytes]) -> None:
-    """As Python's struct reads them, big-endian; the others, and no more, are rejects."""
+    """Values of the right size are read as big-endian numbers, and only the others are rejects."""
     converter, type_ = CONVERTERS[form]
     size = struct.calcsize(f">{form}")
     fits = [len(value) == size and (form != "?" or value in (b"\0", b"\1")) for value in content]
@@ -63,6 +63,6 @@ def test_reads_values_of_the_right_size(form: str, content: list[bytes]) -> None
     ],
 )
 def test_reasons_are_those_of_kafka(converter: RecordConverter, value: bytes, reason: str) -> None:
-    """So that people find them."""
+    """The reasons of rejects are Kafka's own, so that users can search for them."""
     (reject,) = converter.convert(batch_of([value])).rejects
     assert (reason, "org.apache.kafka.connect.errors.DataException") == (reject.reason, reject.exception)

@@ -1,4 +1,4 @@
-"""Headers as columns: the same as record by record, however many there are."""
+"""Headers become the same columns as record by record, however many there are."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ _SECTIONS = st.one_of(
 
 @given(st.lists(_SECTIONS, max_size=8), st.integers(0, 8))
 def test_headers_are_those_of_each_record(sections: list[bytes | None], start: int) -> None:
-    """Null values, keys that are not UTF-8, sections that are equal, and a batch that is a part of another one."""
+    """Null values, keys that are not UTF-8, equal sections and sliced batches are handled."""
     column = pa.array(sections, pa.binary_view()).slice(start)
 
     assert [_expected(section) for section in sections[start:]] == header_lists(column, BYTES).to_pylist()
 
 
 def test_values_may_be_text() -> None:
-    """Hexadecimal digits where they are none."""
+    """Values that are not text become hexadecimal digits."""
     column = pa.array([_section((b"a", b"\xc3\xa9"), (b"b", b"\xff"), (b"c", None)), None], pa.binary_view())
     headers = header_lists(column, TEXT, header_text)
 
@@ -77,14 +77,14 @@ def test_values_may_be_text() -> None:
     ],
 )
 def test_a_section_that_is_not_well_formed_is_an_error(section: bytes) -> None:
-    """Also where other sections follow, whose bytes it might read."""
+    """A malformed section is an error, even if its lengths reach into the next section."""
     good = _section((b"other", b"x" * 100))
     with pytest.raises(ValueError, match="header"):
         header_lists(pa.array([good, section, good], pa.binary_view()), BYTES)
 
 
 def test_no_object_is_made_of_a_header() -> None:
-    """Half a million of them take the memory of their columns."""
+    """Half a million headers take no more memory than their columns."""
     section = _section(*[(b"k", b"v")] * 500_000)
     column = pa.array([section], pa.binary_view())
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Keys by a converter as one column."""
+"""Keys are converted to one column."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def envelope(schema: Any, payload: Any) -> bytes:
 
 
 def keys(*given: bytes | None) -> tuple[list[Any], list[Reject]]:
-    """The column as it comes out of a file."""
+    """Returns the column of keys after a round trip through a file, and the rejects."""
     batch = attrs.evolve(batch_of([b"{}"] * len(given)), keys=pa.array(given, pa.binary_view()))
     column, rejects = key_column(batch, JsonEnvelopeConverter())
     file = io.BytesIO()
@@ -42,12 +42,12 @@ def keys(*given: bytes | None) -> tuple[list[Any], list[Reject]]:
 
 
 def test_required_fields_beside_records_without_key() -> None:
-    """No key is no struct."""
+    """A record without a key has a null struct, even if the struct has required fields."""
     assert ([None, {"a": 1}, None], []) == keys(None, envelope(REQUIRED, {"a": 1}), None)
 
 
 def test_keys_of_several_schemas() -> None:
-    """What a schema lacks is null, whatever is required within."""
+    """Fields that a key's schema lacks are null, even if they have required fields inside."""
     found, rejects = keys(
         envelope(DEEP, {"n": None, "l": [{"a": 2}]}),
         envelope(REQUIRED, {"a": 1}),
@@ -64,7 +64,7 @@ def test_keys_of_several_schemas() -> None:
 
 
 def test_keys_that_no_column_holds_together() -> None:
-    """They have to be converted type by type; those without a type are with the first ones."""
+    """Keys of conflicting types are split by type, and records without a key are in the first part."""
     given = [envelope({"type": "int32"}, 1), envelope({"type": "string"}, "x"), None, envelope({"type": "int32"}, 2), b"x"]
     given += [envelope({"type": "struct", "fields": [{"field": "value", "type": "int32"}]}, {"value": 3})]
     batch = attrs.evolve(batch_of([b"{}"] * len(given)), keys=pa.array(given, pa.binary_view()))
@@ -75,7 +75,7 @@ def test_keys_that_no_column_holds_together() -> None:
 
 
 def test_keys_of_very_many_schemas() -> None:
-    """Their types are put together at once, not anew with each of them."""
+    """Very many key schemas are joined in one pass."""
     schemas = [
         {"type": "struct", "fields": [{"field": f"f{number % 50}", "type": "int32"}], "version": number + 1}
         for number in range(1500)
