@@ -250,7 +250,7 @@ def test_values_that_are_no_records_have_schemas_too() -> None:
         (_record(), "R has no fields"),
         (_record("null"), "null outside a union"),
         (_record(["null"]), "only null"),
-        (_record([]), "a union without types"),
+        (_record([]), "a union has no types"),
         (_record([["int", "null"], "string"]), "a union in a union"),
         (_record(["null", {"type": ["null", "int"]}]), "a union in a union"),
         (_record("X"), "the type 'X' is unknown"),
