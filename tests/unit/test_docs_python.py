@@ -18,7 +18,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_block_runs(block: str) -> None:
-    """Each by itself. Functions are defined; nobody calls them."""
+    """Each block runs without the others and defines something; its functions are not called."""
     names: dict[str, Any] = {"__name__": "docs"}
     exec(compile(block, "docs", "exec", dont_inherit=True), names)
     assert len(names) > 1
