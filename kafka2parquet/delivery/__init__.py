@@ -79,7 +79,7 @@ Which module does what
 - `deliver`: the four steps. `recovery`: start points and plans. `discovery`: published flushes, from listings and footers.
   `completing`: which records go into missing files. `commit_metadata`: the text of intents and breadcrumbs.
 - `context`: the parts that all steps share, commits, and the check that a footer is ours. `calls`: calls to the store, and
-  their retries. `quarantine`: rejects as rows. `tagging`: tags of objects. `budget`: the memory limit of all tasks.
+  their retries. `quarantine`: rejects as rows. `budget`: the memory limit of all tasks.
 
 `docs/guarantees.md` says what follows for users; `tests/unit/delivery/test_recovery_table.py` runs its table row by row, and
 `tests/model` runs this package through crashes, zombies, late commits and rewinds.
