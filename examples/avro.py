@@ -1,4 +1,4 @@
-"""Avro with a schema registry: the columns are those of the schemas, versions of a schema share a file where they can."""
+"""Avro with a schema registry: schemas decide the columns, and versions of a schema share a file if they can."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ from kafka2parquet.converters import AvroMapping
 
 
 def main(bootstrap: str, topic: str, url: str, registry_url: str) -> None:
-    """Stop when nothing has come for three seconds."""
+    """Run until nothing has arrived for three seconds."""
     registry = ConfluentSchemaRegistry({"schema.registry.url": registry_url})
     with SinkTask(
         consumer=KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id="parquet-sink", topics=(topic,)),

@@ -19,7 +19,7 @@ from kafka2parquet import (
 
 
 def build(bootstrap: str, topic: str, url: str) -> SinkTask:
-    """Hourly folders by the records' own time; a file after 100,000 rows or an hour, whichever comes first."""
+    """Build a task with hourly folders by record time. A file ends after 100,000 rows or an hour, whichever comes first."""
     return SinkTask(
         consumer=KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id="parquet-sink", topics=(topic,)),
         converter=JsonConverter(),

@@ -1,4 +1,4 @@
-"""A SinkTask in a loop of one's own: step() polls, converts, writes, publishes and commits what there is to do."""
+"""A SinkTask in your own loop: step() polls, converts, writes, publishes and commits as far as it can."""
 
 import datetime
 import sys
@@ -7,7 +7,7 @@ from kafka2parquet import FsspecStorage, HourlyPartitioner, JsonConverter, Kafka
 
 
 def main(bootstrap: str, topic: str, url: str) -> None:
-    """Stop when everything that was in the topic is taken."""
+    """Run until everything in the topic is taken."""
     with SinkTask(
         consumer=KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id="parquet-sink", topics=(topic,)),
         converter=JsonConverter(),

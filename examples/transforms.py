@@ -1,4 +1,4 @@
-"""Transforms: rows are left out, columns changed, and a class of one's own adds one."""
+"""Transforms leave rows out and change columns, and your own class adds a column."""
 
 import sys
 import time
@@ -11,23 +11,23 @@ from kafka2parquet.transforms import Cast, Filter, Rename, TableTransform
 
 
 class AddRegion(TableTransform):
-    """Says where the rows were taken. A configuration names it as `transforms:AddRegion`, with the property `region`."""
+    """Adds the region of the rows. Configurations name it `transforms:AddRegion`, with the property `region`."""
 
     def __init__(self, region: str) -> None:
         self.region = region
 
     def transform(self, table: pa.Table) -> pa.Table:
-        """The table with one more column, and as many rows."""
+        """Return the table with one more column and the same rows."""
         return table.append_column("region", pa.repeat(self.region, table.num_rows))
 
     @property
     def fingerprint(self) -> str:
-        """Names what decides which values come out."""
+        """Name the setting that decides which values come out."""
         return f"add-region-{self.region}"
 
 
 def main(bootstrap: str, topic: str, url: str) -> None:
-    """Stop when nothing has come for three seconds."""
+    """Run until nothing has arrived for three seconds."""
     with SinkTask(
         consumer=KafkaPythonConsumer(bootstrap_servers=bootstrap, group_id="parquet-sink", topics=(topic,)),
         converter=JsonConverter(),
