@@ -54,7 +54,7 @@ The states of a partition
 `PartitionEngine` runs two things side by side: it fills the open flush, and it delivers the flush that was cut before. So a
 partition is in one of five states (`PartitionState`):
 
-- `STARTING`: recovery looks for the start point. There is no open flush, and batches are ignored.
+- `STARTING`: recovery looks for the start point. No flush is open, and batches are ignored.
 - `FILLING`: the open flush takes rows; nothing is on its way.
 - `FILLING_AND_DELIVERING`: the open flush takes rows while the previous flush is delivered.
 - `FULL`: a flush is cut and the previous one is not yet delivered. The partition takes nothing, and is paused.
@@ -80,6 +80,7 @@ Which module does what
   `completing`: which records go into missing files. `commit_metadata`: the text of intents and breadcrumbs.
 - `context`: the parts that all steps share, commits, and the check that a footer is ours. `calls`: calls to the store, and
   their retries. `quarantine`: rejects as rows. `budget`: the memory limit of all tasks.
+  `settings`: the settings of files, rejects and delivery.
 
 `docs/guarantees.md` says what follows for users; `tests/unit/delivery/test_recovery_table.py` runs its table row by row, and
 `tests/model` runs this package through crashes, zombies, late commits and rewinds.
