@@ -1,0 +1,52 @@
+"""Code as users write it passes their type checkers: parts and tasks in `tests/user_code`, and the examples."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.user_code.tasks import minio, rows_in_memory
+
+ROOT = Path(__file__).parents[2]
+MODULES = [
+    f"{folder.replace('/', '.')}.{path.stem}"
+    for folder in ("tests/user_code", "examples")
+    for path in (ROOT / folder).glob("*.py")
+]
+
+
+def _check(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(900)
+def test_mypy_accepts_code_of_users() -> None:
+    """Mypy finds nothing in strict mode."""
+    assert len(MODULES) > 6
+    _check("mypy", *(argument for module in MODULES for argument in ("-m", module)))
+
+
+@pytest.mark.timeout(900)
+def test_pyright_accepts_code_of_users() -> None:
+    """Pyright finds nothing in its standard mode."""
+    pytest.importorskip("basedpyright")
+    _check("basedpyright", "--pythonpath", sys.executable, "--project", "tests/user_code/pyrightconfig.json")
+
+
+def test_parts_of_users_run() -> None:
+    """A task in memory runs with a converter, a transform, a partitioner, a rotation policy and a hook of a user."""
+    result, metrics, storage = rows_in_memory()
+    assert (2, 2, []) == (result.committed_rows, metrics.files, metrics.reasons)
+    rows = [row for key in sorted(storage.published) for row in storage.rows(key)]
+    assert [("FR", "eu"), ("SE", "eu")] == [(row["country"], row["region"]) for row in rows]
+
+
+def test_storage_for_minio_is_built_without_connecting() -> None:
+    """The options of S3 make a storage, which shows no secret."""
+    storage = minio("http://localhost:9000", "reader", "swordfish")
+    assert "s3://events/topics" == storage.url
+    assert "swordfish" not in repr(storage)
