@@ -37,8 +37,12 @@ the library's errors to this tree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
+import attrs
+
+from kafka2parquet.problems import Problem
 from kafka2parquet.util.printable import printable
 from kafka2parquet.util.secrets import without_credentials
 
@@ -95,15 +99,27 @@ class ConfigurationError(Kafka2ParquetError):
 
     Attributes:
         problems: one sentence for each problem. Lists all problems, not just the first one.
+        details: the same problems, each with the properties that it is about; a problem given as text names none.
     """
 
-    def __init__(self, problems: str | Sequence[str]) -> None:
-        given = (problems,) if isinstance(problems, str) else problems
-        self.problems: tuple[str, ...] = tuple(map(without_credentials, given))
+    def __init__(self, problems: str | Problem | Sequence[str | Problem]) -> None:
+        given = (problems,) if isinstance(problems, str | Problem) else tuple(problems)
+        self.problems: tuple[str, ...] = tuple(without_credentials(str(problem)) for problem in given)
+        details = (each if isinstance(each, Problem) else Problem((), each) for each in given)
+        self.details = tuple(attrs.evolve(each, message=without_credentials(each.message)) for each in details)
         super().__init__("\n".join(self.problems))
 
     def __str__(self) -> str:
         return "\n".join(map(printable, self.problems))
+
+
+@contextlib.contextmanager
+def collecting(problems: list[Problem]) -> Iterator[None]:
+    """Add the problems of a ConfigurationError to a list instead of raising the error; the rest of the block is skipped."""
+    try:
+        yield
+    except ConfigurationError as error:
+        problems.extend(error.details)
 
 
 class GuaranteeError(ConfigurationError):

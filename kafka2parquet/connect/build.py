@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeVar, cast
 
 import attrs
@@ -35,8 +35,9 @@ from kafka2parquet.consumers.kafka_python.consumer import KafkaPythonConsumer
 from kafka2parquet.dead_letters.base import DeadLetterQueue
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, RejectPolicy
-from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.errors import ConfigurationError, UsageError, collecting
 from kafka2parquet.events import Hook
+from kafka2parquet.problems import Problem
 from kafka2parquet.runner import TaskRunner
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.storage.base import Storage
@@ -50,15 +51,17 @@ T = TypeVar("T")
 _MOST_QUEUE_BYTES = 32 << 20
 _QUEUES_SHARE = 4
 
-NO_BROKERS = (
-    "bootstrap.servers is not set. Name brokers in the worker's properties (--worker FILE) or with "
-    "--bootstrap-server HOST:PORT."
+NO_BROKERS = Problem(
+    "bootstrap.servers",
+    "bootstrap.servers is not set",
+    "Name brokers in the worker's properties (--worker FILE) or with --bootstrap-server HOST:PORT.",
 )
 
-NO_CONVERTER = (
-    "value.converter is set neither here nor in the worker's properties. Set it to "
-    "org.apache.kafka.connect.json.JsonConverter, with value.converter.schemas.enable=false where messages carry no "
-    "schema, or to the converter that reads what your producers write."
+NO_CONVERTER = Problem(
+    "value.converter",
+    "value.converter is set neither here nor in the worker's properties",
+    "Set it to org.apache.kafka.connect.json.JsonConverter, with value.converter.schemas.enable=false where messages carry no "
+    "schema, or to the converter that reads what your producers write.",
 )
 
 
@@ -99,14 +102,12 @@ class TaskPlan:
         Raises:
             ConfigurationError: with all problems of connector and worker together.
         """
-        problems: list[str] = []
+        problems: list[Problem] = []
 
         def collect(make: Callable[[], T]) -> T | None:
-            try:
+            with collecting(problems):
                 return make()
-            except ConfigurationError as error:
-                problems.extend(error.problems)
-                return None
+            return None
 
         complete = collect(lambda: with_worker_converter(config, worker)) or config
         consumer = collect(lambda: worker.consumer_for(complete))
@@ -114,7 +115,8 @@ class TaskPlan:
             problems.append(NO_BROKERS)
         dead_letters = collect(lambda: DeadLetterPlan.of(complete, worker))
         if brokers_needed and dead_letters is not None and not dead_letters.producer.bootstrap_servers and not problems:
-            problems.append(f"For the producer of dead letters: {NO_BROKERS}")
+            message = f"For the producer of dead letters: {NO_BROKERS.message}"
+            problems.append(attrs.evolve(NO_BROKERS, message=message))
         if storage is None:
             storage = collect(lambda: make_storage(complete, worker.endpoint_url))
         if complete.text("value.converter"):
@@ -123,8 +125,7 @@ class TaskPlan:
         collect(lambda: files_and_rotation.make_writer(complete))
         collect(lambda: files_and_rotation.make_metadata_columns(complete))
         if consumer is None or storage is None or problems:
-            hide = secrets_of_texts(config, worker).hide
-            raise ConfigurationError(list(dict.fromkeys(map(hide, problems))))  # clients share a worker's security
+            raise ConfigurationError(_hidden(problems, secrets_of_texts(config, worker)))
         budget = MemoryBudget(complete.number("kafka2parquet.memory.bytes"))
         learned = LearnedSchemas(complete, storage, files_and_rotation.make_naming(complete))
         return cls(complete, consumer, storage, budget, learned, dead_letters, complete.secrets | worker.secrets)
@@ -284,11 +285,10 @@ def load_for_worker(
         ConfigurationError: with all problems of the properties, and of the consumer, dead letters and storage made of them.
     """
     validation = read_connect_config(source, worker.providers, name=name, missing_allowed=missing_allowed)
-    if not validation.sentences:
+    if not validation.fatal:
         return validation.config
-    hide = secrets_of_texts(validation.config, worker).hide
-    problems = map(hide, _client_problems(validation.config, worker))
-    raise ConfigurationError([*validation.sentences, *dict.fromkeys(problems)])
+    problems = _hidden(_client_problems(validation.config, worker), secrets_of_texts(validation.config, worker))
+    raise ConfigurationError([*validation.fatal, *problems])
 
 
 def secrets_of_texts(config: ConnectConfig, worker: WorkerConfig) -> Secrets:
@@ -296,22 +296,24 @@ def secrets_of_texts(config: ConnectConfig, worker: WorkerConfig) -> Secrets:
     return config.secrets | worker.secrets | config.variables | worker.variables
 
 
-def _client_problems(config: ConnectConfig, worker: WorkerConfig) -> Iterator[str]:
+def _hidden(problems: Iterable[Problem], secrets: Secrets) -> list[Problem]:
+    """The problems without secrets, each once: all clients share a worker's security settings, and so their problems."""
+    return list(dict.fromkeys(attrs.evolve(problem, message=secrets.hide(problem.message)) for problem in problems))
+
+
+def _client_problems(config: ConnectConfig, worker: WorkerConfig) -> list[Problem]:
     """The problems of client settings, which don't depend on properties that may be wrong."""
     if not config.values:  # of an unknown connector
-        return
-    makers: tuple[Callable[[], object], ...] = (
-        lambda: worker.consumer_for(config),
-        lambda: DeadLetterPlan.of(config, worker),
-    )
-    for make in makers:
-        try:
-            make()
-        except ConfigurationError as error:
-            yield from error.problems
-    yield from storage_problems(config, worker.endpoint_url)
+        return []
+    problems: list[Problem] = []
+    with collecting(problems):
+        worker.consumer_for(config)
+    with collecting(problems):
+        DeadLetterPlan.of(config, worker)
+    problems += storage_problems(config, worker.endpoint_url)
     if not (config.given.get("value.converter") or worker.converters.get("value.converter")):
-        yield NO_CONVERTER
+        problems.append(NO_CONVERTER)
+    return problems
 
 
 def with_worker_converter(config: ConnectConfig, worker: WorkerConfig) -> ConnectConfig:
@@ -329,5 +331,5 @@ def with_worker_converter(config: ConnectConfig, worker: WorkerConfig) -> Connec
         raise ConfigurationError(NO_CONVERTER)
     if given == config.given:
         return config
-    complete = load_properties(attrs.evolve(config.read, values=given, problems=()))
+    complete = load_properties(attrs.evolve(config.read, values=given))
     return attrs.evolve(complete, secrets=config.secrets | complete.secrets, variables=config.variables)

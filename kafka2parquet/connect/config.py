@@ -1,4 +1,4 @@
-"""ConnectConfig: a validated connector configuration; Problem: something that is wrong with a configuration."""
+"""ConnectConfig: a validated connector configuration, with typed values."""
 
 from __future__ import annotations
 
@@ -12,37 +12,9 @@ from kafka2parquet.connect.forms.properties import Properties
 from kafka2parquet.connect.properties.option import Value, simple_name
 from kafka2parquet.connect.properties.storage import FIELD_AND_TIME_CLASSES
 from kafka2parquet.connect.properties.table import OptionTable
+from kafka2parquet.problems import Problem, ProblemKind
 from kafka2parquet.transforms import java_patterns
 from kafka2parquet.util.secrets import Secrets
-
-
-class ProblemKind(enum.Enum):
-    """Whether Connect would refuse the configuration too."""
-
-    INVALID = "invalid"
-    UNSUPPORTED = "unsupported"
-
-
-@attrs.frozen
-class Problem:
-    """Something that keeps a configuration from running.
-
-    Attributes:
-        properties: names of the properties concerned.
-        message: which rule is broken, in Kafka's own words where Kafka has the rule.
-        advice: what to do.
-        kind: `INVALID` by Connect's rules, or valid there and `UNSUPPORTED` here.
-    """
-
-    properties: tuple[str, ...]
-    message: str
-    advice: str = ""
-    kind: ProblemKind = ProblemKind.INVALID
-
-    def __str__(self) -> str:
-        named = not self.properties or self.properties[0] in self.message
-        message = self.message if named else f"{', '.join(self.properties)}: {self.message}"
-        return f"{message.rstrip('.')}.{' ' + self.advice if self.advice else ''}"
 
 
 class PartitionerKind(enum.Enum):
@@ -91,23 +63,6 @@ def visible_properties(partitioner_class: str) -> tuple[str, ...]:
     return _VISIBLE.get(kind, ("partition.duration.ms", "path.format", "locale", "timezone"))
 
 
-@attrs.frozen
-class Warned:
-    """Something that works but is probably a mistake, or makes other files than Connect makes."""
-
-    text: str
-
-
-@attrs.frozen
-class Noted:
-    """Something that works differently in Connect."""
-
-    text: str
-
-
-Finding = Problem | Warned | Noted
-
-
 @attrs.frozen(eq=False)
 class ConnectConfig:
     """A connector configuration that can run.
@@ -117,8 +72,7 @@ class ConnectConfig:
         values: typed values of all of them, defaults included; properties of a known prefix by their full names.
         given: the texts as they were written.
         unknown: properties that the table doesn't have; custom classes get them.
-        warnings: what is probably a mistake.
-        notes: what is accepted but has no effect, or works differently in Connect.
+        findings: warnings and notes, in the order in which they are shown.
         read: the properties that the configuration was made of.
         secrets: what no text may show: values of secret, refused and unknown properties.
         variables: values that texts about the configuration show as the variables that they were looked up by.
@@ -128,11 +82,20 @@ class ConnectConfig:
     values: Mapping[str, Value] = attrs.field(repr=False)
     given: Mapping[str, str] = attrs.field(repr=False)
     unknown: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    findings: tuple[Problem, ...] = ()
     read: Properties = attrs.field(factory=lambda: Properties({}), repr=False)
     secrets: Secrets = attrs.field(factory=Secrets)
     variables: Secrets = attrs.field(factory=Secrets)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Probable mistakes, as sentences."""
+        return tuple(str(finding) for finding in self.findings if finding.kind is ProblemKind.WARNING)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Settings that have no effect, or work differently in Connect, as sentences."""
+        return tuple(str(finding) for finding in self.findings if finding.kind is ProblemKind.NOTE)
 
     def is_set(self, name: str) -> bool:
         """Whether the configuration sets the property, instead of leaving it at its default."""

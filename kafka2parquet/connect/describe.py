@@ -19,6 +19,7 @@ from kafka2parquet.connect.properties.converters import REGISTRY_CONVERTERS, con
 from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
+from kafka2parquet.problems import ProblemKind
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rows import Rows
 
@@ -53,13 +54,14 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
 
 def _warnings(config: ConnectConfig) -> tuple[str, ...]:
     """All warnings; those about properties that the sink doesn't know come last."""
+    warnings = [finding for finding in config.findings if finding.kind is ProblemKind.WARNING]
+    unknown = [finding for finding in warnings if any(_is_unknown(config, name) for name in finding.properties)]
+    known = (str(finding) for finding in warnings if finding not in unknown)
+    return (*known, *lint(config), *map(str, unknown))
 
-    def is_of_unknown(warning: str) -> bool:
-        name = warning.partition(" ")[0]
-        return name in config.given and config.table.find(name) is None
 
-    unknown = [warning for warning in config.warnings if is_of_unknown(warning)]
-    return (*(warning for warning in config.warnings if warning not in unknown), *lint(config), *unknown)
+def _is_unknown(config: ConnectConfig, name: str) -> bool:
+    return name in config.given and config.table.find(name) is None
 
 
 def _listed(title: str, findings: tuple[str, ...]) -> str:

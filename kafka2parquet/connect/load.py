@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
 
-from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
+from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.forms.properties import Properties, read_source, source_name
 from kafka2parquet.connect.missing_values import without_missing
 from kafka2parquet.connect.placeholders import fill_in, find_placeholder, is_quoted
@@ -21,6 +21,7 @@ from kafka2parquet.connect.rules import cross_check
 from kafka2parquet.connect.text import flatten, read_properties
 from kafka2parquet.connect.variables import ConfigProviders
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem, ProblemKind, note, unsupported, warning
 from kafka2parquet.util.arguments import checked
 from kafka2parquet.util.secrets import Secrets, is_secret_name
 
@@ -46,12 +47,12 @@ class Validation:
     Attributes:
         config: the configuration; properties with problems have their defaults.
         problems: everything that keeps the configuration from running.
-        unreadable: what could not even be read, in sentences.
+        unreadable: what could not even be read.
     """
 
     config: ConnectConfig
     problems: tuple[Problem, ...]
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[Problem, ...] = ()
 
     @property
     def is_valid(self) -> bool:
@@ -61,7 +62,12 @@ class Validation:
     @property
     def sentences(self) -> list[str]:
         """Everything that keeps the configuration from running."""
-        return [*self.unreadable, *map(str, self.problems)]
+        return [str(problem) for problem in self.fatal]
+
+    @property
+    def fatal(self) -> tuple[Problem, ...]:
+        """All problems, those of reading first."""
+        return (*self.unreadable, *self.problems)
 
 
 @checked
@@ -85,8 +91,8 @@ def load_connect_config(
         ConfigurationError: with all problems, each naming the property, its value and what to do.
     """
     validation = read_connect_config(source, providers, name=name)
-    if validation.sentences:
-        raise ConfigurationError(validation.sentences)
+    if validation.fatal:
+        raise ConfigurationError(validation.fatal)
     return validation.config
 
 
@@ -98,7 +104,7 @@ def load_properties(properties: Properties | Mapping[str, str]) -> ConnectConfig
     """
     validation = validate(properties)
     if validation.problems:
-        raise ConfigurationError(validation.sentences)
+        raise ConfigurationError(validation.problems)
     return validation.config
 
 
@@ -131,7 +137,7 @@ def read_connect_config(
         raise ConfigurationError(read.problems)
     read = (providers or ConfigProviders()).resolve(_without_comments(read), missing_allowed=missing_allowed)
     found = validate(read)
-    return attrs.evolve(found, unreadable=tuple(map((found.config.secrets | found.config.variables).hide, read.problems)))
+    return attrs.evolve(found, unreadable=_hidden(read.problems, found.config.secrets | found.config.variables))
 
 
 def validate(properties: Properties | Mapping[str, str]) -> Validation:
@@ -154,16 +160,17 @@ def _without_secrets(found: Validation, read: Properties) -> Validation:
         kept[name] = _VARIABLE.sub("", text) if name in read.unread or name in read.missing else text
     secrets = Secrets.of(secret, other, public)
     variables = Secrets.of_variables(read.looked_up)
-    hide = (secrets | variables).hide
     config = attrs.evolve(
         found.config,
-        warnings=tuple(map(hide, found.config.warnings)),
-        notes=tuple(map(hide, found.config.notes)),
+        findings=_hidden(found.config.findings, secrets | variables),
         secrets=secrets | Secrets.of_variables(found for found in read.looked_up if not _names_a_place(found[0])),
         variables=variables,
     )
-    problems = tuple(attrs.evolve(problem, message=hide(problem.message)) for problem in found.problems)
-    return Validation(config, problems)
+    return Validation(config, _hidden(found.problems, secrets | variables))
+
+
+def _hidden(problems: Iterable[Problem], secrets: Secrets) -> tuple[Problem, ...]:
+    return tuple(attrs.evolve(problem, message=secrets.hide(problem.message)) for problem in problems)
 
 
 def _names_a_place(name: str) -> bool:
@@ -180,50 +187,44 @@ def _validate(read: Properties) -> Validation:
     if table is None:
         return Validation(_unchecked(read), (_unknown_connector(connector, read.values),))
     reading = _Reading(table, read)
-    config = ConnectConfig(
-        table,
-        reading.values,
-        reading.given,
-        reading.unknown,
-        (*read.warnings, *reading.warnings),
-        (*read.notes, *reading.notes),
-        read,
-    )
+    findings = (*read.findings, *reading.findings)
+    config = ConnectConfig(table, reading.values, reading.given, reading.unknown, read=read)
     checked = cross_check(config, reading.failed)
-    return Validation(
-        attrs.evolve(config, warnings=checked.warnings + config.warnings, notes=config.notes + checked.notes),
-        (*reading.problems, *checked.problems),
+    shown = (
+        *(finding for finding in checked if finding.kind is ProblemKind.WARNING),
+        *(finding for finding in findings if not finding.kind.is_fatal),
+        *(finding for finding in checked if finding.kind is ProblemKind.NOTE),
     )
+    fatal = (*reading.findings, *checked)
+    return Validation(attrs.evolve(config, findings=shown), tuple(problem for problem in fatal if problem.kind.is_fatal))
 
 
 def _unchecked(read: Properties) -> ConnectConfig:
-    return ConnectConfig(S3_TABLE, {}, dict(read.values), warnings=read.warnings, read=read)
+    findings = tuple(finding for finding in read.findings if finding.kind is ProblemKind.WARNING)
+    return ConnectConfig(S3_TABLE, {}, dict(read.values), findings=findings, read=read)
 
 
 def _unknown_connector(connector: str, given: Mapping[str, str]) -> Problem:
     known = " or ".join(table.connector for table in (S3_TABLE, GCS_TABLE))
     if not connector and any(name == "bootstrap.servers" or _WORKER_VARIABLE.search(name) for name in given):
         advice = "These are properties of a worker: give this file with --worker, and a connector's file beside it."
-        return Problem(("connector.class",), missing_value("connector.class"), advice)
+        return Problem("connector.class", missing_value("connector.class"), advice)
     if not connector and not any(table.find(name) for name in given for table in (S3_TABLE, GCS_TABLE)):
-        return Problem(("connector.class",), missing_value("connector.class"), _NOTHING_KNOWN)
+        return Problem("connector.class", missing_value("connector.class"), _NOTHING_KNOWN)
     if not connector:
-        return Problem(("connector.class",), missing_value("connector.class"), f"Set it to {known}.")
-    return Problem(
-        ("connector.class",), f"connector.class={connector} is not supported", f"Use {known}.", ProblemKind.UNSUPPORTED
-    )
+        return Problem("connector.class", missing_value("connector.class"), f"Set it to {known}.")
+    return unsupported("connector.class", f"connector.class={connector} is not supported", f"Use {known}.")
 
 
 def _of_cloud(given: Mapping[str, str], connector: str) -> Iterator[Problem]:
-    yield Problem(
-        ("connector.class",),
+    yield unsupported(
+        "connector.class",
         f"connector.class={given['connector.class']} is a connector of Confluent Cloud, which has other properties",
         f"Use {connector}, with its storage.class and format.class, and with the properties named below.",
-        ProblemKind.UNSUPPORTED,
     )
     for name in given:
         if name in CLOUD:
-            yield Problem((name,), f"{name} is not supported", f"Use {CLOUD[name]}.", ProblemKind.UNSUPPORTED)
+            yield unsupported(name, f"{name} is not supported", f"Use {CLOUD[name]}.")
 
 
 class _Reading:
@@ -239,9 +240,7 @@ class _Reading:
         }
         self.unknown: dict[str, str] = {}
         self.failed: set[str] = {*read.unread, *read.missing}
-        self.problems: list[Problem] = []
-        self.warnings: list[str] = []
-        self.notes: list[str] = []
+        self.findings: list[Problem] = []
         for name, text in self.given.items():
             if name in read.unread:
                 continue
@@ -255,7 +254,7 @@ class _Reading:
             name = option.name
             if option.required and not self.given.get(name) and name not in self.failed and name not in needless:
                 self.failed.add(name)
-                self.problems.append(Problem((name,), missing_value(name), _suggest(option)))
+                self.findings.append(Problem(name, missing_value(name), _suggest(option)))
 
     def _known_property(self, option: Option, name: str, text: str) -> None:
         if option.required and not text:
@@ -264,53 +263,43 @@ class _Reading:
             placeholder = find_placeholder(name, text)
             if placeholder is not None:
                 self.failed.add(name)
-                self.problems.append(Problem((name,), _unfilled(option, name, text, placeholder), fill_in(placeholder)))
+                self.findings.append(Problem(name, _unfilled(option, name, text, placeholder), fill_in(placeholder)))
                 return
             if is_quoted(name, text):
-                self.warnings.append(f"{name}: the quotes around the value are part of it, as in Connect. Remove them.")
+                message = f"{name}: the quotes around the value are part of it, as in Connect"
+                self.findings.append(warning(name, message, "Remove them."))
         try:
             value = option.parse(name, text)
         except ValueError as error:
             self.failed.add(name)
-            self.problems.append(Problem((name,), str(error), "Remove the quotes around it." if is_quoted(name, text) else ""))
+            self.findings.append(Problem(name, str(error), "Remove the quotes around it." if is_quoted(name, text) else ""))
             return
         if option.otherwise is not None and value not in (*option.choices, *option.accepted):
-            self.warnings.append(
-                f"{name}={option.shown(name, text)} means {option.otherwise}, as in Connect;"
-                f" it knows {', '.join(option.choices)}."
-            )
+            message = f"{name}={option.shown(name, text)} means {option.otherwise}, as in Connect"
+            self.findings.append(warning(name, f"{message}; it knows {', '.join(option.choices)}"))
             value = option.otherwise
         self.values[name] = value
         refusal = _refusal(option, value)
         if refusal is not None:
-            self.problems.append(
-                Problem((name,), f"{name}={option.shown(name, text)} is not supported", refusal, ProblemKind.UNSUPPORTED)
-            )
+            self.findings.append(unsupported(name, f"{name}={option.shown(name, text)} is not supported", refusal))
         elif option.effect is Effect.IGNORED:
-            self.notes.append(f"{name} has no effect: {option.note}.")
+            self.findings.append(note(name, f"{name} has no effect: {option.note}"))
 
     def _unknown_property(self, name: str, text: str) -> None:
         judged = judge(self._table, name, text, self.given)
-        if isinstance(judged.finding, Problem):
+        self.findings.append(judged.finding)
+        if judged.finding.kind.is_fatal:
             self.failed.add(judged.meant or name)
-            self.problems.append(judged.finding)
-            return
-        self.warnings.append(judged.finding.text)
-        if judged.is_known_to_classes:
+        elif judged.is_known_to_classes:
             self.unknown[name] = text
 
 
 def _without_comments(read: Properties) -> Properties:
     """The properties without comments, and without findings about comments."""
-
-    def is_of_property(text: str) -> bool:
-        return not is_comment(re.split("[: ]", text)[0])
-
     return attrs.evolve(
         read,
         values={name: text for name, text in read.values.items() if not is_comment(name)},
-        problems=tuple(filter(is_of_property, read.problems)),
-        warnings=tuple(filter(is_of_property, read.warnings)),
+        findings=tuple(finding for finding in read.findings if not any(map(is_comment, finding.properties))),
         unread=tuple(name for name in read.unread if not is_comment(name)),
     )
 

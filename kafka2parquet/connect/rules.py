@@ -7,9 +7,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator
 
-import attrs
-
-from kafka2parquet.connect.config import ConnectConfig, Finding, Noted, PartitionerKind, Problem, ProblemKind, Warned
+from kafka2parquet.connect.config import ConnectConfig, PartitionerKind
 from kafka2parquet.connect.parts.converters import check_converters
 from kafka2parquet.connect.parts.files_and_rotation import make_inner_partitioner
 from kafka2parquet.connect.parts.records import check_records
@@ -26,6 +24,7 @@ from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.path_format import PathFormat, is_joda
 from kafka2parquet.partitioners.time import TimeBasedPartitioner
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
+from kafka2parquet.problems import Problem, ProblemKind, unsupported, warning
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _FIELD_AND_TIME = re.compile(r"Field.*Time|Time.*Field", re.IGNORECASE)
@@ -34,29 +33,21 @@ _FIELD_AND_TIME = re.compile(r"Field.*Time|Time.*Field", re.IGNORECASE)
 _SENT_AT = datetime.datetime(2026, 1, 31, 13, 37, tzinfo=datetime.timezone.utc)
 _WRITTEN_AT = datetime.datetime(2026, 2, 1, 9, 5, tzinfo=datetime.timezone.utc)
 
-Rule = Callable[[ConnectConfig], Iterator[Finding]]
+Rule = Callable[[ConnectConfig], Iterator[Problem]]
 
 
-@attrs.frozen
-class Checked:
-    """The findings of all rules together."""
+def cross_check(config: ConnectConfig, failed: set[str]) -> list[Problem]:
+    """Apply all rules, and return what they find.
 
-    problems: tuple[Problem, ...]
-    warnings: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
-def cross_check(config: ConnectConfig, failed: set[str]) -> Checked:
-    """Apply all rules. Findings about properties in `failed`, which are known to be wrong already, are left out."""
-    found = [finding for rule in _RULES for finding in rule(config)]
-    return Checked(
-        tuple(item for item in found if isinstance(item, Problem) and not failed.intersection(item.properties)),
-        tuple(item.text for item in found if isinstance(item, Warned)),
-        tuple(item.text for item in found if isinstance(item, Noted)),
-    )
+    Args:
+        config: the configuration.
+        failed: properties that are known to be wrong already; problems about them are left out, warnings and notes are not.
+    """
+    found = (finding for rule in _RULES for finding in rule(config))
+    return [each for each in found if not (each.kind.is_fatal and failed.intersection(each.properties))]
 
 
-def _topics(config: ConnectConfig) -> Iterator[Finding]:
+def _topics(config: ConnectConfig) -> Iterator[Problem]:
     pattern = config.text("topics.regex")
     topics = config.items("topics")
     if topics and pattern:
@@ -70,16 +61,15 @@ def _topics(config: ConnectConfig) -> Iterator[Finding]:
     try:
         compiled = config.topics_pattern
     except ConfigurationError as error:
-        yield Problem(("topics.regex",), str(error))
+        yield Problem("topics.regex", str(error))
         return
     dead_letters = config.text("errors.deadletterqueue.topic.name")
     for topic in topics:
         if not _TOPIC.fullmatch(topic):
-            yield Problem(
-                ("topics",),
+            yield unsupported(
+                "topics",
                 f"topics={','.join(topics)}: {topic} is not the name of a topic",
                 "Names have up to 249 letters, digits, dots, underscores and hyphens; a pattern goes to topics.regex.",
-                ProblemKind.UNSUPPORTED,
             )
         else:
             yield from _own_folder(config, topic)
@@ -89,12 +79,12 @@ def _topics(config: ConnectConfig) -> Iterator[Finding]:
         yield _dead_letter_problem(dead_letters, f"regex matching the topics ('topics.regex={pattern}')", "topics.regex")
 
 
-def _own_folder(config: ConnectConfig, topic: str) -> Iterator[Finding]:
+def _own_folder(config: ConnectConfig, topic: str) -> Iterator[Problem]:
     try:
         folders = read_transforms(config).folders if renames_topics(config) else None
         ObjectNaming(config.text("topics.dir"), config.text("directory.delim"), topic_folders=folders).check_topic(topic)
     except ConfigurationError as error:
-        yield Warned(f"topics={topic}: {error} No task starts with such a topic.")  # as where topics.regex finds such a topic
+        yield warning("topics", f"topics={topic}: {error} No task starts with such a topic")  # topics.regex may find one, too
 
 
 def _dead_letter_problem(topic: str, where: str, name: str) -> Problem:
@@ -105,72 +95,69 @@ def _dead_letter_problem(topic: str, where: str, name: str) -> Problem:
     )
 
 
-def _dead_letters(config: ConnectConfig) -> Iterator[Finding]:
+def _dead_letters(config: ConnectConfig) -> Iterator[Problem]:
     topic, log = "errors.deadletterqueue.topic.name", "errors.log.enable"
     if not config.text(topic):
         prefixes = ("errors.deadletterqueue.", "producer.override.", "admin.override.")
         for name in config.given:
             if name.startswith(prefixes) and name != topic:
-                yield Warned(f"{name} has no effect: {topic} is not set.")
+                yield warning(name, f"{name} has no effect: {topic} is not set")
     if config.flag("errors.log.include.messages") and not config.flag(log):
-        yield Warned(f"errors.log.include.messages has no effect: {log} is not true.")
+        name = "errors.log.include.messages"
+        yield warning(name, f"{name} has no effect: {log} is not true")
 
 
-def _tolerance(config: ConnectConfig) -> Iterator[Finding]:
+def _tolerance(config: ConnectConfig) -> Iterator[Problem]:
     if config.text("errors.tolerance") == "all" and not reporters(config):
-        yield Warned(
+        yield warning(
+            "errors.tolerance",
             "errors.tolerance=all: records that can't be read are left out without a trace. A record that is read and can't be "
-            "partitioned or written ends the task, as in Connect: nothing would report the record. Keep such "
-            "records with errors.deadletterqueue.topic.name or kafka2parquet.quarantine=true, or log them with "
-            "errors.log.enable=true."
+            "partitioned or written ends the task, as in Connect: nothing would report the record",
+            "Keep such records with errors.deadletterqueue.topic.name or kafka2parquet.quarantine=true, or log them with "
+            "errors.log.enable=true.",
         )
 
 
-def _file_delimiter(config: ConnectConfig) -> Iterator[Finding]:
+def _file_delimiter(config: ConnectConfig) -> Iterator[Problem]:
     delimiter = config.text("file.delim")
     if not delimiter or delimiter.isdigit():
-        yield Problem(
-            ("file.delim",),
+        yield unsupported(
+            "file.delim",
             f"file.delim={delimiter} is not supported",
             "In names of files, partition and offset would run together. Use + or -.",
-            ProblemKind.UNSUPPORTED,
         )
 
 
-def _bucket(config: ConnectConfig) -> Iterator[Finding]:
+def _bucket(config: ConnectConfig) -> Iterator[Problem]:
     name = f"{config.provider}.bucket.name"
     bucket = config.text(name)
     if not bucket.startswith("arn:") and set(bucket) & set("/: "):  # ARNs are those of access points
-        yield Problem(
-            (name,),
+        yield unsupported(
+            name,
             f"{name}={bucket} is not the name of a bucket",
             "Write the bare name, without scheme; a folder in it goes to topics.dir.",
-            ProblemKind.UNSUPPORTED,
         )
 
 
-def _partitioner(config: ConnectConfig) -> Iterator[Finding]:
+def _partitioner(config: ConnectConfig) -> Iterator[Problem]:
     kind = config.partitioner
     class_name = config.text("partitioner.class")
     if kind is PartitionerKind.CUSTOM:
         yield from _custom_partitioner(class_name)
     if kind is PartitionerKind.FIELD and not config.items("partition.field.name"):
-        yield Problem(("partition.field.name",), "Partition field name cannot be null or empty when using FieldPartitioner.")
+        yield Problem("partition.field.name", "Partition field name cannot be null or empty when using FieldPartitioner.")
     if kind.time_based:
         for name, label in (("locale", "Locale"), ("timezone", "Timezone")):
             if not config.text(name):
                 example = "en" if name == "locale" else "UTC"
-                yield Problem(
-                    (name,), invalid_value(name, "", f"{label} cannot be empty."), f"Set it, for example to {example}."
-                )
+                yield Problem(name, invalid_value(name, "", f"{label} cannot be empty."), f"Set it, for example to {example}.")
     if kind.has_pattern:
         yield from _time_partitions(config)
     if kind is PartitionerKind.FIELD_AND_TIME and not (config.items("partition.field.name") or config.text("partition.field")):
-        yield Problem(
-            ("partition.field.name",),
+        yield unsupported(
+            "partition.field.name",
             "partition.field.name is not set",
             f"{kind.value} makes its outer folders of the fields in it. Set it, or use TimeBasedPartitioner.",
-            ProblemKind.UNSUPPORTED,
         )
     outer = "kafka2parquet.partition.field.name"
     if config.items(outer) and kind is PartitionerKind.FIELD_AND_TIME:
@@ -184,19 +171,19 @@ def _partitioner(config: ConnectConfig) -> Iterator[Finding]:
         )
 
 
-def _time_partitions(config: ConnectConfig) -> Iterator[Finding]:
+def _time_partitions(config: ConnectConfig) -> Iterator[Problem]:
     duration_ms = config.number("partition.duration.ms")
     if duration_ms <= 0:
         rule = "Partition duration needs to be a positive."
         yield Problem(
-            ("partition.duration.ms",),
+            "partition.duration.ms",
             invalid_value("partition.duration.ms", str(duration_ms), rule),
             "Set it, for example to 3600000 for an hour.",
         )
     pattern = config.text("path.format")
     if not pattern or pattern == config.text("directory.delim"):
         yield Problem(
-            ("path.format",),
+            "path.format",
             invalid_value("path.format", pattern, "Path format cannot be empty."),
             "Set it, for example to 'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH.",
         )
@@ -205,21 +192,22 @@ def _time_partitions(config: ConnectConfig) -> Iterator[Finding]:
         PathFormat(pattern, config.text("locale"))
     except ConfigurationError as error:
         kind = ProblemKind.UNSUPPORTED if is_joda(pattern) else ProblemKind.INVALID
-        yield Problem(("path.format",), str(error), kind=kind)
+        yield Problem("path.format", str(error), kind=kind)
 
 
-def _timestamps(config: ConnectConfig) -> Iterator[Finding]:
+def _timestamps(config: ConnectConfig) -> Iterator[Problem]:
     if not config.partitioner.time_based:
         return
     if not config.is_set("timestamp.extractor"):
-        yield Warned(
+        yield warning(
+            "timestamp.extractor",
             "timestamp.extractor is not set: a row's folder is given by the timestamp of its record, where Confluent's sink "
-            f"takes its worker's clock.{_both_folders(config)} Set timestamp.extractor=Record to keep this, or "
-            "timestamp.extractor=Wallclock for what Confluent's sink does."
+            f"takes its worker's clock.{_both_folders(config)}",
+            "Set timestamp.extractor=Record to keep this, or timestamp.extractor=Wallclock for what Confluent's sink does.",
         )
     elif config.extractor not in ("Record", "RecordField", "Wallclock"):
         yield Problem(
-            ("timestamp.extractor",),
+            "timestamp.extractor",
             f"Invalid timestamp extractor: {config.text('timestamp.extractor')}",
             "Use Record, RecordField or Wallclock; for a time of your own, write a Partitioner in Python.",
         )
@@ -239,50 +227,57 @@ def _both_folders(config: ConnectConfig) -> str:
     return f" A record of {sent} that is written at {written} lies in {own} here, and in {clock} there."
 
 
-def _rotation(config: ConnectConfig) -> Iterator[Finding]:
+def _rotation(config: ConnectConfig) -> Iterator[Problem]:
     kind = config.partitioner
     if config.number("rotate.schedule.interval.ms") > 0 and not config.text("timezone"):
         yield Problem(
-            ("timezone",),
+            "timezone",
             "timezone configuration must be set when using rotate.schedule.interval.ms",
             "Set it, for example to UTC.",
         )
     if config.number("rotate.interval.ms") > 0 and not kind.time_based and kind is not PartitionerKind.CUSTOM:
-        yield Warned(
-            f"rotate.interval.ms has no effect with {kind.value}, as in Connect: only partitioners by time look at record "
-            "times. Use rotate.schedule.interval.ms, or a partitioner by time."
+        yield warning(
+            "rotate.interval.ms",
+            f"rotate.interval.ms has no effect with {kind.value}, as in Connect: only partitioners by time use record times",
+            "Use rotate.schedule.interval.ms, or a partitioner by time.",
         )
     if config.number("flush.size") <= 1 and config.is_set("flush.size"):
-        yield Warned(f"flush.size={config.number('flush.size')} makes one file of every record.")
+        yield warning("flush.size", f"flush.size={config.number('flush.size')} makes one file of every record")
 
 
-def _classes(config: ConnectConfig) -> Iterator[Finding]:
+def _classes(config: ConnectConfig) -> Iterator[Problem]:
     for name in ("storage.class", "format.class"):
         yield from _known_class(config, name)
 
 
-def _known_class(config: ConnectConfig, name: str) -> Iterator[Finding]:
+def _known_class(config: ConnectConfig, name: str) -> Iterator[Problem]:
     option = config.table.options[name]
     class_name = config.text(name)
     known = {simple_name(choice) for choice in option.choices} | set(option.refused)
     if class_name and simple_name(class_name) not in known:
-        yield Problem(
-            (name,), f"{name}={class_name} is not known", f"Use {' or '.join(option.choices)}.", ProblemKind.UNSUPPORTED
+        yield unsupported(
+            name,
+            f"{name}={class_name} is not known",
+            f"Use {' or '.join(option.choices)}.",
         )
 
 
-def _custom_partitioner(class_name: str) -> Iterator[Finding]:
+def _custom_partitioner(class_name: str) -> Iterator[Problem]:
     name = "partitioner.class"
     if not is_python_path(class_name):
         advice = "name a Python class that derives from Partitioner, as package.module:Class."
         twin = _known_partitioner(simple_name(class_name))
         advice = f"If it makes the same folders as {twin}, write that name. Otherwise {advice}" if twin else capitalized(advice)
-        yield Problem((name,), f"{name}={class_name} is not known", advice, ProblemKind.UNSUPPORTED)
+        yield unsupported(
+            name,
+            f"{name}={class_name} is not known",
+            advice,
+        )
         return
     try:
         load_class(class_name, Partitioner)
     except ValueError as error:
-        yield Problem((name,), invalid_value(name, class_name, str(error)))
+        yield Problem(name, invalid_value(name, class_name, str(error)))
 
 
 def _known_partitioner(name: str) -> str | None:
@@ -294,16 +289,11 @@ def _known_partitioner(name: str) -> str | None:
     return f"{PARTITIONER_PACKAGE}.{near[0]}" if near else None
 
 
-def _transforms(config: ConnectConfig) -> Iterator[Finding]:
-    transforms = read_transforms(config)
-    yield from transforms.problems
-    for name in transforms.unused:
-        yield Warned(f"{name} has no effect: {name.partition('.')[0]} names no such alias.")
-    yield from (Warned(f"{name} has no effect: its class has no such property.") for name in transforms.ignored)
-    yield from map(Noted, transforms.notes)
+def _transforms(config: ConnectConfig) -> Iterator[Problem]:
+    yield from read_transforms(config).findings
 
 
-def _output_compression(config: ConnectConfig) -> Iterator[Finding]:
+def _output_compression(config: ConnectConfig) -> Iterator[Problem]:
     name = f"{config.provider}.compression.type"
     if config.text(name) != "gzip":
         return
@@ -321,10 +311,14 @@ def _output_compression(config: ConnectConfig) -> Iterator[Finding]:
             message = f"Compression Type gzip not valid for {view} format class: ( {format_class} )."
             yield Problem((*properties, name), message, advice)
         elif view == "data":  # another format is a problem already, and Parquet would make this one
-            yield Problem((name,), f"{name}=gzip is not supported", advice, ProblemKind.UNSUPPORTED)
+            yield unsupported(
+                name,
+                f"{name}=gzip is not supported",
+                advice,
+            )
 
 
-def _s3(config: ConnectConfig) -> Iterator[Finding]:
+def _s3(config: ConnectConfig) -> Iterator[Problem]:
     if config.provider != "s3":
         return
     if config.flag("s3.wan.mode") and config.flag("s3.path.style.access.enabled"):
@@ -335,21 +329,20 @@ def _s3(config: ConnectConfig) -> Iterator[Finding]:
     key, secret = "aws.access.key.id", "aws.secret.access.key"
     if bool(config.text(key)) != bool(config.text(secret)):
         missing, given = (secret, key) if config.text(key) else (key, secret)
-        yield Problem((missing,), f"{missing} is not set, but {given} is", "Set both or none.")
+        yield Problem(missing, f"{missing} is not set, but {given} is", "Set both or none.")
     provider = config.text("s3.credentials.provider.class")
     if simple_name(provider) not in _CREDENTIALS:
-        yield Problem(
+        yield unsupported(
             ("s3.credentials.provider.class",),
             f"s3.credentials.provider.class={provider} is not supported",
             "Remove it: the usual places are searched (environment, profile files, container, instance).",
-            ProblemKind.UNSUPPORTED,
         )
     if takes_role(config):
         for name in (f"{STS_PREFIX}role.arn", f"{STS_PREFIX}role.session.name"):
             if not config.text(name):
-                yield Problem((name,), missing_value(name), f"{simple_name(ASSUME_ROLE)} needs it.")
+                yield Problem(name, missing_value(name), f"{simple_name(ASSUME_ROLE)} needs it.")
     if config.text("s3.sse.kms.key.id") and not config.text("s3.ssea.name").startswith("aws:kms"):
-        yield Warned("s3.sse.kms.key.id has no effect: s3.ssea.name is not aws:kms.")
+        yield warning("s3.sse.kms.key.id", "s3.sse.kms.key.id has no effect: s3.ssea.name is not aws:kms")
 
 
 _CREDENTIALS = (

@@ -38,4 +38,4 @@ def flatten(document: Mapping[str, object], *, name: str | None = None) -> Prope
 def _chosen(document: Document, name: str | None) -> Properties:
     connector = choose_connector(find_connectors(document), name)
     read = connector_properties(connector, joins=document.joins)
-    return attrs.evolve(read, warnings=(*document.warnings, *read.warnings))
+    return attrs.evolve(read, findings=(*document.warnings, *read.findings))

@@ -11,6 +11,7 @@ import attrs
 
 from kafka2parquet.connect.forms.properties import Properties, parse_java_properties, read_text
 from kafka2parquet.connect.properties.option import simple_name
+from kafka2parquet.problems import Problem, note
 
 #: A variable, as Kafka's ConfigTransformer finds it: provider, perhaps a path, key.
 _VARIABLE = re.compile(r"\$\{(?P<provider>[^}]*?):(?:(?P<path>[^}]*?):)?(?P<key>[^}]*?)\}")
@@ -57,8 +58,7 @@ class ConfigProviders:
         return attrs.evolve(
             properties,
             values=values,
-            problems=(*properties.problems, *lookup.problems),
-            notes=(*properties.notes, *lookup.notes),
+            findings=(*properties.findings, *lookup.findings),
             unread=(*properties.unread, *lookup.unread),
             missing=(*properties.missing, *lookup.missing),
             looked_up=(*properties.looked_up, *lookup.found),
@@ -72,8 +72,7 @@ class _Lookup:
         self._classes = classes
         self._missing_allowed = missing_allowed
         self._files: dict[str, Mapping[str, str]] = {}
-        self.problems: list[str] = []
-        self.notes: list[str] = []
+        self.findings: list[Problem] = []
         self.unread: list[str] = []
         self.missing: list[str] = []
         self.found: list[tuple[str, str, str]] = []
@@ -97,10 +96,11 @@ class _Lookup:
     def _no_value(self, name: str, why: str, *, may_be_missing: bool = True) -> None:
         if may_be_missing and self._missing_allowed:
             self.missing.append(name)
-            self.notes.append(f"{name}: {why}. `run` needs it; settings that depend on its value aren't checked here.")
+            text = f"{name}: {why}. `run` needs it; settings that depend on its value aren't checked here"
+            self.findings.append(note(name, text))
         else:
             self.unread.append(name)
-            self.problems.append(f"{name}: {why}.")
+            self.findings.append(Problem(name, f"{name}: {why}"))
 
     def _found(self, provider: str, path: str, key: str) -> str:
         kind = self._classes.get(provider)

@@ -17,6 +17,7 @@ from kafka2parquet.connect.missing_values import without_missing
 from kafka2parquet.connect.placeholders import fill_in, find_placeholder, may_be_secret
 from kafka2parquet.connect.variables import ConfigProviders
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.util.arguments import checked
 from kafka2parquet.util.secrets import Secrets, is_secret_name, without_credentials
 
@@ -116,8 +117,8 @@ def load_worker_config(
     needed = {name: text for name, text in unresolved.items() if name.startswith(_OF_TASKS)}
     if bootstrap_servers:
         needed.pop("bootstrap.servers", None)
-    problems = [*_placeholders(needed)]
     resolved = providers.resolve(Properties(needed), missing_allowed=missing_allowed)
+    problems = [*_placeholders(needed), *resolved.problems]
     given = without_missing(resolved.values, resolved.missing)
     secrets = Secrets.of(
         {name: text for name, text in given.items() if is_secret_name(name)},
@@ -125,12 +126,12 @@ def load_worker_config(
         {name: text for name, text in given.items() if not is_secret_name(name)},
     )
     variables = Secrets.of_variables(resolved.looked_up)
-    if problems or resolved.problems:
+    if problems:
         where = (
             f"The worker's configuration in {source_name(source)}" if isinstance(source, str | os.PathLike) else "The worker"
         )
         hide = (secrets | variables).hide
-        raise ConfigurationError([hide(f"{where}: {problem}") for problem in (*problems, *resolved.problems)])
+        raise ConfigurationError([hide(f"{where}: {problem}") for problem in problems])
     clients = {}
     for prefix in ("consumer.", "producer.", "admin."):
         client = {name: text for name, text in given.items() if name.startswith(_CLIENT_PREFIXES)}
@@ -146,15 +147,15 @@ def load_worker_config(
         converters={name: text for name, text in given.items() if name.startswith(("key.converter", "value.converter"))},
         endpoint_url=endpoint_url or "",
         providers=providers,
-        notes=resolved.notes,
+        notes=tuple(str(finding) for finding in resolved.findings if not finding.kind.is_fatal),
         secrets=secrets,
         variables=variables,
     )
 
 
-def _placeholders(given: Mapping[str, str]) -> Iterator[str]:
+def _placeholders(given: Mapping[str, str]) -> Iterator[Problem]:
     for name, text in given.items():
         placeholder = find_placeholder(name, text)
         if placeholder is not None:
             shown = "" if may_be_secret(name) else f": {placeholder}"
-            yield f"{name}{shown} is a placeholder that is not filled in. {fill_in(placeholder)}"
+            yield Problem(name, f"{name}{shown} is a placeholder that is not filled in", fill_in(placeholder))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.rows import without_columns
 from kafka2parquet.transforms.base import TableTransform
 
@@ -24,7 +25,7 @@ class MovedToHeaders(TableTransform):
             ConfigurationError: no name is given.
         """
         if isinstance(fields, str) or not fields:
-            raise ConfigurationError("fields: name at least one field.")
+            raise ConfigurationError(Problem("fields", "fields: name at least one field."))
         self._fields = frozenset(fields)
 
     @property

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 
 _NAMED_GROUP = re.compile(r"\(\?<(?=[a-zA-Z])")
 _NAME = re.compile(r"\{([a-zA-Z][a-zA-Z0-9]*)\}")
@@ -27,9 +28,8 @@ def compiled(pattern: str, property_name: str) -> re.Pattern[str]:
             warnings.simplefilter("error")  # about sets of characters inside sets, which Python doesn't have
             return re.compile(_NAMED_GROUP.sub("(?P<", pattern), re.ASCII)
     except (re.error, FutureWarning, OverflowError, RecursionError) as error:
-        raise ConfigurationError(
-            f"{property_name}: {pattern!r} is not a regular expression that Python reads as Java does: {error}."
-        ) from error
+        message = f"{property_name}: {pattern!r} is not a regular expression that Python reads as Java does: {error}."
+        raise ConfigurationError(Problem(property_name, message)) from error
 
 
 def replacement(text: str, pattern: re.Pattern[str], property_name: str) -> Callable[[re.Match[str]], str]:
@@ -81,4 +81,4 @@ def _group(text: str, position: int, pattern: re.Pattern[str], property_name: st
 
 
 def _unreadable(property_name: str, text: str, why: str) -> ConfigurationError:
-    return ConfigurationError(f"{property_name}: {text!r} can't be read as Java reads it: {why}.")
+    return ConfigurationError(Problem(property_name, f"{property_name}: {text!r} can't be read as Java reads it: {why}."))

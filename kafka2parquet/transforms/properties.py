@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 
 _Made = TypeVar("_Made")
 
@@ -41,7 +42,8 @@ class TransformProperties:
         """
         unknown = sorted(set(given) - set(known))
         if unknown:
-            raise ConfigurationError([f"{name} is not a property of {who}, which has {', '.join(known)}." for name in unknown])
+            has = f"which has {', '.join(known)}"
+            raise ConfigurationError([Problem(name, f"{name} is not a property of {who}, {has}.") for name in unknown])
         self._given = given
         self._who = who
 
@@ -78,7 +80,7 @@ class TransformProperties:
         for item in self.items(name):
             left, colon, right = (part.strip() for part in item.partition(":"))
             if not (left and colon and right):
-                raise ConfigurationError(f"{name}: {item!r} hasn't the form left:right.")
+                raise ConfigurationError(Problem(name, f"{name}: {item!r} hasn't the form left:right."))
             pairs[left] = right
         return pairs
 
@@ -90,5 +92,5 @@ class TransformProperties:
         """
         text = self._given.get(name, str(default)).lower()
         if text not in ("true", "false"):
-            raise ConfigurationError(f"{name}: {text!r} is neither true nor false.")
+            raise ConfigurationError(Problem(name, f"{name}: {text!r} is neither true nor false."))
         return text == "true"

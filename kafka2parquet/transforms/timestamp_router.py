@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.base import Transform, Transformed
 from kafka2parquet.transforms.columns.refusals import Refusals
@@ -124,4 +125,6 @@ def _parts(pattern: str) -> Sequence[Part]:
     try:
         return parts_of(pattern)
     except ValueError as error:
-        raise ConfigurationError(f"timestamp.format: {pattern!r} is not a pattern of SimpleDateFormat: {error}.") from error
+        raise ConfigurationError(
+            Problem("timestamp.format", f"timestamp.format: {pattern!r} is not a pattern of SimpleDateFormat: {error}.")
+        ) from error

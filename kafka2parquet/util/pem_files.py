@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
+
 _PEM_SUFFIXES = (".pem", ".crt", ".cer")
 
 
-def pem_location(given: Mapping[str, str], store: str, problems: list[str]) -> str | None:
-    """Return the PEM file of a store; None where none is named, or one of another form.
+def pem_location(given: Mapping[str, str], store: str) -> str | None:
+    """Return the PEM file of a store; None where none is named.
 
     Args:
         given: settings of a Java client.
-        store: what the names of its settings begin with, such as `ssl.truststore`.
-        problems: a list that gets what is wrong.
+        store: the beginning of the names of the store's settings, such as `ssl.truststore`.
+
+    Raises:
+        ConfigurationError: the file has another form.
     """
     location = given.get(f"{store}.location")
     if not location:
@@ -22,8 +27,10 @@ def pem_location(given: Mapping[str, str], store: str, problems: list[str]) -> s
     form = given.get(f"{store}.type", "PEM" if PurePath(location).suffix.lower() in _PEM_SUFFIXES else "JKS")
     if form.upper() == "PEM":
         return location
-    problems.append(
-        f"{store}.location={location} is a {form} file, which Python can't read. Convert it to PEM (keytool -importkeystore to "
-        f"PKCS12, then openssl pkcs12) and set {store}.type=PEM."
+    raise ConfigurationError(
+        Problem(
+            f"{store}.location",
+            f"{store}.location={location} is a {form} file, which Python can't read",
+            f"Convert it to PEM (keytool -importkeystore to PKCS12, then openssl pkcs12) and set {store}.type=PEM.",
+        )
     )
-    return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from kafka2parquet.connect.config import Problem
+from kafka2parquet.problems import Problem
 from tests.acceptance.cases import Case, CaseFolder
 from tests.acceptance.compare import Mismatch
 from tests.acceptance.functions import FUNCTIONS, Function

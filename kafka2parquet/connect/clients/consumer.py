@@ -8,6 +8,7 @@ import attrs
 
 from kafka2parquet.connect.clients.translation import ClientSettings, ClientTable, Translation
 from kafka2parquet.connect.properties.option import ValueType, invalid_value
+from kafka2parquet.problems import Problem
 
 _JAVA_ASSIGNORS = "org.apache.kafka.clients.consumer."
 _ASSIGNORS = {
@@ -92,11 +93,14 @@ def _translate_assignors(given: Mapping[str, str], translation: Translation) -> 
     rule = f"Class must be one of: {', '.join(known)}"
     for assignor in assignors:
         if assignor not in known:
-            translation.problems.append(f"{invalid_value(name, assignor, rule)}.")
+            translation.problems.append(Problem(name, invalid_value(name, assignor, rule)))
     if f"{_JAVA_ASSIGNORS}CooperativeStickyAssignor" in assignors and len(set(assignors)) > 1:
-        translation.problems.append(
-            f"Consumer setting {name} has CooperativeStickyAssignor beside others, which kafka-python can't offer together."
-            " Name CooperativeStickyAssignor alone, or leave it out. All members of the group have to offer a common assignor."
+        message = (
+            f"Consumer setting {name} has CooperativeStickyAssignor beside others, which kafka-python can't offer together"
         )
+        advice = (
+            "Name CooperativeStickyAssignor alone, or leave it out. All members of the group have to offer a common assignor."
+        )
+        translation.problems.append(Problem(name, message, advice))
     if assignors:
         translation.settings["partition_assignment_strategy"] = [known.get(assignor, assignor) for assignor in assignors]

@@ -9,7 +9,8 @@ import attrs
 
 from kafka2parquet.connect.clients.jaas import read_jaas
 from kafka2parquet.connect.properties.option import ValueType, invalid_value, one_of, parse_value
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.errors import ConfigurationError, collecting
+from kafka2parquet.problems import Problem
 from kafka2parquet.util.pem_files import pem_location
 
 #: Settings that every client of kafka-python has under the same name, with `_` for `.`.
@@ -148,7 +149,7 @@ class Translation:
         self._table = table
         self._given = given
         self.settings: dict[str, object] = {}
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
         self.notes: list[str] = []
 
     def finish(self) -> ClientSettings:
@@ -172,14 +173,15 @@ class Translation:
                 try:
                     self.settings[name.replace(".", "_")] = parse_value(same_name[name], text)
                 except ValueError as error:
-                    self.problems.append(f"{invalid_value(name, text, str(error))}.")
+                    self.problems.append(Problem(name, invalid_value(name, text, str(error))))
             elif name in table.own_choices:
                 self._one_of(name, table.own_choices[name])
             elif name in without_effect:
                 self.notes.append(f"{table.client} setting {name} has no effect: {without_effect[name]}.")
             elif name in unsupported:
                 if text and (name, text.lower()) != ("group.protocol", "classic"):
-                    self.problems.append(f"{table.client} setting {name} is not supported. {unsupported[name]}.")
+                    message = f"{table.client} setting {name} is not supported"
+                    self.problems.append(Problem(name, message, f"{unsupported[name]}."))
             elif name not in table.special:
                 self._unknown(name)
 
@@ -188,7 +190,7 @@ class Translation:
         known = (*table.same_name, *table.without_effect, *table.unsupported, *table.special)
         meant = next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.9)), None)
         if meant is not None:
-            self.problems.append(f"{table.client} setting {name} is not known. Did you mean {meant}?")
+            self.problems.append(Problem(name, f"{table.client} setting {name} is not known", f"Did you mean {meant}?"))
         elif name.startswith(_NO_EFFECT_PREFIXES):
             self.notes.append(f"{table.client} setting {name} has no effect: kafka-python has nothing like it.")
         else:
@@ -202,7 +204,7 @@ class Translation:
         try:
             one_of(*choices)(text)
         except ValueError as error:
-            self.problems.append(f"{invalid_value(name, text, str(error))}.")
+            self.problems.append(Problem(name, invalid_value(name, text, str(error))))
         return text
 
     def _security(self) -> None:
@@ -212,9 +214,9 @@ class Translation:
         if protocol.startswith("SASL"):
             self._sasl()
         elif "sasl.mechanism" in self._given or "sasl.jaas.config" in self._given:
-            self.problems.append(
-                f"sasl.* is set, but security.protocol is {protocol}. Set security.protocol to SASL_SSL or SASL_PLAINTEXT."
-            )
+            message = f"sasl.* is set, but security.protocol is {protocol}"
+            advice = "Set security.protocol to SASL_SSL or SASL_PLAINTEXT."
+            self.problems.append(Problem("security.protocol", message, advice))
         if protocol.endswith("SSL"):
             self._tls()
 
@@ -227,7 +229,7 @@ class Translation:
                 else "Use another mechanism"
             )
             rule = f"String must be one of: {', '.join(_MECHANISMS)}"
-            self.problems.append(f"{invalid_value('sasl.mechanism', mechanism, rule)}. {advice}.")
+            self.problems.append(Problem("sasl.mechanism", invalid_value("sasl.mechanism", mechanism, rule), f"{advice}."))
             return
         self.settings["sasl_mechanism"] = mechanism
         options = self._login_options(mechanism)
@@ -238,9 +240,8 @@ class Translation:
         if not mechanism.startswith(("PLAIN", "SCRAM")):
             return
         if "username" not in options or "password" not in options:
-            self.problems.append(
-                f"sasl.jaas.config has no username and password, which {mechanism} needs. {_jaas_form(mechanism)}"
-            )
+            message = f"sasl.jaas.config has no username and password, which {mechanism} needs"
+            self.problems.append(Problem("sasl.jaas.config", message, _jaas_form(mechanism)))
             return
         self.settings["sasl_plain_username"] = options["username"]
         self.settings["sasl_plain_password"] = options["password"]
@@ -253,7 +254,8 @@ class Translation:
         try:
             options = read_jaas(text).options
         except ValueError as error:
-            self.problems.append(f"sasl.jaas.config can't be read: {error}. {_jaas_form(mechanism)}")
+            message = f"sasl.jaas.config can't be read: {error}"
+            self.problems.append(Problem("sasl.jaas.config", message, _jaas_form(mechanism)))
             return None
         known = _LOGIN_OPTIONS.get(mechanism.partition("-")[0], ())
         unused = [name for name in options if name not in known]
@@ -267,9 +269,10 @@ class Translation:
 
     def _tls(self) -> None:
         for store, setting in (("truststore", "ssl_cafile"), ("keystore", "ssl_certfile")):
-            location = pem_location(self._given, f"ssl.{store}", self.problems)
-            if location is not None:
-                self.settings[setting] = location
+            with collecting(self.problems):
+                location = pem_location(self._given, f"ssl.{store}")
+                if location is not None:
+                    self.settings[setting] = location
         password = self._given.get("ssl.key.password")
         if password:
             self.settings["ssl_password"] = password

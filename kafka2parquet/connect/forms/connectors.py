@@ -10,6 +10,7 @@ import attrs
 from kafka2parquet.connect.forms.document import Document, is_list
 from kafka2parquet.connect.forms.properties import Properties
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem, warning
 
 _NO_CONNECTOR = (
     "The configuration holds no connector. A configuration is a JSON object of properties, alone or beside a name "
@@ -116,16 +117,15 @@ def connector_properties(connector: Connector, *, joins: bool = False) -> Proper
         joins: whether tables and lists are joined to names with dots and texts with commas, as in `Document`.
     """
     read = _texts(_joined(connector.properties) if joins else connector.properties)
-    values, problems, warnings = dict(read.values), list(read.problems), []
+    values, findings = dict(read.values), list(read.findings)
     if connector.name is not None and values.setdefault("name", connector.name) != connector.name:
-        problems.append(
-            f"name: the name {connector.place} is {connector.name!r}, the property name is {values['name']!r}; keep one."
-        )
+        message = f"name: the name {connector.place} is {connector.name!r}, the property name is {values['name']!r}; keep one"
+        findings.append(Problem("name", message))
     for name, text in _texts(connector.fixed).values.items():
         if values.setdefault(name, text) != text:
-            warnings.append(f"{name}={values[name]} has no effect: spec says {text}.")
+            findings.append(warning(name, f"{name}={values[name]} has no effect: spec says {text}"))
             values[name] = text
-    return attrs.evolve(read, values=values, problems=tuple(problems), warnings=tuple(warnings))
+    return attrs.evolve(read, values=values, findings=tuple(findings))
 
 
 def _connectors(content: object, levels: int = _MOST_LEVELS) -> Iterator[Connector]:
@@ -208,7 +208,8 @@ def _texts(properties: Mapping[str, object]) -> Properties:
     for name, value in properties.items():
         if isinstance(value, Mapping) or is_list(value):
             unread.append(name)
-            problems.append(f"{name}: the value is an object or a list; write a text, with commas between several values.")
+            message = f"{name}: the value is an object or a list; write a text, with commas between several values"
+            problems.append(Problem(name, message))
         elif value is not None:
             values[name] = _text(value) or ""
     return Properties(values, tuple(problems), unread=tuple(unread))

@@ -7,6 +7,8 @@ from typing import TypeGuard
 
 import attrs
 
+from kafka2parquet.problems import Problem, warning
+
 
 @attrs.frozen
 class Document:
@@ -20,7 +22,7 @@ class Document:
     """
 
     content: object = attrs.field(repr=False)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     joins: bool = False
 
 
@@ -29,6 +31,7 @@ def is_list(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def repeated(names: Sequence[str]) -> list[str]:
-    """Warnings about names that stand more than once in one mapping."""
-    return [f"{name} is given more than once; the last one counts." for name in dict.fromkeys(names) if names.count(name) > 1]
+def repeated(names: Sequence[str]) -> list[Problem]:
+    """Warn about names that stand more than once in one mapping."""
+    twice = (name for name in dict.fromkeys(names) if names.count(name) > 1)
+    return [warning(name, f"{name} is given more than once; the last one counts") for name in twice]

@@ -7,6 +7,7 @@ import re
 
 from kafka2parquet.connect.forms.document import Document, repeated
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.util.json_depth import MAX_SCHEMA_LEVELS, parse_json
 
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
@@ -36,7 +37,7 @@ def read_json(text: str) -> Document:
         ConfigurationError: it is not valid; with line and column.
     """
     bare = strip_comments(text)
-    warnings: list[str] = []
+    warnings: list[Problem] = []
 
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         warnings.extend(repeated([name for name, _ in pairs]))

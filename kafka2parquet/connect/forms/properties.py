@@ -11,6 +11,8 @@ from pathlib import Path
 
 import attrs
 
+from kafka2parquet.problems import Problem
+
 #: Stands for standard input where a file is named.
 STANDARD_INPUT = "-"
 _PROPERTY = re.compile(r"(?P<name>(?:\\.|[^\\=:\s])*)\s*[=:\s]?\s*(?P<value>.*)", re.DOTALL)
@@ -25,21 +27,22 @@ class Properties:
 
     Attributes:
         values: trimmed texts; a property that was null is left out.
-        problems: what could not be read.
-        warnings: suspicious things that were read.
-        notes: remarks about how the source was read.
+        findings: what could not be read, suspicious things that were read, and remarks about how the source was read.
         unread: names of the properties that the problems are about, where a problem is about a property.
         missing: names of the properties whose variables can't be looked up here, where that is allowed.
         looked_up: name of the property, variable and value, of each variable that was looked up.
     """
 
     values: Mapping[str, str] = attrs.field(repr=False)
-    problems: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    findings: tuple[Problem, ...] = ()
     unread: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     looked_up: tuple[tuple[str, str, str], ...] = attrs.field(default=(), repr=False)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The findings about what could not be read."""
+        return tuple(finding for finding in self.findings if finding.kind.is_fatal)
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from kafka2parquet.connect.forms.document import Document, repeated
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 
 NO_PARSER = "This is YAML, and PyYAML, which reads it, is not installed: pip install 'kafka2parquet[yaml]'. Or write JSON."
 _BOOLEAN = re.compile(r"(?i:true|yes|on|false|no|off)")
@@ -76,7 +77,7 @@ def _loader(yaml: Any) -> Any:
 
         def __init__(self, stream: str) -> None:
             super().__init__(stream)
-            self.warnings: list[str] = []
+            self.warnings: list[Problem] = []
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE_TAG]

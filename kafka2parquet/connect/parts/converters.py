@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Callable, Iterator
 from typing import cast
 
 import attrs
 
-from kafka2parquet.connect.config import ConnectConfig, Finding, Problem, ProblemKind, Warned
+from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.schemas import make_json_converter
 from kafka2parquet.connect.properties.converters import (
     CONVERTER_TWINS,
@@ -43,6 +42,7 @@ from kafka2parquet.converters.registry.converter import SubjectNames
 from kafka2parquet.converters.registry.settings import registry_client_settings
 from kafka2parquet.converters.string import ByteArrayConverter, StringConverter
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem, ProblemKind, unsupported, warning
 from kafka2parquet.schema.learned import LearnedSchema
 
 _PRIMITIVES: dict[str, type[RecordConverter]] = {
@@ -97,14 +97,15 @@ def make_key_converter(config: ConnectConfig) -> RecordConverter | None:
     return StringConverter()
 
 
-def check_converters(config: ConnectConfig) -> Iterator[Finding]:
+def check_converters(config: ConnectConfig) -> Iterator[Problem]:
     """Rules about the properties of converters."""
     for name in ("key", "value"):
         side = _Side(config, name)
         if not side.class_name:
             if name == "value" and config.below(side.prefix):
-                yield Warned(
-                    "Properties that begin with value.converter. have no effect, as value.converter itself is not set."
+                yield warning(
+                    "value.converter",
+                    "Properties that begin with value.converter. have no effect, as value.converter itself is not set",
                 )
         elif name == "value" or _writes_keys(config):
             yield from side.check()
@@ -197,27 +198,31 @@ class _Side:
         )
         return ProtobufConverter(registry, is_key=is_key, mapping=protobuf, subject_names=subject_names)
 
-    def check(self) -> Iterator[Finding]:
+    def check(self) -> Iterator[Problem]:
         name = f"{self.role}.converter"
         if self.is_python:
             try:
                 load_class(self.class_name, RecordConverter)
             except ValueError as error:
-                yield Problem((name,), invalid_value(name, self.class_name, str(error)))
+                yield Problem(name, invalid_value(name, self.class_name, str(error)))
         elif not self.is_known:
             unknown = f"Use {', '.join(CONVERTERS)}, or name a RecordConverter of your own as `package.module:Class`."
             foreign = (advice for package, advice in FOREIGN_CONVERTERS.items() if self.class_name.startswith(package))
             advice = next(foreign, None)
             message = f"{name}={self.class_name} is {'not known' if advice is None else 'not supported'}"
-            yield Problem((name,), message, advice or unknown, ProblemKind.UNSUPPORTED)
+            yield unsupported(
+                name,
+                message,
+                advice or unknown,
+            )
         elif self.name in REGISTRY_CONVERTERS:
             yield from self._check_registry()
 
-    def _check_registry(self) -> Iterator[Finding]:
+    def _check_registry(self) -> Iterator[Problem]:
         url = f"{self.prefix}schema.registry.url"
         if not self.config.items(url):
             yield Problem(
-                (url,),
+                url,
                 missing_value(url),
                 f"{self.name}Converter looks schemas up there: name the schema registry, such as http://registry:8081.",
             )
@@ -225,29 +230,26 @@ class _Side:
             try:
                 registry_client_settings(self.config.below(self.prefix))
             except ConfigurationError as error:
-                for problem in error.problems:  # each begins with the name of its property
-                    name = f"{self.prefix}{re.split('[= ]', problem)[0].rstrip(':')}"
-                    yield Problem((name,), f"{self.prefix}{problem}", kind=ProblemKind.UNSUPPORTED)
+                for problem in error.details:
+                    yield attrs.evolve(problem.under(self.prefix), kind=ProblemKind.UNSUPPORTED)
         for name in self.config.below(f"{self.prefix}schema.registry."):
             if name != "url" and not name.startswith(REGISTRY_PROPERTIES):
                 yield Problem(
-                    (f"{self.prefix}schema.registry.{name}",),
+                    f"{self.prefix}schema.registry.{name}",
                     f"{self.prefix}schema.registry.{name} is not a known property",
                     f"Known are {self.prefix}schema.registry.url and {self.prefix}schema.registry.ssl.*.",
                 )
         strategy = f"{self.prefix}{self.role}.subject.name.strategy"
         if self.subject_names is None:
-            yield Problem(
-                (strategy,),
+            yield unsupported(
+                strategy,
                 f"{strategy}={self.config.text(strategy)} is not supported",
                 f"Use {', '.join(SUBJECT_NAMES)}.",
-                ProblemKind.UNSUPPORTED,
             )
         if self.flag("generalized.sum.type.support") and self.name != "JsonSchema":
             sum_types = f"{self.prefix}generalized.sum.type.support"
-            yield Problem(
-                (sum_types,),
+            yield unsupported(
+                sum_types,
                 f"{sum_types}=true is not supported for {self.name}Converter",
                 "Remove it: the columns of unions then have the names of their types.",
-                ProblemKind.UNSUPPORTED,
             )

@@ -9,6 +9,7 @@ import attrs
 
 from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.transforms import kafka_connect
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.transforms.columns.change_events import AddedField
@@ -86,7 +87,7 @@ class _Call:
         """The values between the commas of a property that has to be set."""
         found = [item.strip() for item in self.properties.get(name, "").split(",") if item.strip()]
         if not found:
-            raise ConfigurationError(f"{name}: it has to be set.")
+            raise ConfigurationError(Problem(name, f"{name}: it has to be set."))
         return found
 
 
@@ -118,9 +119,7 @@ def _of_values(name: str) -> Callable[[_Call], Made]:
                 " key.converter.schemas.enable=true where keys carry a schema."
             )
         if call.inner not in ("Key", "Value"):
-            raise ConfigurationError(
-                f"type: {name} is an abstract class of Java's. Write {name}$Value, or {name}$Key for keys."
-            )
+            raise ConfigurationError(f"{name} is an abstract class of Java's. Write {name}$Value, or {name}$Key for keys.")
         try:
             made = kafka_connect.make(name, "Value", call.properties)
         except LookupError:
@@ -134,11 +133,11 @@ def _header_from(call: _Call) -> Made:
     fields, headers = call.items("fields"), call.items("headers")
     operation = call.properties.get("operation", "")
     if len(fields) != len(headers):
-        raise ConfigurationError("fields: it has to have as many elements as headers.")
+        raise ConfigurationError(Problem("fields", "fields: it has to have as many elements as headers."))
     if operation not in ("move", "copy"):
-        raise ConfigurationError(f"operation: {operation!r} is neither move nor copy.")
+        raise ConfigurationError(Problem("operation", f"operation: {operation!r} is neither move nor copy."))
     if call.inner not in ("Key", "Value"):
-        raise ConfigurationError("type: HeaderFrom is an abstract class of Java's. Write HeaderFrom$Value or HeaderFrom$Key.")
+        raise ConfigurationError("HeaderFrom is an abstract class of Java's. Write HeaderFrom$Value or HeaderFrom$Key.")
     made = _of_headers(call)
     if operation == "copy" or (isinstance(made, Refused) and call.inner == "Key"):
         return made
@@ -166,7 +165,8 @@ def _timestamp_router(call: _Call) -> Made:
 def _tombstone_handler(call: _Call) -> Made:
     behavior = call.properties.get("behavior", "warn").lower()
     if behavior not in get_args(Behavior):
-        raise ConfigurationError(f"behavior: {behavior!r} is not one of {', '.join(get_args(Behavior))}.")
+        message = f"behavior: {behavior!r} is not one of {', '.join(get_args(Behavior))}."
+        raise ConfigurationError(Problem("behavior", message))
     return TombstoneHandler(cast(Behavior, behavior))
 
 
@@ -270,7 +270,7 @@ def make_java(class_name: str, properties: Properties, written: Written) -> Made
         written: what is written besides values.
 
     Raises:
-        ConfigurationError: the properties don't fit; each problem begins with the name of a property, or with `type`.
+        ConfigurationError: the properties don't fit; each problem names its property, without prefix, or none.
     """
     name, _, inner = simple_name(class_name).partition("$")
     package = class_name.removesuffix(simple_name(class_name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from kafka2parquet.connect.config import ConnectConfig, Finding, Problem, ProblemKind, Warned
+from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.rejects import make_tolerance
 from kafka2parquet.connect.parts.storage import own_tags
 from kafka2parquet.connect.properties.option import simple_name
@@ -15,6 +15,7 @@ from kafka2parquet.delivery.settings import ObjectTags
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.partitioners.schema_name import SchemaNamePartitioner
 from kafka2parquet.pipeline.record_pipeline import TombstonePolicy
+from kafka2parquet.problems import Problem, unsupported, warning
 from kafka2parquet.schema.compatibility import CompatibilityMode
 
 _NULLS, _TOMBSTONES = "behavior.on.null.values", "tombstone.encoded.partition"
@@ -77,7 +78,7 @@ def with_schema_name(config: ConnectConfig, partitioner: Partitioner) -> Partiti
     return SchemaNamePartitioner(partitioner, affix=where, directory_delimiter=config.text("directory.delim"), escape=escape)
 
 
-def check_records(config: ConnectConfig) -> Iterator[Finding]:
+def check_records(config: ConnectConfig) -> Iterator[Problem]:
     """Rules about these properties."""
     for view, switch in (("keys", _KEYS), ("headers", _HEADERS)):
         yield from _check_view(config, view, switch)
@@ -89,21 +90,21 @@ def check_records(config: ConnectConfig) -> Iterator[Finding]:
             "Set store.kafka.keys=true, or name `key` in kafka2parquet.metadata.columns.",
         )
     if config.is_set(_TOMBSTONES) and config.text(_NULLS).lower() != "write":
-        yield Warned(f"{_TOMBSTONES} has no effect: {_NULLS} is not write.")
+        yield warning(_TOMBSTONES, f"{_TOMBSTONES} has no effect: {_NULLS} is not write")
     if config.provider == "s3" and not config.flag("s3.object.tagging"):
         for name in ("s3.object.tagging.key.value.pairs", "s3.object.behavior.on.tagging.error"):
             if config.is_set(name):
-                yield Warned(f"{name} has no effect: s3.object.tagging is not true.")
+                yield warning(name, f"{name} has no effect: s3.object.tagging is not true")
     if config.flag(_UNITE) and config.is_set("schema.compatibility"):
-        yield Warned(f"schema.compatibility has no effect: {_UNITE} is true.")
+        yield warning("schema.compatibility", f"schema.compatibility has no effect: {_UNITE} is true")
 
 
-def _check_view(config: ConnectConfig, view: str, switch: str) -> Iterator[Finding]:
+def _check_view(config: ConnectConfig, view: str, switch: str) -> Iterator[Problem]:
     """Rules about the files of keys or headers."""
     name = f"{view}.format.class"
     if not config.flag(switch):
         if config.is_set(name):
-            yield Warned(f"{name} has no effect: {switch} is not true.")
+            yield warning(name, f"{name} has no effect: {switch} is not true")
     elif simple_name(config.text(name)) != "ParquetFormat":
         column, as_text = ("key", _AS_TEXT) if view == "keys" else (view, "")
         default = "" if config.is_set(name) else ", the default,"
@@ -111,4 +112,4 @@ def _check_view(config: ConnectConfig, view: str, switch: str) -> Iterator[Findi
             f"Only Parquet is written: set {name} to {config.table.options[name].choices[0]}{as_text}."
             f" Or take {switch} out and set kafka2parquet.metadata.columns={column}, for a column beside the value."
         )
-        yield Problem((name,), f"{name}={config.text(name)}{default} is not supported", advice, ProblemKind.UNSUPPORTED)
+        yield unsupported(name, f"{name}={config.text(name)}{default} is not supported", advice)

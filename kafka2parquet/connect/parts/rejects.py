@@ -16,8 +16,9 @@ from kafka2parquet.dead_letters.kafka_queue import KafkaDeadLetterQueue
 from kafka2parquet.dead_letters.log import RejectLog
 from kafka2parquet.dead_letters.reject_limit import RejectLimit
 from kafka2parquet.dead_letters.tolerance import Tolerance
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.errors import ConfigurationError, collecting
 from kafka2parquet.events import Hook
+from kafka2parquet.problems import Problem
 
 _TOPIC = "errors.deadletterqueue.topic.name"
 
@@ -46,13 +47,11 @@ class DeadLetterPlan:
         topic = config.text(_TOPIC)
         if not topic:
             return None
-        problems: list[str] = []
+        problems: list[Problem] = []
         settings = []
         for make in (worker.producer_for, worker.admin_for):
-            try:
+            with collecting(problems):
                 settings.append(make(config))
-            except ConfigurationError as error:
-                problems.extend(error.problems)
         if problems:
             raise ConfigurationError(problems)
         return cls(topic, *settings)

@@ -19,6 +19,7 @@ from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.converters.per_topic import PerTopicConverter
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.problems import Problem
 from kafka2parquet.schema.column_rules import ColumnRules, NameCase
 from kafka2parquet.schema.learned import LearnedByTopic, LearnedSchema
 from kafka2parquet.storage.base import Storage
@@ -121,16 +122,18 @@ def make_json_converter(
     Raises:
         ConfigurationError: some settings can't work; with all problems.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     own = overridden_topics(config)
     fingerprints: list[str] = []
     for topic in ("", *own):
         try:
             fingerprints.append(f"{topic}:{SchemaSettings.of(config, topic).converter(LearnedSchema()).fingerprint}")
         except ConfigurationError as error:
-            problems += [f"Topic {topic}: {problem}" if topic else problem for problem in error.problems]
+            of_topic = (attrs.evolve(each, message=f"Topic {topic}: {each.message}") for each in error.details)
+            problems += of_topic if topic else error.details
         if topic and not _is_read(config, topic):
-            problems.append(f"{TOPIC_PREFIX}{topic}.*: {topic} is not one of the topics that are read. Correct or remove it.")
+            message = f"{TOPIC_PREFIX}{topic}.*: {topic} is not one of the topics that are read"
+            problems.append(Problem(f"{TOPIC_PREFIX}{topic}.*", message, "Correct or remove it."))
     if problems:
         raise ConfigurationError(problems)
     fingerprint = around(JsonConverter()).fingerprint

@@ -12,7 +12,8 @@ import attrs
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.connect.properties.s3 import ASSUME_ROLE, STS_PREFIX
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.errors import ConfigurationError, collecting
+from kafka2parquet.problems import Problem
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 from kafka2parquet.storage.options import AssumedRole, GcsOptions, S3Options
 
@@ -41,7 +42,7 @@ def make_storage(config: ConnectConfig, endpoint_url: str = "") -> FsspecStorage
     return FsspecStorage(config.destination)
 
 
-def storage_problems(config: ConnectConfig, endpoint_url: str = "") -> list[str]:
+def storage_problems(config: ConnectConfig, endpoint_url: str = "") -> list[Problem]:
     """What keeps the storage from being made; the arguments are those of `make_storage`."""
     scheme = urlsplit(config.destination).scheme
     problems = [*_misplaced(config, scheme)]
@@ -49,10 +50,8 @@ def storage_problems(config: ConnectConfig, endpoint_url: str = "") -> list[str]
         problems += _s3_problems(config, _endpoint(config, endpoint_url))
     makers = {"s3": s3_options, "gs": gcs_options}
     if scheme in makers:
-        try:
+        with collecting(problems):
             makers[scheme](config)
-        except ConfigurationError as error:
-            problems += error.problems
     return problems
 
 
@@ -107,12 +106,12 @@ def gcs_options(config: ConnectConfig, endpoint_url: str | None = None) -> GcsOp
         try:
             token = json.loads(config.text("gcs.credentials.json"))
         except json.JSONDecodeError as error:
-            raise ConfigurationError(
-                f"gcs.credentials.json is not JSON ({error.msg} at character {error.pos}). Put the whole key file into it, or "
-                "its path into gcs.credentials.path."
-            ) from None
+            message = f"gcs.credentials.json is not JSON ({error.msg} at character {error.pos})"
+            advice = "Put the whole key file into it, or its path into gcs.credentials.path."
+            raise ConfigurationError(Problem("gcs.credentials.json", message, advice)) from None
         if not isinstance(token, dict):
-            raise ConfigurationError("gcs.credentials.json is not a JSON object. Put the whole key file into it.")
+            message = "gcs.credentials.json is not a JSON object"
+            raise ConfigurationError(Problem("gcs.credentials.json", message, "Put the whole key file into it."))
     if token is None and endpoint_url is not None:
         token = "anon"  # noqa: S105  # an emulator knows no credentials
     return attrs.evolve(
@@ -131,29 +130,41 @@ def _uses(config: ConnectConfig, provider: str, scheme: str) -> bool:
     return config.provider == provider == _STORES.get(scheme)
 
 
-def _misplaced(config: ConnectConfig, scheme: str) -> Iterator[str]:
+def _misplaced(config: ConnectConfig, scheme: str) -> Iterator[Problem]:
     """Properties of our own for a store that the files don't go to."""
     for name in config.given:
         for store in _STORES.values():
             if name.startswith(f"kafka2parquet.{store}.") and _STORES.get(scheme) != store:
-                yield f"{name} is for {store.upper()}, but files go to {config.destination}. Remove it."
+                yield Problem(name, f"{name} is for {store.upper()}, but files go to {config.destination}", "Remove it.")
 
 
-def _s3_problems(config: ConnectConfig, endpoint_url: str | None) -> Iterator[str]:
+def _s3_problems(config: ConnectConfig, endpoint_url: str | None) -> Iterator[Problem]:
     """What would be ignored silently, or be refused by S3 at the first file."""
     if not takes_role(config):
-        for name in config.below(STS_PREFIX):
-            yield f"{STS_PREFIX}{name} has no effect without {_PROVIDER}={ASSUME_ROLE}. Set that, or remove this."
-        if config.text("kafka2parquet.s3.sts.url"):
-            yield f"kafka2parquet.s3.sts.url has no effect without {_PROVIDER}={ASSUME_ROLE}. Set that, or remove this."
+        own_sts = ["kafka2parquet.s3.sts.url"] if config.text("kafka2parquet.s3.sts.url") else []
+        for name in (*(f"{STS_PREFIX}{name}" for name in config.below(STS_PREFIX)), *own_sts):
+            yield Problem(name, f"{name} has no effect without {_PROVIDER}={ASSUME_ROLE}", "Set that, or remove this.")
     if config.text("kafka2parquet.s3.profile") and config.text("aws.access.key.id"):
-        yield "kafka2parquet.s3.profile and aws.access.key.id exclude each other. Remove one of them."
+        both = ("kafka2parquet.s3.profile", "aws.access.key.id")
+        yield Problem(both, f"{' and '.join(both)} exclude each other", "Remove one of them.")
     if config.text("s3.sse.customer.key") and config.text("s3.ssea.name") != "AES256":
-        yield "s3.sse.customer.key needs s3.ssea.name=AES256; without it, Confluent's sink doesn't use the key. Set both."
+        yield Problem(
+            ("s3.sse.customer.key", "s3.ssea.name"),
+            "s3.sse.customer.key needs s3.ssea.name=AES256; without it, Confluent's sink doesn't use the key",
+            "Set both.",
+        )
     if config.flag("s3.wan.mode") and endpoint_url is not None:
-        yield "s3.wan.mode and store.url exclude each other: Transfer Acceleration has an endpoint of its own. Remove one."
+        yield Problem(
+            ("s3.wan.mode", "store.url"),
+            "s3.wan.mode and store.url exclude each other: Transfer Acceleration has its own endpoint",
+            "Remove one.",
+        )
     if config.text("s3.sse.customer.key") and endpoint_url is not None and urlsplit(endpoint_url).scheme == "http":
-        yield "s3.sse.customer.key would go over the wire unencrypted: S3 takes such keys by https only. Change store.url."
+        yield Problem(
+            "s3.sse.customer.key",
+            "s3.sse.customer.key would be sent unencrypted: S3 accepts such keys over https only",
+            "Change store.url.",
+        )
 
 
 def takes_role(config: ConnectConfig) -> bool:
@@ -179,14 +190,16 @@ def _proxy_url(config: ConnectConfig, name: str) -> str | None:
     if not given:
         for part in ("user", "password"):
             if config.text(f"{name}.{part}"):
-                raise ConfigurationError(f"{name}.{part} has no effect without {name}.url. Set that, or remove this.")
+                message = f"{name}.{part} has no effect without {name}.url"
+                raise ConfigurationError(Problem(f"{name}.{part}", message, "Set that, or remove this."))
         return None
     parts = urlsplit(given)
     place = parts.netloc.rpartition("@")[2]
     user = quote(config.text(f"{name}.user"), safe="") or parts.username or ""
     password = quote(config.text(f"{name}.password"), safe="") or parts.password or ""
     if password and not user:
-        raise ConfigurationError(f"{name}.password is set, but {name}.user is not. Set both or none.")
+        message = f"{name}.password is set, but {name}.user is not"
+        raise ConfigurationError(Problem(f"{name}.user", message, "Set both or none."))
     login = f"{user}:{password}@" if user else ""
     return f"{parts.scheme}://{login}{place}"
 

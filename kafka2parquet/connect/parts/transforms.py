@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from kafka2parquet.connect.config import ConnectConfig, Problem, ProblemKind
+from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.java_transforms import (
     UNKNOWN,
     OfKeys,
@@ -25,6 +25,7 @@ from kafka2parquet.connect.properties.option import invalid_value, missing_value
 from kafka2parquet.connect.python_classes import is_python_path, load_class
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.problems import Problem, note, unsupported, warning
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, TopicNameMatches
 from kafka2parquet.transforms.timestamp_router import TimestampRouter
@@ -45,19 +46,14 @@ class Transforms:
         made: in their order.
         of_keys: those of keys, in their order, where keys are written.
         routes: those that rename topics, which decide the folders of these.
-        problems: what is wrong with others.
-        unused: properties of aliases that nothing names.
-        ignored: properties that their classes ignore.
-        notes: what is accepted and changes nothing.
+        findings: problems with other transforms; warnings about properties that no alias or class has; notes about
+            transforms that change nothing.
     """
 
     made: tuple[Transform, ...]
     of_keys: tuple[Transform, ...]
     routes: tuple[Route, ...]
-    problems: tuple[Problem, ...]
-    unused: tuple[str, ...]
-    ignored: tuple[str, ...]
-    notes: tuple[str, ...]
+    findings: tuple[Problem, ...]
 
     @property
     def folders(self) -> RoutedFolders | None:
@@ -72,8 +68,9 @@ def make_transforms(config: ConnectConfig) -> Transforms:
         ConfigurationError: with all problems.
     """
     transforms = read_transforms(config)
-    if transforms.problems:
-        raise ConfigurationError([str(problem) for problem in transforms.problems])
+    problems = [finding for finding in transforms.findings if finding.kind.is_fatal]
+    if problems:
+        raise ConfigurationError(problems)
     return transforms
 
 
@@ -106,7 +103,7 @@ def read_transforms(config: ConnectConfig) -> Transforms:
         except ConfigurationError as error:
             reader.problems.append(Problem(("directory.delim", "transforms"), str(error)))
     unused = [
-        f"{kind}.{name}"
+        warning(f"{kind}.{name}", f"{kind}.{name} has no effect: {kind} names no such alias")
         for kind in ("transforms", "predicates")
         for name in config.below(f"{kind}.")
         if not any(name.startswith(f"{alias}.") for alias in config.items(kind))
@@ -115,10 +112,7 @@ def read_transforms(config: ConnectConfig) -> Transforms:
         made=tuple(reader.made),
         of_keys=tuple(reader.of_keys),
         routes=tuple(reader.routes),
-        problems=tuple(reader.problems),
-        unused=tuple(unused),
-        ignored=tuple(reader.ignored),
-        notes=tuple(reader.notes),
+        findings=(*reader.problems, *unused, *reader.ignored, *reader.notes),
     )
 
 
@@ -135,7 +129,7 @@ def _distinct(config: ConnectConfig, name: str, problems: list[Problem]) -> list
     """The aliases of a list, each once."""
     aliases = config.items(name)
     if len(set(aliases)) < len(aliases):
-        problems.append(Problem((name,), invalid_value(name, f"[{', '.join(aliases)}]", "Duplicate alias provided.")))
+        problems.append(Problem(name, invalid_value(name, f"[{', '.join(aliases)}]", "Duplicate alias provided.")))
     return list(dict.fromkeys(aliases))
 
 
@@ -147,8 +141,8 @@ class _Reader:
         self.of_keys: list[Transform] = []
         self.routes: list[Route] = []
         self.problems: list[Problem] = []
-        self.ignored: list[str] = []
-        self.notes: list[str] = []
+        self.ignored: list[Problem] = []
+        self.notes: list[Problem] = []
         self._config = config
         columns = config.items("kafka2parquet.metadata.columns")
         self._written = Written(
@@ -169,13 +163,13 @@ class _Reader:
         class_name = properties.pop("type", "")
         predicate, chosen = properties.pop("predicate", ""), properties.pop("negate", None)
         if not class_name:
-            self.problems.append(Problem((f"{prefix}type",), missing_value(f"{prefix}type"), UNKNOWN))
+            self.problems.append(Problem(f"{prefix}type", missing_value(f"{prefix}type"), UNKNOWN))
             return
         negate = self._negate(prefix, predicate, chosen)
         if predicate and predicate not in self._predicates:
             self.problems.append(
                 Problem(
-                    (f"{prefix}predicate",),
+                    f"{prefix}predicate",
                     f"{prefix}predicate={predicate}: there is no such predicate",
                     f"Name it in predicates, and set predicates.{predicate}.type.",
                 )
@@ -193,7 +187,8 @@ class _Reader:
         if isinstance(made, Router):
             self._route(prefix, class_name, made, chooses, negate)
         elif isinstance(made, LeaveOut) and chooses is None:
-            self.notes.append(f"{prefix}type={class_name} without a predicate leaves all records out, as in Connect.")
+            message = f"{prefix}type={class_name} without a predicate leaves all records out, as in Connect"
+            self.notes.append(note(f"{prefix}type", message))
         self.made.append(made if chooses is None else Where(made, chooses, negate=negate))
 
     def _of_keys(self, prefix: str, class_name: str, transform: Transform, predicate: Predicate | None) -> None:
@@ -201,21 +196,19 @@ class _Reader:
             self.of_keys.append(transform)
             return
         self.problems.append(
-            Problem(
-                (f"{prefix}predicate",),
+            unsupported(
+                f"{prefix}predicate",
                 f"{prefix}predicate is not supported for {class_name}",
                 "Where keys are written, a transform of keys applies to all of them. Remove the predicate.",
-                ProblemKind.UNSUPPORTED,
             )
         )
 
     def _unseen_header(self, prefix: str, predicate: str, changed_by: str) -> None:
         self.problems.append(
-            Problem(
-                (f"{prefix}predicate",),
+            unsupported(
+                f"{prefix}predicate",
                 f"{prefix}predicate={predicate} asks for a header that {changed_by} changes before",
                 f"Predicates see headers as they were sent. Put {prefix.removesuffix('.')} before {changed_by}.",
-                ProblemKind.UNSUPPORTED,
             )
         )
 
@@ -227,20 +220,19 @@ class _Reader:
             rule = (
                 f"Config '{name}' was provided but there is no config '{prefix}predicate' defining a predicate to be negated."
             )
-            self.problems.append(Problem((name,), rule))
+            self.problems.append(Problem(name, rule))
         if text.lower() not in ("true", "false"):
-            self.problems.append(Problem((name,), invalid_value(name, text, "Expected value to be either true or false")))
+            self.problems.append(Problem(name, invalid_value(name, text, "Expected value to be either true or false")))
         return text.lower() == "true"
 
     def _route(self, prefix: str, class_name: str, router: Router, predicate: Predicate | None, negate: bool) -> None:
         if self.routes and isinstance(self.routes[-1].router, TimestampRouter):
             self.problems.append(
-                Problem(
-                    (f"{prefix}type",),
+                unsupported(
+                    f"{prefix}type",
                     f"{prefix}type={class_name} behind a TimestampRouter is not supported",
                     "After a crash a topic's files are looked for by how the names of its folders begin, and a router behind a"
                     " TimestampRouter could begin them in any way. Name it before the TimestampRouter in transforms.",
-                    ProblemKind.UNSUPPORTED,
                 )
             )
             return
@@ -248,12 +240,11 @@ class _Reader:
             self.routes.append(Route(router, predicate, negate))
             return
         self.problems.append(
-            Problem(
-                (f"{prefix}predicate",),
+            unsupported(
+                f"{prefix}predicate",
                 f"{prefix}predicate is not supported for {class_name}, unless it is a TopicNameMatches",
                 "After a crash a topic's files are looked for by the topic's name, so a predicate of records can't choose its"
                 " folder. Remove the predicate, or use one by topic.",
-                ProblemKind.UNSUPPORTED,
             )
         )
 
@@ -266,27 +257,29 @@ class _Reader:
                 made = make_java(class_name, properties, self._written)
                 changed = changed_headers(class_name, properties)
                 self._headers_changed_by |= dict.fromkeys(changed, prefix.removesuffix("."))
-                self.ignored += [f"{prefix}{name}" for name in unknown_properties(class_name, properties)]
+                self.ignored += _ignored(prefix, class_name, properties)
         except ConfigurationError as error:
-            self.problems += [_of_settings(prefix, class_name, properties, problem) for problem in error.problems]
+            self.problems += [_of_settings(prefix, class_name, properties, problem) for problem in error.details]
             return None
         except (ValueError, TypeError) as error:  # no such class, an abstract one, or one that refuses its settings
-            self.problems.append(Problem((type_property,), invalid_value(type_property, class_name, str(error))))
+            self.problems.append(Problem(type_property, invalid_value(type_property, class_name, str(error))))
             return None
         if isinstance(made, Transform):
             if not is_python_path(class_name) and (name := without_effect(class_name, properties)):
-                self.notes.append(f"{prefix}{name} changes nothing that is written: headers are not written.")
+                message = f"{prefix}{name} changes nothing that is written: headers are not written"
+                self.notes.append(note(f"{prefix}{name}", message))
             return made
         if isinstance(made, OfKeys):
             return made
         if isinstance(made, WithoutEffect):
-            self.notes.append(f"{type_property}={class_name} changes nothing that is written: {made.why}.")
+            message = f"{type_property}={class_name} changes nothing that is written: {made.why}"
+            self.notes.append(note(type_property, message))
         elif isinstance(made, Refused):
             message = f"{type_property}={class_name} is not supported"
-            self.problems.append(Problem((type_property,), message, made.advice, ProblemKind.UNSUPPORTED))
+            self.problems.append(unsupported(type_property, message, made.advice))
         else:
             rule = f"from_config returned {type(made).__name__}, which is not a Transform"
-            self.problems.append(Problem((type_property,), invalid_value(type_property, class_name, rule)))
+            self.problems.append(Problem(type_property, invalid_value(type_property, class_name, rule)))
         return None
 
     def _predicate(self, alias: str) -> Predicate | None:
@@ -294,30 +287,34 @@ class _Reader:
         properties = self._config.below(prefix)
         type_property, class_name = f"{prefix}type", properties.pop("type", "")
         if not class_name:
-            self.problems.append(Problem((type_property,), missing_value(type_property), _PREDICATE_CLASSES))
+            self.problems.append(Problem(type_property, missing_value(type_property), _PREDICATE_CLASSES))
             return None
         try:
             if is_python_path(class_name):
                 made = load_class(class_name, Predicate).from_config(properties)  # type: ignore[attr-defined]  # it is a Predicate
             else:
                 made = make_predicate(class_name, properties)
-                self.ignored += [f"{prefix}{name}" for name in unknown_properties(class_name, properties)]
+                self.ignored += _ignored(prefix, class_name, properties)
         except ConfigurationError as error:
-            self.problems += [_of_settings(prefix, class_name, properties, problem) for problem in error.problems]
+            self.problems += [_of_settings(prefix, class_name, properties, problem) for problem in error.details]
             return None
         except (ValueError, TypeError) as error:
-            self.problems.append(Problem((type_property,), invalid_value(type_property, class_name, str(error))))
+            self.problems.append(Problem(type_property, invalid_value(type_property, class_name, str(error))))
             return None
         if isinstance(made, Predicate):
             return made
         message = f"{type_property}={class_name} is not supported"
-        self.problems.append(Problem((type_property,), message, _PREDICATE_CLASSES, ProblemKind.UNSUPPORTED))
+        self.problems.append(unsupported(type_property, message, _PREDICATE_CLASSES))
         return None
 
 
-def _of_settings(prefix: str, class_name: str, properties: Mapping[str, str], problem: str) -> Problem:
-    """A problem with the property that its text begins with, or else with the whole class."""
-    name = next((name for name in properties if problem.startswith((f"{name}:", f"{name} "))), None)
-    if name is None:
-        return Problem((f"{prefix}type",), f"{prefix}type={class_name}: {problem.removeprefix('type: ')}")
-    return Problem((f"{prefix}{name}",), f"{prefix}{problem}")
+def _ignored(prefix: str, class_name: str, properties: Mapping[str, str]) -> list[Problem]:
+    names = (f"{prefix}{name}" for name in unknown_properties(class_name, properties))
+    return [warning(name, f"{name} has no effect: its class has no such property") for name in names]
+
+
+def _of_settings(prefix: str, class_name: str, properties: Mapping[str, str], problem: Problem) -> Problem:
+    """Name the given property that the problem of a class is about, or else the property that names the class."""
+    if properties.keys() & problem.properties:
+        return problem.under(prefix)
+    return Problem(f"{prefix}type", f"{prefix}type={class_name}: {problem}")

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import attrs
 
-from kafka2parquet.connect.config import Finding, Problem, Warned
 from kafka2parquet.connect.properties.misplaced import belongs_elsewhere
 from kafka2parquet.connect.properties.option import Effect, simple_name
 from kafka2parquet.connect.properties.table import GCS_TABLE, S3_TABLE, OptionTable
 from kafka2parquet.connect.python_classes import is_python_path
+from kafka2parquet.problems import Problem, warning
 
 _OWN = "kafka2parquet."
 #: Names that other connectors and tools use, with the known name of the same meaning.
@@ -49,7 +49,7 @@ class Judgement:
         is_known_to_classes: whether custom classes may know it.
     """
 
-    finding: Finding
+    finding: Problem
     meant: str | None = None
     is_known_to_classes: bool = True
 
@@ -63,25 +63,25 @@ def judge(table: OptionTable, name: str, text: str, given: Mapping[str, str]) ->
     """Judge the property `name`, which `table` doesn't know, among all given properties."""
     elsewhere = None if _OVERRIDE.match(name) else belongs_elsewhere(name)
     if elsewhere is not None:
-        return Judgement(Warned(f"{name} has no effect: {elsewhere}."))
+        return Judgement(warning(name, f"{name} has no effect: {elsewhere}"))
     other = GCS_TABLE if table is S3_TABLE else S3_TABLE
     if name in other.options:
-        warned = Warned(f"{name} has no effect: it belongs to {simple_name(other.connector)}.")
-        return Judgement(warned, is_known_to_classes=False)
+        finding = warning(name, f"{name} has no effect: it belongs to {simple_name(other.connector)}")
+        return Judgement(finding, is_known_to_classes=False)
     unknown, meant = f"{name} is not a known property", _meant(table, name)
     if name.startswith(_OWN):  # no other program knows it
         advice = f"Did you mean {meant}?" if meant else "The settings reference lists all properties of kafka2parquet."
-        return Judgement(Problem((name,), unknown, advice), meant)
+        return Judgement(Problem(name, unknown, advice), meant)
     if meant is None:
-        return Judgement(Warned(f"{unknown}: only custom classes see it."))
+        return Judgement(warning(name, f"{unknown}: only custom classes see it"))
     if _has_custom_classes(given):
-        return Judgement(Warned(f"{unknown}: only custom classes see it. Otherwise, did you mean {meant}?"))
+        return Judgement(warning(name, f"{unknown}: only custom classes see it", f"Otherwise, did you mean {meant}?"))
     if _may_change_result(table, meant, text, given):
-        return Judgement(Problem((name,), unknown, f"Did you mean {meant}?"), meant)
+        return Judgement(Problem(name, unknown, f"Did you mean {meant}?"), meant)
     option = table.find(meant)
     if option is not None and option.effect is Effect.IGNORED:
-        return Judgement(Warned(f"{unknown}. It has no effect, and neither has {meant}, which was probably meant."))
-    return Judgement(Warned(f"{unknown}, and has no effect, as in Connect. Did you mean {meant}?"))
+        return Judgement(warning(name, unknown, f"It has no effect, and neither has {meant}, which was probably meant."))
+    return Judgement(warning(name, f"{unknown}, and has no effect, as in Connect", f"Did you mean {meant}?"))
 
 
 def _meant(table: OptionTable, name: str) -> str | None:

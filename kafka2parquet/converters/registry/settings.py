@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.errors import ConfigurationError, collecting
+from kafka2parquet.problems import Problem
 from kafka2parquet.util.pem_files import pem_location
 from kafka2parquet.util.secrets import without_credentials
 
@@ -20,6 +21,8 @@ _BEARER = {
         "bearer.auth.scope",
     ),
 }
+_URL, _BASIC = "schema.registry.url", "basic.auth.credentials.source"
+_BEARER_SOURCE = "bearer.auth.credentials.source"
 _OLD_PREFIX = "schema.registry."
 _DEFAULT_TIMEOUT_MS = 60_000
 
@@ -30,11 +33,12 @@ def registry_client_settings(properties: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         ConfigurationError: some properties are missing, not valid or not supported; the error lists all of them.
     """
-    urls = [url.strip() for url in properties.get("schema.registry.url", "").split(",") if url.strip()]
-    problems: list[str] = []
+    urls = [url.strip() for url in properties.get(_URL, "").split(",") if url.strip()]
+    problems: list[Problem] = []
     if not urls:
-        problems.append("schema.registry.url is missing: name the schema registry, such as http://registry:8081.")
-    problems += [f"schema.registry.url has {without_credentials(url)}, which is not an http or https URL." for url in urls
+        text = "schema.registry.url is missing: name the schema registry, such as http://registry:8081."
+        problems.append(Problem(_URL, text))
+    problems += [Problem(_URL, f"{_URL} has {without_credentials(url)}, which is not an http or https URL.") for url in urls
                  if not url.startswith(("http://", "https://"))]  # fmt: skip
     settings: dict[str, Any] = {"url": ",".join(urls)}
     for name in _NUMBERS:
@@ -60,41 +64,39 @@ def _given(properties: Mapping[str, str], name: str) -> str | None:
     return properties.get(name) or properties.get(f"{_OLD_PREFIX}{name}") or None
 
 
-def _number(name: str, text: str, problems: list[str]) -> int:
+def _number(name: str, text: str, problems: list[Problem]) -> int:
     try:
         number = int(text)
     except ValueError:
         number = -1
     if number < 0:
-        problems.append(f"{name}={text} is not a number of 0 or more.")
+        problems.append(Problem(name, f"{name}={text} is not a number of 0 or more."))
     return number
 
 
-def _add_basic(properties: Mapping[str, str], settings: dict[str, Any], problems: list[str]) -> None:
-    source = _given(properties, "basic.auth.credentials.source")
+def _add_basic(properties: Mapping[str, str], settings: dict[str, Any], problems: list[Problem]) -> None:
+    source = _given(properties, _BASIC)
     credentials = _given(properties, "basic.auth.user.info")
     if source == "SASL_INHERIT":
-        problems.append(
-            "basic.auth.credentials.source=SASL_INHERIT is not supported. Set USER_INFO and"
-            " basic.auth.user.info=<name>:<password>."
-        )
+        text = f"{_BASIC}=SASL_INHERIT is not supported. Set USER_INFO and basic.auth.user.info=<name>:<password>."
+        problems.append(Problem(_BASIC, text))
     elif source not in (None, "URL", "USER_INFO"):
-        problems.append("basic.auth.credentials.source is neither URL nor USER_INFO nor SASL_INHERIT.")
+        problems.append(Problem(_BASIC, f"{_BASIC} is neither URL nor USER_INFO nor SASL_INHERIT."))
     elif source == "USER_INFO" and (credentials is None or ":" not in credentials):
-        problems.append("basic.auth.credentials.source is USER_INFO: set basic.auth.user.info=<name>:<password>.")
+        problems.append(Problem(_BASIC, f"{_BASIC} is USER_INFO: set basic.auth.user.info=<name>:<password>."))
     elif credentials is not None and source != "URL":
         settings["basic.auth.user.info"] = credentials
 
 
-def _add_bearer(properties: Mapping[str, str], settings: dict[str, Any], problems: list[str]) -> None:
-    source = properties.get("bearer.auth.credentials.source")
+def _add_bearer(properties: Mapping[str, str], settings: dict[str, Any], problems: list[Problem]) -> None:
+    source = properties.get(_BEARER_SOURCE)
     if not source:
         return
     if source not in _BEARER:
-        problems.append(f"bearer.auth.credentials.source is not supported. Use {' or '.join(_BEARER)}.")
+        problems.append(Problem(_BEARER_SOURCE, f"{_BEARER_SOURCE} is not supported. Use {' or '.join(_BEARER)}."))
         return
-    settings["bearer.auth.credentials.source"] = source
-    problems += [f"bearer.auth.credentials.source is {source}: set {name}." for name in _BEARER[source]
+    settings[_BEARER_SOURCE] = source
+    problems += [Problem(_BEARER_SOURCE, f"{_BEARER_SOURCE} is {source}: set {name}.") for name in _BEARER[source]
                  if not properties.get(name) and name != "bearer.auth.scope"]  # fmt: skip
     for name in (*_BEARER[source], "bearer.auth.logical.cluster"):
         settings[name] = properties.get(name, "")
@@ -102,16 +104,16 @@ def _add_bearer(properties: Mapping[str, str], settings: dict[str, Any], problem
         settings["bearer.auth.identity.pool.id"] = properties["bearer.auth.identity.pool.id"]
 
 
-def _add_tls(properties: Mapping[str, str], settings: dict[str, Any], problems: list[str]) -> None:
+def _add_tls(properties: Mapping[str, str], settings: dict[str, Any], problems: list[Problem]) -> None:
     for store, setting in (("truststore", "ssl.ca.location"), ("keystore", "ssl.certificate.location")):
-        location = pem_location(properties, f"{_OLD_PREFIX}ssl.{store}", problems)
-        if location is not None:
-            settings[setting] = location
+        with collecting(problems):
+            location = pem_location(properties, f"{_OLD_PREFIX}ssl.{store}")
+            if location is not None:
+                settings[setting] = location
     password = properties.get(f"{_OLD_PREFIX}ssl.key.password")
     if password and "ssl.certificate.location" in settings:
         settings["ssl.key.password"] = password
-    if properties.get(f"{_OLD_PREFIX}ssl.endpoint.identification.algorithm", "https") == "":
-        problems.append(
-            "schema.registry.ssl.endpoint.identification.algorithm is empty, but the registry's name is always checked. "
-            "Give the registry a certificate with its name."
-        )
+    name = f"{_OLD_PREFIX}ssl.endpoint.identification.algorithm"
+    if properties.get(name, "https") == "":
+        text = f"{name} is empty, but the registry's name is always checked. Give the registry a certificate with its name."
+        problems.append(Problem(name, text))

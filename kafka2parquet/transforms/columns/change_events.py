@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.field_paths import is_path, resolve
 from kafka2parquet.transforms.columns.paths import column_at
@@ -128,7 +129,9 @@ class AddedField:
         """
         path, colon, name = (part.strip() for part in text.partition(":"))
         if not is_path(path) or (colon and not name) or ":" in name:
-            raise ConfigurationError(f"add.fields: {text!r} is neither field, struct.field nor one of these with :name.")
+            raise ConfigurationError(
+                Problem("add.fields", f"add.fields: {text!r} is neither field, struct.field nor one of these with :name.")
+            )
         around = "" if "." in path else _AROUND.get(path, "source")
         paths = (f"{around}.{path}", path) if around else (path,)
         return cls(paths, prefix + (name or path.replace(".", "_")))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.schema.field_paths import FieldPaths
 from kafka2parquet.transforms.columns.paths import change_column, resolve_all
 from kafka2parquet.transforms.columns.refusals import ColumnTransform, Refusals
@@ -66,7 +67,7 @@ class Mask(ColumnTransform):
         given = TransformProperties(properties, "Mask", "fields", "replacement", "hash", "hash.key")
         hashed = given.text("hash")
         if hashed not in (None, "sha256"):
-            raise ConfigurationError(f"hash: {hashed!r} is not known; it is sha256.")
+            raise ConfigurationError(Problem("hash", f"hash: {hashed!r} is not known; it is sha256."))
         return cls(
             given.items("fields"),
             replacement=given.text("replacement"),

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.schema.field_paths import FieldPaths
 from kafka2parquet.transforms.columns.paths import change_column, resolve_all
 from kafka2parquet.transforms.columns.refusals import ColumnTransform, Refusals
@@ -64,7 +65,9 @@ class ToTimestamp(ColumnTransform):
         given = TransformProperties(properties, "ToTimestamp", "fields", "unix.precision", "format", "timezone")
         precision = given.text("unix.precision") or "milliseconds"
         if precision not in _UNITS:
-            raise ConfigurationError(f"unix.precision: {precision!r} is not one of {', '.join(_UNITS)}.")
+            raise ConfigurationError(
+                Problem("unix.precision", f"unix.precision: {precision!r} is not one of {', '.join(_UNITS)}.")
+            )
         return cls(
             given.items("fields"),
             unit=_UNITS[precision],

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.rows import Rows, in_order, without_columns
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.schema.lattice import conform, unify
@@ -91,7 +92,9 @@ class Unwrap(Transform):
         self._added = tuple(AddedField.of(text, prefix) for text in add_fields)
         names = [field.name for field in self._added] + ([_DELETED] if deletes == "rewrite" else [])
         if len(set(names)) < len(names):
-            raise ConfigurationError(f"add.fields: two columns have one name: {', '.join(sorted(names))}.")
+            raise ConfigurationError(
+                Problem("add.fields", f"add.fields: two columns have one name: {', '.join(sorted(names))}.")
+            )
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Unwrap:
@@ -103,7 +106,7 @@ class Unwrap(Transform):
         tombstones) and `drop.tombstones` (`true`).
         """
         refused = [
-            f"{name}: {advice}"
+            Problem(name, f"{name}: {advice}")
             for name, advice in _INSTEAD.items()
             if properties.get(name, "").lower() not in ("", _NOTHING.get(name))
         ]
@@ -250,11 +253,18 @@ def _handling(given: TransformProperties) -> tuple[Deletes, Tombstones]:
     mode = given.text("delete.tombstone.handling.mode")
     if mode:
         if mode.lower() not in _MODES:
-            raise ConfigurationError(f"delete.tombstone.handling.mode: {mode!r} is not one of {', '.join(_MODES)}.")
+            raise ConfigurationError(
+                Problem(
+                    "delete.tombstone.handling.mode",
+                    f"delete.tombstone.handling.mode: {mode!r} is not one of {', '.join(_MODES)}.",
+                )
+            )
         return _MODES[mode.lower()]
     older = given.text("delete.handling.mode") or "drop"
     if older.lower() not in _HANDLING:
-        raise ConfigurationError(f"delete.handling.mode: {older!r} is not one of {', '.join(_HANDLING)}.")
+        raise ConfigurationError(
+            Problem("delete.handling.mode", f"delete.handling.mode: {older!r} is not one of {', '.join(_HANDLING)}.")
+        )
     return _HANDLING[older.lower()], "drop" if given.flag("drop.tombstones", default=True) else "pass"
 
 

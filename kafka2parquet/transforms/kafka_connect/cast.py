@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.transforms.columns.refusals import Refusals
@@ -28,7 +29,7 @@ TYPES: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "string": pa.string(),
 }
-_ALONE = "spec: a type without a field casts the whole value, so it has to stand alone."
+_ALONE = Problem("spec", "spec: a type without a field casts the whole value, so it has to stand alone.")
 
 
 class JavaCast(JavaTransform):
@@ -48,10 +49,12 @@ class JavaCast(JavaTransform):
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if not types:
-            raise ConfigurationError("spec: name at least one field to cast.")
+            raise ConfigurationError(Problem("spec", "spec: name at least one field to cast."))
         for type_ in types.values():
             if type_.lower() not in TYPES:
-                raise ConfigurationError(f"spec: {type_!r} is not a type to cast to. The types are {', '.join(TYPES)}.")
+                raise ConfigurationError(
+                    Problem("spec", f"spec: {type_!r} is not a type to cast to. The types are {', '.join(TYPES)}.")
+                )
         if "" in types and len(types) > 1:
             raise ConfigurationError(_ALONE)
         self._types = {field: type_.lower() for field, type_ in types.items()}
@@ -65,7 +68,7 @@ class JavaCast(JavaTransform):
         for item in given.items("spec"):
             field, colon, type_ = item.rpartition(":")
             if ":" in field or (colon and not field):
-                raise ConfigurationError(f"spec: {item!r} isn't of the form field:type.")
+                raise ConfigurationError(Problem("spec", f"spec: {item!r} isn't of the form field:type."))
             if not field and types:
                 raise ConfigurationError(_ALONE)
             types[field] = type_.strip()

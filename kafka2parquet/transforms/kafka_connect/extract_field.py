@@ -8,6 +8,7 @@ import attrs
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.field_paths import Parts
 from kafka2parquet.transforms.base import Transformed
@@ -47,9 +48,11 @@ class JavaExtractField(ExtractField):
         field = given.required("field")
         version = (given.text("field.syntax.version") or "V1").upper()
         if version not in _SYNTAXES:
-            raise ConfigurationError(f"field.syntax.version: {version!r} is neither {' nor '.join(_SYNTAXES)}.")
+            raise ConfigurationError(
+                Problem("field.syntax.version", f"field.syntax.version: {version!r} is neither {' nor '.join(_SYNTAXES)}.")
+            )
         if not field:
-            raise ConfigurationError("field: it is empty.")
+            raise ConfigurationError(Problem("field", "field: it is empty."))
         parts = path_parts(field) if version == "V2" else (field,)
         return cls(parts, nulls_are_defaults=given.nulls_are_defaults)
 
@@ -115,7 +118,7 @@ def _quoted(path: str, start: int) -> tuple[str, int]:
     while True:
         end = path.find("`", place)
         if end < 0:
-            raise ConfigurationError(f"field: the backtick at {start - 1} in {path!r} isn't closed.")
+            raise ConfigurationError(Problem("field", f"field: the backtick at {start - 1} in {path!r} isn't closed."))
         ends = end + 1 == len(path) or path[end + 1] == "."
         if ends and path[end - 1] != "\\":
             return part + path[place:end], end + 1

@@ -8,6 +8,7 @@ import attrs
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.columns.refusals import Refusals
 from kafka2parquet.transforms.kafka_connect.base import JavaTransform, is_valid, refuse_all
@@ -60,7 +61,7 @@ class JavaInsertField(JavaTransform):
         if not all(column.name for column in columns.values()):
             raise ConfigurationError("InsertField: the name of a field is empty.")
         if "static" in columns and static_value is None:
-            raise ConfigurationError("static.value: static.field needs a value.")
+            raise ConfigurationError(Problem("static.value", "static.value: static.field needs a value."))
         self._columns = dict(columns)
         self._static_value = static_value
 

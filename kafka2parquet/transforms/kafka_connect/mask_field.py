@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.columns.refusals import Refusals
 from kafka2parquet.transforms.columns.values import is_text
@@ -43,9 +44,9 @@ class JavaMaskField(JavaTransform):
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if not fields:
-            raise ConfigurationError("fields: name at least one field.")
+            raise ConfigurationError(Problem("fields", "fields: name at least one field."))
         if replacement == "":
-            raise ConfigurationError("replacement: it is empty. Leave it out for empty texts.")
+            raise ConfigurationError(Problem("replacement", "replacement: it is empty. Leave it out for empty texts."))
         self._fields = tuple(dict.fromkeys(fields))
         self._replacement = replacement
         is_number = replacement is not None and _NUMBER.fullmatch(replacement)

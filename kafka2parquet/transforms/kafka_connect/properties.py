@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 
 
 class JavaProperties:
@@ -55,7 +56,7 @@ class JavaProperties:
         for item in self.items(name):
             left, colon, right = item.partition(":")
             if not colon or not right or ":" in right:
-                raise ConfigurationError(f"{name}: {item!r} isn't of the form left:right.")
+                raise ConfigurationError(Problem(name, f"{name}: {item!r} isn't of the form left:right."))
             pairs.append((left, right))
         return pairs
 
@@ -67,7 +68,7 @@ class JavaProperties:
         """
         text = self._given.get(name, str(default)).lower()
         if text not in ("true", "false"):
-            raise ConfigurationError(f"{name}: {self._given[name]!r} is neither true nor false.")
+            raise ConfigurationError(Problem(name, f"{name}: {self._given[name]!r} is neither true nor false."))
         return text == "true"
 
     def one_of(self, name: str, values: Sequence[str], default: str | None = None) -> str:
@@ -78,7 +79,7 @@ class JavaProperties:
         """
         text = self.required(name) if default is None else self._given.get(name, default)
         if text not in values:
-            raise ConfigurationError(f"{name}: {text!r} is not one of {', '.join(values)}.")
+            raise ConfigurationError(Problem(name, f"{name}: {text!r} is not one of {', '.join(values)}."))
         return text
 
     @property

@@ -8,6 +8,7 @@ import attrs
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.rows import Rows
 from kafka2parquet.schema.connect_schema import ConnectSchema
 from kafka2parquet.transforms.base import Transformed
@@ -50,9 +51,9 @@ class JavaSetSchemaMetadata(JavaTransform):
         try:
             version = int(text) if text is not None else None
         except ValueError as error:
-            raise ConfigurationError(f"schema.version: {text!r} is not a number.") from error
+            raise ConfigurationError(Problem("schema.version", f"schema.version: {text!r} is not a number.")) from error
         if version is not None and version not in _INT32:
-            raise ConfigurationError(f"schema.version: {version} is not a number of 32 bits.")
+            raise ConfigurationError(Problem("schema.version", f"schema.version: {version} is not a number of 32 bits."))
         return cls(schema_name=given.text("schema.name"), version=version, nulls_are_defaults=given.nulls_are_defaults)
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.problems import Problem
 from kafka2parquet.rows import Rows
 from kafka2parquet.transforms.columns.refusals import Refusals
 from kafka2parquet.transforms.columns.values import is_text
@@ -61,7 +62,7 @@ class JavaTimestampConverter(JavaTransform):
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if target == "string" and not pattern:
-            raise ConfigurationError("format: target.type=string needs one.")
+            raise ConfigurationError(Problem("format", "format: target.type=string needs one."))
         self._target = target
         self._field = field
         self._pattern = pattern
@@ -162,7 +163,9 @@ def _parts(pattern: str) -> tuple[Part, ...]:
     try:
         return parts_of(pattern)
     except ValueError as error:
-        raise ConfigurationError(f"format: {pattern!r} is not a pattern of SimpleDateFormat: {error}.") from error
+        raise ConfigurationError(
+            Problem("format", f"format: {pattern!r} is not a pattern of SimpleDateFormat: {error}.")
+        ) from error
 
 
 def _reader(pattern: str, parts: tuple[Part, ...]) -> tuple[Callable[[pa.Array], pa.Array] | None, str]:

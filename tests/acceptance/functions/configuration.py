@@ -10,12 +10,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kafka2parquet.connect.config import ConnectConfig, Problem
+from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.config import visible_properties as properties_shown
 from kafka2parquet.connect.load import Validation
 from kafka2parquet.connect.parts import files_and_rotation
 from kafka2parquet.connect.properties.option import Value, simple_name
 from kafka2parquet.connect.properties.table import table_for
+from kafka2parquet.problems import Problem
 from tests.acceptance.cases import CaseFolder
 from tests.acceptance.outcome import CaseError, NotApplicableError
 

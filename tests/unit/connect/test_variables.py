@@ -30,7 +30,7 @@ def _resolved(text, providers=None):
 
 def _problem(text, providers=None):
     (problem,) = _resolved(text, providers).problems
-    return problem
+    return str(problem)
 
 
 def test_value_of_a_file(secrets):

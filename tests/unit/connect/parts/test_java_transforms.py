@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from kafka2parquet.connect.build import build_task
-from kafka2parquet.connect.config import ProblemKind
 from kafka2parquet.connect.describe import describe
 from kafka2parquet.connect.load import load_connect_config, validate
 from kafka2parquet.connect.parts.transforms import make_transforms
 from kafka2parquet.connect.text import read_properties
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConflictingSinkError, RejectedRecordError
+from kafka2parquet.problems import ProblemKind
 from kafka2parquet.rows import Rows
 from kafka2parquet.testing import ManualClock, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 from kafka2parquet.transforms.predicates import Predicate

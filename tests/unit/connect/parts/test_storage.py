@@ -139,7 +139,7 @@ def test_each_property_of_gcs(changes: dict[str, str], expected: dict[str, objec
         ),
         ({"s3.sse.customer.key": _KEY}, "s3.sse.customer.key needs s3.ssea.name=AES256"),
         ({"s3.sse.customer.key": _KEY, "s3.ssea.name": "aws:kms"}, "s3.sse.customer.key needs s3.ssea.name=AES256"),
-        ({"s3.sse.customer.key": _KEY, "s3.ssea.name": "AES256", "store.url": "http://store"}, "by https only"),
+        ({"s3.sse.customer.key": _KEY, "s3.ssea.name": "AES256", "store.url": "http://store"}, "over https only"),
         (
             {"s3.wan.mode": "true", "s3.path.style.access.enabled": "false", "store.url": "http://store"},
             "s3.wan.mode and store.url exclude each other",
