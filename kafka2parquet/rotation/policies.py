@@ -201,6 +201,9 @@ class PerRecordRotation(RotationPolicy):
     Such a policy is simple, but many times slower than one that works on columns.
     """
 
+    #: The reason of each cut: one word for events, logs and footers. Empty for the name of the class.
+    reason: str = ""
+
     @abc.abstractmethod
     def should_rotate(self, stats: FlushStats, row: Row) -> bool:
         """Return whether the flush ends before this row. Called for every row but the first row of a flush.
@@ -212,17 +215,12 @@ class PerRecordRotation(RotationPolicy):
             row: the row.
         """
 
-    @property
-    def reason(self) -> str:
-        """The reason of each cut: one word for events, logs and footers. By default the name of the class."""
-        return type(self).__name__
-
     def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
         """Cut before the first row for which `should_rotate` returns True."""
         for start in range(0, len(batch), _ROWS_AT_ONCE):  # rows after the cut come again, with the next flush
             row, stats = self._first_cut_row(stats, batch.slice(start, _ROWS_AT_ONCE))
             if row is not None:
-                return Cut(start + row, self.reason)
+                return Cut(start + row, self.reason or type(self).__name__)
         return None
 
     def _first_cut_row(self, stats: FlushStats, batch: PartitionedRows) -> tuple[int | None, FlushStats]:
