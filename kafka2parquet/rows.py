@@ -22,6 +22,7 @@ __all__ = [
     "PartitionedRows",
     "Row",
     "Rows",
+    "Transformed",
 ]
 
 

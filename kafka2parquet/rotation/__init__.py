@@ -3,7 +3,7 @@
 A subclass of `PerRecordRotation` looks at one row at a time, a subclass of `RotationPolicy` at whole columns.
 """
 
-from kafka2parquet.rotation.base import FlushStats, RotationPolicy
+from kafka2parquet.rotation.base import Cut, Due, FlushStats, RotationPolicy
 from kafka2parquet.rotation.policies import (
     CompressedBytesRotation,
     EncodedPartitionRotation,
@@ -17,6 +17,8 @@ from kafka2parquet.rotation.policies import (
 
 __all__ = [
     "CompressedBytesRotation",
+    "Cut",
+    "Due",
     "EncodedPartitionRotation",
     "FirstOf",
     "FlushStats",

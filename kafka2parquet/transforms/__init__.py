@@ -3,7 +3,7 @@
 Kafka Connect configurations name the built-in classes as `kafka2parquet.transforms:Drop`.
 """
 
-from kafka2parquet.transforms.base import MapTable, TableTransform, Transform, Transformed
+from kafka2parquet.transforms.base import MapTable, TableTransform, Transform
 from kafka2parquet.transforms.chain import TransformChain
 from kafka2parquet.transforms.columns.cast import Cast
 from kafka2parquet.transforms.columns.extract_field import ExtractField, HoistField
@@ -48,7 +48,6 @@ __all__ = [
     "TopicNameMatches",
     "Transform",
     "TransformChain",
-    "Transformed",
     "Unwrap",
     "Where",
     "value_in",

@@ -594,6 +594,8 @@ VALUES = {
     consumers.Polled,
     consumers.Revoked,
     partitioners.Unusable,
+    rotation.Cut,
+    rotation.Due,
     rotation.FlushStats,
     schema.CompatibilityMode,
     schema.ConnectField,
@@ -601,7 +603,6 @@ VALUES = {
     storage.AlreadyExists,
     storage.Published,
     storage.StagedFile,
-    transforms.Transformed,
 }
 
 

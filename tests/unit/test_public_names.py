@@ -41,6 +41,7 @@ PUBLIC = tuple(
         "schema",
         "storage",
         "testing",
+        "testing.contracts",
         "transforms",
         "transforms.kafka_connect",
     )
@@ -51,9 +52,6 @@ IMPORT = re.compile(r"^ *from (kafka2parquet[\w.]*) import (?:\(([^)]*)\)|(.*))"
 
 #: Classes that users pass on, or make by a function or by `from_config`, without naming the types that they are made of.
 OPAQUE = {"ConnectConfig", "JavaInsertField", "ObjectNaming", "TaskPlan", "WorkerConfig"}
-
-#: Modules that users import as a whole: pytest has to be installed for them.
-FOR_PYTEST = r"kafka2parquet\.testing\.(\w+_contract|fixtures)"
 
 
 def _names(module: ModuleType) -> list[str]:
@@ -122,8 +120,6 @@ def test_documentation_imports_public_names_only() -> None:
         for module, several, few in re.findall(
             r"^ *from (kafka2parquet[\w.]*) import (?:\(([^)]*)\)|(.*))", source, re.MULTILINE
         ):
-            if re.fullmatch(FOR_PYTEST, module):
-                continue
             names = {name.strip() for name in (several or few).split(",")} - {""}
             submodules = {name for name in names if f"{module}.{name}" in public}
             assert names - submodules <= public.get(module, set()), f"{where} imports {names} from {module}"

@@ -20,10 +20,10 @@ from kafka2parquet.errors import Kafka2ParquetError, RejectedRecordError
 from kafka2parquet.events import Event, FilePublished, OffsetCommitted, RecordRejected
 from kafka2parquet.partitioners import Partitioner, PerRecordPartitioner
 from kafka2parquet.records import ConsumedBatch, Reject, Stage
-from kafka2parquet.rotation import FlushStats, PerRecordRotation, RotationPolicy
-from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Row, Rows
+from kafka2parquet.rotation import Cut, Due, FlushStats, PerRecordRotation, RotationPolicy
+from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Row, Rows, Transformed
 from kafka2parquet.storage import AlreadyExists, Published, StagedFile, Storage
-from kafka2parquet.transforms import Predicate, TableTransform, Transform, Transformed
+from kafka2parquet.transforms import Predicate, TableTransform, Transform
 
 #: pyarrow makes these functions when it is imported, so type checkers don't know them.
 compute: Any = pc
@@ -92,15 +92,20 @@ class CheckpointRotation(PerRecordRotation):
         return stats.rows > 0 and row.values.get("kind") == "checkpoint"
 
 
-class EveryHour(RotationPolicy):
-    """Ends a flush an hour after it was opened."""
+class HourOrRows(RotationPolicy):
+    """Ends a flush an hour after it was opened, or after a number of rows."""
 
-    def cut(self, stats: FlushStats, batch: PartitionedRows) -> None:
-        """Rows end nothing."""
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
 
-    def due_at(self, stats: FlushStats) -> datetime.datetime | None:
+    def cut(self, stats: FlushStats, batch: PartitionedRows) -> Cut | None:
+        """Count rows."""
+        missing = self._rows - stats.rows
+        return Cut(missing, "rows") if missing <= len(batch) else None
+
+    def due_at(self, stats: FlushStats) -> Due | None:
         """Look at the clock."""
-        return stats.opened_at + datetime.timedelta(hours=1)
+        return Due(stats.opened_at + datetime.timedelta(hours=1), "hour")
 
 
 class AddRegion(TableTransform):

@@ -12,14 +12,21 @@ from kafka2parquet import (
     AvroConverter,
     ConfluentSchemaRegistry,
     DefaultPartitioner,
+    DeliverySettings,
+    FileSettings,
     FirstOf,
     FsspecStorage,
     HourlyPartitioner,
     JsonConverter,
+    KafkaDeadLetterQueue,
     KafkaPythonConsumer,
     MetadataColumns,
+    ObjectNaming,
+    ParquetWriter,
     RecordCountRotation,
     RecordTimeRotation,
+    RejectPolicy,
+    RetryPolicy,
     SinkTask,
     StepResult,
     TaskRunner,
@@ -31,6 +38,7 @@ from kafka2parquet import (
 from kafka2parquet.connect import ConnectConfig, WorkerConfig
 from kafka2parquet.consumers import Consumer
 from kafka2parquet.converters import AvroMapping
+from kafka2parquet.dead_letters import RejectLimit, Tolerance
 from kafka2parquet.events import Hook
 from kafka2parquet.partitioners import RecordFieldTimestamp
 from kafka2parquet.schema import ColumnRules, LearnedSchema
@@ -76,6 +84,13 @@ def task_to_minio(bootstrap: str, storage: Storage, hook: Hook) -> SinkTask:
         rotation=FirstOf(RecordCountRotation(100_000), RecordTimeRotation(datetime.timedelta(hours=1)), CheckpointRotation()),
         storage=storage,
         metadata_columns=MetadataColumns(names=("offset", "timestamp")),
+        files=FileSettings(naming=ObjectNaming(topics_dir="raw"), writer=ParquetWriter(compression="zstd")),
+        rejects=RejectPolicy(
+            tolerance=Tolerance(everything=True, has_reporter=True),
+            dead_letters=KafkaDeadLetterQueue(bootstrap_servers=bootstrap, topic="events-dead"),
+            limit=RejectLimit(share=0.01),
+        ),
+        delivery=DeliverySettings(first_start="latest", storage_retry=RetryPolicy(longest_s=30.0)),
         hooks=[hook],
         executor=concurrent.futures.ThreadPoolExecutor(2),
     )

@@ -17,9 +17,9 @@ from kafka2parquet.partitioners import CompositePartitioner, PerRecordPartitione
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rotation import RotationPolicy
 from kafka2parquet.rotation.base import Cut, Due, FlushStats
-from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Row, Rows
+from kafka2parquet.rows import Converted, Partitioned, PartitionedRows, Row, Rows, Transformed
 from kafka2parquet.testing import MemoryStorage
-from kafka2parquet.transforms import Transform, Transformed
+from kafka2parquet.transforms import Transform
 from tests.support.sink_world import SinkWorld
 
 VALUE = b'{"a":1}'

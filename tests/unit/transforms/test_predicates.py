@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from kafka2parquet.converters.metadata_columns import MetadataColumns
 from kafka2parquet.errors import ConfigurationError, UsageError
 from kafka2parquet.records import ConsumedBatch
-from kafka2parquet.rows import Rows, without_columns
+from kafka2parquet.rows import Rows, Transformed, without_columns
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
-from kafka2parquet.transforms import Cast, Drop, InsertField, Transform, TransformChain, Transformed, Unwrap
+from kafka2parquet.transforms import Cast, Drop, InsertField, Transform, TransformChain, Unwrap
 from kafka2parquet.transforms.header_keys import have_header
 from kafka2parquet.transforms.predicates import HasHeaderKey, Predicate, RecordIsTombstone, TopicNameMatches
 from kafka2parquet.transforms.regex_router import RegexRouter

@@ -9,7 +9,7 @@ import pytest
 
 from kafka2parquet.errors import ConfigurationError, StorageUnavailableError, UsageError
 from kafka2parquet.records import Reject, Stage, TopicPartition
-from kafka2parquet.rows import Rows
+from kafka2parquet.rows import Rows, Transformed
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
 from kafka2parquet.transforms import (
     Cast,
@@ -22,7 +22,6 @@ from kafka2parquet.transforms import (
     TableTransform,
     Transform,
     TransformChain,
-    Transformed,
 )
 from tests.support.rows import rows_of
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import DATA_EXCEPTION, Stage
+from kafka2parquet.rows import Transformed
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
-from kafka2parquet.transforms import ExtractField, HoistField, Transform, TransformChain, Transformed
+from kafka2parquet.transforms import ExtractField, HoistField, Transform, TransformChain
 from tests.support.rows import rows_of
 
 USERS = [

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.records import DATA_EXCEPTION, Stage
-from kafka2parquet.rows import MixedRows, without_columns
+from kafka2parquet.rows import MixedRows, Transformed, without_columns
 from kafka2parquet.schema.connect_schema import ConnectField, ConnectSchema
-from kafka2parquet.transforms import Transform, TransformChain, Transformed, Unwrap
+from kafka2parquet.transforms import Transform, TransformChain, Unwrap
 from tests.support.rows import rows_of
 
 ROW = pa.struct([("id", pa.int64()), ("name", pa.string())])
