@@ -6,8 +6,9 @@ import this package, because it needs pytest.
 
 import pytest
 
+# A failed assertion then shows the values that differ, as in a test module.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{name}" for name in ("consumer", "converter", "partitioner", "rotation", "storage", "transform"))
+    *(f"{__name__}.{name}" for name in ("consumer", "converter", "partitioner", "rotation", "samples", "storage", "transform"))
 )
 
 from kafka2parquet.testing.contracts.consumer import ConsumerContract, KafkaUnderTest  # noqa: E402
