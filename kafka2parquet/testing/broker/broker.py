@@ -107,7 +107,7 @@ class EmbeddedBroker:
 
     @property
     def bootstrap(self) -> str:
-        """The address for clients, as `host:port`."""
+        """The host and port for clients, joined by a colon."""
         return f"{_HOST}:{self._server.port}"
 
     def start(self) -> None:

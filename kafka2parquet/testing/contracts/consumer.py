@@ -119,7 +119,10 @@ def _has_more(reader: Reader, than: int) -> bool:
 
 
 class ConsumerContract:
-    """Checks that every `Consumer` has to pass."""
+    """Checks that every `Consumer` has to pass.
+
+    A subclass defines one fixture: `kafka`, a broker with its consumers, which has the methods of `KafkaUnderTest`.
+    """
 
     @pytest.fixture
     def topic(self, kafka: KafkaUnderTest) -> str:

@@ -1,15 +1,13 @@
 """What the delivery engine relies on in a converter, as tests for pytest.
 
-Subclass `ConverterContract` in a test module and define two fixtures:
+Subclass `ConverterContract` in a test module and define its fixtures:
 
     class TestMyConverter(ConverterContract):
         @pytest.fixture
-        def make_converter(self): ...    # Callable[[], RecordConverter]: a new converter, always with the same settings
+        def make_converter(self): ...    # Callable[[], RecordConverter]
 
         @pytest.fixture
-        def values(self): ...            # Sequence[bytes]: four values or more; some of them should be rejects
-
-A third fixture, `other_converters`, may return converters with other settings.
+        def values(self): ...            # Sequence[bytes]
 """
 
 from __future__ import annotations
@@ -27,11 +25,16 @@ MakeConverter = Callable[[], RecordConverter]
 
 
 class ConverterContract:
-    """Checks that every `RecordConverter` has to pass."""
+    """Checks that every `RecordConverter` has to pass.
+
+    A subclass defines two fixtures: `make_converter`, a function that makes a converter, always with the same settings; and
+    `values`, four values or more, some of which should be rejects. The fixture `other_converters` may return converters with
+    other settings, whose fingerprints must differ.
+    """
 
     @pytest.fixture
     def other_converters(self) -> Sequence[RecordConverter]:
-        """Converters with other settings, which need other fingerprints. None by default."""
+        """Return converters with other settings, which need other fingerprints. None by default."""
         return ()
 
     def test_each_record_has_one_outcome(self, make_converter: MakeConverter, values: Sequence[bytes]) -> None:

@@ -1,15 +1,13 @@
 """What the delivery engine relies on in a partitioner, as tests for pytest.
 
-Subclass `PartitionerContract` in a test module and define two fixtures:
+Subclass `PartitionerContract` in a test module and define its fixtures:
 
     class TestMyPartitioner(PartitionerContract):
         @pytest.fixture
-        def make_partitioner(self): ...  # Callable[[], Partitioner]: a new partitioner, always with the same settings
+        def make_partitioner(self): ...  # Callable[[], Partitioner]
 
         @pytest.fixture
-        def rows(self): ...              # Rows: four rows or more, such as rows_of(pa.table({"country": ["FR", …]}))
-
-A third fixture, `other_partitioners`, may return partitioners with other settings.
+        def rows(self): ...              # Rows, such as rows_of(pa.table({"country": ["FR", "DE", None, "FR"]}))
 """
 
 from __future__ import annotations
@@ -29,11 +27,16 @@ MakePartitioner = Callable[[], Partitioner]
 
 
 class PartitionerContract:
-    """Checks that every `Partitioner` has to pass."""
+    """Checks that every `Partitioner` has to pass.
+
+    A subclass defines two fixtures: `make_partitioner`, a function that makes a partitioner, always with the same settings;
+    and `rows`, four rows or more, which `rows_of` makes of a table. The fixture `other_partitioners` may return partitioners
+    with other settings, whose fingerprints must differ.
+    """
 
     @pytest.fixture
     def other_partitioners(self) -> Sequence[Partitioner]:
-        """Partitioners with other settings, which need other fingerprints. None by default."""
+        """Return partitioners with other settings, which need other fingerprints. None by default."""
         return ()
 
     def test_each_row_has_one_outcome(self, make_partitioner: MakePartitioner, rows: Rows) -> None:

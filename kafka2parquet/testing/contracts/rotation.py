@@ -1,13 +1,10 @@
 """What the delivery engine relies on in a rotation policy, as tests for pytest.
 
-Subclass `RotationPolicyContract` in a test module and define one fixture:
+Subclass `RotationPolicyContract` in a test module and define its fixture:
 
     class TestMyPolicy(RotationPolicyContract):
         @pytest.fixture
-        def make_policy(self): ...       # Callable[[], RotationPolicy]: a new policy, always with the same settings
-
-A second fixture, `batch`, may return `PartitionedRows` with the columns that the policy reads, such as
-`DailyPartitioner().partition(rows_of(pa.table({"kind": […]})), opened_at).rows`.
+        def make_policy(self): ...       # Callable[[], RotationPolicy]
 """
 
 from __future__ import annotations
@@ -32,14 +29,19 @@ _BYTES_PER_ROW = 100
 
 
 class RotationPolicyContract:
-    """Checks that every `RotationPolicy` has to pass."""
+    """Checks that every `RotationPolicy` has to pass.
+
+    A subclass defines one fixture: `make_policy`, a function that makes a policy, always with the same settings. The
+    fixture `batch` may return `PartitionedRows` with the columns that the policy reads, such as
+    `DefaultPartitioner().partition(rows_of(table), opened_at).rows`.
+    """
 
     #: Set this to False for a policy that looks at sizes or at the clock: its cuts may depend on how records were polled.
     looks_only_at_records = True
 
     @pytest.fixture
     def batch(self) -> PartitionedRows:
-        """Rows in three folders, in runs; their times rise, and some rows have none."""
+        """Return rows in three folders, in runs. Their times rise, and some rows have no time."""
         rows = samples.rows_of(pa.table({"number": range(_ROWS)}))
         codes = np.arange(_ROWS) // 7 % len(_FOLDERS)
         return PartitionedRows(rows, _FOLDERS, pa.array(codes, pa.int32()), rows.timestamps_ms)

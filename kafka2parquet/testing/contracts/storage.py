@@ -77,7 +77,12 @@ def staged_parquet(metadata: Mapping[str, str], rows: int = 1, folder: Path | No
 
 
 class StorageContract:
-    """Checks that every `Storage` has to pass."""
+    """Checks that every `Storage` has to pass.
+
+    A subclass defines two fixtures: `storage`, an empty storage; and `read_object`, a function that reads the object at a key
+    by another route and returns its bytes, or None. For a storage with tags, the fixture `read_tags` returns a function that
+    reads the tags of the object at a key.
+    """
 
     @pytest.fixture
     def read_tags(self) -> ReadTags | None:

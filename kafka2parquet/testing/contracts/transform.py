@@ -1,15 +1,13 @@
 """What the delivery engine relies on in a transform, as tests for pytest.
 
-Subclass `TransformContract` in a test module and define two fixtures:
+Subclass `TransformContract` in a test module and define its fixtures:
 
     class TestMyTransform(TransformContract):
         @pytest.fixture
-        def make_transform(self): ...    # Callable[[], Transform]: a new transform, always with the same settings
+        def make_transform(self): ...    # Callable[[], Transform]
 
         @pytest.fixture
-        def rows(self): ...              # Rows: four rows or more, such as rows_of(pa.table({"price": [1, 2, …]}))
-
-A third fixture, `other_transforms`, may return transforms with other settings.
+        def rows(self): ...              # Rows, such as rows_of(pa.table({"price": [1, 2, None, 4]}))
 """
 
 from __future__ import annotations
@@ -28,16 +26,21 @@ MakeTransform = Callable[[], Transform]
 
 
 class TransformContract:
-    """Checks that every `Transform` has to pass."""
+    """Checks that every `Transform` has to pass.
+
+    A subclass defines two fixtures: `make_transform`, a function that makes a transform, always with the same settings; and
+    `rows`, four rows or more, which `rows_of` makes of a table. The fixture `other_transforms` may return transforms with other
+    settings, whose fingerprints must differ.
+    """
 
     @pytest.fixture
     def tombstones(self) -> Rows:
-        """Records without a value."""
+        """Return records without a value."""
         return samples.rows_of(without_columns(8), tombstones=True)
 
     @pytest.fixture
     def other_transforms(self) -> Sequence[Transform]:
-        """Transforms with other settings, which need other fingerprints. None by default."""
+        """Return transforms with other settings, which need other fingerprints. None by default."""
         return ()
 
     def test_no_row_comes_twice(self, make_transform: MakeTransform, rows: Rows) -> None:
