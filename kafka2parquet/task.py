@@ -1,8 +1,7 @@
-"""SinkTask: one consumer, all its partitions, from poll to commit."""
+"""SinkTask: drives one consumer and all its topic-partitions, from poll to commit."""
 
 from __future__ import annotations
 
-import collections
 import concurrent.futures
 import contextlib
 import functools
@@ -10,6 +9,8 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
+
+import attrs
 
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.consumers.base import (
@@ -24,38 +25,33 @@ from kafka2parquet.consumers.base import (
 )
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
-from kafka2parquet.dead_letters.base import DeadLetterFuture
 from kafka2parquet.delivery.budget import MemoryBudget
-from kafka2parquet.delivery.calls import StorageCall
 from kafka2parquet.delivery.context import Commits, PartitionContext, TaskParts
 from kafka2parquet.delivery.partition import PartitionEngine
 from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, RejectPolicy
-from kafka2parquet.errors import GuaranteeError, UnexpectedError, UsageError, is_unexpected
+from kafka2parquet.errors import UnexpectedError, UsageError, is_unexpected
 from kafka2parquet.events import (
     ConverterRetried,
     Event,
-    FilePublished,
     Hook,
-    OffsetCommitted,
-    RecordRejected,
     StorageRetried,
     TaggingFailed,
 )
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.rotation.base import RotationPolicy
-from kafka2parquet.step_result import StepResult
+from kafka2parquet.startup import Startup
+from kafka2parquet.step_result import StepCounter, StepResult
 from kafka2parquet.stop_signals import stopping_on_signals
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.util.arguments import checked
 from kafka2parquet.util.printable import printable
-from kafka2parquet.util.secrets import without_credentials
 from kafka2parquet.util.user_parts import BrokenPartError, ask
 
 _LOG = logging.getLogger(__name__)
 
-#: A step waits at most so long for records while uploads are under way, so that their ends are noticed soon.
+#: Poll timeout while uploads are in flight, so that completions are noticed quickly.
 _BUSY_POLL_S = 0.02
 
 
@@ -63,11 +59,11 @@ _BUSY_POLL_S = 0.02
 class SinkTask:
     """Drains the partitions of one consumer into Parquet files, every record exactly once.
 
-    Drive it in one of three ways: `run()` in a thread of yours, `step()` in your own loop, or `kafka2parquet.AsyncSinkTask`.
-    All methods but `stop` belong to one thread: a call that comes while another one is under way raises `UsageError`. A task
-    whose step raised anything, `KeyboardInterrupt` and `MemoryError` included, has dropped what was open and only closes.
-    The task installs no signal handlers and has no globals, so any number of them may live in one process. Create and use it
-    in the same process: it doesn't survive a fork.
+    There are three ways to drive a task: `run()` in a thread, `step()` in your own loop, or `kafka2parquet.AsyncSinkTask`.
+    All methods except `stop` belong to one thread: a call raises `UsageError` while another call is in progress. If a step
+    raises anything, including `KeyboardInterrupt` and `MemoryError`, the task has dropped its open rows and can only be closed.
+    A task installs no signal handlers and uses no globals, so one process may have any number of tasks. A task doesn't
+    survive a fork: create and use it in the same process.
     """
 
     def __init__(
@@ -109,7 +105,8 @@ class SinkTask:
         Raises:
             ConfigurationError: an argument is wrong, or records without a value can't be written as `rejects` asks.
         """
-        self._hooks = (self._count, *hooks)
+        self._counter = StepCounter()
+        self._hooks = (self._counter.add_event, _log_problem, *hooks)
         self._budget = budget if budget is not None else MemoryBudget()
         self._own_executor = executor is None
         self._executor = executor or concurrent.futures.ThreadPoolExecutor(4, thread_name_prefix="kafka2parquet-storage")
@@ -131,32 +128,30 @@ class SinkTask:
         self._engines: dict[TopicPartition, PartitionEngine] = {}
         self._paused: set[TopicPartition] = set()
         self._log_ends: dict[TopicPartition, int] = {}
-        self._probe: StorageCall[None] | None = None
-        self._letters_prepared: DeadLetterFuture | None = None
-        self._ready = False
+        self._startup = Startup(self._parts)
+        self._has_started = False
         self._stopping = threading.Event()
         self._under_way = threading.RLock()
-        self._telling = False
+        self._in_hook = False
         self._failed = False
         self._closing = False
         self._closed = False
         self._released = False
         self._process = os.getpid()
-        self._counts: collections.Counter[str] = collections.Counter()
 
     # ---- driving it
 
     def run(self, *, stop_on_signals: bool = False) -> None:
-        """Step until `stop()` is called, then flush what is open and close. Blocks.
+        """Step until `stop()` is called, then flush open rows and close. Blocks.
 
         Args:
-            stop_on_signals: whether SIGINT (Ctrl-C) and SIGTERM stop the task in order. The second such signal does what it
-                would do without the task: Ctrl-C raises `KeyboardInterrupt`, which drops what is open. Handlers are as before
-                when this returns.
+            stop_on_signals: whether SIGINT (Ctrl-C) and SIGTERM stop the task in an orderly way. The second such signal has the
+                effect that it has without the task: Ctrl-C raises `KeyboardInterrupt`, which drops open rows. The previous
+                handlers are restored before `run` returns.
 
         Raises:
-            Kafka2ParquetError: the task can't go on; it is closed, and nothing that isn't durable is committed.
-            UsageError: `stop_on_signals` on another thread than the main one.
+            Kafka2ParquetError: the task can't continue. It is closed, and nothing is committed that isn't durable.
+            UsageError: `stop_on_signals` was set on a thread other than the main thread.
         """
         with stopping_on_signals(self.stop) if stop_on_signals else contextlib.nullcontext():
             try:
@@ -168,7 +163,7 @@ class SinkTask:
             self.close()
 
     def stop(self) -> None:
-        """Make `run()` end soon. Returns at once; may be called from any thread, or from a signal handler."""
+        """Make `run()` end soon. Returns at once. May be called from any thread and from a signal handler."""
         self._stopping.set()
 
     @property
@@ -179,17 +174,17 @@ class SinkTask:
     def step(self, timeout_s: float = 0.25) -> StepResult:
         """Do the next piece of work: poll, convert, write, publish, commit. Waits at most `timeout_s` seconds for records.
 
-        Call it again and again, at least once in a few minutes (`max.poll.interval.ms`), or the partitions are given up.
-        Whatever it raises is the end of the task: what was open is dropped, and read again by the next owner. Only `close` may
-        follow.
+        Call `step` repeatedly, and more often than `max.poll.interval.ms`, or the group takes the partitions away. Any
+        exception ends the task: open rows are dropped, and the next owner of the partitions reads them again. Only `close`
+        may be called afterwards.
 
         Raises:
-            GuaranteeError: `exactly_once` was asked for and the store or the broker can't give it.
+            GuaranteeError: `exactly_once` is set, and the store or the broker can't guarantee it.
             ConfigurationError: a topic can't be written under its name.
-            AccessError: Kafka or the store refuses us.
-            RejectedRecordError: a record can't be written, and the settings say to fail.
-            DeliveryError: going on could lose or repeat records; the message says what to do.
-            UsageError: the task is closed, a step of it has failed, or another call is under way.
+            AccessError: Kafka or the store denies access.
+            RejectedRecordError: a record can't be written, and the settings ask to fail.
+            DeliveryError: continuing could lose or repeat records; the message says what to do.
+            UsageError: the task is closed, an earlier step has failed, or another call is in progress.
         """
         with self._alone("step()"):
             self._check_usable("step()")
@@ -197,11 +192,11 @@ class SinkTask:
                 return self._step(timeout_s)
 
     def flush(self, *, timeout_s: float = 30.0) -> StepResult:
-        """Publish and commit what is open, for at most `timeout_s` seconds, and take nothing more. Only `close` may follow.
+        """Publish and commit open rows for at most `timeout_s` seconds, and read nothing more. Only `close` may follow.
 
-        It is part of `close`. By itself it is for several tasks of one group that end together: each that leaves the group
-        starts a rebalance, which takes partitions away from those that still flush. Returns what was done, and raises what
-        `step` raises.
+        `close` does the same. Call `flush` first where several tasks of one group end together: each task that leaves the
+        group starts a rebalance, which takes partitions away from tasks that are still flushing. Returns the work of the
+        flush, and raises the same errors as `step`.
         """
         with self._alone("flush()"):
             self._check_usable("flush()")
@@ -209,16 +204,16 @@ class SinkTask:
                 return self._flush(timeout_s)
 
     def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
-        """Leave the group and release everything. May be called twice; in a forked child, releases nothing of the parent's.
+        """Leave the group and release all resources. May be called twice. In a forked child, the parent's resources are kept.
 
         Args:
-            flush: publish and commit what is open first, for at most `timeout_s` seconds. What isn't durable by then is
-                dropped, and read again by the next owner; both ways are exactly-once. A task whose step failed has nothing
-                to flush.
-            timeout_s: limit for that, in seconds.
+            flush: whether to publish and commit open rows first. Rows that aren't durable after `timeout_s` seconds are
+                dropped, and the next owner of the partitions reads them again. Delivery is exactly once in either case. A
+                task whose step has failed has nothing to flush.
+            timeout_s: limit for the flush, in seconds.
 
         Raises:
-            UsageError: another call is under way.
+            UsageError: another call is in progress.
         """
         if self._process != os.getpid():
             self._closed = self._released = True  # connections, threads and staged files belong to the parent
@@ -244,19 +239,19 @@ class SinkTask:
 
     @contextlib.contextmanager
     def _alone(self, call: str) -> Iterator[None]:
-        """Refuse a call that comes while another one is under way: on a second thread, or from a hook."""
+        """Refuse a call while another call is in progress, on another thread or in a hook."""
         if not self._under_way.acquire(blocking=False):
             raise UsageError(
-                f"{call} of a SinkTask while another thread drives it. All calls but stop() belong to one thread; call stop()"
-                " and let that thread close the task."
+                f"{call} of a SinkTask while another thread drives it. All methods except stop() belong to one thread; call"
+                " stop() and let that thread close the task."
             )
         try:
-            if self._telling:
+            if self._in_hook:
                 raise UsageError(f"{call} of a SinkTask from one of its hooks. Call stop() there, and close the task outside.")
             try:
                 yield
             finally:
-                self._telling = False
+                self._in_hook = False
         finally:
             self._under_way.release()
 
@@ -268,7 +263,7 @@ class SinkTask:
 
     @contextlib.contextmanager
     def _to_its_end(self) -> Iterator[None]:
-        """Make this call the last one but `close`, unless it comes to its end, wherever an interrupt may hit it."""
+        """Mark the task as failed unless the block completes, wherever an interrupt may hit it."""
         self._failed = True
         try:
             yield
@@ -278,18 +273,18 @@ class SinkTask:
         self._failed = False
 
     def _drop_all(self) -> None:
-        """Drop what isn't published, of all topic-partitions, whatever a hook does then."""
+        """Drop unpublished rows of all topic-partitions, even if a hook raises an exception."""
         while self._engines:
             _, engine = self._engines.popitem()
             try:
                 engine.stop()
             except Exception:  # the error that ended the step is the one to raise
-                _LOG.exception("%s: while dropping what was open", engine.context.topic_partition)
+                _LOG.exception("%s: failed to drop open rows", engine.context.topic_partition)
         self._budget.set_used(id(self), 0)
 
     def _flush(self, timeout_s: float) -> StepResult:
         done = StepResult()
-        if not self._ready:
+        if not self._has_started:
             return done
         self._closing = True
         deadline = self._parts.clock.monotonic() + timeout_s
@@ -301,11 +296,11 @@ class SinkTask:
             if all(engine.is_settled for engine in self._engines.values()):
                 break
             done = done.followed_by(self._step(_BUSY_POLL_S))
-        self._counts.clear()
-        return done.followed_by(self._summary())
+        self._counter.reset()
+        return done.followed_by(self._result())
 
     def _release(self) -> None:
-        """Drop what is open and release everything, each part whatever the others raise."""
+        """Drop open rows and release all resources, each even if another one raises an exception."""
         with contextlib.ExitStack() as parts:
             parts.callback(self._parts.writer.close)
             if self._own_executor:
@@ -319,10 +314,12 @@ class SinkTask:
     # ---- parts of a step
 
     def _step(self, timeout_s: float) -> StepResult:
-        self._counts.clear()
-        if not self._ready and not self._probed():
-            self._stopping.wait(min(timeout_s, _BUSY_POLL_S))
-            return StepResult(**self._counts)
+        self._counter.reset()
+        if not self._has_started:
+            self._has_started = self._startup.done()
+            if not self._has_started:
+                self._stopping.wait(min(timeout_s, _BUSY_POLL_S))
+                return StepResult()
         busy = any(engine.is_delivering for engine in self._engines.values())
         polled = self._parts.consumer.poll(min(timeout_s, _BUSY_POLL_S) if busy else timeout_s)
         for event in polled.events:
@@ -333,43 +330,11 @@ class SinkTask:
                 self._log_ends[batch.topic_partition] = batch.high_watermark
             if engine is not None and not self._closing:
                 engine.offer(batch)
-                self._add(records=len(batch))
+                self._counter.add_records(len(batch))
         for engine in self._engines.values():
             self._advance(engine)
         self._keep_to_budget()
-        return self._summary()
-
-    def _probed(self) -> bool:
-        """Find out, once, whether the store gives what exactly-once needs, and dead letters can be sent."""
-        if self._probe is None:
-            self._probe = self._parts.calls.start(
-                functools.partial(self._parts.storage.probe, self._parts.naming.own_prefix()),
-                lambda error, attempt, pause_s: _LOG.warning(
-                    "%s can't be reached (attempt %d, next in %.1f s): %s",
-                    without_credentials(self._parts.storage.url),
-                    attempt,
-                    pause_s,
-                    error,
-                ),
-            )
-        try:
-            if not self._probe.done():
-                return False
-        except GuaranteeError:
-            if self._parts.delivery.guarantee == "exactly_once":
-                raise
-        except BrokenPartError as error:
-            raise UsageError(f"{self._parts.storage.url} can't be used: {error}. Nothing was read yet.") from _cause(error)
-        if self._parts.rejects.dead_letters is not None:
-            if self._letters_prepared is None:
-                self._letters_prepared = self._parts.rejects.dead_letters.prepare()
-            if not self._letters_prepared.done():
-                return False
-        self._ready = True
-        _LOG.info(
-            "Delivery to %s: %s", without_credentials(self._parts.storage.url), self._parts.delivery.guarantee.replace("_", "-")
-        )
-        return True
+        return self._result()
 
     def _apply(self, event: ConsumerEvent) -> None:
         topic_partition = event.assignment.topic_partition
@@ -380,7 +345,7 @@ class SinkTask:
             return
         engine = self._engines.get(topic_partition)
         if engine is None or engine.context.assigned.assignment != event.assignment:
-            return  # about an assignment that is over
+            return  # the event belongs to an earlier assignment
         if isinstance(event, CommitSucceeded):
             engine.context.commits.succeeded(event.offset, event.metadata)
         elif isinstance(event, PartitionFailed):
@@ -420,7 +385,7 @@ class SinkTask:
             self._parts.consumer.resume(assignment)
 
     def _keep_to_budget(self) -> None:
-        """Near the limit the largest buffers go to disk; at it nothing more is taken in."""
+        """Move the largest buffers to disk near the memory limit, and pause all partitions at the limit."""
         self._budget.set_used(id(self), self._used_bytes())
         if not self._budget.is_tight:
             return
@@ -432,7 +397,7 @@ class SinkTask:
             for engine in self._engines.values():
                 self._set_paused(engine, True)
             if self._used_bytes() > share_bytes and not any(engine.is_delivering for engine in self._engines.values()):
-                # nothing under way frees memory: open files take some, however little is in them
+                # no delivery in progress will free memory: open files take some, even with few rows
                 max(self._engines.values(), key=lambda engine: engine.used_bytes).end_to_free_memory()
 
     def _used_bytes(self) -> int:
@@ -445,47 +410,26 @@ class SinkTask:
         where = topic_partition if position is None else f"{topic_partition}, from offset {position} on"
         what = str(error) if isinstance(error, BrokenPartError) else f"{type(error).__name__}: {error}"
         return UnexpectedError(
-            f"{where}: {what}. Nothing is lost, and nothing of it is committed. Report it as a bug, unless it comes from code"
-            " of yours.",
+            f"{where}: {what}. No record is lost, because no offset past the failure is committed. Report this as a bug,"
+            " unless the error comes from your own code.",
             topic=topic_partition.topic,
             partition=topic_partition.partition,
             offset=position,
         )
 
-    # ---- counting
+    # ---- events and results
 
     def _emit(self, event: Event) -> None:
-        self._telling = True
+        self._in_hook = True
         try:
             for hook in self._hooks:
                 ask(hook, event)
         except BrokenPartError as error:
             raise self._unexpected(event.topic_partition, error) from _cause(error)
         finally:
-            self._telling = False
+            self._in_hook = False
 
-    def _count(self, event: Event) -> None:
-        if isinstance(event, FilePublished) and event.created:
-            self._add(files=1, file_bytes=event.size_bytes)
-        elif isinstance(event, OffsetCommitted):
-            self._add(committed_rows=event.rows)
-        elif isinstance(event, RecordRejected):
-            self._add(rejected=1)
-        elif isinstance(event, TaggingFailed):
-            _LOG.warning("%s: %s could not be tagged: %s", event.topic_partition, printable(event.key), event.error)
-        elif isinstance(event, StorageRetried | ConverterRetried):
-            _LOG.warning(
-                "%s: attempt %d failed, next in %.1f s: %s",
-                event.topic_partition,
-                event.attempt,
-                event.retry_in_s,
-                event.error,
-            )
-
-    def _add(self, **counts: int) -> None:
-        self._counts.update(counts)
-
-    def _summary(self) -> StepResult:
+    def _result(self) -> StepResult:
         engines = self._engines.values()
         deadlines = [due for due in (engine.due_in_s() for engine in engines) if due is not None]
         lag = unread = 0
@@ -494,8 +438,8 @@ class SinkTask:
             position = engine.position if engine.position is not None else committed
             lag += max(0, self._log_ends[topic_partition] - committed)
             unread += max(0, self._log_ends[topic_partition] - position)
-        return StepResult(
-            **self._counts,
+        return attrs.evolve(
+            self._counter.result(),
             open_rows=sum(engine.open_rows for engine in engines),
             partitions=len(self._engines),
             lag=lag,
@@ -504,6 +448,20 @@ class SinkTask:
         )
 
 
+def _log_problem(event: Event) -> None:
+    """Log failures that a task survives. This is the hook that each task has."""
+    if isinstance(event, TaggingFailed):
+        _LOG.warning("%s: %s could not be tagged: %s", event.topic_partition, printable(event.key), event.error)
+    elif isinstance(event, StorageRetried | ConverterRetried):
+        _LOG.warning(
+            "%s: attempt %d failed, next in %.1f s: %s",
+            event.topic_partition,
+            event.attempt,
+            event.retry_in_s,
+            event.error,
+        )
+
+
 def _cause(error: BaseException) -> BaseException:
-    """What a part raised, where the error names one."""
+    """Return the exception that a part raised, or the error itself where no part is named."""
     return error.error if isinstance(error, BrokenPartError) else error

@@ -1,4 +1,4 @@
-"""Tasks whose settings a test gives one by one."""
+"""Builds tasks from single settings, so that a test can add or replace one of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ _GROUPS = {"files": FileSettings, "rejects": RejectPolicy, "delivery": DeliveryS
 
 
 def make_task(**parts: Any) -> SinkTask:
-    """Makes a `SinkTask`.
+    """Make a `SinkTask`.
 
     Args:
-        parts: arguments of `SinkTask`, and fields of `FileSettings`, `RejectPolicy` and `DeliverySettings` by their names, so
-            that tests can add and replace single settings.
+        parts: arguments of `SinkTask`, and fields of `FileSettings`, `RejectPolicy` and `DeliverySettings` by name.
     """
     for group, settings in _GROUPS.items():
         given = {field.name: parts.pop(field.name) for field in attrs.fields(settings) if field.name in parts}

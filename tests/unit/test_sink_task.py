@@ -1,4 +1,4 @@
-"""SinkTask, with consumer and storage in memory and a clock that is moved by hand."""
+"""SinkTask over a consumer and a storage in memory, with a manual clock."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def key(first_offset: int, hour: int = 10) -> str:
 
 
 def test_a_full_flush_is_published_and_committed(fixture: Fixture) -> None:
-    """The folder is the record's hour, the name its first offset; what isn't full stays open."""
+    """A full flush is a file in the folder of its hour, named by its first offset; rows beyond it stay open."""
     fixture.append_rows(25)
     task = fixture.task()
     fixture.step_until(task, lambda: fixture.of(OffsetCommitted)[-1:] and fixture.of(OffsetCommitted)[-1].offset == 20)
@@ -123,7 +123,7 @@ def test_a_full_flush_is_published_and_committed(fixture: Fixture) -> None:
 
 
 def test_a_flush_has_a_file_for_each_folder(fixture: Fixture) -> None:
-    """Rows of two hours that come by turns make two files."""
+    """Rows that alternate between two hours are written to two files."""
     for number in range(10):
         fixture.append(b"{}", time_ms=TEN_O_CLOCK_MS + (number % 2) * 3_600_000)
     task = fixture.task()
@@ -134,7 +134,7 @@ def test_a_flush_has_a_file_for_each_folder(fixture: Fixture) -> None:
 
 
 def test_the_clock_ends_a_flush(fixture: Fixture) -> None:
-    """A schedule cuts what is open, without another record."""
+    """A scheduled rotation ends the open flush even if no further record arrives."""
     fixture.append_rows(3)
     task = fixture.task(rotation=FirstOf(ScheduledRotation(HOUR), RecordCountRotation(1000)))
     fixture.step_until(task, lambda: task.step(0.001).open_rows == 3)
@@ -147,7 +147,7 @@ def test_the_clock_ends_a_flush(fixture: Fixture) -> None:
 
 
 def test_values_that_the_files_can_not_hold_are_rejected(fixture: Fixture) -> None:
-    """A timestamp in milliseconds may be too far away for microseconds; other records don't suffer from it."""
+    """A timestamp in milliseconds that doesn't fit microseconds is rejected, and the records around it are written."""
     schema = {"type": "struct", "fields": [{"field": "at", "type": "int64", "name": "org.apache.kafka.connect.data.Timestamp"}]}
     for at_ms in (1, 2**63 - 1, 3):
         fixture.append(json.dumps({"schema": schema, "payload": {"at": at_ms}}).encode())
@@ -161,7 +161,7 @@ def test_values_that_the_files_can_not_hold_are_rejected(fixture: Fixture) -> No
 
 
 def test_rows_of_several_polls_share_a_file_whatever_their_types(fixture: Fixture) -> None:
-    """What they are written as is no other schema."""
+    """Rows that are converted to the file's types keep their schema, so that later polls join the file."""
     schema = {"type": "struct", "fields": [
         {"field": "at", "type": "int64", "name": "org.apache.kafka.connect.data.Timestamp"}, {"field": "i", "type": "int8"}
     ]}  # fmt: skip
@@ -178,7 +178,7 @@ def test_rows_of_several_polls_share_a_file_whatever_their_types(fixture: Fixtur
 
 
 def test_close_flushes_what_is_open(fixture: Fixture) -> None:
-    """An orderly stop loses no work."""
+    """`close` publishes and commits open rows."""
     fixture.append_rows(3)
     task = fixture.task()
     fixture.step_until(task, lambda: task.step(0.001).open_rows == 3)
@@ -189,7 +189,7 @@ def test_close_flushes_what_is_open(fixture: Fixture) -> None:
 
 
 def test_close_without_flush_drops_what_is_open(fixture: Fixture) -> None:
-    """The next task reads it again."""
+    """After `close(flush=False)`, the next task reads the open rows again."""
     fixture.append_rows(3)
     task = fixture.task()
     fixture.step_until(task, lambda: task.step(0.001).open_rows == 3)
@@ -204,7 +204,7 @@ def test_close_without_flush_drops_what_is_open(fixture: Fixture) -> None:
 
 
 def test_run_ends_after_stop(fixture: Fixture) -> None:
-    """`run()` in a thread flushes and closes."""
+    """`run()` in a thread flushes and closes once `stop()` is called."""
     fixture.append_rows(25)
     task = fixture.task()
     thread = threading.Thread(target=task.run)
@@ -222,7 +222,7 @@ def test_run_ends_after_stop(fixture: Fixture) -> None:
 
 
 def test_a_bad_record_ends_the_task(fixture: Fixture) -> None:
-    """The error names topic, partition, offset and reason; nothing after it is committed."""
+    """The error names topic, partition, offset and reason of the record; no offset behind the record is committed."""
     fixture.append(b'{"number":1}', b"[1, 2]", b'{"number":3}')
     task = fixture.task(rotation=RecordCountRotation(1))
     with pytest.raises(RejectedRecordError, match=r"events-0, offset 1: .* not a JSON object") as caught:
@@ -233,7 +233,7 @@ def test_a_bad_record_ends_the_task(fixture: Fixture) -> None:
 
 
 def test_a_bad_record_is_skipped(fixture: Fixture) -> None:
-    """By policy; hooks are given the raw record, and the offset goes past it."""
+    """With `skip`, hooks get the raw record, and the committed offset moves past it."""
     fixture.append(b'{"number":1}', b"[1, 2]", b'{"number":3}')
     task = fixture.task(rotation=RecordCountRotation(2), tolerance="skip")
     fixture.step_until(task, lambda: fixture.committed() == 3)
@@ -243,7 +243,7 @@ def test_a_bad_record_is_skipped(fixture: Fixture) -> None:
 
 
 def test_only_bad_records_move_the_offset(fixture: Fixture) -> None:
-    """A flush without rows has no file; lag goes to zero all the same."""
+    """A flush without rows writes no file, but its offset is committed, so that the lag reaches zero."""
     fixture.append(b"x", b"y")
     task = fixture.task(tolerance="skip")
     fixture.step_until(task, lambda: fixture.committed() == 0 or fixture.committed() == 2)
@@ -256,7 +256,7 @@ def test_only_bad_records_move_the_offset(fixture: Fixture) -> None:
 
 @pytest.mark.parametrize(("tombstones", "rows"), [("fail", None), ("ignore", [0, 2])])
 def test_tombstones(fixture: Fixture, tombstones: Any, rows: list[int] | None) -> None:
-    """They end the task, or are left out."""
+    """Records without a value end the task with `fail`, and are left out with `ignore`."""
     fixture.append(b"{}", None, b"{}")
     task = fixture.task(rotation=RecordCountRotation(2), tombstones=tombstones)
     if rows is None:
@@ -268,7 +268,7 @@ def test_tombstones(fixture: Fixture, tombstones: Any, rows: list[int] | None) -
 
 
 def test_an_outage_of_the_store_is_waited_out(fixture: Fixture) -> None:
-    """Uploads are repeated until they succeed; the hooks are told."""
+    """Uploads are retried until they succeed, and hooks get an event for each retry."""
     fixture.storage.fail("publish", times=3)
     fixture.append_rows(10)
     task = fixture.task()
@@ -282,7 +282,7 @@ def test_an_outage_of_the_store_is_waited_out(fixture: Fixture) -> None:
 
 
 def test_a_lost_answer_of_the_store_repeats_nothing(fixture: Fixture) -> None:
-    """The object is there already: the same flush, taken as done."""
+    """If the response to an upload is lost, the retry finds the object of the same flush and accepts it."""
     fixture.storage.fail("publish", after_effect=True)
     fixture.append_rows(10)
     task = fixture.task()
@@ -295,7 +295,7 @@ def test_a_lost_answer_of_the_store_repeats_nothing(fixture: Fixture) -> None:
 
 
 def test_a_limit_ends_the_waiting(fixture: Fixture) -> None:
-    """The last error is raised, and nothing was committed past what is durable."""
+    """At the limit for retries the last error is raised, and no offset is committed behind durable rows."""
     fixture.storage.fail("publish", times=100)
     fixture.append_rows(10)
     task = fixture.task(storage_retry=RetryPolicy(limit_s=60))
@@ -310,7 +310,7 @@ def test_a_limit_ends_the_waiting(fixture: Fixture) -> None:
 
 
 def test_a_refusal_of_the_store_ends_the_task_at_once(fixture: Fixture) -> None:
-    """Rights don't come back by waiting."""
+    """A missing permission ends the task without a retry."""
     fixture.storage.fail("publish", error=StoragePermissionError("s3:PutObject is missing"))
     fixture.append_rows(10)
     task = fixture.task()
@@ -319,7 +319,7 @@ def test_a_refusal_of_the_store_ends_the_task_at_once(fixture: Fixture) -> None:
 
 
 def test_a_store_that_can_not_create_only_is_refused(fixture: Fixture) -> None:
-    """Unless at least once is asked for."""
+    """A store without create-only writes is refused, except with `at_least_once`."""
     fixture.storage.fail("probe", error=GuaranteeError("it overwrites"), times=2)
     fixture.append_rows(10)
     strict = fixture.task()
@@ -331,7 +331,7 @@ def test_a_store_that_can_not_create_only_is_refused(fixture: Fixture) -> None:
 
 
 def test_lost_records_end_the_task(fixture: Fixture) -> None:
-    """The error has the missing range."""
+    """With `fail`, lost records raise an error with the range of missing offsets."""
     fixture.append_rows(20)
     fixture.kafka.commit("group", TOPIC, 0, 3)
     fixture.kafka.delete_records(TOPIC, 0, 8)
@@ -342,7 +342,7 @@ def test_lost_records_end_the_task(fixture: Fixture) -> None:
 
 
 def test_lost_records_are_passed_over(fixture: Fixture) -> None:
-    """By a setting; the hooks are told."""
+    """With `continue`, the task skips lost records, and hooks get an event."""
     fixture.append_rows(20)
     fixture.kafka.commit("group", TOPIC, 0, 3)
     fixture.kafka.delete_records(TOPIC, 0, 8)
@@ -354,7 +354,7 @@ def test_lost_records_are_passed_over(fixture: Fixture) -> None:
 
 
 def test_first_start_at_the_end(fixture: Fixture) -> None:
-    """Older records are left out."""
+    """With `latest`, a group without committed offsets skips the records that exist."""
     fixture.append_rows(5)
     task = fixture.task(first_start="latest")
     fixture.step_until(task, lambda: fixture.committed() == 5)
@@ -365,7 +365,7 @@ def test_first_start_at_the_end(fixture: Fixture) -> None:
 
 
 def test_memory_is_bounded(fixture: Fixture) -> None:
-    """Beyond the budget rows go to disk or wait; nothing is lost by it."""
+    """Beyond the budget, rows are spilled to disk and reading pauses, and every row is still written."""
     fixture.append(*(b'{"text":"%s"}' % (b"x" * 1000) for _ in range(2000)))
     budget = MemoryBudget(200_000)
     task = fixture.task(rotation=RecordCountRotation(2000), budget=budget)
@@ -382,7 +382,7 @@ def test_memory_is_bounded(fixture: Fixture) -> None:
 
 
 def test_rewinding_repeats_nothing(fixture: Fixture) -> None:
-    """Set back by a tool to the start, and into a flush: what is published stays as it is."""
+    """A group that is reset to the start, or into a flush, leaves published files unchanged and repeats no row."""
     fixture.append_rows(30)
     task = fixture.task()
     fixture.step_until(task, lambda: fixture.committed() == 30)
@@ -398,7 +398,7 @@ def test_rewinding_repeats_nothing(fixture: Fixture) -> None:
 
 
 def test_two_tasks_share_one_group(fixture: Fixture) -> None:
-    """What one is half through, the other begins anew when it takes over."""
+    """When a partition moves to another task, that task repeats the flush that was open."""
     fixture.kafka.create_topic(TOPIC, partitions=2)
     one, two = fixture.task(), fixture.task()
     for partition in (0, 1):
@@ -416,7 +416,7 @@ def test_two_tasks_share_one_group(fixture: Fixture) -> None:
 
 
 def test_a_forked_child_that_closes_the_task_leaves_its_parent_alone(fixture: Fixture, tmp_path: Path) -> None:
-    """A child that unwinds `with` deletes no staged file; the parent goes on."""
+    """A forked child that leaves the `with` block deletes no staged files, and the parent continues."""
     writer = ParquetWriter(in_memory_bytes=0, row_group_bytes=1, staging_directory=tmp_path)
     fixture.append_rows(5)
     task = fixture.task(writer=writer)
@@ -435,7 +435,7 @@ def test_a_forked_child_that_closes_the_task_leaves_its_parent_alone(fixture: Fi
 
 
 def test_a_topic_that_would_lie_among_the_schemas_is_refused(fixture: Fixture) -> None:
-    """Also where a pattern finds it, before anything of it is written."""
+    """A topic that would be stored in the library's own folder ends the task before any of its files is written."""
     fixture.kafka.create_topic("_kafka2parquet")
     consumer = MemoryConsumer(fixture.kafka, group_id="group", topics=["_kafka2parquet"])
     with (

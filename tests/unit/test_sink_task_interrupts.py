@@ -29,7 +29,7 @@ RECORDS = 21
 
 
 def a_world() -> SinkWorld:
-    """Three folders, and a bad record now and then."""
+    """Make a world with records for three folders, of which some are bad."""
     world = SinkWorld()
     world.append(*(b'{"folder": %d}' % (i % 3) if i % 13 else b"bad" for i in range(RECORDS)))
     return world
@@ -89,7 +89,7 @@ THEN = (close, close_without_flush, step_and_close)
 def test_an_interrupt_at_any_line_of_the_engine_loses_and_repeats_nothing(
     error: type[BaseException], first: int, every: int
 ) -> None:
-    """Whatever line it hits, and whether the application closes the task with a flush, without, or tries another step."""
+    """An interrupt at any line loses and repeats no row, however the application ends the task afterwards."""
     rng = random.Random(7)
     assert len(LINES) > 400
     for number, (line, hits) in list(enumerate(LINES.items()))[first::every]:
@@ -108,12 +108,12 @@ def test_an_interrupt_at_any_line_of_the_engine_loses_and_repeats_nothing(
 
 
 def test_an_interrupted_close_is_finished_by_the_next_one() -> None:
-    """What an interrupt leaves open, a second close() releases."""
+    """A second close() releases the resources that an interrupted close() left open."""
     world = a_world()
     task = a_task(world)
     for _ in range(4):
         task.step(0)
-    line = _line_in(LINES, "task.py", "parts.callback(self._writer.close)")
+    line = _line_in(LINES, "task.py", "parts.callback(self._parts.writer.close)")
     with pytest.raises(Interrupted), interrupt_at(line, 1):
         task.close()
     task.close()
@@ -129,7 +129,7 @@ def _line_in(lines: collections.Counter[Line], file: str, text: str) -> Line:
 
 @pytest.mark.parametrize("event", [FlushCut, RecordRejected, FilePublished, OffsetCommitted])
 def test_a_hook_that_raises_ends_the_task_without_harm(event: type[Event]) -> None:
-    """What is open is dropped; the error of the hook is what step() raises."""
+    """If a hook raises an exception, open rows are dropped, and step() raises the exception."""
     world = a_world()
     task = a_task(world, die_at=lambda each: isinstance(each, event))
     with pytest.raises(Died):
@@ -141,7 +141,7 @@ def test_a_hook_that_raises_ends_the_task_without_harm(event: type[Event]) -> No
 
 
 def test_a_hook_that_raises_while_everything_is_dropped_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """The first error is raised; the second one is in the log."""
+    """If a hook fails while open rows are dropped, the first error is raised and the second error is logged."""
     world = a_world()
 
     def break_at_the_end(event: Event) -> None:
@@ -151,14 +151,14 @@ def test_a_hook_that_raises_while_everything_is_dropped_changes_nothing(caplog: 
     task = a_task(world, die_at=lambda each: isinstance(each, FlushCut), hooks=[break_at_the_end])
     with pytest.raises(Died):
         drain(world, task)
-    assert "while dropping what was open" in caplog.text
+    assert "failed to drop open rows" in caplog.text
     task.close()
     check_exactly_once(world)
 
 
 @pytest.mark.parametrize("call", ["step", "flush", "close"])
 def test_a_hook_may_not_drive_the_task(call: str) -> None:
-    """The error says what to call instead, and nothing is lost."""
+    """A hook that drives the task gets an error that names the call to use instead, and no row is lost."""
     world = a_world()
     found: list[str] = []
 
@@ -177,7 +177,7 @@ def test_a_hook_may_not_drive_the_task(call: str) -> None:
 
 @pytest.mark.parametrize("call", ["step", "flush", "close"])
 def test_a_second_thread_is_refused_at_once(call: str) -> None:
-    """While a step is under way, another thread gets an error, and the step goes on unharmed."""
+    """A call from a second thread during a step raises an error, and the step continues."""
     world = a_world()
     is_in_step, may_go_on = threading.Event(), threading.Event()
 
@@ -200,7 +200,7 @@ def test_a_second_thread_is_refused_at_once(call: str) -> None:
 
 
 def test_a_flush_that_contradicts_itself_is_not_published() -> None:
-    """Rows in a file that the flush does not count, by whatever mistake: nothing becomes visible."""
+    """If a file has rows that the flush didn't count, the flush is not published."""
     world = a_world()
     task = a_task(world, rotation=RecordCountRotation(RECORDS + 1), tombstones="ignore")
     world.step_until(task, lambda: task.step(0).open_rows == RECORDS)

@@ -1,4 +1,4 @@
-"""SinkTask with schemas of JSON that change while a flush is open, and with a store that keeps them."""
+"""SinkTask with JSON schemas that change while a flush is open, and with contracts in a store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEPS = 3000
 
 
 class Sink:
-    """A topic whose records are polled one by one, and a task that takes them."""
+    """A topic whose records are polled one at a time, and a task that reads the topic."""
 
     def __init__(self, converter: JsonConverter, *, flush_rows: int, storage: MemoryStorage, row_group_bytes: int) -> None:
         self.kafka = MemoryKafka()
@@ -35,7 +35,7 @@ class Sink:
         )
 
     def drain(self, *values: Any) -> None:
-        """Let the task take records until all are committed."""
+        """Append records, and step until all of them are committed."""
         self.kafka.append("events", 0, [MemoryRecord(json.dumps(v).encode(), timestamp_ms=TEN_O_CLOCK_MS) for v in values])
         end = len(values)
         for _ in range(STEPS):
@@ -59,7 +59,7 @@ class Sink:
 
 @pytest.mark.parametrize("row_group_bytes", [1, 1 << 20], ids=["a row group for each row", "all in memory"])
 def test_a_column_becomes_text_while_its_file_is_open(row_group_bytes: int) -> None:
-    """One file, whatever has been written of it before."""
+    """A column that becomes text stays in one file, even if row groups of the file were written before."""
     sink = Sink(JsonConverter(on_misfit="string"), flush_rows=5, storage=MemoryStorage(), row_group_bytes=row_group_bytes)
     sink.drain({"a": 1, "o": {"x": [1]}}, {"a": 2.5}, {"a": "x", "o": "y"}, {"a": {"k": 1.0}, "o": {"x": [2]}}, {"a": None})
 
@@ -69,7 +69,7 @@ def test_a_column_becomes_text_while_its_file_is_open(row_group_bytes: int) -> N
 
 
 def test_records_wait_while_the_schema_can_not_be_kept() -> None:
-    """The store is down for small objects only: nothing is lost, rejected or written without its schema."""
+    """While the store can't keep the schema, records are neither lost nor rejected, nor written without their schema."""
     storage = MemoryStorage()
     contract = SchemaContract(SchemaVersions(storage), "events", clock=ManualClock())
     sink = Sink(JsonConverter(learned=contract), flush_rows=1, storage=storage, row_group_bytes=1 << 20)
