@@ -1,4 +1,4 @@
-"""TaskRunner: several tasks of one group, each in a thread of its own."""
+"""TaskRunner: runs several tasks of one group, each in its own thread."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from kafka2parquet.util.arguments import PositiveSeconds, checked
 
 _LOG = logging.getLogger(__name__)
 _WATCH_INTERVAL_S = 0.1
-#: The longest pause between two lines about the progress, while there is none.
+#: The longest pause between two progress lines while nothing changes.
 _LONGEST_PAUSE_S = 600.0
 
 TaskFactory = Callable[[Sequence[Hook]], SinkTask]
-"""Makes a task that calls these hooks, beside its own. Called on the thread that will drive the task."""
+"""Makes a task that calls these hooks, in addition to its other hooks. Called on the thread that will drive the task."""
 
 
 @attrs.frozen
 class Progress:
-    """What all tasks together have done since the start, and where they stand.
+    """The work of all tasks since the start, and their state.
 
     Attributes:
         records: records polled.
         committed_rows: rows that are durable and committed.
         rejected: records left out.
         files: files made visible.
-        file_bytes: their size.
-        open_rows: rows taken that are not durable yet.
-        partitions: topic-partitions assigned.
+        file_bytes: the size of the files made visible.
+        open_rows: rows that the tasks have taken and that are not durable yet.
+        partitions: assigned topic-partitions.
         lag: records that readers can see and that are not committed yet, as far as known.
     """
 
@@ -50,7 +50,7 @@ class Progress:
 
     @property
     def taken_rows(self) -> int:
-        """Rows that are committed or on their way. Unlike `records`, a record that is read again counts once."""
+        """Rows that are committed or open. Unlike in `records`, a record that is read again counts once."""
         return self.committed_rows + self.open_rows
 
     def __add__(self, other: Progress) -> Progress:
@@ -60,10 +60,10 @@ class Progress:
 
 @checked
 class TaskRunner:
-    """Drives tasks in threads until it is stopped or one of them fails; then all of them are closed in order.
+    """Drives tasks in threads until `stop` is called or a task fails; then all tasks flush and close.
 
-    A task that failed is not restarted, because it would probably fail again: whoever runs the process decides. `stop`,
-    `progress` and `join` may be called from any thread, and `stop` from a signal handler too.
+    A failed task isn't restarted, because it would probably fail again; the owner of the process decides. `stop`, `progress`
+    and `join` may be called from any thread. `stop` may also be called from a signal handler.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class TaskRunner:
         progress_interval_s: PositiveSeconds = 10.0,
         shutdown_timeout_s: PositiveSeconds = 30.0,
     ) -> None:
-        """Take the tasks to run; nothing happens before `start` or `run`.
+        """Set up the tasks; nothing happens before `start` or `run`.
 
         Args:
-            factories: one for each task.
-            progress_interval_s: how often `run` logs a line about the progress, in seconds; while there is no progress,
-                less and less often, down to once in ten minutes.
-            shutdown_timeout_s: how long an orderly stop flushes what is open, in seconds. What isn't durable by then is read
-                again by the next run.
+            factories: one factory for each task.
+            progress_interval_s: how often `run` logs a progress line, in seconds. Without progress the pauses double, up to ten
+                minutes.
+            shutdown_timeout_s: how long an orderly stop may flush open rows, in seconds. The next run reads rows again that
+                aren't durable by then.
         """
         self._shutdown_timeout_s = shutdown_timeout_s
         self._progress_interval_s = progress_interval_s
@@ -93,7 +93,7 @@ class TaskRunner:
         """Start all tasks. Returns at once.
 
         Raises:
-            UsageError: it was started before.
+            UsageError: the runner was started before.
         """
         if self._started:
             raise UsageError("start() on a TaskRunner that was started before; make a new one.")
@@ -102,15 +102,15 @@ class TaskRunner:
             driver.thread.start()
 
     def stop(self) -> None:
-        """Make all tasks flush their open files and close. Returns at once."""
+        """Make all tasks flush their open rows and close. Returns at once."""
         for driver in self._drivers:
             driver.stopping.set()
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait until all tasks are closed, at most `timeout_s` seconds; returns whether they are closed.
+        """Wait at most `timeout_s` seconds until all tasks are closed, and return whether they are.
 
         Raises:
-            UsageError: it was never started.
+            UsageError: the runner was never started.
             BaseException: the error of the first task that failed, once all tasks are closed.
         """
         if not self._started:
@@ -125,28 +125,22 @@ class TaskRunner:
         return True
 
     def run(self) -> None:
-        """Start all tasks and wait until they were stopped, or one has failed and all are closed.
+        """Start all tasks, and wait until they have stopped, or one has failed and all are closed.
 
-        Logs the progress, that it stops, and what it leaves.
+        Logs the progress, the beginning of the stop, and how many rows were not flushed in time.
 
         Raises:
             Kafka2ParquetError: the error of the first task that failed.
         """
         self.start()
-        last = Progress()
-        logged_at = time.monotonic()
-        pause_s = self._progress_interval_s
+        log = _ProgressLog(self._progress_interval_s, time.monotonic())
         stopping = False
         while not self.join(_WATCH_INTERVAL_S):
-            passed_s = time.monotonic() - logged_at
             if self._stopping and not stopping:
                 stopping = True
                 self._log_stop()
-            elif passed_s >= pause_s or (passed_s >= self._progress_interval_s and self.progress != last):
-                still = self.progress == last
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S) if still else self._progress_interval_s
-                last = self._log_progress(last, passed_s)
-                logged_at = time.monotonic()
+            else:
+                log.update(self.progress, time.monotonic())
         end = self.progress
         _LOG.info("Stopped: %d rows committed, %d files, %d records rejected", end.committed_rows, end.files, end.rejected)
         left = sum(driver.left_rows for driver in self._drivers)
@@ -159,12 +153,12 @@ class TaskRunner:
 
     @property
     def progress(self) -> Progress:
-        """What was done up to now."""
+        """The work of all tasks so far."""
         return sum((driver.progress for driver in self._drivers), Progress())
 
     @property
     def failed(self) -> bool:
-        """Whether a task has failed; `join` raises its error once all are closed."""
+        """Whether a task has failed; `join` raises the error once all tasks are closed."""
         return bool(self._errors)
 
     def _end_all(self, error: BaseException) -> None:
@@ -179,23 +173,39 @@ class TaskRunner:
         rows = self.progress.open_rows
         _LOG.info("Stopping: %d open rows are flushed and committed, within %.0f s at most.", rows, self._shutdown_timeout_s)
 
-    def _log_progress(self, last: Progress, passed_s: float) -> Progress:
-        now = self.progress
+
+class _ProgressLog:
+    """Logs a progress line in each interval, and less and less often while nothing changes."""
+
+    def __init__(self, interval_s: float, now_s: float) -> None:
+        self._interval_s = interval_s
+        self._pause_s = interval_s
+        self._last = Progress()
+        self._logged_at_s = now_s
+
+    def update(self, progress: Progress, now_s: float) -> None:
+        """Log the progress if a line is due at `now_s`, a monotonic time in seconds."""
+        passed_s = now_s - self._logged_at_s
+        moved = progress != self._last
+        if passed_s < (self._interval_s if moved else self._pause_s):
+            return
+        self._pause_s = self._interval_s if moved else min(2 * self._pause_s, _LONGEST_PAUSE_S)
         _LOG.info(
             "%d rows committed (%.0f/s), %d files, %d rows open, %d records rejected, lag %d, %d partitions",
-            now.committed_rows,
-            (now.committed_rows - last.committed_rows) / max(passed_s, 1e-9),
-            now.files,
-            now.open_rows,
-            now.rejected,
-            now.lag,
-            now.partitions,
+            progress.committed_rows,
+            (progress.committed_rows - self._last.committed_rows) / max(passed_s, 1e-9),
+            progress.files,
+            progress.open_rows,
+            progress.rejected,
+            progress.lag,
+            progress.partitions,
         )
-        return now
+        self._last = progress
+        self._logged_at_s = now_s
 
 
 class _Flushed:
-    """Keeps tasks in the group until all have flushed: a leaving member starts a rebalance that would disturb the others."""
+    """Keeps all tasks in the group until the last one has flushed, because a leaving member starts a rebalance."""
 
     def __init__(self, tasks: int, timeout_s: float) -> None:
         self.timeout_s = timeout_s
@@ -204,19 +214,22 @@ class _Flushed:
         self._changed = threading.Condition()
 
     def add(self, driver: _Driver) -> None:
-        """Note that a task has flushed, or failed."""
+        """Record that a task has flushed or failed."""
         with self._changed:
             self._done.add(driver)
             self._changed.notify_all()
 
     def wait(self) -> None:
-        """Wait until all tasks have, at most as long as a task may flush."""
+        """Wait until every task has flushed, or until the timeout."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._done) == self._tasks, self.timeout_s)
 
 
 class _Driver:
-    """One task and its thread. Only that thread writes `progress` and `left_rows`, what an orderly stop had no time for."""
+    """Drives one task in a thread. Only that thread writes `progress` and `left_rows`.
+
+    `left_rows` counts the rows that an orderly stop could not flush in time.
+    """
 
     def __init__(self, factory: TaskFactory, index: int, failed: Callable[[BaseException], None], flushed: _Flushed) -> None:
         self._factory = factory
@@ -237,7 +250,7 @@ class _Driver:
                 self.left_rows = self.progress.open_rows
             finally:
                 task.close(flush=False)
-        except BaseException as error:  # handed to whoever joins
+        except BaseException as error:  # `join` raises it
             _LOG.error("%s ends: %s", self.thread.name, error)
             self._failed(error)
         finally:
@@ -246,10 +259,10 @@ class _Driver:
 
     def _step_until_stopped(self, task: SinkTask) -> None:
         while not self.stopping.is_set():
-            self._stands(task.step())
+            self._update(task.step())
         task.flush(timeout_s=self._flushed.timeout_s)
 
-    def _stands(self, result: StepResult) -> None:
+    def _update(self, result: StepResult) -> None:
         self.progress = attrs.evolve(
             self.progress,
             records=self.progress.records + result.records,

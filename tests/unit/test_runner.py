@@ -8,7 +8,7 @@ import pytest
 from kafka2parquet.errors import UsageError
 from kafka2parquet.events import FilePublished, Hook, OffsetCommitted
 from kafka2parquet.records import TopicPartition
-from kafka2parquet.runner import Progress, TaskRunner
+from kafka2parquet.runner import Progress, TaskRunner, _ProgressLog
 from kafka2parquet.step_result import StepResult
 from tests.support.kafka_clients import wait_until
 
@@ -16,7 +16,7 @@ _TP = TopicPartition("t", 0)
 
 
 class ScriptedTask:
-    """Answers the steps with what it was given, then with nothing to do; may fail at the end of its script."""
+    """Returns the given results from its steps, then empty results; may fail at the end of its script."""
 
     def __init__(self, hooks: Sequence[Hook], results: Sequence[StepResult], error: Exception | None = None) -> None:
         self.hooks = hooks
@@ -47,7 +47,7 @@ class ScriptedTask:
 
 @attrs.define(eq=False)
 class Scripts:
-    """Factories of scripted tasks, and the tasks that they have made."""
+    """Factories of scripted tasks, and the tasks that the factories have made."""
 
     scripts: Sequence[tuple[Sequence[StepResult], Exception | None]]
     tasks: list[ScriptedTask] = attrs.field(factory=list)
@@ -73,7 +73,7 @@ class Scripts:
 
 
 def test_stop_closes_all_tasks_in_order():
-    """Every task flushes what is open when the runner is stopped."""
+    """Every task flushes its open rows when the runner is stopped."""
     scripts = Scripts([((), None), ((), None)])
     runner = TaskRunner(scripts.factories())
     runner.start()
@@ -84,7 +84,7 @@ def test_stop_closes_all_tasks_in_order():
 
 
 def test_first_failure_stops_the_others_and_is_raised():
-    """One task's error ends them all: it drops its work, the others flush theirs."""
+    """When one task fails, it drops its open rows, and all other tasks flush theirs and close."""
     error = ValueError("no")
     scripts = Scripts([((), None), ((), error)])
     runner = TaskRunner(scripts.factories())
@@ -96,7 +96,7 @@ def test_first_failure_stops_the_others_and_is_raised():
 
 
 def test_failing_factory_is_raised():
-    """A task that can't be made is a failure like any other."""
+    """A factory that raises an error fails the runner like a task that fails."""
 
     def make(hooks):
         raise ValueError("can't be made")
@@ -105,8 +105,8 @@ def test_failing_factory_is_raised():
         TaskRunner([make]).run()
 
 
-def test_join_tells_whether_all_are_closed():
-    """Waiting has a limit."""
+def test_join_returns_whether_all_are_closed():
+    """`join` returns False at its timeout while tasks are running, and True once all tasks are closed."""
     scripts = Scripts([((), None)])
     runner = TaskRunner(scripts.factories())
     runner.start()
@@ -116,7 +116,7 @@ def test_join_tells_whether_all_are_closed():
 
 
 def test_progress_is_the_sum_over_tasks():
-    """Records and what stands come from the steps, files and rows from the events, up to the very end."""
+    """The runner adds up records and open rows from steps, and files and committed rows from events, until the last flush."""
     result = StepResult(records=10, open_rows=7, partitions=2, lag=3)
     scripts = Scripts([((result, result), None), ((result,), None)])
     runner = TaskRunner(scripts.factories())
@@ -128,7 +128,7 @@ def test_progress_is_the_sum_over_tasks():
 
 
 def test_start_twice_is_refused():
-    """A runner runs once."""
+    """A runner can be started only once."""
     runner = TaskRunner([])
     runner.start()
     with pytest.raises(UsageError):
@@ -136,13 +136,13 @@ def test_start_twice_is_refused():
 
 
 def test_join_before_start_is_refused():
-    """There is nothing to wait for."""
+    """`join` on a runner that was never started raises an error instead of waiting."""
     with pytest.raises(UsageError):
         TaskRunner([]).join()
 
 
 def test_a_stop_says_so_and_what_it_leaves(caplog):
-    """With the limit that was set, which the tasks get."""
+    """The log names the shutdown timeout, and the number of rows that were not flushed within the timeout."""
 
     class Unfinished(ScriptedTask):
         def step(self, timeout_s: float = 0.25) -> StepResult:
@@ -168,15 +168,13 @@ def test_a_stop_says_so_and_what_it_leaves(caplog):
 
 
 def test_progress_is_logged_less_often_while_there_is_none(caplog):
-    """An idle sink doesn't fill the log."""
-    scripts = Scripts([((), None)])
-    runner = TaskRunner(scripts.factories(), progress_interval_s=0.1)
-    driver = threading.Thread(target=runner.run)
+    """An idle sink logs its progress after 1, 3, 7 seconds and so on, and in each interval again once it has new rows."""
+    log = _ProgressLog(1.0, 0.0)
     with caplog.at_level(logging.INFO, "kafka2parquet.runner"):
-        driver.start()
-        wait_until(lambda: len(caplog.messages) == 3, "three lines")
-        runner.stop()
-        driver.join(10)
+        logged_at_s = []
+        for second in range(1, 20):
+            log.update(Progress(committed_rows=second if second > 16 else 0), float(second))
+            if len(caplog.messages) > len(logged_at_s):
+                logged_at_s.append(second)
 
-    first, second, third = (record.created for record in caplog.records[:3])
-    assert third - second > 1.5 * (second - first)
+    assert [1, 3, 7, 15, 17, 18, 19] == logged_at_s
