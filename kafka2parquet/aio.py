@@ -1,4 +1,4 @@
-"""AsyncSinkTask: the same task, driven from an asyncio application."""
+"""AsyncSinkTask: drives a task from an asyncio application."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 @checked
 class AsyncSinkTask:
-    """Drives a `SinkTask` on one thread of its own, so that the event loop never blocks.
+    """Drives a `SinkTask` on a separate thread, so that the event loop never blocks.
 
         async with AsyncSinkTask(task) as sink:
             await sink.run()
 
-    The task must not be driven by anything else.
+    Nothing else may drive the task.
     """
 
     def __init__(self, task: SinkTask) -> None:
@@ -29,13 +29,13 @@ class AsyncSinkTask:
         self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="kafka2parquet-task")
 
     async def step(self, timeout_s: float = 0.25) -> StepResult:
-        """`SinkTask.step` on the task's thread; raises what it raises."""
+        """Call `SinkTask.step` on the task's thread. Raises the same errors."""
         return await self._call(lambda: self._task.step(timeout_s))
 
     async def run(self) -> None:
-        """Step until `stop()` is called, then flush what is open and close. Raises what `SinkTask.step` raises.
+        """Step until `stop()` is called, then flush open rows and close. Raises the same errors as `SinkTask.step`.
 
-        When cancelled, the task is stopped in the same orderly way before the cancellation goes on.
+        A cancelled `run` stops the task in the same orderly way before it raises `CancelledError`.
         """
         running = asyncio.ensure_future(self._call(self._task.run))
         try:
@@ -50,7 +50,7 @@ class AsyncSinkTask:
         self._task.stop()
 
     async def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
-        """`SinkTask.close` on the task's thread, and end that thread. May be called twice."""
+        """Call `SinkTask.close` on the task's thread. May be called twice."""
         self._task.stop()
         await self._call(lambda: self._task.close(flush=flush, timeout_s=timeout_s))
 

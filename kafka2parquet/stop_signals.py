@@ -1,4 +1,4 @@
-"""Stops something in order when the process is asked to end."""
+"""Handlers for SIGINT and SIGTERM that stop a task in an orderly way."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT or SIGTERM. A second signal has its earlier effect, and so have all after the block.
+    """Call `stop` at the first SIGINT or SIGTERM. The previous handlers get the second signal, and all signals after the block.
 
     Raises:
         UsageError: this isn't the main thread. Only the main thread may handle signals.
     """
     if threading.current_thread() is not threading.main_thread():
-        raise UsageError("Signals can be handled on the main thread only. Call stop() from a handler of your own instead.")
+        raise UsageError("Signals can be handled on the main thread only. Call stop() from your own signal handler instead.")
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def restore() -> None:
@@ -33,7 +33,7 @@ def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         restore()
-        _LOG.info("%s: open files are flushed, then the task ends", signal.Signals(number).name)
+        _LOG.info("%s: flushing open files, then the task ends", signal.Signals(number).name)
         stop()
 
     for number in _SIGNALS:

@@ -1,4 +1,4 @@
-"""From a configuration to tasks that run."""
+"""Builds tasks and runners from a Kafka Connect configuration."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from kafka2parquet.util.secrets import Secrets
 
 T = TypeVar("T")
 
-#: How much a task may fetch ahead, in bytes as fetched; all tasks together have at most this share of the memory limit.
+#: How much a task may fetch ahead, in fetched bytes. All tasks together may fetch ahead a quarter of the memory limit.
 _MOST_QUEUE_BYTES = 32 << 20
 _QUEUES_SHARE = 4
 
@@ -67,15 +67,15 @@ NO_CONVERTER = Problem(
 
 @attrs.frozen(eq=False)
 class TaskPlan:
-    """Everything that is known before a task is made, and what the tasks of one process share.
+    """The parts of a connector's tasks that are known in advance or shared by all tasks of a process.
 
     Attributes:
-        config: the configuration, with the worker's converter where it has none.
+        config: the configuration, with the worker's converter if the configuration names none.
         consumer: settings of the consumers.
         storage: where files go.
         budget: the memory limit of all tasks together.
-        learned: what is known of the topics' schemas.
-        dead_letters: where rejects are sent; None for nowhere.
+        learned: the learned schemas of the topics.
+        dead_letters: where rejects are sent; None sends none.
         secrets: texts that must not be shown.
     """
 
@@ -91,16 +91,16 @@ class TaskPlan:
     def of(
         cls, config: ConnectConfig, worker: WorkerConfig, *, brokers_needed: bool = True, storage: Storage | None = None
     ) -> TaskPlan:
-        """Make everything that tasks need. Nothing is connected.
+        """Make a plan from the configurations of a connector and its worker. Nothing is connected.
 
         Args:
-            config: of the connector.
-            worker: brokers, security, defaults.
-            brokers_needed: whether it is a problem if no brokers are named.
-            storage: where files go instead of the place that the configuration names.
+            config: the connector's configuration.
+            worker: brokers, security and defaults.
+            brokers_needed: whether missing brokers are a problem.
+            storage: where files go, instead of the place that the configuration names.
 
         Raises:
-            ConfigurationError: with all problems of connector and worker together.
+            ConfigurationError: lists all problems of connector and worker.
         """
         problems: list[Problem] = []
 
@@ -140,7 +140,7 @@ class TaskPlan:
         executor: concurrent.futures.Executor | None = None,
         dead_letters: DeadLetterQueue | None = None,
     ) -> SinkTask:
-        """Make the task with this index, counted from 0; the arguments are those of `build_task`."""
+        """Make the task with this index, counted from 0. The other arguments are those of `build_task`."""
         config = self.config
         partitioner = files_and_rotation.make_partitioner(config)
         if dead_letters is None and self.dead_letters is not None:
@@ -173,7 +173,7 @@ class TaskPlan:
                 first_start=cast(Literal["earliest", "latest"], self.consumer.first_start),
                 on_data_loss=cast(Literal["fail", "continue"], config.text("kafka2parquet.on.data.loss")),
                 take_over=config.flag("kafka2parquet.take.over"),
-                max_open_files=None,  # the rotation policy has its own number
+                max_open_files=None,  # the rotation policy has its own limit
                 converter_retry=make_converter_retry(config),
             ),
             budget=self.budget,
@@ -211,24 +211,24 @@ def build_task(
     executor: concurrent.futures.Executor | None = None,
     dead_letters: DeadLetterQueue | None = None,
 ) -> SinkTask:
-    """Make one task from a configuration. Nothing is connected before its first step.
+    """Make one task from a configuration. Nothing is connected before the first step of the task.
 
     Args:
-        config: of the connector.
-        worker: brokers, security, defaults.
+        config: the connector's configuration.
+        worker: brokers, security and defaults.
         task_index: number of the task, counted from 0.
-        shared: what it shares with the other tasks of the process, `TaskPlan.of(config, worker)`; by default nothing.
+        shared: the plan that all tasks of the process share, `TaskPlan.of(config, worker)`; by default the task shares nothing.
         hooks: called with an event for everything that happens.
         clock: for tests.
-        consumer: reads the records instead of one that is made for `worker`, which then needs to name no brokers; the task
-            closes it.
-        storage: where files go instead of the place that the configuration names. Not together with `shared`.
-        executor: where calls to the store run; by default four threads of the task's own.
-        dead_letters: where rejects are sent instead of the topic that the configuration names; the task closes it.
+        consumer: reads the records instead of a consumer made from `worker`, which then doesn't need to name brokers. The task
+            closes the consumer.
+        storage: where files go, instead of the place that the configuration names. Can't be combined with `shared`.
+        executor: runs calls to the store; by default a pool of four threads for this task alone.
+        dead_letters: where rejects are sent, instead of the topic that the configuration names. The task closes the queue.
 
     Raises:
-        ConfigurationError: with all problems of connector and worker together.
-        UsageError: a storage is given twice.
+        ConfigurationError: lists all problems of connector and worker.
+        UsageError: both `shared` and `storage` are given.
     """
     if shared is not None and storage is not None:
         raise UsageError("build_task() with `shared` and `storage`: give the storage to TaskPlan.of.")
@@ -245,17 +245,17 @@ def build_runner(
     clock: Clock | None = None,
     progress_interval_s: PositiveSeconds = 10.0,
 ) -> TaskRunner:
-    """Make a runner of `tasks.max` tasks, which share the memory budget, the storage and the learned schema.
+    """Make a runner of `tasks.max` tasks, which share the memory budget, the storage and the learned schemas.
 
     Args:
-        config: of the connector.
-        worker: brokers, security, defaults.
+        config: the connector's configuration.
+        worker: brokers, security and defaults.
         hooks: called with an event for everything that happens, on the threads of the tasks.
         clock: for tests.
         progress_interval_s: how often the runner logs its progress, in seconds.
 
     Raises:
-        ConfigurationError: with all problems of connector and worker together.
+        ConfigurationError: lists all problems of connector and worker.
     """
     plan = TaskPlan.of(config, worker)
 
@@ -277,12 +277,12 @@ def load_for_worker(
 
     Args:
         source: path of a file; `-` is standard input.
-        worker: brokers, security, defaults.
-        name: of the connector; needed where the file holds several, or has no name.
-        missing_allowed: whether a variable that can't be looked up is a note and not a problem, because nothing will run.
+        worker: brokers, security and defaults.
+        name: of the connector; required if the file holds several connectors or gives no name.
+        missing_allowed: whether a variable that can't be looked up is a note instead of a problem, because nothing will run.
 
     Raises:
-        ConfigurationError: with all problems of the properties, and of the consumer, dead letters and storage made of them.
+        ConfigurationError: lists all problems of the properties, and of the consumer, dead letters and storage made from them.
     """
     validation = read_connect_config(source, worker.providers, name=name, missing_allowed=missing_allowed)
     if not validation.fatal:
@@ -292,18 +292,18 @@ def load_for_worker(
 
 
 def secrets_of_texts(config: ConnectConfig, worker: WorkerConfig) -> Secrets:
-    """The texts that must not be shown about a configuration, the values of variables included."""
+    """Collect the texts of a configuration that must not be shown, including the values of variables."""
     return config.secrets | worker.secrets | config.variables | worker.variables
 
 
 def _hidden(problems: Iterable[Problem], secrets: Secrets) -> list[Problem]:
-    """The problems without secrets, each once: all clients share a worker's security settings, and so their problems."""
+    """Hide secrets in problems, and drop duplicates: clients share a worker's security settings and so their problems."""
     return list(dict.fromkeys(attrs.evolve(problem, message=secrets.hide(problem.message)) for problem in problems))
 
 
 def _client_problems(config: ConnectConfig, worker: WorkerConfig) -> list[Problem]:
-    """The problems of client settings, which don't depend on properties that may be wrong."""
-    if not config.values:  # of an unknown connector
+    """Collect the problems of client settings, which can be checked even if other properties are wrong."""
+    if not config.values:  # the connector is unknown
         return []
     problems: list[Problem] = []
     with collecting(problems):
@@ -317,10 +317,10 @@ def _client_problems(config: ConnectConfig, worker: WorkerConfig) -> list[Proble
 
 
 def with_worker_converter(config: ConnectConfig, worker: WorkerConfig) -> ConnectConfig:
-    """The configuration, with the worker's converters of keys and values where it names none, as in Connect.
+    """Add the worker's converters of keys and values to a configuration that names none, as Connect does.
 
     Raises:
-        ConfigurationError: no converter of values is named, or the worker's can't be used.
+        ConfigurationError: neither names a converter of values, or the worker's converter can't be used.
     """
     given = dict(config.given)
     for side in ("key.converter", "value.converter"):

@@ -1,8 +1,8 @@
-"""What every step of a topic-partition's delivery needs, and the notation that the steps are written in.
+"""The context that all steps of a topic-partition's delivery share, and the notation in which the steps are written.
 
-The steps (recover, deliver, ...) are generators that read like the protocol: they `yield` while they wait for the store or
-for Kafka, and the engine resumes them in each `SinkTask.step()`. A process that dies, or an assignment that ends, is a
-generator that is never resumed: nothing has to be cleaned up in the world, because only publish and commit change it.
+The steps (recover, deliver, ...) are generators that read like the protocol. They `yield` while they wait for the store or
+for Kafka, and the engine resumes them in each `SinkTask.step()`. If the process dies or the assignment ends, the generator is
+never resumed. Nothing has to be cleaned up then, because only publishing and committing change the store and Kafka.
 """
 
 from __future__ import annotations
@@ -39,30 +39,31 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Procedure = Generator[None, None, T]
-"""A step that yields while it waits and returns its outcome."""
+"""A generator that yields while it waits, and returns its result."""
 
 
 class Waitable(Protocol[T_co]):
-    """Something whose outcome comes later."""
+    """A result that may not be known yet, such as a future or a `StorageCall`."""
 
     def done(self) -> bool:
-        """Whether the outcome is known. Never blocks."""
+        """Whether the result is known. Never blocks."""
 
     def result(self) -> T_co:
-        """The outcome, once it is known."""
+        """Return the result, once it is known."""
 
 
 def until(waitable: Waitable[T]) -> Procedure[T]:
-    """Wait for an outcome."""
+    """Wait for a result."""
     while not waitable.done():
         yield
     return waitable.result()
 
 
 class Commits:
-    """The commits of one assignment: one at a time, each with its outcome.
+    """Commits offsets of one assignment, one commit at a time.
 
-    A refused commit needs no handling here: the assignment is over, and the procedure that waits is never resumed.
+    A refused commit ends the assignment. The procedure that waits for the commit is then never resumed, so refusals need no
+    handling here.
     """
 
     def __init__(self, consumer: Consumer, assigned: Assigned) -> None:
@@ -70,17 +71,23 @@ class Commits:
         self._assignment = assigned.assignment
         self._under_way: tuple[int, str] | None = None
         self.committed = assigned.committed.offset if assigned.committed is not None else None
-        """The group's committed offset, None while there is none."""
+        """The group's committed offset; None before the first commit."""
 
     def commit(self, offset: int, metadata: Intent | Breadcrumb, leader_epoch: int) -> Procedure[None]:
-        """Commit, and wait for the outcome. The leader epoch is that of the record before `offset`, -1 where unknown."""
+        """Commit an offset, and wait until Kafka has stored the commit.
+
+        Args:
+            offset: the next offset to read.
+            metadata: text that is stored with the offset.
+            leader_epoch: leader epoch of the record before `offset`; -1 where unknown.
+        """
         self._under_way = (offset, metadata.format())
         self._consumer.commit(self._assignment, *self._under_way, leader_epoch)
         while self._under_way is not None:
             yield
 
     def succeeded(self, offset: int, metadata: str) -> None:
-        """The consumer says that a commit is stored."""
+        """Record that Kafka has stored a commit. The driver calls this for each `CommitSucceeded`."""
         if self._under_way == (offset, metadata):
             self._under_way = None
             self.committed = offset
@@ -123,7 +130,10 @@ class TaskParts:
 
     @_fingerprint.default
     def _new_fingerprint(self) -> str:
-        """Names all settings that decide which rows a flush writes, and where. Changing its text disowns open intents."""
+        """Name all settings that decide which rows a flush writes, and where.
+
+        A sink with another fingerprint doesn't repeat the flush of an intent, so the same settings must keep their fingerprint.
+        """
         made_by = (self.naming.fingerprint, self.pipeline.fingerprint, self.file_schemas.fingerprint, self.writer.types)
         return short_hash("|".join((*made_by, str(self.rejects.tolerance), str(self.rejects.quarantine))))[:8]
 
@@ -180,12 +190,12 @@ class TaskParts:
         """Check that the store can hold files of a topic.
 
         Raises:
-            ConfigurationError: it can't, or neither discovery nor the audit would find them there.
+            ConfigurationError: no file of the topic can be stored under its name, or discovery and audit would not find it.
         """
         self.naming.check_topic(topic, why=why_no_object(self.storage), view=self.files.longest_view)
 
     def identity(self, assigned: Assigned) -> Identity:
-        """Returns what files and commits of a topic-partition say about their origin: cluster, topic, settings and place."""
+        """Return what files and commits of a topic-partition say about their origin: cluster, topic, settings and place."""
         place = f"{self.storage.url}/{self.naming.place(assigned.assignment.topic_partition.topic)}"
         return Identity(assigned.cluster_id, assigned.topic_id, self._fingerprint, place)
 
@@ -219,7 +229,7 @@ class PartitionContext:
         return self.task.clock
 
     def emit(self, event: Event) -> None:
-        """Calls the hooks of the task."""
+        """Call the hooks of the task with an event."""
         self.task.emit(event)
 
     @property
@@ -228,7 +238,7 @@ class PartitionContext:
         return self.assigned.assignment.topic_partition
 
     def call(self, function: Callable[[], T], *, attempts: int | None = None) -> StorageCall[T]:
-        """Run a call to the store in the pool, again and again while the store is down; with `attempts`, at most that often."""
+        """Run a call to the store in the pool, and retry while the store is down, at most `attempts` times in total."""
         return self.task.calls.start(
             function,
             lambda error, attempt, pause_s: self.emit(StorageRetried(self.topic_partition, error, attempt, pause_s)),
@@ -236,15 +246,27 @@ class PartitionContext:
         )
 
     def commit_end(self, start: int, end: int, rows: int, leader_epoch: int, *, trusted: bool) -> Procedure[None]:
-        """Commit the end of what is durable: [start, end) with `rows` rows, the last record of that leader epoch."""
+        """Commit the end of a flush whose files are all published, and emit `OffsetCommitted`.
+
+        Args:
+            start: first offset of the flush.
+            end: offset behind the flush, which is committed.
+            rows: number of rows in the flush.
+            leader_epoch: leader epoch of the last record; -1 where unknown.
+            trusted: whether `end` is a boundary of published files under this configuration, so that a start at `end` needs no
+                discovery.
+        """
         yield from self.commits.commit(end, Breadcrumb(self.identity, trusted, start, rows), leader_epoch)
         self.emit(OffsetCommitted(self.topic_partition, end, rows))
 
     def tag(self, files: Mapping[str, FlushFooter]) -> Procedure[None]:
-        """Tag published files, given by key, if the settings say so.
+        """Tag published files if the settings ask for tags.
+
+        Args:
+            files: the footers of the files, by key.
 
         Raises:
-            Kafka2ParquetError: one can't be tagged, and the settings say to fail.
+            Kafka2ParquetError: a file can't be tagged, and the settings ask to fail.
         """
         tags = self.task.files.tags
         if tags is None:
@@ -262,7 +284,7 @@ class PartitionContext:
                 self.emit(TaggingFailed(self.topic_partition, key, error))
 
     def read_footer(self, key: str) -> Procedure[FlushFooter | None]:
-        """What our file at `key` says; None if there is no object.
+        """Read the footer of this topic-partition's file at `key`; returns None if there is no object.
 
         Raises:
             ForeignObjectError: the object isn't a file of this topic-partition.
@@ -271,21 +293,25 @@ class PartitionContext:
         return None if metadata is None else self.own_footer(key, metadata)
 
     def footer(self, key: str, metadata: Mapping[str, str] | None) -> FlushFooter | None:
-        """What a file of ours says, of whatever log; None where another tool wrote it.
+        """Parse the footer of a file, of any topic-partition; returns None if another tool wrote the file.
+
+        Args:
+            key: of the file, for error messages.
+            metadata: of the object.
 
         Raises:
-            DamagedFooterError: its footer contradicts itself, or can't be read.
-            ConflictingSinkError: a sink of another consumer group wrote it, and the settings don't say to take its place.
+            DamagedFooterError: the footer contradicts itself or can't be read.
+            ConflictingSinkError: a sink of another consumer group wrote the file, and `take_over` isn't set.
         """
         topic, partition = attrs.astuple(self.topic_partition)
         try:
             footer = FlushFooter.from_metadata(metadata)
         except ValueError as error:
             raise DamagedFooterError(
-                f"{self.topic_partition}: the file {self.storage.url}/{key} was written by kafka2parquet, and the"
+                f"{self.topic_partition}: the file {self.storage.url}/{key} was written by kafka2parquet, but the"
                 f" description of its flush in the footer can't be used: {error}. Nothing was overwritten or committed. If a"
-                " newer version wrote it, run that version. If it is damaged, restore it, or delete the files of its flush:"
-                " they are then written anew.",
+                " newer version wrote the file, run that version. If the file is damaged, restore it, or delete all files of"
+                " its flush: they are then written again.",
                 topic=topic,
                 partition=partition,
                 key=key,
@@ -295,20 +321,24 @@ class PartitionContext:
             return footer
         raise ConflictingSinkError(
             f"{self.topic_partition}: {self.storage.url}/{key} was written by a sink of the consumer group"
-            f" {footer.group_id!r}, and this one is of the group {group_id!r}. Two groups that write to one place write records"
-            " twice. Give this sink another topics.dir. Or, if the other sink has ended for good, start this one with"
-            " kafka2parquet.take.over=true: it goes on behind what is published.",
+            f" {footer.group_id!r}, and this sink belongs to the group {group_id!r}. Two groups that write to one place write"
+            " records twice. Give this sink another topics.dir. Or, if the other sink has ended for good, start this one with"
+            " kafka2parquet.take.over=true: it continues after the published files.",
             topic=topic,
             partition=partition,
         )
 
     def own_footer(self, key: str, metadata: Mapping[str, str] | None) -> FlushFooter:
-        """What a file says that has to be one of this topic-partition.
+        """Parse the footer of a file that has to belong to this topic-partition.
+
+        Args:
+            key: of the file, for error messages.
+            metadata: of the object.
 
         Raises:
-            ForeignObjectError: it isn't.
-            DamagedFooterError: its footer contradicts itself, or can't be read.
-            ConflictingSinkError: a sink of another consumer group wrote it.
+            ForeignObjectError: the file doesn't belong to this topic-partition.
+            DamagedFooterError: the footer contradicts itself or can't be read.
+            ConflictingSinkError: a sink of another consumer group wrote the file, and `take_over` isn't set.
         """
         footer = self.footer(key, metadata)
         if footer is not None and self.is_own(footer):
@@ -321,8 +351,8 @@ class PartitionContext:
                 f" {footer.topic_id or 'unknown'} on cluster {footer.cluster_id or 'unknown'}"
             )
         raise ForeignObjectError(
-            f"{self.topic_partition}: the object {self.storage.url}/{key} stands where a file of topic id"
-            f" {self.identity.topic_id or 'unknown'} on cluster {self.identity.cluster_id or 'unknown'} has to go, and it"
+            f"{self.topic_partition}: the object {self.storage.url}/{key} has the name of a file of topic id"
+            f" {self.identity.topic_id or 'unknown'} on cluster {self.identity.cluster_id or 'unknown'}, but the object"
             f" {found}. Nothing was overwritten. Choose another topics.dir, or move the object away.",
             topic=self.topic_partition.topic,
             partition=self.topic_partition.partition,
@@ -330,7 +360,7 @@ class PartitionContext:
         )
 
     def is_own(self, footer: FlushFooter) -> bool:
-        """Whether a footer counts in the same log; ids that are unknown on either side are not compared."""
+        """Whether a footer belongs to the log of this topic-partition. Ids that are unknown on either side aren't compared."""
         return (
             (footer.topic, footer.partition) == (self.topic_partition.topic, self.topic_partition.partition)
             and _same_id(footer.topic_id, self.identity.topic_id)

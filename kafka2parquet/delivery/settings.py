@@ -1,4 +1,4 @@
-"""The settings of a task, grouped by what they decide: its files, its rejects, and its delivery guarantee."""
+"""The settings of a task in three groups: its files, its rejects, and its delivery."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ObjectTags:
     on_error: Literal["ignore", "fail"] = "ignore"
 
     def of(self, footer: FlushFooter) -> dict[str, str]:
-        """Returns the tags of an object with this footer."""
+        """Return the tags of an object with this footer."""
         return {
             "startOffset": str(footer.first_offset),
             "endOffset": str(footer.last_offset),
@@ -53,7 +53,7 @@ class ObjectTags:
 @checked
 @attrs.frozen(eq=False, kw_only=True)
 class FileSettings:
-    """How the files of a task are named, written and tagged, and which rows may share one.
+    """Settings of the files that a task writes: names, format, tags, and which schemas may share a file.
 
     Attributes:
         naming: names of objects; by default those of Kafka Connect's sink, under `topics/`, with the extension of the writer's
@@ -86,7 +86,7 @@ def _as_tolerance(tolerance: Literal["fail", "skip"] | Tolerance) -> Tolerance:
 @checked
 @attrs.frozen(eq=False, kw_only=True)
 class RejectPolicy:
-    """What happens to records that can't be written.
+    """The rules for records that can't be written.
 
     Attributes:
         tolerance: `fail` ends the task at the first reject. `skip` leaves rejects out and emits an event for each. A
@@ -109,7 +109,7 @@ class RejectPolicy:
 @checked
 @attrs.frozen(eq=False, kw_only=True)
 class DeliverySettings:
-    """What delivery guarantees, where it starts, and how it handles lost records and outages.
+    """Settings of the delivery: the guarantee, where to start, and how to handle lost records and outages.
 
     Attributes:
         guarantee: `exactly_once` refuses to start where the store lacks something that exactly-once delivery needs;

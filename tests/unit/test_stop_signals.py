@@ -17,7 +17,7 @@ BOTH = (signal.SIGINT, signal.SIGTERM)
 
 @pytest.mark.parametrize("number", BOTH)
 def test_first_signal_stops_in_order(number: signal.Signals) -> None:
-    """What is open is flushed and committed, and the handlers are as before."""
+    """The first signal flushes and commits open rows, and the previous handlers are restored."""
     before = [signal.getsignal(each) for each in BOTH]
     world = SinkWorld()
     world.append(*[b"{}"] * 25)
@@ -32,7 +32,7 @@ def test_first_signal_stops_in_order(number: signal.Signals) -> None:
 
 
 def test_second_signal_interrupts() -> None:
-    """Whoever presses Ctrl-C twice doesn't wait for the store. Nothing is lost: it is read again."""
+    """A second Ctrl-C interrupts the flush, and the next task reads the open rows again."""
     before = [signal.getsignal(each) for each in BOTH]
     world = SinkWorld()
     world.append(*[b"{}"] * 25)
@@ -50,7 +50,7 @@ def test_second_signal_interrupts() -> None:
 
 
 def test_handlers_of_others_are_left_alone() -> None:
-    """One that was set meanwhile stays."""
+    """A handler that was installed inside the block stays installed after it."""
     before = signal.getsignal(signal.SIGTERM)
     world = SinkWorld()
     world.append(*[b"{}"] * 10)
@@ -72,7 +72,7 @@ def test_handlers_of_others_are_left_alone() -> None:
 
 
 def test_other_threads_are_refused() -> None:
-    """Python allows handlers on the main thread only."""
+    """On any thread but the main thread, the block raises an error, because Python allows no handlers there."""
     world, found = SinkWorld(), []
     task = world.task()
 

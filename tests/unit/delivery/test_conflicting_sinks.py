@@ -53,7 +53,7 @@ def test_a_group_that_comes_later_is_refused(first_start: Any) -> None:
     world = a_world()
     world.run(20)
     before = dict(world.storage.objects)
-    with pytest.raises(ConflictingSinkError, match=r"events\+0\+0.*group 'group', and this one is of the group 'other'"):
+    with pytest.raises(ConflictingSinkError, match=r"events\+0\+0.*group 'group', and this sink belongs to the group 'other'"):
         run_other(world, 30, first_start=first_start)
     assert world.kafka.committed("other", TOPIC, 0) is None
     assert before == world.storage.objects
@@ -63,7 +63,7 @@ def test_groups_that_began_together_meet_at_the_first_common_key() -> None:
     """The second one to publish is refused; the other one goes on exactly."""
     world = a_world()
     first, second = world.task(), world.task(**of_group(world, "other"))
-    with pytest.raises(ConflictingSinkError, match="group 'group', and this one is of the group 'other'"):
+    with pytest.raises(ConflictingSinkError, match="group 'group', and this sink belongs to the group 'other'"):
         by_turns(first, second)
     second.close()
     world.append(*[b"{}"] * 10)

@@ -199,7 +199,7 @@ def elsewhere(world: World) -> None:
 
 def of_another_group(world: World) -> None:
     world.run(20, group="other")
-    with pytest.raises(ConflictingSinkError, match="group 'other', and this one is of the group 'group'"):
+    with pytest.raises(ConflictingSinkError, match="group 'other', and this sink belongs to the group 'group'"):
         world.run(30)
     world.run(30, take_over=True)
     assert list(range(30)) == world.offsets()
