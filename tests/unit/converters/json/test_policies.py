@@ -208,7 +208,7 @@ def test_with_text_for_conflicts_only_broken_json_is_rejected(values: list[bytes
     rows_at_once, rejects_at_once = outcome(at_once, [values])
 
     assert (rows.keys(), rejects) == (rows_at_once.keys(), rejects_at_once)
-    assert one_by_one._learned_schema("topic").schema.equals(at_once._learned_schema("topic").schema, check_metadata=True)
+    assert one_by_one._learned_of("topic").schema.equals(at_once._learned_of("topic").schema, check_metadata=True)
 
 
 # ---- evolution
