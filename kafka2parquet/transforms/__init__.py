@@ -1,4 +1,4 @@
-"""Transforms: changes of rows between converter and partitioner.
+"""Transforms: change rows between converter and partitioner.
 
 Kafka Connect configurations name the built-in classes as `kafka2parquet.transforms:Drop`.
 """

@@ -1,4 +1,4 @@
-"""TransformChain: several transforms, one after the other."""
+"""TransformChain: applies several transforms in order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kafka2parquet.util.user_parts import ask
 
 @checked
 class TransformChain(Transform):
-    """Applies transforms in their order, and gives rows that came with a schema the schema of their new columns."""
+    """Applies transforms in order, and updates the schema of rows that came with a schema."""
 
     def __init__(self, transforms: Sequence[Transform]) -> None:
         """Take the transforms; there may be none."""
@@ -32,14 +32,14 @@ class TransformChain(Transform):
 
     @property
     def fingerprint(self) -> str:
-        """Names all settings; empty where there are no transforms."""
+        """Text that identifies all settings; empty without transforms."""
         return "+".join(transform.fingerprint for transform in self._transforms)
 
     def apply(self, rows: Rows) -> Transformed:
         """Apply all transforms to rows of one schema, or to tombstones.
 
         Raises:
-            UsageError: a transform returned what it was not given.
+            UsageError: a transform returned rows that it was not given.
         """
         before = rows.table.schema
         groups: list[Rows] = [rows]
@@ -57,20 +57,20 @@ class TransformChain(Transform):
         return Transformed(first, rejects, others)
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
-        """Return the same as `apply`."""
+        """Apply all transforms to tombstones, as `apply` does."""
         return self.apply(rows)
 
     def _with_schema_after(self, rows: Rows, before: pa.Schema) -> Transformed:
-        """Return the rows with the schema of their columns; that of rows whose columns are those `before` is right."""
+        """Return the rows with the schema of their columns. Rows whose columns are still `before` keep their schema."""
         if not len(rows) or rows.tombstones or rows.table.schema.equals(before):
             return Transformed(rows)
-        if rows.value_schema is None:  # whatever the values were, the columns that they have now are fields
+        if rows.value_schema is None:  # even if the values had no fields, their new columns are fields
             return Transformed(attrs.evolve(rows, without_fields=False) if rows.without_fields else rows)
         return _with_schema(rows, self._schema_after(rows.table.schema, rows.value_schema))
 
     def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
-        """Return the schema of columns that were of the schema `before`; the same object for the same ones."""
-        # `before` is kept too, so that no other schema gets its id
+        """Return the schema of columns that had the schema `before`. Returns the same object for the same arguments."""
+        # `before` is kept too, so that its id is not reused
         _, after = self._schemas.get_or_create((id(before), columns), lambda: (before, connect_schema(columns, before)))
         return after
 
@@ -84,7 +84,7 @@ def _applied(transform: Transform, rows: Rows) -> Transformed:
 
 
 def _why_not_transformed(transformed: object, rows: Rows) -> str | None:
-    """Return what is wrong with what a transform returned; None where nothing is."""
+    """Return what is wrong with a transform's result; None if it is valid."""
     if not isinstance(transformed, Transformed):
         return f"returned {type(transformed).__name__}; it has to return Transformed."
     for after in (transformed.rows, *transformed.others):
@@ -102,7 +102,7 @@ def _all_offsets(groups: Sequence[Rows]) -> np.ndarray:
 
 
 def _with_schema(rows: Rows, schema: ConnectSchema) -> Transformed:
-    """Return the rows with the schema of their columns, which are brought to the types that it has."""
+    """Return the rows with the schema of their columns, cast to the schema's types."""
     changed = attrs.evolve(rows, value_schema=schema)
     if rows.table.schema.equals(schema.arrow_schema):
         return Transformed(changed)

@@ -13,19 +13,19 @@ from kafka2parquet.util.varints import read_varints, varint
 Mask = npt.NDArray[np.bool_]
 _Int64s = npt.NDArray[np.int64]
 
-#: Records with more headers than this are few, and are walked through one by one.
+#: Few records have more headers than this; they are checked one by one.
 _MOST_TOGETHER = 100
 
 
 def have_header(sections: pa.Array, name: str) -> Mask:
-    """For each header section whether a header in it has that name.
+    """Return a mask of the header sections with a header called `name`.
 
     Args:
-        sections: as sent, large_binary; null where a record has none.
-        name: the key of the header.
+        sections: large_binary; each record's header section as sent, null for a record without headers.
+        name: key of the header.
 
     Raises:
-        ValueError: a section in which the name may be is not well formed.
+        ValueError: a section that may contain the name is malformed.
     """
     key = name.encode()
     may_be = pc.fill_null(pc.match_substring(sections, varint(len(key)) + key), False)

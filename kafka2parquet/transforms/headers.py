@@ -13,16 +13,16 @@ from kafka2parquet.transforms.base import TableTransform
 
 
 class MovedToHeaders(TableTransform):
-    """Leaves columns out, as Kafka Connect's HeaderFrom with `operation=move` takes fields out of values."""
+    """Removes columns, as Kafka Connect's HeaderFrom with `operation=move` removes fields from values."""
 
     def __init__(self, fields: Sequence[str]) -> None:
         """Choose the columns.
 
         Args:
-            fields: their names; rows may lack some of them.
+            fields: names of the columns; rows may lack some of them.
 
         Raises:
-            ConfigurationError: no name is given.
+            ConfigurationError: there are no names.
         """
         if isinstance(fields, str) or not fields:
             raise ConfigurationError(Problem("fields", "fields: name at least one field."))
@@ -30,7 +30,7 @@ class MovedToHeaders(TableTransform):
 
     @property
     def fingerprint(self) -> str:
-        """Names the columns."""
+        """Text that identifies the columns."""
         return f"moved-to-headers-{sorted(self._fields)}"
 
     def transform(self, table: pa.Table) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Regular expressions of Java's, and the texts that replace what they match."""
+"""Compiles Java's regular expressions and replacement texts for Python."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _NAME = re.compile(r"\{([a-zA-Z][a-zA-Z0-9]*)\}")
 
 
 def compiled(pattern: str, property_name: str) -> re.Pattern[str]:
-    """Compile a regular expression of Java's; letters, digits and spaces are those of ASCII, as in Java.
+    """Compile one of Java's regular expressions. Its classes of letters, digits and spaces are limited to ASCII, as in Java.
 
     Args:
-        pattern: as `java.util.regex.Pattern` reads it.
-        property_name: for the error.
+        pattern: a pattern of `java.util.regex.Pattern`.
+        property_name: name of the property, for the error.
 
     Raises:
-        ConfigurationError: Python can't read it, or would read it differently.
+        ConfigurationError: Python doesn't support the pattern, or would interpret it differently.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # about sets of characters inside sets, which Python doesn't have
+            warnings.simplefilter("error")  # Python warns about nested character sets, which only Java supports
             return re.compile(_NAMED_GROUP.sub("(?P<", pattern), re.ASCII)
     except (re.error, FutureWarning, OverflowError, RecursionError) as error:
         message = f"{property_name}: {pattern!r} is not a regular expression that Python reads as Java does: {error}."
@@ -33,15 +33,15 @@ def compiled(pattern: str, property_name: str) -> re.Pattern[str]:
 
 
 def replacement(text: str, pattern: re.Pattern[str], property_name: str) -> Callable[[re.Match[str]], str]:
-    """Compile a replacement of Java's (`$1`, `${name}`, backslashes before other characters) to a function of a match.
+    """Compile one of Java's replacement texts (`$1`, `${name}`, backslash escapes) to a function of a match.
 
     Args:
-        text: as `Matcher.replaceFirst` reads it.
-        pattern: whose groups it names.
-        property_name: for the error.
+        text: a replacement for `Matcher.replaceFirst`.
+        pattern: the pattern with the groups that the text names.
+        property_name: name of the property, for the error.
 
     Raises:
-        ConfigurationError: Java can't read it.
+        ConfigurationError: Java would refuse the text.
     """
     parts: list[str | int] = []
     position = 0
@@ -62,7 +62,7 @@ def replacement(text: str, pattern: re.Pattern[str], property_name: str) -> Call
 
 
 def _group(text: str, position: int, pattern: re.Pattern[str], property_name: str) -> tuple[int, int]:
-    """Return the number of the group that is named behind a `$`, and where the text goes on."""
+    """Return the number of the group after a `$`, and the position after the group."""
     if name := _NAME.match(text, position):
         if name[1] not in pattern.groupindex:
             raise _unreadable(property_name, text, f"there is no group {{{name[1]}}} in the regular expression")

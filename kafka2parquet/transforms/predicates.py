@@ -1,4 +1,4 @@
-"""Predicates: which records a transform is applied to, as Kafka Connect's predicates choose them."""
+"""Predicates: select the records to which a transform is applied, as in Kafka Connect."""
 
 from __future__ import annotations
 
@@ -16,68 +16,68 @@ from kafka2parquet.util.arguments import Name, checked
 
 
 class Predicate(abc.ABC):
-    """Chooses records. Configurations name a subclass as `package.module:Class`."""
+    """Selects records. Configurations name a subclass as `package.module:Class`."""
 
     @abc.abstractmethod
     def holds(self, rows: Rows) -> Mask:
-        """Return whether the predicate chooses the record of each row.
+        """Return a mask of the rows whose records the predicate selects.
 
         Args:
-            rows: one or more rows of one schema, or tombstones (`rows.tombstones`), which have no columns. `rows.records` has
-                the records as they were sent, `rows.topic` their topic.
+            rows: one or more rows of one schema, or tombstones (`rows.tombstones`), which don't have columns. `rows.records`
+                holds the records as they were sent, and `rows.topic` their topic.
         """
 
     @property
     @abc.abstractmethod
     def fingerprint(self) -> str:
-        """Names the settings that decide what is chosen; part of the configuration fingerprint in the footers."""
+        """Text that identifies the settings of the selection; part of the configuration fingerprint in the footers."""
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Predicate:
-        """Make the predicate `p` of a Kafka Connect configuration.
+        """Create the predicate `p` of a Kafka Connect configuration.
 
-        By default the properties become keyword arguments, as texts, with `_` for each `.` in a name.
+        By default the properties become keyword arguments with texts as values, with `_` for each `.` in a name.
 
         Args:
-            properties: all that begin with `predicates.p.`, without this prefix and without `type`.
+            properties: all properties with the prefix `predicates.p.`, without this prefix and without `type`.
 
         Raises:
-            ConfigurationError: they don't fit.
+            ConfigurationError: the properties are invalid.
         """
         return made_of(cls, properties)
 
 
 @checked
 class RecordIsTombstone(Predicate):
-    """Chooses records without value."""
+    """Selects records without a value."""
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> RecordIsTombstone:
-        """It has no properties; given properties have no effect, as in Kafka Connect."""
+        """Create the predicate. It doesn't have properties, so given ones have no effect, as in Kafka Connect."""
         return cls()
 
     def holds(self, rows: Rows) -> Mask:
-        """Return whether they are tombstones."""
+        """Select all rows if they are tombstones, or else none."""
         return np.full(len(rows), rows.tombstones)
 
     @property
     def fingerprint(self) -> str:
-        """Its name."""
+        """Text that identifies the class."""
         return "tombstone"
 
 
 @checked
 class TopicNameMatches(Predicate):
-    """Chooses records of topics by their name, which a RegexRouter before it may have changed."""
+    """Selects records by their topic's name, which an earlier RegexRouter may have changed."""
 
     def __init__(self, pattern: Name) -> None:
         """Choose the topics.
 
         Args:
-            pattern: a regular expression of Java's that the whole name has to match.
+            pattern: one of Java's regular expressions, which has to match the whole name.
 
         Raises:
-            ConfigurationError: Python can't read it, or would read it differently from Java.
+            ConfigurationError: Python doesn't support the pattern, or would interpret it differently from Java.
         """
         self._pattern = compiled(pattern, "pattern")
 
@@ -87,31 +87,31 @@ class TopicNameMatches(Predicate):
         return cls(TransformProperties(properties, "TopicNameMatches", "pattern").required("pattern"))
 
     def matches(self, topic: str) -> bool:
-        """Return whether it chooses the records of a topic."""
+        """Return whether the predicate selects the records of a topic."""
         return self._pattern.fullmatch(topic) is not None
 
     def holds(self, rows: Rows) -> Mask:
-        """Return whether their topic matches."""
+        """Select all rows if their topic matches, or else none."""
         return np.full(len(rows), self.matches(rows.topic))
 
     @property
     def fingerprint(self) -> str:
-        """Names the pattern."""
+        """Text that identifies the pattern."""
         return f"topic-{self._pattern.pattern}"
 
 
 @checked
 class HasHeaderKey(Predicate):
-    """Chooses records that have a header of a name, whatever its value."""
+    """Selects records that have a header with the given name, whatever its value."""
 
     def __init__(self, name: Name) -> None:
         """Choose the header.
 
         Args:
-            name: its key.
+            name: key of the header.
 
         Raises:
-            ConfigurationError: it is empty.
+            ConfigurationError: the name is empty.
         """
         self.name = name
 
@@ -121,14 +121,14 @@ class HasHeaderKey(Predicate):
         return cls(TransformProperties(properties, "HasHeaderKey", "name").required("name"))
 
     def holds(self, rows: Rows) -> Mask:
-        """Return whether they have the header.
+        """Select the rows whose records have the header.
 
         Raises:
-            ValueError: the headers of a record are not well formed.
+            ValueError: the headers of a record are malformed.
         """
         return have_header(rows.records.headers.cast(pa.large_binary()), self.name)
 
     @property
     def fingerprint(self) -> str:
-        """Names the header."""
+        """Text that identifies the header."""
         return f"header-{self.name}"

@@ -1,4 +1,4 @@
-"""RegexRouter: other names for topics."""
+"""RegexRouter: renames topics by a regular expression."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from kafka2parquet.util.arguments import Name, checked
 class RegexRouter(Transform):
     """Renames topics, as Kafka Connect's RegexRouter does.
 
-    The transforms behind it see the new name. Where `ObjectNaming.topic_folders` has the router too, the new name is the folder
-    of the topic's files. Offsets, consumer group and the names of files keep the topic's own name.
+    Later transforms see the new name. If `ObjectNaming.topic_folders` has the router too, the topic's folder has the new name.
+    Offsets, consumer group and file names keep the original topic.
     """
 
     def __init__(self, regex: Name, replacement_text: str) -> None:
         """Choose the topics and their names.
 
         Args:
-            regex: a regular expression of Java's; topics whose whole name it doesn't match keep their name.
-            replacement_text: what stands in the place of the first match in the name: `$1` is the first group.
+            regex: one of Java's regular expressions. Topics whose whole name doesn't match keep their name.
+            replacement_text: text that replaces the first match in the name; `$1` stands for the first group.
 
         Raises:
-            ConfigurationError: one of them can't be read.
+            ConfigurationError: Java would refuse an argument, or Python doesn't support it.
         """
         self._regex = compiled(regex, "regex")
         self._replacement = replacement(replacement_text, self._regex, "replacement")
@@ -50,13 +50,13 @@ class RegexRouter(Transform):
 
     @property
     def fingerprint(self) -> str:
-        """Names expression and replacement."""
+        """Text that identifies expression and replacement."""
         return f"route-{self._regex.pattern!r}-{self._text!r}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Give the rows the new topic."""
+        """Set the rows' new topic."""
         return Transformed(attrs.evolve(rows, routed_topic=self.routed(rows.topic)))
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
-        """Return the same."""
+        """Rename tombstones, as `apply` does rows."""
         return self.apply(rows)

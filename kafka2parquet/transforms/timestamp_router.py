@@ -1,4 +1,4 @@
-"""TimestampRouter: names of topics with the time of each record in them."""
+"""TimestampRouter: renames topics by the time of each record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIMESTAMP = "${timestamp}"
 _TOPIC = "${topic}"
 _TOPIC_FORMAT, _TIMESTAMP_FORMAT = "${topic}-${timestamp}", "yyyyMMdd"
 _DAY_MS = 86_400_000
-#: How long the text of a letter stays the same, in milliseconds. Those of other letters stay the same for a day.
+#: How long the text of a letter stays the same, in milliseconds. The texts of other letters stay the same for a day.
 _SHORTER_MS = {**dict.fromkeys("HkKha", 3_600_000), "m": 60_000, "s": 1000, "S": 1}
 
 
@@ -32,20 +32,20 @@ _SHORTER_MS = {**dict.fromkeys("HkKha", 3_600_000), "m": 60_000, "s": 1000, "S":
 class TimestampRouter(Transform):
     """Renames topics by the timestamps of records, as Kafka Connect's TimestampRouter does.
 
-    Each record gets a new topic of its own, which the transforms behind the router see. The new topics decide the folders of
-    the files where `ObjectNaming.topic_folders` has the router too; offsets, consumer group and the names of files keep the
-    name of the log. A record without a timestamp is a reject.
+    Each record gets a new topic, which later transforms see. If `ObjectNaming.topic_folders` has the router too, the new topics
+    decide the folders of the files. Offsets, consumer group and file names keep the original topic. A record without a
+    timestamp is rejected.
     """
 
     def __init__(self, topic_format: str = _TOPIC_FORMAT, timestamp_format: str = _TIMESTAMP_FORMAT) -> None:
         """Choose the names.
 
         Args:
-            topic_format: the new name; `${topic}` in it stands for the topic, and `${timestamp}` for the time.
-            timestamp_format: of the time: a pattern of Java's SimpleDateFormat, written in English and in UTC.
+            topic_format: the new name, in which `${topic}` stands for the topic and `${timestamp}` for the time.
+            timestamp_format: a pattern of Java's SimpleDateFormat for the time, in English and in UTC.
 
         Raises:
-            ConfigurationError: SimpleDateFormat has no such pattern.
+            ConfigurationError: SimpleDateFormat would refuse the pattern.
         """
         self._topic_format = topic_format
         self._timestamp_format = timestamp_format
@@ -63,25 +63,25 @@ class TimestampRouter(Transform):
         )
 
     def beginning(self, topic: str) -> str:
-        """Return what the new names of a topic have in common: all that stands before the time."""
+        """Return the common beginning of a topic's new names: the text before the time."""
         return self._format(topic).partition(TIMESTAMP)[0]
 
     def has_several(self, topic: str) -> bool:
-        """Return whether the time is a part of the new names."""
+        """Return whether the new names contain the time."""
         return TIMESTAMP in self._format(topic)
 
     def routed(self, topic: str, timestamp_ms: int) -> str:
-        """Return the name that a record of that time, in milliseconds since the epoch, gives a topic."""
+        """Return a topic's new name for a record at a time, given in milliseconds since the epoch."""
         (name,) = self._names(topic, np.array([timestamp_ms], np.int64))
         return name
 
     @property
     def fingerprint(self) -> str:
-        """Names both formats."""
+        """Text that identifies both formats."""
         return f"route-by-time-{self._topic_format!r}-{self._timestamp_format!r}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Give the rows their new topics, those of each topic in a group of their own."""
+        """Set the rows' new topics. Rows of each new topic form a separate group."""
         refusals = Refusals(len(rows))
         refusals.add(pc.fill_null(pc.less(rows.timestamps_ms, 0), True), "TimestampRouter: the record has no timestamp.")
         timed = refusals.divide(rows, rows)
@@ -91,7 +91,7 @@ class TimestampRouter(Transform):
         return Transformed(first, timed.rejects, others)
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
-        """Return the same."""
+        """Rename tombstones, as `apply` does rows."""
         return self.apply(rows)
 
     def _groups(self, rows: Rows) -> list[Rows]:

@@ -1,4 +1,4 @@
-"""TombstoneHandler: leaves tombstones out or refuses them, at any place among the transforms."""
+"""TombstoneHandler: drops or rejects tombstones, at any position in the chain of transforms."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ Behavior = Literal["ignore", "warn", "fail"]
 
 @checked
 class TombstoneHandler(Transform):
-    """Leaves records without value out, or makes rejects of them, as Confluent's TombstoneHandler does."""
+    """Drops or rejects records without a value, as Confluent's TombstoneHandler does."""
 
     def __init__(self, behavior: Behavior = "warn") -> None:
         """Choose how to handle tombstones.
 
         Args:
-            behavior: `ignore` and `warn` leave them out; `fail` makes each a reject.
+            behavior: `ignore` and `warn` drop tombstones; `fail` rejects them.
 
         Raises:
-            ConfigurationError: an unknown choice.
+            ConfigurationError: the behavior is unknown.
         """
         self._fails = behavior == "fail"
 
     @property
     def fingerprint(self) -> str:
-        """Names the choice."""
+        """Text that identifies the choice."""
         return f"tombstones-{'fail' if self._fails else 'ignore'}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Rows with a value stay as they are."""
+        """Return rows with a value unchanged."""
         return Transformed(rows)
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
-        """Leave them out, or refuse them."""
+        """Drop or reject the tombstones."""
         if not self._fails:
             return Transformed(rows.slice(0, 0))
         refusals = Refusals(len(rows))

@@ -1,4 +1,4 @@
-"""RoutedFolders: the folders of topics that routers rename."""
+"""RoutedFolders: the folders of renamed topics."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from kafka2parquet.transforms.timestamp_router import TimestampRouter
 from kafka2parquet.util.arguments import checked
 
 Router = RegexRouter | TimestampRouter
-"""A transform that renames topics by their names, or by the timestamps of their records too."""
+"""A transform that renames topics by their names, or by their records' timestamps too."""
 
 
 @checked
 @attrs.frozen(eq=False)
 class Route:
-    """One router among the transforms, and the topics that it is applied to.
+    """A router among the transforms, and the topics to which it is applied.
 
     Attributes:
-        router: renames topics.
-        predicate: chooses the topics; all where there is none.
-        negate: whether it chooses the other ones.
+        router: the transform that renames topics.
+        predicate: selects the topics; None for all topics.
+        negate: whether the router is applied to the topics that the predicate doesn't select.
     """
 
     router: Router
@@ -37,7 +37,7 @@ class Route:
 
     @property
     def fingerprint(self) -> str:
-        """Names router and predicate."""
+        """Text that identifies router and predicate."""
         chosen = f"{'not-' if self.negate else ''}{self.predicate.fingerprint}" if self.predicate is not None else ""
         return f"{chosen}{self.router.fingerprint}"
 
@@ -45,45 +45,45 @@ class Route:
 @checked
 @attrs.frozen(eq=False)
 class RoutedFolders:
-    """The folders of topics that some routers rename, one after the other: for `ObjectNaming.topic_folders`.
+    """The folders of topics that several routers rename in turn, for `ObjectNaming.topic_folders`.
 
-    Only the last one can be a TimestampRouter. After a crash the files of a topic are looked for by how the names of its
-    folders begin, and a router behind a TimestampRouter could begin them in any way.
+    Only the last router can be a TimestampRouter. After a crash, the files of a topic are found by the beginning of their
+    folders' names, and a router behind a TimestampRouter could change this beginning arbitrarily.
     """
 
     routes: Sequence[Route]
 
     def __attrs_post_init__(self) -> None:
-        """Find out at once.
+        """Check the order of the routers.
 
         Raises:
-            ConfigurationError: a router stands behind a TimestampRouter.
+            ConfigurationError: a router follows a TimestampRouter.
         """
         if any(isinstance(route.router, TimestampRouter) for route in self.routes[:-1]):
             raise ConfigurationError("RoutedFolders: only the last one of routes can have a TimestampRouter.")
 
     def folder(self, topic: str) -> str:
-        """Return the name of a topic behind all of them; of several names, what they begin with."""
+        """Return a topic's name after all routers, or the common beginning of its names if it has several."""
         topic, by_time = self._routed(topic)
         return topic if by_time is None else by_time.beginning(topic)
 
     def has_several(self, topic: str) -> bool:
-        """Return whether the records of a topic have several names, by their timestamps."""
+        """Return whether a topic's records get different names, by their timestamps."""
         topic, by_time = self._routed(topic)
         return by_time is not None and by_time.has_several(topic)
 
     def folder_at(self, topic: str, timestamp_ms: int) -> str:
-        """Return the whole name that a record of that time, in milliseconds since the epoch, has behind all of them."""
+        """Return a topic's whole name after all routers, for a record at a time in milliseconds since the epoch."""
         topic, by_time = self._routed(topic)
         return topic if by_time is None else by_time.routed(topic, timestamp_ms)
 
     @property
     def fingerprint(self) -> str:
-        """Names all of them."""
+        """Text that identifies all of them."""
         return "+".join(route.fingerprint for route in self.routes)
 
     def _routed(self, topic: str) -> tuple[str, TimestampRouter | None]:
-        """Return the name of a topic behind all RegexRouters, and the TimestampRouter that is applied to it then."""
+        """Return a topic's name after all RegexRouters, and the TimestampRouter that follows for this topic, if any."""
         for route in self.routes:
             if not route.applies(topic):
                 continue

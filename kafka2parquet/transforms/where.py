@@ -1,4 +1,4 @@
-"""Where: applies a transform to the records that a predicate chooses; LeaveOut: Kafka Connect's Filter, for such records."""
+"""Where: applies a transform to the records that a predicate selects. LeaveOut: Kafka Connect's Filter, to use with Where."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from kafka2parquet.util.arguments import checked
 
 @checked
 class Where(Transform):
-    """Applies a transform to the records that a predicate chooses; the others stay as they are.
+    """Applies a transform to the records that a predicate selects. Other records stay unchanged.
 
-    Rows without a schema then have the columns of both kinds. Rows that came with a schema have different schemas from there
-    on, as in Kafka Connect.
+    Rows without a schema then have the columns of both kinds. Rows that came with a schema have different schemas from then on,
+    as in Kafka Connect.
     """
 
     def __init__(self, transform: Transform, predicate: Predicate, *, negate: bool = False) -> None:
         """Combine transform and predicate.
 
         Args:
-            transform: of the chosen records.
-            predicate: chooses them.
-            negate: whether the transform is applied to the other records instead.
+            transform: the transform for the selected records.
+            predicate: selects the records.
+            negate: whether to apply the transform to the other records instead.
         """
         self._transform = transform
         self._predicate = predicate
@@ -40,15 +40,15 @@ class Where(Transform):
 
     @property
     def fingerprint(self) -> str:
-        """Names predicate and transform."""
+        """Text that identifies predicate and transform."""
         return f"where-{'not-' if self._negate else ''}{self._predicate.fingerprint}({self._transform.fingerprint})"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Transform the chosen rows."""
+        """Transform the selected rows."""
         return self._applied(rows, self._transform.apply)
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
-        """Transform the chosen tombstones."""
+        """Transform the selected tombstones."""
         return self._applied(rows, self._transform.apply_to_tombstones)
 
     def _applied(self, rows: Rows, apply: Callable[[Rows], Transformed]) -> Transformed:
@@ -64,7 +64,7 @@ class Where(Transform):
         holds = self._predicate.holds(rows)
         if not isinstance(holds, np.ndarray) or holds.dtype != np.bool_ or holds.shape != (len(rows),):
             raise UsageError(
-                f"The predicate {type(self._predicate).__name__} has to give a numpy array with one boolean for each of"
+                f"The predicate {type(self._predicate).__name__} has to return a numpy array with one boolean for each of"
                 f" {len(rows)} rows."
             )
         return ~holds if self._negate else holds
@@ -72,31 +72,31 @@ class Where(Transform):
 
 @checked
 class LeaveOut(Transform):
-    """Leaves all records out, tombstones too, as Kafka Connect's Filter does with the records that its predicate chooses."""
+    """Drops all records, including tombstones, as Kafka Connect's Filter does with the records that its predicate selects."""
 
     def apply(self, rows: Rows) -> Transformed:
-        """Leave the rows out."""
+        """Drop the rows."""
         return Transformed(rows.slice(0, 0))
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
-        """Leave the tombstones out."""
+        """Drop the tombstones."""
         return Transformed(rows.slice(0, 0))
 
     @property
     def fingerprint(self) -> str:
-        """Its name."""
+        """Text that identifies the class."""
         return "leave-out"
 
 
 def together(groups: Iterable[Rows], rejects: Iterable[Reject] = ()) -> Transformed:
-    """Unite groups of rows of one batch in the order of their offsets, as far as one table can hold them.
+    """Merge groups of rows of one batch in offset order, as far as one table can hold them.
 
-    Rows without a schema get the columns of all groups, unless a column has types that don't fit together. Rows with a schema
-    are united where they have the same columns. Values with fields and values without stay apart.
+    Rows without a schema get the columns of all groups, unless a column has incompatible types. Rows with a schema are merged
+    if they have the same columns. Values with fields and values without fields stay separate.
 
     Args:
-        groups: rows, each offset once; at least one group.
-        rejects: added to the result.
+        groups: one or more groups of rows, with each offset once.
+        rejects: rejects to add to the result.
     """
     given = list(groups)
     alike: dict[tuple[object, ...], list[Rows]] = {}

@@ -1,4 +1,4 @@
-"""Cast: other types for fields."""
+"""Cast: changes the types of fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kafka2parquet.transforms.columns.values import TypeRefused, cast_exactly, i
 from kafka2parquet.transforms.properties import TransformProperties
 from kafka2parquet.util.arguments import Name, NotEmpty, checked
 
-#: Kafka Connect's names of types, and ours for what it lacks.
+#: Types by Kafka Connect's names, and by this library's names for types that Connect lacks.
 TYPES: Mapping[str, pa.DataType] = {
     "int8": pa.int8(),
     "int16": pa.int16(),
@@ -37,21 +37,21 @@ _DECIMAL = re.compile(r"decimal\((\d{1,2}); ?(\d{1,2})\)")
 
 @checked
 class Cast(ColumnTransform):
-    """Gives fields other types. A row whose value can't be cast without loss is a reject, never a silent null.
+    """Changes the types of fields. A row whose value can't be cast without loss is rejected, never silently replaced by null.
 
-    Text is read as numbers, `true` and `false`, ISO dates and times. Fields that rows lack don't matter.
+    Texts are parsed as numbers, `true` and `false`, ISO dates and times. Fields that rows lack are ignored.
     """
 
     def __init__(self, types: Annotated[Mapping[FieldPath, Name | pa.DataType], NotEmpty()]) -> None:
         """Choose the types.
 
         Args:
-            types: dotted paths of fields to types of Arrow, or to names: `int8`, `int16`, `int32`, `int64`, `float32`,
-                `float64`, `boolean`, `string`, `bytes`, `date`, `timestamp` (UTC), `decimal(10;2)` (digits, and those behind
-                the point).
+            types: types by dotted path of the field. A type is an Arrow type or a name: `int8`, `int16`, `int32`, `int64`,
+                `float32`, `float64`, `boolean`, `string`, `bytes`, `date`, `timestamp` (UTC), `decimal(10;2)` (precision and
+                scale).
 
         Raises:
-            ConfigurationError: no field, or an unknown type.
+            ConfigurationError: there are no fields, or a type is unknown.
         """
         self._types = {path: _type(type_) for path, type_ in types.items()}
 
@@ -62,7 +62,7 @@ class Cast(ColumnTransform):
 
     @property
     def fingerprint(self) -> str:
-        """Names fields and types."""
+        """Text that identifies fields and types."""
         return f"cast-{sorted((path, str(type_)) for path, type_ in self._types.items())}"
 
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
@@ -81,7 +81,7 @@ def _type(given: str | pa.DataType) -> pa.DataType:
     if decimal is not None and 1 <= int(decimal[1]) <= 38 and int(decimal[2]) <= int(decimal[1]):
         return pa.decimal128(int(decimal[1]), int(decimal[2]))
     if given not in TYPES:
-        raise ConfigurationError(f"Cast: types: {given!r} is not known; Cast knows {', '.join(TYPES)} and decimal(10;2).")
+        raise ConfigurationError(f"Cast: types: {given!r} is unknown. The types are {', '.join(TYPES)} and decimal(10;2).")
     return TYPES[given]
 
 

@@ -1,8 +1,8 @@
-"""Change events of Debezium: which rows are some, what they say, and the fields that are taken along from them.
+"""Recognizes and classifies Debezium's change events, and reads fields from them.
 
-An event has `op` (`c` created, `r` read by a snapshot, `u` updated, `d` deleted, `t` truncated), `before` and `after` (the row
-of the database, null where there was or is none), and `source` and others around it. Debezium itself looks at the name of the
-schema; rows without one have to be known by their columns. Each of these is judged by itself, never by what lies beside it: the
+An event has `op` (`c` created, `r` read by a snapshot, `u` updated, `d` deleted, `t` truncated), `before` and `after` (the
+database row, null if it didn't or doesn't exist), `source` and other fields. Debezium itself checks the name of the schema.
+Rows without a schema are recognized by their columns. Each row is classified independently of the rows beside it, because the
 same records have to give the same rows, however they were polled.
 """
 
@@ -24,10 +24,10 @@ from kafka2parquet.transforms.columns.paths import column_at
 
 Mask = npt.NDArray[np.bool_]
 
-#: What Debezium's connectors write into `op`. Messages of a database's log (`m`) are not changes of rows.
+#: Values of `op` in Debezium's change events. Messages of a database's log (`m`) are not changes of rows.
 _OPERATIONS = ("c", "r", "u", "d", "t")
 _STATES = ("before", "after")
-#: Where Debezium looks for a field that is named without its struct; all others are in `source`.
+#: The places where Debezium looks for a field that is named without a struct. All other fields are in `source`.
 _AROUND = {
     "op": "",
     "ts_ms": "",
@@ -41,14 +41,14 @@ _AROUND = {
 
 @attrs.frozen(eq=False)
 class ChangeEvents:
-    """What rows say; each mask has one boolean for each of them.
+    """Rows by kind of event. Each mask has one boolean for each row.
 
     Attributes:
-        states: events with the row as it is now.
-        deletions: events with nothing but the row as it was.
-        truncations: events of a table that lost all rows.
-        empty_deletions: events of a deletion that don't say of what.
-        unclear: other events without any row.
+        states: events with the current state of a database row.
+        deletions: events with only the previous state of a deleted row.
+        truncations: events of a truncated table.
+        empty_deletions: events of a deletion without the deleted row.
+        unclear: other events without a row.
         others: rows that are not events.
     """
 
@@ -61,7 +61,7 @@ class ChangeEvents:
 
 
 def change_events(rows: Rows) -> ChangeEvents | None:
-    """Return what the rows say; None where their columns aren't those of events."""
+    """Classify rows; None if their columns are not those of change events."""
     table = rows.table
     structs = [name for name in (*_STATES, "source") if _is_struct(table, name)]
     if not structs or not _is_text(table, "op"):
@@ -110,11 +110,11 @@ def _numpy(booleans: pa.ChunkedArray) -> Mask:
 
 @attrs.frozen
 class AddedField:
-    """A field of events that is taken along as a column.
+    """A field of change events to add as a column.
 
     Attributes:
-        paths: where it may be; the first one that is there counts.
-        name: the column's.
+        paths: possible paths of the field; the first existing path counts.
+        name: name of the column.
     """
 
     paths: tuple[str, ...]
@@ -122,10 +122,10 @@ class AddedField:
 
     @classmethod
     def of(cls, text: str, prefix: str) -> AddedField:
-        """Read `field`, `struct.field`, or either with `:name`, as Debezium's `add.fields` has them.
+        """Parse an entry of Debezium's `add.fields`: `field` or `struct.field`, optionally followed by `:name`.
 
         Raises:
-            ConfigurationError: it has another form.
+            ConfigurationError: the text has another form.
         """
         path, colon, name = (part.strip() for part in text.partition(":"))
         if not is_path(path) or (colon and not name) or ":" in name:
@@ -138,7 +138,7 @@ class AddedField:
 
 
 def added_columns(table: pa.Table, added: Sequence[AddedField]) -> Iterator[tuple[pa.Field, pa.ChunkedArray]]:
-    """Return the columns of those fields that the events have."""
+    """Yield the columns of the added fields that the events have."""
     for field in added:
         parts = next((parts for parts in (resolve(table.schema, path) for path in field.paths) if parts is not None), None)
         if parts is not None:

@@ -1,4 +1,4 @@
-"""ExtractField and HoistField: one field as the whole row, and the whole row as one field."""
+"""ExtractField replaces a row by one of its fields. HoistField wraps a row into one field."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from kafka2parquet.util.arguments import Name, checked
 from kafka2parquet.util.cache import BoundedCache
 
 OnNull = Literal["reject", "drop", "tombstone"]
-#: What a column is called whose values aren't structs, as converters call it.
+#: Name of the column for values that are not structs, as converters use it.
 _VALUE = "value"
 
 
 @checked
 class ExtractField(Transform):
-    """Makes a field the row: the fields of a struct become the columns; of any other field, there is one column `value`."""
+    """Replaces a row by a field: a struct's fields become the columns; any other field becomes the column `value`."""
 
     def __init__(self, field: FieldPath, *, on_null: OnNull = "reject") -> None:
         """Choose the field.
 
         Args:
-            field: its dotted path.
-            on_null: what to do with rows whose field is null or missing, so that nothing is left to write: `reject` makes
-                rejects; `drop` leaves the rows out, without any message; `tombstone` makes tombstones, as in Kafka Connect.
+            field: dotted path of the field.
+            on_null: how to handle rows whose field is null or missing: `reject` rejects them; `drop` drops them silently;
+                `tombstone` turns them into tombstones, as in Kafka Connect.
 
         Raises:
             ConfigurationError: a path with an empty part, or an unknown `on_null`.
@@ -51,11 +51,11 @@ class ExtractField(Transform):
 
     @property
     def fingerprint(self) -> str:
-        """Names field and choice."""
+        """Text that identifies field and choice."""
         return f"extract-{self._field}-{self._on_null}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Take the field out of its rows."""
+        """Replace the rows by their field."""
         parts = self.find(rows.table.schema)
         if parts is None:
             return self._without_null(rows, np.zeros(len(rows), np.bool_))
@@ -75,7 +75,7 @@ class ExtractField(Transform):
         return attrs.evolve(transformed, rows=attrs.evolve(kept, table=table, value_schema=schema))
 
     def find(self, schema: pa.Schema) -> Parts | None:
-        """Return the names on the way to the field; None where it is missing."""
+        """Return the names along the path to the field; None if the schema lacks the field."""
         return resolve(schema, self._field)
 
     def _without_null(self, rows: Rows, there: npt.NDArray[np.bool_]) -> Transformed:
@@ -94,16 +94,17 @@ class ExtractField(Transform):
 
 @checked
 class HoistField(Transform):
-    """Makes the row a field: all columns become one struct column."""
+    """Wraps all columns into one struct column."""
 
     def __init__(self, field: Name) -> None:
         """Choose the column's name.
 
         Args:
-            field: the name, dots included. Values without fields keep their type: only their column `value` gets the name.
+            field: name of the column, which may contain dots. Values without fields keep their type; only their column
+                `value` is renamed.
 
         Raises:
-            ConfigurationError: it is empty.
+            ConfigurationError: the name is empty.
         """
         self._field = field
         self._schemas: BoundedCache[int, tuple[ConnectSchema, ConnectSchema]] = BoundedCache()
@@ -115,11 +116,11 @@ class HoistField(Transform):
 
     @property
     def fingerprint(self) -> str:
-        """Names the field."""
+        """Text that identifies the field."""
         return f"hoist-{self._field}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Put the columns into the struct."""
+        """Wrap the columns into the struct."""
         schema = rows.value_schema
         if schema is None and rows.without_fields:
             table = rows.table.rename_columns([self._field])
@@ -130,7 +131,7 @@ class HoistField(Transform):
             table = self._around(rows.table, nullable=schema.optional)
         else:
             table = rows.table.rename_columns([self._field])
-        # the inner schema is kept too, so that no other one gets its id
+        # the inner schema is kept too, so that its id is not reused
         _, outer = self._schemas.get_or_create(
             id(schema), lambda: (schema, ConnectSchema("struct", fields=(ConnectField(self._field, schema),)))
         )
@@ -142,7 +143,7 @@ class HoistField(Transform):
 
 
 def _schema_at(schema: ConnectSchema | None, parts: Parts) -> ConnectSchema | None:
-    """Return the schema that the field was sent with; None where there is none."""
+    """Return the schema with which the field was sent; None if it was sent without a schema."""
     schema = schema.row_schema if schema is not None else None
     for part in parts:
         schema = schema.field_schemas.get(part) if schema is not None else None

@@ -1,4 +1,4 @@
-"""Filter: rows that are not written."""
+"""Filter: writes only the rows for which a condition holds."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from kafka2parquet.util.arrays import one_array
 from kafka2parquet.util.bisection import bisect_failures
 from kafka2parquet.util.cache import BoundedCache
 
-#: How Arrow names a field that an expression needs and a table lacks.
+#: Arrow's message for a field that an expression needs and a table lacks. Can go once Arrow reports the field in another way.
 _NO_MATCH = re.compile(r"No match for (?P<fields>FieldRef\.\w+\(.*?\)+) in ")
 _NAME = re.compile(r"FieldRef\.Name\((.*?)\)")
-#: Types of columns that are all null, until one is found that the expression can be computed with.
+#: Types to try for a missing column of nulls, until the expression can be computed with one of them.
 _TYPES = (pa.null(), pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.timestamp("us", "UTC"))
 _MAX_MISSING = 4
 
-#: From a table to one boolean for each of its rows.
+#: A function from a table to one boolean for each row.
 Condition = Callable[[pa.Table], pa.Array | pa.ChunkedArray]
 
 
 @checked
 class Filter(Transform):
-    """Writes only the rows for which a condition is true. The others are not rejects, and nothing reports them.
+    """Writes only the rows for which a condition is true. Other rows are dropped silently, not rejected.
 
-    A row whose values have types that the condition can't be computed with is a reject.
+    A row is rejected if the condition can't be computed with the types of its values.
     """
 
     def __init__(self, condition: pc.Expression | Condition, name: Name | None = None) -> None:
@@ -49,10 +49,10 @@ class Filter(Transform):
 
         Args:
             condition: an expression over columns, such as `pc.field("country") == "FR"` or `pc.field("user", "age") >= 18`, or
-                a function from a table to one boolean for each of its rows. Columns that rows lack are null in an expression.
-                Rows for which the condition is null are left out.
-            name: stands for a function in the configuration fingerprint: change it when it chooses other rows. By default the
-                function's own name.
+                a function from a table to one boolean for each row. In an expression, missing columns are null. Rows for which
+                the condition is null are dropped.
+            name: identifies a function in the configuration fingerprint. Change the name if the function selects other rows.
+                By default the function's own name.
         """
         self._condition = condition
         if name is None:
@@ -69,18 +69,18 @@ class Filter(Transform):
 
     @property
     def fingerprint(self) -> str:
-        """Names the condition."""
+        """Text that identifies the condition."""
         return f"filter-{self._name}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Leave out the rows for which the condition isn't true."""
+        """Drop the rows for which the condition isn't true."""
         refusals = Refusals(len(rows))
         mask = self._mask(rows.table, refusals)
         chosen = mask.fill_null(False).to_numpy(zero_copy_only=False) & refusals.kept
         return Transformed(rows if np.all(chosen) else rows.filter(pa.array(chosen)), refusals.rejects(rows))
 
     def _mask(self, table: pa.Table, refusals: Refusals) -> pa.Array:
-        """Return one boolean for each row; any for those that are refused."""
+        """Return one boolean for each row, arbitrary for refused rows."""
         if isinstance(self._condition, ValueIn):
             return self._condition.among(table, refusals)
         try:
@@ -109,12 +109,12 @@ class Filter(Transform):
             mask = one_array(mask)
         if not isinstance(mask, pa.Array) or not pa.types.is_boolean(mask.type) or len(mask) != table.num_rows:
             raise UsageError(
-                f"The condition of Filter ({self._name}) has to give one boolean for each of {table.num_rows} rows."
+                f"The condition of Filter ({self._name}) has to return one boolean for each of {table.num_rows} rows."
             )
         return mask
 
     def _by_halves(self, table: pa.Table, refusals: Refusals) -> pa.Array:
-        """Return the condition, where it can't be computed with the values of some rows: these are refused."""
+        """Compute the condition by bisection, and refuse the rows with values for which it can't be computed."""
         ranges = bisect_failures(table.num_rows, lambda start, length: self._booleans(table.slice(start, length)), ValueError)
         masks = []
         for start, length, outcome in ranges:
@@ -126,7 +126,7 @@ class Filter(Transform):
         return pa.concat_arrays(masks)
 
     def _without_what(self, empty: pa.Table) -> tuple[Parts, ...]:
-        """Fields without which the condition can be computed: one if one is enough, none if nothing helps."""
+        """Return the fields that prevent the computation: a single one if that is enough, none if the cause is not a field."""
         named = [parts for parts in _all_parts(empty.schema, ()) if all(part in str(self._condition) for part in parts)]
         named.sort(key=len, reverse=True)
         for culprits in [*((parts,) for parts in named), tuple(named[:_MAX_MISSING])]:
@@ -140,15 +140,15 @@ class Filter(Transform):
 
 @checked
 def value_in(field: FieldPath, values: Sequence[str], *, keep: bool = True) -> Condition:
-    """Return a condition: whether the value of a field, as text, is one of `values`; or, without `keep`, whether it isn't.
+    """Return a condition for `Filter`: whether a field's value, as text, is in `values`, or is not, without `keep`.
 
-    A null, or a field that is missing, is none of them. Whole numbers have the same text whether they are integers or not. In
-    a Filter, rows are rejects where the field is a list, a map or a struct, which have no text.
+    A null or missing field is not in `values`. A whole number has the same text as an integer and as a float. A Filter rejects
+    rows whose field is a list, a map or a struct, because these don't have a text.
 
     Args:
-        field: its dotted path.
-        values: texts; booleans are `true` and `false`.
-        keep: whether those rows are kept, or the others.
+        field: dotted path of the field.
+        values: the texts; booleans are `true` and `false`.
+        keep: whether to keep rows with these values, or all other rows.
     """
     return ValueIn(field, tuple(values), keep)
 
@@ -162,11 +162,11 @@ class ValueIn:
     keep: bool
 
     def __call__(self, table: pa.Table) -> pa.Array:
-        """Return whether the value is one of them, or isn't, in each row."""
+        """Return a mask of the rows for which the condition holds."""
         return self.among(table, Refusals(table.num_rows))
 
     def among(self, table: pa.Table, refusals: Refusals) -> pa.Array:
-        """Return the same; rows whose value has no text are refused."""
+        """Return a mask of the rows for which the condition holds, and refuse rows whose value doesn't have a text."""
         parts = resolve(table.schema, self.field)
         if parts is None:
             return pa.array(np.full(table.num_rows, not self.keep))
@@ -175,7 +175,7 @@ class ValueIn:
         try:
             texts = values.cast(pa.binary()) if is_bytes(values.type) else texts_of(values)
         except TypeRefused:
-            refusals.add(values.is_valid(), f"{self.field} is {field.type}, which Filter has no texts for.")
+            refusals.add(values.is_valid(), f"{self.field} is {field.type}, which Filter can't convert to text.")
             texts = pa.nulls(len(values), pa.string())
         found = pc.is_in(texts, pa.array(self.values, pa.string()).cast(texts.type))
         return found if self.keep else pc.invert(found)
@@ -191,17 +191,17 @@ def _all_parts(fields: Iterable[pa.Field], around: Parts) -> Iterator[Parts]:
 
 def _without(table: pa.Table, fields: Iterable[Parts]) -> pa.Table:
     for parts in fields:
-        if resolve(table.schema, ".".join(parts)) == parts:  # it may have gone with the struct around it
+        if resolve(table.schema, ".".join(parts)) == parts:  # it may have been removed with its struct
             table = change_column(table, parts, lambda field, values: None)
     return table
 
 
 def _evaluated(condition: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
-    """Return the condition for each row; columns that are missing are null.
+    """Compute the condition for each row, with nulls for missing columns.
 
     Raises:
-        TypeRefused: it can't be computed with the types of the columns.
-        pyarrow.ArrowInvalid: it can't be computed with some value.
+        TypeRefused: the condition can't be computed with the types of the columns.
+        pyarrow.ArrowInvalid: the condition can't be computed with a value.
     """
     missing: list[Parts] = []
     while True:
@@ -218,7 +218,7 @@ def _evaluated(condition: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
 
 
 def _with_missing(condition: pc.Expression, table: pa.Table, missing: Sequence[Parts]) -> pa.ChunkedArray:
-    """Return the condition, with nulls in the place of what is missing; their type is one that the condition takes."""
+    """Compute the condition with nulls for the missing fields, in a type with which it can be computed."""
     error: Exception | None = None
     for types in itertools.product(_TYPES, repeat=len(missing)):
         completed = table
@@ -236,12 +236,12 @@ def _projected(condition: pc.Expression, table: pa.Table) -> pa.ChunkedArray:
     project = acero.Declaration("project", acero.ProjectNodeOptions([condition], ["condition"]))
     computed = acero.Declaration.from_sequence([source, project]).to_table(use_threads=False).column(0)
     if not pa.types.is_boolean(computed.type):
-        raise TypeError(f"it gives {computed.type}, not booleans")
+        raise TypeError(f"it returns {computed.type}, not booleans")
     return computed
 
 
 def _with_nulls(table: pa.Table, parts: Parts, type_: pa.DataType) -> pa.Table:
-    """Return the table with nulls at `parts`, where it has nothing."""
+    """Add a field of nulls at `parts` to a table that lacks it."""
     index = table.schema.get_field_index(parts[0])
     if index < 0:
         return table.append_column(parts[0], pa.nulls(table.num_rows, _around(type_, parts[1:])))
@@ -251,7 +251,7 @@ def _with_nulls(table: pa.Table, parts: Parts, type_: pa.DataType) -> pa.Table:
 
 def _completed(array: pa.Array, parts: Parts, type_: pa.DataType) -> pa.Array:
     if not parts or not pa.types.is_struct(array.type):
-        return array  # the expression will say what is wrong with it
+        return array  # computing the expression will report the problem
     fields = list(array.type)
     children = [array.field(index) for index in range(len(fields))]
     index = array.type.get_field_index(parts[0])

@@ -1,4 +1,4 @@
-"""Flatten: the fields of structs as columns."""
+"""Flatten: turns the fields of structs into columns."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from kafka2parquet.util.arguments import Name, checked
 
 @checked
 class Flatten(ColumnTransform):
-    """Makes a column of each field of a struct, at any depth; `user` with `name` becomes `user.name`. Lists and maps stay.
+    """Turns each field of a struct, at any depth, into a column: `user` with `name` becomes `user.name`. Keeps lists and maps.
 
-    A column that is called like that already and the field become one column, of the field's type. A row
-    that has values in both, or one of another type, is a reject.
+    If a column with this name exists, it is merged with the field into one column of the field's type. A row is rejected if it
+    has values in both, or a value of another type.
     """
 
     def __init__(self, delimiter: Name = ".") -> None:
-        """Choose what stands between the names.
+        """Choose the delimiter.
 
         Args:
-            delimiter: such as `_`.
+            delimiter: text between the names, such as `_`.
 
         Raises:
-            ConfigurationError: it is empty.
+            ConfigurationError: the delimiter is empty.
         """
         self._delimiter = delimiter
 
@@ -38,22 +38,22 @@ class Flatten(ColumnTransform):
 
     @property
     def fingerprint(self) -> str:
-        """Names the delimiter."""
+        """Text that identifies the delimiter."""
         return f"flatten-{self._delimiter}"
 
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
-        """Return the table without structs. What is in a struct that is null is null."""
+        """Return the table without structs. The fields of a null struct become null."""
         return flattened(table, self._delimiter, "Flatten", refusals)
 
 
 def flattened(table: pa.Table, delimiter: str, who: str, refusals: Refusals) -> pa.Table:
-    """Return the table with a column for each field of a struct, at any depth; fields of one name are one column.
+    """Turn each field of a struct, at any depth, into a column. Fields with the same name are merged.
 
     Args:
         table: the columns.
-        delimiter: what stands between the names.
-        who: the transform, for reasons.
-        refusals: where rows go that have values in two fields of one name.
+        delimiter: text between the names.
+        who: name of the transform, for reasons.
+        refusals: collects rows that have values in two fields with the same name.
     """
     if not any(pa.types.is_struct(field.type) for field in table.schema):
         return table

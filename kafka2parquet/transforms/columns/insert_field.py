@@ -1,4 +1,4 @@
-"""InsertField: columns that say where a row comes from, or the same for all."""
+"""InsertField: adds columns with a row's origin, or with constants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PROPERTIES = ("topic.field", "partition.field", "offset.field", "timestamp.fiel
 
 @checked
 class InsertField(Transform):
-    """Adds columns behind the others. A column that has the name already is replaced."""
+    """Adds columns after the others. An existing column with the same name is replaced."""
 
     def __init__(
         self,
@@ -38,24 +38,24 @@ class InsertField(Transform):
             partition: name of the column with the Kafka partition.
             offset: name of the column with the offset.
             timestamp: name of the column with the record's timestamp, in milliseconds UTC.
-            static: names of further columns with the value of each.
+            static: constant values by name of the column.
 
         Raises:
-            ConfigurationError: no column, or an empty name, or a value that Arrow has no type for.
+            ConfigurationError: there are no columns, a name is empty or used twice, or Arrow lacks a type for a value.
         """
         given = {"topic": topic, "partition": partition, "offset": offset, "timestamp": timestamp}
         self._of_record = {what: name for what, name in given.items() if name is not None}
         try:
             self._static = {name: pa.scalar(value) for name, value in (static or {}).items()}
         except ARROW_DATA_ERRORS as error:
-            raise ConfigurationError(f"InsertField: a value has no type: {error}.") from error
+            raise ConfigurationError(f"InsertField: Arrow lacks a type for a value: {error}.") from error
         names = [*self._of_record.values(), *self._static]
         if not names or len(set(names)) < len(names):
             raise ConfigurationError("InsertField: name one column or more, each once.")
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> InsertField:
-        """Properties: those of Kafka Connect's InsertField. A `!` or `?` behind a name has no effect."""
+        """Read the properties of Kafka Connect's InsertField. A `!` or `?` after a name has no effect."""
         given = TransformProperties(properties, "InsertField", *_PROPERTIES)
 
         def name(property_name: str) -> str | None:
@@ -73,7 +73,7 @@ class InsertField(Transform):
 
     @property
     def fingerprint(self) -> str:
-        """Names columns and values."""
+        """Text that identifies columns and values."""
         static = [(name, str(value.type), value.as_py()) for name, value in self._static.items()]
         return f"insert-{list(self._of_record.items())}-{static}"
 

@@ -1,4 +1,4 @@
-"""Mask: values that nobody may see."""
+"""Mask: hides the values of fields."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Replacement = str | int | float | bool
 
 @checked
 class Mask(ColumnTransform):
-    """Replaces the values of fields: by null, by one value for all, or by their hashes. A null stays null.
+    """Replaces the values of fields by null, by a constant, or by their hashes. A null stays null.
 
-    A row whose value can't be hashed, or has another type than the replacement, is a reject: it is never written unmasked.
+    A row whose value can't be hashed, or has another type than the replacement, is rejected, so it is never written unmasked.
 
-    Equal values have equal hashes, so that masked columns can still be joined and counted.
+    Equal values have equal hashes, so masked columns can still be joined and counted.
     """
 
     def __init__(
@@ -41,16 +41,16 @@ class Mask(ColumnTransform):
         hashed: Literal["sha256"] | None = None,
         key: SecretText = "",
     ) -> None:
-        """Choose the fields and what they become.
+        """Choose the fields and how to mask them.
 
         Args:
-            fields: their dotted paths.
-            replacement: a value that fits the type of the fields; a text is read as a value of that type.
-            hashed: `sha256` makes texts of 64 hexadecimal digits of texts, bytes and other plain values (of their texts).
-            key: secret for the hashes (HMAC). Without one, whoever can guess values can recognise their hashes.
+            fields: dotted paths of the fields.
+            replacement: a value that fits the type of the fields. A text is parsed as a value of that type.
+            hashed: `sha256` replaces texts, bytes and other plain values (by their texts) by 64 hexadecimal digits.
+            key: secret key for the hashes (HMAC). Without a key, anyone who can guess a value can recognize its hash.
 
         Raises:
-            ConfigurationError: no field, or settings that exclude each other.
+            ConfigurationError: there are no fields, or the settings exclude each other.
         """
         self._fields = tuple(fields)
         if hashed is not None and replacement is not None:
@@ -67,7 +67,7 @@ class Mask(ColumnTransform):
         given = TransformProperties(properties, "Mask", "fields", "replacement", "hash", "hash.key")
         hashed = given.text("hash")
         if hashed not in (None, "sha256"):
-            raise ConfigurationError(Problem("hash", f"hash: {hashed!r} is not known; it is sha256."))
+            raise ConfigurationError(Problem("hash", f"hash: {hashed!r} is unknown. The only hash is sha256."))
         return cls(
             given.items("fields"),
             replacement=given.text("replacement"),
@@ -77,7 +77,7 @@ class Mask(ColumnTransform):
 
     @property
     def fingerprint(self) -> str:
-        """Names the fields and what they become; of a key only a digest."""
+        """Text that identifies the fields and their masks, with only a digest of the key."""
         key = hashlib.sha256(b"fingerprint" + self._key).hexdigest() if self._key else ""
         return f"mask-{sorted(self._fields)}-{self._replacement!r}-{self._hashed}-{key}"
 
@@ -104,10 +104,10 @@ class Mask(ColumnTransform):
             return field.with_type(type_), pa.nulls(len(values), type_)
 
     def _constant(self, type_: pa.DataType) -> pa.Scalar:
-        """Return the replacement as that type.
+        """Convert the replacement to a type.
 
         Raises:
-            TypeRefused: it can't be one.
+            TypeRefused: the replacement doesn't fit the type.
         """
         try:
             (constant,) = cast_exactly(pa.array([self._replacement]), type_)
@@ -123,7 +123,7 @@ class Mask(ColumnTransform):
         if not is_bytes(values.type):
             values = texts_of(values)
         encoded = values.cast(pa.binary()).dictionary_encode()
-        digests = [self._digest(value) for value in encoded.dictionary.to_pylist()]  # of the distinct values only
+        digests = [self._digest(value) for value in encoded.dictionary.to_pylist()]  # hashes each distinct value once
         return pa.array(digests, pa.string()).take(encoded.indices)
 
     def _digest(self, value: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Columns at dotted paths, inside structs too. A column whose own name has the dots goes first."""
+"""Finds and changes columns at dotted paths, also inside structs. A column with dots in its own name takes precedence."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from kafka2parquet.rows import without_columns
 from kafka2parquet.schema.field_paths import Parts, resolve
 from kafka2parquet.util.arrays import null_mask, one_array
 
-#: From a field and its values to others, or to None to leave it out.
+#: A function from a field and its values to a new field and values, or to None to remove the field.
 Change = Callable[[pa.Field, pa.Array], tuple[pa.Field, pa.Array] | None]
 
 
 def resolve_all(schema: pa.Schema, paths: Iterable[str]) -> Iterator[Parts]:
-    """Return the names on the way to each field that is there."""
+    """Yield the names along each path whose field exists."""
     return (parts for parts in (resolve(schema, path) for path in paths) if parts is not None)
 
 
 def column_at(table: pa.Table, parts: Parts) -> tuple[pa.Field, pa.ChunkedArray]:
-    """Return the field at `parts` and its values, which are null where a struct around them is."""
+    """Return the field at `parts` and its values. A value is null if a struct around it is null."""
     index = table.schema.get_field_index(parts[0])
     field, column = table.schema.field(index), table.column(index)
     for part in parts[1:]:
@@ -33,17 +33,17 @@ def column_at(table: pa.Table, parts: Parts) -> tuple[pa.Field, pa.ChunkedArray]
 
 
 def members(field: pa.Field, structs: pa.ChunkedArray) -> pa.Table:
-    """Return the fields of a struct, which is nowhere null, as columns."""
+    """Return the fields of a struct without nulls as columns."""
     if not field.type.num_fields:
         return without_columns(len(structs))
     return pa.Table.from_arrays(structs.flatten(), schema=pa.schema(list(field.type)))
 
 
 def change_column(table: pa.Table, parts: Parts, change: Change) -> pa.Table:
-    """Return the table with another column in the place of the one at `parts`, or without it.
+    """Replace or remove the column at `parts`.
 
-    The change is given all values at once, those inside a struct that is null as nulls. A struct that loses its last field is
-    left out too.
+    `change` gets all values at once, with nulls for values inside a null struct. A struct that loses its last field is removed
+    too.
     """
     index = table.schema.get_field_index(parts[0])
     changed = _changed(table.schema.field(index), one_array(table.column(index)), parts[1:], change)
@@ -66,12 +66,12 @@ def _changed(field: pa.Field, array: pa.Array, parts: Parts, change: Change) -> 
 
 
 def _without_nulls(array: pa.Array) -> pa.Array:
-    """Anything in the place of nulls: a required field has none, not even where its struct is null."""
+    """Replace nulls by arbitrary values, because a required field must not have nulls, even if its struct is null."""
     if not array.null_count or pa.types.is_nested(array.type):
         return array
     return pa.Array.from_buffers(array.type, len(array), [None, *array.buffers()[1:]], offset=array.offset)
 
 
 def struct_array(like: pa.StructArray, children: Sequence[pa.Array], fields: Sequence[pa.Field]) -> pa.StructArray:
-    """Return a struct array with other children, and nulls where `like` has them."""
+    """Return a struct array with the given children, and with the nulls of `like`."""
     return pa.StructArray.from_arrays(children, fields=fields, mask=null_mask(like))

@@ -1,7 +1,7 @@
-"""Rows that a transform can't take: each is a reject with a reason, and the others go on.
+"""Refusals: the rows that a transform can't handle. Each becomes a reject with a reason, and the other rows continue.
 
-A record decides what columns there are where schemas are learned. So what a column brings that a transform can't live with is
-a matter of the rows that have a value there, and never of those that don't.
+If schemas are learned, any record may add columns. So if a transform can't handle a column, only the rows with a value in it
+are refused, never the rows without.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Refusals:
-    """Which of some rows are refused, and why. The first reason of a row counts."""
+    """Collects the refused rows and their reasons. The first reason for a row counts."""
 
     def __init__(self, rows: int) -> None:
         self._codes = np.zeros(rows, np.int32)
@@ -31,7 +31,7 @@ class Refusals:
         return len(self._reasons) > 1
 
     def add(self, mask: Mask | pa.Array, reason: str) -> None:
-        """Refuse the rows for which the mask (booleans without nulls) is true."""
+        """Refuse the rows for which `mask` (booleans without nulls) is true."""
         chosen = mask if isinstance(mask, np.ndarray) else mask.to_numpy(zero_copy_only=False)
         chosen = chosen & (self._codes == 0)
         if chosen.any():
@@ -39,7 +39,7 @@ class Refusals:
             self._reasons.append(reason)
 
     def add_all(self, others: Refusals, places: Mask) -> None:
-        """Refuse what `others` say of the rows for which `places` is true."""
+        """Add the refusals of `others`, which cover the rows for which `places` is true."""
         for code, reason in enumerate(others._reasons[1:], 1):
             mask = np.zeros(len(self._codes), np.bool_)
             mask[places] = others._codes == code
@@ -47,42 +47,42 @@ class Refusals:
 
     @property
     def kept(self) -> Mask:
-        """The rows that aren't refused."""
+        """Mask of the rows that are not refused."""
         kept: Mask = self._codes == 0
         return kept
 
     def divide(self, given: Rows, changed: Rows) -> Transformed:
-        """Return what a transform made of rows, without those that are refused.
+        """Return a transform's result: the rows that are not refused, and the rejects.
 
         Args:
             given: all rows.
-            changed: the same rows after the transform; a refused one may have any values.
+            changed: the same rows after the transform. Refused rows may have arbitrary values.
         """
         if not self:
             return Transformed(changed)
         return Transformed(changed.filter(pa.array(self.kept)), self.rejects(given))
 
     def rejects(self, rows: Rows) -> list[Reject]:
-        """Return the rejects, of all the rows."""
+        """Return the refused rows as rejects."""
         refused = np.flatnonzero(self._codes)
         reasons = [self._reasons[code] for code in self._codes[refused].tolist()]
         return rows.batch.reject_offsets(rows.offsets.to_numpy()[refused], Stage.TRANSFORM, reasons, DATA_EXCEPTION)
 
 
 class ColumnTransform(Transform):
-    """A transform that changes columns, and says of single rows that it can't."""
+    """Base class of transforms that change columns and may refuse single rows."""
 
     @abc.abstractmethod
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
-        """Return the table with other columns, and with as many rows in the same order.
+        """Return the table with changed columns, and with the same rows in the same order.
 
         Args:
-            table: one row or more.
-            refusals: where the rows go that can't be changed; their values in the result don't matter.
+            table: one or more rows.
+            refusals: collects the rows that can't be changed. Their values in the result don't matter.
         """
 
     def apply(self, rows: Rows) -> Transformed:
-        """Change the columns; rows that can't be changed are rejects."""
+        """Change the columns. Rejects rows that can't be changed."""
         refusals = Refusals(len(rows))
         table = self.change(rows.table, refusals)
         return refusals.divide(rows, rows if table is rows.table else attrs.evolve(rows, table=table))

@@ -1,4 +1,4 @@
-"""Rename: other names for columns and fields."""
+"""Rename: renames columns and fields."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from kafka2parquet.util.arrays import one_array
 
 @checked
 class Rename(ColumnTransform):
-    """Gives fields other names; each stays where it is. Fields that rows lack don't matter.
+    """Renames fields, which keep their positions. Fields that rows lack are ignored.
 
-    A field that has the new name already and the renamed one become one, of the renamed one's type. A row that has
-    values in both, or one of another type, is a reject.
+    If a field with the new name exists, it is merged with the renamed field into one field of the renamed field's type. A row
+    is rejected if it has values in both, or a value of another type.
     """
 
     def __init__(self, names: Annotated[Mapping[FieldPath, Name], NotEmpty()]) -> None:
         """Choose the names.
 
         Args:
-            names: dotted paths of fields to their new names, such as `{"user.name": "login"}`, which makes `user.login`.
+            names: new names by dotted path, such as `{"user.name": "login"}`, which results in `user.login`.
 
         Raises:
-            ConfigurationError: no name, or an empty one.
+            ConfigurationError: there are no names, or a name is empty.
         """
         self._names = dict(names)
 
@@ -42,7 +42,7 @@ class Rename(ColumnTransform):
 
     @property
     def fingerprint(self) -> str:
-        """Names the names."""
+        """Text that identifies the names."""
         return f"rename-{sorted(self._names.items())}"
 
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
@@ -63,7 +63,7 @@ class Rename(ColumnTransform):
 def _renamed(
     columns: Sequence[Column], names: Mapping[Parts, str], around: Parts, union: Union, there: Mask | None
 ) -> list[Column]:
-    """Return the columns, or the fields of the struct at `around`, which is in the rows `there`."""
+    """Rename the columns, or the fields of the struct at `around`, which exists in the rows `there`."""
     renamed: list[Column] = []
     for field, values in columns:
         parts = (*around, field.name)

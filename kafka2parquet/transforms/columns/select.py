@@ -1,4 +1,4 @@
-"""Drop and Keep: which columns are written."""
+"""Drop and Keep: select the columns to write."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from kafka2parquet.util.arguments import checked
 
 @checked
 class Drop(TableTransform):
-    """Leaves fields out; a struct that loses all of its fields goes with them. Fields that rows lack don't matter."""
+    """Removes fields. A struct that loses all of its fields is removed too. Fields that rows lack are ignored."""
 
     def __init__(self, fields: FieldPaths) -> None:
         """Choose the fields.
 
         Args:
-            fields: their dotted paths.
+            fields: dotted paths of the fields.
 
         Raises:
-            ConfigurationError: none, or a path with an empty part.
+            ConfigurationError: there are no fields, or a path has an empty part.
         """
         self._fields = tuple(fields)
 
@@ -35,7 +35,7 @@ class Drop(TableTransform):
 
     @property
     def fingerprint(self) -> str:
-        """Names the fields."""
+        """Text that identifies the fields."""
         return f"drop-{sorted(self._fields)}"
 
     def transform(self, table: pa.Table) -> pa.Table:
@@ -45,16 +45,16 @@ class Drop(TableTransform):
 
 @checked
 class Keep(TableTransform):
-    """Leaves all other fields out; those that stay keep their order. Fields that rows lack don't matter."""
+    """Removes all fields but the given ones, which keep their order. Fields that rows lack are ignored."""
 
     def __init__(self, fields: FieldPaths) -> None:
         """Choose the fields.
 
         Args:
-            fields: their dotted paths. The path of a struct stands for all that is in it.
+            fields: dotted paths of the fields. The path of a struct includes all of its fields.
 
         Raises:
-            ConfigurationError: none, or a path with an empty part.
+            ConfigurationError: there are no fields, or a path has an empty part.
         """
         self._fields = tuple(fields)
 
@@ -65,11 +65,11 @@ class Keep(TableTransform):
 
     @property
     def fingerprint(self) -> str:
-        """Names the fields."""
+        """Text that identifies the fields."""
         return f"keep-{sorted(self._fields)}"
 
     def transform(self, table: pa.Table) -> pa.Table:
-        """Return the table with the fields only."""
+        """Return the table with only these fields."""
         kept = set(resolve_all(table.schema, self._fields))
         around = {parts[:length] for parts in kept for length in range(len(parts))}
         return _without(table, list(_others(table.schema, kept, around, ())))
@@ -77,7 +77,7 @@ class Keep(TableTransform):
 
 def _without(table: pa.Table, fields: Iterable[Parts]) -> pa.Table:
     for parts in fields:
-        if _is_there(table.schema, parts):  # it may have gone with the struct around it
+        if _is_there(table.schema, parts):  # it may have been removed with its struct
             table = change_column(table, parts, lambda field, values: None)
     return table
 
@@ -88,7 +88,7 @@ def _is_there(fields: pa.Schema | pa.StructType, parts: Parts) -> bool:
 
 
 def _others(fields: Iterable[pa.Field], kept: set[Parts], around: set[Parts], above: Parts) -> Iterator[Parts]:
-    """Return the outermost fields that hold nothing that is kept."""
+    """Yield the outermost fields that contain none of the fields to keep."""
     for field in fields:
         parts = (*above, field.name)
         if parts in around and parts not in kept:

@@ -1,4 +1,4 @@
-"""ToTimestamp: numbers and texts that mean times, as times."""
+"""ToTimestamp: converts numbers and texts to timestamps."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _MICROSECONDS = pa.timestamp("us", "UTC")
 
 @checked
 class ToTimestamp(ColumnTransform):
-    """Makes timestamps in UTC, with microseconds, of whole numbers since 1970, texts and dates. Further digits are cut off.
+    """Converts whole numbers since 1970, texts and dates to timestamps in UTC with microseconds. Further digits are cut off.
 
-    A row whose value means no time is a reject, never a silent null. Fields that rows lack don't matter.
+    A row whose value is not a time is rejected, never silently replaced by null. Fields that rows lack are ignored.
     """
 
     def __init__(
@@ -41,14 +41,15 @@ class ToTimestamp(ColumnTransform):
         """Choose the fields.
 
         Args:
-            fields: their dotted paths.
-            unit: of numbers: `s`, `ms`, `us` or `ns`.
-            format: of texts, as C's `strptime` reads it, such as `%d.%m.%Y %H:%M:%S`; by default ISO 8601.
-            timezone: of texts that don't name one, and of times without one, such as `Europe/Paris`. Where a clock was set
-                back, the earlier moment is taken; where it was set forward, the first moment after the gap.
+            fields: dotted paths of the fields.
+            unit: unit of numbers: `s`, `ms`, `us` or `ns`.
+            format: format of texts for C's `strptime`, such as `%d.%m.%Y %H:%M:%S`; by default ISO 8601.
+            timezone: time zone of texts without an offset and of times without a zone, such as `Europe/Paris`. A time that
+                occurs twice, because clocks were set back, is the earlier moment. A time that clocks skipped is the first
+                moment after the gap.
 
         Raises:
-            ConfigurationError: no field, unknown unit or time zone.
+            ConfigurationError: there are no fields, or the unit or the time zone is unknown.
         """
         self._fields = tuple(fields)
         try:
@@ -77,11 +78,11 @@ class ToTimestamp(ColumnTransform):
 
     @property
     def fingerprint(self) -> str:
-        """Names the settings."""
+        """Text that identifies the settings."""
         return f"to-timestamp-{sorted(self._fields)}-{self._unit}-{self._format}-{self._timezone}"
 
     def change(self, table: pa.Table, refusals: Refusals) -> pa.Table:
-        """Return the table with times."""
+        """Return the table with timestamps."""
         for parts in resolve_all(table.schema, self._fields):
             table = change_column(table, parts, functools.partial(self._changed, ".".join(parts), refusals))
         return table
@@ -103,10 +104,10 @@ class ToTimestamp(ColumnTransform):
                 if self._format
                 else "a text that is not an ISO 8601 time"
             )
-        return f"a value of type {type_} that means no time: it has a fraction, or lies too far away"
+        return f"a value of type {type_} that is not a time: it has a fraction, or is too large"
 
     def _times(self, values: pa.Array) -> pa.Array:
-        """Return the times; null where a value means none."""
+        """Convert values to times. A value that is not a time becomes null."""
         type_ = values.type
         if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
             return cast_exactly(cast_exactly(cast_exactly(values, pa.int64()), pa.timestamp(self._unit, "UTC")), _MICROSECONDS)

@@ -1,4 +1,4 @@
-"""Columns of one name, as transforms make them: united, as far as no row has values in two of them."""
+"""Union: merges columns with the same name, unless a row has values in both."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Column = tuple[pa.Field, pa.Array | pa.ChunkedArray]
 
 @attrs.frozen(eq=False)
 class Union:
-    """Makes one column of several.
+    """Merges several columns into one.
 
     Attributes:
-        who: the transform, for reasons.
-        refusals: where rows go that have values in several columns, or one that the type of the others can't hold.
+        who: name of the transform, for reasons.
+        refusals: collects rows that have values in several columns, or a value that doesn't fit the merged type.
     """
 
     who: str
@@ -33,13 +33,13 @@ class Union:
     def by_names(
         self, columns: Sequence[Column], *, path: str = "", there: Mask | None = None, preferred: Collection[int] = ()
     ) -> list[Column]:
-        """Return the columns, where those of one name are one, in the place of the first of them.
+        """Merge columns with the same name, at the position of the first one.
 
         Args:
-            columns: all of as many rows.
-            path: of the struct that they are the fields of.
-            there: the rows in which that struct is; all, by default.
-            preferred: indices of columns whose types count for more than those of others.
+            columns: columns of equal length.
+            path: path of the struct with these fields.
+            there: mask of the rows in which the struct exists; by default all rows.
+            preferred: indices of columns whose types take precedence over the types of other columns.
         """
         places: dict[str, list[int]] = {}
         for index, (field, _) in enumerate(columns):
@@ -66,14 +66,14 @@ class Union:
     def fitted(
         self, left: pa.Field, right: pa.Field, values: pa.Array, path: str, there: Mask | None = None
     ) -> tuple[pa.Field, pa.Array]:
-        """Return the field with room for the values of both, and the values of `right` that fit into it.
+        """Return a field that can hold the values of two fields, and the values of `right` that fit into it.
 
         Args:
             left: a field.
-            right: another one of that name.
-            values: of the right one.
-            path: of both.
-            there: the rows that count; all, by default.
+            right: a field with the same name.
+            values: the values of `right`.
+            path: path of both fields.
+            there: mask of the rows that count; by default all rows.
         """
         try:
             return merge_field(left, right, path), values
@@ -103,7 +103,7 @@ class Union:
 
 
 def conformed(given: pa.Field, values: pa.Array, field: pa.Field) -> pa.Array:
-    """Values in the type of a field with room for them."""
+    """Cast values to the type of a field that can hold them."""
     if values.type.equals(field.type):
         return values
     table = pa.table([values], schema=pa.schema([given.with_type(values.type).with_name(field.name)]))

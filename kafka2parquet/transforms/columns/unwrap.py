@@ -1,4 +1,4 @@
-"""Unwrap: turns Debezium's change events into rows of the database."""
+"""Unwrap: turns Debezium's change events into database rows."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from kafka2parquet.util.arrays import one_array
 Deletes = Literal["drop", "rewrite", "tombstone"]
 Tombstones = Literal["pass", "drop"]
 _DELETED = "__deleted"
-#: What deletions and tombstones become, by Debezium's names.
+#: How to handle deletions and tombstones, by Debezium's names of modes.
 _MODES: Mapping[str, tuple[Deletes, Tombstones]] = {
     "drop": ("drop", "drop"),
     "tombstone": ("tombstone", "drop"),
     "rewrite": ("rewrite", "drop"),
     "rewrite-with-tombstone": ("rewrite", "pass"),
 }
-#: What deletions become, by the names of Debezium's older property.
+#: How to handle deletions, by the values of Debezium's older property.
 _HANDLING: Mapping[str, Deletes] = {"drop": "drop", "rewrite": "rewrite", "none": "tombstone"}
 _NAMES = ("add.fields", "add.fields.prefix", "delete.tombstone.handling.mode")
 _OLDER_NAMES = ("delete.handling.mode", "drop.tombstones")
 _NO_HEADERS = "Headers stay as they were sent; use add.fields."
 _NO_DROPS = "Use kafka2parquet.transforms:Drop after this transform, with the names of the fields."
-#: Properties of Debezium's that have no meaning here.
+#: Debezium's properties that are not supported here, with advice.
 _INSTEAD: Mapping[str, str] = {
     "add.headers": _NO_HEADERS,
     "add.headers.prefix": _NO_HEADERS,
@@ -49,18 +49,18 @@ _INSTEAD: Mapping[str, str] = {
     "replace.null.with.default": "Leave it out: the converter decides it (value.converter.replace.null.with.default).",
     "route.by.field": "The content of a record can't rename its topic; for other folders use a partitioner by field.",
 }
-#: Values of such properties that mean nothing in Debezium either.
+#: Values of these properties that have no effect in Debezium either.
 _NOTHING: Mapping[str, str] = {"operation.header": "false", "replace.null.with.default": "true"}
-#: Properties that only matter with another one, which is refused.
+#: Properties that only matter together with an unsupported one.
 _WITHOUT_EFFECT = ("drop.fields.from.key", "drop.fields.keep.schema.compatible")
 
 
 @checked
 class Unwrap(Transform):
-    """Turns Debezium's change events into rows of the database, as Debezium's ExtractNewRecordState does.
+    """Turns Debezium's change events into database rows, as Debezium's ExtractNewRecordState does.
 
-    The columns are the fields of `after`. Events of truncated tables are left out. Rows that aren't change events stay as they
-    are. An event without the row that its operation needs is a reject.
+    The columns are the fields of `after`. Events of truncated tables are dropped. Rows that are not change events stay
+    unchanged. An event without the row that its operation needs is rejected.
     """
 
     def __init__(
@@ -74,18 +74,18 @@ class Unwrap(Transform):
         """Choose how to handle deletions, and which fields to add.
 
         Args:
-            deletes: events of deleted rows: `drop` leaves them out; `rewrite` writes the row as it was before, and adds a
-                column `__deleted` with the text `true`, or `false` for other events; `tombstone` takes their value away.
-            tombstones: records without value, such as Debezium sends after each deletion: `drop` leaves them out, `pass` lets
-                them through.
+            deletes: how to handle events of deleted rows. `drop` drops them. `rewrite` writes the previous row, and adds a
+                column `__deleted` with the text `true`, or `false` for other events. `tombstone` turns them into tombstones.
+            tombstones: how to handle tombstones, which Debezium sends after each deletion. `drop` drops them, `pass` keeps
+                them.
             add_fields: fields of events to add as columns, such as `op` (column `__op`), `source.ts_ms` (`__source_ts_ms`), or
-                `source.ts_ms:changed_at` (`__changed_at`). Names without a struct are looked for where Debezium does: `op` and
-                `ts_ms` in the event, `id`, `total_order` and `data_collection_order` in `transaction`, others in `source`; then
-                in the event. Fields that events lack are not added.
-            prefix: of the names of added columns.
+                `source.ts_ms:changed_at` (`__changed_at`). A name without a struct is looked up in Debezium's order: `op` and
+                `ts_ms` in the event, `id`, `total_order` and `data_collection_order` in `transaction`, other names in
+                `source`, and then in the event. Fields that events lack are not added.
+            prefix: prefix of the names of added columns.
 
         Raises:
-            ConfigurationError: an unknown choice, or a field of another form, or two columns of one name.
+            ConfigurationError: a choice is unknown, a field has another form, or two columns have the same name.
         """
         self._deletes = deletes
         self._tombstones = tombstones
@@ -93,17 +93,17 @@ class Unwrap(Transform):
         names = [field.name for field in self._added] + ([_DELETED] if deletes == "rewrite" else [])
         if len(set(names)) < len(names):
             raise ConfigurationError(
-                Problem("add.fields", f"add.fields: two columns have one name: {', '.join(sorted(names))}.")
+                Problem("add.fields", f"add.fields: two columns have the same name: {', '.join(sorted(names))}.")
             )
 
     @classmethod
     def from_config(cls, properties: Mapping[str, str]) -> Unwrap:
-        """Properties: Debezium's `add.fields`, `add.fields.prefix` (`__`) and `delete.tombstone.handling.mode`.
+        """Read Debezium's properties `add.fields`, `add.fields.prefix` (`__`) and `delete.tombstone.handling.mode`.
 
-        Of the modes `drop` leaves deletions and tombstones out, `tombstone` makes tombstones of deletions and leaves those out
-        that were sent, `rewrite` writes deletions and leaves tombstones out, and `rewrite-with-tombstone` lets tombstones
-        through. Without a mode Debezium's older properties count: `delete.handling.mode` (`drop`, or `rewrite`, or `none` for
-        tombstones) and `drop.tombstones` (`true`).
+        The mode `drop` drops deletions and tombstones. `tombstone` turns deletions into tombstones and drops the original
+        tombstones. `rewrite` writes deletions and drops tombstones. `rewrite-with-tombstone` writes deletions and keeps
+        tombstones. Without a mode, Debezium's older properties apply: `delete.handling.mode` (`drop`, or `rewrite`, or `none`
+        for tombstones) and `drop.tombstones` (`true`).
         """
         refused = [
             Problem(name, f"{name}: {advice}")
@@ -125,11 +125,11 @@ class Unwrap(Transform):
 
     @property
     def fingerprint(self) -> str:
-        """Names all settings."""
+        """Text that identifies all settings."""
         return f"unwrap-{self._deletes}-{self._tombstones}-{[(field.paths, field.name) for field in self._added]}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Take the rows out of their events."""
+        """Replace events by their rows."""
         events = change_events(rows)
         if events is None:
             return Transformed(rows)
@@ -146,17 +146,17 @@ class Unwrap(Transform):
         return unwrapped.result()
 
     def apply_to_tombstones(self, rows: Rows) -> Transformed:
-        """Leave the tombstones out, or let them through."""
+        """Drop or keep the tombstones."""
         return Transformed(rows if self._tombstones == "pass" else rows.slice(0, 0))
 
     def _unwrap(self, unwrapped: _Unwrapped, name: str, mask: Mask) -> None:
-        """Return the fields of the struct `name`, and what is added, as the columns of those rows."""
+        """Use the fields of the struct `name` and the added fields as the columns of the rows in `mask`."""
         index = unwrapped.schema.get_field_index(name)
         if index < 0:
             return
         field = unwrapped.schema.field(index)
         if not pa.types.is_struct(field.type):
-            reason = f"{name} is {field.type}, which has no fields to make columns of. Events of MongoDB have JSON text there."
+            reason = f"{name} is {field.type}, which doesn't have fields. Events of MongoDB contain JSON text there."
             unwrapped.refuse(mask, reason)
             return
         chosen = pa.array(mask)
@@ -176,7 +176,7 @@ class Unwrap(Transform):
 
 
 class _Unwrapped:
-    """Collects tables of some of the rows each, and rejects."""
+    """Collects tables, each with some of the rows, and rejects."""
 
     def __init__(self, rows: Rows, schema: pa.Schema) -> None:
         self.rows = rows
@@ -187,19 +187,19 @@ class _Unwrapped:
         self._tombstones: list[Rows] = []
 
     def refuse(self, mask: Mask, reason: str) -> None:
-        """Those rows are rejects."""
+        """Reject the rows in `mask`."""
         self._refusals.add(mask, reason)
 
     def take_values_away(self, mask: Mask) -> None:
-        """Those rows are tombstones."""
+        """Turn the rows in `mask` into tombstones."""
         if mask.any():
             rows = attrs.evolve(self.rows, table=without_columns(len(self.rows)), value_schema=None, tombstones=True)
             self._tombstones.append(rows.filter(pa.array(mask)))
 
     def add(self, mask: Mask, columns: Sequence[Column], *, preferred: Collection[int] = ()) -> None:
-        """Give the chosen rows these columns. Columns count even without rows, so that all tables have the same columns.
+        """Add the columns of the rows in `mask`. Columns count even without rows, so that all tables have the same columns.
 
-        Where a column doesn't fit that of other rows, the rows that have a value in it are rejects.
+        If a column's type is incompatible with the column of other rows, the rows with a value in it are rejected.
         """
         refusals = Refusals(int(np.count_nonzero(mask)))
         union = Union("Unwrap", refusals)
@@ -224,14 +224,14 @@ class _Unwrapped:
         return field.with_type(fitted.type), fitted
 
     def add_others(self, mask: Mask) -> None:
-        """Those rows are as they were; columns that none of them has a value in are those of events."""
+        """Add the rows in `mask` unchanged. Columns in which all of them are null are dropped: they belong to events."""
         if mask.any():
             others = self.rows.table.filter(pa.array(mask))
             columns = zip(others.schema, others.columns, strict=True)
             self.add(mask, [(field, values) for field, values in columns if values.null_count < len(others)])
 
     def result(self) -> Transformed:
-        """Return all rows that were added, in their order."""
+        """Return all added rows in their original order, and the rejects."""
         filled = [(mask, table) for mask, table in self._parts if len(table)]
         rejects = self._refusals.rejects(self.rows)
         if not filled or self._united is None:
@@ -249,7 +249,7 @@ class _Unwrapped:
 
 
 def _handling(given: TransformProperties) -> tuple[Deletes, Tombstones]:
-    """What deletions and tombstones become, by Debezium's properties; the older ones count where the newer one isn't set."""
+    """Return how to handle deletions and tombstones. Debezium's older properties count only if the newer one isn't set."""
     mode = given.text("delete.tombstone.handling.mode")
     if mode:
         if mode.lower() not in _MODES:
@@ -269,7 +269,7 @@ def _handling(given: TransformProperties) -> tuple[Deletes, Tombstones]:
 
 
 def _row_schema(schema: ConnectSchema | None) -> ConnectSchema | None:
-    """Return the schema of the database's rows; None for events without one."""
+    """Return the schema of the database rows; None for events without a schema."""
     if schema is None:
         return None
     states = [field.schema for field in schema.row_schema.fields if field.name in ("after", "before")]

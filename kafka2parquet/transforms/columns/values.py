@@ -1,4 +1,4 @@
-"""Single values as other types: exactly, or not at all."""
+"""Casts values to other types without loss, or not at all."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from kafka2parquet.util.iso_times import cut_off, times_of_texts
 Mask = npt.NDArray[np.bool_]
 
 _INT64_END = float(1 << 63)
-#: Whole numbers up to these are exact as floats of that many bits.
+#: The largest exact whole number by the number of bits of a float.
 _EXACT_FLOATS = {16: 1 << 11, 32: 1 << 24, 64: 1 << 53}
-#: What is left to lose where a float is written with all digits that it has.
+#: The relative error of a float that is written with all of its digits.
 _FLOAT_ERROR = 2.0**-51
 _INFINITY = "(?i)inf"
 
 
 class TypeRefused(Exception):  # noqa: N818  # an answer, not a fault
-    """No value of the type, but null, can become the other type."""
+    """No value of a type, except null, can be cast to the other type."""
 
 
 def is_text(type_: pa.DataType) -> bool:
-    """Return whether its values are texts."""
+    """Return whether a type's values are texts."""
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
 
 
 def is_bytes(type_: pa.DataType) -> bool:
-    """Return whether its values are bytes."""
+    """Return whether a type's values are bytes."""
     return any(
         is_kind(type_)
         for is_kind in (
@@ -46,10 +46,10 @@ def is_bytes(type_: pa.DataType) -> bool:
 
 
 def texts_of(values: pa.Array) -> pa.Array:
-    """Return the values as text. A number without a fraction has the same text whether it is an integer or a float.
+    """Convert values to text. A number without a fraction has the same text as an integer and as a float.
 
     Raises:
-        TypeRefused: they have none, as lists and structs, or bytes.
+        TypeRefused: the type doesn't have texts, such as lists, structs and bytes.
     """
     type_ = values.type
     if pa.types.is_dictionary(type_):
@@ -67,13 +67,13 @@ def texts_of(values: pa.Array) -> pa.Array:
 
 
 def cast_exactly(values: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Return the values as another type; null where that can't be done without loss.
+    """Cast values to another type. Values that can't be cast without loss become null.
 
-    Digits that a shorter float has no room for are not a loss. Times lose the digits that the other type has no room for.
-    Texts are read as numbers, `true` and `false`, ISO dates and times.
+    The digits that a shorter float can't hold don't count as loss. Times lose the digits that the other type can't hold. Texts
+    are parsed as numbers, `true` and `false`, ISO dates and times.
 
     Raises:
-        TypeRefused: no value of the type can become the other.
+        TypeRefused: no value of the type can be cast to the other type.
     """
     given = values.type
     if pa.types.is_dictionary(given):
@@ -110,7 +110,7 @@ def _of_texts(texts: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _form(type_: pa.DataType) -> str | None:
-    """Return a form that all texts of such values have, and most others haven't."""
+    """Return a regular expression for texts that may be values of a type; None if Arrow alone decides."""
     if pa.types.is_integer(type_):
         return r"^-?(?:\d+|0[xX][0-9a-fA-F]+)$"
     if pa.types.is_floating(type_):
@@ -147,7 +147,8 @@ def _of_integers(values: pa.Array, type_: pa.DataType) -> pa.Array:
         is_exact = pc.and_(pc.less_equal(values, most), pc.greater_equal(values, -most))
         return _only(values, is_exact).cast(type_)
     if pa.types.is_decimal(type_):
-        # Arrow looks at the integer's type, and asks for room for all of its values
+        # For a cast to decimal, Arrow requires room for all values of the integer's type, not just for the actual values. Can
+        # be one cast once Arrow checks the values.
         return _by_halves(_by_halves(values, pa.decimal256(76, type_.scale)), type_)
     if pa.types.is_date32(type_) or pa.types.is_time32(type_):
         return _by_halves(_only(values, _in_range(values, pa.int32())).cast(pa.int32()), type_)
@@ -157,14 +158,14 @@ def _of_integers(values: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _in_range(values: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Return which integers the other type of integers holds."""
+    """Return a mask of the integers that fit into another integer type."""
     bounds, own = np.iinfo(str(type_)), np.iinfo(str(values.type))  # Arrow's names of integers are NumPy's
     least, most = max(int(bounds.min), int(own.min)), min(int(bounds.max), int(own.max))
     return pc.and_(pc.greater_equal(values, pa.scalar(least, values.type)), pc.less_equal(values, pa.scalar(most, values.type)))
 
 
 def _whole(values: pa.Array) -> pa.Array:
-    """Floats as integers of 64 bits; null where one has a fraction, or is too large."""
+    """Convert floats to 64-bit integers. A float with a fraction, or one that is too large, becomes null."""
     values = values.cast(pa.float64())
     is_whole = pc.equal(pc.trunc(values), values)
     fits = pc.and_(pc.greater_equal(values, -_INT64_END), pc.less(values, _INT64_END))
@@ -172,7 +173,7 @@ def _whole(values: pa.Array) -> pa.Array:
 
 
 def _only(values: pa.Array, mask: pa.Array) -> pa.Array:
-    """Return the values for which the mask is true; null in the place of the others."""
+    """Replace the values for which `mask` is false by null."""
     return pc.if_else(pc.fill_null(mask, False), values, pa.scalar(None, values.type))
 
 
@@ -181,7 +182,7 @@ def _by_halves(values: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _within(values: pa.Array, cast: Callable[[pa.Array], pa.Array], type_: pa.DataType) -> pa.Array:
-    """Return the values, cast; null in the place of those that are refused alone."""
+    """Cast values by bisection. Values that Arrow refuses become null."""
     try:
         cast(values.slice(0, 0))
         return cast(values)

@@ -1,7 +1,7 @@
 """Apache Kafka's own transforms of values, by the names of their Java classes.
 
-They do exactly what Kafka's classes do, but on whole columns. Where a Java class throws, the record is a reject. The name of a
-field is the name of a column, not a path, as in Java.
+The transforms do exactly what Kafka's classes do, but on whole columns. If a Java class throws, the record is rejected. As in
+Java, the name of a field is the name of a column, not a path.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kafka2parquet.transforms.kafka_connect.timestamp_converter import JavaTimes
 
 
 def _hoist_field(properties: Mapping[str, str]) -> HoistField:
-    """HoistField, which is the same in Java, except that unknown properties are ignored."""
+    """Create a HoistField, which works as in Java, except that unknown properties are ignored."""
     return HoistField(JavaProperties(properties, "HoistField").required("field"))
 
 
@@ -63,16 +63,16 @@ PROPERTIES: Mapping[str, tuple[str, ...]] = {name: properties for name, (_, prop
 
 
 def make(class_name: str, of_what: str | None, properties: Mapping[str, str]) -> Transform:
-    """Make the transform of values with the name of a Java class.
+    """Create the transform of values with the name of a Java class.
 
     Args:
-        class_name: without package, such as `InsertField`.
-        of_what: `Value`, the inner class.
-        properties: those of the transform, without prefix.
+        class_name: name of the class without the package, such as `InsertField`.
+        of_what: name of the inner class, `Value`.
+        properties: the transform's properties, without prefix.
 
     Raises:
-        ConfigurationError: the properties don't fit, or the inner class is not `Value`.
-        LookupError: there is no such class.
+        ConfigurationError: the properties are invalid, or the inner class is not `Value`.
+        LookupError: the class doesn't exist.
     """
     maker = JAVA[class_name]
     if of_what != "Value":

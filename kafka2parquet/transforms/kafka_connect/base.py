@@ -17,55 +17,55 @@ from kafka2parquet.transforms.columns.refusals import Refusals
 from kafka2parquet.util.arrays import one_array
 from kafka2parquet.util.cache import BoundedCache
 
-#: What a column is called whose values aren't structs, as converters call it.
+#: Name of the column for values that are not structs, as converters use it.
 VALUE = "value"
 
 
 class JavaTransform(Transform):
-    """Changes the columns of rows, with the schema that they came with. Its names are those of columns, never paths."""
+    """Changes the columns of rows and their schema. Names of fields are names of columns, never paths."""
 
-    #: The name of the class in Java, for reasons.
+    #: The name of the Java class, for reasons.
     name: str
 
     def __init__(self, *, nulls_are_defaults: bool) -> None:
         """Choose how nulls are read.
 
         Args:
-            nulls_are_defaults: whether a null in a field with a default is that default (`replace.null.with.default`).
+            nulls_are_defaults: whether a null counts as the default of its field, if it has one (`replace.null.with.default`).
         """
         self._nulls_are_defaults = nulls_are_defaults
         self._schemas: BoundedCache[tuple[int, pa.Schema], tuple[ConnectSchema, ConnectSchema]] = BoundedCache()
 
     @property
     def fingerprint(self) -> str:
-        """Names the class and its settings."""
+        """Text that identifies the class and its settings."""
         return f"java-{self.name}-{self.settings}-{self._nulls_are_defaults}"
 
     @property
     @abc.abstractmethod
     def settings(self) -> str:
-        """Those that decide what comes out."""
+        """The settings that decide the result, as text."""
 
     @abc.abstractmethod
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """Return the table with other columns, and with as many rows in the same order.
+        """Return the table with changed columns, and with the same rows in the same order.
 
         Args:
-            rows: one or more, of values that are structs or have no schema.
-            refusals: takes the rows for which Java throws; their values in the result don't matter.
+            rows: one or more rows, whose values are structs or don't have a schema.
+            refusals: collects the rows for which Java throws. Their values in the result don't matter.
         """
 
     def change_values(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """Return the same for values without fields: one column `value`. By default, all values are refused."""
+        """Return the changed column `value` of values without fields. By default, all values are refused."""
         refuse_all(refusals, rows, why_without_fields(self.name, rows))
         return rows.table
 
     def field_schemas(self, before: ConnectSchema) -> ConnectSchema:
-        """Return the schema in which a column finds its own by name after the transform; by default the one from before."""
+        """Return the schema with each column's field under its name after the transform; by default `before`."""
         return before
 
     def apply(self, rows: Rows) -> Transformed:
-        """Change the columns; rows for which Java throws are rejects."""
+        """Change the columns. Rejects rows for which Java throws."""
         schema = rows.value_schema
         refusals = Refusals(len(rows))
         given = with_defaults(rows) if self._nulls_are_defaults else rows
@@ -78,8 +78,8 @@ class JavaTransform(Transform):
         return refusals.divide(rows, changed)
 
     def _schema_after(self, columns: pa.Schema, before: ConnectSchema) -> ConnectSchema:
-        """Return the schema of columns that were of the schema `before`; the same object for the same ones."""
-        # `before` is kept too, so that no other schema gets its id
+        """Return the schema of columns that had the schema `before`. Returns the same object for the same arguments."""
+        # `before` is kept too, so that its id is not reused
         _, after = self._schemas.get_or_create((id(before), columns), lambda: (before, self._new_schema(columns, before)))
         return after
 
@@ -89,7 +89,7 @@ class JavaTransform(Transform):
 
 
 def has_fields(rows: Rows) -> bool:
-    """Return whether the values are structs, or objects of JSON; so are all whose columns a transform before has changed."""
+    """Return whether the values are structs or JSON objects. After an earlier transform of columns, they always are."""
     if rows.table.column_names != [VALUE]:
         return True
     return not rows.without_fields if rows.value_schema is None else rows.value_schema.type == "struct"
@@ -107,9 +107,9 @@ def refuse_all(refusals: Refusals, rows: Rows, reason: str) -> None:
 
 
 def with_defaults(rows: Rows) -> Rows:
-    """Return the rows, where each null in a column whose schema has a default is the default.
+    """Replace each null by its field's default, if the schema has one.
 
-    A transform that isn't Java's keeps the schema of the values; columns whose type has changed since then stay as they are.
+    A transform that is not Java's keeps the schema of the values. So columns whose type has changed since then stay unchanged.
     """
     if rows.value_schema is None:
         return rows
@@ -126,7 +126,7 @@ def with_defaults(rows: Rows) -> Rows:
 
 
 def column_named(table: pa.Table, name: str) -> tuple[int, pa.Field, pa.Array] | None:
-    """Place, field and values of a column; None where there is none."""
+    """Return the index, the field and the values of a column; None if it doesn't exist."""
     index = table.schema.get_field_index(name)
     if index < 0:
         return None
@@ -137,6 +137,6 @@ def column_named(table: pa.Table, name: str) -> tuple[int, pa.Field, pa.Array] |
 
 
 def is_valid(values: pa.Array) -> np.ndarray:
-    """Return where there is a value, as a mask for `Refusals`."""
+    """Return a mask of the values that are not null, for `Refusals`."""
     mask: np.ndarray = pc.is_valid(values).to_numpy(zero_copy_only=False)
     return mask

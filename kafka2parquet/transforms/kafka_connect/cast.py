@@ -1,4 +1,4 @@
-"""Cast, as Apache Kafka defines it: numbers wrap and lose their fractions, every text but `true` is false."""
+"""Cast, as Apache Kafka defines it: numbers wrap and lose their fractions, and each text but `true` is false."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kafka2parquet.transforms.kafka_connect.numbers import to_booleans, to_float
 from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
 from kafka2parquet.transforms.kafka_connect.texts import base64_texts, float_texts, time_texts
 
-#: Kafka Connect's names of the types that a value can be cast to.
+#: The types to which a value can be cast, by Kafka Connect's names.
 TYPES: Mapping[str, pa.DataType] = {
     "int8": pa.int8(),
     "int16": pa.int16(),
@@ -33,7 +33,7 @@ _ALONE = Problem("spec", "spec: a type without a field casts the whole value, so
 
 
 class JavaCast(JavaTransform):
-    """Casts columns, or the whole value, as Java casts. A text that is not a number is a reject."""
+    """Casts columns or the whole value as Java does. A text that is not a number is rejected."""
 
     name = "Cast"
 
@@ -41,11 +41,11 @@ class JavaCast(JavaTransform):
         """Choose the types.
 
         Args:
-            types: names of columns to names of types; "" stands for the whole value, and then for nothing else.
+            types: names of types by column. "" stands for the whole value and must be the only key then.
             nulls_are_defaults: see `JavaTransform`.
 
         Raises:
-            ConfigurationError: no column, or an unknown type.
+            ConfigurationError: there are no columns, or a type is unknown.
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if not types:
@@ -76,7 +76,7 @@ class JavaCast(JavaTransform):
 
     @property
     def settings(self) -> str:
-        """Columns and types."""
+        """Columns and types, as text."""
         return str(sorted(self._types.items()))
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
@@ -112,7 +112,7 @@ class JavaCast(JavaTransform):
         return table.set_column(index, field.with_type(type_), cast)
 
     def _has_wrong_default(self, schema: ConnectSchema | None, field: pa.Field, type_: pa.DataType) -> bool:
-        """Return whether Java throws because of the default in the schema of a field, which is cast with the schema."""
+        """Return whether Java throws because of a field's default, which Java casts together with the schema."""
         of_field = schema.row_schema.field_schemas.get(field.name) if schema is not None else None
         if of_field is None or of_field.default is None or not of_field.arrow_type.equals(field.type):
             return False
@@ -121,12 +121,12 @@ class JavaCast(JavaTransform):
 
 
 def java_cast(values: pa.Array, type_: pa.DataType, *, is_json: bool) -> pa.Array | None:
-    """Return the values as another type, null in the place of texts that are not numbers; None where Java refuses each of them.
+    """Cast values as Java does. Texts that are not numbers become null. Returns None if Java refuses all values.
 
     Args:
-        values: of any type.
+        values: values of any type.
         type_: one of `TYPES`.
-        is_json: whether they came without a schema: a float without a fraction is an integer then.
+        is_json: whether the values came without a schema, so that a float without a fraction is an integer.
     """
     given = values.type
     if pa.types.is_null(given):

@@ -27,16 +27,16 @@ _SYNTAXES = ("V1", "V2")
 
 
 class JavaExtractField(ExtractField):
-    """Makes a field the row, and a tombstone of a row where it is null. Records whose schema lacks the field are rejects."""
+    """Replaces a row by a field, or by a tombstone if the field is null. Rejects records whose schema lacks the field."""
 
     def __init__(self, parts: Parts, *, nulls_are_defaults: bool = True) -> None:
         """Choose the field.
 
         Args:
-            parts: the names on the way to it.
-            nulls_are_defaults: whether a null in a field with a default is that default (`replace.null.with.default`).
+            parts: names along the path to the field.
+            nulls_are_defaults: whether a null counts as the default of its field, if it has one (`replace.null.with.default`).
         """
-        super().__init__("field", on_null="tombstone")  # a name of Kafka's need not be a path here
+        super().__init__("field", on_null="tombstone")  # a placeholder, because a name in Kafka may not be a valid path
         self._field = ".".join(parts)
         self._parts = parts
         self._nulls_are_defaults = nulls_are_defaults
@@ -58,11 +58,11 @@ class JavaExtractField(ExtractField):
 
     @property
     def fingerprint(self) -> str:
-        """Names the settings."""
+        """Text that identifies the settings."""
         return f"java-{super().fingerprint}-{self._parts}-{self._nulls_are_defaults}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Take the field out of its rows."""
+        """Replace the rows by their field."""
         schema = rows.value_schema
         parts = self.find(rows.table.schema)
         why = None
@@ -80,7 +80,7 @@ class JavaExtractField(ExtractField):
         return attrs.evolve(extracted, rows=attrs.evolve(extracted.rows, without_fields=True))
 
     def find(self, schema: pa.Schema) -> Parts | None:
-        """Return the names on the way to the field; None where it is missing."""
+        """Return the names along the path to the field; None if the schema lacks the field."""
         fields: pa.Schema | pa.StructType = schema
         for place, part in enumerate(self._parts):
             index = fields.get_field_index(part)
@@ -93,10 +93,10 @@ class JavaExtractField(ExtractField):
 
 
 def path_parts(path: str) -> Parts:
-    """Return the names in a path of Kafka's second syntax: between dots, and in backticks those that have dots themselves.
+    """Split a path in Kafka's second syntax into names: separated by dots, with backticks around names that contain dots.
 
     Raises:
-        ConfigurationError: a backtick isn't closed.
+        ConfigurationError: a closing backtick is missing.
     """
     parts: list[str] = []
     place = 0
@@ -113,7 +113,10 @@ def path_parts(path: str) -> Parts:
 
 
 def _quoted(path: str, start: int) -> tuple[str, int]:
-    """The name in backticks that begins at a place, and the place behind it. A backtick before a dot or the end closes it."""
+    """Return the name in backticks that begins at `start`, and the position after it.
+
+    Only a backtick before a dot or the end closes the name.
+    """
     part, place = "", start
     while True:
         end = path.find("`", place)

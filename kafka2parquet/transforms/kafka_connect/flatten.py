@@ -1,4 +1,4 @@
-"""Flatten, as Apache Kafka defines it: the fields of structs as columns."""
+"""Flatten, as Apache Kafka defines it: turns the fields of structs into columns."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
 
 
 class JavaFlatten(JavaTransform):
-    """Makes a column of each field of a struct, at any depth. Records whose schema has a map in a struct are rejects."""
+    """Turns each field of a struct, at any depth, into a column. Rejects records whose schema has a map in a struct."""
 
     name = "Flatten"
 
     def __init__(self, delimiter: str = ".") -> None:
-        """Choose the text between the names; it may be empty."""
+        """Choose the text between the names, which may be empty."""
         super().__init__(nulls_are_defaults=True)
         self._delimiter = delimiter
 
@@ -37,7 +37,7 @@ class JavaFlatten(JavaTransform):
         return repr(self._delimiter)
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """Return the table without structs. What is in a struct that is null is null."""
+        """Return the table without structs. The fields of a null struct become null."""
         if rows.value_schema is not None:
             why = self._why_not(rows.table.schema)
             if why is not None:
@@ -59,7 +59,7 @@ class JavaFlatten(JavaTransform):
                 yield ConnectField(prefix + field.name, field.schema)
 
     def _why_not(self, schema: pa.Schema) -> str | None:
-        """Return why Java refuses all values of a schema; None where it doesn't."""
+        """Return why Java refuses all values of a schema, or None if it doesn't."""
         leaves = list(_leaves(schema, "", self._delimiter))
         for name, type_ in leaves:
             if pa.types.is_map(type_):

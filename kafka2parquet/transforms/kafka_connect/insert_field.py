@@ -1,4 +1,4 @@
-"""InsertField, as Apache Kafka defines it: columns that say where a record comes from, or the same text for all."""
+"""InsertField, as Apache Kafka defines it: adds columns with a record's origin, or with a constant text."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Inserted:
     """A column to insert.
 
     Attributes:
-        name: of the column.
-        is_required: whether a schema says that it is never null.
+        name: name of the column.
+        is_required: whether the schema declares the column as never null.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Inserted:
 
     @classmethod
     def of(cls, text: str) -> Inserted:
-        """Return the column that a property names: `!` behind the name makes the column required; `?`, the default, doesn't."""
+        """Parse a property: `!` after the column's name makes the column required; `?`, the default, makes it optional."""
         return cls(text[:-1] if text.endswith(("!", "?")) else text, is_required=text.endswith("!"))
 
 
 class JavaInsertField(JavaTransform):
-    """Adds columns behind the others. A column of that name is replaced; where records have a schema, they are rejects."""
+    """Adds columns after the others. An existing column is replaced; if records have a schema, they are rejected instead."""
 
     name = "InsertField"
 
@@ -46,12 +46,12 @@ class JavaInsertField(JavaTransform):
         """Choose the columns.
 
         Args:
-            columns: the column of each of `topic`, `partition`, `offset`, `timestamp` and `static` that is inserted.
-            static_value: the text of the column of `static`.
+            columns: the columns to insert, by `topic`, `partition`, `offset`, `timestamp` and `static`.
+            static_value: text for the column of `static`.
             nulls_are_defaults: see `JavaTransform`.
 
         Raises:
-            ConfigurationError: no column, or one of `static` without a text.
+            ConfigurationError: there are no columns, or the text for `static` is missing.
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if not columns:
@@ -75,7 +75,7 @@ class JavaInsertField(JavaTransform):
 
     @property
     def settings(self) -> str:
-        """Columns and text."""
+        """Columns and constant text, as text."""
         columns = [(what, column.name, column.is_required) for what, column in self._columns.items()]
         return f"{columns}-{self._static_value!r}"
 
@@ -90,7 +90,7 @@ class JavaInsertField(JavaTransform):
             else:
                 field = pa.field(column.name, values.type, nullable=not column.is_required)
                 if index >= 0:
-                    refuse_all(refusals, rows, f"InsertField: there is a field {column.name} already.")
+                    refuse_all(refusals, rows, f"InsertField: the field {column.name} exists already.")
                 elif column.is_required:
                     refusals.add(~is_valid(values), f"InsertField: {column.name} is required, and the record has no {what}.")
             table = table.append_column(field, values) if index < 0 else table.set_column(index, field, values)

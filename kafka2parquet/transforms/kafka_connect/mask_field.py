@@ -1,4 +1,4 @@
-"""MaskField, as Apache Kafka defines it: blanks of the type of each value, or one replacement."""
+"""MaskField, as Apache Kafka defines it: replaces values by a blank of their type, or by one replacement."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _MOST_ZEROS = 64
 
 
 class JavaMaskField(JavaTransform):
-    """Replaces the values of columns: by 0, "", false, nothing, or by one replacement. A null stays null.
+    """Replaces the values of columns by a blank, such as 0, "" or false, or by one replacement. A null stays null.
 
-    A value that Java can't mask is a reject: it is never written unmasked.
+    A value that Java can't mask is rejected, so it is never written unmasked.
     """
 
     name = "MaskField"
@@ -35,12 +35,12 @@ class JavaMaskField(JavaTransform):
         """Choose the columns.
 
         Args:
-            fields: their names.
-            replacement: a text, which stands for a number in columns of numbers; None for blanks.
+            fields: names of the columns.
+            replacement: a text, which is parsed in columns of numbers; None for blanks.
             nulls_are_defaults: see `JavaTransform`.
 
         Raises:
-            ConfigurationError: no column, or an empty replacement.
+            ConfigurationError: there are no columns, or the replacement is empty.
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if not fields:
@@ -61,7 +61,7 @@ class JavaMaskField(JavaTransform):
 
     @property
     def settings(self) -> str:
-        """Columns and replacement."""
+        """Columns and replacement, as text."""
         return f"{sorted(self._fields)}-{self._replacement!r}"
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
@@ -81,7 +81,7 @@ class JavaMaskField(JavaTransform):
         return table
 
     def _masked(self, values: pa.Array, *, is_json: bool) -> pa.Array | None:
-        """Return the masked values; None where Java refuses each of them."""
+        """Return the masked values; None if Java refuses all values."""
         type_ = values.type
         constant = self._blank(type_, is_json) if self._replacement is None else self._replaced(type_)
         if constant is None:
@@ -121,7 +121,7 @@ class JavaMaskField(JavaTransform):
 
 
 def _wrapped(number: decimal.Decimal, bits: int) -> int:
-    """Return the integer part, of which the lowest bits are kept."""
+    """Return the lowest bits of the integer part."""
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and exponent >= _MOST_ZEROS:
         return 0
@@ -130,7 +130,7 @@ def _wrapped(number: decimal.Decimal, bits: int) -> int:
 
 
 def _fitting(number: decimal.Decimal, type_: pa.DataType) -> decimal.Decimal | None:
-    """Return the number, where the type has room for all of its digits."""
+    """Return the number if all of its digits fit into the type; otherwise None."""
     _, digits, exponent = number.normalize(decimal.Context(prec=decimal.MAX_PREC)).as_tuple()
     if not isinstance(exponent, int) or not any(digits):
         return decimal.Decimal(0)

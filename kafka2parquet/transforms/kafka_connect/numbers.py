@@ -1,4 +1,4 @@
-"""Values as numbers and booleans, by the rules of Java: integers wrap, fractions are cut off, doubles saturate."""
+"""Converts values to numbers and booleans by Java's rules: integers wrap, fractions are cut off, doubles saturate."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from kafka2parquet.util.arrays import numpy_type
 _INT64_END = float(1 << 63)
 _MOST_INT64, _LEAST_INT64 = "9223372036854775807", "9223372036854775808"
 _INTEGER = r"^[+-]?[0-9]+$"
-#: The texts that Java's parseDouble reads, except hexadecimal numbers. Blanks and control characters may surround a number.
+#: Texts that Java's parseDouble accepts, except hexadecimal numbers. Blanks and control characters may surround a number.
 _FLOAT = r"^[\x00-\x20]*(?P<number>[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fFdD]?))[\x00-\x20]*$"
 
 
 def to_integers(values: pa.Array, type_: pa.DataType, *, whole_wrap: bool) -> pa.Array:
-    """Values as integers; null where Java throws.
+    """Convert values to integers. Values for which Java throws become null.
 
     Args:
         values: booleans, numbers, texts or times.
         type_: int8 to int64.
-        whole_wrap: whether a float without a fraction counts as an integer of 64 bits, as it does where JSON came without a
-            schema.
+        whole_wrap: whether a float without a fraction counts as a 64-bit integer, as in JSON without a schema.
     """
     if is_text(values.type):
         return _parsed_integers(values, type_)
@@ -37,7 +36,7 @@ def to_integers(values: pa.Array, type_: pa.DataType, *, whole_wrap: bool) -> pa
 
 
 def to_floats(values: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Values as floats; null where Java throws. Large ones become infinite.
+    """Convert values to floats. Values for which Java throws become null, and values that are too large become infinite.
 
     Args:
         values: booleans, numbers, texts or times.
@@ -45,7 +44,8 @@ def to_floats(values: pa.Array, type_: pa.DataType) -> pa.Array:
     """
     given = values.type
     if pa.types.is_decimal(given):
-        return values.cast(pa.string()).cast(type_)  # Arrow's own cast of decimals isn't exact
+        # Through text, because Arrow's cast from decimal to float is inexact. Can be a single cast once it is exact.
+        return values.cast(pa.string()).cast(type_)
     if is_text(given):
         texts = pc.struct_field(pc.extract_regex(values.cast(pa.string()), _FLOAT), "number")
         return pc.utf8_rtrim(texts, "fFdD").cast(type_)
@@ -56,7 +56,7 @@ def to_floats(values: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def to_booleans(values: pa.Array) -> pa.Array:
-    """Values as booleans: a text is true if it is `true` in any case, a number if its integer part isn't 0."""
+    """Convert values to booleans. A text is true if it is `true` in any case, and a number if its integer part isn't 0."""
     if pa.types.is_boolean(values.type):
         return values
     if is_text(values.type):
@@ -65,9 +65,9 @@ def to_booleans(values: pa.Array) -> pa.Array:
 
 
 def as_int64(values: pa.Array) -> npt.NDArray[np.int64]:
-    """Booleans, integers, decimals and times as integers of 64 bits: the lowest bits of larger numbers, and 0 for null.
+    """Convert booleans, integers, decimals and times to 64-bit integers: the lowest bits of larger numbers, and 0 for null.
 
-    Times become their number of days, or of units since 1970 or midnight.
+    Times become the number of days or units since 1970 or midnight.
     """
     type_ = values.type
     if pa.types.is_decimal(type_):
@@ -82,18 +82,18 @@ def as_int64(values: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def is_whole(values: pa.Array) -> npt.NDArray[np.bool_]:
-    """Return which floats are integers of 64 bits."""
+    """Return a mask of the floats that are 64-bit integers."""
     numbers = values.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
     whole: npt.NDArray[np.bool_] = (np.trunc(numbers) == numbers) & (numbers >= -_INT64_END) & (numbers < _INT64_END)
     return whole
 
 
 def _low_bits(values: pa.Array) -> npt.NDArray[np.int64]:
-    """Return the integer parts of decimals, of which the lowest 64 bits are kept."""
+    """Return the lowest 64 bits of the integer parts of decimals."""
     is_wide = pa.types.is_decimal256(values.type)
     whole_type = pa.decimal256(76, 0) if is_wide else pa.decimal128(38, 0)
     cut = pc.round(values, ndigits=0, round_mode="towards_zero") if values.type.scale > 0 else values
-    whole = pa.concat_arrays([cut.cast(whole_type)])  # begins at the first value of its buffer
+    whole = pa.concat_arrays([cut.cast(whole_type)])  # copied, so that its buffer begins at the first value
     words = 4 if is_wide else 2
     low = np.frombuffer(whole.buffers()[1], np.int64)[whole.offset * words :: words][: len(whole)]
     numbers: npt.NDArray[np.int64] = np.where(pc.is_valid(whole).to_numpy(zero_copy_only=False), low, 0)
@@ -103,7 +103,7 @@ def _low_bits(values: pa.Array) -> npt.NDArray[np.int64]:
 def _of_floats(values: pa.Array, type_: pa.DataType, whole_wrap: bool) -> npt.NDArray[np.signedinteger]:
     numbers = values.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
     target = numpy_type(type_)
-    through = np.int64 if target == np.int64 else np.int32  # Java makes bytes and shorts of the integer
+    through = np.int64 if target == np.int64 else np.int32  # Java converts to bytes and shorts through int
     saturated = _saturated(numbers, np.dtype(through)).astype(target)
     if not whole_wrap:
         return saturated

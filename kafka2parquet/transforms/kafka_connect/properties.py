@@ -1,4 +1,4 @@
-"""The properties of Kafka's transforms, read by the rules of its ConfigDef."""
+"""JavaProperties: reads the properties of Kafka's transforms by the rules of its ConfigDef."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from kafka2parquet.problems import Problem
 
 
 class JavaProperties:
-    """Texts by name. Names that the class doesn't have are ignored, as Kafka ignores them."""
+    """The given properties of a transform. Unknown names are ignored, as in Kafka."""
 
     def __init__(self, given: Mapping[str, str], who: str) -> None:
         """Take the properties.
 
         Args:
-            given: without their prefix. Blanks around a value don't count.
-            who: the transform, for messages.
+            given: the properties without their prefix. Blanks around a value are ignored.
+            who: name of the transform, for messages.
         """
         self._given = {name: text.strip() for name, text in given.items()}
         self._who = who
 
     def text(self, name: str) -> str | None:
-        """Return the value; None where it isn't set."""
+        """Return the value of a property; None if it isn't set."""
         return self._given.get(name)
 
     def required(self, name: str) -> str:
-        """Return the value, which may be empty.
+        """Return the value of a required property, which may be empty.
 
         Raises:
-            ConfigurationError: it isn't set.
+            ConfigurationError: the property isn't set.
         """
         text = self._given.get(name)
         if text is None:
@@ -37,17 +37,17 @@ class JavaProperties:
         return text
 
     def items(self, name: str, *others: str) -> list[str]:
-        """Return the values between commas, without empty ones; [] where it isn't set.
+        """Return the non-empty values of a comma-separated list; [] if it isn't set.
 
         Args:
-            name: of the property.
-            others: older names, which count where `name` isn't set.
+            name: name of the property.
+            others: older names, which count if `name` isn't set.
         """
         text = next((self._given[key] for key in (name, *others) if key in self._given), "")
         return [item for item in (part.strip() for part in text.split(",")) if item]
 
     def pairs(self, name: str) -> list[tuple[str, str]]:
-        """Return the values of the form `left:right` between commas. Blanks around the colon count.
+        """Return the values of a comma-separated list of `left:right`. Blanks around the colon are significant.
 
         Raises:
             ConfigurationError: a value has another form.
@@ -61,10 +61,10 @@ class JavaProperties:
         return pairs
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """`true` or `false`, in upper or lower case.
+        """Return the value of a boolean property, in upper or lower case.
 
         Raises:
-            ConfigurationError: it is neither.
+            ConfigurationError: the value is neither `true` nor `false`.
         """
         text = self._given.get(name, str(default)).lower()
         if text not in ("true", "false"):
@@ -72,10 +72,10 @@ class JavaProperties:
         return text == "true"
 
     def one_of(self, name: str, values: Sequence[str], default: str | None = None) -> str:
-        """Return the value, which is one of some.
+        """Return the value of a property with a fixed set of values.
 
         Raises:
-            ConfigurationError: it isn't, or it isn't set and has no default.
+            ConfigurationError: the value is not in the set, or a property without a default isn't set.
         """
         text = self.required(name) if default is None else self._given.get(name, default)
         if text not in values:
@@ -84,5 +84,5 @@ class JavaProperties:
 
     @property
     def nulls_are_defaults(self) -> bool:
-        """`replace.null.with.default`, which is true by default."""
+        """Return `replace.null.with.default`, which is true by default."""
         return self.flag("replace.null.with.default", default=True)

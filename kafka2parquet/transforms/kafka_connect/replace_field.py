@@ -1,4 +1,4 @@
-"""ReplaceField, as Apache Kafka defines it: which columns are kept, and what they are called."""
+"""ReplaceField, as Apache Kafka defines it: removes and renames columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kafka2parquet.transforms.kafka_connect.properties import JavaProperties
 
 
 class JavaReplaceField(JavaTransform):
-    """Leaves columns out and renames others."""
+    """Removes columns and renames others."""
 
     name = "ReplaceField"
 
@@ -32,9 +32,9 @@ class JavaReplaceField(JavaTransform):
         """Choose the columns.
 
         Args:
-            exclude: names of columns to leave out.
-            include: names of the only columns to keep; empty for all.
-            renames: new names by old ones.
+            exclude: names of columns to remove.
+            include: names of the columns to keep; empty for all columns.
+            renames: new names by old names.
             nulls_are_defaults: see `JavaTransform`.
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
@@ -55,11 +55,11 @@ class JavaReplaceField(JavaTransform):
 
     @property
     def settings(self) -> str:
-        """Columns and names."""
+        """Columns and names, as text."""
         return f"{sorted(self._exclude)}-{sorted(self._include)}-{sorted(self._renames.items())}"
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """Return the table with the columns that are kept, by their new names."""
+        """Return the table with the remaining columns under their new names."""
         table = rows.table
         kept = [index for index, field in enumerate(table.schema) if self._keeps(field.name)]
         names = [self._renames.get(table.schema.field(index).name, table.schema.field(index).name) for index in kept]

@@ -1,4 +1,4 @@
-"""SetSchemaMetadata, as Apache Kafka defines it: another name and version for the schema that values came with."""
+"""SetSchemaMetadata, as Apache Kafka defines it: changes the name and the version of the values' schema."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INT32 = range(-(1 << 31), 1 << 31)
 
 
 class JavaSetSchemaMetadata(JavaTransform):
-    """Names the schema of the values. Columns stay as they are, and so do values without a schema, for which Java throws."""
+    """Changes the name of the values' schema. Columns stay unchanged, and so do values without a schema."""
 
     name = "SetSchemaMetadata"
 
@@ -58,23 +58,23 @@ class JavaSetSchemaMetadata(JavaTransform):
 
     @property
     def settings(self) -> str:
-        """Name and version."""
+        """Name and version, as text."""
         return f"{self._schema_name!r}-{self._version}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Name the schema."""
+        """Change the schema's name and version."""
         if rows.value_schema is None:
             return Transformed(rows)
         transformed = super().apply(rows)
         before = transformed.rows.value_schema
         if before is None:
             return transformed
-        # `before` is kept too, so that no other schema gets its id
+        # `before` is kept too, so that its id is not reused
         _, after = self._named.get_or_create(id(before), lambda: (before, self._renamed(before)))
         return attrs.evolve(transformed, rows=attrs.evolve(transformed.rows, value_schema=after))
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
-        """Return the table as it is."""
+        """Return the table unchanged."""
         return rows.table
 
     def _renamed(self, before: ConnectSchema) -> ConnectSchema:

@@ -1,4 +1,4 @@
-"""Values as texts, as Java writes them."""
+"""Converts values to texts as Java does."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _DAY_MS = 86_400_000
 _UNITS_OF_A_MILLISECOND = {"us": 1000, "ns": 1_000_000}
 #: Sign, digits before and behind the point, exponent.
 _PARTS = r"^(?P<sign>-?)(?P<whole>[0-9]+)(?:\.(?P<rest>[0-9]+))?(?:e(?P<exponent>[+-]?[0-9]+))?$"
-#: How Connect writes dates, times of a day and timestamps as texts.
+#: Connect's formats for dates, times of a day and timestamps.
 _DATE, _TIME, _MOMENT = map(parts_of, ("yyyy-MM-dd", "HH:mm:ss.SSS'Z'", "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"))
 
 
 def float_texts(values: pa.Array, *, whole_as_integers: bool) -> pa.Array:
-    """Floats as Java writes them, since Java 19 with the fewest digits that identify a float: `1.0`, `1.5E10`, `NaN`.
+    """Format floats as Java does since version 19, with the fewest digits that identify a float: `1.0`, `1.5E10`, `NaN`.
 
     Args:
         values: floats.
-        whole_as_integers: whether one without a fraction is written as an integer, as JSON without a schema has it.
+        whole_as_integers: whether a float without a fraction is formatted as an integer, as for JSON without a schema.
     """
     texts = _java_floats(values)
     if not whole_as_integers:
@@ -60,9 +60,9 @@ def _or_zero(digits: pa.Array) -> pa.Array:
 
 
 def time_texts(values: pa.Array) -> pa.Array:
-    """Dates and times as Connect writes them in UTC: midnights as dates, times before 2 January 1970 as times of the day.
+    """Format dates and times as Connect does in UTC: midnights as dates, times before 2 January 1970 as times of the day.
 
-    Timestamps finer than milliseconds, which Connect doesn't have, are written with all digits.
+    Timestamps finer than milliseconds, which Connect doesn't support, are formatted with all digits.
     """
     if pa.types.is_timestamp(values.type) and values.type.unit in ("us", "ns"):
         return pc.strftime(values.cast(pa.timestamp(values.type.unit)), format="%Y-%m-%dT%H:%M:%SZ")
@@ -73,7 +73,7 @@ def time_texts(values: pa.Array) -> pa.Array:
 
 
 def milliseconds(values: pa.Array) -> pa.Array:
-    """Dates and times as milliseconds since 1970 or midnight; finer ones are rounded down."""
+    """Convert dates and times to milliseconds since 1970 or midnight. Finer times are rounded down."""
     type_ = values.type
     numbers = as_int64(values)
     if pa.types.is_date32(type_):
@@ -84,7 +84,7 @@ def milliseconds(values: pa.Array) -> pa.Array:
 
 
 def base64_texts(values: pa.Array) -> pa.Array:
-    """Return bytes as Base64 (RFC 4648, with padding)."""
+    """Encode bytes as Base64 (RFC 4648, with padding)."""
     values = one_array(pa.chunked_array([values.cast(pa.binary())]))
     _, offsets, content = values.buffers()
     if not len(values) or content is None or not content.size:

@@ -1,4 +1,4 @@
-"""TimestampConverter, as Apache Kafka defines it: times as texts, numbers, dates, times of a day and timestamps."""
+"""TimestampConverter, as Apache Kafka defines it: converts times between texts, numbers, dates, times and timestamps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kafka2parquet.transforms.kafka_connect.texts import milliseconds
 
 _DAY_MS = 86_400_000
 _INT64, _INT32 = np.iinfo(np.int64), np.iinfo(np.int32)
-#: Milliseconds of a unit, or units of a millisecond.
+#: Milliseconds per unit, and units per millisecond.
 _LONGER, _SHORTER = {"seconds": 1000}, {"milliseconds": 1, "microseconds": 1000, "nanoseconds": 1_000_000}
 TARGETS: Mapping[str, pa.DataType] = {
     "string": pa.string(),
@@ -35,7 +35,7 @@ TARGETS: Mapping[str, pa.DataType] = {
 
 
 class JavaTimestampConverter(JavaTransform):
-    """Converts times between texts, numbers and Connect's own types. A value that is not a time is a reject."""
+    """Converts times between texts, numbers and Connect's own types. Rejects values that are not times."""
 
     name = "TimestampConverter"
 
@@ -53,12 +53,12 @@ class JavaTimestampConverter(JavaTransform):
         Args:
             target: one of `TARGETS`.
             field: name of the column; "" for the whole value.
-            pattern: of Java's SimpleDateFormat, for texts that are read or written, in English and in UTC.
+            pattern: pattern of Java's SimpleDateFormat for texts, in English and in UTC.
             precision: unit of numbers: `seconds`, `milliseconds`, `microseconds` or `nanoseconds`.
             nulls_are_defaults: see `JavaTransform`.
 
         Raises:
-            ConfigurationError: Java refuses the pattern, or there is no pattern for texts to write.
+            ConfigurationError: Java refuses the pattern, or the pattern for texts to write is missing.
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if target == "string" and not pattern:
@@ -84,7 +84,7 @@ class JavaTimestampConverter(JavaTransform):
 
     @property
     def settings(self) -> str:
-        """All of them."""
+        """All settings, as text."""
         return f"{self._target}-{self._field!r}-{self._pattern!r}-{self._precision}"
 
     def change(self, rows: Rows, refusals: Refusals) -> pa.Table:
@@ -105,7 +105,7 @@ class JavaTimestampConverter(JavaTransform):
         index, field, values = found
         times = self._milliseconds(values, is_json=rows.value_schema is None)
         if isinstance(times, str):
-            # Java looks at the schema, where there is one, and at each value, where there is none
+            # Java checks the schema if there is one, and otherwise each value.
             refusals.add(is_valid(values) | (rows.value_schema is not None), f"{name} {times}")
             times = pa.nulls(len(values), pa.int64())
         converted = self._written(times)
@@ -115,7 +115,7 @@ class JavaTimestampConverter(JavaTransform):
         return rows.table.set_column(index, field.with_type(converted.type), converted)
 
     def _milliseconds(self, values: pa.Array, *, is_json: bool) -> pa.Array | str:
-        """Return milliseconds since 1970, null in the place of values that are not times; or why no value is a time."""
+        """Convert values to milliseconds since 1970, with null for values that are not times; or return why no value is."""
         type_ = values.type
         if pa.types.is_null(type_):
             return pa.nulls(len(values), pa.int64())
@@ -143,7 +143,7 @@ class JavaTimestampConverter(JavaTransform):
         return pa.array(numbers, pa.int64(), mask=~is_valid(values))
 
     def _written(self, times: pa.Array) -> pa.Array:
-        """Return the times as the target; null where it can't hold them."""
+        """Convert times to the target. Times that the target can't hold become null."""
         if self._target == "string":
             return date_texts(times, self._parts)
         numbers, mask = times.fill_null(0).to_numpy(zero_copy_only=False), ~is_valid(times)
@@ -169,7 +169,7 @@ def _parts(pattern: str) -> tuple[Part, ...]:
 
 
 def _reader(pattern: str, parts: tuple[Part, ...]) -> tuple[Callable[[pa.Array], pa.Array] | None, str]:
-    """Return the function that reads texts; None and the reason where texts can't be read."""
+    """Return the function that parses texts, or None and the reason why texts can't be parsed."""
     if not pattern:
         return None, "format isn't set"
     try:
@@ -179,13 +179,13 @@ def _reader(pattern: str, parts: tuple[Part, ...]) -> tuple[Callable[[pa.Array],
 
 
 def _times(numbers: Integers, factor: int) -> Integers:
-    """Return the products; the largest or smallest integer in the place of a product that is out of range."""
+    """Return the products. A product that is out of range becomes the largest or smallest integer."""
     most, least = _INT64.max // factor, -(_INT64.max // factor)
     inside = (numbers <= most) & (numbers >= least)
     return np.where(inside, np.where(inside, numbers, 0) * factor, np.where(numbers > 0, _INT64.max, _INT64.min))
 
 
 def _divided(numbers: Integers, divisor: int) -> Integers:
-    """Return the quotients without their fractions."""
+    """Return the truncated quotients."""
     quotients = numbers // divisor
     return np.where((numbers < 0) & (quotients * divisor != numbers), quotients + 1, quotients)

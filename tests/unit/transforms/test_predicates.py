@@ -296,7 +296,7 @@ class TestWhere:
     def test_a_predicate_that_gives_no_array(self) -> None:
         """Is a mistake of whoever wrote it."""
         (rows,) = _groups(self.RECORDS)
-        with pytest.raises(UsageError, match="The predicate NoArray has to give a numpy array with one boolean for each of 3"):
+        with pytest.raises(UsageError, match="The predicate NoArray has to return a numpy array with one boolean for each"):
             Where(LeaveOut(), NoArray()).apply(rows)
 
     def test_fingerprints(self) -> None:

@@ -250,5 +250,5 @@ def test_properties_become_keyword_arguments() -> None:
 
 def test_properties_that_don_t_fit() -> None:
     """What the class doesn't take is told."""
-    with pytest.raises(ConfigurationError, match=r"Halve can't be made of these properties: .*'colum'"):
+    with pytest.raises(ConfigurationError, match=r"Halve can't be created from these properties: .*'colum'"):
         Halve.from_config({"colum": "m"})

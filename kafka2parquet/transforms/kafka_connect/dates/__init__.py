@@ -1,1 +1,1 @@
-"""Reads and writes dates as Java's SimpleDateFormat does."""
+"""Parses and formats dates as Java's SimpleDateFormat does."""

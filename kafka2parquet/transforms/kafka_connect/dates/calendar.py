@@ -1,4 +1,4 @@
-"""Java's GregorianCalendar for whole columns: days since 1970 to dates and back. Until 4 October 1582 the dates are Julian."""
+"""Java's GregorianCalendar for whole columns: converts days since 1970 to dates and back. Dates are Julian until 4 Oct 1582."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAYS_OF_4_YEARS, _DAYS_OF_400_YEARS = 1461, 146_097
 
 
 class Dates(NamedTuple):
-    """Dates. The year 0 is the one before the year 1, 1 BC."""
+    """Dates as columns. The year 0 is 1 BC, the year before the year 1."""
 
     year: Integers
     month: Integers
@@ -26,7 +26,7 @@ class Dates(NamedTuple):
 
 
 def dates_of(days: Integers) -> Dates:
-    """Return the dates of days since 1970."""
+    """Convert days since 1970 to dates."""
     if (days >= _FIRST_GREGORIAN).all():
         return _gregorian(days)
     early = days < _FIRST_GREGORIAN
@@ -34,7 +34,7 @@ def dates_of(days: Integers) -> Dates:
 
 
 def days_of(year: Integers, month: Integers, day: Integers) -> Integers:
-    """Days since 1970 of dates. Months and days may lie outside of their year and month, as lenient parsing has them."""
+    """Convert dates to days since 1970. Months and days may lie outside their year and month, as in lenient parsing."""
     year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
     gregorian = _days(year, month, day)
     if (year > _FIRST_GREGORIAN_YEAR).all() and (gregorian >= _FIRST_GREGORIAN).all():

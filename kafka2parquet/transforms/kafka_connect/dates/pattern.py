@@ -1,4 +1,4 @@
-"""The patterns of Java's SimpleDateFormat, cut into their parts."""
+"""Splits patterns of Java's SimpleDateFormat into their parts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _LETTERS = frozenset("GyYMLwWDdFEuaHkKhmsSzZX")
 
 @attrs.frozen
 class Part:
-    """A field of a time, or text that stands as it is.
+    """A field of a time, or literal text.
 
     Attributes:
-        letter: of the field; "" for text.
-        count: how often the letter stands there.
-        text: the text.
+        letter: letter of the field; "" for text.
+        count: number of repetitions of the letter.
+        text: the literal text.
     """
 
     letter: str = ""
@@ -23,10 +23,10 @@ class Part:
 
 
 def parts_of(pattern: str) -> tuple[Part, ...]:
-    """Return the parts of a pattern.
+    """Split a pattern into its parts.
 
     Raises:
-        ValueError: SimpleDateFormat refuses it.
+        ValueError: SimpleDateFormat would refuse the pattern.
     """
     parts: list[Part] = []
     place = 0
@@ -56,7 +56,7 @@ def _field(letter: str, count: int) -> Part:
 
 
 def _quoted(pattern: str, place: int) -> tuple[str, int]:
-    """Return the text in quotes that begins at a place, and the place behind it. Two quotes stand for one."""
+    """Return the quoted text that begins at `place`, and the position after it. Two quotes stand for one."""
     if pattern.startswith("'", place):
         return "'", place + 1
     text = ""

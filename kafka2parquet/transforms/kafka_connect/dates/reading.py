@@ -1,4 +1,4 @@
-"""Times out of texts, as Java's SimpleDateFormat reads them: leniently, in English, and in UTC where a text names no zone."""
+"""Parses times as Java's SimpleDateFormat does: leniently, in English, and in UTC if a text doesn't name a zone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kafka2parquet.transforms.kafka_connect.dates.pattern import Part
 from kafka2parquet.util.english_names import MONTHS, WEEKDAYS
 
 _DAY_MS, _HOUR_MS, _MINUTE_MS = 86_400_000, 3_600_000, 60_000
-#: A year of two digits is one of the hundred years from this year on. Java counts from eighty years ago.
+#: A two-digit year is one of the hundred years from this year on. Java starts eighty years before the current year.
 _FIRST_OF_TWO_DIGITS = 1947
-#: Java's times end at the year 292,278,994. Longer numbers than these don't fit its integers either.
+#: Limits for years and digits. Java's times end in the year 292,278,994, and longer numbers don't fit its integers.
 _LAST_YEAR, _MOST_DIGITS = 290_000_000, 18
 _UNREADABLE = {
     "G": "eras",
@@ -27,19 +27,19 @@ _UNREADABLE = {
 }
 _OFFSET = r"[+-](?:[01][0-9]|2[0-3])"
 _ISO_ZONES = {1: f"Z|{_OFFSET}", 2: f"Z|{_OFFSET}[0-5][0-9]", 3: f"Z|{_OFFSET}:[0-5][0-9]"}
-#: Hours that zones are ahead of UTC.
+#: Offsets of zones from UTC in hours.
 _ZONES = {"UTC": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 _ZONE = rf"(?i:GMT)(?:[+-](?:[01]?[0-9]|2[0-3]):[0-5][0-9]|[+-]?)|{_OFFSET}[0-5][0-9]|(?i:{'|'.join(_ZONES)})"
 
 
 class DateReader:
-    """Reads texts of one pattern. Text behind the pattern's end is ignored, as in Java."""
+    """Parses texts by one pattern. Text after the end of the pattern is ignored, as in Java."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         """Take the parts of the pattern.
 
         Raises:
-            ValueError: the pattern has letters that can be written but not read here; the message names them.
+            ValueError: the pattern has letters that this library can format but not parse. The message names them.
         """
         self._fields: dict[str, Part] = {}
         self._order: list[str] = []
@@ -51,7 +51,7 @@ class DateReader:
             raise ValueError("weekdays (E) without days can't be read")
 
     def read(self, texts: pa.Array) -> pa.Array:
-        """Return milliseconds since 1970 (int64); null where a text is not of the pattern."""
+        """Parse texts to milliseconds since 1970 (int64). A text that doesn't match the pattern becomes null."""
         found = pc.extract_regex(texts.cast(pa.string()), self._pattern)
         read = pc.is_valid(found).to_numpy(zero_copy_only=False)
         if not read.any():
@@ -77,7 +77,7 @@ class DateReader:
             yield _expression(part, name, has_fixed_width=_is_number(following))
 
     def _values(self, found: pa.Array) -> tuple[dict[str, Integers], np.ndarray]:
-        """Return the numbers of each kind of field, taken from its last place, and which rows have only possible numbers."""
+        """Return the numbers of each kind of field from its last occurrence, and a mask of the rows with valid numbers."""
         values: dict[str, Integers] = {}
         valid = np.ones(len(found), np.bool_)
         for name in self._order:
@@ -95,7 +95,7 @@ class DateReader:
         return values, valid
 
     def _last(self, *kinds: str) -> int:
-        """Return the place of the last field of some kinds; -1 where there is none."""
+        """Return the index of the last field of the given kinds; -1 if there isn't one."""
         return max((place for place, name in enumerate(self._order) if name[0] in kinds), default=-1)
 
     def _days(self, year: Integers, values: dict[str, Integers]) -> Integers:
@@ -117,7 +117,7 @@ class DateReader:
 
 
 def _kind(part: Part) -> str:
-    """Return the letter that stands for a field and for the fields with the same meaning."""
+    """Return the letter that represents a field and all fields with the same meaning."""
     return {"L": "M", "k": "H", "K": "h", "X": "z", "Z": "z"}.get(part.letter, part.letter)
 
 
@@ -149,7 +149,7 @@ def _escaped(text: str) -> str:
 
 
 def _adjusted(part: Part, text: pa.Array, fits: pa.Array) -> Integers:
-    """Return the numbers of a field, with months from 1 on."""
+    """Return the numbers of a field. Months are counted from 1."""
     whole = pc.if_else(pc.and_(fits, pc.not_equal(text, "")), text, "0").cast(pa.int64())
     numbers: Integers = whole.to_numpy(zero_copy_only=False).astype(np.int32).astype(np.int64)  # Java's integers, which wrap
     if part.letter == "y" and part.count <= 2:
@@ -161,7 +161,7 @@ def _adjusted(part: Part, text: pa.Array, fits: pa.Array) -> Integers:
 
 
 def _indices(part: Part, text: pa.Array) -> Integers:
-    """Return the number of a month, or whether it is the afternoon."""
+    """Return the numbers of months by name, or 1 for the afternoon."""
     starts = pa.array([name[:3].lower() for name in _names(part)])
     found = pc.index_in(pc.utf8_slice_codeunits(pc.utf8_lower(text), 0, 3), starts).fill_null(0)
     numbers: Integers = found.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -169,7 +169,7 @@ def _indices(part: Part, text: pa.Array) -> Integers:
 
 
 def _zone_offsets_ms(text: pa.Array) -> Integers:
-    """Return how far zones are ahead of UTC."""
+    """Return the offsets of zones from UTC in milliseconds."""
     upper = pc.utf8_upper(text)
     parts = pc.extract_regex(upper, r"(?P<sign>[+-])(?P<hours>[0-9]{1,2}?):?(?P<minutes>[0-9]{2})?$")
     hours, minutes = (pc.coalesce(pc.struct_field(parts, name), "") for name in ("hours", "minutes"))

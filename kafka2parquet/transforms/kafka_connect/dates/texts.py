@@ -1,4 +1,4 @@
-"""Times as texts, as Java's SimpleDateFormat writes them in English and in UTC."""
+"""Formats times as Java's SimpleDateFormat does in English and in UTC."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _DAY_MS = 86_400_000
 
 
 def date_texts(milliseconds: pa.Array, parts: Sequence[Part]) -> pa.Array:
-    """Times as texts of a pattern.
+    """Format times by a pattern.
 
     Args:
-        milliseconds: int64, since 1970; nulls stay.
-        parts: of the pattern.
+        milliseconds: int64, milliseconds since 1970. Nulls stay null.
+        parts: parts of the pattern.
     """
     times = _Times(milliseconds.fill_null(0).to_numpy(zero_copy_only=False))
     pieces = [pa.scalar(part.text) if not part.letter else _written(times, part) for part in parts]
@@ -32,7 +32,7 @@ def date_texts(milliseconds: pa.Array, parts: Sequence[Part]) -> pa.Array:
 
 
 class _Times:
-    """Fields of times, each computed where a pattern needs it."""
+    """Fields of times, computed on demand."""
 
     def __init__(self, milliseconds: Integers) -> None:
         self.days = milliseconds // _DAY_MS

@@ -288,7 +288,7 @@ def test_fields_that_move_into_headers() -> None:
         ),
         (
             {**_of(f"{_APACHE}.Filter"), **_where(f"{_HERE}:LaterThan")},
-            f"predicates.p.type={_HERE}:LaterThan: LaterThan can't be made of these properties: ",
+            f"predicates.p.type={_HERE}:LaterThan: LaterThan can't be created from these properties: ",
         ),
         (
             {**_of(f"{_APACHE}.Filter"), **_where("TopicNameMatches", pattern="(")},

@@ -95,7 +95,7 @@ def test_class_of_ones_own():
     [
         (
             {"transforms.t.type": f"{_HERE}:Shout"},
-            f"transforms.t.type={_HERE}:Shout: Shout can't be made of these properties: ",
+            f"transforms.t.type={_HERE}:Shout: Shout can't be created from these properties: ",
         ),
         (
             {"transforms.t.type": f"{_HERE}:Shout", "transforms.t.column": "a", "transforms.t.end_mark": "?"},
@@ -119,7 +119,7 @@ def test_class_of_ones_own():
         ),
         (
             {"transforms.t.type": f"{_BUILT_IN}:Cast", "transforms.t.spec": "a"},
-            "transforms.t.spec: 'a' hasn't the form left:right.",
+            "transforms.t.spec: 'a' isn't of the form left:right.",
         ),
         (
             {"transforms.t.type": f"{_BUILT_IN}:Drop", "transforms.t.fields": "a", "transforms.t.feilds": "b"},

@@ -153,7 +153,7 @@ class TestWhatIsWritten:
     def test_text_instead_of_a_row(self) -> None:
         """As MongoDB's events have it: it has no fields."""
         schema = EVENTS.set(1, pa.field("after", pa.string()))
-        reason = "after is string, which has no fields to make columns of. Events of MongoDB have JSON text there."
+        reason = "after is string, which doesn't have fields. Events of MongoDB contain JSON text there."
         assert [(0, reason)] == _refused(Unwrap(), _event("c", None, "{}"), schema=schema)
 
     def test_slices(self) -> None:
@@ -362,7 +362,7 @@ class TestProperties:
             ({"add.fields": "a..b"}, "add.fields: 'a..b' is neither field, struct.field nor one of these with :name"),
             ({"add.fields": "a:"}, "add.fields: 'a:' is neither"),
             ({"add.fields": "a:b:c"}, "add.fields: 'a:b:c' is neither"),
-            ({"add.fields": "op,op"}, "add.fields: two columns have one name: __op, __op"),
+            ({"add.fields": "op,op"}, "add.fields: two columns have the same name: __op, __op"),
             ({"delete.handling.mode": "tombstone"}, "delete.handling.mode: 'tombstone' is not one of drop, rewrite, none"),
             ({"drop.tombstones": "yes"}, "drop.tombstones: 'yes' is neither true nor false"),
             ({"add.source.fields": "ts_ms"}, "add.source.fields: Use add.fields, with source. before each name"),
