@@ -1,4 +1,4 @@
-"""The values that an annotation accepts: how one is checked and converted, and how an error describes a wrong one."""
+"""Checks and converts values by the annotation of a parameter, and describes wrong values in errors."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _MAX_SHOWN_CHARACTERS = 60
 
 
 class WrongValueError(Exception):
-    """A value is not what a parameter accepts.
+    """A parameter doesn't accept a value.
 
     Attributes:
-        expected: what it has to be.
-        sentence: continues the parameter's name: ` has to be ..., not ....`
+        expected: what the parameter accepts, in words.
+        sentence: the error text after the parameter's name: ` has to be ..., not ....`
     """
 
     def __init__(self, expected: str, shown: str, hint: str = "", *, path: str = "") -> None:
@@ -33,30 +33,30 @@ class WrongValueError(Exception):
         super().__init__(self.sentence)
 
     def inside(self, path: str) -> WrongValueError:
-        """Return the same error for a value inside a sequence or a mapping; `path` says where."""
+        """Return the error for the same value inside a sequence or a mapping, at `path`."""
         return type(self)(self.expected, self.shown, path=path + self.path, hint=self.hint)
 
 
 class UnmetLimitError(WrongValueError):
-    """The value has the right type, but exceeds a limit."""
+    """The value has the right type but violates a limit."""
 
 
 class Limit(Protocol):
-    """A limit that `Annotated` adds to a type. Limits with `shows_value` are for texts that are never secret."""
+    """A limit that `Annotated` adds to a type. Limits with `shows_value` are only for texts that are never secret."""
 
     def unmet(self, value: Any) -> str | None:
-        """Return what the value has to be; None where it is that."""
+        """Return what the value has to be, or None if it satisfies the limit."""
 
 
 @attrs.frozen
 class AtLeast:
-    """A least number or duration."""
+    """A minimum for a number or duration."""
 
     least: Any
     excluded: bool = False
 
     def unmet(self, value: Any) -> str | None:
-        """Return what the value has to be; None where it is that."""
+        """Return what the value has to be, or None if it satisfies the limit."""
         if value > self.least or (value == self.least and not self.excluded):
             return None
         return "positive" if self.excluded else f"{self.least} or more"
@@ -64,21 +64,21 @@ class AtLeast:
 
 @attrs.frozen
 class AtMost:
-    """A largest number."""
+    """A maximum for a number."""
 
     most: float
 
     def unmet(self, value: Any) -> str | None:
-        """Return what the value has to be; None where it is that."""
+        """Return what the value has to be, or None if it satisfies the limit."""
         return None if value <= self.most else f"{self.most} or less"
 
 
 @attrs.frozen
 class NotEmpty:
-    """A text needs more than blanks, a sequence an element."""
+    """A text must not be blank, and a sequence must not be empty."""
 
     def unmet(self, value: Any) -> str | None:
-        """Return what the value has to be; None where it is that."""
+        """Return what the value has to be, or None if it satisfies the limit."""
         if isinstance(value, str):
             return None if value.strip() else "a text that isn't blank"
         return None if value else "one or more"
@@ -86,34 +86,34 @@ class NotEmpty:
 
 @attrs.frozen
 class OneOf:
-    """A text is one of some words."""
+    """A text must be one of some words."""
 
     known: Sequence[str]
     shows_value = True
 
     def unmet(self, value: Any) -> str | None:
-        """Return what the value has to be; None where it is that."""
+        """Return what the value has to be, or None if it satisfies the limit."""
         return None if value in self.known else words(self.known)
 
 
 @attrs.frozen
 class Secret:
-    """The value is never shown."""
+    """The value is secret, so errors never show it."""
 
     def unmet(self, value: Any) -> str | None:
-        """Return any value will do."""
+        """Accept any value."""
         return None
 
 
 @attrs.frozen(eq=False)
 class Check:
-    """What a parameter accepts.
+    """The check of a parameter's values.
 
     Attributes:
-        expected: in words.
-        several: the plural, for the elements of a sequence.
-        convert: returns the value as the constructor takes it, or raises `WrongValueError`.
-        is_secret: whether the value may be shown.
+        expected: accepted values, in words.
+        several: the plural of `expected`, for the elements of a sequence.
+        convert: returns the value in the constructor's type, or raises `WrongValueError`.
+        is_secret: whether errors must not show the value.
     """
 
     expected: str
@@ -144,7 +144,7 @@ class Check:
 
 
 def check_of(annotation: Any) -> Check:
-    """Return the check of an annotation; for an annotation that isn't known here, a check that accepts everything."""
+    """Return the check for an annotation. For an unknown annotation the check accepts everything."""
     origin: Any = get_origin(annotation)
     arguments = get_args(annotation)
     if origin is Annotated:
@@ -165,13 +165,13 @@ def check_of(annotation: Any) -> Check:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word most like an unknown word, whatever its case and its separators; None where no word is like it."""
+    """Return the known word that is most similar to `word`, ignoring case and separators; None if none is similar."""
     by_letters = {_letters(each): each for each in known}
     return next((by_letters[found] for found in difflib.get_close_matches(_letters(word), by_letters, n=1)), None)
 
 
 def words(known: Sequence[str]) -> str:
-    """Words as a list for people: `'a', 'b' or 'c'`."""
+    """Join words to a readable list: `'a', 'b' or 'c'`."""
     shown = [repr(word) for word in known]
     return " or ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
@@ -181,7 +181,7 @@ def _letters(word: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """Return a wrong value in words. The content of a text or a structure is not shown, because it may be a secret."""
+    """Describe a wrong value. Doesn't show the content of a text or a structure, because it may be a secret."""
     if value is None or isinstance(value, bool | np.bool_ | numbers.Number | datetime.timedelta):
         return str(value)[:_MAX_SHOWN_CHARACTERS]
     if isinstance(value, type):
@@ -245,7 +245,7 @@ _PLAIN: Mapping[Any, Check] = {
 
 
 def _instance(of: Any) -> Check:
-    """Return an instance of a class, or anything with the members of a protocol."""
+    """Return the check for instances of a class, or for objects with the members of a protocol."""
     if not isinstance(of, type):
         return _PLAIN[Any]
     expected, several = _a(of.__name__), f"instances of {of.__name__}"
@@ -273,7 +273,7 @@ def _instance(of: Any) -> Check:
 
 
 def _member_meant(of: type, value: object) -> str:
-    """Return the member of an enum that a text was meant for."""
+    """Return a hint at the enum's member whose name or value is similar to a text."""
     if not issubclass(of, enum.Enum) or not isinstance(value, str):
         return ""
     meant = nearest(value, list(of.__members__))
@@ -281,7 +281,7 @@ def _member_meant(of: type, value: object) -> str:
 
 
 def _members(protocol: type) -> Sequence[str]:
-    """Return the methods and attributes that a protocol asks for."""
+    """Return the methods and attributes that a protocol requires."""
     classes = [each for each in protocol.__mro__ if getattr(each, "_is_protocol", False) and each is not Protocol]
     named = {name for each in classes for name in (*vars(each), *vars(each).get("__annotations__", ()))}
     return sorted(name for name in named if not name.startswith("_"))

@@ -1,8 +1,8 @@
 """Checks the arguments of public constructors against the annotations of their parameters.
 
-`checked` decorates a class or a function. The annotations of its parameters say which values are accepted; limits are added to
-them with `Annotated`, most of them by the names below (`Count`, `Name`, `Duration`). A value of another type that can only mean
-one thing is converted: an integer of numpy becomes an int, a single name where names are meant becomes a sequence of one.
+`checked` decorates a class or a function. The annotations of the parameters decide which values are accepted. `Annotated` adds
+limits, mostly by the names below (`Count`, `Name`, `Duration`). A value of another type is converted if its meaning is clear: a
+numpy integer becomes an int, and a single name becomes a sequence of one name.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ PositiveSeconds = Annotated[float, AtLeast(0, excluded=True)]
 """A number of seconds, more than 0."""
 
 Share = Annotated[float, AtLeast(0), AtMost(1)]
-"""A part of a whole, from 0 to 1."""
+"""A share, from 0 to 1."""
 
 Duration = Annotated[datetime.timedelta, AtLeast(datetime.timedelta(), excluded=True)]
 """A positive duration."""
 
 Name = Annotated[str, NotEmpty()]
-"""A text that isn't empty."""
+"""A text that is not blank."""
 
 Names = Annotated[Sequence[Name], NotEmpty()]
-"""One name or more; a text stands for a sequence of one."""
+"""One or more names; a single text counts as a sequence of one name."""
 
 SecretSettings = Annotated[Mapping[str, Any], Secret()]
 """Settings by name, which `repr` doesn't show."""
@@ -78,12 +78,12 @@ SecretTexts = Annotated[Mapping[str, str], Secret()]
 
 
 def checked(target: _Checked) -> _Checked:
-    """Check the arguments of a class's constructor, or of a function, each time it is called.
+    """Check the arguments of a class's constructor or of a function at each call.
 
     A class without a `__repr__` gets one that shows the arguments of its constructor, without secrets and defaults.
 
-    Raises (when it is called):
-        ConfigurationError: arguments are wrong; all of them are named.
+    Raises (at each call):
+        ConfigurationError: arguments are wrong. The message names all of them.
     """
     if not isinstance(target, type):
         return typing.cast(_Checked, _checked_function(target))
@@ -97,13 +97,13 @@ def checked(target: _Checked) -> _Checked:
 
 @attrs.frozen(eq=False)
 class _Parameters:
-    """The parameters of a function, and what is accepted for each.
+    """The parameters of a function with their checks.
 
     Attributes:
-        positional: names of the parameters that take positional arguments, in their order.
-        collecting: name of the parameter that collects all other positional arguments, such as `*policies`; None without one.
-        checks: by name.
-        defaults: by name.
+        positional: names of the parameters for positional arguments, in order.
+        collecting: name of the parameter for all other positional arguments, such as `*policies`; None if there isn't one.
+        checks: checks by name of the parameter.
+        defaults: defaults by name of the parameter.
     """
 
     positional: tuple[str, ...]
@@ -128,12 +128,12 @@ class _Parameters:
         )
 
     def convert(self, caller: str, places: tuple[Any, ...], names: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """Return the positional arguments and the keyword arguments of a call, checked and converted.
+        """Check and convert the positional and the keyword arguments of a call.
 
-        Arguments that the function doesn't have are left to Python to refuse.
+        Python itself refuses unknown arguments later.
 
         Raises:
-            ConfigurationError: some are wrong.
+            ConfigurationError: arguments are wrong.
         """
         problems: list[str] = []
 
@@ -157,7 +157,7 @@ class _Parameters:
         return [*converted, *others], by_name
 
     def shown(self, places: Sequence[Any], names: Mapping[str, Any]) -> Iterator[str]:
-        """Return the arguments that aren't defaults, as a constructor is called."""
+        """Yield the arguments that are not defaults, as in a call of the constructor."""
         yield from map(repr, places[len(self.positional) :])
         for name, value in (*zip(self.positional, places, strict=False), *names.items()):
             if name not in self.checks or self.checks[name].is_secret:

@@ -1,4 +1,4 @@
-"""What several rooms need of Arrow and what it has no functions for."""
+"""Functions on Arrow arrays that Arrow itself lacks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-#: What Arrow raises about the values and types that it is given. `ArrowMemoryError` is an ArrowException, too, and says nothing
-#: about them.
+#: Arrow's exceptions about the given values and types. Not all ArrowExceptions are: `ArrowMemoryError` is about memory.
 ARROW_DATA_ERRORS = (
     pa.ArrowInvalid,
     pa.ArrowTypeError,
@@ -23,42 +22,42 @@ ARROW_DATA_ERRORS = (
 )
 
 
-#: An element of a binary_view array: content of up to `INLINE_BYTES` stands in it, from the prefix on.
+#: An element of a binary_view array. Content of up to `INLINE_BYTES` bytes is stored inside, from the prefix on.
 VIEW = np.dtype([("length", "<i4"), ("prefix", "<u4"), ("buffer", "<i4"), ("offset", "<i4")])
 INLINE_BYTES = 12
 
 _NUMBERS = (pa.int64(), pa.float64())
 _MOVED_BY_HAND = (*_NUMBERS, pa.string())
-#: numpy's names of Arrow's types, where they differ.
+#: numpy's names for Arrow types with other names.
 _NUMPY_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 
 def numpy_type(type_: pa.DataType) -> np.dtype[Any]:
-    """Return the type of numpy's that a type of numbers has."""
-    # not `to_pandas_dtype`: pyarrow 25 imports pandas for it
+    """Return numpy's type for one of Arrow's numeric types."""
+    # Can be `to_pandas_dtype` once pyarrow no longer imports pandas for it (version 25 does).
     name = str(type_)
     return np.dtype(_NUMPY_NAMES.get(name, name))
 
 
 def null_mask(array: pa.Array) -> pa.Array | None:
-    """Return where the array is null, as `from_arrays` takes it; None where it is nowhere."""
+    """Return a mask of the array's nulls for `from_arrays`; None if the array doesn't have nulls."""
     return array.is_null() if array.null_count else None
 
 
 def validity_bitmap(valid: npt.NDArray[np.bool_] | None) -> pa.Buffer | None:
-    """Return the buffer, as `from_buffers` takes it, that says which values are there; None for all."""
+    """Return a validity bitmap for `from_buffers`; None if all values are valid."""
     return None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:
-    """Return the column as an array whose buffers begin at its first value; not copied where it is one."""
+    """Return the column as an array whose buffers begin at its first value. Avoids a copy if it is one already."""
     if column.num_chunks == 1 and not column.chunk(0).offset:
         return column.chunk(0)
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def invalid_utf8(array: pa.Array) -> npt.NDArray[np.int64]:
-    """Return the indices (rising) of the values that are not valid UTF-8, of a binary or string array whose nulls are empty."""
+    """Return the ascending indices of values that are not valid UTF-8, in a binary or string array whose nulls are empty."""
     _, offsets, characters = array.buffers()
     bounds = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
     content = np.frombuffer(characters or b"", np.uint8)[bounds[0] : bounds[-1]]
@@ -67,7 +66,7 @@ def invalid_utf8(array: pa.Array) -> npt.NDArray[np.int64]:
     if not len(places):
         return places
     begins, seconds = content[places], content[np.minimum(places + 1, len(content) - 1)]
-    following = (begins >= 0xC2).astype(np.int64) + (begins >= 0xE0) + (begins >= 0xF0)  # how many bytes a character still has
+    following = (begins >= 0xC2).astype(np.int64) + (begins >= 0xE0) + (begins >= 0xF0)  # number of continuation bytes
     ends = bounds[np.searchsorted(bounds, places, "right")]
     wrong = (begins >= 0xC0) & (begins < 0xC2) | (begins > 0xF4) | (places + following >= ends)
     wrong |= (begins == 0xE0) & (seconds < 0xA0) | (begins == 0xED) & (seconds > 0x9F)
@@ -81,7 +80,10 @@ def invalid_utf8(array: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def chosen_views(column: pa.Array, rows: npt.NDArray[np.int64]) -> pa.Array:
-    """Binary values at these indices, nulls included; those of a binary_view are not copied."""
+    """Return the binary values at the indices `rows`, including nulls, without copying the content of a binary_view.
+
+    Can be `column.take(rows)` once Arrow supports it for binary_view (apache/arrow#43010).
+    """
     column = column if column.type.equals(pa.binary_view()) else column.cast(pa.binary_view())
     _, views, *content = column.buffers()
     if not len(rows) or views is None:
@@ -92,21 +94,21 @@ def chosen_views(column: pa.Array, rows: npt.NDArray[np.int64]) -> pa.Array:
 
 
 def is_rising_subset(numbers: npt.NDArray[np.int64], given: npt.NDArray[np.int64]) -> bool:
-    """Return whether numbers rise, and are all among the given ones, which rise too."""
+    """Return whether `numbers` are ascending and all among `given`, which are ascending too."""
     places = np.searchsorted(given, numbers)
     found = places < len(given)
     return bool(found.all() and (given[places] == numbers).all() and (np.diff(numbers) > 0).all())
 
 
 class Places:
-    """Rows of a long column, to which the values of a short one go."""
+    """The rows of a long column to which the values of a short column belong."""
 
     def __init__(self, rows: npt.NDArray[np.int64], count: int) -> None:
-        """Compute what all columns of the same rows share.
+        """Set up the parts that all columns with the same rows share.
 
         Args:
-            rows: for each value its row.
-            count: rows of the long column.
+            rows: the row of each value, ascending.
+            count: number of rows of the long column.
         """
         self.rows = rows
         self._count = count
@@ -117,26 +119,26 @@ class Places:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held, as long as nothing but numbers and text was spread."""
+        """Bytes of memory held, if only numbers and text were spread."""
         return int(self.rows.nbytes) + self._count // 8
 
     @functools.cached_property
     def _found(self) -> pa.Array:
-        """For each row the index of its value."""
+        """The index of each row's value, null for a row without a value."""
         found = np.full(self._count, -1, np.int64)
         found[self.rows] = np.arange(len(self.rows))
         return pa.array(found, mask=found < 0)
 
     @functools.cached_property
     def _gaps(self) -> npt.NDArray[np.int64]:
-        """From each row to the next one, from before the first row to behind the last one; computed once for all columns."""
+        """The distances between neighbouring rows, including the column's start and end. Computed once for all columns."""
         gaps: npt.NDArray[np.int64] = np.diff(self.rows, prepend=-1, append=self._count)
         return gaps
 
     def spread(self, values: pa.Array) -> pa.Array:
-        """Return the long column: each value in its row, and null elsewhere.
+        """Return the long column, with each value in its row and nulls elsewhere.
 
-        `take` could do all of it. Numbers and text are moved by hand, which costs a fifth: most sparse columns are these.
+        `take` could do all of this. Numbers and text, the types of most sparse columns, are moved in a way that costs a fifth.
         """
         if values.null_count or not self._rises:
             return values.take(self._found)
@@ -156,10 +158,10 @@ class Places:
 
 
 class PackedTable:
-    """A table whose columns of mostly nulls are held without them: events of many types take a tenth of the memory."""
+    """A table that stores sparse columns without their nulls. A table with events of many types takes a tenth of the memory."""
 
     def __init__(self, table: pa.Table) -> None:
-        """Hold a table."""
+        """Pack a table."""
         self.schema = table.schema
         self._columns: list[pa.ChunkedArray | _Packed] = []
         places: dict[tuple[int, int], tuple[pa.Buffer, Places]] = {}
@@ -172,14 +174,14 @@ class PackedTable:
         """Bytes held."""
 
     def unpacked(self) -> pa.Table:
-        """Return the table."""
+        """Return the original table."""
         columns = [column.places.spread(column.values) if isinstance(column, _Packed) else column for column in self._columns]
         return pa.Table.from_arrays(columns, schema=self.schema)
 
 
 @attrs.frozen(eq=False)
 class _Packed:
-    """The values of a column that are not null, and where they go."""
+    """A column's values that are not null, and their rows."""
 
     values: pa.Array
     places: Places
@@ -190,12 +192,12 @@ class _Packed:
 
 
 def _packed(column: pa.Array, places: dict[tuple[int, int], tuple[pa.Buffer, Places]]) -> _Packed:
-    """Return the column without its nulls, of which it has some."""
+    """Pack a column that has nulls."""
     valid = column.buffers()[0]
-    key = (valid.address, column.offset)  # columns that were parsed together have it in common
+    key = (valid.address, column.offset)  # columns that were parsed together share the buffer
     if key not in places:
         rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
-        places[key] = valid, Places(rows, len(column))  # with the buffer, or another one might get its address
+        places[key] = valid, Places(rows, len(column))  # keeps the buffer alive, so that its address is not reused
     _, where = places[key]
     if column.type == pa.string():
         return _Packed(_chosen_text(column, where.rows), where)
@@ -204,7 +206,7 @@ def _packed(column: pa.Array, places: dict[tuple[int, int], tuple[pa.Buffer, Pla
 
 
 def _chosen_text(column: pa.Array, rows: npt.NDArray[np.int64]) -> pa.Array:
-    """Return the same as `take`; not copied where nothing lies between the texts."""
+    """Return the texts at the indices `rows`. Avoids a copy if the texts are adjacent."""
     _, offsets, text = column.buffers()
     bounds = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
     begins, ends = bounds[rows], bounds[rows + 1]

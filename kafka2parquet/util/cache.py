@@ -8,22 +8,22 @@ from typing import Generic, TypeVar
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 
-#: More schemas than the records of a process have at a time, so that none is worked out again and again.
+#: More than the number of schemas that a process uses at a time, so that none is computed again and again.
 _LIMIT = 1000
 
 
 class BoundedCache(Generic[_Key, _Value]):
-    """Values by their keys. When there are too many all are forgotten, which costs no bookkeeping at each look."""
+    """A bounded cache for values that are expensive to compute. It is cleared when full, to avoid bookkeeping per access."""
 
     def __init__(
         self, limit: int = _LIMIT, *, limit_size: int | None = None, size_of: Callable[[_Key], int] = lambda _: 0
     ) -> None:
-        """Begin with nothing.
+        """Create an empty cache.
 
         Args:
-            limit: how many values are kept at the most.
-            limit_size: how large all keys together may be, where keys can be large; the last one is kept in any case.
-            size_of: measures a key.
+            limit: maximum number of values.
+            limit_size: maximum size of all keys together, if keys can be large. The last key is kept in any case.
+            size_of: returns the size of a key.
         """
         self._limit = limit
         self._limit_size = limit_size
@@ -32,7 +32,7 @@ class BoundedCache(Generic[_Key, _Value]):
         self._values: dict[_Key, _Value] = {}
 
     def get_or_create(self, key: _Key, make: Callable[[], _Value]) -> _Value:
-        """Return the value of the key, made where it isn't remembered."""
+        """Return the value of a key. Calls `make` if it isn't cached."""
         if key not in self._values:
             value = make()
             self._size += self._size_of(key)
@@ -43,5 +43,5 @@ class BoundedCache(Generic[_Key, _Value]):
         return self._values[key]
 
     def find(self, is_meant: Callable[[_Value], bool]) -> _Value | None:
-        """Return the first remembered value that is meant; None where there is none."""
+        """Return the first cached value for which `is_meant` is true; None if there isn't one."""
         return next((value for value in self._values.values() if is_meant(value)), None)

@@ -1,4 +1,4 @@
-"""Times written as ISO 8601 text, a column at a time: the one place that says which texts are times."""
+"""Parses ISO 8601 times a column at a time. This module alone decides which texts are times."""
 
 from __future__ import annotations
 
@@ -13,29 +13,28 @@ _SECONDS = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
 _TIME = rf"(?:[01]\d|2[0-3])(?::[0-5]\d)?|{_SECONDS}(?:[.,]\d+)?"
 _OFFSET = r"[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?"
 _ANY_FORM = rf"^(?P<date>{_DATE})(?:[Tt ](?P<time>{_TIME})(?P<zone>[Zz]|{_OFFSET})?)?$"
-#: Years that Arrow has nanoseconds for, but for the first and the last.
+#: Years that Arrow can represent in nanoseconds, except the first and the last one.
 _NEAR_YEARS = r"^(?:1[7-9]|2[01])\d\d-"
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _HOUR_TO_SECOND = len("hh:mm:ss")
 
 
 def times_of_texts(texts: pa.Array, unit: str, timezone: str = "UTC") -> pa.Array:
-    """Return the times that texts stand for: timestamps in UTC, null where a text is not a time that the unit has room for.
+    """Parse texts to timestamps in UTC. A text that is not a time, or that the unit can't represent, becomes null.
 
-    A text is a date, or a date and a time of the day with `T` or a space between them. The time has hours, and may have
-    minutes, seconds, and any number of digits behind a dot or a comma; the digits that the unit has no room for are cut off.
-    An offset from UTC may follow, such as `Z`, `+02`, `+0200` or `+02:00`. `T` and `Z` may be lower case. There is neither a
-    second 60 nor an hour 24.
+    A text is a date, or a date and a time of day with `T` or a space between them. The time has hours, and may have minutes,
+    seconds, and any number of digits after a dot or a comma. Digits beyond the unit's precision are cut off. An offset from UTC
+    may follow, such as `Z`, `+02`, `+0200` or `+02:00`. `T` and `Z` may be lower case. Second 60 and hour 24 are invalid.
 
     Args:
-        texts: texts of any type of Arrow's.
-        unit: of the times: `s`, `ms`, `us` or `ns`.
-        timezone: of texts without an offset. Where a clock was set back, the earlier moment is taken; where it was set
-            forward, the first moment after the gap.
+        texts: an array of any of Arrow's text types.
+        unit: unit of the timestamps: `s`, `ms`, `us` or `ns`.
+        timezone: time zone of texts without an offset. A time that occurs twice, because clocks were set back, is the earlier
+            moment. A time that clocks skipped is the first moment after the gap.
     """
     rest = texts.cast(pa.string())
     type_ = pa.timestamp(unit, "UTC")
-    try:  # the first text shows what the others are like; to refuse a text takes Arrow fifty times as long as to read a text
+    try:  # test the first text only, because Arrow takes fifty times as long to refuse a text as to parse one
         rest.slice(0, 1).cast(type_)
         return rest.cast(type_)
     except pa.ArrowInvalid:
@@ -55,7 +54,7 @@ def times_of_texts(texts: pa.Array, unit: str, timezone: str = "UTC") -> pa.Arra
 
 
 def in_zone(local: pa.Array, timezone: str) -> pa.Array:
-    """Return the moments, in UTC, at which clocks show those times. See `times_of_texts` for clocks that are set."""
+    """Convert local times to UTC. `times_of_texts` documents how times around clock changes are handled."""
     type_ = pa.timestamp(local.type.unit, "UTC")
     if timezone == "UTC":
         return local.cast(type_)
@@ -63,23 +62,23 @@ def in_zone(local: pa.Array, timezone: str) -> pa.Array:
 
 
 def cut_off(times: pa.Array | pa.ChunkedArray, unit: str) -> pa.Array | pa.ChunkedArray:
-    """Timestamps in another unit: the digits that it has no room for are cut off, before 1970 too.
+    """Convert timestamps to another unit. Digits beyond its precision are cut off, also for times before 1970.
 
     Raises:
-        pyarrow.ArrowInvalid: the unit is finer, and a time is too far away for it.
+        pyarrow.ArrowInvalid: the unit is finer, and can't represent a time.
     """
     type_ = pa.timestamp(unit, times.type.tz)
     lost = _DIGITS[times.type.unit] - _DIGITS[unit]
     if lost <= 0:
         return times.cast(type_)
     numbers = times.cast(pa.int64())
-    cut = pc.divide(numbers, 10**lost)  # towards zero, which is upwards before 1970
+    cut = pc.divide(numbers, 10**lost)  # rounds toward zero, which is up before 1970
     is_above = pc.greater(pc.multiply(cut, 10**lost), numbers)
     return pc.subtract(cut, is_above.cast(pa.int64())).cast(type_)
 
 
 def _forms_of_arrow(unit: str) -> tuple[tuple[str, str, str | None], ...]:
-    """Return the forms that Arrow reads: the texts, the unit that they fit, and the zone that they name."""
+    """Return the forms that Arrow parses, each with a pattern of the texts, their unit and their time zone."""
     digits = _DIGITS[unit]
     forms: list[tuple[str, str, str | None]] = []
     for end, zone in ((rf"(?:Z|{_OFFSET})$", "UTC"), ("$", None)):
@@ -90,7 +89,7 @@ def _forms_of_arrow(unit: str) -> tuple[tuple[str, str, str | None], ...]:
 
 
 def _taken_to_pieces(texts: pa.Array, unit: str, timezone: str) -> pa.Array:
-    """Return the times of texts of any form."""
+    """Parse texts of any form, by splitting them into date, time and offset."""
     parts = pc.extract_regex(texts, _ANY_FORM)
     date, time, zone = (pc.struct_field(parts, name) for name in ("date", "time", "zone"))
     nothing = pa.scalar(None, pa.string())
@@ -104,7 +103,7 @@ def _taken_to_pieces(texts: pa.Array, unit: str, timezone: str) -> pa.Array:
 
 
 def _to_seconds(time: pa.Array, digits: int) -> pa.Array:
-    """Nothing, `hh`, `hh:mm` or `hh:mm:ss` with any fraction, as `hh:mm:ss` with that number of digits behind it."""
+    """Normalize an empty time, `hh`, `hh:mm` or `hh:mm:ss` with any fraction to `hh:mm:ss` with `digits` digits after it."""
     filled = pc.binary_join_element_wise(pc.if_else(pc.equal(time, ""), "00", time), ":00:00", "")
     whole = pc.utf8_slice_codeunits(filled, 0, _HOUR_TO_SECOND)
     if not digits:
@@ -115,7 +114,7 @@ def _to_seconds(time: pa.Array, digits: int) -> pa.Array:
 
 
 def _parsed(texts: pa.Array, type_: pa.DataType) -> pa.Array:
-    """Return the texts as times; null for the few that have the right form only, such as the 30th of February."""
+    """Parse texts of the right form. The few that are not times, such as 30 February, become null."""
     try:
         return texts.cast(type_)
     except pa.ArrowInvalid:

@@ -1,4 +1,4 @@
-"""JSON that is nested too deeply is refused before it is parsed, by limits of our own: Python's differ between its versions."""
+"""Refuses deeply nested JSON before it is parsed, with fixed limits, because Python's limits differ between versions."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from typing import Any
 
 import numpy as np
 
-#: Levels of objects and arrays that values may have. Whatever walks through them needs some three frames of Python for each.
+#: Limit for levels of objects and arrays in values. Code that walks through values needs about three Python frames per level.
 MAX_VALUE_LEVELS = 128
-#: Levels that schemas may have: some three for each level of what they describe.
+#: Limit for levels in schemas, which need about three levels for each level of the values that they describe.
 MAX_SCHEMA_LEVELS = 500
 
 
 class JsonTooDeep(ValueError):  # noqa: N818  # an answer, not a fault
-    """The document has more levels than may be; the text says how many those are."""
+    """The document has too many levels. The text names the limit."""
 
 
 def parse_json(text: str | bytes, *, max_levels: int, **hooks: Any) -> Any:
-    """Return what `json.loads` makes of a document.
+    """Parse a document with `json.loads`.
 
     Args:
         text: the document.
-        max_levels: of objects and arrays, one in another.
-        hooks: those of `json.loads`.
+        max_levels: maximum number of nested objects and arrays.
+        hooks: further arguments of `json.loads`.
 
     Raises:
-        JsonTooDeep: it has more levels.
-        ValueError: it is not JSON, or has a number that Python doesn't read.
+        JsonTooDeep: the document has more levels.
+        ValueError: the document is not JSON, or has a number that Python can't parse.
     """
     refuse_deep(text, max_levels)
     return json.loads(text, **hooks)
 
 
 def refuse_deep(text: str | bytes, max_levels: int) -> None:
-    """Raise where a document has more levels of objects and arrays.
+    """Raise if a document has more than `max_levels` levels of objects and arrays.
 
     Raises:
-        JsonTooDeep: it has.
+        JsonTooDeep: the document has more levels.
     """
     opened = text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
     if opened <= max_levels:
@@ -47,7 +47,7 @@ def refuse_deep(text: str | bytes, max_levels: int) -> None:
 
 
 def _levels(text: bytes) -> int:
-    """The levels of a document in UTF-8; if the document is not JSON, at least those up to the place where a parser stops."""
+    """Return the number of levels of a UTF-8 document. For invalid JSON, counts at least up to where a parser would stop."""
     characters = np.frombuffer(text, np.uint8)
     quotes = characters == ord('"')
     if b"\\" in text:

@@ -1,4 +1,4 @@
-"""Java's files of keys and certificates, of which Python can read only those in the form PEM."""
+"""Finds the PEM files in the settings of Java clients. Python can't read Java's other formats for keys and certificates."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Escapes the text of records, keys and names for logs and terminals.
 
-Text from outside may hold escape sequences that drive a terminal, line ends that forge lines of a log, and invisible
-characters that reverse the order of letters.
+Text from outside may contain escape sequences that control a terminal, line ends that forge log lines, and invisible characters
+that reverse the order of letters.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import json
 
 
 def printable(text: str) -> str:
-    r"""Escape all that isn't visible, line ends included, as JSON does: `\n`, `\u001b`, `\u202e`.
+    r"""Escape invisible characters, including line ends, as in JSON: `\n`, `\u001b`, `\u202e`.
 
-    Letters of all languages, symbols and the plain space stay. So does a backslash: the result is for people, not for parsers.
+    Letters of all languages, symbols, plain spaces and backslashes stay: the result is for people, not for parsers.
     """
     if text.isprintable():
         return text
@@ -20,5 +20,5 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Escape like `printable`, and keep line ends: for text whose lines are ours."""
+    """Escape like `printable`, but keep line ends, for text whose lines come from this library."""
     return "\n".join(map(printable, text.split("\n")))

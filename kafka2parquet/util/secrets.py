@@ -1,7 +1,7 @@
-"""Hides secrets in texts for people: credentials that show by their form, and the values that a configuration keeps secret.
+"""Hides secrets in texts for people: recognizable credentials, and the secret values of a configuration.
 
-Other libraries quote settings in their errors: the URL of a proxy with its password, the value of a header. So every text is
-searched before people see it: in each error of this library, and on the way to the log and the terminal.
+Other libraries quote settings in their errors, such as a proxy's URL with its password, or the value of a header. So each text
+is searched before people see it: in each error of this library, and on the way to the log and the terminal.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import attrs
 
 HIDDEN = "[hidden]"
 
-#: Parts of names that belong to secrets. `api.key` covers `api_key`, `apikey` and `Api-Key` too.
+#: Parts of the names of secrets. `api.key` covers `api_key`, `apikey` and `Api-Key` too.
 _PARTS_OF_NAMES = (
     r"passw(?:or)?d|pasword|passphrase|secret|token|private.?key|api.?key|access.?key|account.?key|customer.?key|keystore\.key|"
     r"credential|user\.info|jaas|authorization|cookie|signature|external\.id"
 )
 _SECRET_NAME = re.compile(_PARTS_OF_NAMES, re.IGNORECASE)
-#: Ends of names that say where a secret is, or of which kind.
+#: Ends of names that describe a secret's location or kind, instead of holding the secret.
 _PLAIN_END = re.compile(
     r"(?:\.|_)(?:class|enable|enabled|endpoint|file|format|id|issuer|location|ms|name|path|port|region|scope|seconds|source|type"
     r"|url)$",
@@ -28,9 +28,10 @@ _PLAIN_END = re.compile(
 )
 _ALWAYS_SECRET = re.compile(r"access\.key\.id$|external\.id$|^transforms\..*\bkey$")
 
-#: Only texts with one of these are searched: most texts have none, and rejected records have many texts.
+#: Only texts with one of these words are searched. Most texts don't have one, and rejected records have many texts.
 _HINTS = ("@", "passw", "passphrase", "secret", "token", "key", "signature", "user.info", "authorization", "bearer")
-#: `scheme://user:password@` and `scheme://token@`. A password may hold all but blanks and quotes; in `host:80/a@b` is a port.
+#: `scheme://user:password@` and `scheme://token@`. A password may contain anything but blanks and quotes; `host:80/a@b` has a
+#: port instead.
 _URL_LOGIN = re.compile(
     r"(?<![\w+.-])(?P<before>[a-z][\w+.-]{1,32}://)"
     r"(?:[^\s/?#\"'<>@:,]{0,256}:(?!\d*(?:[/?#,;\s\"'<>)]|$))(?:(?!,[\w+.-]{1,32}://)[^\s\"'<>]){0,1024}|[^\s/?#\"'<>@:,]{1,256})@",
@@ -56,7 +57,7 @@ _PRIVATE_KEY = re.compile(
 )
 
 _LEAST_CHARACTERS = 4
-#: For a value that is not called a secret: shorter values may be ordinary words.
+#: Minimum length of a secret value whose property's name doesn't mark it as a secret. Shorter values may be ordinary words.
 _LEAST_OTHER_CHARACTERS = 8
 _NUMBER_OR_FLAG = re.compile(r"[+-]?[\d.]*|true|false|null|none", re.IGNORECASE)
 _LOGIN_OF_VALUE = re.compile(r"(?:^(?![\w+.-]+://)|://)(?P<login>[^/\s:]*(?::.*)?)@")
@@ -64,7 +65,7 @@ _NAMED_PART = re.compile(r"[\"']?(?P<name>[\w.-]+)[\"']?\s*[=:]\s*(?:\"((?:\\.|[
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a property, a member or an option of this name holds a secret."""
+    """Return whether a property, a member or an option with this name holds a secret."""
     if _ALWAYS_SECRET.search(name):
         return True
     return _SECRET_NAME.search(name) is not None and not has_plain_end(name)
@@ -76,15 +77,15 @@ def is_number_or_flag(text: str) -> bool:
 
 
 def has_plain_end(name: str) -> bool:
-    """Return whether a name says by its end where a secret is, or of which kind, rather than being the name of a secret."""
+    """Return whether a name describes, by its end, a secret's location or kind, instead of naming the secret itself."""
     return _PLAIN_END.search(name) is not None
 
 
 def without_credentials(text: str) -> str:
-    """Return the text without credentials that are recognized by their form.
+    """Hide recognizable credentials in a text.
 
-    Such credentials are logins in URLs with and without scheme, passwords of JAAS configurations, secret members of JSON,
-    headers that authorize, and private keys.
+    These are logins in URLs with and without a scheme, passwords in JAAS configurations, secret members of JSON, authorization
+    headers, and private keys.
     """
     lowered = text.lower()
     if not any(hint in lowered for hint in _HINTS):
@@ -102,7 +103,7 @@ class Secrets:
     """Texts that must not be shown, each with its replacement.
 
     Attributes:
-        shown_as: the replacement, by secret text.
+        shown_as: replacements by secret text.
     """
 
     shown_as: Mapping[str, str] = attrs.field(factory=dict)
@@ -115,14 +116,14 @@ class Secrets:
 
     @classmethod
     def of(cls, secret: Mapping[str, str], other: Mapping[str, str], public: Mapping[str, str]) -> Secrets:
-        """Collect what must not be shown.
+        """Collect the secret texts of a configuration.
 
-        A value that a public property has too, or that is so short that ordinary words may contain it, is not searched for.
+        Ignores values that a public property has too, and values that are short enough to occur in ordinary words.
 
         Args:
-            secret: values of properties that hold secrets, by name.
-            other: values of properties that may hold a secret, because they are unknown or refused, by name.
-            public: values of the other properties, by name; only the logins in their URLs are secret.
+            secret: values of secret properties, by name.
+            other: values of properties that may be secret, because they are unknown or refused, by name.
+            public: values of the other properties, by name. Only logins in their URLs are secret.
         """
         found = {part for text in secret.values() for part in _parts(text) if len(part) >= _LEAST_CHARACTERS}
         found |= {part for text in other.values() for part in _parts(text) if len(part) >= _LEAST_OTHER_CHARACTERS}
@@ -132,10 +133,10 @@ class Secrets:
 
     @classmethod
     def of_variables(cls, found: Iterable[tuple[str, str, str]]) -> Secrets:
-        """Collect the values of variables, which are shown as the variables themselves.
+        """Collect the values of variables, whose replacements are the variables themselves.
 
         Args:
-            found: the name of a property, a variable in it, and the value that was found for the variable.
+            found: triples of a property's name, a variable in its value, and the variable's value.
         """
         shown_as = {}
         for _, variable, value in found:
@@ -151,14 +152,14 @@ class Secrets:
         return f"Secrets({len(self.shown_as)} texts)"
 
     def hide(self, text: str) -> str:
-        """Return the text without these secrets, and without credentials that show by their form."""
+        """Hide these secrets and all recognizable credentials in a text."""
         if self._pattern is not None:
             text = self._pattern.sub(lambda found: self.shown_as[found[0]], text)
         return without_credentials(text)
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Return the text, and its parts that other libraries may quote alone."""
+    """Yield the text, and parts of it that other libraries may quote separately."""
     yield text
     yield from _login_parts(text)
     named = [(found["name"], found[2] or found[3] or found[4] or "") for found in _NAMED_PART.finditer(text)]
@@ -174,7 +175,7 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _login_parts(text: str) -> Iterator[str]:
-    """The credentials in a URL: whole, and the pieces that are left of a password that is split at a comma, a slash or an @."""
+    """Yield the credentials in a URL, and the pieces that result if a password is split at a comma, a slash or an @."""
     found = _LOGIN_OF_VALUE.search(text)
     if found is None:
         return

@@ -1,4 +1,4 @@
-"""Time zones by the names that Kafka Connect's configurations use."""
+"""Looks up time zones by the names in Kafka Connect's configurations."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Annotated
 from kafka2parquet.errors import ConfigurationError
 
 _OFFSET = re.compile(r"([+-])([01]\d|2[0-3])(?::?([0-5]\d)(?::?([0-5]\d))?)?", re.ASCII)
-#: Names that are in the tz database and mean no place.
+#: Names in the tz database that are not places.
 _NO_PLACE = frozenset({"Factory", "localtime"})
 
 
 def time_zone(name: str) -> datetime.tzinfo:
-    """The time zone of a Joda-Time id: a name of the tz database as it is written there, `UTC`, or an offset like `+02:00`.
+    """Return the time zone of a Joda-Time id: a name in the tz database in its exact case, `UTC`, or an offset like `+02:00`.
 
     Raises:
-        ConfigurationError: there is none of that name.
+        ConfigurationError: the time zone doesn't exist.
     """
     offset = _OFFSET.fullmatch(name)
     if offset is not None:
@@ -35,12 +35,12 @@ def time_zone(name: str) -> datetime.tzinfo:
 
 
 class _IsTimeZone:
-    """The text names a time zone."""
+    """The text must name a time zone."""
 
     shows_value = True
 
     def unmet(self, value: str) -> str | None:
-        """Return what the value has to be; None where it is that."""
+        """Return what the value has to be, or None if it satisfies the limit."""
         try:
             time_zone(value)
         except ConfigurationError:

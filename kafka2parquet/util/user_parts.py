@@ -1,4 +1,4 @@
-"""Calls of parts that users may have written: an exception names the part. The caller checks what the part returns."""
+"""Calls parts that users may have written, and names the part in exceptions. The caller checks the part's result."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class BrokenPartError(Exception):
     """A part raised an unexpected exception, which is the cause.
 
     Attributes:
-        part: class and method, or the name of the function.
-        error: what it raised.
+        part: class and method of the part, or the name of the function.
+        error: the exception.
     """
 
     def __init__(self, part: str, error: BaseException) -> None:
@@ -26,10 +26,10 @@ class BrokenPartError(Exception):
 
 
 def ask(function: Callable[..., _Result], *arguments: object) -> _Result:
-    """Call a method of a part, or a function that is a part. Where parts call each other, the error names the innermost part.
+    """Call a method of a part, or a function that is a part. If parts call each other, the error names the innermost part.
 
     Raises:
-        BrokenPartError: the part raised an exception that is a mistake in code; other exceptions pass unchanged.
+        BrokenPartError: the part raised an exception that shows a bug. Other exceptions pass unchanged.
     """
     try:
         return function(*arguments)
@@ -40,7 +40,7 @@ def ask(function: Callable[..., _Result], *arguments: object) -> _Result:
 
 
 def name_of_part(function: Callable[..., object]) -> str:
-    """Class and method of a bound method, the class of an object that can be called, or the name of a function."""
+    """Return the class and method of a bound method, the class of a callable object, or the name of a function."""
     while isinstance(function, functools.partial):
         function = function.func
     owner = getattr(function, "__self__", None)

@@ -1,4 +1,4 @@
-"""Numbers of variable length, as Kafka's record format has them for lengths and counts."""
+"""Decodes and encodes zigzag varints, Kafka's format for lengths and counts in records."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy.typing as npt
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
-#: The most bytes that a number of 64 bits takes.
+#: Maximum length of a 64-bit number in bytes.
 _MOST_BYTES = 10
 
 
 def read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
-    """Return the zigzag varint at a position, and the position after it.
+    """Decode the zigzag varint at a position. Returns the number and the position after it.
 
     Raises:
-        IndexError: the data end before the number does.
-        ValueError: the number has more bytes than any that Kafka writes.
+        IndexError: the data end within the number.
+        ValueError: the number is longer than any number that Kafka writes.
     """
     byte = data[position]
     if byte < 0x80:
@@ -33,11 +33,11 @@ def read_varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
 
 
 def read_varints(content: Bytes, position: Int64s) -> tuple[Int64s, Int64s]:
-    """Return the zigzag varints at all positions, and the positions after them.
+    """Decode the zigzag varints at all positions. Returns the numbers and the positions after them.
 
     Raises:
-        IndexError: the content ends before a number does.
-        ValueError: a number has more bytes than any that Kafka writes.
+        IndexError: the content ends within a number.
+        ValueError: a number is longer than any number that Kafka writes.
     """
     byte = content[position]
     number = (byte & 0x7F).astype(np.int64)
@@ -47,7 +47,7 @@ def read_varints(content: Bytes, position: Int64s) -> tuple[Int64s, Int64s]:
     while unfinished.any():
         if shift > 63:
             raise ValueError("a number takes more than ten bytes")
-        if unfinished.all():  # the usual case: all have the same width
+        if unfinished.all():  # the usual case: all numbers have the same width
             byte = content[position]
             number |= (byte & 0x7F).astype(np.int64) << shift
             position += 1
@@ -64,7 +64,7 @@ def read_varints(content: Bytes, position: Int64s) -> tuple[Int64s, Int64s]:
 
 
 def varint(number: int) -> bytes:
-    """Return a number of 64 bits as zigzag varint."""
+    """Encode a 64-bit number as a zigzag varint."""
     number = (number << 1) ^ (number >> 63)
     written = bytearray()
     while number > 0x7F:
