@@ -89,7 +89,7 @@ def _raise(error_class: type[Exception], message: str | None, topic: str, replic
             f"The dead-letter topic {topic} can't be created with {replication_factor} replicas: {reason}. {advice}, or "
             "create the topic yourself."
         ) from error
-    rights = f"DESCRIBE and WRITE on the dead-letter topic {topic}, and CREATE where it is missing"
+    rights = f"DESCRIBE and WRITE on the dead-letter topic {topic}, and CREATE if it is missing"
     ours = translate(error, f"looking for the dead-letter topic {topic}", rights)
     if ours is None:
         raise error

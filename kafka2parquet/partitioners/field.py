@@ -53,7 +53,7 @@ class FieldPartitioner(Partitioner):
                 with an empty text is rejected.
 
         Raises:
-            ConfigurationError: there are no fields, or a path has an empty part.
+            ConfigurationError: the fields are missing, or a path has an empty part.
         """
         self._fields = tuple(fields)
         self._delimiter = directory_delimiter

@@ -22,7 +22,7 @@ class MovedToHeaders(TableTransform):
             fields: names of the columns; rows may lack some of them.
 
         Raises:
-            ConfigurationError: there are no names.
+            ConfigurationError: the names are missing.
         """
         if isinstance(fields, str) or not fields:
             raise ConfigurationError(Problem("fields", "fields: name at least one field."))

@@ -33,7 +33,7 @@ def test_view_name(name, view, expected):
 
 @pytest.mark.parametrize("view", [None, "keys", "headers"])
 def test_key_tells_what_it_was_made_of(view):
-    """Also in a folder that looks like an extension."""
+    """Parsing restores a key's parts, also in a folder that looks like an extension."""
     naming = ObjectNaming(topics_dir="this.is.snappy.parquet.dir")
     name = naming.parse(naming.key("orders", 3, "a=1/b=x.keys", 42, view=view))
     assert name is not None
@@ -73,12 +73,12 @@ def test_a_key_that_no_object_can_have(key: str, reason: str) -> None:
 
 @pytest.mark.parametrize("key", ["a", "a/b=..c/d", "a/.../b", "a b/ü+%2F\\'\"*?", "a/" + "x" * 255, "\u202e", "_/.x"])
 def test_a_key_that_objects_can_have(key: str) -> None:
-    """Dots, signs and letters of all languages are no harm."""
+    """Dots, signs and letters of all languages are allowed in a key."""
     assert why_impossible(key) is None
 
 
 def test_the_prefix_of_the_storage_counts() -> None:
-    """Stores count whole keys."""
+    """The prefix counts, because stores limit whole keys."""
     key = "/".join(["x" * 99] * 10)
     assert why_impossible(key, most_bytes=999) is None
     assert why_impossible(key, most_bytes=998) == "it has 999 bytes, and the limit is 998"
@@ -86,7 +86,7 @@ def test_the_prefix_of_the_storage_counts() -> None:
 
 @pytest.mark.parametrize("topics_dir", ["/data", "a//b", "a/../b", "a\nb", "a/", "x" * 300])
 def test_a_folder_that_makes_all_keys_impossible(topics_dir: str) -> None:
-    """Before anything is read."""
+    """Settings that make all keys impossible are refused before anything is read."""
     with pytest.raises(ConfigurationError, match=r"topics\.dir"):
         ObjectNaming(topics_dir=topics_dir)
 
@@ -106,7 +106,7 @@ def test_a_folder_that_makes_all_keys_impossible(topics_dir: str) -> None:
     ],
 )
 def test_topics_in_the_folder_of_the_librarys_own_files_are_refused(naming, topic, is_refused):
-    """Their files would lie among schemas and rejected records, and `parse` couldn't tell them apart."""
+    """A topic is refused if its files would lie among schemas and rejected records."""
     if is_refused:
         with pytest.raises(ConfigurationError, match=re.escape(f"Topic {topic} can't be written: its folder")):
             naming.check_topic(topic)
@@ -129,7 +129,7 @@ def test_topic_whose_files_can_have_no_names() -> None:
 
 
 def test_names_of_views_count_only_where_they_are_written() -> None:
-    """They are a little longer than those of values."""
+    """Names of views, which are a little longer, count only if views are written."""
     topic = "t" * 218
     assert ObjectNaming().why_no_folder(topic, "partition=0") is None
     ObjectNaming().check_topic(topic)
@@ -148,7 +148,7 @@ def test_names_of_views_count_only_where_they_are_written() -> None:
     ],
 )
 def test_folder_called_like_a_file(folder: str, is_possible: bool) -> None:
-    """Where keys are paths, nothing can lie below a file, nor a file lie where a folder is."""
+    """A folder with the name of a file is refused, because a path can't be both."""
     assert is_possible == (ObjectNaming().why_no_folder("t", folder) is None)
 
 
@@ -210,7 +210,7 @@ class TestRenamedTopics:
             naming.check_topic("t")
 
     def test_own_folder(self) -> None:
-        """No topic's files may lie there."""
+        """No topic's files may lie in the library's own folder."""
         naming = ObjectNaming(topic_folders=RoutedFolders([Route(RegexRouter(".*", "_kafka2parquet"))]))
         with pytest.raises(ConfigurationError, match="is reserved for this library's own files"):
             naming.check_topic("t")
@@ -233,7 +233,7 @@ class TestFoldersByTime:
         assert "topics/_kafka2parquet/a/quarantine/" == naming.quarantine_prefix("a")
 
     def test_one_folder_has_no_rest(self) -> None:
-        """Whatever transforms make of the topic."""
+        """A topic with one folder adds nothing to encoded partitions, whatever the transforms do."""
         naming = self.naming("lake/${topic}")
         assert "" == ObjectNaming().outer_folder("a", "b") == naming.outer_folder("a", "b")
         assert ("topics/lake/a/", "topics/lake/a") == (naming.prefix("a"), naming.place("a"))
@@ -278,6 +278,6 @@ class TestFoldersByTime:
             self.naming(topic_format).check_topic("t")
 
     def test_records_that_have_another_topic(self) -> None:
-        """The transforms lack the router."""
+        """Records with another topic than `topic_folders` says are an error, because a router is missing."""
         with pytest.raises(UsageError, match=r"names of the topic a begin with 'a-', but .* to 'a'\. Give the same routers"):
             self.naming().outer_folder("a", "a")

@@ -13,26 +13,26 @@ from tests.support.batches import batch_of
 
 
 def test_a_reject_is_found_by_its_offset() -> None:
-    """With the bytes and the time of its own record, also where offsets are missing in between."""
+    """A reject has its own record's bytes and time, even if offsets are missing in between."""
     batch = batch_of([b"a", b"b", b"c", b"d"], 10, [5, 6, 7, 8]).filter(pa.array([True, False, True, True]))
     reject = batch.reject_offset(12, Stage.DECODE, "why")
     assert (12, b"c", 7, "why") == (reject.offset, reject.value, reject.timestamp_ms, reject.reason)
 
 
 def test_all_offsets_but_those_of_rejects_are_kept() -> None:
-    """In whatever order the rejects come."""
+    """The mask keeps all offsets but those of the rejects, in whatever order the rejects come."""
     batch = batch_of([b"a", b"b", b"c", b"d"], 10)
     rejects = [batch.reject_offset(offset, Stage.DECODE, "") for offset in (13, 10)]
     assert [False, True, True, False] == is_kept(batch.offsets, rejects).to_pylist()
 
 
 def test_without_rejects_all_offsets_are_kept() -> None:
-    """As a mask all the same."""
+    """Returns an all-true mask when there aren't any rejects."""
     assert [True, True] == is_kept(batch_of([b"a", b"b"]).offsets, []).to_pylist()
 
 
 def test_names_of_headers_that_are_not_utf8_are_read_as_java_reads_them() -> None:
-    """With replacement characters; values stay as they are."""
+    """Invalid UTF-8 in header names becomes replacement characters, and values stay unchanged."""
     assert (("\ufffd\ufffd", b"\xff"), ("é", None)) == decode_headers(b"\x04\x04\xff\xfe\x02\xff\x04\xc3\xa9\x01")
 
 
@@ -51,7 +51,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("section", MALFORMED.values(), ids=MALFORMED)
 def test_malformed_headers(section: bytes) -> None:
-    """They are refused at once, and the record that has them can still be a reject."""
+    """Malformed headers are refused, and their record can still be rejected."""
     with pytest.raises(ValueError, match="header"):
         decode_headers(section)
     batch = attrs.evolve(batch_of([b"a"], 0), headers=pa.array([section], pa.binary_view()))
@@ -77,7 +77,7 @@ def _batch(*sizes: int, first_offset: int = 10) -> ConsumedBatch:
     ],
 )
 def test_a_large_batch_is_split_into_runs_of_bytes(sizes: list[int], expected: list[list[int]]) -> None:
-    """They cover its offsets without a gap, and its memory is counted once."""
+    """The runs cover the batch's offsets without a gap, and its memory is counted once."""
     batch = _batch(*sizes)
     runs = batch.split(100)
 
@@ -88,7 +88,7 @@ def test_a_large_batch_is_split_into_runs_of_bytes(sizes: list[int], expected: l
 
 
 def test_keys_and_headers_count_too() -> None:
-    """And a batch that is a part of another one is split at its own records."""
+    """Keys and headers count towards the size, and a part of a batch is split at its own records."""
     batch = _batch(0, 50, 50, 50, 50)
     keys = pa.array([b"", None, b"k" * 60, b"", b"k" * 10], pa.binary_view())
     part = attrs.evolve(batch, keys=keys, size_bytes=1000).slice(1, 4)
@@ -122,6 +122,14 @@ def test_taking_a_record_costs_nothing_for_the_others() -> None:
 
 
 def test_a_reason_is_valid_text() -> None:
-    """It may quote the name of a JSON member, which may have half of a surrogate pair in it."""
+    """A lone surrogate in a reason, for instance from the name of a JSON member, is escaped."""
     reject = Reject(TopicPartition("t", 0), 1, Stage.DECODE, "field \ud800é appears twice")
     assert r"field \ud800é appears twice" == reject.reason
+
+
+def test_rejects_have_one_exception_or_one_each() -> None:
+    """A single class applies to all rejects of a call, and a sequence has the class of each."""
+    batch = ConsumedBatch.of_values(TopicPartition("t", 0), [b"a", b"b"])
+
+    assert ["X", "X"] == [reject.exception for reject in batch.rejects([0, 1], Stage.WRITE, ["why", "why"], "X")]
+    assert ["X", "Y"] == [reject.exception for reject in batch.rejects([0, 1], Stage.WRITE, ["why", "why"], ["X", "Y"])]

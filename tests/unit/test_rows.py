@@ -67,7 +67,7 @@ def test_rows_of_several_schemas_keep_their_order(numbers: list[int], data: st.D
 
 @given(NUMBERS)
 def test_partitioned_rows_of_several_schemas_keep_their_folders(numbers: list[int]) -> None:
-    """Each group is partitioned by itself; together the folders are those of the rows."""
+    """Merged groups keep the folder of each row."""
     parts = []
     for group in groups_of(numbers):
         folders = [f"f{offset % 3}" for offset in group.offsets.to_pylist()]
@@ -83,7 +83,7 @@ def test_partitioned_rows_of_several_schemas_keep_their_folders(numbers: list[in
 
 
 def test_rows_of_several_schemas_may_have_no_columns() -> None:
-    """They stay as many as they are, in a table and in a part of it."""
+    """Rows without columns keep their number, in a table and in a part of it."""
     batch = batch_of([b"{}", b"{}", b"{}"], 0)
     rows = Rows(batch, batch.offsets, batch.timestamps_ms, without_columns(3))
     mixed = MixedRows.of([rows.slice(start, 1) for start in range(3)])

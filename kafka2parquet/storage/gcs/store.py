@@ -56,7 +56,7 @@ class _Part(_Body):
     """A request body that is sent only once.
 
     gcsfs and aiohttp repeat a request whose answer was lost, but the store may already have the part. A store that doesn't
-    check the part's range would then store the part twice. Can go once gcsfs can be told not to retry a request.
+    check the part's range would then store the part twice. Can go once gcsfs lets callers disable retries.
     """
 
     _is_sent = False

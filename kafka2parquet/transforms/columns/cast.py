@@ -51,7 +51,7 @@ class Cast(ColumnTransform):
                 scale).
 
         Raises:
-            ConfigurationError: there are no fields, or a type is unknown.
+            ConfigurationError: the fields are missing, or a type is unknown.
         """
         self._types = {path: _type(type_) for path, type_ in types.items()}
 

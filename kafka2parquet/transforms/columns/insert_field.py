@@ -41,7 +41,7 @@ class InsertField(Transform):
             static: constant values by name of the column.
 
         Raises:
-            ConfigurationError: there are no columns, a name is empty or used twice, or Arrow lacks a type for a value.
+            ConfigurationError: the columns are missing, a name is empty or used twice, or Arrow lacks a type for a value.
         """
         given = {"topic": topic, "partition": partition, "offset": offset, "timestamp": timestamp}
         self._of_record = {what: name for what, name in given.items() if name is not None}

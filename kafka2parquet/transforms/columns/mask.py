@@ -50,7 +50,7 @@ class Mask(ColumnTransform):
             key: secret key for the hashes (HMAC). Without a key, anyone who can guess a value can recognize its hash.
 
         Raises:
-            ConfigurationError: there are no fields, or the settings exclude each other.
+            ConfigurationError: the fields are missing, or the settings exclude each other.
         """
         self._fields = tuple(fields)
         if hashed is not None and replacement is not None:

@@ -31,7 +31,7 @@ class Rename(ColumnTransform):
             names: new names by dotted path, such as `{"user.name": "login"}`, which results in `user.login`.
 
         Raises:
-            ConfigurationError: there are no names, or a name is empty.
+            ConfigurationError: the names are missing, or a name is empty.
         """
         self._names = dict(names)
 

@@ -24,7 +24,7 @@ class Drop(TableTransform):
             fields: dotted paths of the fields.
 
         Raises:
-            ConfigurationError: there are no fields, or a path has an empty part.
+            ConfigurationError: the fields are missing, or a path has an empty part.
         """
         self._fields = tuple(fields)
 
@@ -54,7 +54,7 @@ class Keep(TableTransform):
             fields: dotted paths of the fields. The path of a struct includes all of its fields.
 
         Raises:
-            ConfigurationError: there are no fields, or a path has an empty part.
+            ConfigurationError: the fields are missing, or a path has an empty part.
         """
         self._fields = tuple(fields)
 

@@ -49,7 +49,7 @@ class ToTimestamp(ColumnTransform):
                 moment after the gap.
 
         Raises:
-            ConfigurationError: there are no fields, or the unit or the time zone is unknown.
+            ConfigurationError: the fields are missing, or the unit or the time zone is unknown.
         """
         self._fields = tuple(fields)
         try:

@@ -45,7 +45,7 @@ class JavaCast(JavaTransform):
             nulls_are_defaults: see `JavaTransform`.
 
         Raises:
-            ConfigurationError: there are no columns, or a type is unknown.
+            ConfigurationError: the columns are missing, or a type is unknown.
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if not types:

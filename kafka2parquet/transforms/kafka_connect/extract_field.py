@@ -69,7 +69,7 @@ class JavaExtractField(ExtractField):
         if not has_fields(rows):
             why = why_without_fields("ExtractField", rows)
         elif schema is not None and parts is None:
-            why = f"ExtractField: there is no field {self._field}."
+            why = f"ExtractField: the field {self._field} does not exist."
         if why is not None:
             refusals = Refusals(len(rows))
             refuse_all(refusals, rows, why)

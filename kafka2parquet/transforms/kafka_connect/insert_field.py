@@ -51,7 +51,7 @@ class JavaInsertField(JavaTransform):
             nulls_are_defaults: see `JavaTransform`.
 
         Raises:
-            ConfigurationError: there are no columns, or the text for `static` is missing.
+            ConfigurationError: the columns are missing, or the text for `static` is missing.
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if not columns:

@@ -40,7 +40,7 @@ class JavaMaskField(JavaTransform):
             nulls_are_defaults: see `JavaTransform`.
 
         Raises:
-            ConfigurationError: there are no columns, or the replacement is empty.
+            ConfigurationError: the columns are missing, or the replacement is empty.
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if not fields:

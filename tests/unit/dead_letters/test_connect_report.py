@@ -15,7 +15,7 @@ def _headers(stage: Stage = Stage.DECODE, reason: str = "not JSON", exception: s
 
 
 def test_headers_are_those_of_connect():
-    """Names, order and texts."""
+    """Names, order and texts of the headers are Kafka Connect's."""
     headers = _headers()
     stacktrace = headers.pop("exception.stacktrace")
     assert [
@@ -33,7 +33,7 @@ def test_headers_are_those_of_connect():
 
 
 def test_reject_without_reason_has_a_null_message():
-    """As an exception without message in Java."""
+    """A reject without a reason has a null message, like a Java exception without a message."""
     headers = _headers(reason="", exception="a.B")
     assert (None, "a.B") == (headers["exception.message"], headers["exception.stacktrace"].splitlines()[0])
 
@@ -51,11 +51,11 @@ def test_reject_without_reason_has_a_null_message():
     ],
 )
 def test_stages_have_their_names_in_connect(stage, told, class_name):
-    """Each stage is that in which the record would have failed there."""
+    """Each stage is reported as the stage at which the record would have failed in Connect."""
     headers = _headers(stage)
     assert (told, class_name) == (headers["stage"], headers["class.name"])
 
 
 def test_every_stage_has_a_name_in_connect():
-    """None is forgotten."""
+    """Each stage has an equivalent in Connect."""
     assert [] == [stage for stage in Stage if not _headers(stage)["exception.class.name"]]

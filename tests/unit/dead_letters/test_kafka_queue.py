@@ -70,14 +70,14 @@ def test_record_without_key_and_value_arrives(broker, make_queue):
 
 
 def test_record_without_timestamp_gets_the_time_of_sending(broker, make_queue):
-    """As a producer gives it."""
+    """A record without a timestamp gets the time of sending, as from any producer."""
     before_ms = time.time_ns() // 1_000_000
     wait(make_queue().send(reject(timestamp_ms=None)))
     assert before_ms <= read(broker.bootstrap, TOPIC, 1)[0].timestamp <= time.time_ns() // 1_000_000
 
 
 def test_context_headers_follow_the_records_own(broker, make_queue):
-    """They are appended: those of an earlier failure are kept."""
+    """The headers are appended, so those of an earlier failure are kept."""
     earlier = ("__connect.errors.topic", b"first")
     wait(make_queue(reporter=FailureReporter("job")).send(reject(headers=(earlier,))))
     headers = list(read(broker.bootstrap, TOPIC, 1)[0].headers)
@@ -93,14 +93,14 @@ def test_order_is_kept(broker, make_queue):
 
 
 def test_missing_topic_is_created_with_one_partition(broker, make_queue):
-    """As Connect does, and before the first letter."""
+    """A missing topic is created before the first letter, as in Connect."""
     wait(make_queue().prepare())
     with admin_client(broker.bootstrap) as admin:
         assert 1 == len(admin.describe_topics([TOPIC])[0]["partitions"])
 
 
 def test_topic_that_is_there_is_kept(broker, make_queue):
-    """Its partitions stay; letters with keys spread over them as a Java producer would spread them."""
+    """An existing topic keeps its partitions, and letters with keys spread over them as from a Java producer."""
     broker.create_topic(TOPIC, partitions=3)
     wait(*[make_queue().send(reject(key=b"a")) for _ in range(3)])
     assert [0, 0, 3] == sorted(broker.log_end(TOPIC, partition) for partition in range(3))
@@ -124,7 +124,7 @@ def test_what_passes_is_repeated(broker, make_queue, fault):
 
 
 def test_outage_at_the_start_is_waited_out(broker, make_queue):
-    """No letter is lost while no broker answers; the sender never waits."""
+    """No letter is lost while no broker answers, and the sender never waits."""
     broker.stop_listening()
     queue = make_queue()
     sendings = [queue.send(reject(offset)) for offset in range(3)]
@@ -147,7 +147,7 @@ def test_outage_later_is_waited_out(broker, make_queue):
 
 
 def test_topic_that_is_deleted_is_made_again(broker, make_queue):
-    """Nothing is lost that comes after."""
+    """A deleted topic is created again, and later letters are not lost."""
     queue = make_queue(producer_settings={"request_timeout_ms": 500, "metadata_max_age_ms": 200})
     wait(queue.send(reject(0)))
     broker.delete_topic(TOPIC)
@@ -186,7 +186,7 @@ def test_too_few_brokers(broker, make_queue):
 
 
 def test_unknown_setting(make_queue):
-    """What kafka-python refuses before it connects is no outage."""
+    """A setting that kafka-python refuses before it connects is a configuration error, not an outage."""
     sending = make_queue(producer_settings={"no_such_setting": 1}).prepare()
     with pytest.raises(ConfigurationError, match="no_such_setting"):
         wait(sending)
@@ -200,7 +200,7 @@ def test_missing_certificate(make_queue):
 
 
 def test_pending_bytes(broker, make_queue):
-    """What waits is counted, and no more when it has arrived."""
+    """Letters count as pending until they are delivered."""
     broker.stop_listening()
     queue = make_queue()
     sending = queue.send(reject(headers=(("ab", b"c"), ("d", None))))
@@ -211,7 +211,7 @@ def test_pending_bytes(broker, make_queue):
 
 
 def test_close_sends_what_waits(broker, make_queue):
-    """A task that ends at a record has told of it before."""
+    """Closing sends pending letters, so a record that ends the task is reported first."""
     queue = make_queue()
     sending = queue.send(reject())
     queue.close(30)

@@ -24,7 +24,7 @@ def test_share_at_the_limit_is_allowed():
 
 
 def test_message_tells_where_to_look():
-    """How many, over how many, and the last of them."""
+    """The message has the number of rejects, the number of records and the last reject."""
     with pytest.raises(
         TooManyRejectsError, match=r"^orders-3: 60 of the last 100 records .* offset 59, .* not JSON\."
     ) as caught:
@@ -33,7 +33,7 @@ def test_message_tells_where_to_look():
 
 
 def test_old_records_are_forgotten():
-    """A bad stretch that lies before the window is no reason any more; many good ones don't excuse a bad stretch now."""
+    """Records before the window don't count, whether they were good or bad."""
     breaker = _breaker()
     breaker.count(100, _rejects(40))
     breaker.count(100, [])
@@ -44,7 +44,7 @@ def test_old_records_are_forgotten():
 
 
 def test_window_is_rounded_up_to_whole_batches():
-    """What belongs to the last records in part is counted whole."""
+    """A batch that is partly in the window counts as a whole."""
     breaker = _breaker(window_rows=100)
     breaker.count(60, _rejects(30))
     breaker.count(60, _rejects(30))
@@ -61,7 +61,7 @@ def test_further_rejects_of_counted_records():
 
 
 def test_first_records_are_not_judged():
-    """One bad record at the start of a topic is not all of it."""
+    """The limit doesn't apply to the first records of a topic."""
     breaker = _breaker(window_rows=1000, minimum_rows=10)
     breaker.count(9, _rejects(9))
     with pytest.raises(TooManyRejectsError):
@@ -69,13 +69,13 @@ def test_first_records_are_not_judged():
 
 
 def test_window_smaller_than_the_minimum():
-    """Is judged when it is full."""
+    """The limit applies to a full window, even if it is smaller than the minimum."""
     with pytest.raises(TooManyRejectsError):
         _breaker(window_rows=5, minimum_rows=100).count(5, _rejects(3))
 
 
 def test_share_of_one_allows_everything():
-    """No share is larger."""
+    """A limit of 1 is never exceeded."""
     _breaker(share=1.0).count(100, _rejects(100))
 
 

@@ -9,13 +9,13 @@ _BEFORE_THE_SINK = {Stage.KEY, Stage.DECODE, Stage.TRANSFORM}
 
 @pytest.mark.parametrize("has_reporter", [False, True])
 def test_none_tolerates_nothing(has_reporter):
-    """Reporters tell of the record, and the task ends all the same."""
+    """Without tolerance each reject ends the task, even if reporters are configured."""
     tolerance = Tolerance(everything=False, has_reporter=has_reporter)
     assert [] == [stage for stage in Stage if tolerance.tolerates(stage)]
 
 
 def test_all_with_a_reporter_tolerates_every_stage():
-    """The record is kept or told somewhere."""
+    """All stages are tolerated if rejects are stored or reported."""
     tolerance = Tolerance(everything=True, has_reporter=True)
     assert list(Stage) == [stage for stage in Stage if tolerance.tolerates(stage)]
 
@@ -28,7 +28,7 @@ def test_all_without_a_reporter_tolerates_what_comes_before_the_sink():
 
 @pytest.mark.parametrize(("everything", "tolerated"), [(True, list(ConnectStage)), (False, [])])
 def test_retriable_exceptions_are_tolerated_anywhere(everything, tolerated):
-    """In Connect, when the attempts are used up."""
+    """In Connect, a retriable exception is tolerated at any stage when its attempts are used up."""
     tolerance = Tolerance(everything=everything)
     assert tolerated == [stage for stage in ConnectStage if tolerance.tolerates_in_connect(stage, retriable=True)]
 
@@ -61,6 +61,6 @@ def test_failure_has_connects_words_and_says_what_to_do(tolerance, stage, words)
 
 
 def test_failure_doesnt_double_the_end_of_a_sentence():
-    """Some of Connect's own reasons are whole sentences."""
+    """A reason that is a whole sentence keeps a single full stop."""
     error = Tolerance(everything=False).failure(Reject(TopicPartition("orders", 3), 9, Stage.DECODE, "Unknown magic byte!"))
     assert "Unknown magic byte! Tolerance exceeded" in str(error)

@@ -127,6 +127,6 @@ def test_a_row_before_all_runs_has_no_file() -> None:
     ],
 )
 def test_a_damaged_layout_is_an_error(text: str) -> None:
-    """It is never guessed."""
+    """A damaged layout is an error, never a guess."""
     with pytest.raises(ValueError, match="damaged"):
         Layout.decode(text)

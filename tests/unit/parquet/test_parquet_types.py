@@ -93,7 +93,7 @@ def test_nested_types() -> None:
 
 
 def test_a_table_that_fits_is_not_copied() -> None:
-    """Most of them do."""
+    """A table that has the file's types already is not copied."""
     table = pa.table({"x": [1]})
     assert table is ParquetWriter(types="own").fit(table).table
 
@@ -105,7 +105,7 @@ def test_digits_behind_the_last_are_cut_off() -> None:
 
 
 def test_rows_that_do_not_fit() -> None:
-    """Each with its first field and the reason; the others stay as they are."""
+    """Each row that doesn't fit has its first field as the reason, and the other rows stay."""
     table = pa.table(
         {
             "at": pa.array([0, FAR_MS, 2, -FAR_MS, 4], MILLISECONDS),
@@ -123,7 +123,7 @@ def test_rows_that_do_not_fit() -> None:
 
 
 def test_rows_that_do_not_fit_inside_lists() -> None:
-    """However deep."""
+    """Values inside nested lists are checked too."""
     table = pa.table({"x": pa.array([[{"at": 0}], [{"at": FAR_MS}], None], pa.list_(pa.struct([("at", MILLISECONDS)])))})
     fitted = ParquetWriter(types="own").fit(table)
     assert ([1], 2) == (list(fitted.refused), fitted.table.num_rows)
@@ -196,7 +196,7 @@ def test_unwritable_rows_are_those_that_fit_leaves_out(types: Any, column: pa.Ar
 
 
 def test_rows_that_do_not_fit_are_not_written() -> None:
-    """They were to be left out before."""
+    """The writer refuses rows that don't fit, because they should have been rejected before."""
     file = ParquetWriter().open()
     with pytest.raises(UsageError, match="Row 1 can't be written: field x"):
         file.append(pa.table({"x": pa.array([0, FAR_MS], MILLISECONDS)}))
@@ -205,14 +205,14 @@ def test_rows_that_do_not_fit_are_not_written() -> None:
 
 @pytest.mark.parametrize("types", ["own", "connect"])
 def test_files_without_rows_have_the_same_types(types: Any) -> None:
-    """As those with rows."""
+    """A file without rows has the same types as a file with rows."""
     schema = pa.schema([("at", pa.timestamp("s")), ("i", pa.int8())])
     empty = pq.ParquetFile(pa.BufferReader(ParquetWriter(types=types).open().finish({}, schema).content))
     assert _file(schema.empty_table(), types=types).schema.equals(empty.schema)
 
 
 def test_parts_of_a_grown_schema_are_united_in_the_types_of_the_file() -> None:
-    """Row groups that were already written are no exception."""
+    """Row groups that were written before the schema grew are converted too."""
     file = ParquetWriter().open()
     file.append(pa.table({"at": pa.array([1], MILLISECONDS)}))
     file.spill()
@@ -223,7 +223,7 @@ def test_parts_of_a_grown_schema_are_united_in_the_types_of_the_file() -> None:
 
 
 def test_an_open_file_tells_the_types_that_rows_came_with() -> None:
-    """More rows of the same schema are no reason for another file."""
+    """An open file reports the rows' original types, so that more rows of the same schema fit."""
     file = ParquetWriter().open()
     given = pa.schema([pa.field("at", MILLISECONDS, nullable=False), ("i", pa.int8())])
     file.append(given.empty_table())
@@ -235,7 +235,7 @@ def test_an_open_file_tells_the_types_that_rows_came_with() -> None:
 
 
 def test_pages_have_an_index_and_checksums() -> None:
-    """So that engines skip pages, and notice damage."""
+    """Files have a page index and checksums, so that engines skip pages and notice damage."""
     table = pa.table({"x": range(100_000)})
     file = _file(table, compression="none")
     column = file.metadata.row_group(0).column(0)
@@ -259,13 +259,13 @@ def test_pages_have_an_index_and_checksums() -> None:
     ],
 )
 def test_settings_that_can_not_work(settings: dict[str, Any], problem: str) -> None:
-    """Told before anything is written."""
+    """Settings that can't work are refused before anything is written."""
     with pytest.raises(ConfigurationError, match=problem):
         ParquetWriter(**settings)
 
 
 def test_a_higher_level_makes_smaller_files() -> None:
-    """The level arrives."""
+    """The compression level reaches the encoder."""
     table = pa.table({"x": [f"{number * 7919 % 10007}" for number in range(50_000)]})
     sizes = [
         _file(table, compression="zstd", compression_level=level).metadata.row_group(0).column(0).total_compressed_size
@@ -299,6 +299,6 @@ def test_maps_whose_keys_are_not_text() -> None:
 
 
 def test_maps_with_keys_of_any_other_type() -> None:
-    """Also where nothing else in the column is written as another type."""
+    """A map with other keys than texts is converted even if the rest of the column is not."""
     table = pa.table({"m": pa.array([[(1, "a")]], pa.map_(pa.int32(), pa.string()))})
     assert [{"m": [{"key": 1, "value": "a"}]}] == _file(table, types="connect").read().to_pylist()

@@ -33,7 +33,7 @@ def _paths(folder: Path, fails: int = 0) -> Callable[[], Path]:
 
 
 def test_a_row_group_is_not_held_in_memory_while_it_is_encoded(tmp_path: Path) -> None:
-    """Only some megabytes of it."""
+    """Only some megabytes of a row group are in memory while it is encoded."""
     part = Part(TABLE.schema, {"compression": "none"}, 0, _paths(tmp_path))
     tracemalloc.start()
     try:
@@ -58,7 +58,7 @@ def test_a_disk_that_is_full_while_a_row_group_is_encoded(tmp_path: Path, fails:
 
 
 def test_a_staged_file_that_is_removed_while_a_row_group_is_encoded(tmp_path: Path) -> None:
-    """It is the error that it is between two row groups."""
+    """A staged file that disappears during encoding is the same error as between two row groups."""
     part = Part(TABLE.schema, {"compression": "none"}, 0, _paths(tmp_path))
     part.write(TABLE.slice(0, 10))
     (tmp_path / "part.parquet").unlink()
@@ -68,7 +68,7 @@ def test_a_staged_file_that_is_removed_while_a_row_group_is_encoded(tmp_path: Pa
 
 
 def test_a_file_that_fits_into_memory_stays_there(tmp_path: Path) -> None:
-    """While that was asked for."""
+    """A file stays in memory up to the configured size."""
     part = Part(TABLE.schema, {"compression": "none"}, 64 * MIB, _paths(tmp_path))
     part.write(TABLE)
     part.complete({})

@@ -41,7 +41,7 @@ def test_folders_that_are_made_at_the_same_time_all_stay(tmp_path: Path) -> None
 
 
 def test_a_closed_folder_is_gone(tmp_path: Path) -> None:
-    """With what is in it."""
+    """Closing deletes the folder with its files."""
     folder = StagingDirectory(tmp_path)
     folder.new_file().write_bytes(b"staged")
     folder.close()
@@ -49,7 +49,7 @@ def test_a_closed_folder_is_gone(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_behind_is_deleted(tmp_path: Path) -> None:
-    """By the next one that needs a folder there."""
+    """The next process that needs a folder deletes the folder of a killed process."""
     program = (
         "import os, sys; from kafka2parquet.parquet.staging import StagingDirectory\n"
         "StagingDirectory(sys.argv[1]).new_file().write_bytes(b'staged'); os._exit(1)\n"
@@ -124,7 +124,7 @@ def test_a_folder_whose_lock_file_is_not_ours_stays(tmp_path: Path, kind: str) -
 
 @pytest.mark.parametrize("what", ["text", "folder", "link", "fifo", "name"])
 def test_a_folder_with_anything_else_in_it_stays(tmp_path: Path, what: str) -> None:
-    """All of it: no staged file is taken out of it."""
+    """A folder with other files stays as a whole, including its staged files."""
     folder = imitation(tmp_path, text_of_a_lock(tmp_path))
     (tmp_path / "target.parquet").write_bytes(b"precious")
     if what == "text":
@@ -144,7 +144,7 @@ def test_a_folder_with_anything_else_in_it_stays(tmp_path: Path, what: str) -> N
 
 
 def test_a_link_to_a_folder_stays(tmp_path: Path) -> None:
-    """And so does the folder."""
+    """A symbolic link and its target stay."""
     folder = imitation(tmp_path, text_of_a_lock(tmp_path), name="elsewhere")
     (tmp_path / "shared" / "kafka2parquet-0123abcd").symlink_to(folder)
     start(tmp_path)
@@ -164,7 +164,7 @@ def test_what_belongs_to_another_user_stays(tmp_path: Path, what: str) -> None:
 
 
 def test_an_imitation_that_is_complete_is_deleted(tmp_path: Path) -> None:
-    """So the tests above fail for what they say."""
+    """A complete imitation of a folder is deleted, which shows that the other tests fail for the right reason."""
     folder = imitation(tmp_path, text_of_a_lock(tmp_path))
     start(tmp_path)
 
@@ -173,7 +173,7 @@ def test_an_imitation_that_is_complete_is_deleted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o277, 0o777])
 def test_only_this_user_may_read_staged_files(tmp_path: Path, umask: int) -> None:
-    """Whatever the umask says, and neither more nor less."""
+    """Only this user may read staged files, whatever the umask is."""
     before = os.umask(umask)
     try:
         folder = StagingDirectory(tmp_path)
@@ -186,7 +186,7 @@ def test_only_this_user_may_read_staged_files(tmp_path: Path, umask: int) -> Non
 
 
 def test_a_writer_stages_files_that_only_this_user_may_read(tmp_path: Path) -> None:
-    """Also once rows are written to them."""
+    """Files stay private when rows are written to them."""
     writer = ParquetWriter(in_memory_bytes=0, staging_directory=tmp_path)
     file = writer.open()
     file.append(pa.table({"number": [1, 2, 3]}))
@@ -198,7 +198,7 @@ def test_a_writer_stages_files_that_only_this_user_may_read(tmp_path: Path) -> N
 
 
 def test_a_forked_child_deletes_nothing_of_its_parent(tmp_path: Path) -> None:
-    """Also where it closes what it has inherited."""
+    """A forked child doesn't delete its parent's folder, even if it closes it."""
     folder = StagingDirectory(tmp_path)
     path = folder.new_file()
     child = os.fork()
@@ -215,7 +215,7 @@ def test_a_forked_child_deletes_nothing_of_its_parent(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing stays behind of the attempt."""
+    """A full disk is a temporary error, and the attempt leaves nothing behind."""
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -227,7 +227,7 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_folder_that_may_not_be_listed_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some systems keep users from listing the shared folder."""
+    """A shared folder that users may not list can be used."""
 
     def refused(*_: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -240,7 +240,7 @@ def test_a_folder_that_may_not_be_listed_can_be_used(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize("what", ["file", "folder", "bytes"])
 def test_a_staged_file_that_something_tidied_up_is_an_error(tmp_path: Path, what: str) -> None:
-    """It would be published with a hole in it otherwise."""
+    """A removed or truncated staged file is an error, because it would be published incomplete."""
     writer = ParquetWriter(in_memory_bytes=0, row_group_bytes=1, staging_directory=tmp_path)
     file = writer.open()
     file.append(pa.table({"number": [1, 2, 3]}))

@@ -30,20 +30,20 @@ def store() -> AnyFsspecStore:
 
 
 def test_creates_where_nothing_stands(store: AnyFsspecStore) -> None:
-    """And tells when something does."""
+    """An object is only created if the key is free, and the result says which."""
     assert (True, False) == (store.create("a/b", b"one"), store.create("a/b", b"two"))
     assert b"one" == store.read_tail("a/b", 100)
 
 
 def test_reads_the_tail(store: AnyFsspecStore) -> None:
-    """At most what was asked for; None where nothing is."""
+    """The tail has at most the requested length, and is None if the object doesn't exist."""
     store.create("a", b"0123456789")
 
     assert (b"789", None) == (store.read_tail("a", 3), store.read_tail("b", 3))
 
 
 def test_lists_by_the_beginning_of_keys(store: AnyFsspecStore) -> None:
-    """As objects are listed everywhere."""
+    """Listing matches the beginning of keys, as in object stores."""
     for key in ("t/a/1", "t/ab/2", "u/3"):
         store.create(key, b"")
 
@@ -53,7 +53,7 @@ def test_lists_by_the_beginning_of_keys(store: AnyFsspecStore) -> None:
 
 
 def test_deletes_what_is_there(store: AnyFsspecStore) -> None:
-    """And doesn't mind when it isn't."""
+    """Deleting an object that doesn't exist is not an error."""
     store.create("a", b"")
     store.delete("a")
     store.delete("a")
@@ -72,7 +72,7 @@ def test_deletes_what_is_there(store: AnyFsspecStore) -> None:
     ],
 )
 def test_maps_errors(error: Exception, expected: type[Exception]) -> None:
-    """What can't be understood is tried again, for that loses nothing."""
+    """Unknown errors are temporary, because a retry loses nothing."""
     filesystem = Raising()
     filesystem.error = error
 
@@ -98,13 +98,13 @@ def test_refuses_what_can_not_work(url: str, problem: str) -> None:
 
 @pytest.mark.parametrize(("url", "options"), [("gs://b", S3Options()), ("s3://b", GcsOptions()), ("/folder", S3Options())])
 def test_refuses_options_of_another_store(url: str, options: S3Options | GcsOptions) -> None:
-    """They would be ignored otherwise."""
+    """Options of another store are refused, because they would have no effect."""
     with pytest.raises(ConfigurationError, match="Options"):
         FsspecStorage(url, options)
 
 
 def test_secrets_are_masked() -> None:
-    """No representation shows one."""
+    """No `repr` shows a secret."""
     shown = [
         repr(S3Options(access_key_id="id", secret_access_key="hush", session_token="hush", customer_key=b"hush" * 8)),
         repr(S3Options(proxy_url="http://me:hush@proxy", role=AssumedRole(arn="a", session_name="s", external_id="hush"))),
@@ -116,7 +116,7 @@ def test_secrets_are_masked() -> None:
 
 
 def test_tags_nothing(store: AnyFsspecStore) -> None:
-    """What fsspec has no word for isn't left out silently."""
+    """Tags are refused instead of ignored, because fsspec doesn't support them."""
     store.create("a", b"")
 
     with pytest.raises(UsageError, match="doesn't support tags"):
@@ -124,5 +124,5 @@ def test_tags_nothing(store: AnyFsspecStore) -> None:
 
 
 def test_nobody_is_asked_when_a_storage_is_built() -> None:
-    """So it may be built before a fork, and without a network."""
+    """Creating a storage sends no requests, so it works before a fork and without a network."""
     assert "s3://b/x" == FsspecStorage("s3://b/x/", endpoint_url="http://127.0.0.1:1").url

@@ -31,7 +31,7 @@ def counting(content: bytes, lengths: list[int]) -> Callable[[int], bytes]:
 
 
 def test_an_ordinary_footer_takes_one_read() -> None:
-    """Whatever the size of the file."""
+    """An ordinary footer takes one read, whatever the size of the file."""
     lengths: list[int] = []
 
     assert {"a": "b"} == read_footer_metadata(counting(parquet({"a": "b"}), lengths))
@@ -39,7 +39,7 @@ def test_an_ordinary_footer_takes_one_read() -> None:
 
 
 def test_a_large_footer_takes_two() -> None:
-    """The second one has just the size that the first one told."""
+    """A large footer takes a second read with exactly the size that the first one found."""
     lengths: list[int] = []
     content = parquet({"a": "b"}, columns=2000)
 
@@ -48,7 +48,7 @@ def test_a_large_footer_takes_two() -> None:
 
 
 def test_arrow_keeps_its_own_schema_to_itself() -> None:
-    """It is long, and nobody else's business."""
+    """Arrow's own large entries are left out."""
     assert {} == read_footer_metadata(counting(parquet({}), []))
 
 
@@ -62,7 +62,7 @@ def test_bytes_that_are_no_text_do_no_harm() -> None:
     [b"", b"PAR1", b"no Parquet at all", b"PAR1" + b"\xff" * 4 + b"PAR1", b"x" * 100 + (50).to_bytes(4, "little") + b"PAR1"],
 )
 def test_what_is_no_parquet_file_has_no_metadata(content: bytes) -> None:
-    """Even where it ends like one."""
+    """An object that only ends like a Parquet file has no metadata."""
     assert {} == read_footer_metadata(counting(content, []))
 
 
@@ -98,7 +98,7 @@ needs_limit = pytest.mark.skipif(is_readable(too_deep({})), reason="this pyarrow
     ids=["nested too deeply", "damaged"],
 )
 def test_a_footer_of_ours_that_can_not_be_read_is_not_taken_for_a_foreign_file(content: bytes) -> None:
-    """It says that it is damaged."""
+    """An unreadable footer of this library is marked as damaged."""
     metadata = read_footer_metadata(counting(content, []))
 
     assert {METADATA_KEY: ""} == metadata
@@ -108,10 +108,10 @@ def test_a_footer_of_ours_that_can_not_be_read_is_not_taken_for_a_foreign_file(c
 
 @needs_limit
 def test_a_footer_of_others_that_can_not_be_read_is_theirs() -> None:
-    """It is in the way only where a file of ours has to go."""
+    """An unreadable footer of another program counts as a foreign file."""
     assert {} == read_footer_metadata(counting(too_deep({"a": "b"}), []))
 
 
 def test_no_object_has_none() -> None:
-    """Which is something else than no metadata."""
+    """A missing object gives None, and not empty metadata."""
     assert read_footer_metadata(lambda length: None) is None

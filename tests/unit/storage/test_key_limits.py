@@ -20,20 +20,20 @@ def _no_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_names_in_a_folder_are_short(tmp_path: Path) -> None:
-    """Those of stores that may keep objects as files, too."""
+    """Stores that may keep objects as files limit each segment of a key."""
     for storage in (FsspecStorage(str(tmp_path)), FsspecStorage("s3://bucket", COMPATIBLE)):
         assert storage.why_no_object(LONG_SEGMENT) == "it has a segment of 302 bytes, and the limit is 255"
 
 
 def test_an_endpoint_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is another store than Amazon's then."""
+    """A store whose endpoint comes from the environment is not Amazon's, so segments are limited."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert FsspecStorage("s3://bucket").why_no_object(LONG_SEGMENT)
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/prefix", "gs://bucket/prefix"])
 def test_keys_in_a_bucket_have_a_limit_only_as_a_whole(url: str) -> None:
-    """The prefix counts."""
+    """In a bucket only the whole key is limited, including the prefix."""
     storage = FsspecStorage(url)
     assert storage.why_no_object(LONG_SEGMENT) is None
     assert storage.why_no_object("x" * 1017) is None

@@ -67,7 +67,7 @@ def test_leaves_no_temporary_file(tmp_path: Path) -> None:
 
 
 def test_temporary_files_of_a_crash_are_not_listed(tmp_path: Path) -> None:
-    """What a killed process left in the middle of a write is no object."""
+    """A file that a killed process was writing is not an object."""
     (tmp_path / ".kafka2parquet-0123.tmp").write_bytes(b"half of a fi")
 
     assert [] == list(FsspecStorage(str(tmp_path)).list(""))
@@ -113,7 +113,7 @@ def test_published_files_have_ordinary_rights(tmp_path: Path) -> None:
 
 
 def test_a_file_in_the_way_of_a_folder_is_an_error_in_the_settings(tmp_path: Path) -> None:
-    """It can't be healed by waiting."""
+    """A file where a folder is needed is an error in the settings, because waiting doesn't help."""
     (tmp_path / "lake").write_text("a file")
 
     with pytest.raises(ConfigurationError):
@@ -196,7 +196,7 @@ def test_what_a_killed_process_left_is_deleted_by_the_next_start(tmp_path: Path)
 
 
 def test_a_temporary_file_of_another_thread_stays(tmp_path: Path) -> None:
-    """Also where it is this process itself that begins another task."""
+    """A new task in the same process doesn't delete files of its other threads."""
     storage = FsspecStorage(str(tmp_path))
     storage.probe(OWN)
     with TemporaryFile(tmp_path, tmp_path / OWN) as temporary:
@@ -219,7 +219,7 @@ def test_a_temporary_file_of_another_machine_stays_for_a_day(tmp_path: Path, age
 
 @pytest.mark.parametrize("kind", ["fifo", "link", "folder", "name"])
 def test_only_temporary_files_are_deleted(tmp_path: Path, kind: str) -> None:
-    """What only has such a name, or nearly, stays and doesn't hold up the start."""
+    """Other files with the name of a temporary file, or a similar one, stay and don't prevent the start."""
     with TemporaryFile(tmp_path, None) as temporary:
         name = temporary.path.name
     path = tmp_path / OWN / name
@@ -256,7 +256,7 @@ def test_files_get_the_group_of_the_folder_that_they_are_published_in(tmp_path: 
 
 @pytest.mark.parametrize("call", ["rename", "hardlink_to"])
 def test_folders_that_share_no_links_are_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    """Where a file can't be moved to the folder of temporary files, or not be linked from there, it is made beside."""
+    """A file that can't be moved to the temporary folder, or linked from it, is created beside the final file."""
     storage = FsspecStorage(str(tmp_path))
     storage.probe(OWN)
     original = getattr(Path, call)
@@ -311,7 +311,7 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path: Path, monkey
 
 
 def test_a_full_disk_is_told_by_the_file_that_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And not by the staged one, which lies on another disk."""
+    """A full disk is reported for the file in the storage, not for the staged file on another disk."""
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

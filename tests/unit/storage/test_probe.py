@@ -57,7 +57,7 @@ class FakeStore:
 
 
 def test_a_store_that_creates_only_passes() -> None:
-    """And is left empty."""
+    """A store that never replaces objects passes the probe, which leaves nothing behind."""
     store = FakeStore()
     probe_store(store, "fake://", "p/")
 
@@ -75,7 +75,7 @@ def test_a_store_that_replaces_fails(way: str) -> None:
 
 
 def test_a_store_that_lies_about_the_winner_fails() -> None:
-    """What is read back must be what the winner wrote."""
+    """The probe fails if the object doesn't have the winner's content."""
 
     class Liar(FakeStore):
         def create(self, key: str, content: Path | bytes, *, in_parts: bool = False) -> bool:

@@ -11,13 +11,13 @@ from kafka2parquet.storage.s3.store import filesystem_arguments
 
 
 def test_what_is_not_set_is_left_to_the_usual_sources() -> None:
-    """No credentials, region or endpoint are handed over."""
+    """Credentials, region and endpoint are not passed on unless they are set."""
     assert {"config_kwargs"} == set(S3Options().to_fsspec())
     assert {} == GcsOptions().to_fsspec()
 
 
 def test_timeouts_and_attempts_are_bounded() -> None:
-    """Whatever botocore's defaults are."""
+    """Timeouts and attempts are bounded, whatever botocore's defaults are."""
     config = filesystem_arguments(S3Options(connect_timeout_s=3, read_timeout_s=4), {})["config_kwargs"]
 
     assert {
@@ -28,7 +28,7 @@ def test_timeouts_and_attempts_are_bounded() -> None:
 
 
 def test_options_of_the_application_win() -> None:
-    """They are laid over ours, one by one."""
+    """The application's options override this library's options one by one."""
     arguments = filesystem_arguments(
         S3Options(region="eu-central-1", access_key_id="ours"),
         {"key": "theirs", "config_kwargs": {"read_timeout": 1, "s3": {"addressing_style": "virtual"}}},
@@ -42,7 +42,7 @@ def test_options_of_the_application_win() -> None:
     "storage_options", [{"endpoint_url": "https://store"}, {"client_kwargs": {"endpoint_url": "https://store"}}]
 )
 def test_compatible_stores_are_spared_the_new_checksums(storage_options: dict[str, Any]) -> None:
-    """However the endpoint is given."""
+    """AWS's newer checksums are off for compatible stores, however the endpoint is set."""
     config = filesystem_arguments(S3Options(), storage_options)["config_kwargs"]
 
     assert ("when_required", "when_required") == (
@@ -53,5 +53,5 @@ def test_compatible_stores_are_spared_the_new_checksums(storage_options: dict[st
 
 @pytest.mark.parametrize(("path_style", "expected"), [(True, "path"), (False, "virtual")])
 def test_the_addressing_style_can_be_chosen(path_style: bool, expected: str) -> None:
-    """Else botocore chooses."""
+    """The addressing style can be chosen; by default botocore chooses."""
     assert {"addressing_style": expected} == S3Options(path_style=path_style).to_fsspec()["config_kwargs"]["s3"]

@@ -64,7 +64,7 @@ def _refusal(**arguments: Any) -> str:
     ],
 )
 def test_sentence_says_what_is_wrong(arguments: dict[str, Any], sentence: str) -> None:
-    """It names class, argument and place, and what is meant."""
+    """The error names the class, the argument and the position, and suggests a similar word."""
     assert f"Sample: {sentence}" == _refusal(**arguments)
 
 
@@ -74,20 +74,20 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_elements_of_a_parameter_that_collects_are_named() -> None:
-    """By their places."""
+    """Elements of a collecting parameter are named by position."""
     with pytest.raises(ConfigurationError, match=r"Sample: others\[1\] has to be 1 or more, not 0\."):
         Sample("a", 1, 0)
 
 
 def test_values_that_can_only_mean_one_thing_are_converted() -> None:
-    """One text becomes a sequence of one, and numbers of numpy those of Python."""
+    """A single text becomes a sequence, and numpy's numbers become Python's."""
     made = Sample("events", np.int64(3), seconds=np.float32(0.5), numbers={"a": np.int32(2)})
     assert (("events",), (3,), 0.5, {"a": 2}) == (made.names, made.others, made.seconds, made.numbers)
     assert [int, float] == [type(made.others[0]), type(made.seconds)]
 
 
 def test_python_names_missing_arguments() -> None:
-    """As it does for any function."""
+    """Python itself reports missing arguments, as for any function."""
     with pytest.raises(TypeError, match=r"__init__\(\) missing 1 required positional argument: 'rows'"):
         RecordCountRotation()  # type: ignore[call-arg]
 
@@ -99,7 +99,7 @@ def test_duration_in_seconds_is_refused_with_the_way_to_say_it() -> None:
 
 
 def test_class_instead_of_an_instance() -> None:
-    """What to write instead is said; so is what an object of another kind lacks."""
+    """The error shows how to create an instance, or what an object of another kind lacks."""
     with pytest.raises(ConfigurationError) as caught:
         SinkTask(
             consumer=MemoryStorage(),  # type: ignore[arg-type]
@@ -124,7 +124,7 @@ def test_topics_as_one_text() -> None:
 
 
 def test_repr_shows_what_was_given() -> None:
-    """But for defaults."""
+    """The `repr` shows the arguments, except defaults."""
     assert "FieldPartitioner(fields=('kind',))" == repr(FieldPartitioner("kind"))
     assert "RecordTimeRotation(interval=datetime.timedelta(seconds=3600))" == repr(
         RecordTimeRotation(datetime.timedelta(hours=1))

@@ -17,7 +17,7 @@ _TEXTS = st.lists(st.one_of(_CHARACTERS, _BYTES, st.builds(bytes.__getitem__, _C
 
 
 def test_a_mask_says_where_an_array_is_null() -> None:
-    """It is what `from_arrays` takes."""
+    """The mask has the form that `from_arrays` expects."""
     mask = null_mask(pa.array([1, None, 3]))
     assert mask is not None
     assert [False, True, False] == mask.to_pylist()
@@ -29,25 +29,25 @@ def test_without_nulls_there_is_no_mask() -> None:
 
 
 def test_a_bitmap_says_which_values_are_there() -> None:
-    """It is what `from_buffers` takes, for more values than a byte has bits."""
+    """The bitmap has the form that `from_buffers` expects, also for more values than a byte has bits."""
     valid = np.arange(10) % 3 > 0
     made = pa.Array.from_buffers(pa.int8(), 10, [validity_bitmap(valid), pa.py_buffer(np.arange(10, dtype=np.int8))])
     assert [None, 1, 2, None, 4, 5, None, 7, 8, None] == made.to_pylist()
 
 
 def test_where_all_values_are_there_no_bitmap_says_so() -> None:
-    """As Arrow has it."""
+    """Without nulls there isn't a bitmap, as in Arrow."""
     assert validity_bitmap(None) is None
 
 
 def test_a_column_of_one_chunk_is_that_chunk() -> None:
-    """Its buffers are not copied."""
+    """A column with one chunk is returned without a copy."""
     chunk = pa.array([1, 2, 3])
     assert one_array(pa.chunked_array([chunk])).buffers()[1].address == chunk.buffers()[1].address
 
 
 def test_a_column_of_several_chunks_is_put_together() -> None:
-    """In their order."""
+    """Several chunks are concatenated in order."""
     assert pa.array([1, 2, 3]).equals(one_array(pa.chunked_array([[1], [2, 3]])))
 
 
@@ -58,12 +58,12 @@ def test_a_slice_begins_anew() -> None:
 
 
 def test_a_column_without_chunks_is_an_array_without_values() -> None:
-    """Of the column's type."""
+    """A column without chunks becomes an empty array of its type."""
     assert pa.array([], pa.string()).equals(one_array(pa.chunked_array([], pa.string())))
 
 
 def test_a_lack_of_memory_says_nothing_about_data() -> None:
-    """All other errors of Arrow do, but that of a user who cancels."""
+    """All of Arrow's errors are about data, except a lack of memory and a cancellation."""
     errors = {error for error in vars(pa).values() if isinstance(error, type) and issubclass(error, pa.ArrowException)}
     about_data = {error for error in errors if issubclass(error, ARROW_DATA_ERRORS)}
 
@@ -80,7 +80,7 @@ def _is_utf8(content: bytes) -> bool:
 
 @given(contents=st.lists(_TEXTS, max_size=6), skipped=st.integers(0, 2), length=st.integers(0, 6))
 def test_indices_of_invalid_utf8(contents: list[bytes], skipped: int, length: int) -> None:
-    """Of slices, too, next to bytes that would complete their characters."""
+    """Invalid UTF-8 is found in slices too, even next to bytes that would complete the characters."""
     array = pa.array(contents, pa.binary()).slice(skipped, length)
     expected = [index for index, content in enumerate(array.to_pylist()) if not _is_utf8(content)]
     assert expected == invalid_utf8(array).tolist()

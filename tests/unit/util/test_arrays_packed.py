@@ -28,7 +28,7 @@ def _sparse(count: int, every: int, start: int = 0) -> pa.Table:
 @pytest.mark.parametrize("every", [2, 5, 100, 10_000])
 @pytest.mark.parametrize("window", [(0, 3000), (1, 2990), (700, 1), (700, 300), (5, 0)])
 def test_what_is_packed_comes_out_as_it_was(every: int, window: tuple[int, int]) -> None:
-    """Also slices of a table, whose buffers begin elsewhere."""
+    """Unpacking restores the table, also for slices whose buffers begin elsewhere."""
     table = _sparse(3000, every).slice(*window)
 
     unpacked = PackedTable(table).unpacked()
@@ -39,7 +39,7 @@ def test_what_is_packed_comes_out_as_it_was(every: int, window: tuple[int, int])
 
 
 def test_columns_of_several_chunks_come_out_as_they_were() -> None:
-    """Those with one chunk that has rows are packed, the others stay as they are."""
+    """Columns with a single non-empty chunk are packed, and other columns stay unchanged."""
     table = pa.concat_tables([_sparse(300, 50), _sparse(300, 50, 7)])
     with_empty_chunk = pa.concat_tables([_sparse(300, 50).slice(0, 0), _sparse(300, 50)])
 
@@ -49,7 +49,7 @@ def test_columns_of_several_chunks_come_out_as_they_were() -> None:
 
 
 def test_columns_without_any_value_take_next_to_nothing() -> None:
-    """Whatever memory Arrow gives to nulls."""
+    """A column of nulls takes almost no memory, however Arrow stores nulls."""
     table = pa.table({"integer": pa.nulls(10_000, pa.int64()), "text": pa.nulls(10_000, pa.string())})
 
     packed = PackedTable(table)
@@ -59,7 +59,7 @@ def test_columns_without_any_value_take_next_to_nothing() -> None:
 
 
 def test_text_with_nulls_that_take_a_part_of_it() -> None:
-    """Arrow allows it."""
+    """Nulls may cover bytes of the text buffer, which Arrow allows."""
     offsets = pa.py_buffer(np.arange(0, 1001 * 3, 3, dtype=np.int32))
     valid = pa.py_buffer(np.packbits(np.arange(1000) % 10 == 0, bitorder="little"))
     table = pa.table({"text": pa.Array.from_buffers(pa.string(), 1000, [valid, offsets, pa.py_buffer(b"abc" * 1000)])})
@@ -79,7 +79,7 @@ def test_events_of_many_types_take_a_tenth() -> None:
 
 
 def test_columns_that_are_not_alike_are_not_taken_for_each_other() -> None:
-    """Each has its values in other rows."""
+    """Columns with values in different rows are not confused."""
     table = pa.table({str(start): _sparse(1000, 10, start).column("number") for start in range(10)})
 
     assert PackedTable(table).unpacked().equals(table)
@@ -90,7 +90,7 @@ def test_columns_that_are_not_alike_are_not_taken_for_each_other() -> None:
 )
 @pytest.mark.parametrize("rows", [[0, 1, 2], [1, 4, 9], [9, 0, 4]])
 def test_values_are_spread_to_their_rows(values: pa.Array, rows: list[int]) -> None:
-    """In any order."""
+    """Each value is placed in its row."""
     spread = Places(np.array(rows), 10).spread(values)
 
     spread.validate(full=True)

@@ -8,7 +8,7 @@ from kafka2parquet.util.cache import BoundedCache
 
 
 def test_a_value_is_made_once() -> None:
-    """The next look finds it."""
+    """A second access finds the cached value."""
     made: list[str] = []
     remembered: BoundedCache[str, int] = BoundedCache()
     for _ in range(2):
@@ -17,14 +17,14 @@ def test_a_value_is_made_once() -> None:
 
 
 def test_none_is_a_value_too() -> None:
-    """It is not made again."""
+    """None is cached like other values."""
     remembered: BoundedCache[str, None] = BoundedCache()
     remembered.get_or_create("a", lambda: None)
     remembered.get_or_create("a", lambda: pytest.fail("made again"))
 
 
 def test_when_there_are_too_many_all_are_forgotten() -> None:
-    """But for the one that was made last."""
+    """A full cache is cleared, except for the last value."""
     remembered: BoundedCache[int, int] = BoundedCache(limit=2)
     for number in range(3):
         remembered.get_or_create(number, lambda number=number: number)  # type: ignore[misc]  # a default binds it
@@ -32,7 +32,7 @@ def test_when_there_are_too_many_all_are_forgotten() -> None:
 
 
 def test_when_the_keys_are_too_large_all_are_forgotten() -> None:
-    """But for the one that was made last, however large it is."""
+    """A cache whose keys are too large is cleared, except for the last value."""
     remembered: BoundedCache[str, int] = BoundedCache(limit_size=10, size_of=len)
     for key in ("12345", "67890", "a"):
         remembered.get_or_create(key, lambda: 0)
@@ -50,7 +50,7 @@ def test_what_can_not_be_made_is_not_remembered() -> None:
 
 
 def test_a_value_is_found_by_what_it_is() -> None:
-    """Where there is one."""
+    """`find` returns a cached value that satisfies the condition."""
     remembered: BoundedCache[int, int] = BoundedCache()
     for number in range(4):
         remembered.get_or_create(number, lambda number=number: number)  # type: ignore[misc]  # a default binds it

@@ -81,7 +81,7 @@ def _read_by_extractor(texts: list[str]) -> list[int | None]:
 
 @pytest.mark.parametrize("texts", [[text] for text in TIMES] + [list(TIMES)], ids=str)
 def test_times_are_read_alike_everywhere(texts: list[str]) -> None:
-    """Alone and among others."""
+    """A text gives the same time alone and among other texts."""
     expected = [TIMES[text] for text in texts]
     assert expected == _microseconds(times_of_texts(pa.array(texts), "us"))
     assert expected == _read_by_transform(ToTimestamp(["at"]), texts)
@@ -92,7 +92,7 @@ def test_times_are_read_alike_everywhere(texts: list[str]) -> None:
 
 @pytest.mark.parametrize("texts", [[text] for text in NO_TIMES] + [NO_TIMES], ids=str)
 def test_what_is_no_time_is_none_anywhere(texts: list[str]) -> None:
-    """And never another time."""
+    """A text that is not a time is null everywhere, and never another time."""
     nothing = [None] * len(texts)
     assert nothing == times_of_texts(pa.array(texts), "us").to_pylist()
     assert nothing == _read_by_transform(ToTimestamp(["at"]), texts)
@@ -102,7 +102,7 @@ def test_what_is_no_time_is_none_anywhere(texts: list[str]) -> None:
 
 
 def test_a_space_for_t() -> None:
-    """As databases write it; Kafka Connect's extractor refuses it."""
+    """A space between date and time is accepted, as databases write it, but not by Kafka Connect's extractor."""
     texts = ["2026-05-17 12:00:00", "2026-05-17"]
     assert [0, -12 * 3600 * 1_000_000] == _microseconds(times_of_texts(pa.array(texts), "us"))
     assert None is _read_by_extractor(texts)[0]
@@ -117,7 +117,7 @@ def test_inside_of_lists_and_structs() -> None:
 
 @pytest.mark.parametrize("type_", [pa.timestamp("ns", "UTC"), pa.timestamp("ms"), pa.timestamp("s", "Europe/Paris")])
 def test_other_units_of_a_given_schema(type_: pa.DataType) -> None:
-    """Have the digits that they have room for."""
+    """Times have the digits of the schema's unit."""
     converted = JsonConverter(pa.schema([("at", type_)])).convert(batch_of([b'{"at":"2026-05-17T14:00:00.1234567899+02:00"}']))
     digits = {"s": 0, "ms": 123, "ns": 123_456_789}[type_.unit]
     per_second = {"s": 1, "ms": 1000, "ns": 10**9}[type_.unit]
@@ -132,7 +132,7 @@ def test_number_in_a_column_of_times() -> None:
 
 @given(st.lists(st.none() | st.sampled_from([*TIMES, *NO_TIMES, "9999-12-31T23:59:59.9999999Z", "1500-01-01"]), max_size=8))
 def test_each_text_is_read_by_itself(texts: list[str | None]) -> None:
-    """What stands beside it doesn't matter, nor the type of the texts."""
+    """The texts beside a text and the type of the texts don't influence the result."""
     for unit in ("s", "ms", "us", "ns"):
         together = times_of_texts(pa.array(texts, pa.large_string()), unit).cast(pa.int64()).to_pylist()
         alone = [times_of_texts(pa.array([text], pa.string()), unit).cast(pa.int64())[0].as_py() for text in texts]
@@ -141,7 +141,7 @@ def test_each_text_is_read_by_itself(texts: list[str | None]) -> None:
 
 @given(st.integers(-(2**61), 2**61), st.sampled_from(["s", "ms", "us", "ns"]))
 def test_digits_are_cut_off_to_the_time_before(nanoseconds: int, unit: str) -> None:
-    """Before 1970 as well."""
+    """Further digits are cut off, also before 1970."""
     per_unit = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}[unit]
     times = cut_off(pa.array([nanoseconds, None], pa.timestamp("ns", "Europe/Paris")), unit)
     assert (pa.timestamp(unit, "Europe/Paris"), [nanoseconds // per_unit, None]) == (

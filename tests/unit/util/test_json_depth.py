@@ -48,14 +48,14 @@ def test_levels_are_counted_outside_of_texts(document: Any, as_bytes: bool) -> N
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '["\\\\",' * 100_000, "[1,\n" * 50_000 + "]" * 50_000])
 def test_very_deep(text: str) -> None:
-    """Is refused at once, complete or not."""
+    """A very deep document is refused at once, complete or not."""
     with pytest.raises(JsonTooDeep):
         parse_json(text, max_levels=MAX_VALUE_LEVELS)
 
 
 @pytest.mark.parametrize("text", ['\\"' * 500_000, '"' + "\\" * 1_000_001, "[]" * 500_000, '"[",' * 300_000])
 def test_strange_texts_take_no_longer_than_others(text: str) -> None:
-    """Not even those that are no JSON."""
+    """Unusual texts take no longer than others, even if they are not JSON."""
     refuse_deep(text, 1)
 
 
@@ -65,7 +65,7 @@ def _nested(levels: int) -> bytes:
 
 @pytest.mark.parametrize("frames", [0, 300])
 def test_values_at_the_limit(frames: int) -> None:
-    """Are converted where a column holds whatever there is, and one level more is a reject, also deep in a stack."""
+    """A value at the limit is converted, and one more level is a reject, even deep in a stack."""
     _deeper(frames)
 
 
@@ -84,13 +84,13 @@ def _check_values() -> None:
 
 
 def test_envelopes() -> None:
-    """Have levels of their own, and are rejects beyond the limit."""
+    """Envelopes have separate levels, and are rejects beyond the limit."""
     messages = [b'{"schema":' + b"[" * 5000 + b"]" * 5000 + b',"payload":1}', b"[" * 5000]
     rejects = JsonEnvelopeConverter().convert(batch_of(messages)).rejects
     assert [True] * 2 == [bool(re.search("nested more than 128 levels deep$", reject.reason)) for reject in rejects]
 
 
 def test_configurations() -> None:
-    """Say so."""
+    """A configuration that is nested too deeply is refused with an error."""
     with pytest.raises(ConfigurationError, match=r"^This JSON can't be read: nested more than 500 levels deep\.$"):
         read_properties('{"a":' * 5000)

@@ -33,7 +33,7 @@ TP = TopicPartition("t", 0)
 
 @pytest.mark.parametrize("character", HOSTILE)
 def test_what_is_not_visible_is_escaped(character: str) -> None:
-    """As JSON escapes it, so that JSON stays the same JSON."""
+    """Invisible characters are escaped as in JSON, so JSON keeps its meaning."""
     shown = printable(f"a{character}b")
 
     assert shown.isprintable()
@@ -47,7 +47,7 @@ def test_what_is_visible_stays(text: str) -> None:
 
 
 def test_lines_of_ours_stay_lines() -> None:
-    """Where the text was put together line by line."""
+    """Line ends of this library's own texts stay."""
     assert "one\ntwo\\r\n\\u001b" == printable_lines("one\ntwo\r\n\x1b")
 
 
@@ -80,7 +80,7 @@ def made(kind: type[errors.Kafka2ParquetError], text: str) -> errors.Kafka2Parqu
 
 @pytest.mark.parametrize("kind", all_errors())
 def test_errors_are_printable(kind: type[errors.Kafka2ParquetError]) -> None:
-    """Whatever a record, a key or another program put into them."""
+    """The text of an error is printable, whatever a record, a key or another program put into it."""
     text = str(made(kind, ATTACK))
 
     assert SHOWN in text
@@ -88,7 +88,7 @@ def test_errors_are_printable(kind: type[errors.Kafka2ParquetError]) -> None:
 
 
 def test_a_configuration_error_has_a_line_for_each_problem() -> None:
-    """And not more lines."""
+    """A configuration error has exactly one line per problem."""
     error = errors.ConfigurationError(["one", ATTACK])
 
     assert f"one\n{SHOWN}" == str(error)
@@ -108,7 +108,7 @@ def test_log_lines_can_not_be_forged() -> None:
 
 
 def test_rejects_are_logged_in_two_lines(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever their reason says."""
+    """A logged reject has two lines, whatever its reason contains."""
     reject = Reject(TP, 7, Stage.DECODE, ATTACK)
     RejectLog(FailureReporter("sink"))(RecordRejected(TP, reject))
     line, failure = caplog.records[0].getMessage().split("\n")
@@ -118,7 +118,7 @@ def test_rejects_are_logged_in_two_lines(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_the_terminal_gets_nothing_but_text(capsys: pytest.CaptureFixture[str]) -> None:
-    """What is printed keeps its lines."""
+    """Printed text is escaped and keeps its lines."""
     tell(f"one\n\x1b{HOSTILE[5]}\ud800")
 
     assert "one\n\\u001b\\u0005\\ud800\n" == capsys.readouterr().out
@@ -134,7 +134,7 @@ def test_keys_in_the_audit_are_escaped() -> None:
 
 
 def test_the_command_line_escapes_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Also those of a configuration that is read from elsewhere."""
+    """Problems in configurations from elsewhere are escaped too."""
     path = tmp_path / "sink.json"
     path.write_text(json.dumps({"connector.class": ATTACK}))
 
@@ -147,7 +147,7 @@ def test_the_command_line_escapes_problems(tmp_path: Path, capsys: pytest.Captur
 def test_the_command_line_logs_printable_lines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of this library and of others."""
+    """Log lines of this library and of other libraries are printable."""
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     main(["check", str(tmp_path / "nothing.json")])
     capsys.readouterr()

@@ -51,7 +51,7 @@ PLANTED = "ZZsecretZZ"
     ],
 )
 def test_credentials_are_hidden_by_their_form(text: str) -> None:
-    """Whoever wrote the text."""
+    """Recognizable credentials are hidden, wherever the text comes from."""
     hidden = without_credentials(text.replace("%s", PLANTED))
 
     assert PLANTED not in hidden
@@ -116,7 +116,7 @@ def test_names_say_what_is_secret(name: str, secret: bool) -> None:
 
 
 def test_secrets_are_hidden_where_they_are_quoted() -> None:
-    """As a whole, or the part of them that other libraries quote."""
+    """A secret is hidden as a whole, and in parts that other libraries quote."""
     jaas = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="pass-word-1";'
     secrets = Secrets.of(
         {"sasl.jaas.config": jaas, "basic.auth.user.info": "me:info-1234", "a.token": "tok", "b.secret": "events"},
@@ -133,7 +133,7 @@ def test_secrets_are_hidden_where_they_are_quoted() -> None:
 
 
 def test_values_of_variables_are_shown_as_the_variables() -> None:
-    """So that a text says where to look."""
+    """The value of a variable is replaced by the variable, so that a text shows where to look."""
     variables = Secrets.of_variables([("topics", "${env:T}", "one-topic, two"), ("flush.size", "${env:N}", "1000")])
 
     assert "topics=${env:T} after 1000 rows" == variables.hide("topics=one-topic after 1000 rows")
@@ -141,7 +141,7 @@ def test_values_of_variables_are_shown_as_the_variables() -> None:
 
 @pytest.mark.parametrize("repeated", [repr, str])
 def test_reprs_hide(repeated: type[repr]) -> None:
-    """Of options, configurations and secrets themselves."""
+    """The `repr` of options, configurations and secrets hides secrets."""
     url = f"http://u:{PLANTED}@h:1"
     options = S3Options(endpoint_url=url, proxy_url=url, secret_access_key=PLANTED)
     role = AssumedRole(arn="a", session_name="s", external_id=PLANTED, sts_url=url)
@@ -152,7 +152,7 @@ def test_reprs_hide(repeated: type[repr]) -> None:
 
 
 def test_errors_and_rejects_hide() -> None:
-    """Their own texts, and what `repr` shows of them."""
+    """Errors and rejects hide secrets in their texts and in their `repr`."""
     text = f"HTTP error at http://u:{PLANTED}@h:1"
     found = [errors.StorageUnavailableError(text), errors.ConfigurationError([text, text])]
     reject = Reject(TopicPartition("t", 0), 1, Stage.TRANSFORM, text)
@@ -162,7 +162,7 @@ def test_errors_and_rejects_hide() -> None:
 
 
 def test_log_lines_hide() -> None:
-    """Those of libraries too, with their tracebacks."""
+    """Log lines and tracebacks hide secrets, also those of other libraries."""
     formatter = PrintableFormatter("%(message)s")
     formatter.secrets = Secrets({PLANTED: HIDDEN})
     try:

@@ -18,7 +18,7 @@ MOMENT = datetime.datetime(2024, 5, 17, 10, tzinfo=datetime.timezone.utc)
     [("+02", 7200), ("-08:00", -28800), ("+0530", 19800), ("+00:19:32", 1172), ("Asia/Kolkata", 19800), ("EST", -18000)],
 )
 def test_known_zone(name, offset):
-    """Places and offsets."""
+    """Names of places and offsets are time zones."""
     assert offset == MOMENT.astimezone(time_zone(name)).utcoffset().total_seconds()
 
 
@@ -26,7 +26,7 @@ def test_known_zone(name, offset):
     "name", ["+2", "+24:00", "+02:60", "PST", "utc", "Z", "GMT+2", "localtime", "Factory", "america/new_york"]
 )
 def test_unknown_zone(name):
-    """What Joda doesn't know, and what means another place on each machine, is refused in its words."""
+    """Names that Joda doesn't support, or that mean another place on each machine, are refused in Joda's words."""
     with pytest.raises(ConfigurationError) as caught:
         time_zone(name)
     assert f"Invalid value {name} for configuration timezone: The datetime zone id '{name}' is not recognised" == str(
@@ -42,5 +42,5 @@ def test_offset_is_its_own_name(pattern):
 
 
 def test_offset_of_nothing_is_utc():
-    """Joda takes it for UTC."""
+    """An offset of zero is UTC, as in Joda."""
     assert "UTC UTC" == PathFormat("z ZZZ").format(MOMENT.astimezone(time_zone("+00:00")))

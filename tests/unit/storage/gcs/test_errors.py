@@ -79,7 +79,7 @@ def test_maps_other_errors(error: Exception, expected: type[Exception]) -> None:
 
 
 def test_names_the_missing_right() -> None:
-    """So that somebody can grant it."""
+    """The message names the missing right, so that it can be granted."""
     assert "gs://bucket/key: OSError: Forbidden: path no access. Missing right: storage.objects.create." == str(
         mapped(OSError("Forbidden: path\nno access."))
     )

@@ -71,7 +71,7 @@ def mapped(error: Exception, **options: Any) -> Mapped:
     ],
 )
 def test_maps_the_answers_of_s3(code: str, status: int, expected: type[Exception]) -> None:
-    """By code and status, whatever Python exception s3fs makes of them."""
+    """Answers are mapped by code and status, whatever Python exception s3fs raises for them."""
     error = translate_boto_error(answer(code, status))
 
     assert expected is type(mapped(error))
@@ -79,7 +79,7 @@ def test_maps_the_answers_of_s3(code: str, status: int, expected: type[Exception
 
 @pytest.mark.parametrize("code", sorted(ERROR_CODE_TO_EXCEPTION))
 def test_every_code_that_s3fs_knows_becomes_an_error_of_ours(code: str) -> None:
-    """And tells code and object."""
+    """Each code becomes one of this library's errors, with the code and the object in the message."""
     error = mapped(answer(code, int(code) if code.isdigit() else 400))
 
     assert isinstance(error, Kafka2ParquetError | ObjectExistsError | NoSuchObjectError | EmptyObjectError)
@@ -147,24 +147,24 @@ def test_every_error_of_botocore_is_waited_for_or_reported(kind: type[Exception]
     ],
 )
 def test_errors_of_the_network_are_waited_for(error: Exception) -> None:
-    """Whoever raises them."""
+    """A network error is temporary, whichever library raises it."""
     assert StorageUnavailableError is type(mapped(error))
 
 
 def test_a_certificate_that_nobody_trusts_is_not_waited_for() -> None:
-    """It stays so."""
+    """An untrusted certificate is an error in the settings, because waiting doesn't help."""
     error = boto.SSLError(endpoint_url="https://x", error="[SSL: CERTIFICATE_VERIFY_FAILED] self-signed")
 
     assert ConfigurationError is type(mapped(error))
 
 
 def test_a_fixed_session_token_does_not_come_back() -> None:
-    """It was given to us and can't be renewed."""
+    """An expired session token from the options is an error, because it can't be renewed."""
     assert StorageAuthenticationError is type(mapped(answer("ExpiredToken", 400), renewable=False))
 
 
 def test_keeps_how_long_the_store_wants_to_be_left_alone() -> None:
-    """Where it says so in seconds."""
+    """The error keeps the store's Retry-After if it is in seconds."""
     waits = []
     for headers in ({"retry-after": "7"}, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, {}):
         error = mapped(answer("SlowDown", 503, headers))
@@ -175,14 +175,14 @@ def test_keeps_how_long_the_store_wants_to_be_left_alone() -> None:
 
 
 def test_names_the_missing_right() -> None:
-    """So that somebody can grant it."""
+    """The message names the missing right, so that it can be granted."""
     assert "s3://bucket/key: AccessDenied (403): said so. Missing right: s3:PutObject." == str(
         mapped(answer("AccessDenied", 403))
     )
 
 
 def test_names_the_bucket_that_is_missing() -> None:
-    """In the words of Kafka Connect's sink, which people search for."""
+    """The message about a missing bucket has the words of Kafka Connect's sink, which people search for."""
     expected = (
         "Non-existent S3 bucket: bucket. s3://bucket/key: NoSuchBucket (404): said so. Create the bucket, or correct its name."
     )
