@@ -54,7 +54,7 @@ class MetadataColumns:
         return tuple(f"_kafka_{name}" for name in self.names)
 
     def add(self, rows: Rows) -> Transformed:
-        """The rows with the columns; a row whose key can't be converted is a reject.
+        """Add the columns to rows. A row whose key can't be converted is a reject.
 
         Called on the thread that drives the task.
         """

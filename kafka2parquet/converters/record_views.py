@@ -46,7 +46,7 @@ class RecordViews:
         return f"views-{self.keys}-{self.headers}-{of_keys}-{self.tombstone_partition}"
 
     def add(self, rows: Rows) -> Transformed:
-        """The rows with their keys and headers as views; rows without them are rejects. On the task's thread."""
+        """Add keys and headers to rows as views. Rows without them are rejects. Called on the task's thread."""
         records = rows.records
         rejects: list[Reject] = []
         if self.keys and records.keys.null_count:

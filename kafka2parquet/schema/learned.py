@@ -141,18 +141,17 @@ class LearnedByTopic:
     """The learned schema of each topic. May be used from any thread."""
 
     def __init__(self, make: Callable[[str], LearnedSchema] = lambda _: LearnedSchema()) -> None:
-        """Begin without any.
+        """Start without schemas.
 
         Args:
-            make: called once with the name of each topic; by default nothing is known of the topic, and the schema is kept in
-                memory.
+            make: makes the schema of a topic, and is called once per topic; by default, a schema without columns, in memory.
         """
         self._make = make
         self._lock = threading.Lock()
         self._by_topic: dict[str, LearnedSchema] = {}
 
     def of(self, topic: str) -> LearnedSchema:
-        """The topic's schema, always the same object."""
+        """Return the topic's schema, which is always the same object."""
         with self._lock:
             if topic not in self._by_topic:
                 self._by_topic[topic] = self._make(topic)

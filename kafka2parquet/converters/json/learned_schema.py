@@ -223,7 +223,7 @@ class GrowingColumns:
 
 
 def _parsed(texts: Mapping[int, bytes], refused: dict[int, str], schema: pa.Schema) -> list[pa.Table]:
-    """Parses texts, given by their index, that are expected to fit, and adds what the parser refuses anyway to `refused`."""
+    """Parse texts, given by their index, that should fit, and add those that the parser refuses anyway to `refused`."""
     if not texts:
         return []
     indices = list(texts)

@@ -63,7 +63,7 @@ def json_text(value: Any) -> str:
 def _hint(value: bytes) -> str:
     """Guess the format of a value that is not JSON."""
     registered = value.startswith(b"\0") and len(value) > _REGISTRY_PREFIX_BYTES
-    return "; it begins with byte 0, as Avro, Protobuf and JSON do that need a schema registry" if registered else ""
+    return "; it begins with byte 0, like Avro, Protobuf or JSON for a schema registry" if registered else ""
 
 
 def load_object(value: bytes) -> dict[str, Any]:

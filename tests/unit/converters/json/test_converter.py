@@ -203,4 +203,4 @@ def test_a_schema_with_types_that_json_has_not_is_refused() -> None:
 def test_value_for_a_schema_registry_is_recognised(body: bytes) -> None:
     """The reason of a reject says that the value looks like one for a schema registry, even if it is not UTF-8."""
     (reject,) = JsonConverter().convert(batch_of([b"\x00\x00\x00\x00" + body])).rejects
-    assert reject.reason.endswith("; it begins with byte 0, as Avro, Protobuf and JSON do that need a schema registry")
+    assert reject.reason.endswith("; it begins with byte 0, like Avro, Protobuf or JSON for a schema registry")
