@@ -37,9 +37,9 @@ class Storage(Protocol):
 
     Each call may block for seconds, may come from any thread, and makes one attempt. The engine retries after a
     `StorageUnavailableError`. If the answer to a put was lost, the next attempt returns `AlreadyExists` with this library's
-    footer.
+    footer. Each call may raise the following errors.
 
-    Raises (each call):
+    Raises:
         ConfigurationError: no object can have the key. Nothing was sent.
         StorageUnavailableError: the store is down, slow or throttling, the connection was lost, or the local disk is full.
             Retrying makes sense.
