@@ -42,7 +42,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from kafka2parquet.problems import Problem
+from kafka2parquet.problems import Problem, ProblemKind
 from kafka2parquet.util.printable import printable
 from kafka2parquet.util.secrets import without_credentials
 
@@ -64,6 +64,8 @@ __all__ = [
     "KafkaAuthorizationError",
     "KafkaUnavailableError",
     "LogTruncatedError",
+    "Problem",
+    "ProblemKind",
     "RecordError",
     "RejectedRecordError",
     "SchemaRegistryAuthenticationError",
