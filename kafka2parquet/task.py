@@ -42,11 +42,11 @@ from kafka2parquet.records import TopicPartition
 from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.startup import Startup
 from kafka2parquet.step_result import StepCounter, StepResult
-from kafka2parquet.stop_signals import stopping_on_signals
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.transforms.base import Transform
 from kafka2parquet.util.arguments import checked
 from kafka2parquet.util.printable import printable
+from kafka2parquet.util.stop_signals import stopping_on_signals
 from kafka2parquet.util.user_parts import BrokenPartError, ask
 
 _LOG = logging.getLogger(__name__)
