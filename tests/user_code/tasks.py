@@ -22,6 +22,7 @@ from kafka2parquet import (
     KafkaPythonConsumer,
     MetadataColumns,
     ObjectNaming,
+    ObjectTags,
     ParquetWriter,
     RecordCountRotation,
     RecordTimeRotation,
@@ -106,6 +107,20 @@ def avro_task(consumer: Consumer, registry_url: str) -> SinkTask:
         partitioner=DefaultPartitioner(),
         rotation=RecordCountRotation(1000),
         storage=FsspecStorage("s3://events"),
+    )
+
+
+def tolerant_task(consumer: Consumer, storage: Storage) -> SinkTask:
+    """Parts by position, and words for settings."""
+    return SinkTask(
+        consumer,
+        JsonConverter(),
+        DefaultPartitioner(),
+        RecordCountRotation(1000),
+        storage,
+        files=FileSettings(naming=ObjectNaming(topics_dir="lake"), tags=ObjectTags({"team": "data"}), name_case="unite"),
+        rejects=RejectPolicy(tolerance="skip", tombstones="ignore", quarantine=True, limit=RejectLimit(share=0.05)),
+        delivery=DeliverySettings(first_start="latest", storage_retry=RetryPolicy(limit_s=3600)),
     )
 
 
