@@ -325,13 +325,13 @@ class Row:
 
 @attrs.frozen(eq=False)
 class Transformed:
-    """The result of a pipeline step: the rows that go on, and the rejects.
+    """The result of a pipeline step: rows and rejects.
 
     Attributes:
-        rows: the rows that go on: a subset of the given rows, in their order. Rows that are neither in a group nor among the
-            rejects are left out without any message.
-        rejects: records that can't go on.
-        others: more rows that go on, but have another schema or other columns than `rows`, or have lost their value.
+        rows: rows for the next step, a subset of the given rows in their order. Given rows that are in no group and not among
+            the rejects are filtered out silently.
+        rejects: records that the step refuses.
+        others: more rows for the next step, which have another schema or other columns than `rows`, or have lost their value.
     """
 
     rows: Rows

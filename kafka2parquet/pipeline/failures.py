@@ -1,4 +1,4 @@
-"""Catches unexpected exceptions of a pipeline step: a record for which the step breaks becomes a reject, the others go on.
+"""Catches unexpected exceptions of a pipeline step: records for which the step breaks become rejects.
 
 Converters, transforms and partitioners reject bad records themselves. `catch` handles the exceptions that they did not expect,
 from the code of this library, from a user's code, or from a native decoder that panics.
@@ -51,8 +51,8 @@ def catch(
         if not is_unexpected(error):
             raise
         _LOG.warning(
-            "%s, offsets %s to %s: the stage %r broke, and goes on record by record (%s). Please report this as a bug, unless"
-            " the code is yours.",
+            "%s, offsets %s to %s: the stage %r raised an exception, and the records are bisected (%s). Please report this as a"
+            " bug, unless the code is yours.",
             batch.topic_partition,
             records.offsets[0],
             records.offsets[-1],

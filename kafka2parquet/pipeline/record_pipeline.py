@@ -45,7 +45,7 @@ class PipelineOutput:
 
 
 _Passed = tuple[Sequence[Rows], Sequence[Reject]]
-"""The rows of each schema that go on, and the rejects."""
+"""Rows of each schema for the next step, and rejects."""
 
 
 @attrs.frozen(eq=False)

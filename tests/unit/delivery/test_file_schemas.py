@@ -1,4 +1,4 @@
-"""Rows of several schemas beside the files that they might join."""
+"""FileSchemas decides which rows of several schemas may join a file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class File:
 
 
 def batch(*schemas: ConnectSchema | None) -> PartitionedRows:
-    """One row of each schema, at offsets from 0 on, all for one folder."""
+    """Returns one row of each schema, at offsets from 0, all for one folder."""
     records = batch_of([b"{}"] * len(schemas))
     groups = [
         attrs.evolve(rows_of(pa.table({"id": [offset]}), first_offset=offset, value_schema=schema), batch=records)
@@ -39,33 +39,33 @@ def batch(*schemas: ConnectSchema | None) -> PartitionedRows:
 
 @pytest.mark.parametrize("mode", [CompatibilityMode.BACKWARD, CompatibilityMode.FORWARD, CompatibilityMode.FULL])
 def test_row_without_version_is_refused(mode: CompatibilityMode) -> None:
-    """Versions decide, so there is nothing to decide by; as in Connect the row is none for the file, nor for another one."""
+    """Without a version the schemas can't be compared, so the row may join no file, as in Connect."""
     join, rows = FileSchemas(mode), batch(FIRST, WITHOUT_VERSION)
     assert (1, f"Schema version required for {mode.value} compatibility") == join.refused({}, rows)
     assert join.cut({}, rows) is None
 
 
 def test_open_file_decides() -> None:
-    """Its schema came with its first row, before this batch."""
+    """Rows are compared with the schema of an open file, which came before this batch."""
     file = File(WITHOUT_VERSION, pa.schema([("id", pa.int64())]))
     refused = FileSchemas(CompatibilityMode.BACKWARD).refused({"p=0": file}, batch(FIRST))
     assert (0, "Schema version required for BACKWARD compatibility") == refused
 
 
 def test_equal_schemas_need_no_version() -> None:
-    """There is nothing to compare."""
+    """Schemas without a version share a file if they are equal."""
     copy = attrs.evolve(WITHOUT_VERSION)
     assert FileSchemas(CompatibilityMode.BACKWARD).refused({}, batch(WITHOUT_VERSION, copy)) is None
 
 
 @pytest.mark.parametrize("mode", [None, CompatibilityMode.NONE])
 def test_nothing_is_refused_without_projection(mode: CompatibilityMode | None) -> None:
-    """Rows of any other schema begin another file, or their columns are united."""
+    """Without projection, rows of another schema begin another file, or their columns are united."""
     assert FileSchemas(mode).refused({}, batch(FIRST, WITHOUT_VERSION)) is None
 
 
 def test_row_without_schema_ends_the_flush() -> None:
-    """It begins a file of its own."""
+    """A row without a schema ends the flush and begins another file."""
     join, rows = FileSchemas(CompatibilityMode.BACKWARD), batch(FIRST, None)
     assert join.refused({}, rows) is None
     assert 1 == join.cut({}, rows)

@@ -1,4 +1,4 @@
-"""Columns that would spoil a file: rows with values in them are rejects, whatever converter or transform made them."""
+"""Rows with values in columns that would make a file unreadable are rejected, whatever part made these columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.sink_world import SinkWorld
 
 
 def outcome(world: SinkWorld, count: int, **parts: Any) -> tuple[dict[int, Any], dict[int, str]]:
-    """Rows without nulls, and reasons of rejects, by offset; each file is read as any reader would."""
+    """Returns rows without nulls and reasons of rejects, by offset. Reads each file as any reader would."""
     with world.task(tolerance="skip", **{"metadata_columns": MetadataColumns(["offset"]), **parts}) as task:
         taken = 0
         while taken < count:
@@ -44,7 +44,7 @@ def struct(*names: str, inner: Any = None) -> dict[str, Any]:
 
 
 def test_a_member_called_like_a_metadata_column() -> None:
-    """Its value would be lost, or the file be one that readers refuse; null says nothing."""
+    """A record with a value for the member is rejected, because no file can have both columns; null does no harm."""
     world = SinkWorld()
     world.append(b'{"_kafka_offset":77,"a":1}', b'{"a":2}', b'{"_kafka_offset":null,"a":3}', b'{"_KAFKA_OFFSET":4}')
     rows, rejects = outcome(world, 4)
@@ -55,7 +55,7 @@ def test_a_member_called_like_a_metadata_column() -> None:
 
 
 def test_a_member_called_like_a_metadata_column_may_be_renamed() -> None:
-    """By a transform; one that gives another member that name makes rejects."""
+    """A transform may rename the member. A transform that gives a member such a name makes rejects."""
     world = SinkWorld()
     world.append(b'{"_kafka_offset":77}', b'{"a":1,"b":2}', b'{"b":3}')
     rows, rejects = outcome(world, 3, transforms=[Rename({"_kafka_offset": "was", "a": "_kafka_offset"})])
@@ -64,7 +64,7 @@ def test_a_member_called_like_a_metadata_column_may_be_renamed() -> None:
 
 
 def test_a_record_with_a_schema_that_has_the_name_of_a_metadata_column() -> None:
-    """The other schemas of the topic are written."""
+    """Only records of that schema are rejected; other schemas of the topic are written."""
     world = SinkWorld()
     world.append(envelope(struct("_kafka_offset", "a"), {"_kafka_offset": 7, "a": 1}), envelope(struct("a"), {"a": 2}))
     world.append(envelope(struct("_kafka_offset", "a"), {"a": 3}))
@@ -75,7 +75,7 @@ def test_a_record_with_a_schema_that_has_the_name_of_a_metadata_column() -> None
 
 
 def test_names_that_differ_only_in_case_in_schemas_of_records() -> None:
-    """They are rejects, one column, or two with a warning."""
+    """The setting decides: such records are rejected, or the columns become one, or both are written with a warning."""
     values = [envelope(struct("id", "ID"), payload) for payload in ({"id": 1}, {"ID": 2}, {"id": 3, "ID": 4})]
     seen = {}
     for name_case in ("reject", "unite", "keep"):
@@ -90,7 +90,7 @@ def test_names_that_differ_only_in_case_in_schemas_of_records() -> None:
 
 
 def test_names_that_differ_only_in_case_inside_of_structs() -> None:
-    """Rows in which the struct is null are written without it."""
+    """Rows in which the struct is null are written without its column."""
     schema = struct("o", inner=struct("x", "X"))
     world = SinkWorld()
     world.append(envelope(schema, {"o": {"x": 1}}), envelope(schema, {"o": None}))
@@ -101,7 +101,7 @@ def test_names_that_differ_only_in_case_inside_of_structs() -> None:
 
 
 def test_keeping_warns_once_of_both_names(caplog: pytest.LogCaptureFixture) -> None:
-    """With the engines that mind."""
+    """The warning names both columns and the engines that have trouble with them."""
     world = SinkWorld()
     world.append(*[envelope(struct("id", "ID"), {"id": 1})] * 3)
     with caplog.at_level(logging.WARNING):
@@ -114,7 +114,7 @@ def test_keeping_warns_once_of_both_names(caplog: pytest.LogCaptureFixture) -> N
 
 @pytest.mark.parametrize("levels", [48, 49, 50])
 def test_nesting_that_readers_refuse(levels: int) -> None:
-    """Of a record's schema, after a transform, in keys and in their files: counted in levels of the Parquet schema."""
+    """The limit counts levels of the Parquet schema: in values, after a transform, in keys, and in files of keys."""
     type_: pa.DataType = pa.int64()
     array: dict[str, Any] = {"type": "int64", "optional": True}
     value: Any = 1
@@ -140,7 +140,7 @@ def test_nesting_that_readers_refuse(levels: int) -> None:
 
 
 def test_keys_that_can_not_be_written_beside_null_ones() -> None:
-    """The file of keys lacks their column, so that the null ones are written."""
+    """The column is left out of the file of keys, and rows whose key has no value in it are written."""
     schema = struct("id", "ID")
     world = SinkWorld()
     world.append(b'{"a":1}', key=envelope(schema, {"id": 1, "ID": 2}))
@@ -155,7 +155,7 @@ def test_keys_that_can_not_be_written_beside_null_ones() -> None:
 
 
 def test_a_contract_that_has_such_columns_already_is_no_obstacle() -> None:
-    """Columns that were learned before: rows without values in the second one are written."""
+    """If a contract has such columns already, rows without a value in the second one are written."""
     known = LearnedSchema(pa.schema([("id", pa.int64()), ("ID", pa.int64()), ("_kafka_offset", pa.int64())]))
     world = SinkWorld()
     world.append(b'{"id":1}', b'{"ID":2}', b'{"_kafka_offset":3}', b'{"id":4,"new":5}')

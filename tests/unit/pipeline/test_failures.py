@@ -1,4 +1,4 @@
-"""The net under the record chain: what breaks a step for some records makes rejects of these alone."""
+"""If a pipeline step breaks for some records, only these records are rejected."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ GOOD, PILL = b'{"a":1}', b'{"a":666}'
 
 
 class PanicException(BaseException):  # as native code calls it
-    """What pyo3 makes of a panic in Rust."""
+    """The exception that pyo3 raises for a panic in Rust."""
 
 
 PanicException.__module__ = "pyo3_runtime"
 
 
 def breaking(error: BaseException) -> Any:
-    """Something that raises the error where a pill is among the rows."""
+    """Returns a part that raises the error if a pill is among the rows."""
 
     def check(rows: Rows) -> None:
         if 666 in rows.table["a"].to_pylist():
@@ -94,7 +94,7 @@ ERRORS = [OverflowError("too large"), KeyError("a"), RecursionError("too deep"),
 @pytest.mark.parametrize("stage", STEPS)
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_only_the_records_that_break_a_step_are_rejects(stage: str, error: BaseException) -> None:
-    """At the first, the last and middle offsets; the log tells of it with a traceback, and the task goes on."""
+    """Bad records at the first, the last and middle offsets are rejected, the traceback is logged, and the task continues."""
     world = SinkWorld()
     values = [GOOD] * 23
     for offset in (0, 7, 8, 22):
@@ -110,7 +110,7 @@ def test_only_the_records_that_break_a_step_are_rejects(stage: str, error: BaseE
 
 @pytest.mark.parametrize("stage", STEPS)
 def test_all_records_break_a_step(stage: str) -> None:
-    """Nothing is left of the batch but rejects."""
+    """If the step breaks for every record, all records of the batch are rejected."""
     world = SinkWorld()
     world.append(*[PILL] * 5)
     world.run(5, tolerance="skip", quarantine=True, **STEPS[stage](OverflowError("too large")))
@@ -120,7 +120,7 @@ def test_all_records_break_a_step(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STEPS)
 def test_without_tolerance_the_first_such_record_ends_the_task(stage: str) -> None:
-    """The error names topic, partition and offset."""
+    """The error that ends the task names topic, partition and offset."""
     world = SinkWorld()
     world.append(GOOD, PILL, GOOD, PILL)
     where = f"events-0, offset 1: rejected at stage '{stage}': {WHO[stage]}"
@@ -130,7 +130,7 @@ def test_without_tolerance_the_first_such_record_ends_the_task(stage: str) -> No
 
 @pytest.mark.parametrize("error", [MemoryError(), UsageError("no table"), KeyboardInterrupt()])
 def test_errors_that_are_not_about_records_pass(error: BaseException) -> None:
-    """Lack of memory, interrupts and this library's own errors reject nothing."""
+    """Lack of memory, interrupts and this library's errors are raised, and no record is rejected."""
     world = SinkWorld()
     world.append(GOOD, PILL)
     with pytest.raises(type(error)):
@@ -139,7 +139,7 @@ def test_errors_that_are_not_about_records_pass(error: BaseException) -> None:
 
 
 def test_an_exception_that_single_records_do_not_raise_rejects_nothing() -> None:
-    """Such as two records that break a step only together."""
+    """Records that break a step only together are all written."""
 
     class Pairs(JsonConverter):
         def convert(self, batch: ConsumedBatch) -> Converted:
@@ -155,14 +155,14 @@ def test_an_exception_that_single_records_do_not_raise_rejects_nothing() -> None
 
 
 class BreakingRotation(RecordCountRotation):
-    """A policy of a user's with a mistake in it."""
+    """A user's rotation policy with a bug."""
 
     def cut(self, stats: FlushStats, rows: PartitionedRows) -> Cut | None:
         raise ZeroDivisionError("division by zero")
 
 
-def test_what_breaks_behind_the_chain_names_topic_partition_and_offset() -> None:
-    """It ends the task with an error of this library, and what was taken before stays."""
+def test_what_breaks_after_the_pipeline_names_topic_partition_and_offset() -> None:
+    """An exception in a later part ends the task with an error of this library; earlier rows are kept."""
     world = SinkWorld()
     world.append(*[GOOD] * 10)
     world.run(10)

@@ -1,4 +1,4 @@
-"""Who is to blame for a range that is refused."""
+"""`bisect_failures` finds the items for which a range fails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _attempt(bad: set[int]) -> tuple[list[tuple[int, int]], Callable[[int, int],
 
 @given(length=st.integers(1, 40), bad=st.sets(st.integers(0, 39), max_size=6), few=st.integers(1, 5))
 def test_what_is_refused_is_few_and_holds_something_bad(length: int, bad: set[int], few: int) -> None:
-    """All else is accepted, and everything comes once and in its order."""
+    """Each failure is short and contains a bad item; all other items are accepted; each item comes once and in its order."""
     _, attempt = _attempt(bad)
     outcomes = list(bisect_failures(length, attempt, ValueError, few=few))
     assert list(range(length)) == [i for start, size, _ in outcomes for i in range(start, start + size)]
@@ -35,14 +35,14 @@ def test_what_is_refused_is_few_and_holds_something_bad(length: int, bad: set[in
 
 
 def test_a_range_without_fault_is_attempted_once() -> None:
-    """Nothing is paid for what goes right."""
+    """A range without bad items costs one attempt."""
     asked, attempt = _attempt(set())
     list(bisect_failures(1000, attempt, ValueError))
     assert [(0, 1000)] == asked
 
 
 def test_ranges_are_about_as_long_as_what_lies_between_faults() -> None:
-    """So that little is attempted twice."""
+    """Ranges adapt to the distance of bad items, so that few items are attempted twice."""
     asked, attempt = _attempt({*range(50, 10_000, 100)})
     list(bisect_failures(10_000, attempt, ValueError))
     assert sum(length for _, length in asked) < 8 * 10_000
@@ -50,7 +50,7 @@ def test_ranges_are_about_as_long_as_what_lies_between_faults() -> None:
 
 
 def test_a_refusal_may_say_where() -> None:
-    """Then what lies before that is attempted, and the one that is to blame alone; also where it isn't the one."""
+    """The items before the named one are attempted, then the named item alone. A wrong name does no harm."""
     asked: list[tuple[int, int]] = []
 
     class RefusedError(Exception):
@@ -67,7 +67,7 @@ def test_a_refusal_may_say_where() -> None:
 
 
 def test_each_range_is_attempted_when_its_turn_comes() -> None:
-    """What is made of one range may change how the next one is looked at."""
+    """A range is attempted only when its outcome is asked for, because earlier outcomes may affect it."""
     asked, attempt = _attempt({0})
     ranges = bisect_failures(4, attempt, ValueError)
     next(ranges)
@@ -75,7 +75,7 @@ def test_each_range_is_attempted_when_its_turn_comes() -> None:
 
 
 def test_other_errors_are_not_answers() -> None:
-    """They go through."""
+    """An exception of another type is raised to the caller."""
     _, attempt = _attempt({2})
     with pytest.raises(ValueError, match="refused"):
         list(bisect_failures(4, attempt, KeyError))
