@@ -102,7 +102,7 @@ class TestHasHeaderKey:
         assert [expected] == HasHeaderKey("id").holds(rows).tolist()
 
     def test_a_count_of_two_bytes_is_no_name(self) -> None:
-        """That the bytes behind the first one look like the header isn't enough."""
+        """A count of two bytes is not mistaken for a header's name."""
         (rows,) = _groups([({"a": 1}, ("ab",) * 128)])  # 0x80 0x02, and then the first header begins with 0x04
         assert [False] == HasHeaderKey("\x04").holds(rows).tolist()
 
@@ -111,12 +111,12 @@ class TestHasHeaderKey:
         st.sampled_from(["a", "\x02a", "aé"]),
     )
     def test_agrees_with_the_headers(self, keys: list[tuple[str, ...]], name: str) -> None:
-        """Whatever they are."""
+        """The predicate agrees with the decoded headers."""
         (rows,) = _groups([({"a": 1}, each) for each in keys])
         assert [name in each for each in keys] == HasHeaderKey(name).holds(rows).tolist()
 
     def test_values_of_all_lengths(self) -> None:
-        """They are stepped over, as nulls are, and are not taken for names."""
+        """Values of any length and nulls are skipped, and never mistaken for names."""
         headers = [(b"a", b"x" * 100), (b"b", None), (b"c", b""), (b"d", b"\x04id" * 100), (b"id", b"1")]
         for count, expected in ((4, False), (5, True)):
             section = varint(count) + b"".join(
@@ -146,7 +146,7 @@ class TestHasHeaderKey:
         assert [False, True] == HasHeaderKey("id").holds(rows.slice(1)).tolist()
 
     def test_needs_a_name(self) -> None:
-        """As Kafka's class does."""
+        """A name is required, as in Kafka's class."""
         with pytest.raises(ConfigurationError, match="HasHeaderKey needs name"):
             HasHeaderKey.from_config({})
         with pytest.raises(ConfigurationError, match="HasHeaderKey: name has to be a text"):
@@ -166,18 +166,18 @@ class TestTopicNameMatches:
         ],
     )
     def test_holds(self, pattern: str, topic: str, expected: bool) -> None:
-        """Java's regular expressions."""
+        """The whole topic has to match one of Java's regular expressions."""
         (rows,) = _groups([({"a": 1}, ()), ({"a": 2}, ())], topic)
         assert [expected, expected] == TopicNameMatches.from_config({"pattern": pattern}).holds(rows).tolist()
 
     @pytest.mark.parametrize("pattern", ["(", "[a-z&&[^x]]", r"\p{Alpha}", "(?<a"])
     def test_what_python_does_not_read_alike_is_refused(self, pattern: str) -> None:
-        """And never taken for something else."""
+        """A pattern that Python would interpret differently is refused."""
         with pytest.raises(ConfigurationError, match=r"pattern: .* is not a regular expression that Python reads as Java does"):
             TopicNameMatches(pattern)
 
     def test_sees_the_name_that_a_router_has_given(self) -> None:
-        """As in Kafka Connect, where a router changes the record."""
+        """The predicate sees the name that a router has set, as in Kafka Connect."""
         chain = [RegexRouter("raw-(.*)", "$1"), Where(Drop(["a"]), TopicNameMatches("orders"))]
         assert {0: {"b": 2}} == _applied(chain, [({"a": 1, "b": 2}, ())], "raw-orders")
         inserted = [RegexRouter("raw-(.*)", "$1"), InsertField(topic="topic")]
@@ -194,15 +194,15 @@ class TestTombstones:
         assert {0: {"a": 1}, 2: {"a": 2}} == _applied([Where(LeaveOut(), RecordIsTombstone())], self.RECORDS)
 
     def test_are_all_that_filter_leaves(self) -> None:
-        """With `negate`."""
+        """With `negate`, LeaveOut keeps only the selected records."""
         assert {1: None} == _applied([Where(LeaveOut(), RecordIsTombstone(), negate=True)], self.RECORDS)
 
     def test_pass_other_transforms(self) -> None:
-        """They have no columns to transform."""
+        """Tombstones pass other transforms, because they don't have columns."""
         assert {0: {}, 1: None, 2: {}} == _applied([Drop(["a"])], self.RECORDS)
 
     def test_are_made_of_deletions(self) -> None:
-        """Transforms behind see that."""
+        """Later transforms see deletions as tombstones."""
         event = {"op": "d", "before": {"id": 1}, "after": None, "source": {"table": "t"}}
         created = {**event, "op": "c", "before": None, "after": {"id": 2}}
         records = [(event, ()), (created, ()), (None, ())]
@@ -212,14 +212,14 @@ class TestTombstones:
 
     @pytest.mark.parametrize(("behavior", "rejected"), [("warn", []), ("ignore", []), ("fail", [1])])
     def test_handler(self, behavior: str, rejected: list[int]) -> None:
-        """Leaves them out, or refuses them."""
+        """The handler drops or rejects tombstones."""
         chain = TransformChain([TombstoneHandler(behavior)])
         transformed = [chain.apply(rows) for rows in _groups(self.RECORDS)]
         assert {0: {"a": 1}, 2: {"a": 2}} == _written(transformed)
         assert rejected == [reject.offset for part in transformed for reject in part.rejects]
 
     def test_handler_of_another_behavior(self) -> None:
-        """Is refused."""
+        """An unknown behavior is refused."""
         with pytest.raises(ConfigurationError, match="TombstoneHandler: behavior has to be 'ignore', 'warn' or 'fail'"):
             TombstoneHandler("drop")
 
@@ -248,7 +248,7 @@ class TestWhere:
     RECORDS: Sequence[Record] = [({"a": 1}, ()), ({"a": 2}, ()), ({"a": 3}, ())]
 
     def test_columns_of_both(self) -> None:
-        """Without a schema they are one table, in their order."""
+        """Rows without a schema are merged to one table in their order."""
         chain = TransformChain([Where(InsertField(static={"b": "x"}), OddOffsets())])
         (rows,) = _groups(self.RECORDS)
         transformed = chain.apply(rows)
@@ -257,7 +257,7 @@ class TestWhere:
         assert [0, 1, 2] == transformed.rows.offsets.to_pylist()
 
     def test_types_that_no_column_holds_together(self) -> None:
-        """Are rows apart: a file ends between them."""
+        """Rows with incompatible types stay separate, so a file ends between them."""
         chain = TransformChain([Where(Cast({"a": "string"}), OddOffsets())])
         (rows,) = _groups(self.RECORDS)
         transformed = chain.apply(rows)
@@ -265,7 +265,7 @@ class TestWhere:
         assert {0: {"a": 1}, 1: {"a": "2"}, 2: {"a": 3}} == _written([transformed])
 
     def test_a_schema_for_each(self) -> None:
-        """Where they came with one."""
+        """Rows that came with a schema have separate schemas."""
         schema = ConnectSchema("struct", name="s", fields=(ConnectField("a", ConnectSchema("int64")),))
         rows = rows_of(pa.table({"a": [1, 2, 3]}, schema.arrow_schema), value_schema=schema)
         transformed = TransformChain([Where(InsertField(offset="o"), OddOffsets())]).apply(rows)
@@ -278,7 +278,7 @@ class TestWhere:
         ]
 
     def test_one_schema_where_nothing_changes(self) -> None:
-        """The rows stay together."""
+        """Rows stay together if the transform changes nothing."""
         schema = ConnectSchema("struct", name="s", fields=(ConnectField("a", ConnectSchema("int64")),))
         rows = rows_of(pa.table({"a": [1, 2, 3]}, schema.arrow_schema), value_schema=schema)
         transformed = TransformChain([Where(Drop(["b"]), OddOffsets())]).apply(rows)
@@ -294,7 +294,7 @@ class TestWhere:
         assert {0: {"a": "x"}, 2: {"a": "3"}} == _written([transformed])
 
     def test_a_predicate_that_gives_no_array(self) -> None:
-        """Is a mistake of whoever wrote it."""
+        """A wrong result is an error in the user's code."""
         (rows,) = _groups(self.RECORDS)
         with pytest.raises(UsageError, match="The predicate NoArray has to return a numpy array with one boolean for each"):
             Where(LeaveOut(), NoArray()).apply(rows)
@@ -348,7 +348,7 @@ def _model(record: Record, steps: Sequence[Any]) -> Any:
 @settings(max_examples=300)
 @given(_records, _steps)
 def test_agrees_with_record_by_record(records: list[Record], steps: list[Any]) -> None:
-    """Whatever is chained, and whatever comes."""
+    """Chains of transforms agree with a rule for each record."""
     transforms = [
         transform if chosen is None else Where(transform, chosen[0][0], negate=chosen[1]) for (transform, _), chosen in steps
     ]
@@ -357,7 +357,7 @@ def test_agrees_with_record_by_record(records: list[Record], steps: list[Any]) -
 
 
 def test_records_of_rows() -> None:
-    """Those that are left of the batch."""
+    """`records` has the records of the remaining rows."""
     (rows,) = _groups([({"a": 1}, ()), ({"a": 2}, ())])
     assert [1] == rows.slice(1).records.offsets.to_pylist()
     assert rows.batch is rows.records
@@ -365,7 +365,7 @@ def test_records_of_rows() -> None:
 
 
 def test_a_transform_that_returns_an_offset_twice() -> None:
-    """Is a mistake of whoever wrote it."""
+    """A wrong result is an error in the user's code."""
 
     class Twice(LeaveOut):
         def apply(self, rows: Rows) -> Transformed:

@@ -122,13 +122,13 @@ def test_names_that_kafkas_class_gives(topic_format: str, pattern: str, topic: s
 
 
 def test_by_default_the_day_follows_the_topic() -> None:
-    """As in Kafka Connect."""
+    """By default the day follows the topic, as in Kafka Connect."""
     router = TimestampRouter.from_config({})
     assert ("orders-20260131", "orders-") == (router.routed("orders", 1_769_866_620_000), router.beginning("orders"))
 
 
 def test_a_record_without_a_timestamp_is_a_reject() -> None:
-    """With the reason; the others go on."""
+    """A record without a timestamp is rejected with a reason, and the others continue."""
     transformed = TimestampRouter().apply(rows_of([-1, 0]))
     (reject,) = transformed.rejects
     assert (5, "transform", "TimestampRouter: the record has no timestamp.") == (

@@ -32,13 +32,13 @@ def test_folders_by_time() -> None:
 
 
 def test_a_time_router_without_the_time() -> None:
-    """Is a router like others."""
+    """A TimestampRouter without the time in its names works like other routers."""
     folders = RoutedFolders([Route(TimestampRouter("lake/${topic}"))])
     assert ("lake/a", False) == (folders.folder("a"), folders.has_several("a"))
 
 
 def test_a_router_behind_one_by_time_is_refused() -> None:
-    """What the names begin with wouldn't be known."""
+    """A router after a TimestampRouter is refused, because the beginning of the names would be unknown."""
     for behind in (RegexRouter(".*", "x"), TimestampRouter()):
         with pytest.raises(ConfigurationError, match="only the last one of routes can have a TimestampRouter"):
             RoutedFolders([Route(TimestampRouter()), Route(behind)])

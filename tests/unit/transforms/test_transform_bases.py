@@ -64,7 +64,7 @@ def test_function_of_a_table() -> None:
 
 
 def test_function_is_named_in_the_fingerprint() -> None:
-    """By its own name, or by the given one."""
+    """A function appears in the fingerprint with its own or a given name."""
     assert ("map-tests.support.rows:rows_of", "map-v2") == (MapTable(rows_of).fingerprint, MapTable(rows_of, "v2").fingerprint)
 
 
@@ -79,7 +79,7 @@ def test_refused_rows_are_rejects_and_the_others_go_on() -> None:
 
 
 def test_reject_tells_stage_and_carries_the_record() -> None:
-    """So that it can be looked at, and sent again."""
+    """A reject has its stage and record, so that it can be inspected and replayed."""
     transformed = _apply(Halve(), rows=rows_of(pa.table({"n": [3]}), first_offset=7))
     assert [
         Reject(
@@ -95,7 +95,7 @@ def test_reject_tells_stage_and_carries_the_record() -> None:
 
 
 def test_all_rows_refused() -> None:
-    """Nothing goes on then."""
+    """If all rows are refused, none continue."""
     transformed = _apply(Halve(), rows=rows_of(pa.table({"n": [1, 3, 5]})))
     assert (0, [0, 1, 2]) == (len(transformed.rows), [reject.offset for reject in transformed.rejects])
 
@@ -131,7 +131,7 @@ def test_number_of_rows_has_to_stay() -> None:
 
 
 def test_result_has_to_be_a_table() -> None:
-    """A forgotten `return` is told as such."""
+    """The error about a wrong result shows a forgotten `return`."""
     with pytest.raises(UsageError, match=r"MapTable returned NoneType; it has to return a pyarrow.Table"):
         _apply(MapTable(lambda table: None), rows=rows_of(pa.table({"n": [1]})))  # type: ignore[arg-type, return-value]
 
@@ -212,7 +212,7 @@ def test_schema_follows_the_columns() -> None:
 
 
 def test_schema_is_the_same_object_for_the_same_columns() -> None:
-    """So that whoever compares schemas batch by batch is done at once."""
+    """All batches get the same schema object, which makes comparisons cheap."""
     chain = TransformChain([Drop(["name"])])
     table = pa.table({"id": [1], "name": ["x"]}).cast(ROOT.arrow_schema)
     first, second = (chain.apply(rows_of(table, value_schema=ROOT)).rows.value_schema for _ in range(2))
@@ -249,6 +249,6 @@ def test_properties_become_keyword_arguments() -> None:
 
 
 def test_properties_that_don_t_fit() -> None:
-    """What the class doesn't take is told."""
+    """The error names the properties that the class doesn't accept."""
     with pytest.raises(ConfigurationError, match=r"Halve can't be created from these properties: .*'colum'"):
         Halve.from_config({"colum": "m"})

@@ -107,7 +107,7 @@ class TestFilter:
         ],
     )
     def test_expression_over_missing_columns(self, condition: pc.Expression, kept: list[int]) -> None:
-        """What rows lack is null to it: the first batches of a topic may not have a field yet."""
+        """A missing column is null in an expression, because the first batches of a topic may lack it."""
         assert kept == _kept(Filter(condition), self.NUMBERS)
 
     @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ class TestFilter:
         assert ([0, 1], [2]) == ([one.offset for one in transformed.rejects], transformed.rows.offsets.to_pylist())
 
     def test_value_that_an_expression_can_t_be_computed_with(self) -> None:
-        """Is a reject, and the others are judged."""
+        """A row for which the condition can't be computed is rejected, and the other rows are filtered."""
         table = pa.table({"s": ["1", "x", None, "2"]})
         transformed = Filter(pc.field("s").cast(pa.int64()) > 1).apply(rows_of(table))
         assert ([1], [3]) == ([one.offset for one in transformed.rejects], transformed.rows.offsets.to_pylist())
 
     def test_missing_column_as_condition(self) -> None:
-        """Is null, too."""
+        """A missing column that is the condition itself is null."""
         assert [] == _kept(Filter(pc.field("no such")), self.NUMBERS)
 
     def test_function(self) -> None:
@@ -151,12 +151,12 @@ class TestFilter:
         assert [2] == _kept(Filter(lambda table: pc.greater(table["n"], 1)), self.NUMBERS)
 
     def test_function_with_a_wrong_result(self) -> None:
-        """One boolean for each row is asked for."""
+        """A function has to return one boolean for each row."""
         with pytest.raises(UsageError, match=r"has to return one boolean for each of 3 rows"):
             Filter(lambda table: pa.array([True])).apply(rows_of(self.NUMBERS))
 
     def test_filtered_rows_are_no_rejects(self) -> None:
-        """Nobody is told of them."""
+        """Filtered rows are dropped silently."""
         assert [] == _rejected(Filter(pc.scalar(False)), self.NUMBERS)
 
     @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ class TestFilter:
         assert kept == _kept(Filter.from_config({"field": "s", "values": "a, c", **keep}), self.NUMBERS)
 
     def test_fingerprint_tells_conditions_apart(self) -> None:
-        """Other rows, other name."""
+        """Conditions that select other rows have another fingerprint."""
         filters = [
             Filter(pc.field("n") > 1),
             Filter(pc.field("n") > 2),
@@ -208,7 +208,7 @@ class TestRename:
     """Other names."""
 
     def test_columns_and_nested_fields(self) -> None:
-        """Each stays where it is, and a field in a struct stays in it; paths have the names from before."""
+        """Renamed fields keep their positions and structs, and paths have the old names."""
         renamed = _result(Rename({"id": "number", "user": "person", "user.home.zip": "post code", "no.such": "x"}), _table())
         assert [
             {"number": 1, "person": {"name": "Ann", "home": {"city": "Paris", "post code": "75001"}}},
@@ -217,11 +217,11 @@ class TestRename:
         ] == renamed.to_pylist()
 
     def test_swap(self) -> None:
-        """All names change at once."""
+        """Two fields can swap their names."""
         assert {"b": [1], "a": [2]} == _result(Rename({"a": "b", "b": "a"}), pa.table({"a": [1], "b": [2]})).to_pydict()
 
     def test_name_that_is_taken(self) -> None:
-        """Both are one column then; a row with values in both is a reject."""
+        """Two fields with the same name are merged, and a row with values in both is rejected."""
         transformed = Rename({"a": "b"}).apply(
             rows_of(pa.table({"a": [1, None, 3, None], "c": [5] * 4, "b": [None, 2, 4, None]}))
         )
@@ -242,7 +242,7 @@ class TestRename:
         assert "Rename: two types meet in one column: b: int64 and string." == transformed.rejects[0].reason
 
     def test_name_that_is_taken_by_a_struct_of_other_fields(self) -> None:
-        """They have the fields of both; only a row with a value of the wrong type is a reject."""
+        """Merged structs have the fields of both, and only a row with a value of the wrong type is rejected."""
         table = pa.table(
             {
                 "a": pa.array([{"x": 1}, None, None, None]),
@@ -254,7 +254,7 @@ class TestRename:
         assert ["Rename: two types meet in one column: b.x: int64 and string."] == [one.reason for one in transformed.rejects]
 
     def test_name_that_is_taken_by_nothing_but_nulls(self) -> None:
-        """Takes nothing away."""
+        """Merging with a column of nulls keeps all values."""
         assert {"b": [1]} == _result(Rename({"a": "b"}), pa.table({"b": pa.nulls(1), "a": [1]})).to_pydict()
 
     def test_slices(self) -> None:
@@ -262,7 +262,7 @@ class TestRename:
         assert [None, {"n": None, "home": None}] == _result(Rename({"user.name": "n"}), _table().slice(1))["user"].to_pylist()
 
     def test_required_fields_stay_required(self) -> None:
-        """And can be written where their struct is null."""
+        """Required fields stay required, and can be written if their struct is null."""
         renamed = _result(Rename({"user.name": "n"}), _table([{"user": {"age": "5", "name": "x"}}, {"user": None}], REQUIRED))
         assert not renamed.schema.field("user").type.field("n").nullable
         assert [{"user": {"age": "5", "n": "x"}}, {"user": None}] == _written(renamed)
@@ -299,17 +299,17 @@ class TestDropAndKeep:
         assert (3, 0) == _result(Drop(["id", "user"]), _table()).shape
 
     def test_drop_column_whose_name_has_dots(self) -> None:
-        """As Flatten makes them."""
+        """A column with dots in its name, as Flatten creates it, is found by its name."""
         assert ["a"] == _result(Drop(["a.b"]), pa.table({"a": [{"b": 1}], "a.b": [2]})).column_names
 
     def test_keep(self) -> None:
-        """What isn't named goes; what is named stays in its order, a struct with all that is in it."""
+        """Named columns stay in order, structs with all of their fields, and other columns are removed."""
         kept = _result(Keep(["user.home", "id", "no.such"]), _table())
         assert ["id", "user"] == kept.column_names
         assert [{"home": {"city": "Paris", "zip": "75001"}}, None, {"home": None}] == kept["user"].to_pylist()
 
     def test_keep_struct_and_field(self) -> None:
-        """The struct stays whole."""
+        """If a struct and one of its fields are named, the whole struct stays."""
         assert _table().select(["user"]) == _result(Keep(["user", "user.name"]), _table())
 
     def test_keep_nothing_that_is_there(self) -> None:
@@ -317,7 +317,7 @@ class TestDropAndKeep:
         assert (3, 0) == _result(Keep(["other"]), _table()).shape
 
     def test_properties(self) -> None:
-        """`fields`, with commas."""
+        """The property `fields` is a comma-separated list."""
         table = pa.table({"a": [1], "b": [2], "c": [3]})
         assert (["c"], ["a", "b"]) == (
             _result(Drop.from_config({"fields": "a, b"}), table).column_names,
@@ -329,26 +329,26 @@ class TestMask:
     """Values that nobody may see."""
 
     def test_null(self) -> None:
-        """By default values become null, of whatever type."""
+        """By default values of any type become null."""
         assert {"id": [None] * 3, "user": [None] * 3} == _result(Mask(["id", "user"]), _table()).to_pydict()
 
     def test_null_keeps_the_type(self) -> None:
-        """So that files of masked and unmasked times are read together."""
+        """A nulled column keeps its type, so that files with and without masking can be read together."""
         assert _table().schema == _result(Mask(["user.home.city"]), _table()).schema
 
     def test_replacement(self) -> None:
-        """One value for all, read as the field's type; nulls stay."""
+        """The replacement is parsed as the field's type, and nulls stay."""
         masked = _result(Mask(["a", "s.b"], replacement="7"), pa.table({"a": [1, None], "s": [{"b": "x"}, None]}))
         assert {"a": [7, None], "s": [{"b": "7"}, None]} == masked.to_pydict()
 
     def test_replacement_that_doesn_t_fit(self) -> None:
-        """Makes rejects of the rows that have a value: nothing is written unmasked."""
+        """If the replacement doesn't fit, rows with a value are rejected, and nothing is written unmasked."""
         reason = "a is int64, which the replacement '***' can't become."
         assert [(0, reason)] == _rejected(Mask(["a"], replacement="***"), pa.table({"a": [1, None]}))
 
     @pytest.mark.parametrize("values", [[[1], None], [{"x": 1}, None]])
     def test_replacement_of_a_list_or_struct(self, values: list[object]) -> None:
-        """Doesn't fit either."""
+        """A list or a struct can't be replaced."""
         transformed = Mask(["a"], replacement="x").apply(rows_of(pa.table({"a": values})))
         assert ([0], {"a": [None]}) == ([one.offset for one in transformed.rejects], transformed.rows.table.to_pydict())
 
@@ -369,12 +369,12 @@ class TestMask:
         assert {"a": [hashlib.sha256(text).hexdigest()]} == masked.to_pydict()
 
     def test_hash_with_a_key(self) -> None:
-        """With a key it is an HMAC, which nobody can guess values of."""
+        """With a key the hash is an HMAC, so guessed values can't be recognized."""
         masked = _result(Mask(["a"], hashed="sha256", key="secret"), pa.table({"a": ["x", None]}))
         assert {"a": [hmac.new(b"secret", b"x", hashlib.sha256).hexdigest(), None]} == masked.to_pydict()
 
     def test_hash_of_a_struct(self) -> None:
-        """There is no hash of it; rows without one go on."""
+        """A struct can't be hashed, so rows with a struct are rejected."""
         transformed = Mask(["user"], hashed="sha256").apply(rows_of(_table()))
         assert ([0, 2], [None]) == ([one.offset for one in transformed.rejects], transformed.rows.table["user"].to_pylist())
         assert "can't be hashed. Name the fields in it" in transformed.rejects[0].reason
@@ -394,12 +394,12 @@ class TestMask:
         assert [{"user": {"age": "0", "name": "x"}}, {"user": None}] == _written(masked)
 
     def test_key_is_not_shown_in_the_fingerprint(self) -> None:
-        """It tells keys apart without naming them."""
+        """The fingerprint depends on the key without showing it."""
         names = [Mask(["a"], hashed="sha256", key=key).fingerprint for key in ("secret", "other")]
         assert ("secret" in names[0], names[0] == names[1]) == (False, False)
 
     def test_properties(self) -> None:
-        """`replacement`, or `hash` with `hash.key`."""
+        """The properties are `replacement`, or `hash` with `hash.key`."""
         table = pa.table({"a": ["x"]})
         assert {"a": ["***"]} == _result(Mask.from_config({"fields": "a", "replacement": "***"}), table).to_pydict()
         keyed = Mask.from_config({"fields": "a", "hash": "sha256", "hash.key": "k"})
@@ -429,7 +429,7 @@ class TestCast:
         ],
     )
     def test_types(self, given: pa.Array, type_name: str, expected: pa.Array) -> None:
-        """By their names."""
+        """Each type can be given by its name."""
         assert pa.table({"a": expected}) == _result(Cast({"a": type_name}), pa.table({"a": given}))
 
     def test_arrow_types(self) -> None:
@@ -443,7 +443,7 @@ class TestCast:
         assert [{"a": 1, "b": "x"}, None, {"a": None, "b": "y"}] == cast["s"].to_pylist()
 
     def test_chunks(self) -> None:
-        """Columns in several pieces."""
+        """Columns with several chunks are cast."""
         table = pa.concat_tables([pa.table({"a": ["1"]}), pa.table({"a": ["2"]})])
         assert {"a": [1, 2]} == _result(Cast({"a": "int64"}), table).to_pydict()
 
@@ -459,16 +459,16 @@ class TestCast:
         ],
     )
     def test_misfits_are_rejects(self, given: list[object], type_name: str, offsets: list[int]) -> None:
-        """What can't be cast without loss is a reject, and never a null."""
+        """A value that can't be cast without loss is rejected, and never replaced by null."""
         assert offsets == [offset for offset, _ in _rejected(Cast({"a": type_name}), pa.table({"a": given}))]
 
     def test_reason_names_the_field(self) -> None:
-        """And says what was wrong."""
+        """The reason names the field and the problem."""
         table = pa.table({"s": [{"a": "1"}, {"a": "x"}]})
         assert [(1, "s.a: a text that can't become int32.")] == _rejected(Cast({"s.a": "int32"}), table)
 
     def test_required_field_in_a_null_struct(self) -> None:
-        """What lies in memory under a null is not looked at, and the field stays required."""
+        """Values in memory under a null are ignored, and the field stays required."""
         ages = pa.array(["5", "garbage"])
         struct = pa.StructArray.from_arrays(
             [ages, ages], fields=list(REQUIRED.field("user").type), mask=pa.array([False, True])
@@ -479,7 +479,7 @@ class TestCast:
     @pytest.mark.parametrize("value", [{"x": 1}, [1]])
     @pytest.mark.parametrize("type_name", ["int64", "boolean", "string", "timestamp", "date", "decimal(5;2)", "bytes"])
     def test_types_that_never_fit(self, value: object, type_name: str) -> None:
-        """Make rejects of the rows that have a value; the column has the new type all the same."""
+        """If types never fit, rows with a value are rejected, and the column gets the new type."""
         transformed = Cast({"a": type_name}).apply(rows_of(pa.table({"a": [value, None]})))
         (reject,) = transformed.rejects
         assert (0, {"a": [None]}) == (reject.offset, transformed.rows.table.to_pydict())
@@ -502,7 +502,7 @@ class TestCast:
         ],
     )
     def test_numbers_that_would_be_others(self, value: float, type_name: str) -> None:
-        """Are rejects, not infinities, nulls or rounded."""
+        """A number that would change is rejected, and not rounded or replaced by infinity or null."""
         column = pa.array([value], pa.uint64()) if value == 1 << 63 and isinstance(value, int) else pa.array([value])
         assert [0] == [offset for offset, _ in _rejected(Cast({"a": type_name}), pa.table({"a": column}))]
 
@@ -518,7 +518,7 @@ class TestCast:
         assert integers == floats
 
     def test_unknown_type(self) -> None:
-        """Is refused with the known ones."""
+        """The error about an unknown type lists the known ones."""
         with pytest.raises(ConfigurationError, match=r"'integer' is unknown\. The types are int8, int16,"):
             Cast({"a": "integer"})
 
@@ -538,7 +538,7 @@ class TestFlatten:
     """The fields of structs as columns."""
 
     def test_nested(self) -> None:
-        """At any depth; what is in a null struct is null."""
+        """Structs are flattened at any depth, and the fields of a null struct are null."""
         assert {
             "id": [1, 2, 3],
             "user.name": ["Ann", None, None],
@@ -547,22 +547,22 @@ class TestFlatten:
         } == _result(Flatten(), _table()).to_pydict()
 
     def test_delimiter(self) -> None:
-        """Another one."""
+        """The delimiter between names can be chosen."""
         assert ["id", "user_name", "user_home_city", "user_home_zip"] == _result(Flatten("_"), _table()).column_names
 
     def test_required_field_becomes_optional(self) -> None:
-        """Where its struct may be null."""
+        """A required field becomes optional if its struct may be null."""
         flat = _result(Flatten(), _table([{"user": {"age": "5", "name": "x"}}, {"user": None}], REQUIRED))
         assert flat.schema.field("user.age").nullable
         assert [{"user.age": "5", "user.name": "x"}, {"user.age": None, "user.name": None}] == _written(flat)
 
     def test_lists_and_maps_stay(self) -> None:
-        """They have no fixed number of values."""
+        """Lists and maps stay columns, because their number of values varies."""
         table = pa.table({"l": [[{"a": 1}]], "m": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64()))})
         assert table == _result(Flatten(), table)
 
     def test_names_that_meet(self) -> None:
-        """Both are one column then; a row with values in both is a reject."""
+        """Two fields with the same name are merged, and a row with values in both is rejected."""
         table = pa.table({"a": [{"b": 1}, None, {"b": 3}], "a_b": [None, 2, 4]})
         transformed = Flatten("_").apply(rows_of(table))
         assert {"a_b": [1, 2]} == transformed.rows.table.to_pydict()
@@ -591,7 +591,7 @@ class TestInsertField:
         ] == inserted.to_pylist()
 
     def test_column_that_is_there(self) -> None:
-        """Is replaced in its place."""
+        """An existing column is replaced at its position."""
         assert {"a": ["eu"], "b": [2]} == _result(InsertField(static={"a": "eu"}), pa.table({"a": [1], "b": [2]})).to_pydict()
 
     def test_filtered_rows_keep_their_offsets(self) -> None:
@@ -601,12 +601,12 @@ class TestInsertField:
 
     @pytest.mark.parametrize("arguments", [{}, {"topic": "a", "offset": "a"}])
     def test_bad_names(self, arguments: dict[str, str]) -> None:
-        """One or more columns, each once."""
+        """The names have to be different, not empty, and at least one."""
         with pytest.raises(ConfigurationError, match="name one column or more, each once"):
             InsertField(**arguments)  # type: ignore[arg-type]
 
     def test_properties(self) -> None:
-        """Those of Kafka Connect's InsertField, its marks included."""
+        """The properties are those of Kafka Connect's InsertField, including its marks."""
         given = {"topic.field": "t!", "offset.field": "o?", "static.field": "s", "static.value": "x"}
         inserted = _result(InsertField.from_config(given), pa.table({"a": [1]}))
         assert {"a": [1], "t": ["topic"], "o": [0], "s": ["x"]} == inserted.to_pydict()
@@ -634,17 +634,17 @@ class TestToTimestamp:
         ],
     )
     def test_forms(self, values: pa.Array, settings: dict[str, str]) -> None:
-        """All become microseconds in UTC."""
+        """All forms become microseconds in UTC."""
         times = _result(ToTimestamp(["a"], **settings), pa.table({"a": values}))
         assert pa.table({"a": pa.array([self.NOON], pa.timestamp("us", "UTC"))}) == times
 
     def test_mixed_texts(self) -> None:
-        """With an offset and without one, in one column."""
+        """Texts with and without an offset may be in one column."""
         table = pa.table({"a": ["2026-05-17T14:00:00+02:00", "2026-05-17T12:00:00", None, "2026-05-17"]})
         assert [self.NOON, self.NOON, None, self.NOON.replace(hour=0)] == _result(ToTimestamp(["a"]), table)["a"].to_pylist()
 
     def test_dates(self) -> None:
-        """Midnight in the time zone."""
+        """A date becomes midnight in the time zone."""
         table = pa.table({"a": [datetime.date(2026, 5, 17)]})
         assert [datetime.datetime(2026, 5, 16, 22, tzinfo=datetime.timezone.utc)] == _result(
             ToTimestamp(["a"], timezone="Europe/Paris"), table
@@ -665,7 +665,7 @@ class TestToTimestamp:
         ],
     )
     def test_misfits_are_rejects(self, values: list[object], settings: dict[str, str], offsets: list[int]) -> None:
-        """What means no time is a reject, and never a null."""
+        """A value that is not a time is rejected, and never replaced by null."""
         assert offsets == [offset for offset, _ in _rejected(ToTimestamp(["a"], **settings), pa.table({"a": values}))]
 
     def test_nested_field(self) -> None:
@@ -693,13 +693,13 @@ class TestToTimestamp:
         "values", [pa.array(["1969-12-31T23:59:59.9999999Z"]), pa.array([-100], pa.timestamp("ns", "UTC")), pa.array([-100])]
     )
     def test_digits_are_cut_off_before_1970(self, values: pa.Array) -> None:
-        """To the time before."""
+        """Before 1970, further digits are cut off too."""
         times = _result(ToTimestamp(["a"], unit="ns"), pa.table({"a": values}))
         assert [-1] == times["a"].cast(pa.int64()).to_pylist()
 
     @pytest.mark.parametrize("settings", [{"unit": "minutes"}, {"timezone": "Mars/Base"}])
     def test_bad_settings(self, settings: dict[str, str]) -> None:
-        """Are told when it is made."""
+        """Bad settings are refused by the constructor."""
         with pytest.raises(ConfigurationError, match=r"unit has to be 's', 'ms'|timezone has to be a time zone"):
             ToTimestamp(["a"], **settings)
 
@@ -714,13 +714,13 @@ BUILT_IN = (Cast, Drop, Filter, Flatten, InsertField, Keep, Mask, Rename, ToTime
 
 @pytest.mark.parametrize("transform", BUILT_IN)
 def test_unknown_properties(transform: type[Transform]) -> None:
-    """A property that a transform doesn't have is told with those that it has."""
+    """The error about an unknown property lists the known ones."""
     with pytest.raises(ConfigurationError, match=f"fieldz is not a property of {transform.__name__}, which has "):
         transform.from_config({"fieldz": "a"})
 
 
 @pytest.mark.parametrize("transform", [one for one in BUILT_IN if one is not Flatten])
 def test_missing_properties(transform: type[Transform]) -> None:
-    """Each but Flatten has to be told of a field."""
+    """Each transform but Flatten requires a field."""
     with pytest.raises(ConfigurationError, match=f"{transform.__name__}"):
         transform.from_config({})

@@ -53,26 +53,26 @@ class TestExtractField:
     """A field as the row."""
 
     def test_fields_of_a_struct_become_the_columns(self) -> None:
-        """And nothing else is left; where it is null there is nothing to write."""
+        """The struct's fields become the only columns, and a null struct has nothing to write."""
         assert ([0, 2], [{"name": "Ann", "home": {"city": "Paris"}}, {"name": None, "home": None}], [1]) == _users(
             ExtractField("user")
         )
 
     def test_field_inside_of_structs(self) -> None:
-        """Its path is dotted; it is null where a struct around it is."""
+        """A field inside structs has a dotted path, and is null if a struct around it is null."""
         assert ([0], [{"city": "Paris"}], [1, 2]) == _users(ExtractField("user.home"))
 
     def test_field_that_is_no_struct(self) -> None:
-        """Becomes a column `value`."""
+        """A field that is not a struct becomes the column `value`."""
         assert ([0], [{"value": "Ann"}], [1, 2]) == _users(ExtractField("user.name"))
 
     def test_list(self) -> None:
-        """Is one value."""
+        """A list is a single value."""
         transformed = _apply(ExtractField("a"), pa.table({"a": [[1, 2], []]}))
         assert [{"value": [1, 2]}, {"value": []}] == transformed.rows.table.to_pylist()
 
     def test_null_is_a_reject(self) -> None:
-        """It tells the field, and what to do."""
+        """The reason names the field and a way to drop such rows."""
         (reject,) = _apply(ExtractField("user"), pa.Table.from_pylist(USERS)).rejects
         assert (
             Stage.TRANSFORM,
@@ -82,12 +82,12 @@ class TestExtractField:
         ) == (reject.stage, reject.reason, reject.exception, reject.value)
 
     def test_null_can_be_left_out(self) -> None:
-        """Nobody is told then."""
+        """With `drop` such rows are dropped silently."""
         assert ([0], [{"city": "Paris"}], []) == _users(ExtractField("user.home", on_null="drop"))
 
     @pytest.mark.parametrize(("path", "rows", "tombstones"), [("user.home", [0], [1, 2]), ("user.work", [], [0, 1, 2])])
     def test_tombstones(self, path: str, rows: list[int], tombstones: list[int]) -> None:
-        """What is null or missing is a tombstone, without a schema, if that is asked for."""
+        """With `tombstone` a null or missing field turns the row into a tombstone without a schema."""
         transformed = _apply(ExtractField(path, on_null="tombstone"), pa.Table.from_pylist(USERS))
         found = {False: [], True: []}
         for group in transformed.groups:
@@ -96,11 +96,11 @@ class TestExtractField:
 
     @pytest.mark.parametrize(("on_null", "rejects"), [("reject", [0, 1, 2]), ("drop", [])])
     def test_missing_field(self, on_null: Any, rejects: list[int]) -> None:
-        """Is null in all rows: those that have it may come later."""
+        """A missing field counts as null, because later rows may have it."""
         assert ([], rejects) == _users(ExtractField("user.work", on_null=on_null))[::2]
 
     def test_column_whose_name_has_dots(self) -> None:
-        """As Flatten makes them."""
+        """A column with dots in its name, as Flatten creates it, is found by its name."""
         transformed = _apply(ExtractField("a.b"), pa.table({"a": [{"b": 1}], "a.b": [2]}))
         assert [{"value": 2}] == transformed.rows.table.to_pylist()
 
@@ -110,25 +110,25 @@ class TestExtractField:
         assert (2, 0) == _apply(ExtractField("a"), table).rows.table.shape
 
     def test_schema_of_a_struct(self) -> None:
-        """Is the one that it was sent with, with its name."""
+        """A struct keeps the schema and the name with which it was sent."""
         rows = _apply(ExtractField("home"), _events(), EVENT).rows
         assert (HOME, HOME.arrow_schema) == (rows.value_schema, rows.table.schema)
 
     def test_schema_of_another_field(self) -> None:
-        """Is that of a value which is no struct."""
+        """Another field has the schema of a value that is not a struct."""
         rows = _apply(ExtractField("count"), _events(), EVENT).rows
         assert rows.value_schema is not None
         assert ConnectSchema("int32", doc="How many.").arrow_schema == rows.table.schema
         assert rows.value_schema.arrow_schema == rows.table.schema
 
     def test_schema_is_the_same_object_for_all_batches(self) -> None:
-        """So that whoever compares schemas batch by batch is done at once."""
+        """All batches get the same schema object, which makes comparisons cheap."""
         chain = TransformChain([ExtractField("home")])
         first, second = (chain.apply(rows_of(_events(), value_schema=EVENT)).rows.value_schema for _ in range(2))
         assert first is second
 
     def test_properties(self) -> None:
-        """`field` and `on.null`."""
+        """The properties are `field` and `on.null`."""
         assert ([0], [{"city": "Paris"}], []) == _users(ExtractField.from_config({"field": "user.home", "on.null": "drop"}))
 
     @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ class TestExtractField:
         ],
     )
     def test_wrong_properties(self, properties: dict[str, str], message: str) -> None:
-        """Are told when the configuration is read."""
+        """Wrong properties are refused when the configuration is read."""
         with pytest.raises(ConfigurationError, match=message):
             ExtractField.from_config(properties)
 
     def test_fingerprint_tells_settings_apart(self) -> None:
-        """Other rows, other name."""
+        """Settings with other results have other fingerprints."""
         transforms = [ExtractField("a"), ExtractField("b"), ExtractField("a", on_null="drop")]
         assert 3 == len({transform.fingerprint for transform in transforms})
 
@@ -155,12 +155,12 @@ class TestHoistField:
     """The row as a field."""
 
     def test_all_columns_become_one_struct(self) -> None:
-        """In every row."""
+        """All columns become one struct in each row."""
         offsets, rows, rejects = _users(HoistField("all"))
         assert ([0, 1, 2], [{"all": row} for row in USERS], []) == (offsets, rows, rejects)
 
     def test_name_with_dots(self) -> None:
-        """Is one name, not a path."""
+        """A name with dots is one name, not a path."""
         assert ["a.b"] == _apply(HoistField("a.b"), pa.table({"x": [1]})).rows.table.column_names
 
     def test_schema_is_inside_of_another(self) -> None:
@@ -170,14 +170,14 @@ class TestHoistField:
         assert (expected, expected.arrow_schema) == (rows.value_schema, rows.table.schema)
 
     def test_value_that_is_no_struct(self) -> None:
-        """Is the field itself."""
+        """A value that is not a struct becomes the field itself."""
         text = ConnectSchema("string", optional=True)
         rows = _apply(HoistField("line"), pa.table({"value": ["x"]}), text).rows
         expected = ConnectSchema("struct", fields=(ConnectField("line", text),))
         assert ([{"line": "x"}], expected) == (rows.table.to_pylist(), rows.value_schema)
 
     def test_schema_is_the_same_object_for_all_batches(self) -> None:
-        """So that whoever compares schemas batch by batch is done at once."""
+        """All batches get the same schema object, which makes comparisons cheap."""
         chain = TransformChain([HoistField("event")])
         first, second = (chain.apply(rows_of(_events(), value_schema=EVENT)).rows.value_schema for _ in range(2))
         assert first is second
@@ -186,12 +186,12 @@ class TestHoistField:
         ("properties", "message"), [({}, "HoistField needs field"), ({"field": " "}, "HoistField: field has to be a text")]
     )
     def test_wrong_properties(self, properties: dict[str, str], message: str) -> None:
-        """Are told when the configuration is read."""
+        """Wrong properties are refused when the configuration is read."""
         with pytest.raises(ConfigurationError, match=message):
             HoistField.from_config(properties)
 
     def test_fingerprint_tells_settings_apart(self) -> None:
-        """Other column, other name."""
+        """Settings with other results have other fingerprints."""
         assert HoistField("a").fingerprint != HoistField("b").fingerprint
 
     @given(
@@ -207,7 +207,7 @@ class TestHoistField:
         )
     )
     def test_extracting_undoes_it(self, values: list[dict[str, Any]]) -> None:
-        """What went into the field comes out of it, in all rows."""
+        """Extracting the field restores the columns in all rows."""
         schema = pa.schema([("a", pa.int64()), ("b", pa.struct([("c", pa.string())]))])
         table = pa.Table.from_pylist(values, schema)
         rows = rows_of(table)

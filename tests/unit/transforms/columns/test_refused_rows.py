@@ -77,7 +77,7 @@ STORIES = [
 
 @pytest.mark.parametrize(("transform", "good", "bad"), STORIES)
 def test_one_record_is_rejected_and_the_others_go_on(transform: Transform, good: Any, bad: Any) -> None:
-    """In one batch, and in batches after it that have the column that it brought."""
+    """A single record is rejected, in one batch and in later batches with the column that it added."""
     chain = TransformChain([transform])
     converter = JsonConverter()
     alone = chain.apply(_rows([good])).rows.table.to_pylist()

@@ -100,31 +100,31 @@ class TestWhatIsWritten:
         assert {0: ANN, 2: BOB} == _written(Unwrap(), CREATED, DELETED, _event("u", ANN, BOB))
 
     def test_deletions_are_rewritten(self) -> None:
-        """They are the row as it was; a text says which rows they are."""
+        """A deletion is written as the previous row, marked by a text."""
         assert {0: {**ANN, "__deleted": "false"}, 1: {**ANN, "__deleted": "true"}} == _written(
             Unwrap(deletes="rewrite"), CREATED, DELETED
         )
 
     def test_nothing_but_deletions(self) -> None:
-        """Leaves nothing."""
+        """A batch of deletions leaves no rows."""
         assert {} == _written(Unwrap(), DELETED, DELETED)
 
     @pytest.mark.parametrize("deletes", ["drop", "rewrite"])
     def test_truncations_are_left_out(self, deletes: Any) -> None:
-        """There is no row that they could be."""
+        """Truncations are dropped, because they don't have a row."""
         assert {} == _written(Unwrap(deletes=deletes), TRUNCATED)
 
     def test_deletion_of_nobody_knows_what(self) -> None:
-        """It can't be rewritten, and mustn't get lost silently."""
+        """A deletion without the deleted row is rejected, because it can't be rewritten."""
         reason = "before is null: the event of the deletion doesn't say what was deleted, so it can't be rewritten."
         assert [(1, reason)] == _refused(Unwrap(deletes="rewrite"), CREATED, _event("d"))
 
     def test_deletion_of_nobody_knows_what_is_left_out(self) -> None:
-        """Where all deletions are."""
+        """A deletion without the deleted row is dropped if all deletions are."""
         assert {0: ANN} == _written(Unwrap(), CREATED, _event("d"))
 
     def test_event_without_a_row(self) -> None:
-        """Is a reject, with the record."""
+        """An event without a row is rejected with its record."""
         (reject,) = _apply(Unwrap(), [CREATED, _event("u")]).rejects
         reason = "after is null, and so is before: the event has no row."
         assert (1, Stage.TRANSFORM, reason, DATA_EXCEPTION, b"value of 1") == (
@@ -144,14 +144,14 @@ class TestWhatIsWritten:
         )
 
     def test_rows_whose_columns_have_no_common_type(self) -> None:
-        """What was deleted is a reject then, if it has a value there."""
+        """If a deleted row's column has an incompatible type, rows with a value in it are rejected."""
         schema = EVENTS.set(0, pa.field("before", pa.struct([("id", pa.bool_())])))
         assert [(1, "Unwrap: two types meet in one column: id: int64 and bool.")] == _refused(
             Unwrap(deletes="rewrite"), CREATED, _event("d", {"id": True}), _event("d", {"id": None}), schema=schema
         )
 
     def test_text_instead_of_a_row(self) -> None:
-        """As MongoDB's events have it: it has no fields."""
+        """An event with text instead of a row, as from MongoDB, is rejected."""
         schema = EVENTS.set(1, pa.field("after", pa.string()))
         reason = "after is string, which doesn't have fields. Events of MongoDB contain JSON text there."
         assert [(0, reason)] == _refused(Unwrap(), _event("c", None, "{}"), schema=schema)
@@ -182,12 +182,12 @@ class TestAddedFields:
         ],
     )
     def test_fields(self, field: str, column: dict[str, Any]) -> None:
-        """As Debezium finds and names them; what events lack is not added."""
+        """Fields are found and named as in Debezium, and fields that events lack are not added."""
         event = _event("c", None, ANN, transaction={"id": "x"})
         assert {0: {**ANN, **column}} == _written(Unwrap(add_fields=[field]), event)
 
     def test_field_that_another_transform_put_into_the_event(self) -> None:
-        """Is found there where `source` has none of that name."""
+        """A field that another transform added to the event is found if `source` lacks it."""
         schema = EVENTS.append(pa.field("region", pa.string()))
         transformed = _apply(Unwrap(add_fields=["region"]), [_event("c", None, ANN, region="eu")], schema)
         assert [{**ANN, "__region": "eu"}] == transformed.rows.table.to_pylist()
@@ -198,11 +198,11 @@ class TestAddedFields:
         assert [("id", 1), ("name", "Ann"), ("__deleted", "true"), ("_op", "d")] == list(written[0].items())
 
     def test_null_in_a_struct_that_is_null(self) -> None:
-        """As `transaction` is in a snapshot."""
+        """A field of a null struct is null, such as `transaction` in a snapshot."""
         assert {0: {**ANN, "__transaction_id": None}} == _written(Unwrap(add_fields=["transaction.id"]), CREATED)
 
     def test_name_that_is_taken(self) -> None:
-        """Both are one column then; an event with values in both is a reject."""
+        """Two columns with the same name are merged, and an event with values in both is rejected."""
         unwrap = Unwrap(add_fields=["table:name"], prefix="")
         transformed = _apply(unwrap, [CREATED, _event("c", None, {"id": 2})])
         assert [{"id": 2, "name": "users"}] == transformed.rows.table.to_pylist()
@@ -229,13 +229,13 @@ class TestOtherRows:
 
     @pytest.mark.parametrize("operation", [None, "m", "x"])
     def test_operation_that_changes_no_row(self, operation: str | None) -> None:
-        """It is written with what it has; the columns of events are there for those that come."""
+        """An operation that doesn't change a row is written unchanged."""
         row = {"op": operation, "source": {"ts_ms": 7, "table": None}, "ts_ms": 9}
         has = {name: value for name, value in row.items() if value is not None}
         assert {0: {"id": None, "name": None, **has}} == _written(Unwrap(), row)
 
     def test_among_events(self) -> None:
-        """Each has nulls in the columns of the others, and keeps its place."""
+        """Events and other rows have nulls in each other's columns, and keep their order."""
         assert {
             0: {**ANN, "__deleted": "false", "ts_ms": None},
             1: {"id": None, "name": None, "__deleted": None, "ts_ms": 9},
@@ -255,7 +255,7 @@ class TestSchemas:
 
     @pytest.mark.parametrize("deletes", ["drop", "rewrite"])
     def test_schema_is_that_of_the_database_s_rows(self, deletes: Any) -> None:
-        """With its name, its documentation and its types."""
+        """The schema keeps the name, the documentation and the types of the database rows."""
         chain = TransformChain([Unwrap(deletes=deletes, add_fields=["op"])])
         rows = chain.apply(rows_of(_envelopes("c"), value_schema=ENVELOPE)).rows
         assert rows.value_schema is not None
@@ -323,7 +323,7 @@ class TestProperties:
         ],
     )
     def test_mode(self, mode: dict[str, str], rows: list[int], tombstones: list[int]) -> None:
-        """What a deletion becomes, and the tombstone behind it; the older properties count where the newer one isn't set."""
+        """The mode decides about deletions and tombstones; older properties count only without the newer one."""
         chain = TransformChain([Unwrap.from_config(mode)])
         events = chain.apply(rows_of(pa.Table.from_pylist([CREATED, DELETED], EVENTS)))
         sent = chain.apply(rows_of(without_columns(1), first_offset=2, tombstones=True))
@@ -334,7 +334,7 @@ class TestProperties:
         )
 
     def test_properties_that_say_what_is_so_anyway(self) -> None:
-        """Are accepted."""
+        """Properties that state the only supported behaviour are accepted."""
         properties = {
             "operation.header": "false",
             "replace.null.with.default": "true",
@@ -345,7 +345,7 @@ class TestProperties:
         assert Unwrap().fingerprint == Unwrap.from_config(properties).fingerprint
 
     def test_added_fields(self) -> None:
-        """With commas, and with another prefix; an empty one too."""
+        """Added fields are a comma-separated list with any prefix, even an empty one."""
         written = [
             _written(Unwrap.from_config({"add.fields": "op, source.ts_ms:at", **prefix}), CREATED)[0]
             for prefix in ({}, {"add.fields.prefix": "x_"}, {"add.fields.prefix": ""})
@@ -375,19 +375,19 @@ class TestProperties:
         ],
     )
     def test_wrong_properties(self, properties: dict[str, str], message: str) -> None:
-        """Are told when the configuration is read, with what to use."""
+        """Wrong properties are refused when the configuration is read, with advice."""
         with pytest.raises(ConfigurationError, match=message):
             Unwrap.from_config(properties)
 
     def test_wrong_argument(self) -> None:
-        """Is told when the transform is made."""
+        """A wrong argument is refused by the constructor."""
         with pytest.raises(ConfigurationError, match="deletes has to be 'drop', 'rewrite' or 'tombstone', not 'none'"):
             Unwrap(deletes="none")  # type: ignore[arg-type]
         with pytest.raises(ConfigurationError, match="tombstones has to be 'pass' or 'drop', not 'keep'"):
             Unwrap(tombstones="keep")  # type: ignore[arg-type]
 
     def test_fingerprint_tells_settings_apart(self) -> None:
-        """Other rows, other name."""
+        """Settings with other results have other fingerprints."""
         transforms = [
             Unwrap(),
             Unwrap(deletes="rewrite"),
@@ -428,7 +428,7 @@ class TestLaws:
 
     @given(_ROWS, _DELETES | st.just("tombstone"))
     def test_columns_agree_with_a_rule_for_each_record(self, events: list[dict[str, Any]], deletes: Any) -> None:
-        """Each record is a row, a reject or nothing by itself."""
+        """Each record is a row, a reject or nothing, independently of the others."""
         transformed = _apply(Unwrap(deletes=deletes), events)
         got: list[dict[str, Any] | str | None] = [None] * len(events)
         for rows in transformed.groups:
@@ -441,7 +441,7 @@ class TestLaws:
 
     @given(_ROWS, st.data(), _DELETES)
     def test_other_polls_give_the_same_rows(self, events: list[dict[str, Any]], data: st.DataObject, deletes: Any) -> None:
-        """And the same columns, for a file of all of them."""
+        """Other polls give the same rows, and the same columns for a file of all rows."""
         rows = rows_of(pa.Table.from_pylist(events, EVENTS))
         cut = data.draw(st.integers(0, len(events)))
         chain = TransformChain([Unwrap(deletes=deletes)])

@@ -99,7 +99,7 @@ def _expected(*, since: Any, deletes: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("deletes", ["tombstone", "rewrite"])
 def test_events_without_a_schema(deletes: str) -> None:
-    """All that is left out is committed with the rest."""
+    """The offsets of dropped records are committed with the rest."""
     storage, committed = _run(_texts(schema=False), {"transforms.unwrap.delete.tombstone.handling.mode": deletes})
     assert (_expected(since=lambda day: day, deletes=deletes), len(_STORY)) == (_rows(storage), committed)
 
@@ -121,7 +121,7 @@ def test_events_that_carry_their_schema(deletes: str) -> None:
 
 
 def test_schema_of_the_file() -> None:
-    """What the database requires is required in the file."""
+    """A required column of the database is required in the file."""
     storage, _ = _run(_texts(schema=True), {"value.converter.schemas.enable": "true"})
     (file,) = storage.list("raw/kafka-source/t/")
     assert [("id", False), ("since", True), ("__op", True), ("__source_ts_ms", True)] == [
@@ -131,14 +131,14 @@ def test_schema_of_the_file() -> None:
 
 @pytest.mark.parametrize("kept", [{"drop.tombstones": "false"}, {"delete.tombstone.handling.mode": "tombstone"}])
 def test_tombstones_that_are_let_through_end_the_task_unless_they_are_ignored(kept: dict[str, str]) -> None:
-    """Those that Debezium sends, and those that deletions become."""
+    """Tombstones end the task unless they are ignored, whether Debezium or a deletion made them."""
     properties = {f"transforms.unwrap.{name}": value for name, value in kept.items()}
     with pytest.raises(RejectedRecordError, match="Null valued records are not writeable"):
         _run(_texts(schema=False), {"behavior.on.null.values": "fail", **properties})
 
 
 def test_tombstones_are_left_out_by_default() -> None:
-    """As Debezium does it, whatever the sink makes of others."""
+    """Debezium's tombstones are dropped by default, however the sink handles others."""
     storage, committed = _run(_texts(schema=False), {"behavior.on.null.values": "fail"})
     assert (_expected(since=lambda day: day, deletes="drop"), len(_STORY)) == (_rows(storage), committed)
 

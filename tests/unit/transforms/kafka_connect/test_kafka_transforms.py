@@ -39,7 +39,7 @@ def _apply(rows: Rows, name: str, **properties: str) -> Transformed:
 
 
 def test_a_text_that_is_not_a_number_is_a_reject_that_names_the_field() -> None:
-    """Stage, offset and field are told; the others go on, those without the field too."""
+    """The reject has stage, offset and field; other rows continue, including rows without the field."""
     made = _apply(_json_rows({"a": "1"}, {"a": "x"}, {"b": 1}, {"a": None}), "Cast", spec="a:int32")
     assert made.rows.table.column("a").to_pylist() == [1, None, None]
     (reject,) = made.rejects
@@ -92,7 +92,7 @@ def test_older_names_of_include_and_exclude_still_count() -> None:
 
 
 def test_two_values_for_one_name_are_a_reject() -> None:
-    """In Java one of them is lost where there is no schema."""
+    """Two values for one name are rejected; Java would lose one of them without a schema."""
     made = _apply(_json_rows({"a": 1}, {"b": 2}, {"a": 1, "b": 2}), "ReplaceField", renames="a:b")
     assert made.rows.table.to_pylist() == [{"b": 1}, {"b": 2}]
     assert [reject.offset for reject in made.rejects] == [2]
@@ -139,7 +139,7 @@ def test_batches_of_one_schema_have_one_schema_afterwards() -> None:
 
 
 def test_names_with_dots_are_names() -> None:
-    """Only ExtractField's second syntax knows paths."""
+    """Names with dots are names; only ExtractField's second syntax has paths."""
     rows = _rows({"s": [{"a": 1}], "s.a": [2]})
     assert _apply(rows, "ReplaceField", exclude="s.a").rows.table.to_pylist() == [{"s": {"a": 1}}]
     assert _apply(rows, "MaskField", fields="s.a").rows.table.to_pylist() == [{"s": {"a": 1}, "s.a": 0}]
@@ -176,7 +176,7 @@ def test_what_is_extracted_from_an_object_has_fields() -> None:
 
 
 def test_a_null_that_is_extracted_makes_the_record_a_tombstone() -> None:
-    """What becomes of tombstones is for `behavior.on.null.values` to say."""
+    """The record becomes a tombstone, which `behavior.on.null.values` then handles."""
     made = _apply(_json_rows({"a": 5}, {"b": 5}, {"a": None}), "ExtractField", field="a")
     values, tombstones = made.groups
     assert (values.table.to_pylist(), values.offsets.to_pylist()) == ([{"value": 5}], [0])
@@ -193,7 +193,7 @@ def test_nothing_is_written_unmasked() -> None:
 
 @pytest.mark.parametrize("type_", [pa.decimal128(4, 2), pa.decimal128(2, 2), pa.decimal128(38, 0), pa.decimal256(60, 5)])
 def test_decimals_of_any_precision_are_masked(type_: pa.DataType) -> None:
-    """Also where the type has fewer digits than the integers that zero could be one of."""
+    """A decimal is masked even if its type has fewer digits than the type of a literal zero."""
     made = _apply(_rows({"a": pa.array([decimal.Decimal("0.25" if type_.scale else 7), None], type_)}), "MaskField", fields="a")
     assert ([0, None], []) == (made.rows.table.column("a").to_pylist(), [*made.rejects])
     assert type_ == made.rows.table.schema.field("a").type
@@ -201,7 +201,7 @@ def test_decimals_of_any_precision_are_masked(type_: pa.DataType) -> None:
 
 @pytest.mark.parametrize("has_schema", [True, False])
 def test_a_value_becomes_fields_where_a_transform_names_its_column(has_schema: bool) -> None:
-    """Or leaves it out, with or without a schema: Kafka's transforms behind it then find fields, or none."""
+    """A transform that names or removes the column `value` turns a value into fields for later transforms."""
     schema = ConnectSchema("string") if has_schema else None
     rows = attrs.evolve(_rows({"value": ["7", "8"]}, schema), without_fields=schema is None)
     cast = make("Cast", "Value", {"spec": "a:int32"})
@@ -242,7 +242,7 @@ def test_every_setting_is_in_the_fingerprint() -> None:
 
 
 def test_a_class_without_its_inner_class_is_refused() -> None:
-    """Java's `Cast` is abstract."""
+    """A class without its inner class is refused, because Java's `Cast` is abstract."""
     with pytest.raises(ConfigurationError, match=r"Cast\$Value"):
         make("Cast", None, {"spec": "a:int8"})
     with pytest.raises(LookupError):
