@@ -139,7 +139,7 @@ class KafkaPythonConsumer:
             UsageError: a commit of this assignment is in flight, or the metadata is too long or not ASCII.
         """
         if assignment in self._committing:
-            raise UsageError(f"{assignment.topic_partition}: a commit is in flight; wait for its outcome.")
+            raise UsageError(f"{assignment.topic_partition}: a commit is under way; wait for its outcome.")
         if not metadata.isascii() or len(metadata) > _MAX_METADATA_CHARACTERS:
             raise UsageError(f"Commit metadata has to be ASCII, at most {_MAX_METADATA_CHARACTERS} characters: {metadata!r}")
         self._committing.add(assignment)

@@ -39,7 +39,7 @@ def test_reject_without_reason_has_a_null_message():
 
 
 @pytest.mark.parametrize(
-    ("stage", "told", "class_name"),
+    ("stage", "reported", "class_name"),
     [
         (Stage.FETCH, "KAFKA_CONSUME", "org.apache.kafka.connect.runtime.WorkerSinkTask"),
         (Stage.KEY, "KEY_CONVERTER", "K"),
@@ -50,10 +50,10 @@ def test_reject_without_reason_has_a_null_message():
         (Stage.WRITE, "TASK_PUT", "org.apache.kafka.connect.sink.SinkTask"),
     ],
 )
-def test_stages_have_their_names_in_connect(stage, told, class_name):
+def test_stages_have_their_names_in_connect(stage, reported, class_name):
     """Each stage is reported as the stage at which the record would have failed in Connect."""
     headers = _headers(stage)
-    assert (told, class_name) == (headers["stage"], headers["class.name"])
+    assert (reported, class_name) == (headers["stage"], headers["class.name"])
 
 
 def test_every_stage_has_a_name_in_connect():

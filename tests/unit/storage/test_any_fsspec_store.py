@@ -15,7 +15,7 @@ from kafka2parquet.storage.options import AssumedRole, GcsOptions, S3Options
 
 
 class Raising(MemoryFileSystem):
-    """Raises what it is told to."""
+    """Raises the given errors."""
 
     cachable = False
     error: Exception = OSError("down")

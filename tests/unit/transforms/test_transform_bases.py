@@ -147,7 +147,7 @@ def test_transient_errors_pass() -> None:
 
 
 class Odd(Transform):
-    """Returns what it is told to."""
+    """Returns the given result."""
 
     fingerprint = "odd"
 

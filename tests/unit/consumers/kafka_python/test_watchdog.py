@@ -23,7 +23,7 @@ class Client:
         self.leaders: dict[KafkaTopicPartition, int] = {KafkaTopicPartition("t", 0): 1}
         self.updates = 0
         self.ids: dict[str, uuid.UUID] = {}
-        self.id: str | None = None
+        self.cluster_id: str | None = None
 
     def group_metadata(self) -> SimpleNamespace:
         return SimpleNamespace(state=MemberState.STABLE)
@@ -39,9 +39,6 @@ class Client:
 
     def topic_id(self, topic: str) -> uuid.UUID | None:
         return self.ids.get(topic)
-
-    def cluster_id(self) -> str | None:
-        return self.id
 
 
 def test_a_hidden_topic_is_an_error() -> None:
@@ -77,7 +74,7 @@ def test_ids_have_kafkas_notation() -> None:
     watchdog = Watchdog(client, ["t"])
     assert ("", "") == (watchdog.topic_id("t"), watchdog.cluster_id())
 
-    client.ids["t"], client.id = uuid.UUID(int=(1 << 128) - 1), "cluster"
+    client.ids["t"], client.cluster_id = uuid.UUID(int=(1 << 128) - 1), "cluster"
     assert ("_" * 21 + "w", "cluster") == (watchdog.topic_id("t"), watchdog.cluster_id())
 
 

@@ -29,7 +29,7 @@ def _zstd(*values: bytes) -> bytes:
 
 
 def _pieces(*fetches: Sequence[bytes], records_each: int = 1) -> list[FetchedBatches]:
-    """What was fetched: batches of so many records, one after the other."""
+    """Return fetched batches with the given numbers of records."""
     pieces, offset = [], 0
     for batches in fetches:
         first_offset, fetched = offset, b""
