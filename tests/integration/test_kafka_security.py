@@ -191,7 +191,7 @@ def test_what_is_wrong_with_the_login_is_told(broker: SecureKafka, tmp_path: Pat
         ),
         ("OTHER_HOST", tls, KafkaAuthenticationError, "certificate is not valid for '127.0.0.1'"),
         ("MTLS", tls, KafkaAuthenticationError, "certificate required"),
-        ("TLS", {}, KafkaUnavailableError, "security protocol is the listener's"),
+        ("TLS", {}, KafkaUnavailableError, "security protocol matches the listener"),
     ]
     for listener, settings, error, text in cases:
         with reader_of(broker, listener, "any", "any", **settings) as reader, pytest.raises(error, match=text):

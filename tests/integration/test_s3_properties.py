@@ -312,7 +312,7 @@ def test_a_role_that_expired_meanwhile_is_asked_for_anew(store: HttpProxy, sts: 
 
 
 def test_a_role_that_is_refused(store: HttpProxy, sts: HttpProxy) -> None:
-    """The right that is named is that of STS, and S3 isn't asked."""
+    """The error names the right for STS, and S3 is not called."""
     sts.fail(
         403,
         body=b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not yours</Message></Error></ErrorResponse>",
