@@ -1,4 +1,4 @@
-"""What people type into public constructors: each wrong argument is refused by name, each right one is accepted."""
+"""Public constructors refuse each wrong argument by its name, and accept each right one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FUNCTION = print
 HOUR = datetime.timedelta(hours=1)
 OTHER = object()
 
-#: Wrong values by what is meant.
+#: Wrong values, by the kind of argument that is expected.
 FLAG = (1, 0, "true", None)
 COUNT = (0, -1, True, 1.5, NAN, "1", None)
 WHOLE = (-1, True, 1.5, NAN, "1", None)
@@ -56,7 +56,7 @@ SETTINGS = (1, "x", [], {1: "x"})
 
 
 def word(of: Any) -> tuple[object, ...]:
-    """Wrong values where one of some words is meant: each in another spelling."""
+    """Wrong values where one of several words is expected: each word in another spelling."""
     return (
         1,
         True,
@@ -67,7 +67,7 @@ def word(of: Any) -> tuple[object, ...]:
 
 
 def instances(*right: type) -> tuple[object, ...]:
-    """Wrong values where instances of a class are meant: the class itself, and others."""
+    """Wrong values where an instance of a class is expected: the class itself, and other objects."""
     return (*INSTANCE, *right)
 
 
@@ -77,10 +77,10 @@ class _Hook:
 
 
 class Decoder(converters.PerRecordConverter):
-    """The smallest converter of a user's own."""
+    """The smallest converter that a user can write."""
 
     def decode(self, value: bytes) -> Mapping[str, Any]:
-        """Have no columns."""
+        """Return no columns."""
         return {}
 
 
@@ -95,7 +95,7 @@ class _Registry:
         return "_Registry()"
 
     def schema(self, schema_id: object, subject: str | None) -> converters.RegisteredSchema:
-        """Know one schema."""
+        """Return the only schema."""
         return converters.RegisteredSchema(1, "AVRO", '"int"')
 
 
@@ -117,7 +117,7 @@ def _config() -> Any:
 
 @attrs.frozen
 class Case:
-    """A constructor, arguments that it accepts, and wrong values for each of its parameters."""
+    """A constructor, arguments that are accepted, and wrong values for each parameter."""
 
     of: Callable[..., Any]
     right: Callable[[], Mapping[str, Any]]
@@ -125,7 +125,7 @@ class Case:
 
 
 def case(of: Callable[..., Any], right: Callable[[], Mapping[str, Any]] | None = None, /, **wrong: Sequence[object]) -> Case:
-    """A case without required arguments, or with those that a function makes."""
+    """Make a case without required arguments, or with the arguments that a function makes."""
     return Case(of, right if right is not None else dict, wrong)
 
 
@@ -615,7 +615,7 @@ def _right_of(of: Callable[..., Any]) -> Mapping[str, Any]:
 
 
 def _call(of: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-    """Call it; what a `*parameter` collects stands under its name."""
+    """Call a constructor; the arguments of a `*parameter` are given under its name."""
     positional: Sequence[Any] = ()
     for name, parameter in inspect.signature(of).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
@@ -629,7 +629,7 @@ def _public() -> list[Any]:
 
 
 def test_every_constructor_has_its_cases() -> None:
-    """A public class, or a parameter, that is new has to be added to the table."""
+    """The table has each public class and each of its parameters, new ones too."""
     covered = {each.of: set(each.wrong) for each in CASES}
     covered[converters.PerRecordConverter] = covered[Decoder]
     lacking = {}
@@ -645,7 +645,7 @@ def test_every_constructor_has_its_cases() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.of.__name__)
 def test_right_arguments_are_accepted(case: Case) -> None:
-    """Or the table would prove nothing. What they make says what it is, without an address."""
+    """Right arguments are accepted, and the repr of the result names the class without an address in memory."""
     made = _call(case.of, case.right())
     assert repr(made).startswith(
         (f"{case.of.__name__}(", "TaskRunner", "ValueIn", "StepResult", "SinkTask", "ConnectConfig", "WorkerConfig")
@@ -658,7 +658,7 @@ def test_right_arguments_are_accepted(case: Case) -> None:
     [pytest.param(case, name, id=f"{case.of.__name__}-{name}") for case in CASES for name in case.wrong],
 )
 def test_wrong_arguments_are_refused_by_name(case: Case, name: str) -> None:
-    """The error names the class and the argument, and nothing of Kafka Connect."""
+    """The error names the class and the argument, and doesn't speak of configurations of Kafka Connect."""
     required = case.right()
     is_optional = inspect.signature(case.of).parameters[name].default is None
     accepted, badly_said = [], []

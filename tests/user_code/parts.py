@@ -42,7 +42,7 @@ class SizeConverter(RecordConverter):
 
     @property
     def fingerprint(self) -> str:
-        """There are no settings."""
+        """Name the format; the class has no settings."""
         return "size"
 
     def convert(self, batch: ConsumedBatch) -> Converted:
@@ -59,7 +59,7 @@ class CountryPartitioner(PerRecordPartitioner):
 
     @property
     def fingerprint(self) -> str:
-        """There are no settings."""
+        """Name the rule; the class has no settings."""
         return "country"
 
     def encode(self, row: Row) -> str:
@@ -129,7 +129,7 @@ class FirstOfMonth(Transform):
 
     @property
     def fingerprint(self) -> str:
-        """There are no settings."""
+        """Name the rule; the class has no settings."""
         return "first-of-month"
 
     def apply(self, rows: Rows) -> Transformed:
