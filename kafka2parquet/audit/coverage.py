@@ -1,4 +1,4 @@
-"""Judges a topic-partition by the footers of its files and its committed offset."""
+"""Audits a topic-partition by the footers of its files and its committed offset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kafka2parquet.records import TopicPartition
 
 
 class Kind(enum.Enum):
-    """What can be wrong."""
+    """The kinds of findings."""
 
     GAP = "gap"
     OVERLAP = "overlap"
@@ -28,7 +28,7 @@ class Kind(enum.Enum):
 
 @attrs.frozen
 class Finding:
-    """Something that is wrong, with the offsets concerned: [start, end)."""
+    """Something that is wrong, with the affected offsets [start, end)."""
 
     kind: Kind
     start: int
@@ -41,13 +41,13 @@ class FlushRange:
     """A published flush: offsets [start, end).
 
     Attributes:
-        start: first offset that it covers.
+        start: first offset of the flush.
         end: offset after the last one.
-        rows: in all its files.
-        files: how many it has.
-        opened_at_ms: wall clock when it was opened, milliseconds since the epoch.
-        reason: what ended it.
-        row_files: key and role of the files whose rows are records; keys and headers beside them count none again.
+        rows: number of rows in all files of the flush.
+        files: number of files.
+        opened_at_ms: wall-clock time when the flush was opened, in milliseconds since the epoch.
+        reason: reason why the flush ended.
+        row_files: key and role of each file whose rows are records. Files of keys and headers repeat the same records.
     """
 
     start: int
@@ -61,14 +61,14 @@ class FlushRange:
 
 @attrs.frozen
 class Coverage:
-    """One topic-partition.
+    """The offsets of one topic-partition that files cover.
 
     Attributes:
-        topic_partition: which.
-        committed: the group's committed offset, None where there is none.
-        flushes: published ones, by start.
-        files: how many files there are.
-        findings: what is wrong.
+        topic_partition: the topic-partition.
+        committed: committed offset of the group; None without one.
+        flushes: published flushes, ordered by start.
+        files: number of files.
+        findings: everything that is wrong.
     """
 
     topic_partition: TopicPartition
@@ -79,39 +79,39 @@ class Coverage:
 
     @property
     def rows(self) -> int:
-        """In all flushes."""
+        """The number of rows in all flushes."""
         return sum(flush.rows for flush in self.flushes)
 
     @property
     def start(self) -> int:
-        """First offset that is covered."""
+        """The first offset that is covered."""
         return self.flushes[0].start if self.flushes else self.committed or 0
 
     @property
     def end(self) -> int:
-        """Offset after the last one that is covered."""
+        """The offset after the last one that is covered."""
         return max((flush.end for flush in self.flushes), default=self.committed or 0)
 
 
 @attrs.frozen
 class Audit:
-    """What was found of one or several topics.
+    """The result of an audit of one or several topics.
 
     Attributes:
-        coverages: of their topic-partitions.
-        strays: Parquet files in the topics' folders whose names are not this sink's: queries over a folder read them too.
+        coverages: coverage of each topic-partition.
+        strays: Parquet files in the topics' folders whose names are not this sink's. Queries over a folder read them too.
     """
 
     coverages: tuple[Coverage, ...] = ()
     strays: tuple[Finding, ...] = ()
 
     def __add__(self, other: Audit) -> Audit:
-        """Both; what lies in a folder that topics share is found with each of them, and counts once."""
+        """Combine two audits. A stray file in a folder that topics share is found for each topic, and counts once."""
         return Audit(self.coverages + other.coverages, tuple(dict.fromkeys(self.strays + other.strays)))
 
     @property
     def findings(self) -> int:
-        """How many there are."""
+        """The number of findings."""
         return len(self.strays) + sum(len(coverage.findings) for coverage in self.coverages)
 
     @property
@@ -121,11 +121,11 @@ class Audit:
 
 
 def stray(key: str, footer: FlushFooter | None) -> Finding:
-    """The finding about a Parquet file whose name is not this sink's.
+    """Make the finding about a Parquet file whose name is not this sink's.
 
     Args:
-        key: of the file.
-        footer: of the file; None where kafka2parquet did not write it.
+        key: key of the file.
+        footer: footer of the file; None if kafka2parquet did not write the file.
     """
     if footer is None:
         text = f"{key} is not a file of this sink, but queries over the folder read it too. Move it away"
@@ -136,12 +136,12 @@ def stray(key: str, footer: FlushFooter | None) -> Finding:
 
 
 def coverage(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter | None], committed: int | None) -> Coverage:
-    """Judge the files of a topic-partition.
+    """Audit the files of a topic-partition.
 
     Args:
-        topic_partition: which.
-        footers: of each file by its key; None for a file that isn't ours.
-        committed: the group's committed offset.
+        topic_partition: the topic-partition.
+        footers: footer of each file by key; None for a file that kafka2parquet didn't write.
+        committed: committed offset of the group; None without one.
     """
     anchors = sorted(
         ((key, footer) for key, footer in footers.items() if footer is not None and footer.is_anchor),
@@ -173,7 +173,7 @@ def coverage(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter 
 
 
 def _foreign(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter | None]) -> list[Finding]:
-    """Files that kafka2parquet didn't write, or wrote for another topic than most of the files."""
+    """Find files that kafka2parquet didn't write, or wrote for another topic than most of the files."""
     ids = collections.Counter((footer.cluster_id, footer.topic_id) for footer in footers.values() if footer is not None)
     own = ids.most_common(1)[0][0] if ids else ("", "")
     findings = []
@@ -192,11 +192,11 @@ def _foreign(topic_partition: TopicPartition, footers: Mapping[str, FlushFooter 
 def _incomplete(
     key: str, anchor: FlushFooter, footers: Mapping[str, FlushFooter | None], committed: int | None
 ) -> list[Finding]:
-    """Missing siblings and wrong counts; of a flush that is not committed yet siblings may still be on their way."""
+    """Find missing siblings and wrong counts. Siblings of a flush that is not committed may still be uploading."""
     siblings = anchor.siblings or ()
     findings = []
     if anchor.listed_rows != anchor.flush_rows:
-        text = f"{key} counts {anchor.flush_rows} rows for its flush, and its files add up to another number"
+        text = f"{key} counts {anchor.flush_rows} rows for its flush, but its files add up to another number"
         findings.append(Finding(Kind.WRONG_ROWS, anchor.start, anchor.end, text))
     for sibling in siblings:
         footer = footers.get(sibling.key)
@@ -205,7 +205,7 @@ def _incomplete(
                 text = f"{sibling.key}, a file of the flush of {key}, does not exist"
                 findings.append(Finding(Kind.MISSING_FILE, anchor.start, anchor.end, text))
         elif footer.file_rows != sibling.rows:
-            text = f"{sibling.key} has {footer.file_rows} rows, its anchor {key} says {sibling.rows}"
+            text = f"{sibling.key} has {footer.file_rows} rows, but its anchor {key} says {sibling.rows}"
             findings.append(Finding(Kind.WRONG_ROWS, anchor.start, anchor.end, text))
     return findings
 

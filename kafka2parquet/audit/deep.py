@@ -1,4 +1,4 @@
-"""Compares rows with records, offset by offset: what footers can't prove."""
+"""Compares rows with records, offset by offset, which proves more than footers can."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from kafka2parquet.audit.coverage import Coverage, Finding, FlushRange, Kind
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.storage.fsspec_storage import FsspecStorage
 
-#: By the role of a file.
+#: The column of offsets, by the role of a file.
 _OFFSET_COLUMNS = {"values": "_kafka_offset", "rejects": "offset"}
 _Int64s = npt.NDArray[np.int64]
 
 
 def compare(coverage: Coverage, storage: FsspecStorage, log: LogReader) -> Coverage:
-    """Add what the rows and the log say to the coverage; gaps without records are then no longer findings. Blocks.
+    """Compare the rows of a coverage with the log, and update its findings. Gaps without records are dropped. Blocks.
 
-    Records without value may make rows or not. A record that was rejected and not kept in the quarantine counts as missing,
-    because the log doesn't say so. Where files have the column `_kafka_offset`, offsets are compared, else numbers of rows.
+    A record without a value may have a row or not. A record that was rejected and not kept in the quarantine counts as
+    missing, because the log doesn't show rejections. If files have the column `_kafka_offset`, offsets are compared, else
+    numbers of rows.
     """
     end = max(coverage.end, coverage.committed or 0)
     in_log = _LogOffsets.read(coverage, log, end)
@@ -37,7 +38,7 @@ def compare(coverage: Coverage, storage: FsspecStorage, log: LogReader) -> Cover
 
 @attrs.frozen(eq=False)
 class _LogOffsets:
-    """The offsets of all records of the log, of those with a value, and where it begins."""
+    """The offsets of all records in the log, the offsets of records with a value, and the first offset of the log."""
 
     all: _Int64s
     valued: _Int64s
@@ -79,7 +80,7 @@ def _compare_flush(flush: FlushRange, storage: FsspecStorage, in_log: _LogOffset
 
 
 def _rows(flush: FlushRange, storage: FsspecStorage) -> tuple[int, _Int64s | None]:
-    """How many rows the flush's files have; their offsets, where all have such a column."""
+    """Return the number of rows in the flush's files, and their offsets if all files have a column of offsets."""
     rows, offsets = 0, [np.empty(0, np.int64)]
     complete = True
     for key, role in flush.row_files:

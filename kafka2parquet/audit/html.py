@@ -1,4 +1,4 @@
-"""The coverage as a page: for each topic-partition its flushes over the offsets, with what is missing or doubled in red."""
+"""Draws the coverage as a page: the flushes of each topic-partition over its offsets, with missing and repeated ones in red."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kafka2parquet.audit.coverage import Audit, Coverage, Finding, FlushRange
 from kafka2parquet.audit.report import verdict
 
 _WIDTH, _HEIGHT = 1000, 22
-#: Flushes are merged where the drawing could not show them apart.
+#: Flushes that would be narrower are merged.
 _LEAST_PIXELS = 1.0
 _STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1120px; padding: 0 1rem; color: #1c2733; }
@@ -24,15 +24,15 @@ svg { display: block; width: 100%; height: auto; margin: .25rem 0; } text { font
 
 
 def page(title: str, audit: Audit, *, deep: bool) -> str:
-    """A self-contained page."""
+    """Return a self-contained HTML page."""
     state = "exact" if audit.is_exact else "wrong"
     parts = [
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>',
         f"<h1>{html.escape(title)}</h1>",
         f'<p class="verdict {state}">{html.escape(verdict(audit, deep=deep))}</p>',
-        '<p class="key">Each bar is a partition&#8217;s offsets, then the same over the time at which flushes were opened.'
+        '<p class="key">The first bar shows a partition&#8217;s offsets, the second the times at which flushes were opened.'
         '<span style="background:#3b7dd8"></span>flush<span style="background:#7fb0ef"></span>the next one'
-        '<span style="background:#d92626"></span>missing or doubled'
+        '<span style="background:#d92626"></span>missing or repeated'
         '<span style="background:#1c2733"></span>committed offset</p>',
         _list(audit.strays),
         *(_partition(coverage) for coverage in audit.coverages),
@@ -82,7 +82,7 @@ def _merged(flushes: Sequence[FlushRange], start: int, scale: float) -> list[tup
 
 
 def _by_time(flushes: Sequence[FlushRange]) -> str:
-    """When flushes were opened: pauses show."""
+    """Draw the times at which flushes were opened, so that pauses are visible."""
     if not flushes:
         return ""
     times = sorted(flush.opened_at_ms for flush in flushes)

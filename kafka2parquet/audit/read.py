@@ -1,4 +1,4 @@
-"""Reads what an audit needs: footers from the store, committed offsets from Kafka."""
+"""Reads the footers of a topic's files, and audits the topic's partitions."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.base import Storage
 
 _THREADS = 16
-#: In the names of files that query engines take for Parquet, of copies of them too, such as `x.parquet.bak`.
+#: A part of the names of files that query engines read as Parquet, including copies such as `x.parquet.bak`.
 _PARQUET = ".parq"
-_CHECKSUM = ".crc"  # that Hadoop puts beside each file
+_CHECKSUM = ".crc"  # Hadoop writes such a file beside each file
 
 
 def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed: Mapping[TopicPartition, int]) -> Audit:
-    """Judge all partitions of a topic that have files or a committed offset. Blocks; two listings, and a read for each file.
+    """Audit all partitions of a topic that have files or a committed offset. Blocks: two listings, and a read for each file.
 
     Raises:
         StorageUnavailableError: the store doesn't answer.
-        AccessError: the store refuses us.
+        AccessError: the store refuses access.
     """
     keys: dict[TopicPartition, list[str]] = collections.defaultdict(list)
     strays: list[str] = []
@@ -32,7 +32,9 @@ def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed:
         found, others = _split(storage.list(prefix), naming, topic)
         for topic_partition, key in found:
             keys[topic_partition].append(key)
-        if prefix == naming.prefix(topic) and naming.has_several_folders(topic):  # other topics' folders may begin with it too
+        if prefix == naming.prefix(topic) and naming.has_several_folders(
+            topic
+        ):  # other topics' folders may have the same prefix
             folder = functools.partial(_folder_behind, prefix, naming.directory_delimiter)
             own = {folder(key) for _, key in found}
             others = [key for key in others if folder(key) in own]
@@ -52,7 +54,7 @@ def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed:
 
 
 def _split(keys: Iterable[str], naming: ObjectNaming, topic: str) -> tuple[list[tuple[TopicPartition, str]], list[str]]:
-    """The keys of a topic's files, and those of Parquet files that no topic has."""
+    """Return the keys of a topic's files, and the keys of Parquet files that don't belong to any topic."""
     own: list[tuple[TopicPartition, str]] = []
     strays: list[str] = []
     for key in keys:
@@ -65,5 +67,5 @@ def _split(keys: Iterable[str], naming: ObjectNaming, topic: str) -> tuple[list[
 
 
 def _folder_behind(prefix: str, delimiter: str, key: str) -> str:
-    """The rest of the folder's name that a prefix of a key ends in."""
+    """Return the rest of the name of the folder in which a prefix of a key ends."""
     return key.removeprefix(prefix).partition(delimiter)[0]

@@ -1,4 +1,4 @@
-"""What an audit has found: as a table, as JSON, in one line."""
+"""Reports an audit as a table, as JSON, or in one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_FINDINGS = 20
 
 
 def table(audit: Audit) -> str:
-    """A line for each topic-partition, then what is wrong."""
+    """Return a table with a line for each topic-partition, followed by the findings."""
     lines = [_COLUMNS, *(_line(coverage) for coverage in audit.coverages)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
     text = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
@@ -31,14 +31,14 @@ def _findings(where: str, findings: tuple[Finding, ...]) -> list[str]:
 
 
 def verdict(audit: Audit, *, deep: bool) -> str:
-    """One line."""
+    """Return the result of an audit in one line."""
     rows = sum(coverage.rows for coverage in audit.coverages)
     files = sum(coverage.files for coverage in audit.coverages)
     what = f"{rows:,} rows in {files:,} files of {len(audit.coverages)} topic-partitions"
     if not audit.coverages and not audit.strays:
         return (
-            "NOTHING FOUND: the topics have no files, and the group has no committed offsets. If it has run already, check "
-            "topics, topics.dir and the name of the group."
+            "NOTHING FOUND: the topics have no files, and the group has no committed offsets. If the sink has run already, "
+            "check topics, topics.dir and the name of the group."
         )
     if not audit.is_exact:
         return f"NOT EXACT: {audit.findings} finding{'' if audit.findings == 1 else 's'}; {what}."

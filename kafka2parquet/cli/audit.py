@@ -1,4 +1,4 @@
-"""`kafka2parquet audit`: what it prints, and its exit code."""
+"""The command `kafka2parquet audit`: audits topics, prints the result, and returns the exit code."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
+from kafka2parquet.connect.properties.names import TOPICS
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 
@@ -25,14 +26,14 @@ EXIT_NOT_EXACT = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+    """Add the options of the command."""
     parser.add_argument("--deep", action="store_true", help="read all rows and the log, and compare them offset by offset")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.add_argument("--html", metavar="FILE", help="draw the coverage of each partition into a page")
+    parser.add_argument("--html", metavar="FILE", help="write a page that draws the coverage of each partition")
 
 
 def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
-    """Audit the topics of a configuration, and print what was found; returns the exit code.
+    """Audit the topics of a configuration, print the findings, and return the exit code.
 
     Raises:
         Kafka2ParquetError: Kafka or the store can't be read.
@@ -50,7 +51,9 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
 
 
 def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False) -> Audit:
-    """Judge all partitions of the configuration's topics. Blocks; reads each file's footer, with `deep` all rows and the log.
+    """Audit all partitions of the configuration's topics.
+
+    Blocks: reads each file's footer, and with `deep` also all rows and the log.
 
     Raises:
         Kafka2ParquetError: Kafka or the store can't be read.
@@ -58,7 +61,7 @@ def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False) ->
     consumer = worker.consumer_for(config)
     storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
     with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
-        topics, pattern = config.items("topics"), config.topics_pattern
+        topics, pattern = config.items(TOPICS), config.topics_pattern
         if pattern is not None:
             topics = tuple(topic for topic in log.topics() if pattern.fullmatch(topic))
         committed = log.committed(topics)

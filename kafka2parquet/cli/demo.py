@@ -1,4 +1,4 @@
-"""`kafka2parquet demo`: the main job on embedded defaults, or on a broker and a store of your own."""
+"""The command `kafka2parquet demo`: fills a folder from an embedded broker, or from your own broker to your own store."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from kafka2parquet.testing.producing import produce
 _PARTITIONS = 4
 _SPAN = datetime.timedelta(hours=3)
 _STILL_S = 60.0
-#: Of the rows that a folder of a partition gets: a file of fewer is worth an explanation.
+#: Share of the largest file's rows below which a file is small enough to need an explanation.
 _SMALL_SHARE = 0.1
 
-#: The configuration of the README, but for names.
+#: The configuration of the README, with other names.
 _CONFIG = {
     "connector.class": "io.confluent.connect.s3.S3SinkConnector",
     "tasks.max": "2",
@@ -62,7 +62,7 @@ _CONFIG = {
 
 @attrs.define
 class _Tally:
-    """What the sink has published so far."""
+    """The files that the sink has published so far."""
 
     files: list[FilePublished] = attrs.Factory(list)
 
@@ -76,11 +76,11 @@ class _Tally:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the demo with the arguments that follow `kafka2parquet demo`; returns the exit code."""
+    """Run the demo with the arguments after `kafka2parquet demo`, and return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.endpoint_url and not options.to:
-        parser.error("--endpoint-url is the address of an object store: name the bucket too, such as --to s3://bucket")
+        parser.error("--endpoint-url is the address of an object store, so it needs a bucket, such as --to s3://bucket")
     try:
         importlib.import_module("duckdb")
     except ImportError:
@@ -109,12 +109,16 @@ def _parser() -> argparse.ArgumentParser:
         description="Fill a folder with hourly Parquet files from a topic of JSON events, and query it.",
     )
     parser.add_argument(
-        "--events", type=_count, metavar="NUMBER", default=500_000, help="how many events to put into the topic (%(default)s)"
+        "--events",
+        type=_count,
+        metavar="NUMBER",
+        default=500_000,
+        help="number of events to produce to the topic (default: %(default)s)",
     )
-    parser.add_argument("--bootstrap-server", metavar="HOST:PORT", help="a broker of yours, instead of the embedded one")
-    parser.add_argument("--topic", help="name of the topic to make there (default: a new name)")
+    parser.add_argument("--bootstrap-server", metavar="HOST:PORT", help="your own broker instead of the embedded one")
+    parser.add_argument("--topic", help="name of the topic to create there (default: a new name)")
     parser.add_argument("--to", metavar="URL", help="where the files go, such as s3://bucket (default: a temporary folder)")
-    parser.add_argument("--endpoint-url", metavar="URL", help="the object store, where it is not the provider's own")
+    parser.add_argument("--endpoint-url", metavar="URL", help="URL of the object store, if it is not the provider's own")
     return parser
 
 
@@ -131,7 +135,9 @@ def _run(options: argparse.Namespace) -> int:
         try:
             Path(url).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigurationError(f"--to {url}: the folder can't be made: {error.strerror}. Choose another one.") from error
+            raise ConfigurationError(
+                f"--to {url}: the folder can't be created: {error.strerror}. Choose another folder."
+            ) from error
     print(f"Making {options.events:,} events of three hours ...", flush=True)
     begin = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0) - _SPAN
     values, timestamps_ms = generate_events(options.events, begin, _SPAN, 1)
@@ -151,14 +157,14 @@ def _run(options: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _topic(bootstrap: str | None, topic: str, values: list[bytes], timestamps_ms: npt.NDArray[np.int64]) -> Iterator[str]:
-    """A broker whose topic holds the events."""
+    """Yield the address of a broker whose topic contains the events."""
     if bootstrap is not None:
         try:
             produce(bootstrap, topic, _PARTITIONS, values, timestamps_ms)
-        except Exception as error:  # of the Kafka client
+        except Exception as error:  # any error of the Kafka client
             raise KafkaUnavailableError(
-                f"The topic {topic} can't be made and filled at {bootstrap}: {error}. Check --bootstrap-server; --topic has to"
-                " be a name that no topic has yet."
+                f"The topic {topic} can't be created and filled at {bootstrap}: {error}. Check --bootstrap-server; --topic"
+                " has to be the name of a new topic."
             ) from error
         yield bootstrap
         return
@@ -170,10 +176,10 @@ def _topic(bootstrap: str | None, topic: str, values: list[bytes], timestamps_ms
 
 
 def _drain(runner: TaskRunner, events: int) -> float:
-    """Run until every record was taken, then stop in order; returns the seconds that this took.
+    """Run until every record was taken, then stop in order, and return the time in seconds.
 
     Raises:
-        TransientError: nothing has moved for a minute.
+        TransientError: the progress has stood still for a minute.
     """
     began = moved_at = time.perf_counter()
     shown = _ProgressLine()
@@ -187,7 +193,7 @@ def _drain(runner: TaskRunner, events: int) -> float:
             shown.show(progress)
         elif now - moved_at > _STILL_S:
             runner.stop()
-            raise TransientError(f"Nothing has moved for {_STILL_S:.0f} s. The lines above say what is not reached.")
+            raise TransientError(f"No progress for {_STILL_S:.0f} s. The lines above say what can't be reached.")
     runner.stop()
     runner.join()
     seconds = time.perf_counter() - began
@@ -196,14 +202,14 @@ def _drain(runner: TaskRunner, events: int) -> float:
 
 
 class _ProgressLine:
-    """A line that is written over on a terminal; elsewhere a line of its own, once a second at most."""
+    """A progress line, which is overwritten on a terminal. Elsewhere, a new line is printed at most once a second."""
 
     def __init__(self) -> None:
         self._on_terminal = sys.stdout.isatty()
         self._shown_at = float("-inf")
 
     def show(self, progress: Progress, last: str = "") -> None:
-        """Show where the sink stands; the last time with what comes behind."""
+        """Show the progress of the sink; `last` is printed at the end of the last line."""
         now = time.perf_counter()
         if not self._on_terminal and not last and now < self._shown_at + 1.0:
             return
@@ -227,13 +233,13 @@ def _show_tree(url: str, files: list[FilePublished]) -> None:
     rows = [file.rows for file in files]
     if rows and min(rows) < _SMALL_SHARE * max(rows):
         print(
-            "\nSmall files: an event that arrived late belongs to the hour before, and as in Kafka Connect each change between"
-            "\nhours closes the file. In a configuration, rotate.file.on.partition.change=false keeps several hours open."
+            "\nSmall files: an event that arrived late belongs to the previous hour, and as in Kafka Connect each change"
+            "\nbetween hours closes the file. In a configuration, rotate.file.on.partition.change=false keeps several open."
         )
 
 
 def _query(url: str, topic: str, endpoint_url: str | None) -> int:
-    """Show one query over the hive partitions; returns the rows that DuckDB sees."""
+    """Run and show one query over the Hive partitions, and return the number of rows that DuckDB sees."""
     connection = importlib.import_module("duckdb").connect()
     if "://" in url:
         storage = FsspecStorage(url, endpoint_url=endpoint_url) if endpoint_url else FsspecStorage(url)

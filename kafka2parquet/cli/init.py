@@ -1,4 +1,4 @@
-"""`kafka2parquet init`: writes a commented configuration to begin with."""
+"""The command `kafka2parquet init`: writes a commented configuration to start with."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ _MINIO_URL = "http://localhost:9000"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    command.add_argument("file", metavar="FILE", nargs="?", help="what to write (default: sink.json); - is standard output")
+    """Add the options of the command."""
+    command.add_argument("file", metavar="FILE", nargs="?", help="the file to write (default: sink.json); - is standard output")
     command.add_argument("--store", choices=STORES, default="local", help="where the files will go (default: local)")
     command.add_argument("--format", choices=NOTATIONS, help="notation (default: by the name of FILE, else json)")
     command.add_argument("--topic", default="events", help="the topic to read (default: events)")
-    command.add_argument("--name", help="of the connector (default: <topic>-to-parquet)")
-    command.add_argument("--bucket", default="my-bucket", help="of S3, GCS or MinIO (default: my-bucket)")
-    command.add_argument("--region", default="us-east-1", help="of the S3 bucket (default: us-east-1)")
-    command.add_argument("--folder", default="parquet", help="for --store local (default: parquet, in the current folder)")
-    command.add_argument("--endpoint-url", metavar="URL", default=_MINIO_URL, help=f"of MinIO (default: {_MINIO_URL})")
+    command.add_argument("--name", help="name of the connector (default: <topic>-to-parquet)")
+    command.add_argument("--bucket", default="my-bucket", help="bucket in S3, GCS or MinIO (default: my-bucket)")
+    command.add_argument("--region", default="us-east-1", help="region of the S3 bucket (default: us-east-1)")
+    command.add_argument(
+        "--folder", default="parquet", help="folder for --store local (default: parquet, in the current folder)"
+    )
+    command.add_argument("--endpoint-url", metavar="URL", default=_MINIO_URL, help=f"URL of MinIO (default: {_MINIO_URL})")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the file, and say what to do next; returns the exit code. A file that is there already is left alone."""
+    """Write the file, print what to do next, and return the exit code. An existing file is left alone."""
     notation = options.format or _SUFFIXES.get(Path(options.file or "").suffix.lower(), "json")
     file = options.file or f"sink.{notation}"
     example = Example(
@@ -50,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         with Path(file).open("x", encoding="utf-8") as opened:
             opened.write(text)
     except FileExistsError:
-        tell(f"{file} exists already, and was left as it is. Name another file, or - for standard output.", to=sys.stderr)
+        tell(f"{file} exists already, and was not changed. Name another file, or - for standard output.", to=sys.stderr)
         return EXIT_REFUSED
     except OSError as error:
         tell(f"{file} can't be written: {error.strerror}.", to=sys.stderr)

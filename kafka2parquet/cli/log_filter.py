@@ -1,4 +1,4 @@
-"""Filters for the log of the command line: what the Kafka client says again and again is logged once in a while."""
+"""Log filters of the command line: messages that the Kafka client repeats are logged only once in a while."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 #: The logger whose lines at level INFO report new connections.
 CONNECTIONS = "kafka.net.connection"
 _CONNECTED = "%s: Connected"
-#: Lines of the Kafka client that follow from a broker that can't be reached.
+#: Lines of the Kafka client that are caused by an unreachable broker.
 _LOST = re.compile(
     r"KafkaConnectionError|socket disconnected|closing socket|No node available|NodeNotReady|Bootstrap \S+ not ready"
     r"|Unable to bootstrap"
@@ -24,18 +24,18 @@ _LONGEST_PAUSE_S = 600.0
 
 
 class WithoutRepeats(logging.Filter):
-    """Lets a repeated line of a library through only once in a while.
+    """Lets repeated lines of a library pass only once in a while.
 
     kafka-python logs a topic that doesn't exist every 100 ms, for as long as it is missing. Texts that differ only in
     numbers, such as the length of a pause, count as the same text.
     """
 
     def __init__(self, logger: str, pause_s: float = 60.0) -> None:
-        """For a handler.
+        """Make a filter for a handler.
 
         Args:
-            logger: name of the library's logger; lines of others, and of those below them, are let through.
-            pause_s: how long a text isn't repeated, in seconds.
+            logger: name of the library's logger; lines of other loggers pass.
+            pause_s: time during which a text isn't repeated, in seconds.
         """
         super().__init__()
         self._logger = logging.Filter(logger)
@@ -43,7 +43,7 @@ class WithoutRepeats(logging.Filter):
         self._logged: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is logged; the same text from another thread is a repetition too."""
+        """Return whether the line is logged; the same text from another thread counts as a repetition."""
         if not self._logger.filter(record):
             return True
         text, now = _NUMBER.sub("#", record.getMessage()), record.created
@@ -56,17 +56,17 @@ class WithoutRepeats(logging.Filter):
 
 
 class BrokerOutages(logging.Filter):
-    """Logs one line for the dozen of kafka-python about a broker that can't be reached, and one when a broker is reached again.
+    """Replaces kafka-python's many lines about an unreachable broker by one line, and logs when a broker is reached again.
 
     While the outage lasts, the line is repeated with growing pauses. The logger `CONNECTIONS` has to log at level INFO.
     """
 
     def __init__(self, pause_s: float = 60.0) -> None:
-        """For a handler.
+        """Make a filter for a handler.
 
         Args:
-            pause_s: pause after the first line, in seconds; each further pause is twice as long, up to ten minutes. A failure
-                after ten minutes without one counts as the first failure.
+            pause_s: pause after the first line, in seconds; each further pause is twice as long, up to ten minutes. After ten
+                minutes without a failure, the next failure counts as the first one.
         """
         super().__init__()
         self._first_pause_s = self._pause_s = pause_s
@@ -75,7 +75,7 @@ class BrokerOutages(logging.Filter):
         self._said_at_s = self._failed_at_s = float("-inf")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is logged as it is."""
+        """Return whether the line is logged unchanged."""
         if not record.name.startswith("kafka."):
             return True
         text = record.getMessage()
@@ -102,7 +102,7 @@ class BrokerOutages(logging.Filter):
             lasting_s = now_s - self._since_s
         found = _REASON.search(text)
         _LOG.warning(
-            "A Kafka broker can't be reached%s%s. The client tries again with growing pauses; nothing is lost.",
+            "A Kafka broker can't be reached%s%s. The client retries with growing pauses; nothing is lost.",
             f" for {lasting_s:.0f} s now" if lasting_s else "",
             f" ({found['reason'].strip()})" if found else "",
         )

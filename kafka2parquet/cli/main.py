@@ -23,7 +23,7 @@ from kafka2parquet.connect.forms.container import variables_of_process
 from kafka2parquet.connect.forms.properties import STANDARD_INPUT, source_name
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
-from kafka2parquet.runner import TaskRunner
+from kafka2parquet.stop_signals import stopping_on_signals
 from kafka2parquet.util.printable import printable
 
 EXIT_OK = 0
@@ -33,13 +33,13 @@ EXIT_FAILED = 3
 _EPILOG = """\
 exit codes:
   0    done, or stopped in order by SIGINT or SIGTERM
-  1    the configuration can't work; stderr lists all its problems. schema: what is asked for isn't there, or is refused.
-       init: the file is there already
+  1    the configuration can't work; stderr lists all its problems. schema: the schema doesn't exist, or is refused.
+       init: the file exists already
   2    the command line itself is wrong
   3    a task has failed; stderr says why and what to do
-  4    audit: something is missing, doubled or foreign, or a Parquet file in a topic's folder is not the sink's
+  4    audit: something is missing, duplicated or foreign, or a Parquet file in a topic's folder is not from the sink
   130, 143
-       stopped at once by a second SIGINT or SIGTERM; what was not durable is read again by the next run
+       stopped at once by a second SIGINT or SIGTERM; the next run reads again what was not durable
 """
 _LOG = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["demo"]:
-        from kafka2parquet.cli import demo  # needs the embedded broker, which nothing else here does
+        from kafka2parquet.cli import demo  # only the demo needs the embedded broker
 
         return demo.main(arguments[1:])
     options = _parser().parse_args(arguments)
@@ -70,8 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runner = build_runner(config, worker)
         for finding in worker.consumer_for(config).notes:
             _LOG.warning("%s", finding)
-        _stop_on_signals(runner)
-        runner.run()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _exit_at_once)  # what a second signal does
+        with stopping_on_signals(runner.stop):
+            runner.run()
     except ConfigurationError as error:
         tell(formatter.secrets.hide(_problems(options.config, error)), to=sys.stderr)
         return EXIT_CONFIGURATION
@@ -97,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, does in (
         ("run", "run the sink until it is stopped with Ctrl-C or SIGTERM"),
-        ("check", "say what a configuration will do, or all its problems"),
+        ("check", "describe what a configuration will do, or list all its problems"),
         ("schema", "show, learn or pin the schema of a topic of JSON records"),
         ("audit", "prove from files and offsets that every record is in exactly one file"),
     ):
@@ -108,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_common(command)
         if name == "audit":
             audit.add_arguments(command)
-    help_text = "write a commented configuration to begin with"
+    help_text = "write a commented configuration to start with"
     init.add_arguments(commands.add_parser("init", help=help_text, description=help_text[0].upper() + help_text[1:] + "."))
     commands.add_parser("demo", help="fill a folder from an embedded broker", add_help=False)
     return parser
@@ -120,21 +122,21 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         metavar="CONFIG",
         help="a Kafka Connect sink configuration: JSON, YAML, TOML or properties; - is standard input",
     )
-    command.add_argument("--name", metavar="NAME", help="the connector, where CONFIG holds several or has no name")
+    command.add_argument("--name", metavar="NAME", help="name of the connector, if CONFIG has several or none")
     command.add_argument(
         "--worker",
         metavar="FILE",
         help="configuration of a Connect worker: brokers, security, converters (default: the CONNECT_… environment variables)",
     )
     command.add_argument("--bootstrap-server", metavar="HOST:PORT", help="some brokers, separated by commas")
-    command.add_argument("--endpoint-url", metavar="URL", help="the object store, where it is not the provider's own")
-    command.add_argument("-v", "--verbose", action="store_true", help="log details, also of the Kafka client")
+    command.add_argument("--endpoint-url", metavar="URL", help="URL of the object store, if it is not the provider's own")
+    command.add_argument("-v", "--verbose", action="store_true", help="log details, including the Kafka client's")
 
 
 def _load(options: argparse.Namespace) -> tuple[ConnectConfig, WorkerConfig]:
-    missing_allowed = options.command == "check"  # which connects to nothing
+    missing_allowed = options.command == "check"  # `check` doesn't connect
     if options.config == options.worker == STANDARD_INPUT:
-        raise ConfigurationError("Only one of CONFIG and --worker can be standard input.")
+        raise ConfigurationError("CONFIG and --worker can't both be standard input.")
     variables = variables_of_process() if options.worker is None else {}
     worker = load_worker_config(
         variables or options.worker,
@@ -171,19 +173,8 @@ def _problems(path: str, error: ConfigurationError) -> str:
     return "\n".join([f"{path} can't work; it has {len(error.problems)} problems:", *numbered])
 
 
-def _stop_on_signals(runner: TaskRunner) -> None:
-    """The first SIGINT or SIGTERM stops in order, the second at once."""
-
-    def exit_at_once(number: int, frame: FrameType | None) -> None:
-        os._exit(128 + number)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for either in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(either, exit_at_once)
-        runner.stop()
-
-    for either in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(either, stop)
+def _exit_at_once(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

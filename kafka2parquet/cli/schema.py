@@ -1,4 +1,4 @@
-"""`kafka2parquet schema show|learn|pin`: the contract of a topic's schema, for people."""
+"""The command `kafka2parquet schema show|learn|pin`: shows and changes the contract of a topic's schema."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from kafka2parquet.connect.parts.schema_files import read_schema_file
 from kafka2parquet.connect.parts.schemas import SchemaSettings, schema_versions
 from kafka2parquet.connect.parts.storage import make_storage
 from kafka2parquet.connect.properties.converters import converter_name
+from kafka2parquet.connect.properties.names import TOPICS, VALUE_CONVERTER, VALUE_CONVERTER_SCHEMAS_ENABLE
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.converters.base import RecordConverter
@@ -32,7 +33,7 @@ from kafka2parquet.util.printable import printable
 
 _ACTIONS = {
     "show": "print the stored schema of a topic, or a line for each topic",
-    "learn": "propose a schema from sample records, on top of what is stored",
+    "learn": "propose a schema from sample records, extending the stored schema",
     "pin": "store a schema as the topic's next version, which members pick up within a minute",
 }
 EXIT_OK = 0
@@ -42,27 +43,33 @@ _BATCH_ROWS = 5000
 
 
 def add_actions(command: argparse.ArgumentParser, add_common: Callable[[argparse.ArgumentParser], None]) -> None:
-    """The actions of the command, each with the options that all commands have, and its own."""
+    """Add the actions of the command, each with the common options and its own."""
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, does in _ACTIONS.items():
         action = actions.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
         add_common(action)
-        action.add_argument("--topic", metavar="TOPIC", help="the topic; not needed where the configuration has only one")
+        action.add_argument("--topic", metavar="TOPIC", help="the topic; not needed if the configuration has only one")
         if name == "show":
-            action.add_argument("--version", metavar="N", type=int, help="this version instead of the newest")
+            action.add_argument("--version", metavar="N", type=int, help="version to show (default: the newest)")
         elif name == "learn":
-            action.add_argument("--from", metavar="FILE", dest="samples", help="values of records, one on each line")
-            action.add_argument("--records", metavar="N", type=int, default=1000, help="how many of Kafka's newest records")
-            action.add_argument("--write", action="store_true", help="store what was learned as the next version")
+            action.add_argument("--from", metavar="FILE", dest="samples", help="file with values of records, one per line")
+            action.add_argument(
+                "--records",
+                metavar="N",
+                type=int,
+                default=1000,
+                help="number of newest records to read from Kafka (default: %(default)s)",
+            )
+            action.add_argument("--write", action="store_true", help="store the learned schema as the next version")
         else:
             action.add_argument("file", metavar="FILE", help="the schema: JSON as `show` prints it, Arrow or Parquet")
 
 
 def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
-    """Do what the command line asks for; returns the exit code.
+    """Run an action, and return the exit code.
 
     Raises:
-        Kafka2ParquetError: Kafka or the store can't be reached, or refuse us.
+        Kafka2ParquetError: Kafka or the store can't be reached, or refuse access.
     """
     versions = schema_versions(make_storage(config, worker.endpoint_url), make_naming(config))
     try:
@@ -78,7 +85,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
 
 
 def _topic(options: argparse.Namespace, config: ConnectConfig) -> str:
-    topics = config.items("topics")
+    topics = config.items(TOPICS)
     if options.topic:
         return str(options.topic)
     if len(topics) != 1:
@@ -87,11 +94,11 @@ def _topic(options: argparse.Namespace, config: ConnectConfig) -> str:
 
 
 def _show(options: argparse.Namespace, config: ConnectConfig, versions: SchemaVersions) -> int:
-    if options.version is None and not options.topic and len(config.items("topics")) != 1:
-        for topic in config.items("topics") or versions.topics():
+    if options.version is None and not options.topic and len(config.items(TOPICS)) != 1:
+        for topic in config.items(TOPICS) or versions.topics():
             newest = versions.newest(topic)
             if newest is None:
-                tell(f"{topic}: no schema is stored")
+                tell(f"{topic}: no stored schema")
             else:
                 url = versions.url(topic, newest.number)
                 tell(f"{topic}: version {newest.number} of {newest.created_at}, {len(newest.schema)} columns, {url}")
@@ -110,9 +117,9 @@ def _show(options: argparse.Namespace, config: ConnectConfig, versions: SchemaVe
 
 
 def _none_is_learned(config: ConnectConfig) -> str:
-    """Why a topic has no schema of ours, where that is so; with a space before it."""
-    name = converter_name(config.text("value.converter"))
-    return "" if name in ("", "Json") else f" Columns of {name}Converter are not learned, so none is kept."
+    """Return why the sink doesn't keep a schema of a topic, after a space; "" if it does."""
+    name = converter_name(config.text(VALUE_CONVERTER))
+    return "" if name in ("", "Json") else f" The columns of {name}Converter are not learned, so no schema is kept."
 
 
 def _pin(options: argparse.Namespace, versions: SchemaVersions, topic: str) -> int:
@@ -132,12 +139,12 @@ def _pin(options: argparse.Namespace, versions: SchemaVersions, topic: str) -> i
 
 def _store(versions: SchemaVersions, before: SchemaVersion | None, version: SchemaVersion) -> int:
     if before is not None and before.schema.equals(version.schema, check_metadata=True):
-        tell(f"Topic {version.topic} has this schema already, as version {before.number}; nothing was stored.", to=sys.stderr)
+        tell(f"Topic {version.topic} already has this schema, as version {before.number}; nothing was stored.", to=sys.stderr)
         return EXIT_OK
     url = versions.url(version.topic, version.number)
     if not versions.create(version):
         raise ConfigurationError(
-            f"{url} was stored by another process in the meantime, and nothing was changed. Look at that version with"
+            f"Another process has stored {url} in the meantime, so nothing was changed. Look at that version with"
             " `schema show`, and try again."
         )
     tell(f"Stored {url}:", to=sys.stderr)
@@ -163,11 +170,13 @@ def _learn(
         if len(valued):
             records += len(valued)
             rejects += converter.convert(valued).rejects
-    tell(f"{records} records were looked at, {len(rejects)} of them don't fit.", to=sys.stderr)
+    tell(f"{records} records were read, {len(rejects)} of them don't fit.", to=sys.stderr)
     for reject in rejects[:_MOST_REASONS]:
         tell(f"  {reject.topic_partition}, offset {reject.offset}: {printable(reject.reason)}", to=sys.stderr)
     if not len(learned.schema):
-        raise ConfigurationError(f"Nothing can be learned of topic {topic}: none of these records has a member with a value.")
+        raise ConfigurationError(
+            f"The schema of topic {topic} can't be learned: none of these records has a member with a value."
+        )
     because_of = f"learned from {records} records of {source}"
     version = next_version(topic, before, learned.schema, clock=SystemClock(), because_of=because_of)
     tell(version.to_json().decode(), end="")
@@ -175,17 +184,17 @@ def _learn(
 
 
 def _learning_converter(config: ConnectConfig, topic: str, learned: LearnedSchema) -> RecordConverter:
-    if converter_name(config.text("value.converter")) != "Json":
-        raise ConfigurationError("Only schemas of JSON are learned: value.converter is not the JsonConverter.")
+    if converter_name(config.text(VALUE_CONVERTER)) != "Json":
+        raise ConfigurationError("Only schemas of JSON can be learned, but value.converter is not JsonConverter.")
     settings = attrs.evolve(SchemaSettings.of(config, topic), evolution="add", file="")
     converter = settings.converter(learned)
-    if config.flag("value.converter.schemas.enable"):
+    if config.flag(VALUE_CONVERTER_SCHEMAS_ENABLE):
         return JsonEnvelopeConverter(schemaless=converter)
     return converter
 
 
 def _from_file(path: str, topic: str) -> Iterator[ConsumedBatch]:
-    """The lines of a file, as if they were records; offsets are counted from 0, empty lines left out."""
+    """Yield the lines of a file as records, with offsets from 0; empty lines are left out."""
     try:
         lines = [line for line in Path(path).read_bytes().splitlines() if line.strip()]
     except OSError as error:
@@ -196,14 +205,16 @@ def _from_file(path: str, topic: str) -> Iterator[ConsumedBatch]:
 
 
 def _from_kafka(config: ConnectConfig, worker: WorkerConfig, topic: str, records: int) -> Iterator[ConsumedBatch]:
-    """About as many of the newest records, the same number of each partition."""
+    """Yield about `records` of the newest records, the same number from each partition."""
     consumer = worker.consumer_for(config)
     if not consumer.bootstrap_servers:
-        raise ConfigurationError("Samples come from Kafka: name brokers with --bootstrap-server, or a file with --from FILE.")
+        raise ConfigurationError(
+            "Samples are read from Kafka: name brokers with --bootstrap-server, or a file with --from FILE."
+        )
     with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
         bounds = log.bounds(topic)
         if not bounds:
-            raise ConfigurationError(f"Kafka has no topic {topic}, or we may not see it.")
+            raise ConfigurationError(f"Kafka has no topic {topic}, or access to it is denied.")
         share = -(-records // len(bounds))
         for topic_partition, (start, end) in bounds.items():
             yield from log.read(topic_partition, max(start, end - share), end)

@@ -231,7 +231,7 @@ def build_task(
         UsageError: both `shared` and `storage` are given.
     """
     if shared is not None and storage is not None:
-        raise UsageError("build_task() with `shared` and `storage`: give the storage to TaskPlan.of.")
+        raise UsageError("build_task() got both `shared` and `storage`: pass the storage to TaskPlan.of instead.")
     plan = shared if shared is not None else TaskPlan.of(config, worker, brokers_needed=consumer is None, storage=storage)
     return plan.task(task_index, hooks, clock, consumer=consumer, executor=executor, dead_letters=dead_letters)
 

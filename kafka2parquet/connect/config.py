@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import attrs
 
 from kafka2parquet.connect.forms.properties import Properties
+from kafka2parquet.connect.properties.names import PARTITIONER_CLASS, STORAGE_URL, TIMESTAMP_EXTRACTOR, TOPICS_REGEX
 from kafka2parquet.connect.properties.option import Value, simple_name
 from kafka2parquet.connect.properties.storage import FIELD_AND_TIME_CLASSES
 from kafka2parquet.connect.properties.table import OptionTable
@@ -18,7 +19,7 @@ from kafka2parquet.util.secrets import Secrets
 
 
 class PartitionerKind(enum.Enum):
-    """Which of the known partitioners a class name means."""
+    """The partitioner that a class name stands for."""
 
     DEFAULT = "DefaultPartitioner"
     FIELD = "FieldPartitioner"
@@ -30,7 +31,7 @@ class PartitionerKind(enum.Enum):
 
     @classmethod
     def of(cls, class_name: str) -> PartitionerKind:
-        """The kind of a partitioner's class name; `CUSTOM` for a user's class."""
+        """Return the kind of partitioner that a class name stands for; `CUSTOM` for a user's class."""
         if class_name in FIELD_AND_TIME_CLASSES or class_name == cls.FIELD_AND_TIME.value:
             return cls.FIELD_AND_TIME
         name = simple_name(class_name)
@@ -40,12 +41,12 @@ class PartitionerKind(enum.Enum):
 
     @property
     def time_based(self) -> bool:
-        """Whether it is a known partitioner by time."""
+        """Whether this is a known partitioner by time."""
         return self.has_pattern or self in (PartitionerKind.DAILY, PartitionerKind.HOURLY)
 
     @property
     def has_pattern(self) -> bool:
-        """Whether `path.format` and `partition.duration.ms` say which folders it makes."""
+        """Whether `path.format` and `partition.duration.ms` determine the folders of this partitioner."""
         return self in (PartitionerKind.TIME_BASED, PartitionerKind.FIELD_AND_TIME)
 
 
@@ -58,7 +59,7 @@ _VISIBLE = {
 
 
 def visible_properties(partitioner_class: str) -> tuple[str, ...]:
-    """The properties of partitioners that matter to this one, as Connect's validation shows them."""
+    """Return the properties that a partitioner uses, as Connect's validation shows them."""
     kind = PartitionerKind.of(partitioner_class)
     return _VISIBLE.get(kind, ("partition.duration.ms", "path.format", "locale", "timezone"))
 
@@ -68,14 +69,14 @@ class ConnectConfig:
     """A connector configuration that can run.
 
     Attributes:
-        table: the properties that its connector knows.
-        values: typed values of all of them, defaults included; properties of a known prefix by their full names.
-        given: the texts as they were written.
-        unknown: properties that the table doesn't have; custom classes get them.
+        table: the properties that the connector knows.
+        values: typed values of all known properties, defaults included; properties of a known prefix by their full names.
+        given: texts of the properties that the configuration sets, by name.
+        unknown: properties that are missing in the table; custom classes get them.
         findings: warnings and notes, in the order in which they are shown.
-        read: the properties that the configuration was made of.
-        secrets: what no text may show: values of secret, refused and unknown properties.
-        variables: values that texts about the configuration show as the variables that they were looked up by.
+        read: the properties as they were read, before they were checked.
+        secrets: values that no text may show: of secret, refused and unknown properties.
+        variables: values that were looked up; texts about the configuration show the variables in their place.
     """
 
     table: OptionTable = attrs.field(repr=False)
@@ -98,79 +99,79 @@ class ConnectConfig:
         return tuple(str(finding) for finding in self.findings if finding.kind is ProblemKind.NOTE)
 
     def is_set(self, name: str) -> bool:
-        """Whether the configuration sets the property, instead of leaving it at its default."""
+        """Return whether the configuration sets the property, rather than leaving the default."""
         return name in self.given
 
     def text(self, name: str) -> str:
-        """The value of a property that is a text; "" where it has none."""
+        """Return the value of a text property; "" if it has none."""
         value = self.values[name]
         return "" if value is None else str(value)
 
     def number(self, name: str) -> int:
-        """The value of a numeric property; 0 where it has none."""
+        """Return the value of an integer property; 0 if it has none."""
         value = self.values[name]
         return value if isinstance(value, int) else 0
 
     def fraction(self, name: str) -> float:
-        """The value of a property that is a fraction; 0 where it has none."""
+        """Return the value of a fractional property; 0 if it has none."""
         value = self.values[name]
         return value if isinstance(value, float) else 0.0
 
     def flag(self, name: str) -> bool:
-        """The value of a boolean property."""
+        """Return the value of a boolean property."""
         return self.values[name] is True
 
     def items(self, name: str) -> tuple[str, ...]:
-        """The values of a list property, empty ones left out."""
+        """Return the values of a list property without empty values."""
         value = self.values[name]
         return tuple(item for item in value if item) if isinstance(value, tuple) else ()
 
     def below(self, prefix: str) -> dict[str, str]:
-        """Given properties that begin with `prefix`, without it."""
+        """Return the given properties whose names begin with `prefix`, without the prefix."""
         return {name.removeprefix(prefix): text for name, text in self.given.items() if name.startswith(prefix)}
 
     @property
     def name(self) -> str:
-        """Name of the connector."""
+        """The name of the connector."""
         return self.text("name")
 
     @property
     def topics_pattern(self) -> re.Pattern[str] | None:
-        """The pattern that the whole name of a topic has to match; None where `topics.regex` isn't set.
+        """The pattern that the whole name of a topic has to match; None if `topics.regex` isn't set.
 
         Raises:
             ConfigurationError: Python can't read the pattern, or would read it differently from Java.
         """
-        text = self.text("topics.regex")
+        text = self.text(TOPICS_REGEX)
         return java_patterns.compiled(text, "topics.regex") if text else None
 
     @property
     def tasks_max(self) -> int:
-        """Number of tasks."""
+        """The number of tasks."""
         return self.number("tasks.max")
 
     @property
     def partitioner(self) -> PartitionerKind:
-        """Which partitioner is asked for."""
-        return PartitionerKind.of(self.text("partitioner.class"))
+        """The kind of the configured partitioner."""
+        return PartitionerKind.of(self.text(PARTITIONER_CLASS))
 
     @property
     def extractor(self) -> str:
-        """Where a row's time comes from: `Record`, `RecordField`, `Wallclock`, or a name that isn't known."""
-        text = self.text("timestamp.extractor")
+        """The source of a row's time: `Record`, `RecordField`, `Wallclock`, or an unknown name."""
+        text = self.text(TIMESTAMP_EXTRACTOR)
         if "." in text and not text.startswith("io.confluent."):
             return text
         return re.split(r"[.$]", text)[-1].removesuffix("TimestampExtractor")
 
     @property
     def provider(self) -> str:
-        """`s3` or `gcs`."""
+        """The provider of the connector's store: `s3` or `gcs`."""
         return "s3" if "s3.bucket.name" in self.table.options else "gcs"
 
     @property
     def destination(self) -> str:
-        """URL (as fsspec reads it) of the bucket or folder around `topics.dir`."""
-        own = self.text("kafka2parquet.storage.url")
+        """The URL, as fsspec reads it, of the bucket or folder that contains `topics.dir`."""
+        own = self.text(STORAGE_URL)
         if own:
             return own
         return f"s3://{self.text('s3.bucket.name')}" if self.provider == "s3" else f"gs://{self.text('gcs.bucket.name')}"

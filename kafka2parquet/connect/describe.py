@@ -1,4 +1,4 @@
-"""What a configuration will do, in sentences."""
+"""Describes in sentences what a configuration will do."""
 
 from __future__ import annotations
 
@@ -16,6 +16,26 @@ from kafka2parquet.connect.parts.rejects import describe_rejects
 from kafka2parquet.connect.parts.schemas import describe_schemas
 from kafka2parquet.connect.parts.transforms import applied_where, topic_folders
 from kafka2parquet.connect.properties.converters import REGISTRY_CONVERTERS, converter_name
+from kafka2parquet.connect.properties.names import (
+    DIRECTORY_DELIM,
+    FLUSH_SIZE,
+    METADATA_COLUMNS,
+    PARTITION_DURATION_MS,
+    PARTITION_FIELD_NAME,
+    PARTITIONER_CLASS,
+    PARTITIONER_MAX_OPEN_FILES,
+    ROTATE_FILE_ON_PARTITION_CHANGE,
+    ROTATE_INTERVAL_MS,
+    ROTATE_SCHEDULE_INTERVAL_MS,
+    TARGET_FILE_BYTES,
+    TIMESTAMP_FIELD,
+    TIMEZONE,
+    TOPICS,
+    TOPICS_REGEX,
+    TRANSFORMS,
+    VALUE_CONVERTER,
+    VALUE_CONVERTER_SCHEMAS_ENABLE,
+)
 from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
@@ -23,18 +43,18 @@ from kafka2parquet.problems import ProblemKind
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rows import Rows
 
-#: 2026-01-31 13:37 UTC: a moment that shows what each letter of a pattern prints.
+#: 2026-01-31 13:37 UTC, a time at which each letter of a pattern prints something different.
 _EXAMPLE_MS = 1_769_866_620_000
 _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond"))
 
 
 def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
-    """Describe what the configuration will do: a text for people, which begins with probable mistakes.
+    """Describe what the configuration will do, in a text for people that begins with probable mistakes.
 
     Nothing is connected. Brokers may be missing from `worker`.
 
     Raises:
-        ConfigurationError: it can't run with this worker; with all problems.
+        ConfigurationError: the configuration can't run with this worker; all problems.
     """
     plan = TaskPlan.of(config, worker, brokers_needed=False)
     config = plan.config
@@ -53,7 +73,7 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
 
 
 def _warnings(config: ConnectConfig) -> tuple[str, ...]:
-    """All warnings; those about properties that the sink doesn't know come last."""
+    """Return all warnings; warnings about unknown properties come last."""
     warnings = [finding for finding in config.findings if finding.kind is ProblemKind.WARNING]
     unknown = [finding for finding in warnings if any(_is_unknown(config, name) for name in finding.properties)]
     known = (str(finding) for finding in warnings if finding not in unknown)
@@ -65,12 +85,12 @@ def _is_unknown(config: ConnectConfig, name: str) -> bool:
 
 
 def _listed(title: str, findings: tuple[str, ...]) -> str:
-    """A paragraph with one finding in each line; "" where there is none."""
+    """Return a paragraph with one finding per line; "" without findings."""
     return "\n".join([title, *(f"- {finding}" for finding in findings)]) if findings else ""
 
 
 def duration(milliseconds: int) -> str:
-    """A duration in its largest whole unit, such as `1 hour`."""
+    """Return a duration in its largest whole unit, such as `1 hour`."""
     unit_ms, unit = next(unit for unit in _UNITS if milliseconds % unit[0] == 0)
     return _count(milliseconds // unit_ms, unit)
 
@@ -81,18 +101,18 @@ def _count(number: int, noun: str) -> str:
 
 def _reading(plan: TaskPlan) -> Iterator[str]:
     config = plan.config
-    topics = config.items("topics")
+    topics = config.items(TOPICS)
     if topics:
         what = f"the topic{'s' if len(topics) > 1 else ''} {', '.join(topics)}"
     else:
-        what = f"all topics whose names match {config.text('topics.regex')}, also those that are created later,"
+        what = f"all topics whose names match {config.text(TOPICS_REGEX)}, also those that are created later,"
     yield f"{_count(config.tasks_max, 'task')} will read {what} as members of the consumer group {plan.consumer.group_id}."
     yield f"A partition for which the group has no committed offset is read from its {plan.consumer.first_start} record on."
 
 
 def _folder_change_notes(config: ConnectConfig) -> tuple[str, ...]:
-    rotates = config.partitioner.time_based and config.number("rotate.interval.ms") > 0
-    if not rotates or not config.flag("rotate.file.on.partition.change"):
+    rotates = config.partitioner.time_based and config.number(ROTATE_INTERVAL_MS) > 0
+    if not rotates or not config.flag(ROTATE_FILE_ON_PARTITION_CHANGE):
         return ()
     return (
         "Where records are not in the order of their times, each change between folders closes files, as in Connect, and makes "
@@ -109,8 +129,8 @@ def _broker_notes(plan: TaskPlan) -> tuple[str, ...]:
 
 
 def _rows(config: ConnectConfig) -> Iterator[str]:
-    name = converter_name(config.text("value.converter"))
-    if name == "Json" and config.flag("value.converter.schemas.enable"):
+    name = converter_name(config.text(VALUE_CONVERTER))
+    if name == "Json" and config.flag(VALUE_CONVERTER_SCHEMAS_ENABLE):
         yield "Each value has to be a JSON object with schema and payload, which becomes a row with the types of the schema."
     elif name == "Json":
         yield "Each value has to be a JSON object and becomes a row."
@@ -122,10 +142,10 @@ def _rows(config: ConnectConfig) -> Iterator[str]:
     else:
         urls = ", ".join(config.items("value.converter.schema.registry.url"))
         by_schema = f", by its schema in the registry at {urls}" if name in REGISTRY_CONVERTERS else ""
-        yield f"Each value becomes a row as {simple_name(config.text('value.converter'))} makes it{by_schema}."
+        yield f"Each value becomes a row as {simple_name(config.text(VALUE_CONVERTER))} makes it{by_schema}."
     transforms = [
         f"{alias} ({' '.join(filter(None, (config.text(f'transforms.{alias}.type'), applied_where(config, alias))))})"
-        for alias in config.items("transforms")
+        for alias in config.items(TRANSFORMS)
     ]
     if transforms:
         yield f"Rows then go through {', '.join(transforms)}."
@@ -144,8 +164,8 @@ _TOMBSTONES = {
 
 
 def _besides(config: ConnectConfig) -> str:
-    """What is written of keys, headers and the records' places."""
-    columns = config.items("kafka2parquet.metadata.columns")
+    """Return a sentence about what is written beside the values: metadata columns, and files of keys and headers."""
+    columns = config.items(METADATA_COLUMNS)
     views = [view for view in ("keys", "headers") if config.flag(f"store.kafka.{view}")]
     sentences = [f"The columns {', '.join(f'_kafka_{name}' for name in columns)} are added."] if columns else []
     if views:
@@ -157,26 +177,26 @@ def _folders(config: ConnectConfig) -> Iterator[str]:
     kind = config.partitioner
     if kind.time_based:
         length_ms = {PartitionerKind.HOURLY: 3_600_000, PartitionerKind.DAILY: 86_400_000}.get(
-            kind, config.number("partition.duration.ms")
+            kind, config.number(PARTITION_DURATION_MS)
         )
         source = {
             "Record": "the timestamp of its record",
-            "RecordField": f"its field {config.text('timestamp.field')}",
+            "RecordField": f"its field {config.text(TIMESTAMP_FIELD)}",
             "Wallclock": "the clock at which its flush was opened",
         }[config.extractor]
-        steps = f"in steps of {duration(length_ms)} in the time zone {config.text('timezone')}"
+        steps = f"in steps of {duration(length_ms)} in the time zone {config.text(TIMEZONE)}"
         yield f"A row's folder is given by {source}, {steps}."
         outer, _ = outer_fields(config)
         if outer:
             yield f"That folder lies in a folder by the values of {', '.join(outer)}."
     elif kind is PartitionerKind.FIELD:
-        yield f"A row's folder is given by the values of {', '.join(config.items('partition.field.name'))}."
+        yield f"A row's folder is given by the values of {', '.join(config.items(PARTITION_FIELD_NAME))}."
     elif kind is PartitionerKind.CUSTOM:
-        yield f"A row's folder is given by {config.text('partitioner.class')}."
+        yield f"A row's folder is given by {config.text(PARTITIONER_CLASS)}."
     else:
         yield "A row's folder is given by its Kafka partition."
     folder = _example_folder(config)
-    topic = next(iter(config.items("topics")), "my-topic")
+    topic = next(iter(config.items(TOPICS)), "my-topic")
     naming, folders = make_naming(config), topic_folders(config)
     is_renamed_by_time = naming.has_several_folders(topic)
     if folders is not None and is_renamed_by_time:
@@ -189,10 +209,10 @@ def _folders(config: ConnectConfig) -> Iterator[str]:
 
 
 def _example_folder(config: ConnectConfig) -> str:
-    """The encoded partition of an example record."""
-    delimiter = config.text("directory.delim")
+    """Return the encoded partition of an example record."""
+    delimiter = config.text(DIRECTORY_DELIM)
     if config.partitioner is PartitionerKind.FIELD:
-        return delimiter.join(f"{name}=…" for name in config.items("partition.field.name"))
+        return delimiter.join(f"{name}=…" for name in config.items(PARTITION_FIELD_NAME))
     if config.partitioner is PartitionerKind.CUSTOM:
         return "…"
     batch = ConsumedBatch.of_values(TopicPartition("", 0), [b""], timestamps_ms=[_EXAMPLE_MS])
@@ -204,19 +224,19 @@ def _example_folder(config: ConnectConfig) -> str:
 
 
 def _rotation(config: ConnectConfig) -> Iterator[str]:
-    interval_ms, schedule_ms = config.number("rotate.interval.ms"), config.number("rotate.schedule.interval.ms")
+    interval_ms, schedule_ms = config.number(ROTATE_INTERVAL_MS), config.number(ROTATE_SCHEDULE_INTERVAL_MS)
     yield "The open files of a topic-partition are closed and published together, whichever comes first:"
-    yield f"- after {_count(max(1, config.number('flush.size')), 'row')}, over all its folders"
+    yield f"- after {_count(max(1, config.number(FLUSH_SIZE)), 'row')}, over all its folders"
     if interval_ms > 0 and config.partitioner.time_based:
-        yield f"- when the times of their rows span {duration(interval_ms)}, or when they have been open for so long"
-        if config.flag("rotate.file.on.partition.change"):
+        yield f"- when the times of their rows span {duration(interval_ms)}, or when they have been open for that time"
+        if config.flag(ROTATE_FILE_ON_PARTITION_CHANGE):
             yield "- when a row belongs to another folder than the row before it"
     if schedule_ms > 0:
-        yield f"- by the clock, every {duration(schedule_ms)} counted from midnight in {config.text('timezone')}"
-    if config.number("partitioner.max.open.files") >= 0:
-        yield f"- before more than {_count(config.number('partitioner.max.open.files'), 'file')} would be open"
-    if config.number("kafka2parquet.target.file.bytes") > 0:
-        yield f"- when they have about {config.number('kafka2parquet.target.file.bytes'):,} bytes"
+        yield f"- by the clock, every {duration(schedule_ms)} counted from midnight in {config.text(TIMEZONE)}"
+    if config.number(PARTITIONER_MAX_OPEN_FILES) >= 0:
+        yield f"- before more than {_count(config.number(PARTITIONER_MAX_OPEN_FILES), 'file')} would be open"
+    if config.number(TARGET_FILE_BYTES) > 0:
+        yield f"- when they have about {config.number(TARGET_FILE_BYTES):,} bytes"
     yield "- on an orderly stop"
 
 

@@ -1,4 +1,4 @@
-"""A configuration to begin with: a sink of JSON for one kind of store, with a comment on each group of its properties."""
+"""Writes a configuration to start with: a sink of JSON records for one kind of store, with a comment for each group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Group:
     """Properties that belong together.
 
     Attributes:
-        comment: lines about them.
+        comment: lines of a comment about the properties.
         properties: names and values.
     """
 
@@ -30,11 +30,11 @@ class Example:
 
     Attributes:
         store: one of `STORES`.
-        name: of the connector.
-        topic: to read.
-        bucket: of S3, GCS or MinIO.
-        region: of the S3 bucket.
-        url: of the folder, for `local`; of the server, for `minio`.
+        name: name of the connector.
+        topic: topic to read.
+        bucket: bucket in S3, GCS or MinIO.
+        region: region of the S3 bucket.
+        url: URL of the folder for `local`, or of the server for `minio`.
     """
 
     store: str
@@ -45,14 +45,14 @@ class Example:
     url: str
 
     def groups(self) -> tuple[Group, ...]:
-        """The properties of the example, in groups."""
+        """Return the properties of the example, in groups."""
         return (
             Group(
-                ("The name decides the consumer group, connect-<name>: with another name, everything is read again.",),
+                ("The name decides the consumer group, connect-<name>. With another name, everything is read again.",),
                 (("name", self.name), ("connector.class", f"{self._package}.{self._connector}")),
             ),
             Group(
-                ("What is read, and by how many tasks: more tasks than the topic has partitions have nothing to do.",),
+                ("The topic, and the number of tasks. Tasks beyond the number of partitions have nothing to do.",),
                 (("topics", self.topic), ("tasks.max", "1")),
             ),
             Group(
@@ -74,7 +74,7 @@ class Example:
             ),
             Group(
                 ("Folders by the hour of each record's own timestamp, in this time zone.",
-                 "For a time in the records: timestamp.extractor=RecordField, with its name in timestamp.field."),
+                 "For a time in the records: timestamp.extractor=RecordField, with the name of the field in timestamp.field."),
                 (("partitioner.class", "io.confluent.connect.storage.partitioner.TimeBasedPartitioner"),
                  ("path.format", "'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH"),
                  ("partition.duration.ms", "3600000"),
@@ -84,7 +84,7 @@ class Example:
             ),
             Group(
                 ("A record that can't be written ends the task, and the message says which one.",
-                 "To keep such records in files of their own instead: errors.tolerance=all, kafka2parquet.quarantine=true."),
+                 "To keep such records in separate files instead: errors.tolerance=all, kafka2parquet.quarantine=true."),
                 (("errors.tolerance", "none"),),
             ),
         )  # fmt: skip
@@ -110,7 +110,7 @@ class Example:
             return Group(
                 (
                     "Where the files go. Credentials come from the usual places (gcloud auth application-default login, the",
-                    "machine's service account); those of a key file: gcs.credentials.path.",
+                    "machine's service account). For a key file: gcs.credentials.path.",
                 ),
                 (("gcs.bucket.name", self.bucket), folder),
             )
@@ -118,13 +118,13 @@ class Example:
         if self.store == "s3":
             return Group(
                 (
-                    "Where the files go. Credentials come from the usual places (environment, profile, the machine's role);",
-                    "others: aws.access.key.id and aws.secret.access.key, as ${env:NAME} or ${file:PATH:KEY}.",
+                    "Where the files go. Credentials come from the usual places (environment, profile, the machine's role).",
+                    "Others: aws.access.key.id and aws.secret.access.key, as ${env:NAME} or ${file:PATH:KEY}.",
                 ),
                 bucket,
             )
         return Group(
-            ("Where the files go. The credentials are those of these environment variables.",),
+            ("Where the files go. The credentials come from these environment variables.",),
             (
                 *bucket,
                 ("store.url", self.url),
@@ -136,7 +136,7 @@ class Example:
 
 
 def render(groups: Sequence[Group], notation: str) -> str:
-    """The text of a configuration in one of `NOTATIONS`, with its comments."""
+    """Return the text of a configuration in one of `NOTATIONS`, with comments."""
     if notation == "json":
         return _as_json(groups)
     return "\n".join(_lines(groups, notation)).strip() + "\n"

@@ -1,4 +1,4 @@
-"""From the text of a connector configuration to a ConnectConfig, or to all its problems at once."""
+"""Reads and checks a connector configuration: the result is a ConnectConfig, or all problems at once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from kafka2parquet.connect.forms.properties import Properties, read_source, sour
 from kafka2parquet.connect.missing_values import without_missing
 from kafka2parquet.connect.placeholders import fill_in, find_placeholder, is_quoted
 from kafka2parquet.connect.properties.misplaced import CLOUD, cloud_connector
+from kafka2parquet.connect.properties.names import CONNECTOR_CLASS, STORAGE_URL
 from kafka2parquet.connect.properties.option import Effect, Option, Value, ValueType, capitalized, missing_value, simple_name
 from kafka2parquet.connect.properties.table import GCS_TABLE, S3_TABLE, OptionTable, table_for
 from kafka2parquet.connect.properties.unknown import is_comment, judge
@@ -25,18 +26,19 @@ from kafka2parquet.problems import Problem, ProblemKind, note, unsupported, warn
 from kafka2parquet.util.arguments import checked
 from kafka2parquet.util.secrets import Secrets, is_secret_name
 
-#: Ends of the names of properties that name topics, files and servers.
+#: Endings of the names of properties that name topics, files and servers.
 _PLACES = ("name", "topics", "topics.regex", ".dir", ".url", ".region", ".servers", "group.id")
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 _NOTHING_KNOWN = (
-    "Nothing in it is a property of a sink. A configuration is JSON, YAML, TOML or Java properties, with names such as "
+    "None of its names is a property of a sink. A configuration is JSON, YAML, TOML or Java properties, with names such as "
     "connector.class and topics; `kafka2parquet init` writes one."
 )
 _WORKER_VARIABLE = re.compile(r"(?:^|\.)CONNECT_[A-Z]")
 NAME_ADVICE = (
-    "It decides the consumer group, connect-<name>, and so where reading begins. Give it with --name NAME, or as the property "
-    "name. Kafka Connect has it beside `config`, or in the URL of PUT /connectors/<name>/config; GET /connectors lists names."
+    "The name decides the consumer group, connect-<name>, and therefore where reading begins. Give it with --name NAME, or as "
+    "the property name. Kafka Connect has the name beside `config`, or in the URL of PUT /connectors/<name>/config; "
+    "GET /connectors lists the names."
 )
 
 
@@ -47,7 +49,7 @@ class Validation:
     Attributes:
         config: the configuration; properties with problems have their defaults.
         problems: everything that keeps the configuration from running.
-        unreadable: what could not even be read.
+        unreadable: problems of properties that could not be read.
     """
 
     config: ConnectConfig
@@ -56,17 +58,17 @@ class Validation:
 
     @property
     def is_valid(self) -> bool:
-        """Whether Kafka Connect would take it, whatever this library makes of it."""
+        """Whether Kafka Connect would accept the configuration, even if this library doesn't."""
         return all(problem.kind is not ProblemKind.INVALID for problem in self.problems)
 
     @property
     def sentences(self) -> list[str]:
-        """Everything that keeps the configuration from running."""
+        """All problems that keep the configuration from running, as sentences."""
         return [str(problem) for problem in self.fatal]
 
     @property
     def fatal(self) -> tuple[Problem, ...]:
-        """All problems, those of reading first."""
+        """All problems that keep the configuration from running, reading problems first."""
         return (*self.unreadable, *self.problems)
 
 
@@ -83,12 +85,12 @@ def load_connect_config(
         source: path of a file, or a mapping. A file may be JSON (where `//` and `/* */` comments are allowed), YAML, TOML or
             Java properties, flat or in a wrapper: `{"name": …, "config": {…}}`, the `connectorConfiguration` of Amazon MSK, an
             answer of `GET /connectors?expand=info`, a KafkaConnector of Strimzi. `-` is standard input.
-        name: of the connector: needed where the source holds several, or has no name. It decides the consumer group.
-        providers: where variables such as `${file:/run/secrets/aws.properties:key}` and `${env:NAME}` are looked up; by
-            default in files, directories and the environment. `WorkerConfig.providers` knows other names for these.
+        name: name of the connector, which decides the consumer group; required if the source has several or none.
+        providers: providers that look up variables such as `${file:/run/secrets/aws.properties:key}` and `${env:NAME}`; by
+            default files, directories and the environment. `WorkerConfig.providers` may have other names for the same.
 
     Raises:
-        ConfigurationError: with all problems, each naming the property, its value and what to do.
+        ConfigurationError: the configuration can't run; all problems, each with the property, its value and what to do.
     """
     validation = read_connect_config(source, providers, name=name)
     if validation.fatal:
@@ -97,10 +99,10 @@ def load_connect_config(
 
 
 def load_properties(properties: Properties | Mapping[str, str]) -> ConnectConfig:
-    """Check properties in which all variables have been looked up.
+    """Check properties whose variables have been looked up already.
 
     Raises:
-        ConfigurationError: with all problems.
+        ConfigurationError: the configuration can't run; all problems.
     """
     validation = validate(properties)
     if validation.problems:
@@ -115,16 +117,16 @@ def read_connect_config(
     name: str | None = None,
     missing_allowed: bool = False,
 ) -> Validation:
-    """Do what `load_connect_config` does, but return all findings instead of raising problems.
+    """Read and check a configuration as `load_connect_config` does, but return all findings instead of raising problems.
 
     Args:
         source: path of a file, or a mapping.
-        providers: where variables are looked up.
-        name: of the connector.
-        missing_allowed: whether a variable that can't be looked up is a note and not a problem, because nothing will run.
+        providers: providers that look up variables.
+        name: name of the connector.
+        missing_allowed: whether a variable that can't be looked up is a note, because nothing will run; else a problem.
 
     Raises:
-        ConfigurationError: there are no properties to look at.
+        ConfigurationError: the source has no properties that could be checked.
     """
     if isinstance(source, Mapping):
         read = flatten(source, name=name)
@@ -141,14 +143,14 @@ def read_connect_config(
 
 
 def validate(properties: Properties | Mapping[str, str]) -> Validation:
-    """Check texts by name against the table of properties and against each other. No text makes this raise."""
+    """Check properties against the table and against each other. Findings are returned; no text raises an error."""
     read = properties if isinstance(properties, Properties) else Properties(properties)
     read = _without_comments(read)
     return _without_secrets(_validate(read), read)
 
 
 def _without_secrets(found: Validation, read: Properties) -> Validation:
-    """The same findings, without secrets and values of variables in the sentences."""
+    """Return the same findings, with secrets and values of variables hidden in the sentences."""
     secret: dict[str, str] = {}
     other: dict[str, str] = {}
     public: dict[str, str] = {}
@@ -156,7 +158,7 @@ def _without_secrets(found: Validation, read: Properties) -> Validation:
         option = found.config.table.find(name)
         kept = secret if is_secret_name(name) or (option and option.is_secret(name)) else other
         kept = public if option is not None and option.is_public(name) else kept
-        # a variable without value stands there itself
+        # a variable without a value is still in the text
         kept[name] = _VARIABLE.sub("", text) if name in read.unread or name in read.missing else text
     secrets = Secrets.of(secret, other, public)
     variables = Secrets.of_variables(read.looked_up)
@@ -174,12 +176,12 @@ def _hidden(problems: Iterable[Problem], secrets: Secrets) -> tuple[Problem, ...
 
 
 def _names_a_place(name: str) -> bool:
-    """Whether files, groups and logs show the value of a property, wherever the value was looked up."""
+    """Return whether files, groups and logs show the value of a property, even if it was looked up."""
     return name.endswith(_PLACES) and not is_secret_name(name)
 
 
 def _validate(read: Properties) -> Validation:
-    connector = read.values.get("connector.class", "")
+    connector = read.values.get(CONNECTOR_CLASS, "")
     cloud = cloud_connector(read.values)
     if cloud is not None:
         return Validation(_unchecked(read), tuple(_of_cloud(read.values, cloud)))
@@ -207,18 +209,18 @@ def _unchecked(read: Properties) -> ConnectConfig:
 def _unknown_connector(connector: str, given: Mapping[str, str]) -> Problem:
     known = " or ".join(table.connector for table in (S3_TABLE, GCS_TABLE))
     if not connector and any(name == "bootstrap.servers" or _WORKER_VARIABLE.search(name) for name in given):
-        advice = "These are properties of a worker: give this file with --worker, and a connector's file beside it."
-        return Problem("connector.class", missing_value("connector.class"), advice)
+        advice = "These are properties of a worker: pass this file with --worker, and a connector's file as CONFIG."
+        return Problem(CONNECTOR_CLASS, missing_value(CONNECTOR_CLASS), advice)
     if not connector and not any(table.find(name) for name in given for table in (S3_TABLE, GCS_TABLE)):
-        return Problem("connector.class", missing_value("connector.class"), _NOTHING_KNOWN)
+        return Problem(CONNECTOR_CLASS, missing_value(CONNECTOR_CLASS), _NOTHING_KNOWN)
     if not connector:
-        return Problem("connector.class", missing_value("connector.class"), f"Set it to {known}.")
-    return unsupported("connector.class", f"connector.class={connector} is not supported", f"Use {known}.")
+        return Problem(CONNECTOR_CLASS, missing_value(CONNECTOR_CLASS), f"Set it to {known}.")
+    return unsupported(CONNECTOR_CLASS, f"connector.class={connector} is not supported", f"Use {known}.")
 
 
 def _of_cloud(given: Mapping[str, str], connector: str) -> Iterator[Problem]:
     yield unsupported(
-        "connector.class",
+        CONNECTOR_CLASS,
         f"connector.class={given['connector.class']} is a connector of Confluent Cloud, which has other properties",
         f"Use {connector}, with its storage.class and format.class, and with the properties named below.",
     )
@@ -228,7 +230,7 @@ def _of_cloud(given: Mapping[str, str], connector: str) -> Iterator[Problem]:
 
 
 class _Reading:
-    """One pass over the given properties: typed values, and what is wrong with each property by itself."""
+    """One pass over the given properties: typed values, and findings about single properties."""
 
     def __init__(self, table: OptionTable, read: Properties) -> None:
         self._table = table
@@ -249,7 +251,7 @@ class _Reading:
                 self._unknown_property(name, text)
             else:
                 self._known_property(option, name, text)
-        needless = ("s3.bucket.name", "gcs.bucket.name") if self.given.get("kafka2parquet.storage.url") else ()
+        needless = ("s3.bucket.name", "gcs.bucket.name") if self.given.get(STORAGE_URL) else ()
         for option in table.options.values():
             name = option.name
             if option.required and not self.given.get(name) and name not in self.failed and name not in needless:
@@ -295,7 +297,7 @@ class _Reading:
 
 
 def _without_comments(read: Properties) -> Properties:
-    """The properties without comments, and without findings about comments."""
+    """Return the properties without comments, and without findings about comments."""
     return attrs.evolve(
         read,
         values={name: text for name, text in read.values.items() if not is_comment(name)},
@@ -305,12 +307,12 @@ def _without_comments(read: Properties) -> Properties:
 
 
 def _known_here(table: OptionTable, read: Properties) -> dict[str, str]:
-    """The properties whose values are known here, and names that can be shown as they were written."""
+    """Return the properties whose values are known, and those that may keep their variable as long as nothing runs."""
     return without_missing(read.values, [name for name in read.missing if not _is_only_shown(table, name)])
 
 
 def _is_only_shown(table: OptionTable, name: str) -> bool:
-    """Whether a variable can stand in the place of a property's value as long as nothing runs."""
+    """Return whether a property may keep a variable as its value as long as nothing runs."""
     option = table.find(name)
     if option is None:
         return True
@@ -320,7 +322,7 @@ def _is_only_shown(table: OptionTable, name: str) -> bool:
 
 def _unfilled(option: Option, name: str, text: str, placeholder: str) -> str:
     if placeholder != text and option.type is not ValueType.PASSWORD:
-        return f"{name}: {placeholder} in it is a placeholder that is not filled in"  # the rest may be secret
+        return f"{name}: {placeholder} in it is a placeholder that is not filled in"  # the rest of the value may be secret
     shown = f"={text}" if option.shown(name, text) == text else ""
     return f"{name}{shown} is a placeholder that is not filled in"
 
@@ -332,7 +334,7 @@ def _suggest(option: Option) -> str:
 
 
 def _refusal(option: Option, value: Value) -> str | None:
-    """What to use instead of a value that Connect accepts and this library refuses."""
+    """Return the alternative to a value that Connect accepts and this library refuses; None if the value is supported."""
     if option.effect is Effect.UNSUPPORTED and value not in (option.default, None, "", ()):
         return f"{capitalized(option.note)}."
     name = simple_name(str(value)) if option.type is ValueType.CLASS else str(value).lower()

@@ -1,4 +1,4 @@
-"""Lets a configuration be checked without its secrets: everything that doesn't depend on them is checked."""
+"""Removes unknown values from properties, so that everything that doesn't depend on them can still be checked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 _SECURITY = re.compile(r"(?:^|\.)(?:security|sasl|ssl)\.")
 #: Settings that decide which other settings of a client are needed.
 _DECIDING = ("security.protocol", "sasl.mechanism")
-#: Stand-ins for values that other settings need, by the ends of their names.
+#: Stand-ins for values that other settings need, by the endings of their names.
 _STAND_INS = {
     "sasl.jaas.config": 'org.apache.kafka.common.security.plain.PlainLoginModule required username="…" password="…";',
     "bootstrap.servers": "…:9092",
@@ -19,10 +19,10 @@ _STAND_INS = {
 
 
 def without_missing(given: Mapping[str, str], missing: Collection[str]) -> dict[str, str]:
-    """Properties of a worker or a connector without those whose values aren't known.
+    """Return the properties of a worker or a connector without the properties whose values aren't known.
 
-    Where other properties need such a value, a stand-in takes its place. Where the kind of a client's login isn't known, all
-    settings of the client's security are left out.
+    A stand-in replaces an unknown value that other properties need. If the kind of a client's login isn't known, all security
+    settings of the client are left out.
     """
     no_security = any(name.endswith(_DECIDING) for name in missing)
     kept = {}

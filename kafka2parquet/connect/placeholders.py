@@ -1,10 +1,10 @@
-"""Finds placeholders that were not filled in, and quotes that became part of a value."""
+"""Finds placeholders that nobody filled in, and quotes that became part of a value."""
 
 from __future__ import annotations
 
 import re
 
-#: Within a text. A group of a regular expression, `(?<name>…)`, is not a placeholder.
+#: Placeholders within a text. A group of a regular expression, `(?<name>…)`, is not a placeholder.
 _WITHIN = re.compile(
     r"\$\{\w[\w.-]*(?::[-?][^}]*)?\}"  # ${NAME} of shells, Compose and Terraform; providers' variables have a colon
     r"|\{\{[^{}]*\}\}"  # of Jinja, Helm and mustache
@@ -15,7 +15,7 @@ _WITHIN = re.compile(
     r"|#\{\w[\w.]*\}#?"
     r"|\(\([\w./-]+\)\)"
 )
-#: As a whole text.
+#: Placeholders that are the whole text.
 _WHOLE = re.compile(
     r"\$[A-Za-z_][A-Za-z0-9_]*"
     r"|%[A-Z_][A-Z0-9_]*%"
@@ -27,7 +27,7 @@ _WHOLE = re.compile(
     r"|<[^<>]+>|\[[A-Za-z][\w -]*\]|\{[A-Za-z][\w.-]*\}"
     r"|\*{3,}"
 )
-#: Properties whose values may be any characters; only the whole text can be a placeholder.
+#: Properties whose values may contain any characters, so only a whole text counts as a placeholder.
 _SECRETS = re.compile("password|secret|token")
 #: `$ecret` may be a password; `$SECRET` is hardly one.
 _LIKE_PASSWORDS = re.compile(r"\$\w*[a-z]\w*")
@@ -36,12 +36,12 @@ _QUOTED = re.compile(r"""["']([^"']*)["']""")
 _ENVIRONMENT = re.compile(r"\$\{?(\w+)\}?")
 #: Properties whose values are patterns, or refer to groups of one.
 _PATTERNS = ("topics.regex", ".regex", ".replacement", ".pattern", "path.format")
-#: What routers fill in for each record, and the end of the property's name.
+#: Variables that routers fill in for each record, and the ending of the name of the property that has them.
 _OF_RECORDS, _ROUTED = re.compile(r"\$\{(?:topic|timestamp)\}"), ".topic.format"
 
 
 def find_placeholder(name: str, text: str) -> str | None:
-    """The placeholder in the value of the property `name`; None where there is none."""
+    """Return the placeholder in the value of the property `name`; None if the value has none."""
     if name.endswith(_PATTERNS):
         return None
     if name.endswith(_LOGIN):
@@ -52,7 +52,7 @@ def find_placeholder(name: str, text: str) -> str | None:
 
 
 def may_be_secret(name: str) -> bool:
-    """Whether the value of the property `name` may be any characters, and must not be shown."""
+    """Return whether the value of the property `name` may contain any characters, and must not be shown."""
     return _SECRETS.search(name) is not None
 
 
@@ -62,7 +62,7 @@ def _placeholder(text: str, *, whole: bool) -> str | None:
 
 
 def fill_in(placeholder: str) -> str:
-    """What to write instead of a placeholder."""
+    """Return advice about what to write instead of a placeholder."""
     variable = _ENVIRONMENT.fullmatch(placeholder)
     if variable is not None:
         return f"Write the value, or ${{env:{variable[1]}}} for the environment variable of that name."
@@ -70,7 +70,7 @@ def fill_in(placeholder: str) -> str:
 
 
 def is_quoted(name: str, text: str) -> bool:
-    """Whether the whole value of the property `name` stands in quotes, which are then part of it."""
+    """Return whether the whole value of the property `name` is in quotes, which then are part of the value."""
     if name.endswith(_PATTERNS) or len(text) < 2:
         return False
     return text[0] == text[-1] and text[0] in "\"'" and text[0] not in text[1:-1]

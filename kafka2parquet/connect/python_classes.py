@@ -1,4 +1,4 @@
-"""Python classes and functions that a configuration names as `package.module:Class`."""
+"""Imports Python classes and functions that a configuration names as `package.module:Class`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kafka2parquet.events import Hook
 
 
 def is_python_path(class_name: str) -> bool:
-    """Whether the name is the name of a Python class, and not of a Java class."""
+    """Return whether a class name is a Python class rather than a Java class."""
     return ":" in class_name
 
 
 def load_class(path: str, base: type) -> type:
-    """Import the class at `package.module:Class`; it has to derive from `base`.
+    """Import the class at `package.module:Class`, which has to derive from `base`.
 
     Raises:
-        ValueError: there is no such module or class, or it is of another kind; the message says which.
+        ValueError: the module or class is missing, or the class is of another kind; the message says which.
     """
     found = _load(path)
     if not isinstance(found, type) or not issubclass(found, base):
@@ -30,13 +30,13 @@ def load_class(path: str, base: type) -> type:
 
 
 def make_part(path: str, base: type, properties: Mapping[str, str]) -> Any:
-    """Make an object of the class at `package.module:Class`, as a part of a task.
+    """Make an object of the class at `package.module:Class`, for a task.
 
-    The class gets all properties, unless its only `__init__` methods are this library's.
+    The constructor gets all properties, unless the class inherits its `__init__` from this library.
 
     Raises:
-        ConfigurationError: its constructor raised something.
-        ValueError: there is no such class.
+        ConfigurationError: the constructor raised an error.
+        ValueError: the class is missing.
     """
     found = load_class(path, base)
     owner = next(each for each in found.__mro__ if "__init__" in vars(each))
@@ -48,12 +48,12 @@ def find_hook(path: str) -> Hook | type:
     """Import the hook that `package.module:name` names: a function, or a class whose objects can be called.
 
     Raises:
-        ValueError: there is nothing of that name, or it can't be called with an event.
+        ValueError: the name is missing, or can't be called with an event.
     """
     found = _load(path)
     if not isinstance(found, type):
         if not callable(found):
-            raise ValueError(f"{path} can't be called with an event: it is of the type {type(found).__name__}")
+            raise ValueError(f"{path} can't be called with an event: its type is {type(found).__name__}")
         return cast(Hook, found)
     if not any("__call__" in vars(each) for each in found.__mro__):
         raise ValueError(f"{path} is a class whose objects can't be called with an event; give it a method __call__")
@@ -61,11 +61,11 @@ def find_hook(path: str) -> Hook | type:
 
 
 def make_hook(path: str) -> Hook:
-    """The hook at `package.module:name`; of a class, a new object.
+    """Return the hook at `package.module:name`; for a class, a new object of the class.
 
     Raises:
-        ConfigurationError: the constructor of the class raised something.
-        ValueError: as `find_hook`.
+        ConfigurationError: the constructor of the class raised an error.
+        ValueError: the name is missing, or can't be called with an event.
     """
     found = find_hook(path)
     return cast(Hook, _made(path, found)) if isinstance(found, type) else found
@@ -78,13 +78,13 @@ def _load(path: str) -> object:
     _find_current_folder()
     try:
         return getattr(importlib.import_module(module_name), name)
-    except Exception as error:  # whatever the module does when it is imported
+    except Exception as error:  # importing a module may raise anything
         kind = "" if isinstance(error, ImportError | AttributeError | ValueError) else f"{type(error).__name__}: "
         raise ValueError(f"{path} can't be imported: {kind}{error}") from error
 
 
 def _find_current_folder() -> None:
-    """Let modules of the current folder be found, after all installed modules; the command line needs this."""
+    """Make modules in the current folder importable, after all installed modules, for the command line."""
     folder = os.getcwd()  # noqa: PTH109  # as sys.path has it
     if folder not in sys.path and "" not in sys.path:
         sys.path.append(folder)

@@ -1,4 +1,4 @@
-"""The settings reference of the documentation, made from the table of options."""
+"""Writes the settings reference of the documentation from the tables of options."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from kafka2parquet.connect.properties.table import CHAPTERS
 
 _INTRODUCTION = """# Settings
 
-Configurations of Confluent's S3 and GCS sink connectors work as they stand. This page lists all their properties, and what
-each does here. An unknown property whose name is nearly a known name is refused, with the name that was probably meant, if that
-property could change what is written. Every other unknown property is a warning, and is handed to custom classes. Properties
-that begin with `_`, `#`, `$` or `//`, and properties called `comment` or `description`, are comments. `kafka2parquet check
-sink.json` shows all problems of a configuration at once.
+Configurations of Confluent's S3 and GCS sink connectors work as they stand. This page lists all their properties, and
+what each of them does here. An unknown property whose name resembles a known name is refused if the known property could change
+what is written; the error suggests the known name. Every other unknown property is a warning, and is passed to custom classes.
+Properties that begin with `_`, `#`, `$` or `//`, and properties called `comment` or `description`, are comments.
+`kafka2parquet check sink.json` shows all problems of a configuration at once.
 
 Files may be JSON, YAML, TOML or Java properties, in any of the [forms](migrating-from-confluent.md#the-configuration) that
 Kafka Connect and the tools around it use.
 
-A value or a part of a value may stand elsewhere, in a worker's properties too: `${file:/run/secrets/aws.properties:secret}` is
-a property of that file, `${dir:/run/secrets:password}` the content of that file, `${env:NAME}` an environment variable. Such
-variables are looked up once, at the start. `check` notes variables that aren't set; `run` refuses to start without them. Where
-a worker's `config.providers` has other names for Apache Kafka's `FileConfigProvider`, `DirectoryConfigProvider` and
-`EnvVarConfigProvider`, these names work too. Other providers are Java classes, and are refused.
+A value, or a part of a value, may be a variable, in a worker's properties too: `${file:/run/secrets/aws.properties:secret}` is
+a property in that file, `${dir:/run/secrets:password}` is the content of that file, and `${env:NAME}` is an environment
+variable. Variables are looked up once, at the start. `check` notes variables that aren't set; `run` refuses to start without
+them. If a worker's `config.providers` has other names for Apache Kafka's `FileConfigProvider`, `DirectoryConfigProvider` and
+`EnvVarConfigProvider`, those names work too. Other providers are Java classes, and are refused.
 """
 
 _CONSUMER = """## Consumer settings
@@ -35,20 +35,20 @@ the worker's own client settings, `bootstrap.servers`, `security.*`, `sasl.*` an
 _PRODUCER = """## Producer settings
 
 For dead letters. A worker sets them as `producer.<name>`, a connector as `producer.override.<name>`; the connector's settings
-take precedence. The worker's own `bootstrap.servers`, `security.*`, `sasl.*` and `ssl.*` apply too; those of consumers don't.
+take precedence. The worker's own `bootstrap.servers`, `security.*`, `sasl.*` and `ssl.*` apply too, but not its `consumer.*`.
 """
 
 _ADMIN = """## Admin settings
 
-For the client that looks for the dead-letter topic and creates it. A worker gives them as `admin.<name>`, a connector as
-`admin.override.<name>`; otherwise as for the producer.
+For the client that checks the dead-letter topic and creates it. A worker sets them as `admin.<name>`, a connector as
+`admin.override.<name>`; otherwise they work as for the producer.
 """
 
 _EFFECTS = {Effect.USED: "", Effect.IGNORED: "No effect: ", Effect.UNSUPPORTED: "Not supported. "}
 
 
 def reference_markdown() -> str:
-    """The page with all properties, as Markdown."""
+    """Return the page of all properties, as Markdown."""
     clients = ((_CONSUMER, CONSUMER_TABLE), (_PRODUCER, PRODUCER_TABLE), (_ADMIN, ADMIN_TABLE))
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""Rules about several properties together."""
+"""Validation rules that involve several properties."""
 
 from __future__ import annotations
 
@@ -14,6 +14,29 @@ from kafka2parquet.connect.parts.records import check_records
 from kafka2parquet.connect.parts.rejects import reporters
 from kafka2parquet.connect.parts.storage import takes_role
 from kafka2parquet.connect.parts.transforms import read_transforms, renames_topics
+from kafka2parquet.connect.properties.names import (
+    DIRECTORY_DELIM,
+    ERRORS_LOG_INCLUDE_MESSAGES,
+    ERRORS_TOLERANCE,
+    FILE_DELIM,
+    FLUSH_SIZE,
+    PARTITION_DURATION_MS,
+    PARTITION_FIELD,
+    PARTITION_FIELD_NAME,
+    PARTITIONER_CLASS,
+    PATH_FORMAT,
+    ROTATE_INTERVAL_MS,
+    ROTATE_SCHEDULE_INTERVAL_MS,
+    S3_PATH_STYLE_ACCESS_ENABLED,
+    S3_SSE_KMS_KEY_ID,
+    S3_SSEA_NAME,
+    S3_WAN_MODE,
+    TIMESTAMP_EXTRACTOR,
+    TIMEZONE,
+    TOPICS,
+    TOPICS_DIR,
+    TOPICS_REGEX,
+)
 from kafka2parquet.connect.properties.option import capitalized, invalid_value, missing_value, simple_name
 from kafka2parquet.connect.properties.s3 import ASSUME_ROLE, STS_PREFIX
 from kafka2parquet.connect.properties.storage import FIELD_AND_TIME_CLASSES, PARTITIONER_PACKAGE
@@ -29,7 +52,7 @@ from kafka2parquet.problems import Problem, ProblemKind, unsupported, warning
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _FIELD_AND_TIME = re.compile(r"Field.*Time|Time.*Field", re.IGNORECASE)
 
-#: An example of a record that is written some time after it was sent.
+#: Times of an example record that is written some time after it was sent.
 _SENT_AT = datetime.datetime(2026, 1, 31, 13, 37, tzinfo=datetime.timezone.utc)
 _WRITTEN_AT = datetime.datetime(2026, 2, 1, 9, 5, tzinfo=datetime.timezone.utc)
 
@@ -48,28 +71,28 @@ def cross_check(config: ConnectConfig, failed: set[str]) -> list[Problem]:
 
 
 def _topics(config: ConnectConfig) -> Iterator[Problem]:
-    pattern = config.text("topics.regex")
-    topics = config.items("topics")
+    pattern = config.text(TOPICS_REGEX)
+    topics = config.items(TOPICS)
     if topics and pattern:
         yield Problem(
-            ("topics", "topics.regex"),
+            (TOPICS, TOPICS_REGEX),
             "topics and topics.regex are mutually exclusive options, but both are set.",
             "Remove one of them.",
         )
     if not topics and not pattern:
-        yield Problem(("topics", "topics.regex"), "Must configure one of topics or topics.regex", "Set topics.")
+        yield Problem((TOPICS, TOPICS_REGEX), "Must configure one of topics or topics.regex", "Set topics.")
     try:
         compiled = config.topics_pattern
     except ConfigurationError as error:
-        yield Problem("topics.regex", str(error))
+        yield Problem(TOPICS_REGEX, str(error))
         return
     dead_letters = config.text("errors.deadletterqueue.topic.name")
     for topic in topics:
         if not _TOPIC.fullmatch(topic):
             yield unsupported(
-                "topics",
+                TOPICS,
                 f"topics={','.join(topics)}: {topic} is not the name of a topic",
-                "Names have up to 249 letters, digits, dots, underscores and hyphens; a pattern goes to topics.regex.",
+                "Names have up to 249 letters, digits, dots, underscores and hyphens; a pattern belongs in topics.regex.",
             )
         else:
             yield from _own_folder(config, topic)
@@ -82,9 +105,9 @@ def _topics(config: ConnectConfig) -> Iterator[Problem]:
 def _own_folder(config: ConnectConfig, topic: str) -> Iterator[Problem]:
     try:
         folders = read_transforms(config).folders if renames_topics(config) else None
-        ObjectNaming(config.text("topics.dir"), config.text("directory.delim"), topic_folders=folders).check_topic(topic)
+        ObjectNaming(config.text(TOPICS_DIR), config.text(DIRECTORY_DELIM), topic_folders=folders).check_topic(topic)
     except ConfigurationError as error:
-        yield warning("topics", f"topics={topic}: {error} No task starts with such a topic")  # topics.regex may find one, too
+        yield warning(TOPICS, f"topics={topic}: {error} No task starts with such a topic")  # topics.regex may find one, too
 
 
 def _dead_letter_problem(topic: str, where: str, name: str) -> Problem:
@@ -102,50 +125,50 @@ def _dead_letters(config: ConnectConfig) -> Iterator[Problem]:
         for name in config.given:
             if name.startswith(prefixes) and name != topic:
                 yield warning(name, f"{name} has no effect: {topic} is not set")
-    if config.flag("errors.log.include.messages") and not config.flag(log):
+    if config.flag(ERRORS_LOG_INCLUDE_MESSAGES) and not config.flag(log):
         name = "errors.log.include.messages"
         yield warning(name, f"{name} has no effect: {log} is not true")
 
 
 def _tolerance(config: ConnectConfig) -> Iterator[Problem]:
-    if config.text("errors.tolerance") == "all" and not reporters(config):
+    if config.text(ERRORS_TOLERANCE) == "all" and not reporters(config):
         yield warning(
-            "errors.tolerance",
-            "errors.tolerance=all: records that can't be read are left out without a trace. A record that is read and can't be "
-            "partitioned or written ends the task, as in Connect: nothing would report the record",
+            ERRORS_TOLERANCE,
+            "errors.tolerance=all: records that can't be read are left out without a trace. A record that can be read but "
+            "not partitioned or written ends the task, as in Connect, because nothing would report it",
             "Keep such records with errors.deadletterqueue.topic.name or kafka2parquet.quarantine=true, or log them with "
             "errors.log.enable=true.",
         )
 
 
 def _file_delimiter(config: ConnectConfig) -> Iterator[Problem]:
-    delimiter = config.text("file.delim")
+    delimiter = config.text(FILE_DELIM)
     if not delimiter or delimiter.isdigit():
         yield unsupported(
-            "file.delim",
+            FILE_DELIM,
             f"file.delim={delimiter} is not supported",
-            "In names of files, partition and offset would run together. Use + or -.",
+            "Partition and offset would run together in file names. Use + or -.",
         )
 
 
 def _bucket(config: ConnectConfig) -> Iterator[Problem]:
     name = f"{config.provider}.bucket.name"
     bucket = config.text(name)
-    if not bucket.startswith("arn:") and set(bucket) & set("/: "):  # ARNs are those of access points
+    if not bucket.startswith("arn:") and set(bucket) & set("/: "):  # ARNs are of access points
         yield unsupported(
             name,
             f"{name}={bucket} is not the name of a bucket",
-            "Write the bare name, without scheme; a folder in it goes to topics.dir.",
+            "Write the bare name without a scheme; a folder in the bucket goes to topics.dir.",
         )
 
 
 def _partitioner(config: ConnectConfig) -> Iterator[Problem]:
     kind = config.partitioner
-    class_name = config.text("partitioner.class")
+    class_name = config.text(PARTITIONER_CLASS)
     if kind is PartitionerKind.CUSTOM:
         yield from _custom_partitioner(class_name)
-    if kind is PartitionerKind.FIELD and not config.items("partition.field.name"):
-        yield Problem("partition.field.name", "Partition field name cannot be null or empty when using FieldPartitioner.")
+    if kind is PartitionerKind.FIELD and not config.items(PARTITION_FIELD_NAME):
+        yield Problem(PARTITION_FIELD_NAME, "Partition field name cannot be null or empty when using FieldPartitioner.")
     if kind.time_based:
         for name, label in (("locale", "Locale"), ("timezone", "Timezone")):
             if not config.text(name):
@@ -153,38 +176,38 @@ def _partitioner(config: ConnectConfig) -> Iterator[Problem]:
                 yield Problem(name, invalid_value(name, "", f"{label} cannot be empty."), f"Set it, for example to {example}.")
     if kind.has_pattern:
         yield from _time_partitions(config)
-    if kind is PartitionerKind.FIELD_AND_TIME and not (config.items("partition.field.name") or config.text("partition.field")):
+    if kind is PartitionerKind.FIELD_AND_TIME and not (config.items(PARTITION_FIELD_NAME) or config.text(PARTITION_FIELD)):
         yield unsupported(
-            "partition.field.name",
+            PARTITION_FIELD_NAME,
             "partition.field.name is not set",
-            f"{kind.value} makes its outer folders of the fields in it. Set it, or use TimeBasedPartitioner.",
+            f"{kind.value} makes its outer folders from these fields. Set the property, or use TimeBasedPartitioner.",
         )
     outer = "kafka2parquet.partition.field.name"
     if config.items(outer) and kind is PartitionerKind.FIELD_AND_TIME:
         message = f"{outer} and partition.field.name both name the outer folders"
-        yield Problem((outer, "partition.field.name"), message, f"Remove {outer}.")
+        yield Problem((outer, PARTITION_FIELD_NAME), message, f"Remove {outer}.")
     elif config.items(outer) and not kind.time_based:
         yield Problem(
-            (outer, "partitioner.class"),
+            (outer, PARTITIONER_CLASS),
             f"{outer} needs a partitioner by time, and partitioner.class={class_name} is not one",
             "Use FieldPartitioner with partition.field.name for folders by field alone, or combine partitioners in Python.",
         )
 
 
 def _time_partitions(config: ConnectConfig) -> Iterator[Problem]:
-    duration_ms = config.number("partition.duration.ms")
+    duration_ms = config.number(PARTITION_DURATION_MS)
     if duration_ms <= 0:
         rule = "Partition duration needs to be a positive."
         yield Problem(
-            "partition.duration.ms",
-            invalid_value("partition.duration.ms", str(duration_ms), rule),
+            PARTITION_DURATION_MS,
+            invalid_value(PARTITION_DURATION_MS, str(duration_ms), rule),
             "Set it, for example to 3600000 for an hour.",
         )
-    pattern = config.text("path.format")
-    if not pattern or pattern == config.text("directory.delim"):
+    pattern = config.text(PATH_FORMAT)
+    if not pattern or pattern == config.text(DIRECTORY_DELIM):
         yield Problem(
-            "path.format",
-            invalid_value("path.format", pattern, "Path format cannot be empty."),
+            PATH_FORMAT,
+            invalid_value(PATH_FORMAT, pattern, "Path format cannot be empty."),
             "Set it, for example to 'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH.",
         )
         return
@@ -192,32 +215,32 @@ def _time_partitions(config: ConnectConfig) -> Iterator[Problem]:
         PathFormat(pattern, config.text("locale"))
     except ConfigurationError as error:
         kind = ProblemKind.UNSUPPORTED if is_joda(pattern) else ProblemKind.INVALID
-        yield Problem("path.format", str(error), kind=kind)
+        yield Problem(PATH_FORMAT, str(error), kind=kind)
 
 
 def _timestamps(config: ConnectConfig) -> Iterator[Problem]:
     if not config.partitioner.time_based:
         return
-    if not config.is_set("timestamp.extractor"):
+    if not config.is_set(TIMESTAMP_EXTRACTOR):
         yield warning(
-            "timestamp.extractor",
-            "timestamp.extractor is not set: a row's folder is given by the timestamp of its record, where Confluent's sink "
-            f"takes its worker's clock.{_both_folders(config)}",
+            TIMESTAMP_EXTRACTOR,
+            "timestamp.extractor is not set: the timestamp of a record decides its folder, while Confluent's sink uses the "
+            f"clock of its worker.{_both_folders(config)}",
             "Set timestamp.extractor=Record to keep this, or timestamp.extractor=Wallclock for what Confluent's sink does.",
         )
     elif config.extractor not in ("Record", "RecordField", "Wallclock"):
         yield Problem(
-            "timestamp.extractor",
-            f"Invalid timestamp extractor: {config.text('timestamp.extractor')}",
-            "Use Record, RecordField or Wallclock; for a time of your own, write a Partitioner in Python.",
+            TIMESTAMP_EXTRACTOR,
+            f"Invalid timestamp extractor: {config.text(TIMESTAMP_EXTRACTOR)}",
+            "Use Record, RecordField or Wallclock; for another time, write a Partitioner in Python.",
         )
 
 
 def _both_folders(config: ConnectConfig) -> str:
-    """Where a record lies by its own timestamp and by the clock, as a sentence; "" where the partitioner can't be made."""
+    """Return a sentence that compares the folders by record timestamp and by clock; "" if the partitioner can't be made."""
     try:
         partitioner = make_inner_partitioner(config, RecordTimestamp())
-    except ConfigurationError:  # a problem of its own
+    except ConfigurationError:  # another rule reports it
         return ""
     if not isinstance(partitioner, TimeBasedPartitioner):
         return ""
@@ -229,20 +252,20 @@ def _both_folders(config: ConnectConfig) -> str:
 
 def _rotation(config: ConnectConfig) -> Iterator[Problem]:
     kind = config.partitioner
-    if config.number("rotate.schedule.interval.ms") > 0 and not config.text("timezone"):
+    if config.number(ROTATE_SCHEDULE_INTERVAL_MS) > 0 and not config.text(TIMEZONE):
         yield Problem(
-            "timezone",
+            TIMEZONE,
             "timezone configuration must be set when using rotate.schedule.interval.ms",
             "Set it, for example to UTC.",
         )
-    if config.number("rotate.interval.ms") > 0 and not kind.time_based and kind is not PartitionerKind.CUSTOM:
+    if config.number(ROTATE_INTERVAL_MS) > 0 and not kind.time_based and kind is not PartitionerKind.CUSTOM:
         yield warning(
-            "rotate.interval.ms",
+            ROTATE_INTERVAL_MS,
             f"rotate.interval.ms has no effect with {kind.value}, as in Connect: only partitioners by time use record times",
             "Use rotate.schedule.interval.ms, or a partitioner by time.",
         )
-    if config.number("flush.size") <= 1 and config.is_set("flush.size"):
-        yield warning("flush.size", f"flush.size={config.number('flush.size')} makes one file of every record")
+    if config.number(FLUSH_SIZE) <= 1 and config.is_set(FLUSH_SIZE):
+        yield warning(FLUSH_SIZE, f"flush.size={config.number(FLUSH_SIZE)} makes one file of every record")
 
 
 def _classes(config: ConnectConfig) -> Iterator[Problem]:
@@ -281,7 +304,7 @@ def _custom_partitioner(class_name: str) -> Iterator[Problem]:
 
 
 def _known_partitioner(name: str) -> str | None:
-    """The known partitioner that a class of this name may be a copy of, or be meant to be."""
+    """Return the known partitioner that a class of this name may copy, or that was probably intended."""
     if _FIELD_AND_TIME.search(name):
         return FIELD_AND_TIME_CLASSES[0]
     known = {kind.value: kind for kind in PartitionerKind if kind is not PartitionerKind.CUSTOM}
@@ -310,7 +333,7 @@ def _output_compression(config: ConnectConfig) -> Iterator[Problem]:
         if simple_name(format_class) not in ("JsonFormat", "ByteArrayFormat"):
             message = f"Compression Type gzip not valid for {view} format class: ( {format_class} )."
             yield Problem((*properties, name), message, advice)
-        elif view == "data":  # another format is a problem already, and Parquet would make this one
+        elif view == "data":  # another format is already a problem, and with Parquet this rule would be the problem
             yield unsupported(
                 name,
                 f"{name}=gzip is not supported",
@@ -321,9 +344,9 @@ def _output_compression(config: ConnectConfig) -> Iterator[Problem]:
 def _s3(config: ConnectConfig) -> Iterator[Problem]:
     if config.provider != "s3":
         return
-    if config.flag("s3.wan.mode") and config.flag("s3.path.style.access.enabled"):
+    if config.flag(S3_WAN_MODE) and config.flag(S3_PATH_STYLE_ACCESS_ENABLED):
         yield Problem(
-            ("s3.wan.mode", "s3.path.style.access.enabled"),
+            (S3_WAN_MODE, S3_PATH_STYLE_ACCESS_ENABLED),
             "s3.wan.mode and s3.path.style.access.enabled are mutually exclusive options, but both are true.",
         )
     key, secret = "aws.access.key.id", "aws.secret.access.key"
@@ -341,8 +364,8 @@ def _s3(config: ConnectConfig) -> Iterator[Problem]:
         for name in (f"{STS_PREFIX}role.arn", f"{STS_PREFIX}role.session.name"):
             if not config.text(name):
                 yield Problem(name, missing_value(name), f"{simple_name(ASSUME_ROLE)} needs it.")
-    if config.text("s3.sse.kms.key.id") and not config.text("s3.ssea.name").startswith("aws:kms"):
-        yield warning("s3.sse.kms.key.id", "s3.sse.kms.key.id has no effect: s3.ssea.name is not aws:kms")
+    if config.text(S3_SSE_KMS_KEY_ID) and not config.text(S3_SSEA_NAME).startswith("aws:kms"):
+        yield warning(S3_SSE_KMS_KEY_ID, "s3.sse.kms.key.id has no effect: s3.ssea.name is not aws:kms")
 
 
 _CREDENTIALS = (
@@ -355,7 +378,7 @@ _CREDENTIALS = (
     "WebIdentityTokenFileCredentialsProvider",
 )
 
-#: Rules come first whose warnings are about other rows or other folders than in Connect.
+#: Rules whose warnings are about other rows or other folders than in Connect come first.
 _RULES: tuple[Rule, ...] = (
     _timestamps,
     _tolerance,

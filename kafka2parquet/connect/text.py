@@ -1,4 +1,4 @@
-"""From the text of a configuration, or a mapping, to the properties of the requested connector."""
+"""Reads the properties of a connector from the text of a configuration, or from a mapping."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ def read_properties(text: str, *, name: str | None = None, suffix: str = "") -> 
 
     Args:
         text: JSON, YAML, TOML or Java properties, in any of the forms that Kafka Connect and the tools around it use.
-        name: of the connector; needed where the text holds several.
-        suffix: of the file's name, for texts that are valid in two notations.
+        name: name of the connector; required if the text has several.
+        suffix: suffix of the file's name, for texts that are valid in two notations.
 
     Raises:
-        ConfigurationError: the text can't be read, or has no such connector.
+        ConfigurationError: the text can't be read, or doesn't contain the connector.
     """
     return _chosen(read_document(text, suffix), name)
 
 
 def flatten(document: Mapping[str, object], *, name: str | None = None) -> Properties:
-    """Take the properties out of a mapping, either flat or in a wrapper such as `{"name": …, "config": {…}}`.
+    """Return the properties in a mapping, either flat or in a wrapper such as `{"name": …, "config": {…}}`.
 
     Raises:
-        ConfigurationError: it holds no connector called `name`, or several where `name` is None.
+        ConfigurationError: the mapping has no connector called `name`, or several and `name` is None.
     """
     return _chosen(Document(document), name) if document else Properties({})
 

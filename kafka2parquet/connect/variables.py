@@ -1,4 +1,4 @@
-"""Looks up values that stand elsewhere, as Kafka does: `${file:/run/secrets/aws.properties:key}` and `${env:NAME}`."""
+"""Looks up variables in values, as Kafka does: `${file:/run/secrets/aws.properties:key}` and `${env:NAME}`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _KNOWN = (_FILE, _DIRECTORY, _ENVIRONMENT)
 
 
 class _UnknownProvider(Exception):  # noqa: N818  # an answer, not a fault
-    """No known provider can look the variable up."""
+    """The variable names a provider that isn't known."""
 
 
 @attrs.frozen
 class ConfigProviders:
-    """Where variables in configurations are looked up.
+    """The providers that look up variables in configurations.
 
     Attributes:
-        classes: simple names of the providers' Java classes, by the names that variables call them.
+        classes: simple names of the providers' Java classes, by the names that variables use.
     """
 
     classes: Mapping[str, str] = attrs.field(
@@ -37,20 +37,20 @@ class ConfigProviders:
 
     @classmethod
     def of_worker(cls, given: Mapping[str, str]) -> ConfigProviders:
-        """The providers of a worker's `config.providers`, besides Apache Kafka's providers by their usual names."""
+        """Return the providers in a worker's `config.providers`, and Apache Kafka's providers under their usual names."""
         names = [name.strip() for name in given.get("config.providers", "").split(",") if name.strip()]
         own = {name: simple_name(given.get(f"config.providers.{name}.class", "")) for name in names}
         return cls({**cls().classes, **own})
 
     def resolve(self, properties: Properties, *, missing_allowed: bool = False) -> Properties:
-        """The properties with values in the places of variables.
+        """Replace the variables in properties by their values.
 
-        Files are read once for each call. As in Kafka, values are not searched for variables again.
+        Each file is read once per call. As in Kafka, variables inside of values are not looked up.
 
         Args:
-            properties: with variables.
-            missing_allowed: whether a variable that can't be looked up here is a note and not a problem, because nothing will
-                run. The variable itself then stays in the place of its value.
+            properties: properties with variables.
+            missing_allowed: whether a variable that can't be looked up is a note, because nothing will run; else a problem.
+                The variable itself stays in the text.
         """
         lookup = _Lookup(self.classes, missing_allowed)
         values = {name: _VARIABLE.sub(lambda found, name=name: lookup.value(name, found), text).strip()  # type: ignore[misc]
@@ -66,7 +66,7 @@ class ConfigProviders:
 
 
 class _Lookup:
-    """The variables of one configuration."""
+    """Looks up the variables of one configuration, and collects findings."""
 
     def __init__(self, classes: Mapping[str, str], missing_allowed: bool) -> None:
         self._classes = classes
@@ -78,7 +78,7 @@ class _Lookup:
         self.found: list[tuple[str, str, str]] = []
 
     def value(self, name: str, variable: re.Match[str]) -> str:
-        """The value of a variable in the property `name`; the variable itself where it has none, and a problem or a note."""
+        """Return the value of a variable in the property `name`. Without a value, report it and return the variable."""
         try:
             value = self._found(variable["provider"], variable["path"] or "", variable["key"])
             self.found.append((name, variable[0], value))
@@ -108,7 +108,7 @@ class _Lookup:
             known = ", ".join(name for name, of_name in self._classes.items() if of_name in _KNOWN)
             what = f"{kind} is a Java class" if kind else f"there is no configuration provider {provider}"
             raise _UnknownProvider(
-                f"{what}; {known} are known. Have the value put into a file or an environment variable, and name that"
+                f"{what}; the known providers are {known}. Put the value into a file or an environment variable, and name that"
             )
         if kind == _ENVIRONMENT:
             if key not in os.environ:

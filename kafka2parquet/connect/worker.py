@@ -1,4 +1,4 @@
-"""WorkerConfig: what Kafka Connect keeps with the worker and not with the connector."""
+"""WorkerConfig: the settings that Kafka Connect keeps with the worker instead of the connector."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from kafka2parquet.problems import Problem
 from kafka2parquet.util.arguments import checked
 from kafka2parquet.util.secrets import Secrets, is_secret_name, without_credentials
 
-#: Settings of a worker's own clients that its other clients inherit, unless `consumer.` and so on override them.
+#: Prefixes of the worker's settings that its consumers, producers and admin clients inherit, unless `consumer.` and so on
+#: override them.
 _CLIENT_PREFIXES = ("security.", "sasl.", "ssl.")
-#: The properties of a worker that count.
+#: The properties of a worker that have an effect.
 _OF_TASKS = (
     *_CLIENT_PREFIXES,
     "bootstrap.servers",
@@ -37,19 +38,19 @@ _OF_TASKS = (
 
 @attrs.frozen
 class WorkerConfig:
-    """Brokers, security and defaults for all connectors.
+    """Brokers, security settings and defaults for all connectors.
 
     Attributes:
         bootstrap_servers: `host:port` of some brokers, separated by commas.
         consumer: settings of the consumers, by their Java names.
         producer: settings of the producers of dead letters, by their Java names.
         admin: settings of the clients that create the topics of dead letters, by their Java names.
-        converters: `key.converter`, `value.converter` and the properties below them, for connectors that set none.
+        converters: `key.converter`, `value.converter` and their properties, for connectors that don't set them.
         endpoint_url: URL of the object store; takes precedence over a connector's `store.url`.
-        providers: where variables in connectors' configurations are looked up: `config.providers`.
+        providers: providers that look up variables in connectors' configurations: `config.providers`.
         notes: remarks about how the source was read.
-        secrets: what no text may show: the values of secret properties.
-        variables: values that texts about the configuration show as the variables that they were looked up by.
+        secrets: values of secret properties, which no text may show.
+        variables: values that were looked up; texts about the configuration show the variables in their place.
     """
 
     bootstrap_servers: str = attrs.field(default="", repr=without_credentials)
@@ -64,28 +65,28 @@ class WorkerConfig:
     variables: Secrets = attrs.field(factory=Secrets)
 
     def consumer_for(self, config: ConnectConfig) -> ConsumerSettings:
-        """The consumer settings for a connector: the worker's, then its own `consumer.override.*`.
+        """Return the consumer settings for a connector; its `consumer.override.*` take precedence over the worker's.
 
         Raises:
-            ConfigurationError: with all problems.
+            ConfigurationError: settings are wrong; all problems.
         """
         given = {"bootstrap.servers": self.bootstrap_servers, "group.id": f"connect-{config.name}"}
         return consumer_settings({**given, **self.consumer, **config.below("consumer.override.")})
 
     def producer_for(self, config: ConnectConfig) -> ClientSettings:
-        """The settings of a connector's producer: the worker's, then its own `producer.override.*`.
+        """Return the settings of a connector's producer; its `producer.override.*` take precedence over the worker's.
 
         Raises:
-            ConfigurationError: with all problems.
+            ConfigurationError: settings are wrong; all problems.
         """
         given = {"bootstrap.servers": self.bootstrap_servers}
         return producer_settings({**given, **self.producer, **config.below("producer.override.")})
 
     def admin_for(self, config: ConnectConfig) -> ClientSettings:
-        """The settings of a connector's admin client: the worker's, then its own `admin.override.*`.
+        """Return the settings of a connector's admin client; its `admin.override.*` take precedence over the worker's.
 
         Raises:
-            ConfigurationError: with all problems.
+            ConfigurationError: settings are wrong; all problems.
         """
         given = {"bootstrap.servers": self.bootstrap_servers}
         return admin_settings({**given, **self.admin, **config.below("admin.override.")})
@@ -99,7 +100,7 @@ def load_worker_config(
     endpoint_url: str | None = None,
     missing_allowed: bool = False,
 ) -> WorkerConfig:
-    """Read the properties of a Connect worker; properties that only the worker needs are ignored.
+    """Read the properties of a Connect worker, ignoring the properties that only a real worker needs.
 
     Args:
         source: path of a file, or a mapping; None for none. A file may be Java properties, JSON, YAML or TOML, a file of
@@ -107,7 +108,7 @@ def load_worker_config(
             Strimzi. A mapping may have `CONNECT_*` variables too, such as `os.environ`. `-` is standard input.
         bootstrap_servers: takes precedence over the property in `source`.
         endpoint_url: URL of the object store.
-        missing_allowed: whether a variable that can't be looked up is a note and not a problem, because nothing will run.
+        missing_allowed: whether a variable that can't be looked up is a note, because nothing will run; else a problem.
 
     Raises:
         ConfigurationError: the file can't be read, or a variable in it can't be looked up.

@@ -111,7 +111,7 @@ REFUSED = (
     Configuration("create_connector.sql", refused=("localhost:8083/connectors/ORDERS_TO_S3 > sink.json",)),
     Configuration("create_connector.sh", refused=("between <<JSON and JSON, lines 5 to 9.",)),
     Configuration("helm_template.yaml", refused=("it is a template.",)),
-    Configuration("docker-compose.yml", refused=("These are properties of a worker: give this file with --worker",)),
+    Configuration("docker-compose.yml", refused=("These are properties of a worker: pass this file with --worker",)),
     Configuration("names_only.json", refused=("GET /connectors?expand=info has their configurations.",)),
     Configuration(
         "unfilled.json",
@@ -125,7 +125,7 @@ REFUSED = (
     ),
     Configuration("json_lines.json", refused=("Only Parquet is written",)),
     Configuration("strftime.json", refused=("Write 'year'=YYYY/'month'=MM/'day'=dd;",)),
-    Configuration("glue.json", refused=("AWS Glue's schema registry is not read",)),
+    Configuration("glue.json", refused=("AWS Glue's schema registry is not supported",)),
     Configuration("avro_files.json", refused=("Only Parquet is written",)),
     Configuration("vault.json", refused=("aws.access.key.id: ${vault:", "aws.secret.access.key: ${vault:")),
     Configuration("quoted.json", refused=("Remove the quotes around it.",)),

@@ -1,4 +1,4 @@
-"""The Java consumer's settings, translated to those of kafka-python."""
+"""Translates the settings of the Java consumer to kafka-python's."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ CONSUMER_TABLE = ClientTable(
         "value.deserializer": "the converter reads values",
     },
     own_unsupported={
-        "group.protocol": "kafka-python speaks the classic protocol only, not that of KIP-848: remove it",
-        "group.remote.assignor": "kafka-python speaks the classic protocol: remove it",
+        "group.protocol": "kafka-python only supports the classic protocol, not KIP-848: remove it",
+        "group.remote.assignor": "kafka-python only supports the classic protocol: remove it",
         "interceptor.classes": "Use a hook of the task",
     },
     own_special=("group.id", "group.instance.id", "partition.assignment.strategy"),
@@ -54,10 +54,10 @@ CONSUMER_TABLE = ClientTable(
 
 @attrs.frozen(kw_only=True)
 class ConsumerSettings(ClientSettings):
-    """What a consumer is made with.
+    """The settings that a consumer is made with.
 
     Attributes:
-        group_id: consumer group; "" where nothing was said.
+        group_id: consumer group; "" if none is set.
         group_instance_id: static member id; None for a dynamic member.
         first_start: where a partition without a committed offset begins, `earliest` or `latest`.
     """
@@ -68,10 +68,10 @@ class ConsumerSettings(ClientSettings):
 
 
 def consumer_settings(given: Mapping[str, str]) -> ConsumerSettings:
-    """Translate settings that have the names of the Java consumer.
+    """Translate settings with the names of the Java consumer.
 
     Raises:
-        ConfigurationError: with all problems; passwords are not shown.
+        ConfigurationError: settings are wrong; all problems, without passwords.
     """
     translation = Translation(CONSUMER_TABLE, given)
     _translate_assignors(given, translation)

@@ -1,4 +1,4 @@
-"""The login in `sasl.jaas.config`, read as Kafka's Java clients read it: with `java.io.StreamTokenizer`."""
+"""Reads the login in `sasl.jaas.config` as Kafka's Java clients do, by the rules of `java.io.StreamTokenizer`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Login:
     """A login module and its options.
 
     Attributes:
-        module: its Java class.
-        options: by their names; the last one of a name counts.
+        module: Java class of the module.
+        options: options by name; a repeated name has its last value.
     """
 
     module: str
@@ -39,17 +39,17 @@ class Login:
 def read_jaas(text: str) -> Login:
     """Read `Module required name="value" name='value';`, with comments as in Java.
 
-    What Java refuses is refused, but for a missing semicolon at the end.
+    Text that Java refuses is refused, except for a missing semicolon at the end.
 
     Raises:
-        ValueError: it hasn't this form. The text says why, without the values.
+        ValueError: the text has another form. The message says why, without the values.
     """
     tokens = _tokens(text)
     module, flag = next(tokens, None), next(tokens, None)
     if module is None or module.text is None:
         raise ValueError("it names no login module")
     if flag is None or (flag.text or "").lower() not in _FLAGS:
-        raise ValueError(f"behind the login module there has to be one of {', '.join(_FLAGS)}")
+        raise ValueError(f"the login module has to be followed by one of {', '.join(_FLAGS)}")
     options: dict[str, str] = {}
     for name in tokens:
         if name.sign == ";":
@@ -57,8 +57,8 @@ def read_jaas(text: str) -> Login:
         equals, value = next(tokens, None), next(tokens, None)
         if name.text is None or equals is None or equals.sign != "=" or value is None or value.text is None:
             raise ValueError(
-                f"what stands behind {_last(options)} is not an option with a value that Java can read: a value that has more"
-                " than letters, or begins with a digit, has to be in quotes"
+                f"the text after {_last(options)} is not an option with a value that Java can read: a value that doesn't only"
+                " have letters, or begins with a digit, has to be in quotes"
             )
         options[name.text] = value.text
     if next(tokens, None) is not None:
@@ -72,7 +72,7 @@ def _last(options: dict[str, str]) -> str:
 
 @attrs.frozen
 class _Token:
-    """A word or a quoted text; or a sign. A number is neither: Java has no text for it."""
+    """A word, a quoted text, or a sign. A number has neither text nor sign, because Java gives it no text."""
 
     text: str | None = None
     sign: str = ""

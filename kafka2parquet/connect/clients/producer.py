@@ -1,4 +1,4 @@
-"""The settings of Java's producer and admin client, translated to those of kafka-python: for dead letters."""
+"""Translates the settings of Java's producer and admin client to kafka-python's, for dead letters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kafka2parquet.connect.clients.translation import ClientSettings, ClientTable, Translation
 from kafka2parquet.connect.properties.option import ValueType
 
-_UNTIL_IT_HAS_THEM = "dead letters are repeated until Kafka has them"
+_UNTIL_IT_HAS_THEM = "dead letters are sent again until Kafka has them"
 _AT_LEAST_ONCE = "dead letters are sent at least once, one request after the other"
 
 PRODUCER_TABLE = ClientTable(
@@ -19,17 +19,17 @@ PRODUCER_TABLE = ClientTable(
         "max.request.size": ValueType.INT,
     },
     own_without_effect={
-        "acks": "a dead letter has arrived when all replicas in sync have it",
-        "buffer.memory": "dead letters go in groups of some megabytes",
+        "acks": "a dead letter has arrived when all in-sync replicas have it",
+        "buffer.memory": "dead letters are sent in groups of some megabytes",
         "delivery.timeout.ms": _UNTIL_IT_HAS_THEM,
         "enable.idempotence": _AT_LEAST_ONCE,
         "key.serializer": "keys are sent as they were",
         "max.block.ms": _UNTIL_IT_HAS_THEM,
         "max.in.flight.requests.per.connection": _AT_LEAST_ONCE,
-        "metadata.max.idle.ms": "there is one topic",
-        "partitioner.class": "letters with keys are spread as Java's default does it",
+        "metadata.max.idle.ms": "dead letters go to one topic",
+        "partitioner.class": "dead letters with keys are partitioned like Java's default",
         "retries": _UNTIL_IT_HAS_THEM,
-        "transaction.timeout.ms": "there are no transactions",
+        "transaction.timeout.ms": "the producer doesn't use transactions",
         "value.serializer": "values are sent as they were",
     },
     own_unsupported={
@@ -49,10 +49,10 @@ ADMIN_TABLE = ClientTable(
 
 
 def producer_settings(given: Mapping[str, str]) -> ClientSettings:
-    """Translate settings that have the names of the Java producer.
+    """Translate settings with the names of the Java producer.
 
     Raises:
-        ConfigurationError: with all problems; passwords are not shown.
+        ConfigurationError: settings are wrong; all problems, without passwords.
     """
     translation = Translation(PRODUCER_TABLE, given)
     compression = given.get("compression.type", "none")
@@ -62,9 +62,9 @@ def producer_settings(given: Mapping[str, str]) -> ClientSettings:
 
 
 def admin_settings(given: Mapping[str, str]) -> ClientSettings:
-    """Translate settings that have the names of the Java admin client.
+    """Translate settings with the names of the Java admin client.
 
     Raises:
-        ConfigurationError: with all problems; passwords are not shown.
+        ConfigurationError: settings are wrong; all problems, without passwords.
     """
     return Translation(ADMIN_TABLE, given).finish()

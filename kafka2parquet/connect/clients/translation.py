@@ -1,4 +1,4 @@
-"""Settings of Kafka's Java clients, translated to those of kafka-python: what all of them share."""
+"""Translates settings of Kafka's Java clients to kafka-python's: the part that all clients share."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ COMMON_SAME_NAME = {
     "send.buffer.bytes": ValueType.INT,
 }
 
-#: Settings of every client that have no counterpart, each with the reason.
+#: Settings of every client without a counterpart, each with the reason.
 COMMON_WITHOUT_EFFECT = {
     "default.api.timeout.ms": "calls have their own deadlines",
-    "retry.backoff.max.ms": "there is one pause, `retry.backoff.ms`",
+    "retry.backoff.max.ms": "all pauses are `retry.backoff.ms`",
     "sasl.client.callback.handler.class": "it is a Java class",
     "sasl.login.callback.handler.class": "it is a Java class",
     "socket.connection.setup.timeout.max.ms": "`request.timeout.ms` bounds it",
@@ -58,16 +58,16 @@ COMMON_SPECIAL = (
     "ssl.truststore.location",
     "ssl.truststore.type",
 )
-_PEM_FILE = "Put it into a PEM file and name that in ssl.truststore.location or ssl.keystore.location"
+_PEM_FILE = "Put it into a PEM file, and name the file in ssl.truststore.location or ssl.keystore.location"
 _NO_EFFECT_PREFIXES = ("metric.", "metrics.", "sasl.login.", "sasl.kerberos.", "sasl.oauthbearer.", "auto.include.")
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "AWS_MSK_IAM")
-#: Options of login modules that kafka-python has a setting for.
+#: The options of login modules that have a setting in kafka-python.
 _LOGIN_OPTIONS = {"PLAIN": ("username", "password"), "SCRAM": ("username", "password"), "GSSAPI": ("serviceName",)}
 _WITHOUT_OPTIONS = {
-    "GSSAPI": "tickets are those of the system (kinit, or KRB5_CLIENT_KTNAME for a keytab)",
-    "AWS_MSK_IAM": "credentials are those that AWS's own variables and files name",
+    "GSSAPI": "tickets come from the system (kinit, or KRB5_CLIENT_KTNAME for a keytab)",
+    "AWS_MSK_IAM": "credentials come from AWS's own environment variables and files",
 }
 
 
@@ -76,13 +76,13 @@ class ClientTable:
     """The settings of one kind of client.
 
     Attributes:
-        client: its kind, for messages.
-        in_python: how to give settings that only Python can express.
-        own_same_name: that kafka-python has under the same name too, besides those of every client.
-        own_without_effect: whose value is fixed here, or that have no counterpart, each with the reason.
-        own_unsupported: that are refused, each with what to do instead.
-        own_special: that need more than another name.
-        own_choices: those of them that have one of these texts.
+        client: kind of the client, for messages.
+        in_python: how to pass settings that only Python can express.
+        own_same_name: settings that kafka-python has under the same name, besides the settings of every client.
+        own_without_effect: settings whose value is fixed, or that have no counterpart, each with the reason.
+        own_unsupported: settings that are refused, each with what to do instead.
+        own_special: settings that need more than another name.
+        own_choices: settings that need more than another name and have a fixed set of values, each with the values.
     """
 
     client: str
@@ -95,17 +95,17 @@ class ClientTable:
 
     @property
     def same_name(self) -> Mapping[str, ValueType]:
-        """All that kafka-python has under the same name."""
+        """All settings that kafka-python has under the same name."""
         return {**COMMON_SAME_NAME, **self.own_same_name}
 
     @property
     def without_effect(self) -> Mapping[str, str]:
-        """All that have no effect, each with the reason."""
+        """All settings without effect, each with the reason."""
         return {**COMMON_WITHOUT_EFFECT, **self.own_without_effect}
 
     @property
     def unsupported(self) -> Mapping[str, str]:
-        """All that are refused, each with what to do instead."""
+        """All settings that are refused, each with what to do instead."""
         return {
             "ssl.cipher.suites": f"{self.in_python} (ssl_ciphers)",
             "ssl.engine.factory.class": f"{self.in_python} (ssl_context)",
@@ -117,18 +117,18 @@ class ClientTable:
 
     @property
     def special(self) -> tuple[str, ...]:
-        """All that need more than another name."""
+        """All settings that need more than another name."""
         return (*COMMON_SPECIAL, *self.own_special, *self.own_choices)
 
 
 @attrs.frozen
 class ClientSettings:
-    """What a client is made with.
+    """The settings that a client is made with.
 
     Attributes:
         bootstrap_servers: `host:port` of some brokers.
         client_settings: keyword arguments of kafka-python's client.
-        notes: settings without effect.
+        notes: sentences about settings without effect.
     """
 
     bootstrap_servers: tuple[str, ...]
@@ -141,8 +141,8 @@ class Translation:
 
     Attributes:
         settings: keyword arguments of kafka-python's client.
-        problems: all that is wrong; passwords are not shown.
-        notes: settings without effect.
+        problems: all problems, without passwords.
+        notes: sentences about settings without effect.
     """
 
     def __init__(self, table: ClientTable, given: Mapping[str, str]) -> None:
@@ -156,7 +156,7 @@ class Translation:
         """Translate settings that only need another name, and settings about security.
 
         Raises:
-            ConfigurationError: with all problems; passwords are not shown.
+            ConfigurationError: settings are wrong; all problems, without passwords.
         """
         self._plain()
         self._security()
@@ -192,12 +192,12 @@ class Translation:
         if meant is not None:
             self.problems.append(Problem(name, f"{table.client} setting {name} is not known", f"Did you mean {meant}?"))
         elif name.startswith(_NO_EFFECT_PREFIXES):
-            self.notes.append(f"{table.client} setting {name} has no effect: kafka-python has nothing like it.")
+            self.notes.append(f"{table.client} setting {name} has no effect: kafka-python has no such setting.")
         else:
             self.notes.append(f"{table.client} setting {name} is not known and has no effect.")
 
     def _one_of(self, name: str, choices: tuple[str, ...]) -> str | None:
-        """The text of a setting, which has to be one of these; None where it isn't set."""
+        """Return the text of a setting, which has to be one of `choices`; None if it isn't set."""
         text = self._given.get(name)
         if text is None:
             return None
@@ -247,7 +247,7 @@ class Translation:
         self.settings["sasl_plain_password"] = options["password"]
 
     def _login_options(self, mechanism: str) -> Mapping[str, str] | None:
-        """The options of the login module; None where they can't be read. Those without effect are noted."""
+        """Return the options of the login module; None if they can't be read. Adds a note about options without effect."""
         text = self._given.get("sasl.jaas.config", "").strip()
         if not text:
             return {}
@@ -281,7 +281,7 @@ class Translation:
 
 
 def _jaas_form(mechanism: str) -> str:
-    """What to write."""
+    """Return advice about how to write a login for the mechanism."""
     if not mechanism.startswith(("PLAIN", "SCRAM")):
         return 'Its form is: module required name="…";'
     module = "plain.PlainLoginModule" if mechanism == "PLAIN" else "scram.ScramLoginModule"

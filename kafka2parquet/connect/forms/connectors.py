@@ -1,4 +1,4 @@
-"""Connectors in a document: a bare configuration, or one of the wrappers that Kafka Connect, Kubernetes and Amazon MSK know."""
+"""Finds the connectors in a document: a bare configuration, or a wrapper of Kafka Connect, Kubernetes or Amazon MSK."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.problems import Problem, warning
 
 _NO_CONNECTOR = (
-    "The configuration holds no connector. A configuration is a JSON object of properties, alone or beside a name "
+    "The configuration contains no connector. A configuration is a JSON object of properties, alone or beside a name "
     '({"name": …, "config": {…}}), or a KafkaConnector of Kubernetes. `kafka2parquet init` writes an example.'
 )
 _NAMES_ONLY = "These are only names of connectors. GET /connectors?expand=info has their configurations."
-_STATUS_ONLY = "This is the state of connectors. GET /connectors?expand=info has their configurations."
-_ERROR = "This is an error of Kafka Connect, not a configuration: {}. GET /connectors lists the names of the connectors."
-#: Keys of name and configuration: of Kafka Connect, of Amazon MSK (also in CloudFormation), of Terraform's JSON.
+_STATUS_ONLY = "This is the status of connectors. GET /connectors?expand=info has their configurations."
+_ERROR = "This is an error from Kafka Connect, not a configuration: {}. GET /connectors lists the names of the connectors."
+#: Keys of name and configuration in Kafka Connect, in Amazon MSK (also in CloudFormation), and in Terraform's JSON.
 _WRAPPERS = (
     ("name", "config"),
     ("connectorName", "connectorConfiguration"),
@@ -28,7 +28,7 @@ _WRAPPERS = (
     ("name", "config_nonsensitive"),
 )
 _CONFIG_KEYS = [config_key for _, config_key in _WRAPPERS]
-#: How deep connectors are looked for.
+#: Number of levels to which connectors are searched.
 _MOST_LEVELS = 16
 
 
@@ -37,10 +37,10 @@ class Connector:
     """One connector of a document.
 
     Attributes:
-        name: its name beside its properties; None where there is none.
-        properties: as they were written.
-        fixed: properties that stand beside the others, such as `spec.class`, and take precedence.
-        place: where the wrapper has the name, in words.
+        name: name beside the properties; None if the document has none.
+        properties: the properties, unchanged.
+        fixed: properties beside the others, such as `spec.class`, which take precedence.
+        place: place of the name in the wrapper, in words.
     """
 
     name: str | None
@@ -50,21 +50,21 @@ class Connector:
 
     @property
     def known_as(self) -> str | None:
-        """Its name, whether beside its properties or among them; None where it has none."""
+        """The connector's name, beside the properties or among them; None if it has none."""
         name = self.name if self.name is not None else self.properties.get("name")
         return None if name is None else str(name).strip()
 
     @property
     def is_sure(self) -> bool:
-        """Whether this is certainly a connector, because it has a class."""
+        """Whether the mapping certainly is a connector, because it has a class."""
         return "connector.class" in self.properties or "connector.class" in self.fixed
 
 
 def find_connectors(document: Document) -> list[Connector]:
-    """All connectors of a document, at least one.
+    """Return all connectors in a document, at least one.
 
     Raises:
-        ConfigurationError: the document has no connector; the message says what it has instead.
+        ConfigurationError: the document has no connector; the message says what the document is.
     """
     content = document.content
     if is_list(content) and content and all(isinstance(item, str) for item in content):
@@ -81,7 +81,7 @@ def find_connectors(document: Document) -> list[Connector]:
 
 
 def choose_connector(connectors: list[Connector], name: str | None) -> Connector:
-    """The connector called `name`. A single connector without a name gets that name.
+    """Return the connector called `name`. A single connector without a name gets that name.
 
     Raises:
         ConfigurationError: no connector or several connectors have this name; the message lists the names.
@@ -90,31 +90,31 @@ def choose_connector(connectors: list[Connector], name: str | None) -> Connector
     if name is None:
         if len(connectors) > 1:
             raise ConfigurationError(
-                f"The configuration holds {len(connectors)} connectors: {', '.join(names)}. "
-                "Choose one of them with --name NAME (in Python: name=…)."
+                f"The configuration contains {len(connectors)} connectors: {', '.join(names)}. "
+                "Choose one with --name NAME (in Python: name=…)."
             )
         return connectors[0]
     if len(connectors) == 1 and connectors[0].known_as is None:
         return attrs.evolve(connectors[0], name=name)
     chosen = [connector for connector in connectors if connector.known_as == name]
     if len(chosen) > 1:
-        raise ConfigurationError(f"{len(chosen)} connectors in it are called {name}. Keep one of them.")
+        raise ConfigurationError(f"{len(chosen)} connectors in the configuration are called {name}. Keep one of them.")
     if not chosen and len(connectors) == 1:
         raise ConfigurationError(
-            f"--name {name}: the connector in it is called {names[0]}. The name decides the consumer group, and so where "
-            "reading begins; leave --name out, or change the name in the file."
+            f"--name {name}: the connector in the configuration is called {names[0]}. The name decides the consumer group, and "
+            "therefore where reading begins. Leave --name out, or change the name in the file."
         )
     if not chosen:
-        raise ConfigurationError(f"--name {name}: it has no such connector. Its connectors: {', '.join(names)}.")
+        raise ConfigurationError(f"--name {name}: the configuration has no such connector. Its connectors: {', '.join(names)}.")
     return chosen[0]
 
 
 def connector_properties(connector: Connector, *, joins: bool = False) -> Properties:
-    """The properties of a connector, its name among them.
+    """Return the properties of a connector, including its name.
 
     Args:
         connector: the connector.
-        joins: whether tables and lists are joined to names with dots and texts with commas, as in `Document`.
+        joins: whether tables become names with dots, and lists become texts with commas, as in `Document`.
     """
     read = _texts(_joined(connector.properties) if joins else connector.properties)
     values, findings = dict(read.values), list(read.findings)
@@ -152,13 +152,13 @@ def _in_mapping(content: Mapping[str, object], levels: int) -> Iterator[Connecto
         yield Connector(_text(content.get(name_key)), config, place=f"beside `{config_key}`")
     elif "connector.class" in content:
         yield Connector(None, content)
-    else:  # perhaps the values of a chart, or a template, with connectors somewhere in it
+    else:  # perhaps the values of a chart, or a template, which contain connectors
         found = [each for value in content.values() for each in _connectors(value, levels - 1) if each.is_sure]
         yield from found or ([Connector(None, content)] if content else ())
 
 
 def _of_kubernetes(content: Mapping[str, object]) -> Iterator[Connector]:
-    """A KafkaConnector of Strimzi, or a Connector of Confluent for Kubernetes; other kinds hold no connector."""
+    """Yield a KafkaConnector of Strimzi, or a Connector of Confluent for Kubernetes; nothing for other kinds."""
     spec: Any = content.get("spec")
     if content["kind"] not in ("KafkaConnector", "Connector") or not isinstance(spec, Mapping):
         return
@@ -177,7 +177,7 @@ def _of_kubernetes(content: Mapping[str, object]) -> Iterator[Connector]:
 
 
 def _by_name(content: Mapping[str, object]) -> list[Connector]:
-    """Connectors by their names, where every member is a connector: GET /connectors?expand=info, or mappings of properties."""
+    """Return connectors from a mapping by name, such as an answer of GET /connectors?expand=info; [] for other mappings."""
     found = []
     for name, value in content.items():
         info = value.get("info") if isinstance(value, Mapping) else None
@@ -191,7 +191,7 @@ def _by_name(content: Mapping[str, object]) -> list[Connector]:
 
 
 def _joined(properties: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Members of tables by their names with dots, items of lists with commas."""
+    """Join nested tables to names with dots, and lists to texts with commas."""
     joined: dict[str, object] = {}
     for name, value in properties.items():
         if isinstance(value, Mapping):
@@ -216,5 +216,5 @@ def _texts(properties: Mapping[str, object]) -> Properties:
 
 
 def _text(value: object) -> str | None:
-    """The trimmed text of a scalar, as Kafka Connect makes it; None for null."""
+    """Return the trimmed text of a scalar, as in Kafka Connect; None for null."""
     return None if value is None else (str(value).lower() if isinstance(value, bool) else str(value)).strip()

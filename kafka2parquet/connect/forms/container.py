@@ -1,4 +1,4 @@
-"""Settings of a Connect worker that runs in a container: `CONNECT_*` variables, and the files that set them."""
+"""Reads settings of a Connect worker in a container: `CONNECT_*` variables, and the files that set them."""
 
 from __future__ import annotations
 
@@ -22,47 +22,48 @@ _INTERPOLATED = re.compile(
     r"\$(?:(?P<dollar>\$)|\{(?P<braced>[A-Za-z_]\w*)(?::?-(?P<default>[^}]*)|:?\?[^}]*)?\}|(?P<bare>[A-Za-z_]\w*))"
 )
 _NO_LOGIN = (
-    "The spec.{what} of a KafkaConnect names secrets of Kubernetes, which can't be read here. Write the worker as properties: "
+    "The spec.{what} of a KafkaConnect refers to secrets in Kubernetes, which can't be read here. Write the worker as "
+    "properties: "
     "bootstrap.servers, security.protocol, sasl.mechanism, sasl.jaas.config and ssl.truststore.location (a PEM file)."
 )
 
 
 def property_name(variable: str) -> str:
-    """The property that a variable sets: without `CONNECT_`, a dot for `_`, `_` for `__`, `-` for `___`."""
+    """Return the property that a variable sets: drop `CONNECT_`, and replace `_` by a dot, `__` by `_` and `___` by `-`."""
     return _UNDERSCORES.sub(lambda run: _SIGNS[len(run[0])], variable.removeprefix(PREFIX).lower())
 
 
 def properties_of_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """Translate variables with the prefix to properties; leave out other variables, and keep the names of properties."""
+    """Translate variables with the prefix to properties; leave out other variables, and keep properties as they are."""
     properties = {name: text for name, text in variables.items() if not name.startswith(PREFIX) and not name.isupper()}
     return properties | {property_name(name): text for name, text in variables.items() if name.startswith(PREFIX)}
 
 
 def variables_of_process() -> dict[str, str]:
-    """The variables of this process's environment that set properties of a worker."""
+    """Return the environment variables of this process that set properties of a worker."""
     return {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
 
 
 def variables_in_file(text: str) -> dict[str, str]:
-    """The variables that an env file sets, without quotes around their values; empty where there are none.
+    """Return the variables that an env file sets, without quotes around their values; empty without such variables.
 
-    The file is read as `docker run --env-file` reads it: backslashes and dollars have no special meaning.
+    Backslashes and dollars have no special meaning, as for `docker run --env-file`.
     """
     return {found[1]: _unquoted(found[2]) for found in _ASSIGNMENT.finditer(text)}
 
 
 def variables_in_document(content: object) -> dict[str, str]:
-    """The variables that a container gets in a file of Docker Compose or of Kubernetes; empty where there are none.
+    """Return the variables of a container in a Docker Compose or Kubernetes file; empty without such variables.
 
     Raises:
-        ConfigurationError: several containers get such variables.
+        ConfigurationError: several containers have different variables.
     """
     is_compose = isinstance(content, Mapping) and "services" in content
     found = [(place, variables) for place, variables in _environments(content, "") if variables]
     if any(variables != found[0][1] for _, variables in found):
         raise ConfigurationError(
-            f"Several containers in it have {PREFIX}… variables: {', '.join(place for place, _ in found)}. Write those of one "
-            "of them into a file of its own, as NAME=value."
+            f"Several containers have {PREFIX}… variables: {', '.join(place for place, _ in found)}. Write the variables of "
+            "one container into a separate file, as NAME=value."
         )
     if not found:
         return {}
@@ -70,10 +71,10 @@ def variables_in_document(content: object) -> dict[str, str]:
 
 
 def properties_of_kafka_connect(content: object) -> dict[str, object] | None:
-    """The properties of a worker in a KafkaConnect of Strimzi; None for another document.
+    """Return the properties of a worker in a KafkaConnect of Strimzi; None for other documents.
 
     Raises:
-        ConfigurationError: the KafkaConnect names secrets of Kubernetes.
+        ConfigurationError: the KafkaConnect refers to secrets in Kubernetes.
     """
     documents = content if is_list(content) else [content]
     for document in documents:
@@ -87,7 +88,7 @@ def properties_of_kafka_connect(content: object) -> dict[str, object] | None:
 
 
 def _environments(content: object, place: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each place at which a document sets variables, and its variables with the prefix."""
+    """Yield each place at which a document sets variables, with the variables that have the prefix."""
     if is_list(content):
         for item in content:
             yield from _environments(item, place)
@@ -95,12 +96,12 @@ def _environments(content: object, place: str) -> Iterator[tuple[str, dict[str, 
         for key, value in content.items():
             if key in ("environment", "env", "data", "stringData"):
                 yield place, dict(_variables(value))
-            elif not str(key).startswith("x-"):  # what services of Compose share
+            elif not str(key).startswith("x-"):  # parts that services of Compose share
                 yield from _environments(value, place if key in ("services", "spec", "template") else f"{place} {key}".strip())
 
 
 def _variables(value: object) -> Iterator[tuple[str, str]]:
-    """Variables as a mapping, as `NAME=value`, or as name and value; a variable without a value is looked up."""
+    """Yield variables from a mapping, from `NAME=value`, or from name and value; variables without a value are looked up."""
     pairs: Any = value.items() if isinstance(value, Mapping) else value if is_list(value) else ()
     for pair in pairs:
         if isinstance(pair, Mapping):
@@ -119,7 +120,7 @@ def _as_text(value: object) -> str:
 
 
 def _interpolated(text: str) -> str:
-    """The text with a variable's default in its place, or with a variable as Kafka's configuration providers know it."""
+    """Replace Compose's variables by their defaults, or by variables of Kafka's configuration providers."""
 
     def replaced(found: re.Match[str]) -> str:
         if found["dollar"]:

@@ -1,4 +1,4 @@
-"""JSON as people write it: with `//` and `/* */` comments, and with `#` comments before it."""
+"""Reads JSON with `//` and `/* */` comments, and with `#` comments before it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from kafka2parquet.util.json_depth import MAX_SCHEMA_LEVELS, parse_json
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _NOT_NEWLINE = re.compile(r"[^\n]")
 _HASH_LINES_BEFORE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)+")
-#: What is wrong, by the characters at which JSON can't be read.
+#: Hints about common mistakes, by the characters at which the parser stops.
 _HINTS = {
-    '\\"': 'a script or another text writes \\" for ", and this was copied out of it; replace each \\" with "',
-    "'": "JSON has \" around names and texts, and not '",
+    '\\"': 'this was copied from a script or another text that escapes quotes; replace each \\" with "',
+    "'": "JSON uses \" around names and texts, not '",
     "“": 'these quotes are typographic; replace each “ and ” with "',
     "”": 'these quotes are typographic; replace each “ and ” with "',
 }
-_MORE = "something stands behind the end of the object; keep one object, or put several connectors between [ and ], with commas"
+_MORE = "there is more text after the object; keep one object, or put several connectors between [ and ], with commas"
 _ARRAY = re.compile(r"\[\s*[\[{\"\]]")
 
 
 def is_json(text: str) -> bool:
-    """Whether a text begins as an object, or as an array of objects or texts, does."""
+    """Return whether a text begins like a JSON object, or an array of objects or texts."""
     bare = strip_comments(text).lstrip()
     return bare.startswith("{") or _ARRAY.match(bare) is not None
 
@@ -34,7 +34,7 @@ def read_json(text: str) -> Document:
     """Read JSON with comments.
 
     Raises:
-        ConfigurationError: it is not valid; with line and column.
+        ConfigurationError: the text is not valid; the message has line and column.
     """
     bare = strip_comments(text)
     warnings: list[Problem] = []
@@ -53,7 +53,7 @@ def read_json(text: str) -> Document:
 
 
 def strip_comments(text: str) -> str:
-    """JSON without its comments; everything else keeps its line and column."""
+    """Blank out the comments of JSON; everything else keeps its line and column."""
 
     def blank(match: re.Match[str]) -> str:
         token = match.group()
@@ -67,10 +67,10 @@ def strip_comments(text: str) -> str:
 
 def _syntax_error(text: str, error: json.JSONDecodeError) -> str:
     place, reason = error.pos, error.msg
-    if text[place : place + 1] == ",":  # where Python 3.13 and later stop; others stop behind it
+    if text[place : place + 1] == ",":  # Python 3.13 and later stop here, earlier versions after it
         place = len(text) - len(text[place + 1 :].lstrip())
     if text[place : place + 1] in ("}", "]") and text[:place].rstrip().endswith(","):
-        reason = f"there is a comma before {text[place]}, behind the last entry; remove it"
+        reason = f"the last entry before {text[place]} is followed by a comma; remove it"
     else:
         place = error.pos
         reason = _MORE if reason == "Extra data" else reason

@@ -1,4 +1,4 @@
-"""Properties: names and texts before they are checked, and the files that hold them."""
+"""Properties: names and texts before they are checked. Also reads files, and the format of Java properties."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import attrs
 
 from kafka2parquet.problems import Problem
 
-#: Stands for standard input where a file is named.
+#: The name of a file that stands for standard input.
 STANDARD_INPUT = "-"
 _PROPERTY = re.compile(r"(?P<name>(?:\\.|[^\\=:\s])*)\s*[=:\s]?\s*(?P<value>.*)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -23,14 +23,14 @@ _CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 @attrs.frozen
 class Properties:
-    """Names and values as they were written, before they are checked.
+    """Names and texts of properties, before they are checked.
 
     Attributes:
-        values: trimmed texts; a property that was null is left out.
-        findings: what could not be read, suspicious things that were read, and remarks about how the source was read.
-        unread: names of the properties that the problems are about, where a problem is about a property.
-        missing: names of the properties whose variables can't be looked up here, where that is allowed.
-        looked_up: name of the property, variable and value, of each variable that was looked up.
+        values: trimmed texts by name; properties that are null are left out.
+        findings: problems that kept properties from being read, warnings about suspicious content, and notes about variables.
+        unread: names of the properties that could not be read.
+        missing: names of the properties whose variables can't be looked up, if that is allowed.
+        looked_up: name of the property, variable and value, for each variable that was looked up.
     """
 
     values: Mapping[str, str] = attrs.field(repr=False)
@@ -41,32 +41,32 @@ class Properties:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """The findings about what could not be read."""
+        """The problems that kept properties from being read."""
         return tuple(finding for finding in self.findings if finding.kind.is_fatal)
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of a file in UTF-8, or in UTF-16 with the byte order mark that editors and shells on Windows put before it.
+    """Read a text file in UTF-8, or in UTF-16 with a byte order mark, as editors and shells on Windows write it.
 
     Raises:
-        OSError: it can't be read.
-        UnicodeDecodeError: it is in another encoding.
+        OSError: the file can't be read.
+        UnicodeDecodeError: the text has another encoding.
     """
     return _decoded(Path(path).read_bytes())
 
 
 def read_source(path: str | os.PathLike[str]) -> str:
-    """The text of a file as `read_text` gives it; `-` is standard input, which is read to its end.
+    """Read a text file as `read_text` does, or standard input to its end if the path is `-`.
 
     Raises:
-        OSError: it can't be read.
-        UnicodeDecodeError: it is in another encoding.
+        OSError: the file can't be read.
+        UnicodeDecodeError: the text has another encoding.
     """
     return _decoded(sys.stdin.buffer.read()) if os.fspath(path) == STANDARD_INPUT else read_text(path)
 
 
 def source_name(path: str | os.PathLike[str]) -> str:
-    """The name of a file in messages."""
+    """Return the name of a file for messages."""
     return "standard input" if os.fspath(path) == STANDARD_INPUT else os.fspath(path)
 
 
@@ -77,7 +77,7 @@ def _decoded(content: bytes) -> str:
 
 
 def parse_java_properties(text: str) -> dict[str, str]:
-    """The properties of a text in the format of `java.util.Properties`, with values trimmed."""
+    """Parse a text in the format of `java.util.Properties`, and trim the values."""
     properties = {}
     lines = iter(text.splitlines())
     for raw in lines:

@@ -1,4 +1,4 @@
-"""Recognizes the notation of a text: by its content, and by the file's name where the content is not enough."""
+"""Recognizes the notation of a text by its content, or by the file's name if the content is ambiguous."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from kafka2parquet.connect.forms.toml_form import read_toml
 from kafka2parquet.connect.forms.yaml_form import read_yaml
 from kafka2parquet.errors import ConfigurationError
 
-#: A key of YAML (its colon is followed by a blank or ends the line), an item of a list, the begin of a document.
+#: A YAML key (its colon is followed by a space or ends the line), an item of a list, or the start of a document.
 _YAML_LINE = re.compile(r"""(?:"[^"\n]*"|'[^'\n]*'|[\w$./-]+)\s*:(?:\s|$)|-\s|---|%YAML""")
-#: A table of TOML, or a key with a value as only TOML has it.
+#: A table of TOML, or a key with a value that only TOML allows.
 _TOML_LINE = re.compile(r"""\[\[?[\w."' -]+\]\]?\s*(?:#.*)?$|["']?[\w.-]+["']?\s*=\s*["'\[{\d+tf-]""")
-#: A key that is indented or has nothing behind it, or an item of a list: properties with colons have no such lines.
+#: A key that is indented or without a value, or an item of a list. Java properties with colons don't have such lines.
 _ONLY_YAML = re.compile(r"^(?:\s+[\w.$-]+:(?:\s|$)|[\w.$-]+:\s*$|\s*- |---)", re.MULTILINE)
 _YAML_SUFFIXES = (".yaml", ".yml")
 _PROPERTIES_SUFFIX = ".properties"
@@ -27,10 +27,10 @@ def read_document(text: str, suffix: str = "") -> Document:
 
     Args:
         text: JSON, YAML, TOML or Java properties.
-        suffix: of the file's name, such as `.toml`; decides where the content is valid in two notations.
+        suffix: suffix of the file's name, such as `.toml`; decides if the content is valid in two notations.
 
     Raises:
-        ConfigurationError: the text is not valid, or in a language that can't be read; the message says what to do.
+        ConfigurationError: the text is not valid, or its language can't be read; the message says what to do.
     """
     suffix = suffix.lower()
     begin = first_line(text)
@@ -54,13 +54,13 @@ def read_document(text: str, suffix: str = "") -> Document:
 
 
 def first_line(text: str) -> str:
-    """The first line that is neither empty nor a comment."""
+    """Return the first line that is neither empty nor a comment."""
     lines = (line.strip() for line in text.splitlines())
     return next((line for line in lines if line and not line.startswith(("#", "!", "//"))), "")
 
 
 def _toml_or_properties(text: str, suffix: str) -> Document:
-    """Read TOML, or else properties, whose first values may look like TOML while a later value doesn't."""
+    """Read TOML, or else Java properties, whose first value may look like TOML by chance."""
     try:
         return read_toml(text)
     except ConfigurationError:

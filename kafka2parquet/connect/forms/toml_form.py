@@ -1,4 +1,4 @@
-"""TOML: properties as keys, in quotes or not, and in tables."""
+"""Reads TOML: properties as keys, quoted or not, and in tables."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-#: A key with dots and without quotes, at the beginning of its line.
+#: A key with dots and without quotes, at the start of a line.
 _DOTTED_KEY = re.compile(r"^(\s*)([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+)(\s*=)", re.MULTILINE)
 
 
 def read_toml(text: str) -> Document:
     """Read TOML.
 
-    `value.converter` and `value.converter.schemas.enable` can't both be keys of TOML unless they are in quotes. Where this
-    keeps the text from being read, dotted keys are taken for names in quotes.
+    `value.converter` and `value.converter.schemas.enable` can't both be keys in TOML unless they are quoted. If the text
+    can't be read for that reason, dotted keys are read as if they were quoted.
 
     Raises:
-        ConfigurationError: it is not valid.
+        ConfigurationError: the text is not valid.
     """
     try:
         content = tomllib.loads(text, parse_float=str)
@@ -38,7 +38,7 @@ def read_toml(text: str) -> Document:
 
 
 def _as_texts(value: object) -> object:
-    """The value with texts in the places of numbers and dates."""
+    """Replace numbers and dates in a value by texts."""
     if isinstance(value, Mapping):
         return {name: _as_texts(member) for name, member in value.items()}
     if is_list(value):

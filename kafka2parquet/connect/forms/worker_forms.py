@@ -1,4 +1,4 @@
-"""From the file of a Connect worker, in any of its forms, to its properties."""
+"""Reads the properties of a Connect worker from a file in any of its forms."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _of_text(text: str, suffix: str) -> dict[str, str]:
     if not begin:
         return {}
     in_file = {} if is_json(text) else variables_in_file(text)
-    if in_file and (begin.startswith("export ") or suffix == ".env"):  # the first is a script to others
+    if in_file and (begin.startswith("export ") or suffix == ".env"):  # elsewhere, a text that begins with `export` is a script
         return properties_of_variables(in_file)
     document = read_document(text, suffix)
     content = document.content
@@ -54,7 +54,7 @@ def _of_text(text: str, suffix: str) -> dict[str, str]:
     if of_strimzi is not None:
         return _of_mapping(of_strimzi)
     if isinstance(content, Mapping) and not any(isinstance(value, Mapping | list) for value in content.values()):
-        return _of_mapping({**content, **({} if document.joins else in_file)})  # properties would lose backslashes
+        return _of_mapping({**content, **({} if document.joins else in_file)})  # Java properties would lose backslashes
     variables = variables_in_document(content)
     if variables:
         return properties_of_variables(variables)

@@ -1,4 +1,4 @@
-"""YAML, by way of PyYAML: scalars stay texts as they are written, only null and booleans are read as Kubernetes reads them."""
+"""Reads YAML with PyYAML. Scalars stay texts, except null and booleans, which are read as Kubernetes reads them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from kafka2parquet.connect.forms.document import Document, repeated
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.problems import Problem
 
-NO_PARSER = "This is YAML, and PyYAML, which reads it, is not installed: pip install 'kafka2parquet[yaml]'. Or write JSON."
+NO_PARSER = "This is YAML, which needs PyYAML: pip install 'kafka2parquet[yaml]'. Or write JSON."
 _BOOLEAN = re.compile(r"(?i:true|yes|on|false|no|off)")
 _NULL = re.compile(r"~|null|Null|NULL|")
-#: What to do, by a part of PyYAML's reason.
+#: Advice, by a part of PyYAML's reason.
 _ADVICE = {
-    "'\\t'": " Indent with blanks, not with tabs.",
-    "constructor for the tag": " Tags of other tools, such as !Sub and !vault, aren't known: write the value in its place.",
+    "'\\t'": " Indent with spaces, not with tabs.",
+    "constructor for the tag": " Tags of other tools, such as !Sub and !vault, aren't known: write the value instead.",
     "cannot start any token": " Put the value into double quotes.",
-    "expected <block end>": " Put all of a value that begins with a quote into double quotes.",
-    "mapping values are not allowed": " Put a value that holds a colon and a blank into double quotes.",
+    "expected <block end>": " Put a value that begins with a quote completely into double quotes.",
+    "mapping values are not allowed": " Put a value that contains a colon and a space into double quotes.",
 }
 _MOST_VALUES = 100_000
 _TRUE = ("true", "yes", "on")
@@ -30,7 +30,7 @@ def read_yaml(text: str) -> Document:
     """Read one or more YAML documents; the content of several is a list.
 
     Raises:
-        ConfigurationError: it is not valid, or there is no parser for it.
+        ConfigurationError: the text is not valid, or PyYAML is not installed.
     """
     try:
         import yaml
@@ -51,7 +51,7 @@ def read_yaml(text: str) -> Document:
 
 
 def _refuse_huge(documents: list[object]) -> None:
-    """Aliases of aliases make a few lines more values than a computer can hold."""
+    """Refuse documents with too many values: with aliases of aliases, a few lines could fill the memory."""
     left, values = list(documents), 0
     while left:
         value = left.pop()
@@ -68,10 +68,10 @@ def _documents(loader: Any) -> Iterator[object]:
 
 
 def _loader(yaml: Any) -> Any:
-    """A safe loader that makes texts of all scalars but null and booleans."""
+    """Return a safe loader that reads all scalars but null and booleans as texts."""
 
     class TextLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-        """Loads texts, and remembers names that are given twice."""
+        """Loads scalars as texts, and warns about repeated names."""
 
         yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # as PyYAML declares it
 
@@ -93,7 +93,9 @@ def _loader(yaml: Any) -> Any:
 
 def _syntax_error(text: str, error: Any) -> str:
     if "{{" in text or "{%" in text:
-        return "This YAML can't be read: it is a template. Fill it in first, such as with `helm template`, and give the result."
+        return (
+            "This YAML can't be read: it is a template. Render it first, for example with `helm template`, and pass the result."
+        )
     mark, reason = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
     place = f"Line {mark.line + 1}, column {mark.column + 1}: t" if mark is not None else "T"
     advice = next((advice for part, advice in _ADVICE.items() if part in reason), "")

@@ -1,4 +1,4 @@
-"""The converters of keys and values, made from their properties."""
+"""Makes the converters of keys and values."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from kafka2parquet.connect.properties.converters import (
     SUBJECT_NAMES,
     converter_name,
 )
+from kafka2parquet.connect.properties.names import METADATA_COLUMNS, PARQUET_TYPES, STORE_KAFKA_KEYS, VALUE_CONVERTER
 from kafka2parquet.connect.properties.option import invalid_value, missing_value, simple_name
 from kafka2parquet.connect.python_classes import is_python_path, load_class, make_part
 from kafka2parquet.converters.avro.converter import AvroConverter
@@ -57,14 +58,14 @@ _PRIMITIVES: dict[str, type[RecordConverter]] = {
 
 
 def make_converter(config: ConnectConfig, learned: Callable[[str], LearnedSchema]) -> RecordConverter:
-    """The converter that `value.converter` names. Nothing is connected.
+    """Make the converter that `value.converter` names. Nothing is connected.
 
     Args:
         config: the configuration.
-        learned: gives the known schema of a topic; called when the topic's first record comes.
+        learned: returns the learned schema of a topic; called when the topic's first record arrives.
 
     Raises:
-        ConfigurationError: it lacks a library, or its settings can't work.
+        ConfigurationError: the converter needs a library that is not installed, or its settings can't work.
     """
     side = _Side(config, "value")
     if side.name != "Json":
@@ -80,12 +81,12 @@ def make_converter(config: ConnectConfig, learned: Callable[[str], LearnedSchema
 
 
 def make_key_converter(config: ConnectConfig) -> RecordConverter | None:
-    """The converter that `key.converter` names; None where keys stay bytes, or aren't written at all. Nothing is connected.
+    """Make the converter that `key.converter` names; None if keys stay bytes or aren't written. Nothing is connected.
 
-    Schemaless JSON stays text, because keys have one type.
+    Schemaless JSON stays text, because all keys have one type.
 
     Raises:
-        ConfigurationError: it lacks a library, or its settings can't work.
+        ConfigurationError: the converter needs a library that is not installed, or its settings can't work.
     """
     side = _Side(config, "key")
     if not side.class_name or not _writes_keys(config):
@@ -98,13 +99,13 @@ def make_key_converter(config: ConnectConfig) -> RecordConverter | None:
 
 
 def check_converters(config: ConnectConfig) -> Iterator[Problem]:
-    """Rules about the properties of converters."""
+    """Check the properties of converters."""
     for name in ("key", "value"):
         side = _Side(config, name)
         if not side.class_name:
             if name == "value" and config.below(side.prefix):
                 yield warning(
-                    "value.converter",
+                    VALUE_CONVERTER,
                     "Properties that begin with value.converter. have no effect, as value.converter itself is not set",
                 )
         elif name == "value" or _writes_keys(config):
@@ -112,7 +113,7 @@ def check_converters(config: ConnectConfig) -> Iterator[Problem]:
 
 
 def _writes_keys(config: ConnectConfig) -> bool:
-    return config.flag("store.kafka.keys") or "key" in config.items("kafka2parquet.metadata.columns")
+    return config.flag(STORE_KAFKA_KEYS) or "key" in config.items(METADATA_COLUMNS)
 
 
 @attrs.frozen
@@ -145,7 +146,7 @@ class _Side:
 
     @property
     def is_known(self) -> bool:
-        """Whether it is a converter of Apache Kafka or Confluent; other vendors have classes of the same names."""
+        """Whether the converter is Apache Kafka's or Confluent's. Other vendors have classes of the same names."""
         full_name = CONVERTERS.get(f"{self.name}Converter")
         return full_name is not None and ("." not in self.class_name or self.class_name in (full_name, *CONVERTER_TWINS))
 
@@ -173,12 +174,12 @@ class _Side:
         registry = ConfluentSchemaRegistry(self.config.below(self.prefix))
         is_key, subject_names = self.role == "key", self.subject_names or "topic"
         if self.name == "Avro":
-            own_types = self.config.text("kafka2parquet.parquet.types") == "own"
+            own_types = self.config.text(PARQUET_TYPES) == "own"
             avro = AvroMapping(
                 logical_types="arrow" if own_types else "connect",
                 enhanced_schema_support=self.flag("enhanced.avro.schema.support"),
                 connect_meta_data=self.flag("connect.meta.data"),
-                null_becomes_default=True,  # which Confluent's sink does when it writes
+                null_becomes_default=True,  # as Confluent's sink does when it writes
             )
             return AvroConverter(registry, is_key=is_key, mapping=avro, subject_names=subject_names)
         if self.name == "JsonSchema":
@@ -206,7 +207,7 @@ class _Side:
             except ValueError as error:
                 yield Problem(name, invalid_value(name, self.class_name, str(error)))
         elif not self.is_known:
-            unknown = f"Use {', '.join(CONVERTERS)}, or name a RecordConverter of your own as `package.module:Class`."
+            unknown = f"Use {', '.join(CONVERTERS)}, or name your own RecordConverter as `package.module:Class`."
             foreign = (advice for package, advice in FOREIGN_CONVERTERS.items() if self.class_name.startswith(package))
             advice = next(foreign, None)
             message = f"{name}={self.class_name} is {'not known' if advice is None else 'not supported'}"
@@ -224,7 +225,7 @@ class _Side:
             yield Problem(
                 url,
                 missing_value(url),
-                f"{self.name}Converter looks schemas up there: name the schema registry, such as http://registry:8081.",
+                f"{self.name}Converter needs a schema registry: set the URL of yours, such as http://registry:8081.",
             )
         else:
             try:
@@ -251,5 +252,5 @@ class _Side:
             yield unsupported(
                 sum_types,
                 f"{sum_types}=true is not supported for {self.name}Converter",
-                "Remove it: the columns of unions then have the names of their types.",
+                "Remove it; the columns of unions are then named after their types.",
             )

@@ -1,4 +1,4 @@
-"""Java's transforms and predicates, by the names of their classes, and the part that each is replaced by."""
+"""Replaces Java's transforms and predicates by this library's, by the names of their classes."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from kafka2parquet.transforms.timestamp_router import TIMESTAMP, TimestampRouter
 from kafka2parquet.transforms.tombstones import Behavior, TombstoneHandler
 from kafka2parquet.transforms.where import LeaveOut
 
-_OWN = "a TableTransform of your own in Python, as package.module:Class"
-UNKNOWN = f"Use a transform of Apache Kafka's, one of kafka2parquet.transforms, or {_OWN}."
+_OWN = "your own TableTransform in Python, as package.module:Class"
+UNKNOWN = f"Use a transform of Apache Kafka, a transform of kafka2parquet.transforms, or {_OWN}."
 _FIELD_FOLDERS = (
     "Use FieldPartitioner with partition.field.name, or kafka2parquet.partition.field.name with a partitioner by time: each "
-    "value then has a folder inside that of its topic."
+    "value then has a folder inside the topic's folder."
 )
-_ONE_FOLDER = "After a crash a topic's files are looked for by the topic's name, so a field can't choose their folder."
+_ONE_FOLDER = "After a crash, the sink finds a topic's files by the topic's name, so a field can't choose their folder."
 
 Properties = Mapping[str, str]
 
 
 @attrs.frozen
 class Written:
-    """Which other parts of records are written, beside their values.
+    """Which parts of records are written besides their values.
 
     Attributes:
-        keys: whether their keys are.
-        headers: whether their headers are.
-        keys_have_fields: whether keys may be more than text.
+        keys: whether keys are written.
+        headers: whether headers are written.
+        keys_have_fields: whether keys may have fields, and are not always text.
     """
 
     keys: bool
@@ -49,21 +49,29 @@ class Written:
 
 @attrs.frozen
 class WithoutEffect:
-    """A transform that changes nothing that is written, and why."""
+    """A transform that changes nothing that is written.
+
+    Attributes:
+        why: the reason, for a note.
+    """
 
     why: str
 
 
 @attrs.frozen
 class Refused:
-    """A transform that has no counterpart here, and what to use instead."""
+    """A transform that this library doesn't have.
+
+    Attributes:
+        advice: what to use instead.
+    """
 
     advice: str
 
 
 @attrs.frozen(eq=False)
 class OfKeys:
-    """A transform of keys, which are written."""
+    """A transform of keys, in a configuration that writes keys."""
 
     transform: Transform
 
@@ -73,18 +81,18 @@ Made = Transform | OfKeys | WithoutEffect | Refused
 
 @attrs.frozen
 class _Call:
-    """One transform of a configuration: its inner class, its properties, and what is written of records."""
+    """One transform of a configuration: its inner class, its properties, and the parts of records that are written."""
 
     inner: str
     properties: Properties
     written: Written
 
     def of(self, *names: str) -> Properties:
-        """The properties with these names."""
+        """Return the properties with these names."""
         return {name: self.properties[name] for name in names if name in self.properties}
 
     def items(self, name: str) -> list[str]:
-        """The values between the commas of a property that has to be set."""
+        """Return the values, separated by commas, of a property that has to be set."""
         found = [item.strip() for item in self.properties.get(name, "").split(",") if item.strip()]
         if not found:
             raise ConfigurationError(Problem(name, f"{name}: it has to be set."))
@@ -94,8 +102,8 @@ class _Call:
 def _of_keys(call: _Call) -> Made:
     if call.written.keys:
         return Refused(
-            "Keys are written as they were sent. Remove the transform, or write no keys (store.kafka.keys=false, and no `key`"
-            " in kafka2parquet.metadata.columns): it changes nothing else."
+            "Keys are written as they were sent. Remove the transform, which changes nothing else, or stop writing keys"
+            " (store.kafka.keys=false, and no `key` in kafka2parquet.metadata.columns)."
         )
     return WithoutEffect("keys are not written")
 
@@ -103,8 +111,8 @@ def _of_keys(call: _Call) -> Made:
 def _of_headers(call: _Call) -> Made:
     if call.written.headers:
         return Refused(
-            "Headers are written as they were sent. Remove the transform, or write no headers (store.kafka.headers=false, and"
-            " no `headers` in kafka2parquet.metadata.columns): it changes nothing else."
+            "Headers are written as they were sent. Remove the transform, which changes nothing else, or stop writing headers"
+            " (store.kafka.headers=false, and no `headers` in kafka2parquet.metadata.columns)."
         )
     return WithoutEffect("headers are not written")
 
@@ -119,7 +127,7 @@ def _of_values(name: str) -> Callable[[_Call], Made]:
                 " key.converter.schemas.enable=true where keys carry a schema."
             )
         if call.inner not in ("Key", "Value"):
-            raise ConfigurationError(f"{name} is an abstract class of Java's. Write {name}$Value, or {name}$Key for keys.")
+            raise ConfigurationError(f"{name} is an abstract class in Java. Write {name}$Value, or {name}$Key for keys.")
         try:
             made = kafka_connect.make(name, "Value", call.properties)
         except LookupError:
@@ -137,13 +145,13 @@ def _header_from(call: _Call) -> Made:
     if operation not in ("move", "copy"):
         raise ConfigurationError(Problem("operation", f"operation: {operation!r} is neither move nor copy."))
     if call.inner not in ("Key", "Value"):
-        raise ConfigurationError("HeaderFrom is an abstract class of Java's. Write HeaderFrom$Value or HeaderFrom$Key.")
+        raise ConfigurationError("HeaderFrom is an abstract class in Java. Write HeaderFrom$Value or HeaderFrom$Key.")
     made = _of_headers(call)
     if operation == "copy" or (isinstance(made, Refused) and call.inner == "Key"):
         return made
     if isinstance(made, Refused):
         return Refused(
-            "Headers are written as they were sent. To leave the fields out of the rows, use kafka2parquet.transforms:Drop with"
+            "Headers are written as they were sent. To remove the fields from the rows, use kafka2parquet.transforms:Drop with"
             " the same fields."
         )
     return MovedToHeaders(fields) if call.inner == "Value" else _of_keys(call)
@@ -156,7 +164,7 @@ def _regex_router(call: _Call) -> Made:
 def _timestamp_router(call: _Call) -> Made:
     if call.properties.get("topic.format", "").startswith(TIMESTAMP):
         return Refused(
-            "After a crash a topic's files are looked for by how the names of its folders begin. Put text or ${topic} before"
+            "After a crash, the sink finds a topic's files by the beginnings of its folder names. Put text or ${topic} before"
             " ${timestamp} in topic.format."
         )
     return TimestampRouter.from_config(call.of("topic.format", "timestamp.format"))
@@ -173,7 +181,7 @@ def _tombstone_handler(call: _Call) -> Made:
 def _confluent_drop(call: _Call) -> Made:
     if call.inner == "Key":
         return _of_keys(call)
-    return Refused("It takes all values away, and nothing is left to write. Filter leaves records out.")
+    return Refused("This transform removes all values, so nothing is left to write. Use Filter to leave records out.")
 
 
 def _unwrap(call: _Call) -> Made:
@@ -231,9 +239,9 @@ _DEBEZIUM: Mapping[str, Callable[[_Call], Made]] = {
         " org.apache.kafka.connect.transforms.ExtractField$Value with field=payload; for folders by the type of aggregate,"
         " FieldPartitioner with its field."
     ),
-    "ExtractNewDocumentState": _refused(f"Use {_OWN}, that reads the JSON text of `after`."),
+    "ExtractNewDocumentState": _refused(f"Use {_OWN}, which reads the JSON text in `after`."),
     "ExtractNewRecordState": _unwrap,
-    "Filter": _refused("Use kafka2parquet.transforms:Filter, with field and values instead of a condition in a script."),
+    "Filter": _refused("Use kafka2parquet.transforms:Filter, with field and values instead of a script."),
 }
 _VENDORS: Mapping[str, Mapping[str, Callable[[_Call], Made]]] = {
     "org.apache.kafka.connect.transforms.": _APACHE,
@@ -245,7 +253,7 @@ _PREDICATES: Mapping[str, type[Predicate]] = {
     "RecordIsTombstone": RecordIsTombstone,
     "TopicNameMatches": TopicNameMatches,
 }
-#: The properties of each class. Java's classes ignore others.
+#: The properties of each class; Java's classes ignore other properties.
 _PROPERTIES: Mapping[str, tuple[str, ...]] = {
     **kafka_connect.PROPERTIES,
     "Filter": (),
@@ -262,15 +270,15 @@ _PREDICATE_PACKAGE = "org.apache.kafka.connect.transforms.predicates."
 
 
 def make_java(class_name: str, properties: Properties, written: Written) -> Made:
-    """Make the counterpart of a transform of Java's.
+    """Make the counterpart of a Java transform.
 
     Args:
-        class_name: with package; known classes are found without it too, as in Connect.
-        properties: those of the transform, without prefix.
-        written: what is written besides values.
+        class_name: name of the class; the package of a known class may be missing, as in Connect.
+        properties: properties of the transform, without prefix.
+        written: the parts of records that are written besides values.
 
     Raises:
-        ConfigurationError: the properties don't fit; each problem names its property, without prefix, or none.
+        ConfigurationError: the properties don't fit; each problem names the property, without prefix, or none.
     """
     name, _, inner = simple_name(class_name).partition("$")
     package = class_name.removesuffix(simple_name(class_name))
@@ -280,7 +288,7 @@ def make_java(class_name: str, properties: Properties, written: Written) -> Made
 
 
 def make_predicate(class_name: str, properties: Properties) -> Predicate | None:
-    """Make the counterpart of a predicate of Java's, named with or without package; None where it isn't known.
+    """Make the counterpart of a Java predicate, named with or without its package; None if it isn't known.
 
     Raises:
         ConfigurationError: the properties don't fit.
@@ -292,7 +300,7 @@ def make_predicate(class_name: str, properties: Properties) -> Predicate | None:
 
 
 def changed_headers(class_name: str, properties: Properties) -> frozenset[str]:
-    """The keys of headers that a transform of Java's adds or takes away."""
+    """Return the keys of the headers that a Java transform adds or removes."""
     name = simple_name(class_name).partition("$")[0]
     if name in ("DropHeaders", "HeaderFrom"):
         return frozenset(item.strip() for item in properties.get("headers", "").split(","))
@@ -305,12 +313,12 @@ def changed_headers(class_name: str, properties: Properties) -> frozenset[str]:
 
 
 def is_router(class_name: str) -> bool:
-    """Whether a class of Java's renames topics."""
+    """Return whether a Java transform renames topics."""
     return simple_name(class_name) in ("RegexRouter", "TimestampRouter", "TopicRegexRouter")
 
 
 def without_effect(class_name: str, properties: Properties) -> str:
-    """The property of a transform of values that also changes headers; "" for none."""
+    """Return the property by which a transform of values also changes headers; "" if it has none."""
     name, _, inner = simple_name(class_name).partition("$")
     if name == "ExtractNewRecordState" and properties.get("add.headers", ""):
         return "add.headers"
@@ -318,7 +326,7 @@ def without_effect(class_name: str, properties: Properties) -> str:
 
 
 def unknown_properties(class_name: str, properties: Properties) -> list[str]:
-    """Properties that a class of Java's doesn't have, and so ignores; none for a class whose properties aren't known."""
+    """Return the properties that a Java class ignores; none if the properties of the class aren't known."""
     name, _, inner = simple_name(class_name).partition("$")
     known = kafka_connect.PROPERTIES.get(name) if inner in ("Key", "Value") else None
     known = known if known is not None else _PROPERTIES.get(name)

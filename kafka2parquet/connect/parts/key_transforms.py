@@ -1,4 +1,4 @@
-"""The converter of keys, with the transforms of keys that a configuration names."""
+"""Makes the converter of keys, including the transforms of keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import attrs
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.converters import make_key_converter
 from kafka2parquet.connect.parts.transforms import make_transforms
+from kafka2parquet.connect.properties.names import TRANSFORMS
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.string import ByteArrayConverter
 from kafka2parquet.records import ConsumedBatch
@@ -18,20 +19,20 @@ from kafka2parquet.transforms.chain import TransformChain
 
 
 class TransformedKeys(RecordConverter):
-    """Converts keys, and transforms what comes out. A key that a transform takes away is null."""
+    """Converts keys, then transforms them. A key that a transform removes is null."""
 
     def __init__(self, converter: RecordConverter, transforms: Sequence[Transform]) -> None:
-        """Take the converter, and the transforms in their order."""
+        """Combine a converter with transforms, which are applied in their order."""
         self._converter = converter
         self._transforms = TransformChain(transforms)
 
     @property
     def fingerprint(self) -> str:
-        """Names converter and transforms."""
+        """The fingerprints of converter and transforms, combined."""
         return f"{self._converter.fingerprint}+{self._transforms.fingerprint}"
 
     def convert(self, batch: ConsumedBatch) -> Converted:
-        """Make each key a row, a reject, or nothing."""
+        """Convert a batch of keys. Each key becomes a row, a reject, or nothing."""
         converted = self._converter.convert(batch)
         transformed = [self._transforms.apply(attrs.evolve(rows, batch=batch)) for rows in converted.groups]
         rejects = [*converted.rejects, *(reject for part in transformed for reject in part.rejects)]
@@ -41,13 +42,13 @@ class TransformedKeys(RecordConverter):
 
 
 def make_transformed_keys(config: ConnectConfig) -> RecordConverter | None:
-    """The converter of keys; None where keys stay bytes, or aren't written at all. Nothing is connected.
+    """Make the converter of keys; None if keys stay bytes or aren't written. Nothing is connected.
 
     Raises:
-        ConfigurationError: the converter lacks a library, or its settings can't work.
+        ConfigurationError: the converter needs a library that is not installed, or its settings can't work.
     """
     converter = make_key_converter(config)
-    types = [config.given.get(f"transforms.{alias}.type", "") for alias in config.items("transforms")]
+    types = [config.given.get(f"transforms.{alias}.type", "") for alias in config.items(TRANSFORMS)]
     transforms = make_transforms(config).of_keys if any(type_.endswith("$Key") for type_ in types) else ()
     if not transforms:
         return converter

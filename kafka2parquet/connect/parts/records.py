@@ -1,4 +1,4 @@
-"""What of a record is written besides its value, and what may share a file: keys, headers, tombstones, tags, schemas."""
+"""Makes the parts for keys, headers, tombstones, tags and schemas: what is written beside values, and what may share a file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from typing import Literal
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.rejects import make_tolerance
 from kafka2parquet.connect.parts.storage import own_tags
+from kafka2parquet.connect.properties.names import (
+    DIRECTORY_DELIM,
+    METADATA_COLUMNS,
+    PARTITION_ESCAPE,
+    S3_PART_RETRIES,
+    STORE_KAFKA_KEYS,
+)
 from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.record_views import RecordViews
@@ -19,14 +26,14 @@ from kafka2parquet.problems import Problem, unsupported, warning
 from kafka2parquet.schema.compatibility import CompatibilityMode
 
 _NULLS, _TOMBSTONES = "behavior.on.null.values", "tombstone.encoded.partition"
-_KEYS, _HEADERS = "store.kafka.keys", "store.kafka.headers"
+_KEYS, _HEADERS = STORE_KAFKA_KEYS, "store.kafka.headers"
 _AFFIX = "s3.schema.partition.affix.type"
 _UNITE = "kafka2parquet.unite.schemas"
 _AS_TEXT = ", and key.converter to org.apache.kafka.connect.storage.StringConverter for keys as text"
 
 
 def make_record_views(config: ConnectConfig, key_converter: RecordConverter | None) -> RecordViews | None:
-    """The files of keys and headers; None where neither is asked for."""
+    """Make the record views for files of keys and headers; None if the configuration asks for neither."""
     keys, headers = config.flag(_KEYS), config.flag(_HEADERS)
     if not keys and not headers:
         return None
@@ -39,7 +46,7 @@ def make_record_views(config: ConnectConfig, key_converter: RecordConverter | No
 
 
 def make_tombstone_policy(config: ConnectConfig) -> TombstonePolicy:
-    """What happens to records without value."""
+    """Return what happens to records without a value."""
     behavior = config.text(_NULLS).lower()
     if behavior == "write":
         return "write"
@@ -49,40 +56,40 @@ def make_tombstone_policy(config: ConnectConfig) -> TombstonePolicy:
 
 
 def passing_folder(config: ConnectConfig) -> str | None:
-    """What the folders have in their names between which a change ends no flush: those of written tombstones."""
+    """Return the folder name of written tombstones, whose folders don't end a flush; None if tombstones aren't written."""
     return config.text(_TOMBSTONES) if make_tombstone_policy(config) == "write" else None
 
 
 def make_compatibility(config: ConnectConfig) -> CompatibilityMode | None:
-    """Which schemas may share a file; None where all are united."""
+    """Return the rule for schemas that may share a file; None if all schemas are united."""
     return None if config.flag(_UNITE) else CompatibilityMode(config.text("schema.compatibility"))
 
 
 def make_tags(config: ConnectConfig) -> ObjectTags | None:
-    """Tags of the objects; None where none are asked for."""
+    """Make the tags of objects; None if objects are not tagged."""
     if config.provider != "s3" or not config.flag("s3.object.tagging"):
         return None
     on_error: Literal["ignore", "fail"] = (
         "fail" if config.text("s3.object.behavior.on.tagging.error").lower() == "fail" else "ignore"
     )
-    return ObjectTags(own_tags(config), attempts=max(1, config.number("s3.part.retries")), on_error=on_error)
+    return ObjectTags(own_tags(config), attempts=max(1, config.number(S3_PART_RETRIES)), on_error=on_error)
 
 
 def with_schema_name(config: ConnectConfig, partitioner: Partitioner) -> Partitioner:
-    """The partitioner with the folder of the schema's name, where it is asked for."""
+    """Add a folder with the schema's name to a partitioner, if the configuration asks for it."""
     affix = config.text(_AFFIX) if config.provider == "s3" else "NONE"
     if affix == "NONE":
         return partitioner
     where: Literal["prefix", "suffix"] = "prefix" if affix == "PREFIX" else "suffix"
-    escape = config.flag("kafka2parquet.partition.escape")
-    return SchemaNamePartitioner(partitioner, affix=where, directory_delimiter=config.text("directory.delim"), escape=escape)
+    escape = config.flag(PARTITION_ESCAPE)
+    return SchemaNamePartitioner(partitioner, affix=where, directory_delimiter=config.text(DIRECTORY_DELIM), escape=escape)
 
 
 def check_records(config: ConnectConfig) -> Iterator[Problem]:
-    """Rules about these properties."""
+    """Check the properties of keys, headers, tombstones, tags and schemas."""
     for view, switch in (("keys", _KEYS), ("headers", _HEADERS)):
         yield from _check_view(config, view, switch)
-    has_key_column = "key" in config.items("kafka2parquet.metadata.columns")
+    has_key_column = "key" in config.items(METADATA_COLUMNS)
     if config.text(_NULLS).lower() == "write" and not config.flag(_KEYS) and not has_key_column:
         yield Problem(
             (_KEYS, _NULLS),
@@ -100,7 +107,7 @@ def check_records(config: ConnectConfig) -> Iterator[Problem]:
 
 
 def _check_view(config: ConnectConfig, view: str, switch: str) -> Iterator[Problem]:
-    """Rules about the files of keys or headers."""
+    """Check the properties of files of keys or headers."""
     name = f"{view}.format.class"
     if not config.flag(switch):
         if config.is_set(name):
@@ -110,6 +117,6 @@ def _check_view(config: ConnectConfig, view: str, switch: str) -> Iterator[Probl
         default = "" if config.is_set(name) else ", the default,"
         advice = (
             f"Only Parquet is written: set {name} to {config.table.options[name].choices[0]}{as_text}."
-            f" Or take {switch} out and set kafka2parquet.metadata.columns={column}, for a column beside the value."
+            f" Or remove {switch} and set kafka2parquet.metadata.columns={column}, for a column beside the value."
         )
         yield unsupported(name, f"{name}={config.text(name)}{default} is not supported", advice)

@@ -1,4 +1,4 @@
-"""How bad records are handled: the parts that `errors.*` and `kafka2parquet.reject.*` ask for."""
+"""Makes the parts that handle bad records, from `errors.*` and `kafka2parquet.reject.*`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from kafka2parquet.backoff import ConverterRetry
 from kafka2parquet.connect.clients.translation import ClientSettings
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.properties.converters import CONVERTERS, converter_name
+from kafka2parquet.connect.properties.names import (
+    ERRORS_LOG_INCLUDE_MESSAGES,
+    ERRORS_TOLERANCE,
+    KEY_CONVERTER,
+    TOPICS_DIR,
+    VALUE_CONVERTER,
+)
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.dead_letters.connect_report import FailureReporter
 from kafka2parquet.dead_letters.kafka_queue import KafkaDeadLetterQueue
@@ -25,12 +32,12 @@ _TOPIC = "errors.deadletterqueue.topic.name"
 
 @attrs.frozen
 class DeadLetterPlan:
-    """What is known of the dead letters before a task is made.
+    """The settings of dead letters, before a task is made.
 
     Attributes:
-        topic: where they go.
+        topic: the topic that dead letters are sent to.
         producer: settings of the producers.
-        admin: settings of the client that looks for the topic.
+        admin: settings of the client that checks the topic, and creates it.
     """
 
     topic: str
@@ -39,10 +46,10 @@ class DeadLetterPlan:
 
     @classmethod
     def of(cls, config: ConnectConfig, worker: WorkerConfig) -> DeadLetterPlan | None:
-        """Work it out; None where no topic is named. Nothing is connected.
+        """Read the settings; None if no topic is named. Nothing is connected.
 
         Raises:
-            ConfigurationError: with all problems of the clients' settings.
+            ConfigurationError: settings of a client are wrong; all problems.
         """
         topic = config.text(_TOPIC)
         if not topic:
@@ -58,11 +65,11 @@ class DeadLetterPlan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Settings without effect."""
+        """Notes about settings without effect."""
         return (*self.producer.notes, *self.admin.notes)
 
     def queue(self, config: ConnectConfig, task_index: int) -> KafkaDeadLetterQueue:
-        """The queue of one task. Nothing is connected yet."""
+        """Make the queue of one task. Nothing is connected yet."""
         has_headers = config.flag("errors.deadletterqueue.context.headers.enable")
         return KafkaDeadLetterQueue(
             bootstrap_servers=self.producer.bootstrap_servers,
@@ -75,34 +82,34 @@ class DeadLetterPlan:
 
 
 def make_reporter(config: ConnectConfig, task_index: int) -> FailureReporter:
-    """The reporter of this task's rejects."""
+    """Make the reporter of this task's rejects."""
     return FailureReporter(
         config.name,
         task_index,
-        key_converter=_class_name(config.text("key.converter")),
-        value_converter=_class_name(config.text("value.converter")),
+        key_converter=_class_name(config.text(KEY_CONVERTER)),
+        value_converter=_class_name(config.text(VALUE_CONVERTER)),
     )
 
 
 def _class_name(name: str) -> str:
-    """A converter's class by its full name, where Connect has an alias for it."""
+    """Return the full name of a converter's class, if the name is one of Connect's aliases."""
     return name if "." in name else CONVERTERS.get(f"{converter_name(name)}Converter", name)
 
 
 def make_reject_log(config: ConnectConfig, task_index: int) -> tuple[Hook, ...]:
-    """The hook that logs rejects; none where `errors.log.enable` is false."""
+    """Make the hook that logs rejects; none if `errors.log.enable` is false."""
     if not config.flag("errors.log.enable"):
         return ()
-    return (RejectLog(make_reporter(config, task_index), with_records=config.flag("errors.log.include.messages")),)
+    return (RejectLog(make_reporter(config, task_index), with_records=config.flag(ERRORS_LOG_INCLUDE_MESSAGES)),)
 
 
 def make_tolerance(config: ConnectConfig) -> Tolerance:
-    """Which rejects end the task."""
-    return Tolerance(everything=config.text("errors.tolerance") == "all", has_reporter=bool(reporters(config)))
+    """Make the rule that decides which rejects end the task."""
+    return Tolerance(everything=config.text(ERRORS_TOLERANCE) == "all", has_reporter=bool(reporters(config)))
 
 
 def reporters(config: ConnectConfig) -> tuple[str, ...]:
-    """Where rejects are kept or reported: the properties that say so."""
+    """Return the properties by which rejects are kept or reported."""
     return tuple(
         name
         for name, is_on in (
@@ -115,20 +122,23 @@ def reporters(config: ConnectConfig) -> tuple[str, ...]:
 
 
 def make_reject_limit(config: ConnectConfig) -> RejectLimit | None:
-    """How much may be rejected; None for all."""
+    """Make the limit of rejects; None for no limit."""
     share = config.fraction("kafka2parquet.reject.limit.share")
     return None if share >= 1 else RejectLimit(share, config.number("kafka2parquet.reject.limit.window.rows"))
 
 
 def make_converter_retry(config: ConnectConfig) -> ConverterRetry:
-    """Pauses while a schema registry is down. Connect's default, not to wait at all, would skip the records: here it waits."""
+    """Make the pauses while a schema registry is down.
+
+    Connect's default is not to wait, which would skip the records. With this default the sink waits without limit.
+    """
     timeout_ms = config.number("errors.retry.timeout")
     longest_ms = config.number("errors.retry.delay.max.ms")
     return ConverterRetry(timeout_ms / 1000 if timeout_ms > 0 else None, longest_ms / 1000)
 
 
 def describe_rejects(config: ConnectConfig) -> Iterator[str]:
-    """What happens to a record that can't be read or written, in sentences."""
+    """Describe in sentences what happens to a record that can't be read or written."""
     tolerance = make_tolerance(config)
     kept = " ".join(f"It is {sentence}." for sentence in _kept(config))
     if not tolerance.everything:
@@ -137,8 +147,8 @@ def describe_rejects(config: ConnectConfig) -> Iterator[str]:
     if tolerance.has_reporter:
         yield f"A record that can't be read or written is left out. {kept}"
     else:
-        yield "A record that can't be read is left out, and kept nowhere."
-        yield "A record that can be read but not written ends the task, as in Connect: nothing would report the record."
+        yield "A record that can't be read is left out, and not kept anywhere."
+        yield "A record that can be read but not written ends the task, as in Connect, because nothing would report it."
     limit = make_reject_limit(config)
     if limit is not None:
         yield (
@@ -151,6 +161,6 @@ def _kept(config: ConnectConfig) -> Iterator[str]:
     if _TOPIC in where:
         yield f"sent to the topic {config.text(_TOPIC)} (at least once)"
     if "kafka2parquet.quarantine" in where:
-        yield f"written to Parquet files under {config.text('topics.dir')}/_kafka2parquet (exactly once)"
+        yield f"written to Parquet files under {config.text(TOPICS_DIR)}/_kafka2parquet (exactly once)"
     if "errors.log.enable" in where:
         yield "logged"

@@ -1,4 +1,4 @@
-"""Schemas that are given in local files."""
+"""Reads schemas from local files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from kafka2parquet.util.json_depth import MAX_SCHEMA_LEVELS, parse_json
 
 
 def read_schema_file(path: str) -> pa.Schema:
-    """The schema in a file: JSON as `kafka2parquet schema show` prints it, an Arrow IPC schema, stream or file, or Parquet.
+    """Read the schema in a file: JSON from `kafka2parquet schema show`, an Arrow IPC schema, stream or file, or Parquet.
 
     Raises:
-        ConfigurationError: the file can't be read, or holds no schema; with all problems.
+        ConfigurationError: the file can't be read or contains no schema; all problems.
     """
     try:
         content = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
@@ -34,8 +34,8 @@ def read_schema_file(path: str) -> pa.Schema:
         document = parse_json(content, max_levels=MAX_SCHEMA_LEVELS)
     except (*ARROW_DATA_ERRORS, OSError, ValueError) as error:
         raise ConfigurationError(
-            f"The schema file {path} holds no schema: {error}. Write JSON as `kafka2parquet schema show` prints it, or give an "
-            "Arrow schema or a Parquet file."
+            f"The schema file {path} contains no schema: {error}. Write JSON as `kafka2parquet schema show` prints it, or name "
+            "an Arrow schema or a Parquet file."
         ) from error
     fields = document.get("fields") if isinstance(document, dict) else document
     return schema_from_json(fields, f"The schema file {path}")

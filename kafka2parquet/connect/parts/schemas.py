@@ -1,4 +1,4 @@
-"""What the configuration says of the schemas of schemaless JSON, topic by topic."""
+"""Makes the converters of schemaless JSON, with the schema settings of each topic."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import attrs
 
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.schema_files import read_schema_file
+from kafka2parquet.connect.properties.names import COLUMN_NAME_CASE, METADATA_COLUMNS, TOPICS, TRANSFORMS
 from kafka2parquet.connect.properties.schemas import TOPIC_PREFIX, split_topic
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.json.columns import OnMisfit
@@ -27,14 +28,14 @@ from kafka2parquet.storage.base import Storage
 
 @attrs.frozen
 class SchemaSettings:
-    """The settings of one topic.
+    """The schema settings of one topic.
 
     Attributes:
         contract: whether the schema is kept in storage.
         on_misfit: see `JsonConverter`.
         rescue_column: see `JsonConverter`.
         evolution: see `JsonConverter`.
-        file: path of the schema that is given; "" where it is learned.
+        file: path of the schema file; "" if the schema is learned.
         timestamps: see `JsonConverter`.
         rules: see `LearnedSchema`.
     """
@@ -49,7 +50,7 @@ class SchemaSettings:
 
     @classmethod
     def of(cls, config: ConnectConfig, topic: str) -> SchemaSettings:
-        """Those of a topic: its own, else those for all topics."""
+        """Return the settings of a topic: its own settings take precedence over the settings for all topics."""
 
         def value(setting: str) -> object:
             own = f"{TOPIC_PREFIX}{topic}.{setting}"
@@ -72,7 +73,7 @@ class SchemaSettings:
         )
 
     def converter(self, learned: LearnedSchema) -> JsonConverter:
-        """The topic's converter.
+        """Make the topic's converter.
 
         Raises:
             ConfigurationError: the schema file can't be used, or the settings exclude each other.
@@ -80,7 +81,7 @@ class SchemaSettings:
         if self.on_misfit == "string" and (self.file or self.evolution != "add"):
             pinned = "kafka2parquet.schema.file" if self.file else f"kafka2parquet.schema.evolution={self.evolution}"
             raise ConfigurationError(
-                f"kafka2parquet.schema.on.misfit=string changes the types of columns, and with {pinned} they don't change. Use "
+                f"kafka2parquet.schema.on.misfit=string changes the types of columns, but {pinned} fixes them. Use "
                 "rescue or reject, or give such columns the type any."
             )
         if not self.file:
@@ -97,14 +98,14 @@ class SchemaSettings:
 
 
 def make_name_case(config: ConnectConfig) -> NameCase:
-    """What to do about columns whose names differ only in upper and lower case."""
-    return cast(NameCase, config.text("kafka2parquet.column.name.case"))
+    """Return what to do about columns whose names differ only in upper and lower case."""
+    return cast(NameCase, config.text(COLUMN_NAME_CASE))
 
 
 def _added_columns(config: ConnectConfig) -> Iterator[str]:
-    """Names that no member may have: those of metadata columns. Where there are transforms, these may give members others."""
-    if not config.items("transforms"):
-        yield from MetadataColumns(config.items("kafka2parquet.metadata.columns")).column_names
+    """Yield the names of metadata columns, which members can't have. With transforms all names are free: they may rename."""
+    if not config.items(TRANSFORMS):
+        yield from MetadataColumns(config.items(METADATA_COLUMNS)).column_names
 
 
 def make_json_converter(
@@ -112,15 +113,15 @@ def make_json_converter(
     learned: Callable[[str], LearnedSchema],
     around: Callable[[JsonConverter], RecordConverter] = lambda converter: converter,
 ) -> RecordConverter:
-    """The converter of schemaless JSON, by topic.
+    """Make the converter of schemaless JSON, which has a converter for each topic.
 
     Args:
         config: the configuration.
-        learned: what is known of a topic's schema; asked when the topic's first record comes.
-        around: what to put around each topic's converter.
+        learned: returns the learned schema of a topic; called when the topic's first record arrives.
+        around: wraps each topic's converter.
 
     Raises:
-        ConfigurationError: some settings can't work; with all problems.
+        ConfigurationError: some settings can't work; all problems.
     """
     problems: list[Problem] = []
     own = overridden_topics(config)
@@ -145,17 +146,17 @@ def make_json_converter(
 
 
 def describe_schemas(config: ConnectConfig) -> Iterator[str]:
-    """What happens to schemaless JSON, in sentences."""
+    """Describe in sentences what happens to schemaless JSON."""
     yield _described(SchemaSettings.of(config, ""))
     for topic in overridden_topics(config):
-        yield f"Of {topic}: {_described(SchemaSettings.of(config, topic))}"
+        yield f"For {topic}: {_described(SchemaSettings.of(config, topic))}"
 
 
 def _described(settings: SchemaSettings) -> str:
     if settings.file:
-        columns = f"Columns are those of {settings.file}"
+        columns = f"Columns come from {settings.file}"
     elif settings.evolution != "add":
-        columns = "Columns are those of the stored schema, which doesn't grow" if settings.contract else "Columns are pinned"
+        columns = "Columns come from the stored schema, which doesn't grow" if settings.contract else "Columns are pinned"
     else:
         where = " and kept as a contract beside the data" if settings.contract else ""
         columns = f"Columns are learned from the records{where}, and only ever added"
@@ -169,17 +170,17 @@ def _described(settings: SchemaSettings) -> str:
 
 
 def overridden_topics(config: ConnectConfig) -> tuple[str, ...]:
-    """Topics that have settings of their own."""
+    """Return the topics that have their own settings."""
     return tuple(sorted({split_topic(name)[0] for name in config.values if name.startswith(TOPIC_PREFIX)}))
 
 
 def _is_read(config: ConnectConfig, topic: str) -> bool:
     pattern = config.topics_pattern
-    return topic in config.items("topics") or bool(pattern and pattern.fullmatch(topic))
+    return topic in config.items(TOPICS) or bool(pattern and pattern.fullmatch(topic))
 
 
 def schema_versions(storage: Storage, naming: ObjectNaming) -> SchemaVersions:
-    """Where the schemas of topics are kept."""
+    """Return the store of the topics' schemas."""
     return SchemaVersions(storage, prefix=naming.own_prefix(), directory_delimiter=naming.directory_delimiter)
 
 

@@ -1,4 +1,4 @@
-"""Where files go: the properties of the stores, as options of the storage."""
+"""Makes the storage: translates the properties of stores to storage options."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from urllib.parse import quote, urlsplit
 import attrs
 
 from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.properties.names import (
+    S3_PART_RETRIES,
+    S3_PATH_STYLE_ACCESS_ENABLED,
+    S3_SSE_KMS_KEY_ID,
+    S3_SSEA_NAME,
+    S3_WAN_MODE,
+)
 from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.connect.properties.s3 import ASSUME_ROLE, STS_PREFIX
 from kafka2parquet.errors import ConfigurationError, collecting
@@ -22,14 +29,14 @@ _STORES = {"s3": "s3", "gs": "gcs"}
 
 
 def make_storage(config: ConnectConfig, endpoint_url: str = "") -> FsspecStorage:
-    """The storage that the configuration names; nothing is connected yet.
+    """Make the configured storage. Nothing is connected yet.
 
     Args:
         config: the configuration.
-        endpoint_url: counts for more than `store.url`.
+        endpoint_url: URL of the object store; takes precedence over `store.url`.
 
     Raises:
-        ConfigurationError: the destination or its credentials can't be understood; with all problems.
+        ConfigurationError: the destination or its credentials are invalid; all problems.
     """
     problems = storage_problems(config, endpoint_url)
     if problems:
@@ -43,7 +50,7 @@ def make_storage(config: ConnectConfig, endpoint_url: str = "") -> FsspecStorage
 
 
 def storage_problems(config: ConnectConfig, endpoint_url: str = "") -> list[Problem]:
-    """What keeps the storage from being made; the arguments are those of `make_storage`."""
+    """Return the problems that keep the storage from being made; same arguments as `make_storage`."""
     scheme = urlsplit(config.destination).scheme
     problems = [*_misplaced(config, scheme)]
     if _uses(config, "s3", scheme):
@@ -60,7 +67,7 @@ def _endpoint(config: ConnectConfig, endpoint_url: str) -> str | None:
 
 
 def s3_options(config: ConnectConfig, endpoint_url: str | None = None) -> S3Options:
-    """How S3 is reached; of another sink's configuration only the endpoint and our own properties count."""
+    """Make the options of S3. Another sink's configuration sets only the endpoint and this library's own properties."""
     own = S3Options(
         endpoint_url=endpoint_url,
         profile=config.text("kafka2parquet.s3.profile") or None,
@@ -70,7 +77,7 @@ def s3_options(config: ConnectConfig, endpoint_url: str | None = None) -> S3Opti
     )
     if config.provider != "s3":
         return own
-    encryption = config.text("s3.ssea.name")
+    encryption = config.text(S3_SSEA_NAME)
     customer_key = config.text("s3.sse.customer.key")
     return attrs.evolve(
         own,
@@ -78,21 +85,21 @@ def s3_options(config: ConnectConfig, endpoint_url: str | None = None) -> S3Opti
         access_key_id=config.text("aws.access.key.id") or None,
         secret_access_key=config.text("aws.secret.access.key") or None,
         role=_role(config),
-        path_style=config.flag("s3.path.style.access.enabled"),
-        accelerate=config.flag("s3.wan.mode"),
+        path_style=config.flag(S3_PATH_STYLE_ACCESS_ENABLED),
+        accelerate=config.flag(S3_WAN_MODE),
         acl=config.text("s3.acl.canned") or None,
-        # A key of ours excludes the name: S3 refuses requests with both.
+        # S3 refuses requests with both a customer key and the name of an encryption.
         server_side_encryption=None if customer_key else encryption or None,
-        kms_key_id=config.text("s3.sse.kms.key.id") or None if encryption.startswith("aws:kms") else None,
+        kms_key_id=config.text(S3_SSE_KMS_KEY_ID) or None if encryption.startswith("aws:kms") else None,
         customer_key=base64.b64decode(customer_key) if customer_key else None,
         proxy_url=_proxy_url(config, "s3.proxy"),
         part_size_bytes=config.number("s3.part.size"),
-        attempts=max(1, config.number("s3.part.retries")),
+        attempts=max(1, config.number(S3_PART_RETRIES)),
     )
 
 
 def gcs_options(config: ConnectConfig, endpoint_url: str | None = None) -> GcsOptions:
-    """How GCS is reached; of another sink's configuration only the endpoint and our own properties count."""
+    """Make the options of GCS. Another sink's configuration sets only the endpoint and this library's own properties."""
     own = GcsOptions(
         endpoint_url=endpoint_url,
         storage_class=config.text("kafka2parquet.gcs.storage.class") or None,
@@ -113,25 +120,25 @@ def gcs_options(config: ConnectConfig, endpoint_url: str | None = None) -> GcsOp
             message = "gcs.credentials.json is not a JSON object"
             raise ConfigurationError(Problem("gcs.credentials.json", message, "Put the whole key file into it."))
     if token is None and endpoint_url is not None:
-        token = "anon"  # noqa: S105  # an emulator knows no credentials
+        token = "anon"  # noqa: S105  # an emulator has no credentials
     return attrs.evolve(
         own, token=token, proxy_url=_proxy_url(config, "gcs.proxy"), part_size_bytes=config.number("gcs.part.size")
     )
 
 
 def own_tags(config: ConnectConfig) -> dict[str, str]:
-    """The tags of `s3.object.tagging.key.value.pairs`, which go with those of each file."""
+    """Return the tags in `s3.object.tagging.key.value.pairs`, which each file gets in addition to its own tags."""
     pairs = (pair.partition(":") for pair in config.items("s3.object.tagging.key.value.pairs"))
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _uses(config: ConnectConfig, provider: str, scheme: str) -> bool:
-    """Whether the properties of a provider's sink count: files go to its store, by its sink."""
+    """Return whether the properties of a provider's sink apply: the sink is the provider's, and files go to its store."""
     return config.provider == provider == _STORES.get(scheme)
 
 
 def _misplaced(config: ConnectConfig, scheme: str) -> Iterator[Problem]:
-    """Properties of our own for a store that the files don't go to."""
+    """Find `kafka2parquet.` properties for a store that files don't go to."""
     for name in config.given:
         for store in _STORES.values():
             if name.startswith(f"kafka2parquet.{store}.") and _STORES.get(scheme) != store:
@@ -139,7 +146,7 @@ def _misplaced(config: ConnectConfig, scheme: str) -> Iterator[Problem]:
 
 
 def _s3_problems(config: ConnectConfig, endpoint_url: str | None) -> Iterator[Problem]:
-    """What would be ignored silently, or be refused by S3 at the first file."""
+    """Find settings that would be ignored silently, or that S3 would refuse at the first file."""
     if not takes_role(config):
         own_sts = ["kafka2parquet.s3.sts.url"] if config.text("kafka2parquet.s3.sts.url") else []
         for name in (*(f"{STS_PREFIX}{name}" for name in config.below(STS_PREFIX)), *own_sts):
@@ -147,15 +154,15 @@ def _s3_problems(config: ConnectConfig, endpoint_url: str | None) -> Iterator[Pr
     if config.text("kafka2parquet.s3.profile") and config.text("aws.access.key.id"):
         both = ("kafka2parquet.s3.profile", "aws.access.key.id")
         yield Problem(both, f"{' and '.join(both)} exclude each other", "Remove one of them.")
-    if config.text("s3.sse.customer.key") and config.text("s3.ssea.name") != "AES256":
+    if config.text("s3.sse.customer.key") and config.text(S3_SSEA_NAME) != "AES256":
         yield Problem(
-            ("s3.sse.customer.key", "s3.ssea.name"),
+            ("s3.sse.customer.key", S3_SSEA_NAME),
             "s3.sse.customer.key needs s3.ssea.name=AES256; without it, Confluent's sink doesn't use the key",
             "Set both.",
         )
-    if config.flag("s3.wan.mode") and endpoint_url is not None:
+    if config.flag(S3_WAN_MODE) and endpoint_url is not None:
         yield Problem(
-            ("s3.wan.mode", "store.url"),
+            (S3_WAN_MODE, "store.url"),
             "s3.wan.mode and store.url exclude each other: Transfer Acceleration has its own endpoint",
             "Remove one.",
         )
@@ -168,7 +175,7 @@ def _s3_problems(config: ConnectConfig, endpoint_url: str | None) -> Iterator[Pr
 
 
 def takes_role(config: ConnectConfig) -> bool:
-    """Whether the credentials are those of a role that is taken on."""
+    """Return whether the sink assumes a role to get its credentials."""
     return simple_name(config.given.get(_PROVIDER, "").strip()) == simple_name(ASSUME_ROLE)
 
 
@@ -185,7 +192,7 @@ def _role(config: ConnectConfig) -> AssumedRole | None:
 
 
 def _proxy_url(config: ConnectConfig, name: str) -> str | None:
-    """The proxy's URL with user and password in it; those of their own properties count for more, as in Confluent's sink."""
+    """Return the proxy's URL with user and password; separate properties take precedence, as in Confluent's sink."""
     given = config.text(f"{name}.url")
     if not given:
         for part in ("user", "password"):
@@ -205,5 +212,5 @@ def _proxy_url(config: ConnectConfig, name: str) -> str | None:
 
 
 def _with_scheme(url: str) -> str:
-    """As Confluent's sink does, a URL without scheme is taken for https."""
+    """Add https to a URL without a scheme, as Confluent's sink does."""
     return url if not url or "://" in url else f"https://{url}"

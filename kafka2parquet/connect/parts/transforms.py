@@ -1,4 +1,4 @@
-"""The transforms and predicates that a configuration names: Java's by their class names, and Python classes."""
+"""Makes the transforms and predicates of a configuration: Java's by their class names, and Python classes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,14 @@ from kafka2parquet.connect.parts.java_transforms import (
     without_effect,
 )
 from kafka2parquet.connect.properties.converters import converter_name
+from kafka2parquet.connect.properties.names import (
+    DIRECTORY_DELIM,
+    FILE_DELIM,
+    KEY_CONVERTER,
+    METADATA_COLUMNS,
+    STORE_KAFKA_KEYS,
+    TRANSFORMS,
+)
 from kafka2parquet.connect.properties.option import invalid_value, missing_value
 from kafka2parquet.connect.python_classes import is_python_path, load_class
 from kafka2parquet.errors import ConfigurationError
@@ -34,7 +42,7 @@ from kafka2parquet.transforms.where import LeaveOut, Where
 
 _PREDICATE_CLASSES = (
     "Use HasHeaderKey, RecordIsTombstone or TopicNameMatches of org.apache.kafka.connect.transforms.predicates, or a Predicate"
-    " of your own in Python, as package.module:Class."
+    " class in Python, as package.module:Class."
 )
 
 
@@ -43,11 +51,11 @@ class Transforms:
     """The transforms of a configuration.
 
     Attributes:
-        made: in their order.
-        of_keys: those of keys, in their order, where keys are written.
-        routes: those that rename topics, which decide the folders of these.
-        findings: problems with other transforms; warnings about properties that no alias or class has; notes about
-            transforms that change nothing.
+        made: transforms of values, in their order.
+        of_keys: transforms of keys, in their order; empty if keys aren't written.
+        routes: transforms that rename topics, and thereby decide the folders of topics.
+        findings: problems of transforms that can't be made, warnings about properties that no alias or class has, and
+            notes about transforms that change nothing.
     """
 
     made: tuple[Transform, ...]
@@ -57,15 +65,15 @@ class Transforms:
 
     @property
     def folders(self) -> RoutedFolders | None:
-        """The names of the topics' folders; None where they are those of the topics."""
+        """The names of the topics' folders; None if folders are named after their topics."""
         return RoutedFolders(self.routes) if self.routes else None
 
 
 def make_transforms(config: ConnectConfig) -> Transforms:
-    """The transforms that the configuration names.
+    """Make the configured transforms.
 
     Raises:
-        ConfigurationError: with all problems.
+        ConfigurationError: a transform can't be made; all problems.
     """
     transforms = read_transforms(config)
     problems = [finding for finding in transforms.findings if finding.kind.is_fatal]
@@ -75,33 +83,33 @@ def make_transforms(config: ConnectConfig) -> Transforms:
 
 
 def topic_folders(config: ConnectConfig) -> RoutedFolders | None:
-    """The names of the topics' folders; None where they are those of the topics.
+    """Return the names of the topics' folders; None if folders are named after their topics.
 
     Raises:
-        ConfigurationError: with all problems of the transforms, where one of these renames topics.
+        ConfigurationError: a transform renames topics, and a transform can't be made; all problems.
     """
     return make_transforms(config).folders if renames_topics(config) else None
 
 
 def renames_topics(config: ConnectConfig) -> bool:
-    """Whether a transform does. Makes none."""
-    return any(is_router(config.given.get(f"transforms.{alias}.type", "")) for alias in config.items("transforms"))
+    """Return whether a transform renames topics. Makes no transform."""
+    return any(is_router(config.given.get(f"transforms.{alias}.type", "")) for alias in config.items(TRANSFORMS))
 
 
 def read_transforms(config: ConnectConfig) -> Transforms:
-    """The transforms that the configuration names, and what is wrong with them. Imports their modules."""
+    """Make the configured transforms, and report what is wrong. Imports the modules of Python transforms."""
     reader = _Reader(config)
     for alias in _distinct(config, "transforms", reader.problems):
         reader.read(alias)
     if reader.routes:
         try:
             ObjectNaming(
-                directory_delimiter=config.text("directory.delim"),
-                file_delimiter=config.text("file.delim"),
+                directory_delimiter=config.text(DIRECTORY_DELIM),
+                file_delimiter=config.text(FILE_DELIM),
                 topic_folders=RoutedFolders(reader.routes),
             )
         except ConfigurationError as error:
-            reader.problems.append(Problem(("directory.delim", "transforms"), str(error)))
+            reader.problems.append(Problem((DIRECTORY_DELIM, TRANSFORMS), str(error)))
     unused = [
         warning(f"{kind}.{name}", f"{kind}.{name} has no effect: {kind} names no such alias")
         for kind in ("transforms", "predicates")
@@ -117,7 +125,7 @@ def read_transforms(config: ConnectConfig) -> Transforms:
 
 
 def applied_where(config: ConnectConfig, alias: str) -> str:
-    """Which records a transform is applied to, for people; "" for all."""
+    """Describe which records a transform applies to; "" for all records."""
     predicate = config.given.get(f"transforms.{alias}.predicate", "")
     if not predicate:
         return ""
@@ -126,7 +134,7 @@ def applied_where(config: ConnectConfig, alias: str) -> str:
 
 
 def _distinct(config: ConnectConfig, name: str, problems: list[Problem]) -> list[str]:
-    """The aliases of a list, each once."""
+    """Return the aliases in a list without duplicates, which are a problem."""
     aliases = config.items(name)
     if len(set(aliases)) < len(aliases):
         problems.append(Problem(name, invalid_value(name, f"[{', '.join(aliases)}]", "Duplicate alias provided.")))
@@ -134,7 +142,7 @@ def _distinct(config: ConnectConfig, name: str, problems: list[Problem]) -> list
 
 
 class _Reader:
-    """Makes one transform after the other, and collects them."""
+    """Makes transforms one after the other, and collects them with their problems."""
 
     def __init__(self, config: ConnectConfig) -> None:
         self.made: list[Transform] = []
@@ -144,11 +152,11 @@ class _Reader:
         self.ignored: list[Problem] = []
         self.notes: list[Problem] = []
         self._config = config
-        columns = config.items("kafka2parquet.metadata.columns")
+        columns = config.items(METADATA_COLUMNS)
         self._written = Written(
-            keys="key" in columns or config.flag("store.kafka.keys"),
+            keys="key" in columns or config.flag(STORE_KAFKA_KEYS),
             headers="headers" in columns or config.flag("store.kafka.headers"),
-            keys_have_fields=converter_name(config.text("key.converter")) != "Json"
+            keys_have_fields=converter_name(config.text(KEY_CONVERTER)) != "Json"
             or config.flag("key.converter.schemas.enable"),
         )
         self._headers_changed_by: dict[str, str] = {}
@@ -157,7 +165,7 @@ class _Reader:
             self._predicates[alias] = self._predicate(alias)
 
     def read(self, alias: str) -> None:
-        """Make the transform of an alias, or note what is wrong with it."""
+        """Make the transform of an alias, or report what is wrong with it."""
         prefix = f"transforms.{alias}."
         properties = self._config.below(prefix)
         class_name = properties.pop("type", "")
@@ -170,7 +178,7 @@ class _Reader:
             self.problems.append(
                 Problem(
                     f"{prefix}predicate",
-                    f"{prefix}predicate={predicate}: there is no such predicate",
+                    f"{prefix}predicate={predicate}: this predicate is not defined",
                     f"Name it in predicates, and set predicates.{predicate}.type.",
                 )
             )
@@ -199,7 +207,7 @@ class _Reader:
             unsupported(
                 f"{prefix}predicate",
                 f"{prefix}predicate is not supported for {class_name}",
-                "Where keys are written, a transform of keys applies to all of them. Remove the predicate.",
+                "If keys are written, a transform of keys applies to all keys. Remove the predicate.",
             )
         )
 
@@ -207,7 +215,7 @@ class _Reader:
         self.problems.append(
             unsupported(
                 f"{prefix}predicate",
-                f"{prefix}predicate={predicate} asks for a header that {changed_by} changes before",
+                f"{prefix}predicate={predicate} checks a header that {changed_by} has changed before",
                 f"Predicates see headers as they were sent. Put {prefix.removesuffix('.')} before {changed_by}.",
             )
         )
@@ -230,9 +238,9 @@ class _Reader:
             self.problems.append(
                 unsupported(
                     f"{prefix}type",
-                    f"{prefix}type={class_name} behind a TimestampRouter is not supported",
-                    "After a crash a topic's files are looked for by how the names of its folders begin, and a router behind a"
-                    " TimestampRouter could begin them in any way. Name it before the TimestampRouter in transforms.",
+                    f"{prefix}type={class_name} after a TimestampRouter is not supported",
+                    "After a crash, the sink finds a topic's files by the beginnings of its folder names, and a router after a"
+                    " TimestampRouter could change those beginnings. Put it before the TimestampRouter in transforms.",
                 )
             )
             return
@@ -243,8 +251,8 @@ class _Reader:
             unsupported(
                 f"{prefix}predicate",
                 f"{prefix}predicate is not supported for {class_name}, unless it is a TopicNameMatches",
-                "After a crash a topic's files are looked for by the topic's name, so a predicate of records can't choose its"
-                " folder. Remove the predicate, or use one by topic.",
+                "After a crash, the sink finds a topic's files by the topic's name, so a predicate on records can't choose the"
+                " folder. Remove the predicate, or use a TopicNameMatches.",
             )
         )
 
@@ -261,7 +269,7 @@ class _Reader:
         except ConfigurationError as error:
             self.problems += [_of_settings(prefix, class_name, properties, problem) for problem in error.details]
             return None
-        except (ValueError, TypeError) as error:  # no such class, an abstract one, or one that refuses its settings
+        except (ValueError, TypeError) as error:  # the class is missing or abstract, or refuses its settings
             self.problems.append(Problem(type_property, invalid_value(type_property, class_name, str(error))))
             return None
         if isinstance(made, Transform):

@@ -1,4 +1,4 @@
-"""Properties of the converters: each stands behind `key.converter.` or `value.converter.`."""
+"""The properties of converters, whose names begin with `key.converter.` or `value.converter.`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kafka2parquet.connect.python_classes import is_python_path
 
 _STRATEGIES = "io.confluent.kafka.serializers.subject"
 
-#: Converters by the last part of their names.
+#: The full names of converters, by the last part of their names.
 CONVERTERS = {
     "AvroConverter": "io.confluent.connect.avro.AvroConverter",
     "ProtobufConverter": "io.confluent.connect.protobuf.ProtobufConverter",
@@ -23,30 +23,30 @@ CONVERTERS = {
         for name in ("Boolean", "Short", "Integer", "Long", "Float", "Double")
     },
 }
-_OWN_CONVERTER = "name a RecordConverter of your own in Python, as package.module:Class"
+_OWN_CONVERTER = "name your own RecordConverter in Python, as package.module:Class"
 _GLUE = (
-    "AWS Glue's schema registry is not read: its messages begin with 18 bytes, a version, a compression and the UUID of the "
-    "schema's version, where Confluent's begin with five. Either let producers write Confluent's format, or "
-    f"{_OWN_CONVERTER}, that looks schemas up in Glue (GetSchemaVersion)."
+    "AWS Glue's schema registry is not supported: its messages begin with 18 bytes (a version, a compression and the UUID of "
+    "the schema's version), while Confluent's begin with five. Either let producers write Confluent's format, or "
+    f"{_OWN_CONVERTER}, which looks schemas up in Glue (GetSchemaVersion)."
 )
 _APICURIO = (
-    "Apicurio's registry is read where messages begin as Confluent's do, with an id of four bytes: use the Confluent converter "
-    "of that kind, such as io.confluent.connect.avro.AvroConverter, with the registry's compatible API as schema.registry.url, "
+    "Apicurio's registry is supported if messages begin like Confluent's, with an id of four bytes: use the matching Confluent "
+    "converter, such as io.confluent.connect.avro.AvroConverter, with the registry's compatible API as schema.registry.url, "
     f"such as http://registry:8080/apis/ccompat/v7. Otherwise {_OWN_CONVERTER}."
 )
-#: What to do instead, by the packages of converters of other registries.
+#: Advice about converters of other registries, by their packages.
 FOREIGN_CONVERTERS = {
     "com.amazonaws.services.schemaregistry.": _GLUE,
     "software.amazon.glue.": _GLUE,
     "io.apicurio.": _APICURIO,
 }
-#: Other classes that read the same.
+#: Other classes that read the same format.
 CONVERTER_TWINS = ("io.confluent.connect.replicator.util.ByteArrayConverter",)
-#: Beginnings of what may stand behind `schema.registry.` besides `url`; all but the first are older names.
+#: Prefixes of the settings under `schema.registry.` besides `url`; all but the first are older names.
 REGISTRY_PROPERTIES = ("ssl.", "basic.auth.", "bearer.auth.", "proxy.", "request.header.")
-#: Those that need a schema registry.
+#: The converters that need a schema registry.
 REGISTRY_CONVERTERS = ("Avro", "Protobuf", "JsonSchema")
-#: What the subject of a schema is named after, by the last part of a strategy's class name.
+#: The part that names a schema's subject, by the last part of a strategy's class name.
 SUBJECT_NAMES = {
     "TopicNameStrategy": "topic",
     "RecordNameStrategy": "record",
@@ -55,11 +55,11 @@ SUBJECT_NAMES = {
 
 
 def converter_name(class_name: str) -> str:
-    """The distinguishing part of a converter's class or alias, such as `Json`; "" for a Python class."""
+    """Return the distinguishing part of a converter's class or alias, such as `Json`; "" for a Python class."""
     return "" if is_python_path(class_name) else simple_name(class_name).removesuffix("Converter")
 
 
-_SERIALIZERS, _WRITING = "How serializers write.", "it concerns writing"
+_SERIALIZERS, _WRITING = "How serializers write.", "it only affects serializers"
 _CACHE = "every schema is kept"
 
 
@@ -70,19 +70,21 @@ def _writing(name: str, default: bool) -> Option:
 _STRATEGY = class_name(
     "subject.name.strategy",
     f"{_STRATEGIES}.TopicNameStrategy",
-    "Names the subject whose versions the schemas have.",
+    "Names the subject of the schemas.",
     choices=tuple(f"{_STRATEGIES}.{name}" for name in SUBJECT_NAMES),
 )
 
 _JSON = (
-    boolean("schemas.enable", True, "Whether messages that JsonConverter reads carry their schema, as `schema` and `payload`."),
-    boolean("replace.null.with.default", True, "Whether JsonConverter takes a null for the default of its field."),
+    boolean(
+        "schemas.enable", True, "Whether messages that JsonConverter reads contain their schema, as `schema` and `payload`."
+    ),
+    boolean("replace.null.with.default", True, "Whether JsonConverter replaces a null by the default of its field."),
     string(
         "decimal.format",
         "BASE64",
         "How decimals are written in JSON.",
         validator=one_of("BASE64", "NUMERIC", ignore_case=True),
-        no_effect="it concerns writing; both forms are read",
+        no_effect="it only affects serializers; both forms are read",
     ),
     integer("schemas.cache.size", 1000, "Number of schemas that are kept.", validator=at_least(0), no_effect=_CACHE),
     integer("schemas.cache.config", 1000, "Number of schemas that are kept.", validator=at_least(0), no_effect=_CACHE),
@@ -92,7 +94,7 @@ _REGISTRY = (
     string_list(
         "schema.registry.url",
         (),
-        "Where the schema registry is; several URLs are tried in turn. Avro, Protobuf and JSON Schema need it.",
+        "URL of the schema registry; several URLs are tried in turn. Required for Avro, Protobuf and JSON Schema.",
     ),
     password(
         "schema.registry.*",
@@ -103,24 +105,31 @@ _REGISTRY = (
     string(
         "basic.auth.credentials.source",
         "URL",
-        "Where the credentials for the schema registry are.",
+        "Place of the credentials for the schema registry.",
         choices=("URL", "USER_INFO"),
     ),
-    password("basic.auth.user.info", "", "Name and password for the schema registry, with a colon between."),
+    password("basic.auth.user.info", "", "Name and password for the schema registry, separated by a colon."),
     password(
         "bearer.auth.*",
         None,
-        "Token for the schema registry: `bearer.auth.credentials.source` is STATIC_TOKEN or OAUTHBEARER, with the properties "
-        "of that.",
+        "Token for the schema registry: `bearer.auth.credentials.source` is STATIC_TOKEN or OAUTHBEARER, which have "
+        "further properties.",
     ),
     integer("max.retries", 3, "Attempts for a request to the schema registry.", validator=at_least(0)),
-    integer("retries.wait.ms", 1000, "First pause between attempts.", validator=at_least(0)),
-    integer("retries.max.wait.ms", 20_000, "Longest pause between attempts.", validator=at_least(0)),
-    integer("http.connect.timeout.ms", 60_000, "Time to reach the schema registry.", validator=at_least(0)),
-    integer("http.read.timeout.ms", 60_000, "Time for its answer.", validator=at_least(0)),
+    integer("retries.wait.ms", 1000, "First pause between attempts, in milliseconds.", validator=at_least(0)),
+    integer("retries.max.wait.ms", 20_000, "Longest pause between attempts, in milliseconds.", validator=at_least(0)),
+    integer(
+        "http.connect.timeout.ms",
+        60_000,
+        "Timeout for connecting to the schema registry, in milliseconds.",
+        validator=at_least(0),
+    ),
+    integer(
+        "http.read.timeout.ms", 60_000, "Timeout for an answer of the schema registry, in milliseconds.", validator=at_least(0)
+    ),
     string("proxy.host", "", "Proxy in front of the schema registry."),
-    integer("proxy.port", -1, "Its port."),
-    string("request.header.*", None, "Headers for the schema registry.", unsupported="put them into a proxy"),
+    integer("proxy.port", -1, "Port of the proxy."),
+    string("request.header.*", None, "Headers for the schema registry.", unsupported="let a proxy add them"),
     class_name(
         "context.name.strategy",
         "io.confluent.kafka.serializers.context.NullContextNameStrategy",
@@ -168,7 +177,7 @@ _AVRO = (
     boolean(
         "flatten.singleton.unions",
         True,
-        "Whether an Avro union of one type is that type.",
+        "Whether an Avro union of one type becomes that type.",
         unsupported="such a union is always its one type",
     ),
     _writing("allow.optional.map.keys", False),
@@ -180,18 +189,20 @@ _AVRO = (
     boolean(
         "generalized.sum.type.support",
         False,
-        "Whether unions of JSON Schema are named as those of other formats. Only for JsonSchemaConverter.",
+        "Whether the columns of JSON Schema unions are named like those of other formats. Only for JsonSchemaConverter.",
     ),
 )
 
 _PROTOBUF = (
     boolean("enhanced.protobuf.schema.support", False, "Whether Protobuf messages and enums are named with their packages."),
-    boolean("optional.for.nullables", False, "Whether only those fields of Protobuf are optional that can be absent."),
+    boolean("optional.for.nullables", False, "Whether only Protobuf fields that can be absent are optional."),
     boolean("optional.for.proto2", True, "Whether absent optional fields of proto2 are null instead of their default."),
-    boolean("wrapper.for.nullables", False, "Whether messages such as `google.protobuf.Int32Value` are optional primitives."),
-    boolean("wrapper.for.raw.primitives", True, "Whether a value that is such a message as a whole is a primitive."),
-    boolean("int.for.enums", False, "Whether enums of Protobuf are numbers."),
-    boolean("generate.index.for.unions", True, "Whether the column of a Protobuf oneof has its index in its name."),
+    boolean(
+        "wrapper.for.nullables", False, "Whether messages such as `google.protobuf.Int32Value` become optional primitives."
+    ),
+    boolean("wrapper.for.raw.primitives", True, "Whether a value that is such a message becomes a primitive."),
+    boolean("int.for.enums", False, "Whether Protobuf enums become numbers."),
+    boolean("generate.index.for.unions", True, "Whether the column of a Protobuf oneof has an index in its name."),
     boolean("flatten.unions", False, "Whether the fields of a oneof are columns.", unsupported="use a transform"),
     _writing("generate.struct.for.nulls", False),
 )
@@ -202,7 +213,7 @@ _JSON_SCHEMA = (
         "json.fail.invalid.schema",
         False,
         "Whether messages are validated against their JSON Schema.",
-        no_effect="messages are read as far as columns need, and rejected where they don't fit these",
+        no_effect="messages are read as far as columns need, and rejected if they don't fit the columns",
     ),
     boolean(
         "json.fail.unknown.properties",
@@ -219,12 +230,12 @@ _TEXT = (string("converter.encoding", "UTF-8", "Character set of StringConverter
 
 
 def _side(side: str) -> tuple[Option, ...]:
-    """All properties of the converter of keys or values."""
+    """Return all options of the converter of keys or values."""
     other = "key" if side == "value" else "value"
     strategies = (
         attrs.evolve(_STRATEGY, name=f"{side}.{_STRATEGY.name}"),
         class_name(
-            f"{other}.{_STRATEGY.name}", f"{_STRATEGIES}.TopicNameStrategy", _STRATEGY.doc, no_effect=f"it is that of {other}s"
+            f"{other}.{_STRATEGY.name}", f"{_STRATEGIES}.TopicNameStrategy", _STRATEGY.doc, no_effect=f"it is for {other}s"
         ),
     )
     options = (*_JSON, *_TEXT, *_REGISTRY, *strategies, *_AVRO, *_PROTOBUF, *_JSON_SCHEMA)

@@ -1,8 +1,18 @@
-"""Properties that Kafka Connect itself defines for sink connectors."""
+"""The properties that Kafka Connect itself defines for sink connectors."""
 
 from __future__ import annotations
 
 from kafka2parquet.connect.properties.converters import CONVERTERS
+from kafka2parquet.connect.properties.names import (
+    CONNECTOR_CLASS,
+    ERRORS_LOG_INCLUDE_MESSAGES,
+    ERRORS_TOLERANCE,
+    KEY_CONVERTER,
+    TOPICS,
+    TOPICS_REGEX,
+    TRANSFORMS,
+    VALUE_CONVERTER,
+)
 from kafka2parquet.connect.properties.option import Value, at_least, one_of
 from kafka2parquet.connect.properties.typed import boolean, choice, class_name, integer, long, short, string, string_list
 
@@ -28,12 +38,12 @@ FRAMEWORK_OPTIONS = (
         note="the consumer group is `connect-<name>`",
     ),
     string(
-        "connector.class",
+        CONNECTOR_CLASS,
         None,
-        "Which sink the configuration is for.",
+        "Class of the sink.",
         required=True,
         choices=(S3_CONNECTOR, GCS_CONNECTOR),
-        note="says which properties apply and where the files go",
+        note="decides which properties apply and where the files go",
     ),
     integer(
         "tasks.max",
@@ -46,25 +56,25 @@ FRAMEWORK_OPTIONS = (
         "tasks.max.enforce",
         True,
         "Whether a connector that makes more tasks than `tasks.max` is refused.",
-        no_effect="there are never more",
+        no_effect="the sink never makes more tasks",
     ),
-    string_list("topics", (), "Topics to read, separated by commas; either this or `topics.regex`."),
+    string_list(TOPICS, (), "Topics to read, separated by commas; either this or `topics.regex`."),
     string(
-        "topics.regex",
+        TOPICS_REGEX,
         "",
-        "Regular expression for the whole name of the topics to read; either this or `topics`.",
-        note="topics that are created later are picked up too",
+        "Regular expression that matches the whole names of the topics to read; either this or `topics`.",
+        note="topics that are created later are read too",
     ),
     class_name(
-        "key.converter",
+        KEY_CONVERTER,
         None,
-        "Class that reads the record keys: as for values; without one keys are bytes.",
+        "Class that reads the record keys, as for values. If it is not set, keys are bytes.",
         choices=tuple(CONVERTERS.values()),
         note="keys are read only where they are written: `store.kafka.keys`, or `key` in `kafka2parquet.metadata.columns`; "
         "schemaless JSON stays text",
     ),
     class_name(
-        "value.converter",
+        VALUE_CONVERTER,
         None,
         "Class that reads the record values: one of Kafka Connect's or Confluent's, or a Python class as "
         "`package.module:Class`.",
@@ -74,22 +84,22 @@ FRAMEWORK_OPTIONS = (
         "header.converter",
         None,
         "Class that reads the record headers.",
-        no_effect="headers are written only where `kafka2parquet.metadata.columns` names `headers`, as they are",
+        no_effect="headers are written unchanged, and only if `kafka2parquet.metadata.columns` contains `headers`",
     ),
     string_list(
-        "transforms",
+        TRANSFORMS,
         (),
-        "Aliases of the transforms that rows go through, in their order.",
+        "Aliases of the transforms that are applied to rows, in their order.",
         note="Java's transforms by their class names, as `docs/transforms.md` lists them, and Python classes",
     ),
     string(
         "transforms.*",
         None,
         "`transforms.<alias>.type` is the class, such as `org.apache.kafka.connect.transforms.InsertField$Value`, or in Python "
-        "`kafka2parquet.transforms:Drop`; `predicate` and `negate` choose the records that it is applied to; all other "
-        "properties of the alias are settings of it.",
+        "`kafka2parquet.transforms:Drop`; `predicate` and `negate` choose the records that it applies to; all other "
+        "properties of the alias are its settings.",
     ),
-    string_list("predicates", (), "Aliases of predicates, which choose the records that transforms are applied to."),
+    string_list("predicates", (), "Aliases of predicates, which choose the records that transforms apply to."),
     string(
         "predicates.*",
         None,
@@ -104,7 +114,7 @@ FRAMEWORK_OPTIONS = (
         no_effect="variables such as `${file:…}` and `${env:…}` are looked up once, at the start",
     ),
     choice(
-        "errors.tolerance",
+        ERRORS_TOLERANCE,
         "none",
         "`none`: the first record that can't be written ends the task; `all`: such records are left out.",
         ("none", "all"),
@@ -114,9 +124,9 @@ FRAMEWORK_OPTIONS = (
     long(
         "errors.retry.timeout",
         0,
-        "How long an operation is retried that fails because a service is down, in milliseconds; -1: without limit.",
+        "How long to retry an operation that fails because a service is down, in milliseconds; -1: without limit.",
         validator=at_least(-1),
-        note="for a schema registry; 0 is without limit too, because records are never skipped for an outage; after any other"
+        note="applies to a schema registry; 0 also means without limit, because an outage never skips records. After any other"
         " time the task ends, and nothing is lost. The task waits for the store and the brokers without limit",
     ),
     long(
@@ -124,32 +134,35 @@ FRAMEWORK_OPTIONS = (
         60_000,
         "Longest pause between two attempts, in milliseconds.",
         validator=at_least(1),
-        note="for a schema registry; pauses begin with 300 ms and double",
+        note="applies to a schema registry; pauses begin at 300 ms and double",
     ),
     boolean(
         "errors.log.enable",
         False,
         "Whether each rejected record is logged.",
-        note="the log has stage, class and reason, never a payload",
+        note="the log contains stage, class and reason, never a payload",
     ),
     boolean(
-        "errors.log.include.messages", False, "Whether the log has topic, partition, offset and timestamp of a rejected record."
+        ERRORS_LOG_INCLUDE_MESSAGES,
+        False,
+        "Whether the log contains topic, partition, offset and timestamp of a rejected record.",
     ),
     string(
         "errors.deadletterqueue.topic.name",
         "",
-        "Topic that rejected records are sent to, at least once each; it must not be a topic that is read.",
-        note="created with one partition if it doesn't exist; nothing is committed past a record that has not arrived there",
+        "Topic that rejected records are sent to, at least once each. The sink must not read this topic.",
+        note="the topic is created with one partition if it doesn't exist; offsets are committed only up to records that have"
+        " arrived there",
     ),
     short(
         "errors.deadletterqueue.topic.replication.factor",
         3,
-        "Replication factor of the dead-letter topic where it has to be created.",
+        "Replication factor with which the dead-letter topic is created.",
     ),
     boolean(
         "errors.deadletterqueue.context.headers.enable",
         False,
-        "Whether dead letters carry headers that say what happened (`__connect.errors.*`).",
+        "Whether dead letters have headers that describe the error (`__connect.errors.*`).",
     ),
     string(
         "consumer.override.*",
@@ -172,7 +185,7 @@ FRAMEWORK_OPTIONS = (
     string(
         "confluent.*",
         None,
-        "Licence of Confluent's connectors and the topic that keeps it.",
+        "Licence of Confluent's connectors, and the topic that stores it.",
         no_effect="no licence is needed; kafka2parquet is free software",
     ),
 )

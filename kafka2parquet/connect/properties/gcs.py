@@ -1,4 +1,4 @@
-"""Properties of Confluent's GCS sink."""
+"""The properties of Confluent's GCS sink."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GCS_OPTIONS = (
         3,
         "Attempts for a request.",
         validator=at_least(0),
-        no_effect="gcsfs makes six at once, and failed uploads are retried until the store is back",
+        no_effect="gcsfs makes six immediate attempts, and failed uploads are retried until the store is back",
     ),
     long(
         "gcs.retry.backoff.ms",
@@ -65,18 +65,18 @@ GCS_OPTIONS = (
     string(
         "gcs.proxy.url",
         "",
-        "Proxy on the way to GCS, and to where access tokens are given out.",
+        "Proxy for requests to GCS and for access tokens.",
         validator=proxy_url,
-        note="not set: the proxy of the environment (HTTPS_PROXY)",
+        note="not set: the proxy in the environment (HTTPS_PROXY)",
     ),
-    string("gcs.proxy.user", "", "User at the proxy; overrides a user in `gcs.proxy.url`."),
-    password("gcs.proxy.password", "", "Password at the proxy; overrides a password in `gcs.proxy.url`."),
+    string("gcs.proxy.user", "", "User of the proxy; overrides a user in `gcs.proxy.url`."),
+    password("gcs.proxy.password", "", "Password of the proxy; overrides a password in `gcs.proxy.url`."),
     string(
         "gcs.parts.prefix",
         None,
         "Prefix of temporary objects, no longer used by Confluent.",
-        no_effect="there are no temporary objects",
+        no_effect="the sink doesn't write temporary objects",
     ),
     string("format.bytearray.extension", ".bin", "Extension of byte-array files.", no_effect=JSON_ONLY),
-    string("format.bytearray.separator", None, "What separates records in byte-array files.", no_effect=JSON_ONLY),
+    string("format.bytearray.separator", None, "Separator between records in byte-array files.", no_effect=JSON_ONLY),
 )

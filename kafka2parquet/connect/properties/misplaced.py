@@ -1,4 +1,4 @@
-"""Properties that belong elsewhere: to a worker's file, or to the connectors that Confluent runs in its cloud."""
+"""Recognizes properties that belong to a worker's file, or to the managed connectors of Confluent Cloud."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from kafka2parquet.connect.clients.consumer import CONSUMER_TABLE
 from kafka2parquet.connect.properties.converters import CONVERTER_OPTIONS
+from kafka2parquet.connect.properties.names import CONNECTOR_CLASS
 
 _KAFKA_LOGIN = "the worker's properties (--worker FILE): security.protocol=SASL_SSL, sasl.mechanism=PLAIN and sasl.jaas.config"
 _AWS_LOGIN = "aws.access.key.id with aws.secret.access.key, or s3.credentials.provider.class=…AwsAssumeRoleCredentialsProvider"
@@ -16,8 +17,8 @@ CLOUD: Mapping[str, str] = {
     "io.confluent.connect.protobuf.ProtobufConverter, JSON_SR io.confluent.connect.json.JsonSchemaConverter, each with "
     "value.converter.schema.registry.url; JSON is org.apache.kafka.connect.json.JsonConverter with "
     "value.converter.schemas.enable=false",
-    "input.key.format": "key.converter, as input.data.format is value.converter",
-    "output.data.format": "format.class, of which there is only ParquetFormat",
+    "input.key.format": "key.converter, with the classes of input.data.format",
+    "output.data.format": "format.class, which is always ParquetFormat",
     "output.keys.format": "keys.format.class",
     "output.headers.format": "headers.format.class",
     "time.interval": "partitioner.class: HOURLY is io.confluent.connect.storage.partitioner.TimeBasedPartitioner with "
@@ -31,9 +32,9 @@ CLOUD: Mapping[str, str] = {
     "kafka.api.secret": _KAFKA_LOGIN,
     "kafka.service.account.id": _KAFKA_LOGIN,
     "kafka.endpoint": "bootstrap.servers in the worker's properties (--worker FILE), or --bootstrap-server HOST:PORT",
-    "schema.context.name": "the end of value.converter.schema.registry.url: /contexts/.name.",
+    "schema.context.name": "value.converter.schema.registry.url, with /contexts/.name. at its end",
 }
-#: Confluent Cloud's names of its connectors, and the classes of the self-managed sinks.
+#: The classes of the self-managed sinks, by Confluent Cloud's names of its connectors.
 _CLOUD_CONNECTORS = {
     "S3_SINK": "io.confluent.connect.s3.S3SinkConnector",
     "GcsSink": "io.confluent.connect.gcs.GcsSinkConnector",
@@ -58,16 +59,16 @@ _WORKER = (
 
 
 def cloud_connector(given: Mapping[str, str]) -> str | None:
-    """The self-managed sink, where a configuration is for Confluent Cloud's connector; else None."""
-    name = given.get("connector.class", "")
-    # GcsSink is an alias in self-managed Connect too, but there a sink has a format.class
+    """Return the self-managed sink for a configuration of Confluent Cloud; None for other configurations."""
+    name = given.get(CONNECTOR_CLASS, "")
+    # GcsSink is also an alias in self-managed Connect, which requires a format.class
     if name == "S3_SINK" or (name == "GcsSink" and "format.class" not in given and not CLOUD.keys().isdisjoint(given)):
         return _CLOUD_CONNECTORS[name]
     return None
 
 
 def belongs_elsewhere(name: str) -> str | None:
-    """Why a property that the sinks don't know has no effect, and what to do; None where that isn't known."""
+    """Return why a property that the sinks don't know has no effect, and what to do; None if the reason isn't known."""
     if name == "compression.type":
         return "it belongs to Kafka's producers and topics. Parquet files are compressed as parquet.codec says"
     if name in CLOUD:
@@ -86,7 +87,7 @@ def belongs_elsewhere(name: str) -> str | None:
     if f"value.converter.{name}" in {option.name for option in CONVERTER_OPTIONS}:
         return f"it is a setting of converters. In a connector it is value.converter.{name}"
     if name.startswith("hive."):
-        return "no metastore is written to; query engines find the folders by themselves"
+        return "the sink doesn't write to a metastore; query engines find the folders by themselves"
     if name.startswith(_WORKER):
         return "it concerns Connect's workers"
     return None

@@ -1,4 +1,4 @@
-"""Option: what is known of one property, and how its text becomes a value as Kafka's `ConfigDef` reads it."""
+"""Option: the definition of one property. Texts become values by the rules of Kafka's `ConfigDef`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from kafka2parquet.util.secrets import HIDDEN, has_plain_end, is_number_or_flag,
 
 Value = str | int | float | bool | tuple[str, ...] | None
 Validator = Callable[[Value], None]
-"""Raises `ValueError` with the rule that the value breaks."""
+"""Checks a value; raises `ValueError` with the rule that the value breaks."""
 
 
 class ValueType(enum.Enum):
-    """Types of Kafka's `ConfigDef`."""
+    """The types of Kafka's `ConfigDef`."""
 
     STRING = "string"
     INT = "int"
@@ -31,7 +31,7 @@ class ValueType(enum.Enum):
 
 
 class Effect(enum.Enum):
-    """What this library makes of a property."""
+    """Whether a property has an effect in this library."""
 
     USED = "used"
     IGNORED = "no effect"
@@ -44,24 +44,24 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 @attrs.frozen
 class Option:
-    """One property.
+    """The definition of one property, or of all properties with a prefix.
 
     Attributes:
-        name: its name; ending in `.*` it stands for all properties that begin so.
-        type: of its value.
-        default: its value where it isn't set.
-        doc: what it says, in one sentence.
-        required: whether it has to be set.
+        name: name of the property; a name that ends in `.*` stands for all properties with that prefix.
+        type: type of the value.
+        default: value of a property that isn't set.
+        doc: meaning of the property, in one sentence.
+        required: whether the property has to be set.
         validator: checks the parsed value.
-        choices: values to recommend; `validator` says whether others are refused.
-        effect: what this library makes of it.
-        note: for `USED`, what it maps to where that isn't plain from its name; for `IGNORED`, why it has no effect; for
-            `UNSUPPORTED`, what to use instead.
-        accepted: values that mean something and are not recommended.
-        otherwise: what a value outside `choices` means, where Connect doesn't refuse it.
-        refused: values that Connect knows and this library doesn't, each with what to use instead.
-        read_as: classes that are read as another one, by their names without package; what they add to it are properties of
-            their own.
+        choices: recommended values; `validator` decides whether other values are refused.
+        effect: whether the property has an effect.
+        note: for `USED`, what the property maps to, unless its name says so; for `IGNORED`, why the property has no effect;
+            for `UNSUPPORTED`, what to use instead.
+        accepted: values that have a meaning and are not recommended.
+        otherwise: the meaning of a value outside `choices`, if Connect doesn't refuse such values.
+        refused: values that Connect supports and this library refuses, each with what to use instead.
+        read_as: classes that are read as another class, by their names without package; what such a class adds has its own
+            properties.
     """
 
     name: str
@@ -80,18 +80,18 @@ class Option:
 
     @property
     def is_prefix(self) -> bool:
-        """Whether it stands for all properties of a prefix."""
+        """Whether the option stands for all properties with a prefix."""
         return self.name.endswith(".*")
 
     def covers(self, name: str) -> bool:
-        """Whether the property `name` is this one, or has its prefix."""
+        """Return whether the option defines the property `name`."""
         return name.startswith(self.name[:-1]) if self.is_prefix else name == self.name
 
     def parse(self, name: str, text: str) -> Value:
-        """The value of `text` for the property `name`.
+        """Parse and check the text of the property `name`.
 
         Raises:
-            ValueError: with Kafka's wording: property, value, and the rule that is broken.
+            ValueError: the text is invalid; in Kafka's wording, with property, value and the broken rule.
         """
         try:
             value = parse_value(self.type, text)
@@ -102,37 +102,37 @@ class Option:
         return self.read_as.get(simple_name(text), value)
 
     def is_secret(self, name: str) -> bool:
-        """Whether the value of the property `name` is secret: by its type, or by its name where others set it too."""
+        """Return whether the value of the property `name` is secret, by the option's type or by the property's name."""
         return is_secret_name(name) or (self.type is ValueType.PASSWORD and not has_plain_end(name))
 
     def is_public(self, name: str) -> bool:
-        """Whether the value of the property `name` may be shown to people: secrets and values of refused properties are not."""
+        """Return whether the value of the property `name` may be shown, which excludes secrets and refused properties."""
         return not self.is_secret(name) and self.effect is not Effect.UNSUPPORTED
 
     def shown(self, name: str, text: str) -> str:
-        """The value of the property `name` as it may be shown to people."""
+        """Return the value of the property `name` with secrets hidden, for texts that people read."""
         if self.is_public(name) or (not self.is_secret(name) and is_number_or_flag(text)):
             return without_credentials(text)
         return HIDDEN if text else text
 
 
 def invalid_value(name: str, text: str, rule: str) -> str:
-    """Kafka's wording for a value that breaks a rule."""
+    """Return Kafka's wording for a value that breaks a rule."""
     return f"Invalid value {text} for configuration {name}: {rule}"
 
 
 def missing_value(name: str) -> str:
-    """Kafka's wording for a property that has to be set, and isn't."""
+    """Return Kafka's wording for a required property that isn't set."""
     return f'Missing required configuration "{name}" which has no default value.'
 
 
 def capitalized(text: str) -> str:
-    """A note as a sentence begins; its other letters stay."""
+    """Return a text with its first letter in upper case, and all others unchanged."""
     return text[:1].upper() + text[1:]
 
 
 def parse_value(value_type: ValueType, text: str) -> Value:
-    """The value of a trimmed text (`ConfigDef.parseType` of Apache Kafka).
+    """Parse a trimmed text, as `ConfigDef.parseType` of Apache Kafka does.
 
     Raises:
         ValueError: the text is not of that type.
@@ -157,7 +157,7 @@ def parse_value(value_type: ValueType, text: str) -> Value:
 
 
 def at_least(minimum: float) -> Validator:
-    """The number must be `minimum` or more."""
+    """Make a validator for numbers of at least `minimum`."""
 
     def check(value: Value) -> None:
         if isinstance(value, int | float) and not value >= minimum:
@@ -167,7 +167,7 @@ def at_least(minimum: float) -> Validator:
 
 
 def between(minimum: float, maximum: float) -> Validator:
-    """The number must lie in [minimum, maximum]."""
+    """Make a validator for numbers in [minimum, maximum]."""
 
     def check(value: Value) -> None:
         at_least(minimum)(value)
@@ -178,7 +178,7 @@ def between(minimum: float, maximum: float) -> Validator:
 
 
 def one_of(*choices: str, ignore_case: bool = False) -> Validator:
-    """The text must be one of `choices`."""
+    """Make a validator for texts that are one of `choices`."""
 
     def check(value: Value) -> None:
         if ignore_case:
@@ -191,11 +191,11 @@ def one_of(*choices: str, ignore_case: bool = False) -> Validator:
 
 
 def field_paths(value: Value) -> None:
-    """The dotted paths must have a name in each part."""
+    """Check that each part of dotted paths has a name."""
     if isinstance(value, tuple) and not all(map(is_path, value)):
         raise ValueError("Field name cannot contain an empty or whitespace-only path segment")
 
 
 def simple_name(class_name: str) -> str:
-    """The last part of a Java or Python class name."""
+    """Return the last part of a Java or Python class name."""
     return re.split(r"[.:]", class_name)[-1]

@@ -1,4 +1,4 @@
-"""Properties of our own about stores, for what Confluent's sinks have no word for; they go by the store, not the connector."""
+"""This library's own properties of stores, for which Confluent's sinks have no name. They depend on the store, not the sink."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ _GCS_CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
 
 def _s3_class(value: Value) -> None:
     if value in _FROZEN:
-        raise ValueError("such objects have to be thawed, but footers are read back at once; let a lifecycle rule move them")
+        raise ValueError(
+            "such objects can't be read without restoring them, but the sink reads footers; use a lifecycle rule instead"
+        )
     one_of("", *_S3_CLASSES)(value)
 
 
 def _header_text(value: Value) -> None:
     text = str(value)
     if not text.isascii() or not text.isprintable():
-        raise ValueError("only printable ASCII may be in a header")
+        raise ValueError("a header may only contain printable ASCII")
 
 
 OWN_STORAGE_OPTIONS = (
     string(
         "kafka2parquet.s3.profile",
         "",
-        "Profile of the shared AWS configuration files that has the credentials.",
-        note="not set: the profile of the environment (AWS_PROFILE), or `default`",
+        "Profile in the shared AWS configuration files that has the credentials.",
+        note="not set: the profile in the environment (AWS_PROFILE), or `default`",
     ),
     string(
         "kafka2parquet.s3.sts.url", "", "Endpoint of a compatible STS, for AwsAssumeRoleCredentialsProvider.", validator=url
@@ -50,7 +52,7 @@ OWN_STORAGE_OPTIONS = (
         choices=_S3_CLASSES,
         note="not set: STANDARD",
     ),
-    boolean("kafka2parquet.s3.requester.pays", False, "Whether we agree to pay for requests to another owner's bucket."),
+    boolean("kafka2parquet.s3.requester.pays", False, "Whether you agree to pay for requests to another owner's bucket."),
     string(
         "kafka2parquet.gcs.storage.class",
         "",
@@ -63,7 +65,7 @@ OWN_STORAGE_OPTIONS = (
     string(
         "kafka2parquet.user.agent",
         "",
-        "Added to the name that requests to S3 or GCS give us, for the store's logs.",
+        "Text that is added to the user agent of requests to S3 or GCS, for the store's logs.",
         validator=_header_text,
     ),
 )

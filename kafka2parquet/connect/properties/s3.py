@@ -1,4 +1,4 @@
-"""Properties of Confluent's S3 sink."""
+"""The properties of Confluent's S3 sink."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import base64
 import re
 from urllib.parse import urlsplit
 
+from kafka2parquet.connect.properties.names import (
+    S3_PART_RETRIES,
+    S3_PATH_STYLE_ACCESS_ENABLED,
+    S3_SSE_KMS_KEY_ID,
+    S3_SSEA_NAME,
+    S3_WAN_MODE,
+)
 from kafka2parquet.connect.properties.option import Value, at_least, between, one_of, simple_name
 from kafka2parquet.connect.properties.storage import JSON_ONLY, LONG_MAX, format_class, view_formats
 from kafka2parquet.connect.properties.typed import boolean, choice, class_name, integer, long, password, string, string_list
@@ -14,7 +21,7 @@ S3_FORMATS = "io.confluent.connect.s3.format"
 ASSUME_ROLE = "io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider"
 DEFAULT_CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 
-_PROXY = "not set: the proxy of the environment (HTTPS_PROXY)"
+_PROXY = "not set: the proxy in the environment (HTTPS_PROXY)"
 STS_PREFIX = "s3.credentials.provider.sts."
 _OWN_TAGS = ("startOffset", "endOffset", "recordCount")
 _MOST_TAGS = 10
@@ -22,13 +29,13 @@ _TAG_TEXT = re.compile(r"[\w .:/=+@-]*")
 
 
 def part_size(value: Value) -> None:
-    """The size of a part of a multipart upload, as S3 limits it."""
+    """Check the size of a part of a multipart upload, which S3 limits."""
     if isinstance(value, int) and value < 5 << 20:
         raise ValueError(f"Part size must be at least: {5 << 20} bytes (5MB)")
 
 
 def url(value: Value) -> None:
-    """An empty text, or a URL with scheme and host."""
+    """Check that a text is empty, or a URL with scheme and host."""
     if value:
         parts = urlsplit(str(value))
         if not parts.scheme or not parts.hostname:
@@ -36,24 +43,24 @@ def url(value: Value) -> None:
 
 
 def proxy_url(value: Value) -> None:
-    """An empty text, or the URL of an HTTP proxy."""
+    """Check that a text is empty, or the URL of an HTTP proxy."""
     url(value)
     if value and urlsplit(str(value)).scheme not in ("http", "https"):
         raise ValueError("not the URL of an http or https proxy")
 
 
 def customer_key(value: Value) -> None:
-    """A key of 32 bytes, in base64."""
+    """Check that a text is empty, or a key of 32 bytes in base64."""
     try:
         size = len(base64.b64decode(str(value), validate=True)) if value else 32
     except ValueError:
         raise ValueError("not base64") from None
     if size != 32:
-        raise ValueError(f"32 bytes are needed, in base64; these are {size}")
+        raise ValueError(f"the key has {size} bytes in base64 instead of 32")
 
 
 def tag_pairs(value: Value) -> None:
-    """Tags as `key:value`, within what S3 allows (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html)."""
+    """Check tags of the form `key:value` by the limits of S3 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html)."""
     pairs = [pair for pair in value if pair] if isinstance(value, tuple) else []
     keys = [pair.partition(":")[0].strip() for pair in pairs]
     for pair, key in zip(pairs, keys, strict=True):
@@ -66,9 +73,9 @@ def tag_pairs(value: Value) -> None:
         if key in _OWN_TAGS:
             raise ValueError(f"the key {key} is taken: {', '.join(_OWN_TAGS)} are set for each file")
     if len(set(keys)) < len(keys):
-        raise ValueError("a key stands there twice")
+        raise ValueError("a key is repeated")
     if len(keys) > _MOST_TAGS - len(_OWN_TAGS):
-        raise ValueError(f"at most {_MOST_TAGS - len(_OWN_TAGS)} fit, for an object has {_MOST_TAGS} tags")
+        raise ValueError(f"at most {_MOST_TAGS - len(_OWN_TAGS)} tags can be added, because an object has at most {_MOST_TAGS}")
 
 
 S3_OPTIONS = (
@@ -91,11 +98,11 @@ S3_OPTIONS = (
         note="smaller files go up in one request",
     ),
     integer(
-        "s3.part.retries",
+        S3_PART_RETRIES,
         3,
-        "Attempts for a request, at once; 0 counts as 1.",
+        "Number of immediate attempts for a request; 0 counts as 1.",
         validator=at_least(0),
-        note="after them, uploads are still retried until the store is back",
+        note="after that, uploads are retried until the store is back",
     ),
     long(
         "s3.retry.backoff.ms",
@@ -104,8 +111,8 @@ S3_OPTIONS = (
         validator=at_least(0),
         no_effect="pauses grow from half a second, with jitter",
     ),
-    boolean("s3.wan.mode", False, "Whether S3 Transfer Acceleration is used."),
-    boolean("s3.path.style.access.enabled", True, "Whether the bucket is named in the path of a URL, and not in its host."),
+    boolean(S3_WAN_MODE, False, "Whether S3 Transfer Acceleration is used."),
+    boolean(S3_PATH_STYLE_ACCESS_ENABLED, True, "Whether URLs have the bucket in their path instead of in their host."),
     class_name(
         "s3.credentials.provider.class",
         DEFAULT_CREDENTIALS,
@@ -113,12 +120,12 @@ S3_OPTIONS = (
         choices=(DEFAULT_CREDENTIALS, ASSUME_ROLE),
         read_as={simple_name(ASSUME_ROLE): DEFAULT_CREDENTIALS},
         note="the default one becomes botocore's search: environment, profile files, container, instance; "
-        "AwsAssumeRoleCredentialsProvider takes on a role with `aws.access.key.id`, or with what is found there",
+        "AwsAssumeRoleCredentialsProvider assumes a role with `aws.access.key.id`, or with credentials from there",
     ),
-    string(f"{STS_PREFIX}role.arn", "", "Role that AwsAssumeRoleCredentialsProvider takes on."),
-    string(f"{STS_PREFIX}role.external.id", "", "What the role's trust policy may ask for."),
-    string(f"{STS_PREFIX}role.session.name", "", "Name of the role's session, which AWS puts into its logs."),
-    string(f"{STS_PREFIX}region", "", "Region of the STS that is asked.", note="not set: `s3.region`"),
+    string(f"{STS_PREFIX}role.arn", "", "Role that AwsAssumeRoleCredentialsProvider assumes."),
+    string(f"{STS_PREFIX}role.external.id", "", "External id, which the role's trust policy may require."),
+    string(f"{STS_PREFIX}role.session.name", "", "Name of the role's session, which appears in AWS's logs."),
+    string(f"{STS_PREFIX}region", "", "Region of the STS endpoint.", note="not set: `s3.region`"),
     string(
         "s3.credentials.provider.*",
         None,
@@ -129,19 +136,19 @@ S3_OPTIONS = (
     string("aws.access.key.id", "", "Access key.", note="not set: as `s3.credentials.provider.class` says"),
     password("aws.secret.access.key", None, "Secret of the access key."),
     string(
-        "s3.ssea.name",
+        S3_SSEA_NAME,
         "",
-        "Encryption on the server.",
+        "Server-side encryption.",
         validator=one_of("", "AES256", "aws:kms", "aws:kms:dsse", "aws:fsx"),
         choices=("AES256", "aws:kms", "aws:kms:dsse"),
     ),
     password(
         "s3.sse.customer.key",
         None,
-        "Key of the customer for encryption on the server: 32 bytes in base64, with `s3.ssea.name=AES256`.",
+        "Customer key for server-side encryption: 32 bytes in base64, with `s3.ssea.name=AES256`.",
         validator=customer_key,
     ),
-    string("s3.sse.kms.key.id", "", "Key in KMS, with `s3.ssea.name=aws:kms`."),
+    string(S3_SSE_KMS_KEY_ID, "", "Id of a key in KMS, with `s3.ssea.name=aws:kms`."),
     string(
         "s3.acl.canned",
         None,
@@ -185,9 +192,9 @@ S3_OPTIONS = (
         ("ignore", "fail"),
         ignore_case=True,
     ),
-    string("s3.proxy.url", "", "Proxy on the way to S3.", validator=proxy_url, note=_PROXY),
-    string("s3.proxy.user", None, "User at the proxy; overrides a user in `s3.proxy.url`."),
-    password("s3.proxy.password", None, "Password at the proxy; overrides a password in `s3.proxy.url`."),
+    string("s3.proxy.url", "", "Proxy for requests to S3.", validator=proxy_url, note=_PROXY),
+    string("s3.proxy.user", None, "User of the proxy; overrides a user in `s3.proxy.url`."),
+    password("s3.proxy.password", None, "Password of the proxy; overrides a password in `s3.proxy.url`."),
     boolean(
         "s3.http.send.expect.continue",
         True,
@@ -202,7 +209,7 @@ S3_OPTIONS = (
         no_effect=JSON_ONLY,
     ),
     string("format.bytearray.extension", ".bin", "Extension of byte-array files.", no_effect=JSON_ONLY),
-    string("format.bytearray.separator", None, "What separates records in byte-array files.", no_effect=JSON_ONLY),
+    string("format.bytearray.separator", None, "Separator between records in byte-array files.", no_effect=JSON_ONLY),
     *view_formats(S3_FORMATS),
     choice(
         "s3.schema.partition.affix.type",
@@ -213,20 +220,20 @@ S3_OPTIONS = (
     long(
         "max.write.duration.ms",
         LONG_MAX,
-        "Time for writing the records of one poll, in milliseconds.",
+        "Longest time for writing the records of one poll, in milliseconds.",
         no_effect="reading goes on while files are written",
     ),
     boolean(
         "enable.conditional.writes",
         True,
-        "Whether an object that exists is left alone.",
+        "Whether existing objects are left alone.",
         no_effect="objects are always created and never replaced",
     ),
     integer(
         "max.files.scan.limit",
         100,
-        "How many names are tried when an object exists.",
-        no_effect="an object that exists is recognised by its footer",
+        "How many names to try if an object exists.",
+        no_effect="an existing object is recognised by its footer",
     ),
     boolean(
         "s3.elastic.buffer.enable",
@@ -237,7 +244,7 @@ S3_OPTIONS = (
     integer(
         "s3.elastic.buffer.init.capacity",
         128 << 10,
-        "First size of that buffer.",
+        "Initial size of that buffer.",
         validator=at_least(4096),
         no_effect="buffers are bounded by `kafka2parquet.memory.bytes`",
     ),

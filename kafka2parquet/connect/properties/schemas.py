@@ -1,4 +1,4 @@
-"""Properties of our own for the schemas of JSON records, for all topics or for one."""
+"""This library's own properties for the schemas of JSON records, for all topics or for one topic."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEMA_OPTIONS = (
     boolean(
         "kafka2parquet.schema.contract",
         True,
-        "Whether what is learned of a topic's schema is kept in storage, so that all members agree on it, in"
+        "Whether a topic's learned schema is kept in storage, so that all members agree on it, in"
         " `<topics.dir>/_kafka2parquet/<topic>/schema-<version>.json`.",
     ),
     choice(
@@ -44,7 +44,7 @@ SCHEMA_OPTIONS = (
     integer(
         "kafka2parquet.schema.max.fields",
         2000,
-        "Most fields of a learned schema, those inside of objects included. A member that would be one more is a misfit.",
+        "Most fields of a learned schema, including fields inside objects. A member beyond this number is a misfit.",
         validator=at_least(1),
     ),
     integer(
@@ -56,18 +56,18 @@ SCHEMA_OPTIONS = (
     integer(
         "kafka2parquet.schema.max.bytes",
         1 << 20,
-        "Most bytes of the text of a learned schema. A member with which the text would be longer is a misfit.",
+        "Most bytes of the text of a learned schema. A member that would make the text longer is a misfit.",
         validator=between(1 << 10, 8 << 20),
     ),
     string(
         "kafka2parquet.schema.file",
         "",
-        "Local file with the schema, which is then used as it is and not learned: JSON, an Arrow schema, or a Parquet file.",
+        "Local file with the schema, which is then used as it is instead of learned: JSON, an Arrow schema, or a Parquet file.",
     ),
     choice(
         "kafka2parquet.schema.timestamps",
         "iso8601",
-        "How timestamps of that file are written in JSON: as text, or as milliseconds since 1970.",
+        "How the records write timestamps of that schema: as text, or as milliseconds since 1970.",
         _TIMESTAMPS,
     ),
 )
@@ -76,13 +76,13 @@ _BY_SETTING = {option.name.removeprefix(_PREFIX): option for option in SCHEMA_OP
 
 @attrs.frozen
 class TopicOption(Option):
-    """Stands for the properties of `SCHEMA_OPTIONS` with a topic in their names, which may have dots in it."""
+    """The option for properties of `SCHEMA_OPTIONS` with a topic in their names, which may contain dots."""
 
     def parse(self, name: str, text: str) -> Value:
-        """See `Option.parse`.
+        """Parse and check the text of a property, as `Option.parse` does.
 
         Raises:
-            ValueError: the property names no topic, or none of these settings; or the value breaks its rule.
+            ValueError: the name has no topic or no known setting, or the value breaks a rule.
         """
         _, setting = split_topic(name)
         if setting is None:
@@ -101,7 +101,7 @@ TOPIC_OPTION = TopicOption(
 
 
 def split_topic(name: str) -> tuple[str, str | None]:
-    """Topic and setting of a property such as `kafka2parquet.topic.my.orders.schema.file`; None where it has no setting."""
+    """Split a name such as `kafka2parquet.topic.my.orders.schema.file` into topic and setting; None without a setting."""
     rest = name.removeprefix(TOPIC_PREFIX)
     for setting in _BY_SETTING:
         topic = rest.removesuffix(f".{setting}")

@@ -1,7 +1,26 @@
-"""Properties that Confluent's S3 and GCS sinks share: storage, rotation, format and partitioners."""
+"""The properties that Confluent's S3 and GCS sinks share: storage, rotation, format and partitioners."""
 
 from __future__ import annotations
 
+from kafka2parquet.connect.properties.names import (
+    DIRECTORY_DELIM,
+    FILE_DELIM,
+    FLUSH_SIZE,
+    PARTITION_DURATION_MS,
+    PARTITION_FIELD,
+    PARTITION_FIELD_NAME,
+    PARTITIONER_CLASS,
+    PARTITIONER_MAX_OPEN_FILES,
+    PATH_FORMAT,
+    ROTATE_FILE_ON_PARTITION_CHANGE,
+    ROTATE_INTERVAL_MS,
+    ROTATE_SCHEDULE_INTERVAL_MS,
+    STORE_KAFKA_KEYS,
+    TIMESTAMP_EXTRACTOR,
+    TIMESTAMP_FIELD,
+    TIMEZONE,
+    TOPICS_DIR,
+)
 from kafka2parquet.connect.properties.option import Option, Value, at_least, field_paths, one_of
 from kafka2parquet.connect.properties.typed import boolean, choice, class_name, integer, long, string, string_list
 from kafka2parquet.errors import ConfigurationError
@@ -16,9 +35,9 @@ FIELD_AND_TIME_CLASSES = (
 PARQUET_CODECS = ("none", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4_raw")
 LONG_MAX = (1 << 63) - 1
 
-#: Why properties of other formats have no effect.
-JSON_ONLY = "it concerns JSON and byte-array files, and only Parquet files are written"
-_AVRO_ONLY = "it concerns Avro schemas, and Parquet files are written from Arrow schemas"
+#: The reason why properties of other formats have no effect.
+JSON_ONLY = "it is for JSON and byte-array files, and only Parquet files are written"
+_AVRO_ONLY = "it is for Avro schemas, and Parquet files are written with Arrow schemas"
 
 
 def _time_zone(value: Value) -> None:
@@ -32,34 +51,34 @@ def _time_zone(value: Value) -> None:
 
 ROTATION_OPTIONS = (
     integer(
-        "flush.size",
+        FLUSH_SIZE,
         None,
         "Number of rows in all open files of a topic-partition at which the files are closed; 1 or less: one row in each file.",
         required=True,
     ),
     long(
-        "rotate.interval.ms",
+        ROTATE_INTERVAL_MS,
         -1,
         "Span of record time, in milliseconds, at which the open files of a topic-partition are closed; 0 or less: off.",
         note="a quiet partition's files are closed after the same time by the clock; needs a partitioner by time",
     ),
     long(
-        "rotate.schedule.interval.ms",
+        ROTATE_SCHEDULE_INTERVAL_MS,
         -1,
         "Period by the clock, in milliseconds, counted from midnight in `timezone`, at which open files are closed; "
         "0 or less: off.",
     ),
     boolean(
-        "rotate.file.on.partition.change",
+        ROTATE_FILE_ON_PARTITION_CHANGE,
         True,
         "Whether files are closed when a record falls into another folder than the record before; applies only with "
         "`rotate.interval.ms` and a partitioner by time.",
     ),
     integer(
-        "partitioner.max.open.files",
+        PARTITIONER_MAX_OPEN_FILES,
         1000,
-        "Number of open files of a topic-partition that are closed before another file is begun; below 0: no limit.",
-        note="Confluent's sinks have no limit, which is -1; each open file takes memory",
+        "Number of open files of a topic-partition at which they are closed before another file is opened; below 0: no limit.",
+        note="Confluent's sinks have no limit, as with -1; each open file takes memory",
     ),
 )
 
@@ -92,7 +111,7 @@ FORMAT_OPTIONS = (
         "schema.generator.class",
         None,
         "Class that names the columns of folders for Hive.",
-        no_effect="it concerns Hive, and no metastore is written to",
+        no_effect="it is for Hive, and the sink doesn't write to a metastore",
     ),
     integer("schemas.cache.config", 1000, "Size of the cache of Avro schemas.", no_effect=_AVRO_ONLY),
     boolean(
@@ -101,32 +120,39 @@ FORMAT_OPTIONS = (
         "Whether enum symbols and package names are kept in Avro schemas.",
         no_effect=_AVRO_ONLY,
     ),
-    boolean("connect.meta.data", True, "Whether Avro schemas carry the properties of Connect.", no_effect=_AVRO_ONLY),
+    boolean("connect.meta.data", True, "Whether Avro schemas contain the properties of Connect.", no_effect=_AVRO_ONLY),
     boolean("allow.optional.map.keys", False, "Whether map keys may be optional in Avro schemas.", no_effect=_AVRO_ONLY),
 )
 
 STORAGE_OPTIONS = (
     string(
-        "topics.dir",
+        TOPICS_DIR,
         "topics",
         "Folder in the bucket with one folder for each topic; blank: the folders of the topics lie at the top.",
     ),
-    string("store.url", None, "URL of the object store where it is not the provider's own.", note="endpoint of s3fs or gcsfs"),
-    string("directory.delim", "/", "What separates folders in a key."),
-    string("file.delim", "+", "What separates topic, partition and offset in a file name."),
-    integer("filename.offset.zero.pad.width", 10, "Digits that the offset in a file name is padded to.", validator=at_least(0)),
+    string("store.url", None, "URL of the object store, if it is not the provider's own.", note="endpoint of s3fs or gcsfs"),
+    string(DIRECTORY_DELIM, "/", "Separator between folders in a key."),
+    string(FILE_DELIM, "+", "Separator between topic, partition and offset in a file name."),
+    integer(
+        "filename.offset.zero.pad.width",
+        10,
+        "Number of digits to which the offset in a file name is padded.",
+        validator=at_least(0),
+    ),
     long(
         "retry.backoff.ms",
         5000,
         "Pause after a failed upload, in milliseconds.",
         no_effect="failed uploads are retried with growing pauses and jitter until the store is back",
     ),
-    long("shutdown.timeout.ms", 3000, "Time for the Hive metastore client to stop.", no_effect="there is no Hive"),
+    long(
+        "shutdown.timeout.ms", 3000, "Time for the Hive metastore client to stop.", no_effect="the sink doesn't write to Hive"
+    ),
 )
 
 PARTITIONER_OPTIONS = (
     class_name(
-        "partitioner.class",
+        PARTITIONER_CLASS,
         f"{PARTITIONER_PACKAGE}.DefaultPartitioner",
         "Which folder a record belongs to: one of Confluent's partitioners, the public partitioner by field and time"
         f" `{FIELD_AND_TIME_CLASSES[0]}`, or a Python class as `package.module:Class`.",
@@ -135,32 +161,32 @@ PARTITIONER_OPTIONS = (
         ),
     ),
     string_list(
-        "partition.field.name",
+        PARTITION_FIELD_NAME,
         (),
         "Fields whose values name the folders with FieldPartitioner, and the outer folders with FieldAndTimeBasedPartitioner; "
-        "a dot leads into a nested field, where no column has that name itself. A null makes the folder `field=null`, and so "
-        "does a member that a record without a schema lacks; a record whose schema lacks the field is rejected. See "
+        "a dot leads into a nested field, unless a column has exactly that name. A null makes the folder `field=null`, and so "
+        "does a missing member of a record without a schema; a record whose schema lacks the field is rejected. See "
         "`kafka2parquet.partition.escape`.",
         validator=field_paths,
     ),
     boolean(
         "partition.field.format.path",
         True,
-        "Whether the outer folders of FieldAndTimeBasedPartitioner are `field=value`, and not only the value.",
+        "Whether the outer folders of FieldAndTimeBasedPartitioner are called `field=value`; otherwise only by the value.",
     ),
     string(
-        "partition.field",
+        PARTITION_FIELD,
         "",
-        "The one field of FieldAndTimeBasedPartitioner in its first versions: the outer folder is its bare value.",
-        note="counts where `partition.field.name` is not set",
+        "The single field of the first versions of FieldAndTimeBasedPartitioner: the outer folder is called by its value.",
+        note="applies if `partition.field.name` is not set",
     ),
     long(
-        "partition.duration.ms",
+        PARTITION_DURATION_MS,
         -1,
         "Length of a time partition with TimeBasedPartitioner or FieldAndTimeBasedPartitioner, in milliseconds.",
     ),
     string(
-        "path.format",
+        PATH_FORMAT,
         "",
         "Joda pattern of the folder names with TimeBasedPartitioner or FieldAndTimeBasedPartitioner, such as "
         "`'year'=YYYY/'month'=MM/'day'=dd/'hour'=HH`.",
@@ -168,27 +194,27 @@ PARTITIONER_OPTIONS = (
     string(
         "locale",
         "",
-        "Language of names of months and days in folders.",
-        note="taken whole as a language, as Confluent does: `en-US` gives no English names",
+        "Language of the names of months and days in folders.",
+        note="the whole text is the language, as in Confluent's sinks: `en-US` doesn't give English names",
     ),
     string(
-        "timezone",
+        TIMEZONE,
         "",
         "Time zone of folders and of `rotate.schedule.interval.ms`, such as `UTC` or `Europe/Paris`.",
         validator=_time_zone,
     ),
     string(
-        "timestamp.extractor",
+        TIMESTAMP_EXTRACTOR,
         "Record",
-        "Where a record's time comes from: `Record`, `RecordField` or `Wallclock`.",
+        "Source of a record's time: `Record`, `RecordField` or `Wallclock`.",
         choices=("Record", "RecordField", "Wallclock"),
-        note="not set: `Record`, the record's own timestamp, where Confluent takes the clock",
+        note="not set: `Record`, the record's own timestamp, while Confluent uses the clock",
     ),
     string(
-        "timestamp.field",
+        TIMESTAMP_FIELD,
         "timestamp",
         "Field of the value with the time, for `RecordField`; a dot leads into a nested field.",
-        note="a text without time zone is taken for UTC",
+        note="a text without time zone is read as UTC",
     ),
 )
 
@@ -198,14 +224,14 @@ KEY_AND_NULL_OPTIONS = (
         "fail",
         "What happens to records without a value (tombstones): the task ends, they are left out, or they are written.",
         ("ignore", "fail", "write"),
-        note="written with `store.kafka.keys` they have files of keys and headers only; else, with the metadata column `key`,"
-        " they are rows whose other columns are null",
+        note="tombstones that are written with `store.kafka.keys` only have files of keys and headers; with the metadata column"
+        " `key`, they are rows whose other columns are null",
         ignore_case=True,
     ),
     boolean(
         "report.null.values.to.dlq",
         True,
-        "Whether tombstones that are left out are reported like rejected records, where these are kept or logged.",
+        "Whether tombstones that are left out are reported like rejected records, if rejects are kept or logged.",
     ),
     string(
         "tombstone.encoded.partition",
@@ -213,22 +239,22 @@ KEY_AND_NULL_OPTIONS = (
         "Folder of tombstones with `behavior.on.null.values=write` and `store.kafka.keys`.",
     ),
     boolean(
-        "store.kafka.keys",
+        STORE_KAFKA_KEYS,
         False,
-        "Whether keys are written to files of their own; a record without key is then rejected.",
+        "Whether keys are written to separate files; a record without a key is then rejected.",
         note="`kafka2parquet.metadata.columns` with `key` writes them as a column of the same file",
     ),
     boolean(
         "store.kafka.headers",
         False,
-        "Whether headers are written to files of their own, as text; a record without headers is then rejected.",
+        "Whether headers are written to separate files, as text; a record without headers is then rejected.",
         note="`kafka2parquet.metadata.columns` with `headers` writes them as a column of the same file",
     ),
 )
 
 
 def format_class(package: str) -> Option:
-    """The property that names the format of the files, by its classes in a package."""
+    """Return the option of `format.class`, for the formats in a Java package."""
     return class_name(
         "format.class",
         None,
@@ -240,14 +266,14 @@ def format_class(package: str) -> Option:
 
 
 def view_formats(package: str) -> tuple[Option, ...]:
-    """The properties for the formats of files of keys and headers, where formats are in that Java package."""
+    """Return the options of the formats of key and header files, for the formats in a Java package."""
     return tuple(
         class_name(
             f"{view}.format.class",
             f"{package}.avro.AvroFormat",
             f"Format of the files of {view}.",
             choices=(f"{package}.parquet.ParquetFormat",),
-            note=f"with `store.kafka.{view}` it has to be ParquetFormat",
+            note=f"has to be ParquetFormat with `store.kafka.{view}`",
         )
         for view in ("keys", "headers")
     )

@@ -1,4 +1,4 @@
-"""The table of all properties, by connector."""
+"""The tables of all properties, one for each connector."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kafka2parquet.connect.properties.storage import (
     STORAGE_OPTIONS,
 )
 
-#: Chapters of the settings reference, in its order.
+#: The chapters of the settings reference, in their order.
 CHAPTERS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     ("Connector and tasks", FRAMEWORK_OPTIONS),
     ("Rotation: when files are closed", ROTATION_OPTIONS),
@@ -33,8 +33,8 @@ CHAPTERS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     ("Converters", CONVERTER_OPTIONS),
     ("S3", S3_OPTIONS),
     ("GCS", GCS_OPTIONS),
-    ("Of our own", (*OWN_OPTIONS, *OWN_STORAGE_OPTIONS)),
-    ("Of our own: schemas of JSON", (*SCHEMA_OPTIONS, TOPIC_OPTION)),
+    ("Own properties", (*OWN_OPTIONS, *OWN_STORAGE_OPTIONS)),
+    ("Own properties: schemas of JSON", (*SCHEMA_OPTIONS, TOPIC_OPTION)),
 )
 
 _COMMON = tuple(
@@ -47,22 +47,22 @@ class OptionTable:
     """The properties that one connector knows.
 
     Attributes:
-        connector: its class.
-        options: by name.
+        connector: class of the connector.
+        options: the options by name.
     """
 
     connector: str
     options: dict[str, Option]
 
     def find(self, name: str) -> Option | None:
-        """The option for the property `name`, by its name or else by its longest prefix."""
+        """Return the option for the property `name`: the option of that name, or else the option with the longest prefix."""
         if name in self.options:
             return self.options[name]
         prefixes = [option for option in self.options.values() if option.is_prefix and option.covers(name)]
         return max(prefixes, key=lambda option: len(option.name), default=None)
 
     def near_miss(self, name: str) -> str | None:
-        """The known name that `name` was probably meant to be; none that is refused."""
+        """Return the known name that `name` probably misspells; None without one. Unsupported properties don't count."""
         known = [
             option.name for option in self.options.values() if not option.is_prefix and option.effect is not Effect.UNSUPPORTED
         ]
@@ -73,7 +73,7 @@ class OptionTable:
 
 
 def _letters(name: str) -> str:
-    """The name without what people mix up: case, and the separators of other systems."""
+    """Return the name without case and separators, which people mix up."""
     return "".join(character for character in name.lower() if character.isalnum())
 
 
@@ -86,7 +86,7 @@ GCS_TABLE = _table(GCS_CONNECTOR, *_COMMON, *GCS_OPTIONS)
 
 
 def table_for(connector_class: str) -> OptionTable | None:
-    """The properties of a connector by its class name or alias (`S3SinkConnector`, `S3Sink`); None where it isn't known."""
+    """Return the table of a connector, by class name or alias (`S3SinkConnector`, `S3Sink`); None if it isn't known."""
     for table in (S3_TABLE, GCS_TABLE):
         name = simple_name(table.connector)
         if connector_class in (table.connector, name, name.removesuffix("Connector")):

@@ -14,10 +14,10 @@ T = TypeVar("T", bound=Value)
 
 @attrs.frozen
 class Typed(Generic[T]):
-    """Makes options of one type. Calling it with `no_effect` or `unsupported` decides the effect of the option.
+    """A constructor of options of one type.
 
     Attributes:
-        type: of the property's value.
+        type: type of the property's value.
     """
 
     type: ValueType
@@ -48,10 +48,10 @@ class Typed(Generic[T]):
             required: see `Option`.
             validator: see `Option`.
             choices: see `Option`.
-            note: what a property that is used maps to, where its name doesn't say so.
-            no_effect: why the property is accepted and has no effect; "" if it has one.
-            unsupported: what to use instead of a property that is refused when it is set to anything but its default; "" if
-                it is supported.
+            note: what a property with an effect maps to, unless its name says so.
+            no_effect: why the property is accepted without effect; "" if it has an effect.
+            unsupported: what to use instead of a property that is refused if it is set to another value than its default;
+                "" if the property is supported.
             accepted: see `Option`.
             otherwise: see `Option`.
             refused: see `Option`.

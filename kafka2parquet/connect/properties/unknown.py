@@ -1,4 +1,4 @@
-"""Unknown properties: which known property was probably meant, and whether the mistake may be ignored, as in Connect."""
+"""Judges unknown properties: finds the property that was probably intended, and decides whether to refuse the unknown one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Mapping
 import attrs
 
 from kafka2parquet.connect.properties.misplaced import belongs_elsewhere
+from kafka2parquet.connect.properties.names import METADATA_COLUMNS, STORE_KAFKA_KEYS
 from kafka2parquet.connect.properties.option import Effect, simple_name
 from kafka2parquet.connect.properties.table import GCS_TABLE, S3_TABLE, OptionTable
 from kafka2parquet.connect.python_classes import is_python_path
 from kafka2parquet.problems import Problem, warning
 
 _OWN = "kafka2parquet."
-#: Names that other connectors and tools use, with the known name of the same meaning.
+#: Names in other connectors and tools, each with the known property of the same meaning.
 SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(
         ("s3.endpoint", "s3.endpoint.url", "s3.service.endpoint", "aws.s3.endpoint", "aws.endpoint.url", "endpoint.url"),
@@ -30,7 +31,7 @@ SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(("topic", "topic.name", "kafka.topic"), "topics"),
     **dict.fromkeys(("max.tasks", "tasks"), "tasks.max"),
 }
-#: Properties about speed, patience and rights: without them the sink writes the same rows, or nothing.
+#: Properties for speed, retries and access: without them, the sink writes the same rows, or nothing.
 _SAME_RESULT = re.compile(
     r"tasks\.max|errors\.retry\.|s3\.part\.|gcs\.part\.|s3\.region|s3\.wan\.mode|s3\.path\.style|(s3|gcs)\.proxy\.|aws\."
     r"|(s3|gcs)\.credentials\.|(key|value)\.converter\.(schema\.registry\.|basic\.auth|bearer\.auth|proxy\.|http\.|.*retries)"
@@ -44,9 +45,9 @@ class Judgement:
     """The finding about an unknown property.
 
     Attributes:
-        finding: a problem where the property could change what is written, else a warning.
-        meant: the known property that it was probably meant to be, where the finding is a problem.
-        is_known_to_classes: whether custom classes may know it.
+        finding: a problem if the property could change what is written, else a warning.
+        meant: the known property that was probably intended, if the finding is a problem.
+        is_known_to_classes: whether custom classes may know the property.
     """
 
     finding: Problem
@@ -55,12 +56,19 @@ class Judgement:
 
 
 def is_comment(name: str) -> bool:
-    """Whether people write a property of this name as a comment, such as `_comment`."""
+    """Return whether people write a property of this name as a comment, such as `_comment`."""
     return name.startswith(("_", "#", "//", "$")) or name.lower() in _COMMENTS
 
 
 def judge(table: OptionTable, name: str, text: str, given: Mapping[str, str]) -> Judgement:
-    """Judge the property `name`, which `table` doesn't know, among all given properties."""
+    """Judge the property `name`, which `table` doesn't know.
+
+    Args:
+        table: the properties that the connector knows.
+        name: name of the property.
+        text: text of the property.
+        given: texts of all properties of the configuration.
+    """
     elsewhere = None if _OVERRIDE.match(name) else belongs_elsewhere(name)
     if elsewhere is not None:
         return Judgement(warning(name, f"{name} has no effect: {elsewhere}"))
@@ -69,7 +77,7 @@ def judge(table: OptionTable, name: str, text: str, given: Mapping[str, str]) ->
         finding = warning(name, f"{name} has no effect: it belongs to {simple_name(other.connector)}")
         return Judgement(finding, is_known_to_classes=False)
     unknown, meant = f"{name} is not a known property", _meant(table, name)
-    if name.startswith(_OWN):  # no other program knows it
+    if name.startswith(_OWN):  # no other program has such properties
         advice = f"Did you mean {meant}?" if meant else "The settings reference lists all properties of kafka2parquet."
         return Judgement(Problem(name, unknown, advice), meant)
     if meant is None:
@@ -80,7 +88,7 @@ def judge(table: OptionTable, name: str, text: str, given: Mapping[str, str]) ->
         return Judgement(Problem(name, unknown, f"Did you mean {meant}?"), meant)
     option = table.find(meant)
     if option is not None and option.effect is Effect.IGNORED:
-        return Judgement(warning(name, unknown, f"It has no effect, and neither has {meant}, which was probably meant."))
+        return Judgement(warning(name, unknown, f"It has no effect. Nor has {meant}, which was probably intended."))
     return Judgement(warning(name, f"{unknown}, and has no effect, as in Connect", f"Did you mean {meant}?"))
 
 
@@ -93,17 +101,17 @@ def _meant(table: OptionTable, name: str) -> str | None:
 
 
 def _has_custom_classes(given: Mapping[str, str]) -> bool:
-    """Whether there is a Python class that gets all properties, and may know this one."""
+    """Return whether a Python class gets all properties, and so may know an unknown one."""
     return any(is_python_path(given.get(name, "")) for name in ("partitioner.class", "key.converter", "value.converter"))
 
 
 def _writes_keys(given: Mapping[str, str]) -> bool:
-    columns = given.get("kafka2parquet.metadata.columns", "").split(",")
-    return given.get("store.kafka.keys", "").lower() == "true" or "key" in map(str.strip, columns)
+    columns = given.get(METADATA_COLUMNS, "").split(",")
+    return given.get(STORE_KAFKA_KEYS, "").lower() == "true" or "key" in map(str.strip, columns)
 
 
 def _may_change_result(table: OptionTable, meant: str, text: str, given: Mapping[str, str]) -> bool:
-    """Whether the property that was meant would change rows, folders or files."""
+    """Return whether the intended property would change rows, folders or files."""
     option = table.find(meant)
     if option is None or meant in given or option.effect is not Effect.USED or _SAME_RESULT.match(meant):
         return False

@@ -61,7 +61,7 @@ def test_a_gap_is_found() -> None:
 
 
 def test_an_overlap_is_found() -> None:
-    """With the doubled range."""
+    """An overlap is a finding with the repeated range of offsets."""
     found = judge({"a": footer(0, 10), "b": footer(7, 20)}, 20)
     assert [(Kind.OVERLAP, 7, 10)] == [(f.kind, f.start, f.end) for f in found.findings]
 
@@ -110,7 +110,7 @@ def test_reports_tell_the_same() -> None:
 
 
 def test_strays_are_findings() -> None:
-    """Of no partition; a copy of a file of this sink is told from another program's file."""
+    """A stray file doesn't belong to a partition; a copy of the sink's file and another program's file have different texts."""
     found = judge({"a": footer(0, 10)}, 10)
     audit = Audit((found,), (stray("topics/events/<a>-copy.parquet", footer(0, 10)), stray("topics/events/x.parquet", None)))
 

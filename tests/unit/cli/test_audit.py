@@ -1,4 +1,4 @@
-"""`kafka2parquet audit` after a run, on the embedded broker and a local folder; and after somebody meddled with the files."""
+"""`kafka2parquet audit` after a run, on the embedded broker and a local folder; and after someone has changed the files."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_files_that_are_not_of_the_sink_are_found(
 def test_committed_records_without_a_file_are_found_deep(
     capsys: pytest.CaptureFixture[str], columns: str, tmp_path: Path
 ) -> None:
-    """A gap is a finding by footers; the log tells whether it held records."""
+    """A gap is a finding by footers; the log shows whether it contained records."""
     sink = configure(tmp_path, columns)
     with EmbeddedBroker() as broker:
         run_sink(broker, sink)

@@ -33,7 +33,7 @@ def test_a_folder_is_filled_and_queried(tmp_path: Path, capsys: pytest.CaptureFi
         (["--events", "0"], "argument --events: '0' is not a number of 1 or more"),
         (["--events", "-5"], "argument --events: "),
         (["--events", "many"], "argument --events: 'many' is not a number of 1 or more"),
-        (["--endpoint-url", "http://127.0.0.1:1"], "name the bucket too"),
+        (["--endpoint-url", "http://127.0.0.1:1"], "so it needs a bucket"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,8 +51,8 @@ def test_options_that_make_no_sense_are_refused(arguments: list[str], says: str,
         (["--to", "memory://x"], "ConfigurationError: memory://x: memory is not durable."),
         (["--to", "nothing://x"], "ConfigurationError: nothing://x: "),
         (["--to", "s3://"], "ConfigurationError: s3://: the name of the bucket is missing"),
-        (["--to", "/proc/nothing"], "ConfigurationError: --to /proc/nothing: the folder can't be made: "),
-        (["--to", __file__], "the folder can't be made: File exists. Choose another one."),
+        (["--to", "/proc/nothing"], "ConfigurationError: --to /proc/nothing: the folder can't be created: "),
+        (["--to", __file__], "the folder can't be created: File exists. Choose another folder."),
         (["--topic", "a/b"], "ConfigurationError: topics=a/b: "),
     ],
 )

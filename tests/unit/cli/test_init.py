@@ -73,7 +73,7 @@ def test_files_are_not_replaced(capsys: pytest.CaptureFixture[str]) -> None:
     """One that is there stays."""
     Path("sink.json").write_text("mine")
     assert 1 == main(["init"])
-    assert "sink.json exists already, and was left as it is." in capsys.readouterr().err
+    assert "sink.json exists already, and was not changed." in capsys.readouterr().err
     assert "mine" == Path("sink.json").read_text()
     assert 1 == main(["init", "nowhere/sink.json"])
     assert "nowhere/sink.json can't be written: No such file or directory.\n" == capsys.readouterr().err

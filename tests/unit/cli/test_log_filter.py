@@ -59,7 +59,7 @@ LOST = (
 
 
 def test_a_broker_that_is_down_is_one_line(caplog):
-    """Then it is said again with growing pauses, until a broker is reached."""
+    """The line is repeated with growing pauses, until a broker is reached."""
     outages = BrokerOutages()
     caplog.set_level(logging.INFO)
     shown = [outages.filter(_line(LOST[second % len(LOST)], 1.0 + second)) for second in range(1000)]
@@ -68,7 +68,7 @@ def test_a_broker_that_is_down_is_one_line(caplog):
 
     assert not any(shown)
     said = [record.getMessage() for record in caplog.records]
-    assert "A Kafka broker can't be reached. The client tries again with growing pauses; nothing is lost." == said[0]
+    assert "A Kafka broker can't be reached. The client retries with growing pauses; nothing is lost." == said[0]
     assert [" for 60 s now", " for 180 s now", " for 420 s now", " for 900 s now"] == [
         line.removeprefix("A Kafka broker can't be reached").split(" (")[0].split(".")[0] for line in said[1:-1]
     ]

@@ -80,7 +80,7 @@ def test_standard_input(sink, capsys, monkeypatch):
     assert EXIT_CONFIGURATION == main(["check", "-"])
     assert capsys.readouterr().err.startswith("standard input can't work: Line 1, column 2: this is not valid JSON")
     assert EXIT_CONFIGURATION == main(["check", "-", "--worker", "-"])
-    assert "Only one of CONFIG and --worker can be standard input.\n" in capsys.readouterr().err
+    assert "CONFIG and --worker can't both be standard input.\n" in capsys.readouterr().err
 
 
 def test_name_is_given(tmp_path, capsys):
@@ -94,7 +94,7 @@ def test_name_is_given(tmp_path, capsys):
     assert "the consumer group connect-mine." in capsys.readouterr().out
     path.write_text(json.dumps([{"name": name, "config": {**named, "name": name}} for name in ("a", "b")]))
     assert EXIT_CONFIGURATION == main(["audit", str(path)])
-    assert f"{path} can't work: The configuration holds 2 connectors: a, b." in capsys.readouterr().err
+    assert f"{path} can't work: The configuration contains 2 connectors: a, b." in capsys.readouterr().err
     assert EXIT_OK == main(["check", str(path), "--name", "b"])
 
 
@@ -137,7 +137,7 @@ def test_check_needs_no_secret_for_a_worker_with_converter(tmp_path, capsys):
 
 
 def test_worker_of_the_environment(sink, capsys, monkeypatch):
-    """A container's variables count where no worker is named, and it is said which."""
+    """A container's variables apply if no worker is named, and a note lists them."""
     monkeypatch.setenv("CONNECT_BOOTSTRAP_SERVERS", "kafka:9092")
     assert EXIT_OK == main(["check", sink])
     out = capsys.readouterr().out
@@ -181,14 +181,14 @@ def test_schema_is_learned_with_the_workers_converter(tmp_path, capsys):
 
 
 def test_schema_that_is_never_learned(tmp_path, capsys):
-    """It is said why there is none."""
+    """The error says why the topic doesn't have a schema."""
     sink = tmp_path / "sink.json"
     properties = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
     sink.write_text(
         json.dumps({**properties, "kafka2parquet.storage.url": str(tmp_path), "value.converter": "StringConverter"})
     )
     assert EXIT_CONFIGURATION == main(["schema", "show", str(sink)])
-    assert capsys.readouterr().err.endswith(" Columns of StringConverter are not learned, so none is kept.\n")
+    assert capsys.readouterr().err.endswith(" The columns of StringConverter are not learned, so no schema is kept.\n")
 
 
 def test_problem_that_clients_share_is_told_once(tmp_path, capsys):

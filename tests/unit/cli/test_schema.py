@@ -72,13 +72,11 @@ def schema_file(tmp_path: Path, **types: str) -> str:
 
 
 def test_proposes_a_schema_from_a_file(run: Run, tmp_path: Path) -> None:
-    """It is printed, and what doesn't fit is told; nothing is stored."""
+    """The schema and the misfits are printed; nothing is stored."""
     code, out, err = run("learn", "--from", lines(tmp_path, b'{"a": 1}', b"", b'{"a": 2.5, "b": ["x"]}', b'{"a": "x"}'))
 
     assert (0, {"a": "double", "b": "list<string>"}, []) == (code, columns(out), stored(tmp_path))
-    assert (
-        "3 records were looked at, 1 of them don't fit.\n  events-0, offset 2: field a: text where double is expected\n" == err
-    )
+    assert "3 records were read, 1 of them don't fit.\n  events-0, offset 2: field a: text where double is expected\n" == err
 
 
 def test_stores_what_was_learned(run: Run, tmp_path: Path) -> None:
@@ -94,7 +92,7 @@ def test_stores_what_was_learned(run: Run, tmp_path: Path) -> None:
 
 
 def test_learning_keeps_to_the_policy_of_the_topic(run: Run, tmp_path: Path) -> None:
-    """Conflicts become text where the configuration says so; a pinned topic is learned all the same."""
+    """Conflicts become text where the configuration says so; a pinned topic can still be learned."""
     samples = lines(tmp_path, b'{"a": 1}', b'{"a": "x"}')
     _, as_text, _ = run("learn", "--from", samples, kafka2parquet_schema_on_misfit="string")
     code, pinned, _ = run("learn", "--from", samples, kafka2parquet_schema_evolution="none")
@@ -126,7 +124,7 @@ def test_shows_what_there_is_of_all_topics(run: Run, tmp_path: Path) -> None:
     by_pattern = run("show", topics="", topics_regex=".*")
 
     url = tmp_path / "files" / TOPICS / "b" / "schema-1.json"
-    assert "a: no schema is stored" == named[1].splitlines()[0]
+    assert "a: no stored schema" == named[1].splitlines()[0]
     assert [named[1].splitlines()[1]] == by_pattern[1].splitlines()
     assert by_pattern[1].startswith("b: version 1 of 20")
     assert by_pattern[1].endswith(f", 2 columns, {url}\n")
@@ -166,9 +164,13 @@ def test_pins_the_schema_of_a_parquet_file(run: Run, tmp_path: Path) -> None:
         (("show", "--version", "3"), {}, "Topic events has no stored schema of version 3."),
         (("show", "--version", "1"), {"topics": "a,b"}, "Name the topic with --topic."),
         (("learn", "--from", "/nowhere"), {}, "/nowhere can't be read: No such file"),
-        (("learn", "--from", "/dev/null"), {}, "Nothing can be learned of topic events"),
+        (("learn", "--from", "/dev/null"), {}, "The schema of topic events can't be learned"),
         (("learn",), {}, "name brokers with --bootstrap-server, or a file with --from"),
-        (("learn",), {"value_converter": "String", "value_converter_schemas_enable": ""}, "Only schemas of JSON are learned"),
+        (
+            ("learn",),
+            {"value_converter": "String", "value_converter_schemas_enable": ""},
+            "Only schemas of JSON can be",
+        ),
         (("pin", "/nowhere"), {}, "The schema file /nowhere can't be read"),
     ],
 )
@@ -181,7 +183,7 @@ def test_says_what_is_wrong(run: Run, arguments: tuple[str, ...], config: dict[s
 
 
 def test_refuses_what_is_no_growth(run: Run, tmp_path: Path) -> None:
-    """All problems are told, and nothing is stored."""
+    """The error lists all problems, and nothing is stored."""
     run("pin", schema_file(tmp_path, a="int64", b="double"))
     code, _, err = run("pin", schema_file(tmp_path, b="int64"))
 
@@ -208,14 +210,14 @@ def test_learns_from_the_newest_records_of_all_partitions(run: Run, broker: Embe
     code, out, err = run("learn", "--records", "6", "--bootstrap-server", broker.bootstrap)
 
     assert (0, {"zero": "int64", "x": "int64", "one": "int64"}) == (code, columns(out))
-    assert "4 records were looked at, 0 of them don't fit.\n" == err
+    assert "4 records were read, 0 of them don't fit.\n" == err
 
 
-def test_a_topic_that_does_not_exist_is_told(run: Run, broker: EmbeddedBroker) -> None:
+def test_a_topic_that_does_not_exist_is_an_error(run: Run, broker: EmbeddedBroker) -> None:
     """Rather than learning nothing of it."""
     code, _, err = run("learn", "--bootstrap-server", broker.bootstrap)
 
-    assert (1, "Kafka has no topic events, or we may not see it.\n") == (code, err)
+    assert (1, "Kafka has no topic events, or access to it is denied.\n") == (code, err)
 
 
 def test_needs_an_action(configure: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,5 +46,5 @@ def test_own_consumer_and_storage():
 def test_storage_is_given_once():
     """What tasks share has a storage already."""
     plan = TaskPlan.of(load_connect_config(CONFIG), load_worker_config(bootstrap_servers="kafka:9092"))
-    with pytest.raises(UsageError, match="give the storage to TaskPlan"):
+    with pytest.raises(UsageError, match="pass the storage to TaskPlan"):
         build_task(plan.config, load_worker_config(), shared=plan, storage=MemoryStorage())

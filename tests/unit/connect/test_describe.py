@@ -16,8 +16,8 @@ _STORY_TEXT = """\
 s3-sink-my-topic-parquet-hourly: from Kafka to s3://your-data-lake-bucket
 
 Look at this first:
-- timestamp.extractor is not set: a row's folder is given by the timestamp of its record, where Confluent's sink takes its \
-worker's clock. A record of 2026-01-31 13:37 UTC that is written at 2026-02-01 09:05 UTC lies in \
+- timestamp.extractor is not set: the timestamp of a record decides its folder, while Confluent's sink uses the \
+clock of its worker. A record of 2026-01-31 13:37 UTC that is written at 2026-02-01 09:05 UTC lies in \
 year=2026/month=01/day=31/hour=13 here, and in year=2026/month=02/day=01/hour=09 there. Set timestamp.extractor=Record to keep \
 this, or timestamp.extractor=Wallclock for what Confluent's sink does.
 
@@ -39,7 +39,7 @@ your-source-topic-name+0+0000000000.snappy.parquet
 
 The open files of a topic-partition are closed and published together, whichever comes first:
 - after 100,000 rows, over all its folders
-- when the times of their rows span 1 hour, or when they have been open for so long
+- when the times of their rows span 1 hour, or when they have been open for that time
 - when a row belongs to another folder than the row before it
 - by the clock, every 1 hour counted from midnight in UTC
 - before more than 1,000 files would be open
@@ -69,7 +69,7 @@ def _described(worker: WorkerConfig = _WORKER, **changes: str) -> str:
     return describe(load_connect_config(properties), worker)
 
 
-def test_the_story_is_told(tmp_path):
+def test_the_whole_description(tmp_path):
     """The user's configuration, comments included, is described completely."""
     path = tmp_path / "sink.json"
     path.write_text(STORY)
@@ -86,13 +86,13 @@ def test_five_mistakes_are_told_at_once(tmp_path):
 
 
 def test_missing_brokers_are_no_problem_yet():
-    """A configuration can be checked without a broker; what a run needs is said."""
+    """A configuration can be checked without a broker. A note says that a run needs brokers."""
     assert "- To run it, brokers are needed: bootstrap.servers is not set." in _described(WorkerConfig())
 
 
 def test_path_format_is_linted():
     """A pattern that works and is not meant so is pointed out."""
-    assert "Look at this first:\n- path.format='dt'=YYYY-mm-dd: mm is the minute; the month is MM." in _described(
+    assert "Look at this first:\n- path.format='dt'=YYYY-mm-dd: mm is the minute. The month is MM." in _described(
         path_format="'dt'=YYYY-mm-dd", partition_duration_ms="86400000", timestamp_extractor="Record"
     )
 
@@ -104,7 +104,7 @@ def test_registries_are_told_without_their_credentials():
 
 
 def test_envelopes_are_told():
-    """Messages with schemas are no plain JSON."""
+    """Messages with schemas are described as such, not as plain JSON."""
     text = _described(value_converter_schemas_enable="true")
     assert "Each value has to be a JSON object with schema and payload, which becomes a row" in text
 
@@ -112,7 +112,10 @@ def test_envelopes_are_told():
 def test_skipped_records_are_told():
     """Tolerance and tombstones as configured."""
     text = _described(errors_tolerance="all", behavior_on_null_values="ignore")
-    assert "A record without value (tombstone) is left out.\nA record that can't be read is left out, and kept nowhere." in text
+    assert (
+        "A record without value (tombstone) is left out.\nA record that can't be read is left out, and not kept anywhere."
+        in text
+    )
 
 
 def test_wall_clock_folders_are_told():
@@ -149,7 +152,7 @@ def test_group_of_ones_own_and_latest():
 
 
 def test_problems_of_worker_and_connector_come_together():
-    """A consumer setting and a missing converter are both told."""
+    """The error lists both a wrong consumer setting and a missing converter."""
     config = load_connect_config({**read_properties(STORY).values, "consumer.override.fetch.min.bytes": "x"})
     bare = {name: text for name, text in config.given.items() if not name.startswith("value.converter")}
     with pytest.raises(ConfigurationError) as caught:
@@ -177,18 +180,18 @@ def test_workers_converter_is_taken_where_the_connector_has_none():
     ],
 )
 def test_durations(milliseconds, text):
-    """A duration is told in its largest whole unit."""
+    """A duration is shown in its largest whole unit."""
     assert text == duration(milliseconds)
 
 
 class JsonConverter(StringConverter):
-    """A converter of somebody's own, called like one of Connect's."""
+    """A user's converter with the name of one of Connect's."""
 
     def __init__(self, properties: Mapping[str, str]) -> None:
         super().__init__()
 
 
 def test_a_python_converter_is_not_taken_for_the_one_of_its_name():
-    """Nothing is told of it but its name."""
+    """The description of a user's converter only has its name."""
     described = _described(value_converter=f"{__name__}:JsonConverter")
     assert "Each value becomes a row as JsonConverter makes it." in described.splitlines()

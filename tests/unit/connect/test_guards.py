@@ -24,7 +24,7 @@ def _problems(changes: dict[str, str]) -> list[str]:
         (
             {"store.kafka.keys": "true", "keys.format.class": _JSON},
             f"keys.format.class={_JSON} is not supported. Only Parquet is written: set keys.format.class to {_PARQUET}, and "
-            "key.converter to org.apache.kafka.connect.storage.StringConverter for keys as text. Or take store.kafka.keys out "
+            "key.converter to org.apache.kafka.connect.storage.StringConverter for keys as text. Or remove store.kafka.keys "
             "and set kafka2parquet.metadata.columns=key, for a column beside the value.",
         ),
         (
@@ -34,7 +34,7 @@ def _problems(changes: dict[str, str]) -> list[str]:
         (
             {"store.kafka.headers": "true", "headers.format.class": f"{_FORMATS}.json.JsonFormat"},
             f"headers.format.class={_JSON} is not supported. Only Parquet is written: set headers.format.class to {_PARQUET}. "
-            "Or take store.kafka.headers out and set kafka2parquet.metadata.columns=headers, for a column beside the value.",
+            "Or remove store.kafka.headers and set kafka2parquet.metadata.columns=headers, for a column beside the value.",
         ),
     ],
 )
@@ -63,7 +63,7 @@ def test_what_was_named_works(followed):
 
 
 def test_format_of_files_that_are_not_written():
-    """It has no effect, in Connect too."""
+    """The format has no effect, as in Connect."""
     config = load_connect_config(json_sink({"keys.format.class": _JSON}))
     assert ("keys.format.class has no effect: store.kafka.keys is not true.",) == config.warnings
 
@@ -86,7 +86,7 @@ _BY_TIME = {
     "timestamp.extractor": "Record",
 }
 _ON_TIME = {"rotate.schedule.interval.ms": "60000", "timezone": "UTC"}
-_UNSET = "timestamp.extractor is not set: a row's folder is given by the timestamp of its record"
+_UNSET = "timestamp.extractor is not set: the timestamp of a record decides its folder"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ _UNSET = "timestamp.extractor is not set: a row's folder is given by the timesta
         ({"tasks.maximum": "8"}, ["tasks.maximum is not a known property"]),
         ({**_BY_TIME, "path.format": "YYYY/MM/dd/HH/'minute'=mm", "partition.duration.ms": "60000"}, []),
         ({**_BY_TIME, "path.format": "YYYY/MM/dd/HH/mm", "partition.duration.ms": "600000"}, []),
-        ({**_BY_TIME, "path.format": "YYYY/mm/dd"}, ["path.format=YYYY/mm/dd: mm is the minute; the month is MM."]),
+        ({**_BY_TIME, "path.format": "YYYY/mm/dd"}, ["path.format=YYYY/mm/dd: mm is the minute. The month is MM."]),
         ({"partitioner.class": "DailyPartitioner", "locale": "en"}, [_UNSET]),
         (
             {"partitioner.class": "HourlyPartitioner", "locale": "en", "errors.tolerance": "all", "taks.max": "1"},
@@ -115,7 +115,7 @@ _UNSET = "timestamp.extractor is not set: a row's folder is given by the timesta
         ),
         ({"_comment": "what is read", "//": "where it goes"}, []),
         ({"schema.generator.class": "io.confluent.connect.storage.hive.schema.DefaultSchemaGenerator"}, []),
-        ({"hive.integration": "false"}, ["hive.integration has no effect: no metastore is written to"]),
+        ({"hive.integration": "false"}, ["hive.integration has no effect: the sink doesn't write to a metastore"]),
         (
             {"store.url": "http://minio:9000", "s3.endpoint": "http://minio:9000"},
             ["s3.endpoint is not a known property, and has"],

@@ -39,49 +39,53 @@ DAY_MS = 24 * HOUR_MS
     ],
 )
 def test_good_patterns(pattern, duration_ms):
-    """Nothing is said of a pattern that means what it looks like."""
+    """A correct pattern has no warnings."""
     assert () == lint_path_format(pattern, duration_ms)
 
 
 @pytest.mark.parametrize(
     ("pattern", "duration_ms", "sentence"),
     [
-        ("YYYY/mm/dd", DAY_MS, "mm is the minute; the month is MM."),
+        ("YYYY/mm/dd", DAY_MS, "mm is the minute. The month is MM."),
         ("YYYY/MM/dd/hh", HOUR_MS, "hh and KK count only half a day"),
-        ("YYYY/MM/DD", DAY_MS, "DD is the day of the year; the day of the month is dd."),
+        ("YYYY/MM/DD", DAY_MS, "DD is the day of the year. The day of the month is dd."),
         ("xxxx/MM/dd", DAY_MS, "xxxx is the year of the week"),
-        ("'hour'=HH", HOUR_MS, "it has no full date"),
-        ("MM/dd", DAY_MS, "it has no year"),
-        ("YYYY/dd", DAY_MS, "it has no month"),
-        ("'day'=dd/'hour'=HH/'minute'=mm", 60_000, "it has no month, so the same day of different months shares a folder."),
-        ("YYYY-mm-dd/HH", HOUR_MS, "mm is the minute; the month is MM."),
-        ("YYYY/mm/dd/HH/mm", HOUR_MS, "mm is the minute; the month is MM."),
-        ("'year'=YYYY/'month'=mm/'day'=dd", DAY_MS, "mm is the minute; the month is MM."),
-        ("'hour'=HH/'day'=dd/YYYY/mm", HOUR_MS, "mm is the minute; the month is MM."),
-        ("YYYY/MM/dd/HH-MM", 60_000, "the MM behind the hour is the month again; the minute is mm."),
-        ("'at_YYYYMMdd'/HH", HOUR_MS, "what stands in quotes is printed as it is, letters such as YYYYMMdd too."),
-        ("YYYY/MM/dd", 2 * DAY_MS, "is longer than a day: the day shown is that of the partition's start."),
+        ("'hour'=HH", HOUR_MS, "the pattern has no full date"),
+        ("MM/dd", DAY_MS, "the pattern has no year"),
+        ("YYYY/dd", DAY_MS, "the pattern has no month"),
+        (
+            "'day'=dd/'hour'=HH/'minute'=mm",
+            60_000,
+            "the pattern has no month, so the same day of different months shares a folder.",
+        ),
+        ("YYYY-mm-dd/HH", HOUR_MS, "mm is the minute. The month is MM."),
+        ("YYYY/mm/dd/HH/mm", HOUR_MS, "mm is the minute. The month is MM."),
+        ("'year'=YYYY/'month'=mm/'day'=dd", DAY_MS, "mm is the minute. The month is MM."),
+        ("'hour'=HH/'day'=dd/YYYY/mm", HOUR_MS, "mm is the minute. The month is MM."),
+        ("YYYY/MM/dd/HH-MM", 60_000, "the MM after the hour is the month again. The minute is mm."),
+        ("'at_YYYYMMdd'/HH", HOUR_MS, "text in quotes is printed as it is, including letters such as YYYYMMdd."),
+        ("YYYY/MM/dd", 2 * DAY_MS, "is longer than a day: folders show the day in which the partition starts."),
         ("YYYY/MM/dd/HH/mm", 7 * 60_000, "is longer than a minute"),
         ("YYYY/MM/dd", HOUR_MS, "partition.duration.ms=3600000 is shorter than a day"),
         ("YYYY/MM/dd/HH", DAY_MS, "partition.duration.ms=86400000 is longer than an hour"),
         ("YYYY/MM/dd/HH/mm", HOUR_MS, "partition.duration.ms=3600000 is longer than a minute"),
-        ("YYYY/MM/dd/kk", HOUR_MS, "kk counts the hours from 1 to 24"),
+        ("YYYY/MM/dd/kk", HOUR_MS, "kk counts hours from 1 to 24"),
         ("YYYY/ww", DAY_MS, "ww is the week of the year xxxx"),
-        ("YYYY/MM/dd/HH/mm/SS", 1000, "SS is a fraction of a second; the second is ss."),
-        ("YYYY/MM/dd/HH/MM", 60_000, "the MM behind the hour is the month again; the minute is mm."),
-        ("'year=YYYY'/MM/dd", DAY_MS, "what stands in quotes is printed as it is, letters such as YYYY too."),
-        ("${YYYY}/${MM}/${dd}", DAY_MS, "{ and } are printed as they are; letters outside of quotes need nothing around them."),
-        ("yyyy/MM/day=dd", DAY_MS, "day before the = is not in quotes, so its letters print parts of the time; write 'day'=."),
-        ("'all'", DAY_MS, "it prints no time, so all rows share a folder."),
-        ("yyyy/MM", 30 * DAY_MS, "counts days from 1970 on, and months begin elsewhere"),
-        ("xxxx/ww", 7 * DAY_MS, "counts days from 1970 on, and weeks begin elsewhere"),
-        ("yyyy", 365 * DAY_MS, "86400000 (a day) puts each into its own year."),
+        ("YYYY/MM/dd/HH/mm/SS", 1000, "SS is a fraction of a second. The second is ss."),
+        ("YYYY/MM/dd/HH/MM", 60_000, "the MM after the hour is the month again. The minute is mm."),
+        ("'year=YYYY'/MM/dd", DAY_MS, "text in quotes is printed as it is, including letters such as YYYY."),
+        ("${YYYY}/${MM}/${dd}", DAY_MS, "{ and } are printed as they are; letters outside quotes need nothing around them."),
+        ("yyyy/MM/day=dd", DAY_MS, "day before the = is not in quotes, so its letters print the time. Write 'day'=."),
+        ("'all'", DAY_MS, "the pattern prints no time, so all rows share a folder."),
+        ("yyyy/MM", 30 * DAY_MS, "makes equal steps from 1970 on, which don't begin where months begin"),
+        ("xxxx/ww", 7 * DAY_MS, "makes equal steps from 1970 on, which don't begin where weeks begin"),
+        ("yyyy", 365 * DAY_MS, "86400000 (a day) puts each row into its own year."),
         ("YYYY/MM/dd/HH/mm", 7 * HOUR_MS, "is longer than a minute"),
-        ("YYYY/MM/dd/HH", 90 * 60_000, "is longer than an hour: the hour shown is that of the partition's start."),
+        ("YYYY/MM/dd/HH", 90 * 60_000, "is longer than an hour: folders show the hour in which the partition starts."),
     ],
 )
 def test_classic_mistakes(pattern, duration_ms, sentence):
-    """Each classic mistake is told, with the letter that was meant."""
+    """Each classic mistake has a warning, which names the intended letter."""
     assert any(sentence in found for found in lint_path_format(pattern, duration_ms))
 
 
@@ -117,7 +121,7 @@ def _linted(**changes):
 
 
 def test_the_story_is_good():
-    """Nothing is said of a configuration that means what it looks like."""
+    """A correct configuration has no warnings."""
     assert () == _linted()
 
 
@@ -139,17 +143,18 @@ _HOURLY = "io.confluent.connect.storage.partitioner.HourlyPartitioner"
         ({"timestamp_field": "at"}, "timestamp.field has no effect: timestamp.extractor is not RecordField."),
         ({"rotate_interval_ms": "3600"}, "rotate.interval.ms=3600 is 3.6 seconds; an hour is 3600000."),
         ({"partition_duration_ms": "60"}, "partition.duration.ms=60 is 0.06 seconds; an hour is 3600000."),
-        ({"rotate_schedule_interval_ms": str(2 * DAY_MS)}, "files are closed each midnight all the same."),
-        ({"rotate_schedule_interval_ms": str(7 * HOUR_MS)}, "the last part of the day is shorter."),
+        ({"rotate_schedule_interval_ms": str(2 * DAY_MS)}, "files close at midnight anyway."),
+        ({"rotate_schedule_interval_ms": str(7 * HOUR_MS)}, "the last interval of each day is shorter."),
         (
             {"rotate_interval_ms": "-1", "rotate_schedule_interval_ms": "-1"},
-            "No time ends a file: the last rows of a quiet partition are not written before it has flush.size=100000 rows. ",
+            "Nothing closes a file after some time: the last rows of a quiet partition are only written once it has"
+            " flush.size=100000 rows. ",
         ),
-        ({"partitioner_class": _DEFAULT, "rotate_schedule_interval_ms": "-1"}, "No time ends a file: "),
+        ({"partitioner_class": _DEFAULT, "rotate_schedule_interval_ms": "-1"}, "Nothing closes a file after some time: "),
         ({"flush_size": "10"}, "flush.size=10 makes many small files."),
         ({"partitioner_max_open_files": "1"}, "partitioner.max.open.files=1 or less closes files whenever"),
         ({"kafka2parquet_column_name_case": "keep"}, "Spark refuses such files (COLUMN_ALREADY_EXISTS"),
-        ({"path_format": "YYYY/mm/dd"}, "mm is the minute; the month is MM."),
+        ({"path_format": "YYYY/mm/dd"}, "mm is the minute. The month is MM."),
         ({"partition_field": "country"}, "partition.field has no effect with TimeBasedPartitioner."),
         ({"partition_field_format_path": "false"}, "partition.field.format.path has no effect with TimeBasedPartitioner."),
         (
@@ -159,5 +164,5 @@ _HOURLY = "io.confluent.connect.storage.partitioner.HourlyPartitioner"
     ],
 )
 def test_settings_that_are_not_meant_so(changes, sentence):
-    """Each is told."""
+    """Each such setting has a warning."""
     assert any(sentence in found for found in _linted(**changes)), _linted(**changes)

@@ -85,7 +85,7 @@ def test_own_url_needs_no_bucket(base):
 
 
 def test_near_miss_is_refused_with_the_name_meant():
-    """A slip of the pen must not be taken for somebody's own property."""
+    """A misspelled property must not be taken for a user's own property."""
     assert ["flush.sizes is not a known property. Did you mean flush.size?"] == _problems(
         {"flush.size": None, "flush.sizes": "100"}
     )
@@ -99,7 +99,7 @@ def test_unknown_property_is_kept_with_a_warning():
 
 
 def test_property_of_the_other_sink_warns():
-    """A property of the GCS sink in an S3 configuration does nothing, and that is said."""
+    """A property of the GCS sink in an S3 configuration has no effect, and a warning."""
     config = load_connect_config(_changed({"gcs.part.size": "5242880"}))
     assert "gcs.part.size has no effect: it belongs to GcsSinkConnector." in config.warnings
 
@@ -110,7 +110,7 @@ def test_property_of_the_other_sink_warns():
 def test_worker_in_the_place_of_a_connector(name):
     """The two files are easily mixed up."""
     (problem,) = validate({name: "a:1"}).problems
-    assert "These are properties of a worker: give this file with --worker" in str(problem)
+    assert "These are properties of a worker: pass this file with --worker" in str(problem)
 
 
 def test_pattern_of_java():
@@ -129,7 +129,7 @@ def test_licence_is_accepted_with_a_note():
 
 
 def test_other_output_format_is_refused():
-    """Valid in Connect, not supported here: told with what to use."""
+    """A value that is valid in Connect and not supported here is a problem, with advice."""
     validation = validate(_changed({"format.class": "io.confluent.connect.s3.format.avro.AvroFormat"}))
     assert validation.is_valid
     assert [
@@ -195,7 +195,7 @@ def test_unknown_connector_names_the_known_ones():
         (
             {"value.converter": "io.confluent.connect.avro.AvroConverter"},
             'Missing required configuration "value.converter.schema.registry.url" which has no default value. '
-            "AvroConverter looks schemas up there: name the schema registry, such as http://registry:8081.",
+            "AvroConverter needs a schema registry: set the URL of yours, such as http://registry:8081.",
         ),
         (
             {"partitioner.class": "com.example.Mine"},
@@ -223,13 +223,13 @@ def test_unknown_connector_names_the_known_ones():
         ),
         (
             HOURLY | {"timestamp.extractor": "record"},
-            "timestamp.extractor: Invalid timestamp extractor: record. Use Record, RecordField or Wallclock; for a "
-            "time of your own, write a Partitioner in Python.",
+            "timestamp.extractor: Invalid timestamp extractor: record. Use Record, RecordField or Wallclock; for "
+            "another time, write a Partitioner in Python.",
         ),
     ],
 )
 def test_each_mistake_has_its_sentence(change, problem):
-    """A mistake is told with property, value and what to do."""
+    """A problem has property, value and advice."""
     assert problem in _problems(change)
 
 
@@ -269,8 +269,8 @@ def test_unset_extractor_is_warned_of_first():
     given = _changed(HOURLY, {"timezone": "Asia/Tokyo", "errors.tolerance": "all", "my.own": "x"})
     warnings = validate(given).config.warnings
     assert (
-        "timestamp.extractor is not set: a row's folder is given by the timestamp of its record, where Confluent's sink takes "
-        "its worker's clock. A record of 2026-01-31 13:37 UTC that is written at 2026-02-01 09:05 UTC lies in "
+        "timestamp.extractor is not set: the timestamp of a record decides its folder, while Confluent's sink uses the "
+        "clock of its worker. A record of 2026-01-31 13:37 UTC that is written at 2026-02-01 09:05 UTC lies in "
         "year=2026/month=01/day=31/hour=22 here, and in year=2026/month=02/day=01/hour=18 there. Set "
         "timestamp.extractor=Record to keep this, or timestamp.extractor=Wallclock for what Confluent's sink does."
     ) == warnings[0]
@@ -279,7 +279,7 @@ def test_unset_extractor_is_warned_of_first():
 
 @pytest.mark.parametrize("extractor", ["Record", "Wallclock", "RecordField"])
 def test_extractor_that_is_set(extractor):
-    """Nothing is to be said of it, as it means the same in Connect."""
+    """An explicit extractor has no warning, because it means the same in Connect."""
     assert () == validate(_changed(HOURLY, {"timestamp.extractor": extractor})).config.warnings
 
 
@@ -287,7 +287,7 @@ def test_unset_extractor_where_the_folder_is_wrong_too():
     """The one mistake doesn't hide the other."""
     validation = validate(_changed(HOURLY, {"path.format": "year=YYYY"}))
     (warning,) = validation.config.warnings
-    assert "its worker's clock. Set timestamp.extractor=Record to keep this" in warning
+    assert "clock of its worker. Set timestamp.extractor=Record to keep this" in warning
     assert 1 == len(validation.problems)
 
 
@@ -328,13 +328,13 @@ def test_recommended_values():
         ("offset.flush.interval.ms", "it concerns Connect's workers."),
         (
             "output.data.format",
-            "it belongs to Confluent Cloud's connectors. Use format.class, of which there is only ParquetFormat.",
+            "it belongs to Confluent Cloud's connectors. Use format.class, which is always ParquetFormat.",
         ),
-        ("hive.integration", "no metastore is written to; query engines find the folders by themselves."),
+        ("hive.integration", "the sink doesn't write to a metastore; query engines find the folders by themselves."),
     ],
 )
 def test_properties_of_other_places_are_told_apart(name, why):
-    """A property of a worker or of Confluent Cloud is passed over, as in Connect, and where it belongs is said."""
+    """A property of a worker or of Confluent Cloud is ignored, as in Connect. The warning says where it belongs."""
     assert (f"{name} has no effect: {why}",) == validate(_changed({name: "x"})).config.warnings
 
 
@@ -358,8 +358,8 @@ def test_alias_of_the_gcs_sink():
 def test_bucket_has_a_bare_name(bucket):
     """Connect would look for a bucket of that name; here it would be taken for a part of a URL."""
     assert [
-        f"s3.bucket.name={bucket} is not the name of a bucket. Write the bare name, without scheme; a folder in it goes to "
-        "topics.dir."
+        f"s3.bucket.name={bucket} is not the name of a bucket. Write the bare name without a scheme; a folder in the bucket "
+        "goes to topics.dir."
     ] == _problems({"s3.bucket.name": bucket})
 
 
@@ -372,7 +372,7 @@ def test_pattern_in_topics():
     """No topic has such a name, so the sink would wait for ever."""
     assert [
         "topics=orders.*: orders.* is not the name of a topic. Names have up to 249 letters, digits, dots, underscores and "
-        "hyphens; a pattern goes to topics.regex."
+        "hyphens; a pattern belongs in topics.regex."
     ] == _problems({"topics": "orders.*"})
 
 
@@ -380,8 +380,8 @@ def test_pattern_in_topics():
 def test_extractors_of_others_are_not_taken_for_confluents(extractor):
     """A Java class whose name ends in the same way does something else."""
     assert [
-        f"timestamp.extractor: Invalid timestamp extractor: {extractor}. Use Record, RecordField or Wallclock; for a time of "
-        "your own, write a Partitioner in Python."
+        f"timestamp.extractor: Invalid timestamp extractor: {extractor}. Use Record, RecordField or Wallclock; for another "
+        "time, write a Partitioner in Python."
     ] == _problems(HOURLY, {"timestamp.extractor": extractor})
 
 
@@ -392,15 +392,15 @@ def test_extractor_by_its_full_name():
 
 
 def test_tolerance_that_leaves_no_trace_is_pointed_out():
-    """Records would be gone, and nothing would tell of them."""
+    """Records would be gone without a report."""
     (warning,) = validate(_changed({"errors.tolerance": "all"})).config.warnings
     assert warning.startswith(
-        "errors.tolerance=all: records that can't be read are left out without a trace. A record that is "
+        "errors.tolerance=all: records that can't be read are left out without a trace. A record that can be read but not "
     )
     assert "ends the task, as in Connect" in warning
 
 
-def test_tolerance_that_tells_of_records_is_fine():
+def test_tolerance_that_reports_records_is_fine():
     """As soon as they are logged or kept."""
     assert () == validate(_changed({"errors.tolerance": "all", "errors.log.enable": "true"})).config.warnings
 
@@ -422,7 +422,7 @@ def test_partitioner_that_is_called_like_a_known_one(name):
 
 
 def test_another_partitioner():
-    """There is no counterpart: it has to be written in Python."""
+    """An unknown partitioner has to be written in Python, as the advice says."""
     assert [
         "partitioner.class=com.acme.ByTenant is not known. Name a Python class that derives from Partitioner, as "
         "package.module:Class."
@@ -433,12 +433,12 @@ def test_another_partitioner():
 def test_file_delimiter_keeps_numbers_apart(delimiter):
     """Files are found again by the numbers in their names."""
     assert [
-        f"file.delim={delimiter} is not supported. In names of files, partition and offset would run together. Use + or -."
+        f"file.delim={delimiter} is not supported. Partition and offset would run together in file names. Use + or -."
     ] == _problems({"file.delim": delimiter})
 
 
 def test_a_topic_that_would_lie_among_the_schemas_is_warned_of():
-    """The task refuses it at its start, as where topics.regex finds such a topic."""
+    """Such a topic is only a warning, because the task refuses it at its start. topics.regex may find one too."""
     warnings = load_connect_config(_changed({"topics": "orders,_kafka2parquet"})).warnings
     (warning,) = [text for text in warnings if text.startswith("topics=")]
     assert warning.startswith("topics=_kafka2parquet: Topic _kafka2parquet can't be written: its folder topics/_kafka2parquet/")

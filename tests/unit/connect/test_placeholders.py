@@ -131,7 +131,7 @@ def test_placeholder_in_a_login() -> None:
 
 
 def test_unknown_properties_may_hold_templates() -> None:
-    """Only custom classes know what they mean, and what has no effect does no harm."""
+    """Only custom classes know the meaning of unknown properties, and properties without effect do no harm."""
     assert [] == problems(my__name__template="{{topic}}", confluent__topic__bootstrap__servers="${BROKERS}")
 
 

@@ -110,7 +110,7 @@ def test_hooks_are_called_with_events(module: str) -> None:
     ("name", "problem"),
     [
         ("nothing", "can't be imported: module"),
-        ("LATER", "can't be called with an event: it is of the type NoneType"),
+        ("LATER", "can't be called with an event: its type is NoneType"),
         ("Wrong", "is a class whose objects can't be called with an event; give it a method __call__"),
         ("", "does not have the form package.module:name"),
     ],
@@ -138,7 +138,7 @@ def test_module_with_a_mistake_is_named(module: str) -> None:
 
 @pytest.mark.parametrize(("partitioner", "folder"), [("Upper", "FR"), ("Prefixed", "country=fr")])
 def test_properties_are_for_classes_that_take_them(module: str, partitioner: str, folder: str) -> None:
-    """A class without an `__init__` of its own, such as the simplest PerRecordPartitioner, gets none."""
+    """A class that inherits its `__init__`, such as the simplest PerRecordPartitioner, gets no properties."""
     storage = run(
         value_converter=f"{module}:Texts",
         partitioner_class=f"{module}:{partitioner}",

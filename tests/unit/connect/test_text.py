@@ -60,13 +60,13 @@ def test_nested_value_is_a_problem():
 
 
 def test_broken_json_names_the_place():
-    """Broken JSON is told with line and column of the text as written, comments included."""
+    """An error about broken JSON has line and column of the original text, including comments."""
     with pytest.raises(ConfigurationError, match=r"^Line 3, column 6: this is not valid JSON: Expecting ':' delimiter\.$"):
         read_properties('{\n "a": "1", // one\n "b" "2"\n}')
 
 
 def test_repeated_property_warns():
-    """The last one of two equal names counts, as in Connect, and it is said."""
+    """The last of two equal names counts, as in Connect, with a warning."""
     read = read_properties('{"a": "1", "a": "2"}')
     assert ({"a": "2"}, ["a is given more than once; the last one counts."]) == (read.values, list(map(str, read.findings)))
 
@@ -84,13 +84,13 @@ def test_properties_text_is_recognised():
 
 def test_comma_behind_the_last_entry_is_named():
     """The classic mistake in JSON that people write."""
-    reason = "^Line 3, column 1: this is not valid JSON: there is a comma before }, behind the last entry; remove it.$"
+    reason = "^Line 3, column 1: this is not valid JSON: the last entry before } is followed by a comma; remove it.$"
     with pytest.raises(ConfigurationError, match=reason):
         read_properties('{\n  "name": "x", // last\n}')
 
 
 def test_lists_are_told_as_not_read():
-    """So that nothing else is said of their property."""
+    """Properties that can't be read are listed, so that nothing else is reported about them."""
     assert ("topics",) == read_properties('{"topics": ["a", "b"]}').unread
 
 
@@ -114,7 +114,7 @@ def test_files_with_a_byte_order_mark(tmp_path, encoding):
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_secrets_with_a_byte_order_mark(tmp_path, encoding):
-    """The mark is no part of a value, nor of the first property's name."""
+    """The mark is not a part of a value, nor of the first property's name."""
     (tmp_path / "a.properties").write_bytes("first=1\nsecond=2".encode(encoding))
     (tmp_path / "value").write_bytes("3".encode(encoding))
     given = {
@@ -126,7 +126,7 @@ def test_secrets_with_a_byte_order_mark(tmp_path, encoding):
 
 
 def test_file_of_another_encoding(tmp_path):
-    """Is told as such."""
+    """A file in another encoding is an error, which names the byte that can't be read."""
     (tmp_path / "a.json").write_bytes(b'{"name": "\xfc"}')
     with pytest.raises(ConfigurationError, match=r"can't be read: 'utf-8' codec can't decode byte 0xfc"):
         load_connect_config(tmp_path / "a.json")

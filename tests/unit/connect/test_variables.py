@@ -68,7 +68,7 @@ def test_other_texts_stay(text):
 
 
 def test_missing_variable_is_a_problem():
-    """It is told with the property and the variable."""
+    """The problem names the property and the variable."""
     assert "a.property: ${env:K2P_NOT_SET}: this environment variable is not set." == _problem("${env:K2P_NOT_SET}")
 
 
@@ -78,7 +78,7 @@ def test_missing_key_is_a_problem(secrets):
 
 
 def test_missing_file_is_a_problem():
-    """It is told with its path."""
+    """The problem names the path of the file."""
     assert "a.property: ${file:/nowhere/x:key} can't be read: No such file or directory." == _problem("${file:/nowhere/x:key}")
 
 
@@ -91,8 +91,8 @@ def test_file_that_is_no_text_is_a_problem(secrets):
 def test_unknown_provider_is_a_problem():
     """With the names that are known, and what to do."""
     assert (
-        "a.property: ${vault:x:y}: there is no configuration provider vault; file, dir, directory, env are known. Have the "
-        "value put into a file or an environment variable, and name that." == _problem("${vault:x:y}")
+        "a.property: ${vault:x:y}: there is no configuration provider vault; the known providers are file, dir, directory, "
+        "env. Put the value into a file or an environment variable, and name that." == _problem("${vault:x:y}")
     )
 
 
@@ -145,6 +145,6 @@ def test_missing_variables_are_notes_where_nothing_runs():
     assert ([], 2) == (validation.sentences, len([note for note in validation.config.notes if "`run` needs it" in note]))
     assert 2 == len(read_connect_config(case).sentences)
     given = {**read_properties(STORY).values, "aws.access.key.id": "${vault:a:b}"}
-    assert ["aws.access.key.id: ${vault:a:b}: there is no configuration provider vault; file, dir, directory, env are known. "
-            "Have the value put into a file or an environment variable, and name that."
+    assert ["aws.access.key.id: ${vault:a:b}: there is no configuration provider vault; the known providers are file, dir, "
+            "directory, env. Put the value into a file or an environment variable, and name that."
             ] == read_connect_config(given, missing_allowed=True).sentences  # fmt: skip

@@ -58,7 +58,7 @@ def test_overrides_count_for_more():
 
 
 def test_command_line_brokers_count_for_more():
-    """What is said on the command line wins over the file."""
+    """The command line takes precedence over the file."""
     worker = load_worker_config({"bootstrap.servers": "a:1", "consumer.bootstrap.servers": "b:1"}, bootstrap_servers="c:1")
     assert ("c:1",) == worker.consumer_for(_config()).bootstrap_servers
 

@@ -17,7 +17,7 @@ def test_settings_become_kafka_pythons():
 
 
 def test_group_and_first_start():
-    """Group, static member and the place to begin aren't client settings but have fields of their own."""
+    """Group, static member and starting point aren't client settings, and have their own fields."""
     settings = consumer_settings(
         {"bootstrap.servers": "a:1, b:2", "group.id": "g", "group.instance.id": "i", "auto.offset.reset": "latest"}
     )
@@ -92,7 +92,7 @@ def test_pem_stores():
 
 
 def test_java_key_store():
-    """A store that Python can't read is told with the way to convert it."""
+    """A store that Python can't read is a problem, which says how to convert the store."""
     assert (
         "ssl.truststore.location=/ca.jks is a JKS file, which Python can't read. Convert it to PEM "
         "(keytool -importkeystore to PKCS12, then openssl pkcs12) and set ssl.truststore.type=PEM.",
@@ -157,7 +157,7 @@ def test_assignors_that_can_not_be_offered():
 def test_the_new_group_protocol_is_refused(text):
     """kafka-python speaks the classic one, which may be named."""
     assert (
-        "Consumer setting group.protocol is not supported. kafka-python speaks the classic protocol only, not that of KIP-848: "
+        "Consumer setting group.protocol is not supported. kafka-python only supports the classic protocol, not KIP-848: "
         "remove it.",
     ) == _problems(group_protocol=text)
     assert {} == consumer_settings({"group.protocol": "Classic"}).client_settings

@@ -36,13 +36,16 @@ def test_options(options: str, expected: dict[str, str]) -> None:
     ("text", "message"),
     [
         ("", "names no login module"),
-        ("'quoted' // only a comment", "behind the login module there has to be one of required,"),
-        ("M", "behind the login module there has to be one of required,"),
-        ("M username=a;", "behind the login module there has to be one of required,"),
-        ("M required username=a password=123;", "behind the option username is not an option with a value that Java can read"),
-        ("M required password=p@ss;", "behind the option password is not an option"),
-        ("M required username a;", "behind the control flag is not an option"),
-        ("M required password='a\nsecret';", "behind the option password is not an option"),
+        ("'quoted' // only a comment", "the login module has to be followed by one of required,"),
+        ("M", "the login module has to be followed by one of required,"),
+        ("M username=a;", "the login module has to be followed by one of required,"),
+        (
+            "M required username=a password=123;",
+            "after the option username is not an option with a value that Java can read",
+        ),
+        ("M required password=p@ss;", "the text after the option password is not an option"),
+        ("M required username a;", "the text after the control flag is not an option"),
+        ("M required password='a\nsecret';", "the text after the option password is not an option"),
         ("M required a=b; N required c=d;", "names more than one login module"),
     ],
 )
@@ -66,7 +69,7 @@ def test_unreadable_login_is_a_problem() -> None:
     with pytest.raises(ConfigurationError) as raised:
         consumer_settings(_given("PLAIN", "username=a password=123"))
     (problem,) = raised.value.problems
-    assert problem.startswith("sasl.jaas.config can't be read: what stands behind the option username ")
+    assert problem.startswith("sasl.jaas.config can't be read: the text after the option username ")
     assert problem.endswith("""org.apache.kafka.common.security.plain.PlainLoginModule required username="…" password="…";""")
 
 
@@ -87,7 +90,7 @@ def test_options_without_effect_are_named(settings, mechanism: str, options: str
 
 
 def test_kerberos_service_in_the_login() -> None:
-    """Counts where the setting of its own isn't there."""
+    """The option applies if the separate setting isn't set."""
     given = _given("GSSAPI", "serviceName=broker")
     assert "broker" == consumer_settings(given).client_settings["sasl_kerberos_service_name"]
     given["sasl.kerberos.service.name"] = "kafka"

@@ -38,7 +38,7 @@ def test_security_is_that_of_all_clients(translate):
 
 def test_what_keeps_letters_safe_can_not_be_changed():
     """It is noted with the reason."""
-    assert ("Producer setting acks has no effect: a dead letter has arrived when all replicas in sync have it.",) == (
+    assert ("Producer setting acks has no effect: a dead letter has arrived when all in-sync replicas have it.",) == (
         producer_settings({"acks": "0"}).notes
     )
 
@@ -56,5 +56,5 @@ def test_all_problems_at_once():
 
 
 def test_admin_setting_that_is_not_known():
-    """It is told by the name of its client."""
+    """The note names the client."""
     assert ("Admin setting linger.ms is not known and has no effect.",) == admin_settings({"linger.ms": "1"}).notes

@@ -30,7 +30,7 @@ def test_those_that_run(configuration: Configuration) -> None:
 
 @pytest.mark.parametrize("configuration", REFUSED, ids=str)
 def test_those_that_do_not_run(configuration: Configuration) -> None:
-    """It is said why, at once for all reasons."""
+    """The error lists all reasons."""
     with pytest.raises(ConfigurationError) as caught:
         described(configuration)
     missing = [part for part in configuration.refused if not any(part in problem for problem in caught.value.problems)]

@@ -1,4 +1,4 @@
-"""The forms in which people keep connectors: what is read of each, and what is said of those that can't be read."""
+"""The forms in which people keep connectors: the properties of each, and the errors about forms that can't be read."""
 
 from __future__ import annotations
 
@@ -239,9 +239,9 @@ def test_one_of_several_connectors() -> None:
 
 def test_several_connectors_without_a_name() -> None:
     """An error lists the names."""
-    choose = "Choose one of them with --name NAME (in Python: name=…)."
-    assert f"The configuration holds 3 connectors: one, two, three. {choose}" == problem(json.dumps(MANY))
-    assert f"The configuration holds 2 connectors: a, b. {choose}" == problem(DOCUMENTS)
+    choose = "Choose one with --name NAME (in Python: name=…)."
+    assert f"The configuration contains 3 connectors: one, two, three. {choose}" == problem(json.dumps(MANY))
+    assert f"The configuration contains 2 connectors: a, b. {choose}" == problem(DOCUMENTS)
 
 
 def test_wrapper_without_a_name() -> None:
@@ -252,9 +252,11 @@ def test_wrapper_without_a_name() -> None:
 
 def test_name_that_is_not_there() -> None:
     """An error lists those that are."""
-    assert "--name four: it has no such connector. Its connectors: one, two, three." == problem(json.dumps(MANY), name="four")
+    assert "--name four: the configuration has no such connector. Its connectors: one, two, three." == problem(
+        json.dumps(MANY), name="four"
+    )
     twice = [{"name": "x", "config": SINK}] * 2
-    assert "2 connectors in it are called x. Keep one of them." == problem(json.dumps(twice), name="x")
+    assert "2 connectors in the configuration are called x. Keep one of them." == problem(json.dumps(twice), name="x")
 
 
 def test_name_that_is_given() -> None:
@@ -262,7 +264,9 @@ def test_name_that_is_given() -> None:
     assert SINK == read_properties(json.dumps(UNNAMED), name="sink").values
     assert SINK == read_properties(json.dumps(SINK), name="sink").values
     assert SINK == load_connect_config(UNNAMED, name="sink").given
-    assert problem(json.dumps(SINK), name="other").startswith("--name other: the connector in it is called sink. ")
+    assert problem(json.dumps(SINK), name="other").startswith(
+        "--name other: the connector in the configuration is called sink. "
+    )
 
 
 def test_missing_name_is_explained() -> None:
@@ -281,7 +285,7 @@ def test_missing_name_is_explained() -> None:
     ],
 )
 def test_other_languages(case: str, advice: str) -> None:
-    """They are recognised, and it is said how their JSON is got."""
+    """Other languages are recognised, and the error says how to extract the JSON."""
     with pytest.raises(ConfigurationError) as caught:
         load_connect_config(CASES / case)
     assert advice in str(caught.value)
@@ -335,7 +339,7 @@ EOF
         (HEREDOC.replace("<<EOF", "<<-'EOF'"), "", "between <<EOF and EOF, lines 4 to 6."),
         ("#!/bin/sh\nexec connect-standalone worker.properties sink.properties\n", "", "or the file that it names."),
         ("#!/bin/sh\ncurl -d '{\"name\": 1}' host:8083/connectors", "", "the first { to the last }, line 2."),
-        ("HTTP/1.1 200 OK\nContent-Type: application/json\n\n{}", "", "curl prints it without -i"),
+        ("HTTP/1.1 200 OK\nContent-Type: application/json\n\n{}", "", "as curl without -i prints it"),
         ("path.format='\\''year'\\''=YYYY", ".properties", "Line 1: '\\'' is how a shell script"),
         ('{"path.format": "\'"\'"\'year\'"\'"\'=YYYY"}', ".json", "is how a shell script writes an apostrophe"),
         ('["one", "two"]', ".json", "GET /connectors?expand=info has their configurations"),
@@ -343,31 +347,31 @@ EOF
         (
             "{'name': 'sink'}",
             ".json",
-            """Line 1, column 2: this is not valid JSON: JSON has " around names""",
+            """Line 1, column 2: this is not valid JSON: JSON uses " around names""",
         ),
         ('{\\"name\\": \\"sink\\"}', ".json", 'replace each \\" with "'),
         ("{“name”: “sink”}", ".json", "these quotes are typographic"),
         ('{"name": “sink”}', ".json", "these quotes are typographic"),
-        ('{"error_code":404,"message":"Connector sink not found"}', "", "This is an error of Kafka Connect"),
-        ("[]", ".json", "The configuration holds no connector."),
-        ("{}", ".json", "The configuration holds no connector."),
-        ("kind: KafkaTopic\nspec:\n  partitions: 3\n", ".yaml", "The configuration holds no connector."),
+        ('{"error_code":404,"message":"Connector sink not found"}', "", "This is an error from Kafka Connect"),
+        ("[]", ".json", "The configuration contains no connector."),
+        ("{}", ".json", "The configuration contains no connector."),
+        ("kind: KafkaTopic\nspec:\n  partitions: 3\n", ".yaml", "The configuration contains no connector."),
         ("", "", "The configuration is empty."),
         ("# nothing\n\n", ".properties", "The configuration is empty."),
         ("name: {{ .Values.name }}\nclass: {{ .Values.class }}", ".yaml", "it is a template"),
         ("PUT /connectors/x/config HTTP/1.1\nContent-Type: a\n\n{}", ".http", "headers of an HTTP message"),
         ("a: 'b'c'\n", ".yaml", "this is not valid YAML"),
-        ("path.format: 'year'=YYYY\n", ".yaml", "Put all of a value that begins with a quote into double quotes."),
-        ("a: b\n\tc: d\n", ".yaml", "Indent with blanks, not with tabs."),
+        ("path.format: 'year'=YYYY\n", ".yaml", "Put a value that begins with a quote completely into double quotes."),
+        ("a: b\n\tc: d\n", ".yaml", "Indent with spaces, not with tabs."),
         ("a: @b\n", ".yaml", "Put the value into double quotes."),
-        ("a: b: c\n", ".yaml", "Put a value that holds a colon and a blank into double quotes."),
-        ('{"name": "x"}{"name": "y"}', "", "Line 1, column 14: this is not valid JSON: something stands behind the end"),
+        ("a: b: c\n", ".yaml", "Put a value that contains a colon and a space into double quotes."),
+        ('{"name": "x"}{"name": "y"}', "", "Line 1, column 14: this is not valid JSON: there is more text after the object"),
         ("a: !vault x\n", ".yaml", "could not determine a constructor for the tag '!vault'"),
         ('name = "a"\ntopics = "b', ".toml", "This is not valid TOML"),
     ],
 )
 def test_what_is_not_read(text: str, suffix: str, says: str) -> None:
-    """It is said what it is, and what to do."""
+    """The error says what the text is, and what to do."""
     assert says in problem(text, suffix=suffix)
 
 
@@ -382,7 +386,7 @@ def test_what_is_not_read(text: str, suffix: str, says: str) -> None:
     ],
 )
 def test_what_is_no_configuration(text: str, tmp_path: Path) -> None:
-    """It is said what one is."""
+    """The error says what a configuration is."""
     (tmp_path / "sink").write_text(text)
     with pytest.raises(ConfigurationError, match=r"A configuration is (JSON|a JSON object)"):
         load_connect_config(tmp_path / "sink")

@@ -114,7 +114,7 @@ def test_mapping_of_variables() -> None:
 
 
 def test_backslashes_and_dollars_of_env_files(tmp_path: Path) -> None:
-    """An env file has no escapes."""
+    """Backslashes in an env file are not escapes."""
     path = tmp_path / "connect.env"
     path.write_text(f"CONNECT_CONSUMER_CLIENT_RACK=\nCONNECT_BOOTSTRAP_SERVERS=a:1\nCONNECT_CONSUMER_SASL_JAAS_CONFIG={JAAS}\n")
     worker = load_worker_config(path)
@@ -192,7 +192,7 @@ def test_login_of_strimzi(tmp_path: Path, what: str) -> None:
     spec = {"bootstrapServers": "b:9092", what: {"type": "scram-sha-512"}}
     path = tmp_path / "connect.yaml"
     path.write_text(yaml.safe_dump({"kind": "KafkaConnect", "spec": spec}))
-    with pytest.raises(ConfigurationError, match=rf"spec\.{what} of a KafkaConnect names secrets of Kubernetes"):
+    with pytest.raises(ConfigurationError, match=rf"spec\.{what} of a KafkaConnect refers to secrets in Kubernetes"):
         load_worker_config(path)
 
 

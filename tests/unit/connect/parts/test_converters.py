@@ -179,7 +179,7 @@ def test_a_registry_is_asked(role: str, settings: dict[str, str], subject: str) 
         (
             {"value.converter": "Avro"},
             'Missing required configuration "value.converter.schema.registry.url" which has no default value. AvroConverter '
-            "looks schemas up there: name the schema registry, such as http://registry:8081.",
+            "needs a schema registry: set the URL of yours, such as http://registry:8081.",
         ),
         (
             {"value.converter": "Protobuf", "value.converter.schema.registry.url": "registry:8081"},
@@ -209,8 +209,8 @@ def test_a_registry_is_asked(role: str, settings: dict[str, str], subject: str) 
                 "value.converter.schema.registry.url": URL,
                 "value.converter.generalized.sum.type.support": "true",
             },
-            "value.converter.generalized.sum.type.support=true is not supported for AvroConverter. Remove it: the columns of "
-            "unions then have the names of their types.",
+            "value.converter.generalized.sum.type.support=true is not supported for AvroConverter. Remove it; the columns of "
+            "unions are then named after their types.",
         ),
         (
             {
@@ -222,8 +222,8 @@ def test_a_registry_is_asked(role: str, settings: dict[str, str], subject: str) 
         ),
         (
             {"value.converter": "com.example.Mine"},
-            f"value.converter=com.example.Mine is not known. Use {', '.join(CONVERTERS)}, or name a RecordConverter of your "
-            "own as `package.module:Class`.",
+            f"value.converter=com.example.Mine is not known. Use {', '.join(CONVERTERS)}, or name your own "
+            "RecordConverter as `package.module:Class`.",
         ),
         (
             {"value.converter": "collections:OrderedDict"},
@@ -233,7 +233,7 @@ def test_a_registry_is_asked(role: str, settings: dict[str, str], subject: str) 
         (
             {"key.converter": "Avro", "kafka2parquet.metadata.columns": "key"},
             'Missing required configuration "key.converter.schema.registry.url" which has no default value. AvroConverter '
-            "looks schemas up there: name the schema registry, such as http://registry:8081.",
+            "needs a schema registry: set the URL of yours, such as http://registry:8081.",
         ),
     ],
 )
@@ -279,15 +279,15 @@ _GLUE = "com.amazonaws.services.schemaregistry.kafkaconnect."
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        (f"{_GLUE}AWSKafkaAvroConverter", "AWS Glue's schema registry is not read: its messages begin with 18 bytes"),
-        (f"{_GLUE}AWSCrossAccountKafkaAvroConverter", "AWS Glue's schema registry is not read"),
-        (f"{_GLUE}jsonschema.JsonSchemaConverter", "AWS Glue's schema registry is not read"),
-        ("software.amazon.glue.kafkaconnect.AWSKafkaAvroConverter", "AWS Glue's schema registry is not read"),
-        ("io.apicurio.registry.utils.converter.AvroConverter", "Apicurio's registry is read where messages begin as"),
+        (f"{_GLUE}AWSKafkaAvroConverter", "AWS Glue's schema registry is not supported: its messages begin with 18 bytes"),
+        (f"{_GLUE}AWSCrossAccountKafkaAvroConverter", "AWS Glue's schema registry is not supported"),
+        (f"{_GLUE}jsonschema.JsonSchemaConverter", "AWS Glue's schema registry is not supported"),
+        ("software.amazon.glue.kafkaconnect.AWSKafkaAvroConverter", "AWS Glue's schema registry is not supported"),
+        ("io.apicurio.registry.utils.converter.AvroConverter", "Apicurio's registry is supported if messages begin like"),
     ],
 )
 def test_converters_of_other_registries(name, advice):
-    """What is true of their messages is said, and not only which converters there are."""
+    """The advice describes the format of their messages, and doesn't only list the supported converters."""
     with pytest.raises(ConfigurationError, match=f"value.converter={re.escape(name)} is not supported. {advice}"):
         load_connect_config(given(**{"value.converter": name}))
 

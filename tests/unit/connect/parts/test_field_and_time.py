@@ -105,7 +105,7 @@ def test_the_public_partitioner_follows_record_time():
 
 
 def test_check_shows_bare_values():
-    """Which field they come from is said."""
+    """The description names the field of the folders."""
     bare = {"partition.field.name": "country", "partition.field.format.path": "false"}
     described = describe(
         load_connect_config({**_properties(), **_PUBLIC, **bare}), WorkerConfig(bootstrap_servers="kafka:9092")
@@ -118,8 +118,8 @@ def test_check_shows_bare_values():
     [
         (
             {},
-            "partition.field.name is not set. FieldAndTimeBasedPartitioner makes its outer folders of the fields in it. Set "
-            "it, or use TimeBasedPartitioner.",
+            "partition.field.name is not set. FieldAndTimeBasedPartitioner makes its outer folders from these fields. Set "
+            "the property, or use TimeBasedPartitioner.",
         ),
         (
             {"partition.field.name": "a", _OUTER: "b"},

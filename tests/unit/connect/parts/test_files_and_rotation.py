@@ -52,7 +52,7 @@ def _stats(rows: int = 0, **more: object) -> FlushStats:
 
 
 class ByWeekday(Partitioner):
-    """A partitioner of somebody's own."""
+    """A user's partitioner."""
 
     fingerprint = "weekday"
 
@@ -65,7 +65,7 @@ class ByWeekday(Partitioner):
 
 
 class Upper(RecordConverter):
-    """A converter of somebody's own."""
+    """A user's converter."""
 
     fingerprint = "upper"
 

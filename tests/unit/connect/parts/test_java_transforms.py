@@ -116,14 +116,20 @@ class Sink:
     [
         (f"{_CONFLUENT}.ExtractTopic$Value", "Use FieldPartitioner with partition.field.name"),
         (f"{_CONFLUENT}.MessageTimestampRouter", "timestamp.extractor=RecordField and timestamp.field"),
-        (f"{_CONFLUENT}.Drop$Value", "It takes all values away, and nothing is left to write."),
+        (f"{_CONFLUENT}.Drop$Value", "This transform removes all values, so nothing is left to write."),
         (f"{_CONFLUENT}.Filter$Value", "Use kafka2parquet.transforms:Filter, with field and values"),
         ("io.debezium.transforms.Filter", "Use kafka2parquet.transforms:Filter, with field and values"),
         ("io.debezium.transforms.ByLogicalTableRouter", f"Use {_APACHE}.RegexRouter, with topic.regex as regex"),
         ("io.debezium.transforms.outbox.EventRouter", f"{_APACHE}.ExtractField$Value with field=payload"),
-        ("io.debezium.connector.mongodb.transforms.ExtractNewDocumentState", "Use a TableTransform of your own in Python"),
-        ("com.example.Ours", "Use a transform of Apache Kafka's, one of kafka2parquet.transforms, or a TableTransform"),
-        ("com.example.RegexRouter", "Use a transform of Apache Kafka's, one of kafka2parquet.transforms, or a TableTransform"),
+        ("io.debezium.connector.mongodb.transforms.ExtractNewDocumentState", "Use your own TableTransform in Python"),
+        (
+            "com.example.Ours",
+            "Use a transform of Apache Kafka, a transform of kafka2parquet.transforms, or your own TableTransform",
+        ),
+        (
+            "com.example.RegexRouter",
+            "Use a transform of Apache Kafka, a transform of kafka2parquet.transforms, or your own TableTransform",
+        ),
     ],
 )
 def test_classes_without_an_equal_are_refused_with_what_to_use(class_name: str, advice: str) -> None:
@@ -143,7 +149,7 @@ def test_classes_without_an_equal_are_refused_with_what_to_use(class_name: str, 
     ],
 )
 def test_transforms_of_keys(class_name: str, properties: dict[str, str]) -> None:
-    """Those that make keys of something else change nothing where keys aren't written, and can't be had where they are."""
+    """Transforms that make other keys change nothing if keys aren't written, and are refused if keys are written."""
     changes = _of(class_name, **properties)
     config = load_connect_config(_properties(changes))
     assert f"transforms.t.type={class_name} changes nothing that is written: keys are not written." in config.notes
@@ -162,7 +168,7 @@ def test_transforms_of_keys(class_name: str, properties: dict[str, str]) -> None
     ],
 )
 def test_transforms_of_headers(class_name: str, properties: dict[str, str]) -> None:
-    """They change nothing where headers aren't written, and can't be had where they are."""
+    """Transforms of headers change nothing if headers aren't written, and are refused if headers are written."""
     changes = _of(class_name, **properties)
     config = load_connect_config(_properties(changes))
     assert f"transforms.t.type={class_name} changes nothing that is written: headers are not written." in config.notes
@@ -182,16 +188,16 @@ def test_transforms_of_headers(class_name: str, properties: dict[str, str]) -> N
     ],
 )
 def test_what_transforms_of_values_do_to_headers(changes: dict[str, str], note: str) -> None:
-    """Is said to have no effect, where headers aren't written."""
+    """Has a note that it changes nothing if headers aren't written."""
     notes = load_connect_config(_properties(changes)).notes
     assert f"{note} changes nothing that is written: headers are not written." in notes
 
 
 def test_fields_that_move_into_headers_that_are_written() -> None:
-    """Can't be had; what to use for the rows is said, and works."""
+    """The transform is refused. The advice for the rows is a transform that works."""
     changes = _of(f"{_APACHE}.HeaderFrom$Value", fields="a", headers="h", operation="move")
     (problem,) = _problems({**changes, "kafka2parquet.metadata.columns": "headers"})
-    assert "To leave the fields out of the rows, use kafka2parquet.transforms:Drop with the same fields." in problem
+    assert "To remove the fields from the rows, use kafka2parquet.transforms:Drop with the same fields." in problem
     instead = _of("kafka2parquet.transforms:Drop", fields="a")
     assert [] == _problems({**instead, "kafka2parquet.metadata.columns": "headers"})
 
@@ -241,7 +247,7 @@ def test_fields_that_move_into_headers() -> None:
         ),
         (
             _of(f"{_APACHE}.InsertField", offset_field="a"),
-            f"transforms.t.type={_APACHE}.InsertField: InsertField is an abstract class of Java's. Write InsertField$Value, or",
+            f"transforms.t.type={_APACHE}.InsertField: InsertField is an abstract class in Java. Write InsertField$Value, or",
         ),
         (
             _of(f"{_APACHE}.RegexRouter", regex="(", replacement="x"),
@@ -312,8 +318,8 @@ def test_fields_that_move_into_headers() -> None:
         ),
         (
             _of(f"{_APACHE}.TimestampRouter", topic_format="${timestamp}-${topic}"),
-            f"transforms.t.type={_APACHE}.TimestampRouter is not supported. After a crash a topic's files are looked for by how"
-            " the names of its folders begin. Put text or ${topic} before ${timestamp} in topic.format.",
+            f"transforms.t.type={_APACHE}.TimestampRouter is not supported. After a crash, the sink finds a topic's files by"
+            " the beginnings of its folder names. Put text or ${topic} before ${timestamp} in topic.format.",
         ),
         (
             _of(f"{_APACHE}.TimestampRouter", timestamp_format="YYYY-bb"),
@@ -331,8 +337,8 @@ def test_fields_that_move_into_headers() -> None:
                 "transforms.u.regex": "(.*)",
                 "transforms.u.replacement": "x-$1",
             },
-            f"transforms.u.type={_APACHE}.RegexRouter behind a TimestampRouter is not supported. After a crash a topic's files"
-            " are looked for by how the names of its folders begin, and a router behind a TimestampRouter could",
+            f"transforms.u.type={_APACHE}.RegexRouter after a TimestampRouter is not supported. After a crash, the sink finds"
+            " a topic's files by the beginnings of its folder names, and a router after a TimestampRouter could change those",
         ),
         (
             {**_of(f"{_APACHE}.Filter"), **_where("RecordIsTombstone"), "predicates": "p,p"},
@@ -347,7 +353,7 @@ def test_problems(changes: dict[str, str], problem: str) -> None:
 
 
 def test_what_has_no_effect() -> None:
-    """Is said: an alias may have been forgotten, or a name mistyped."""
+    """Such properties have warnings: an alias may be missing, or a name misspelled."""
     changes = {
         **_of(f"{_APACHE}.Filter", conditon="x"),
         **{f"transforms.u.{name}": text for name, text in {"type": f"{_APACHE}.Flatten$Value", "delimeter": "_"}.items()},
@@ -364,7 +370,7 @@ def test_what_has_no_effect() -> None:
 
 
 def test_filter_without_a_predicate() -> None:
-    """Leaves all records out, and that is said."""
+    """A Filter without a predicate leaves all records out, and has a note."""
     note = f"transforms.t.type={_APACHE}.Filter without a predicate leaves all records out, as in Connect."
     assert note in load_connect_config(_properties(_of(f"{_APACHE}.Filter"))).notes
 
@@ -450,8 +456,8 @@ def test_a_predicate_by_a_header_that_was_changed_before(class_name: str, proper
     earlier = {f"transforms.e.{name}": value for name, value in {"type": class_name, **properties}.items()}
     changes = {**_of(f"{_APACHE}.Filter"), **_where("HasHeaderKey", name="h"), **earlier, "transforms": "e,t"}
     assert [
-        "transforms.t.predicate=p asks for a header that transforms.e changes before. Predicates see headers as they were sent."
-        " Put transforms.t before transforms.e."
+        "transforms.t.predicate=p checks a header that transforms.e has changed before. Predicates see headers as they were"
+        " sent. Put transforms.t before transforms.e."
     ] == _problems(changes)
     assert [] == _problems({**changes, "transforms": "t,e"})
     assert [] == _problems({**changes, "predicates.p.name": "other"})
@@ -465,7 +471,7 @@ def test_fields_of_a_record_s_place() -> None:
 
 
 def test_fields_that_are_null_make_tombstones() -> None:
-    """What the sink does with those is said by behavior.on.null.values, or by a Filter behind."""
+    """behavior.on.null.values, or a later Filter, decides what the sink does with tombstones."""
     changes = _of(f"{_APACHE}.ExtractField$Value", field="user")
     values = [b'{"user":{"id":1}}', b'{"user":null}', b'{"user":{"id":2}}']
     with pytest.raises(RejectedRecordError, match="Null valued records are not writeable"):
@@ -672,13 +678,13 @@ class TestTransformsOfKeys:
         return sink
 
     def test_change_nothing_where_keys_are_not_written(self) -> None:
-        """That is said."""
+        """The transform changes nothing, and has a note."""
         config = load_connect_config(_properties(self.EXTRACTED))
         note = f"transforms.t.type={_APACHE}.ExtractField$Key changes nothing that is written: keys are not written."
         assert (note in config.notes, (), ()) == (True, make_transforms(config).made, make_transforms(config).of_keys)
 
     def test_in_a_column(self) -> None:
-        """A field of the key; null where it is null, or where there is no key."""
+        """The column has a field of the key; null if the field is null or the record has no key."""
         sink = self._sink()
         sink.run({**self.EXTRACTED, **self.WRITTEN, **self.JSON})
         assert [(0, 7), (1, 8), (2, None), (3, None)] == [(row["a"], row["_kafka_key"]) for row in sink.rows()]
@@ -721,11 +727,11 @@ class TestTransformsOfKeys:
             ),
             (
                 {**JSON, **_where("RecordIsTombstone")},
-                f"transforms.t.predicate is not supported for {_APACHE}.ExtractField$Key. Where keys are written, a",
+                f"transforms.t.predicate is not supported for {_APACHE}.ExtractField$Key. If keys are written, a",
             ),
         ],
     )
     def test_problems(self, changes: dict[str, str], problem: str) -> None:
-        """What can't be had is refused."""
+        """Transforms of keys that aren't supported are refused."""
         (found,) = _problems({**self.EXTRACTED, **self.WRITTEN, **changes})
         assert found.startswith(problem), found

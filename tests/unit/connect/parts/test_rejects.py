@@ -48,7 +48,7 @@ def _config(given):
     ],
 )
 def test_tolerance(given, expected):
-    """A topic, the log and the quarantine are each a place that tells of rejects."""
+    """A topic, the log and the quarantine each report rejects."""
     assert expected == make_tolerance(_config(given))
 
 
@@ -65,8 +65,8 @@ def test_log():
     assert (RejectLog(reporter, with_records=True),) == make_reject_log(config, 3)
 
 
-def test_class_of_somebodys_own_keeps_its_name():
-    """Connect has no other name for it."""
+def test_class_of_a_user_keeps_its_name():
+    """Connect doesn't have an alias for the class of a user."""
     name = "kafka2parquet.converters.string:StringConverter"
     assert name == make_reporter(_config({"value.converter": name}), 0).value_converter
 
@@ -118,11 +118,11 @@ def test_dead_letters():
         plan.producer.bootstrap_servers,
         plan.admin.client_settings,
     )
-    assert ("Producer setting acks has no effect: a dead letter has arrived when all replicas in sync have it.",) == plan.notes
+    assert ("Producer setting acks has no effect: a dead letter has arrived when all in-sync replicas have it.",) == plan.notes
 
 
 def test_settings_of_both_clients_are_checked_at_once():
-    """All problems are told together."""
+    """The error lists the problems of both clients."""
     given = {_TOPIC: "d", "producer.override.linger.ms": "x", "admin.override.request.timeout.ms": "y"}
     with pytest.raises(ConfigurationError) as caught:
         DeadLetterPlan.of(_config(given), _WORKER)
@@ -178,8 +178,8 @@ def test_settings_without_what_they_belong_to(given, warning):
         (
             _ALL,
             [
-                "A record that can't be read is left out, and kept nowhere.",
-                "A record that can be read but not written ends the task, as in Connect: nothing would report the record.",
+                "A record that can't be read is left out, and not kept anywhere.",
+                "A record that can be read but not written ends the task, as in Connect, because nothing would report it.",
             ],
         ),
         (

@@ -132,16 +132,16 @@ def test_schema_files_have_many_forms(form: str, tmp_path: Path) -> None:
     ("content", "said"),
     [
         (None, "can't be read: No such file"),
-        (b"", "holds no schema"),
-        (b"PAR1", "holds no schema"),
-        (b"nothing", "holds no schema"),
-        (b"{", "holds no schema"),
+        (b"", "contains no schema"),
+        (b"PAR1", "contains no schema"),
+        (b"nothing", "contains no schema"),
+        (b"{", "contains no schema"),
         (b"{}", '"fields" is not a list'),
         (b'[{"name": "a", "type": "number"}]', "a: the type 'number' is unknown"),
     ],
 )
 def test_a_file_without_a_schema_is_a_problem_of_the_configuration(content: bytes | None, said: str, tmp_path: Path) -> None:
-    """It is told at the start, with the file's name."""
+    """The error is raised at the start, and names the file."""
     path = tmp_path / "schema"
     if content is not None:
         path.write_bytes(content)
@@ -173,7 +173,7 @@ def test_wrong_settings_are_refused(properties: dict[str, str], said: str) -> No
 @pytest.mark.parametrize(
     ("properties", "said"),
     [
-        (own(on_misfit="string", evolution="none"), "with kafka2parquet.schema.evolution=none they don't change"),
+        (own(on_misfit="string", evolution="none"), "but kafka2parquet.schema.evolution=none fixes them"),
         ({"kafka2parquet.topic.order.schema.evolution": "none"}, "order is not one of the topics that are read"),
     ],
 )
@@ -204,13 +204,13 @@ def test_tasks_share_what_is_learned_of_a_topic() -> None:
     assert ["lake/_kafka2parquet/topic/schema-1.json"] == list(storage.objects)
 
 
-def test_check_says_what_becomes_of_the_columns() -> None:
-    """For all topics, and for those with settings of their own."""
+def test_check_describes_the_columns() -> None:
+    """`check` has a sentence for all topics, and one for each topic with its own settings."""
     config = config_of(**own(on_misfit="rescue"), **for_orders(evolution="ignore", on_misfit="reject"))
 
     assert [
         "Columns are learned from the records and kept as a contract beside the data, and only ever added; what doesn't fit "
         "goes into the column _rescued.",
-        "Of my.orders: Columns are those of the stored schema, which doesn't grow; other members are left out; a record that "
+        "For my.orders: Columns come from the stored schema, which doesn't grow; other members are left out; a record that "
         "doesn't fit is rejected.",
     ] == list(describe_schemas(config))

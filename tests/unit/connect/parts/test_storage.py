@@ -151,7 +151,7 @@ def test_each_property_of_gcs(changes: dict[str, str], expected: dict[str, objec
     ],
 )
 def test_what_does_not_go_together(changes: dict[str, str], problem: str):
-    """What would be ignored, or fail at the first file, is told before."""
+    """Settings that would be ignored, or fail at the first file, are problems at the start."""
     with pytest.raises(ConfigurationError) as caught:
         make_storage(_s3(**changes))
     assert problem in str(caught.value)
@@ -161,7 +161,7 @@ def test_what_does_not_go_together(changes: dict[str, str], problem: str):
     ("name", "text", "problem"),
     [
         ("s3.sse.customer.key", "hunter2", "not base64"),
-        ("s3.sse.customer.key", "aHVudGVyMg==", "32 bytes are needed, in base64; these are 7"),
+        ("s3.sse.customer.key", "aHVudGVyMg==", "the key has 7 bytes in base64 instead of 32"),
         ("s3.proxy.url", "proxy:3128", "not a URL with scheme and host"),
         ("s3.proxy.url", "socks5://proxy:1", "not the URL of an http or https proxy"),
         ("s3.object.tagging.key.value.pairs", "team:lake,prod", "prod is not a key and a value with a colon between them"),
@@ -169,20 +169,20 @@ def test_what_does_not_go_together(changes: dict[str, str], problem: str):
         ("s3.object.tagging.key.value.pairs", f"k:{'v' * 257}", "values at most 256"),
         ("s3.object.tagging.key.value.pairs", "team:lake!", "only letters, digits, spaces"),
         ("s3.object.tagging.key.value.pairs", "endOffset:1", "the key endOffset is taken"),
-        ("s3.object.tagging.key.value.pairs", "a:1,a:2", "a key stands there twice"),
-        ("s3.object.tagging.key.value.pairs", ",".join(f"k{n}:v" for n in range(8)), "at most 7 fit"),
+        ("s3.object.tagging.key.value.pairs", "a:1,a:2", "a key is repeated"),
+        ("s3.object.tagging.key.value.pairs", ",".join(f"k{n}:v" for n in range(8)), "at most 7 tags can be added"),
         ("s3.credentials.provider.sts.role.name", "r", "`s3.credentials.provider.sts.role.arn`"),
         ("s3.credentials.provider.class", "com.example.MyProvider", "com.example.MyProvider is not supported"),
-        ("kafka2parquet.s3.storage.class", "GLACIER", "have to be thawed"),
+        ("kafka2parquet.s3.storage.class", "GLACIER", "can't be read without restoring them"),
         ("kafka2parquet.s3.storage.class", "standard", "String must be one of"),
         ("kafka2parquet.s3.storage-class", "STANDARD", "Did you mean kafka2parquet.s3.storage.class?"),
         ("kafka2parquet.s3.sts.url", "sts", "not a URL with scheme and host"),
         ("kafka2parquet.gcs.storage.class", "GLACIER", "String must be one of"),
-        ("kafka2parquet.user.agent", "a\tb", "only printable ASCII"),
+        ("kafka2parquet.user.agent", "a\tb", "only contain printable ASCII"),
     ],
 )
 def test_malformed_values(name: str, text: str, problem: str):
-    """The rule that is broken is told, and no secret."""
+    """The error names the broken rule, and doesn't show secrets."""
     with pytest.raises(ConfigurationError) as caught:
         _s3(**{name: text})
     assert problem in str(caught.value)
@@ -229,7 +229,7 @@ def test_gcs_credentials_that_are_no_object():
 
 
 def test_gcs_credentials_that_are_no_json():
-    """A path in the wrong property is told, without showing the value."""
+    """A path in the wrong property is an error, which doesn't show the value."""
     with pytest.raises(ConfigurationError) as caught:
         gcs_options(_gcs(gcs_credentials_json="{hunter2"))
     assert "gcs.credentials.json is not JSON" in str(caught.value)

@@ -133,12 +133,12 @@ def test_class_of_ones_own():
         ),
         (
             {"transforms.t.type": f"{_BUILT_IN}:Drop", "transforms.t.fields": "a", "transforms.t.predicate": "p"},
-            "transforms.t.predicate=p: there is no such predicate. Name it in predicates, and set predicates.p.type.",
+            "transforms.t.predicate=p: this predicate is not defined. Name it in predicates, and set predicates.p.type.",
         ),
     ],
 )
 def test_problems(changes, problem):
-    """Each is told with property and reason when the configuration is read."""
+    """Each problem names property and reason when the configuration is read."""
     problems = _problems({"transforms": "t", **changes})
     assert (1, True) == (len(problems), problems[0].startswith(problem)), problems
 
@@ -151,7 +151,7 @@ def test_problems_of_all_transforms_at_once():
 
 
 def test_properties_of_an_alias_that_isn_t_named():
-    """They have no effect, and that is said: an alias may have been forgotten."""
+    """Such properties have no effect, and a warning: an alias may be missing."""
     config = load_connect_config(_properties({"transforms.t.type": f"{_BUILT_IN}:Drop"}))
     assert "transforms.t.type has no effect: transforms names no such alias." in config.warnings
 

@@ -44,7 +44,7 @@ def test_texts_that_are_no_value(value_type, text, rule):
 
 
 def test_message_names_property_value_and_rule():
-    """A broken rule is told in Kafka's form."""
+    """A broken rule has Kafka's wording."""
     option = Option("x.y", ValueType.INT, 1, "", validator=between(1, 3))
     with pytest.raises(ValueError) as caught:
         option.parse("x.y", "4")
@@ -82,7 +82,7 @@ def test_defaults_pass_their_own_validators(table):
 
 
 @pytest.mark.parametrize("table", [S3_TABLE, GCS_TABLE])
-def test_every_property_says_what_becomes_of_it(table):
+def test_every_property_is_documented(table):
     """Each property has a sentence, and a reason where it has no effect or isn't supported."""
     for option in table.options.values():
         assert option.doc.endswith("."), option.name
@@ -104,7 +104,7 @@ def test_every_property_says_what_becomes_of_it(table):
     ],
 )
 def test_near_misses(written, meant):
-    """A slip of the pen is recognised, a name of somebody's own isn't taken for one."""
+    """A misspelled name is recognised, but a user's own name isn't mistaken for one."""
     assert meant == S3_TABLE.near_miss(written)
 
 
@@ -124,7 +124,7 @@ def test_connector_classes_and_aliases(name, table):
 
 
 def test_longest_prefix_wins():
-    """A property of a prefix is found by it, and one with a name of its own by that."""
+    """A property is found by its name, or else by its prefix."""
     assert "s3.credentials.provider.*" == S3_TABLE.find("s3.credentials.provider.my.own").name
     assert "s3.credentials.provider.class" == S3_TABLE.find("s3.credentials.provider.class").name
     assert S3_TABLE.find("nobody.knows") is None

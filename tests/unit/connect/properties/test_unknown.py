@@ -90,9 +90,7 @@ def test_converters_of_keys_that_are_written(writes_keys):
 
 def test_a_near_miss_of_a_property_without_effect():
     """To follow a suggestion would change nothing."""
-    warning = (
-        "s3.send.digests is not a known property. It has no effect, and neither has s3.send.digest, which was probably meant."
-    )
+    warning = "s3.send.digests is not a known property. It has no effect. Nor has s3.send.digest, which was probably intended."
     assert ([], [warning]) == _sentences({**_GIVEN, "s3.send.digests": "true"})
 
 
@@ -125,7 +123,7 @@ def test_own_properties_are_all_known():
 
 
 class BySetting(DefaultPartitioner):
-    """A partitioner with properties of its own."""
+    """A partitioner with its own properties."""
 
     def __init__(self, properties):
         self.properties = properties
@@ -160,7 +158,7 @@ _COMMENTS = {
 
 
 def test_comments():
-    """Nothing is said of them, whatever is in them."""
+    """Comments have no findings, whatever they contain."""
     config = load_connect_config({**_GIVEN, **_COMMENTS})
     assert ((), {}) == (config.warnings, config.unknown)
     assert all(map(is_comment, _COMMENTS))
@@ -180,4 +178,4 @@ def test_schema_generator():
     given = {**_GIVEN, "schema.generator.class": "io.confluent.connect.storage.hive.schema.DefaultSchemaGenerator"}
     config = load_connect_config(given)
     assert () == config.warnings
-    assert "schema.generator.class has no effect: it concerns Hive, and no metastore is written to." in config.notes
+    assert "schema.generator.class has no effect: it is for Hive, and the sink doesn't write to a metastore." in config.notes

@@ -1,0 +1,46 @@
+"""Names of the properties that several modules read."""
+
+from __future__ import annotations
+
+# Properties of Kafka Connect.
+CONNECTOR_CLASS = "connector.class"
+ERRORS_LOG_INCLUDE_MESSAGES = "errors.log.include.messages"
+ERRORS_TOLERANCE = "errors.tolerance"
+KEY_CONVERTER = "key.converter"
+TOPICS = "topics"
+TOPICS_REGEX = "topics.regex"
+TRANSFORMS = "transforms"
+VALUE_CONVERTER = "value.converter"
+VALUE_CONVERTER_SCHEMAS_ENABLE = "value.converter.schemas.enable"
+
+# Properties of Confluent's sinks.
+DIRECTORY_DELIM = "directory.delim"
+FILE_DELIM = "file.delim"
+FLUSH_SIZE = "flush.size"
+PARTITION_DURATION_MS = "partition.duration.ms"
+PARTITION_FIELD = "partition.field"
+PARTITION_FIELD_NAME = "partition.field.name"
+PARTITIONER_CLASS = "partitioner.class"
+PARTITIONER_MAX_OPEN_FILES = "partitioner.max.open.files"
+PATH_FORMAT = "path.format"
+ROTATE_FILE_ON_PARTITION_CHANGE = "rotate.file.on.partition.change"
+ROTATE_INTERVAL_MS = "rotate.interval.ms"
+ROTATE_SCHEDULE_INTERVAL_MS = "rotate.schedule.interval.ms"
+S3_PART_RETRIES = "s3.part.retries"
+S3_PATH_STYLE_ACCESS_ENABLED = "s3.path.style.access.enabled"
+S3_SSE_KMS_KEY_ID = "s3.sse.kms.key.id"
+S3_SSEA_NAME = "s3.ssea.name"
+S3_WAN_MODE = "s3.wan.mode"
+STORE_KAFKA_KEYS = "store.kafka.keys"
+TIMESTAMP_EXTRACTOR = "timestamp.extractor"
+TIMESTAMP_FIELD = "timestamp.field"
+TIMEZONE = "timezone"
+TOPICS_DIR = "topics.dir"
+
+# This library's own properties.
+COLUMN_NAME_CASE = "kafka2parquet.column.name.case"
+METADATA_COLUMNS = "kafka2parquet.metadata.columns"
+PARQUET_TYPES = "kafka2parquet.parquet.types"
+PARTITION_ESCAPE = "kafka2parquet.partition.escape"
+STORAGE_URL = "kafka2parquet.storage.url"
+TARGET_FILE_BYTES = "kafka2parquet.target.file.bytes"
