@@ -23,8 +23,8 @@ from kafka2parquet.connect.forms.container import variables_of_process
 from kafka2parquet.connect.forms.properties import STANDARD_INPUT, source_name
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
-from kafka2parquet.stop_signals import stopping_on_signals
 from kafka2parquet.util.printable import printable
+from kafka2parquet.util.stop_signals import stopping_on_signals
 
 EXIT_OK = 0
 EXIT_CONFIGURATION = 1
