@@ -375,7 +375,7 @@ def _adopt(context: PartitionContext, flush: Flush, found: PublishedFlush, recov
     yield from recovery.check_end(found)
     end = found.footer.end
     context.emit(BoundaryAdopted(context.topic_partition, flush.start, end))
-    adopted = RepeatFlush(end, found.footer.opened_at_ms)
+    adopted = RepeatFlush(end)
     return (yield from recovery.next_start(flush.start, flush.start_epoch, adopted=adopted))
 
 

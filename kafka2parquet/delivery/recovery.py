@@ -44,13 +44,11 @@ class RepeatFlush:
 
     Attributes:
         end: the offset after the last record of the flush.
-        opened_at_ms: wall-clock time at which the flush was first opened, in milliseconds since the epoch; None if unknown.
         anchor: key that the first file must have; None if the rows determine it.
         has_intent: whether the committed metadata already is the intent of this flush.
     """
 
     end: int
-    opened_at_ms: int | None = None
     anchor: str | None = None
     has_intent: bool = False
 
@@ -181,11 +179,11 @@ class Recovery:
                 adopted = None
             if intent is not None:
                 if not intent.rows:
-                    adopted = RepeatFlush(intent.end, intent.opened_at_ms)
+                    adopted = RepeatFlush(intent.end)
                 elif limit is not None and intent.end > limit:
-                    adopted = RepeatFlush(limit, intent.opened_at_ms)
+                    adopted = RepeatFlush(limit)
                 else:
-                    repeat = RepeatFlush(intent.end, intent.opened_at_ms, intent.anchor, has_intent=True)
+                    repeat = RepeatFlush(intent.end, intent.anchor, has_intent=True)
                     return StartPoint(position, leader_epoch, repeat)
             if adopted is not None:
                 if limit is not None:
@@ -301,7 +299,7 @@ class Recovery:
         start_epoch = leader_epoch if start == position else -1
         if footer.layout is None:
             if position == footer.start and footer.fingerprint == self._context.identity.fingerprint:
-                repeat = RepeatFlush(footer.end, footer.opened_at_ms, flush.key, has_intent=True)  # gives the same rows
+                repeat = RepeatFlush(footer.end, flush.key, has_intent=True)  # gives the same rows
                 return StartPoint(start, start_epoch, repeat)
             raise UnknownMetadataError(
                 f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush of which"
