@@ -49,7 +49,7 @@ def function(name: str, given: dict[str, Any], expected: dict[str, Any]) -> Resu
 THREE = {"put": [record(0), record(1), record(2)]}
 
 
-def test_what_is_as_expected_passes():
+def test_what_is_as_expected_passes() -> None:
     """Objects, rows, values, answers on the way and at the end."""
     right = {"objects": {KEY.format(0): {**of(0, 1, 2), "values": [VALUE] * 3}}, "committed": {"12": 3}, "open_offsets": {}}
     result = steps({}, THREE, {"pre_commit": {"12": 3}}, **right, error=None, task_state="RUNNING", warnings=0)
@@ -84,7 +84,7 @@ def test_what_is_as_expected_passes():
         {"something_new": 1},
     ],
 )
-def test_each_difference_at_the_end_fails(wrong):
+def test_each_difference_at_the_end_fails(wrong: dict[str, Any]) -> None:
     """No field of a case is passed over."""
     assert Verdict.FAILED is steps({}, THREE, {"pre_commit": {"12": 3}}, **wrong).verdict
 
@@ -101,12 +101,12 @@ def test_each_difference_at_the_end_fails(wrong):
         {"no_such_step": True},
     ],
 )
-def test_each_difference_on_the_way_fails(step):
+def test_each_difference_on_the_way_fails(step: dict[str, Any]) -> None:
     """Every step that asks is compared."""
     assert Verdict.FAILED is steps({}, THREE, step).verdict
 
 
-def test_each_difference_of_a_dead_letter_fails():
+def test_each_difference_of_a_dead_letter_fails() -> None:
     """Place, class, message, headers, order and number."""
     config = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dead"}
     put = {"put": [record(0, value="x"), record(1, value="y")]}
@@ -139,20 +139,20 @@ def test_each_difference_of_a_dead_letter_fails():
     assert Verdict.FAILED is steps(config, put, reports=[*right, right[1]]).verdict
 
 
-def test_wrong_configuration_fails_the_case():
+def test_wrong_configuration_fails_the_case() -> None:
     """Unless the case expects it."""
     assert Verdict.FAILED is steps({"flush.size": "many"}, THREE, error=None).verdict
     assert Verdict.PASSED is steps({"flush.size": "many"}, THREE, error={"type": "ConfigException"}).verdict
 
 
-def test_what_the_library_refuses_is_not_applicable():
+def test_what_the_library_refuses_is_not_applicable() -> None:
     """It says so itself: Connect would take it."""
     avro = "io.confluent.connect.s3.format.avro.AvroFormat"
     result = steps({"format.class": avro}, THREE)
     assert (Verdict.NOT_APPLICABLE, f"format.class={avro} is not supported here") == (result.verdict, result.reason)
 
 
-def test_unknown_function_fails():
+def test_unknown_function_fails() -> None:
     """A case that the runner can't ask does not count as a success."""
     assert Verdict.FAILED is function("guess", {}, {"value": 1}).verdict
 
@@ -161,12 +161,12 @@ def test_unknown_function_fails():
     "expected",
     [{"value": "partition=13"}, {"error": {"any": True}}, {"value": "partition=12", "folder": "x"}],
 )
-def test_wrong_answer_of_a_function_fails(expected):
+def test_wrong_answer_of_a_function_fails(expected: dict[str, Any]) -> None:
     """Another value, a value instead of an error, a value that isn't known."""
     assert Verdict.FAILED is function("encode_partition", {"config": {}, "record": record(0)}, expected).verdict
 
 
-def test_other_answers_are_as_good():
+def test_other_answers_are_as_good() -> None:
     """An alternative replaces the fields it names: a value an error, and an error a value."""
     given = {"config": {}, "record": record(0)}
     for expected, other in (
@@ -178,7 +178,7 @@ def test_other_answers_are_as_good():
         assert Verdict.PASSED is judge(Case("file", {**case, "also_acceptable": [other]}), FOLDER).verdict
 
 
-def test_wrong_error_fails():
+def test_wrong_error_fails() -> None:
     """Type and message both count."""
     given = {"pattern": "T", "instant_ms": 0, "timezone": "UTC", "locale": "en"}
     right = {"type": "IllegalArgumentException", "equals": "Illegal pattern component: T"}
@@ -187,7 +187,7 @@ def test_wrong_error_fails():
         assert Verdict.FAILED is function("format_path", given, {"error": {**right, **wrong}}).verdict
 
 
-def test_quiet_partition_differs():
+def test_quiet_partition_differs() -> None:
     """It is flushed by the wall clock, but only after the interval."""
     config = {**BY_RECORD, "rotate.interval.ms": "60000"}
     expected: dict[str, Any] = {"objects": {}, "open_offsets": {"12": [0, 1, 2]}, "error": None}
@@ -196,7 +196,7 @@ def test_quiet_partition_differs():
     assert Verdict.PASSED is steps(config, THREE, {"advance_ms": 59_999}, {"put": []}, {"pre_commit": {}}, **expected).verdict
 
 
-def test_wall_clock_differs_only_where_the_case_has_the_clock_of_the_record():
+def test_wall_clock_differs_only_where_the_case_has_the_clock_of_the_record() -> None:
     """A folder that no clock has shown is a mistake of somebody."""
     config = {**HOURLY, "timestamp.extractor": "Wallclock"}
     script = ({"put": [record(0)]}, {"advance_ms": HOUR}, {"put": [record(1)]}, {"pre_commit": {"12": 2}})
@@ -206,14 +206,14 @@ def test_wall_clock_differs_only_where_the_case_has_the_clock_of_the_record():
     assert Verdict.FAILED is steps(config, *script, objects=wrong).verdict
 
 
-def test_unset_extractor_differs():
+def test_unset_extractor_differs() -> None:
     """The record's own timestamp, and not the clock."""
     put = {"put": [record(0, timestamp=0), record(1, timestamp=0)]}
     assert Verdict.DIFFERS is steps(HOURLY, put, objects={HOUR_KEY.format(18, 0): of(0, 1)}).verdict
     assert Verdict.FAILED is steps(HOURLY, put, objects={HOUR_KEY.format(17, 0): of(0, 1)}).verdict
 
 
-def test_position_differs_only_past_what_is_skipped():
+def test_position_differs_only_past_what_is_skipped() -> None:
     """A record that has to be written is never passed over."""
     skips = {"behavior.on.null.values": "ignore"}
     nothing = record(3, value=None, value_schema=None)
@@ -222,13 +222,13 @@ def test_position_differs_only_past_what_is_skipped():
     assert Verdict.FAILED is steps(skips, put, {"pre_commit": {"12": 2}}, committed={"12": 2}).verdict
 
 
-def test_schemaless_values_differ():
+def test_schemaless_values_differ() -> None:
     """They are written, where Confluent's sink dies."""
     put = {"put": [record(offset, value={"a": offset}, value_schema=None) for offset in range(3)]}
     assert Verdict.DIFFERS is steps({}, put, objects={}, error={"type": "StackOverflowError"}).verdict
 
 
-def test_no_second_copy_differs():
+def test_no_second_copy_differs() -> None:
     """After a crash the clock cuts elsewhere, and what is published stays."""
     config = {"rotate.schedule.interval.ms": "600000", "flush.size": "1000"}
     script = (
@@ -246,14 +246,14 @@ def test_no_second_copy_differs():
     assert Verdict.FAILED is steps(config, *script, objects={KEY.format(0): of(0, 1), KEY.format(3): of(2)}).verdict
 
 
-def test_near_miss_differs():
+def test_near_miss_differs() -> None:
     """Only a property that is nearly a known one."""
     given = {"config": {"behaviour.on.null.values": "ignore"}, "stage": "config"}
     assert Verdict.DIFFERS is function("validate_config", given, {"valid": True}).verdict
     assert Verdict.FAILED is function("validate_config", {"config": {"flush.size": "x"}}, {"valid": True}).verdict
 
 
-def test_last_line_and_exit_code(capsys):
+def test_last_line_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     """The last line counts all verdicts; a failed case is printed with expected and seen, and gives 1."""
     case = Case("file", {"id": "C-1", "title": "a case"})
     results = [Result(verdict, "why", ("value\n  expected: 1\n  seen:     2",)) for verdict in Verdict]

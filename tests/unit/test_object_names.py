@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Any
 
 import attrs
 import pytest
@@ -26,13 +27,13 @@ from kafka2parquet.transforms import RegexRouter, Route, RoutedFolders, Timestam
         ("x", None, "x.avro"),
     ],
 )
-def test_view_name(name, view, expected):
+def test_view_name(name: str, view: str | None, expected: str) -> None:
     """The view stands before the extension, which only counts at the end."""
     assert expected == view_name(name, view, ".avro")
 
 
 @pytest.mark.parametrize("view", [None, "keys", "headers"])
-def test_key_tells_what_it_was_made_of(view):
+def test_key_tells_what_it_was_made_of(view: str | None) -> None:
     """Parsing restores a key's parts, also in a folder that looks like an extension."""
     naming = ObjectNaming(topics_dir="this.is.snappy.parquet.dir")
     name = naming.parse(naming.key("orders", 3, "a=1/b=x.keys", 42, view=view))
@@ -105,7 +106,7 @@ def test_a_folder_that_makes_all_keys_impossible(topics_dir: str) -> None:
         (ObjectNaming(), "_KAFKA2PARQUET", False),
     ],
 )
-def test_topics_in_the_folder_of_the_librarys_own_files_are_refused(naming, topic, is_refused):
+def test_topics_in_the_folder_of_the_librarys_own_files_are_refused(naming: Any, topic: str, is_refused: bool) -> None:
     """A topic is refused if its files would lie among schemas and rejected records."""
     if is_refused:
         with pytest.raises(ConfigurationError, match=re.escape(f"Topic {topic} can't be written: its folder")):

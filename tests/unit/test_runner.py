@@ -1,6 +1,7 @@
 import logging
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import pytest
@@ -53,11 +54,11 @@ class Scripts:
     tasks: list[ScriptedTask] = attrs.field(factory=list)
     made: threading.Semaphore = attrs.field(factory=lambda: threading.Semaphore(0))
 
-    def factories(self):
+    def factories(self) -> Any:
         return [self._factory(*script) for script in self.scripts]
 
-    def _factory(self, results, error):
-        def make(hooks):
+    def _factory(self, results: Any, error: Any) -> Any:
+        def make(hooks: Any) -> Any:
             task = ScriptedTask(hooks, results, error)
             self.tasks.append(task)
             self.made.release()
@@ -72,7 +73,7 @@ class Scripts:
             assert task.drained.wait(10)
 
 
-def test_stop_closes_all_tasks_in_order():
+def test_stop_closes_all_tasks_in_order() -> None:
     """Every task flushes its open rows when the runner is stopped."""
     scripts = Scripts([((), None), ((), None)])
     runner = TaskRunner(scripts.factories())
@@ -83,7 +84,7 @@ def test_stop_closes_all_tasks_in_order():
     assert [[True], [True]] == [task.closed for task in scripts.tasks]
 
 
-def test_first_failure_stops_the_others_and_is_raised():
+def test_first_failure_stops_the_others_and_is_raised() -> None:
     """When one task fails, it drops its open rows, and all other tasks flush theirs and close."""
     error = ValueError("no")
     scripts = Scripts([((), None), ((), error)])
@@ -95,17 +96,17 @@ def test_first_failure_stops_the_others_and_is_raised():
     assert [[False], [True]] == sorted(task.closed for task in scripts.tasks)
 
 
-def test_failing_factory_is_raised():
+def test_failing_factory_is_raised() -> None:
     """A factory that raises an error fails the runner like a task that fails."""
 
-    def make(hooks):
+    def make(hooks: Any) -> None:
         raise ValueError("can't be made")
 
     with pytest.raises(ValueError, match="can't be made"):
         TaskRunner([make]).run()
 
 
-def test_join_returns_whether_all_are_closed():
+def test_join_returns_whether_all_are_closed() -> None:
     """`join` returns False at its timeout while tasks are running, and True once all tasks are closed."""
     scripts = Scripts([((), None)])
     runner = TaskRunner(scripts.factories())
@@ -115,7 +116,7 @@ def test_join_returns_whether_all_are_closed():
     assert runner.join(10)
 
 
-def test_progress_is_the_sum_over_tasks():
+def test_progress_is_the_sum_over_tasks() -> None:
     """The runner adds up records and open rows from steps, and files and committed rows from events, until the last flush."""
     result = StepResult(records=10, open_rows=7, partitions=2, lag=3)
     scripts = Scripts([((result, result), None), ((result,), None)])
@@ -127,7 +128,7 @@ def test_progress_is_the_sum_over_tasks():
     assert Progress(records=30, committed_rows=10, files=2, file_bytes=200) == attrs.evolve(runner.progress, lag=0)
 
 
-def test_start_twice_is_refused():
+def test_start_twice_is_refused() -> None:
     """A runner can be started only once."""
     runner = TaskRunner([])
     runner.start()
@@ -135,13 +136,13 @@ def test_start_twice_is_refused():
         runner.start()
 
 
-def test_join_before_start_is_refused():
+def test_join_before_start_is_refused() -> None:
     """`join` on a runner that was never started raises an error instead of waiting."""
     with pytest.raises(UsageError):
         TaskRunner([]).join()
 
 
-def test_a_stop_says_so_and_what_it_leaves(caplog):
+def test_a_stop_says_so_and_what_it_leaves(caplog: pytest.LogCaptureFixture) -> Any:
     """The log names the shutdown timeout, and the number of rows that were not flushed within the timeout."""
 
     class Unfinished(ScriptedTask):
@@ -167,7 +168,7 @@ def test_a_stop_says_so_and_what_it_leaves(caplog):
     ] == caplog.messages
 
 
-def test_progress_is_logged_less_often_while_there_is_none(caplog):
+def test_progress_is_logged_less_often_while_there_is_none(caplog: pytest.LogCaptureFixture) -> None:
     """An idle sink logs its progress after 1, 3, 7 seconds and so on, and in each interval again once it has new rows."""
     log = _ProgressLog(1.0, 0.0)
     with caplog.at_level(logging.INFO, "kafka2parquet.runner"):

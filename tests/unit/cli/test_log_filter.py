@@ -1,51 +1,54 @@
 import logging
+from typing import Any
+
+import pytest
 
 from kafka2parquet.cli.log_filter import CONNECTIONS, BrokerOutages, WithoutRepeats
 
 
-def _record(name, text, at_s):
+def _record(name: Any, text: Any, at_s: Any) -> Any:
     record = logging.LogRecord(name, logging.ERROR, __file__, 1, "Topic %s not found", (text,), None)
     record.created = at_s
     return record
 
 
-def test_repeats_are_left_out_for_a_while():
+def test_repeats_are_left_out_for_a_while() -> None:
     """A text is logged again when the pause is over."""
     without = WithoutRepeats("kafka", pause_s=60)
     assert [True, False, False, True] == [without.filter(_record("kafka.cluster", "a", at)) for at in (0, 0.1, 59, 60)]
 
 
-def test_other_texts_are_logged():
+def test_other_texts_are_logged() -> None:
     """What differs in any word is another text."""
     without = WithoutRepeats("kafka")
     assert [True, True] == [without.filter(_record("kafka.cluster", topic, 0)) for topic in ("a", "b")]
 
 
-def test_lines_of_others_are_not_touched():
+def test_lines_of_others_are_not_touched() -> None:
     """Our own name only begins in the same way."""
     without = WithoutRepeats("kafka")
     assert [True, True] == [without.filter(_record("kafka2parquet.runner", "a", 0)) for _ in range(2)]
 
 
-def test_memory_is_bounded():
+def test_memory_is_bounded() -> None:
     """There may be texts without end."""
     without = WithoutRepeats("kafka", pause_s=60)
     assert all(without.filter(_record("kafka", "x" * number, 0)) for number in range(3000))
 
 
-def test_texts_that_differ_in_numbers_are_one():
+def test_texts_that_differ_in_numbers_are_one() -> None:
     """A pause that grows, a number of attempts."""
     without = WithoutRepeats("kafka", pause_s=60)
     assert [True, False, False] == [without.filter(_record("kafka.x", f"backoff {pause} secs", 0)) for pause in (0.1, 0.33, 2)]
 
 
-def _line(text, at_s, *, logger="kafka.net.manager", level=logging.ERROR, arguments=()):
+def _line(text: Any, at_s: Any, *, logger: Any = "kafka.net.manager", level: Any = logging.ERROR, arguments: Any = ()) -> Any:
     record = logging.LogRecord(logger, level, __file__, 1, text, arguments, None)
     record.created = at_s
     return record
 
 
-def _connected(at_s):
+def _connected(at_s: Any) -> Any:
     return _line("%s: Connected", at_s, logger=CONNECTIONS, level=logging.INFO, arguments=("<conn>",))
 
 
@@ -58,7 +61,7 @@ LOST = (
 )
 
 
-def test_a_broker_that_is_down_is_one_line(caplog):
+def test_a_broker_that_is_down_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     """The line is repeated with growing pauses, until a broker is reached."""
     outages = BrokerOutages()
     caplog.set_level(logging.INFO)
@@ -75,13 +78,13 @@ def test_a_broker_that_is_down_is_one_line(caplog):
     assert "A Kafka broker is reached again, after 1000 s." == said[-1]
 
 
-def test_the_reason_is_told(caplog):
+def test_the_reason_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """As far as the client's line has one."""
     BrokerOutages().filter(_line(LOST[2], 1))
     assert caplog.messages[0].startswith("A Kafka broker can't be reached (111 ECONNREFUSED). ")
 
 
-def test_a_later_outage_is_told_again(caplog):
+def test_a_later_outage_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
     """When enough time has passed without one."""
     outages = BrokerOutages()
     for at_s in (0, 30, 700, 1400):
@@ -89,14 +92,14 @@ def test_a_later_outage_is_told_again(caplog):
     assert 3 == len(caplog.records)
 
 
-def test_connections_are_not_told(caplog):
+def test_connections_are_not_told(caplog: pytest.LogCaptureFixture) -> None:
     """Without an outage there is nothing to say."""
     caplog.set_level(logging.INFO)
     assert not BrokerOutages().filter(_connected(0))
     assert [] == caplog.records
 
 
-def test_other_lines_stay():
+def test_other_lines_stay() -> None:
     """What is not about a lost connection, and what others log."""
     outages = BrokerOutages()
     assert outages.filter(_line("Topic x not found", 0))

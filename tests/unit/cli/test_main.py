@@ -1,5 +1,7 @@
 import io
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,19 +12,19 @@ from tests.support.connect_story import FIVE_MISTAKES, STORY
 
 
 @pytest.fixture
-def sink(tmp_path):
+def sink(tmp_path: Path) -> Any:
     path = tmp_path / "sink.json"
     path.write_text(STORY)
     return str(path)
 
 
-def test_check_describes(sink, capsys):
+def test_check_describes(sink: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """A good configuration is described on stdout."""
     assert EXIT_OK == main(["check", sink])
     assert capsys.readouterr().out.startswith("s3-sink-my-topic-parquet-hourly: from Kafka to s3://your-data-lake-bucket\n")
 
 
-def test_check_lists_all_problems(tmp_path, capsys):
+def test_check_lists_all_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A bad one is refused on stderr with all its problems, numbered."""
     path = tmp_path / "sink.json"
     path.write_text(FIVE_MISTAKES)
@@ -32,7 +34,7 @@ def test_check_lists_all_problems(tmp_path, capsys):
     assert ["  1. ", "  2. ", "  3. ", "  4. ", "  5. "] == [line[:5] for line in lines[1:]]
 
 
-def test_check_lists_problems_of_clients_too(tmp_path, capsys):
+def test_check_lists_problems_of_clients_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Settings of consumer, producer and store are looked at even where properties of the connector are wrong."""
     path = tmp_path / "sink.json"
     more = {
@@ -56,7 +58,7 @@ def test_check_lists_problems_of_clients_too(tmp_path, capsys):
     ] == capsys.readouterr().err.splitlines()[1:]
 
 
-def test_run_needs_brokers(sink, capsys):
+def test_run_needs_brokers(sink: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """One problem is one line."""
     assert EXIT_CONFIGURATION == main(["run", sink])
     assert (
@@ -65,13 +67,13 @@ def test_run_needs_brokers(sink, capsys):
     )
 
 
-def test_missing_file(capsys):
+def test_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
     """A file that isn't there is a problem like any other."""
     assert EXIT_CONFIGURATION == main(["check", "/nowhere/sink.json"])
     assert "/nowhere/sink.json can't be read" in capsys.readouterr().err
 
 
-def test_standard_input(sink, capsys, monkeypatch):
+def test_standard_input(sink: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """`-` is what is piped in; only one of the two files can be."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(STORY.encode())))
     assert EXIT_OK == main(["check", "-"])
@@ -83,7 +85,7 @@ def test_standard_input(sink, capsys, monkeypatch):
     assert "CONFIG and --worker can't both be standard input.\n" in capsys.readouterr().err
 
 
-def test_name_is_given(tmp_path, capsys):
+def test_name_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is that of the consumer group, and chooses one of several connectors."""
     path = tmp_path / "sink.json"
     named = read_properties(STORY).values
@@ -98,7 +100,9 @@ def test_name_is_given(tmp_path, capsys):
     assert EXIT_OK == main(["check", str(path), "--name", "b"])
 
 
-def test_check_without_secrets(sink, tmp_path, capsys, monkeypatch):
+def test_check_without_secrets(
+    sink: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What isn't there is a note; `run` refuses to start without it."""
     monkeypatch.delenv("K2P_NOT_SET", raising=False)
     secrets = {
@@ -121,7 +125,7 @@ def test_check_without_secrets(sink, tmp_path, capsys, monkeypatch):
     assert "aws.access.key.id: ${env:K2P_NOT_SET}: this environment variable is not set." in capsys.readouterr().err
 
 
-def test_check_needs_no_secret_for_a_worker_with_converter(tmp_path, capsys):
+def test_check_needs_no_secret_for_a_worker_with_converter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The configuration is put together with the worker's, and checked again."""
     given = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
     path, worker = tmp_path / "secret.json", tmp_path / "worker.properties"
@@ -136,7 +140,7 @@ def test_check_needs_no_secret_for_a_worker_with_converter(tmp_path, capsys):
     assert "sasl.jaas.config: ${file:/nowhere/x:y} can't be read: No such file or directory. `run` needs it" in out
 
 
-def test_worker_of_the_environment(sink, capsys, monkeypatch):
+def test_worker_of_the_environment(sink: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A container's variables apply if no worker is named, and a note lists them."""
     monkeypatch.setenv("CONNECT_BOOTSTRAP_SERVERS", "kafka:9092")
     assert EXIT_OK == main(["check", sink])
@@ -145,10 +149,10 @@ def test_worker_of_the_environment(sink, capsys, monkeypatch):
     assert "brokers are needed" not in out
 
 
-def test_a_bug_is_not_a_traceback(sink, capsys, monkeypatch):
+def test_a_bug_is_not_a_traceback(sink: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """One line, and the exit code of a failure."""
 
-    def describe(config, worker):
+    def describe(config: Any, worker: Any) -> None:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr("kafka2parquet.cli.main.describe", describe)
@@ -156,20 +160,20 @@ def test_a_bug_is_not_a_traceback(sink, capsys, monkeypatch):
     assert "Unexpected ZeroDivisionError: division by zero. This is a bug; --verbose shows where.\n" == capsys.readouterr().err
 
 
-def test_wrong_command_line():
+def test_wrong_command_line() -> None:
     """argparse says what is wrong, with its own exit code."""
     with pytest.raises(SystemExit, match="2"):
         main(["drain"])
 
 
-def test_version(capsys):
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     """The version can be asked for."""
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
     assert f"kafka2parquet {__version__}\n" == capsys.readouterr().out
 
 
-def test_schema_is_learned_with_the_workers_converter(tmp_path, capsys):
+def test_schema_is_learned_with_the_workers_converter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As a run would read the records."""
     sink, worker, samples = (tmp_path / name for name in ("sink.json", "worker.properties", "samples.jsonl"))
     properties = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
@@ -180,7 +184,7 @@ def test_schema_is_learned_with_the_workers_converter(tmp_path, capsys):
     assert ["id"] == [field["name"] for field in json.loads(capsys.readouterr().out)["fields"]]
 
 
-def test_schema_that_is_never_learned(tmp_path, capsys):
+def test_schema_that_is_never_learned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The error says why the topic doesn't have a schema."""
     sink = tmp_path / "sink.json"
     properties = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
@@ -191,7 +195,7 @@ def test_schema_that_is_never_learned(tmp_path, capsys):
     assert capsys.readouterr().err.endswith(" The columns of StringConverter are not learned, so no schema is kept.\n")
 
 
-def test_problem_that_clients_share_is_told_once(tmp_path, capsys):
+def test_problem_that_clients_share_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A worker's security counts for the consumer, and for the producer and the admin client of dead letters."""
     sink, worker = tmp_path / "sink.json", tmp_path / "worker.properties"
     sink.write_text(json.dumps({**read_properties(STORY).values, "errors.deadletterqueue.topic.name": "dead"}))

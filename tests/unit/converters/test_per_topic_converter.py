@@ -3,7 +3,7 @@ from kafka2parquet.converters.per_topic import PerTopicConverter
 from tests.support.batches import batch_of
 
 
-def test_topics_have_schemas_of_their_own():
+def test_topics_have_schemas_of_their_own() -> None:
     """A field may have different types in two topics, and neither topic has the other's columns."""
     converter = PerTopicConverter(lambda topic: JsonConverter())
     tables = [
@@ -13,6 +13,6 @@ def test_topics_have_schemas_of_their_own():
     assert [["x", "y"], ["x"], ["x", "y"]] == [table.column_names for table in tables]
 
 
-def test_fingerprint_is_that_of_the_converters():
+def test_fingerprint_is_that_of_the_converters() -> None:
     """The fingerprint is that of the topics' converters, which all have the same settings."""
     assert JsonConverter().fingerprint == PerTopicConverter(lambda topic: JsonConverter()).fingerprint

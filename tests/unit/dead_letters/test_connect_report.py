@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from kafka2parquet.dead_letters.connect_report import FailureReporter, context_headers
@@ -14,7 +16,7 @@ def _headers(stage: Stage = Stage.DECODE, reason: str = "not JSON", exception: s
     return {name.removeprefix(_PREFIX): None if value is None else value.decode() for name, value in headers}
 
 
-def test_headers_are_those_of_connect():
+def test_headers_are_those_of_connect() -> None:
     """Names, order and texts of the headers are Kafka Connect's."""
     headers = _headers()
     stacktrace = headers.pop("exception.stacktrace")
@@ -32,7 +34,7 @@ def test_headers_are_those_of_connect():
     assert "org.apache.kafka.connect.errors.DataException: not JSON" == stacktrace.splitlines()[0]
 
 
-def test_reject_without_reason_has_a_null_message():
+def test_reject_without_reason_has_a_null_message() -> None:
     """A reject without a reason has a null message, like a Java exception without a message."""
     headers = _headers(reason="", exception="a.B")
     assert (None, "a.B") == (headers["exception.message"], headers["exception.stacktrace"].splitlines()[0])
@@ -50,12 +52,12 @@ def test_reject_without_reason_has_a_null_message():
         (Stage.WRITE, "TASK_PUT", "org.apache.kafka.connect.sink.SinkTask"),
     ],
 )
-def test_stages_have_their_names_in_connect(stage, reported, class_name):
+def test_stages_have_their_names_in_connect(stage: Any, reported: str, class_name: str) -> None:
     """Each stage is reported as the stage at which the record would have failed in Connect."""
     headers = _headers(stage)
     assert (reported, class_name) == (headers["stage"], headers["class.name"])
 
 
-def test_every_stage_has_a_name_in_connect():
+def test_every_stage_has_a_name_in_connect() -> None:
     """Each stage has an equivalent in Connect."""
     assert [] == [stage for stage in Stage if not _headers(stage)["exception.class.name"]]

@@ -54,7 +54,7 @@ def wait(*sendings: DeadLetterFuture) -> None:
     wait_until(lambda: all(sending.done() for sending in sendings), "the dead letters")
 
 
-def test_record_arrives_as_it_was(broker, make_queue):
+def test_record_arrives_as_it_was(broker: Any, make_queue: Any) -> None:
     """Key, value, timestamp and headers are those of the record; without a reporter no headers are added."""
     wait(make_queue().send(reject(headers=(("a", b"1"), ("b", None), ("a", b"2")))))
     record = read(broker.bootstrap, TOPIC, 1)[0]
@@ -62,21 +62,21 @@ def test_record_arrives_as_it_was(broker, make_queue):
     assert [("a", b"1"), ("b", None), ("a", b"2")] == list(record.headers)
 
 
-def test_record_without_key_and_value_arrives(broker, make_queue):
+def test_record_without_key_and_value_arrives(broker: Any, make_queue: Any) -> None:
     """A tombstone without key is a record like others."""
     wait(make_queue().send(reject(key=None, value=None)))
     record = read(broker.bootstrap, TOPIC, 1)[0]
     assert (None, None) == (record.key, record.value)
 
 
-def test_record_without_timestamp_gets_the_time_of_sending(broker, make_queue):
+def test_record_without_timestamp_gets_the_time_of_sending(broker: Any, make_queue: Any) -> None:
     """A record without a timestamp gets the time of sending, as from any producer."""
     before_ms = time.time_ns() // 1_000_000
     wait(make_queue().send(reject(timestamp_ms=None)))
     assert before_ms <= read(broker.bootstrap, TOPIC, 1)[0].timestamp <= time.time_ns() // 1_000_000
 
 
-def test_context_headers_follow_the_records_own(broker, make_queue):
+def test_context_headers_follow_the_records_own(broker: Any, make_queue: Any) -> None:
     """The headers are appended, so those of an earlier failure are kept."""
     earlier = ("__connect.errors.topic", b"first")
     wait(make_queue(reporter=FailureReporter("job")).send(reject(headers=(earlier,))))
@@ -85,21 +85,21 @@ def test_context_headers_follow_the_records_own(broker, make_queue):
     assert 11 == len(headers)
 
 
-def test_order_is_kept(broker, make_queue):
+def test_order_is_kept(broker: Any, make_queue: Any) -> None:
     """Letters arrive as they were sent, also over many groups."""
     queue = make_queue()
     wait(*[queue.send(reject(offset)) for offset in range(1200)])
     assert [b"v%d" % offset for offset in range(1200)] == [record.value for record in read(broker.bootstrap, TOPIC, 1200)]
 
 
-def test_missing_topic_is_created_with_one_partition(broker, make_queue):
+def test_missing_topic_is_created_with_one_partition(broker: Any, make_queue: Any) -> None:
     """A missing topic is created before the first letter, as in Connect."""
     wait(make_queue().prepare())
     with admin_client(broker.bootstrap) as admin:
         assert 1 == len(admin.describe_topics([TOPIC])[0]["partitions"])
 
 
-def test_topic_that_is_there_is_kept(broker, make_queue):
+def test_topic_that_is_there_is_kept(broker: Any, make_queue: Any) -> None:
     """An existing topic keeps its partitions, and letters with keys spread over them as from a Java producer."""
     broker.create_topic(TOPIC, partitions=3)
     wait(*[make_queue().send(reject(key=b"a")) for _ in range(3)])
@@ -116,14 +116,14 @@ def test_topic_that_is_there_is_kept(broker, make_queue):
         {"api": "Metadata", "close": True, "times": 2},
     ],
 )
-def test_what_passes_is_repeated(broker, make_queue, fault):
+def test_what_passes_is_repeated(broker: Any, make_queue: Any, fault: dict[str, Any]) -> None:
     """The letter arrives, if perhaps twice."""
     broker.inject(**fault)
     wait(make_queue().send(reject()))
     assert {b"v0"} == {record.value for record in read(broker.bootstrap, TOPIC, 1)}
 
 
-def test_outage_at_the_start_is_waited_out(broker, make_queue):
+def test_outage_at_the_start_is_waited_out(broker: Any, make_queue: Any) -> None:
     """No letter is lost while no broker answers, and the sender never waits."""
     broker.stop_listening()
     queue = make_queue()
@@ -134,7 +134,7 @@ def test_outage_at_the_start_is_waited_out(broker, make_queue):
     assert [b"v0", b"v1", b"v2"] == [record.value for record in read(broker.bootstrap, TOPIC, 3)]
 
 
-def test_outage_later_is_waited_out(broker, make_queue):
+def test_outage_later_is_waited_out(broker: Any, make_queue: Any) -> None:
     """Letters that are confirmed are not sent again."""
     queue = make_queue()
     wait(queue.send(reject(0)))
@@ -146,7 +146,7 @@ def test_outage_later_is_waited_out(broker, make_queue):
     assert [b"v0", b"v1"] == [record.value for record in read(broker.bootstrap, TOPIC, 2)]
 
 
-def test_topic_that_is_deleted_is_made_again(broker, make_queue):
+def test_topic_that_is_deleted_is_made_again(broker: Any, make_queue: Any) -> None:
     """A deleted topic is created again, and later letters are not lost."""
     queue = make_queue(producer_settings={"request_timeout_ms": 500, "metadata_max_age_ms": 200})
     wait(queue.send(reject(0)))
@@ -155,7 +155,7 @@ def test_topic_that_is_deleted_is_made_again(broker, make_queue):
     assert [b"v1"] == [record.value for record in read(broker.bootstrap, TOPIC, 1)]
 
 
-def test_record_that_the_topic_refuses(broker, make_queue):
+def test_record_that_the_topic_refuses(broker: Any, make_queue: Any) -> None:
     """The letter says for good where the record is, and what to change; others go on."""
     queue = make_queue()
     wait(queue.prepare())
@@ -167,7 +167,7 @@ def test_record_that_the_topic_refuses(broker, make_queue):
 
 
 @pytest.mark.parametrize("api", ["Produce", "CreateTopics"])
-def test_missing_right(broker, make_queue, api):
+def test_missing_right(broker: Any, make_queue: Any, api: str) -> None:
     """Every letter says which rights are missing, those that are sent later too."""
     broker.inject(api, error=TOPIC_AUTHORIZATION_FAILED)
     queue = make_queue()
@@ -178,28 +178,28 @@ def test_missing_right(broker, make_queue, api):
         queue.send(reject(1)).done()
 
 
-def test_too_few_brokers(broker, make_queue):
+def test_too_few_brokers(broker: Any, make_queue: Any) -> None:
     """The property to change is named, before the first letter."""
     broker.inject("CreateTopics", error=INVALID_REPLICATION_FACTOR)
     with pytest.raises(ConfigurationError, match=r"Set errors\.deadletterqueue\.topic\.replication\.factor to the number of"):
         wait(make_queue().prepare())
 
 
-def test_unknown_setting(make_queue):
+def test_unknown_setting(make_queue: Any) -> None:
     """A setting that kafka-python refuses before it connects is a configuration error, not an outage."""
     sending = make_queue(producer_settings={"no_such_setting": 1}).prepare()
     with pytest.raises(ConfigurationError, match="no_such_setting"):
         wait(sending)
 
 
-def test_missing_certificate(make_queue):
+def test_missing_certificate(make_queue: Any) -> None:
     """Nor is a file that isn't there, which kafka-python only logs."""
     sending = make_queue(producer_settings={"security_protocol": "SSL", "ssl_cafile": "/no/ca.pem"}).prepare()
     with pytest.raises(KafkaAuthenticationError, match=r"No such file or directory.* Check .* the certificates"):
         wait(sending)
 
 
-def test_pending_bytes(broker, make_queue):
+def test_pending_bytes(broker: Any, make_queue: Any) -> None:
     """Letters count as pending until they are delivered."""
     broker.stop_listening()
     queue = make_queue()
@@ -210,7 +210,7 @@ def test_pending_bytes(broker, make_queue):
     wait_until(lambda: queue.pending_bytes == 0, "the count")
 
 
-def test_close_sends_what_waits(broker, make_queue):
+def test_close_sends_what_waits(broker: Any, make_queue: Any) -> None:
     """Closing sends pending letters, so a record that ends the task is reported first."""
     queue = make_queue()
     sending = queue.send(reject())
@@ -218,7 +218,7 @@ def test_close_sends_what_waits(broker, make_queue):
     assert sending.done()
 
 
-def test_close_gives_up_in_time(broker, make_queue):
+def test_close_gives_up_in_time(broker: Any, make_queue: Any) -> None:
     """While Kafka is down it takes no longer than it may."""
     broker.stop_listening()
     queue = make_queue()
@@ -231,7 +231,7 @@ def test_close_gives_up_in_time(broker, make_queue):
     broker.start_listening()
 
 
-def test_closed_queue_takes_nothing(make_queue):
+def test_closed_queue_takes_nothing(make_queue: Any) -> None:
     """Whoever sends then would never hear of it."""
     queue = make_queue()
     queue.close(1)

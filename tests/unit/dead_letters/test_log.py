@@ -1,4 +1,5 @@
 import logging
+from typing import Any
 
 import attrs
 import pytest
@@ -27,13 +28,13 @@ def _reject(timestamp_ms: int | None = None) -> Reject:
         (True, 7, ", where consumed record is {topic='orders', partition=5, offset=100, timestamp=7}"),
     ],
 )
-def test_line_is_that_of_connect(with_records, timestamp_ms, record):
+def test_line_is_that_of_connect(with_records: bool, timestamp_ms: int | None, record: str) -> None:
     """The line has topic, partition, offset and timestamp if they are requested."""
     expected = f"Error encountered in task job-0. Executing stage 'VALUE_CONVERTER' with class 'a.V'{record}."
     assert expected == RejectLog(_REPORTER, with_records).line(_reject(timestamp_ms))
 
 
-def test_reject_is_logged_as_an_error_without_its_payload(caplog):
+def test_reject_is_logged_as_an_error_without_its_payload(caplog: pytest.LogCaptureFixture) -> None:
     """Each reject has one log record: Connect's line, then exception and reason."""
     log = RejectLog(_REPORTER, with_records=True)
     log(RecordRejected(_TOPIC_PARTITION, _reject()))
@@ -48,7 +49,7 @@ def test_reject_is_logged_as_an_error_without_its_payload(caplog):
 
 
 @pytest.mark.parametrize("end", [OffsetCommitted(_TOPIC_PARTITION, 1, 1), PartitionStopped(_TOPIC_PARTITION, 0), None])
-def test_of_many_rejects_in_a_second_most_are_only_counted(end, caplog):
+def test_of_many_rejects_in_a_second_most_are_only_counted(end: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Rejects that are not logged one by one are reported with their number and offsets."""
     clock = ManualClock()
     log = RejectLog(_REPORTER, most_per_s=3, clock=clock)
@@ -68,7 +69,7 @@ def test_of_many_rejects_in_a_second_most_are_only_counted(end, caplog):
     assert 5 == len(caplog.messages)
 
 
-def test_other_events_are_not_logged(caplog):
+def test_other_events_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Events other than rejects are not logged."""
     RejectLog(_REPORTER)(OffsetCommitted(_TOPIC_PARTITION, 1, 1))
     assert [] == caplog.record_tuples

@@ -15,7 +15,7 @@ def _breaker(share: float = 0.5, window_rows: int = 100, minimum_rows: int = 1) 
     return RejectLimitState(RejectLimit(share, window_rows, minimum_rows), _TOPIC_PARTITION)
 
 
-def test_share_at_the_limit_is_allowed():
+def test_share_at_the_limit_is_allowed() -> None:
     """More than the share ends the task."""
     breaker = _breaker()
     breaker.count(100, _rejects(50))
@@ -23,7 +23,7 @@ def test_share_at_the_limit_is_allowed():
         breaker.count(1, _rejects(1))
 
 
-def test_message_tells_where_to_look():
+def test_message_tells_where_to_look() -> None:
     """The message has the number of rejects, the number of records and the last reject."""
     with pytest.raises(
         TooManyRejectsError, match=r"^orders-3: 60 of the last 100 records .* offset 59, .* not JSON\."
@@ -32,7 +32,7 @@ def test_message_tells_where_to_look():
     assert ("orders", 3, 59) == (caught.value.topic, caught.value.partition, caught.value.offset)
 
 
-def test_old_records_are_forgotten():
+def test_old_records_are_forgotten() -> None:
     """Records before the window don't count, whether they were good or bad."""
     breaker = _breaker()
     breaker.count(100, _rejects(40))
@@ -43,7 +43,7 @@ def test_old_records_are_forgotten():
         breaker.count(100, _rejects(60))
 
 
-def test_window_is_rounded_up_to_whole_batches():
+def test_window_is_rounded_up_to_whole_batches() -> None:
     """A batch that is partly in the window counts as a whole."""
     breaker = _breaker(window_rows=100)
     breaker.count(60, _rejects(30))
@@ -52,7 +52,7 @@ def test_window_is_rounded_up_to_whole_batches():
         breaker.count(1, _rejects(1))
 
 
-def test_further_rejects_of_counted_records():
+def test_further_rejects_of_counted_records() -> None:
     """A record that fails at a later stage is counted with its batch."""
     breaker = _breaker()
     breaker.count(100, _rejects(30))
@@ -60,7 +60,7 @@ def test_further_rejects_of_counted_records():
         breaker.count(0, _rejects(30))
 
 
-def test_first_records_are_not_judged():
+def test_first_records_are_not_judged() -> None:
     """The limit doesn't apply to the first records of a topic."""
     breaker = _breaker(window_rows=1000, minimum_rows=10)
     breaker.count(9, _rejects(9))
@@ -68,18 +68,18 @@ def test_first_records_are_not_judged():
         breaker.count(1, _rejects(1))
 
 
-def test_window_smaller_than_the_minimum():
+def test_window_smaller_than_the_minimum() -> None:
     """The limit applies to a full window, even if it is smaller than the minimum."""
     with pytest.raises(TooManyRejectsError):
         _breaker(window_rows=5, minimum_rows=100).count(5, _rejects(3))
 
 
-def test_share_of_one_allows_everything():
+def test_share_of_one_allows_everything() -> None:
     """A limit of 1 is never exceeded."""
     _breaker(share=1.0).count(100, _rejects(100))
 
 
-def test_share_of_zero_allows_nothing():
+def test_share_of_zero_allows_nothing() -> None:
     """The first reject ends the task."""
     with pytest.raises(TooManyRejectsError):
         _breaker(share=0.0).count(100, _rejects(1))

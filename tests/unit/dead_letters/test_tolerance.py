@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from kafka2parquet.dead_letters.connect_report import ConnectStage
@@ -8,26 +10,26 @@ _BEFORE_THE_SINK = {Stage.KEY, Stage.DECODE, Stage.TRANSFORM}
 
 
 @pytest.mark.parametrize("has_reporter", [False, True])
-def test_none_tolerates_nothing(has_reporter):
+def test_none_tolerates_nothing(has_reporter: bool) -> None:
     """Without tolerance each reject ends the task, even if reporters are configured."""
     tolerance = Tolerance(everything=False, has_reporter=has_reporter)
     assert [] == [stage for stage in Stage if tolerance.tolerates(stage)]
 
 
-def test_all_with_a_reporter_tolerates_every_stage():
+def test_all_with_a_reporter_tolerates_every_stage() -> None:
     """All stages are tolerated if rejects are stored or reported."""
     tolerance = Tolerance(everything=True, has_reporter=True)
     assert list(Stage) == [stage for stage in Stage if tolerance.tolerates(stage)]
 
 
-def test_all_without_a_reporter_tolerates_what_comes_before_the_sink():
+def test_all_without_a_reporter_tolerates_what_comes_before_the_sink() -> None:
     """The sink can leave nothing out that it can't report."""
     tolerance = Tolerance(everything=True)
     assert _BEFORE_THE_SINK == {stage for stage in Stage if tolerance.tolerates(stage)}
 
 
 @pytest.mark.parametrize(("everything", "tolerated"), [(True, list(ConnectStage)), (False, [])])
-def test_retriable_exceptions_are_tolerated_anywhere(everything, tolerated):
+def test_retriable_exceptions_are_tolerated_anywhere(everything: bool, tolerated: Any) -> None:
     """In Connect, a retriable exception is tolerated at any stage when its attempts are used up."""
     tolerance = Tolerance(everything=everything)
     assert tolerated == [stage for stage in ConnectStage if tolerance.tolerates_in_connect(stage, retriable=True)]
@@ -46,7 +48,7 @@ def test_retriable_exceptions_are_tolerated_anywhere(everything, tolerated):
         (Tolerance(everything=True), Stage.WRITE, r"Unhandled exception in .* set errors\.deadletterqueue\.topic\.name"),
     ],
 )
-def test_failure_has_connects_words_and_says_what_to_do(tolerance, stage, words):
+def test_failure_has_connects_words_and_says_what_to_do(tolerance: Any, stage: Any, words: str) -> None:
     """The error names the record, why it failed, and the setting that decides."""
     error = tolerance.failure(Reject(TopicPartition("orders", 3), 9, stage, "too long"))
     assert ("orders", 3, 9, stage.value, "too long") == (
@@ -60,7 +62,7 @@ def test_failure_has_connects_words_and_says_what_to_do(tolerance, stage, words)
         raise error
 
 
-def test_failure_doesnt_double_the_end_of_a_sentence():
+def test_failure_doesnt_double_the_end_of_a_sentence() -> None:
     """A reason that is a whole sentence keeps a single full stop."""
     error = Tolerance(everything=False).failure(Reject(TopicPartition("orders", 3), 9, Stage.DECODE, "Unknown magic byte!"))
     assert "Unknown magic byte! Tolerance exceeded" in str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -29,7 +30,7 @@ from kafka2parquet.partitioners.strftime import joda_pattern, strftime_directive
         ("%m%B", "%m", None),
     ],
 )
-def test_patterns(pattern, directive, joda):
+def test_patterns(pattern: str, directive: str, joda: str | None) -> None:
     """A strftime pattern is recognized, and shown in Joda's letters where possible."""
     assert directive == strftime_directive(pattern)
     assert joda == joda_pattern(pattern)
@@ -37,7 +38,7 @@ def test_patterns(pattern, directive, joda):
 
 
 @pytest.mark.parametrize("pattern", ["YYYY/MM/dd", "'%'YYYY", "YYYY'%'", "'100%'/YYYY", "'at %d'=YYYY", "100%/YYYY"])
-def test_other_patterns(pattern):
+def test_other_patterns(pattern: str) -> None:
     """A percent sign without a directive is text, as in Joda."""
     assert strftime_directive(pattern) is None
     assert PathFormat(pattern)
@@ -52,7 +53,7 @@ _DIRECTIVES = st.sampled_from([f"%{letter}" for letter in "YymBbjdAaHIpMSfGVu"] 
     _LITERALS,
     st.datetimes(datetime.datetime(1000, 1, 1), datetime.datetime(9999, 1, 1)),
 )
-def test_both_print_the_same(parts, end, moment):
+def test_both_print_the_same(parts: Any, end: Any, moment: Any) -> None:
     """The translated pattern prints the same as strftime."""
     pattern = "".join(f"{literal}{directive}" for literal, directive in parts) + end
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=datetime.timezone.utc)
@@ -61,7 +62,7 @@ def test_both_print_the_same(parts, end, moment):
     assert moment.strftime(pattern) == PathFormat(joda).format(moment)
 
 
-def test_in_python():
+def test_in_python() -> None:
     """The error of the constructor shows the translated pattern."""
     with pytest.raises(
         ConfigurationError, match=r"%Y is a directive of strftime, but the letters are Joda's\. Write YYYY/MM/dd\."

@@ -17,7 +17,7 @@ MOMENT = datetime.datetime(2024, 5, 17, 10, tzinfo=datetime.timezone.utc)
     ("name", "offset"),
     [("+02", 7200), ("-08:00", -28800), ("+0530", 19800), ("+00:19:32", 1172), ("Asia/Kolkata", 19800), ("EST", -18000)],
 )
-def test_known_zone(name, offset):
+def test_known_zone(name: str, offset: int) -> None:
     """Names of places and offsets are time zones."""
     assert offset == MOMENT.astimezone(time_zone(name)).utcoffset().total_seconds()
 
@@ -25,7 +25,7 @@ def test_known_zone(name, offset):
 @pytest.mark.parametrize(
     "name", ["+2", "+24:00", "+02:60", "PST", "utc", "Z", "GMT+2", "localtime", "Factory", "america/new_york"]
 )
-def test_unknown_zone(name):
+def test_unknown_zone(name: str) -> None:
     """Names that Joda doesn't support, or that mean another place on each machine, are refused in Joda's words."""
     with pytest.raises(ConfigurationError) as caught:
         time_zone(name)
@@ -35,12 +35,12 @@ def test_unknown_zone(name):
 
 
 @pytest.mark.parametrize("pattern", ["z", "zzzz", "ZZ", "ZZZ"])
-def test_offset_is_its_own_name(pattern):
+def test_offset_is_its_own_name(pattern: str) -> None:
     """A time zone that is only an offset has no other name, in no language."""
     moment = MOMENT.astimezone(time_zone("+05:30"))
     assert ["+05:30", "+05:30"] == [PathFormat(pattern, locale).format(moment) for locale in ("en", "fr")]
 
 
-def test_offset_of_nothing_is_utc():
+def test_offset_of_nothing_is_utc() -> None:
     """An offset of zero is UTC, as in Joda."""
     assert "UTC UTC" == PathFormat("z ZZZ").format(MOMENT.astimezone(time_zone("+00:00")))

@@ -22,7 +22,7 @@ def _convert(*messages: bytes) -> Converted:
     return JsonEnvelopeConverter().convert(batch_of(list(messages)))
 
 
-def test_such_payloads_are_rows_without_fields():
+def test_such_payloads_are_rows_without_fields() -> None:
     """Such payloads become rows without fields, beside objects, which have fields."""
     converted = _convert(_NUMBER, _OBJECT, b'{"schema":null,"payload":4}')
     assert [(True, [0, 2]), (False, [1])] == [(rows.without_fields, rows.offsets.to_pylist()) for rows in converted.groups]
@@ -50,7 +50,7 @@ class _World(SinkWorld):
         ),
     ],
 )
-def test_no_field_of_theirs_names_a_folder(partitioner: Partitioner, folder: str, reason: str):
+def test_no_field_of_theirs_names_a_folder(partitioner: Partitioner, folder: str, reason: str) -> None:
     """Such a payload can't name a folder, as in Connect: a number has no field called `value`."""
     world = _World()
     world.append(_ARRAY, _OBJECT)
@@ -60,13 +60,13 @@ def test_no_field_of_theirs_names_a_folder(partitioner: Partitioner, folder: str
     assert [folder] == [key.rpartition("/")[0] for key in world.tables()]
 
 
-def test_hoisted_they_are_a_field():
+def test_hoisted_they_are_a_field() -> None:
     """After HoistField, the payload is a field, which may name a folder."""
     rows = TransformChain([HoistField("number")]).apply(_convert(_NUMBER).rows).rows
     assert ({"number": [3]}, False) == (rows.table.to_pydict(), rows.without_fields)
 
 
-def test_a_partition_of_the_log_suits_them():
+def test_a_partition_of_the_log_suits_them() -> None:
     """A partitioner by topic-partition writes them as rows with one column, beside rows of objects."""
     world = _World()
     world.append(_NUMBER, b'{"schema":null,"payload":{"a":1}}', b'{"schema":null,"payload":4}')
@@ -78,7 +78,7 @@ def test_a_partition_of_the_log_suits_them():
 
 
 @pytest.mark.parametrize("polls", [[2], [1, 1]])
-def test_the_first_of_a_type_counts(polls: list[int]):
+def test_the_first_of_a_type_counts(polls: list[int]) -> None:
     """Such payloads and objects with a member `value` share one column, however the records were polled."""
     converter = JsonEnvelopeConverter()
     messages = [_NUMBER, b'{"schema":null,"payload":{"other":1,"value":"a"}}']
