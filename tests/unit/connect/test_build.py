@@ -22,7 +22,7 @@ CONFIG = json_sink(
 )
 
 
-def test_own_consumer_and_storage():
+def test_own_consumer_and_storage() -> None:
     """The configuration says what is done, and neither brokers nor a bucket are needed."""
     kafka, storage = MemoryKafka(), MemoryStorage()
     kafka.create_topic("orders")
@@ -43,7 +43,7 @@ def test_own_consumer_and_storage():
     assert [{"id": 1}, {"id": 2}] == storage.rows(key)
 
 
-def test_storage_is_given_once():
+def test_storage_is_given_once() -> None:
     """What tasks share has a storage already."""
     plan = TaskPlan.of(load_connect_config(CONFIG), load_worker_config(bootstrap_servers="kafka:9092"))
     with pytest.raises(UsageError, match="pass the storage to TaskPlan"):

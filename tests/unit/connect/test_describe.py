@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -69,14 +70,14 @@ def _described(worker: WorkerConfig = _WORKER, **changes: str) -> str:
     return describe(load_connect_config(properties), worker)
 
 
-def test_the_whole_description(tmp_path):
+def test_the_whole_description(tmp_path: Path) -> None:
     """The user's configuration, comments included, is described completely."""
     path = tmp_path / "sink.json"
     path.write_text(STORY)
     assert _STORY_TEXT == describe(load_connect_config(path), _WORKER)
 
 
-def test_five_mistakes_are_told_at_once(tmp_path):
+def test_five_mistakes_are_told_at_once(tmp_path: Path) -> None:
     """All five, each with property, value and what to do."""
     path = tmp_path / "sink.json"
     path.write_text(FIVE_MISTAKES)
@@ -85,31 +86,31 @@ def test_five_mistakes_are_told_at_once(tmp_path):
     assert _FIVE_PROBLEMS == caught.value.problems
 
 
-def test_missing_brokers_are_no_problem_yet():
+def test_missing_brokers_are_no_problem_yet() -> None:
     """A configuration can be checked without a broker. A note says that a run needs brokers."""
     assert "- To run it, brokers are needed: bootstrap.servers is not set." in _described(WorkerConfig())
 
 
-def test_path_format_is_linted():
+def test_path_format_is_linted() -> None:
     """A pattern that works and is not meant so is pointed out."""
     assert "Look at this first:\n- path.format='dt'=YYYY-mm-dd: mm is the minute. The month is MM." in _described(
         path_format="'dt'=YYYY-mm-dd", partition_duration_ms="86400000", timestamp_extractor="Record"
     )
 
 
-def test_registries_are_told_without_their_credentials():
+def test_registries_are_told_without_their_credentials() -> None:
     """Whose schemas the rows have."""
     text = _described(value_converter="Avro", value_converter_schema_registry_url="http://me:secret@registry:8081")
     assert "a row as Avro makes it, by its schema in the registry at http://[hidden]@registry:8081.\n" in text
 
 
-def test_envelopes_are_told():
+def test_envelopes_are_told() -> None:
     """Messages with schemas are described as such, not as plain JSON."""
     text = _described(value_converter_schemas_enable="true")
     assert "Each value has to be a JSON object with schema and payload, which becomes a row" in text
 
 
-def test_skipped_records_are_told():
+def test_skipped_records_are_told() -> None:
     """Tolerance and tombstones as configured."""
     text = _described(errors_tolerance="all", behavior_on_null_values="ignore")
     assert (
@@ -118,12 +119,12 @@ def test_skipped_records_are_told():
     )
 
 
-def test_wall_clock_folders_are_told():
+def test_wall_clock_folders_are_told() -> None:
     """The source of the time is named."""
     assert "A row's folder is given by the clock at which its flush was opened" in _described(timestamp_extractor="Wallclock")
 
 
-def test_field_folders_are_told():
+def test_field_folders_are_told() -> None:
     """Folders by field values."""
     text = _described(
         partitioner_class="io.confluent.connect.storage.partitioner.FieldPartitioner",
@@ -133,25 +134,25 @@ def test_field_folders_are_told():
     assert "/your-source-topic-name/country=…/user.city=…/your-source-topic-name+0+0000000000.snappy.parquet" in text
 
 
-def test_rules_that_end_files_are_all_told():
+def test_rules_that_end_files_are_all_told() -> None:
     """Each configured rule has its line, in the order of their weight."""
     text = _described(kafka2parquet_target_file_bytes="134217728", partitioner_max_open_files="50")
     assert "- before more than 50 files would be open\n- when they have about 134,217,728 bytes\n" in text
 
 
-def test_at_least_once_is_told():
+def test_at_least_once_is_told() -> None:
     """The weaker guarantee is not sold as the stronger one."""
     assert "No record will be lost (at least once)." in _described(kafka2parquet_delivery="at_least_once")
 
 
-def test_group_of_ones_own_and_latest():
+def test_group_of_ones_own_and_latest() -> None:
     """Consumer overrides show."""
     text = _described(consumer_override_group_id="mine", consumer_override_auto_offset_reset="latest")
     assert "as members of the consumer group mine.\n" in text
     assert "is read from its latest record on." in text
 
 
-def test_problems_of_worker_and_connector_come_together():
+def test_problems_of_worker_and_connector_come_together() -> None:
     """The error lists both a wrong consumer setting and a missing converter."""
     config = load_connect_config({**read_properties(STORY).values, "consumer.override.fetch.min.bytes": "x"})
     bare = {name: text for name, text in config.given.items() if not name.startswith("value.converter")}
@@ -160,7 +161,7 @@ def test_problems_of_worker_and_connector_come_together():
     assert 2 == len(caught.value.problems)
 
 
-def test_workers_converter_is_taken_where_the_connector_has_none():
+def test_workers_converter_is_taken_where_the_connector_has_none() -> None:
     """As in Connect, with its settings."""
     bare = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
     worker = load_worker_config(
@@ -179,7 +180,7 @@ def test_workers_converter_is_taken_where_the_connector_has_none():
         (1500, "1,500 milliseconds"),
     ],
 )
-def test_durations(milliseconds, text):
+def test_durations(milliseconds: int, text: str) -> None:
     """A duration is shown in its largest whole unit."""
     assert text == duration(milliseconds)
 
@@ -191,7 +192,7 @@ class JsonConverter(StringConverter):
         super().__init__()
 
 
-def test_a_python_converter_is_not_taken_for_the_one_of_its_name():
+def test_a_python_converter_is_not_taken_for_the_one_of_its_name() -> None:
     """The description of a user's converter only has its name."""
     described = _described(value_converter=f"{__name__}:JsonConverter")
     assert "Each value becomes a row as JsonConverter makes it." in described.splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kafka2parquet.connect.describe import describe
@@ -38,7 +40,7 @@ def _problems(changes: dict[str, str]) -> list[str]:
         ),
     ],
 )
-def test_files_of_keys_and_headers_in_other_formats(changes, problem):
+def test_files_of_keys_and_headers_in_other_formats(changes: dict[str, Any], problem: str) -> None:
     """The closest that works is named."""
     (found,) = _problems(changes)
     assert found.startswith(problem)
@@ -57,18 +59,18 @@ def test_files_of_keys_and_headers_in_other_formats(changes, problem):
         {"kafka2parquet.metadata.columns": "headers"},
     ],
 )
-def test_what_was_named_works(followed):
+def test_what_was_named_works(followed: dict[str, Any]) -> None:
     """Each suggestion about keys and headers."""
     assert [] == _problems(followed)
 
 
-def test_format_of_files_that_are_not_written():
+def test_format_of_files_that_are_not_written() -> None:
     """The format has no effect, as in Connect."""
     config = load_connect_config(json_sink({"keys.format.class": _JSON}))
     assert ("keys.format.class has no effect: store.kafka.keys is not true.",) == config.warnings
 
 
-def test_json_format_with_gzip():
+def test_json_format_with_gzip() -> None:
     """Both have to go; otherwise the second problem would only come after the first was solved."""
     assert [
         f"format.class={_JSON} is not supported. Only Parquet is written: use ParquetFormat.",
@@ -133,7 +135,7 @@ _UNSET = "timestamp.extractor is not set: the timestamp of a record decides its 
         ({**_BY_TIME, "partition.field.name": "app"}, ["partition.field.name has no effect with TimeBasedPartitioner."]),
     ],
 )
-def test_what_check_says_first(changes, findings):
+def test_what_check_says_first(changes: Any, findings: list[Any] | list[str]) -> None:
     """Each finding that matters, in its order, and no other."""
     described = describe(load_connect_config(json_sink({**_ON_TIME, **changes})), WorkerConfig(bootstrap_servers="kafka:9092"))
     _, *paragraphs = described.split("\n\n")
@@ -157,7 +159,7 @@ def test_what_check_says_first(changes, findings):
         ),
     ],
 )
-def test_what_is_refused(changes, problems):
+def test_what_is_refused(changes: Any, problems: list[str]) -> None:
     """With what to use instead."""
     found = _problems({**_ON_TIME, **changes})
     assert problems == [problem[: len(start)] for problem, start in zip(found, problems, strict=True)]

@@ -1,4 +1,5 @@
 import datetime
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ DAY_MS = 24 * HOUR_MS
         ("'address'=YYYY/'COMMENT'MM/'add_date'=dd", DAY_MS),
     ],
 )
-def test_good_patterns(pattern, duration_ms):
+def test_good_patterns(pattern: str, duration_ms: Any) -> None:
     """A correct pattern has no warnings."""
     assert () == lint_path_format(pattern, duration_ms)
 
@@ -84,12 +85,12 @@ def test_good_patterns(pattern, duration_ms):
         ("YYYY/MM/dd/HH", 90 * 60_000, "is longer than an hour: folders show the hour in which the partition starts."),
     ],
 )
-def test_classic_mistakes(pattern, duration_ms, sentence):
+def test_classic_mistakes(pattern: str, duration_ms: Any, sentence: str) -> None:
     """Each classic mistake has a warning, which names the intended letter."""
     assert any(sentence in found for found in lint_path_format(pattern, duration_ms))
 
 
-def test_weeks_of_seven_days_begin_on_thursday():
+def test_weeks_of_seven_days_begin_on_thursday() -> None:
     """Why that is a mistake: steps are counted from 1970-01-01, so a Monday lands in the week before."""
     monday_ms = 1_779_062_400_000  # 2026-05-18 00:00 UTC, a Monday, of week 21
     step_began_ms = monday_ms // (7 * DAY_MS) * 7 * DAY_MS
@@ -101,7 +102,7 @@ def test_weeks_of_seven_days_begin_on_thursday():
 
 
 @pytest.mark.parametrize("pattern", ["dt=yyyy-MM-dd", "year=YYYY/month=MM"])
-def test_text_without_quotes(pattern):
+def test_text_without_quotes(pattern: str) -> None:
     """Most words have a letter that means nothing, and are refused with what to do."""
     with pytest.raises(ConfigurationError, match=r"Illegal pattern component: .*\. Text has to stand in single quotes"):
         PathFormat(pattern)
@@ -110,17 +111,17 @@ def test_text_without_quotes(pattern):
 @pytest.mark.parametrize(
     "pattern", ["'day'=dd/'hour'=HH/'minute'=mm", "dd/HHmm", "dd/HH:mm:ss", "YYYY/dd/'min'=mm", "YYYY/mm:ss"]
 )
-def test_minutes_are_not_taken_for_months(pattern):
+def test_minutes_are_not_taken_for_months(pattern: str) -> None:
     """What stands beside the letters says that they are minutes."""
     assert not any("mm is the minute" in found for found in lint_path_format(pattern, 60_000))
 
 
-def _linted(**changes):
+def _linted(**changes: Any) -> Any:
     given = {**read_properties(STORY).values, **{name.replace("_", "."): text for name, text in changes.items()}}
     return lint(load_connect_config(given))
 
 
-def test_the_story_is_good():
+def test_the_story_is_good() -> None:
     """A correct configuration has no warnings."""
     assert () == _linted()
 
@@ -163,6 +164,6 @@ _HOURLY = "io.confluent.connect.storage.partitioner.HourlyPartitioner"
         ),
     ],
 )
-def test_settings_that_are_not_meant_so(changes, sentence):
+def test_settings_that_are_not_meant_so(changes: dict[str, Any], sentence: str) -> None:
     """Each such setting has a warning."""
     assert any(sentence in found for found in _linted(**changes)), _linted(**changes)

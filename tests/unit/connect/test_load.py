@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from kafka2parquet.connect.load import NAME_ADVICE, load_connect_config, validate
@@ -58,25 +61,25 @@ def _problems(*changes: dict[str, str | None]) -> list[str]:
     return [str(problem) for problem in validate(_changed(*changes)).problems]
 
 
-def test_the_usual_configuration_has_no_problems():
+def test_the_usual_configuration_has_no_problems() -> None:
     """The base configuration of the cases is fine."""
     assert [] == _problems()
 
 
-def test_gcs_configuration():
+def test_gcs_configuration() -> None:
     """The GCS sink's names lead to the same."""
     config = load_connect_config(_changed(GCS))
     assert ("gcs", "gs://test-bucket") == (config.provider, config.destination)
 
 
-def test_own_url_replaces_the_bucket():
+def test_own_url_replaces_the_bucket() -> None:
     """The destination can be any fsspec URL."""
     config = load_connect_config(_changed({"kafka2parquet.storage.url": "file:///data"}))
     assert "file:///data" == config.destination
 
 
 @pytest.mark.parametrize("base", [{}, GCS])
-def test_own_url_needs_no_bucket(base):
+def test_own_url_needs_no_bucket(base: Any) -> None:
     """Files go elsewhere."""
     config = load_connect_config(
         _changed(base, {"s3.bucket.name": None, "gcs.bucket.name": None, "kafka2parquet.storage.url": "file:///data"})
@@ -84,21 +87,21 @@ def test_own_url_needs_no_bucket(base):
     assert "file:///data" == config.destination
 
 
-def test_near_miss_is_refused_with_the_name_meant():
+def test_near_miss_is_refused_with_the_name_meant() -> None:
     """A misspelled property must not be taken for a user's own property."""
     assert ["flush.sizes is not a known property. Did you mean flush.size?"] == _problems(
         {"flush.size": None, "flush.sizes": "100"}
     )
 
 
-def test_unknown_property_is_kept_with_a_warning():
+def test_unknown_property_is_kept_with_a_warning() -> None:
     """Custom classes get the properties that nobody knows."""
     config = load_connect_config(_changed({"my.folder.rule": "x"}))
     assert {"my.folder.rule": "x"} == config.unknown
     assert "my.folder.rule is not a known property: only custom classes see it." in config.warnings
 
 
-def test_property_of_the_other_sink_warns():
+def test_property_of_the_other_sink_warns() -> None:
     """A property of the GCS sink in an S3 configuration has no effect, and a warning."""
     config = load_connect_config(_changed({"gcs.part.size": "5242880"}))
     assert "gcs.part.size has no effect: it belongs to GcsSinkConnector." in config.warnings
@@ -107,20 +110,20 @@ def test_property_of_the_other_sink_warns():
 @pytest.mark.parametrize(
     "name", ["bootstrap.servers", "CONNECT_BOOTSTRAP_SERVERS", "services.connect.environment.CONNECT_GROUP_ID"]
 )
-def test_worker_in_the_place_of_a_connector(name):
+def test_worker_in_the_place_of_a_connector(name: str) -> None:
     """The two files are easily mixed up."""
     (problem,) = validate({name: "a:1"}).problems
     assert "These are properties of a worker: pass this file with --worker" in str(problem)
 
 
-def test_pattern_of_java():
+def test_pattern_of_java() -> None:
     """Named groups are written otherwise there."""
     config = load_connect_config(_changed({"topics": None, "topics.regex": r"shop\.(?<what>[a-z]+)$"}))
     assert config.topics_pattern is not None
     assert config.topics_pattern.fullmatch("shop.orders")["what"] == "orders"
 
 
-def test_licence_is_accepted_with_a_note():
+def test_licence_is_accepted_with_a_note() -> None:
     """Confluent's licence properties may stay."""
     config = load_connect_config(_changed({"confluent.topic.bootstrap.servers": "kafka:9092"}))
     assert (
@@ -128,7 +131,7 @@ def test_licence_is_accepted_with_a_note():
     )
 
 
-def test_other_output_format_is_refused():
+def test_other_output_format_is_refused() -> None:
     """A value that is valid in Connect and not supported here is a problem, with advice."""
     validation = validate(_changed({"format.class": "io.confluent.connect.s3.format.avro.AvroFormat"}))
     assert validation.is_valid
@@ -138,7 +141,7 @@ def test_other_output_format_is_refused():
     ] == [str(problem) for problem in validation.problems]
 
 
-def test_unknown_connector_names_the_known_ones():
+def test_unknown_connector_names_the_known_ones() -> None:
     """Another connector's configuration can't be read."""
     assert [
         "connector.class=io.aiven.S3 is not supported. Use io.confluent.connect.s3.S3SinkConnector or "
@@ -228,19 +231,19 @@ def test_unknown_connector_names_the_known_ones():
         ),
     ],
 )
-def test_each_mistake_has_its_sentence(change, problem):
+def test_each_mistake_has_its_sentence(change: Any, problem: str) -> None:
     """A problem has property, value and advice."""
     assert problem in _problems(change)
 
 
-def test_classic_mistake_in_the_path_format():
+def test_classic_mistake_in_the_path_format() -> None:
     """`year` without quotes is a pattern of letters."""
     problems = _problems(HOURLY, {"path.format": "year=YYYY"})
     assert 1 == len(problems)
     assert problems[0].startswith("Invalid value year=YYYY for configuration path.format: ")
 
 
-def test_all_problems_come_at_once():
+def test_all_problems_come_at_once() -> None:
     """Nobody has to start the sink five times to find five mistakes."""
     with pytest.raises(ConfigurationError) as caught:
         load_connect_config(
@@ -251,20 +254,20 @@ def test_all_problems_come_at_once():
     assert 5 == len(caught.value.problems)
 
 
-def test_a_wrong_value_is_told_only_once():
+def test_a_wrong_value_is_told_only_once() -> None:
     """Rules about several properties keep still about one that can't be read."""
     assert ["Invalid value Mars for configuration timezone: The datetime zone id 'Mars' is not recognised."] == _problems(
         HOURLY, {"timezone": "Mars"}
     )
 
 
-def test_record_interval_without_time_warns():
+def test_record_interval_without_time_warns() -> None:
     """As in Connect, record times are only looked at by partitioners by time."""
     warnings = validate(_changed({"rotate.interval.ms": "60000"})).config.warnings
     assert any(warning.startswith("rotate.interval.ms has no effect with DefaultPartitioner") for warning in warnings)
 
 
-def test_unset_extractor_is_warned_of_first():
+def test_unset_extractor_is_warned_of_first() -> None:
     """The one default that differs from Confluent's, with both folders."""
     given = _changed(HOURLY, {"timezone": "Asia/Tokyo", "errors.tolerance": "all", "my.own": "x"})
     warnings = validate(given).config.warnings
@@ -278,12 +281,12 @@ def test_unset_extractor_is_warned_of_first():
 
 
 @pytest.mark.parametrize("extractor", ["Record", "Wallclock", "RecordField"])
-def test_extractor_that_is_set(extractor):
+def test_extractor_that_is_set(extractor: str) -> None:
     """An explicit extractor has no warning, because it means the same in Connect."""
     assert () == validate(_changed(HOURLY, {"timestamp.extractor": extractor})).config.warnings
 
 
-def test_unset_extractor_where_the_folder_is_wrong_too():
+def test_unset_extractor_where_the_folder_is_wrong_too() -> None:
     """The one mistake doesn't hide the other."""
     validation = validate(_changed(HOURLY, {"path.format": "year=YYYY"}))
     (warning,) = validation.config.warnings
@@ -291,26 +294,26 @@ def test_unset_extractor_where_the_folder_is_wrong_too():
     assert 1 == len(validation.problems)
 
 
-def test_secrets_are_not_in_the_repr():
+def test_secrets_are_not_in_the_repr() -> None:
     """A configuration can be logged."""
     config = load_connect_config(_changed({"aws.access.key.id": "AKIA", "aws.secret.access.key": "hunter2"}))
     assert "hunter2" not in repr(config)
 
 
-def test_file_that_is_not_there(tmp_path):
+def test_file_that_is_not_there(tmp_path: Path) -> None:
     """A missing file is a problem of the configuration."""
     with pytest.raises(ConfigurationError, match=r"no\.json can't be read"):
         load_connect_config(tmp_path / "no.json")
 
 
-def test_properties_file(tmp_path):
+def test_properties_file(tmp_path: Path) -> None:
     """The same configuration as Java properties."""
     path = tmp_path / "sink.properties"
     path.write_text("\n".join(f"{name}={text}" for name, text in BASE.items()))
     assert dict(BASE) == dict(load_connect_config(path).given)
 
 
-def test_recommended_values():
+def test_recommended_values() -> None:
     """Properties of a fixed set of values name them."""
     assert ("NONE", "BACKWARD", "FORWARD", "FULL") == S3_TABLE.options["schema.compatibility"].choices
     assert ValueType.STRING is S3_TABLE.options["schema.compatibility"].type
@@ -333,13 +336,13 @@ def test_recommended_values():
         ("hive.integration", "the sink doesn't write to a metastore; query engines find the folders by themselves."),
     ],
 )
-def test_properties_of_other_places_are_told_apart(name, why):
+def test_properties_of_other_places_are_told_apart(name: str, why: str) -> None:
     """A property of a worker or of Confluent Cloud is ignored, as in Connect. The warning says where it belongs."""
     assert (f"{name} has no effect: {why}",) == validate(_changed({name: "x"})).config.warnings
 
 
 @pytest.mark.parametrize("connector", ["S3_SINK", "GcsSink"])
-def test_connectors_of_confluent_cloud(connector):
+def test_connectors_of_confluent_cloud(connector: str) -> None:
     """Their configurations are refused, with what to use for each property that is another one."""
     problems = validate(
         {"connector.class": connector, "name": "x", "input.data.format": "AVRO", "time.interval": "HOURLY"}
@@ -349,13 +352,13 @@ def test_connectors_of_confluent_cloud(connector):
     assert "Use value.converter: AVRO is io.confluent.connect.avro.AvroConverter" in problems[1].advice
 
 
-def test_alias_of_the_gcs_sink():
+def test_alias_of_the_gcs_sink() -> None:
     """`GcsSink` is an alias in one's own Connect too."""
     assert [] == _problems(GCS, {"connector.class": "GcsSink", "time.interval": "HOURLY"})
 
 
 @pytest.mark.parametrize("bucket", ["s3://lake", "lake/folder", "my lake"])
-def test_bucket_has_a_bare_name(bucket):
+def test_bucket_has_a_bare_name(bucket: str) -> None:
     """Connect would look for a bucket of that name; here it would be taken for a part of a URL."""
     assert [
         f"s3.bucket.name={bucket} is not the name of a bucket. Write the bare name without a scheme; a folder in the bucket "
@@ -363,12 +366,12 @@ def test_bucket_has_a_bare_name(bucket):
     ] == _problems({"s3.bucket.name": bucket})
 
 
-def test_access_points_are_buckets():
+def test_access_points_are_buckets() -> None:
     """S3 takes their ARNs in the place of names."""
     assert [] == _problems({"s3.bucket.name": "arn:aws:s3:us-west-2:123456789012:accesspoint/lake"})
 
 
-def test_pattern_in_topics():
+def test_pattern_in_topics() -> None:
     """No topic has such a name, so the sink would wait for ever."""
     assert [
         "topics=orders.*: orders.* is not the name of a topic. Names have up to 249 letters, digits, dots, underscores and "
@@ -377,7 +380,7 @@ def test_pattern_in_topics():
 
 
 @pytest.mark.parametrize("extractor", ["com.acme.RecordTimestampExtractor", "my.pkg.Outer$RecordFieldTimestampExtractor"])
-def test_extractors_of_others_are_not_taken_for_confluents(extractor):
+def test_extractors_of_others_are_not_taken_for_confluents(extractor: str) -> None:
     """A Java class whose name ends in the same way does something else."""
     assert [
         f"timestamp.extractor: Invalid timestamp extractor: {extractor}. Use Record, RecordField or Wallclock; for another "
@@ -385,13 +388,13 @@ def test_extractors_of_others_are_not_taken_for_confluents(extractor):
     ] == _problems(HOURLY, {"timestamp.extractor": extractor})
 
 
-def test_extractor_by_its_full_name():
+def test_extractor_by_its_full_name() -> None:
     """Confluent's own may be written out."""
     full = "io.confluent.connect.storage.partitioner.TimeBasedPartitioner$RecordTimestampExtractor"
     assert "Record" == load_connect_config(_changed(HOURLY, {"timestamp.extractor": full})).extractor
 
 
-def test_tolerance_that_leaves_no_trace_is_pointed_out():
+def test_tolerance_that_leaves_no_trace_is_pointed_out() -> None:
     """Records would be gone without a report."""
     (warning,) = validate(_changed({"errors.tolerance": "all"})).config.warnings
     assert warning.startswith(
@@ -400,12 +403,12 @@ def test_tolerance_that_leaves_no_trace_is_pointed_out():
     assert "ends the task, as in Connect" in warning
 
 
-def test_tolerance_that_reports_records_is_fine():
+def test_tolerance_that_reports_records_is_fine() -> None:
     """As soon as they are logged or kept."""
     assert () == validate(_changed({"errors.tolerance": "all", "errors.log.enable": "true"})).config.warnings
 
 
-def test_partitioner_by_field_and_time():
+def test_partitioner_by_field_and_time() -> None:
     """A copy of the public class in another package is refused, with the name that is known."""
     (problem,) = _problems({"partitioner.class": "com.acme.TimeAndFieldPartitioner"})
     public = "com.canelmas.kafka.connect.FieldAndTimeBasedPartitioner"
@@ -413,7 +416,7 @@ def test_partitioner_by_field_and_time():
 
 
 @pytest.mark.parametrize("name", ["com.acme.DailyPartitioner", "org.acme.DaylyPartitioner"])
-def test_partitioner_that_is_called_like_a_known_one(name):
+def test_partitioner_that_is_called_like_a_known_one(name: str) -> None:
     """The known one is named whole."""
     (problem,) = _problems({"partitioner.class": name})
     assert (
@@ -421,7 +424,7 @@ def test_partitioner_that_is_called_like_a_known_one(name):
     )
 
 
-def test_another_partitioner():
+def test_another_partitioner() -> None:
     """An unknown partitioner has to be written in Python, as the advice says."""
     assert [
         "partitioner.class=com.acme.ByTenant is not known. Name a Python class that derives from Partitioner, as "
@@ -430,14 +433,14 @@ def test_another_partitioner():
 
 
 @pytest.mark.parametrize("delimiter", ["", "0"])
-def test_file_delimiter_keeps_numbers_apart(delimiter):
+def test_file_delimiter_keeps_numbers_apart(delimiter: str) -> None:
     """Files are found again by the numbers in their names."""
     assert [
         f"file.delim={delimiter} is not supported. Partition and offset would run together in file names. Use + or -."
     ] == _problems({"file.delim": delimiter})
 
 
-def test_a_topic_that_would_lie_among_the_schemas_is_warned_of():
+def test_a_topic_that_would_lie_among_the_schemas_is_warned_of() -> None:
     """Such a topic is only a warning, because the task refuses it at its start. topics.regex may find one too."""
     warnings = load_connect_config(_changed({"topics": "orders,_kafka2parquet"})).warnings
     (warning,) = [text for text in warnings if text.startswith("topics=")]
@@ -445,7 +448,7 @@ def test_a_topic_that_would_lie_among_the_schemas_is_warned_of():
 
 
 @pytest.mark.parametrize(("pattern", "is_valid"), [("%Y/%m/%d", True), ("year=%Y", False)])
-def test_patterns_of_strftime_are_refused(pattern, is_valid):
+def test_patterns_of_strftime_are_refused(pattern: str, is_valid: bool) -> None:
     """Connect takes the first, and prints the letters behind percent signs: %2026/%37/%31."""
     validation = validate(_changed(HOURLY, {"path.format": pattern}))
     assert is_valid == validation.is_valid

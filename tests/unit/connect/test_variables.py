@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,77 +19,77 @@ _WORKER = {
 
 
 @pytest.fixture
-def secrets(tmp_path):
+def secrets(tmp_path: Path) -> Any:
     path = tmp_path / "aws.properties"
     path.write_text("key=AKIA\nsecret=s3:cr=et\n")
     return path
 
 
-def _resolved(text, providers=None):
+def _resolved(text: Any, providers: Any = None) -> Any:
     return (providers or ConfigProviders()).resolve(Properties({"a.property": text}))
 
 
-def _problem(text, providers=None):
+def _problem(text: Any, providers: Any = None) -> Any:
     (problem,) = _resolved(text, providers).problems
     return str(problem)
 
 
-def test_value_of_a_file(secrets):
+def test_value_of_a_file(secrets: Any) -> None:
     """`${file:path:key}` is that property of that file."""
     assert "s3:cr=et" == _resolved(f"${{file:{secrets}:secret}}").values["a.property"]
 
 
-def test_variables_within_a_text(secrets):
+def test_variables_within_a_text(secrets: Any) -> None:
     """Several variables may stand in one text."""
     assert "AKIA:s3:cr=et!" == _resolved(f"${{file:{secrets}:key}}:${{file:{secrets}:secret}}!").values["a.property"]
 
 
-def test_value_of_a_directory(secrets):
+def test_value_of_a_directory(secrets: Any) -> None:
     """`${dir:path:name}` is the content of that file, as Kubernetes mounts secrets."""
     (secrets.parent / "password").write_text("pw\n")
     assert "pw" == _resolved(f"${{dir:{secrets.parent}:password}}").values["a.property"]
 
 
-def test_value_of_the_environment(monkeypatch):
+def test_value_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """`${env:NAME}` is that environment variable."""
     monkeypatch.setenv("K2P_BUCKET", "lake")
     assert "lake" == _resolved("${env:K2P_BUCKET}").values["a.property"]
 
 
-def test_values_are_not_searched_again(monkeypatch):
+def test_values_are_not_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret that looks like a variable stays what it is, as in Kafka."""
     monkeypatch.setenv("K2P_ODD", "${env:HOME}")
     assert "${env:HOME}" == _resolved("${env:K2P_ODD}").values["a.property"]
 
 
 @pytest.mark.parametrize("text", ["'year'=YYYY/'month'=MM", "$1-${x}", "a:b", "{x:y}"])
-def test_other_texts_stay(text):
+def test_other_texts_stay(text: str) -> None:
     """What isn't a variable is not touched."""
     assert (text, ()) == (_resolved(text).values["a.property"], _resolved(text).problems)
 
 
-def test_missing_variable_is_a_problem():
+def test_missing_variable_is_a_problem() -> None:
     """The problem names the property and the variable."""
     assert "a.property: ${env:K2P_NOT_SET}: this environment variable is not set." == _problem("${env:K2P_NOT_SET}")
 
 
-def test_missing_key_is_a_problem(secrets):
+def test_missing_key_is_a_problem(secrets: Any) -> None:
     """Kafka would take the variable itself for the value."""
     assert f"a.property: ${{file:{secrets}:nope}}: the file has no such property." == _problem(f"${{file:{secrets}:nope}}")
 
 
-def test_missing_file_is_a_problem():
+def test_missing_file_is_a_problem() -> None:
     """The problem names the path of the file."""
     assert "a.property: ${file:/nowhere/x:key} can't be read: No such file or directory." == _problem("${file:/nowhere/x:key}")
 
 
-def test_file_that_is_no_text_is_a_problem(secrets):
+def test_file_that_is_no_text_is_a_problem(secrets: Any) -> None:
     """A key store, perhaps."""
     secrets.write_bytes(b"\xfe\xed\xfe\xed")
     assert f"a.property: ${{file:{secrets}:key}} can't be read: the file is not UTF-8." == _problem(f"${{file:{secrets}:key}}")
 
 
-def test_unknown_provider_is_a_problem():
+def test_unknown_provider_is_a_problem() -> None:
     """With the names that are known, and what to do."""
     assert (
         "a.property: ${vault:x:y}: there is no configuration provider vault; the known providers are file, dir, directory, "
@@ -96,31 +97,31 @@ def test_unknown_provider_is_a_problem():
     )
 
 
-def test_workers_providers_have_their_names(secrets):
+def test_workers_providers_have_their_names(secrets: Any) -> None:
     """`config.providers` says what variables call them."""
     providers = load_worker_config(_WORKER).providers
     assert "AKIA" == _resolved(f"${{secrets:{secrets}:key}}", providers).values["a.property"]
 
 
-def test_other_providers_of_a_worker_are_refused():
+def test_other_providers_of_a_worker_are_refused() -> None:
     """Java classes can't be asked."""
     assert "VaultSecretProvider is a Java class" in _problem("${vault:x:y}", load_worker_config(_WORKER).providers)
 
 
-def test_configuration_of_a_connector(secrets):
+def test_configuration_of_a_connector(secrets: Any) -> None:
     """Its values are looked up before they are checked."""
     config = load_connect_config({**read_properties(STORY).values, "aws.access.key.id": f"${{file:{secrets}:key}}",
                                   "aws.secret.access.key": f"${{file:{secrets}:secret}}"})  # fmt: skip
     assert "AKIA s3:cr=et" == f"{config.text('aws.access.key.id')} {config.text('aws.secret.access.key')}"
 
 
-def test_missing_variable_is_the_only_problem_of_its_property():
+def test_missing_variable_is_the_only_problem_of_its_property() -> None:
     """No rule complains about a value that is not known."""
     validation = read_connect_config({**read_properties(STORY).values, "flush.size": "${env:K2P_NOT_SET}"})
     assert ["flush.size: ${env:K2P_NOT_SET}: this environment variable is not set."] == validation.sentences
 
 
-def test_settings_of_a_worker(secrets):
+def test_settings_of_a_worker(secrets: Any) -> None:
     """A worker's own file may have variables too; those that only the worker needs are passed over."""
     worker = load_worker_config(
         {
@@ -132,13 +133,13 @@ def test_settings_of_a_worker(secrets):
     assert {"client.id": "AKIA"} == worker.consumer
 
 
-def test_missing_variable_of_a_worker():
+def test_missing_variable_of_a_worker() -> None:
     """It is a problem as in a connector."""
     with pytest.raises(ConfigurationError, match=r"consumer.client.id: \$\{env:K2P_NOT_SET\}"):
         load_worker_config({"consumer.client.id": "${env:K2P_NOT_SET}"})
 
 
-def test_missing_variables_are_notes_where_nothing_runs():
+def test_missing_variables_are_notes_where_nothing_runs() -> None:
     """What can't be looked up stays as it was written; providers that nobody knows stay a problem."""
     case = Path(__file__).parent / "forms" / "cases" / "unset_environment.json"
     validation = read_connect_config(case, missing_allowed=True)

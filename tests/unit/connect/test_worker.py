@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from kafka2parquet.connect.load import load_connect_config
@@ -7,7 +10,7 @@ from kafka2parquet.errors import ConfigurationError
 from tests.support.connect_story import STORY
 
 
-def _config(**overrides: str):
+def _config(**overrides: str) -> Any:
     return load_connect_config(
         {
             **read_properties(STORY).values,
@@ -16,7 +19,7 @@ def _config(**overrides: str):
     )
 
 
-def test_worker_file(tmp_path):
+def test_worker_file(tmp_path: Path) -> None:
     """A worker's own properties file works; what only the worker needs is passed over."""
     path = tmp_path / "connect-distributed.properties"
     path.write_text(
@@ -29,13 +32,13 @@ def test_worker_file(tmp_path):
     assert {"key.converter": "K", "value.converter": "V", "value.converter.schemas.enable": "false"} == worker.converters
 
 
-def test_group_is_the_connectors():
+def test_group_is_the_connectors() -> None:
     """As in Connect, `connect-<name>`."""
     settings = load_worker_config(bootstrap_servers="a:1").consumer_for(_config())
     assert ("connect-s3-sink-my-topic-parquet-hourly", ("a:1",)) == (settings.group_id, settings.bootstrap_servers)
 
 
-def test_overrides_count_for_more():
+def test_overrides_count_for_more() -> None:
     """The connector's overrides stand above the worker's consumer settings, and these above its plain ones."""
     worker = load_worker_config(
         {
@@ -57,25 +60,25 @@ def test_overrides_count_for_more():
     } == settings.client_settings
 
 
-def test_command_line_brokers_count_for_more():
+def test_command_line_brokers_count_for_more() -> None:
     """The command line takes precedence over the file."""
     worker = load_worker_config({"bootstrap.servers": "a:1", "consumer.bootstrap.servers": "b:1"}, bootstrap_servers="c:1")
     assert ("c:1",) == worker.consumer_for(_config()).bootstrap_servers
 
 
-def test_missing_file_is_a_problem(tmp_path):
+def test_missing_file_is_a_problem(tmp_path: Path) -> None:
     """A worker file that isn't there is named."""
     with pytest.raises(ConfigurationError, match=r"worker\.properties can't be read"):
         load_worker_config(tmp_path / "worker.properties")
 
 
-def test_secrets_are_not_in_the_repr():
+def test_secrets_are_not_in_the_repr() -> None:
     """Worker settings can be logged."""
     worker = load_worker_config({"consumer.sasl.jaas.config": 'x.Y required username="u" password="hunter2";'})
     assert "hunter2" not in repr(worker)
 
 
-def test_clients_for_dead_letters_have_their_own_settings():
+def test_clients_for_dead_letters_have_their_own_settings() -> None:
     """The worker's security is theirs too, what is meant for the consumers is not."""
     worker = load_worker_config(
         {

@@ -10,13 +10,13 @@ def _problems(**given: str) -> tuple[str, ...]:
     return caught.value.problems
 
 
-def test_settings_become_kafka_pythons():
+def test_settings_become_kafka_pythons() -> None:
     """Names get underscores, numbers become numbers."""
     settings = consumer_settings({"fetch.min.bytes": "1", "session.timeout.ms": "10000", "client.id": "me"})
     assert {"fetch_min_bytes": 1, "session_timeout_ms": 10000, "client_id": "me"} == settings.client_settings
 
 
-def test_group_and_first_start():
+def test_group_and_first_start() -> None:
     """Group, static member and starting point aren't client settings, and have their own fields."""
     settings = consumer_settings(
         {"bootstrap.servers": "a:1, b:2", "group.id": "g", "group.instance.id": "i", "auto.offset.reset": "latest"}
@@ -30,13 +30,13 @@ def test_group_and_first_start():
     )
 
 
-def test_first_start_is_earliest_as_in_connect():
+def test_first_start_is_earliest_as_in_connect() -> None:
     """A sink begins at the beginning."""
     assert "earliest" == consumer_settings({}).first_start
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
-def test_user_and_password_from_jaas(mechanism):
+def test_user_and_password_from_jaas(mechanism: str) -> None:
     """User and password are taken out of sasl.jaas.config, quotes and escapes read."""
     settings = consumer_settings(
         {
@@ -54,7 +54,7 @@ def test_user_and_password_from_jaas(mechanism):
     } == settings.client_settings
 
 
-def test_missing_password():
+def test_missing_password() -> None:
     """The line to write is shown, without what was there."""
     problems = _problems(security_protocol="SASL_SSL", sasl_mechanism="PLAIN", sasl_jaas_config="Plain required username=x;")
     assert (
@@ -63,14 +63,14 @@ def test_missing_password():
     ) == problems
 
 
-def test_sasl_without_its_protocol():
+def test_sasl_without_its_protocol() -> None:
     """Credentials that would not be used are a mistake."""
     assert (
         "sasl.* is set, but security.protocol is PLAINTEXT. Set security.protocol to SASL_SSL or SASL_PLAINTEXT.",
     ) == _problems(sasl_mechanism="PLAIN")
 
 
-def test_pem_stores():
+def test_pem_stores() -> None:
     """PEM files are handed on; an empty identification algorithm turns the host name check off."""
     settings = consumer_settings(
         {
@@ -91,7 +91,7 @@ def test_pem_stores():
     } == settings.client_settings
 
 
-def test_java_key_store():
+def test_java_key_store() -> None:
     """A store that Python can't read is a problem, which says how to convert the store."""
     assert (
         "ssl.truststore.location=/ca.jks is a JKS file, which Python can't read. Convert it to PEM "
@@ -99,7 +99,7 @@ def test_java_key_store():
     ) == _problems(security_protocol="SSL", ssl_truststore_location="/ca.jks")
 
 
-def test_all_problems_at_once():
+def test_all_problems_at_once() -> None:
     """Every setting is looked at, whatever the others say."""
     assert (
         "Invalid value x for configuration fetch.min.bytes: Not a number of type INT.",
@@ -109,7 +109,7 @@ def test_all_problems_at_once():
     ) == _problems(fetch_min_bytes="x", fetch_max_byte="1", interceptor_classes="a.B", auto_offset_reset="never")
 
 
-def test_settings_without_effect_are_noted():
+def test_settings_without_effect_are_noted() -> None:
     """What is fixed here is accepted, with the reason."""
     settings = consumer_settings({"enable.auto.commit": "true", "max.poll.records": "10", "some.thing": "1"})
     assert (
@@ -119,7 +119,7 @@ def test_settings_without_effect_are_noted():
     ) == settings.notes
 
 
-def test_secrets_are_not_in_the_repr():
+def test_secrets_are_not_in_the_repr() -> None:
     """Settings can be logged."""
     settings = consumer_settings(
         {
@@ -134,7 +134,7 @@ def test_secrets_are_not_in_the_repr():
 _JAVA = "org.apache.kafka.clients.consumer."
 
 
-def test_assignors_become_kafka_pythons():
+def test_assignors_become_kafka_pythons() -> None:
     """In their order, by the names that members of a group know them by."""
     settings = consumer_settings(
         {"partition.assignment.strategy": f"{_JAVA}StickyAssignor, {_JAVA}RangeAssignor,{_JAVA}RoundRobinAssignor"}
@@ -144,7 +144,7 @@ def test_assignors_become_kafka_pythons():
     assert {"partition_assignment_strategy": ["cooperative-sticky"]} == settings.client_settings
 
 
-def test_assignors_that_can_not_be_offered():
+def test_assignors_that_can_not_be_offered() -> None:
     """They are refused by name; none is left out in silence."""
     (unknown,) = _problems(partition_assignment_strategy="org.example.Mine")
     assert unknown.startswith("Invalid value org.example.Mine for configuration partition.assignment.strategy: ")
@@ -154,7 +154,7 @@ def test_assignors_that_can_not_be_offered():
 
 
 @pytest.mark.parametrize("text", ["consumer", "CONSUMER", "streams"])
-def test_the_new_group_protocol_is_refused(text):
+def test_the_new_group_protocol_is_refused(text: str) -> None:
     """kafka-python speaks the classic one, which may be named."""
     assert (
         "Consumer setting group.protocol is not supported. kafka-python only supports the classic protocol, not KIP-848: "

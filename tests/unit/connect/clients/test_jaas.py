@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kafka2parquet.connect.clients.consumer import consumer_settings
@@ -83,7 +85,7 @@ def test_unreadable_login_is_a_problem() -> None:
         ("AWS_MSK_IAM", "awsProfileName='p'", "the option awsProfileName has no effect"),
     ],
 )
-def test_options_without_effect_are_named(settings, mechanism: str, options: str, named: str) -> None:
+def test_options_without_effect_are_named(settings: Any, mechanism: str, options: str, named: str) -> None:
     """So that nobody believes that they are used."""
     (note,) = settings(_given(mechanism, options)).notes
     assert named in note

@@ -1,22 +1,24 @@
+from typing import Any
+
 import pytest
 
 from kafka2parquet.connect.clients.producer import admin_settings, producer_settings
 from kafka2parquet.errors import ConfigurationError
 
 
-def test_producer_settings_become_kafka_pythons():
+def test_producer_settings_become_kafka_pythons() -> None:
     """Names get underscores, numbers become numbers; `none` is no codec."""
     settings = producer_settings({"bootstrap.servers": "a:1, b:2", "linger.ms": "5", "compression.type": "none"})
     assert (("a:1", "b:2"), {"linger_ms": 5}) == (settings.bootstrap_servers, settings.client_settings)
 
 
-def test_codec():
+def test_codec() -> None:
     """Those of Kafka are those of kafka-python."""
     assert {"compression_type": "zstd"} == producer_settings({"compression.type": "zstd"}).client_settings
 
 
 @pytest.mark.parametrize("translate", [producer_settings, admin_settings])
-def test_security_is_that_of_all_clients(translate):
+def test_security_is_that_of_all_clients(translate: Any) -> None:
     """User and password out of sasl.jaas.config, certificates out of PEM files."""
     settings = translate(
         {
@@ -36,14 +38,14 @@ def test_security_is_that_of_all_clients(translate):
     assert "hunter2" not in repr(settings)
 
 
-def test_what_keeps_letters_safe_can_not_be_changed():
+def test_what_keeps_letters_safe_can_not_be_changed() -> None:
     """It is noted with the reason."""
     assert ("Producer setting acks has no effect: a dead letter has arrived when all in-sync replicas have it.",) == (
         producer_settings({"acks": "0"}).notes
     )
 
 
-def test_all_problems_at_once():
+def test_all_problems_at_once() -> None:
     """Every setting is looked at, whatever the others say."""
     with pytest.raises(ConfigurationError) as caught:
         producer_settings({"linger.ms": "x", "compression.type": "rar", "max.request.sizes": "1", "transactional.id": "t"})
@@ -55,6 +57,6 @@ def test_all_problems_at_once():
     } == set(caught.value.problems)
 
 
-def test_admin_setting_that_is_not_known():
+def test_admin_setting_that_is_not_known() -> None:
     """The note names the client."""
     assert ("Admin setting linger.ms is not known and has no effect.",) == admin_settings({"linger.ms": "1"}).notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -100,7 +101,7 @@ def _wrappers() -> dict[str, object]:
 
 @pytest.mark.parametrize("wrapper", _wrappers())
 @pytest.mark.parametrize("notation", [json.dumps, yaml.safe_dump])
-def test_wrappers(wrapper: str, notation) -> None:
+def test_wrappers(wrapper: str, notation: Any) -> None:
     """The sink is found in each, whatever notation the wrapper is written in."""
     read = read_properties(notation(_wrappers()[wrapper]))
 

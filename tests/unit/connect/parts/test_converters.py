@@ -286,31 +286,31 @@ _GLUE = "com.amazonaws.services.schemaregistry.kafkaconnect."
         ("io.apicurio.registry.utils.converter.AvroConverter", "Apicurio's registry is supported if messages begin like"),
     ],
 )
-def test_converters_of_other_registries(name, advice):
+def test_converters_of_other_registries(name: str, advice: str) -> None:
     """The advice describes the format of their messages, and doesn't only list the supported converters."""
     with pytest.raises(ConfigurationError, match=f"value.converter={re.escape(name)} is not supported. {advice}"):
         load_connect_config(given(**{"value.converter": name}))
 
 
-def test_keys_of_another_registry_may_stay_where_they_are_not_written():
+def test_keys_of_another_registry_may_stay_where_they_are_not_written() -> None:
     """Nothing reads them."""
     assert load_connect_config(given(**{"key.converter": f"{_GLUE}AWSKafkaAvroConverter"}))
 
 
 @pytest.mark.parametrize("name", ["com.blueapron.connect.protobuf.ProtobufConverter", "com.acme.AvroConverter"])
-def test_converters_of_others_are_not_taken_for_confluents(name):
+def test_converters_of_others_are_not_taken_for_confluents(name: str) -> None:
     """A Java class of the same name reads another format."""
     with pytest.raises(ConfigurationError, match=f"value.converter={name} is not known. Use AvroConverter, "):
         load_connect_config(given(**{"value.converter": name, "value.converter.schema.registry.url": URL}))
 
 
-def test_replicators_byte_array_converter_is_the_common_one():
+def test_replicators_byte_array_converter_is_the_common_one() -> None:
     """It is the same class under another name."""
     name = "io.confluent.connect.replicator.util.ByteArrayConverter"
     assert ByteArrayConverter is type(converter_of("value", name))
 
 
-def test_misspelt_property_of_the_registry_is_refused():
+def test_misspelt_property_of_the_registry_is_refused() -> None:
     """`schema.registry.*` takes no unknown names."""
     with pytest.raises(ConfigurationError) as caught:
         load_connect_config(
@@ -329,7 +329,7 @@ def test_misspelt_property_of_the_registry_is_refused():
 
 
 @pytest.mark.parametrize(("name", "extra"), [("Avro", "avro"), ("Protobuf", "protobuf"), ("JsonSchema", "registry")])
-def test_the_extra_that_is_missing_is_named(monkeypatch, name, extra):
+def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, name: str, extra: str) -> None:
     """One command installs all that the converter needs, and not only the registry's client."""
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     config = load_connect_config(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -27,7 +28,7 @@ def _given(fields: str, **changes: str) -> dict[str, str]:
     return {**_properties(**changes), _OUTER: fields}
 
 
-def test_field_around_time():
+def test_field_around_time() -> None:
     """The fields' folders are the outer ones; the time is that of the partitioner by time."""
     partitioner = files_and_rotation.make_partitioner(load_connect_config(_given("country,user.kind")))
     rows = rows_of(pa.table({"country": ["FR"], "user": [{"kind": "a"}]}))
@@ -36,27 +37,27 @@ def test_field_around_time():
     assert partitioner.time_based
 
 
-def test_no_fields():
+def test_no_fields() -> None:
     """The partitioner by time alone, as in Connect."""
     partitioner = files_and_rotation.make_partitioner(load_connect_config(_properties()))
     assert "Composite" not in type(partitioner).__name__
 
 
-def test_other_partitioners_are_refused():
+def test_other_partitioners_are_refused() -> None:
     """For these there is `partition.field.name`."""
     problems = validate(_given("country", partitioner__class=f"{_PACKAGE}.DefaultPartitioner")).problems
     assert [(_OUTER, "partitioner.class")] == [problem.properties for problem in problems]
 
 
 @pytest.mark.parametrize("fields", ["a..b", "a, .b"])
-def test_empty_part(fields):
+def test_empty_part(fields: str) -> None:
     """A path has to name a field."""
     (problem,) = validate(_given(fields)).problems
     rule = "Field name cannot contain an empty or whitespace-only path segment."
     assert f"Invalid value {fields} for configuration {_OUTER}: {rule}" == str(problem)
 
 
-def test_check_shows_the_folders():
+def test_check_shows_the_folders() -> None:
     """With an example of a file's name."""
     described = describe(load_connect_config(_given("country")), WorkerConfig(bootstrap_servers="kafka:9092"))
     assert "That folder lies in a folder by the values of country." in described
@@ -86,7 +87,7 @@ _TIME = "year=1970/month=01/day=01/hour=00"
         ),
     ],
 )
-def test_the_public_partitioner_by_field_and_time(changes, folder):
+def test_the_public_partitioner_by_field_and_time(changes: dict[str, str], folder: str) -> None:
     """Its properties make the folders that it makes in Connect."""
     partitioner = files_and_rotation.make_partitioner(load_connect_config({**_properties(), **_PUBLIC, **changes}))
     rows = rows_of(pa.table({"country": ["FR"], "user": [{"kind": "a"}], "path": ["a/b"]}))
@@ -95,7 +96,7 @@ def test_the_public_partitioner_by_field_and_time(changes, folder):
     assert partitioner.time_based
 
 
-def test_the_public_partitioner_follows_record_time():
+def test_the_public_partitioner_follows_record_time() -> None:
     """It is a partitioner by time, so rotate.interval.ms and timestamp.extractor count."""
     config = load_connect_config({**_properties(), **_PUBLIC, "partition.field.name": "country"})
     assert not [warning for warning in config.warnings if "rotate.interval.ms" in warning]
@@ -104,7 +105,7 @@ def test_the_public_partitioner_follows_record_time():
     assert "/your-source-topic-name/country=…/year=2026/month=01/day=31/hour=13/your-source" in described
 
 
-def test_check_shows_bare_values():
+def test_check_shows_bare_values() -> None:
     """The description names the field of the folders."""
     bare = {"partition.field.name": "country", "partition.field.format.path": "false"}
     described = describe(
@@ -133,13 +134,13 @@ def test_check_shows_bare_values():
         ({"partition.field.name": "a", "locale": ""}, "Invalid value  for configuration locale"),
     ],
 )
-def test_settings_of_the_public_partitioner(changes, problem):
+def test_settings_of_the_public_partitioner(changes: Any, problem: str) -> None:
     """It needs its fields, and all that a partitioner by time needs."""
     (found,) = validate({**_properties(), **_PUBLIC, **changes}).problems
     assert str(found).startswith(problem)
 
 
-def test_a_python_class_of_a_known_name_is_itself():
+def test_a_python_class_of_a_known_name_is_itself() -> None:
     """A module without package has no dot in its path."""
     (problem,) = validate(_properties(partitioner__class="no_such_module:FieldPartitioner")).problems
     assert "no_such_module:FieldPartitioner can't be imported" in str(problem)

@@ -1,4 +1,5 @@
 import datetime
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -56,10 +57,10 @@ class ByWeekday(Partitioner):
 
     fingerprint = "weekday"
 
-    def __init__(self, properties) -> None:
+    def __init__(self, properties: Any) -> None:
         self._prefix = properties["weekday.prefix"]
 
-    def partition(self, rows, opened_at):
+    def partition(self, rows: Any, opened_at: Any) -> Any:
         folder = f"{self._prefix}sunday"
         return Partitioned(PartitionedRows(rows, (folder,), pa.array([0] * len(rows), pa.int32()), rows.timestamps_ms))
 
@@ -69,10 +70,10 @@ class Upper(RecordConverter):
 
     fingerprint = "upper"
 
-    def __init__(self, properties) -> None:
+    def __init__(self, properties: Any) -> None:
         self.name = properties["name"]
 
-    def convert(self, batch):
+    def convert(self, batch: Any) -> Any:
         return Converted(Rows(batch, batch.offsets, batch.timestamps_ms, pa.table({})))
 
 
@@ -88,12 +89,12 @@ class Upper(RecordConverter):
         ({"directory_delim": "|", "partitioner_class": f"{_PACKAGE}.DailyPartitioner"}, "year=2026|month=05|day=17"),
     ],
 )
-def test_partitioners(changes, folder):
+def test_partitioners(changes: dict[str, Any], folder: str) -> None:
     """The class and its properties give the folder."""
     assert folder == _folder(_config(**changes))
 
 
-def test_field_partitioner():
+def test_field_partitioner() -> None:
     """Fields in their order, nested ones by dots."""
     rows = _rows(_NOON_MS, country=["FR"], user=[{"city": "Paris"}])
     config = _config(partitioner_class=f"{_PACKAGE}.FieldPartitioner", partition_field_name="country, user.city")
@@ -104,21 +105,21 @@ def test_field_partitioner():
     ("extractor", "hour"),
     [("Record", "13"), ("RecordField", "15"), ("Wallclock", "12")],
 )
-def test_sources_of_the_time(extractor, hour):
+def test_sources_of_the_time(extractor: str, hour: str) -> None:
     """The record, a field, or the clock at which the flush was opened."""
     rows = _rows(_NOON_MS + _HOUR_MS, at=[_NOON_MS + 3 * _HOUR_MS])
     folder = _folder(_config(timestamp_extractor=extractor, timestamp_field="at"), rows)
     assert folder.endswith(f"hour={hour}")
 
 
-def test_custom_partitioner_sees_all_properties():
+def test_custom_partitioner_sees_all_properties() -> None:
     """A Python class gets the configuration as written."""
     name = f"{__name__}:ByWeekday"
     given = {**read_properties(STORY).values, "partitioner.class": name, "weekday.prefix": "day-"}
     assert "day-sunday" == _folder(load_connect_config(given))
 
 
-def test_custom_converter_sees_all_properties():
+def test_custom_converter_sees_all_properties() -> None:
     """The same for converters."""
     config = _config(value_converter=f"{__name__}:Upper")
     converter = make_converter(config, lambda _: LearnedSchema())
@@ -133,13 +134,13 @@ def test_custom_converter_sees_all_properties():
         ("org.apache.kafka.connect.converters.ByteArrayConverter", ByteArrayConverter),
     ],
 )
-def test_converters(name, kind):
+def test_converters(name: str, kind: Any) -> None:
     """By class name or alias."""
     assert kind is type(make_converter(_config(value_converter=name), lambda _: LearnedSchema()))
 
 
 @pytest.mark.parametrize(("escape", "folder"), [("true", "c=a%2Fb"), ("false", "c=a/b"), (None, "c=a/b")])
-def test_escaped_folders(escape, folder):
+def test_escaped_folders(escape: str | None, folder: str) -> None:
     """Only where they are asked for: Confluent's sinks escape nothing."""
     partitioner = "io.confluent.connect.storage.partitioner.FieldPartitioner"
     by_field = {"partitioner_class": partitioner, "partition_field_name": "c"}
@@ -149,17 +150,17 @@ def test_escaped_folders(escape, folder):
         assert f"{_folder(config, _rows(_NOON_MS, c=['a/b']))}/".startswith(f"{folder}/")
 
 
-def test_rows_end_a_flush():
+def test_rows_end_a_flush() -> None:
     """`flush.size` counts what the flush has and what comes."""
     assert 2 == _cut(_config(flush_size="10"), _rows(*[_NOON_MS] * 5), _stats(8))
 
 
-def test_flush_size_of_zero_means_one():
+def test_flush_size_of_zero_means_one() -> None:
     """As in Connect, one file of every record."""
     assert 1 == _cut(_config(flush_size="0"), _rows(_NOON_MS, _NOON_MS), _stats())
 
 
-def test_another_folder_ends_a_flush():
+def test_another_folder_ends_a_flush() -> None:
     """By default, with an interval and a partitioner by time."""
     stats = _stats(
         1, first_timestamp_ms=_NOON_MS, last_timestamp_ms=_NOON_MS, last_encoded_partition="year=2026/month=05/day=17/hour=12"
@@ -169,32 +170,32 @@ def test_another_folder_ends_a_flush():
     assert _cut(_config(rotate_file_on_partition_change="false"), rows, stats) is None
 
 
-def test_another_folder_without_interval():
+def test_another_folder_without_interval() -> None:
     """Without `rotate.interval.ms` several folders stay open."""
     config = _config(rotate_interval_ms="-1")
     assert _cut(config, _rows(_NOON_MS, _NOON_MS + _HOUR_MS), _stats()) is None
 
 
-def test_interval_ends_a_flush():
+def test_interval_ends_a_flush() -> None:
     """An interval after the first row, by record time."""
     config = _config(rotate_file_on_partition_change="false", rotate_interval_ms="1000")
     assert 1 == _cut(config, _rows(_NOON_MS, _NOON_MS + 1000), _stats())
 
 
-def test_interval_without_time_has_no_effect():
+def test_interval_without_time_has_no_effect() -> None:
     """As in Connect, with other partitioners."""
     config = _config(partitioner_class=f"{_PACKAGE}.DefaultPartitioner", rotate_interval_ms="1000")
     assert _cut(config, _rows(_NOON_MS, _NOON_MS + 1000), _stats()) is None
 
 
-def test_schedule_ends_a_flush():
+def test_schedule_ends_a_flush() -> None:
     """At the next full period by the clock, in the time zone."""
     config = _config(rotate_interval_ms="-1", rotate_schedule_interval_ms="21600000", timezone="Asia/Tokyo")
     rotation = files_and_rotation.make_rotation(config, files_and_rotation.make_partitioner(config))
     assert Due(datetime.datetime(2026, 5, 17, 15, tzinfo=datetime.timezone.utc), "schedule") == rotation.due_at(_stats(1))
 
 
-def test_the_longest_durations_are_taken():
+def test_the_longest_durations_are_taken() -> None:
     """Kafka's largest long is more than Python's durations hold, and stands for never."""
     longest = str(2**63 - 1)
     config = _config(
@@ -209,25 +210,25 @@ def test_the_longest_durations_are_taken():
     assert Due(datetime.datetime(2026, 5, 18, tzinfo=datetime.timezone.utc), "schedule") == rotation.due_at(_stats(1))
 
 
-def test_open_files_end_a_flush():
+def test_open_files_end_a_flush() -> None:
     """`partitioner.max.open.files` bounds the folders of a flush."""
     config = _config(rotate_interval_ms="-1", partitioner_max_open_files="1")
     assert 1 == _cut(config, _rows(_NOON_MS, _NOON_MS + _HOUR_MS), _stats())
 
 
-def test_names():
+def test_names() -> None:
     """Prefix, delimiters, padding and codec."""
     config = _config(topics_dir="a/b", file_delim="-", filename_offset_zero_pad_width="3", parquet_codec="zstd")
     assert "a/b/t/p=1/t-3-007.zstd.parquet" == files_and_rotation.make_naming(config).key("t", 3, "p=1", 7)
 
 
-def test_writer():
+def test_writer() -> None:
     """Codec, row groups and staging folder."""
     writer = files_and_rotation.make_writer(_config(parquet_codec="none", kafka2parquet_row_group_bytes="2097152"))
     assert ("none", 2_097_152) == (writer.compression, writer.row_group_bytes)
 
 
-def test_writer_types_and_level():
+def test_writer_types_and_level() -> None:
     """Confluent's types and the codec's level, unless others are asked for."""
     assert ("connect", None) == (
         files_and_rotation.make_writer(_config()).types,
@@ -237,14 +238,14 @@ def test_writer_types_and_level():
     assert ("own", 9) == (files_and_rotation.make_writer(own).types, files_and_rotation.make_writer(own).compression_level)
 
 
-def test_a_level_that_the_codec_does_not_have():
+def test_a_level_that_the_codec_does_not_have() -> None:
     """Told with the other problems, before anything is connected."""
     config = _config(kafka2parquet_parquet_compression_level="3")
     with pytest.raises(ConfigurationError, match="snappy has no levels"):
         TaskPlan.of(config, load_worker_config({}), brokers_needed=False)
 
 
-def test_metadata_columns():
+def test_metadata_columns() -> None:
     """None by default; those that are asked for in their order."""
     assert () == files_and_rotation.make_metadata_columns(_config()).names
     wanted = _config(kafka2parquet_metadata_columns="offset,topic")

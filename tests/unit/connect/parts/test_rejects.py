@@ -1,5 +1,7 @@
 """`errors.*` and `kafka2parquet.reject.*` become parts, findings and sentences."""
 
+from typing import Any
+
 import pytest
 
 from kafka2parquet.backoff import ConverterRetry
@@ -29,11 +31,11 @@ _TOPIC = "errors.deadletterqueue.topic.name"
 _ALL = {"errors.tolerance": "all"}
 
 
-def _properties(given):
+def _properties(given: Any) -> Any:
     return {**read_properties(STORY).values, **given}
 
 
-def _config(given):
+def _config(given: Any) -> Any:
     return load_connect_config(_properties(given))
 
 
@@ -47,17 +49,17 @@ def _config(given):
         ({**_ALL, "kafka2parquet.quarantine": "true"}, Tolerance(everything=True, has_reporter=True)),
     ],
 )
-def test_tolerance(given, expected):
+def test_tolerance(given: Any, expected: Any) -> None:
     """A topic, the log and the quarantine each report rejects."""
     assert expected == make_tolerance(_config(given))
 
 
-def test_no_log_without_being_asked_for():
+def test_no_log_without_being_asked_for() -> None:
     """The default is Connect's."""
     assert () == make_reject_log(_config({}), 0)
 
 
-def test_log():
+def test_log() -> None:
     """It knows connector, task and converters by their full names."""
     config = _config({"errors.log.enable": "true", "errors.log.include.messages": "true", "value.converter": "JsonConverter"})
     string, json = "org.apache.kafka.connect.storage.StringConverter", "org.apache.kafka.connect.json.JsonConverter"
@@ -65,25 +67,25 @@ def test_log():
     assert (RejectLog(reporter, with_records=True),) == make_reject_log(config, 3)
 
 
-def test_class_of_a_user_keeps_its_name():
+def test_class_of_a_user_keeps_its_name() -> None:
     """Connect doesn't have an alias for the class of a user."""
     name = "kafka2parquet.converters.string:StringConverter"
     assert name == make_reporter(_config({"value.converter": name}), 0).value_converter
 
 
 @pytest.mark.parametrize(("given", "timeout_s"), [("0", None), ("-1", None), ("6000", 6.0)])
-def test_retries(given, timeout_s):
+def test_retries(given: str, timeout_s: float | None) -> None:
     """Connect's default would skip records while the registry is down: here it waits."""
     config = _config({"errors.retry.timeout": given, "errors.retry.delay.max.ms": "1000"})
     assert ConverterRetry(timeout_s, 1.0) == make_converter_retry(config)
 
 
-def test_no_limit_by_default():
+def test_no_limit_by_default() -> None:
     """A share of 1 is none."""
     assert make_reject_limit(_config({})) is None
 
 
-def test_limit():
+def test_limit() -> None:
     """Share and window."""
     given = {"kafka2parquet.reject.limit.share": "0.05", "kafka2parquet.reject.limit.window.rows": "500"}
     assert RejectLimit(0.05, 500) == make_reject_limit(_config(given))
@@ -98,18 +100,18 @@ def test_limit():
         ("nan", "Value must be at least 0"),
     ],
 )
-def test_share_has_to_be_a_share(text, rule):
+def test_share_has_to_be_a_share(text: str, rule: str) -> None:
     """A percentage is refused, not read as something else."""
     with pytest.raises(ConfigurationError, match=f"Invalid value {text} for configuration .*share: {rule}"):
         _config({"kafka2parquet.reject.limit.share": text})
 
 
-def test_no_dead_letters_without_a_topic():
+def test_no_dead_letters_without_a_topic() -> None:
     """The default is Connect's."""
     assert DeadLetterPlan.of(_config({}), _WORKER) is None
 
 
-def test_dead_letters():
+def test_dead_letters() -> None:
     """Topic and clients are known before anything is connected; settings without effect are noted."""
     given = {_TOPIC: "d", "producer.override.acks": "1", "admin.override.client.id": "me"}
     plan = DeadLetterPlan.of(_config(given), _WORKER)
@@ -121,7 +123,7 @@ def test_dead_letters():
     assert ("Producer setting acks has no effect: a dead letter has arrived when all in-sync replicas have it.",) == plan.notes
 
 
-def test_settings_of_both_clients_are_checked_at_once():
+def test_settings_of_both_clients_are_checked_at_once() -> None:
     """The error lists the problems of both clients."""
     given = {_TOPIC: "d", "producer.override.linger.ms": "x", "admin.override.request.timeout.ms": "y"}
     with pytest.raises(ConfigurationError) as caught:
@@ -136,7 +138,7 @@ def test_settings_of_both_clients_are_checked_at_once():
     ("given", "place"),
     [({}, "'topics=your-source-topic-name'"), ({"topics": "", "topics.regex": "your-.*"}, r"'topics\.regex=your-\.\*'")],
 )
-def test_dead_letter_topic_must_not_be_read(given, place):
+def test_dead_letter_topic_must_not_be_read(given: dict[str, Any], place: str) -> None:
     """The task would read its own rejects for ever."""
     given = {name: text for name, text in _properties({**given, _TOPIC: "your-source-topic-name"}).items() if text}
     validation = validate(given)
@@ -159,7 +161,7 @@ def test_dead_letter_topic_must_not_be_read(given, place):
         ),
     ],
 )
-def test_settings_without_what_they_belong_to(given, warning):
+def test_settings_without_what_they_belong_to(given: dict[str, str], warning: str) -> None:
     """They are probably not meant so."""
     assert warning in _config(given).warnings
 
@@ -198,7 +200,7 @@ def test_settings_without_what_they_belong_to(given, warning):
         ),
     ],
 )
-def test_sentences(given, sentences):
+def test_sentences(given: Any, sentences: list[str]) -> None:
     """What `check` says of bad records."""
     config = _config(given)
     assert sentences == list(describe_rejects(config))

@@ -1,4 +1,6 @@
 import base64
+from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -28,11 +30,11 @@ _ROLE = {
 }
 
 
-def _s3(**changes: str):
+def _s3(**changes: str) -> Any:
     return load_connect_config({**read_properties(STORY).values, **_dotted(changes)})
 
 
-def _gcs(**changes: str):
+def _gcs(**changes: str) -> Any:
     given = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("s3.")}
     return load_connect_config({**given, **_GCS, **_dotted(changes)})
 
@@ -41,7 +43,7 @@ def _dotted(changes: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "."): text for name, text in changes.items()}
 
 
-def test_s3_options():
+def test_s3_options() -> None:
     """Region, keys, addressing and part size arrive."""
     config = _s3(
         aws_access_key_id="AKIA",
@@ -103,7 +105,7 @@ def test_s3_options():
         ({"kafka2parquet.user.agent": "team-lake/7"}, {"user_agent": "team-lake/7"}),
     ],
 )
-def test_each_property_of_s3(changes: dict[str, str], expected: dict[str, object]):
+def test_each_property_of_s3(changes: dict[str, str], expected: dict[str, object]) -> None:
     """Each becomes an option of the storage, and changes no other."""
     assert attrs.evolve(s3_options(_s3()), **expected) == s3_options(_s3(**changes))
 
@@ -121,7 +123,7 @@ def test_each_property_of_s3(changes: dict[str, str], expected: dict[str, object
         ({"kafka2parquet.user.agent": "team-lake/7"}, {"user_agent": "team-lake/7"}),
     ],
 )
-def test_each_property_of_gcs(changes: dict[str, str], expected: dict[str, object]):
+def test_each_property_of_gcs(changes: dict[str, str], expected: dict[str, object]) -> None:
     """Each becomes an option of the storage, and changes no other."""
     assert attrs.evolve(gcs_options(_gcs()), **expected) == gcs_options(_gcs(**changes))
 
@@ -150,7 +152,7 @@ def test_each_property_of_gcs(changes: dict[str, str], expected: dict[str, objec
         ({"kafka2parquet.storage.url": "/lake", "kafka2parquet.s3.profile": "x"}, "kafka2parquet.s3.profile is for S3"),
     ],
 )
-def test_what_does_not_go_together(changes: dict[str, str], problem: str):
+def test_what_does_not_go_together(changes: dict[str, str], problem: str) -> None:
     """Settings that would be ignored, or fail at the first file, are problems at the start."""
     with pytest.raises(ConfigurationError) as caught:
         make_storage(_s3(**changes))
@@ -181,7 +183,7 @@ def test_what_does_not_go_together(changes: dict[str, str], problem: str):
         ("kafka2parquet.user.agent", "a\tb", "only contain printable ASCII"),
     ],
 )
-def test_malformed_values(name: str, text: str, problem: str):
+def test_malformed_values(name: str, text: str, problem: str) -> None:
     """The error names the broken rule, and doesn't show secrets."""
     with pytest.raises(ConfigurationError) as caught:
         _s3(**{name: text})
@@ -189,21 +191,21 @@ def test_malformed_values(name: str, text: str, problem: str):
     assert "hunter2" not in str(caught.value)
 
 
-def test_tags():
+def test_tags() -> None:
     """Pairs are split at their first colon; spaces around are not part of them."""
     config = _s3(**{"s3.object.tagging.key.value.pairs": "team: data lake , at:12:30,empty:"})
     assert {"team": "data lake", "at": "12:30", "empty": ""} == own_tags(config)
     assert {} == own_tags(_s3())
 
 
-def test_own_properties_go_by_the_store():
+def test_own_properties_go_by_the_store() -> None:
     """Another sink's configuration can be pointed at S3, with what S3 needs."""
     config = _gcs(**{"kafka2parquet.storage.url": "s3://other", "kafka2parquet.s3.profile": "lake"})
     assert "s3://other" == make_storage(config).url
     assert S3Options(profile="lake") == s3_options(config)
 
 
-def test_keys_that_are_not_set_are_searched():
+def test_keys_that_are_not_set_are_searched() -> None:
     """Without keys, the usual places are searched."""
     options = s3_options(_s3())
     assert (None, None) == (options.access_key_id, options.secret_access_key)
@@ -217,18 +219,18 @@ def test_keys_that_are_not_set_are_searched():
         ({"gcs_credentials_json": '{"type": "service_account"}'}, {"type": "service_account"}),
     ],
 )
-def test_gcs_credentials(changes, token):
+def test_gcs_credentials(changes: dict[str, Any], token: dict[str, str] | str | None) -> None:
     """By path, as JSON, or the application's default ones."""
     assert GcsOptions(token=token, part_size_bytes=25 << 20) == gcs_options(_gcs(**changes))
 
 
-def test_gcs_credentials_that_are_no_object():
+def test_gcs_credentials_that_are_no_object() -> None:
     """A text in quotes is JSON too, and no key."""
     with pytest.raises(ConfigurationError, match=r"gcs\.credentials\.json is not a JSON object"):
         gcs_options(_gcs(gcs_credentials_json='"/key.json"'))
 
 
-def test_gcs_credentials_that_are_no_json():
+def test_gcs_credentials_that_are_no_json() -> None:
     """A path in the wrong property is an error, which doesn't show the value."""
     with pytest.raises(ConfigurationError) as caught:
         gcs_options(_gcs(gcs_credentials_json="{hunter2"))
@@ -236,12 +238,12 @@ def test_gcs_credentials_that_are_no_json():
     assert "hunter2" not in str(caught.value)
 
 
-def test_local_folder(tmp_path):
+def test_local_folder(tmp_path: Path) -> None:
     """A destination of one's own needs no bucket's options."""
     assert f"file://{tmp_path}" == make_storage(_s3(kafka2parquet_storage_url=f"file://{tmp_path}")).url
 
 
-def test_bucket_is_the_root():
+def test_bucket_is_the_root() -> None:
     """`topics.dir` lies in the bucket."""
     assert "s3://your-data-lake-bucket" == make_storage(_s3()).url
     assert "gs://lake" == make_storage(_gcs()).url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -40,7 +41,7 @@ class NotATransform(TableTransform):
     """Its `from_config` makes something else."""
 
     @classmethod
-    def from_config(cls, properties):
+    def from_config(cls, properties: Any) -> Any:
         return "text"
 
     def transform(self, table: pa.Table) -> pa.Table:
@@ -61,7 +62,7 @@ def _transformed(changes: dict[str, str], **columns: object) -> dict[str, list[o
     return table
 
 
-def test_transforms_are_made_in_order():
+def test_transforms_are_made_in_order() -> None:
     """Each with the properties of its alias."""
     changes = {
         "transforms": "pick, call",
@@ -73,13 +74,13 @@ def test_transforms_are_made_in_order():
     assert {"x": [1], "b": [2]} == _transformed(changes, a=[1], b=[2], c=[3])
 
 
-def test_no_transforms():
+def test_no_transforms() -> None:
     """Most configurations have none."""
     transforms = make_transforms(load_connect_config(_properties({})))
     assert ((), None) == (transforms.made, transforms.folders)
 
 
-def test_class_of_ones_own():
+def test_class_of_ones_own() -> None:
     """By its Python path; its properties become keyword arguments."""
     changes = {
         "transforms": "shout",
@@ -137,33 +138,33 @@ def test_class_of_ones_own():
         ),
     ],
 )
-def test_problems(changes, problem):
+def test_problems(changes: dict[str, Any], problem: str) -> None:
     """Each problem names property and reason when the configuration is read."""
     problems = _problems({"transforms": "t", **changes})
     assert (1, True) == (len(problems), problems[0].startswith(problem)), problems
 
 
-def test_problems_of_all_transforms_at_once():
+def test_problems_of_all_transforms_at_once() -> None:
     """Not only those of the first."""
     assert ["transforms.a.type", "transforms.b.type"] == sorted(
         re.findall(r'"(.*?)"', " ".join(_problems({"transforms": "a,b"})))
     )
 
 
-def test_properties_of_an_alias_that_isn_t_named():
+def test_properties_of_an_alias_that_isn_t_named() -> None:
     """Such properties have no effect, and a warning: an alias may be missing."""
     config = load_connect_config(_properties({"transforms.t.type": f"{_BUILT_IN}:Drop"}))
     assert "transforms.t.type has no effect: transforms names no such alias." in config.warnings
 
 
-def test_check_tells_the_transforms():
+def test_check_tells_the_transforms() -> None:
     """`check` says what rows go through."""
     changes = {"transforms": "less", "transforms.less.type": f"{_BUILT_IN}:Drop", "transforms.less.fields": "a"}
     described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092"))
     assert "Rows then go through less (kafka2parquet.transforms:Drop)." in described
 
 
-def test_a_task_transforms_its_rows():
+def test_a_task_transforms_its_rows() -> None:
     """From the configuration to the file: a misfit is left out, a filtered row too, and both are committed."""
     kafka, storage = MemoryKafka(), MemoryStorage()
     kafka.create_topic("t")

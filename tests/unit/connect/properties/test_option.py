@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from kafka2parquet.connect.reference import reference_markdown
         (ValueType.STRING, "", ""),
     ],
 )
-def test_values_as_kafka_reads_them(value_type, text, value):
+def test_values_as_kafka_reads_them(value_type: Any, text: str, value: Any) -> None:
     """Texts become values by the rules of ConfigDef."""
     assert value == parse_value(value_type, text)
 
@@ -36,14 +37,14 @@ def test_values_as_kafka_reads_them(value_type, text, value):
         (ValueType.BOOLEAN, "yes", "Expected value to be either true or false"),
     ],
 )
-def test_texts_that_are_no_value(value_type, text, rule):
+def test_texts_that_are_no_value(value_type: Any, text: str, rule: str) -> None:
     """What ConfigDef refuses is refused, with its words."""
     with pytest.raises(ValueError) as caught:
         parse_value(value_type, text)
     assert rule == str(caught.value)
 
 
-def test_message_names_property_value_and_rule():
+def test_message_names_property_value_and_rule() -> None:
     """A broken rule has Kafka's wording."""
     option = Option("x.y", ValueType.INT, 1, "", validator=between(1, 3))
     with pytest.raises(ValueError) as caught:
@@ -51,7 +52,7 @@ def test_message_names_property_value_and_rule():
     assert "Invalid value 4 for configuration x.y: Value must be no more than 3" == str(caught.value)
 
 
-def test_password_is_not_shown():
+def test_password_is_not_shown() -> None:
     """A message never shows a password."""
     option = Option("secret", ValueType.PASSWORD, None, "", validator=one_of("x"))
     with pytest.raises(ValueError) as caught:
@@ -59,14 +60,14 @@ def test_password_is_not_shown():
     assert "Invalid value [hidden] for configuration secret: String must be one of: x" == str(caught.value)
 
 
-def test_choices_without_regard_to_case():
+def test_choices_without_regard_to_case() -> None:
     """Some properties take their values in any case, others don't."""
     one_of("ignore", ignore_case=True)("IGNORE")
     with pytest.raises(ValueError):
         one_of("ignore")("IGNORE")
 
 
-def test_lower_bound():
+def test_lower_bound() -> None:
     """The bound itself is allowed."""
     at_least(0)(0)
     with pytest.raises(ValueError):
@@ -74,7 +75,7 @@ def test_lower_bound():
 
 
 @pytest.mark.parametrize("table", [S3_TABLE, GCS_TABLE])
-def test_defaults_pass_their_own_validators(table):
+def test_defaults_pass_their_own_validators(table: Any) -> None:
     """No property is refused with its own default."""
     for option in table.options.values():
         if option.validator is not None and option.default is not None:
@@ -82,7 +83,7 @@ def test_defaults_pass_their_own_validators(table):
 
 
 @pytest.mark.parametrize("table", [S3_TABLE, GCS_TABLE])
-def test_every_property_is_documented(table):
+def test_every_property_is_documented(table: Any) -> None:
     """Each property has a sentence, and a reason where it has no effect or isn't supported."""
     for option in table.options.values():
         assert option.doc.endswith("."), option.name
@@ -103,7 +104,7 @@ def test_every_property_is_documented(table):
         ("partitioner.custom.field", None),
     ],
 )
-def test_near_misses(written, meant):
+def test_near_misses(written: str, meant: str | None) -> None:
     """A misspelled name is recognised, but a user's own name isn't mistaken for one."""
     assert meant == S3_TABLE.near_miss(written)
 
@@ -118,25 +119,25 @@ def test_near_misses(written, meant):
         ("io.aiven.kafka.connect.s3.S3SinkConnector", None),
     ],
 )
-def test_connector_classes_and_aliases(name, table):
+def test_connector_classes_and_aliases(name: str, table: Any) -> None:
     """Connectors are known by class and by Connect's aliases; other people's connectors aren't ours."""
     assert table is table_for(name)
 
 
-def test_longest_prefix_wins():
+def test_longest_prefix_wins() -> None:
     """A property is found by its name, or else by its prefix."""
     assert "s3.credentials.provider.*" == S3_TABLE.find("s3.credentials.provider.my.own").name
     assert "s3.credentials.provider.class" == S3_TABLE.find("s3.credentials.provider.class").name
     assert S3_TABLE.find("nobody.knows") is None
 
 
-def test_reference_lists_every_property():
+def test_reference_lists_every_property() -> None:
     """The page of the documentation names each property of both sinks."""
     page = reference_markdown()
     assert [] == [name for table in (S3_TABLE, GCS_TABLE) for name in table.options if f"| `{name}` |" not in page]
 
 
-def test_page_of_the_documentation_is_up_to_date():
+def test_page_of_the_documentation_is_up_to_date() -> None:
     """`docs/settings.md` is what the table says: write `reference_markdown()` to it."""
     page = Path(__file__).parents[4] / "docs" / "settings.md"
     assert page.read_text(encoding="utf-8") == reference_markdown()

@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,19 +70,19 @@ def _is_known(name: str) -> bool:
     )
 
 
-def test_every_property_in_a_text_is_known():
+def test_every_property_in_a_text_is_known() -> None:
     """Or it is one of a client, or the one that the text is about."""
     assert [] == sorted({(module, name) for module, text in _TEXTS for name in _PROPERTY.findall(text) if not _is_known(name)})
 
 
-def test_every_python_class_in_a_text_can_be_imported():
+def test_every_python_class_in_a_text_can_be_imported() -> None:
     """Such as the transforms that are suggested."""
     paths = {path for _, text in _TEXTS for path in _PYTHON_CLASS.findall(text)}
     for module, _, name in (path.partition(":") for path in paths):
         assert hasattr(importlib.import_module(module), name), (module, name)
 
 
-def test_every_java_class_in_a_text_is_accepted():
+def test_every_java_class_in_a_text_is_accepted() -> None:
     """As the value of one property at least."""
     choices = {choice for option in _OPTIONS.values() for choice in option.choices}
     classes = {name for _, text in _TEXTS for name in _JAVA_CLASS.findall(text)}
@@ -129,7 +130,7 @@ _CHOICES = [
 
 
 @pytest.mark.parametrize(("name", "choice", "table"), _CHOICES)
-def test_every_choice_is_accepted(name, choice, table):
+def test_every_choice_is_accepted(name: Any, choice: Any, table: Any) -> None:
     """Other properties may be needed with it, but nothing is wrong with it."""
     needed = {
         f"{side}.converter.{rest}": "http://registry:8081"
@@ -156,7 +157,7 @@ _SLIPS = [
 
 
 @pytest.mark.parametrize(("option", "table"), _SLIPS)
-def test_a_slip_in_a_name_leads_to_one_that_is_accepted(option, table):
+def test_a_slip_in_a_name_leads_to_one_that_is_accepted(option: Any, table: Any) -> None:
     """Whichever name is suggested, to follow the suggestion works."""
     given, slip = _sink(table), _slip(option.name)
     text = given.pop(option.name, "x")
@@ -171,7 +172,7 @@ def test_a_slip_in_a_name_leads_to_one_that_is_accepted(option, table):
 
 
 @pytest.mark.parametrize("name", ["Default", "Daily", "Hourly", "TimeBased", "Field"])
-def test_a_known_name_in_another_package(name):
+def test_a_known_name_in_another_package(name: str) -> None:
     """The class that is suggested is the known one of that name."""
     (problem, *_) = validate(json_sink({"partitioner.class": f"com.acme.{name}Partitioner"})).sentences
     (suggested,) = _JAVA_CLASS.findall(problem)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +41,7 @@ def _sentences(given: dict[str, str]) -> tuple[list[str], list[str]]:
         ("kafka2parquet.quarantin", "false", "kafka2parquet.quarantine"),
     ],
 )
-def test_what_could_change_the_result_is_refused(name, text, meant):
+def test_what_could_change_the_result_is_refused(name: str, text: str, meant: str) -> None:
     """Other rows, other folders, other files, another store: the name that was meant is asked for."""
     assert ([f"{name} is not a known property. Did you mean {meant}?"], []) == _sentences({**_GIVEN, name: text})
 
@@ -60,7 +62,7 @@ def test_what_could_change_the_result_is_refused(name, text, meant):
         ("value.converter.basic.auth.userinfo", "u:p", "value.converter.basic.auth.user.info"),
     ],
 )
-def test_what_changes_nothing_is_a_warning(name, text, meant):
+def test_what_changes_nothing_is_a_warning(name: str, text: str, meant: str) -> None:
     """Connect passes it over, and what is written is the same."""
     warning = f"{name} is not a known property, and has no effect, as in Connect. Did you mean {meant}?"
     assert ([], [warning]) == _sentences({**_GIVEN, name: text})
@@ -76,25 +78,25 @@ def test_what_changes_nothing_is_a_warning(name, text, meant):
         ("schema.registry.url", "it is a setting of converters. In a connector it is value.converter.schema.registry.url."),
     ],
 )
-def test_properties_of_something_else(name, why):
+def test_properties_of_something_else(name: str, why: str) -> None:
     """They are not mistyped, and the warning says where they belong."""
     assert ([], [f"{name} has no effect: {why}"]) == _sentences({**_GIVEN, name: "x"})
 
 
 @pytest.mark.parametrize("writes_keys", [{"kafka2parquet.metadata.columns": "offset, key"}, {"store.kafka.keys": "TRUE"}])
-def test_converters_of_keys_that_are_written(writes_keys):
+def test_converters_of_keys_that_are_written(writes_keys: dict[str, str]) -> None:
     """They could change the files."""
     problems, _ = _sentences({**_GIVEN, **writes_keys, "key.converter.schema.enable": "false"})
     assert "key.converter.schema.enable is not a known property. Did you mean key.converter.schemas.enable?" in problems
 
 
-def test_a_near_miss_of_a_property_without_effect():
+def test_a_near_miss_of_a_property_without_effect() -> None:
     """To follow a suggestion would change nothing."""
     warning = "s3.send.digests is not a known property. It has no effect. Nor has s3.send.digest, which was probably intended."
     assert ([], [warning]) == _sentences({**_GIVEN, "s3.send.digests": "true"})
 
 
-def test_what_is_refused_is_never_suggested():
+def test_what_is_refused_is_never_suggested() -> None:
     """It would be the next problem."""
     assert ([], ["gcs.credentials.provider.clas is not a known property: only custom classes see it."]) == _sentences(
         {
@@ -108,13 +110,13 @@ def test_what_is_refused_is_never_suggested():
     )
 
 
-def test_a_missing_property_is_reported_once():
+def test_a_missing_property_is_reported_once() -> None:
     """Under the name that was written."""
     given = {name: text for name, text in _GIVEN.items() if name != "s3.bucket.name"}
     assert (["s3.bucket is not a known property. Did you mean s3.bucket.name?"], []) == _sentences({**given, "s3.bucket": "b"})
 
 
-def test_own_properties_are_all_known():
+def test_own_properties_are_all_known() -> None:
     """No other program has any that begin so."""
     problem = (
         "kafka2parquet.exactly.once is not a known property. The settings reference lists all properties of kafka2parquet."
@@ -125,11 +127,11 @@ def test_own_properties_are_all_known():
 class BySetting(DefaultPartitioner):
     """A partitioner with its own properties."""
 
-    def __init__(self, properties):
+    def __init__(self, properties: Any) -> None:
         self.properties = properties
 
 
-def test_custom_classes_may_know_what_is_nearly_a_known_property():
+def test_custom_classes_may_know_what_is_nearly_a_known_property() -> None:
     """It reaches them, as everything else does."""
     own = {"partition.fields.name": "kind", "s3.endpoint": "x", "by.setting": "y"}
     config = load_connect_config({**_GIVEN, "partitioner.class": f"{__name__}:BySetting", **own})
@@ -157,7 +159,7 @@ _COMMENTS = {
 }
 
 
-def test_comments():
+def test_comments() -> None:
     """Comments have no findings, whatever they contain."""
     config = load_connect_config({**_GIVEN, **_COMMENTS})
     assert ((), {}) == (config.warnings, config.unknown)
@@ -165,7 +167,7 @@ def test_comments():
     assert not any(map(is_comment, _GIVEN))
 
 
-def test_repeated_comments(tmp_path):
+def test_repeated_comments(tmp_path: Path) -> None:
     """JSON has no other way to write two."""
     path = tmp_path / "sink.json"
     text = json.dumps(_GIVEN)
@@ -173,7 +175,7 @@ def test_repeated_comments(tmp_path):
     assert () == load_connect_config(path).warnings
 
 
-def test_schema_generator():
+def test_schema_generator() -> None:
     """It is in many examples, and concerns Hive alone."""
     given = {**_GIVEN, "schema.generator.class": "io.confluent.connect.storage.hive.schema.DefaultSchemaGenerator"}
     config = load_connect_config(given)
