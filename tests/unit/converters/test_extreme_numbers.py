@@ -175,7 +175,7 @@ def test_protobuf_decimal_of_more_digits_than_it_says() -> None:
     """A decimal with more digits than its precision is a reject, where Confluent's converter rounds it."""
     converted = protobuf_decimal(in_bytes(123456), parameters_of(10, 2), precision=5)
     assert ([], 1) == (values(converted), len(converted.rejects))
-    assert "more than the 5 digits" in converted.rejects[0].reason
+    assert "more digits than its precision of 5" in converted.rejects[0].reason
 
 
 def test_default_beyond_a_float() -> None:
