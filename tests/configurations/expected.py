@@ -124,7 +124,7 @@ REFUSED = (
         ),
     ),
     Configuration("json_lines.json", refused=("Only Parquet is written",)),
-    Configuration("strftime.json", refused=("Write 'year'=YYYY/'month'=MM/'day'=dd;",)),
+    Configuration("strftime.json", refused=("Write 'year'=YYYY/'month'=MM/'day'=dd.",)),
     Configuration("glue.json", refused=("AWS Glue's schema registry is not supported",)),
     Configuration("avro_files.json", refused=("Only Parquet is written",)),
     Configuration("vault.json", refused=("aws.access.key.id: ${vault:", "aws.secret.access.key: ${vault:")),
