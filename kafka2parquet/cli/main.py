@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
@@ -70,9 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runner = build_runner(config, worker)
         for finding in worker.consumer_for(config).notes:
             _LOG.warning("%s", finding)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _exit_at_once)  # what a second signal does
-        with stopping_on_signals(runner.stop):
+        with stopping_on_signals(runner.stop, second=_exit_at_once):
             runner.run()
     except ConfigurationError as error:
         tell(formatter.secrets.hide(_problems(options.config, error)), to=sys.stderr)

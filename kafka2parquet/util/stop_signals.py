@@ -15,9 +15,16 @@ _LOG = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+_Handler = Callable[[int, FrameType | None], object]
+
+
 @contextlib.contextmanager
-def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT or SIGTERM. The previous handlers get the second signal, and all signals after the block.
+def stopping_on_signals(stop: Callable[[], None], *, second: _Handler | None = None) -> Iterator[None]:
+    """Call `stop` at the first SIGINT or SIGTERM. The previous handlers are restored at the end of the block.
+
+    Args:
+        stop: asks for an orderly stop; called in the signal handler.
+        second: handles the second signal; by default the handler that was installed before the block.
 
     Raises:
         UsageError: this isn't the main thread. Only the main thread may handle signals.
@@ -26,13 +33,9 @@ def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
         raise UsageError("Signals can be handled on the main thread only. Call stop() from your own signal handler instead.")
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
-    def restore() -> None:
-        for number, handler in before.items():
-            if signal.getsignal(number) is handle:
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
     def handle(number: int, frame: FrameType | None) -> None:
-        restore()
+        for each, handler in before.items():
+            _replace(each, handle, second if second is not None else handler)
         _LOG.info("%s: flushing open files, then the task ends", signal.Signals(number).name)
         stop()
 
@@ -41,4 +44,13 @@ def stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        restore()
+        for number, handler in before.items():
+            _replace(number, handle, handler)
+            if second is not None:
+                _replace(number, second, handler)
+
+
+def _replace(number: int, installed: _Handler, handler: _Handler | int | None) -> None:
+    """Install a handler in place of `installed`; leave any other handler alone."""
+    if signal.getsignal(number) is installed:
+        signal.signal(number, handler if handler is not None else signal.SIG_DFL)

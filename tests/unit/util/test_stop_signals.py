@@ -10,6 +10,7 @@ import pytest
 
 from kafka2parquet.errors import UsageError
 from kafka2parquet.events import Event, FlushCut, OffsetCommitted
+from kafka2parquet.util.stop_signals import stopping_on_signals
 from tests.support.sink_world import SinkWorld
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
@@ -46,6 +47,17 @@ def test_second_signal_interrupts() -> None:
     with pytest.raises(KeyboardInterrupt):
         task.run(stop_on_signals=True)
     assert (world.committed or 0) < 25
+    assert before == [signal.getsignal(each) for each in BOTH]
+
+
+def test_second_signal_has_a_handler_if_one_is_given() -> None:
+    """The given handler gets the second signal, and the previous handlers are restored after the block."""
+    before = [signal.getsignal(each) for each in BOTH]
+    seen: list[object] = []
+    with stopping_on_signals(lambda: seen.append("stop"), second=lambda number, frame: seen.append(number)):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+    assert ["stop", signal.SIGINT] == seen
     assert before == [signal.getsignal(each) for each in BOTH]
 
 
