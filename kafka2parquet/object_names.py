@@ -2,8 +2,8 @@
 
     [topics.dir/]topic/encoded-partition/topic+partition+0000000042.snappy.parquet
 
-The number is the offset of the file's first row. Files of keys and headers lie beside the file of values, with `.keys` or
-`.headers` before the extension. Everything but data lies outside the topics' folders, in `[topics.dir/]_kafka2parquet/`. For
+The number is the offset of the file's first row. Files of keys and headers are beside the file of values, with `.keys` or
+`.headers` before the extension. Everything but data is outside the topics' folders, in `[topics.dir/]_kafka2parquet/`. For
 example, rejected records are in `topic/quarantine/` there.
 
 If a configuration renames topics, a topic's folder has the new name. The file names keep the original topic, so that the files
@@ -30,7 +30,7 @@ from kafka2parquet.util.arguments import Name, OneOf, WholeNumber, checked
 if TYPE_CHECKING:  # storage imports the rules for keys from here
     from kafka2parquet.storage.base import Storage
 
-#: What stands between the offset and the end of the name, by Parquet codec.
+#: The text between the offset and the end of the name, by Parquet codec.
 EXTENSIONS = {
     "none": ".parquet",
     "snappy": ".snappy.parquet",
@@ -70,7 +70,7 @@ def why_impossible(
     refused for all of them. Only the length limits depend on the store.
 
     Args:
-        key: an object's key, or the beginning of one that ends with a whole segment.
+        key: an object's key, or a prefix that ends with a whole segment.
         most_bytes: the bytes that the storage's prefix leaves for the key.
         most_segment_bytes: limit for the name of a file or folder, in bytes; None if the store has no folders.
     """
@@ -134,7 +134,7 @@ class TopicFolders(Protocol):
     def folder(self, topic: str) -> str:
         """Return the name of a topic's folder. The result must always be the same for the same topic.
 
-        If the topic has several folders, returns the common beginning of their names.
+        If the topic has several folders, returns the common prefix of their names.
         """
 
     def has_several(self, topic: str) -> bool:
@@ -220,7 +220,7 @@ class ObjectNaming:
         return self.topic_folders.folder(topic) if self.topic_folders is not None else topic
 
     def has_several_folders(self, topic: str) -> bool:
-        """Return whether a topic's records go to several folders. `folder` is then the common beginning of their names."""
+        """Return whether a topic's records go to several folders. `folder` is then the common prefix of their names."""
         return self.topic_folders is not None and self.topic_folders.has_several(topic)
 
     def place(self, topic: str) -> str:
@@ -319,7 +319,7 @@ class ObjectNaming:
         return ObjectName(match["topic"], int(match["partition"]), folder, int(match["offset"]), view)
 
     def check_topic(self, topic: str, *, why: WhyImpossible = why_impossible, view: View | None = None) -> None:
-        """Check that a topic's files can have names, and don't lie among the library's own files.
+        """Check that a topic's files can have names, and aren't among the library's own files.
 
         Args:
             topic: the topic to write.
@@ -349,7 +349,7 @@ class ObjectNaming:
             )
 
     def own_prefix(self) -> str:
-        """Return the key prefix of this library's own files, which lie outside the topics' folders."""
+        """Return the key prefix of this library's own files, which are outside the topics' folders."""
         return f"{self.base}_kafka2parquet{self.directory_delimiter}"
 
     @property

@@ -145,7 +145,7 @@ class ConsumedBatch:
         return attrs.evolve(self, **{name: getattr(self, name).slice(start, length) for name in columns})
 
     def since(self, offset: int) -> ConsumedBatch:
-        """Return the part of the batch from `offset` on. The offset must lie between `first_offset` and `next_offset`."""
+        """Return the part of the batch from `offset` on. The offset must be between `first_offset` and `next_offset`."""
         wanted = pa.array(self.offsets.to_numpy() >= offset)
         return attrs.evolve(self.filter(wanted), first_offset=offset)
 

@@ -146,7 +146,7 @@ def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def in_order(tables: Sequence[pa.Table], places: Sequence[npt.NDArray[np.int64]]) -> pa.Table:
-    """Merge one or more tables of the same schema; `places` holds, for each table, the result's indices of its rows."""
+    """Merge one or more tables of the same schema. `places` has one array per table: the indices of its rows in the result."""
     if len(tables) == 1:
         return tables[0]
     order = np.argsort(np.concatenate(places), kind="stable")

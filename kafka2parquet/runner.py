@@ -127,7 +127,7 @@ class TaskRunner:
     def run(self) -> None:
         """Start all tasks, and wait until they have stopped, or one has failed and all are closed.
 
-        Logs the progress, the beginning of the stop, and how many rows were not flushed in time.
+        Logs the progress, the start of the stop, and how many rows were not flushed in time.
 
         Raises:
             Kafka2ParquetError: the error of the first task that failed.

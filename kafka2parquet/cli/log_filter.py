@@ -56,7 +56,7 @@ class WithoutRepeats(logging.Filter):
 
 
 class BrokerOutages(logging.Filter):
-    """Replaces kafka-python's many lines about an unreachable broker by one line, and logs when a broker is reached again.
+    """Replaces kafka-python's many lines about an unreachable broker with one line, and logs when a broker is reached again.
 
     While the outage lasts, the line is repeated with growing pauses. The logger `CONNECTIONS` has to log at level INFO.
     """

@@ -188,7 +188,7 @@ def _folders(config: ConnectConfig) -> Iterator[str]:
         yield f"A row's folder is given by {source}, {steps}."
         outer, _ = outer_fields(config)
         if outer:
-            yield f"That folder lies in a folder by the values of {', '.join(outer)}."
+            yield f"That folder is in a folder by the values of {', '.join(outer)}."
     elif kind is PartitionerKind.FIELD:
         yield f"A row's folder is given by the values of {', '.join(config.items(PARTITION_FIELD_NAME))}."
     elif kind is PartitionerKind.CUSTOM:

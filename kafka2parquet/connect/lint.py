@@ -53,7 +53,7 @@ _OF_SOME_PARTITIONERS = (
     "partition.field.format.path",
     "partition.field",
 )
-#: Durations in milliseconds that were probably meant in seconds or minutes.
+#: Durations in milliseconds that were probably intended as seconds or minutes.
 _DURATIONS = ("rotate.interval.ms", "rotate.schedule.interval.ms", "partition.duration.ms")
 
 
@@ -163,7 +163,7 @@ def _granularity(units: Sequence[tuple[int, str]], duration_ms: int) -> list[str
     if unit in _CALENDAR:
         if _DAY_MS % duration_ms:
             return [
-                f"partition.duration.ms={duration_ms} makes equal steps from 1970 on, which don't begin where {unit}s begin, "
+                f"partition.duration.ms={duration_ms} makes equal steps from 1970 on, which don't begin when {unit}s begin, "
                 f"so a row lands in the {unit} in which its step began. {_DAY_MS} (a day) puts each row into its own {unit}."
             ]
         return []

@@ -123,7 +123,8 @@ def read_connect_config(
         source: path of a file, or a mapping.
         providers: providers that look up variables.
         name: name of the connector.
-        missing_allowed: whether a variable that can't be looked up is a note, because nothing will run; else a problem.
+        missing_allowed: whether a variable that can't be looked up is only a note, and not a problem. Set it if the
+            configuration is only checked.
 
     Raises:
         ConfigurationError: the source has no properties that could be checked.

@@ -10,7 +10,7 @@ from kafka2parquet.connect.properties.table import CHAPTERS
 
 _INTRODUCTION = """# Settings
 
-Configurations of Confluent's S3 and GCS sink connectors work as they stand. This page lists all their properties, and
+Configurations of Confluent's S3 and GCS sink connectors work unchanged. This page lists all their properties, and
 what each of them does here. An unknown property whose name resembles a known name is refused if the known property could change
 what is written; the error suggests the known name. Every other unknown property is a warning, and is passed to custom classes.
 Properties that begin with `_`, `#`, `$` or `//`, and properties called `comment` or `description`, are comments.

@@ -43,13 +43,14 @@ class ConfigProviders:
         return cls({**cls().classes, **own})
 
     def resolve(self, properties: Properties, *, missing_allowed: bool = False) -> Properties:
-        """Replace the variables in properties by their values.
+        """Replace the variables in properties with their values.
 
         Each file is read once per call. As in Kafka, variables inside of values are not looked up.
 
         Args:
             properties: properties with variables.
-            missing_allowed: whether a variable that can't be looked up is a note, because nothing will run; else a problem.
+            missing_allowed: whether a variable that can't be looked up is only a note, and not a problem. Set it if the
+                configuration is only checked.
                 The variable itself stays in the text.
         """
         lookup = _Lookup(self.classes, missing_allowed)

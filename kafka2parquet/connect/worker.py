@@ -103,12 +103,13 @@ def load_worker_config(
     """Read the properties of a Connect worker, ignoring the properties that only a real worker needs.
 
     Args:
-        source: path of a file, or a mapping; None for none. A file may be Java properties, JSON, YAML or TOML, a file of
+        source: path of a file, or a mapping; None reads nothing. A file may be Java properties, JSON, YAML or TOML, a file of
             `CONNECT_*` variables, a file of Docker Compose or Kubernetes that sets such variables, or a KafkaConnect of
             Strimzi. A mapping may have `CONNECT_*` variables too, such as `os.environ`. `-` is standard input.
         bootstrap_servers: takes precedence over the property in `source`.
         endpoint_url: URL of the object store.
-        missing_allowed: whether a variable that can't be looked up is a note, because nothing will run; else a problem.
+        missing_allowed: whether a variable that can't be looked up is only a note, and not a problem. Set it if the
+            configuration is only checked.
 
     Raises:
         ConfigurationError: the file can't be read, or a variable in it can't be looked up.

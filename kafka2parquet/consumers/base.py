@@ -120,7 +120,7 @@ class Consumer(Protocol):
     """
 
     def poll(self, timeout_s: float) -> Polled:
-        """Return new events and batches as soon as there are any, at the latest after `timeout_s` seconds.
+        """Return new events and batches as soon as there are any, and after `timeout_s` seconds at the latest.
 
         Raises:
             AccessError: Kafka refuses access.

@@ -64,7 +64,7 @@ def decimals_of(
 
 
 def decimals_of_matrix(found: _Bytes, schema: ConnectSchema, valid: _Bools | None) -> tuple[pa.Array, _Bools]:
-    """Convert numbers like `decimals_of`, if all of them have the same length above 0. Each row of the matrix is a number."""
+    """Convert numbers of equal length (at least 1 byte) as `decimals_of` does. Each row of the matrix is a number."""
     more = max(found.shape[1] - _layout(schema).byte_width, 0)
     signs = np.where(found[:, more] >= 0x80, 0xFF, 0)
     fits = (found[:, :more] == signs[:, None]).all(axis=1)

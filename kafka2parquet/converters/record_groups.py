@@ -24,7 +24,7 @@ class RecordGroups:
 
     Attributes:
         batch: the batch.
-        prefix: the beginning of the reasons of all rejects.
+        prefix: the text at the start of every reject's reason.
     """
 
     batch: ConsumedBatch

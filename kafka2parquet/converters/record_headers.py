@@ -44,9 +44,11 @@ def _walk(sections: pa.BinaryArray) -> tuple[array.array[int], np.ndarray, np.nd
     """Locate the headers of the sections.
 
     Returns:
-        The number of headers before each section; the bounds of the key and of the value of each header, as four ascending
-        numbers, and one more number at the end; whether the value of each header is not null; the bytes that the bounds refer
-        to.
+        - the number of headers before each section, and the number of all headers;
+        - for each header, where its key and value start and end in the bytes (four ascending numbers), and the end of the last
+          value;
+        - whether the value of each header is not null;
+        - the bytes.
     """
     _, offsets_buffer, content = sections.buffers()
     content = content if content is not None else pa.py_buffer(b"")
@@ -71,7 +73,7 @@ def _walk(sections: pa.BinaryArray) -> tuple[array.array[int], np.ndarray, np.nd
         except IndexError:
             raise ValueError("the header section ends too early") from None
         if position != end or count < 0:
-            raise ValueError(f"the header section is {end - start} bytes long, its headers take {position - start}")
+            raise ValueError(f"the header section is {end - start} bytes long, but its headers take {position - start}")
         before.append(len(bounds) // 4)
     bounds.append(bounds[-1] if bounds else 0)
     valid = np.ones(len(bounds) // 4, np.bool_)

@@ -37,7 +37,7 @@ Where to start, and what comes next
 
 An assigned partition delivers nothing until `Recovery` has found a `StartPoint`: a position and a plan for the next flush.
 
-- `NewFlush`: nothing is known. The rotation policy cuts, at the latest where a published flush begins (`limit`).
+- `NewFlush`: nothing is known. The rotation policy cuts, at the latest where a published flush starts (`limit`).
 - `RepeatFlush`: the boundary is recorded in an intent, or was published by another owner. Exactly [position, end) is read.
 - `CompleteFlush`: the anchor is published and siblings are missing. [start, end) is read again, and the anchor's layout,
   not today's configuration, decides which records go into the missing files (`completing`).

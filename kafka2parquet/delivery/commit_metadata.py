@@ -6,7 +6,7 @@ The metadata is printable ASCII, with fields separated by one blank, of at most 
     k2p2 c FINGERPRINT TRUST CLUSTER TOPIC_ID PLACE START ROWS SUM                 breadcrumb: [START, committed offset) is done
 
 TRUST is `t` if a reader with the same fingerprint may trust that the offset is a published boundary, and `d` if the reader has
-to discover the published flushes. CLUSTER is the beginning of a hash of the cluster's id. PLACE is the URL of the files,
+to discover the published flushes. CLUSTER is a prefix of a hash of the cluster's id. PLACE is the URL of the files,
 percent-encoded, or `#` and a hash of the URL. ANCHOR is the key of the flush's first file, percent-encoded; `-` if the flush
 has no rows; `#` and a hash if the key is too long. SUM is a hash of the fields before it, so that a text that was cut off or
 changed is recognized as damaged. An empty field is written `-`.

@@ -57,7 +57,7 @@ def routed_rejects(batch: ConsumedBatch, converted: PipelineOutput, plan: Comple
 def left_out_files(
     batch: ConsumedBatch, rows: PartitionedRows | None, rejects: Sequence[HandledReject], plan: CompleteFlush
 ) -> set[int]:
-    """Numbers of the missing files that lack a record now, because the record lies in their runs and is not written.
+    """Numbers of the missing files that lack a record now, because the record is in their runs and is not written.
 
     Args:
         batch: the records.

@@ -250,7 +250,7 @@ class PartitionContext:
 
         Args:
             start: first offset of the flush.
-            end: offset behind the flush, which is committed.
+            end: the offset to commit, which is the one after the last offset of the flush.
             rows: number of rows in the flush.
             leader_epoch: leader epoch of the last record; -1 where unknown.
             trusted: whether `end` is a boundary of published files under this configuration, so that a start at `end` needs no

@@ -235,7 +235,8 @@ def _check_anchor(context: PartitionContext, flush: Flush, key: str) -> None:
         raise UnknownMetadataError(
             f"{context.topic_partition}: the committed intent says that the first file of the flush [{flush.start},"
             f" {flush.end}) is {key!r}, and no object can have that key: {reason}. Stop all members, and set the group's"
-            f" offset to {flush.start} with Kafka's tools. The records are then read again, and those of that folder rejected.",
+            f" offset to {flush.start} with Kafka's tools. The records are then read again, and the records of that folder are"
+            " rejected.",
             topic=context.topic_partition.topic,
             partition=context.topic_partition.partition,
         )
@@ -337,10 +338,10 @@ def _publish(context: PartitionContext, file: StagedFlushFile) -> StorageCall[Pu
 def _published(
     context: PartitionContext, file: StagedFlushFile, call: Waitable[Published | AlreadyExists]
 ) -> Procedure[FlushFooter]:
-    """Wait until a file is published; return the footer of the object that now stands at its key.
+    """Wait until a file is published; return the footer of the object that now has the file's key.
 
     Raises:
-        ForeignObjectError: an object of another origin stands there.
+        ForeignObjectError: an object of another origin has the key.
     """
     outcome = yield from until(call)
     footer = file.footer

@@ -69,7 +69,7 @@ def missing_siblings(context: PartitionContext, anchor: FlushFooter, existing: S
         existing: keys of files that are known to exist.
 
     Raises:
-        ForeignObjectError: an object of another origin stands at the key of a file.
+        ForeignObjectError: an object of another origin has the key of a file.
     """
     unseen = [sibling for sibling in anchor.siblings or () if sibling.key not in existing]
     calls = [context.call(functools.partial(context.storage.read_metadata, sibling.key)) for sibling in unseen]

@@ -82,7 +82,7 @@ class FileSchemas:
         return first
 
     def refused(self, files: Mapping[str, FileSchema], batch: PartitionedRows) -> tuple[int, str] | None:
-        """Finds the first row that may neither join the open files nor begin others.
+        """Finds the first row that may neither join the open files nor start new ones.
 
         Args:
             files: by their encoded partitions.
@@ -137,7 +137,7 @@ class FileSchemas:
         """Asks `mode.check`, which walks through both schemas, once for each pair.
 
         Returns:
-            Whether a record of the one schema may join a file of the other; `Refused` where the mode can't decide.
+            Whether a record of one schema may join a file of the other; `Refused` if the mode can't decide.
         """
         compare = functools.partial(_comparison, mode, record, file)
         return self._compared_pairs.get_or_create((id(record), id(file)), compare).outcome
@@ -208,7 +208,7 @@ def _groups_by_folder(batch: PartitionedRows) -> Iterator[tuple[str, list[tuple[
 
 
 def _value_columns(schema: ConnectSchema) -> int:
-    """The number of columns of a value of that schema. Metadata columns stand behind these."""
+    """The number of columns of a value of that schema. Metadata columns come after the value's columns."""
     return len(schema.row_schema.fields)
 
 

@@ -131,7 +131,7 @@ class OpenFlush:
 
     @property
     def stats(self) -> FlushStats:
-        """The statistics that rotation policies use. Times are corrected for adjustments of the wall clock since then."""
+        """The statistics that rotation policies use. If the wall clock has been adjusted, earlier times are corrected."""
         now = Instant.of(self._clock)
         return FlushStats(
             rows=self.rows,

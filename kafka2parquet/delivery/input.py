@@ -247,7 +247,7 @@ class PartitionInput:
     def _without_unpartitioned(self, converted: PipelineOutput, flush: OpenFlush) -> PipelineOutput:
         """Make rejects of the rows that the partitioner rejects, although the anchor's layout knows a file for every offset.
 
-        The layout only stores where runs start, so the offset of a record that was rejected before lies in a neighbour's run.
+        The layout only stores where runs start, so the offset of a record that was rejected before is in a neighbour's run.
         """
         if converted.rows is None:
             return converted

@@ -138,7 +138,7 @@ class Recovery:
     def next_start(
         self, position: int, leader_epoch: int, *, intent: Intent | None = None, adopted: RepeatFlush | None = None
     ) -> Procedure[StartPoint]:
-        """Find the start point at `position`, or behind flushes that are already published there.
+        """Find the start point at `position`, or after flushes that are already published there.
 
         Args:
             position: all records before this offset are durable.
@@ -192,7 +192,7 @@ class Recovery:
             return StartPoint(position, leader_epoch, NewFlush(limit))
 
     def rediscover(self, position: int, leader_epoch: int, sibling: PublishedFlush) -> Procedure[StartPoint]:
-        """Find the start point at `position` after discovery, because a sibling of another flush stands at a key.
+        """Find the start point at `position` after discovery, because a sibling of another flush has a key of this flush.
 
         Raises:
             DeliveryError: the anchor of that flush is gone.
@@ -213,9 +213,9 @@ class Recovery:
         if any((flush.footer.start, flush.footer.end) == (footer.start, footer.end) for flush in self._published):
             return
         raise DeliveryError(
-            f"{self._context.topic_partition}: {self._context.storage.url}/{sibling.key} stands at the key of a new file. It"
-            f" belongs to the flush [{footer.start}, {footer.end}), whose first file was deleted. Delete all files of that"
-            " flush: its records are then written again.",
+            f"{self._context.topic_partition}: {self._context.storage.url}/{sibling.key} exists, and a new file needs this key."
+            f" The object belongs to the flush [{footer.start}, {footer.end}), whose first file was deleted. Delete all files"
+            " of that flush: its records are then written again.",
             topic=footer.topic,
             partition=footer.partition,
         )
@@ -304,7 +304,7 @@ class Recovery:
             raise UnknownMetadataError(
                 f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush of which"
                 f" {len(missing)} files are missing, and its footer doesn't say which rows they held, because the rows were too"
-                " scattered. Delete the files of this flush that exist, listed in that footer; they are then written again.",
+                " scattered. Delete the existing files of this flush, which the footer lists; they are then written again.",
                 topic=footer.topic,
                 partition=footer.partition,
             )

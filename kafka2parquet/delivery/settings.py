@@ -61,7 +61,7 @@ class FileSettings:
         writer: how files are written. A writer belongs to one task, which closes it; by default each task makes a new one.
         views: writes keys and headers to files beside those of the values; None writes values only.
         schema_compatibility: which schemas may share a file, by Kafka Connect's rules; None unites the columns of all schemas.
-        tags: tags for every object, in stores that have tags; None for none.
+        tags: tags for every object, in stores that have tags; None sets none.
         name_case: how to handle columns whose names differ only in upper and lower case: with `reject`, rows that have values
             in the later column are rejects; `unite` merges the columns; `keep` writes both and logs a warning.
     """
@@ -114,7 +114,7 @@ class DeliverySettings:
     Attributes:
         guarantee: `exactly_once` refuses to start where the store lacks something that exactly-once delivery needs;
             `at_least_once` starts anyway.
-        first_start: where to begin when the group has no committed offset.
+        first_start: where to start when the group has no committed offset.
         on_data_loss: `fail` raises `DataLossError` when records are gone from the log and `LogTruncatedError` when the log was
             truncated; `continue` emits an event and continues.
         take_over: continue where a sink of another consumer group, or of another place, has ended. Without `take_over`, a sink

@@ -50,14 +50,14 @@ class Fitted:
 
 
 def written_schema(schema: pa.Schema, types: ParquetTypes) -> pa.Schema:
-    """Return the schema with which a table of `schema` is written."""
+    """Return the schema that a table of `schema` has in its file."""
     return pa.schema([_written_field(field, types) for field in schema], metadata=schema.metadata)
 
 
 def fit(table: pa.Table, schema: pa.Schema) -> Fitted:
     """Convert a table to its `written_schema`. Digits beyond the written precision are cut off.
 
-    Leaves out rows with a time or number that is too large for the type. For example, a timestamp in milliseconds may lie
+    Leaves out rows with a time or number that is too large for the type. For example, a timestamp in milliseconds may be
     beyond the year 294247, the last year in microseconds, and a decimal may have more than 38 digits. Such a timestamp is not
     written in milliseconds either, because DuckDB reads all timestamps as microseconds and would refuse the whole file.
     """

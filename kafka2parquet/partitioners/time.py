@@ -108,7 +108,7 @@ class TimeBasedPartitioner(Partitioner):
         return self._encode(np.array([timestamp_ms], np.int64))[0][0]
 
     def _has_date(self, milliseconds: _Int64s) -> npt.NDArray[np.bool_]:
-        """Return a mask of the times that lie in the years 1 to 9999 in the time zone."""
+        """Return a mask of the times in the years 1 to 9999 in the time zone."""
         if not len(milliseconds) or (milliseconds.min() >= _MIN_MS + _DAY_MS and milliseconds.max() <= _MAX_MS - _DAY_MS):
             return np.ones(len(milliseconds), np.bool_)
         near = milliseconds.clip(_MIN_MS - _DAY_MS, _MAX_MS + _DAY_MS)
@@ -144,7 +144,7 @@ class TimeBasedPartitioner(Partitioner):
         return (moment.utcoffset() or datetime.timedelta()) // _MILLISECOND
 
     def _name(self, local_ms: int) -> str:
-        """Return the folder of a local time. A time that a clock change skips is moved behind the gap."""
+        """Return the folder of a local time. A time that a clock change skips is moved past the gap."""
         return self._names.get_or_create(local_ms, lambda: self._formatted(local_ms))
 
     def _formatted(self, local_ms: int) -> str:

@@ -75,13 +75,14 @@ class RecordPipeline:
         converter: converts the records' values.
         partitioner: gives rows their encoded partitions.
         transforms: applied to the rows.
-        metadata_columns: added behind the other columns.
-        views: keys and headers that are written to separate files; None for none.
+        metadata_columns: added after the other columns.
+        views: keys and headers that are written to separate files; None writes values only.
         on_tombstone: what to do with a record without a value: `fail` ends the task, `ignore` leaves the record out silently,
-            `report` rejects it, `write` writes it without columns of a value.
-        why_no_folder: takes a topic and an encoded partition, and returns why no object can lie there; None if one can.
-        outer_folder: takes a topic and the topic that transforms have routed the records to, and returns the beginning of the
-            encoded partition.
+            `report` rejects it, `write` writes a row that has no columns from a value.
+        why_no_folder: takes a topic and an encoded partition, and returns why the store can't have objects in that folder;
+            None if it can.
+        outer_folder: takes the original topic and the topic that transforms have routed the records to, and returns the folder
+            in front of the encoded partition.
         unwritable_rows: finds rows with values that the types of the files can't hold. See `ParquetWriter.unwritable_rows`.
         name_case: what to do about columns whose names differ only in case.
     """
@@ -253,7 +254,7 @@ class RecordPipeline:
                 (topic, folder), functools.partial(self.why_no_folder, topic, folder)
             )
             if reason is not None:
-                reasons[code] = f"no object can lie in its folder: {reason}"
+                reasons[code] = f"its folder can't contain objects: {reason}"
         if not reasons:
             return found
         codes, offsets = rows.codes.to_numpy(), rows.rows.offsets.to_numpy()

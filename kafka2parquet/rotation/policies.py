@@ -70,7 +70,7 @@ class RecordTimeRotation(RotationPolicy):
         return None if first < 0 else Cut(first, "interval")
 
     def due_at(self, stats: FlushStats) -> Due | None:
-        """End the flush an interval after it was opened; never if that moment is after the year 9999."""
+        """Return when the flush has been open for the interval; None without `or_by_the_clock`, or after the year 9999."""
         last = datetime.datetime.max.replace(tzinfo=stats.opened_at.tzinfo)
         is_due = self._or_by_the_clock and self._interval <= last - stats.opened_at
         return Due(stats.opened_at + self._interval, "interval") if is_due else None
@@ -157,7 +157,7 @@ def next_boundary(now: datetime.datetime, period: datetime.timedelta, zone: date
     """Return the next moment (UTC) that is a whole number of periods after the local midnight before `now`.
 
     Periods are counted in elapsed time since local midnight and start over at each midnight, as in Kafka Connect's storage
-    sinks: a period that doesn't divide the day is cut short at midnight, and one of more than a day lasts a day. If `now` is a
+    sinks: a period that doesn't divide the day is cut short at midnight, and so is a period of more than a day. If `now` is a
     boundary, the result is the boundary after `now`.
 
     Args:

@@ -56,7 +56,7 @@ class CompatibilityMode(enum.Enum):
     BACKWARD_TRANSITIVE = "BACKWARD_TRANSITIVE"
     FORWARD_TRANSITIVE = "FORWARD_TRANSITIVE"
     FULL_TRANSITIVE = "FULL_TRANSITIVE"
-    """The transitive modes concern versions in a registry. Between a record and its file, they are the same as the others."""
+    """The transitive modes concern versions in a registry. Between a record and its file, they equal the other modes."""
 
     @property
     def projects(self) -> bool:

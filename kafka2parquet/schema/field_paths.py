@@ -30,7 +30,7 @@ class _IsPath:
 
     def unmet(self, value: str) -> str | None:
         """Return what the value should be; None if it is valid."""
-        return None if is_path(value) else "a dotted path of names, none of them empty"
+        return None if is_path(value) else "a dotted path of names that are not empty"
 
 
 FieldPath = Annotated[str, _IsPath()]

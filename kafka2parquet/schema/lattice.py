@@ -205,7 +205,7 @@ def merge_field(left: pa.Field, right: pa.Field, path: str, *, conflicts_become_
 
 
 def known_fields(fields: Iterable[pa.Field]) -> list[pa.Field]:
-    """Return the fields that can be written, without fields of which no value has been seen."""
+    """Return the fields that can be written, without fields that have had no value yet."""
     known = ((field, _known_type(field.type)) for field in fields)
     return [field if type_.equals(field.type) else field.with_type(type_) for field, type_ in known if type_ is not None]
 

@@ -23,7 +23,7 @@ class Known:
     """A snapshot of the known columns of a topic.
 
     Attributes:
-        seen: all columns, including columns of which only nulls, empty lists or empty objects were seen (Arrow's null type).
+        seen: all columns, including columns that have had only nulls, empty lists or empty objects (Arrow's null type).
         schema: the columns that can be written, because each has had a value.
         narrow: see `narrow_integers`.
     """
@@ -77,7 +77,7 @@ class LearnedSchema:
 
     @property
     def seen(self) -> pa.Schema:
-        """All columns, including columns of which only nulls, empty lists or empty objects were seen (Arrow's null type)."""
+        """All columns, including columns that have had only nulls, empty lists or empty objects (Arrow's null type)."""
         return self.known().seen
 
     def known(self) -> Known:
@@ -96,8 +96,8 @@ class LearnedSchema:
 
         Args:
             schema: the columns of some records.
-            conflicts_become_any: whether types without another join are joined to `any` instead of being refused.
-            because_of: which records these are, for messages.
+            conflicts_become_any: whether two types that don't fit together become `any` instead of being refused.
+            because_of: which records made the schema grow; stored with a contract.
             grown_from: the snapshot from which `schema` has grown within the rules, if it has. Saves work while the snapshot is
                 current.
 

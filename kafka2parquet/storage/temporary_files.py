@@ -59,7 +59,7 @@ class TemporaryFile:
                 self.path = self.path.rename(own_folder / self.path.name)
 
     def link_to(self, target: Path) -> None:
-        """Hard-link the file to `target`, which lies in `folder`.
+        """Hard-link the file to `target`, which is in `folder`.
 
         Raises:
             FileExistsError: `target` exists.

@@ -114,7 +114,8 @@ class TableTransform(Transform):
             raise UsageError(f"{type(self).__name__} returned {type(table).__name__}; it has to return a pyarrow.Table.")
         if table.num_rows != len(rows):
             raise UsageError(
-                f"{type(self).__name__} made {table.num_rows} rows of {len(rows)}; it has to keep all. Filter leaves rows out."
+                f"{type(self).__name__} turned {len(rows)} rows into {table.num_rows}; it has to keep them all. Filter leaves"
+                " rows out."
             )
         return attrs.evolve(rows, table=table)
 

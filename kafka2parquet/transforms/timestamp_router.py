@@ -63,7 +63,7 @@ class TimestampRouter(Transform):
         )
 
     def beginning(self, topic: str) -> str:
-        """Return the common beginning of a topic's new names: the text before the time."""
+        """Return the common prefix of a topic's new names: the text before the time."""
         return self._format(topic).partition(TIMESTAMP)[0]
 
     def has_several(self, topic: str) -> bool:

@@ -47,8 +47,8 @@ class Route:
 class RoutedFolders:
     """The folders of topics that several routers rename in turn, for `ObjectNaming.topic_folders`.
 
-    Only the last router can be a TimestampRouter. After a crash, the files of a topic are found by the beginning of their
-    folders' names, and a router behind a TimestampRouter could change this beginning arbitrarily.
+    Only the last router can be a TimestampRouter. After a crash, the files of a topic are found by the prefix of their
+    folders' names, and a router after a TimestampRouter could change this prefix arbitrarily.
     """
 
     routes: Sequence[Route]
@@ -63,7 +63,7 @@ class RoutedFolders:
             raise ConfigurationError("RoutedFolders: only the last one of routes can have a TimestampRouter.")
 
     def folder(self, topic: str) -> str:
-        """Return a topic's name after all routers, or the common beginning of its names if it has several."""
+        """Return a topic's name after all routers, or the common prefix of its names if it has several."""
         topic, by_time = self._routed(topic)
         return topic if by_time is None else by_time.beginning(topic)
 

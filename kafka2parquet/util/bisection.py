@@ -14,19 +14,19 @@ def bisect_failures(
 ) -> Iterator[tuple[int, int, _Result | _Refusal]]:
     """Attempts the range [0, length) as a whole and, if that fails, parts of it until the failing items are found.
 
-    A range that fails is halved until at most `few` items are left that fail. The range after these is as long as the good
-    range before them, and each further range is twice as long. So where one item in a hundred fails, ranges of about a hundred
-    items are halved. Ranges are attempted in the order of their items while the result is iterated.
+    A failing range is halved until at most `few` items are left. The next range is as long as the good range before the
+    failing items, and each further range is twice as long. So if one item in a hundred fails, ranges of about a hundred items
+    are halved. Ranges are attempted in the order of their items while the result is iterated.
 
     Args:
         length: number of items, at least 1.
         attempt: called with the start and the length of a range.
-        refusal: the exception that `attempt` raises if an item of the range fails. Its attribute `row`, if it has one that is
-            not None, is the index in the range of the item that probably fails first.
-        few: length up to which a range that fails is not halved any further.
+        refusal: the exception that `attempt` raises if an item of the range fails. It may have an attribute `row`: the index
+            in the range of the item that probably fails first, or None.
+        few: length up to which a failing range is not halved any further.
 
     Yields:
-        Start, length and outcome of each range, in their order. The outcome is what `attempt` returned or raised.
+        Start, length and outcome of each range, in order. The outcome is what `attempt` returned or raised.
     """
     start, size, last_refused = 0, length, 0
     refused_until: int | None = None  # an item in [start, refused_until) fails

@@ -42,6 +42,6 @@ class BoundedCache(Generic[_Key, _Value]):
             self._values[key] = value
         return self._values[key]
 
-    def find(self, is_meant: Callable[[_Value], bool]) -> _Value | None:
-        """Return the first cached value for which `is_meant` is true; None if there isn't one."""
-        return next((value for value in self._values.values() if is_meant(value)), None)
+    def find(self, matches: Callable[[_Value], bool]) -> _Value | None:
+        """Return the first cached value for which `matches` is true; None if there isn't one."""
+        return next((value for value in self._values.values() if matches(value)), None)

@@ -12,11 +12,11 @@ _PEM_SUFFIXES = (".pem", ".crt", ".cer")
 
 
 def pem_location(given: Mapping[str, str], store: str) -> str | None:
-    """Return the PEM file of a store; None where none is named.
+    """Return the PEM file of a store; None if the settings don't name one.
 
     Args:
         given: settings of a Java client.
-        store: the beginning of the names of the store's settings, such as `ssl.truststore`.
+        store: the prefix of the names of the store's settings, such as `ssl.truststore`.
 
     Raises:
         ConfigurationError: the file has another form.

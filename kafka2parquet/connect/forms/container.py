@@ -29,7 +29,7 @@ _NO_LOGIN = (
 
 
 def property_name(variable: str) -> str:
-    """Return the property that a variable sets: drop `CONNECT_`, and replace `_` by a dot, `__` by `_` and `___` by `-`."""
+    """Return the property that a variable sets: without `CONNECT_`, and with a dot for `_`, `_` for `__` and `-` for `___`."""
     return _UNDERSCORES.sub(lambda run: _SIGNS[len(run[0])], variable.removeprefix(PREFIX).lower())
 
 
@@ -120,7 +120,7 @@ def _as_text(value: object) -> str:
 
 
 def _interpolated(text: str) -> str:
-    """Replace Compose's variables by their defaults, or by variables of Kafka's configuration providers."""
+    """Replace Compose's variables with their defaults, or with variables of Kafka's configuration providers."""
 
     def replaced(found: re.Match[str]) -> str:
         if found["dollar"]:

@@ -60,7 +60,7 @@ def first_line(text: str) -> str:
 
 
 def _toml_or_properties(text: str, suffix: str) -> Document:
-    """Read TOML, or else Java properties, whose first value may look like TOML by chance."""
+    """Read TOML. If that fails, read Java properties: a property's value may happen to look like TOML."""
     try:
         return read_toml(text)
     except ConfigurationError:

@@ -38,7 +38,7 @@ def read_toml(text: str) -> Document:
 
 
 def _as_texts(value: object) -> object:
-    """Replace numbers and dates in a value by texts."""
+    """Replace numbers and dates in a value with texts."""
     if isinstance(value, Mapping):
         return {name: _as_texts(member) for name, member in value.items()}
     if is_list(value):

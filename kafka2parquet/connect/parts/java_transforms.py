@@ -1,4 +1,4 @@
-"""Replaces Java's transforms and predicates by this library's, by the names of their classes."""
+"""Finds this library's counterparts of Java's transforms and predicates, by the names of the Java classes."""
 
 from __future__ import annotations
 

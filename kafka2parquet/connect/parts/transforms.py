@@ -53,7 +53,7 @@ class Transforms:
     Attributes:
         made: transforms of values, in their order.
         of_keys: transforms of keys, in their order; empty if keys aren't written.
-        routes: transforms that rename topics, and thereby decide the folders of topics.
+        routes: transforms that rename topics, and so decide the topics' folders.
         findings: problems of transforms that can't be made, warnings about properties that no alias or class has, and
             notes about transforms that change nothing.
     """
@@ -322,7 +322,7 @@ def _ignored(prefix: str, class_name: str, properties: Mapping[str, str]) -> lis
 
 
 def _of_settings(prefix: str, class_name: str, properties: Mapping[str, str], problem: Problem) -> Problem:
-    """Name the given property that the problem of a class is about, or else the property that names the class."""
+    """Return the problem of a class under the given properties that cause it, or else under the property of the class."""
     if properties.keys() & problem.properties:
         return problem.under(prefix)
     return Problem(f"{prefix}type", f"{prefix}type={class_name}: {problem}")

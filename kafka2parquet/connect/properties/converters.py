@@ -78,7 +78,7 @@ _JSON = (
     boolean(
         "schemas.enable", True, "Whether messages that JsonConverter reads contain their schema, as `schema` and `payload`."
     ),
-    boolean("replace.null.with.default", True, "Whether JsonConverter replaces a null by the default of its field."),
+    boolean("replace.null.with.default", True, "Whether JsonConverter replaces a null with the default of its field."),
     string(
         "decimal.format",
         "BASE64",

@@ -30,8 +30,8 @@ class AssignmentTracker(ConsumerRebalanceListener):  # type: ignore[misc]
 
     kafka-python calls the listener on its own thread while the poll thread is inside `poll`. The poll thread reads the changes
     afterwards. A partition that is revoked and assigned again in one rebalance keeps its position in kafka-python and causes no
-    change. A partition that was away in between, or lost, gets a new epoch. New partitions are paused before any of their
-    records can be fetched.
+    change. A partition that was lost, or assigned to another member for a while, gets a new epoch. New partitions are paused
+    before any of their records can be fetched.
     """
 
     def __init__(self, client: Any, epochs: itertools.count[int]) -> None:

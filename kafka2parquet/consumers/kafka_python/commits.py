@@ -83,7 +83,7 @@ class CommitSender:
             fatal = translate(error, "committing offsets")
             if fatal is not None:
                 raise fatal from error
-            _LOG.info("The outcome of a commit is unknown; reading it back: %r", error)
+            _LOG.info("The outcome of a commit is unknown; reading the committed offsets back: %r", error)
             self._waiting.failed(error)
             self._unknown, self._queued = self._queued, {}
             return Outcome.GO_ON

@@ -128,7 +128,7 @@ def offset_out_of_range(topic: str, partition: int, offset: int, log_start: int)
             missing_end=log_start,
         )
     return TopicRecreatedError(
-        f"{topic}-{partition}: offset {offset} lies beyond the end of the log. The topic was truncated or created"
+        f"{topic}-{partition}: offset {offset} is beyond the end of the log. The topic was truncated or created"
         " again, so its offsets now refer to other records. Choose another topics.dir, or reset the group's offsets.",
         topic=topic,
         partition=partition,

@@ -114,7 +114,7 @@ class _Polling:
         }
 
     def _gather(self, before: Mapping[Any, int], fetched: Mapping[Any, Sequence[Any]]) -> dict[Any, list[FetchedBatches]]:
-        """Return each partition's records up to its new position, which may lie behind markers and other skipped offsets."""
+        """Return each partition's records up to its new position, which may be after markers and other skipped offsets."""
         gathered: dict[Any, list[FetchedBatches]] = {}
         for partition, next_offset in self._positions().items():
             records = fetched.get(partition, ())

@@ -59,5 +59,5 @@ class WaitLog:
     def succeeded(self) -> None:
         """Record that the attempt succeeded. Logs the success if there was a warning before."""
         if self._warned_at is not None:
-            _LOG.info("Kafka did %s after %.0f s.", self._what, self._clock() - (self._since or 0.0))
+            _LOG.info("No longer waiting for Kafka to %s; that took %.0f s.", self._what, self._clock() - (self._since or 0.0))
         self._since = self._warned_at = None

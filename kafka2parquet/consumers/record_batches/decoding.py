@@ -67,7 +67,7 @@ class Decoded:
 
 
 def decode_some(pieces: Sequence[FetchedBatches], limits: DecodeLimits) -> Decoded:
-    """Check, decompress and decode leading record batches. Takes at least one record batch.
+    """Check, decompress and decode record batches from the start of `pieces`: at least one, and as many as the limits allow.
 
     Args:
         pieces: one or more consecutive pieces of one partition with the same leader epoch. A piece in an old format must be

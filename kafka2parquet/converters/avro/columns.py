@@ -208,7 +208,7 @@ def _fixed(array: pa.StructArray, node: AvroNode, suspicions: Suspicions, valid:
 
 
 def _content_of_fixed(array: pa.StructArray, size: int) -> npt.NDArray[np.uint8]:
-    """Put the bytes of each fixed together, which was read as doubles and a float; one row per value."""
+    """Join the bytes of each fixed value, which was read as several doubles and a float. The result has one row per value."""
     columns = [
         np.frombuffer(child.buffers()[1], np.uint8, len(array) * child.type.byte_width).reshape(len(array), -1)
         for child in (array.field(i) for i in range(array.type.num_fields))

@@ -353,7 +353,7 @@ class _Planner:
 def _fixed(schema: Mapping[str, Any], full_name: str) -> AvroNode:
     size = schema.get("size")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 < size < 2**31:
-        raise SchemaRefused(f"the size of {full_name} is {shortened(size)}")
+        raise SchemaRefused(f"the size of {full_name} is {shortened(size)}, not a positive 32-bit integer")
     parameters = {FIXED_SIZE: str(size)}
     if schema.get("logicalType") == "decimal":
         made = _decimal(schema, parameters)

@@ -27,7 +27,7 @@ class JsonConverter(RecordConverter):
 
     Each member becomes a column. Without a schema, the converter learns the columns of each topic from its records, in their
     order. The columns only grow: a new member is a new column at the end, and an integer column becomes double when a fraction
-    turns up. An integer column with integers that a double doesn't hold can't become double; there the fraction doesn't fit.
+    turns up. An integer column with integers that a double doesn't hold can't become double, so it doesn't accept fractions.
     The `ColumnRules` of the learned schema set the limits and the rules for names. JSON's types are kept: integers are int64,
     other numbers are double, and text is never interpreted as a date. A member that has only been null, `[]` or `{}` is not a
     column yet. The table of a batch has all columns that are known after the batch. Apart from that, the outcome of a record
@@ -45,7 +45,7 @@ class JsonConverter(RecordConverter):
     With a schema, a table has exactly the schema's columns. A member that is missing or null is null, whatever the schema says
     about nulls. Besides booleans, integers, floats, text, lists and structs, these types are supported:
 
-    - timestamps: ISO 8601 text, taken as UTC where it has no zone; or integers, see `timestamps`;
+    - timestamps: ISO 8601 text, taken as UTC if it has no zone; or integers, see `timestamps`;
     - date32: text such as `2026-05-17`;
     - decimals: a number, or text that is a number; digits beyond the scale are a misfit.
 

@@ -228,7 +228,7 @@ class Growth:
         return [self._value(value, element, element_path(path, index), depth, levels) for index, value in enumerate(values)]
 
     def _scalar(self, value: bool | int | float | str, shape: Shape, path: str) -> Any:
-        """Fit a scalar that needs a closer look: it doesn't fit as it is, or is an integer that may make its column exact."""
+        """Fit a scalar that doesn't fit its column unchanged, or an integer that may turn its column into `Kind.EXACT`."""
         kind = shape.kind
         if isinstance(value, JsonNumber):
             if math.isinf(value):

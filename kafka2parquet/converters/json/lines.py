@@ -32,7 +32,7 @@ def json_lines(values: pa.Array) -> pa.BinaryArray | None:
     """
     longer = _one_byte_longer(values)
     if longer is not None:
-        lines = longer.cast(pa.binary())  # copies, so the byte behind each value is ours
+        lines = longer.cast(pa.binary())  # copies, so the byte after each value is ours
         offsets, characters = content_of(lines)
         if characters.flags.writeable and _are_in_braces(characters, offsets[:-1], offsets[1:] - 1):
             characters[offsets[1:] - 1] = _NEWLINE

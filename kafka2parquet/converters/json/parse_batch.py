@@ -35,10 +35,10 @@ _ROW = re.compile(r" in row (\d+)$")
 
 
 class ValuesRefused(Exception):  # noqa: N818  # an answer, not a fault
-    """Not all of the values are a single JSON object that fits the schema.
+    """At least one value is not a single JSON object that fits the schema.
 
     Attributes:
-        row: the index of the value that is probably the first at fault; None if the parser doesn't name a row.
+        row: index of the value that probably caused the error; None if the parser doesn't name a row.
     """
 
     def __init__(self, reason: str, row: int | None = None) -> None:

@@ -125,7 +125,7 @@ def misfit_number(value: Any, shape: Shape, path: str = "") -> str | None:
 
 
 def as_text(document: dict[str, Any], shape: Shape) -> dict[str, Any]:
-    """Replace values by their JSON text where the column holds arbitrary JSON."""
+    """Replace values with their JSON text if the column holds arbitrary JSON."""
     return {name: _as_text(value, shape.members.get(name)) for name, value in document.items()}
 
 

@@ -206,7 +206,7 @@ class Suspects:
         return ValuesRefused(str(refusal))
 
     def found(self, places: _Int64s) -> _Int64s:
-        """Return the indices of the places to judge, after `named` found no row."""
+        """Return the indices of `places` whose values are worth judging alone. Called after `named` found no row."""
         if not any(found.any() for found in self._tried.values()):
             chosen = self._text.take(pa.array(places))
             for pattern in (_BRACES, _TWO_DOCUMENTS, _NO_NUMBER, _no_integer(self._columns.parsed)):

@@ -72,7 +72,7 @@ class ProtobufFile:
         """Return the message that the indexes in front of a value denote.
 
         The first index denotes a top-level message, the second a message nested in it, and so on. The messages generated for
-        `map<...>` fields don't count, as in Confluent's reading of the text.
+        `map<...>` fields don't count, because Confluent's parser doesn't count them.
 
         Raises:
             SchemaRefused: the schema has no such message.
@@ -201,7 +201,7 @@ def _in_order(files: Mapping[str, Any]) -> list[Any]:
         if name in ordered:
             return
         if name in importers or name not in files:
-            raise SchemaRefused(f"the import {name!r} is {'a circle' if name in importers else 'missing'}")
+            raise SchemaRefused(f"the import {name!r} is {'circular' if name in importers else 'missing'}")
         for dependency in files[name].dependency:
             add(dependency, (*importers, name))
         ordered[name] = files[name]

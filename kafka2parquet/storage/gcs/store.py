@@ -196,7 +196,7 @@ class GcsStore:
             if answer and persisted in (0, size) and json.loads(answer).get("size") == str(size):
                 return
             if persisted <= start:
-                raise StorageUnavailableError(f"{self._where(key)}: the store does not keep the uploaded data.")
+                raise StorageUnavailableError(f"{self._where(key)}: the store didn't keep the data that was sent.")
             start = persisted
 
     def read_tail(self, key: str, length: int) -> bytes | None:

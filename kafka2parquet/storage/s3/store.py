@@ -76,7 +76,7 @@ class S3Store:
             return self._connected
 
     def _role_arguments(self) -> dict[str, Any]:
-        """Return a new session for each connection, so that refused credentials are replaced by new ones."""
+        """Return the arguments for assuming the role. Each call makes a new session, which replaces refused credentials."""
         role = self._options.role
         return {} if role is None else {"session": role_session(role, self._options)}
 

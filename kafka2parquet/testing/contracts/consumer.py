@@ -139,7 +139,7 @@ class ConsumerContract:
         return reader
 
     def test_describes_a_new_partition(self, reader: Reader, topic: str) -> None:
-        """The event of a new assignment has the committed offset (None here), the bounds of the log, and both ids."""
+        """The event of a new assignment has the committed offset (None here), the log's bounds and both ids."""
         assigned = reader.assigned[0]
 
         assert TopicPartition(topic, 0) == assigned.assignment.topic_partition

@@ -47,7 +47,7 @@ class RotationPolicyContract:
         return PartitionedRows(rows, _FOLDERS, pa.array(codes, pa.int32()), rows.timestamps_ms)
 
     def test_answers_make_progress(self, make_policy: MakePolicy, batch: PartitionedRows) -> None:
-        """A cut lies inside the batch and has a reason. A flush without rows takes at least one row."""
+        """A cut is inside the batch and has a reason. A flush without rows takes at least one row."""
         for parts in samples.parts_of(len(batch)):
             flush_ends(make_policy(), [batch.slice(start, length) for start, length in parts])
 

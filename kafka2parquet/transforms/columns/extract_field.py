@@ -1,4 +1,4 @@
-"""ExtractField replaces a row by one of its fields. HoistField wraps a row into one field."""
+"""ExtractField replaces a row with a field. HoistField wraps a row into one field."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VALUE = "value"
 
 @checked
 class ExtractField(Transform):
-    """Replaces a row by a field: a struct's fields become the columns; any other field becomes the column `value`."""
+    """Replaces a row with a field: a struct's fields become the columns; any other field becomes the column `value`."""
 
     def __init__(self, field: FieldPath, *, on_null: OnNull = "reject") -> None:
         """Choose the field.
@@ -55,7 +55,7 @@ class ExtractField(Transform):
         return f"extract-{self._field}-{self._on_null}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Replace the rows by their field."""
+        """Replace the rows with their field."""
         parts = self.find(rows.table.schema)
         if parts is None:
             return self._without_null(rows, np.zeros(len(rows), np.bool_))

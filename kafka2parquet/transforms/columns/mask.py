@@ -26,7 +26,7 @@ Replacement = str | int | float | bool
 
 @checked
 class Mask(ColumnTransform):
-    """Replaces the values of fields by null, by a constant, or by their hashes. A null stays null.
+    """Replaces the values of fields with null, a constant, or their hashes. A null stays null.
 
     A row whose value can't be hashed, or has another type than the replacement, is rejected, so it is never written unmasked.
 
@@ -46,7 +46,8 @@ class Mask(ColumnTransform):
         Args:
             fields: dotted paths of the fields.
             replacement: a value that fits the type of the fields. A text is parsed as a value of that type.
-            hashed: `sha256` replaces texts, bytes and other plain values (by their texts) by 64 hexadecimal digits.
+            hashed: `sha256` replaces a value with its hash, as 64 hexadecimal digits. Plain values that are neither text nor
+                bytes are hashed as text.
             key: secret key for the hashes (HMAC). Without a key, anyone who can guess a value can recognize its hash.
 
         Raises:
@@ -96,7 +97,7 @@ class Mask(ColumnTransform):
             return field, pc.if_else(values.is_valid(), self._constant(field.type), pa.scalar(None, field.type))
         except TypeRefused:
             if self._hashed is not None:
-                why = "can't be hashed. Name the fields in it, or replace it by null"
+                why = "can't be hashed. Name the fields in it, or replace it with null"
             else:
                 why = f"the replacement {self._replacement!r} can't become"
             refusals.add(values.is_valid(), f"{path} is {field.type}, which {why}.")

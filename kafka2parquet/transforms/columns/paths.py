@@ -33,7 +33,7 @@ def column_at(table: pa.Table, parts: Parts) -> tuple[pa.Field, pa.ChunkedArray]
 
 
 def members(field: pa.Field, structs: pa.ChunkedArray) -> pa.Table:
-    """Return the fields of a struct without nulls as columns."""
+    """Return the fields of structs, none of which is null, as the columns of a table."""
     if not field.type.num_fields:
         return without_columns(len(structs))
     return pa.Table.from_arrays(structs.flatten(), schema=pa.schema(list(field.type)))
@@ -66,7 +66,7 @@ def _changed(field: pa.Field, array: pa.Array, parts: Parts, change: Change) -> 
 
 
 def _without_nulls(array: pa.Array) -> pa.Array:
-    """Replace nulls by arbitrary values, because a required field must not have nulls, even if its struct is null."""
+    """Replace nulls with arbitrary values, because a required field must not have nulls, even if its struct is null."""
     if not array.null_count or pa.types.is_nested(array.type):
         return array
     return pa.Array.from_buffers(array.type, len(array), [None, *array.buffers()[1:]], offset=array.offset)

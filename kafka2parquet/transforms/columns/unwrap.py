@@ -129,7 +129,7 @@ class Unwrap(Transform):
         return f"unwrap-{self._deletes}-{self._tombstones}-{[(field.paths, field.name) for field in self._added]}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Replace events by their rows."""
+        """Replace events with their rows."""
         events = change_events(rows)
         if events is None:
             return Transformed(rows)

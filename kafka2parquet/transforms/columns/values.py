@@ -173,7 +173,7 @@ def _whole(values: pa.Array) -> pa.Array:
 
 
 def _only(values: pa.Array, mask: pa.Array) -> pa.Array:
-    """Replace the values for which `mask` is false by null."""
+    """Replace the values for which `mask` is false with null."""
     return pc.if_else(pc.fill_null(mask, False), values, pa.scalar(None, values.type))
 
 

@@ -107,7 +107,7 @@ def refuse_all(refusals: Refusals, rows: Rows, reason: str) -> None:
 
 
 def with_defaults(rows: Rows) -> Rows:
-    """Replace each null by its field's default, if the schema has one.
+    """Replace each null with its field's default, if the schema has one.
 
     A transform that is not Java's keeps the schema of the values. So columns whose type has changed since then stay unchanged.
     """

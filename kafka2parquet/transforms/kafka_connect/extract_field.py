@@ -27,7 +27,7 @@ _SYNTAXES = ("V1", "V2")
 
 
 class JavaExtractField(ExtractField):
-    """Replaces a row by a field, or by a tombstone if the field is null. Rejects records whose schema lacks the field."""
+    """Replaces a row with a field, or with a tombstone if the field is null. Rejects records whose schema lacks the field."""
 
     def __init__(self, parts: Parts, *, nulls_are_defaults: bool = True) -> None:
         """Choose the field.
@@ -62,7 +62,7 @@ class JavaExtractField(ExtractField):
         return f"java-{super().fingerprint}-{self._parts}-{self._nulls_are_defaults}"
 
     def apply(self, rows: Rows) -> Transformed:
-        """Replace the rows by their field."""
+        """Replace the rows with their field."""
         schema = rows.value_schema
         parts = self.find(rows.table.schema)
         why = None

@@ -1,4 +1,4 @@
-"""MaskField, as Apache Kafka defines it: replaces values by a blank of their type, or by one replacement."""
+"""MaskField, as Apache Kafka defines it: replaces values with a blank of their type, or with one replacement."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_ZEROS = 64
 
 
 class JavaMaskField(JavaTransform):
-    """Replaces the values of columns by a blank, such as 0, "" or false, or by one replacement. A null stays null.
+    """Replaces the values of columns with a blank, such as 0, "" or false, or with one replacement. A null stays null.
 
     A value that Java can't mask is rejected, so it is never written unmasked.
     """

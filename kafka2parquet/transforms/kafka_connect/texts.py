@@ -15,7 +15,7 @@ from kafka2parquet.util.arrays import one_array
 
 _DAY_MS = 86_400_000
 _UNITS_OF_A_MILLISECOND = {"us": 1000, "ns": 1_000_000}
-#: Sign, digits before and behind the point, exponent.
+#: Sign, digits before and after the point, exponent.
 _PARTS = r"^(?P<sign>-?)(?P<whole>[0-9]+)(?:\.(?P<rest>[0-9]+))?(?:e(?P<exponent>[+-]?[0-9]+))?$"
 #: Connect's formats for dates, times of a day and timestamps.
 _DATE, _TIME, _MOMENT = map(parts_of, ("yyyy-MM-dd", "HH:mm:ss.SSS'Z'", "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"))

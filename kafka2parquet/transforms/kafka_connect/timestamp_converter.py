@@ -62,7 +62,7 @@ class JavaTimestampConverter(JavaTransform):
         """
         super().__init__(nulls_are_defaults=nulls_are_defaults)
         if target == "string" and not pattern:
-            raise ConfigurationError(Problem("format", "format: target.type=string needs one."))
+            raise ConfigurationError(Problem("format", "format: target.type=string needs a format."))
         self._target = target
         self._field = field
         self._pattern = pattern

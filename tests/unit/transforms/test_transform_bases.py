@@ -126,7 +126,7 @@ def test_rows_that_are_refused_together_only() -> None:
 
 def test_number_of_rows_has_to_stay() -> None:
     """A function that filters would shift the offsets."""
-    with pytest.raises(UsageError, match=r"made 1 rows of 2; it has to keep all. Filter leaves rows out"):
+    with pytest.raises(UsageError, match=r"turned 2 rows into 1; it has to keep them all. Filter leaves rows out"):
         _apply(MapTable(lambda table: table.slice(1)), rows=rows_of(pa.table({"n": [1, 2]})))
 
 

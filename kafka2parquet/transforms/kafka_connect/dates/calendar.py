@@ -34,7 +34,7 @@ def dates_of(days: Integers) -> Dates:
 
 
 def days_of(year: Integers, month: Integers, day: Integers) -> Integers:
-    """Convert dates to days since 1970. Months and days may lie outside their year and month, as in lenient parsing."""
+    """Convert dates to days since 1970. Months and days may be outside their year and month, as in lenient parsing."""
     year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
     gregorian = _days(year, month, day)
     if (year > _FIRST_GREGORIAN_YEAR).all() and (gregorian >= _FIRST_GREGORIAN).all():

@@ -60,7 +60,7 @@ def test_empty_part(fields: str) -> None:
 def test_check_shows_the_folders() -> None:
     """With an example of a file's name."""
     described = describe(load_connect_config(_given("country")), WorkerConfig(bootstrap_servers="kafka:9092"))
-    assert "That folder lies in a folder by the values of country." in described
+    assert "That folder is in a folder by the values of country." in described
     assert "/your-source-topic-name/country=…/year=2026/month=01/day=31/hour=13/your-source" in described
 
 

@@ -72,7 +72,7 @@ def test_records_that_java_throws_on_are_rejects() -> None:
 @pytest.mark.parametrize(
     ("step", "problem"),
     [
-        (("TimestampConverter", {"field": "a", "target.type": "string"}), "format: target.type=string needs one."),
+        (("TimestampConverter", {"field": "a", "target.type": "string"}), "format: target.type=string needs a format."),
         (("TimestampConverter", {"target.type": "day"}), "transforms.t0.target.type: 'day' is not one of string, unix, Date"),
         (("TimestampConverter", {"target.type": "unix", "format": "bbb"}), "transforms.t0.format: 'bbb' is not a pattern of"),
         (("Cast", {"spec": "a:decimal"}), "transforms.t0.spec: 'decimal' is not a type to cast to. The types are int8"),
