@@ -18,7 +18,7 @@ _MOST_DOUBLINGS = 62
 
 
 class Backoff(Protocol):
-    """Decides about the next attempt."""
+    """Decides how long to wait before an operation that failed is tried again, and when to give up."""
 
     def pause_s(self, attempt: int, elapsed_s: float) -> float | None:
         """How long to wait after a failed attempt.
@@ -92,7 +92,7 @@ class ConverterRetry:
 
 
 class Retrying:
-    """The attempts at one thing that is repeated while it fails for a reason that passes."""
+    """Counts the attempts of one operation that is repeated after TransientErrors, and decides when the next one is due."""
 
     def __init__(self, policy: Backoff, clock: Clock) -> None:
         """Begin before the first attempt.
@@ -123,10 +123,10 @@ class Retrying:
         self._began_s = None
 
     def failed(self, error: TransientError) -> float:
-        """Counts a failed attempt. Returns the pause before the next one, in seconds: as long as the error asks for at least.
+        """Counts a failed attempt. Returns the pause before the next one, in seconds: at least as long as the error asks for.
 
         Raises:
-            TransientError: that error, when the policy gives up.
+            TransientError: `error`, when the policy gives up.
         """
         now_s = self._clock.monotonic()
         if self._began_s is None:

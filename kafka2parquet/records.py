@@ -253,7 +253,7 @@ def decode_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...
     except IndexError:
         raise ValueError("the header section ends too early") from None
     if position != len(section):
-        raise ValueError(f"the header section is {len(section)} bytes long, its headers take {position}")
+        raise ValueError(f"the header section is {len(section)} bytes long, but its headers take {position}")
     return tuple(pairs)
 
 

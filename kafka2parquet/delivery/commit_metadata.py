@@ -33,13 +33,13 @@ _LARGEST_NUMBER = (1 << 63) - 1
 
 @attrs.frozen
 class Identity:
-    """Identifies the log that offsets count in, and the configuration that writes its files.
+    """Identifies the log that the offsets belong to, and the configuration that writes the log's files.
 
     Attributes:
         cluster_id: id of the Kafka cluster; "" if unknown.
         topic_id: id of the topic; "" if unknown.
         fingerprint: fingerprint of the configuration.
-        place: URL of the files; `#` and a hash if the metadata holds only that; "" if unknown.
+        place: URL of the files; `#` and a hash of the URL if the metadata holds only the hash; "" if unknown.
     """
 
     cluster_id: str

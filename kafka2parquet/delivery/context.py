@@ -79,7 +79,7 @@ class Commits:
         Args:
             offset: the next offset to read.
             metadata: text that is stored with the offset.
-            leader_epoch: leader epoch of the record before `offset`; -1 where unknown.
+            leader_epoch: leader epoch of the record before `offset`; -1 if unknown.
         """
         self._under_way = (offset, metadata.format())
         self._consumer.commit(self._assignment, *self._under_way, leader_epoch)
@@ -252,7 +252,7 @@ class PartitionContext:
             start: first offset of the flush.
             end: the offset to commit, which is the one after the last offset of the flush.
             rows: number of rows in the flush.
-            leader_epoch: leader epoch of the last record; -1 where unknown.
+            leader_epoch: leader epoch of the last record; -1 if unknown.
             trusted: whether `end` is a boundary of published files under this configuration, so that a start at `end` needs no
                 discovery.
         """

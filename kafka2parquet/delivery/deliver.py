@@ -1,7 +1,7 @@
 """Delivers one flush: stage, commit the intent, publish the anchor, publish its siblings, commit the end.
 
-The package docstring (`kafka2parquet.delivery`) explains the protocol. `deliver` is its order of effects; the functions below
-are its steps, and the checks that a flush and the published files agree.
+The package docstring (`kafka2parquet.delivery`) explains the protocol. `deliver` shows the order of effects. The functions
+below are its steps, and check that a flush and the published files agree.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def deliver(context: PartitionContext, flush: Flush, plan: FlushPlan, recovery: 
     """Deliver a flush that was cut under `plan`.
 
     Returns:
-        None if the flush is durable and committed as it was cut; otherwise the next start point, because another owner was
-        here.
+        None if the flush is durable and committed as it was cut; otherwise the next start point, because another owner has
+        delivered records of this flush.
     """
     _check_whole(context, flush, flush.why_not_whole())
     for sending in flush.sendings:  # a commit or an anchor would declare these records done

@@ -70,7 +70,7 @@ class _CorruptBatch:
 class PartitionInput:
     """Holds the batches that were read and are not yet in a flush.
 
-    Used on the driver thread. Only requests of the converter block.
+    Used on the driver thread. Only the converter's requests may block.
     """
 
     def __init__(self, context: PartitionContext) -> None:

@@ -16,7 +16,10 @@ _ESCAPED = [*map(chr, range(0x20)), *"\"#%'*/:=?\\\x7f{}[]^"]
 
 
 class HiveNames:
-    """Escapes texts. Different texts get different names, and names never contain the delimiter between folders."""
+    """Turns texts into folder names by escaping special characters.
+
+    Different texts get different names, and names never contain the delimiter between folders.
+    """
 
     def __init__(self, directory_delimiter: str = "/") -> None:
         """Choose the delimiter, whose characters are escaped too."""

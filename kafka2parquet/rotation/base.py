@@ -20,7 +20,7 @@ class FlushStats:
         size_bytes: estimated size of these rows as compressed Parquet, over all files of the flush.
         encoded_partitions: the encoded partitions that the flush has files for. The set grows with the flush, so don't keep it.
         opened_at: wall clock time (UTC) at which the first row was taken; the current time while the flush has no rows. If the
-            clock was set meanwhile, this is what a correct clock would have shown: now minus the time that has passed since.
+            clock was set meanwhile, this is what a correct clock would have shown: the current time minus the flush's age.
         last_row_at: wall clock time (UTC) at which the latest row was taken, computed like `opened_at`.
         first_timestamp_ms: time of the first row that has one, from `PartitionedRows.timestamps_ms`; None if no row has one.
         last_timestamp_ms: time of the last row; None if that row has none.

@@ -39,8 +39,9 @@ class RecordCountRotation(RotationPolicy):
 class RecordTimeRotation(RotationPolicy):
     """Ends a flush before the first row whose time is `interval` or more after the flush's first time (`rotate.interval.ms`).
 
-    The first time is that of the first row that has a time. Rows that are older or have no time never end the flush. The wall
-    clock also ends a flush that has been open for `interval`, so that the last rows of a quiet topic-partition are published.
+    The flush's first time is the time of its first row with a time. Rows that are older or have no time never end the flush.
+    The wall clock also ends a flush that has been open for `interval`, so that the last rows of a quiet topic-partition are
+    published.
     """
 
     def __init__(self, interval: Duration, *, or_by_the_clock: bool = True) -> None:
@@ -80,7 +81,7 @@ class RecordTimeRotation(RotationPolicy):
 class EncodedPartitionRotation(RotationPolicy):
     """Ends a flush before a row that goes to another folder than the row before it (`rotate.file.on.partition.change`).
 
-    Rows of two folders that alternate make a file for each change. Don't use this policy where records may be late.
+    If the rows of two folders alternate, each change ends a file. Don't use this policy if records may be late.
     """
 
     def __init__(self, *, passing: Name | None = None) -> None:

@@ -15,7 +15,7 @@ class Refused:
     """Stands for a result that can't be made.
 
     Attributes:
-        reason: why, for people.
+        reason: why the result can't be made, in words for people.
     """
 
     reason: str

@@ -102,7 +102,7 @@ def _all_offsets(groups: Sequence[Rows]) -> np.ndarray:
 
 
 def _with_schema(rows: Rows, schema: ConnectSchema) -> Transformed:
-    """Return the rows with the schema of their columns, cast to the schema's types."""
+    """Give the rows a schema, and cast the columns to the schema's types."""
     changed = attrs.evolve(rows, value_schema=schema)
     if rows.table.schema.equals(schema.arrow_schema):
         return Transformed(changed)

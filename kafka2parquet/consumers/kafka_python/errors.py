@@ -111,7 +111,7 @@ def _missing_right(error: Exception) -> str:
 
 
 def read_right(topics: Iterable[str]) -> str:
-    """Return the right to READ these topics in words."""
+    """Describe the right to READ the given topics, for an error's text."""
     names = sorted(topics)
     return f"READ on the {'topic' if len(names) == 1 else 'topics'} {', '.join(names)}"
 

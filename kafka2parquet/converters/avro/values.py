@@ -3,11 +3,11 @@
 Used for schemas and payloads that `columns.py` can't decode, and for all payloads if pyruhvro isn't installed.
 
 fastavro gets a schema whose values are almost what `pyarrow.array` accepts. Each type of a union is wrapped in a record of one
-field, with the name of the field that it has in the union's struct; the other fields are then null. Where fastavro would accept
-damaged values, the schema has a lower-level type: a boolean is declared as a fixed, and an enum as a number. fastavro counts
-negative type numbers from the end of a union, so types without values are appended there. These types can go once fastavro
-refuses such values. (fastavro still accepts numbers of more than ten bytes, and reads blocks whose count is the smallest long
-as empty.) Bytes after a value are ignored, as in Avro's own decoders.
+field, which is named like the type's field in the union's struct; Arrow fills the struct's other fields with null. If fastavro
+would accept damaged values of a type, the schema has a lower-level type: a boolean becomes a fixed, and an enum a number.
+fastavro counts negative type numbers from the end of a union, so types without values are appended there. These types can go
+once fastavro refuses such values. (fastavro still accepts numbers of more than ten bytes, and reads blocks whose count is the
+smallest long as empty.) Bytes after a value are ignored, as in Avro's own decoders.
 """
 
 from __future__ import annotations

@@ -82,8 +82,8 @@ class Growth:
             document: from `load_object`.
 
         Returns:
-            The part of the record that fits, or None if that is the record as it was sent; and the part that was taken out of
-            the record, as JSON, or None.
+            The part of the record that fits, or None if the whole record fits unchanged; and the part that doesn't fit, as
+            JSON, or None.
 
         Raises:
             RecordRefused: the record doesn't fit. Nothing has changed.

@@ -255,7 +255,7 @@ class Isolation:
         return stretch.places[:0]
 
     def _resolve_run(self, stretch: _Stretch, places: _Int64s) -> _Int64s:
-        """Resolve a run of values from the first of these places on. Returns the rest, including places that were judged."""
+        """Resolve a run of values from the first place on. Returns the other places, plus the judged places after the first."""
         behind = [place for place in stretch.judged if place > places[0]]
         for place in behind:
             del stretch.judged[place]
@@ -389,9 +389,9 @@ def _are_sound(values: pa.Array) -> _Bools:
 
 
 def _split_at(length: int, row: int | None, run_length: int) -> int:
-    """Pick the split point of a refused run: just before the suspected value, or after the first `run_length` values.
+    """Pick the split point of a refused run: just before the suspected value, but at least `run_length` values long.
 
-    The latter if the suspected value is among them. Long runs are halved, because the rest of a run is parsed again.
+    Long runs are halved, because the rest of a run is parsed again.
     """
     if row is None or length > _HINTED_ROWS or row >= length:
         return length // 2

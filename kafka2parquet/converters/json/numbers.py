@@ -126,7 +126,7 @@ _Int64s = npt.NDArray[np.int64]
 
 
 def _suspicions(field: pa.Field, array: pa.Array | pa.ChunkedArray, *, in_list: bool) -> Iterator[_Suspicion]:
-    """Yield, for each place with rounded integers, their least number of digits, their type, and the name before them."""
+    """Yield the integers' least number of digits, type and member name for each place that has rounded integers."""
     type_ = field.type
     if type_ in _BITS:
         bounds = pc.min_max(array)

@@ -78,7 +78,7 @@ class RefusalHistory:
         self._culprits = self._rows_lately = 0.0
 
     def rows_of_each(self, culprits: int, rows: int) -> float:
-        """Return how many values there were recently for each value that the parser refused.
+        """Return the average number of recent values per value that the parser refused.
 
         Args:
             culprits: the number of values that the parser has refused since the last batch.
@@ -96,7 +96,7 @@ class RefusalHistory:
 
         Args:
             found: the number of values that each pattern has matched.
-            culprits: the number of values that the parser has refused, whatever they look like.
+            culprits: the number of values that the parser has refused, with or without a known pattern.
             rows: the number of values of the batch.
         """
         if self._rows > _LATELY:

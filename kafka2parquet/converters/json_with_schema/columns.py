@@ -176,6 +176,6 @@ def _integers(array: pa.Array, schema: ConnectSchema, suspicions: Suspicions) ->
 
 
 def _filled(column: pa.Array, absent: _Bools, default: object) -> pa.Array:
-    """Fill a column with the default where it is absent."""
+    """Put the default into the rows in which the column's member is absent."""
     indices = np.where(absent, len(column), np.arange(len(column)))
     return pa.concat_arrays([column, pa.array([default], column.type)]).take(pa.array(indices))

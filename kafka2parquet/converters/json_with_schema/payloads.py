@@ -53,7 +53,7 @@ class JsonPayloads:
         """Decode payloads (binary_view without nulls, at least one) to an array of the schema's Arrow type.
 
         Raises:
-            PayloadsRefused: some payloads are left over. `suspects` marks these, and `others` has the values of all others.
+            PayloadsRefused: some payloads have to be decoded one by one. `suspects` marks them; `others` has the other values.
         """
         self._judged.clear()
         if not self._was_refused:

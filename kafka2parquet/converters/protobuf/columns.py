@@ -1,7 +1,7 @@
 """Decodes whole batches of Protobuf messages into columns, with ptars, if ptars reads them exactly as Protobuf does.
 
 ptars decodes the wire format directly to Arrow. It differs from Protobuf's own decoders in these ways. Each work-around can go
-once ptars behaves like them:
+once ptars behaves like Protobuf's decoders:
 
 - ptars converts timestamps, wrappers and similar messages in its own way. So it gets copies of these messages under other
   names, which it treats as ordinary messages.

@@ -49,7 +49,7 @@ def bound_answers(client: Any) -> None:
                 except http.TransportError as error:
                     if not deadline.is_over and not isinstance(error, http.ReadTimeout):
                         raise
-                    raise http.ReadTimeout(f"no whole answer within {answer_s} s", request=request) from error
+                    raise http.ReadTimeout(f"no complete answer within {answer_s} s", request=request) from error
             return http.Response(answer.status_code, headers=_own_headers(answer.headers), content=content, request=request)
 
     rest.session = BoundedSession(

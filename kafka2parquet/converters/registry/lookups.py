@@ -37,10 +37,10 @@ class Lookups(Generic[_Key, _Outcome]):
     """Runs lookups of one kind on background threads. Only the driver may call its methods.
 
     Args:
-        look_up: finds the outcome for a key; called on any thread, several at a time. `outcome` raises what it raises. After a
-            TransientError, the queued lookups fail, too.
-        longest_wait_s: the longest time in seconds that the driver waits. Several calls share this time; it is refilled as the
-            driver spends time elsewhere.
+        look_up: finds the outcome for a key; called on any thread, several at a time. `outcome` raises the exceptions of
+            `look_up`. After a TransientError, the queued lookups fail, too.
+        longest_wait_s: the longest time in seconds that the driver waits. Several calls share this time, which is refilled
+            while the driver does other work.
     """
 
     def __init__(self, look_up: Callable[[_Key], _Outcome], *, longest_wait_s: float = 10.0) -> None:

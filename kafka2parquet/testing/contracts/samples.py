@@ -77,7 +77,7 @@ def check_order(groups: Iterable[Rows]) -> None:
     """Check that each group's columns are of equal length, with rising offsets.
 
     Raises:
-        AssertionError: a group is not.
+        AssertionError: a group's columns differ in length, or its offsets don't rise.
     """
     for rows in groups:
         offsets = rows.offsets.to_pylist()

@@ -75,7 +75,7 @@ class JavaInsertField(JavaTransform):
 
     @property
     def settings(self) -> str:
-        """Columns and constant text, as text."""
+        """Text that identifies the columns and the constant value."""
         columns = [(what, column.name, column.is_required) for what, column in self._columns.items()]
         return f"{columns}-{self._static_value!r}"
 

@@ -57,7 +57,7 @@ class _Times:
 
     @functools.cached_property
     def saturday(self) -> Dates:
-        """The last day of the week: its year is the week's."""
+        """The Saturday of the week (the last day); the week belongs to the year of this day."""
         return dates_of(self.days - self.weekday + 6)
 
     @functools.cached_property
