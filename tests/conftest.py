@@ -1,4 +1,4 @@
-"""Real servers as fixtures, how a missing tool is told, and Hypothesis's profiles."""
+"""Fixtures for real servers, the report of a missing tool, and Hypothesis's profiles."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests on several Pythons, from 3.10 to 3.13, each in a virtual environment of its own.
+# Tests on several Pythons, from 3.10 to 3.13, each in a separate virtual environment.
 #   tests/matrix.sh         `make test` on each; one that is not installed is named, and makes this fail
 #   tests/matrix.sh ends    `make test-unit` on the oldest and the newest that are installed, without the slowest file
 #                           and with few examples of each property

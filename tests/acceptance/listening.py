@@ -43,7 +43,7 @@ class Listener:
         cuts: flushes that ended.
         records_come: whether the step that runs brings records; set from outside.
         retrying: topic-partitions with a call to the store that failed and will be made again.
-        begun_anew: where the flushes begin whose calls failed; cleared from outside.
+        restarted_at: where the flushes begin whose calls failed; cleared from outside.
     """
 
     def __init__(self, clock: StepClock) -> None:
@@ -51,7 +51,7 @@ class Listener:
         self.cuts: list[ClockCut] = []
         self.records_come = False
         self.retrying: set[TopicPartition] = set()
-        self.begun_anew: dict[TopicPartition, int] = {}
+        self.restarted_at: dict[TopicPartition, int] = {}
         self._flush_starts: dict[TopicPartition, int] = {}
         self._clock = clock
 
@@ -66,7 +66,7 @@ class Listener:
             self._flush_starts[tp] = event.start
         elif isinstance(event, StorageRetried):
             self.retrying.add(tp)
-            self.begun_anew.setdefault(tp, self._flush_starts.get(tp, 0))
+            self.restarted_at.setdefault(tp, self._flush_starts.get(tp, 0))
         elif isinstance(event, OffsetCommitted | PartitionStopped):
             self.retrying.discard(tp)
 

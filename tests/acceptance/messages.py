@@ -28,7 +28,7 @@ class Message:
 
 
 def with_converters(config: Mapping[str, str]) -> dict[str, str]:
-    """The configuration with converters that read any value of a case, where it names none of its own."""
+    """The configuration with converters that read any value of a case, if it names none itself."""
     added = {}
     for side in ("key", "value"):
         if not config.get(f"{side}.converter"):

@@ -143,14 +143,14 @@ class Sink:
         faults.plan(self.storage, described, self.config.text("s3.bucket.name"))
 
     def asked_again(self) -> dict[TopicPartition, int]:
-        """From where the task began anew since this was asked last.
+        """Returns the offsets at which the task started again since the last call.
 
-        It asked the consumer to go back, or it holds the rows of a flush that it couldn't publish and begins that anew.
+        The task asked the consumer to go back, or it keeps the rows of a flush that it couldn't publish and tries again.
         """
-        found = {**(self._consumer.rewinds if self._consumer is not None else {}), **self.happened.begun_anew}
+        found = {**(self._consumer.rewinds if self._consumer is not None else {}), **self.happened.restarted_at}
         if self._consumer is not None:
             self._consumer.rewinds.clear()
-        self.happened.begun_anew.clear()
+        self.happened.restarted_at.clear()
         return {tp: min((o for o in self.broker.log(tp).records if o >= start), default=start) for tp, start in found.items()}
 
     def close(self) -> None:
@@ -276,7 +276,7 @@ class Sink:
         ]
 
     def open_offsets(self) -> dict[TopicPartition, list[int]]:
-        """Records that were taken and are in no object; not those of a flush that will be tried anew."""
+        """Returns the offsets of records that were taken but are in no object, unless their flush will be retried."""
         if self._consumer is None:
             return {}
         left_out = {(reject.topic_partition, reject.offset) for reject in self.happened.rejects}

@@ -197,7 +197,7 @@ def test_quiet_partition_differs() -> None:
 
 
 def test_wall_clock_differs_only_where_the_case_has_the_clock_of_the_record() -> None:
-    """A folder that no clock has shown is a mistake of somebody."""
+    """A folder whose time no clock has shown is an error."""
     config = {**HOURLY, "timestamp.extractor": "Wallclock"}
     script = ({"put": [record(0)]}, {"advance_ms": HOUR}, {"put": [record(1)]}, {"pre_commit": {"12": 2}})
     expected = {HOUR_KEY.format(18, 0): of(0), HOUR_KEY.format(19, 1): of(1)}

@@ -1,4 +1,4 @@
-"""Runs one measured program in a process of its own and returns what it cost."""
+"""Runs one measured program in a separate process and returns its costs."""
 
 from __future__ import annotations
 

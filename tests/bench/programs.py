@@ -1,4 +1,4 @@
-"""The measured programs, each run in a process of its own: `python -m tests.bench.programs NAME JSON`."""
+"""The measured programs, each run in a separate process: `python -m tests.bench.programs NAME JSON`."""
 
 from __future__ import annotations
 

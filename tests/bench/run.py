@@ -173,7 +173,7 @@ def user_load(bootstrap: str, store: Any, tasks: int) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def producing(bootstrap: str, topic: str) -> Iterator[None]:
-    """A producer beside, in a process of its own."""
+    """Runs a producer in a separate process."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.load", bootstrap, topic, str(LOAD_ROWS_PER_S), str(LOAD_S + 15)]
     )

@@ -85,7 +85,7 @@ class Members:
         self.replace_dead()
 
     def start(self, **settings: Any) -> Member:
-        """One more, with a rotation policy of its own."""
+        """Starts another member with its own rotation policy."""
         number = next(self._numbers)
         arguments = {"rotation": self._rng.choice(ROTATIONS), **self._settings, **settings}
         log = self._folder / f"member-{number}.log"

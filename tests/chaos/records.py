@@ -7,7 +7,7 @@ import enum
 BEGIN_MS = 1_779_012_000_000  # 2026-05-17 10:00 UTC
 #: Times rise over this number of hours, again and again, so that flushes have several files.
 HOURS = 3
-#: Each run of this number of good records has a field of its own, so that the schema grows while everything breaks.
+#: Each series of `RECORDS_OF_A_FIELD` good records adds a field, so that the schema grows while everything breaks.
 RECORDS_OF_A_FIELD = 10_000
 #: The first records are good ones: of these the columns are learned.
 ALL_GOOD = 1_000

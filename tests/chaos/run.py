@@ -1,6 +1,6 @@
 """`python -m tests.chaos.run --minutes N`: members on three brokers and an S3 server while everything breaks; then the count.
 
-One group after the other, each with a setup of its own, and beside each a group whose topic is truncated. Writes
+Groups run one after the other, each with its own setup, and beside each a group whose topic is truncated. Writes
 build/chaos.json and prints it as a table. Exit code 1 when anything is lost, repeated, misplaced or left behind.
 """
 

@@ -76,7 +76,7 @@ def test_examples_that_stop_by_themselves(name: str, broker: EmbeddedBroker, tmp
 
 
 def test_the_example_of_transforms(broker: EmbeddedBroker, tmp_path: Path) -> None:
-    """What its filter leaves out is committed all the same; the columns are as its transforms make them."""
+    """The example commits records that its filter leaves out too; its transforms decide the columns."""
     subprocess.run(arguments("transforms.py", broker, tmp_path), env=ENVIRONMENT, check=True, capture_output=True, timeout=100)
     assert 100_010 == (broker.committed("parquet-sink", TOPIC, 0) or (0, ""))[0]
     events = [offset for offset in range(100_010) if offset % 50_000 != 49_999]

@@ -29,7 +29,7 @@ def broker() -> Iterator[Any]:
 
 
 class Run:
-    """`kafka2parquet run` in a process of its own, and the lines of its log."""
+    """`kafka2parquet run` in a separate process, and the lines of its log."""
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(

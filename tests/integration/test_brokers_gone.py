@@ -29,7 +29,7 @@ def cluster() -> Iterator[KafkaCluster]:
 
 
 class Sink:
-    """A task of its own group, step by step."""
+    """A task of a separate group, run step by step."""
 
     def __init__(self, cluster: KafkaCluster, topic: str, folder: Path) -> None:
         given = local_sink(topic, folder, {"flush.size": "100"})

@@ -29,7 +29,7 @@ SHARES = (20, 15, 12, 10, 8, 8, 7, 6, 5, 4, 3, 2)
 BEGIN_MS = 1_779_012_000_000  # 2026-05-17 10:00 UTC
 HOUR_MS = 3_600_000
 FLUSH_ROWS = 100_000
-#: One record in this number arrives late, by up to this time: at the turn of the hour each makes files of its own.
+#: One record in `LATE_ONE_IN` arrives up to `LATE_MS` late. After the hour has changed, late records make their own files.
 LATE_ONE_IN = 2_000
 LATE_MS = 90_000
 LIMIT_S = 240.0

@@ -1,4 +1,4 @@
-"""Topics by a pattern, each with settings of its own, on Apache Kafka and S3; one of them is made while the sink runs."""
+"""Topics by a pattern, each with its own settings, on Apache Kafka and S3; one of them is made while the sink runs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def types_of(sink: ConnectSink, topic: str) -> set[pa.Schema]:
 
 
 def test_topics_of_a_pattern(kafka_server: Any, sink: ConnectSink, tmp_path: Path) -> None:
-    """All that match are read, also one that is made later; each has the settings of its own name."""
+    """The sink reads all matching topics, also one that is created later, each with the settings for its name."""
     prefix, bootstrap = unique("shop"), kafka_server.bootstrap
     orders, web, later, other = f"{prefix}.orders", f"{prefix}.web.clicks", f"{prefix}.later", f"x{prefix}.orders"
     schema = tmp_path / "later.json"

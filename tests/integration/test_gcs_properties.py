@@ -147,7 +147,7 @@ def test_user_agent(store: HttpProxy) -> None:
 
 
 def test_tags_are_metadata(store: HttpProxy) -> None:
-    """One request of its own; the emulator reads them back in the contract."""
+    """Tags are set with one separate request; the contract reads them back from the emulator."""
     storage_of(**{"store.url": store.url}).tag("a/b", {"startOffset": "0"})
 
     assert [("PATCH", "/storage/v1/b/lake/o/a%2Fb", {"metadata": {"startOffset": "0"}})] == [

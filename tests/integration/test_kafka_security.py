@@ -169,7 +169,7 @@ def test_oauth_is_refused_in_a_configuration(broker: SecureKafka, tmp_path: Path
 
 
 @pytest.mark.heavy
-def test_what_is_wrong_with_the_login_is_told(broker: SecureKafka, tmp_path: Path) -> None:
+def test_a_failed_login_is_reported_with_its_cause(broker: SecureKafka, tmp_path: Path) -> None:
     """As far as the broker, or TLS, says anything."""
     tls = {"security_protocol": "SSL", "ssl_cafile": str(broker.authority.pem)}
     encrypted = str(broker.authority.issue("alice", password="right"))

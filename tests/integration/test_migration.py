@@ -331,7 +331,7 @@ def test_a_foreign_file_within_a_flush_is_never_taken_for_ours(half_written: Mig
 
 
 def test_another_group(migration: Migration, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the offsets handed over it goes on where the connector was; in a folder of its own the audit finds nothing."""
+    """With the offsets handed over, the sink continues after the connector; the audit of a separate folder finds nothing."""
     migration.produce(300, 200, 0)
     migration.run_connect()
     migration.confluent_writes(0, 0, 300)

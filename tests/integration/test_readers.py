@@ -113,7 +113,7 @@ def test_cells(values: tuple[Any, ...], found: str) -> None:
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
 def test_heavy_readers_and_the_page(files: Mapping[str, ZooFiles], tmp_path: Path) -> None:
-    """Spark and parquet-java read all files; the tables of the page are written anew."""
+    """Spark and parquet-java read all files; the tables of the page are written again."""
     from tests.readers.heavy import HEAVY, parquet_version
 
     paths = [path for written in files.values() for path in (*written.paths.values(), written.wide)]

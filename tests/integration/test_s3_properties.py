@@ -295,7 +295,7 @@ def test_a_role_is_renewed_before_it_expires(store: HttpProxy, sts: HttpProxy) -
     assert ["ASIA-FIRST", "ASIA-SECOND", "ASIA-SECOND"] == [signer(request)[0] for request in store.requests]
 
 
-def test_a_role_that_expired_meanwhile_is_asked_for_anew(store: HttpProxy, sts: HttpProxy) -> None:
+def test_an_expired_role_is_requested_again(store: HttpProxy, sts: HttpProxy) -> None:
     """S3 says so, whatever the clock of this machine says."""
     hands_out(sts, "ASIA-FIRST", timedelta(hours=1))
     hands_out(sts, "ASIA-SECOND", timedelta(hours=1))
@@ -384,7 +384,7 @@ def test_login_in_the_url_of_the_proxy(store: HttpProxy) -> None:
 
 
 def test_tags(store: HttpProxy) -> None:
-    """One request of its own, with all tags; the real server reads them back in the contract."""
+    """One separate request sets all tags; the contract reads them back from the real server."""
     storage_of(**KEYS, **{"store.url": store.url}).tag("a", {"startOffset": "0", "team": "a<b"})
 
     assert [("PUT", "/lake/a", "tagging")] == [(request.method, request.path, request.query) for request in store.requests]

@@ -28,7 +28,7 @@ LIMIT_S = 120.0
 
 
 def record(partition: int, number: int) -> dict[str, Any]:
-    """A record: columns of its own, columns that both partitions bring, and now and then one of another type."""
+    """Returns a record with columns of its partition, columns that both partitions have, and sometimes one of another type."""
     made: dict[str, Any] = {"id": number, f"own{partition}_{number // 200}": True}
     made[f"both{number // 100}"] = number if partition == 0 else number + 0.5
     if number % 10 == 0:
@@ -83,7 +83,7 @@ def test_two_members_agree_while_they_write(s3_server: Any, s3_bucket: str) -> N
             endpoint_url=s3_server.url,
         )
         config = load_connect_config(config_of(s3_bucket, unique("sink")))
-        # Each task has a plan of its own, as if it were in another process.
+        # Each task has its own plan, as if it were in another process.
         tasks = [build_task(config, worker, task_index=index, hooks=[note]) for index in (0, 1)]
         threads = [threading.Thread(target=task.run) for task in tasks]
         for thread in threads:
@@ -131,7 +131,7 @@ def test_two_members_agree_while_they_write(s3_server: Any, s3_bucket: str) -> N
 
 @pytest.fixture(params=["s3", "gcs"])
 def new_storage(request: pytest.FixtureRequest) -> Any:
-    """Makes storages on the same bucket, each with connections of its own."""
+    """Makes storages on the same bucket, each with its own connections."""
     bucket = request.getfixturevalue("s3_bucket" if request.param == "s3" else "gcs_bucket")
     server = request.getfixturevalue(f"{request.param}_server")
 

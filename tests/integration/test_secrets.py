@@ -51,7 +51,7 @@ class Planted:
 
 
 class Cli:
-    """The command line in processes of its own, and all that it printed."""
+    """The command line in separate processes, and everything that it printed."""
 
     def __init__(self, bootstrap: str, inputs: Path, environment: Mapping[str, str]) -> None:
         self.printed: list[str] = []

@@ -283,7 +283,7 @@ def test_a_request_that_arrives_after_another_writer_has_won_changes_nothing(
 
 
 def test_an_answer_that_comes_after_a_retry_has_won(proxy: HttpProxy, gcs_server: Any, bucket: str) -> None:
-    """The late request finds the object of its own sender, and changes nothing."""
+    """The late request finds the object that the same sender has stored, and changes nothing."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url, request_timeout_s=2.0))
     file = _file("last", b"content")
     held = proxy.hold(when=lambda r: _is_step(r, "last"))

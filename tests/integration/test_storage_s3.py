@@ -279,7 +279,7 @@ def test_wrong_credentials_are_refused(s3_server: Any, bucket: str, change: dict
         storage.publish("a", staged_parquet({}))
 
 
-def test_expired_credentials_are_asked_for_anew(
+def test_expired_credentials_are_requested_again(
     proxy: HttpProxy, s3_server: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody renews the shared credentials file; the next attempt reads it."""

@@ -81,7 +81,7 @@ def published(storage: MemoryStorage) -> list[PublishedFile]:
 def _published(key: str, content: bytes) -> PublishedFile:
     footer = FlushFooter.from_metadata(read_footer_metadata(lambda size: content[-size:]))
     if footer is None:
-        raise UnreadableError("the library takes a file of its own for a foreign one")
+        raise UnreadableError("the library takes one of its files for a foreign one")
     try:
         table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read()
     except (pa.ArrowException, OSError) as error:

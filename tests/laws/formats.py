@@ -158,7 +158,7 @@ def _read_envelope(value: bytes) -> Any:
     document = _read_object(value)
     schema = document.get("schema")
     if not isinstance(schema, dict):
-        raise ValueError("there is no schema")
+        raise ValueError("the envelope has no schema")
     return _typed(schema, document.get("payload"))
 
 

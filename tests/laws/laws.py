@@ -160,7 +160,7 @@ def _named(run: Run) -> Iterator[Breach]:
 # ---- 2
 
 
-def a_skipped_record_is_no_obstacle(delivered: Delivered) -> Iterator[Breach]:
+def a_skipped_record_is_not_an_obstacle(delivered: Delivered) -> Iterator[Breach]:
     """A new task goes on with good records, and a rewind writes nothing twice."""
     world, count = delivered.world, len(delivered.trial.records)
     good = _good(delivered)
@@ -297,7 +297,7 @@ LAWS: Mapping[str, Law] = {
         batches_do_not_matter,
         files_are_read_back,
         no_value_is_changed,
-        a_skipped_record_is_no_obstacle,  # the last one, because it goes on in the world of the trial
+        a_skipped_record_is_not_an_obstacle,  # the last one, because it goes on in the world of the trial
     )
 }
 

@@ -147,10 +147,10 @@ def unframed(value: bytes) -> tuple[int, bytes]:
     """The number of the schema, and the payload.
 
     Raises:
-        ValueError: there is no number.
+        ValueError: the value has no schema number.
     """
     if len(value) < 5 or value[0]:
-        raise ValueError("there is no schema id")
+        raise ValueError("the value has no schema id")
     return struct.unpack(">I", value[1:5])[0], value[5:]
 
 

@@ -69,7 +69,7 @@ class Run:
         events: all of them.
         error: what it raised; None where it came to its end.
         letters: offsets of the dead letters.
-        caught: kinds of the exceptions that the net under the record chain caught; each has a cause to mend.
+        caught: kinds of the exceptions that the net under the record chain caught; each has a cause to fix.
     """
 
     rejects: Sequence[Reject]

@@ -1,4 +1,4 @@
-"""Drains a topic in a process of its own: `python -m tests.memory.drain JSON`. The last line tells the memory."""
+"""Drains a topic in a separate process: `python -m tests.memory.drain JSON`. The last line reports the memory."""
 
 from __future__ import annotations
 

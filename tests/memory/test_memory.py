@@ -1,6 +1,6 @@
 """The promise of docs/operations.md: how much memory is resident at most, for records of every size.
 
-Each drain is a process of its own, and reads from an embedded broker in this one.
+Each drain is a separate process that reads from an embedded broker in this one.
 """
 
 from __future__ import annotations

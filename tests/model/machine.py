@@ -230,7 +230,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.scenario.clock_jumps)
     @rule(days=st.integers(-30, 30))
     def set_the_clock(self, days: int) -> None:
-        """An open flush is due all the same when as much time has passed as the policy says."""
+        """Sets the wall clock. An open flush is still due after the time that its policy says."""
         self.world.wall_ahead_s += days * 86_400
 
     @precondition(lambda self: self.scenario.second_threads)
@@ -416,7 +416,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         with self.may_die(member):
             if calls:
                 member.let_calls_go()
-            if not member.is_over:  # what it has handed to the store may come all the same
+            if not member.is_over:  # objects that it has handed to the store may still arrive
                 member.step()
             return not member.is_over
         return False

@@ -24,7 +24,7 @@ def test_the_model_finds_what_each_safeguard_prevents(name: str, tmp_path: Path)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     source = tmp_path / mutant.file
     text = source.read_text()
-    assert text.count(mutant.original) == 1, f"{mutant.file} has changed: mend the mutant {name!r}"
+    assert text.count(mutant.original) == 1, f"{mutant.file} has changed: fix the mutant {name!r}"
     source.write_text(text.replace(mutant.original, mutant.replacement))
     is_test = mutant.scenarios[0].startswith("tests/")
     command = ["pytest", "-q", *mutant.scenarios] if is_test else ["tests.model.hunt", *mutant.scenarios]

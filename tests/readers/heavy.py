@@ -25,7 +25,7 @@ BatchReader = Callable[[Sequence[Path], Path], Mapping[Path, "Columns | NotReadE
 
 
 def read_with_spark(paths: Sequence[Path], folder: Path) -> Mapping[Path, Columns | NotReadError]:
-    """Apache Spark, whose results come as Arrow tables; it runs in a process of its own, in the time zone UTC.
+    """Apache Spark, whose results come as Arrow tables; it runs in a separate process, in the time zone UTC.
 
     Raises:
         NotInstalledError: the JDK is not installed.

@@ -180,7 +180,7 @@ def kafka(*, proxied: bool = False, settings: str = "") -> Iterator[Kafka]:
 
 
 def _format(data: Path, cluster_id: str, node_id: int) -> None:
-    """What Kafka's storage tool writes, without a Java process of its own."""
+    """Writes the files that Kafka's storage tool would write, without starting a Java process."""
     data.mkdir()
     (data / "meta.properties").write_text(
         f"version=1\ncluster.id={cluster_id}\nnode.id={node_id}\ndirectory.id={uuid_text()}\n"

@@ -13,7 +13,7 @@ from tests.stack.server import HOST, free_port
 
 
 class KafkaCluster:
-    """A running cluster. The controller is a node of its own, so that all brokers but one may be gone.
+    """A running cluster. The controller is a separate node, so that all brokers but one may be gone.
 
     Attributes:
         brokers: by their ids, from 1 on.

@@ -87,7 +87,7 @@ class _ResetError(Exception):
 
 
 class KafkaFaultProxy:
-    """Runs on a thread of its own; all methods may be called from any thread."""
+    """Runs on a separate thread; all methods may be called from any thread."""
 
     def __init__(self, broker_host: str, broker_port: int, host: str = "127.0.0.1") -> None:
         self._broker = (broker_host, broker_port)

@@ -37,7 +37,7 @@ _PROTOCOLS = {
     "SASL_TLS": "SASL_SSL",
 }
 _MODULES = "org.apache.kafka.common.security"
-#: Each with a password of its own. None has a right that wasn't granted.
+#: Users and their passwords. No user has a right that wasn't granted.
 USERS = {"alice": 'alice"s = secret;', "bob": "bob-secret"}
 _LIMIT_S = 30.0
 

@@ -59,7 +59,7 @@ _chosen: set[int] = set()
 
 
 class Server:
-    """One process in a group of its own, its output in a file (an unread pipe would stop it)."""
+    """A server process in its own process group, with its output in a file (an unread pipe would stop it)."""
 
     def __init__(
         self,

@@ -105,7 +105,7 @@ class RecordContract:
         assert list(range(13, 20)) == [record.offset for record in read(bootstrap, topic, 7, offset=13)]
 
     def test_gives_a_batch_larger_than_the_fetch(self, bootstrap: str) -> None:
-        """A reader with small limits gets on all the same."""
+        """A reader with small limits still receives a larger batch."""
         topic = make_topic(bootstrap)
         fill(bootstrap, topic, [bytes(200_000), b"after"])
 
@@ -321,7 +321,7 @@ class GroupContract:
         unknown, other = ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.ILLEGAL_GENERATION
         assert [(0, 0), (other, other), (unknown, unknown)] == answers
 
-    def test_calls_members_back_when_somebody_joins(self, bootstrap: str) -> None:
+    def test_calls_members_back_when_a_member_joins(self, bootstrap: str) -> None:
         """A join makes the others' heartbeats say so; once they have rejoined, a new generation begins for all."""
         group = unique("group")
         with RawKafkaClient(bootstrap) as one, RawKafkaClient(bootstrap) as other:

@@ -53,7 +53,7 @@ class ObjectName:
 
 
 class ConnectSink:
-    """A bucket of its own, and configurations that write there."""
+    """A separate bucket, and configurations that write there."""
 
     def __init__(self, kafka: Any, s3: Any) -> None:
         self.bucket = unique("bucket")

@@ -24,7 +24,7 @@ def test_pauses_double() -> None:
 
 
 def test_last_pause_ends_with_the_time() -> None:
-    """The last pause is clipped to the time that is left, and then there is no further attempt."""
+    """The last pause is clipped to the time that is left, and no further attempt follows."""
     assert [300, 600, 1200, 2400, 1500, None] == _pauses_ms(ConverterRetry(6.0), 6)
 
 

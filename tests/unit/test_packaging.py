@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_links_of_the_readme_are_absolute() -> None:
-    """On an index page there are no files beside it."""
+    """Links of the README are absolute, because a package index shows the page without its neighbouring files."""
     targets = re.findall(r"\]\(([^)]+)\)", README)
     assert [] == [target for target in targets if not target.startswith("https://")]
 

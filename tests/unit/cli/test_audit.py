@@ -104,7 +104,7 @@ def test_a_good_run_is_exact(
     ]
 
 
-def test_nothing_found_is_told(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
+def test_an_audit_without_findings_says_so(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
     """A wrong name of the group and a wrong folder are not called exact."""
     sink.write_text(json.dumps({**json.loads(sink.read_text()), "name": "another", "topics.dir": "elsewhere"}))
     code, found = audit(capsys, sink, broker)

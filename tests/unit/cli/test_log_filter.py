@@ -78,13 +78,13 @@ def test_a_broker_that_is_down_is_one_line(caplog: pytest.LogCaptureFixture) -> 
     assert "A Kafka broker is reached again, after 1000 s." == said[-1]
 
 
-def test_the_reason_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_reason_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """As far as the client's line has one."""
     BrokerOutages().filter(_line(LOST[2], 1))
     assert caplog.messages[0].startswith("A Kafka broker can't be reached (111 ECONNREFUSED). ")
 
 
-def test_a_later_outage_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_later_outage_is_logged_again(caplog: pytest.LogCaptureFixture) -> None:
     """When enough time has passed without one."""
     outages = BrokerOutages()
     for at_s in (0, 30, 700, 1400):
@@ -92,7 +92,7 @@ def test_a_later_outage_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
     assert 3 == len(caplog.records)
 
 
-def test_connections_are_not_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_connections_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Without an outage there is nothing to say."""
     caplog.set_level(logging.INFO)
     assert not BrokerOutages().filter(_connected(0))

@@ -195,7 +195,7 @@ def test_schema_that_is_never_learned(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().err.endswith(" The columns of StringConverter are not learned, so no schema is kept.\n")
 
 
-def test_problem_that_clients_share_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_problem_that_clients_share_is_reported_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A worker's security counts for the consumer, and for the producer and the admin client of dead letters."""
     sink, worker = tmp_path / "sink.json", tmp_path / "worker.properties"
     sink.write_text(json.dumps({**read_properties(STORY).values, "errors.deadletterqueue.topic.name": "dead"}))

@@ -182,7 +182,7 @@ def test_says_what_is_wrong(run: Run, arguments: tuple[str, ...], config: dict[s
     assert said in err
 
 
-def test_refuses_what_is_no_growth(run: Run, tmp_path: Path) -> None:
+def test_refuses_what_is_not_growth(run: Run, tmp_path: Path) -> None:
     """The error lists all problems, and nothing is stored."""
     run("pin", schema_file(tmp_path, a="int64", b="double"))
     code, _, err = run("pin", schema_file(tmp_path, b="int64"))

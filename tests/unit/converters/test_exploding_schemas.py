@@ -175,7 +175,7 @@ def test_json_schema_all_of_in_a_circle(schema: Any) -> None:
 
 
 def test_json_schema_all_of_many() -> None:
-    """An `allOf` with so many parts that merging takes quadratic time is refused."""
+    """An `allOf` that is too large to merge in quadratic time is refused."""
     schema = _json({"allOf": [{"type": "object", "properties": {f"p{i}": {"type": "string"}}} for i in range(9000)]})
     assert "its allOf combines too many parts" in _reason(_convert(JsonSchemaConverter, schema, b"{}"))
 

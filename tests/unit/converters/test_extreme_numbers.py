@@ -179,7 +179,7 @@ def test_protobuf_decimal_of_more_digits_than_it_says() -> None:
 
 
 def test_default_beyond_a_float() -> None:
-    """A default beyond a float's range is no default, as any other that doesn't fit, instead of infinite."""
+    """A default beyond a float's range is ignored like any other default that doesn't fit; it doesn't become infinite."""
     text = json.dumps({"type": "record", "name": "R", "fields": [{"name": "v", "type": "float", "default": 1e39}]})
     converted = AvroConverter(FakeRegistry({1: registered(text, "AVRO")})).convert(batch_of([framed(1, b"\0" * 4)]))
     assert converted.rows.value_schema is not None

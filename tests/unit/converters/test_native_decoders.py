@@ -46,7 +46,7 @@ GROUPS = {
 
 
 def test_groups_in_groups_are_rejects() -> None:
-    """Deeply nested groups are rejects; a separate process shows that there is no segmentation fault."""
+    """Deeply nested groups are rejects; a separate process shows that the decoder does not crash."""
     script = """
 import sys; sys.path.insert(0, ".")
 from tests.unit.converters.test_native_decoders import GOOD, GROUPS, SCHEMA, ProtobufConverter, batch_of, framed, registered

@@ -56,7 +56,7 @@ def test_a_long_key_is_replaced_by_its_hash() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "something else", "{}"])
-def test_metadata_of_others_is_none_of_ours(text: str) -> None:
+def test_metadata_of_another_tool_is_ignored(text: str) -> None:
     """Another tool's metadata is not an error: what is published is then discovered."""
     assert parse(text, PARTITION, "cluster-a") is None
 

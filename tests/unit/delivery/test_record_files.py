@@ -173,7 +173,7 @@ def test_objects_are_tagged() -> None:
     ] == list(world.storage.tags.values())
 
 
-def test_an_object_that_can_not_be_tagged_is_told_or_ends_the_task() -> None:
+def test_an_object_that_can_not_be_tagged_is_an_event_or_ends_the_task() -> None:
     """After some attempts; the object stays published, and is not written again."""
     world = SinkWorld()
     world.append(*[GOOD] * 2)

@@ -219,7 +219,7 @@ def test_tombstones_that_were_written_may_be_ignored_now() -> None:
     assert dict.fromkeys(set(range(COUNT)) - {4}, 1) == world.offsets()
 
 
-def test_rows_that_fit_into_no_file_together_are_told() -> None:
+def test_rows_that_no_file_can_hold_together_are_an_error() -> None:
     """The boundary of a flush that was begun stands, and a file can hold one type for a column."""
     world = SinkWorld()
     world.append(*[b'{"a":1}'] * COUNT)

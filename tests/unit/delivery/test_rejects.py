@@ -128,7 +128,7 @@ def test_a_reject_that_is_not_tolerated_is_sent_and_ends_the_task() -> None:
     assert not world.committed
 
 
-def test_the_stage_decides_where_nobody_is_told() -> None:
+def test_the_stage_decides_without_a_reporter() -> None:
     """Without a reporter, what can't be converted is left out, and what can't be partitioned ends the task."""
     world = SinkWorld()
     world.append(BAD, GOOD)

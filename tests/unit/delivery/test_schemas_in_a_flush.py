@@ -146,7 +146,7 @@ def _has_committed(world: SinkWorld, offset: int) -> bool:
     return (world.committed or 0) >= offset
 
 
-def test_integers_of_64_bits_and_fractions_share_no_file() -> None:
+def test_integers_of_64_bits_and_fractions_do_not_share_a_file() -> None:
     """Where the columns of all schemas are united: a double doesn't hold each of the integers."""
     world = SinkWorld()
     odd = 2**53 + 1

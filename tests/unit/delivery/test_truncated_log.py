@@ -94,7 +94,7 @@ def test_a_log_that_is_shorter_than_what_was_read_is_waited_for() -> None:
     assert texts(world) == {**dict.fromkeys(range(30), "old"), **dict.fromkeys(range(30, 40), "new")}
 
 
-def test_a_truncation_above_the_position_is_no_loss() -> None:
+def test_a_truncation_above_the_position_is_not_a_loss() -> None:
     """What was fetched and not yet taken is fetched again."""
     world = a_world(25)
     world.run(20)

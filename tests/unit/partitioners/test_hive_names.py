@@ -46,7 +46,7 @@ EXPECTED = list(enumerate(VALUES))
 OF_DUCKDB = [(number, None if duckdb.__version__ < "2" and value in ("null", "NULL") else value) for number, value in EXPECTED]
 
 
-def test_each_value_has_a_folder_of_its_own(table: Path) -> None:
+def test_each_value_has_its_own_folder(table: Path) -> None:
     """No value's folder is inside another value's folder, or outside the topic's folder."""
     assert len(VALUES) == len(list(table.iterdir()))
     assert len(VALUES) == len(list(table.glob("c=*/*.parquet")))

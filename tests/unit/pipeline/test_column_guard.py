@@ -154,7 +154,7 @@ def test_keys_that_can_not_be_written_beside_null_ones() -> None:
     assert pa.binary() == schemas[1].field("key").type
 
 
-def test_a_contract_that_has_such_columns_already_is_no_obstacle() -> None:
+def test_a_contract_that_has_such_columns_already_is_not_an_obstacle() -> None:
     """If a contract has such columns already, rows without a value in the second one are written."""
     known = LearnedSchema(pa.schema([("id", pa.int64()), ("ID", pa.int64()), ("_kafka_offset", pa.int64())]))
     world = SinkWorld()

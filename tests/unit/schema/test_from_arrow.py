@@ -70,14 +70,18 @@ def test_columns_round_trip(schema: ConnectSchema) -> None:
 @given(_SCHEMAS, _ROWS)
 def test_unchanged_fields_keep_their_schemas(inner: ConnectSchema, others: ConnectSchema) -> None:
     """Unchanged fields keep their names, documentation, defaults and parameters, which Arrow lacks."""
-    told = attrs.evolve(
-        inner, name=inner.name or "org.example.Told", doc="Documented.", parameters={**inner.parameters, "p": "1"}
+    documented = attrs.evolve(
+        inner, name=inner.name or "org.example.Documented", doc="Documented.", parameters={**inner.parameters, "p": "1"}
     )
     like = ConnectSchema(
-        "struct", name="org.example.Row", version=7, doc="Row.", fields=(ConnectField("kept", told), *others.fields)
+        "struct", name="org.example.Row", version=7, doc="Row.", fields=(ConnectField("kept", documented), *others.fields)
     )
     columns = like.arrow_schema.remove(1).append(pa.field("new", pa.int64()))
-    expected = (ConnectField("kept", told), *others.fields[1:], ConnectField("new", ConnectSchema("int64", optional=True)))
+    expected = (
+        ConnectField("kept", documented),
+        *others.fields[1:],
+        ConnectField("new", ConnectSchema("int64", optional=True)),
+    )
     assert attrs.evolve(like, fields=expected) == connect_schema(columns, like)
 
 

@@ -72,7 +72,7 @@ def test_a_version_is_read_again() -> None:
     assert (STORED, "orders-3, offset 120") == (version.to_json().decode(), version.because_of)
 
 
-def test_somebody_may_write_the_columns_only() -> None:
+def test_a_text_may_have_only_the_columns() -> None:
     """A text with only the columns is valid, because the key has the topic and the number."""
     version = SchemaVersion.from_json(b'{"fields": [{"name": "a", "type": "int64"}]}', "FILE", topic="t", number=7)
 
@@ -91,7 +91,7 @@ def test_somebody_may_write_the_columns_only() -> None:
         (b'{"fields": {}}', '"fields" is not a list'),
     ],
 )
-def test_what_is_no_version_is_refused(content: bytes, said: str) -> None:
+def test_text_that_is_not_a_version_is_refused(content: bytes, said: str) -> None:
     """The error names the object and says what to do."""
     with pytest.raises(ConfigurationError, match=said):
         SchemaVersion.from_json(content, "FILE", topic="t", number=1)
@@ -156,8 +156,8 @@ def test_all_problems_are_reported_at_once() -> None:
         "h: the type 'decimal(50, 2)' is unknown",
         "i: nested more than 64 levels deep",
     )
-    told = problems(fields)
-    assert expected == tuple(problem[len("FILE: ") :][: len(text)] for text, problem in zip(expected, told, strict=True))
+    found = problems(fields)
+    assert expected == tuple(problem[len("FILE: ") :][: len(text)] for text, problem in zip(expected, found, strict=True))
 
 
 def test_says_what_has_changed() -> None:

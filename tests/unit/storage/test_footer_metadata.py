@@ -52,7 +52,7 @@ def test_arrow_keeps_its_own_schema_to_itself() -> None:
     assert {} == read_footer_metadata(counting(parquet({}), []))
 
 
-def test_bytes_that_are_no_text_do_no_harm() -> None:
+def test_bytes_that_are_not_text_do_no_harm() -> None:
     """Somebody else's file may hold anything."""
     assert {"k\ufffd": "\ufffd"} == read_footer_metadata(counting(parquet({b"k\xff": b"\xfe"}), []))
 
@@ -61,7 +61,7 @@ def test_bytes_that_are_no_text_do_no_harm() -> None:
     "content",
     [b"", b"PAR1", b"no Parquet at all", b"PAR1" + b"\xff" * 4 + b"PAR1", b"x" * 100 + (50).to_bytes(4, "little") + b"PAR1"],
 )
-def test_what_is_no_parquet_file_has_no_metadata(content: bytes) -> None:
+def test_a_file_that_is_not_parquet_has_no_metadata(content: bytes) -> None:
     """An object that only ends like a Parquet file has no metadata."""
     assert {} == read_footer_metadata(counting(content, []))
 

@@ -255,7 +255,7 @@ def test_files_get_the_group_of_the_folder_that_they_are_published_in(tmp_path: 
 
 
 @pytest.mark.parametrize("call", ["rename", "hardlink_to"])
-def test_folders_that_share_no_links_are_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+def test_folders_without_shared_links_are_not_an_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """A file that can't be moved to the temporary folder, or linked from it, is created beside the final file."""
     storage = FsspecStorage(str(tmp_path))
     storage.probe(OWN)
@@ -275,7 +275,7 @@ def test_folders_that_share_no_links_are_no_hindrance(tmp_path: Path, monkeypatc
     assert ["topics/t/a"] == files(tmp_path)
 
 
-def test_a_file_system_without_locks_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks_is_not_an_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are published, and nothing is deleted that might be in use."""
 
     def no_locks(*_: object) -> None:
@@ -310,7 +310,7 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path: Path, monkey
     assert ["t/a"] == files(tmp_path)
 
 
-def test_a_full_disk_is_told_by_the_file_that_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_with_the_file_that_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is reported for the file in the storage, not for the staged file on another disk."""
 
     def full(*_: object) -> None:

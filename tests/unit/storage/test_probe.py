@@ -88,7 +88,7 @@ def test_a_store_that_lies_about_the_winner_fails() -> None:
         probe_store(Liar(), "fake://", "p/")
 
 
-def test_a_loser_that_is_told_to_try_again_has_lost() -> None:
+def test_a_loser_that_is_asked_to_try_again_has_lost() -> None:
     """S3 may answer 409 to it."""
     store = FakeStore()
     store.create_errors = [StorageUnavailableError("409")]

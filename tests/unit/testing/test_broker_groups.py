@@ -310,7 +310,7 @@ def test_elects_a_strategy_that_all_know() -> None:
     assert {"sticky"} == {result.protocol_name for result in scene.joined}
 
 
-def test_refuses_members_that_share_no_strategy() -> None:
+def test_refuses_members_without_a_common_strategy() -> None:
     """A member is refused if it has no strategy in common with the others."""
     scene = Scene()
     scene.stable(1)

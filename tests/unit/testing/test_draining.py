@@ -50,7 +50,7 @@ def test_everything_is_written_and_committed(kafka: MemoryKafka) -> None:
     assert [4, 4, 2] == [len(storage.rows(key)) for key in storage.published]
 
 
-def test_records_that_are_no_rows(kafka: MemoryKafka) -> None:
+def test_records_that_are_not_rows(kafka: MemoryKafka) -> None:
     """drain also reads and commits rejects and tombstones at the end of a log."""
     kafka.append("events", 1, [MemoryRecord(b"{"), MemoryRecord(None)])
     result = drain(a_task(kafka, MemoryStorage(), tolerance="skip", tombstones="ignore"))

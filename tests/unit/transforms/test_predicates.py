@@ -101,7 +101,7 @@ class TestHasHeaderKey:
         (rows,) = _groups([({"a": 1}, keys)])
         assert [expected] == HasHeaderKey("id").holds(rows).tolist()
 
-    def test_a_count_of_two_bytes_is_no_name(self) -> None:
+    def test_a_count_of_two_bytes_is_not_a_name(self) -> None:
         """A count of two bytes is not mistaken for a header's name."""
         (rows,) = _groups([({"a": 1}, ("ab",) * 128)])  # 0x80 0x02, and then the first header begins with 0x04
         assert [False] == HasHeaderKey("\x04").holds(rows).tolist()

@@ -235,7 +235,7 @@ def test_columns_get_the_types_of_the_schema() -> None:
 
 
 def test_mask_to_null_makes_a_field_optional() -> None:
-    """A required field that is nulled is no longer required, in the schema too."""
+    """Masking a required field with null makes the field optional, in the schema too."""
     table = pa.table({"id": [1], "name": ["x"]}).cast(ROOT.arrow_schema)
     transformed = _apply(Mask(["id"]), rows=rows_of(table, value_schema=ROOT))
     assert transformed.rows.value_schema is not None

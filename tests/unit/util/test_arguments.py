@@ -68,7 +68,7 @@ def test_sentence_says_what_is_wrong(arguments: dict[str, Any], sentence: str) -
     assert f"Sample: {sentence}" == _refusal(**arguments)
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """Whoever corrects one finds no other behind it."""
     assert 2 == len(_refusal(names=7, seconds="1").splitlines())
 

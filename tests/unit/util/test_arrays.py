@@ -23,7 +23,7 @@ def test_a_mask_says_where_an_array_is_null() -> None:
     assert [False, True, False] == mask.to_pylist()
 
 
-def test_without_nulls_there_is_no_mask() -> None:
+def test_without_nulls_the_mask_is_none() -> None:
     """`from_arrays` has less to do then."""
     assert null_mask(pa.array([1, 2])) is None
 
@@ -51,7 +51,7 @@ def test_a_column_of_several_chunks_is_put_together() -> None:
     assert pa.array([1, 2, 3]).equals(one_array(pa.chunked_array([[1], [2, 3]])))
 
 
-def test_a_slice_begins_anew() -> None:
+def test_a_slice_is_copied_to_offset_zero() -> None:
     """Whoever looks at the buffers finds the first value at their beginning."""
     made = one_array(pa.chunked_array([pa.array([1, 2, 3])]).slice(1))
     assert (0, [2, 3]) == (made.offset, made.to_pylist())

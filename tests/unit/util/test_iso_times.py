@@ -91,7 +91,7 @@ def test_times_are_read_alike_everywhere(texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("texts", [[text] for text in NO_TIMES] + [NO_TIMES], ids=str)
-def test_what_is_no_time_is_none_anywhere(texts: list[str]) -> None:
+def test_text_that_is_not_a_time_is_null_everywhere(texts: list[str]) -> None:
     """A text that is not a time is null everywhere, and never another time."""
     nothing = [None] * len(texts)
     assert nothing == times_of_texts(pa.array(texts), "us").to_pylist()

@@ -68,9 +68,9 @@ def test_a_commit_that_stays_unclear_ends_the_assignment(broker: EmbeddedBroker,
 
     assert [Revoked(before)] == reader.events_of(Revoked)
     assert [] == reader.events_of(CommitSucceeded)
-    reader.consumer.commit(reader.assignment, 6, "anew")
+    reader.consumer.commit(reader.assignment, 6, "again")
     reader.poll_until(lambda: reader.events_of(CommitSucceeded))
-    assert (6, "anew") == broker.committed(GROUP, TOPIC, 0)
+    assert (6, "again") == broker.committed(GROUP, TOPIC, 0)
 
 
 def test_an_evicted_member_gets_a_new_assignment(broker: EmbeddedBroker, reader: Reader) -> None:
@@ -186,7 +186,7 @@ def test_aborted_records_only_move_the_position(broker: EmbeddedBroker, reader: 
     assert {b"committed"} == {value for batch in reader.batches for value in batch.values.to_pylist()}
 
 
-def test_holes_in_the_log_are_no_gaps(broker: EmbeddedBroker, reader: Reader) -> None:
+def test_holes_in_the_log_are_not_gaps(broker: EmbeddedBroker, reader: Reader) -> None:
     """Batches also cover the offsets that compaction has removed."""
     append(broker, 3)
     broker.leave_gap(TOPIC, 0, 40)

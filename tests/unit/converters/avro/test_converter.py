@@ -103,7 +103,7 @@ def test_schemas_may_refer_to_others() -> None:
     assert [{"user": {"id": 7, "email": None}}] == converted.rows.table.to_pylist()
 
 
-def test_values_that_are_no_records_become_one_column() -> None:
+def test_values_that_are_not_records_become_one_column() -> None:
     """A value that is not a record becomes the column `value`."""
     converted = convert([framed(1, text("x")), framed(1, text("y"))], json.dumps("string"))
     assert {"value": ["x", "y"]} == converted.rows.table.to_pydict()
@@ -131,7 +131,7 @@ def test_a_value_that_is_null_as_a_whole_is_a_tombstone() -> None:
         (framed(1, number(1) + number(1) + number(2) + b"\xff\xfe"), "text that is not UTF-8: invalid start byte"),
     ],
 )
-def test_rejects_what_is_no_such_record(value: bytes, reason: str) -> None:
+def test_rejects_bytes_that_are_not_such_a_record(value: bytes, reason: str) -> None:
     """A value that can't be converted is a reject with the reason, and its neighbours are rows."""
     converted = convert([user(1), value, user(2)], USER)
     assert [0, 2] == converted.rows.offsets.to_pylist()

@@ -215,7 +215,7 @@ def test_maps_of_other_keys_are_arrays_of_entries() -> None:
     assert [{"f0": [(7, None), (8, "x")]}] == _one_by_one(node, [payload]).to_pylist()
 
 
-def test_entries_may_have_keys_that_are_no_scalars() -> None:
+def test_entries_may_have_keys_that_are_not_scalars() -> None:
     """Keys of entries may be structured, and the last value of a repeated key counts."""
     key = {**_record("int"), "name": "K"}
     entry = {**_record(), "name": "io.confluent.connect.avro.MapEntry"}

@@ -177,7 +177,7 @@ def test_documentation_is_kept_unless_it_is_not_wanted() -> None:
         ({"type": "map", "values": "int"}, {"a": 1}, [("a", 1)]),
         (_record("int", "string", name="A"), {"f0": 1, "f1": "x"}, {"f0": 1, "f1": "x"}),
         (["int", "string"], 5, {"int": 5, "string": None}),
-        # those that don't fit are no defaults
+        # values that don't fit are not used as defaults
         ("int", "5", None),
         ("int", 2**31, None),
         ("boolean", 1, None),
@@ -237,7 +237,7 @@ def test_types_are_used_again_by_name() -> None:
     assert {"n.A"} == {field.schema.name for field in found.fields}
 
 
-def test_values_that_are_no_records_have_schemas_too() -> None:
+def test_values_that_are_not_records_have_schemas_too() -> None:
     """Schemas of values that are not records are translated, too."""
     assert ConnectSchema("string", version=2) == _schema("string", version=2)
 
@@ -280,7 +280,7 @@ def test_schemas_without_columns_are_refused(schema: object, reason: str) -> Non
         _schema(schema)
 
 
-def test_text_that_is_no_schema_is_refused() -> None:
+def test_text_that_is_not_a_schema_is_refused() -> None:
     """Any text that is not a schema is refused."""
     for text in ("{", "", "[" * 100_000):
         with pytest.raises(SchemaRefused):

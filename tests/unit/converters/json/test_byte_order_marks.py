@@ -77,7 +77,7 @@ def test_json_of_a_registry(payload: bytes) -> None:
     assert [reject.reason for reject in expected.rejects] == [reject.reason for reject in converted.rejects]
 
 
-def test_a_mark_elsewhere_is_no_white_space() -> None:
+def test_a_mark_elsewhere_is_not_white_space() -> None:
     """A mark inside a text is a character, and anywhere else it makes the JSON invalid."""
     converted = JsonConverter().convert(
         batch_of([b'{"a":"' + MARK + b'x"}', b'{"a":' + MARK + b'"x"}', MARK * 2 + b'{"a":"x"}'])

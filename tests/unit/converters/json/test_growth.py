@@ -73,7 +73,7 @@ def test_an_integer_that_a_double_does_not_hold_is_the_misfit_among_fractions(sh
     assert {"an integer that a double doesn't hold exactly"} == {reason.split(": ")[1] for reason in rejects.values()}
 
 
-def test_large_numbers_beside_large_integers_of_another_column_are_no_misfits() -> None:
+def test_large_numbers_beside_large_integers_of_another_column_are_not_misfits() -> None:
     """Large integers in another column, or in a text, don't make a large double a misfit."""
     values = [b'{"a":1e300,"id":%d,"s":"\\"a\\":%d,"}' % (ODD + 2 * number, ODD) for number in range(20)]
     rows, rejects = converted(JsonConverter(), values, values)

@@ -63,7 +63,7 @@ def test_rescues_what_no_type_is_for() -> None:
     assert [] == rejects
 
 
-def test_what_is_no_json_object_is_rejected_under_every_policy() -> None:
+def test_values_that_are_not_json_objects_are_rejected_under_every_policy() -> None:
     """A value that is not a JSON object is rejected under every policy."""
     for policy in ("reject", "rescue", "string"):
         rows, rejects = converted(JsonConverter(on_misfit=policy), b'{"a": 1}', b'{"a": "x"', b"[1]")
@@ -128,7 +128,7 @@ def test_rescuing_a_batch_is_rescuing_its_records_one_by_one(values: list[bytes]
 
 
 @given(MIXED)
-def test_rescuing_rejects_only_what_is_no_object(values: list[bytes]) -> None:
+def test_rescuing_rejects_only_values_that_are_not_objects(values: list[bytes]) -> None:
     """Only values that are not objects are rejected, and every value of a row is in a column or in the rescue column."""
     result = JsonConverter(on_misfit="rescue").convert(batch_of(values))
 

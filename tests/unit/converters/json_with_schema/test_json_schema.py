@@ -115,7 +115,7 @@ def test_a_union_has_the_first_type_that_fits(document: Any, index: int, expecte
     assert {f"{ONE_OF}.field.{i}": expected if i == index else None for i in range(6)} == found
 
 
-def test_values_that_are_no_objects_become_one_column() -> None:
+def test_values_that_are_not_objects_become_one_column() -> None:
     """Other values become the column `value`, and an allowed null is a tombstone."""
     converted = convert(value(1), value(None), value(2), schema={"type": ["integer", "null"]})
     assert {"value": [1, 2]} == converted.rows.table.to_pydict()

@@ -98,7 +98,7 @@ def test_default_with_a_fraction_keeps_the_fast_way() -> None:
 @pytest.mark.parametrize(
     "message", [b'\\"' * 500_000, b'"' * 500_000, b'{"a":"' + b"\\\\" * 500_000, b"0" * 500_000 + b"x", b"-0" * 500_000]
 )
-def test_what_is_no_json_is_refused_in_linear_time(message: bytes) -> None:
+def test_text_that_is_not_json_is_refused_in_linear_time(message: bytes) -> None:
     """The search for leading zeros takes linear time in text that is not JSON."""
     began_s = time.process_time()
     assert 1 == len(convert(message).rejects)

@@ -126,7 +126,7 @@ def test_finds_the_message_by_its_indexes() -> None:
         (framed(1, b"\0\x42\x0b\x10" + b"\xff" * 9 + b"\1"), "a timestamp outside the years 1 to 9999"),
     ],
 )
-def test_rejects_what_is_no_message(value: bytes, reason: str) -> None:
+def test_rejects_bytes_that_are_not_a_message(value: bytes, reason: str) -> None:
     """A value that can't be converted is a reject with the reason, and its neighbours are rows."""
     good = framed(1, b"\0" + message([0], number=1))
     converted = convert(good, value, good)

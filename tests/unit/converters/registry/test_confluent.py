@@ -106,7 +106,7 @@ def test_unknown_reference_is_not_found(server: RegistryServer) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 507])
-def test_outage_is_no_answer(server: RegistryServer, status: int) -> None:
+def test_outage_is_not_an_answer(server: RegistryServer, status: int) -> None:
     """During an outage the registry is unavailable, and the schema is requested again."""
     schema_id = server.add("t-value", RECORD)
     client = _client(server.url)
@@ -116,7 +116,7 @@ def test_outage_is_no_answer(server: RegistryServer, status: int) -> None:
     assert 1 == client.schema(schema_id, "t-value").version
 
 
-def test_outage_between_schema_and_version_is_no_answer(server: RegistryServer) -> None:
+def test_outage_between_schema_and_version_is_not_an_answer(server: RegistryServer) -> None:
     """An outage before the version is known doesn't give a schema without its version."""
     schema_id = server.add("t-value", RECORD)
     client = _client(server.url, max_retries="1", retries_wait_ms="0")
@@ -133,13 +133,13 @@ def test_retries_are_those_of_the_settings(server: RegistryServer) -> None:
     assert 5 == len(server.requests)
 
 
-def test_nobody_listening_is_no_answer() -> None:
+def test_nobody_listening_is_not_an_answer() -> None:
     """A registry whose port is closed is unavailable."""
     with pytest.raises(SchemaRegistryUnavailableError, match="ConnectError"):
         _client(f"http://127.0.0.1:{free_port()}").schema(1, "t-value")
 
 
-def test_slow_registry_is_no_answer(server: RegistryServer) -> None:
+def test_slow_registry_is_not_an_answer(server: RegistryServer) -> None:
     """A registry is unavailable after `http.read.timeout.ms`."""
     server.hold.clear()
     with pytest.raises(SchemaRegistryUnavailableError, match="ReadTimeout"):
@@ -147,7 +147,7 @@ def test_slow_registry_is_no_answer(server: RegistryServer) -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"<html>", b"[]", b'{"a": 1', b'"x"'])
-def test_nonsense_is_no_answer(server: RegistryServer, garbage: bytes) -> None:
+def test_nonsense_is_not_an_answer(server: RegistryServer, garbage: bytes) -> None:
     """An answer that is not a registry's, such as a gateway's page, means that the registry is unavailable."""
     schema_id = server.add("t-value", RECORD)
     server.garbage = garbage
@@ -191,7 +191,7 @@ def test_credentials_are_sent() -> None:
         assert 1 == _client(server.url, **properties).schema(schema_id, "t-value").version
 
 
-def test_token_server_that_is_down_is_no_answer(server: RegistryServer) -> None:
+def test_token_server_that_is_down_is_not_an_answer(server: RegistryServer) -> None:
     """The registry is unavailable while the token server is down."""
     client = _client(
         server.url,
@@ -286,7 +286,7 @@ def raw_server() -> Iterator[RawServer]:
     [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{"],
     ids=["none", "headers", "body"],
 )
-def test_an_answer_that_takes_too_long_is_no_answer(raw_server: RawServer, beginning: bytes) -> None:
+def test_an_answer_that_takes_too_long_is_not_an_answer(raw_server: RawServer, beginning: bytes) -> None:
     """The timeout is for the whole answer, even if a byte of it arrives now and then."""
     raw_server.answers.append(beginning)
     raw_server.dribble = b"x" if beginning else b""
@@ -296,7 +296,7 @@ def test_an_answer_that_takes_too_long_is_no_answer(raw_server: RawServer, begin
     assert time.monotonic() - began_s < 5
 
 
-def test_a_tls_handshake_that_takes_too_long_is_no_answer(raw_server: RawServer) -> None:
+def test_a_tls_handshake_that_takes_too_long_is_not_an_answer(raw_server: RawServer) -> None:
     """The timeout starts with the connection, so it includes the TLS handshake."""
     raw_server.dribble = b"\x16\x03\x03\x40\x00"[:1]
     raw_server.answers.append(b"\x16\x03\x03\x40\x00")
@@ -305,7 +305,7 @@ def test_a_tls_handshake_that_takes_too_long_is_no_answer(raw_server: RawServer)
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate", "gzip, gzip"])
-def test_an_answer_that_is_too_large_is_no_answer(raw_server: RawServer, encoding: str) -> None:
+def test_an_answer_that_is_too_large_is_not_an_answer(raw_server: RawServer, encoding: str) -> None:
     """A too large answer is refused before it is in memory; the decompressed size counts."""
     body = b'{"schema": "' + b"x" * (20 << 20) + b'"}'
     for name in encoding.split(", "):
@@ -345,7 +345,7 @@ def test_a_compressed_answer_is_read(raw_server: RawServer) -> None:
         b'{"schema": "x", "references": [{"name": "n", "subject": "s"}]}',
     ],
 )
-def test_a_malformed_answer_is_no_answer(server: RegistryServer, body: bytes) -> None:
+def test_a_malformed_answer_is_not_an_answer(server: RegistryServer, body: bytes) -> None:
     """A malformed answer means that the registry is unavailable, and doesn't reject the record."""
     schema_id = server.add("t-value", RECORD)
     server.garbage = body

@@ -155,7 +155,7 @@ class TestFilter:
         with pytest.raises(UsageError, match=r"has to return one boolean for each of 3 rows"):
             Filter(lambda table: pa.array([True])).apply(rows_of(self.NUMBERS))
 
-    def test_filtered_rows_are_no_rejects(self) -> None:
+    def test_filtered_rows_are_not_rejects(self) -> None:
         """Filtered rows are dropped silently."""
         assert [] == _rejected(Filter(pc.scalar(False)), self.NUMBERS)
 

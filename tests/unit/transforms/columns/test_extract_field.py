@@ -62,7 +62,7 @@ class TestExtractField:
         """A field inside structs has a dotted path, and is null if a struct around it is null."""
         assert ([0], [{"city": "Paris"}], [1, 2]) == _users(ExtractField("user.home"))
 
-    def test_field_that_is_no_struct(self) -> None:
+    def test_field_that_is_not_a_struct(self) -> None:
         """A field that is not a struct becomes the column `value`."""
         assert ([0], [{"value": "Ann"}], [1, 2]) == _users(ExtractField("user.name"))
 
@@ -169,7 +169,7 @@ class TestHoistField:
         expected = ConnectSchema("struct", fields=(ConnectField("event", EVENT),))
         assert (expected, expected.arrow_schema) == (rows.value_schema, rows.table.schema)
 
-    def test_value_that_is_no_struct(self) -> None:
+    def test_value_that_is_not_a_struct(self) -> None:
         """A value that is not a struct becomes the field itself."""
         text = ConnectSchema("string", optional=True)
         rows = _apply(HoistField("line"), pa.table({"value": ["x"]}), text).rows
