@@ -184,7 +184,7 @@ def fuzz(plan: Plan, say: Callable[[str], None] = _say) -> int:
 
 
 def _round(plan: Plan, number: int, kinds: set[tuple[int, str]]) -> Iterator[Finding | Counts]:
-    """Runs a round in a separate process, which may crash or hang in a trial, and returns the findings."""
+    """Runs a round in a separate process, which may crash or hang in a trial, and yields the findings."""
     context = multiprocessing.get_context("spawn")
     ours, its = context.Pipe(duplex=False)
     process = context.Process(target=_run_child, args=(its, plan, number, frozenset(kinds)))

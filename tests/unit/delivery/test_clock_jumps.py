@@ -29,7 +29,7 @@ def open_flush(rotation: RotationPolicy) -> tuple[SinkWorld, SinkTask]:
 
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
 def test_a_duration_is_counted_by_the_monotonic_clock(jump: datetime.timedelta) -> None:
-    """Neither early nor late, whatever the wall clock shows meanwhile."""
+    """A flush ends neither early nor late, whatever the wall clock shows meanwhile."""
     world, task = open_flush(RecordTimeRotation(TEN_MINUTES))
     world.clock.advance(300)
     world.clock.set(world.clock.now() + jump)
@@ -45,7 +45,7 @@ def test_a_duration_is_counted_by_the_monotonic_clock(jump: datetime.timedelta) 
 
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
 def test_a_schedule_follows_the_wall_clock_and_is_late_by_no_interval(jump: datetime.timedelta) -> None:
-    """The flush ends at the next moment of the schedule as the clock shows it now."""
+    """A flush ends at the next moment of the schedule, according to the current wall clock."""
     world, task = open_flush(FirstOf(ScheduledRotation(TEN_MINUTES)))
     world.clock.advance(120)
     world.clock.set(world.clock.now() + jump)

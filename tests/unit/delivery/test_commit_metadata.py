@@ -20,12 +20,12 @@ def intent(anchor: str | None = "topics/events/year=2026/events+3+0000000100.sna
 
 
 def test_an_intent_is_read_back_as_it_was_written() -> None:
-    """format and parse are inverse."""
+    """Parsing restores the intent that was formatted."""
     assert intent() == parse(intent().format(), PARTITION, "cluster-a")
 
 
 def test_a_breadcrumb_is_read_back_as_it_was_written() -> None:
-    """format and parse are inverse."""
+    """Parsing restores the breadcrumb that was formatted."""
     breadcrumb = Breadcrumb(IDENTITY, trusted=False, start=100, rows=90)
     assert breadcrumb == parse(breadcrumb.format(), PARTITION, "cluster-a")
 
@@ -41,14 +41,14 @@ def test_any_key_fits_and_stays_ascii(key: str) -> None:
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=20))
 def test_a_key_with_any_characters_is_read_back(key: str) -> None:
-    """Keys survive the percent-encoding."""
+    """Percent-encoding keeps every key unchanged."""
     found = parse(intent("k" + key).format(), PARTITION, "cluster-a")
     assert isinstance(found, Intent)
     assert "k" + key == found.anchor
 
 
 def test_a_long_key_is_replaced_by_its_hash() -> None:
-    """A key that doesn't fit is still recognised."""
+    """A key that doesn't fit into the metadata is still recognised by its hash."""
     key = "x" * 400
     found = parse(intent(key).format(), PARTITION, "cluster-a")
     assert isinstance(found, Intent)
@@ -57,7 +57,7 @@ def test_a_long_key_is_replaced_by_its_hash() -> None:
 
 @pytest.mark.parametrize("text", ["", "something else", "{}"])
 def test_metadata_of_another_tool_is_ignored(text: str) -> None:
-    """Another tool's metadata is not an error: what is published is then discovered."""
+    """Another tool's metadata is not an error; the task then looks for published files."""
     assert parse(text, PARTITION, "cluster-a") is None
 
 
@@ -77,20 +77,20 @@ def test_metadata_of_another_tool_is_ignored(text: str) -> None:
     ],
 )
 def test_metadata_that_cannot_be_understood_is_an_error(text: str, what: str) -> None:
-    """It is never guessed; the message names the partition and says what to do."""
+    """Unknown metadata is never guessed; the message names the partition and the remedy."""
     with pytest.raises(UnknownMetadataError, match=rf"events-3.*{what}.*Kafka's tools|events-3.*{what}.*newer"):
         parse(text, PARTITION, "cluster-a")
 
 
 def test_metadata_of_another_cluster_is_an_error() -> None:
-    """Offsets that were copied to another cluster may mean other records."""
+    """Metadata of another cluster is refused, because copied offsets may mean other records."""
     with pytest.raises(UnknownMetadataError, match="another Kafka cluster"):
         parse(intent().format(), PARTITION, "cluster-b")
 
 
 @given(st.booleans(), st.integers(0, 300), st.integers(0, 127))
 def test_metadata_that_was_cut_off_or_changed_is_refused(is_intent: bool, place: int, code: int) -> None:
-    """The sum at its end covers all of it."""
+    """The checksum at the end of the metadata covers all of its text."""
     text = (intent() if is_intent else Breadcrumb(IDENTITY, trusted=True, start=100, rows=90)).format()
     place = min(place, len(text) - 1)
     for damaged in (text[:place], text[:place] + chr(code) + text[place + 1 :]):
@@ -103,7 +103,7 @@ def test_metadata_that_was_cut_off_or_changed_is_refused(is_intent: bool, place:
     ("place", "is_kept"), [("s3://bucket/topics", True), ("s3://user:password@host/topics", False), ("x" * 200, False)]
 )
 def test_a_breadcrumb_tells_where_its_sink_writes(place: str, is_kept: bool) -> None:
-    """In full where that is short and holds no password; another place is recognised in any case."""
+    """A short place without a password is written in full; a different place is recognised in any case."""
     identity = attrs.evolve(IDENTITY, place=place)
     text = Breadcrumb(identity, trusted=True, start=100, rows=90).format()
     found = parse(text, PARTITION, "cluster-a")

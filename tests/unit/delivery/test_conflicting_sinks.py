@@ -28,7 +28,7 @@ def of_group(world: SinkWorld, group: str) -> dict[str, Any]:
 
 
 def run_other(world: SinkWorld, until: int, **parts: Any) -> None:
-    """Run a task of another group until so much is committed."""
+    """Runs a task of another group until its committed offset is `until`."""
 
     def is_done() -> bool:
         found = world.kafka.committed("other", TOPIC, 0)
@@ -49,7 +49,7 @@ def by_turns(*tasks: SinkTask) -> None:
 
 @pytest.mark.parametrize("first_start", ["earliest", "latest"])
 def test_a_group_that_comes_later_is_refused(first_start: Any) -> None:
-    """The error names both groups, and the file that tells; nothing is written or committed."""
+    """The error names both groups and the file of the first group; nothing is written or committed."""
     world = a_world()
     world.run(20)
     before = dict(world.storage.objects)
@@ -60,7 +60,7 @@ def test_a_group_that_comes_later_is_refused(first_start: Any) -> None:
 
 
 def test_groups_that_began_together_meet_at_the_first_common_key() -> None:
-    """The second one to publish is refused; the other one goes on exactly."""
+    """The second group to publish a key is refused, and the first one continues exactly once."""
     world = a_world()
     first, second = world.task(), world.task(**of_group(world, "other"))
     with pytest.raises(ConflictingSinkError, match="group 'group', and this sink belongs to the group 'other'"):
@@ -74,7 +74,7 @@ def test_groups_that_began_together_meet_at_the_first_common_key() -> None:
 
 @pytest.mark.parametrize("point", [None, IntentCommitted, FilePublished])
 def test_a_sink_that_takes_over_goes_on_exactly(point: type[Event] | None) -> None:
-    """Behind what is published, whatever the other group has committed."""
+    """A sink that takes over continues after the published files, whatever offset the other group has committed."""
     world = a_world()
     world.run(20, die_at=None if point is None else lambda event: isinstance(event, point))
     run_other(world, 30, delivery=TAKE_OVER)
@@ -82,7 +82,7 @@ def test_a_sink_that_takes_over_goes_on_exactly(point: type[Event] | None) -> No
 
 
 def test_another_topics_dir_under_the_same_group_is_refused() -> None:
-    """The error names both places. Taking over goes on at the committed offset."""
+    """The error names both places. A sink that may take over continues at the committed offset."""
     world = a_world()
     world.run(20)
     with pytest.raises(ConflictingSinkError, match=r"writes to memory://test/topics, and this one writes to .*elsewhere"):
@@ -95,7 +95,7 @@ def test_another_topics_dir_under_the_same_group_is_refused() -> None:
 
 
 def test_an_offset_that_was_set_by_hand_names_no_place() -> None:
-    """Whoever sets the offsets to write everything anew elsewhere needs no other setting."""
+    """An operator who sets offsets by hand can write everything again elsewhere without another setting."""
     world = a_world()
     world.run(20)
     world.kafka.commit("group", TOPIC, 0, 0)

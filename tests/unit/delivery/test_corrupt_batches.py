@@ -48,7 +48,7 @@ def _broken(broker: EmbeddedBroker, *, good_behind: int) -> None:
 
 
 def test_a_corrupt_batch_becomes_one_reject(tmp_path: pathlib.Path) -> None:
-    """Its bytes are kept; all that lies around it is written once."""
+    """The reject keeps the bytes of the corrupt batch, and all records around the batch are written once."""
     with EmbeddedBroker() as broker:
         _broken(broker, good_behind=10)
         committed = 0
@@ -65,7 +65,7 @@ def test_a_corrupt_batch_becomes_one_reject(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize(("tolerated", "good_behind"), [(False, 10), (True, 0)])
 def test_a_corrupt_batch_ends_the_task(tmp_path: pathlib.Path, tolerated: bool, good_behind: int) -> None:
-    """Where rejects are not tolerated, or where nothing tells where the next batch begins."""
+    """A corrupt batch ends the task if rejects are not tolerated, or if the start of the next batch is unknown."""
     with EmbeddedBroker() as broker:
         _broken(broker, good_behind=good_behind)
         task = _task(broker, tmp_path, tolerated=tolerated)
@@ -75,7 +75,10 @@ def test_a_corrupt_batch_ends_the_task(tmp_path: pathlib.Path, tolerated: bool, 
 
 @pytest.mark.parametrize("good_behind", [0, 10])
 def test_a_batch_that_is_too_large_becomes_one_reject(tmp_path: pathlib.Path, good_behind: int) -> None:
-    """Also the last one of the log: where its checksum is right, it says itself where it ends."""
+    """A batch that is too large is one reject, even at the end of the log.
+
+    If its checksum is right, the batch says where it ends.
+    """
     with EmbeddedBroker() as broker:
         broker.create_topic(TOPIC)
         broker.append_values(TOPIC, 0, [GOOD] * 10, [0] * 10)

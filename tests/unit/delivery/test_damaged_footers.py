@@ -16,7 +16,7 @@ ANCHOR = "topics/events/partition=0/events+0+0000000010.snappy.parquet"
 
 
 def a_world(*, is_committed: bool) -> SinkWorld:
-    """Flushes of ten records; the second one is published, and committed where that is asked for."""
+    """Makes flushes of ten records. The second one is published and, if the test asks for that, committed."""
     world = SinkWorld()
     world.append(*[b"{}"] * 30)
     world.run(20, die_at=None if is_committed else lambda event: isinstance(event, FilePublished) and event.key == ANCHOR)
@@ -34,7 +34,7 @@ def damage(world: SinkWorld, change: dict[str, object]) -> None:
     "change", [{"end": 10**6}, {"end": 10}, {"end": 10**30}, {"end": "20"}, {"siblings": 5}, {"version": 2}], ids=str
 )
 def test_nothing_is_committed_that_the_log_does_not_have(change: dict[str, object], is_committed: bool) -> None:
-    """Whether recovery meets the anchor by the intent that names it, or by looking for what is published."""
+    """A damaged anchor is an error and nothing is committed, whether the anchor is found by its intent or by listing."""
     world = a_world(is_committed=is_committed)
     damage(world, change)
     if is_committed:
@@ -47,7 +47,7 @@ def test_nothing_is_committed_that_the_log_does_not_have(change: dict[str, objec
 
 
 def test_a_restored_footer_is_all_that_it_takes() -> None:
-    """The records behind it come once each."""
+    """Once the footer is restored, each record behind the flush is written once."""
     world = a_world(is_committed=False)
     stored = world.storage.objects[ANCHOR]
     damage(world, {"end": 10**6})
@@ -60,7 +60,7 @@ def test_a_restored_footer_is_all_that_it_takes() -> None:
 
 @pytest.mark.parametrize("cut", [1, 5, 9, 30, 80])
 def test_metadata_that_was_cut_off_is_not_believed(cut: int) -> None:
-    """An intent without the end of its anchor's key would name another object."""
+    """An intent is refused if the end of its anchor's key is missing, since the rest would name another object."""
     world = SinkWorld()
     world.append(*[b"{}"] * 30)
     world.run(10, die_at=lambda event: isinstance(event, IntentCommitted))

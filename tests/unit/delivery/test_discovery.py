@@ -15,7 +15,7 @@ RECORDS = 60
 
 
 class CountingStorage(MemoryStorage):
-    """Counts the footers that are read, and the listings."""
+    """A storage that counts listings and reads of footers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class CountingStorage(MemoryStorage):
 
 
 def test_each_footer_is_read_once() -> None:
-    """Offsets that are set back to the beginning cost one read for each file, keys and rejects included."""
+    """After offsets are set back to the beginning, each file is read once, including files of keys and rejects."""
     world = SinkWorld()
     world.storage = storage = CountingStorage()
     for number in range(RECORDS):

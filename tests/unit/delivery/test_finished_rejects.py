@@ -28,7 +28,7 @@ WITH_VERSION = ConnectSchema("struct", name="order", version=1, fields=(ConnectF
 
 
 class MostlyVersioned(RecordConverter):
-    """Records of one schema, but for one that doesn't tell its version."""
+    """A converter whose records have one schema; one record doesn't state the version."""
 
     def convert(self, batch: ConsumedBatch) -> Converted:
         is_bad = pc.equal(batch.offsets, BAD)
@@ -46,7 +46,7 @@ class MostlyVersioned(RecordConverter):
 
 
 def run_twice(parts: dict[str, Any]) -> SinkWorld:
-    """A task that dies without the file of the second hour, and one that finishes the flush."""
+    """Runs a task that dies before it publishes the file of the second hour, and a task that finishes the flush."""
     world = SinkWorld()
     for number in range(COUNT):
         time_ms = number % 3 * HOUR_MS
@@ -64,7 +64,7 @@ def run_twice(parts: dict[str, Any]) -> SinkWorld:
 @pytest.mark.parametrize("views", [None, RecordViews(keys=True)])
 @pytest.mark.parametrize("quarantine", [False, True])
 def test_records_that_can_not_be_partitioned(views: RecordViews | None, quarantine: bool) -> None:
-    """They lie among the rows of another file, and belong neither there nor, where rejects are kept, out of their stage."""
+    """Unpartitioned records between rows of a missing file are not written there, and kept rejects stay in their stage."""
     letters = Letters()
     world = run_twice(
         {
@@ -83,7 +83,7 @@ def test_records_that_can_not_be_partitioned(views: RecordViews | None, quaranti
 
 
 def test_records_whose_schema_can_not_be_compared() -> None:
-    """Without quarantine they lie among the rows of another file, whose schema they don't have either."""
+    """Without quarantine, such records between rows of a missing file are not written there, because the schema differs."""
     letters = Letters()
     world = run_twice(
         {

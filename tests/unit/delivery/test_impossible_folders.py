@@ -25,7 +25,7 @@ def a_world(folder: str) -> SinkWorld:
 
 @pytest.mark.parametrize("folder", IMPOSSIBLE, ids=range(len(IMPOSSIBLE)))
 def test_a_row_of_an_impossible_folder_is_a_reject(folder: str) -> None:
-    """It goes into the quarantine, and the rows beside it into their files."""
+    """The row goes to the quarantine, and the rows around it go to their files."""
     world = a_world(f"x/{folder}")
     parts = {
         "rotation": RecordCountRotation(2),
@@ -43,7 +43,7 @@ def test_a_row_of_an_impossible_folder_is_a_reject(folder: str) -> None:
 
 
 def test_it_ends_the_task_where_rejects_are_not_tolerated() -> None:
-    """Before anything of its flush is published."""
+    """An impossible folder ends the task before anything of the flush is published."""
     world = a_world("x//y")
     with pytest.raises(RejectedRecordError, match=r"events-0, offset 1: rejected at stage 'partition'.*empty segment"):
         world.run(3, partitioner=FieldPartitioner(["folder"], escape=False))
@@ -56,7 +56,7 @@ def run(world: SinkWorld, until: int, **parts: Any) -> None:
 
 
 def test_the_way_out_of_an_intent_whose_anchor_no_store_takes() -> None:
-    """Earlier versions committed such intents. The error says what to do, and that helps."""
+    """The error about such an intent, which earlier versions committed, names a remedy that works."""
     world = a_world("x")
     identity = Identity("memory", "id-of-events", "f" * 8, "memory://test/topics")
     intent = Intent(identity, True, 3, 3, 0, "topics/events/folder=a//b/events+0+0000000000.snappy.parquet")
@@ -71,7 +71,7 @@ def test_the_way_out_of_an_intent_whose_anchor_no_store_takes() -> None:
 
 
 def a_wedged_world() -> SinkWorld:
-    """An earlier version has published an anchor that lists a file that no store takes."""
+    """Makes a world in which an earlier version has published an anchor that lists a file that no store accepts."""
     world = a_world("x" * 300)
     task = world.task(partitioner=FieldPartitioner(["folder"]), rotation=RecordCountRotation(3))
     unchecked = attrs.evolve(task._parts.pipeline, why_no_folder=None)  # as it was
@@ -84,7 +84,7 @@ def a_wedged_world() -> SinkWorld:
 
 
 def test_a_listed_file_that_no_store_takes_is_left_out_where_rejects_are_tolerated() -> None:
-    """Its record is a reject now."""
+    """The record of the listed file is now a reject."""
     world = a_wedged_world()
     run(world, 3, partitioner=FieldPartitioner(["folder"]), tolerance="skip")
     assert world.offsets() == {0: 1, 2: 1}
@@ -92,7 +92,7 @@ def test_a_listed_file_that_no_store_takes_is_left_out_where_rejects_are_tolerat
 
 
 def test_the_way_out_of_a_listed_file_that_no_store_takes_where_rejects_are_kept() -> None:
-    """The published files of the flush are deleted, and it is made anew, with a file of rejects."""
+    """Once the published files of the flush are deleted, the flush is repeated with a file of rejects."""
     world = a_wedged_world()
     parts = {"partitioner": FieldPartitioner(["folder"]), "tolerance": "skip", "quarantine": True}
     with pytest.raises(UnknownMetadataError, match=r"No object can have that key: .* delete the files of this flush"):

@@ -13,7 +13,7 @@ MIB = 1 << 20
 
 
 class Recording(ByteArrayConverter):
-    """Notes how large the values are that are converted together."""
+    """A converter that records the total size of values that are converted together."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Recording(ByteArrayConverter):
 
 
 def test_large_records_are_converted_a_few_at_a_time() -> None:
-    """At most 16 MiB of them, or a single one that is larger; all of them are written once."""
+    """At most 16 MiB of records, or one larger record, are converted together, and each record is written once."""
     kafka, storage, converter = MemoryKafka(), MemoryStorage(), Recording()
     kafka.create_topic("topic")
     sizes = [4, 7, 4, 20, 3, 3]

@@ -40,14 +40,14 @@ def of_two_schemas(number: int) -> bytes:
 
 
 class Never(PerRecordRotation):
-    """A rule of a user's that ends nothing."""
+    """A user's rotation policy that never ends a flush."""
 
     def should_rotate(self, stats: FlushStats, row: Row) -> bool:
         return len(stats.encoded_partitions) < 0
 
 
 def calls_of_a_run(folders: int, value: Callable[[int], bytes], **parts: Any) -> int:
-    """Calls of functions, those of C included, on the driver thread while a flush of that many folders is delivered."""
+    """Counts the calls of functions, including C functions, on the driver thread during a flush of `folders` folders."""
     world = a_world(folders, value)
     counter = itertools.count()
     sys.setprofile(lambda *_: next(counter))
@@ -70,13 +70,13 @@ def calls_of_a_run(folders: int, value: Callable[[int], bytes], **parts: Any) ->
     ids=["plain", "two schemas", "tight budget"],
 )
 def test_cost_grows_with_the_number_of_folders(value: Callable[[int], bytes], parts: dict[str, Any]) -> None:
-    """Four times as many take four times as long, or little more; nothing asks all files for each of them."""
+    """Four times as many folders cost about four times as much, because no step visits all files for each folder."""
     few, many = (calls_of_a_run(folders, value, **parts) for folders in (100, 400))
     assert many < 5 * few
 
 
 def test_a_flush_ends_before_it_has_too_many_files() -> None:
-    """The default is one that no step has trouble with; a rotation policy may ask for less."""
+    """The default limit of files suits every step, and a rotation policy may set a lower one."""
     world = a_world(2500, plain)
     world.run(2000, partitioner=BY_USER, rotation=RecordCountRotation(2500))
     cut = [(event.files, event.reason) for event in world.events if isinstance(event, FlushCut)]
@@ -87,7 +87,7 @@ def test_a_flush_ends_before_it_has_too_many_files() -> None:
 
 
 def test_open_files_that_fill_the_budget_end_their_flush() -> None:
-    """Nothing else would: what they take isn't freed by writing their few rows to disk."""
+    """Open files that fill the budget end their flush, because spilling their few rows to disk wouldn't free their memory."""
     world = a_world(300, plain)
     task = world.task(partitioner=BY_USER, rotation=RecordCountRotation(10_000), budget=MemoryBudget(1 << 18))
     world.step_until(task, lambda: world.committed == 300)

@@ -24,7 +24,7 @@ VIEWS = RecordViews(keys=True, headers=True, key_converter=StringConverter())
 
 
 def test_keys_and_headers_lie_beside_the_values() -> None:
-    """Each file of values has one of keys and one of headers, with as many rows in the same order."""
+    """Each file of values has a file of keys and a file of headers with the same number of rows in the same order."""
     world = SinkWorld()
     for number in range(4):
         world.append(GOOD, key=b"key-%d" % number, headers=HEADERS, time_ms=number % 2 * 3_600_000)
@@ -41,7 +41,7 @@ def test_keys_and_headers_lie_beside_the_values() -> None:
 
 @pytest.mark.parametrize("at_once", [1, 500])
 def test_keys_of_another_type_begin_another_file(at_once: int) -> None:
-    """No column holds both, and neither record is lost for that, whether they come together or one by one."""
+    """Keys of incompatible types go to separate files and no record is lost, whether the records come together or singly."""
     keys = [b'{"schema":{"type":"int32"},"payload":1}', b'{"schema":{"type":"string"},"payload":"a"}']
     world = SinkWorld()
     for key in (*keys, *keys):
@@ -53,7 +53,7 @@ def test_keys_of_another_type_begin_another_file(at_once: int) -> None:
 
 
 def test_records_without_key_or_headers_are_rejects() -> None:
-    """Where their files are written, a record needs both; the key is looked at first. The words are Connect's."""
+    """If files of keys and headers are written, a record needs both. The key is checked first, with Connect's text."""
     world = SinkWorld()
     world.append(GOOD, headers=HEADERS)
     world.append(GOOD, key=b"k")
@@ -73,7 +73,7 @@ def test_records_without_key_or_headers_are_rejects() -> None:
 
 @pytest.mark.parametrize("role", ["values", "keys", "headers"])
 def test_a_crash_between_the_files_of_a_flush_leaves_nothing_out(role: str) -> None:
-    """Whoever takes over writes the files that are missing, those of keys and headers too."""
+    """The successor writes all missing files, including files of keys and headers."""
     world = SinkWorld()
     for number in range(6):
         world.append(GOOD, key=b"%d" % number, headers=HEADERS, time_ms=number % 2 * 3_600_000)
@@ -94,7 +94,7 @@ def test_a_crash_between_the_files_of_a_flush_leaves_nothing_out(role: str) -> N
 
 
 def test_tombstones_have_files_of_keys_only() -> None:
-    """They lie in a folder of their own, by their Kafka time, and count as rows of the flush."""
+    """Tombstones are written to a separate folder by their Kafka time, and count as rows of the flush."""
     world = SinkWorld()
     world.append(None, GOOD, None, key=b"k", headers=HEADERS)
     world.run(3, views=VIEWS, tombstones="write", rotation=RecordCountRotation(3))
@@ -108,7 +108,7 @@ def test_tombstones_have_files_of_keys_only() -> None:
 
 
 def test_a_flush_of_tombstones_is_found_again() -> None:
-    """Offsets set back behind files of keys alone repeat nothing."""
+    """No record is repeated after offsets are set back behind files that contain only keys."""
     world = SinkWorld()
     world.append(None, None, key=b"k")
     parts: dict[str, Any] = {
@@ -124,7 +124,7 @@ def test_a_flush_of_tombstones_is_found_again() -> None:
 
 
 def test_tombstones_become_rows_where_keys_are_a_column() -> None:
-    """Without files of keys they are rows whose columns of the value are null."""
+    """Without files of keys, tombstones are rows whose value columns are null."""
     world = SinkWorld()
     world.append(GOOD, None, GOOD, key=b"k")
     columns = MetadataColumns(("offset", "key"), key_converter=StringConverter())
@@ -138,14 +138,14 @@ def test_tombstones_become_rows_where_keys_are_a_column() -> None:
 
 
 def test_tombstones_need_their_keys() -> None:
-    """Without a place for keys there is nothing to write."""
+    """Tombstones can't be written if keys have neither a file nor a column."""
     with pytest.raises(ConfigurationError, match="only be written with their keys"):
         SinkWorld().task(tombstones="write")
 
 
 @pytest.mark.parametrize("tolerance", ["fail", "skip"])
 def test_a_tombstone_ends_the_task_by_default(tolerance: str) -> None:
-    """Whatever becomes of rejects, in Connect's words."""
+    """By default a tombstone ends the task with Connect's text, however rejects are handled."""
     world = SinkWorld()
     world.append(GOOD, None)
     task = world.task(tolerance=tolerance)
@@ -155,7 +155,7 @@ def test_a_tombstone_ends_the_task_by_default(tolerance: str) -> None:
 
 
 def test_reported_tombstones_are_rejects() -> None:
-    """`report` leaves them out and tells."""
+    """With `report`, tombstones are not written, and each is an event."""
     world = SinkWorld()
     world.append(GOOD, None)
     world.run(1, tolerance="skip", tombstones="report", rotation=RecordCountRotation(1))
@@ -163,7 +163,7 @@ def test_reported_tombstones_are_rejects() -> None:
 
 
 def test_objects_are_tagged() -> None:
-    """With the offsets and rows of each, and further tags."""
+    """Each object is tagged with its offsets, its number of rows and the additional tags."""
     world = SinkWorld()
     world.append(*[GOOD] * 4)
     world.run(4, tags=ObjectTags({"team": "data"}), rotation=RecordCountRotation(2))
@@ -174,7 +174,7 @@ def test_objects_are_tagged() -> None:
 
 
 def test_an_object_that_can_not_be_tagged_is_an_event_or_ends_the_task() -> None:
-    """After some attempts; the object stays published, and is not written again."""
+    """After a few attempts the failure is an event or ends the task; the object stays published and is not written again."""
     world = SinkWorld()
     world.append(*[GOOD] * 2)
     world.storage.fail("tag", times=1 << 30, error=StorageUnavailableError("no tags today"))
@@ -193,5 +193,5 @@ def test_an_object_that_can_not_be_tagged_is_an_event_or_ends_the_task() -> None
     ("value", "text"), [(b"some text", "some text"), (b"\xff\x00", "ff00"), (12, "12"), (False, "false"), (None, None)]
 )
 def test_header_values_become_text(value: object, text: str | None) -> None:
-    """Text as it is, other bytes in hexadecimal digits, numbers and booleans as Connect prints them."""
+    """Text is kept, other bytes become hexadecimal digits, and numbers and booleans look as in Connect."""
     assert text == header_text(value)

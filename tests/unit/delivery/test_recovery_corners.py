@@ -28,7 +28,7 @@ TOLERANT: dict[str, Any] = {
 
 
 class FailingConsumer(MemoryConsumer):
-    """Fails with an error whenever it is at a position."""
+    """A consumer that fails with an error whenever it reaches a position."""
 
     def __init__(self, world: SinkWorld, at: int, error: Kafka2ParquetError, *, max_poll_records: int = 1) -> None:
         super().__init__(world.kafka, group_id="group", topics=[TOPIC], max_poll_records=max_poll_records)
@@ -65,7 +65,7 @@ def a_world_without_an_anchor() -> SinkWorld:
 
 @pytest.mark.parametrize(("offset", "rows"), [(5, 10), (0, 8), (0, 9), (0, 12)])
 def test_a_sibling_whose_anchor_was_deleted_is_an_error(offset: int, rows: int) -> None:
-    """The error names the sibling and what to delete; nothing goes round in circles."""
+    """The error names the sibling and the objects to delete, and the task doesn't loop."""
     world = a_world_without_an_anchor()
     world.kafka.commit("group", TOPIC, 0, offset)
     with pytest.raises(DeliveryError, match=r"folder=1/events\+0\+0000000005.*whose first file was deleted"):
@@ -74,7 +74,7 @@ def test_a_sibling_whose_anchor_was_deleted_is_an_error(offset: int, rows: int) 
 
 @pytest.mark.parametrize("tombstones", [0, 1])
 def test_a_corrupt_batch_in_what_was_taken_before_a_truncation_is_left_out(tombstones: int) -> None:
-    """Its offsets have their rows already."""
+    """A corrupt batch is ignored if its offsets already have rows."""
     world = SinkWorld()
     world.append(*[b'{"text": "old"}'] * (28 - tombstones), *[None] * tombstones)
     consumer = FailingConsumer(world, 24, corrupt(24, 26))
@@ -92,7 +92,7 @@ def test_a_corrupt_batch_in_what_was_taken_before_a_truncation_is_left_out(tombs
 
 @pytest.mark.parametrize("error", [corrupt(10, 13), lost(10, 13)], ids=["corrupt", "lost"])
 def test_a_tolerated_failure_behind_a_flush_that_is_redone_ends_nothing(error: Kafka2ParquetError) -> None:
-    """It comes again when the partition begins again behind the flush."""
+    """A tolerated failure occurs again when the partition restarts behind the repeated flush."""
     world = SinkWorld()
     world.append(*[b"{}"] * 43)
     world.run(10, die_at=lambda event: isinstance(event, IntentCommitted), **TOLERANT)
@@ -101,7 +101,7 @@ def test_a_tolerated_failure_behind_a_flush_that_is_redone_ends_nothing(error: K
 
 
 def test_what_was_fetched_and_dropped_with_a_loss_is_reported_too() -> None:
-    """The client had fetched [5, 8) when it was told that the log begins at 20."""
+    """Records [5, 8), fetched before the broker reported that the log begins at 20, are part of the loss."""
     world = SinkWorld()
     world.append(*[b"{}"] * 30)
     world.run(25, consumer=FailingConsumer(world, 5, lost(8, 20), max_poll_records=5), **TOLERANT)
@@ -110,14 +110,14 @@ def test_what_was_fetched_and_dropped_with_a_loss_is_reported_too() -> None:
 
 
 class UnnamedConsumer(MemoryConsumer):
-    """Does not know the name of its group."""
+    """A consumer that doesn't know the name of its group."""
 
     def gain(self, assigned: Assigned) -> None:
         super().gain(attrs.evolve(assigned, group_id=""))
 
 
 def test_an_unknown_group_is_not_another_one() -> None:
-    """Ids that are unknown on either side are not compared."""
+    """A group id that is unknown on either side is not compared."""
     world = SinkWorld()
     world.append(*[b"{}"] * 30)
     world.run(20)
@@ -127,7 +127,7 @@ def test_an_unknown_group_is_not_another_one() -> None:
 
 
 def test_an_end_that_the_log_does_not_have_is_not_adopted() -> None:
-    """A boundary that another owner has published is checked as one that is discovered."""
+    """A boundary that another owner has published is checked like a discovered one."""
     world = SinkWorld()
     world.append(*[b"{}"] * 30)
     world.run(10)

@@ -34,11 +34,11 @@ STEPS = 2000
 
 
 class Died(BaseException):
-    """The process ends here."""
+    """The end of the process."""
 
 
 class World:
-    """A topic of 30 records in two folders by turns, a store, and one task after the other."""
+    """A topic with 30 records that alternate between two folders, a store, and one task after another."""
 
     def __init__(self) -> None:
         self.kafka = MemoryKafka()
@@ -62,7 +62,7 @@ class World:
         naming: ObjectNaming | None = None,
         **settings: Any,
     ) -> None:
-        """Run a task until so much is committed, or until it dies; time passes."""
+        """Runs a task, while time passes, until the committed offset is `until` or the task dies."""
 
         def hook(event: Event) -> None:
             if die_at is not None and die_at(event):
@@ -256,7 +256,7 @@ CASES: list[tuple[tuple[str, str, str], Callable[[World], None]]] = [
 
 
 def test_every_row_is_tried() -> None:
-    """The table has these rows and no others."""
+    """The table has exactly the rows that the tests have."""
     page = (Path(__file__).parents[3] / "docs" / "guarantees.md").read_text()
     table = page.split("| committed offset | anchor of the intent |")[1].split("\n\n")[0]
     rows = [tuple(cell.strip() for cell in line.strip("|").split("|")[:3]) for line in table.splitlines()[2:]]
@@ -265,12 +265,12 @@ def test_every_row_is_tried() -> None:
 
 @pytest.mark.parametrize("behaviour", [pytest.param(behaviour, id=", ".join(case)) for case, behaviour in CASES])
 def test_the_row_is_true(behaviour: Callable[[World], None]) -> None:
-    """What the table says happens."""
+    """The code does what the row of the table says."""
     behaviour(World())
 
 
 def with_a_gap() -> World:
-    """Offsets 30 to 39 are in no file, because JSON they are not; [40, 50) is published after them; the group is gone."""
+    """Makes a world without files for offsets 30 to 39, which are not JSON. [40, 50) is published, and the group is gone."""
     world = World()
     world.run(30)
     world.append(10, b"text")
@@ -282,7 +282,7 @@ def with_a_gap() -> World:
 
 
 def test_a_flush_never_crosses_the_start_of_a_published_one() -> None:
-    """Another converter finds rows in the gap, and its flush ends where the published one begins."""
+    """If another converter finds rows in the gap, their flush ends where the published flush begins."""
     world = with_a_gap()
     world.run(50, rows=13, converter=StringConverter())
 
@@ -294,7 +294,7 @@ def first_flush(event: Event) -> bool:
 
 
 def test_what_was_discovered_is_not_forgotten_by_a_crash() -> None:
-    """A task that dies in the gap leaves behind that what follows has to be discovered again."""
+    """A task that dies in the gap leaves a note that the files behind the gap have to be discovered again."""
     world = with_a_gap()
     world.run(
         50, rows=4, converter=StringConverter(), die_at=lambda event: isinstance(event, OffsetCommitted) and event.rows == 4

@@ -34,7 +34,7 @@ COUNT = 12
 
 
 class LeaveOut(Transform):
-    """Leaves out the records at some offsets."""
+    """A transform that leaves out the records at some offsets."""
 
     def __init__(self, *offsets: int) -> None:
         self._offsets = pa.array(offsets, pa.int64())
@@ -48,7 +48,7 @@ class LeaveOut(Transform):
 
 
 class TextsAndLists(RecordConverter):
-    """A column that holds text in every other record, and lists in those between: no file can hold both."""
+    """A converter whose column alternates between text and lists, which no file can hold together."""
 
     def convert(self, batch: ConsumedBatch) -> Converted:
         is_odd = pc.equal(pc.bit_wise_and(batch.offsets, 1), 1)
@@ -67,7 +67,7 @@ class TextsAndLists(RecordConverter):
 
 
 def world_of(values: dict[int, bytes | None], *, hours: int = 3) -> SinkWorld:
-    """Twelve records, of which some have other values, in the folders of so many hours by turns."""
+    """Makes a world of twelve records that alternate between the folders of `hours` hours, with some values replaced."""
     world = SinkWorld()
     for number in range(COUNT):
         value = values.get(number, b'{"a":%d}' % number)
@@ -76,7 +76,7 @@ def world_of(values: dict[int, bytes | None], *, hours: int = 3) -> SinkWorld:
 
 
 def parts_of(**parts: Any) -> dict[str, Any]:
-    """One flush of everything."""
+    """Returns the parts of a sink that writes everything in one flush."""
     return {
         "partitioner": HourlyPartitioner(),
         "rotation": RecordCountRotation(COUNT),
@@ -86,7 +86,7 @@ def parts_of(**parts: Any) -> dict[str, Any]:
 
 
 def die_without(world: SinkWorld, key_part: str, **parts: Any) -> None:
-    """Run a task that dies because an object can't be published; the intent, the anchor and the others are there."""
+    """Runs a task that dies because one object can't be published; the intent, the anchor and the other objects exist."""
     fault = world.storage.fail(key_part=key_part, times=1 << 30)
     with ThreadPoolExecutor(4) as uploads:  # which are waited for: those of a dead task go on otherwise
         world.run(COUNT, die_at=lambda event: isinstance(event, StorageRetried), executor=uploads, **parts)
@@ -96,7 +96,7 @@ def die_without(world: SinkWorld, key_part: str, **parts: Any) -> None:
 
 
 def test_dead_letters_of_a_finished_flush_are_stored_before_it_is_committed() -> None:
-    """Rows of a missing file that are rejected now are done with when their letters are, not sooner."""
+    """If rows of a missing file are rejects now, the flush is committed only after their dead letters are stored."""
     world, letters = world_of({4: b"no JSON"}), Letters(stores=False)
     die_without(world, "hour=01", **parts_of(converter=StringConverter()))
     with world.task(**parts_of(dead_letters=letters)) as task:
@@ -112,7 +112,7 @@ def test_dead_letters_of_a_finished_flush_are_stored_before_it_is_committed() ->
 
 
 def test_a_finished_flush_counts_its_records_for_the_limit_of_rejects() -> None:
-    """A flush that is read once more for a missing file doesn't make the share of rejects larger than it is."""
+    """Reading a flush again for a missing file doesn't increase the share of rejects beyond the true one."""
     bad = dict.fromkeys(range(1, COUNT, 4), b"no JSON")
     world = world_of(bad)
     parts = parts_of(rotation=RecordCountRotation(6), limit=RejectLimit(0.3, minimum_rows=1))
@@ -172,7 +172,7 @@ def test_a_finished_flush_counts_its_records_for_the_limit_of_rejects() -> None:
 def test_a_flush_that_can_not_be_finished_as_it_was_begun_is_left_alone(
     missing: str, then: dict[str, Any], now: dict[str, Any]
 ) -> None:
-    """Nothing is published or committed; the old configuration finishes it, and then the new one goes on."""
+    """Nothing is published or committed. The old configuration finishes the flush, and then the new one continues."""
     values = {4: b"no JSON"} if "converter" in then else {4: None} if "tombstones" in then else {}
     world = world_of(values)
     rotation = {"rotation": RecordCountRotation(COUNT - 1)} if "tombstones" in then else {}
@@ -188,7 +188,7 @@ def test_a_flush_that_can_not_be_finished_as_it_was_begun_is_left_alone(
 
 
 def test_a_flush_of_which_other_things_were_learned_is_left_alone() -> None:
-    """Its rows would be rejects now, under the same configuration: only the files themselves can be made anew."""
+    """Rows of the flush would be rejects now, so only deleting its files lets the flush be repeated."""
     world = SinkWorld()
     for number in range(COUNT):
         world.append(b'{"a":%d}' % number, time_ms=number % 3 * HOUR_MS)
@@ -203,7 +203,7 @@ def test_a_flush_of_which_other_things_were_learned_is_left_alone() -> None:
 
 
 def test_without_files_of_rejects_or_keys_a_finished_file_has_what_it_can_have() -> None:
-    """Rows that are rejected now are left out of it, as everywhere."""
+    """Rows that are rejects now are left out of the missing file, as in any other file."""
     world = world_of({4: b"no JSON"})
     die_without(world, "hour=01", **parts_of(converter=StringConverter()))
     world.run(COUNT, **parts_of())
@@ -211,7 +211,7 @@ def test_without_files_of_rejects_or_keys_a_finished_file_has_what_it_can_have()
 
 
 def test_tombstones_that_were_written_may_be_ignored_now() -> None:
-    """They are left out of a missing file."""
+    """Tombstones that are ignored now are left out of a missing file."""
     world = world_of({4: None})
     columns = MetadataColumns(("offset", "key"))
     die_without(world, "hour=01", **parts_of(metadata_columns=columns, tombstones="write"))
@@ -220,7 +220,7 @@ def test_tombstones_that_were_written_may_be_ignored_now() -> None:
 
 
 def test_rows_that_no_file_can_hold_together_are_an_error() -> None:
-    """The boundary of a flush that was begun stands, and a file can hold one type for a column."""
+    """The task ends, because the boundary of a flush is fixed and a file can hold only one type for a column."""
     world = SinkWorld()
     world.append(*[b'{"a":1}'] * COUNT)
     world.run(COUNT, die_at=lambda event: isinstance(event, IntentCommitted), rotation=RecordCountRotation(COUNT))
@@ -231,7 +231,7 @@ def test_rows_that_no_file_can_hold_together_are_an_error() -> None:
 
 @pytest.mark.parametrize("key_part", ["hour=00", "hour=01", "nothing"])
 def test_files_of_a_flush_are_tagged_by_whoever_finishes_it(key_part: str) -> None:
-    """Those that its owner published before it died, and those that were missing."""
+    """The successor tags the files that the owner published before it died, and the missing files."""
     world = world_of({})
     die_without_tags(world, key_part)
     assert not world.storage.tags
@@ -241,7 +241,7 @@ def test_files_of_a_flush_are_tagged_by_whoever_finishes_it(key_part: str) -> No
 
 
 def die_without_tags(world: SinkWorld, key_part: str) -> None:
-    """A task with tags dies before it tags anything; of its files those with `key_part` are missing."""
+    """Runs a task with tags that dies before it tags anything; files with `key_part` in their keys are missing."""
     if key_part == "hour=00":  # the anchor: nothing is there
         world.run(COUNT, die_at=lambda event: isinstance(event, IntentCommitted), **parts_of(tags=ObjectTags()))
     elif key_part == "nothing":
@@ -283,7 +283,7 @@ NAMINGS = {
 @pytest.mark.parametrize("naming", [pytest.param(naming, id=name) for name, naming in NAMINGS.items()])
 @pytest.mark.parametrize("point", POINTS)
 def test_a_flush_is_finished_under_other_names(point: str, naming: ObjectNaming) -> None:
-    """Rows, tombstones, rejects, keys and headers are there once each, whatever was published before."""
+    """Each row, tombstone, reject, key and header exists once, whatever was published before."""
     world = world_of({5: b"no JSON", 7: None}, hours=2)
     parts = parts_of(
         quarantine=True,
@@ -315,7 +315,7 @@ def test_a_flush_is_finished_under_other_names(point: str, naming: ObjectNaming)
 
 @pytest.mark.parametrize("converter", [JsonConverter(), StringConverter()])
 def test_a_flush_of_rejects_alone_is_redone_without_quarantine(converter: RecordConverter) -> None:
-    """Its recorded name keeps others from publishing it; what are rows now go to their folders."""
+    """The recorded name keeps other tasks from publishing the rejects, and records that are rows now go to their folders."""
     world = SinkWorld()
     world.append(*[b"no JSON"] * 5)
     world.run(5, die_at=is_intent, tolerance="skip", quarantine=True)
@@ -327,7 +327,7 @@ def test_a_flush_of_rejects_alone_is_redone_without_quarantine(converter: Record
 
 
 def test_a_frozen_owner_of_another_configuration_adds_nothing() -> None:
-    """It was about to publish rejects and rows; by then a successor without quarantine has finished the flush."""
+    """An owner that froze before publishing adds nothing after a successor without quarantine has finished the flush."""
     world = world_of({4: b"no JSON"})
     fault = world.storage.block(key_part="events+0+0000000000")
     consumer = MemoryConsumer(world.kafka, group_id="group", topics=["events"])
@@ -354,7 +354,7 @@ V2 = ConnectSchema(
 
 
 class TwoVersions(RecordConverter):
-    """Records of two versions by turns; the second one has a field more."""
+    """A converter whose records alternate between two versions; the second version has one more field."""
 
     def convert(self, batch: ConsumedBatch) -> Converted:
         is_old = pc.equal(pc.bit_wise_and(batch.offsets, 1), 0)
@@ -376,7 +376,7 @@ class TwoVersions(RecordConverter):
 @pytest.mark.parametrize("mode", [CompatibilityMode.BACKWARD, CompatibilityMode.FULL, CompatibilityMode.NONE])
 @pytest.mark.parametrize("die_at", ["intent", "anchor"])
 def test_no_column_is_lost_where_schemas_may_not_share_files_any_more(mode: CompatibilityMode, die_at: str) -> None:
-    """A flush with rows of two versions was begun; projected to the first of them, the others would lose a column."""
+    """A begun flush has rows of two versions, and projecting all rows to the first version would lose a column."""
     world = SinkWorld()
     for number in range(COUNT):
         world.append(b"{}", time_ms=number // 2 % 2 * HOUR_MS)

@@ -1,4 +1,4 @@
-"""Rejected records: kept in the flush, sent away before it is published, told, or the end of the task."""
+"""Rejected records are kept in the flush, sent before the flush is published, reported, or end the task."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GOOD, BAD = b'{"a":1}', b"no JSON"
 
 
 def test_rejects_are_a_file_of_the_flush() -> None:
-    """Rows and rejects of a flush become visible with it, each once, with the rejected bytes and the reason."""
+    """Rows and rejects become visible with their flush, each once, with the rejected bytes and the reason."""
     world = SinkWorld()
     world.append(*[GOOD] * 3, BAD, *[GOOD] * 7, BAD, key=b"k")
     world.run(11, tolerance="skip", quarantine=True)
@@ -36,7 +36,7 @@ def test_rejects_are_a_file_of_the_flush() -> None:
 
 
 def test_rejects_behind_the_last_row_belong_to_the_next_flush() -> None:
-    """A flush ends behind its last row: what is rejected after it is published with the next one."""
+    """A flush ends behind its last row, and later rejects are published with the next flush."""
     world = SinkWorld()
     world.append(*[GOOD] * 10, BAD, *[GOOD] * 10)
     world.run(21, tolerance="skip", quarantine=True)
@@ -46,7 +46,7 @@ def test_rejects_behind_the_last_row_belong_to_the_next_flush() -> None:
 
 
 def test_rejects_alone_are_published_after_a_while() -> None:
-    """A topic with bad records only gets a file of them a minute later, and its offset moves."""
+    """A topic with only bad records gets a file of rejects a minute later, and its offset moves."""
     world = SinkWorld()
     world.append(*[BAD] * 5)
     with world.task(tolerance="skip", quarantine=True) as task:
@@ -87,7 +87,7 @@ def test_a_flush_of_rejects_alone_is_found_again() -> None:
 
 
 def test_nothing_is_published_before_dead_letters_are_stored() -> None:
-    """The intent, and all that follows it, waits for the letters of the flush."""
+    """The intent and all later steps wait for the dead letters of the flush."""
     world, letters = SinkWorld(), Letters(stores=False)
     world.append(BAD, *[GOOD] * 10)
     with world.task(tolerance="skip", dead_letters=letters) as task:
@@ -103,7 +103,7 @@ def test_nothing_is_published_before_dead_letters_are_stored() -> None:
 
 
 def test_offsets_of_dead_letters_alone_wait_for_them() -> None:
-    """A position that moves over rejects is committed when their letters are stored."""
+    """A position behind rejects is committed once their dead letters are stored."""
     world, letters = SinkWorld(), Letters(stores=False)
     world.append(BAD, BAD)
     with world.task(tolerance="skip", dead_letters=letters) as task:
@@ -116,7 +116,7 @@ def test_offsets_of_dead_letters_alone_wait_for_them() -> None:
 
 
 def test_a_reject_that_is_not_tolerated_is_sent_and_ends_the_task() -> None:
-    """Dead letters and hooks are told before the task fails; nothing is committed."""
+    """The reject goes to dead letters and hooks before the task fails, and nothing is committed."""
     world, letters = SinkWorld(), Letters()
     world.append(GOOD, BAD)
     task = world.task(dead_letters=letters)
@@ -129,7 +129,7 @@ def test_a_reject_that_is_not_tolerated_is_sent_and_ends_the_task() -> None:
 
 
 def test_the_stage_decides_without_a_reporter() -> None:
-    """Without a reporter, what can't be converted is left out, and what can't be partitioned ends the task."""
+    """Without a reporter, a record that can't be converted is skipped, and one that can't be partitioned ends the task."""
     world = SinkWorld()
     world.append(BAD, GOOD)
     world.kafka.append("events", 0, [])
@@ -190,7 +190,7 @@ ABSURD_MS = 2**62
 
 
 def test_timestamp_too_large_for_a_column_of_times_rejects_only_its_record() -> None:
-    """Its quarantined row has no time, and tells the timestamp in its reason."""
+    """The quarantined row doesn't have a time, and its reason contains the timestamp."""
     world = SinkWorld()
     world.append(GOOD)
     world.append(GOOD, time_ms=ABSURD_MS)

@@ -34,7 +34,7 @@ def parts(**changes: Any) -> dict[str, Any]:
 
 
 def a_world() -> SinkWorld:
-    """Two topics with records, of which the other one's are published already."""
+    """Makes two topics with records; the records of the other topic are already published."""
     world = SinkWorld()
     world.kafka.create_topic(OTHER)
     values = [b'{"n":%d}' % (number % 2) for number in range(9)]
@@ -57,7 +57,7 @@ EVERYTHING = {(TOPIC, offset): 1 for offset in range(9)} | {(OTHER, offset): 1 f
 
 @pytest.mark.parametrize("death", range(16))
 def test_a_crash_at_each_event(death: int) -> None:
-    """Each record of both topics is in one file."""
+    """Each record of both topics is in one file, wherever the task crashes."""
     world = a_world()
     events: list[Event] = []
 
@@ -71,7 +71,7 @@ def test_a_crash_at_each_event(death: int) -> None:
 
 
 def test_a_group_whose_offsets_are_lost() -> None:
-    """What is published is found in the folder, and is not written again."""
+    """Published files are found in the folder and are not written again."""
     world = a_world()
     world.run(9, **parts())
     before = dict(world.storage.objects)
@@ -83,7 +83,7 @@ def test_a_group_whose_offsets_are_lost() -> None:
 
 
 def test_the_audit_finds_the_files() -> None:
-    """Those of the topic only."""
+    """The audit finds only the files of its topic."""
     world = a_world()
     world.run(9, **parts())
     (coverage,) = read_coverage(world.storage, NAMING, TOPIC, {TopicPartition(TOPIC, 0): 9}).coverages
@@ -91,7 +91,7 @@ def test_the_audit_finds_the_files() -> None:
 
 
 def test_what_lies_in_a_shared_folder_is_found_once() -> None:
-    """Although the audit looks into the folder for each of its topics."""
+    """The audit reports a finding in a shared folder once, although it lists the folder for each topic."""
     world = a_world()
     world.run(9, **parts())
     world.storage.create("topics/lake/all/n=1/copy.parquet", b"x")
@@ -102,7 +102,7 @@ def test_what_lies_in_a_shared_folder_is_found_once() -> None:
 
 
 def test_another_folder_is_another_place() -> None:
-    """A sink that is to write elsewhere stops, unless it may take over: then it goes on at the committed offset."""
+    """A sink with a different folder stops. If the sink may take over, it continues at the committed offset."""
     world = SinkWorld()
     world.append(*(b'{"n":1}' for _ in range(6)))
     world.run(3, **parts(naming=ObjectNaming()))

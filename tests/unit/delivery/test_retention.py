@@ -14,7 +14,7 @@ STEPS = 1000
 
 
 def test_a_flush_that_is_gone_whole_is_passed_over_also_at_the_end_of_the_log() -> None:
-    """Its intent is recorded, its records were deleted, and no newer ones come that would move the position on."""
+    """The offset moves past a recorded intent whose records were deleted, even if the log has no newer records."""
     kafka, storage, clock, events = MemoryKafka(), MemoryStorage(), ManualClock(), list[Event]()
     kafka.create_topic("events")
     kafka.append("events", 0, [MemoryRecord(b'{"a":1}', timestamp_ms=1_779_012_000_000)] * 12)

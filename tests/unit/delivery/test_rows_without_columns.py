@@ -10,7 +10,7 @@ from tests.support.sink_world import SinkWorld
 
 
 def test_rows_of_empty_objects_alone_have_a_column_of_nulls() -> None:
-    """Parquet has no rows without columns, and a row is not lost for that."""
+    """Rows of empty objects are written with a column of nulls, because Parquet can't store rows without columns."""
     world = SinkWorld()
     for until, values in ((2, (b"{}", b"{}")), (4, (b'{"a":1}', b"{}"))):
         world.append(*values)
@@ -21,7 +21,7 @@ def test_rows_of_empty_objects_alone_have_a_column_of_nulls() -> None:
 
 @pytest.mark.parametrize("values", [(b"\x98\xc3\x88", b"g", None), (b"g", None, b"\x98")])
 def test_texts_that_are_refused_beside_tombstones_that_are_written(values: tuple[bytes | None, ...]) -> None:
-    """Each record is a row or a reject."""
+    """Each record is either a row or a reject."""
     world = SinkWorld()
     world.append(*values, key=b"k")
     columns = MetadataColumns(("offset", "key"))

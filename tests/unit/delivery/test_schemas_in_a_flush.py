@@ -21,7 +21,7 @@ NONE, BACKWARD, FORWARD = CompatibilityMode.NONE, CompatibilityMode.BACKWARD, Co
 
 
 def version(number: int) -> bytes:
-    """A record of a version: each has a member more, the new ones with defaults."""
+    """Makes a record of a version. Each version has one more member than the previous one, with a default."""
     fields: list[dict[str, Any]] = [{"field": "a", "type": "int32"}]
     fields += [{"field": f"b{i}", "type": "string", "optional": True, "default": f"d{i}"} for i in range(2, number + 1)]
     schema = {"type": "struct", "name": "r", "version": number, "fields": fields}
@@ -30,13 +30,13 @@ def version(number: int) -> bytes:
 
 
 def of_type(kind: str, value: Any) -> bytes:
-    """A record with one member `a` of a type, and no version."""
+    """Makes a record without a version, whose member `a` has the given type."""
     schema = {"type": "struct", "fields": [{"field": "a", "type": kind}]}
     return json.dumps({"schema": schema, "payload": {"a": value}}, separators=(",", ":")).encode()
 
 
 def written(world: SinkWorld, until: int, mode: CompatibilityMode | None, **parts: Any) -> list[list[int]]:
-    """The offsets of each file, in the order of the files."""
+    """Returns the offsets of each file, in the order of the files."""
     world.run(
         until,
         **{"converter": JsonEnvelopeConverter(), "rotation": RecordCountRotation(6), "schema_compatibility": mode, **parts},
@@ -47,7 +47,10 @@ def written(world: SinkWorld, until: int, mode: CompatibilityMode | None, **part
 @pytest.mark.parametrize("at_once", [1, 500])
 @pytest.mark.parametrize("mode", [NONE, BACKWARD, FORWARD, None])
 def test_a_column_of_keys_ends_a_flush_where_their_type_changes(mode: CompatibilityMode | None, at_once: int) -> None:
-    """In each mode, since none projects columns that are added. Keys of types that a column holds together share a file."""
+    """Keys of incompatible types end a flush in each mode, because added columns are not projected.
+
+    Compatible types share a file.
+    """
     world = SinkWorld()
     for kind, key in (("int32", "1"), ("int64", "2"), ("string", '"x"'), ("string", '"y"'), ("int32", "3")):
         world.append(version(1), key=f'{{"schema":{{"type":"{kind}"}},"payload":{key}}}'.encode())
@@ -66,7 +69,7 @@ def test_a_column_of_keys_ends_a_flush_where_their_type_changes(mode: Compatibil
     ],
 )
 def test_versions_that_take_turns(mode: CompatibilityMode | None, versions: list[int], files: list[list[int]]) -> None:
-    """Another version ends a flush as the mode says; without a mode none does. What is open stays so."""
+    """Another version ends a flush if the mode says so, and never without a mode. Files that are open stay open."""
     world = SinkWorld()
     world.append(*(version(number) for number in versions))
     until = files[-1][-1] + 1
@@ -74,7 +77,7 @@ def test_versions_that_take_turns(mode: CompatibilityMode | None, versions: list
 
 
 def test_rows_are_projected_to_their_file() -> None:
-    """Under a mode that projects, older records get the defaults of members that they lack, and keep their order."""
+    """In a mode that projects, older records get the defaults of missing members and keep their order."""
     world = SinkWorld()
     world.append(*(version(number) for number in [2, 1, 2, 1, 1, 2]))
     assert [[0, 1, 2, 3, 4, 5]] == written(world, 6, BACKWARD)
@@ -84,7 +87,7 @@ def test_rows_are_projected_to_their_file() -> None:
 
 
 def test_columns_are_united_without_a_mode() -> None:
-    """A file has the columns of all versions; what a record didn't have is null, and nothing is a default."""
+    """A file has the columns of all versions. Members that a record lacks are null, even if they have defaults."""
     world = SinkWorld()
     world.append(*(version(number) for number in [1, 3, 2, 1, 3, 2]))
     written(world, 6, None)
@@ -97,7 +100,7 @@ def test_columns_are_united_without_a_mode() -> None:
 
 
 def test_only_types_that_nothing_holds_end_a_united_flush() -> None:
-    """An integer and a text of one name go to different files."""
+    """An integer and a text with the same name go to different files."""
     world = SinkWorld()
     world.append(of_type("int32", 1), of_type("double", 1.5), of_type("string", "x"), *[of_type("string", "y")] * 5)
     assert [[0, 1], [2, 3, 4, 5, 6, 7]] == written(world, 8, None)
@@ -105,7 +108,7 @@ def test_only_types_that_nothing_holds_end_a_united_flush() -> None:
 
 
 def test_schemas_without_a_version_are_refused_where_versions_decide() -> None:
-    """Nothing says which of two is the older one: the record is a reject, as in Connect, and the file goes on."""
+    """A record without a version can't be compared, so it is a reject as in Connect, and the file continues."""
     world = SinkWorld()
     world.append(of_type("int32", 1), of_type("int64", 1), *[of_type("int32", 2)] * 5)
     assert [[0, 2, 3, 4, 5, 6]] == written(world, 7, BACKWARD, tolerance="skip")
@@ -115,7 +118,7 @@ def test_schemas_without_a_version_are_refused_where_versions_decide() -> None:
 
 
 def test_the_schema_is_that_of_the_folder() -> None:
-    """Each folder's file has a schema of its own: records of two schemas that go to two folders end nothing."""
+    """Schemas are compared within each folder, so records of two schemas in two folders don't end a flush."""
     world = SinkWorld()
     world.append(version(1), version(2), version(1), version(2), version(3), version(3))
     assert [[0, 2], [1, 3], [4, 5]] == written(world, 6, NONE, partitioner=FieldPartitioner(["a"]))
@@ -123,7 +126,7 @@ def test_the_schema_is_that_of_the_folder() -> None:
 
 @pytest.mark.parametrize("mode", [NONE, BACKWARD, None])
 def test_cuts_do_not_depend_on_polls(mode: CompatibilityMode | None) -> None:
-    """The same records make the same files, however they are polled."""
+    """The same records make the same files, however the records are polled."""
     found = []
     for sizes in ([30], [1] * 30, [7, 2, 11, 10]):
         world, start = SinkWorld(), 0
@@ -147,7 +150,7 @@ def _has_committed(world: SinkWorld, offset: int) -> bool:
 
 
 def test_integers_of_64_bits_and_fractions_do_not_share_a_file() -> None:
-    """Where the columns of all schemas are united: a double doesn't hold each of the integers."""
+    """Even with united columns they go to different files, because a double can't represent each of the integers."""
     world = SinkWorld()
     odd = 2**53 + 1
     world.append(of_type("int64", odd), of_type("double", 0.5), of_type("int64", odd), of_type("int64", 1), of_type("int32", 2))

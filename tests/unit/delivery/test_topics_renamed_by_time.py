@@ -46,7 +46,7 @@ def records() -> list[MemoryRecord]:
 
 
 def a_world(*, other: bool = True) -> SinkWorld:
-    """Two topics with records, of which the other one's are published already."""
+    """Makes two topics with records; the records of the other topic are already published."""
     world = SinkWorld()
     world.kafka.append(TOPIC, 0, records())
     if other:
@@ -59,7 +59,7 @@ def a_world(*, other: bool = True) -> SinkWorld:
 
 
 def dying_at(death: int) -> Callable[[Event], bool]:
-    """Whether the process dies at an event: at that number of them, if it gets so far."""
+    """Makes a hook that says whether the process dies at an event: at the one with index `death`, if the task gets that far."""
     events: list[Event] = []
 
     def dies(event: Event) -> bool:
@@ -70,7 +70,7 @@ def dying_at(death: int) -> Callable[[Event], bool]:
 
 
 def written(world: SinkWorld) -> collections.Counter[tuple[str, int, str]]:
-    """How often each record is in a folder of a topic."""
+    """Counts how often each record is in a folder of a topic."""
     return collections.Counter(
         (row["_kafka_topic"], row["_kafka_offset"], key.split("/")[1])
         for key in world.storage.objects
@@ -85,7 +85,7 @@ OF_THE_TOPIC = {place: count for place, count in EVERYTHING.items() if place[0] 
 
 @pytest.mark.parametrize("death", range(18))
 def test_a_crash_at_each_event(death: int) -> None:
-    """Each record of both topics is in one file, in the folder of its day."""
+    """Each record of both topics is in one file, in the folder of its day, wherever the task crashes."""
     world = a_world()
     world.run(9, die_at=dying_at(death), **parts())
     world.run(9, **parts())
@@ -95,7 +95,7 @@ def test_a_crash_at_each_event(death: int) -> None:
 @pytest.mark.parametrize("topic_format", ["${topic}/${timestamp}", "lake/${timestamp}-${topic}", "${topic}${timestamp}"])
 @pytest.mark.parametrize("death", range(2, 20, 3))
 def test_other_formats(topic_format: str, death: int) -> None:
-    """Are as exact, also where another task goes on without the committed offset."""
+    """Other formats are exactly-once too, even if another task continues without the committed offset."""
     router = TimestampRouter(topic_format, "yyyy/MM/dd")
     by_time = {"transforms": [router], "naming": ObjectNaming(topic_folders=RoutedFolders([Route(router)]))}
     world = a_world(other=False)
@@ -108,7 +108,7 @@ def test_other_formats(topic_format: str, death: int) -> None:
 
 
 def test_a_group_whose_offsets_are_lost() -> None:
-    """What is published is found in all folders, and is not written again."""
+    """Published files are found in all folders and are not written again."""
     world = a_world()
     world.run(9, **parts())
     before = dict(world.storage.objects)
@@ -120,7 +120,7 @@ def test_a_group_whose_offsets_are_lost() -> None:
 
 @pytest.mark.parametrize("death", range(1, 24, 2))
 def test_another_format_of_the_time(death: int) -> None:
-    """After a crash the flush that was begun is finished with the names that it has; the next ones have the new names."""
+    """After a crash, a begun flush is finished under its recorded names, and later flushes have the new names."""
     world = a_world(other=False)
     world.run(9, die_at=dying_at(death), **parts())
     by_year = TimestampRouter("${topic}-${timestamp}", "yyyy")
@@ -129,7 +129,7 @@ def test_another_format_of_the_time(death: int) -> None:
 
 
 def test_the_audit_finds_the_files() -> None:
-    """Those of the topic only, and what lies beside them."""
+    """The audit finds only the files of the topic, and reports a copied file among them."""
     world = a_world()
     world.run(9, **parts())
     end = {TopicPartition(TOPIC, 0): 9}
@@ -149,7 +149,7 @@ def test_the_audit_finds_the_files() -> None:
 
 
 def test_another_folder_is_another_place() -> None:
-    """A sink that is to write elsewhere stops, unless it may take over: then it goes on at the committed offset."""
+    """A sink with a different folder stops. If the sink may take over, it continues at the committed offset."""
     world = a_world(other=False)
     world.run(3, **parts(naming=ObjectNaming(), transforms=[]))
     with pytest.raises(ConflictingSinkError, match=rf"topics/{TOPIC}-\*"):
@@ -159,7 +159,7 @@ def test_another_folder_is_another_place() -> None:
 
 
 def test_folders_by_time_inside() -> None:
-    """The partitioner makes folders inside that of the topic."""
+    """The partitioner's folders are inside the folder of the topic."""
     world = a_world(other=False)
     world.run(9, **parts(partitioner=HourlyPartitioner()))
     assert (
@@ -170,7 +170,7 @@ def test_folders_by_time_inside() -> None:
 
 
 def test_a_row_of_another_folder_ends_a_flush() -> None:
-    """Where a policy says so: the folder of the topic counts."""
+    """A row with another topic folder ends the flush if the rotation policy says so."""
     world = a_world(other=False)
     rotation = FirstOf(EncodedPartitionRotation(), RecordCountRotation(9))
     world.run(8, **parts(partitioner=DefaultPartitioner(), rotation=rotation))
@@ -179,7 +179,7 @@ def test_a_row_of_another_folder_ends_a_flush() -> None:
 
 
 def test_tombstones_with_keys() -> None:
-    """Lie in a folder of their own, inside that of their day."""
+    """Tombstones are written to a separate folder inside the folder of their day."""
     world = SinkWorld()
     world.append(b'{"n":1}', None, key=b"k")
     world.append(None, key=b"l", time_ms=DAY_MS)
@@ -194,7 +194,7 @@ def test_tombstones_with_keys() -> None:
 
 
 def test_records_without_a_timestamp() -> None:
-    """Are rejects; their file lies where it lies without routers."""
+    """Records without a timestamp are rejects, and their file has the same place as without routers."""
     world = SinkWorld()
     world.append(b'{"n":1}', time_ms=-1)
     with pytest.raises(RejectedRecordError, match="TimestampRouter: the record has no timestamp"):
@@ -207,7 +207,7 @@ def test_records_without_a_timestamp() -> None:
 
 
 def test_a_folder_that_no_object_can_have() -> None:
-    """The name of the time may make it so."""
+    """A record is a reject if the time makes its folder impossible."""
     router = TimestampRouter("${topic}/${timestamp}", "'..'")
     naming = ObjectNaming(topic_folders=RoutedFolders([Route(router)]))
     world = a_world(other=False)
@@ -217,7 +217,7 @@ def test_a_folder_that_no_object_can_have() -> None:
 
 
 def test_transforms_behind_see_the_new_topic() -> None:
-    """Each record's own."""
+    """Later transforms see the new topic of each record."""
     world = a_world(other=False)
     world.run(9, **parts(transforms=[ROUTER, InsertField(topic="t")], rotation=RecordCountRotation(9)))
     rows = {row["_kafka_offset"]: row["t"] for key in world.storage.objects for row in world.storage.rows(key)}
@@ -225,7 +225,7 @@ def test_transforms_behind_see_the_new_topic() -> None:
 
 
 def test_a_router_that_only_the_names_have() -> None:
-    """Nothing is written."""
+    """A router that only the names have is an error, and nothing is written."""
     world = a_world(other=False)
     with pytest.raises(UsageError, match="Give the same routers to both"):
         world.run(9, **parts(transforms=[]))
@@ -233,7 +233,7 @@ def test_a_router_that_only_the_names_have() -> None:
 
 
 def test_one_schema_stays_one_file() -> None:
-    """Rows of one folder share a file, however many names lie between them."""
+    """Rows of one folder share a file, however many other names lie between the rows."""
     world = SinkWorld()
     for number in range(60):
         world.append(b'{"n":1,"at":%d}' % number, time_ms=(number % 7) * DAY_MS)

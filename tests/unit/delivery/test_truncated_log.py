@@ -39,7 +39,7 @@ def reports(world: SinkWorld) -> list[tuple[int, int]]:
 
 
 def test_a_stopped_sink_refuses_a_log_that_was_truncated_meanwhile() -> None:
-    """The error names the offset, and comes again at each restart; nothing is written or committed."""
+    """The error names the offset and is raised again at each restart; nothing is written or committed."""
     world = a_world()
     world.run(30)
     world.kafka.truncate(TOPIC, 0, 20)
@@ -53,7 +53,7 @@ def test_a_stopped_sink_refuses_a_log_that_was_truncated_meanwhile() -> None:
 
 
 def test_a_running_sink_notices_at_once() -> None:
-    """Records of the log that was are dropped, not mixed with those of the log that is."""
+    """Records from before the truncation are dropped, and not mixed with records of the current log."""
     world = a_world(25)
     task = world.task()
     world.step_until(task, lambda: world.committed == 20)
@@ -68,7 +68,7 @@ def test_a_running_sink_notices_at_once() -> None:
 
 
 def test_going_on_keeps_the_older_record_of_each_offset_and_says_so() -> None:
-    """`on_data_loss="continue"`: each offset is in one file, and what is left out is an event."""
+    """With `on_data_loss="continue"`, each offset is in one file, and skipped records are an event."""
     world = a_world()
     world.run(30)
     world.kafka.truncate(TOPIC, 0, 20)
@@ -79,7 +79,7 @@ def test_going_on_keeps_the_older_record_of_each_offset_and_says_so() -> None:
 
 
 def test_a_log_that_is_shorter_than_what_was_read_is_waited_for() -> None:
-    """Records that come at offsets already written are left out, later ones are taken."""
+    """Records at offsets that are already written are skipped, and later records are taken."""
     world = a_world()
     world.run(30)
     world.kafka.truncate(TOPIC, 0, 20)
@@ -95,7 +95,7 @@ def test_a_log_that_is_shorter_than_what_was_read_is_waited_for() -> None:
 
 
 def test_a_truncation_above_the_position_is_not_a_loss() -> None:
-    """What was fetched and not yet taken is fetched again."""
+    """Records that were fetched but not taken are fetched again."""
     world = a_world(25)
     world.run(20)
     world.kafka.truncate(TOPIC, 0, 22)
@@ -105,7 +105,7 @@ def test_a_truncation_above_the_position_is_not_a_loss() -> None:
 
 
 def test_a_published_flush_that_was_not_committed_is_not_taken_for_the_log_that_is() -> None:
-    """Its footer has the leader epoch of its last record, so reading on behind it is checked too."""
+    """The footer has the leader epoch of the last record, so the position behind the flush is checked too."""
     world = a_world()
     world.run(30, die_at=lambda event: isinstance(event, FilePublished) and event.key.endswith("20.snappy.parquet"))
     world.kafka.truncate(TOPIC, 0, 25)
@@ -118,7 +118,7 @@ def test_a_published_flush_that_was_not_committed_is_not_taken_for_the_log_that_
 
 
 def test_an_offset_set_by_hand_below_published_files_is_checked_behind_them() -> None:
-    """An operator who sets the offset and leaves the files of the lost records in place gets the error again."""
+    """The error is raised again if an operator sets the offset but leaves the files of the lost records in place."""
     world = a_world()
     world.run(30)
     world.kafka.truncate(TOPIC, 0, 20)
@@ -134,7 +134,7 @@ def test_an_offset_set_by_hand_below_published_files_is_checked_behind_them() ->
 
 
 def test_an_intent_of_a_truncated_flush_is_redone_with_what_the_log_has() -> None:
-    """Nothing of it was published, so nothing contradicts the records that are there now."""
+    """An unpublished flush is repeated with the current records, because no file contradicts them."""
     world = a_world()
     world.run(30, die_at=lambda event: isinstance(event, IntentCommitted) and event.start == 20)
     world.kafka.truncate(TOPIC, 0, 25)
@@ -144,7 +144,7 @@ def test_an_intent_of_a_truncated_flush_is_redone_with_what_the_log_has() -> Non
 
 
 def test_commits_carry_the_leader_epoch_of_the_record_before() -> None:
-    """Also where a new owner commits what it did not read itself."""
+    """A commit has the leader epoch of the previous record, even if a new owner commits records that it did not read."""
     world = a_world()
     world.run(30)
     world.kafka.truncate(TOPIC, 0, 30)

@@ -27,7 +27,7 @@ VALUE = b'{"a":1}'
 
 @attrs.define(eq=False)
 class Policy(RotationPolicy):
-    """Answers what a test says."""
+    """A rotation policy that returns what the test sets."""
 
     answer: Any = None
     due: Any = None
@@ -42,7 +42,7 @@ class Policy(RotationPolicy):
 
 
 def run(**parts: Any) -> SinkWorld:
-    """Write five records with these parts."""
+    """Writes five records with the given parts."""
     world = SinkWorld()
     world.append(*[VALUE] * 5)
     world.run(5, **{"rotation": RecordCountRotation(5), **parts})
@@ -51,7 +51,7 @@ def run(**parts: Any) -> SinkWorld:
 
 @pytest.mark.parametrize("wrap", [lambda policy: policy, lambda policy: FirstOf(RecordCountRotation(100), policy)])
 def test_broken_rotation_policy_is_named(wrap: Any) -> None:
-    """Also where it is one of several."""
+    """The error names a broken rotation policy, even if the policy is one of several."""
     with pytest.raises(UnexpectedError, match=r"events-0, from offset 0 on: Policy\.cut raised KeyError: 'x'\.") as raised:
         run(rotation=wrap(Policy(KeyError("x"))))
     assert isinstance(raised.value.__cause__, KeyError)
@@ -119,14 +119,14 @@ class BrokenPartitioner(PerRecordPartitioner):
     ],
 )
 def test_broken_step_of_the_chain_is_named(parts: dict[str, Any], who: str) -> None:
-    """In the reason of the reject."""
+    """The reason of the reject names the broken step."""
     with pytest.raises(RejectedRecordError, match=rf"events-0, offset 0: .*{who} raised OverflowError: too large"):
         run(**parts)
 
 
 @attrs.define(eq=False)
 class ChangedConverter(JsonConverter):
-    """Changes what JsonConverter makes, as a test says."""
+    """A converter that changes the result of JsonConverter as a test sets."""
 
     change: Any
 
@@ -139,7 +139,7 @@ class ChangedConverter(JsonConverter):
 
 @attrs.define(eq=False)
 class ChangedPartitioner(DefaultPartitioner):
-    """Changes what DefaultPartitioner makes, as a test says."""
+    """A partitioner that changes the result of DefaultPartitioner as a test sets."""
 
     change: Any
 
@@ -176,20 +176,20 @@ def _no_names(made: Any) -> Any:
     ],
 )
 def test_results_that_would_lose_records_are_refused(part: Any, problem: str) -> None:
-    """With class, topic, partition and offsets; nothing is committed."""
+    """The error names class, topic, partition and offsets, and nothing is committed."""
     kind = "converter" if isinstance(part, JsonConverter) else "partitioner"
     with pytest.raises(UsageError, match=rf"{type(part).__name__}\.\w+ at events-0, offsets 0 to 4, {problem}"):
         run(**{kind: part})
 
 
 def test_transform_that_returns_a_table() -> None:
-    """It has to say what was rejected, too."""
+    """A transform that returns only a table is refused, because the rejects are missing."""
     with pytest.raises(UsageError, match="BrokenTransform at events-0, offsets 0 to 4 returned Table"):
         run(transforms=[BrokenTransform(pa.table({}))])
 
 
 def test_broken_hook_is_named() -> None:
-    """The task ends, as always when a hook raises."""
+    """The error names the hook, and the task ends as always when a hook raises."""
 
     def count_files(event: Event) -> None:
         if isinstance(event, FlushCut):
@@ -201,7 +201,7 @@ def test_broken_hook_is_named() -> None:
 
 
 class BrokenStorage(MemoryStorage):
-    """Can't do one thing."""
+    """A storage in which one method fails."""
 
     def __init__(self, operation: str) -> None:
         super().__init__()
@@ -217,7 +217,7 @@ class BrokenStorage(MemoryStorage):
 
 
 def test_broken_storage_is_named() -> None:
-    """With the method that is broken."""
+    """The error names the broken method of the storage."""
     world = SinkWorld()
     world.append(VALUE)
     world.storage = BrokenStorage("publish")
@@ -226,7 +226,7 @@ def test_broken_storage_is_named() -> None:
 
 
 def test_storage_that_breaks_before_anything_is_read() -> None:
-    """There is no topic yet that could be named."""
+    """The error doesn't name a topic, because none is known yet."""
     world = SinkWorld()
     world.storage = BrokenStorage("probe")
     with pytest.raises(UsageError, match=r"memory://test can't be used: BrokenStorage\._break raised AttributeError"):
