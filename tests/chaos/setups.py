@@ -14,7 +14,7 @@ class Setup:
     Attributes:
         name: for people.
         quarantine: whether rejects are written to files; dead letters are sent in any case.
-        views: whether keys and headers have files of their own; tombstones are then written there. Else keys are a column,
+        views: whether keys and headers have separate files; tombstones are then written there. Otherwise keys are a column,
             and tombstones are rejects.
         contract: whether the schema is learned and kept in the store; else it is given.
         tags: whether objects are tagged.

@@ -1,4 +1,4 @@
-"""The examples and the command line, as processes of their own, on an embedded broker and a local folder."""
+"""The examples and the command line, as separate processes, on an embedded broker and a local folder."""
 
 from __future__ import annotations
 

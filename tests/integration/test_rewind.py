@@ -25,7 +25,7 @@ RESETS = {
 }
 
 
-#: Rejects, keys and headers in files of their own.
+#: Rejects, keys and headers in separate files.
 SETUP = SETUPS["quarantine"]
 
 

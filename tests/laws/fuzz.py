@@ -1,6 +1,6 @@
 """`python -m tests.laws.fuzz --minutes 10`: trials of mutated records for so long; exit code 1 where a law is broken.
 
-Trials run in a process of their own, a few hundred in each, because native code may take its process with it: then the trial
+Trials run in separate processes, a few hundred in each, because native code may take its process with it: then the trial
 that it died of is the finding. The same seed and the same number of trials make the same trials.
 """
 

@@ -289,7 +289,7 @@ def read_protobuf(value: bytes) -> Any:
 
 
 def _fields(message: Message) -> dict[str, Any]:
-    """The fields that are set, those of a union in a struct of their own, as Confluent's converter makes one."""
+    """Returns the fields that are set; a union is a separate struct, as in Confluent's converter."""
     found: dict[str, Any] = {}
     for field, value in message.ListFields():
         union = field.containing_oneof

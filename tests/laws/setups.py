@@ -168,8 +168,8 @@ class Setup:
         rotation: name of it.
         metadata: columns that are added.
         key: name of the converter of keys, which count where `key` is a metadata column or keys have files.
-        keys: whether keys have files of their own.
-        headers: whether headers have files of their own.
+        keys: whether keys have separate files.
+        headers: whether headers have separate files.
         tombstones: what records without value are.
         quarantine: whether rejects are rows of files.
         letters: whether rejects are sent to a dead-letter queue.

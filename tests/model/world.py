@@ -59,7 +59,7 @@ class Crash(BaseException):
 class Config:
     """What a redeployment may change: the folder of each record, the idea of a bad record, and the rotation policy.
 
-    What it leaves as it is: whether bad records are kept in files or sent away, and whether keys have files of their own.
+    Unchanged: whether bad records are kept in files or sent away, and whether keys have separate files.
     """
 
     number: int

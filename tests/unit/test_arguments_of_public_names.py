@@ -56,7 +56,7 @@ SETTINGS = (1, "x", [], {1: "x"})
 
 
 def word(of: Any) -> tuple[object, ...]:
-    """Wrong values where one of several words is expected: each word in another spelling."""
+    """Returns wrong values where one of several words is expected: each word in another spelling."""
     return (
         1,
         True,
@@ -67,20 +67,20 @@ def word(of: Any) -> tuple[object, ...]:
 
 
 def instances(*right: type) -> tuple[object, ...]:
-    """Wrong values where an instance of a class is expected: the class itself, and other objects."""
+    """Returns wrong values where an instance of a class is expected: the class itself, and other objects."""
     return (*INSTANCE, *right)
 
 
 class _Hook:
     def __call__(self, event: object) -> None:
-        """Do nothing."""
+        """Does nothing."""
 
 
 class Decoder(converters.PerRecordConverter):
     """The smallest converter that a user can write."""
 
     def decode(self, value: bytes) -> Mapping[str, Any]:
-        """Return no columns."""
+        """Returns no columns."""
         return {}
 
 
@@ -95,7 +95,7 @@ class _Registry:
         return "_Registry()"
 
     def schema(self, schema_id: object, subject: str | None) -> converters.RegisteredSchema:
-        """Return the only schema."""
+        """Returns the only schema."""
         return converters.RegisteredSchema(1, "AVRO", '"int"')
 
 
@@ -125,7 +125,7 @@ class Case:
 
 
 def case(of: Callable[..., Any], right: Callable[[], Mapping[str, Any]] | None = None, /, **wrong: Sequence[object]) -> Case:
-    """Make a case without required arguments, or with the arguments that a function makes."""
+    """Makes a case without required arguments, or with the arguments that a function makes."""
     return Case(of, right if right is not None else dict, wrong)
 
 
@@ -615,7 +615,7 @@ def _right_of(of: Callable[..., Any]) -> Mapping[str, Any]:
 
 
 def _call(of: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
-    """Call a constructor; the arguments of a `*parameter` are given under its name."""
+    """Calls a constructor; arguments of a `*parameter` are given under its name."""
     positional: Sequence[Any] = ()
     for name, parameter in inspect.signature(of).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
@@ -629,7 +629,7 @@ def _public() -> list[Any]:
 
 
 def test_every_constructor_has_its_cases() -> None:
-    """The table has each public class and each of its parameters, new ones too."""
+    """The table has each public class and each parameter of its constructor, including new ones."""
     covered = {each.of: set(each.wrong) for each in CASES}
     covered[converters.PerRecordConverter] = covered[Decoder]
     lacking = {}

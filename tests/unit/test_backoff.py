@@ -34,7 +34,7 @@ def test_no_time_at_all() -> None:
 
 
 def test_beyond_the_longest_pause_chance_decides() -> None:
-    """Longer pauses are random ones below the longest, so that tasks don't ask together."""
+    """Longer pauses are random values below the longest pause, so that tasks don't retry together."""
     asked: list[float] = []
 
     def random_below(limit_s: float) -> float:
@@ -47,7 +47,7 @@ def test_beyond_the_longest_pause_chance_decides() -> None:
 
 @pytest.mark.parametrize("attempt", [10, 100, 10_000])
 def test_random_pause_is_below_the_longest(attempt: int) -> None:
-    """A random pause stays below the longest one, however many attempts there were."""
+    """A random pause stays below the longest pause, whatever the number of attempts."""
     pause_s = ConverterRetry(longest_s=0.05).pause_s(attempt, 0.0)
     assert pause_s is not None
     assert 0 <= pause_s <= 0.05
@@ -69,7 +69,7 @@ def test_calls_to_the_store_end_at_their_limit() -> None:
 
 
 def test_an_attempt_is_due_after_its_pause() -> None:
-    """The next attempt is due when the pause is over, and at once after a success."""
+    """The next attempt is due when the pause is over, and immediately after a success."""
     clock = ManualClock()
     retrying = Retrying(ConverterRetry(), clock)
     assert retrying.is_due
@@ -84,7 +84,7 @@ def test_an_attempt_is_due_after_its_pause() -> None:
 
 
 def test_an_error_may_ask_for_a_longer_pause() -> None:
-    """The pause is at least as long as the error says."""
+    """The pause is at least as long as the error requests."""
     error = StorageUnavailableError("busy", retry_after_s=9.0)
     assert 9.0 == Retrying(ConverterRetry(), ManualClock()).failed(error)
 

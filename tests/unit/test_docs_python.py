@@ -18,7 +18,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_block_runs(block: str) -> None:
-    """Each block runs without the others and defines something; its functions are not called."""
+    """Each block runs without the other blocks and defines something; its functions are not called."""
     names: dict[str, Any] = {"__name__": "docs"}
     exec(compile(block, "docs", "exec", dont_inherit=True), names)
     assert len(names) > 1
@@ -31,7 +31,7 @@ CONTRIBUTING = REPOSITORY / "CONTRIBUTING.md"
 
 @pytest.mark.parametrize("page", [CONTRIBUTING, DOCS / "architecture.md"], ids=lambda page: page.name)
 def test_paths_exist(page: Path) -> None:
-    """Each path that the page names is in the repository, the package, or a folder at the top of the package."""
+    """Each path that a page names exists in the repository, in the package, or in a top-level folder of the package."""
     paths = re.findall(r"`([\w./]+(?:\.py|\.md|/))`", page.read_text(encoding="utf-8"))
     places = [REPOSITORY, PACKAGE, *PACKAGE.iterdir()]
     assert len(paths) > 50
@@ -39,7 +39,7 @@ def test_paths_exist(page: Path) -> None:
 
 
 def test_map_has_every_room() -> None:
-    """CONTRIBUTING describes every folder and every module at the top of the package."""
+    """CONTRIBUTING describes every folder and every top-level module of the package."""
     text = CONTRIBUTING.read_text(encoding="utf-8")
     rooms = [f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")]
     rooms += [path.name for path in PACKAGE.glob("*.py") if path.name != "__init__.py"]

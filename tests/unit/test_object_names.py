@@ -28,7 +28,7 @@ from kafka2parquet.transforms import RegexRouter, Route, RoutedFolders, Timestam
     ],
 )
 def test_view_name(name: str, view: str | None, expected: str) -> None:
-    """The view stands before the extension, which only counts at the end."""
+    """The name of the view is inserted before the extension, which counts only at the end."""
     assert expected == view_name(name, view, ".avro")
 
 
@@ -154,12 +154,12 @@ def test_folder_called_like_a_file(folder: str, is_possible: bool) -> None:
 
 
 class TestRenamedTopics:
-    """The folder has another name, and the file keeps that of the log."""
+    """Topics whose folder has another name, while file names keep the name in the log."""
 
     NAMING = ObjectNaming(topic_folders=RoutedFolders([Route(RegexRouter("raw-(.*)", "lake/$1"))]))
 
     def test_keys(self) -> None:
-        """Also of topics that keep their names."""
+        """Keys are in the renamed folder, also for topics that keep their names."""
         assert "topics/lake/a/n=1/raw-a+3+0000000007.snappy.parquet" == self.NAMING.key("raw-a", 3, "n=1", 7)
         assert "topics/b/n=1/b+3+0000000007.snappy.parquet" == self.NAMING.key("b", 3, "n=1", 7)
         assert "topics/_kafka2parquet/raw-a/quarantine/" == self.NAMING.quarantine_prefix("raw-a")
@@ -170,12 +170,12 @@ class TestRenamedTopics:
     @pytest.mark.parametrize("folder", ["n=1", "n=1/m=2", "lake/a", "raw-a/partition=0"])
     @pytest.mark.parametrize("file_delimiter", ["+", "-", "__", "x1"])
     def test_parse(self, topic: str, view: View | None, folder: str, file_delimiter: str) -> None:
-        """A key tells what it was made of, whatever stands between the parts of the file's name."""
+        """Parsing a key restores its parts, whatever is between the parts of the file's name."""
         naming = attrs.evolve(self.NAMING, file_delimiter=file_delimiter)
         assert ObjectName(topic, 3, folder, 7, view) == naming.parse(naming.key(topic, 3, folder, 7, view=view))
 
     def test_parse_rejects(self) -> None:
-        """They lie where they lie without other names."""
+        """Files of rejects have the same place as without renamed topics."""
         assert ObjectName("raw-a", 3, None, 7) == self.NAMING.parse(self.NAMING.quarantine_key("raw-a", 3, 7))
 
     @pytest.mark.parametrize(
@@ -189,43 +189,43 @@ class TestRenamedTopics:
         ],
     )
     def test_files_of_others(self, key: str) -> None:
-        """What lies in another folder is not a file of the topic."""
+        """A file in another folder doesn't belong to the topic."""
         assert self.NAMING.parse(key) is None
 
     @pytest.mark.parametrize(("directory", "file"), [("_", "+"), ("-.", "+"), ("+", "+"), ("a+", "+")])
     def test_delimiters_that_do_not_tell_the_file(self, directory: str, file: str) -> None:
-        """Are refused."""
+        """Delimiters that make file names ambiguous are refused."""
         with pytest.raises(ConfigurationError, match=r"directory\.delim=.*: to rename topics, it needs a character"):
             attrs.evolve(self.NAMING, directory_delimiter=directory, file_delimiter=file)
 
     def test_fingerprint(self) -> None:
-        """Tells the folders; it is the old one where topics keep their names."""
+        """The fingerprint contains the folders, and is unchanged for topics that keep their names."""
         assert "topics|/|+|10|snappy" == ObjectNaming().fingerprint
         assert ObjectNaming().fingerprint != self.NAMING.fingerprint
 
     @pytest.mark.parametrize(("folder", "reason"), [("", "an empty segment"), ("a/../b", "a segment '.' or '..'")])
     def test_impossible_folders(self, folder: str, reason: str) -> None:
-        """The error has both names."""
+        """The error has both names of the topic."""
         naming = ObjectNaming(topic_folders=RoutedFolders([Route(RegexRouter(".*", folder))]))
         with pytest.raises(ConfigurationError, match=rf"Topic t, which is renamed to '{re.escape(folder)}', can't .*{reason}"):
             naming.check_topic("t")
 
     def test_own_folder(self) -> None:
-        """No topic's files may lie in the library's own folder."""
+        """A topic's files are refused in the library's own folder."""
         naming = ObjectNaming(topic_folders=RoutedFolders([Route(RegexRouter(".*", "_kafka2parquet"))]))
         with pytest.raises(ConfigurationError, match="is reserved for this library's own files"):
             naming.check_topic("t")
 
 
 class TestFoldersByTime:
-    """What the names of a topic's folders begin with follows from the topic, the rest from each record."""
+    """Topics whose folder names begin with a fixed part and end with a part from each record."""
 
     @staticmethod
     def naming(topic_format: str = "${topic}-${timestamp}", **settings: str) -> ObjectNaming:
         return ObjectNaming(topic_folders=RoutedFolders([Route(TimestampRouter(topic_format))]), **settings)
 
     def test_keys(self) -> None:
-        """The encoded partition begins with the rest of the folder's name."""
+        """The encoded partition begins with the variable part of the folder's name."""
         naming = self.naming()
         folder = naming.outer_folder("a", "a-20260131") + "n=1"
         assert "20260131/n=1" == folder
@@ -245,7 +245,7 @@ class TestFoldersByTime:
     @pytest.mark.parametrize("view", [None, "keys"])
     @pytest.mark.parametrize("file_delimiter", ["+", "-", "x1"])
     def test_parse(self, topic: str, topic_format: str, folder: str, view: View | None, file_delimiter: str) -> None:
-        """A key tells what it was made of."""
+        """Parsing restores the parts of a key."""
         naming = self.naming(topic_format, file_delimiter=file_delimiter)
         assert ObjectName(topic, 3, folder, 7, view) == naming.parse(naming.key(topic, 3, folder, 7, view=view))
         assert ObjectName(topic, 3, None, 7) == naming.parse(naming.quarantine_key(topic, 3, 7))
@@ -260,13 +260,13 @@ class TestFoldersByTime:
         ],
     )
     def test_files_of_others(self, key: str, topic: str | None) -> None:
-        """That begin with the prefix of a topic aren't files of the topic."""
+        """Files that only share the prefix of a topic don't belong to the topic."""
         name = self.naming().parse(key)
         assert topic == (name.topic if name is not None else None)
 
     @pytest.mark.parametrize("topic_format", ["${timestamp}-${topic}", "_${timestamp}", "_kafka2parquet${timestamp}"])
     def test_folders_that_may_be_those_of_the_librarys_own_files(self, topic_format: str) -> None:
-        """A listing of the topic would have these files in it."""
+        """Such folders are refused, because a listing of the topic would contain the library's own files."""
         message = r"Topic t, which is renamed to '.*\*', can't .* begin with 'topics/.*', like the keys .* or \${topic}, before"
         with pytest.raises(ConfigurationError, match=message):
             self.naming(topic_format).check_topic("t")
@@ -274,7 +274,7 @@ class TestFoldersByTime:
 
     @pytest.mark.parametrize("topic_format", ["/${timestamp}", "a/../${timestamp}", "_kafka2parquet/${topic}-${timestamp}"])
     def test_impossible_folders(self, topic_format: str) -> None:
-        """As for topics that have one folder."""
+        """Impossible folders are refused as for topics with one folder."""
         with pytest.raises(ConfigurationError, match=r"Topic t, which is renamed to '.*', can't be written"):
             self.naming(topic_format).check_topic("t")
 

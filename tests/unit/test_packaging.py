@@ -21,14 +21,14 @@ def test_links_of_the_readme_are_absolute() -> None:
 
 
 def test_files_that_the_readme_names_are_there() -> None:
-    """They are named without a link."""
+    """Files that the README names without a link exist."""
     named = re.findall(r"`((?:docs|examples)/[\w./-]+|[A-Z]+\.md)`", README)
     assert len(named) > 5
     assert [] == [name for name in named if not (ROOT / name).is_file()]
 
 
 def test_extras_that_texts_name_are_there() -> None:
-    """In the README and in errors."""
+    """Extras that the README and error texts name exist."""
     sources = [README, *(path.read_text(encoding="utf-8") for path in (ROOT / "kafka2parquet").rglob("*.py"))]
     named = {
         extra
@@ -44,7 +44,7 @@ def test_extras_that_texts_name_are_there() -> None:
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
 def test_it_installs_beside_boto3() -> None:
-    """By the command that the README names; pip finds a solution from scratch."""
+    """Pip finds a solution from scratch for the command that the README names."""
     assert "`pip install 'kafka2parquet[boto3]'`" in README
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", f"{ROOT}[boto3]"],
@@ -58,7 +58,7 @@ def test_it_installs_beside_boto3() -> None:
 
 
 def test_versions_here_are_at_or_above_the_lower_bounds() -> None:
-    """Which are those that the tests run with, and not what worked years ago."""
+    """The installed versions, with which the tests run, satisfy the declared lower bounds."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     bounds = re.findall(r'"(attrs|fsspec|gcsfs|numpy|pyarrow|s3fs)>=([\d.]+)"', text)
     assert 6 == len(bounds)

@@ -73,6 +73,6 @@ def test_problems_of_several_errors_are_collected() -> None:
     ],
 )
 def test_problems_of_parts_have_the_full_names_of_properties(changes: dict[str, str], name: str) -> None:
-    """Whoever finds a problem names the property; nothing reads the name from the text."""
+    """The code that finds a problem names the property; no code reads the name from the text."""
     validation = read_connect_config(json_sink(changes))
     assert [(name,)] == [problem.properties for problem in validation.fatal]

@@ -59,7 +59,7 @@ def _names(module: ModuleType) -> list[str]:
 
 
 def _documented() -> Iterator[str]:
-    """The full name of everything on the API page; of a module, the names in it."""
+    """Returns the full name of everything on the API page; for a module, the names in the module."""
     for kind, name in re.findall(r"^\.\. auto(\w+):: (\S+)$", API_PAGE.read_text(encoding="utf-8"), re.MULTILINE):
         if kind == "module":
             yield from (f"{name}.{each}" for each in _names(importlib.import_module(name)))
@@ -68,7 +68,7 @@ def _documented() -> Iterator[str]:
 
 
 def test_the_root_has_few_names() -> None:
-    """The root has at most 40 names, so that what a task is built of can be read at a glance."""
+    """The root has at most 40 names, so that the parts of a task can be read at a glance."""
     assert len(kafka2parquet.__all__) <= 40
 
 
@@ -80,7 +80,7 @@ def test_names_are_sorted_and_importable(module: ModuleType) -> None:
 
 
 def test_each_name_is_public_at_one_place() -> None:
-    """A name is public in one package only. The root may have it too, as the same object."""
+    """A name is public in only one package; the root may export the same object, too."""
     places = collections.defaultdict(list)
     for module in PUBLIC:
         for name in _names(module):
@@ -102,7 +102,7 @@ def test_public_names_are_documented() -> None:
 
 
 def _sources() -> Iterator[tuple[str, str]]:
-    """The Python that users read: blocks of the documentation, and whole examples."""
+    """Returns the Python code that users read: blocks of the documentation, and whole examples."""
     for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")):
         yield page.name, "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
     for example in (ROOT / "examples").glob("*.py"):
@@ -128,7 +128,7 @@ def test_documentation_imports_public_names_only() -> None:
 
 
 def _own_classes(annotation: Any) -> Iterator[type]:
-    """The classes of this package in an annotation, at any depth."""
+    """Returns the classes of this package in an annotation, at any depth."""
     if inspect.isclass(annotation) and annotation.__module__.partition(".")[0] == "kafka2parquet":
         yield annotation
     for inner in typing.get_args(annotation):
@@ -136,7 +136,7 @@ def _own_classes(annotation: Any) -> Iterator[type]:
 
 
 def _functions_of(of: type) -> Iterator[Any]:
-    """What a user calls to make a part, and writes in a subclass: the constructor, and what is abstract or of a protocol."""
+    """Returns what a user calls or implements: the constructor, and abstract or protocol methods."""
     is_protocol = getattr(of, "_is_protocol", False)
     if not is_protocol and not attrs.has(of) and inspect.isfunction(vars(of).get("__init__")):
         yield inspect.unwrap(vars(of)["__init__"])
@@ -148,7 +148,7 @@ def _functions_of(of: type) -> Iterator[Any]:
 
 
 def _annotations_of(of: type) -> Iterator[Any]:
-    """The types that a user of a class, or the author of a subclass, meets."""
+    """Returns the types that a user of a class, or the author of a subclass, meets."""
     if attrs.has(of):
         yield from (field.type for field in attrs.fields(attrs.resolve_types(of)) if not field.name.startswith("_"))
     for function in _functions_of(of):
@@ -157,7 +157,7 @@ def _annotations_of(of: type) -> Iterator[Any]:
 
 @pytest.mark.parametrize("module", EVERY)
 def test_what_parts_of_a_user_touch_is_public(module: ModuleType) -> None:
-    """The classes that constructors take, that methods to write get or return, and that values hold, are public."""
+    """Classes that constructors accept, that methods to implement get or return, and that values hold, are public."""
     public = {id(getattr(each, name)) for each in (kafka2parquet, *PUBLIC) for name in _names(each)}
     hidden = {
         f"{name}: {each.__name__}"
@@ -171,14 +171,14 @@ def test_what_parts_of_a_user_touch_is_public(module: ModuleType) -> None:
 
 
 def test_clients_of_stores_are_imported_late() -> None:
-    """Importing the package imports none of s3fs, gcsfs and botocore: each takes a second, and most tasks need one."""
+    """Importing the package doesn't import s3fs, gcsfs or botocore, which take a second each and are rarely needed."""
     code = "import sys, kafka2parquet; print([name for name in ('s3fs', 'gcsfs', 'botocore') if name in sys.modules])"
     finished = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert "[]" == finished.stdout.strip()
 
 
 def test_import_warns_of_nothing() -> None:
-    """Applications whose tests make errors of warnings can import the package."""
+    """The package can be imported by applications whose tests turn warnings into errors."""
     code = "import kafka2parquet, kafka2parquet.testing"
     finished = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (0, "") == (finished.returncode, finished.stderr)

@@ -20,14 +20,14 @@ def test_a_reject_is_found_by_its_offset() -> None:
 
 
 def test_all_offsets_but_those_of_rejects_are_kept() -> None:
-    """The mask keeps all offsets but those of the rejects, in whatever order the rejects come."""
+    """The mask keeps all offsets except those of rejects, whatever the order of the rejects."""
     batch = batch_of([b"a", b"b", b"c", b"d"], 10)
     rejects = [batch.reject_offset(offset, Stage.DECODE, "") for offset in (13, 10)]
     assert [False, True, True, False] == is_kept(batch.offsets, rejects).to_pylist()
 
 
 def test_without_rejects_all_offsets_are_kept() -> None:
-    """Returns an all-true mask when there aren't any rejects."""
+    """The mask is all true if there aren't any rejects."""
     assert [True, True] == is_kept(batch_of([b"a", b"b"]).offsets, []).to_pylist()
 
 
@@ -60,7 +60,7 @@ def test_malformed_headers(section: bytes) -> None:
 
 
 def _batch(*sizes: int, first_offset: int = 10) -> ConsumedBatch:
-    """Records of these sizes, of which the last one ends before a hole in the log."""
+    """Makes records of these sizes; the last record is followed by a hole in the log."""
     values = [b"x" * size for size in sizes]
     batch = ConsumedBatch.of_values(TopicPartition("topic", 0), values, first_offset=first_offset)
     return attrs.evolve(batch, next_offset=batch.next_offset + 5, size_bytes=sum(sizes))
@@ -99,7 +99,7 @@ def test_keys_and_headers_count_too() -> None:
 
 @pytest.mark.parametrize("rows", [[], [0], [1, 3], [0, 1, 2, 3]])
 def test_records_are_taken_with_all_that_they_hold(rows: list[int]) -> None:
-    """Short values and long ones, and nulls, also from the middle of a batch."""
+    """Short values, long values and nulls are taken, also from the middle of a batch."""
     values = [b"x", b"short", None, b"a value that is too long for its view", b""]
     batch = batch_of(values, 10, [5, 6, 7, 8, 9]).slice(1, 4)
     taken = batch.take(np.array(rows, np.int64))
@@ -112,7 +112,7 @@ def test_records_are_taken_with_all_that_they_hold(rows: list[int]) -> None:
 
 
 def test_taking_a_record_costs_nothing_for_the_others() -> None:
-    """The records of each schema are taken out of a batch that may have thousands of schemas."""
+    """Taking the records of each schema is fast, even if a batch has thousands of schemas."""
     batch = batch_of([b"x" * 1_000_000] * 10)
     before = pa.total_allocated_bytes()
     rows = Rows(batch, batch.offsets[3:4], batch.timestamps_ms[3:4], without_columns(1))

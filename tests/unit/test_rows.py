@@ -12,7 +12,7 @@ from tests.support.batches import batch_of
 
 
 def groups_of(numbers: list[int]) -> list[Rows]:
-    """Rows with consecutive offsets, each in the group with its number; a group's column is called after it."""
+    """Makes rows with consecutive offsets in numbered groups; each group has a column named after its number."""
     count = len(numbers)
     batch = batch_of([None] * count, timestamps_ms=[1000 + row for row in range(count)])
     groups = []
@@ -25,7 +25,7 @@ def groups_of(numbers: list[int]) -> list[Rows]:
 
 
 def plain(rows: Rows | MixedRows) -> list[tuple[int, int, dict[str, int]]]:
-    """Offset, time and columns that aren't null."""
+    """Returns offset, time and the columns that aren't null."""
     return [
         (row.offset, row.timestamp_ms or 0, {name: value for name, value in row.values.items() if value is not None})
         for row in rows.each()
@@ -41,7 +41,7 @@ NUMBERS = st.lists(st.integers(0, 3), min_size=1, max_size=30)
 
 @given(NUMBERS, st.data())
 def test_rows_of_several_schemas_keep_their_order(numbers: list[int], data: st.DataObject) -> None:
-    """Put together, sliced and filtered, each row is what it was, at its place."""
+    """Each row keeps its values and its place when rows are merged, sliced and filtered."""
     rows = MixedRows.of(groups_of(numbers))
     everything = list(range(len(numbers)))
     assert expected(numbers, everything) == plain(rows)

@@ -17,7 +17,7 @@ _TP = TopicPartition("t", 0)
 
 
 class ScriptedTask:
-    """Returns the given results from its steps, then empty results; may fail at the end of its script."""
+    """A task whose steps return the given results, then empty results; it may fail at the end of its script."""
 
     def __init__(self, hooks: Sequence[Hook], results: Sequence[StepResult], error: Exception | None = None) -> None:
         self.hooks = hooks
@@ -129,7 +129,7 @@ def test_progress_is_the_sum_over_tasks() -> None:
 
 
 def test_start_twice_is_refused() -> None:
-    """A runner can be started only once."""
+    """A second start of a runner raises an error."""
     runner = TaskRunner([])
     runner.start()
     with pytest.raises(UsageError):

@@ -29,7 +29,7 @@ RECORDS = 21
 
 
 def a_world() -> SinkWorld:
-    """Make a world with records for three folders, of which some are bad."""
+    """Makes a world with records for three folders, including bad records."""
     world = SinkWorld()
     world.append(*(b'{"folder": %d}' % (i % 3) if i % 13 else b"bad" for i in range(RECORDS)))
     return world

@@ -35,7 +35,7 @@ class Sink:
         )
 
     def drain(self, *values: Any) -> None:
-        """Append records, and step until all of them are committed."""
+        """Appends records, and steps until all of them are committed."""
         self.kafka.append("events", 0, [MemoryRecord(json.dumps(v).encode(), timestamp_ms=TEN_O_CLOCK_MS) for v in values])
         end = len(values)
         for _ in range(STEPS):
@@ -48,7 +48,7 @@ class Sink:
         raise AssertionError(f"{committed} is committed")
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of all files, in the order of their keys."""
+        """Returns the rows of all files, in the order of their keys."""
         keys = [key for key in sorted(self.storage.objects) if key.endswith(".parquet")]
         return [
             {name: value for name, value in row.items() if not name.startswith("_kafka_")}

@@ -59,7 +59,7 @@ FINGERPRINTS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_a_fingerprint_never_changes(name: str) -> None:
-    """A sink that runs under another version finds its intents again, because the same settings have the same fingerprint."""
+    """The same settings have the same fingerprint in every version, so that a sink recognises its intents after an upgrade."""
     parts, fingerprint = FINGERPRINTS[name]
     world = SinkWorld()
     world.append(b'{"b": 1}', key=b"1", headers=b"\x02\x02a\x02b")  # one header, a: b
@@ -68,7 +68,7 @@ def test_a_fingerprint_never_changes(name: str) -> None:
     assert {fingerprint} == {footer.fingerprint for footer in footers if footer is not None}
 
 
-def test_tasks_that_share_settings_have_writers_of_their_own() -> None:
+def test_tasks_that_share_settings_have_separate_writers() -> None:
     """A task that closes leaves the files of another task with the same settings open."""
     world = SinkWorld()
     files = FileSettings()

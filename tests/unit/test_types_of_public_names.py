@@ -25,20 +25,20 @@ def _check(*arguments: str) -> None:
 
 @pytest.mark.timeout(900)
 def test_mypy_accepts_code_of_users() -> None:
-    """Mypy finds nothing in strict mode."""
+    """Mypy doesn't report anything in strict mode."""
     assert len(MODULES) > 6
     _check("mypy", *(argument for module in MODULES for argument in ("-m", module)))
 
 
 @pytest.mark.timeout(900)
 def test_pyright_accepts_code_of_users() -> None:
-    """Pyright finds nothing in its standard mode."""
+    """Pyright doesn't report anything in its standard mode."""
     pytest.importorskip("basedpyright")
     _check("basedpyright", "--pythonpath", sys.executable, "--project", "tests/user_code/pyrightconfig.json")
 
 
 def test_parts_of_users_run() -> None:
-    """A task in memory runs with a converter, a transform, a partitioner, a rotation policy and a hook of a user."""
+    """A task in memory runs with a user's converter, transform, partitioner, rotation policy and hook."""
     result, metrics, storage = rows_in_memory()
     assert (2, 2, []) == (result.committed_rows, metrics.files, metrics.reasons)
     rows = [row for key in sorted(storage.published) for row in storage.rows(key)]
@@ -46,7 +46,7 @@ def test_parts_of_users_run() -> None:
 
 
 def test_storage_for_minio_is_built_without_connecting() -> None:
-    """The options of S3 make a storage, which shows no secret."""
+    """S3 options make a storage without a connection, and its repr doesn't contain secrets."""
     storage = minio("http://localhost:9000", "reader", "swordfish")
     assert "s3://events/topics" == storage.url
     assert "swordfish" not in repr(storage)

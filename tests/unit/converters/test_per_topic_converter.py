@@ -3,7 +3,7 @@ from kafka2parquet.converters.per_topic import PerTopicConverter
 from tests.support.batches import batch_of
 
 
-def test_topics_have_schemas_of_their_own() -> None:
+def test_topics_have_separate_schemas() -> None:
     """A field may have different types in two topics, and neither topic has the other's columns."""
     converter = PerTopicConverter(lambda topic: JsonConverter())
     tables = [

@@ -32,7 +32,7 @@ Record = tuple[dict[str, Any] | None, tuple[str, ...]]
 
 
 def header_section(keys: Sequence[str]) -> bytes:
-    """The headers of a record, as they are sent."""
+    """Encodes the headers of a record as in a record batch."""
     return varint(len(keys)) + b"".join(varint(len(key.encode())) + key.encode() + varint(-1) for key in keys)
 
 
@@ -43,7 +43,7 @@ def _batch(records: Sequence[Record], topic: str = "topic") -> ConsumedBatch:
 
 
 def _groups(records: Sequence[Record], topic: str = "topic") -> list[Rows]:
-    """The rows and the tombstones, as the record chain has them."""
+    """Makes the rows and the tombstones as the record pipeline has them."""
     batch = _batch(records, topic)
     groups = []
     for tombstones in (False, True):
@@ -61,7 +61,7 @@ def _table(values: Sequence[dict[str, Any]]) -> pa.Table:
 
 
 def _written(transformed: Sequence[Transformed]) -> dict[int, dict[str, Any] | None]:
-    """The values by their offsets, without nulls; None for tombstones."""
+    """Returns the values by offset without nulls, and None for tombstones."""
     written: dict[int, dict[str, Any] | None] = {}
     for rows in (rows for part in transformed for rows in part.groups):
         values = [None if rows.tombstones else {}] * len(rows)
@@ -79,7 +79,7 @@ def _applied(transforms: Sequence[Transform], records: Sequence[Record], topic: 
 
 
 class TestHasHeaderKey:
-    """By the name alone."""
+    """HasHeaderKey selects records by the name of a header."""
 
     @pytest.mark.parametrize(
         ("keys", "expected"),
@@ -97,7 +97,7 @@ class TestHasHeaderKey:
         ],
     )
     def test_holds(self, keys: tuple[str, ...], expected: bool) -> None:
-        """Wherever it stands, and nowhere else in the headers."""
+        """The name is found in every position, and nowhere but in names of headers."""
         (rows,) = _groups([({"a": 1}, keys)])
         assert [expected] == HasHeaderKey("id").holds(rows).tolist()
 
@@ -136,12 +136,12 @@ class TestHasHeaderKey:
         ],
     )
     def test_malformed_headers(self, section: bytes) -> None:
-        """Nobody knows whether the name is one."""
+        """Malformed headers are an error, because their names can't be read."""
         with pytest.raises(ValueError, match=r"section|ten bytes"):
             have_header(pa.array([section], pa.large_binary()), "id")
 
     def test_of_some_rows(self) -> None:
-        """Rows that were left out don't matter."""
+        """Rows that were dropped don't matter."""
         (rows,) = _groups([({"a": 1}, ("id",)), ({"a": 2}, ()), ({"a": 3}, ("id",))])
         assert [False, True] == HasHeaderKey("id").holds(rows.slice(1)).tolist()
 
@@ -154,7 +154,7 @@ class TestHasHeaderKey:
 
 
 class TestTopicNameMatches:
-    """By the whole name."""
+    """TopicNameMatches selects records by the whole name of the topic."""
 
     @pytest.mark.parametrize(
         ("pattern", "topic", "expected"),
@@ -185,12 +185,12 @@ class TestTopicNameMatches:
 
 
 class TestTombstones:
-    """In Kafka Connect, transforms see them."""
+    """RecordIsTombstone selects tombstones, which transforms see in Kafka Connect."""
 
     RECORDS: Sequence[Record] = [({"a": 1}, ()), (None, ()), ({"a": 2}, ())]
 
     def test_are_left_out_by_filter(self) -> None:
-        """The common way to drop them."""
+        """LeaveOut with RecordIsTombstone drops tombstones, which is the common way."""
         assert {0: {"a": 1}, 2: {"a": 2}} == _applied([Where(LeaveOut(), RecordIsTombstone())], self.RECORDS)
 
     def test_are_all_that_filter_leaves(self) -> None:
@@ -225,7 +225,7 @@ class TestTombstones:
 
 
 class OddOffsets(Predicate):
-    """A predicate of one's own."""
+    """A user's predicate."""
 
     def holds(self, rows: Rows) -> np.ndarray:
         return rows.offsets.to_numpy() % 2 == 1
@@ -236,14 +236,14 @@ class OddOffsets(Predicate):
 
 
 class NoArray(OddOffsets):
-    """Gives something else."""
+    """A predicate that returns something else than an array."""
 
     def holds(self, rows: Rows) -> np.ndarray:
         return [True] * len(rows)  # type: ignore[return-value]  # wrong on purpose
 
 
 class TestWhere:
-    """Rows of both kinds go on together."""
+    """Where applies a transform to selected rows, and all rows continue together."""
 
     RECORDS: Sequence[Record] = [({"a": 1}, ()), ({"a": 2}, ()), ({"a": 3}, ())]
 
@@ -285,7 +285,7 @@ class TestWhere:
         assert ((), [0, 1, 2]) == (tuple(transformed.others), transformed.rows.offsets.to_pylist())
 
     def test_rejects_of_the_chosen(self) -> None:
-        """The others were never looked at."""
+        """Only selected rows can become rejects."""
         records: list[Record] = [({"a": "x"}, ()), ({"a": "y"}, ()), ({"a": "3"}, ())]
         chain = TransformChain([Where(Cast({"a": "int64"}), OddOffsets())])
         (rows,) = _groups(records)
@@ -300,7 +300,7 @@ class TestWhere:
             Where(LeaveOut(), NoArray()).apply(rows)
 
     def test_fingerprints(self) -> None:
-        """Name transform, predicate and whether it is negated."""
+        """The fingerprint contains transform, predicate, and negation."""
         chosen = [
             Where(LeaveOut(), RecordIsTombstone()),
             Where(LeaveOut(), RecordIsTombstone(), negate=True),
@@ -332,7 +332,7 @@ _steps = st.lists(
 
 
 def _model(record: Record, steps: Sequence[Any]) -> Any:
-    """What Kafka Connect's chain makes of one record."""
+    """Returns what Kafka Connect's chain makes of one record."""
     value, keys = record
     for (_, change), chosen in steps:
         if chosen is not None:

@@ -25,7 +25,7 @@ from kafka2parquet.transforms.regex_router import RegexRouter
     ],
 )
 def test_routed(regex: str, replacement: str, topic: str, expected: str) -> None:
-    """The whole name has to match; then the first match in it is replaced, as Java's `matches` and `replaceFirst` do."""
+    """The pattern has to match the whole name; then its first match is replaced, like Java's `matches` and `replaceFirst`."""
     assert expected == RegexRouter.from_config({"regex": regex, "replacement": replacement}).routed(topic)
 
 
@@ -42,6 +42,6 @@ def test_routed(regex: str, replacement: str, topic: str, expected: str) -> None
     ],
 )
 def test_problems(properties: dict[str, str], message: str) -> None:
-    """The error names the property, and comes when the configuration is read."""
+    """The error names the property, and is raised when the configuration is read."""
     with pytest.raises(ConfigurationError, match=message):
         RegexRouter.from_config(properties)

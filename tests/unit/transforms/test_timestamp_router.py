@@ -50,7 +50,7 @@ _TIMES = st.one_of(
 
 
 def rows_of(times: list[int], topic: str = "orders") -> Rows:
-    """A row at each time, whose column is its offset."""
+    """Makes a row for each time, whose column is its offset."""
     batch = batch_of([b""] * len(times), 5, times, topic)
     return Rows(batch, batch.offsets, batch.timestamps_ms, pa.table({"o": batch.offsets}))
 
@@ -66,7 +66,7 @@ def rows_of(times: list[int], topic: str = "orders") -> Rows:
 def test_each_record_gets_the_name_that_a_row_by_row_model_gives_it(
     times: list[int], topic_format: str, pattern: str, topic: str, is_renamed: bool, are_tombstones: bool
 ) -> None:
-    """Java fills in the topic and then the time; it throws where a record has no timestamp."""
+    """Names agree with the model: Java inserts the topic and then the time, and throws if a record lacks a timestamp."""
     router = TimestampRouter(topic_format, pattern)
     rows = rows_of(times, "log" if is_renamed else topic)
     rows = Rows(
@@ -115,7 +115,7 @@ def test_each_record_gets_the_name_that_a_row_by_row_model_gives_it(
     ],
 )
 def test_names_that_kafkas_class_gives(topic_format: str, pattern: str, topic: str, timestamp_ms: int, expected: str) -> None:
-    """Apache Kafka's own class, of 4.3.1, made these names, in a Java whose time zone was not UTC."""
+    """Names are those that the class of Apache Kafka 4.3.1 made in a Java whose time zone was not UTC."""
     router = TimestampRouter(topic_format, pattern)
     assert expected == router.routed(topic, timestamp_ms)
     assert expected.startswith(router.beginning(topic))
@@ -151,6 +151,6 @@ def test_a_record_without_a_timestamp_is_a_reject() -> None:
     ],
 )
 def test_problems(properties: dict[str, str], message: str) -> None:
-    """The error names the property, and comes when the configuration is read."""
+    """The error names the property, and is raised when the configuration is read."""
     with pytest.raises(ConfigurationError, match=message):
         TimestampRouter.from_config(properties)

@@ -9,7 +9,7 @@ from kafka2parquet.transforms import RegexRouter, Route, RoutedFolders, Timestam
 
 
 def test_folders() -> None:
-    """One router after the other, each for the topics that its predicate chooses."""
+    """Routers apply one after the other, each to the topics that its predicate selects."""
     folders = RoutedFolders(
         [
             Route(RegexRouter("raw-(.*)", "$1")),
@@ -23,7 +23,7 @@ def test_folders() -> None:
 
 
 def test_folders_by_time() -> None:
-    """What their names begin with is known; the topics that the predicate doesn't choose have one folder."""
+    """The beginning of the folder names is known, and topics that the predicate doesn't select have one folder."""
     by_time = Route(TimestampRouter("lake/${topic}/${timestamp}", "yyyy"), TopicNameMatches("orders|a"))
     folders = RoutedFolders([Route(RegexRouter("raw-(.*)", "$1")), by_time])
     assert ("lake/orders/", True) == (folders.folder("raw-orders"), folders.has_several("raw-orders"))

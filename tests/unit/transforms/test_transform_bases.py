@@ -38,7 +38,7 @@ ROOT = ConnectSchema(
 
 
 class Halve(TableTransform):
-    """Halves even numbers and refuses odd ones."""
+    """A transform that halves even numbers and refuses odd ones."""
 
     def __init__(self, column: str = "n") -> None:
         self.column = column
@@ -69,7 +69,7 @@ def test_function_is_named_in_the_fingerprint() -> None:
 
 
 def test_refused_rows_are_rejects_and_the_others_go_on() -> None:
-    """ValueError is about single rows: these are found, whatever lies around them."""
+    """A ValueError is attributed to single rows, which are found whatever rows are around them."""
     transformed = _apply(Halve(), rows=rows_of(pa.table({"n": [2, 3, 4, 6, 5, 7, 8]}), first_offset=100))
     assert [1, 2, 3, 4] == transformed.rows.table["n"].to_pylist()
     assert [100, 102, 103, 106] == transformed.rows.offsets.to_pylist()
@@ -101,7 +101,7 @@ def test_all_rows_refused() -> None:
 
 
 def test_refusal_of_any_table_isn_t_searched() -> None:
-    """What refuses even no rows refuses all of them, and is asked only twice."""
+    """A function that refuses even an empty table refuses all rows, and is called only twice."""
     asked = []
 
     def refuse(table: pa.Table) -> pa.Table:
@@ -113,7 +113,7 @@ def test_refusal_of_any_table_isn_t_searched() -> None:
 
 
 def test_rows_that_are_refused_together_only() -> None:
-    """A transform has to treat rows one by one; if it doesn't, nobody could say which row is wrong."""
+    """Rows that are refused only together are an error, because a transform has to treat rows one by one."""
 
     def refuse_pairs(table: pa.Table) -> pa.Table:
         if table.num_rows > 1:
@@ -137,7 +137,7 @@ def test_result_has_to_be_a_table() -> None:
 
 
 def test_transient_errors_pass() -> None:
-    """A transform that needs something that is down may say so; the engine waits and tries again."""
+    """A transform may raise a transient error, and then the engine waits and retries."""
 
     def look_up(table: pa.Table) -> pa.Table:
         raise StorageUnavailableError("the lookup table can't be read")
@@ -147,7 +147,7 @@ def test_transient_errors_pass() -> None:
 
 
 class Odd(Transform):
-    """Returns the given result."""
+    """A transform that returns the given result."""
 
     fingerprint = "odd"
 
@@ -160,7 +160,7 @@ class Odd(Transform):
 
 @pytest.mark.parametrize("offsets", [[1, 0], [0, 0], [0, 9]])
 def test_foreign_offsets_are_refused(offsets: list[int]) -> None:
-    """Rows have to be some of the given ones, in their order: what is committed depends on it."""
+    """Returned rows must be a part of the given rows in the same order, because commits depend on their offsets."""
     with pytest.raises(UsageError, match="offsets that it was not given, or in another order"):
         _apply(Odd(offsets=pa.array(offsets)), rows=rows_of(pa.table({"n": [1, 2]})))
 
@@ -172,7 +172,7 @@ def test_table_and_offsets_have_to_agree() -> None:
 
 
 def test_chain_applies_in_order() -> None:
-    """Each sees what the one before it made, and rejects of all come together."""
+    """Each transform sees the result of the previous one, and the rejects of all are collected."""
     chain = [Rename({"a": "n"}), Cast({"n": "int64"}), Halve(), Filter(pc.field("n") > 1)]
     transformed = _apply(*chain, rows=rows_of(pa.table({"a": ["2", "x", "3", "6"]})))
     assert ([{"n": 3}], [3]) == (transformed.rows.table.to_pylist(), transformed.rows.offsets.to_pylist())
@@ -180,7 +180,7 @@ def test_chain_applies_in_order() -> None:
 
 
 def test_chain_stops_where_nothing_is_left() -> None:
-    """Transforms always get a row."""
+    """A chain stops if no rows are left, so that transforms always get at least one row."""
 
     def never(table: pa.Table) -> pa.Table:
         raise KeyError("called")
@@ -190,20 +190,20 @@ def test_chain_stops_where_nothing_is_left() -> None:
 
 
 def test_chain_names_all_its_transforms() -> None:
-    """Their order counts, and a chain of none has no name."""
+    """The fingerprint depends on the order of transforms, and an empty chain has an empty one."""
     drop, flatten = Drop(["a"]), Flatten()
     names = [TransformChain(chain).fingerprint for chain in ([], [drop], [drop, flatten], [flatten, drop])]
     assert ("", 4) == (names[0], len(set(names)))
 
 
 def test_tombstones_pass() -> None:
-    """A record without a value has nothing to transform."""
+    """Tombstones pass, because a record without a value has nothing to transform."""
     rows = rows_of(pa.table({"n": pa.nulls(2)}).select([]), tombstones=True)
     assert rows is _apply(Halve(), rows=rows).rows
 
 
 def test_schema_follows_the_columns() -> None:
-    """Name, version, documentation and unchanged fields stay."""
+    """The schema keeps name, version, documentation and unchanged fields."""
     table = pa.table({"id": [1], "name": ["x"]}).cast(ROOT.arrow_schema)
     transformed = _apply(Rename({"name": "login"}), rows=rows_of(table, value_schema=ROOT))
     expected = attrs.evolve(ROOT, fields=(ROOT.fields[0], ConnectField("login", ConnectSchema("string", optional=True))))
@@ -220,14 +220,14 @@ def test_schema_is_the_same_object_for_the_same_columns() -> None:
 
 
 def test_schema_stays_where_columns_do() -> None:
-    """Rows that are only filtered have the schema that they had."""
+    """Rows that are only filtered keep their schema."""
     table = pa.table({"id": [1, 2], "name": ["x", "y"]}).cast(ROOT.arrow_schema)
     transformed = _apply(Filter(pc.field("id") > 1), rows=rows_of(table, value_schema=ROOT))
     assert ROOT is transformed.rows.value_schema
 
 
 def test_columns_get_the_types_of_the_schema() -> None:
-    """Types that Connect has no word for become those that it has, so that all files of a schema have the same ones."""
+    """Types that Connect lacks become Connect types, so that all files of a schema have the same types."""
     table = pa.table({"id": [1], "name": ["x"]}).cast(ROOT.arrow_schema)
     to_large = MapTable(lambda table: table.set_column(1, "name", table["name"].cast(pa.large_string()).dictionary_encode()))
     transformed = _apply(to_large, rows=rows_of(table, value_schema=ROOT))
@@ -243,7 +243,7 @@ def test_mask_to_null_makes_a_field_optional() -> None:
 
 
 def test_properties_become_keyword_arguments() -> None:
-    """By default a configuration's properties are the arguments of the class, as texts."""
+    """By default the properties of a configuration are passed to the class as text arguments."""
     made = Halve.from_config({"column": "m"})
     assert "m" == made.column  # type: ignore[attr-defined]
 

@@ -49,7 +49,7 @@ def _table(rows: list[dict[str, Any]] = USERS, schema: pa.Schema | None = None) 
 
 
 def _written(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows as a Parquet file gives them back."""
+    """Returns the rows as read back from a Parquet file."""
     file = io.BytesIO()
     pq.write_table(table, file)
     read: list[dict[str, Any]] = pq.read_table(io.BytesIO(file.getvalue())).to_pylist()
@@ -73,7 +73,7 @@ def _rejected(transform: Transform, table: pa.Table) -> list[tuple[int, str]]:
 
 
 class TestFilter:
-    """Rows that are not written."""
+    """Filter drops rows without an error."""
 
     NUMBERS = pa.table({"n": [1, None, 3], "user": [{"age": 5}, None, {"age": 7}], "s": ["a", "b", None]})
     OTHERS = pa.table({"f": [1.0, 1.5, 1e15], "b": [b"x", b"\xff", None]})
@@ -91,7 +91,7 @@ class TestFilter:
         ],
     )
     def test_expression(self, condition: pc.Expression, kept: list[int]) -> None:
-        """A condition over columns; a row for which it is null is left out."""
+        """The condition is an expression over columns, and a row for which it is null is dropped."""
         assert kept == _kept(Filter(condition), self.NUMBERS)
 
     @pytest.mark.parametrize(
@@ -124,13 +124,13 @@ class TestFilter:
     def test_expression_that_doesn_t_fit(
         self, condition: pc.Expression, culprit: str, rejects: list[int], kept: list[int]
     ) -> None:
-        """Rows that have a value there are rejects; for the others it is null."""
+        """Rows with a value of an unsuitable type are rejects; for other rows the condition is null."""
         transformed = Filter(condition).apply(rows_of(self.NUMBERS))
         assert (rejects, kept) == ([one.offset for one in transformed.rejects], transformed.rows.offsets.to_pylist())
         assert all(one.reason.startswith(f"{culprit}, which the condition of Filter (") for one in transformed.rejects)
 
     def test_expression_that_two_columns_don_t_fit(self) -> None:
-        """Rows that have a value in either are rejects."""
+        """Rows with a value in either unsuitable column are rejects."""
         table = pa.table({"a": [1, None, None], "b": [None, 2, None]})
         condition = (pc.field("a") == "x") | (pc.field("b") == "x") | (pc.field("a").is_null() & pc.field("b").is_null())
         transformed = Filter(condition).apply(rows_of(table))
@@ -147,7 +147,7 @@ class TestFilter:
         assert [] == _kept(Filter(pc.field("no such")), self.NUMBERS)
 
     def test_function(self) -> None:
-        """Any function from tables to booleans."""
+        """The condition may be any function from tables to booleans."""
         assert [2] == _kept(Filter(lambda table: pc.greater(table["n"], 1)), self.NUMBERS)
 
     def test_function_with_a_wrong_result(self) -> None:
@@ -175,14 +175,14 @@ class TestFilter:
         ],
     )
     def test_values(self, field: str, values: list[str], keep: bool, kept: list[int]) -> None:
-        """A field whose value, as text, is one of some; nulls are none of them."""
+        """The condition may be a list of texts for a field; nulls don't match any of them."""
         table = pa.table([*self.NUMBERS.columns, *self.OTHERS.columns], [*self.NUMBERS.column_names, "f", "b"])
         assert kept == _kept(Filter(value_in(field, values, keep=keep)), table)
 
     @pytest.mark.parametrize("keep", [True, False])
     @pytest.mark.parametrize("values", [[{"x": 1}, None], [[1], None]])
     def test_values_without_a_text(self, values: list[object], keep: bool) -> None:
-        """Lists and structs are rejects, and never left out silently."""
+        """Rows with a list or struct are rejects, and never dropped silently."""
         transformed = Filter(value_in("a", ["1"], keep=keep)).apply(rows_of(pa.table({"a": values})))
         (reject,) = transformed.rejects
         assert (0, [] if keep else [1]) == (reject.offset, transformed.rows.offsets.to_pylist())
@@ -190,11 +190,11 @@ class TestFilter:
 
     @pytest.mark.parametrize(("keep", "kept"), [({}, [0]), ({"keep": "false"}, [1, 2])])
     def test_properties(self, keep: dict[str, str], kept: list[int]) -> None:
-        """`field`, `values` and `keep` of a configuration."""
+        """The properties are `field`, `values` and `keep`."""
         assert kept == _kept(Filter.from_config({"field": "s", "values": "a, c", **keep}), self.NUMBERS)
 
     def test_fingerprint_tells_conditions_apart(self) -> None:
-        """Conditions that select other rows have another fingerprint."""
+        """Conditions that select different rows have different fingerprints."""
         filters = [
             Filter(pc.field("n") > 1),
             Filter(pc.field("n") > 2),
@@ -205,7 +205,7 @@ class TestFilter:
 
 
 class TestRename:
-    """Other names."""
+    """Rename gives fields other names."""
 
     def test_columns_and_nested_fields(self) -> None:
         """Renamed fields keep their positions and structs, and paths have the old names."""
@@ -229,14 +229,14 @@ class TestRename:
         assert [(2, "Rename would make two columns called b.")] == [(one.offset, one.reason) for one in transformed.rejects]
 
     def test_name_that_is_taken_inside_a_struct(self) -> None:
-        """Likewise, and a struct that is null has no values."""
+        """Two fields with the same name inside a struct are merged, and null structs don't have values."""
         structs = [{"a": 1, "b": None}, {"a": None, "b": 2}, {"a": 3, "b": 4}, None]
         transformed = Rename({"s.a": "b"}).apply(rows_of(pa.table({"s": structs})))
         assert [{"b": 1}, {"b": 2}, None] == transformed.rows.table["s"].to_pylist()
         assert [(2, "Rename would make two columns called s.b.")] == [(one.offset, one.reason) for one in transformed.rejects]
 
     def test_name_that_is_taken_by_another_type(self) -> None:
-        """The type is that of the renamed one, whichever of them came first."""
+        """The merged field has the type of the renamed field, whichever came first."""
         transformed = Rename({"a": "b"}).apply(rows_of(pa.table({"b": ["x", None], "a": [None, 1]})))
         assert ([{"b": 1}], [0]) == (transformed.rows.table.to_pylist(), [one.offset for one in transformed.rejects])
         assert "Rename: two types meet in one column: b: int64 and string." == transformed.rejects[0].reason
@@ -258,7 +258,7 @@ class TestRename:
         assert {"b": [1]} == _result(Rename({"a": "b"}), pa.table({"b": pa.nulls(1), "a": [1]})).to_pydict()
 
     def test_slices(self) -> None:
-        """Structs that start in the middle of their memory."""
+        """Structs are renamed correctly if they start in the middle of their memory."""
         assert [None, {"n": None, "home": None}] == _result(Rename({"user.name": "n"}), _table().slice(1))["user"].to_pylist()
 
     def test_required_fields_stay_required(self) -> None:
@@ -268,17 +268,17 @@ class TestRename:
         assert [{"user": {"age": "5", "n": "x"}}, {"user": None}] == _written(renamed)
 
     def test_properties(self) -> None:
-        """`renames`, as Kafka Connect's ReplaceField has them."""
+        """The property is `renames`, with the syntax of Kafka Connect's ReplaceField."""
         assert {"x": [1], "y": [2]} == _result(
             Rename.from_config({"renames": "a:x, b:y"}), pa.table({"a": [1], "b": [2]})
         ).to_pydict()
 
 
 class TestDropAndKeep:
-    """Which columns are written."""
+    """Drop and Keep decide which columns are written."""
 
     def test_drop(self) -> None:
-        """Columns and nested fields go; what isn't there doesn't matter."""
+        """Columns and nested fields are removed, and missing fields are ignored."""
         dropped = _result(Drop(["id", "user.home.zip", "no.such", "user.no"]), _table())
         assert [
             {"user": {"name": "Ann", "home": {"city": "Paris"}}},
@@ -291,11 +291,11 @@ class TestDropAndKeep:
         assert ["id"] == _result(Drop(["user.home.zip", "user.home.city", "user.name"]), _table()).column_names
 
     def test_drop_struct_and_field(self) -> None:
-        """A field that went with its struct is gone."""
+        """A field that was removed with its struct is ignored."""
         assert ["id"] == _result(Drop(["user.home", "user", "user.home.city"]), _table()).column_names
 
     def test_drop_all(self) -> None:
-        """Rows without columns are still rows."""
+        """Rows without columns are still rows after Drop."""
         assert (3, 0) == _result(Drop(["id", "user"]), _table()).shape
 
     def test_drop_column_whose_name_has_dots(self) -> None:
@@ -313,7 +313,7 @@ class TestDropAndKeep:
         assert _table().select(["user"]) == _result(Keep(["user", "user.name"]), _table())
 
     def test_keep_nothing_that_is_there(self) -> None:
-        """Rows without columns are still rows."""
+        """Rows without columns are still rows after Keep."""
         assert (3, 0) == _result(Keep(["other"]), _table()).shape
 
     def test_properties(self) -> None:
@@ -326,7 +326,7 @@ class TestDropAndKeep:
 
 
 class TestMask:
-    """Values that nobody may see."""
+    """Mask hides values."""
 
     def test_null(self) -> None:
         """By default values of any type become null."""
@@ -364,7 +364,7 @@ class TestMask:
         ],
     )
     def test_hash(self, values: pa.Array, text: bytes) -> None:
-        """SHA-256 of texts, bytes, and the texts of other values; nulls stay."""
+        """A hash is the SHA-256 of texts, bytes, or the texts of other values; nulls stay."""
         masked = _result(Mask(["a"], hashed="sha256"), pa.table({"a": values}))
         assert {"a": [hashlib.sha256(text).hexdigest()]} == masked.to_pydict()
 
@@ -380,7 +380,7 @@ class TestMask:
         assert "can't be hashed. Name the fields in it" in transformed.rejects[0].reason
 
     def test_hash_is_that_of_the_number(self) -> None:
-        """Whether its column is of integers, or became one of floats by another record."""
+        """A number has the same hash in an integer column and in a column that another record made double."""
         integers, floats = (
             _result(Mask(["a"], hashed="sha256"), pa.table({"a": pa.array([1_700_000_000_000], type_)}))
             for type_ in (pa.int64(), pa.float64())
@@ -407,7 +407,7 @@ class TestMask:
 
 
 class TestCast:
-    """Other types."""
+    """Cast changes the types of fields."""
 
     @pytest.mark.parametrize(
         ("given", "type_name", "expected"),
@@ -437,7 +437,7 @@ class TestCast:
         assert pa.uint16() == _result(Cast({"a": pa.uint16()}), pa.table({"a": [1]})).schema.field("a").type
 
     def test_nested_field(self) -> None:
-        """Structs stay as they are around it; a field that isn't there doesn't matter."""
+        """Structs around the field stay unchanged, and a missing field is ignored."""
         table = pa.table({"s": [{"a": "1", "b": "x"}, None, {"a": None, "b": "y"}]})
         cast = _result(Cast({"s.a": "int32", "s.z": "int8"}), table)
         assert [{"a": 1, "b": "x"}, None, {"a": None, "b": "y"}] == cast["s"].to_pylist()
@@ -511,7 +511,7 @@ class TestCast:
     )
     @pytest.mark.parametrize("number", [0, 7, -1, 1_700_000])
     def test_integer_in_a_column_that_became_double(self, number: int, type_name: str) -> None:
-        """Becomes what it became as an integer: another record's fraction doesn't matter."""
+        """An integer becomes the same value, even if another record's fraction made its column double."""
         integers, floats = (
             _result(Cast({"a": type_name}), pa.table({"a": pa.array([number], type_)})) for type_ in (pa.int64(), pa.float64())
         )
@@ -523,19 +523,19 @@ class TestCast:
             Cast({"a": "integer"})
 
     def test_properties(self) -> None:
-        """`spec`, as Kafka Connect's Cast has it."""
+        """The property is `spec`, with the syntax of Kafka Connect's Cast."""
         cast = _result(Cast.from_config({"spec": "a:int32,b:string"}), pa.table({"a": ["1"], "b": [2]}))
         assert {"a": [1], "b": ["2"]} == cast.to_pydict()
 
     @pytest.mark.parametrize("spec", ["int32", "a:", ":int32", "a"])
     def test_malformed_spec(self, spec: str) -> None:
-        """Each part has a field and a type."""
+        """Each part of the spec needs a field and a type."""
         with pytest.raises(ConfigurationError, match="isn't of the form left:right"):
             Cast.from_config({"spec": spec})
 
 
 class TestFlatten:
-    """The fields of structs as columns."""
+    """Flatten turns the fields of structs into columns."""
 
     def test_nested(self) -> None:
         """Structs are flattened at any depth, and the fields of a null struct are null."""
@@ -569,7 +569,7 @@ class TestFlatten:
         assert [(2, "Flatten would make two columns called a_b.")] == [(one.offset, one.reason) for one in transformed.rejects]
 
     def test_properties(self) -> None:
-        """`delimiter`, by default a dot as in Kafka Connect."""
+        """The property is `delimiter`, which is a dot by default, as in Kafka Connect."""
         table = pa.table({"a": [{"b": 1}]})
         assert (["a.b"], ["a-b"]) == (
             _result(Flatten.from_config({}), table).column_names,
@@ -578,10 +578,10 @@ class TestFlatten:
 
 
 class TestInsertField:
-    """Columns that say where a row comes from."""
+    """InsertField adds columns about the origin of a row."""
 
     def test_all(self) -> None:
-        """Behind the others, in their order."""
+        """New columns come after the existing ones, in their order."""
         insert = InsertField(topic="t", partition="p", offset="o", timestamp="ts", static={"region": "eu", "v": 2})
         inserted = insert.apply(rows_of(pa.table({"a": [1, 2]}), first_offset=5)).rows.table
         moments = [datetime.datetime(1970, 1, 1, 0, 0, second, tzinfo=datetime.timezone.utc) for second in (5, 6)]
@@ -595,13 +595,13 @@ class TestInsertField:
         assert {"a": ["eu"], "b": [2]} == _result(InsertField(static={"a": "eu"}), pa.table({"a": [1], "b": [2]})).to_pydict()
 
     def test_filtered_rows_keep_their_offsets(self) -> None:
-        """The offset is the record's, not a count."""
+        """The inserted offset is that of the record, and not a count of rows."""
         rows = rows_of(pa.table({"a": [1, 2]}), first_offset=5).filter(pa.array([False, True]))
         assert [6] == InsertField(offset="o").apply(rows).rows.table["o"].to_pylist()
 
     @pytest.mark.parametrize("arguments", [{}, {"topic": "a", "offset": "a"}])
     def test_bad_names(self, arguments: dict[str, str]) -> None:
-        """The names have to be different, not empty, and at least one."""
+        """At least one name is required, and names must be different and not empty."""
         with pytest.raises(ConfigurationError, match="name one column or more, each once"):
             InsertField(**arguments)  # type: ignore[arg-type]
 
@@ -613,7 +613,7 @@ class TestInsertField:
 
 
 class TestToTimestamp:
-    """Numbers and texts that mean times."""
+    """ToTimestamp reads times from numbers and texts."""
 
     NOON = datetime.datetime(2026, 5, 17, 12, tzinfo=datetime.timezone.utc)
 
@@ -634,7 +634,7 @@ class TestToTimestamp:
         ],
     )
     def test_forms(self, values: pa.Array, settings: dict[str, str]) -> None:
-        """All forms become microseconds in UTC."""
+        """Times in all forms become microseconds in UTC."""
         times = _result(ToTimestamp(["a"], **settings), pa.table({"a": values}))
         assert pa.table({"a": pa.array([self.NOON], pa.timestamp("us", "UTC"))}) == times
 
@@ -651,7 +651,7 @@ class TestToTimestamp:
         )["a"].to_pylist()
 
     def test_changes_of_the_clock(self) -> None:
-        """The earlier of two moments; behind a gap."""
+        """An ambiguous time is the earlier of two moments, and a time in a gap is moved behind the gap."""
         table = pa.table({"a": ["2026-10-25T02:30:00", "2026-03-29T02:30:00"]})
         times = _result(ToTimestamp(["a"], timezone="Europe/Paris"), table)["a"].to_pylist()
         assert ["2026-10-25 00:30", "2026-03-29 01:00"] == [time.strftime("%Y-%m-%d %H:%M") for time in times]
@@ -669,20 +669,20 @@ class TestToTimestamp:
         assert offsets == [offset for offset, _ in _rejected(ToTimestamp(["a"], **settings), pa.table({"a": values}))]
 
     def test_nested_field(self) -> None:
-        """Inside a struct; a field that isn't there doesn't matter."""
+        """A field inside a struct is converted, and a missing field is ignored."""
         table = pa.table({"s": [{"at": 1_779_019_200_000}, None]})
         assert [{"at": self.NOON}, None] == _result(ToTimestamp(["s.at", "b"]), table)["s"].to_pylist()
 
     @pytest.mark.parametrize("value", [True, [1], {"x": 1}, b"1", datetime.time(1)])
     def test_types_that_never_fit(self, value: object) -> None:
-        """Make rejects of the rows that have a value."""
+        """Rows with a value of an unsuitable type are rejects."""
         transformed = ToTimestamp(["a"]).apply(rows_of(pa.table({"a": [value, None]})))
         (reject,) = transformed.rejects
         assert (0, {"a": [None]}) == (reject.offset, transformed.rows.table.to_pydict())
         assert reject.reason.endswith(", which is not a time.")
 
     def test_numbers_in_a_column_that_became_double(self) -> None:
-        """A fraction is a reject, and the whole numbers beside it go on."""
+        """A fraction is a reject, and whole numbers in the same column are converted."""
         transformed = ToTimestamp(["a"]).apply(rows_of(pa.table({"a": [1_779_019_200_000, 1.5, None, float("nan"), 1e300]})))
         assert ([self.NOON, None], [1, 3, 4]) == (
             transformed.rows.table["a"].to_pylist(),
@@ -704,7 +704,7 @@ class TestToTimestamp:
             ToTimestamp(["a"], **settings)
 
     def test_properties(self) -> None:
-        """`unix.precision` is that of Kafka Connect's TimestampConverter."""
+        """The property `unix.precision` is that of Kafka Connect's TimestampConverter."""
         made = ToTimestamp.from_config({"fields": "a", "unix.precision": "seconds"})
         assert [self.NOON] == _result(made, pa.table({"a": [1_779_019_200]}))["a"].to_pylist()
 
@@ -721,6 +721,6 @@ def test_unknown_properties(transform: type[Transform]) -> None:
 
 @pytest.mark.parametrize("transform", [one for one in BUILT_IN if one is not Flatten])
 def test_missing_properties(transform: type[Transform]) -> None:
-    """Each transform but Flatten requires a field."""
+    """Each transform except Flatten requires a field."""
     with pytest.raises(ConfigurationError, match=f"{transform.__name__}"):
         transform.from_config({})

@@ -39,7 +39,7 @@ def _apply(transform: Transform, table: pa.Table, schema: ConnectSchema | None =
 
 
 def _users(transform: Transform) -> tuple[list[int], list[dict[str, Any]], list[int]]:
-    """Offsets and rows that go on, and offsets of rejects."""
+    """Returns offsets and rows that continue, and offsets of rejects."""
     transformed = _apply(transform, pa.Table.from_pylist(USERS))
     rows = transformed.rows
     return rows.offsets.to_pylist(), rows.table.to_pylist(), [reject.offset for reject in transformed.rejects]
@@ -50,7 +50,7 @@ def _events() -> pa.Table:
 
 
 class TestExtractField:
-    """A field as the row."""
+    """ExtractField replaces the row with one of its fields."""
 
     def test_fields_of_a_struct_become_the_columns(self) -> None:
         """The struct's fields become the only columns, and a null struct has nothing to write."""
@@ -67,7 +67,7 @@ class TestExtractField:
         assert ([0], [{"value": "Ann"}], [1, 2]) == _users(ExtractField("user.name"))
 
     def test_list(self) -> None:
-        """A list is a single value."""
+        """A list becomes a single value."""
         transformed = _apply(ExtractField("a"), pa.table({"a": [[1, 2], []]}))
         assert [{"value": [1, 2]}, {"value": []}] == transformed.rows.table.to_pylist()
 
@@ -105,7 +105,7 @@ class TestExtractField:
         assert [{"value": 2}] == transformed.rows.table.to_pylist()
 
     def test_struct_without_fields(self) -> None:
-        """Rows without columns are still rows."""
+        """Rows whose struct doesn't have fields are still rows."""
         table = pa.table({"a": pa.array([{}, {}], pa.struct([]))})
         assert (2, 0) == _apply(ExtractField("a"), table).rows.table.shape
 
@@ -152,7 +152,7 @@ class TestExtractField:
 
 
 class TestHoistField:
-    """The row as a field."""
+    """HoistField puts the whole row into one field."""
 
     def test_all_columns_become_one_struct(self) -> None:
         """All columns become one struct in each row."""
@@ -164,7 +164,7 @@ class TestHoistField:
         assert ["a.b"] == _apply(HoistField("a.b"), pa.table({"x": [1]})).rows.table.column_names
 
     def test_schema_is_inside_of_another(self) -> None:
-        """The outer one has no name, as in Kafka Connect."""
+        """The outer schema doesn't have a name, as in Kafka Connect."""
         rows = _apply(HoistField("event"), _events(), EVENT).rows
         expected = ConnectSchema("struct", fields=(ConnectField("event", EVENT),))
         assert (expected, expected.arrow_schema) == (rows.value_schema, rows.table.schema)

@@ -42,7 +42,7 @@ def _rows(documents: Iterable[Any], converter: JsonConverter | None = None) -> R
 
 
 def _plain(value: Any) -> Any:
-    """Without what is null: a column that others have doesn't count."""
+    """Removes nulls, because other records may add columns."""
     if isinstance(value, dict):
         return {name: plain for name, member in value.items() if (plain := _plain(member)) not in (None, {})}
     return [_plain(one) for one in value] if isinstance(value, list) else value
@@ -135,7 +135,7 @@ TRANSFORMS = st.one_of(
 
 @given(st.lists(DOCUMENTS | EVENTS, min_size=1, max_size=6), st.lists(TRANSFORMS, min_size=1, max_size=3))
 def test_whatever_comes_each_row_goes_on_or_is_rejected(documents: list[Any], transforms: list[Transform]) -> None:
-    """No record makes any of the transforms raise, and none of them touches more than its own row."""
+    """No record makes a transform raise, or affects any row but its own."""
     rows = _rows(documents)
     if not len(rows):
         return
@@ -158,7 +158,7 @@ def test_whatever_comes_each_row_goes_on_or_is_rejected(documents: list[Any], tr
     st.sampled_from([pa.int8(), pa.int64(), pa.float64(), pa.bool_(), pa.date32(), pa.decimal128(5, 2)]),
 )
 def test_texts_are_cast_as_arrow_casts_each(texts: list[str | None], type_: pa.DataType) -> None:
-    """One by one, but for numbers that would become infinite."""
+    """Texts are cast as Arrow casts each alone, except numbers that would become infinite."""
     cast = cast_exactly(pa.array(texts, pa.string()), type_).to_pylist()
     for text, value in zip(texts, cast, strict=True):
         try:

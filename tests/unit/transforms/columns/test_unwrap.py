@@ -68,7 +68,7 @@ def _apply(transform: Transform, events: Sequence[dict[str, Any]], schema: pa.Sc
 
 
 def _written(transform: Transform, *events: dict[str, Any]) -> dict[int, dict[str, Any]]:
-    """The rows by their offsets; none is rejected."""
+    """Returns the rows by offset; rejects fail the test."""
     transformed = _apply(transform, events)
     assert [] == list(transformed.rejects)
     return dict(zip(transformed.rows.offsets.to_pylist(), transformed.rows.table.to_pylist(), strict=True))
@@ -88,7 +88,7 @@ def _envelopes(*operations: str) -> pa.Table:
 
 
 class TestWhatIsWritten:
-    """What becomes of each event."""
+    """Unwrap writes a row for an event, drops the event, or rejects it."""
 
     @pytest.mark.parametrize("operation", ["c", "r", "u"])
     def test_the_row_as_it_is_now(self, operation: str) -> None:
@@ -96,7 +96,7 @@ class TestWhatIsWritten:
         assert {0: BOB} == _written(Unwrap(), _event(operation, ANN, BOB))
 
     def test_deletions_are_left_out(self) -> None:
-        """The other rows keep their offsets."""
+        """Deletions are dropped, and the other rows keep their offsets."""
         assert {0: ANN, 2: BOB} == _written(Unwrap(), CREATED, DELETED, _event("u", ANN, BOB))
 
     def test_deletions_are_rewritten(self) -> None:
@@ -136,7 +136,7 @@ class TestWhatIsWritten:
         )
 
     def test_rows_of_different_columns(self) -> None:
-        """A database may log only the key of what it deletes; its other columns are null then."""
+        """If a database logs only the key of a deleted row, the other columns are null."""
         schema = EVENTS.set(0, pa.field("before", pa.struct([("id", pa.int32())])))
         transformed = _apply(Unwrap(deletes="rewrite"), [CREATED, _event("d", {"id": 1})], schema)
         assert [{**ANN, "__deleted": "false"}, {"id": 1, "name": None, "__deleted": "true"}] == (
@@ -157,7 +157,7 @@ class TestWhatIsWritten:
         assert [(0, reason)] == _refused(Unwrap(), _event("c", None, "{}"), schema=schema)
 
     def test_slices(self) -> None:
-        """Structs that start in the middle of their memory."""
+        """Structs are unwrapped correctly if they start in the middle of their memory."""
         table = pa.Table.from_pylist([CREATED, DELETED, _event("u", ANN, BOB)], EVENTS).slice(1)
         assert [{**ANN, "__deleted": "true"}, {**BOB, "__deleted": "false"}] == (
             Unwrap(deletes="rewrite").apply(rows_of(table)).rows.table.to_pylist()
@@ -165,7 +165,7 @@ class TestWhatIsWritten:
 
 
 class TestAddedFields:
-    """What is taken along."""
+    """Unwrap adds fields of the event to its row."""
 
     @pytest.mark.parametrize(
         ("field", "column"),
@@ -193,7 +193,7 @@ class TestAddedFields:
         assert [{**ANN, "__region": "eu"}] == transformed.rows.table.to_pylist()
 
     def test_deletions_have_them(self) -> None:
-        """When they are rewritten; `__deleted` stands before them."""
+        """Rewritten deletions have the added fields, after `__deleted`."""
         written = _written(Unwrap(deletes="rewrite", add_fields=["op"], prefix="_"), DELETED)
         assert [("id", 1), ("name", "Ann"), ("__deleted", "true"), ("_op", "d")] == list(written[0].items())
 
@@ -210,7 +210,7 @@ class TestAddedFields:
 
 
 class TestOtherRows:
-    """What isn't a change event stays as it is."""
+    """Rows that aren't change events stay unchanged."""
 
     @pytest.mark.parametrize(
         "row",
@@ -223,7 +223,7 @@ class TestOtherRows:
         ],
     )
     def test_columns_of_something_else(self, row: dict[str, Any]) -> None:
-        """The rows are the same object."""
+        """Rows without the columns of an event are returned as the same object."""
         rows = rows_of(pa.Table.from_pylist([row]))
         assert rows is Unwrap().apply(rows).rows
 
@@ -243,7 +243,7 @@ class TestOtherRows:
         } == _written(Unwrap(deletes="rewrite"), CREATED, HEARTBEAT, DELETED)
 
     def test_columns_that_don_t_fit_those_of_events(self) -> None:
-        """Make a reject of it, not of the events."""
+        """A row whose columns conflict with those of events is a reject, and the events are rows."""
         schema = EVENTS.append(pa.field("id", pa.string()))
         assert [(1, "Unwrap: two types meet in one column: id: int64 and string.")] == _refused(
             Unwrap(), CREATED, {"id": "x"}, schema=schema
@@ -251,7 +251,7 @@ class TestOtherRows:
 
 
 class TestSchemas:
-    """Events that came with a schema."""
+    """Events that came with a schema keep types and names."""
 
     @pytest.mark.parametrize("deletes", ["drop", "rewrite"])
     def test_schema_is_that_of_the_database_s_rows(self, deletes: Any) -> None:
@@ -269,7 +269,7 @@ class TestSchemas:
         assert rows.value_schema.arrow_schema == rows.table.schema
 
     def test_schema_is_the_same_object_whatever_the_events_are(self) -> None:
-        """A file isn't ended by a deletion."""
+        """The schema stays the same object, so that a deletion doesn't end a file."""
         chain = TransformChain([Unwrap(deletes="rewrite")])
         batches = [_envelopes("c"), _envelopes("d"), _envelopes("t", "d", "c")]
         schemas = [chain.apply(rows_of(table, value_schema=ENVELOPE)).rows.value_schema for table in batches]
@@ -277,7 +277,7 @@ class TestSchemas:
         assert schemas[0] is schemas[1] is schemas[2]
 
     def test_required_fields_stay_required(self) -> None:
-        """Though they had no value where their struct was null."""
+        """Fields stay required, although they don't have values in a null struct."""
         transformed = Unwrap(deletes="rewrite").apply(rows_of(_envelopes("c", "d", "t"), value_schema=ENVELOPE))
         transformed.rows.table.validate(full=True)
         assert (False, 0, 2) == (
@@ -287,14 +287,14 @@ class TestSchemas:
         )
 
     def test_schema_of_something_else(self) -> None:
-        """A message of the database's log has `op` and `source`, and no row."""
+        """A message of the database's log is left alone, because it has `op` and `source` but no row."""
         schema = ConnectSchema("struct", fields=(*ENVELOPE.fields[2:], ConnectField("message", ConnectSchema("string"))))
         message = {"op": "m", "source": {"ts_ms": 7}, "message": "hello"}
         rows = rows_of(pa.Table.from_pylist([message], schema.arrow_schema), value_schema=schema)
         assert rows is Unwrap().apply(rows).rows
 
     def test_unknown_operation(self) -> None:
-        """Rows of one schema have its columns, so this one can't stay as it is."""
+        """An unknown operation is a reject, because rows of one schema have its columns."""
         table = _envelopes("c", "c").set_column(3, ENVELOPE.arrow_schema.field("op"), pa.array(["c", "x"]))
         transformed = Unwrap().apply(rows_of(table, value_schema=ENVELOPE))
         assert [(1, "op is not a change of a row, although the schema is that of change events.")] == [
@@ -303,7 +303,7 @@ class TestSchemas:
 
 
 class TestProperties:
-    """Debezium's names."""
+    """The properties have Debezium's names."""
 
     @pytest.mark.parametrize(
         ("mode", "rows", "tombstones"),
@@ -406,7 +406,7 @@ _DELETES = st.sampled_from(["drop", "rewrite"])
 
 
 def _expected(event: dict[str, Any], deletes: str) -> dict[str, Any] | str | None:
-    """What one record is by the rules: a row, a reject, or nothing. Nulls are left out of the row."""
+    """Returns the row of one record without nulls, a reject, or nothing, according to the rules."""
     before, after = event.get("before"), event.get("after")
     rewrites = deletes == "rewrite"
     row: dict[str, Any] | None
@@ -424,7 +424,7 @@ def _expected(event: dict[str, Any], deletes: str) -> dict[str, Any] | str | Non
 
 
 class TestLaws:
-    """Whatever the events are."""
+    """Laws that hold for any events."""
 
     @given(_ROWS, _DELETES | st.just("tombstone"))
     def test_columns_agree_with_a_rule_for_each_record(self, events: list[dict[str, Any]], deletes: Any) -> None:

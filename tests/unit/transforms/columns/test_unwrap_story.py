@@ -47,7 +47,7 @@ _STORY: Sequence[Any] = [
 
 
 def _run(values: Sequence[bytes | None], changes: dict[str, str]) -> tuple[MemoryStorage, int]:
-    """What is stored, and the committed offset."""
+    """Returns the stored rows and the committed offset."""
     kafka, storage, clock = MemoryKafka(), MemoryStorage(), ManualClock()
     kafka.create_topic("t")
     kafka.append("t", 0, [MemoryRecord(value=value, timestamp_ms=0) for value in values])
@@ -83,7 +83,7 @@ def _rows(storage: MemoryStorage) -> list[dict[str, Any]]:
 
 
 def _expected(*, since: Any, deletes: str) -> list[dict[str, Any]]:
-    """The rows that the story makes, with days as `since` has them."""
+    """Returns the rows that the story makes, with days in the form of `since`."""
     rows = [
         ("false", {"id": 1, "since": since(20000)}, "c", 10),
         ("false", {"id": 2, "since": None}, "c", 11),
@@ -144,7 +144,7 @@ def test_tombstones_are_left_out_by_default() -> None:
 
 
 def test_partition_by_a_column_of_the_row() -> None:
-    """The partitioner sees what was unwrapped."""
+    """The partitioner sees the unwrapped row."""
     storage, _ = _run(
         _texts(schema=False),
         {

@@ -16,7 +16,7 @@ _NAMES = {"float": "float32", "double": "float64"}
 
 
 def of_java(dumped: Any) -> Any:
-    """The value as Python has it; times as milliseconds, and maps and structs without nulls."""
+    """Converts a value of the facts to Python: times become milliseconds, and maps and structs lose nulls."""
     if dumped is None:
         return None
     class_name, value = dumped
@@ -36,7 +36,7 @@ def of_java(dumped: Any) -> Any:
 
 
 def of_arrow(value: Any, type_: pa.DataType) -> Any:
-    """The same of a value of Arrow's."""
+    """Converts a value from Arrow to the same form as `of_java`."""
     if value is None:
         return None
     if pa.types.is_struct(type_):
@@ -55,12 +55,12 @@ def of_arrow(value: Any, type_: pa.DataType) -> Any:
 
 
 def comparable(value: float) -> Any:
-    """A float that equals itself: one that isn't a number, as text."""
+    """Makes a value that equals itself: NaN becomes text."""
     return value if value == value else "NaN"
 
 
 def rows_of(table: pa.Table) -> list[Any]:
-    """The rows of a table; times are milliseconds since 1970, as Python's own times end in the year 9999."""
+    """Returns the rows of a table, with times in milliseconds since 1970, because Python's own times end in the year 9999."""
     columns = {}
     for field, column in zip(table.schema, table.columns, strict=True):
         if pa.types.is_timestamp(field.type):
@@ -73,7 +73,7 @@ def rows_of(table: pa.Table) -> list[Any]:
 
 
 def of_schema(schema: ConnectSchema) -> dict[str, Any]:
-    """What of a schema is compared: types, names and what is optional, of the whole and of all fields."""
+    """Returns the compared parts of a schema: types, names and what is optional, at every level."""
     described: dict[str, Any] = {"type": _NAMES.get(schema.type, schema.type)}
     if schema.optional:
         described["optional"] = True
@@ -89,7 +89,7 @@ def of_schema(schema: ConnectSchema) -> dict[str, Any]:
 
 
 def of_java_schema(dumped: dict[str, Any]) -> dict[str, Any]:
-    """The same of a schema in the facts file."""
+    """Returns the compared parts of a schema in the facts file."""
     described = {name: dumped[name] for name in ("type", "optional", "name") if name in dumped}
     if "fields" in dumped:
         described["fields"] = [[name, of_java_schema(schema)] for name, schema in dumped["fields"]]

@@ -25,19 +25,19 @@ _PER_MS = {"milliseconds": 1, "microseconds": 1000, "nanoseconds": 1_000_000}
 
 
 class Thrown(Exception):  # noqa: N818  # an answer of the model
-    """Java's transform throws."""
+    """An exception that stands for the one that Java's transform throws."""
 
 
 @attrs.frozen
 class Moment:
-    """A `java.util.Date`."""
+    """A value of type `java.util.Date`."""
 
     ms: int
 
 
 @attrs.frozen
 class Kind:
-    """The schema of a field: a type of Connect's, or `decimal`, `date`, `time` or `timestamp`.
+    """The schema of a field: a Connect type, or `decimal`, `date`, `time` or `timestamp`.
 
     Attributes:
         type: its name.
@@ -54,7 +54,7 @@ class Kind:
 
 @attrs.frozen
 class Record:
-    """A record.
+    """A record with its value and metadata.
 
     Attributes:
         value: its fields.
@@ -70,7 +70,7 @@ class Record:
 
 
 def transformed(name: str, properties: Mapping[str, str], record: Record) -> Any:
-    """The value that the transform makes of the record.
+    """Returns the value that the transform makes of the record.
 
     Raises:
         Thrown: it makes none.
@@ -86,14 +86,14 @@ def _or_default(value: Any, kind: Kind) -> Any:
 
 
 def kind_of(record: Record, field: str) -> Kind:
-    """The schema of a field, or what a value without one is."""
+    """Returns the schema of a field, or the type of a value without a schema."""
     if record.kinds is not None:
         return record.kinds[field]
     return Kind(json_type(record.value.get(field)))
 
 
 def json_type(value: Any) -> str:
-    """The type of Connect's of a JSON value."""
+    """Returns the Connect type of a JSON value."""
     if isinstance(value, bool):
         return "boolean"
     names = {int: "int64", float: "float64", str: "string", list: "array", dict: "map", type(None): "null"}
@@ -113,7 +113,7 @@ def _cast(properties: Mapping[str, str], record: Record) -> Any:
 
 
 def cast_value(value: Any, kind: str, target: str) -> Any:
-    """One value as another type."""
+    """Casts one value to another type."""
     if kind in ("array", "map", "struct") or (kind == "bytes" and target != "string"):
         raise Thrown
     if target == "string":
@@ -131,7 +131,7 @@ def cast_value(value: Any, kind: str, target: str) -> Any:
 
 
 def float32_of(number: float) -> float:
-    """The float32 that is nearest to a number."""
+    """Returns the float32 that is nearest to a number."""
     with np.errstate(over="ignore"):
         return float(np.float32(number))
 
@@ -158,7 +158,7 @@ def _parsed_float(text: str) -> float:
 
 
 def text_of(value: Any, kind: str) -> str:
-    """A value as `toString` and Connect write it."""
+    """Writes a value as `toString` and Connect do."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -173,7 +173,7 @@ def text_of(value: Any, kind: str) -> str:
 
 
 def java_float(value: float, *, is_short: bool) -> str:
-    """`Double.toString` or `Float.toString` since Java 19."""
+    """Writes a number as `Double.toString` or `Float.toString` do since Java 19."""
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
     text = repr(value)
@@ -364,5 +364,5 @@ _MODELS: Mapping[str, Callable[[Mapping[str, str], Record], Any]] = {
 
 
 def midnight(day: datetime.date) -> Moment:
-    """A date of Connect's."""
+    """Makes a date of Connect."""
     return Moment((day - datetime.date(1970, 1, 1)).days * _DAY_MS)

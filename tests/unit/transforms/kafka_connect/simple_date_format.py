@@ -15,7 +15,7 @@ _NAMES = {"M": list(calendar.month_name)[1:], "E": [*list(calendar.day_name)[6:]
 
 
 def _parts(pattern: str) -> Iterator[tuple[str, int]]:
-    """Letters with their counts; for text each letter by itself, with 0."""
+    """Splits a pattern into letters with their counts; each letter of a text stands alone, with 0."""
     for place, piece in enumerate(pattern.split("'")):
         if place % 2:
             yield from ((letter, 0) for letter in piece)
@@ -29,7 +29,7 @@ def _parts(pattern: str) -> Iterator[tuple[str, int]]:
 
 
 def written_date(ms: int, pattern: str) -> str:
-    """The time as text."""
+    """Writes a time as text."""
     cycles, of_cycle_ms = divmod(ms, _CYCLE_MS)
     time = _EPOCH + datetime.timedelta(milliseconds=of_cycle_ms)
     year = time.year + 400 * cycles
@@ -61,7 +61,7 @@ def _field(time: datetime.datetime, year: int, letter: str, count: int) -> str:
 
 
 def read_date(text: str, pattern: str) -> int | None:
-    """The time that a text means, leniently; None where it is not of the pattern."""
+    """Reads the time in a text leniently; returns None if the text doesn't match the pattern."""
     parts = list(_parts(pattern))
     found: dict[str, int] = {}
     place = 0

@@ -38,7 +38,10 @@ def _name(fact: dict[str, Any]) -> str:
 
 
 def _converted(fact: dict[str, Any]) -> list[Rows]:
-    """The records of a fact. Those without a schema are alone, so that none decides the type of another one's column."""
+    """Converts the records of a fact.
+
+    Records without a schema are converted singly, so that none decides the type of another's column.
+    """
     schema = fact.get("schema")
     if schema is None:
         return [_rows(JsonConverter(), [value], offset) for offset, value in enumerate(fact["values"])]
@@ -55,14 +58,14 @@ def _rows(converter: RecordConverter, values: list[str], first_offset: int) -> R
 
 @pytest.mark.parametrize("fact", REFUSED, ids=_name)
 def test_what_kafka_refuses_in_a_configuration_is_refused(fact: dict[str, Any]) -> None:
-    """Each property that Java's class throws on is a ConfigurationError."""
+    """Each property on which Java's class throws is a ConfigurationError."""
     with pytest.raises(ConfigurationError):
         _chain(fact)
 
 
 @pytest.mark.parametrize("fact", TAKEN, ids=_name)
 def test_records_become_what_kafka_makes_of_them(fact: dict[str, Any]) -> None:
-    """Values, and the schema where there is one, are those of Java; where Java throws, the record is a reject."""
+    """Values and schemas are those of Java. If Java throws, the record is a reject."""
     chain = _chain(fact)
     seen: dict[int, Any] = {}
     for rows in _converted(fact):

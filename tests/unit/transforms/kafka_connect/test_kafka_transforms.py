@@ -77,14 +77,14 @@ def test_a_whole_number_is_the_same_whether_another_record_brought_a_fraction() 
 
 
 def test_properties_that_the_class_lacks_are_ignored() -> None:
-    """Kafka logs them, and goes on."""
+    """Unknown properties are ignored, as in Kafka, which only logs them."""
     made = _apply(_json_rows({"a": 1}), "HoistField", field="h", fields="x")
     assert made.rows.table.to_pylist() == [{"h": {"a": 1}}]
     assert set(JAVA) == set(PROPERTIES)
 
 
 def test_older_names_of_include_and_exclude_still_count() -> None:
-    """Kafka 3 has them; a newer name goes first."""
+    """Names of properties from Kafka 3 still work, and newer names take precedence."""
     rows = _json_rows({"a": 1, "b": 2})
     assert _apply(rows, "ReplaceField", blacklist="a").rows.table.column_names == ["b"]
     assert _apply(rows, "ReplaceField", whitelist="a").rows.table.column_names == ["a"]
@@ -100,20 +100,20 @@ def test_two_values_for_one_name_are_a_reject() -> None:
 
 @pytest.mark.parametrize("text", ["2-20101", "20 10101"])
 def test_numbers_without_anything_between_them_need_all_of_their_digits(text: str) -> None:
-    """Java reads some time out of them, which is hardly the one that was meant."""
+    """Such numbers need all digits, because Java would read some other time out of fewer."""
     made = _apply(_json_rows({"a": text}), "TimestampConverter", field="a", target_type="unix", format="yyyyMMdd")
     assert [reject.reason for reject in made.rejects] == ["a: a text that isn't of the format yyyyMMdd."]
 
 
 def test_a_year_of_two_digits_lies_between_1947_and_2046() -> None:
-    """Java counts from eighty years ago; a flush that is made again next year has to have the same times."""
+    """The range is fixed, unlike Java's, so that a flush that is repeated next year has the same times."""
     rows = _json_rows({"a": "47"}, {"a": "46"})
     made = _apply(rows, "TimestampConverter", field="a", target_type="Date", format="yy")
     assert [day.year for day in made.rows.table["a"].to_pylist()] == [1947, 2046]
 
 
 def test_letters_that_can_only_be_written_make_texts_rejects() -> None:
-    """Weeks and eras are written, and not read."""
+    """Weeks and eras can be written, but texts with them are rejects when read."""
     rows = _rows({"a": ["2020-01-01"]})
     made = _apply(rows, "TimestampConverter", field="a", target_type="string", format="YYYY-'W'ww")
     assert "can't be read" in made.rejects[0].reason
@@ -122,7 +122,7 @@ def test_letters_that_can_only_be_written_make_texts_rejects() -> None:
 
 
 def test_a_required_field_without_a_value_is_a_reject() -> None:
-    """A record without a timestamp can't have a required one."""
+    """A record without a timestamp is a reject if the timestamp is required."""
     rows = _rows({"a": [1, 2]}, _SCHEMA)
     rows = attrs.evolve(rows, timestamps_ms=pa.array([None, 5], pa.int64()))
     made = _apply(rows, "InsertField", timestamp_field="t!")
@@ -131,7 +131,7 @@ def test_a_required_field_without_a_value_is_a_reject() -> None:
 
 
 def test_batches_of_one_schema_have_one_schema_afterwards() -> None:
-    """The same object, so that no file ends because of it."""
+    """Batches of one schema get the same schema object, so that their file doesn't end."""
     for name, properties in (("Cast", {"spec": "a:string"}), ("SetSchemaMetadata", {"schema.name": "M"})):
         chain = TransformChain([make(name, "Value", properties)])
         first, second = (chain.apply(_rows({"a": [1]}, _SCHEMA)).rows.value_schema for _ in range(2))
@@ -161,7 +161,7 @@ def test_names_with_dots_are_names() -> None:
     ],
 )
 def test_what_is_extracted_has_no_fields(name: str, properties: dict[str, str], expected: dict[str, Any] | None) -> None:
-    """Transforms of fields throw on it, as in Java; those of whole values, and HoistField, take it."""
+    """Transforms of fields reject an extracted value, as in Java. Transforms of whole values, and HoistField, accept it."""
     extracted = make("ExtractField", "Value", {"field": "a"})
     made = TransformChain([extracted, make(name, "Value", properties)]).apply(_json_rows({"a": 5}))
     assert made.rows.table.to_pylist() == ([] if expected is None else [expected])
@@ -169,7 +169,7 @@ def test_what_is_extracted_has_no_fields(name: str, properties: dict[str, str], 
 
 
 def test_what_is_extracted_from_an_object_has_fields() -> None:
-    """An object is taken as a record is."""
+    """An extracted object is treated like a record."""
     extracted = make("ExtractField", "Value", {"field": "a"})
     made = TransformChain([extracted, make("InsertField", "Value", {"topic.field": "t"})]).apply(_json_rows({"a": {"b": 5}}))
     assert made.rows.table.to_pylist() == [{"b": 5, "t": "topic"}]
@@ -212,7 +212,7 @@ def test_a_value_becomes_fields_where_a_transform_names_its_column(has_schema: b
 
 
 def test_every_setting_is_in_the_fingerprint() -> None:
-    """A changed configuration is known by it."""
+    """Each setting changes the fingerprint."""
     variants: list[tuple[str, dict[str, str]]] = [
         ("Cast", {"spec": "a:int8"}),
         ("Cast", {"spec": "a:int16"}),

@@ -87,7 +87,7 @@ _JSON_POOLS: tuple[tuple[Any, ...], ...] = (
 
 @st.composite
 def _steps(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
-    """A transform and its properties."""
+    """Generates a transform and its properties."""
     field, other = draw(st.sampled_from(_NAMES)), draw(st.sampled_from(_NAMES))
     pattern, precision = draw(st.sampled_from(_PATTERNS)), draw(st.sampled_from(("seconds", "milliseconds", "microseconds")))
     target = draw(st.sampled_from(("string", "unix", "Date", "Time", "Timestamp")))
@@ -122,7 +122,7 @@ def _steps(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
 
 @st.composite
 def _kinds(draw: st.DrawFn, depth: int = 0) -> dict[str, Kind]:
-    """The schema of a struct."""
+    """Generates the schema of a struct."""
     kinds = {}
     for name in draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=4, unique=True)):
         if depth < 2 and draw(st.integers(0, 5)) == 0:
@@ -200,7 +200,7 @@ def _schema(kind: Kind) -> ConnectSchema:
 
 
 def _column(values: list[Any], kind: Kind, type_: pa.DataType) -> pa.Array:
-    """The values as Arrow has them. A struct's times are Python's, which is why none lies beyond those."""
+    """Makes a column of the values. Times in structs are Python's, so none is beyond their range."""
     if pa.types.is_nested(type_):
         return pa.array([_python(value, kind) for value in values], type_)
     stored = pa.int64() if pa.types.is_timestamp(type_) else type_
@@ -224,7 +224,7 @@ def _python(value: Any, kind: Kind) -> Any:
 
 
 def _compared(value: Any) -> Any:
-    """The value as `rows_of` has it."""
+    """Returns the value in the form of `rows_of`."""
     if isinstance(value, dict):
         return {name: _compared(member) for name, member in value.items() if member is not None}
     if isinstance(value, list):
@@ -266,12 +266,12 @@ _SETTINGS = settings(
 @_SETTINGS
 @given(_steps(), _with_schema())
 def test_records_with_a_schema_become_what_the_model_says(step: tuple[str, dict[str, str]], records: list[Record]) -> None:
-    """Each transform makes of columns with a schema what the model makes of each record."""
+    """For columns with a schema, each transform agrees with the model of single records."""
     _check(*step, records)
 
 
 @_SETTINGS
 @given(_steps(), _without_schema())
 def test_json_without_a_schema_becomes_what_the_model_says(step: tuple[str, dict[str, str]], records: list[Record]) -> None:
-    """Each transform makes of learned columns what the model makes of each record."""
+    """For learned columns, each transform agrees with the model of single records."""
     _check(*step, records)
