@@ -7,7 +7,6 @@ for a step. Later batches stay compressed until the next step.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -20,12 +19,10 @@ from kafka2parquet.consumers.record_batches.decompression import (
     Decompressor,
     WrongChecksumError,
 )
+from kafka2parquet.consumers.record_batches.fetched_batches import FetchedBatches
 from kafka2parquet.consumers.record_batches.headers import CODEC, CRC_FROM, HEADER_BYTES, Headers
 from kafka2parquet.errors import CorruptRecordBatchError
 from kafka2parquet.records import ConsumedBatch
-
-if TYPE_CHECKING:
-    from kafka2parquet.consumers.record_batches.fetched_batches import FetchedBatches
 
 #: Each record counts as at least this many bytes: the memory for its offset, its timestamp and the views of its content.
 _RECORD_BYTES = 64

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import collections
 import struct
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,7 +23,6 @@ from kafka.record.legacy_records import LegacyRecordBatch
 from kafka.record.util import encode_varint
 
 from kafka2parquet.consumers.record_batches.columns import Columns, decode
-from kafka2parquet.consumers.record_batches.decoding import DecodeLimits, decode_some
 from kafka2parquet.consumers.record_batches.decompression import (
     CorruptDataError,
     Decompressor,
@@ -78,19 +76,6 @@ class FetchedBatches:
     def size_bytes(self) -> int:
         """Fetched bytes held in memory."""
         return len(self.data)
-
-    def decode(self) -> ConsumedBatch:
-        """Decode all batches at once, with the default limit for a batch's decompressed size.
-
-        Raises:
-            CorruptRecordBatchError: a checksum is wrong, a batch is too large, or the bytes are not records.
-        """
-        limits = DecodeLimits(step_bytes=sys.maxsize, step_records=sys.maxsize)
-        decoded = decode_some([self], limits)
-        if decoded.left:
-            decode_some(decoded.left, limits)
-        (batch,) = decoded.batches
-        return batch
 
     def decode_legacy(self, most_bytes: int) -> ConsumedBatch:
         """Decode a batch in an old format, which may decompress to at most `most_bytes`.
