@@ -23,7 +23,7 @@ CONFIG = json_sink(
 
 
 def test_own_consumer_and_storage() -> None:
-    """The configuration says what is done, and neither brokers nor a bucket are needed."""
+    """The configuration then needs neither brokers nor a bucket."""
     kafka, storage = MemoryKafka(), MemoryStorage()
     kafka.create_topic("orders")
     kafka.append("orders", 0, [MemoryRecord(b'{"id": 1}'), MemoryRecord(b'{"id": 2}')])
@@ -44,7 +44,7 @@ def test_own_consumer_and_storage() -> None:
 
 
 def test_storage_is_given_once() -> None:
-    """What tasks share has a storage already."""
+    """A second storage is refused, because shared parts already have one."""
     plan = TaskPlan.of(load_connect_config(CONFIG), load_worker_config(bootstrap_servers="kafka:9092"))
     with pytest.raises(UsageError, match="pass the storage to TaskPlan"):
         build_task(plan.config, load_worker_config(), shared=plan, storage=MemoryStorage())

@@ -77,8 +77,8 @@ def test_the_whole_description(tmp_path: Path) -> None:
     assert _STORY_TEXT == describe(load_connect_config(path), _WORKER)
 
 
-def test_five_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    """All five, each with property, value and what to do."""
+def test_five_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    """The error has five problems, each with property, value and advice."""
     path = tmp_path / "sink.json"
     path.write_text(FIVE_MISTAKES)
     with pytest.raises(ConfigurationError) as caught:
@@ -86,32 +86,32 @@ def test_five_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert _FIVE_PROBLEMS == caught.value.problems
 
 
-def test_missing_brokers_are_no_problem_yet() -> None:
+def test_missing_brokers_are_not_a_problem_yet() -> None:
     """A configuration can be checked without a broker. A note says that a run needs brokers."""
     assert "- To run it, brokers are needed: bootstrap.servers is not set." in _described(WorkerConfig())
 
 
 def test_path_format_is_linted() -> None:
-    """A pattern that works and is not meant so is pointed out."""
+    """A valid pattern that is probably a mistake has a warning."""
     assert "Look at this first:\n- path.format='dt'=YYYY-mm-dd: mm is the minute. The month is MM." in _described(
         path_format="'dt'=YYYY-mm-dd", partition_duration_ms="86400000", timestamp_extractor="Record"
     )
 
 
-def test_registries_are_told_without_their_credentials() -> None:
-    """Whose schemas the rows have."""
+def test_registries_are_described_without_their_credentials() -> None:
+    """`check` names the registry that has the schemas of the rows, without credentials."""
     text = _described(value_converter="Avro", value_converter_schema_registry_url="http://me:secret@registry:8081")
     assert "a row as Avro makes it, by its schema in the registry at http://[hidden]@registry:8081.\n" in text
 
 
-def test_envelopes_are_told() -> None:
+def test_envelopes_are_described() -> None:
     """Messages with schemas are described as such, not as plain JSON."""
     text = _described(value_converter_schemas_enable="true")
     assert "Each value has to be a JSON object with schema and payload, which becomes a row" in text
 
 
-def test_skipped_records_are_told() -> None:
-    """Tolerance and tombstones as configured."""
+def test_skipped_records_are_described() -> None:
+    """`check` describes tolerance and tombstones as configured."""
     text = _described(errors_tolerance="all", behavior_on_null_values="ignore")
     assert (
         "A record without value (tombstone) is left out.\nA record that can't be read is left out, and not kept anywhere."
@@ -119,13 +119,13 @@ def test_skipped_records_are_told() -> None:
     )
 
 
-def test_wall_clock_folders_are_told() -> None:
-    """The source of the time is named."""
+def test_wall_clock_folders_are_described() -> None:
+    """`check` names the source of the time."""
     assert "A row's folder is given by the clock at which its flush was opened" in _described(timestamp_extractor="Wallclock")
 
 
-def test_field_folders_are_told() -> None:
-    """Folders by field values."""
+def test_field_folders_are_described() -> None:
+    """`check` names the fields of the folders."""
     text = _described(
         partitioner_class="io.confluent.connect.storage.partitioner.FieldPartitioner",
         partition_field_name="country,user.city",
@@ -134,19 +134,19 @@ def test_field_folders_are_told() -> None:
     assert "/your-source-topic-name/country=…/user.city=…/your-source-topic-name+0+0000000000.snappy.parquet" in text
 
 
-def test_rules_that_end_files_are_all_told() -> None:
-    """Each configured rule has its line, in the order of their weight."""
+def test_rules_that_end_files_are_all_described() -> None:
+    """Each configured rule has a line, in order of precedence."""
     text = _described(kafka2parquet_target_file_bytes="134217728", partitioner_max_open_files="50")
     assert "- before more than 50 files would be open\n- when they have about 134,217,728 bytes\n" in text
 
 
-def test_at_least_once_is_told() -> None:
-    """The weaker guarantee is not sold as the stronger one."""
+def test_at_least_once_is_described() -> None:
+    """`check` doesn't present the weaker guarantee as the stronger one."""
     assert "No record will be lost (at least once)." in _described(kafka2parquet_delivery="at_least_once")
 
 
 def test_group_of_ones_own_and_latest() -> None:
-    """Consumer overrides show."""
+    """`check` shows consumer overrides."""
     text = _described(consumer_override_group_id="mine", consumer_override_auto_offset_reset="latest")
     assert "as members of the consumer group mine.\n" in text
     assert "is read from its latest record on." in text
@@ -162,7 +162,7 @@ def test_problems_of_worker_and_connector_come_together() -> None:
 
 
 def test_workers_converter_is_taken_where_the_connector_has_none() -> None:
-    """As in Connect, with its settings."""
+    """The worker's converter applies with its settings, as in Connect."""
     bare = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
     worker = load_worker_config(
         {"bootstrap.servers": "kafka:9092", "value.converter": "org.apache.kafka.connect.storage.StringConverter"}

@@ -41,7 +41,7 @@ def _problems(changes: dict[str, str]) -> list[str]:
     ],
 )
 def test_files_of_keys_and_headers_in_other_formats(changes: dict[str, Any], problem: str) -> None:
-    """The closest that works is named."""
+    """The problem names the closest supported setting."""
     (found,) = _problems(changes)
     assert found.startswith(problem)
 
@@ -60,7 +60,7 @@ def test_files_of_keys_and_headers_in_other_formats(changes: dict[str, Any], pro
     ],
 )
 def test_what_was_named_works(followed: dict[str, Any]) -> None:
-    """Each suggestion about keys and headers."""
+    """Each suggestion about keys and headers works."""
     assert [] == _problems(followed)
 
 
@@ -71,7 +71,7 @@ def test_format_of_files_that_are_not_written() -> None:
 
 
 def test_json_format_with_gzip() -> None:
-    """Both have to go; otherwise the second problem would only come after the first was solved."""
+    """Both problems are reported, so that the second doesn't appear only after the first is solved."""
     assert [
         f"format.class={_JSON} is not supported. Only Parquet is written: use ParquetFormat.",
         "s3.compression.type=gzip is not supported. Remove s3.compression.type; parquet.codec=gzip compresses Parquet files.",
@@ -136,7 +136,7 @@ _UNSET = "timestamp.extractor is not set: the timestamp of a record decides its 
     ],
 )
 def test_what_check_says_first(changes: Any, findings: list[Any] | list[str]) -> None:
-    """Each finding that matters, in its order, and no other."""
+    """Important findings come in their order, without others among them."""
     described = describe(load_connect_config(json_sink({**_ON_TIME, **changes})), WorkerConfig(bootstrap_servers="kafka:9092"))
     _, *paragraphs = described.split("\n\n")
     title, *found = paragraphs[0].split("\n") if paragraphs[0].startswith("Look") else ["Look at this first:"]
@@ -160,6 +160,6 @@ def test_what_check_says_first(changes: Any, findings: list[Any] | list[str]) ->
     ],
 )
 def test_what_is_refused(changes: Any, problems: list[str]) -> None:
-    """With what to use instead."""
+    """Unsupported settings are refused with an alternative."""
     found = _problems({**_ON_TIME, **changes})
     assert problems == [problem[: len(start)] for problem, start in zip(found, problems, strict=True)]

@@ -91,7 +91,7 @@ def test_classic_mistakes(pattern: str, duration_ms: Any, sentence: str) -> None
 
 
 def test_weeks_of_seven_days_begin_on_thursday() -> None:
-    """Why that is a mistake: steps are counted from 1970-01-01, so a Monday lands in the week before."""
+    """Steps are counted from 1970-01-01, so a Monday is put in the week before."""
     monday_ms = 1_779_062_400_000  # 2026-05-18 00:00 UTC, a Monday, of week 21
     step_began_ms = monday_ms // (7 * DAY_MS) * 7 * DAY_MS
     folders = [
@@ -103,7 +103,7 @@ def test_weeks_of_seven_days_begin_on_thursday() -> None:
 
 @pytest.mark.parametrize("pattern", ["dt=yyyy-MM-dd", "year=YYYY/month=MM"])
 def test_text_without_quotes(pattern: str) -> None:
-    """Most words have a letter that means nothing, and are refused with what to do."""
+    """Most unquoted words contain a letter without meaning, and are refused with advice."""
     with pytest.raises(ConfigurationError, match=r"Illegal pattern component: .*\. Text has to stand in single quotes"):
         PathFormat(pattern)
 
@@ -112,7 +112,7 @@ def test_text_without_quotes(pattern: str) -> None:
     "pattern", ["'day'=dd/'hour'=HH/'minute'=mm", "dd/HHmm", "dd/HH:mm:ss", "YYYY/dd/'min'=mm", "YYYY/mm:ss"]
 )
 def test_minutes_are_not_taken_for_months(pattern: str) -> None:
-    """What stands beside the letters says that they are minutes."""
+    """Adjacent letters show that the pattern means minutes."""
     assert not any("mm is the minute" in found for found in lint_path_format(pattern, 60_000))
 
 

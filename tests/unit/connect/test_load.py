@@ -46,7 +46,7 @@ GCS = {
 
 
 def _with(**changes: str | None) -> dict[str, str]:
-    """The base configuration with changes; None removes a property."""
+    """Returns the base configuration with changes; None removes a property."""
     return _changed({name.replace("__", "."): text for name, text in changes.items()})
 
 
@@ -62,12 +62,12 @@ def _problems(*changes: dict[str, str | None]) -> list[str]:
 
 
 def test_the_usual_configuration_has_no_problems() -> None:
-    """The base configuration of the cases is fine."""
+    """The base configuration of the cases has no problems."""
     assert [] == _problems()
 
 
 def test_gcs_configuration() -> None:
-    """The GCS sink's names lead to the same."""
+    """The names of the GCS sink give the same result."""
     config = load_connect_config(_changed(GCS))
     assert ("gcs", "gs://test-bucket") == (config.provider, config.destination)
 
@@ -80,7 +80,7 @@ def test_own_url_replaces_the_bucket() -> None:
 
 @pytest.mark.parametrize("base", [{}, GCS])
 def test_own_url_needs_no_bucket(base: Any) -> None:
-    """Files go elsewhere."""
+    """A bucket isn't required if files go to another URL."""
     config = load_connect_config(
         _changed(base, {"s3.bucket.name": None, "gcs.bucket.name": None, "kafka2parquet.storage.url": "file:///data"})
     )
@@ -88,14 +88,14 @@ def test_own_url_needs_no_bucket(base: Any) -> None:
 
 
 def test_near_miss_is_refused_with_the_name_meant() -> None:
-    """A misspelled property must not be taken for a user's own property."""
+    """A misspelled property isn't mistaken for a user's own property."""
     assert ["flush.sizes is not a known property. Did you mean flush.size?"] == _problems(
         {"flush.size": None, "flush.sizes": "100"}
     )
 
 
 def test_unknown_property_is_kept_with_a_warning() -> None:
-    """Custom classes get the properties that nobody knows."""
+    """Unknown properties are kept for custom classes, with a warning."""
     config = load_connect_config(_changed({"my.folder.rule": "x"}))
     assert {"my.folder.rule": "x"} == config.unknown
     assert "my.folder.rule is not a known property: only custom classes see it." in config.warnings
@@ -111,13 +111,13 @@ def test_property_of_the_other_sink_warns() -> None:
     "name", ["bootstrap.servers", "CONNECT_BOOTSTRAP_SERVERS", "services.connect.environment.CONNECT_GROUP_ID"]
 )
 def test_worker_in_the_place_of_a_connector(name: str) -> None:
-    """The two files are easily mixed up."""
+    """The error names the mistake, because the two files are easily confused."""
     (problem,) = validate({name: "a:1"}).problems
     assert "These are properties of a worker: pass this file with --worker" in str(problem)
 
 
 def test_pattern_of_java() -> None:
-    """Named groups are written otherwise there."""
+    """Java's notation for named groups is accepted, although Python's differs."""
     config = load_connect_config(_changed({"topics": None, "topics.regex": r"shop\.(?<what>[a-z]+)$"}))
     assert config.topics_pattern is not None
     assert config.topics_pattern.fullmatch("shop.orders")["what"] == "orders"
@@ -244,7 +244,7 @@ def test_classic_mistake_in_the_path_format() -> None:
 
 
 def test_all_problems_come_at_once() -> None:
-    """Nobody has to start the sink five times to find five mistakes."""
+    """All problems are reported together, so that five mistakes don't need five starts."""
     with pytest.raises(ConfigurationError) as caught:
         load_connect_config(
             _changed(
@@ -254,21 +254,21 @@ def test_all_problems_come_at_once() -> None:
     assert 5 == len(caught.value.problems)
 
 
-def test_a_wrong_value_is_told_only_once() -> None:
-    """Rules about several properties keep still about one that can't be read."""
+def test_a_wrong_value_is_reported_only_once() -> None:
+    """A wrong value is reported once, and rules about several properties don't repeat it."""
     assert ["Invalid value Mars for configuration timezone: The datetime zone id 'Mars' is not recognised."] == _problems(
         HOURLY, {"timezone": "Mars"}
     )
 
 
 def test_record_interval_without_time_warns() -> None:
-    """As in Connect, record times are only looked at by partitioners by time."""
+    """Only time-based partitioners look at record times, as in Connect."""
     warnings = validate(_changed({"rotate.interval.ms": "60000"})).config.warnings
     assert any(warning.startswith("rotate.interval.ms has no effect with DefaultPartitioner") for warning in warnings)
 
 
 def test_unset_extractor_is_warned_of_first() -> None:
-    """The one default that differs from Confluent's, with both folders."""
+    """The warning shows both folders, because only this default differs from Confluent's."""
     given = _changed(HOURLY, {"timezone": "Asia/Tokyo", "errors.tolerance": "all", "my.own": "x"})
     warnings = validate(given).config.warnings
     assert (
@@ -287,7 +287,7 @@ def test_extractor_that_is_set(extractor: str) -> None:
 
 
 def test_unset_extractor_where_the_folder_is_wrong_too() -> None:
-    """The one mistake doesn't hide the other."""
+    """One mistake doesn't hide the other."""
     validation = validate(_changed(HOURLY, {"path.format": "year=YYYY"}))
     (warning,) = validation.config.warnings
     assert "clock of its worker. Set timestamp.extractor=Record to keep this" in warning
@@ -295,7 +295,7 @@ def test_unset_extractor_where_the_folder_is_wrong_too() -> None:
 
 
 def test_secrets_are_not_in_the_repr() -> None:
-    """A configuration can be logged."""
+    """The repr doesn't contain secrets, so a configuration can be logged."""
     config = load_connect_config(_changed({"aws.access.key.id": "AKIA", "aws.secret.access.key": "hunter2"}))
     assert "hunter2" not in repr(config)
 
@@ -307,14 +307,14 @@ def test_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_properties_file(tmp_path: Path) -> None:
-    """The same configuration as Java properties."""
+    """Java properties give the same configuration."""
     path = tmp_path / "sink.properties"
     path.write_text("\n".join(f"{name}={text}" for name, text in BASE.items()))
     assert dict(BASE) == dict(load_connect_config(path).given)
 
 
 def test_recommended_values() -> None:
-    """Properties of a fixed set of values name them."""
+    """The table of options has the possible values of a property with a fixed set."""
     assert ("NONE", "BACKWARD", "FORWARD", "FULL") == S3_TABLE.options["schema.compatibility"].choices
     assert ValueType.STRING is S3_TABLE.options["schema.compatibility"].type
 
@@ -336,14 +336,14 @@ def test_recommended_values() -> None:
         ("hive.integration", "the sink doesn't write to a metastore; query engines find the folders by themselves."),
     ],
 )
-def test_properties_of_other_places_are_told_apart(name: str, why: str) -> None:
+def test_properties_of_other_places_are_distinguished(name: str, why: str) -> None:
     """A property of a worker or of Confluent Cloud is ignored, as in Connect. The warning says where it belongs."""
     assert (f"{name} has no effect: {why}",) == validate(_changed({name: "x"})).config.warnings
 
 
 @pytest.mark.parametrize("connector", ["S3_SINK", "GcsSink"])
 def test_connectors_of_confluent_cloud(connector: str) -> None:
-    """Their configurations are refused, with what to use for each property that is another one."""
+    """Such configurations are refused, with a replacement for each property that differs."""
     problems = validate(
         {"connector.class": connector, "name": "x", "input.data.format": "AVRO", "time.interval": "HOURLY"}
     ).problems
@@ -353,13 +353,13 @@ def test_connectors_of_confluent_cloud(connector: str) -> None:
 
 
 def test_alias_of_the_gcs_sink() -> None:
-    """`GcsSink` is an alias in one's own Connect too."""
+    """`GcsSink` is an alias, as in a self-managed Connect."""
     assert [] == _problems(GCS, {"connector.class": "GcsSink", "time.interval": "HOURLY"})
 
 
 @pytest.mark.parametrize("bucket", ["s3://lake", "lake/folder", "my lake"])
 def test_bucket_has_a_bare_name(bucket: str) -> None:
-    """Connect would look for a bucket of that name; here it would be taken for a part of a URL."""
+    """A URL is refused, because Connect would look for a bucket with that name."""
     assert [
         f"s3.bucket.name={bucket} is not the name of a bucket. Write the bare name without a scheme; a folder in the bucket "
         "goes to topics.dir."
@@ -367,12 +367,12 @@ def test_bucket_has_a_bare_name(bucket: str) -> None:
 
 
 def test_access_points_are_buckets() -> None:
-    """S3 takes their ARNs in the place of names."""
+    """ARNs of access points are accepted, because S3 accepts them as bucket names."""
     assert [] == _problems({"s3.bucket.name": "arn:aws:s3:us-west-2:123456789012:accesspoint/lake"})
 
 
 def test_pattern_in_topics() -> None:
-    """No topic has such a name, so the sink would wait for ever."""
+    """A pattern is refused, because no topic has such a name and the sink would wait forever."""
     assert [
         "topics=orders.*: orders.* is not the name of a topic. Names have up to 249 letters, digits, dots, underscores and "
         "hyphens; a pattern belongs in topics.regex."
@@ -381,7 +381,7 @@ def test_pattern_in_topics() -> None:
 
 @pytest.mark.parametrize("extractor", ["com.acme.RecordTimestampExtractor", "my.pkg.Outer$RecordFieldTimestampExtractor"])
 def test_extractors_of_others_are_not_taken_for_confluents(extractor: str) -> None:
-    """A Java class whose name ends in the same way does something else."""
+    """Other Java classes are refused, even if their names end in the same way."""
     assert [
         f"timestamp.extractor: Invalid timestamp extractor: {extractor}. Use Record, RecordField or Wallclock; for another "
         "time, write a Partitioner in Python."
@@ -389,13 +389,13 @@ def test_extractors_of_others_are_not_taken_for_confluents(extractor: str) -> No
 
 
 def test_extractor_by_its_full_name() -> None:
-    """Confluent's own may be written out."""
+    """The full name of Confluent's extractor is accepted."""
     full = "io.confluent.connect.storage.partitioner.TimeBasedPartitioner$RecordTimestampExtractor"
     assert "Record" == load_connect_config(_changed(HOURLY, {"timestamp.extractor": full})).extractor
 
 
 def test_tolerance_that_leaves_no_trace_is_pointed_out() -> None:
-    """Records would be gone without a report."""
+    """A warning says that records would disappear without a report."""
     (warning,) = validate(_changed({"errors.tolerance": "all"})).config.warnings
     assert warning.startswith(
         "errors.tolerance=all: records that can't be read are left out without a trace. A record that can be read but not "
@@ -404,12 +404,12 @@ def test_tolerance_that_leaves_no_trace_is_pointed_out() -> None:
 
 
 def test_tolerance_that_reports_records_is_fine() -> None:
-    """As soon as they are logged or kept."""
+    """Tolerance has no warning if rejects are logged or kept."""
     assert () == validate(_changed({"errors.tolerance": "all", "errors.log.enable": "true"})).config.warnings
 
 
 def test_partitioner_by_field_and_time() -> None:
-    """A copy of the public class in another package is refused, with the name that is known."""
+    """A copy of the public class in another package is refused with the known name."""
     (problem,) = _problems({"partitioner.class": "com.acme.TimeAndFieldPartitioner"})
     public = "com.canelmas.kafka.connect.FieldAndTimeBasedPartitioner"
     assert f"If it makes the same folders as {public}, write that name. Otherwise name a Python class" in problem
@@ -417,7 +417,7 @@ def test_partitioner_by_field_and_time() -> None:
 
 @pytest.mark.parametrize("name", ["com.acme.DailyPartitioner", "org.acme.DaylyPartitioner"])
 def test_partitioner_that_is_called_like_a_known_one(name: str) -> None:
-    """The known one is named whole."""
+    """The problem gives the full name of the known partitioner."""
     (problem,) = _problems({"partitioner.class": name})
     assert (
         "If it makes the same folders as io.confluent.connect.storage.partitioner.DailyPartitioner, write that name." in problem
@@ -434,7 +434,7 @@ def test_another_partitioner() -> None:
 
 @pytest.mark.parametrize("delimiter", ["", "0"])
 def test_file_delimiter_keeps_numbers_apart(delimiter: str) -> None:
-    """Files are found again by the numbers in their names."""
+    """Ambiguous delimiters are refused, because files are found by the numbers in their names."""
     assert [
         f"file.delim={delimiter} is not supported. Partition and offset would run together in file names. Use + or -."
     ] == _problems({"file.delim": delimiter})
@@ -449,7 +449,7 @@ def test_a_topic_that_would_lie_among_the_schemas_is_warned_of() -> None:
 
 @pytest.mark.parametrize(("pattern", "is_valid"), [("%Y/%m/%d", True), ("year=%Y", False)])
 def test_patterns_of_strftime_are_refused(pattern: str, is_valid: bool) -> None:
-    """Connect takes the first, and prints the letters behind percent signs: %2026/%37/%31."""
+    """The pattern is refused, because Connect would print letters behind percent signs: %2026/%37/%31."""
     validation = validate(_changed(HOURLY, {"path.format": pattern}))
     assert is_valid == validation.is_valid
     (problem,) = validation.sentences

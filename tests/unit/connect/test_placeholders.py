@@ -20,7 +20,7 @@ def problems(**changes: str) -> list[str]:
 
 
 def test_each_placeholder_is_a_problem() -> None:
-    """With what to write; what may be a secret is not shown."""
+    """The problem says what to write, and doesn't show a value that may be a secret."""
     with pytest.raises(ConfigurationError) as caught:
         load_connect_config(CASE)
     write = "Write the value, or ${{env:{}}} for the environment variable of that name."
@@ -77,7 +77,7 @@ def test_each_placeholder_is_a_problem() -> None:
     ],
 )
 def test_placeholders(text: str) -> None:
-    """Of shells, templates and people."""
+    """Placeholders of shells, templates and people are recognised."""
     found = find_placeholder("s3.bucket.name", text)
 
     assert found is not None
@@ -113,7 +113,7 @@ def test_placeholders(text: str) -> None:
     ],
 )
 def test_values_that_are_none(name: str, text: str) -> None:
-    """They look like it."""
+    """Values that only look like placeholders are accepted."""
     assert find_placeholder(name, text) is None
 
 
@@ -136,7 +136,7 @@ def test_unknown_properties_may_hold_templates() -> None:
 
 
 def test_values_that_came_from_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret may look like anything."""
+    """Values of variables are accepted, because a secret may look like anything."""
     monkeypatch.setenv("K2P_SECRET", "<x>")
     given = {"aws.access.key.id": "a", "aws.secret.access.key": "${env:K2P_SECRET}"}
 
@@ -145,14 +145,14 @@ def test_values_that_came_from_variables(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("quote", ["'", '"'])
 def test_quotes_are_a_warning(quote: str) -> None:
-    """Java keeps them too; the value isn't shown, it may be a secret."""
+    """Quotes are a warning, because Java keeps them; the value isn't shown, as it may be a secret."""
     config = load_connect_config(json_sink({"s3.bucket.name": f"{quote}lake{quote}"}))
 
     assert ("s3.bucket.name: the quotes around the value are part of it, as in Connect. Remove them.",) == config.warnings
 
 
 def test_quotes_around_a_number() -> None:
-    """They are what is wrong with it."""
+    """The problem says that the quotes are the mistake."""
     assert ['Invalid value "100" for configuration flush.size: Not a number of type INT. Remove the quotes around it.'] == (
         problems(flush__size='"100"')
     )
@@ -160,5 +160,5 @@ def test_quotes_around_a_number() -> None:
 
 @pytest.mark.parametrize(("name", "text"), [("path.format", "'data'"), ("s3.bucket.name", "'"), ("topics.dir", "'a'/'b'")])
 def test_quotes_that_mean_something(name: str, text: str) -> None:
-    """Patterns have quotes."""
+    """Quotes in patterns have no warning."""
     assert not [warning for warning in validate(json_sink({name: text})).config.warnings if "quotes" in warning]

@@ -70,7 +70,7 @@ class Texts(PerRecordConverter):
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A module in the current folder, of a name that no other test has."""
+    """Makes a module in the current folder with a name that no other test uses."""
     name = f"module_of_{tmp_path.name}"
     (tmp_path / f"{name}.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)
@@ -80,7 +80,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def run(**changes: str) -> MemoryStorage:
-    """Write one record with these properties."""
+    """Writes one record with these properties."""
     kafka, storage = MemoryKafka(), MemoryStorage()
     kafka.create_topic("events")
     kafka.append("events", 0, [MemoryRecord(b"fr")])
@@ -97,7 +97,7 @@ def refusal(call: Callable[[], object]) -> str:
 
 
 def test_hooks_are_called_with_events(module: str) -> None:
-    """A function, and an object of a class for each task."""
+    """A hook may be a function, or a class with one object for each task."""
     run(value_converter=f"{module}:Texts", kafka2parquet_hooks=f"{module}:remember,{module}:Counter")
     run(value_converter=f"{module}:Texts", kafka2parquet_hooks=f"{module}:Counter")
     loaded = sys.modules[module]
@@ -116,20 +116,20 @@ def test_hooks_are_called_with_events(module: str) -> None:
     ],
 )
 def test_wrong_hooks_are_found_before_anything_runs(module: str, name: str, problem: str) -> None:
-    """By the check of the configuration, with what to correct."""
+    """The check of the configuration finds wrong hooks, with advice."""
     text = refusal(lambda: run(kafka2parquet_hooks=f"{module}:{name}"))
     assert text.startswith(f"Invalid value {module}:{name} for configuration kafka2parquet.hooks: {module}:{name} {problem}")
 
 
 def test_constructor_that_fails_is_named(module: str) -> None:
-    """With what it raised."""
+    """The problem names the constructor and its exception."""
     assert f"{module}:Breaking: Breaking() raised KeyError: 'no settings'" == refusal(
         lambda: run(value_converter=f"{module}:Texts", kafka2parquet_hooks=f"{module}:Breaking")
     )
 
 
 def test_module_with_a_mistake_is_named(module: str) -> None:
-    """Whatever goes wrong while it is imported."""
+    """The problem names the module, whatever fails during its import."""
     Path("broken_module_of_a_test.py").write_text("1 / 0")
     assert "broken_module_of_a_test:x can't be imported: ZeroDivisionError: division by zero" in refusal(
         lambda: run(kafka2parquet_hooks="broken_module_of_a_test:x")
@@ -150,7 +150,7 @@ def test_properties_are_for_classes_that_take_them(module: str, partitioner: str
 
 
 def test_command_line_finds_the_current_folder(module: str, tmp_path: Path) -> None:
-    """As a console script, whose own folder is on the path instead; and as `python -m kafka2parquet`."""
+    """Modules in the current folder are found by the console script and by `python -m kafka2parquet`."""
     Path("sink.json").write_text(json.dumps(json_sink({"kafka2parquet.hooks": f"{module}:remember"})))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     script = "import sys; sys.path.remove(''); from kafka2parquet.cli.main import main; sys.exit(main())"

@@ -16,17 +16,17 @@ from tests.support.connect_story import STORY
 
 
 def test_line_comments_are_blanked() -> None:
-    """`//` comments go, and every other character keeps its line and column."""
+    """`//` comments are blanked, and every other character keeps its line and column."""
     assert '{"a": "1",       \n}' == strip_comments('{"a": "1", // one\n}')
 
 
 def test_block_comments_are_blanked() -> None:
-    """`/* */` comments go, over several lines too, and the lines stay."""
+    """`/* */` comments are blanked, over several lines too, and the lines stay."""
     assert "{  \n   }" == strip_comments("{/*\n*/ }")
 
 
 def test_comment_marks_in_strings_are_text() -> None:
-    """A URL or a comment mark in a string is part of it, behind an escaped quote too."""
+    """A URL or a comment mark is text inside a string, after an escaped quote too."""
     for text in ('"http://x/*y*/"', r'"a\"//b"', '"/*" : "*/"'):
         assert text == strip_comments(text)
 
@@ -43,7 +43,7 @@ def test_flat_mapping() -> None:
 
 
 def test_two_names_that_differ() -> None:
-    """The name beside `config` has to be the one in it."""
+    """The name beside `config` has to equal the name inside."""
     read = read_properties('{"name": "one", "config": {"name": "two"}}')
     assert ["name: the name beside `config` is 'one', the property name is 'two'; keep one."] == list(map(str, read.problems))
 
@@ -73,7 +73,7 @@ def test_repeated_property_warns() -> None:
 
 
 def test_java_properties() -> None:
-    """Comments, the three separators, continued lines and escapes of java.util.Properties."""
+    """Comments, the three separators, continued lines and escapes are read like java.util.Properties."""
     text = "# comment\n! comment\na=1\nb : 2\nc 3\n\nd=x\\\n   y\ne\\ f=\\u00e9\\t=\ng\n"
     assert {"a": "1", "b": "2", "c": "3", "d": "xy", "e f": "é\t=", "g": ""} == parse_java_properties(text)
 
@@ -84,20 +84,20 @@ def test_properties_text_is_recognised() -> None:
 
 
 def test_comma_behind_the_last_entry_is_named() -> None:
-    """The classic mistake in JSON that people write."""
+    """The error names the trailing comma, a classic mistake in handwritten JSON."""
     reason = "^Line 3, column 1: this is not valid JSON: the last entry before } is followed by a comma; remove it.$"
     with pytest.raises(ConfigurationError, match=reason):
         read_properties('{\n  "name": "x", // last\n}')
 
 
-def test_lists_are_told_as_not_read() -> None:
+def test_lists_are_reported_as_not_read() -> None:
     """Properties that can't be read are listed, so that nothing else is reported about them."""
     assert ("topics",) == read_properties('{"topics": ["a", "b"]}').unread
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_files_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
-    """Editors and shells on Windows write them; lines may end as they do there."""
+    """Files from Windows, with a mark and other line endings, are read."""
     properties = {**read_properties(STORY).values, "note": "ü"}
     texts = {
         "a.json": json.dumps(properties, ensure_ascii=False, indent=1),
@@ -134,6 +134,6 @@ def test_file_of_another_encoding(tmp_path: Path) -> None:
 
 
 def test_schema_file_with_a_byte_order_mark(tmp_path: Path) -> None:
-    """Is read like any other."""
+    """A schema file with a mark is read like any other."""
     (tmp_path / "a.json").write_bytes(codecs.BOM_UTF8 + b'[{"name": "a", "type": "int64"}]')
     assert ["a"] == read_schema_file(str(tmp_path / "a.json")).names

@@ -35,7 +35,7 @@ def _problem(text: Any, providers: Any = None) -> Any:
 
 
 def test_value_of_a_file(secrets: Any) -> None:
-    """`${file:path:key}` is that property of that file."""
+    """`${file:path:key}` is a property of the named file."""
     assert "s3:cr=et" == _resolved(f"${{file:{secrets}:secret}}").values["a.property"]
 
 
@@ -45,13 +45,13 @@ def test_variables_within_a_text(secrets: Any) -> None:
 
 
 def test_value_of_a_directory(secrets: Any) -> None:
-    """`${dir:path:name}` is the content of that file, as Kubernetes mounts secrets."""
+    """`${dir:path:name}` is the content of the named file, as Kubernetes mounts secrets."""
     (secrets.parent / "password").write_text("pw\n")
     assert "pw" == _resolved(f"${{dir:{secrets.parent}:password}}").values["a.property"]
 
 
 def test_value_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`${env:NAME}` is that environment variable."""
+    """`${env:NAME}` is the named environment variable."""
     monkeypatch.setenv("K2P_BUCKET", "lake")
     assert "lake" == _resolved("${env:K2P_BUCKET}").values["a.property"]
 
@@ -64,7 +64,7 @@ def test_values_are_not_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("text", ["'year'=YYYY/'month'=MM", "$1-${x}", "a:b", "{x:y}"])
 def test_other_texts_stay(text: str) -> None:
-    """What isn't a variable is not touched."""
+    """Texts that aren't variables stay unchanged."""
     assert (text, ()) == (_resolved(text).values["a.property"], _resolved(text).problems)
 
 
@@ -74,7 +74,7 @@ def test_missing_variable_is_a_problem() -> None:
 
 
 def test_missing_key_is_a_problem(secrets: Any) -> None:
-    """Kafka would take the variable itself for the value."""
+    """A missing key is a problem, although Kafka would use the variable itself as the value."""
     assert f"a.property: ${{file:{secrets}:nope}}: the file has no such property." == _problem(f"${{file:{secrets}:nope}}")
 
 
@@ -83,14 +83,14 @@ def test_missing_file_is_a_problem() -> None:
     assert "a.property: ${file:/nowhere/x:key} can't be read: No such file or directory." == _problem("${file:/nowhere/x:key}")
 
 
-def test_file_that_is_no_text_is_a_problem(secrets: Any) -> None:
-    """A key store, perhaps."""
+def test_file_that_is_not_text_is_a_problem(secrets: Any) -> None:
+    """A binary file, such as a key store, is a problem."""
     secrets.write_bytes(b"\xfe\xed\xfe\xed")
     assert f"a.property: ${{file:{secrets}:key}} can't be read: the file is not UTF-8." == _problem(f"${{file:{secrets}:key}}")
 
 
 def test_unknown_provider_is_a_problem() -> None:
-    """With the names that are known, and what to do."""
+    """The problem lists the known providers and gives advice."""
     assert (
         "a.property: ${vault:x:y}: there is no configuration provider vault; the known providers are file, dir, directory, "
         "env. Put the value into a file or an environment variable, and name that." == _problem("${vault:x:y}")
@@ -98,31 +98,31 @@ def test_unknown_provider_is_a_problem() -> None:
 
 
 def test_workers_providers_have_their_names(secrets: Any) -> None:
-    """`config.providers` says what variables call them."""
+    """`config.providers` defines the names of providers in variables."""
     providers = load_worker_config(_WORKER).providers
     assert "AKIA" == _resolved(f"${{secrets:{secrets}:key}}", providers).values["a.property"]
 
 
 def test_other_providers_of_a_worker_are_refused() -> None:
-    """Java classes can't be asked."""
+    """Other providers are refused, because they are Java classes."""
     assert "VaultSecretProvider is a Java class" in _problem("${vault:x:y}", load_worker_config(_WORKER).providers)
 
 
 def test_configuration_of_a_connector(secrets: Any) -> None:
-    """Its values are looked up before they are checked."""
+    """Variables are replaced before values are checked."""
     config = load_connect_config({**read_properties(STORY).values, "aws.access.key.id": f"${{file:{secrets}:key}}",
                                   "aws.secret.access.key": f"${{file:{secrets}:secret}}"})  # fmt: skip
     assert "AKIA s3:cr=et" == f"{config.text('aws.access.key.id')} {config.text('aws.secret.access.key')}"
 
 
 def test_missing_variable_is_the_only_problem_of_its_property() -> None:
-    """No rule complains about a value that is not known."""
+    """Other rules don't check an unknown value."""
     validation = read_connect_config({**read_properties(STORY).values, "flush.size": "${env:K2P_NOT_SET}"})
     assert ["flush.size: ${env:K2P_NOT_SET}: this environment variable is not set."] == validation.sentences
 
 
 def test_settings_of_a_worker(secrets: Any) -> None:
-    """A worker's own file may have variables too; those that only the worker needs are passed over."""
+    """A worker's file may have variables, too; those in ignored properties are skipped."""
     worker = load_worker_config(
         {
             "bootstrap.servers": "a:1",
@@ -134,13 +134,13 @@ def test_settings_of_a_worker(secrets: Any) -> None:
 
 
 def test_missing_variable_of_a_worker() -> None:
-    """It is a problem as in a connector."""
+    """A missing variable is a problem, as in a connector."""
     with pytest.raises(ConfigurationError, match=r"consumer.client.id: \$\{env:K2P_NOT_SET\}"):
         load_worker_config({"consumer.client.id": "${env:K2P_NOT_SET}"})
 
 
 def test_missing_variables_are_notes_where_nothing_runs() -> None:
-    """What can't be looked up stays as it was written; providers that nobody knows stay a problem."""
+    """A missing variable stays as written and has a note, and an unknown provider stays a problem."""
     case = Path(__file__).parent / "forms" / "cases" / "unset_environment.json"
     validation = read_connect_config(case, missing_allowed=True)
     assert ([], 2) == (validation.sentences, len([note for note in validation.config.notes if "`run` needs it" in note]))

@@ -20,7 +20,7 @@ def _config(**overrides: str) -> Any:
 
 
 def test_worker_file(tmp_path: Path) -> None:
-    """A worker's own properties file works; what only the worker needs is passed over."""
+    """A worker's properties file is read, and properties that only a worker needs are ignored."""
     path = tmp_path / "connect-distributed.properties"
     path.write_text(
         "bootstrap.servers=a:9092,b:9092\ngroup.id=connect-cluster\nconfig.storage.topic=x\n"
@@ -33,13 +33,13 @@ def test_worker_file(tmp_path: Path) -> None:
 
 
 def test_group_is_the_connectors() -> None:
-    """As in Connect, `connect-<name>`."""
+    """The group is `connect-<name>`, as in Connect."""
     settings = load_worker_config(bootstrap_servers="a:1").consumer_for(_config())
     assert ("connect-s3-sink-my-topic-parquet-hourly", ("a:1",)) == (settings.group_id, settings.bootstrap_servers)
 
 
 def test_overrides_count_for_more() -> None:
-    """The connector's overrides stand above the worker's consumer settings, and these above its plain ones."""
+    """Overrides of the connector precede consumer settings of the worker, which precede its plain settings."""
     worker = load_worker_config(
         {
             "bootstrap.servers": "a:1",
@@ -67,19 +67,19 @@ def test_command_line_brokers_count_for_more() -> None:
 
 
 def test_missing_file_is_a_problem(tmp_path: Path) -> None:
-    """A worker file that isn't there is named."""
+    """The problem names the missing worker file."""
     with pytest.raises(ConfigurationError, match=r"worker\.properties can't be read"):
         load_worker_config(tmp_path / "worker.properties")
 
 
 def test_secrets_are_not_in_the_repr() -> None:
-    """Worker settings can be logged."""
+    """The repr doesn't contain secrets, so worker settings can be logged."""
     worker = load_worker_config({"consumer.sasl.jaas.config": 'x.Y required username="u" password="hunter2";'})
     assert "hunter2" not in repr(worker)
 
 
 def test_clients_for_dead_letters_have_their_own_settings() -> None:
-    """The worker's security is theirs too, what is meant for the consumers is not."""
+    """The clients share the worker's security, but not settings for consumers."""
     worker = load_worker_config(
         {
             "bootstrap.servers": "a:1",

@@ -11,7 +11,7 @@ def _problems(**given: str) -> tuple[str, ...]:
 
 
 def test_settings_become_kafka_pythons() -> None:
-    """Names get underscores, numbers become numbers."""
+    """Names of settings get underscores, and numbers become numbers."""
     settings = consumer_settings({"fetch.min.bytes": "1", "session.timeout.ms": "10000", "client.id": "me"})
     assert {"fetch_min_bytes": 1, "session_timeout_ms": 10000, "client_id": "me"} == settings.client_settings
 
@@ -31,13 +31,13 @@ def test_group_and_first_start() -> None:
 
 
 def test_first_start_is_earliest_as_in_connect() -> None:
-    """A sink begins at the beginning."""
+    """A sink starts at the beginning of its topics by default."""
     assert "earliest" == consumer_settings({}).first_start
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 def test_user_and_password_from_jaas(mechanism: str) -> None:
-    """User and password are taken out of sasl.jaas.config, quotes and escapes read."""
+    """User and password are taken from sasl.jaas.config, with quotes and escapes."""
     settings = consumer_settings(
         {
             "security.protocol": "SASL_SSL",
@@ -55,7 +55,7 @@ def test_user_and_password_from_jaas(mechanism: str) -> None:
 
 
 def test_missing_password() -> None:
-    """The line to write is shown, without what was there."""
+    """The problem shows the line to write, without the current value."""
     problems = _problems(security_protocol="SASL_SSL", sasl_mechanism="PLAIN", sasl_jaas_config="Plain required username=x;")
     assert (
         "sasl.jaas.config has no username and password, which PLAIN needs. Write it as "
@@ -64,14 +64,14 @@ def test_missing_password() -> None:
 
 
 def test_sasl_without_its_protocol() -> None:
-    """Credentials that would not be used are a mistake."""
+    """Credentials that would not be used are a problem."""
     assert (
         "sasl.* is set, but security.protocol is PLAINTEXT. Set security.protocol to SASL_SSL or SASL_PLAINTEXT.",
     ) == _problems(sasl_mechanism="PLAIN")
 
 
 def test_pem_stores() -> None:
-    """PEM files are handed on; an empty identification algorithm turns the host name check off."""
+    """PEM files are passed on, and an empty identification algorithm turns off the check of host names."""
     settings = consumer_settings(
         {
             "security.protocol": "SSL",
@@ -92,7 +92,7 @@ def test_pem_stores() -> None:
 
 
 def test_java_key_store() -> None:
-    """A store that Python can't read is a problem, which says how to convert the store."""
+    """A store that Python can't read is a problem, and the text says how to convert the store."""
     assert (
         "ssl.truststore.location=/ca.jks is a JKS file, which Python can't read. Convert it to PEM "
         "(keytool -importkeystore to PKCS12, then openssl pkcs12) and set ssl.truststore.type=PEM.",
@@ -100,7 +100,7 @@ def test_java_key_store() -> None:
 
 
 def test_all_problems_at_once() -> None:
-    """Every setting is looked at, whatever the others say."""
+    """Every setting is checked, whatever the problems of the others."""
     assert (
         "Invalid value x for configuration fetch.min.bytes: Not a number of type INT.",
         "Consumer setting fetch.max.byte is not known. Did you mean fetch.max.bytes?",
@@ -110,7 +110,7 @@ def test_all_problems_at_once() -> None:
 
 
 def test_settings_without_effect_are_noted() -> None:
-    """What is fixed here is accepted, with the reason."""
+    """Settings that are fixed here are accepted with a note that gives the reason."""
     settings = consumer_settings({"enable.auto.commit": "true", "max.poll.records": "10", "some.thing": "1"})
     assert (
         "Consumer setting enable.auto.commit has no effect: offsets are committed when their rows are durable.",
@@ -120,7 +120,7 @@ def test_settings_without_effect_are_noted() -> None:
 
 
 def test_secrets_are_not_in_the_repr() -> None:
-    """Settings can be logged."""
+    """The repr of settings doesn't contain secrets, so settings can be logged."""
     settings = consumer_settings(
         {
             "security.protocol": "SASL_SSL",
@@ -135,7 +135,7 @@ _JAVA = "org.apache.kafka.clients.consumer."
 
 
 def test_assignors_become_kafka_pythons() -> None:
-    """In their order, by the names that members of a group know them by."""
+    """Assignors keep their order, and the names by which group members know them."""
     settings = consumer_settings(
         {"partition.assignment.strategy": f"{_JAVA}StickyAssignor, {_JAVA}RangeAssignor,{_JAVA}RoundRobinAssignor"}
     )
@@ -145,7 +145,7 @@ def test_assignors_become_kafka_pythons() -> None:
 
 
 def test_assignors_that_can_not_be_offered() -> None:
-    """They are refused by name; none is left out in silence."""
+    """Unsupported assignors are refused by name, and none is dropped silently."""
     (unknown,) = _problems(partition_assignment_strategy="org.example.Mine")
     assert unknown.startswith("Invalid value org.example.Mine for configuration partition.assignment.strategy: ")
     assert f"{_JAVA}RangeAssignor" in unknown
@@ -155,7 +155,7 @@ def test_assignors_that_can_not_be_offered() -> None:
 
 @pytest.mark.parametrize("text", ["consumer", "CONSUMER", "streams"])
 def test_the_new_group_protocol_is_refused(text: str) -> None:
-    """kafka-python speaks the classic one, which may be named."""
+    """The new protocol is refused, because kafka-python supports only the classic one, which may be named."""
     assert (
         "Consumer setting group.protocol is not supported. kafka-python only supports the classic protocol, not KIP-848: "
         "remove it.",

@@ -29,7 +29,7 @@ from kafka2parquet.errors import ConfigurationError
     ],
 )
 def test_options(options: str, expected: dict[str, str]) -> None:
-    """Both kinds of quotes, escapes, comments and words without quotes; a semicolon in quotes ends nothing."""
+    """Both kinds of quotes, escapes, comments and unquoted words are read; a semicolon in quotes is text."""
     login = read_jaas(f"org.x.Module REQUIRED {options}")
     assert ("org.x.Module", expected) == (login.module, login.options)
 
@@ -52,7 +52,7 @@ def test_options(options: str, expected: dict[str, str]) -> None:
     ],
 )
 def test_what_java_refuses(text: str, message: str) -> None:
-    """Is refused here, and no value is shown."""
+    """A login that Java refuses is refused, and the error shows no value."""
     with pytest.raises(ValueError, match=message) as raised:
         read_jaas(text)
     assert "secret" not in str(raised.value)
@@ -67,7 +67,7 @@ def _given(mechanism: str, options: str) -> dict[str, str]:
 
 
 def test_unreadable_login_is_a_problem() -> None:
-    """With the line to write."""
+    """The problem shows the line to write."""
     with pytest.raises(ConfigurationError) as raised:
         consumer_settings(_given("PLAIN", "username=a password=123"))
     (problem,) = raised.value.problems
@@ -86,7 +86,7 @@ def test_unreadable_login_is_a_problem() -> None:
     ],
 )
 def test_options_without_effect_are_named(settings: Any, mechanism: str, options: str, named: str) -> None:
-    """So that nobody believes that they are used."""
+    """Options without effect are named, so that no user relies on them."""
     (note,) = settings(_given(mechanism, options)).notes
     assert named in note
 
@@ -100,5 +100,5 @@ def test_kerberos_service_in_the_login() -> None:
 
 
 def test_login_without_options_that_matter() -> None:
-    """Other mechanisms need none."""
+    """Other mechanisms don't need options."""
     assert () == consumer_settings({"security.protocol": "SASL_SSL", "sasl.mechanism": "AWS_MSK_IAM"}).notes

@@ -7,19 +7,19 @@ from kafka2parquet.errors import ConfigurationError
 
 
 def test_producer_settings_become_kafka_pythons() -> None:
-    """Names get underscores, numbers become numbers; `none` is no codec."""
+    """Names get underscores, numbers become numbers, and `none` means no codec."""
     settings = producer_settings({"bootstrap.servers": "a:1, b:2", "linger.ms": "5", "compression.type": "none"})
     assert (("a:1", "b:2"), {"linger_ms": 5}) == (settings.bootstrap_servers, settings.client_settings)
 
 
 def test_codec() -> None:
-    """Those of Kafka are those of kafka-python."""
+    """Kafka's codecs have the same names in kafka-python."""
     assert {"compression_type": "zstd"} == producer_settings({"compression.type": "zstd"}).client_settings
 
 
 @pytest.mark.parametrize("translate", [producer_settings, admin_settings])
 def test_security_is_that_of_all_clients(translate: Any) -> None:
-    """User and password out of sasl.jaas.config, certificates out of PEM files."""
+    """User and password come from sasl.jaas.config, and certificates from PEM files."""
     settings = translate(
         {
             "security.protocol": "SASL_SSL",
@@ -39,14 +39,14 @@ def test_security_is_that_of_all_clients(translate: Any) -> None:
 
 
 def test_what_keeps_letters_safe_can_not_be_changed() -> None:
-    """It is noted with the reason."""
+    """Such a setting has no effect, and a note gives the reason."""
     assert ("Producer setting acks has no effect: a dead letter has arrived when all in-sync replicas have it.",) == (
         producer_settings({"acks": "0"}).notes
     )
 
 
 def test_all_problems_at_once() -> None:
-    """Every setting is looked at, whatever the others say."""
+    """Every setting is checked, whatever the problems of the others."""
     with pytest.raises(ConfigurationError) as caught:
         producer_settings({"linger.ms": "x", "compression.type": "rar", "max.request.sizes": "1", "transactional.id": "t"})
     assert {

@@ -19,7 +19,7 @@ def described(configuration: Configuration) -> str:
 
 @pytest.mark.parametrize("configuration", RUN, ids=str)
 def test_those_that_run(configuration: Configuration) -> None:
-    """Each is the sink that it is meant to be; what it needs and isn't here is a note."""
+    """Each configuration makes the expected sink; missing things that a run needs are notes."""
     said = described(configuration)
 
     assert f"{configuration.name}: from Kafka to {configuration.destination}" == said.splitlines()[0]
@@ -41,7 +41,7 @@ def test_those_that_do_not_run(configuration: Configuration) -> None:
 
 
 def test_all_files_are_tried() -> None:
-    """Files and expectations go together."""
+    """Each file has an expectation, and each expectation has a file."""
     expected = {name for item in (*RUN, *REFUSED) for name in (item.file, item.worker) if name}
 
     assert expected == {path.name for path in FILES.iterdir()}

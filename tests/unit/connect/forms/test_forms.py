@@ -32,7 +32,7 @@ def problem(text: str, *, name: str | None = None, suffix: str = "") -> str:
     "case", ["flat.yaml", "strimzi.yaml", "strimzi_with_labels.yaml", "byte_order_mark.json", "expand_info.json"]
 )
 def test_connectors_as_people_keep_them(case: str) -> None:
-    """Each of these files is the same sink."""
+    """Each of these files makes the same sink."""
     config = load_connect_config(CASES / case)
 
     assert ("sink", ("events",), "s3://my-bucket") == (config.name, config.items("topics"), config.destination)
@@ -41,19 +41,19 @@ def test_connectors_as_people_keep_them(case: str) -> None:
 
 
 def test_values_of_yaml_are_those_of_connect() -> None:
-    """Quotes are YAML's, and a number keeps its digits."""
+    """Quotes belong to YAML, and a number keeps its digits."""
     config = load_connect_config(CASES / "flat.yaml")
 
     assert ("raw", "'year'=YYYY/'month'=MM") == (config.text("topics.dir"), config.text("path.format"))
 
 
 def test_tasks_of_strimzi() -> None:
-    """They stand beside the properties."""
+    """The number of tasks is read beside the properties."""
     assert 3 == load_connect_config(CASES / "strimzi.yaml").tasks_max
 
 
 def _wrappers() -> dict[str, object]:
-    """A connector in each wrapper that is known."""
+    """Makes a connector in each known wrapper."""
     spec = {"class": SINK["connector.class"], "tasksMax": 1, "config": UNNAMED}
     strimzi = {"apiVersion": "kafka.strimzi.io/v1beta2", "kind": "KafkaConnector", "metadata": {"name": "sink"}, "spec": spec}
     confluent = {
@@ -102,7 +102,7 @@ def _wrappers() -> dict[str, object]:
 @pytest.mark.parametrize("wrapper", _wrappers())
 @pytest.mark.parametrize("notation", [json.dumps, yaml.safe_dump])
 def test_wrappers(wrapper: str, notation: Any) -> None:
-    """The sink is found in each, whatever notation the wrapper is written in."""
+    """The sink is found in each wrapper, in every notation."""
     read = read_properties(notation(_wrappers()[wrapper]))
 
     assert SINK == {name: text for name, text in read.values.items() if name != "tasks.max"}
@@ -135,7 +135,7 @@ def test_wrappers(wrapper: str, notation: Any) -> None:
     ],
 )
 def test_notations_are_recognised_by_content(tmp_path: Path, suffix: str, text: str, line_end: str) -> None:
-    """A name of a file is a hint, and often a wrong one."""
+    """The content decides the notation, because names of files are often wrong."""
     path = tmp_path / f"sink{suffix}"
     path.write_bytes(text.replace("\n", line_end).encode())
 
@@ -143,7 +143,7 @@ def test_notations_are_recognised_by_content(tmp_path: Path, suffix: str, text: 
 
 
 def test_tables_of_toml() -> None:
-    """Names with dots are what TOML makes tables of, and lists hold several values."""
+    """TOML turns dotted names into tables, and a list becomes several values of one property."""
     text = """
         name = "sink"
         topics = ["a", "b"]
@@ -185,7 +185,7 @@ key:
 
 
 def test_anchors_of_yaml() -> None:
-    """Compose files and others share values so; a name that is repeated is a warning."""
+    """Anchors and merge keys are read, as Compose files use them; a repeated name is a warning."""
     text = "base: &base\n  connector.class: C\n  flush.size: 1\none:\n  <<: *base\n  flush.size: 2\n  flush.size: 3\n"
     read = read_properties(text, name="one")
 
@@ -194,8 +194,8 @@ def test_anchors_of_yaml() -> None:
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("{a: ", "}")])
-def test_anchors_are_no_bomb(opening: str, closing: str) -> None:
-    """Aliases of aliases are refused before anything walks through them."""
+def test_anchors_are_not_a_bomb(opening: str, closing: str) -> None:
+    """Aliases of aliases are refused before any code visits their values."""
     both = "{}, {}" if opening == "[" else "{}, b: {}"
     lines = ["a0: &a0 x", *(f"a{n}: &a{n} {opening}{both.format(f'*a{n - 1}', f'*a{n - 1}')}{closing}" for n in range(1, 60))]
 
@@ -204,12 +204,12 @@ def test_anchors_are_no_bomb(opening: str, closing: str) -> None:
 
 @pytest.mark.parametrize("text", ["a: " + "[" * 5000, "- " * 5000 + "a", "\n".join(" " * n + "a:" for n in range(3000))])
 def test_yaml_that_is_too_deep(text: str) -> None:
-    """It is an error like any other."""
+    """YAML that is too deep is an ordinary error."""
     assert "This YAML can't be read: it is nested too deeply." == problem(text)
 
 
 def test_strimzi_counts_for_more_than_its_config() -> None:
-    """Strimzi doesn't take class and tasks from `config`."""
+    """Class and tasks outside of `config` take precedence, as in Strimzi."""
     document = {"kind": "KafkaConnector", "metadata": {"name": "s"}, "spec": {"class": "A", "config": {"connector.class": "B"}}}
     read = flatten(document)
 
@@ -219,7 +219,7 @@ def test_strimzi_counts_for_more_than_its_config() -> None:
 
 @pytest.mark.parametrize("text", ["[" * 400 + "]" * 400, '{"a":' * 400 + "1" + "}" * 400])
 def test_json_that_is_deep(text: str) -> None:
-    """Connectors are not looked for at the bottom of it."""
+    """Connectors are not searched for at the bottom of deep JSON."""
     with pytest.raises(ConfigurationError, match=r"holds no connector|Missing required configuration|is an object or a list"):
         load_connect_config({"a": json.loads(text)})
 
@@ -232,14 +232,14 @@ DOCUMENTS = "---\n".join(
 
 
 def test_one_of_several_connectors() -> None:
-    """It is chosen by its name."""
+    """One of several connectors is selected by its name."""
     assert "two" == read_properties(json.dumps(MANY), name="two").values["name"]
     assert "b" == read_properties(DOCUMENTS, name="b").values["topics"]
     assert "two" == flatten(MANY, name="two").values["name"]
 
 
 def test_several_connectors_without_a_name() -> None:
-    """An error lists the names."""
+    """The error lists the names of the connectors."""
     choose = "Choose one with --name NAME (in Python: name=…)."
     assert f"The configuration contains 3 connectors: one, two, three. {choose}" == problem(json.dumps(MANY))
     assert f"The configuration contains 2 connectors: a, b. {choose}" == problem(DOCUMENTS)
@@ -252,7 +252,7 @@ def test_wrapper_without_a_name() -> None:
 
 
 def test_name_that_is_not_there() -> None:
-    """An error lists those that are."""
+    """The error lists the existing names."""
     assert "--name four: the configuration has no such connector. Its connectors: one, two, three." == problem(
         json.dumps(MANY), name="four"
     )
@@ -271,7 +271,7 @@ def test_name_that_is_given() -> None:
 
 
 def test_missing_name_is_explained() -> None:
-    """Where it stands, and what it decides."""
+    """The error says where the name belongs, and what it decides."""
     with pytest.raises(ConfigurationError, match=r"consumer group, connect-<name>.*--name NAME.*PUT /connectors/<name>/config"):
         load_connect_config(CASES / "put_body.json")
     assert "events" == load_connect_config(CASES / "put_body.json", name="events").name
@@ -386,22 +386,22 @@ def test_what_is_not_read(text: str, suffix: str, says: str) -> None:
         'config = {\n  "a": 1,\n}\nprint(config)',
     ],
 )
-def test_what_is_no_configuration(text: str, tmp_path: Path) -> None:
+def test_text_that_is_not_a_configuration(text: str, tmp_path: Path) -> None:
     """The error says what a configuration is."""
     (tmp_path / "sink").write_text(text)
     with pytest.raises(ConfigurationError, match=r"A configuration is (JSON|a JSON object)"):
         load_connect_config(tmp_path / "sink")
 
 
-def test_commands_in_yaml_are_no_script() -> None:
-    """YAML may hold texts of many lines."""
+def test_commands_in_yaml_are_not_a_script() -> None:
+    """A text with many lines inside YAML is not mistaken for a script."""
     text = "name: sink\nconnector.class: C\n_comment: |\n  curl -X PUT http://connect/\n"
 
     assert "C" == read_properties(text, suffix=".yml").values["connector.class"]
 
 
 def test_yaml_without_its_parser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extra is named; properties with colons need no parser."""
+    """The error names the extra to install; properties with colons don't need the parser."""
     monkeypatch.setitem(sys.modules, "yaml", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'kafka2parquet\[yaml\]'"):
         load_connect_config(CASES / "flat.yaml")
@@ -416,7 +416,7 @@ def test_yaml_without_its_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 )
 def test_notations_agree(extra: dict[str, str]) -> None:
-    """The same properties are read of JSON, YAML and TOML."""
+    """JSON, YAML and TOML give the same properties."""
     properties = {**SINK, **{f"x.{name}": text.strip() for name, text in extra.items()}}
     texts = (
         json.dumps(properties),

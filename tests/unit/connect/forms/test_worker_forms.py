@@ -37,12 +37,12 @@ VARIABLES = {
     ],
 )
 def test_names_of_variables(variable: str, name: str) -> None:
-    """Underscores are dots, two are one, three are a hyphen, as in Confluent's images."""
+    """One underscore is a dot, two are an underscore, and three are a hyphen, as in Confluent's images."""
     assert name == property_name(variable)
 
 
 def test_env_file() -> None:
-    """What a container gets."""
+    """The env file of a container is read."""
     worker = load_worker_config(CASES / "worker.env")
 
     assert "broker:9092" == worker.bootstrap_servers
@@ -82,7 +82,7 @@ def _deployment() -> str:
     ],
 )
 def test_variables_of_containers(tmp_path: Path, name: str, text: str) -> None:
-    """Wherever they are set."""
+    """The variables of containers are found wherever a manifest sets them."""
     path = tmp_path / name
     path.write_text(text)
     worker = load_worker_config(path)
@@ -96,7 +96,7 @@ def test_variables_of_containers(tmp_path: Path, name: str, text: str) -> None:
 
 
 def test_variables_of_debezium(tmp_path: Path) -> None:
-    """Its image takes some without the prefix."""
+    """Variables that Debezium's image reads without the prefix are read."""
     path = tmp_path / "compose.yaml"
     path.write_text(_compose({"BOOTSTRAP_SERVERS": "kafka:9092", "VALUE_CONVERTER": "C", "CONNECT_CONSUMER_CLIENT_ID": "x"}))
     worker = load_worker_config(path)
@@ -109,7 +109,7 @@ def test_variables_of_debezium(tmp_path: Path) -> None:
 
 
 def test_mapping_of_variables() -> None:
-    """Such as the environment of a process."""
+    """A mapping of variables, such as the environment of a process, is read."""
     assert "broker:9092" == load_worker_config({"HOME": "/root", **VARIABLES}).bootstrap_servers
 
 
@@ -123,7 +123,7 @@ def test_backslashes_and_dollars_of_env_files(tmp_path: Path) -> None:
 
 
 def test_interpolation_of_compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Variables are looked up, with their defaults, and two dollars are one."""
+    """Variables are looked up with their defaults, and two dollars are one."""
     monkeypatch.setenv("K2P_BROKER", "b:1")
     (tmp_path / "secret.properties").write_text("id=x\n")
     environment = {
@@ -141,7 +141,7 @@ def test_interpolation_of_compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_variable_that_compose_takes_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One without a value is that of the environment."""
+    """A variable without a value is taken from the environment."""
     monkeypatch.setenv("CONNECT_BOOTSTRAP_SERVERS", "outside:1")
     path = tmp_path / "compose.yaml"
     path.write_text(_compose(["CONNECT_BOOTSTRAP_SERVERS"]))
@@ -150,7 +150,7 @@ def test_variable_that_compose_takes_from_outside(tmp_path: Path, monkeypatch: p
 
 
 def test_services_that_share_their_variables(tmp_path: Path) -> None:
-    """Two of the same worker are one."""
+    """Two services with the same variables are one worker."""
     path = tmp_path / "compose.yaml"
     path.write_text(
         "x-connect: &connect\n  environment: &env\n    CONNECT_BOOTSTRAP_SERVERS: a:1\n"
@@ -161,7 +161,7 @@ def test_services_that_share_their_variables(tmp_path: Path) -> None:
 
 
 def test_config_map(tmp_path: Path) -> None:
-    """Kubernetes reads no dollars."""
+    """Dollars in a config map are text, as in Kubernetes."""
     path = tmp_path / "map.yaml"
     path.write_text(yaml.safe_dump({"kind": "ConfigMap", "data": {**VARIABLES, "CONNECT_CONSUMER_CLIENT_RACK": "a$b$$c"}}))
 
@@ -169,7 +169,7 @@ def test_config_map(tmp_path: Path) -> None:
 
 
 def test_several_workers_in_a_compose_file(tmp_path: Path) -> None:
-    """An error names them."""
+    """The error names the workers."""
     services = {name: {"environment": {**VARIABLES, "CONNECT_GROUP_ID": name}} for name in ("connect-1", "connect-2")}
     path = tmp_path / "compose.yaml"
     path.write_text(yaml.safe_dump({"services": services}))
@@ -178,7 +178,7 @@ def test_several_workers_in_a_compose_file(tmp_path: Path) -> None:
 
 
 def test_worker_of_strimzi(tmp_path: Path) -> None:
-    """Its `config` and its brokers."""
+    """Properties come from `config`, and brokers from the field for brokers."""
     spec = {"bootstrapServers": "b:9092", "config": {"group.id": "g", "consumer.fetch.min.bytes": 3}}
     path = tmp_path / "connect.yaml"
     path.write_text(yaml.safe_dump({"kind": "KafkaConnect", "metadata": {"name": "w"}, "spec": spec}))
@@ -188,7 +188,7 @@ def test_worker_of_strimzi(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["tls", "authentication"])
 def test_login_of_strimzi(tmp_path: Path, what: str) -> None:
-    """Its secrets can't be read, so a sink without login would be the result."""
+    """A login is refused, because its secrets can't be read and the sink would connect without it."""
     spec = {"bootstrapServers": "b:9092", what: {"type": "scram-sha-512"}}
     path = tmp_path / "connect.yaml"
     path.write_text(yaml.safe_dump({"kind": "KafkaConnect", "spec": spec}))
@@ -206,7 +206,7 @@ def test_login_of_strimzi(tmp_path: Path, what: str) -> None:
     ],
 )
 def test_notations(tmp_path: Path, suffix: str, text: str) -> None:
-    """Those of connectors."""
+    """Workers may have the notations of connectors."""
     path = tmp_path / f"worker{suffix}"
     path.write_text(text)
 
@@ -214,7 +214,7 @@ def test_notations(tmp_path: Path, suffix: str, text: str) -> None:
 
 
 def test_empty_worker(tmp_path: Path) -> None:
-    """It says nothing."""
+    """An empty worker file doesn't name brokers."""
     path = tmp_path / "worker.properties"
     path.write_text("# bootstrap.servers=\n")
 
@@ -223,7 +223,7 @@ def test_empty_worker(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["$BROKERS", "${BROKERS}", "<your-broker>:9092", "CHANGE_ME", "{{ brokers }}"])
 def test_placeholders(tmp_path: Path, text: str) -> None:
-    """Each is a problem, before a host of that name is looked for."""
+    """Each placeholder is a problem, before a host with its name is looked up."""
     path = tmp_path / "worker.properties"
     path.write_text(f"bootstrap.servers={text}\n")
     with pytest.raises(ConfigurationError, match=r"bootstrap\.servers: .* is a placeholder that is not filled in\."):
@@ -232,7 +232,7 @@ def test_placeholders(tmp_path: Path, text: str) -> None:
 
 
 def test_placeholders_of_secrets(tmp_path: Path) -> None:
-    """What may be a secret isn't shown."""
+    """A placeholder that may be a secret isn't shown."""
     path = tmp_path / "worker.properties"
     path.write_text("bootstrap.servers=a:1\nssl.key.password=<the password>\n")
     with pytest.raises(ConfigurationError, match=r"properties: ssl\.key\.password is a placeholder") as caught:
@@ -241,7 +241,7 @@ def test_placeholders_of_secrets(tmp_path: Path) -> None:
 
 
 def test_errors_name_the_file(tmp_path: Path) -> None:
-    """The command line has two files."""
+    """The error names the file, because the command line has two."""
     path = tmp_path / "worker.tf"
     path.write_text('resource "x" "y" {\n}\n')
     with pytest.raises(ConfigurationError, match=r"^The worker's configuration in .*worker\.tf: This is Terraform"):
@@ -260,7 +260,7 @@ SECURE = {
 
 @pytest.mark.parametrize("change", [{}, {"security.protocol": "${env:K2P_NOT_SET}"}, {"sasl.mechanism": "${env:K2P_NOT_SET}"}])
 def test_secrets_that_are_elsewhere(change: dict[str, str]) -> None:
-    """A check needs none of them; what is there is checked."""
+    """A check doesn't need secrets that are stored elsewhere, and still reads the other settings."""
     with pytest.raises(ConfigurationError, match="can't be read: No such file or directory"):
         load_worker_config({**SECURE, **change})
     worker = load_worker_config({**SECURE, **change}, missing_allowed=True)

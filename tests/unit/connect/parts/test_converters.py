@@ -55,7 +55,7 @@ URL = "http://registry:8081"
 
 
 def given(**changes: str) -> dict[str, str]:
-    """The story's configuration without its converters' properties."""
+    """Returns the story's configuration without the properties of its converters."""
     story = {name: text for name, text in read_properties(STORY).values.items() if ".converter" not in name}
     return {**story, "value.converter": "String", **changes}
 
@@ -79,12 +79,12 @@ def problems_of(**changes: str) -> list[str]:
 @pytest.mark.parametrize("role", ["key", "value"])
 @pytest.mark.parametrize("name", KINDS)
 def test_classes_by_name_and_alias(role: str, name: str) -> None:
-    """Each of Connect's and Confluent's converters, in all three ways of naming it."""
+    """Each converter of Connect and Confluent can be named in all three ways."""
     for class_name in (CONVERTERS[name], name, name.removesuffix("Converter")):
         assert KINDS[name] is type(converter_of(role, class_name, **{"schema.registry.url": URL}))
 
 
-def test_json_has_its_schema_unless_it_is_told_otherwise() -> None:
+def test_json_has_its_schema_unless_a_property_says_otherwise() -> None:
     """`schemas.enable` is true by default, as in Connect."""
     number = b'{"schema":{"type":"int8"},"payload":1}'
     for settings in ({}, {"schemas.enable": "true"}):
@@ -97,13 +97,13 @@ def test_json_has_its_schema_unless_it_is_told_otherwise() -> None:
 
 
 def test_json_keys() -> None:
-    """With schemas they become their payloads; without them they stay text."""
+    """JSON keys with schemas become their payloads, and JSON keys without schemas stay text."""
     assert isinstance(converter_of("key", "Json"), JsonEnvelopeConverter)
     assert isinstance(converter_of("key", "Json", **{"schemas.enable": "false"}), StringConverter)
 
 
 def test_keys_that_are_not_written_are_not_read() -> None:
-    """So whatever their converter is, it does no harm."""
+    """Keys are not read if they are not written, so an unsupported key converter does no harm."""
     config = load_connect_config(given(**{"key.converter": "com.example.Keys"}))
     assert make_key_converter(config) is None
     assert make_key_converter(load_connect_config(given(**{"kafka2parquet.metadata.columns": "key"}))) is None
@@ -128,7 +128,7 @@ def test_keys_that_are_not_written_are_not_read() -> None:
     ],
 )
 def test_settings_arrive(name: str, setting: str, value: str) -> None:
-    """What changes columns changes the fingerprint."""
+    """Settings that change columns change the fingerprint."""
     plain, changed = (converter_of("value", name, **{"schema.registry.url": URL, **more}) for more in ({}, {setting: value}))
     assert plain is not None
     assert changed is not None
@@ -137,7 +137,7 @@ def test_settings_arrive(name: str, setting: str, value: str) -> None:
 
 @pytest.mark.parametrize(("types", "logical_types"), [("connect", "connect"), ("own", "arrow")])
 def test_own_types_have_the_times_of_avro(types: str, logical_types: Any) -> None:
-    """Also those that Kafka Connect doesn't know."""
+    """The library's own types include Avro times that Kafka Connect doesn't know."""
     settings = {"value.converter.schema.registry.url": URL, "kafka2parquet.parquet.types": types}
     config = load_connect_config(given(**{**settings, "value.converter": "Avro"}))
     mapping = AvroMapping(logical_types=logical_types, null_becomes_default=True)
@@ -159,7 +159,7 @@ def test_own_types_have_the_times_of_avro(types: str, logical_types: Any) -> Non
     ],
 )
 def test_a_registry_is_asked(role: str, settings: dict[str, str], subject: str) -> None:
-    """With the credentials, for the schema and its version in the subject of the topic."""
+    """The registry is asked with credentials for the schema, and for its version in the topic's subject."""
     schema = {"type": "record", "name": "shop.User", "fields": [{"name": "id", "type": "long"}]}
     with RegistryServer(credentials="me:secret") as server:
         number = server.add(subject, {"type": "string"})
@@ -238,12 +238,12 @@ def test_a_registry_is_asked(role: str, settings: dict[str, str], subject: str) 
     ],
 )
 def test_each_mistake_has_its_sentence(changes: dict[str, str], problem: str) -> None:
-    """Once, with property, value and what to do."""
+    """Each mistake is reported once, with property, value and advice."""
     assert [problem] == problems_of(**changes)
 
 
 def test_secrets_are_not_shown() -> None:
-    """Not in problems either."""
+    """Problems don't show secrets."""
     shown = "".join(
         problems_of(
             **{
@@ -260,7 +260,7 @@ def test_secrets_are_not_shown() -> None:
 
 @pytest.mark.parametrize("side", ["key.converter", "value.converter"])
 def test_the_workers_converter_counts_where_the_connector_has_none(side: str) -> None:
-    """With its properties; those of the connector don't count then."""
+    """The worker's converter has the worker's properties, and not those of the connector."""
     worker = WorkerConfig(converters={side: "Avro", f"{side}.schema.registry.url": URL})
     base = {name: text for name, text in given().items() if not name.startswith(side)}
     config = with_worker_converter(load_connect_config({**base, f"{side}.connect.meta.data": "false"}), worker)
@@ -293,7 +293,7 @@ def test_converters_of_other_registries(name: str, advice: str) -> None:
 
 
 def test_keys_of_another_registry_may_stay_where_they_are_not_written() -> None:
-    """Nothing reads them."""
+    """An unsupported registry for keys is accepted if keys aren't written, because no code reads them."""
     assert load_connect_config(given(**{"key.converter": f"{_GLUE}AWSKafkaAvroConverter"}))
 
 
@@ -311,7 +311,7 @@ def test_replicators_byte_array_converter_is_the_common_one() -> None:
 
 
 def test_misspelt_property_of_the_registry_is_refused() -> None:
-    """`schema.registry.*` takes no unknown names."""
+    """Unknown names that begin with `schema.registry.` are refused."""
     with pytest.raises(ConfigurationError) as caught:
         load_connect_config(
             given(

@@ -29,7 +29,7 @@ def _given(fields: str, **changes: str) -> dict[str, str]:
 
 
 def test_field_around_time() -> None:
-    """The fields' folders are the outer ones; the time is that of the partitioner by time."""
+    """The folders of fields are the outer ones, and the time is that of the time-based partitioner."""
     partitioner = files_and_rotation.make_partitioner(load_connect_config(_given("country,user.kind")))
     rows = rows_of(pa.table({"country": ["FR"], "user": [{"kind": "a"}]}))
     partitioned = partitioner.partition(rows, datetime.datetime.now(datetime.timezone.utc))
@@ -38,13 +38,13 @@ def test_field_around_time() -> None:
 
 
 def test_no_fields() -> None:
-    """The partitioner by time alone, as in Connect."""
+    """Without fields, the result is the time-based partitioner, as in Connect."""
     partitioner = files_and_rotation.make_partitioner(load_connect_config(_properties()))
     assert "Composite" not in type(partitioner).__name__
 
 
 def test_other_partitioners_are_refused() -> None:
-    """For these there is `partition.field.name`."""
+    """Other partitioners are refused, because they have `partition.field.name`."""
     problems = validate(_given("country", partitioner__class=f"{_PACKAGE}.DefaultPartitioner")).problems
     assert [(_OUTER, "partitioner.class")] == [problem.properties for problem in problems]
 
@@ -58,7 +58,7 @@ def test_empty_part(fields: str) -> None:
 
 
 def test_check_shows_the_folders() -> None:
-    """With an example of a file's name."""
+    """`check` shows the folders in an example of a file's name."""
     described = describe(load_connect_config(_given("country")), WorkerConfig(bootstrap_servers="kafka:9092"))
     assert "That folder is in a folder by the values of country." in described
     assert "/your-source-topic-name/country=…/year=2026/month=01/day=31/hour=13/your-source" in described
@@ -88,7 +88,7 @@ _TIME = "year=1970/month=01/day=01/hour=00"
     ],
 )
 def test_the_public_partitioner_by_field_and_time(changes: dict[str, str], folder: str) -> None:
-    """Its properties make the folders that it makes in Connect."""
+    """Its properties make the same folders as in Connect."""
     partitioner = files_and_rotation.make_partitioner(load_connect_config({**_properties(), **_PUBLIC, **changes}))
     rows = rows_of(pa.table({"country": ["FR"], "user": [{"kind": "a"}], "path": ["a/b"]}))
     partitioned = partitioner.partition(rows, datetime.datetime.now(datetime.timezone.utc))
@@ -97,7 +97,7 @@ def test_the_public_partitioner_by_field_and_time(changes: dict[str, str], folde
 
 
 def test_the_public_partitioner_follows_record_time() -> None:
-    """It is a partitioner by time, so rotate.interval.ms and timestamp.extractor count."""
+    """The partitioner is time-based, so rotate.interval.ms and timestamp.extractor apply."""
     config = load_connect_config({**_properties(), **_PUBLIC, "partition.field.name": "country"})
     assert not [warning for warning in config.warnings if "rotate.interval.ms" in warning]
     described = describe(config, WorkerConfig(bootstrap_servers="kafka:9092"))
@@ -135,12 +135,12 @@ def test_check_shows_bare_values() -> None:
     ],
 )
 def test_settings_of_the_public_partitioner(changes: Any, problem: str) -> None:
-    """It needs its fields, and all that a partitioner by time needs."""
+    """The partitioner needs its fields and the properties of a time-based one."""
     (found,) = validate({**_properties(), **_PUBLIC, **changes}).problems
     assert str(found).startswith(problem)
 
 
 def test_a_python_class_of_a_known_name_is_itself() -> None:
-    """A module without package has no dot in its path."""
+    """A Python class may have a known name, since a module without package has no dot in its path."""
     (problem,) = validate(_properties(partitioner__class="no_such_module:FieldPartitioner")).problems
     assert "no_such_module:FieldPartitioner can't be imported" in str(problem)

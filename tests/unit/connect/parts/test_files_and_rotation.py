@@ -90,12 +90,12 @@ class Upper(RecordConverter):
     ],
 )
 def test_partitioners(changes: dict[str, Any], folder: str) -> None:
-    """The class and its properties give the folder."""
+    """The class and its properties determine the folder."""
     assert folder == _folder(_config(**changes))
 
 
 def test_field_partitioner() -> None:
-    """Fields in their order, nested ones by dots."""
+    """Folders have the order of the fields, and dots name nested fields."""
     rows = _rows(_NOON_MS, country=["FR"], user=[{"city": "Paris"}])
     config = _config(partitioner_class=f"{_PACKAGE}.FieldPartitioner", partition_field_name="country, user.city")
     assert "country=FR/user.city=Paris" == _folder(config, rows)
@@ -106,7 +106,7 @@ def test_field_partitioner() -> None:
     [("Record", "13"), ("RecordField", "15"), ("Wallclock", "12")],
 )
 def test_sources_of_the_time(extractor: str, hour: str) -> None:
-    """The record, a field, or the clock at which the flush was opened."""
+    """The time comes from the record, a field, or the clock at the opening of the flush."""
     rows = _rows(_NOON_MS + _HOUR_MS, at=[_NOON_MS + 3 * _HOUR_MS])
     folder = _folder(_config(timestamp_extractor=extractor, timestamp_field="at"), rows)
     assert folder.endswith(f"hour={hour}")
@@ -120,7 +120,7 @@ def test_custom_partitioner_sees_all_properties() -> None:
 
 
 def test_custom_converter_sees_all_properties() -> None:
-    """The same for converters."""
+    """A Python converter gets the configuration as written."""
     config = _config(value_converter=f"{__name__}:Upper")
     converter = make_converter(config, lambda _: LearnedSchema())
     assert "s3-sink-my-topic-parquet-hourly" == converter.name
@@ -135,13 +135,13 @@ def test_custom_converter_sees_all_properties() -> None:
     ],
 )
 def test_converters(name: str, kind: Any) -> None:
-    """By class name or alias."""
+    """Converters are known by class name or alias."""
     assert kind is type(make_converter(_config(value_converter=name), lambda _: LearnedSchema()))
 
 
 @pytest.mark.parametrize(("escape", "folder"), [("true", "c=a%2Fb"), ("false", "c=a/b"), (None, "c=a/b")])
 def test_escaped_folders(escape: str | None, folder: str) -> None:
-    """Only where they are asked for: Confluent's sinks escape nothing."""
+    """Folders are escaped only if requested, because Confluent's sinks don't escape."""
     partitioner = "io.confluent.connect.storage.partitioner.FieldPartitioner"
     by_field = {"partitioner_class": partitioner, "partition_field_name": "c"}
     around_times = {"kafka2parquet_partition_field_name": "c"}
@@ -151,17 +151,17 @@ def test_escaped_folders(escape: str | None, folder: str) -> None:
 
 
 def test_rows_end_a_flush() -> None:
-    """`flush.size` counts what the flush has and what comes."""
+    """`flush.size` counts the rows of the flush and the arriving rows."""
     assert 2 == _cut(_config(flush_size="10"), _rows(*[_NOON_MS] * 5), _stats(8))
 
 
 def test_flush_size_of_zero_means_one() -> None:
-    """As in Connect, one file of every record."""
+    """With a flush size of zero each record gets one file, as in Connect."""
     assert 1 == _cut(_config(flush_size="0"), _rows(_NOON_MS, _NOON_MS), _stats())
 
 
 def test_another_folder_ends_a_flush() -> None:
-    """By default, with an interval and a partitioner by time."""
+    """By default, another folder ends a flush with an interval and a time-based partitioner."""
     stats = _stats(
         1, first_timestamp_ms=_NOON_MS, last_timestamp_ms=_NOON_MS, last_encoded_partition="year=2026/month=05/day=17/hour=12"
     )
@@ -177,26 +177,26 @@ def test_another_folder_without_interval() -> None:
 
 
 def test_interval_ends_a_flush() -> None:
-    """An interval after the first row, by record time."""
+    """A flush ends an interval after its first row, by record time."""
     config = _config(rotate_file_on_partition_change="false", rotate_interval_ms="1000")
     assert 1 == _cut(config, _rows(_NOON_MS, _NOON_MS + 1000), _stats())
 
 
 def test_interval_without_time_has_no_effect() -> None:
-    """As in Connect, with other partitioners."""
+    """The interval has no effect with other partitioners, as in Connect."""
     config = _config(partitioner_class=f"{_PACKAGE}.DefaultPartitioner", rotate_interval_ms="1000")
     assert _cut(config, _rows(_NOON_MS, _NOON_MS + 1000), _stats()) is None
 
 
 def test_schedule_ends_a_flush() -> None:
-    """At the next full period by the clock, in the time zone."""
+    """A flush ends at the next full period of the clock in the time zone."""
     config = _config(rotate_interval_ms="-1", rotate_schedule_interval_ms="21600000", timezone="Asia/Tokyo")
     rotation = files_and_rotation.make_rotation(config, files_and_rotation.make_partitioner(config))
     assert Due(datetime.datetime(2026, 5, 17, 15, tzinfo=datetime.timezone.utc), "schedule") == rotation.due_at(_stats(1))
 
 
 def test_the_longest_durations_are_taken() -> None:
-    """Kafka's largest long is more than Python's durations hold, and stands for never."""
+    """Kafka's largest long exceeds Python's durations and means never."""
     longest = str(2**63 - 1)
     config = _config(
         rotate_file_on_partition_change="false",
@@ -217,19 +217,19 @@ def test_open_files_end_a_flush() -> None:
 
 
 def test_names() -> None:
-    """Prefix, delimiters, padding and codec."""
+    """Names have the prefix, the delimiters, the padding and the codec."""
     config = _config(topics_dir="a/b", file_delim="-", filename_offset_zero_pad_width="3", parquet_codec="zstd")
     assert "a/b/t/p=1/t-3-007.zstd.parquet" == files_and_rotation.make_naming(config).key("t", 3, "p=1", 7)
 
 
 def test_writer() -> None:
-    """Codec, row groups and staging folder."""
+    """The writer has the codec, the size of row groups and the staging folder."""
     writer = files_and_rotation.make_writer(_config(parquet_codec="none", kafka2parquet_row_group_bytes="2097152"))
     assert ("none", 2_097_152) == (writer.compression, writer.row_group_bytes)
 
 
 def test_writer_types_and_level() -> None:
-    """Confluent's types and the codec's level, unless others are asked for."""
+    """The writer has Confluent's types and the codec's level, unless others are configured."""
     assert ("connect", None) == (
         files_and_rotation.make_writer(_config()).types,
         files_and_rotation.make_writer(_config()).compression_level,
@@ -239,14 +239,14 @@ def test_writer_types_and_level() -> None:
 
 
 def test_a_level_that_the_codec_does_not_have() -> None:
-    """Told with the other problems, before anything is connected."""
+    """The level is reported with the other problems, before any connection."""
     config = _config(kafka2parquet_parquet_compression_level="3")
     with pytest.raises(ConfigurationError, match="snappy has no levels"):
         TaskPlan.of(config, load_worker_config({}), brokers_needed=False)
 
 
 def test_metadata_columns() -> None:
-    """None by default; those that are asked for in their order."""
+    """By default there aren't metadata columns; requested ones keep their order."""
     assert () == files_and_rotation.make_metadata_columns(_config()).names
     wanted = _config(kafka2parquet_metadata_columns="offset,topic")
     assert ("topic", "offset") == files_and_rotation.make_metadata_columns(wanted).names

@@ -39,7 +39,7 @@ def _name(chain: dict[str, Any]) -> str:
 
 
 def _groups(chain: dict[str, Any]) -> list[Rows]:
-    """The records as they come into the transforms: rows, and tombstones."""
+    """Makes the records as transforms receive them: rows, and tombstones."""
     values = [record["value"] for record in chain["records"]]
     if chain["schemas"]:
         values = [value and {"schema": _FACTS["schema"], "payload": value} for value in values]
@@ -55,7 +55,7 @@ def _groups(chain: dict[str, Any]) -> list[Rows]:
 
 
 def _without_nulls(value: Any) -> Any:
-    """Columns of other rows are null in a row, so nulls don't count, nor structs of nothing but these."""
+    """Removes nulls, and structs that contain only nulls, because columns of other rows are null."""
     if not isinstance(value, dict):
         return value
     members = {name: _without_nulls(member) for name, member in value.items()}
@@ -70,7 +70,7 @@ def _written(rows: Rows) -> list[Any]:
 
 @pytest.mark.parametrize("facts", _FACTS["chains"], ids=_name)
 def test_records_become_what_kafka_makes_of_them(facts: dict[str, Any]) -> None:
-    """Values, tombstones, what is left out, what is rejected, and the name of the topic."""
+    """Values, tombstones, dropped records, rejects and topic names are those of Kafka."""
     transforms = make_transforms(load_connect_config({**read_properties(STORY).values, **facts["config"]}))
     chain = TransformChain(transforms.made)
     seen: list[Any] = ["left out"] * len(facts["records"])

@@ -34,7 +34,7 @@ _STEPS = 1000
 
 
 class LaterThan(Predicate):
-    """A predicate of one's own."""
+    """A user's predicate."""
 
     def __init__(self, offset: str) -> None:
         self._offset = int(offset)
@@ -52,13 +52,13 @@ def _properties(changes: dict[str, str]) -> dict[str, str]:
 
 
 def _of(class_name: str, **properties: str) -> dict[str, str]:
-    """The properties of one transform `t`."""
+    """Returns the properties of one transform `t`."""
     named = {f"transforms.t.{name.replace('_', '.')}": value for name, value in properties.items()}
     return {"transforms": "t", "transforms.t.type": class_name, **named}
 
 
 def _where(predicate: str, *, negate: str | None = None, **properties: str) -> dict[str, str]:
-    """The properties of a predicate `p` that `t` has."""
+    """Returns the properties of a predicate `p` for the transform `t`."""
     return {
         "predicates": "p",
         "predicates.p.type": predicate if ":" in predicate else f"{_PREDICATES}.{predicate}",
@@ -82,7 +82,7 @@ class Sink:
             self.kafka.create_topic(topic)
 
     def run(self, changes: dict[str, str], topic: str = "t", *values: bytes | None, **parts: Any) -> None:
-        """Append records, and run a task until it has polled or committed all of them; then it stops in order."""
+        """Appends records and runs a task until it has polled or committed all of them, then stops it in order."""
         self.append(topic, *(MemoryRecord(value=value, timestamp_ms=0) for value in values))
         config = load_connect_config(_properties(changes))
         consumer = MemoryConsumer(self.kafka, group_id="g", topics=list(config.items("topics")))
@@ -107,7 +107,7 @@ class Sink:
         return [row for key in self.files() for row in self.storage.rows(key)]
 
     def files(self) -> list[str]:
-        """Of all files of rows."""
+        """Returns the keys of all files of rows."""
         return sorted(key for key in self.storage.list("raw/") if "_kafka2parquet" not in key)
 
 
@@ -133,7 +133,7 @@ class Sink:
     ],
 )
 def test_classes_without_an_equal_are_refused_with_what_to_use(class_name: str, advice: str) -> None:
-    """Valid in Connect, and not supported here."""
+    """Classes that are valid in Connect but unsupported here are refused with advice."""
     validation = validate(_properties(_of(class_name)))
     assert [ProblemKind.UNSUPPORTED] == [problem.kind for problem in validation.problems]
     assert f"transforms.t.type={class_name} is not supported" in str(validation.problems[0])
@@ -188,7 +188,7 @@ def test_transforms_of_headers(class_name: str, properties: dict[str, str]) -> N
     ],
 )
 def test_what_transforms_of_values_do_to_headers(changes: dict[str, str], note: str) -> None:
-    """Has a note that it changes nothing if headers aren't written."""
+    """A note says that the transform doesn't change headers that aren't written."""
     notes = load_connect_config(_properties(changes)).notes
     assert f"{note} changes nothing that is written: headers are not written." in notes
 
@@ -218,12 +218,12 @@ def test_fields_that_move_into_headers_that_are_written() -> None:
     ],
 )
 def test_what_is_advised_instead_of_routers(instead: dict[str, str]) -> None:
-    """Is accepted."""
+    """The advised configuration is accepted."""
     assert [] == _problems(instead)
 
 
 def test_fields_that_move_into_headers() -> None:
-    """Are no columns, also where they were the only ones of a row."""
+    """Fields that move into headers aren't columns, even if a row has no other fields."""
     sink = Sink("t")
     changes = _of(f"{_APACHE}.HeaderFrom$Value", fields="a,c", headers="x,y", operation="move")
     sink.run(changes, "t", b'{"a":1,"b":2}', b'{"b":3}')
@@ -376,7 +376,7 @@ def test_filter_without_a_predicate() -> None:
 
 
 def test_check_shows_predicates_and_tombstones() -> None:
-    """Which transform is applied where, and that the policy is for what comes out of them."""
+    """`check` shows where each transform applies, and that the policy is for tombstones after the transforms."""
     changes = {**_of(f"{_APACHE}.Filter"), **_where("RecordIsTombstone", negate="true")}
     described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092"))
     assert f"Rows then go through t ({_APACHE}.Filter where not p ({_PREDICATES}.RecordIsTombstone))." in described
@@ -392,14 +392,14 @@ def test_check_shows_predicates_and_tombstones() -> None:
     ],
 )
 def test_tombstones_are_left_out(changes: dict[str, str]) -> None:
-    """Whatever the sink makes of others; they are committed with the rest."""
+    """The transform drops tombstones whatever the sink does with others, and their offsets are committed."""
     sink = Sink("t")
     sink.run(changes, "t", b'{"a":1}', None, b'{"a":2}', None)
     assert ([{"a": 1}, {"a": 2}], 4) == (sink.rows(), sink.committed("t"))
 
 
 def test_a_tombstone_that_is_let_through_ends_the_task() -> None:
-    """As without transforms."""
+    """A tombstone that passes the transforms ends the task, as without transforms."""
     sink = Sink("t")
     changes = {**_of(f"{_APACHE}.Filter"), **_where("TopicNameMatches", pattern="other")}
     with pytest.raises(RejectedRecordError, match="Null valued records are not writeable"):
@@ -407,7 +407,7 @@ def test_a_tombstone_that_is_let_through_ends_the_task() -> None:
 
 
 def test_a_handler_of_tombstones_that_fails() -> None:
-    """It makes rejects, as an exception of a transform does in Connect."""
+    """The handler makes rejects, like an exception of a transform in Connect."""
     sink = Sink("t")
     changes = _of(f"{_CONFLUENT}.TombstoneHandler", behavior="fail")
     with pytest.raises(RejectedRecordError, match="TombstoneHandler has behavior=fail"):
@@ -418,7 +418,7 @@ def test_a_handler_of_tombstones_that_fails() -> None:
 
 
 def test_records_with_a_header() -> None:
-    """Are left out, or are all that is left."""
+    """Records with a header are dropped, or only they are kept."""
     for negate, expected in (("false", [{"a": 1}]), ("true", [{"a": 2}])):
         sink = Sink("t")
         sink.append("t", MemoryRecord(value=b'{"a":1}'), MemoryRecord(value=b'{"a":2}', headers=header_section(["x", "h"])))
@@ -427,7 +427,7 @@ def test_records_with_a_header() -> None:
 
 
 def test_a_transform_and_a_predicate_of_ones_own() -> None:
-    """Python classes have predicates too."""
+    """Transforms in Python can have predicates, too."""
     sink = Sink("t")
     changes = {**_of("kafka2parquet.transforms:Drop", fields="a"), **_where(f"{_HERE}:LaterThan", offset="0")}
     sink.run(changes, "t", b'{"a":1,"b":1}', b'{"a":2,"b":2}')
@@ -435,7 +435,7 @@ def test_a_transform_and_a_predicate_of_ones_own() -> None:
 
 
 def test_java_s_class_under_a_predicate() -> None:
-    """By their class names, for some records."""
+    """Java's classes, given by class name, apply to selected records."""
     sink = Sink("t")
     sink.append("t", MemoryRecord(value=b'{"a":1}'), MemoryRecord(value=b'{"a":2}', headers=header_section(["h"])))
     sink.run({**_of(f"{_APACHE}.InsertField$Value", offset_field="o"), **_where("HasHeaderKey", name="h")})
@@ -452,7 +452,7 @@ def test_java_s_class_under_a_predicate() -> None:
     ],
 )
 def test_a_predicate_by_a_header_that_was_changed_before(class_name: str, properties: dict[str, str]) -> None:
-    """Is refused: only headers as they were sent are seen. Other headers don't matter, nor does the other order."""
+    """Such a predicate is refused, because it sees only the original headers. Other headers and the opposite order are fine."""
     earlier = {f"transforms.e.{name}": value for name, value in {"type": class_name, **properties}.items()}
     changes = {**_of(f"{_APACHE}.Filter"), **_where("HasHeaderKey", name="h"), **earlier, "transforms": "e,t"}
     assert [
@@ -464,7 +464,7 @@ def test_a_predicate_by_a_header_that_was_changed_before(class_name: str, proper
 
 
 def test_fields_of_a_record_s_place() -> None:
-    """A published configuration. A value without a schema gets the record's timestamp as a number, as in Java."""
+    """A value without a schema gets the record's timestamp as a number, as in Java; the configuration is a published one."""
     sink = Sink("t")
     sink.run(_of(f"{_APACHE}.InsertField$Value", timestamp_field="kafka_ts", offset_field="kafka_offset"), "t", b'{"id":7}')
     assert [{"id": 7, "kafka_offset": 0, "kafka_ts": 0}] == sink.rows()
@@ -485,7 +485,7 @@ def test_fields_that_are_null_make_tombstones() -> None:
 
 
 def test_a_topic_that_was_renamed_is_inserted() -> None:
-    """Transforms behind a router see the new name."""
+    """Transforms after a router see the new name."""
     sink = Sink("t")
     inserted = {
         f"transforms.i.{name}": text for name, text in {"type": f"{_APACHE}.InsertField$Value", "topic.field": "x"}.items()
@@ -495,7 +495,7 @@ def test_a_topic_that_was_renamed_is_inserted() -> None:
 
 
 def test_unwrapped_with_older_names() -> None:
-    """Debezium's class with the properties that most configurations still have."""
+    """Debezium's class works with older properties, which most configurations still have."""
     sink = Sink("t")
     changes = _of(
         "io.debezium.transforms.ExtractNewRecordState",
@@ -519,13 +519,13 @@ ROUTED = _of(f"{_APACHE}.RegexRouter", regex=r"(raw|old)\.(.*)", replacement="la
 
 
 class TestRegexRouter:
-    """It decides the folders of topics, and nothing else."""
+    """RegexRouter decides only the folders of topics."""
 
     def _keys(self, sink: Sink) -> list[str]:
         return [re.sub(r"0{9}(?=\d)", "", key.removeprefix("raw/kafka-source/")) for key in sink.files()]
 
     def test_topics_in_one_folder(self) -> None:
-        """Their files have different names."""
+        """Files of two topics in one folder have different names."""
         sink = Sink("raw.a", "old.a", "b")
         sink.append("old.a", MemoryRecord(value=b'{"n":1}', timestamp_ms=0))
         sink.append("b", MemoryRecord(value=b'{"n":2}', timestamp_ms=0))
@@ -537,7 +537,7 @@ class TestRegexRouter:
         ] == self._keys(sink)
 
     def test_published_files_are_found_again(self) -> None:
-        """A committed offset that is lost makes no record twice, and the other topic's files are not taken for these."""
+        """A lost offset doesn't repeat records, and the other topic's files are not mistaken for the topic's own."""
         sink = Sink("raw.a", "old.a")
         changes = {**ROUTED, "topics": "raw.a,old.a", "partitioner.class": _DEFAULT, "flush.size": "1"}
         sink.append("old.a", MemoryRecord(value=b'{"n":1}', timestamp_ms=0))
@@ -551,14 +551,14 @@ class TestRegexRouter:
         assert [1, 2, 3, 4] == sorted(row["n"] for row in sink.rows())
 
     def test_a_sink_that_goes_elsewhere_stops(self) -> None:
-        """The group's offsets belong to the files in the other folder."""
+        """The sink stops, because the group's offsets belong to the files in the other folder."""
         sink = Sink("raw.a")
         sink.run({"topics": "raw.a"}, "raw.a", b'{"n":1}')
         with pytest.raises(ConflictingSinkError, match="kafka-source/lake/a"):
             sink.run({**ROUTED, "topics": "raw.a"}, "raw.a", b'{"n":2}')
 
     def test_a_predicate_by_topic(self) -> None:
-        """Some topics keep their folders."""
+        """Topics that the predicate doesn't select keep their folders."""
         sink = Sink("raw.a", "raw.b")
         sink.append("raw.b", MemoryRecord(value=b'{"n":1}', timestamp_ms=0))
         changes = {**ROUTED, **_where("TopicNameMatches", pattern=".*b", negate="true"), "topics": "raw.a,raw.b"}
@@ -572,21 +572,21 @@ class TestRegexRouter:
         assert "Topic t, which is renamed to '', can't be written: no object can have the keys of its files" in warning
 
     def test_problems_of_other_transforms_come_once(self) -> None:
-        """The folder has nothing to do with them."""
+        """A problem of another transform is reported once, and not for folders again."""
         broken = {"transforms": "t,u", "transforms.u.type": "kafka2parquet.transforms:Drop"}
         validation = validate(_properties({**ROUTED, **broken}))
         assert ["transforms.u.type"] == [name for problem in validation.problems for name in problem.properties]
         assert [] == [each for each in validation.config.warnings if "Drop" in each]
 
     def test_check_shows_the_folder(self) -> None:
-        """In the key of an example."""
+        """`check` shows the folder in an example of a key."""
         changes = {**ROUTED, "topics": "raw.a"}
         described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092"))
         assert "kafka-source/lake/a/" in described
 
 
 class TestTimestampRouter:
-    """The time of each record is in the name of its folder."""
+    """TimestampRouter puts the time of each record in the name of its folder."""
 
     BY_DAY: Mapping[str, str] = _of(f"{_APACHE}.TimestampRouter")
     RENAMED: Mapping[str, str] = {
@@ -598,7 +598,7 @@ class TestTimestampRouter:
     }
 
     def test_folders(self) -> None:
-        """Behind a RegexRouter; published files are found again when the committed offset is lost."""
+        """The router works after a RegexRouter, and published files are found again after a lost offset."""
         sink = Sink("raw-a")
         changes = {**self.RENAMED, "topics": "raw-a", "partitioner.class": _DEFAULT, "flush.size": "2"}
         sink.append("raw-a", MemoryRecord(value=b'{"n":1}', timestamp_ms=86_400_000))
@@ -616,7 +616,7 @@ class TestTimestampRouter:
         assert all(sink.storage.objects[key] is stored for key, stored in before.items())
 
     def test_a_predicate_by_topic(self) -> None:
-        """Other topics keep their one folder, in which their files are found."""
+        """Other topics keep a single folder, in which their files are found."""
         sink = Sink("a", "a-b")
         changes = {**self.BY_DAY, **_where("TopicNameMatches", pattern="a"), "topics": "a,a-b", "flush.size": "1"}
         sink.append("a-b", MemoryRecord(value=b'{"n":1}', timestamp_ms=0))
@@ -630,7 +630,7 @@ class TestTimestampRouter:
         assert [1, 2, 3, 4] == sorted(row["n"] for row in sink.rows())
 
     def test_transforms_behind_see_the_name(self) -> None:
-        """And their predicates by topic."""
+        """Later transforms, and their predicates by topic, see the new name."""
         sink = Sink("t")
         sink.append("t", MemoryRecord(value=b'{"n":1}', timestamp_ms=86_400_000))
         inserted = {"transforms.i.type": f"{_APACHE}.InsertField$Value", "transforms.i.topic.field": "x"}
@@ -641,7 +641,7 @@ class TestTimestampRouter:
         assert ["t-19700102", None] == [row.get("x") for row in rows]
 
     def test_check_shows_the_folder(self) -> None:
-        """Of an example record."""
+        """`check` shows the folder of an example record."""
         described = describe(
             load_connect_config(_properties({**self.RENAMED, "topics": "raw-a", "partitioner.class": _DEFAULT})),
             WorkerConfig(bootstrap_servers="kafka:9092"),
@@ -658,7 +658,7 @@ class TestTimestampRouter:
 
 
 class TestTransformsOfKeys:
-    """They change the keys that are written."""
+    """Transforms of keys change the keys that are written."""
 
     EXTRACTED: Mapping[str, str] = _of(f"{_APACHE}.ExtractField$Key", field="id")
     WRITTEN: Mapping[str, str] = {"kafka2parquet.metadata.columns": "key"}
@@ -690,7 +690,7 @@ class TestTransformsOfKeys:
         assert [(0, 7), (1, 8), (2, None), (3, None)] == [(row["a"], row["_kafka_key"]) for row in sink.rows()]
 
     def test_in_their_order(self) -> None:
-        """With the transforms of values between them."""
+        """Transforms of keys and of values apply in their common order."""
         sink = self._sink()
         chain = {
             "transforms": "t,v,h",
@@ -703,14 +703,14 @@ class TestTransformsOfKeys:
         assert [(0, {"key": 7}), (1, {"key": 8})] == [(row["line"]["a"], row["_kafka_key"]) for row in sink.rows()[:2]]
 
     def test_in_files_of_keys(self) -> None:
-        """Beside those of the values."""
+        """Transformed keys are written to the files beside those of values."""
         sink = Sink("t")
         sink.append("t", MemoryRecord(value=b'{"a":1}', key=self._key({"id": 7, "db": "x"})))
         sink.run({**self.EXTRACTED, **self.JSON, "store.kafka.keys": "true", "keys.format.class": _PARQUET})
         assert [{"key": 7}] == [row for key in sink.files() if ".keys." in key for row in sink.storage.rows(key)]
 
     def test_a_key_that_can_t_be_transformed(self) -> None:
-        """Is a reject of the stage `key`, with the reason."""
+        """Such a key is a reject of the stage `key`, with the reason."""
         sink = Sink("t")
         sink.append("t", MemoryRecord(value=b'{"a":1}', key=b"text"))
         missing = _of(f"{_APACHE}.Cast$Key", spec="int32")

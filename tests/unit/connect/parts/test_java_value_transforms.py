@@ -17,7 +17,7 @@ _APACHE = "org.apache.kafka.connect.transforms"
 
 
 def _chain(*steps: tuple[str, dict[str, str]]) -> dict[str, str]:
-    """The properties of some transforms, one after the other."""
+    """Returns the properties of some transforms in a chain."""
     properties = {"transforms": ",".join(f"t{number}" for number in range(len(steps)))}
     for number, (class_name, settings) in enumerate(steps):
         properties[f"transforms.t{number}.type"] = f"{_APACHE}.{class_name}$Value"
@@ -32,7 +32,7 @@ def _written(changes: dict[str, str], *documents: Any) -> list[dict[str, Any]]:
 
 
 def test_the_day_of_a_record_as_text() -> None:
-    """InsertField and TimestampConverter, as many configurations have them."""
+    """InsertField and TimestampConverter work together, as many configurations use them."""
     changes = _chain(
         ("InsertField", {"timestamp.field": "day", "offset.field": "at"}),
         ("TimestampConverter", {"field": "day", "target.type": "string", "format": "yyyy-MM-dd"}),
@@ -41,7 +41,7 @@ def test_the_day_of_a_record_as_text() -> None:
 
 
 def test_a_chain_of_kafkas_transforms() -> None:
-    """Each sees what the one before has made."""
+    """Each transform sees the result of the previous one."""
     changes = _chain(
         ("ReplaceField", {"exclude": "debug", "renames": "user:u"}),
         ("MaskField", {"fields": "card", "replacement": "****"}),
@@ -54,7 +54,7 @@ def test_a_chain_of_kafkas_transforms() -> None:
 
 @pytest.mark.parametrize("policy", ["ignore", "fail"])
 def test_an_extracted_null_is_as_the_policy_for_null_values_says(policy: str) -> None:
-    """As in Connect, where it is a record without value from there on."""
+    """An extracted null is a record without a value for later steps, as in Connect."""
     changes = {**_chain(("ExtractField", {"field": "after"})), "behavior.on.null.values": policy}
     if policy == "fail":
         with pytest.raises(RejectedRecordError, match="Null valued"):
@@ -64,7 +64,7 @@ def test_an_extracted_null_is_as_the_policy_for_null_values_says(policy: str) ->
 
 
 def test_records_that_java_throws_on_are_rejects() -> None:
-    """The others are written, if errors are tolerated."""
+    """If errors are tolerated, records on which Java throws are rejects, and the others are written."""
     changes = {**_chain(("Cast", {"spec": "a:int32"})), "errors.tolerance": "all", "errors.log.enable": "true"}
     assert _written(changes, {"a": "1"}, {"a": "x"}, {"a": "3"}) == [{"a": 1}, {"a": 3}]
 
@@ -82,14 +82,14 @@ def test_records_that_java_throws_on_are_rejects() -> None:
         (("Flatten", {"delimiter": "_"}), None),
     ],
 )
-def test_wrong_properties_are_told_when_the_configuration_is_read(step: Any, problem: str | None) -> None:
-    """With the property and what it can be."""
+def test_wrong_properties_are_reported_when_the_configuration_is_read(step: Any, problem: str | None) -> None:
+    """The problem names the property and the possible values."""
     problems = [str(one) for one in validate({**read_properties(STORY).values, **_chain(step)}).problems]
     assert ([] if problem is None else [True]) == [problem is not None and problem in one for one in problems]
 
 
 def test_a_property_that_the_class_lacks_is_a_warning() -> None:
-    """Kafka ignores it."""
+    """An unknown property is a warning, because Kafka ignores it."""
     step = ("TimestampConverter", {"fields": "a", "target.type": "unix"})
     config = load_connect_config({**read_properties(STORY).values, **_chain(step)})
     assert "transforms.t0.fields has no effect: its class has no such property." in config.warnings

@@ -55,12 +55,12 @@ def test_tolerance(given: Any, expected: Any) -> None:
 
 
 def test_no_log_without_being_asked_for() -> None:
-    """The default is Connect's."""
+    """Rejects are not logged by default, as in Connect."""
     assert () == make_reject_log(_config({}), 0)
 
 
 def test_log() -> None:
-    """It knows connector, task and converters by their full names."""
+    """The log has connector, task and converters with their full names."""
     config = _config({"errors.log.enable": "true", "errors.log.include.messages": "true", "value.converter": "JsonConverter"})
     string, json = "org.apache.kafka.connect.storage.StringConverter", "org.apache.kafka.connect.json.JsonConverter"
     reporter = FailureReporter(_NAME, 3, key_converter=string, value_converter=json)
@@ -75,18 +75,18 @@ def test_class_of_a_user_keeps_its_name() -> None:
 
 @pytest.mark.parametrize(("given", "timeout_s"), [("0", None), ("-1", None), ("6000", 6.0)])
 def test_retries(given: str, timeout_s: float | None) -> None:
-    """Connect's default would skip records while the registry is down: here it waits."""
+    """Unlike Connect, whose default would skip records, the sink waits while the registry is down."""
     config = _config({"errors.retry.timeout": given, "errors.retry.delay.max.ms": "1000"})
     assert ConverterRetry(timeout_s, 1.0) == make_converter_retry(config)
 
 
 def test_no_limit_by_default() -> None:
-    """A share of 1 is none."""
+    """The default share of 1 means no limit."""
     assert make_reject_limit(_config({})) is None
 
 
 def test_limit() -> None:
-    """Share and window."""
+    """The limit has a share and a window."""
     given = {"kafka2parquet.reject.limit.share": "0.05", "kafka2parquet.reject.limit.window.rows": "500"}
     assert RejectLimit(0.05, 500) == make_reject_limit(_config(given))
 
@@ -101,18 +101,18 @@ def test_limit() -> None:
     ],
 )
 def test_share_has_to_be_a_share(text: str, rule: str) -> None:
-    """A percentage is refused, not read as something else."""
+    """A percentage is refused, and not interpreted as something else."""
     with pytest.raises(ConfigurationError, match=f"Invalid value {text} for configuration .*share: {rule}"):
         _config({"kafka2parquet.reject.limit.share": text})
 
 
 def test_no_dead_letters_without_a_topic() -> None:
-    """The default is Connect's."""
+    """Dead letters are off by default, as in Connect."""
     assert DeadLetterPlan.of(_config({}), _WORKER) is None
 
 
 def test_dead_letters() -> None:
-    """Topic and clients are known before anything is connected; settings without effect are noted."""
+    """Topic and clients are known before any connection, and settings without effect are noted."""
     given = {_TOPIC: "d", "producer.override.acks": "1", "admin.override.client.id": "me"}
     plan = DeadLetterPlan.of(_config(given), _WORKER)
     assert ("d", ("a:1", "b:2"), {"client_id": "me"}) == (
@@ -139,7 +139,7 @@ def test_settings_of_both_clients_are_checked_at_once() -> None:
     [({}, "'topics=your-source-topic-name'"), ({"topics": "", "topics.regex": "your-.*"}, r"'topics\.regex=your-\.\*'")],
 )
 def test_dead_letter_topic_must_not_be_read(given: dict[str, Any], place: str) -> None:
-    """The task would read its own rejects for ever."""
+    """The topic is refused, because the task would read its own rejects forever."""
     given = {name: text for name, text in _properties({**given, _TOPIC: "your-source-topic-name"}).items() if text}
     validation = validate(given)
     assert not validation.is_valid
@@ -162,7 +162,7 @@ def test_dead_letter_topic_must_not_be_read(given: dict[str, Any], place: str) -
     ],
 )
 def test_settings_without_what_they_belong_to(given: dict[str, str], warning: str) -> None:
-    """They are probably not meant so."""
+    """Such settings have warnings, because they are probably mistakes."""
     assert warning in _config(given).warnings
 
 
@@ -201,7 +201,7 @@ def test_settings_without_what_they_belong_to(given: dict[str, str], warning: st
     ],
 )
 def test_sentences(given: Any, sentences: list[str]) -> None:
-    """What `check` says of bad records."""
+    """`check` describes the treatment of bad records."""
     config = _config(given)
     assert sentences == list(describe_rejects(config))
     assert "\n".join(sentences) in describe(config, _WORKER)

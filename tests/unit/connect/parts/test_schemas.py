@@ -29,12 +29,12 @@ from tests.support.batches import batch_of
 from tests.support.sink_properties import json_sink
 
 SCHEMA = pa.schema([pa.field("at", pa.timestamp("us", "UTC")), any_field("rest")])
-#: The same, as somebody would write it.
+#: The same schema as a user would write it.
 WRITTEN = [{"name": "at", "type": "timestamp[us, UTC]"}, {"name": "rest", "type": "any"}]
 
 
 def config_of(**properties: str) -> ConnectConfig:
-    """A configuration of the topics `topic` and `my.orders` with these properties, `_` for `.`; those of topics as they are."""
+    """Makes a configuration of the topics `topic` and `my.orders` with these properties."""
     return load_connect_config(
         json_sink(
             {
@@ -48,17 +48,17 @@ def config_of(**properties: str) -> ConnectConfig:
 
 
 def own(**settings: str) -> dict[str, str]:
-    """Settings for all topics."""
+    """Returns settings for all topics."""
     return {f"kafka2parquet.schema.{name.replace('_', '.')}": text for name, text in settings.items()}
 
 
 def for_orders(**settings: str) -> dict[str, str]:
-    """Settings for the topic `my.orders`."""
+    """Returns settings for the topic `my.orders`."""
     return {f"kafka2parquet.topic.my.orders.schema.{name.replace('_', '.')}": text for name, text in settings.items()}
 
 
 def rows_of(config: ConnectConfig, *values: bytes) -> list[dict[str, Any]]:
-    """The rows of the topic `topic`."""
+    """Returns the rows of the topic `topic`."""
     return _converter(config).convert(batch_of(list(values))).rows.table.to_pylist()
 
 
@@ -67,12 +67,12 @@ def _converter(config: ConnectConfig) -> RecordConverter:
 
 
 def test_by_default_a_schema_is_a_contract_that_grows() -> None:
-    """Misfits are rejected."""
+    """By default the schema is a growing contract, and misfits are rejected."""
     assert SchemaSettings(True, "reject", "_rescued", "add", "", "iso8601") == SchemaSettings.of(config_of(), "topic")
 
 
-def test_a_topic_may_have_settings_of_its_own() -> None:
-    """Those for all topics hold for the others, and where it sets nothing. Names of topics have dots."""
+def test_a_topic_may_have_its_own_settings() -> None:
+    """Settings for all topics apply unless the topic sets its own. Names of topics have dots."""
     config = config_of(**own(on_misfit="rescue", evolution="none"), **for_orders(evolution="add", contract="false"))
 
     assert SchemaSettings(False, "rescue", "_rescued", "add", "", "iso8601") == SchemaSettings.of(config, "my.orders")
@@ -80,7 +80,7 @@ def test_a_topic_may_have_settings_of_its_own() -> None:
 
 
 def test_limits_and_names_reach_the_learned_schema() -> None:
-    """Of all topics, or of one; names of metadata columns are reserved where no transform can give members others."""
+    """Limits apply to all topics or one. Names of metadata columns are reserved if no transform can rename members."""
     limits = {"kafka2parquet.schema.max.fields": "5", "kafka2parquet.schema.max.bytes": "2000"}
     metadata = {"kafka2parquet.metadata.columns": "offset,key", "kafka2parquet.column.name.case": "unite"}
     config = config_of(**limits, **metadata, **for_orders(max_name_bytes="7"))
@@ -94,14 +94,14 @@ def test_limits_and_names_reach_the_learned_schema() -> None:
 
 
 def test_the_settings_reach_the_converter() -> None:
-    """Another name for the rescue column, say."""
+    """Settings such as another name for the rescue column reach the converter."""
     config = config_of(**own(on_misfit="rescue", rescue_column="rest"))
 
     assert [{"a": 1, "rest": None}, {"a": None, "rest": '{"a":"x"}'}] == rows_of(config, b'{"a": 1}', b'{"a": "x"}')
 
 
 def test_a_schema_file_is_used_as_it_is(tmp_path: Path) -> None:
-    """With the setting for timestamps."""
+    """The schema in the file is used with the setting for timestamps."""
     file = tmp_path / "schema.json"
     file.write_text(json.dumps({"fields": WRITTEN}))
     config = config_of(**own(file=str(file), timestamps="epoch_ms", evolution="ignore"))
@@ -112,7 +112,7 @@ def test_a_schema_file_is_used_as_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["contract", "list", "ipc schema", "ipc stream", "ipc file", "parquet"])
 def test_schema_files_have_many_forms(form: str, tmp_path: Path) -> None:
-    """What people write, and what Arrow writes."""
+    """Schemas are read in the forms that people write, and in Arrow's."""
     path = tmp_path / "schema"
     if form in ("contract", "list"):
         path.write_text(json.dumps(WRITTEN if form == "list" else {"fields": WRITTEN}))
@@ -165,7 +165,7 @@ def test_a_file_without_a_schema_is_a_problem_of_the_configuration(content: byte
     ],
 )
 def test_wrong_settings_are_refused(properties: dict[str, str], said: str) -> None:
-    """Those of a topic like those of all."""
+    """Wrong settings are refused for all topics and for one."""
     with pytest.raises(ConfigurationError, match=said):
         config_of(**properties)
 
@@ -178,13 +178,13 @@ def test_wrong_settings_are_refused(properties: dict[str, str], said: str) -> No
     ],
 )
 def test_settings_that_exclude_each_other_are_refused(properties: dict[str, str], said: str) -> None:
-    """Before anything is read."""
+    """Contradicting settings are refused before anything is read."""
     with pytest.raises(ConfigurationError, match=said):
         TaskPlan.of(config_of(**properties), load_worker_config(bootstrap_servers="localhost:9092"))
 
 
 def test_the_fingerprint_covers_all_topics() -> None:
-    """Any other setting makes other rows; the default's fingerprint is what it always was."""
+    """Settings that change rows change the fingerprint, and the default's fingerprint never changes."""
     configs = [config_of(), config_of(**own(evolution="none")), config_of(**for_orders(evolution="none"))]
     fingerprints = [_converter(config).fingerprint for config in configs]
 
@@ -193,7 +193,7 @@ def test_the_fingerprint_covers_all_topics() -> None:
 
 
 def test_tasks_share_what_is_learned_of_a_topic() -> None:
-    """As a contract beside the data, or in memory where none is wanted."""
+    """Tasks share a contract beside the data, or in memory if contracts are turned off."""
     storage = MemoryStorage()
     learned = LearnedSchemas(config_of(**for_orders(contract="false")), storage, ObjectNaming(topics_dir="lake"))
     learned.of("topic").grow(pa.schema([("a", pa.int64())]))

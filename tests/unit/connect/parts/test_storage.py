@@ -44,7 +44,7 @@ def _dotted(changes: dict[str, str]) -> dict[str, str]:
 
 
 def test_s3_options() -> None:
-    """Region, keys, addressing and part size arrive."""
+    """Region, keys, addressing and part size become options of the storage."""
     config = _s3(
         aws_access_key_id="AKIA",
         aws_secret_access_key="secret",
@@ -106,7 +106,7 @@ def test_s3_options() -> None:
     ],
 )
 def test_each_property_of_s3(changes: dict[str, str], expected: dict[str, object]) -> None:
-    """Each becomes an option of the storage, and changes no other."""
+    """Each property becomes an option of the storage, and changes no other option."""
     assert attrs.evolve(s3_options(_s3()), **expected) == s3_options(_s3(**changes))
 
 
@@ -124,7 +124,7 @@ def test_each_property_of_s3(changes: dict[str, str], expected: dict[str, object
     ],
 )
 def test_each_property_of_gcs(changes: dict[str, str], expected: dict[str, object]) -> None:
-    """Each becomes an option of the storage, and changes no other."""
+    """Each property becomes an option of the storage, and changes no other option."""
     assert attrs.evolve(gcs_options(_gcs()), **expected) == gcs_options(_gcs(**changes))
 
 
@@ -192,7 +192,7 @@ def test_malformed_values(name: str, text: str, problem: str) -> None:
 
 
 def test_tags() -> None:
-    """Pairs are split at their first colon; spaces around are not part of them."""
+    """Pairs are split at their first colon, and surrounding spaces are removed."""
     config = _s3(**{"s3.object.tagging.key.value.pairs": "team: data lake , at:12:30,empty:"})
     assert {"team": "data lake", "at": "12:30", "empty": ""} == own_tags(config)
     assert {} == own_tags(_s3())
@@ -220,17 +220,17 @@ def test_keys_that_are_not_set_are_searched() -> None:
     ],
 )
 def test_gcs_credentials(changes: dict[str, Any], token: dict[str, str] | str | None) -> None:
-    """By path, as JSON, or the application's default ones."""
+    """Credentials come from a path, from JSON, or from the application's defaults."""
     assert GcsOptions(token=token, part_size_bytes=25 << 20) == gcs_options(_gcs(**changes))
 
 
-def test_gcs_credentials_that_are_no_object() -> None:
-    """A text in quotes is JSON too, and no key."""
+def test_gcs_credentials_that_are_not_an_object() -> None:
+    """A quoted text is valid JSON, but not a key."""
     with pytest.raises(ConfigurationError, match=r"gcs\.credentials\.json is not a JSON object"):
         gcs_options(_gcs(gcs_credentials_json='"/key.json"'))
 
 
-def test_gcs_credentials_that_are_no_json() -> None:
+def test_gcs_credentials_that_are_not_json() -> None:
     """A path in the wrong property is an error, which doesn't show the value."""
     with pytest.raises(ConfigurationError) as caught:
         gcs_options(_gcs(gcs_credentials_json="{hunter2"))
@@ -239,11 +239,11 @@ def test_gcs_credentials_that_are_no_json() -> None:
 
 
 def test_local_folder(tmp_path: Path) -> None:
-    """A destination of one's own needs no bucket's options."""
+    """A local destination doesn't need a bucket's options."""
     assert f"file://{tmp_path}" == make_storage(_s3(kafka2parquet_storage_url=f"file://{tmp_path}")).url
 
 
 def test_bucket_is_the_root() -> None:
-    """`topics.dir` lies in the bucket."""
+    """`topics.dir` is a folder of the bucket."""
     assert "s3://your-data-lake-bucket" == make_storage(_s3()).url
     assert "gs://lake" == make_storage(_gcs()).url

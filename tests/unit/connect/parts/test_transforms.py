@@ -24,7 +24,7 @@ _HERE = "tests.unit.connect.parts.test_transforms"
 
 
 class Shout(TableTransform):
-    """Makes a column upper case; for the tests."""
+    """A transform for the tests that makes a column upper case."""
 
     def __init__(self, column: str, end_mark: str = "!") -> None:
         if end_mark == "?":
@@ -38,7 +38,7 @@ class Shout(TableTransform):
 
 
 class NotATransform(TableTransform):
-    """Its `from_config` makes something else."""
+    """A class whose `from_config` returns something else."""
 
     @classmethod
     def from_config(cls, properties: Any) -> Any:
@@ -63,7 +63,7 @@ def _transformed(changes: dict[str, str], **columns: object) -> dict[str, list[o
 
 
 def test_transforms_are_made_in_order() -> None:
-    """Each with the properties of its alias."""
+    """Each transform gets the properties of its alias."""
     changes = {
         "transforms": "pick, call",
         "transforms.call.type": f"{_BUILT_IN}:Rename",
@@ -75,13 +75,13 @@ def test_transforms_are_made_in_order() -> None:
 
 
 def test_no_transforms() -> None:
-    """Most configurations have none."""
+    """A configuration without transforms has an empty chain."""
     transforms = make_transforms(load_connect_config(_properties({})))
     assert ((), None) == (transforms.made, transforms.folders)
 
 
 def test_class_of_ones_own() -> None:
-    """By its Python path; its properties become keyword arguments."""
+    """A user's class is given by its Python path, and its properties become keyword arguments."""
     changes = {
         "transforms": "shout",
         "transforms.shout.type": f"{_HERE}:Shout",
@@ -145,7 +145,7 @@ def test_problems(changes: dict[str, Any], problem: str) -> None:
 
 
 def test_problems_of_all_transforms_at_once() -> None:
-    """Not only those of the first."""
+    """Problems of all transforms are reported, and not only those of the first."""
     assert ["transforms.a.type", "transforms.b.type"] == sorted(
         re.findall(r'"(.*?)"', " ".join(_problems({"transforms": "a,b"})))
     )
@@ -158,14 +158,14 @@ def test_properties_of_an_alias_that_isn_t_named() -> None:
 
 
 def test_check_tells_the_transforms() -> None:
-    """`check` says what rows go through."""
+    """`check` names the transforms of rows."""
     changes = {"transforms": "less", "transforms.less.type": f"{_BUILT_IN}:Drop", "transforms.less.fields": "a"}
     described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092"))
     assert "Rows then go through less (kafka2parquet.transforms:Drop)." in described
 
 
 def test_a_task_transforms_its_rows() -> None:
-    """From the configuration to the file: a misfit is left out, a filtered row too, and both are committed."""
+    """Misfits and filtered rows are dropped, and both are committed."""
     kafka, storage = MemoryKafka(), MemoryStorage()
     kafka.create_topic("t")
     values = [b'{"n":"1","at":0}', b'{"n":"x","at":0}', b'{"n":"2","at":0}', b'{"n":"3","at":0}']

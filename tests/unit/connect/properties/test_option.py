@@ -37,8 +37,8 @@ def test_values_as_kafka_reads_them(value_type: Any, text: str, value: Any) -> N
         (ValueType.BOOLEAN, "yes", "Expected value to be either true or false"),
     ],
 )
-def test_texts_that_are_no_value(value_type: Any, text: str, rule: str) -> None:
-    """What ConfigDef refuses is refused, with its words."""
+def test_texts_that_are_not_a_value(value_type: Any, text: str, rule: str) -> None:
+    """Texts that ConfigDef refuses are refused with its words."""
     with pytest.raises(ValueError) as caught:
         parse_value(value_type, text)
     assert rule == str(caught.value)
@@ -61,14 +61,14 @@ def test_password_is_not_shown() -> None:
 
 
 def test_choices_without_regard_to_case() -> None:
-    """Some properties take their values in any case, others don't."""
+    """Some properties accept their values in any case, and others don't."""
     one_of("ignore", ignore_case=True)("IGNORE")
     with pytest.raises(ValueError):
         one_of("ignore")("IGNORE")
 
 
 def test_lower_bound() -> None:
-    """The bound itself is allowed."""
+    """The lower bound itself is allowed."""
     at_least(0)(0)
     with pytest.raises(ValueError):
         at_least(0)(-1)
@@ -76,7 +76,7 @@ def test_lower_bound() -> None:
 
 @pytest.mark.parametrize("table", [S3_TABLE, GCS_TABLE])
 def test_defaults_pass_their_own_validators(table: Any) -> None:
-    """No property is refused with its own default."""
+    """Each default passes the validator of its property."""
     for option in table.options.values():
         if option.validator is not None and option.default is not None:
             option.validator(option.default)
@@ -120,7 +120,7 @@ def test_near_misses(written: str, meant: str | None) -> None:
     ],
 )
 def test_connector_classes_and_aliases(name: str, table: Any) -> None:
-    """Connectors are known by class and by Connect's aliases; other people's connectors aren't ours."""
+    """Connectors are known by class and by Connect's aliases; other connectors aren't recognised."""
     assert table is table_for(name)
 
 
@@ -138,6 +138,6 @@ def test_reference_lists_every_property() -> None:
 
 
 def test_page_of_the_documentation_is_up_to_date() -> None:
-    """`docs/settings.md` is what the table says: write `reference_markdown()` to it."""
+    """`docs/settings.md` agrees with the table of options; `reference_markdown()` writes the page."""
     page = Path(__file__).parents[4] / "docs" / "settings.md"
     assert page.read_text(encoding="utf-8") == reference_markdown()

@@ -45,7 +45,7 @@ def _sink(table: OptionTable, **changes: str) -> dict[str, str]:
 
 
 def _texts() -> Iterator[tuple[str, str]]:
-    """All text in the code that reads configurations, but docstrings, with its module."""
+    """Returns all text, except docstrings, of the code that reads configurations, with its module."""
     folder = Path(next(iter(kafka2parquet.connect.__path__)))
     for path in sorted(folder.rglob("*.py")):
         tree = ast.parse(path.read_text())
@@ -71,19 +71,19 @@ def _is_known(name: str) -> bool:
 
 
 def test_every_property_in_a_text_is_known() -> None:
-    """Or it is one of a client, or the one that the text is about."""
+    """Each property in a text is known, belongs to a client, or is the subject of the text."""
     assert [] == sorted({(module, name) for module, text in _TEXTS for name in _PROPERTY.findall(text) if not _is_known(name)})
 
 
 def test_every_python_class_in_a_text_can_be_imported() -> None:
-    """Such as the transforms that are suggested."""
+    """Python classes in texts, such as suggested transforms, can be imported."""
     paths = {path for _, text in _TEXTS for path in _PYTHON_CLASS.findall(text)}
     for module, _, name in (path.partition(":") for path in paths):
         assert hasattr(importlib.import_module(module), name), (module, name)
 
 
 def test_every_java_class_in_a_text_is_accepted() -> None:
-    """As the value of one property at least."""
+    """Each Java class in a text is a valid value of at least one property."""
     choices = {choice for option in _OPTIONS.values() for choice in option.choices}
     classes = {name for _, text in _TEXTS for name in _JAVA_CLASS.findall(text)}
     for name in classes - choices:
@@ -131,7 +131,7 @@ _CHOICES = [
 
 @pytest.mark.parametrize(("name", "choice", "table"), _CHOICES)
 def test_every_choice_is_accepted(name: Any, choice: Any, table: Any) -> None:
-    """Other properties may be needed with it, but nothing is wrong with it."""
+    """Each choice is valid, although it may need other properties."""
     needed = {
         f"{side}.converter.{rest}": "http://registry:8081"
         for side in ("key", "value")
@@ -158,7 +158,7 @@ _SLIPS = [
 
 @pytest.mark.parametrize(("option", "table"), _SLIPS)
 def test_a_slip_in_a_name_leads_to_one_that_is_accepted(option: Any, table: Any) -> None:
-    """Whichever name is suggested, to follow the suggestion works."""
+    """Following the suggestion for a misspelled name always works."""
     given, slip = _sink(table), _slip(option.name)
     text = given.pop(option.name, "x")
     validation = validate({**given, slip: text})
@@ -173,7 +173,7 @@ def test_a_slip_in_a_name_leads_to_one_that_is_accepted(option: Any, table: Any)
 
 @pytest.mark.parametrize("name", ["Default", "Daily", "Hourly", "TimeBased", "Field"])
 def test_a_known_name_in_another_package(name: str) -> None:
-    """The class that is suggested is the known one of that name."""
+    """The suggestion is the known class of the same name."""
     (problem, *_) = validate(json_sink({"partitioner.class": f"com.acme.{name}Partitioner"})).sentences
     (suggested,) = _JAVA_CLASS.findall(problem)
     followed = validate(json_sink({"partitioner.class": suggested, "partition.field.name": "kind", **_BY_TIME}))

@@ -42,7 +42,7 @@ def _sentences(given: dict[str, str]) -> tuple[list[str], list[str]]:
     ],
 )
 def test_what_could_change_the_result_is_refused(name: str, text: str, meant: str) -> None:
-    """Other rows, other folders, other files, another store: the name that was meant is asked for."""
+    """Properties that could change rows, folders, files or the store are refused with the intended name."""
     assert ([f"{name} is not a known property. Did you mean {meant}?"], []) == _sentences({**_GIVEN, name: text})
 
 
@@ -63,7 +63,7 @@ def test_what_could_change_the_result_is_refused(name: str, text: str, meant: st
     ],
 )
 def test_what_changes_nothing_is_a_warning(name: str, text: str, meant: str) -> None:
-    """Connect passes it over, and what is written is the same."""
+    """Properties that change nothing are warnings, because Connect ignores them."""
     warning = f"{name} is not a known property, and has no effect, as in Connect. Did you mean {meant}?"
     assert ([], [warning]) == _sentences({**_GIVEN, name: text})
 
@@ -79,25 +79,25 @@ def test_what_changes_nothing_is_a_warning(name: str, text: str, meant: str) -> 
     ],
 )
 def test_properties_of_something_else(name: str, why: str) -> None:
-    """They are not mistyped, and the warning says where they belong."""
+    """Such properties aren't misspelled, and the warning says where they belong."""
     assert ([], [f"{name} has no effect: {why}"]) == _sentences({**_GIVEN, name: "x"})
 
 
 @pytest.mark.parametrize("writes_keys", [{"kafka2parquet.metadata.columns": "offset, key"}, {"store.kafka.keys": "TRUE"}])
 def test_converters_of_keys_that_are_written(writes_keys: dict[str, str]) -> None:
-    """They could change the files."""
+    """Misspelled properties of converters for written keys are refused, because they could change the files."""
     problems, _ = _sentences({**_GIVEN, **writes_keys, "key.converter.schema.enable": "false"})
     assert "key.converter.schema.enable is not a known property. Did you mean key.converter.schemas.enable?" in problems
 
 
 def test_a_near_miss_of_a_property_without_effect() -> None:
-    """To follow a suggestion would change nothing."""
+    """Such a property has no suggestion, because following it would change nothing."""
     warning = "s3.send.digests is not a known property. It has no effect. Nor has s3.send.digest, which was probably intended."
     assert ([], [warning]) == _sentences({**_GIVEN, "s3.send.digests": "true"})
 
 
 def test_what_is_refused_is_never_suggested() -> None:
-    """It would be the next problem."""
+    """A refused property is not suggested, because it would be the next problem."""
     assert ([], ["gcs.credentials.provider.clas is not a known property: only custom classes see it."]) == _sentences(
         {
             **{name: text for name, text in _GIVEN.items() if not name.startswith("s3.")},
@@ -111,13 +111,13 @@ def test_what_is_refused_is_never_suggested() -> None:
 
 
 def test_a_missing_property_is_reported_once() -> None:
-    """Under the name that was written."""
+    """The missing property is reported under the name that was written."""
     given = {name: text for name, text in _GIVEN.items() if name != "s3.bucket.name"}
     assert (["s3.bucket is not a known property. Did you mean s3.bucket.name?"], []) == _sentences({**given, "s3.bucket": "b"})
 
 
 def test_own_properties_are_all_known() -> None:
-    """No other program has any that begin so."""
+    """Unknown properties with the library's prefix are refused, because no other program uses it."""
     problem = (
         "kafka2parquet.exactly.once is not a known property. The settings reference lists all properties of kafka2parquet."
     )
@@ -132,7 +132,7 @@ class BySetting(DefaultPartitioner):
 
 
 def test_custom_classes_may_know_what_is_nearly_a_known_property() -> None:
-    """It reaches them, as everything else does."""
+    """The property reaches the custom class like any other."""
     own = {"partition.fields.name": "kind", "s3.endpoint": "x", "by.setting": "y"}
     config = load_connect_config({**_GIVEN, "partitioner.class": f"{__name__}:BySetting", **own})
     assert own == config.unknown
@@ -168,7 +168,7 @@ def test_comments() -> None:
 
 
 def test_repeated_comments(tmp_path: Path) -> None:
-    """JSON has no other way to write two."""
+    """Comment properties may be repeated, because JSON has no other way to write two comments."""
     path = tmp_path / "sink.json"
     text = json.dumps(_GIVEN)
     path.write_text('{"_comment": "what is read", "_comment": "where it goes", ' + text[1:])
@@ -176,7 +176,7 @@ def test_repeated_comments(tmp_path: Path) -> None:
 
 
 def test_schema_generator() -> None:
-    """It is in many examples, and concerns Hive alone."""
+    """The schema generator is accepted, because it is in many examples and concerns only Hive."""
     given = {**_GIVEN, "schema.generator.class": "io.confluent.connect.storage.hive.schema.DefaultSchemaGenerator"}
     config = load_connect_config(given)
     assert () == config.warnings
