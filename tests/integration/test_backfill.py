@@ -24,7 +24,7 @@ LIMIT_MB = 600
 
 
 def fill(bootstrap: str) -> str:
-    """Events whose times are spread over 48 hours without any order."""
+    """Produces events whose times are spread over 48 hours in random order."""
     import datetime
 
     topic = unique("backfill")
@@ -47,7 +47,7 @@ def fill(bootstrap: str) -> str:
 
 
 def test_a_backfill_over_two_days(kafka_server: Any, tmp_path: Path) -> None:
-    """By the user's configuration, with folders kept open; the process that does it is measured."""
+    """The user's configuration, with folders kept open, drains the backfill in a process that is measured."""
     topic = fill(kafka_server.bootstrap)
     text = "\n".join(line.split(" //")[0] if not line.lstrip().startswith("//") else "" for line in STORY.splitlines())
     config = json.loads(text)["config"] | {

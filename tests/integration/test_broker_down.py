@@ -43,7 +43,7 @@ class Run:
         return [line for line in self.lines if text in line]
 
     def end(self) -> int:
-        """Stop it in order; returns its exit code."""
+        """Stops the process in order and returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
             return self.process.wait(LIMIT_S)
@@ -54,7 +54,7 @@ class Run:
 
 
 def test_a_broker_that_is_down_is_one_line(broker: Any, tmp_path: Path) -> None:
-    """A dozen lines of the client become one; when the broker is back there is another one, and the sink goes on."""
+    """A dozen lines of the client become one. When the broker is back, another line says so, and the sink continues."""
     topic = make_topic(broker.bootstrap)
     config = local_sink(topic, tmp_path)
     (tmp_path / "sink.json").write_text(json.dumps(config))
@@ -86,7 +86,7 @@ def test_a_broker_that_is_down_is_one_line(broker: Any, tmp_path: Path) -> None:
 
 @pytest.mark.heavy
 def test_a_broker_that_never_answers_is_one_line_and_the_end(tmp_path: Path) -> None:
-    """After a minute, with the address and what to check."""
+    """After a minute the sink ends, and the line has the address and what to check."""
     (tmp_path / "sink.json").write_text(json.dumps(local_sink("events", tmp_path)))
     run = Run(str(tmp_path / "sink.json"), "--bootstrap-server", "127.0.0.1:1")
     try:

@@ -12,7 +12,7 @@ from tests.support.kafka_clients import fill, make_topic, wait_until
 
 
 def test_small_offset_metadata_is_reported_with_the_name_of_the_setting() -> None:
-    """Nothing is published, and the message says which setting of the broker to change."""
+    """Nothing is published, and the message names the setting of the broker to change."""
     storage = MemoryStorage()
     with kafka(settings="offset.metadata.max.bytes=64") as server:
         topic = make_topic(server.bootstrap)

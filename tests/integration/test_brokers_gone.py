@@ -23,7 +23,7 @@ _LONG_S = 120.0
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[KafkaCluster]:
-    """A commit needs two of the three replicas of __consumer_offsets."""
+    """Starts a cluster in which a commit needs two of the three replicas of __consumer_offsets."""
     with kafka_cluster(settings="min.insync.replicas=2") as cluster:
         yield cluster
 
@@ -47,7 +47,7 @@ class Sink:
         wait_until(committed, f"the group at {expected}", _LONG_S)
 
     def coordinator(self) -> int:
-        """The broker that keeps the group."""
+        """Returns the id of the broker that coordinates the group."""
         admin = AdminClient({"bootstrap.servers": self._cluster.bootstrap, "log_level": 0})
         described = admin.describe_consumer_groups([self.group])[self.group].result(LIMIT_S)
         return int(described.coordinator.id)
@@ -55,7 +55,7 @@ class Sink:
 
 @contextlib.contextmanager
 def gone(cluster: KafkaCluster, *broker_ids: int) -> Iterator[None]:
-    """Kill these brokers; start them again at the end."""
+    """Kills these brokers, and starts them again at the end."""
     for broker_id in broker_ids:
         cluster.brokers[broker_id].kill()
     try:
@@ -67,7 +67,7 @@ def gone(cluster: KafkaCluster, *broker_ids: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("what", ["leader", pytest.param("coordinator", marks=pytest.mark.heavy)])
 def test_one_broker_is_gone(cluster: KafkaCluster, tmp_path: Path, what: str) -> None:
-    """The others take over: reading and commits go on while the broker is away, and when it is back."""
+    """The other brokers take over, so reading and commits continue while the broker is away and after its return."""
     topic = unique("topic")
     create_replicated_topic(cluster.bootstrap, topic, [[1, 2, 3]])
     fill(cluster.bootstrap, topic, numbered(RECORDS), acks="all")
@@ -83,7 +83,7 @@ def test_one_broker_is_gone(cluster: KafkaCluster, tmp_path: Path, what: str) ->
 
 
 def test_too_few_replicas_for_commits(cluster: KafkaCluster, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """With two brokers gone records can be read and no offset can be stored: the sink says so, waits, and goes on."""
+    """With two brokers gone, records can be read but offsets can't be stored: the sink reports that, waits, and continues."""
     topic = unique("topic")
     create_replicated_topic(cluster.bootstrap, topic, [[3]], min_insync_replicas="1")
     fill(cluster.bootstrap, topic, numbered(RECORDS), acks="all")
@@ -106,7 +106,7 @@ def test_too_few_replicas_for_commits(cluster: KafkaCluster, tmp_path: Path, cap
 
 @pytest.mark.heavy
 def test_a_partition_without_a_leader(cluster: KafkaCluster, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A sink that begins reads the other partitions, says what it waits for, and reads that one when its broker is back."""
+    """A starting sink reads the other partitions, reports the missing leader, and continues once its broker is back."""
     topic = unique("topic")
     create_replicated_topic(cluster.bootstrap, topic, [[3], [1]], min_insync_replicas="1")
     for partition in (0, 1):

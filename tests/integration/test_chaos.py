@@ -14,7 +14,7 @@ from tests.chaos.truncated_rows import Truncated, TruncationCounts, count_trunca
 
 
 def test_nothing_is_lost_or_repeated() -> None:
-    """Until each named point of the protocol was passed; then everything is counted, bad records and dead letters too."""
+    """The run lasts until each named point of the protocol was passed, and then all records are counted, rejects too."""
     result = chaos(seconds=30, seed=11, setup=SETUPS["quarantine"], until_all_points=True)
 
     assert result.verdict.is_exact, result
@@ -37,7 +37,7 @@ def test_nothing_is_lost_or_repeated() -> None:
     ],
 )
 def test_an_older_row_needs_a_report(reported: list[tuple[int, int, int]], expected: TruncationCounts) -> None:
-    """Offsets 2 and 3 hold the records 2 and 3 in files; the log has 5 and 6 there now, and lost 4, which no file has."""
+    """Records 2 and 3 are in files at offsets where the log now has 5 and 6, and lost record 4 is in none."""
     database = duckdb.connect()
     log = pa.table({"p": [0] * 5, "o": [0, 1, 2, 3, 4], "i": [0, 1, 5, 6, 7]})
     database.register("log", log)
@@ -47,7 +47,7 @@ def test_an_older_row_needs_a_report(reported: list[tuple[int, int, int]], expec
 
 
 def test_a_newer_row_is_never_right() -> None:
-    """Whatever is reported: a row that the log never had at its offset is a wrong one."""
+    """A row that the log never had at its offset is wrong, whatever is reported."""
     database = duckdb.connect()
     database.register("log", pa.table({"p": [0], "o": [0], "i": [0]}))
     database.register("rows", pa.table({"p": [0], "o": [0], "i": [0], "index": [1]}))

@@ -73,13 +73,13 @@ _WIDE = {"number": pa.field("number", pa.int64(), nullable=False)}
 
 
 def columns(version: int) -> pa.Schema:
-    """The columns of a file of that version."""
+    """Returns the columns of a file of the version."""
     types = {**_COLUMNS, **_WIDE} if version == 3 else _COLUMNS
     return pa.schema([types[field["name"]] for field in VERSIONS[version]])
 
 
 def may_join(mode: str, record: int, file: int) -> bool:
-    """What `schema.compatibility` says of a record of one version and a file of another."""
+    """Returns whether `schema.compatibility` lets a record of one version join a file of another."""
     if record == file:
         return True
     narrower = record == 3  # its number doesn't fit into the files of the others
@@ -89,7 +89,7 @@ def may_join(mode: str, record: int, file: int) -> bool:
 
 
 def projected(row: Mapping[str, Any], version: int) -> dict[str, Any]:
-    """A row in a file of that version."""
+    """Returns a row in a file of the version."""
     return {name: row[name] if name in row else DEFAULTS[name] for name in columns(version).names}
 
 
@@ -102,7 +102,7 @@ class Log:
 
 
 def _rows(partition: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Version and fields of each record: producers of three versions take turns, a few records each."""
+    """Returns version and fields of each record; producers of three versions alternate after a few records."""
     chance = random.Random(partition)
     version, left = 1, 0
     for index in range(ROWS):
@@ -122,7 +122,7 @@ def _rows(partition: int) -> Iterator[tuple[int, dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def log(kafka_server: Any, registry_server: Any) -> Log:
-    """Records as Confluent's serializer writes them; it registers their schemas too."""
+    """Produces records with Confluent's serializer, which also registers their schemas."""
     topic = unique("orders")
     create_topic(kafka_server.bootstrap, topic, PARTITIONS)
     producer = Producer({"bootstrap.servers": kafka_server.bootstrap})
@@ -145,7 +145,7 @@ def log(kafka_server: Any, registry_server: Any) -> Log:
 
 @attrs.frozen
 class Case:
-    """What is set beside the rest, and the rules that Confluent's sink keeps then."""
+    """Additional properties, and the rules that Confluent's sink follows with them."""
 
     properties: Mapping[str, str]
     mode: str = ""
@@ -164,7 +164,7 @@ CASES: Mapping[str, Case] = {
 
 @pytest.fixture(scope="module")
 def runs(kafka_server: Any, s3_server: Any, registry_server: Any, log: Log) -> Iterator[Mapping[str, ConnectRun]]:
-    """All cases at once, as most of the time of each is waiting for Kafka; started."""
+    """Starts all cases at once, because each spends most of its time waiting for Kafka."""
     with contextlib.ExitStack() as stack:
         made = {}
         for name, case in CASES.items():
@@ -176,7 +176,7 @@ def runs(kafka_server: Any, s3_server: Any, registry_server: Any, log: Log) -> I
 
 
 def properties(sink: ConnectSink, log: Log, registry: Any, changes: Mapping[str, str]) -> dict[str, str]:
-    """The configuration."""
+    """Returns the properties of the configuration."""
     return sink.properties(
         {
             "topics": log.topic,
@@ -192,7 +192,7 @@ def properties(sink: ConnectSink, log: Log, registry: Any, changes: Mapping[str,
 
 
 def predicted(log: Log, fits: Callable[[int, int], bool], interval_ms: int = 0) -> dict[ObjectName, File]:
-    """What Confluent's sink makes of the log, by the names of the objects."""
+    """Predicts the files that Confluent's sink makes of the log, by the names of the objects."""
     return {
         ObjectName(log.topic, file.folder, partition, file.offsets[0]): file
         for partition, records in log.records.items()
@@ -201,7 +201,7 @@ def predicted(log: Log, fits: Callable[[int, int], bool], interval_ms: int = 0) 
 
 
 def test_modes_differ_on_this_log(log: Log) -> None:
-    """Or the tests below could not tell them apart: but for BACKWARD and FULL, no two make the same files."""
+    """No two modes except BACKWARD and FULL make the same files, so the tests below can distinguish them."""
     made = [set(predicted(log, functools.partial(may_join, mode))) for mode in ("NONE", "BACKWARD", "FORWARD", "FULL")]
     assert [1, 3] == [index for index, names in enumerate(made) if names == made[1]]
     assert made[0] != made[2]
@@ -209,7 +209,7 @@ def test_modes_differ_on_this_log(log: Log) -> None:
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.mode])
 def test_files_are_those_of_confluents_sink(runs: Mapping[str, ConnectRun], log: Log, name: str) -> None:
-    """Closed where its rules say, with the columns of their first record, and all rows brought to these."""
+    """Files end where Confluent's rules say and have the columns of their first record, to which all rows are projected."""
     case = CASES[name]
     expected = predicted(log, functools.partial(may_join, case.mode), case.interval_ms)
     progress = runs[name].drain(PARTITIONS * ROWS)
@@ -224,7 +224,7 @@ def test_files_are_those_of_confluents_sink(runs: Mapping[str, ConnectRun], log:
 
 
 def test_own_mode_unites_versions(runs: Mapping[str, ConnectRun], log: Log, tmp_path: Path) -> None:
-    """One file for each hour of a flush, whatever the versions; with all columns, and with null where a version had none."""
+    """Each hour of a flush has one file with the columns of all versions, and null where a version lacks a column."""
     expected = predicted(log, lambda record, file: True)
     progress = runs["own"].drain(PARTITIONS * ROWS)
     assert (PARTITIONS * ROWS, 0) == (progress.committed_rows, progress.rejected)

@@ -71,7 +71,7 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 def _message(index: int, version: int, time_ms: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The payload as Kafka Connect writes it, and the row that it means."""
+    """Returns the message as Kafka Connect writes it, and the expected row."""
     at = _EPOCH + datetime.timedelta(milliseconds=time_ms)
     cents = index * 37 - 5_000
     day, amount = index % 4 != 0, index % 6 != 0
@@ -109,7 +109,7 @@ class Log:
 
 @pytest.fixture(scope="module")
 def log(kafka_server: Any) -> Log:
-    """Two versions by turns, 50 records each; tombstones in between, and records that are bad in three ways."""
+    """Produces records of two alternating versions, 50 of each, with tombstones, and records that are bad in three ways."""
     made = Log(unique("orders"))
     create_topic(kafka_server.bootstrap, made.topic, PARTITIONS)
     producer = Producer({"bootstrap.servers": kafka_server.bootstrap})
@@ -149,7 +149,7 @@ def sink(kafka_server: Any, s3_server: Any) -> Iterator[ConnectSink]:
 
 
 def properties(sink: ConnectSink, log: Log) -> dict[str, str]:
-    """The configuration."""
+    """Returns the properties of the configuration."""
     return sink.properties(
         {
             "topics": log.topic,
@@ -172,7 +172,7 @@ def properties(sink: ConnectSink, log: Log) -> dict[str, str]:
 
 
 def test_values_keys_and_headers(kafka_server: Any, sink: ConnectSink, log: Log) -> None:
-    """Files as Confluent's sink cuts them; those of keys and headers have the same rows, tombstones have only these.
+    """Files end as in Confluent's sink. Files of keys and headers have the same rows, and tombstones are only in these.
 
     Records without key, without headers or without schema are dead letters.
     """

@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 
 def row_of(index: int) -> Row:
-    """A record's value."""
+    """Returns the value of a record."""
     return {
         "id": index,
         "kind": KINDS[index % 3],
@@ -51,7 +51,7 @@ def as_it_is(row: Row) -> Row:
 
 @attrs.frozen
 class Sink:
-    """What a configuration reads and writes.
+    """The topics that a configuration reads, and the place where it writes.
 
     Attributes:
         folder: where each row has to lie.
@@ -74,7 +74,7 @@ def with_kafka_columns(row: Row) -> Row:
 
 
 def change_event(row: Row) -> Row:
-    """What Debezium says of a new row."""
+    """Makes Debezium's event for a new row."""
     return {"before": None, "after": row, "source": {"table": "orders"}, "op": "c", "ts_ms": row["at_ms"]}
 
 
@@ -111,7 +111,7 @@ SCHEMA = {"type": "struct", "optional": False, "fields": [{"field": name, "type"
 
 
 class S3Bucket:
-    """A bucket on the S3 server, for one module."""
+    """A bucket on the S3 server for one module."""
 
     def __init__(self, server: Any, name: str) -> None:
         self._name = name
@@ -119,19 +119,19 @@ class S3Bucket:
         self.client = server.client()
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """All keys below a prefix."""
+        """Returns all keys below a prefix."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
         return (item["Key"] for page in pages for item in page.get("Contents", ()))
 
     def read(self, key: str) -> bytes:
-        """An object."""
+        """Reads an object."""
         content: bytes = self.client.get_object(Bucket=self._name, Key=key)["Body"].read()
         return content
 
 
 @pytest.fixture(scope="module")
 def s3_bucket(s3_server: Any) -> Iterator[S3Bucket]:
-    """The bucket that the configurations name."""
+    """Makes the bucket that the configurations name."""
     bucket = S3Bucket(s3_server, "shop-lake")
     yield bucket
     bucket.client.close()
@@ -139,13 +139,13 @@ def s3_bucket(s3_server: Any) -> Iterator[S3Bucket]:
 
 @pytest.fixture(autouse=True)
 def credentials(s3_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where S3's are looked for."""
+    """Sets the credentials where S3 clients look for them."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret)
 
 
 def produce(bootstrap: str, topic: str, value_of: Callable[[Row], object]) -> None:
-    """All records, each at its own time."""
+    """Produces all records, each at its own time."""
     create_topic(bootstrap, topic, PARTITIONS)
     with python_producer(bootstrap) as producer:
         for row in map(row_of, range(ROWS)):
@@ -155,7 +155,7 @@ def produce(bootstrap: str, topic: str, value_of: Callable[[Row], object]) -> No
 
 
 def check(objects: Any, topic: str, sink: Sink) -> None:
-    """Every record is in exactly one file, in the folder that the configuration says."""
+    """Checks that every record is in exactly one file, in the folder that the configuration says."""
     prefix = f"{sink.folder(row_of(0)).partition(topic)[0]}{topic}/"
     found: dict[int, str] = {}
     for key in objects.keys(prefix):
@@ -169,7 +169,7 @@ def check(objects: Any, topic: str, sink: Sink) -> None:
 
 @pytest.mark.parametrize("configuration", [item for item in RUN if item.name in SINKS], ids=str)
 def test_runs_as_it_stands(configuration: Configuration, kafka_server: Any, request: pytest.FixtureRequest) -> None:
-    """With nothing but brokers and the store's address besides."""
+    """Each configuration runs unchanged, with only brokers and the store's address added."""
     if configuration.destination.startswith("gs://"):
         server = request.getfixturevalue("gcs_server")
         objects: Any = GcsBucket(server.url, configuration.destination.removeprefix("gs://"))
@@ -189,7 +189,7 @@ def test_runs_as_it_stands(configuration: Configuration, kafka_server: Any, requ
 
 
 def is_committed(bootstrap: str) -> bool:
-    """Whether the sink of envelopes has committed all records."""
+    """Returns whether the sink of envelopes has committed all records."""
     offsets = committed_offsets(bootstrap, f"connect-{ENVELOPES.name}", ENVELOPES.topics)
     return offsets == dict.fromkeys(range(PARTITIONS), ROWS // PARTITIONS)
 

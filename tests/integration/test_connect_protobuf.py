@@ -49,7 +49,7 @@ VERSIONS = {1: FILE % ("", ""), 2: FILE % ("string note = 8; optional int32 disc
 
 
 def _row(index: int, version: int) -> dict[str, Any]:
-    """The row of a record; it says what its message is like too."""
+    """Returns the expected row of a record, which also determines its message."""
     card, cash = index % 3 == 0, index % 3 == 1
     row: dict[str, Any] = {
         "number": index,
@@ -67,7 +67,7 @@ def _row(index: int, version: int) -> dict[str, Any]:
 
 
 def _filled(message: Any, row: Mapping[str, Any]) -> Any:
-    """The message of a row."""
+    """Makes the message of a row."""
     message.number, message.state = (
         row["number"],
         message.DESCRIPTOR.enum_types_by_name["State"].values_by_name[row["state"]].number,
@@ -100,7 +100,7 @@ class Log:
 
 @pytest.fixture(scope="module")
 def log(kafka_server: Any, registry_server: Any) -> Log:
-    """Records as Confluent's serializer writes them and registers their schemas; versions change every few records."""
+    """Produces records with Confluent's serializer, which registers their schemas; versions change every few records."""
     topic = unique("orders")
     create_topic(kafka_server.bootstrap, topic, PARTITIONS)
     producer = Producer({"bootstrap.servers": kafka_server.bootstrap})
@@ -132,12 +132,12 @@ def sink(kafka_server: Any, s3_server: Any) -> Iterator[ConnectSink]:
 
 
 def may_join(record: int, file: int) -> bool:
-    """BACKWARD: a newer version begins a file, an older one is brought to the columns of the newer."""
+    """Returns whether a record may join a file: under BACKWARD a newer version begins a file, an older one is projected."""
     return record <= file
 
 
 def test_new_fields_under_backward(registry_server: Any, sink: ConnectSink, log: Log) -> None:
-    """Files settle on the newer version, in which older records have null for what they lack."""
+    """Files settle on the newer version, in which older records have null for missing fields."""
     properties = sink.properties(
         {
             "topics": log.topic,

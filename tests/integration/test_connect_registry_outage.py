@@ -37,13 +37,13 @@ def sink(kafka_server: Any, s3_server: Any) -> Iterator[ConnectSink]:
 
 @pytest.fixture
 def proxy(own_registry: Any) -> Iterator[HttpProxy]:
-    """A proxy in front of the registry."""
+    """Starts a proxy in front of the registry."""
     with HttpProxy(own_registry.url) as made:
         yield made
 
 
 class Orders:
-    """A topic, whose producers have a schema with more and more fields."""
+    """A topic whose producers use a schema with more and more fields."""
 
     def __init__(self, kafka: Any, registry: Any) -> None:
         self.topic = unique("orders")
@@ -53,11 +53,11 @@ class Orders:
 
     @property
     def rows(self) -> Mapping[tuple[int, int], int]:
-        """By partition and offset, what is in the first field."""
+        """Returns the first field by partition and offset."""
         return {(partition, offset): offset for partition in range(PARTITIONS) for offset in range(self._sent)}
 
     def messages(self, names: str) -> Callable[[], None]:
-        """Register a schema with these fields; the result produces records of it, to all partitions."""
+        """Registers a schema with these fields, and returns a function that produces its records to all partitions."""
         fields = [{"name": name, "type": ["null", "int"], "default": None} for name in names]
         context = SerializationContext(self.topic, MessageField.VALUE)
         with SchemaRegistryClient({"url": self._registry.url}) as client:
@@ -75,7 +75,7 @@ class Orders:
         return produce
 
     def properties(self, sink: ConnectSink, proxy: HttpProxy, changes: Mapping[str, str]) -> dict[str, str]:
-        """A configuration that asks the registry through the proxy."""
+        """Makes a configuration that asks the registry through the proxy."""
         return sink.properties(
             {
                 "topics": self.topic,
@@ -96,7 +96,7 @@ class Orders:
 
 
 def written(sink: ConnectSink) -> dict[tuple[int, int], int]:
-    """By partition and offset, what is in the first field of each row; a row that is there twice is an error."""
+    """Returns the first field of each row by partition and offset; a repeated row is an error."""
     found: dict[tuple[int, int], int] = {}
     for _, table in sink.tables():
         for row in table.to_pylist():
@@ -138,7 +138,7 @@ def test_registry_that_is_away_for_a_while(
     sink: ConnectSink,
     outage: Callable[[Any, HttpProxy], contextlib.AbstractContextManager[None]],
 ) -> None:
-    """Records of a new schema wait for it: none is rejected, none is lost, and it goes on by itself."""
+    """Records of a new schema wait for the registry, no record is rejected or lost, and the sink continues without help."""
     orders = Orders(kafka_server, own_registry)
     retried: list[ConverterRetried] = []
 
@@ -166,7 +166,7 @@ def test_registry_that_is_away_for_a_while(
 
 
 def test_registry_that_refuses_us(kafka_server: Any, own_registry: Any, proxy: HttpProxy, sink: ConnectSink) -> None:
-    """The tasks end and say what to check; nothing is committed, and with the right password everything is written."""
+    """The tasks end with advice and commit nothing. With the right password, every record is written."""
     orders = Orders(kafka_server, own_registry)
     orders.messages("a")()
     right = f"Basic {base64.b64encode(b'sink:right').decode()}"

@@ -36,7 +36,7 @@ LIMIT_S = 240.0
 
 
 class MorningClock(SystemClock):
-    """The real time, moved so that no hour ends while the test runs: the schedule's cuts would depend on its speed."""
+    """A clock with the real time, shifted so that no hour ends during the test. Scheduled cuts would depend on its speed."""
 
     def __init__(self) -> None:
         self._offset = datetime.datetime(2026, 5, 17, 14, 5, tzinfo=datetime.timezone.utc) - super().now()
@@ -55,7 +55,7 @@ class Produced:
 
 @pytest.fixture(scope="module")
 def produced(kafka_server: Any) -> Produced:
-    """Three million records over three hours in twelve partitions."""
+    """Produces three million records over three hours in twelve partitions."""
     topic = unique("story")
     create_topic(kafka_server.bootstrap, topic, len(SHARES))
     random = np.random.default_rng(1)
@@ -83,7 +83,7 @@ def produced(kafka_server: Any) -> Produced:
 
 
 def predicted_files(topic: str, produced: Produced) -> dict[str, list[int]]:
-    """What a row-by-row reading of the rotation rules makes of the log: the offsets in each file."""
+    """Predicts the offsets in each file with a row-by-row model of the rotation rules."""
     files: dict[str, list[int]] = {}
     for partition, times in enumerate(produced.times):
         flush: dict[str, list[int]] = {}
@@ -106,7 +106,7 @@ def predicted_files(topic: str, produced: Produced) -> dict[str, list[int]]:
 
 
 def named(topic: str, partition: int, flush: dict[str, list[int]]) -> dict[str, list[int]]:
-    """The object key of each file of a flush, as Confluent's sink writes it."""
+    """Returns the object key of each file of a flush, as Confluent's sink names it."""
     return {
         f"raw/kafka-source/{topic}/{folder}/{topic}+{partition}+{offsets[0]:010}.snappy.parquet": offsets
         for folder, offsets in flush.items()
@@ -114,7 +114,7 @@ def named(topic: str, partition: int, flush: dict[str, list[int]]) -> dict[str, 
 
 
 def drain(config: dict[str, Any], bootstrap: str, endpoint_url: str) -> None:
-    """Run the configuration until it has read all records, and stop it in order.
+    """Runs the configuration until it has read all records, and stops it in order.
 
     Its own sum of committed rows can't say when: in a rebalance, the answer to a commit may be lost, and the rows be counted
     nowhere.
@@ -135,7 +135,7 @@ def drain(config: dict[str, Any], bootstrap: str, endpoint_url: str) -> None:
 
 
 def story(topic: str, **changes: str) -> dict[str, Any]:
-    """The user's configuration with its own topic and bucket."""
+    """Returns the user's configuration with a separate topic and bucket."""
     text = "\n".join(re.sub(r"//.*", "", line) if "//" in line else line for line in STORY.splitlines())
     config: dict[str, Any] = json.loads(text)
     config["name"] = unique("story")
@@ -144,7 +144,7 @@ def story(topic: str, **changes: str) -> dict[str, Any]:
 
 
 def check(produced: Produced, keys: list[str], read: Callable[[str], bytes]) -> None:
-    """Every record in exactly one file, every row in the folder of its hour, every file as predicted; and the schema."""
+    """Checks that every record is in one file, every row in the folder of its hour, and files and schema are as predicted."""
     predicted = predicted_files(produced.topic, produced)
     contract = f"raw/kafka-source/_kafka2parquet/{produced.topic}/schema-1.json"
     assert sorted([contract, *predicted]) == sorted(keys)
@@ -162,7 +162,7 @@ def check(produced: Produced, keys: list[str], read: Callable[[str], bytes]) -> 
 
 
 def test_s3(kafka_server: Any, s3_server: Any, produced: Produced, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On an S3 server, read back by boto3."""
+    """The files on an S3 server are as expected when boto3 reads them back."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret)
     bucket = unique("bucket")
@@ -176,7 +176,7 @@ def test_s3(kafka_server: Any, s3_server: Any, produced: Produced, monkeypatch: 
 
 
 def test_gcs(kafka_server: Any, gcs_server: Any, produced: Produced) -> None:
-    """On the emulator of GCS, read back by plain HTTP."""
+    """The files on the GCS emulator are as expected when plain HTTP reads them back."""
     bucket = unique("bucket")
     objects = GcsBucket(gcs_server.url, bucket)
     config = story(

@@ -29,17 +29,17 @@ def sink(kafka_server: Any, s3_server: Any) -> Iterator[ConnectSink]:
 
 
 def with_misfits() -> list[dict[str, Any]]:
-    """Records; in every tenth the number is text."""
+    """Makes records; in every tenth record the number is text."""
     return [{"n": f"n/a {index}" if index % 10 == 0 else index, "at": f"{BEGIN:%Y-%m-%dT%H:%M:%SZ}"} for index in range(ROWS)]
 
 
 def produce(bootstrap: str, topic: str, sent: list[dict[str, Any]]) -> None:
-    """Into a topic's one partition, all in one hour."""
+    """Produces to the only partition of a topic, all in one hour."""
     fill(bootstrap, topic, [json.dumps(value).encode() for value in sent])
 
 
 def rows_of(sink: ConnectSink, topic: str) -> Mapping[int, dict[str, Any]]:
-    """The rows of a topic by their offsets; a row that is there twice is an error."""
+    """Returns the rows of a topic by offset; a repeated row is an error."""
     found: dict[int, dict[str, Any]] = {}
     for name, table in sink.tables():
         for row in table.to_pylist() if name.topic == topic else ():
@@ -51,7 +51,7 @@ def rows_of(sink: ConnectSink, topic: str) -> Mapping[int, dict[str, Any]]:
 
 
 def types_of(sink: ConnectSink, topic: str) -> set[pa.Schema]:
-    """The columns of a topic's files."""
+    """Returns the columns of a topic's files."""
     return {table.schema.remove_metadata() for name, table in sink.tables() if name.topic == topic}
 
 

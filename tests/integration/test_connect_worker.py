@@ -48,12 +48,12 @@ SCHEMA = {
 
 
 def transform(java: str, **properties: str) -> dict[str, str]:
-    """The properties of one transform, with `_` for `.` in their names."""
+    """Returns the properties of one transform; their names are given with `_` for `.`."""
     return {"type": java, **{name.replace("_", "."): text for name, text in properties.items()}}
 
 
 def config(*transforms: Mapping[str, str], predicates: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, str]:
-    """The properties of several transforms, and of the predicates that they name."""
+    """Returns the properties of several transforms, and of the predicates that they name."""
     made = {"transforms": ",".join(f"t{number}" for number in range(len(transforms)))}
     for number, properties in enumerate(transforms):
         made |= {f"transforms.t{number}.{name}": text for name, text in properties.items()}
@@ -73,7 +73,7 @@ class Case:
 
 
 def java(name: str) -> str:
-    """The class of a transform of values."""
+    """Returns the class of a transform of values."""
     return f"{KAFKA}.{name}$Value"
 
 
@@ -163,7 +163,7 @@ CASES = {
 
 
 def value(number: int) -> dict[str, Any]:
-    """One of the records."""
+    """Returns the value of a record."""
     return {
         "id": number,
         "name": f"name {number}" if number % 3 else None,
@@ -184,7 +184,10 @@ def worker(kafka_server: Any) -> Iterator[ConnectWorker]:
 
 @pytest.fixture(scope="module")
 def topics(kafka_server: Any) -> dict[bool, str]:
-    """A topic of values with a schema, and one without. Each tenth record is a tombstone, and each second one has a header."""
+    """Makes a topic of values with a schema, and one without.
+
+    Each tenth record is a tombstone, and each second one has a header.
+    """
     topics = {has_schema: unique("events") for has_schema in (True, False)}
     producer = Producer({"bootstrap.servers": kafka_server.bootstrap})
     for has_schema, topic in topics.items():
@@ -206,7 +209,7 @@ def topics(kafka_server: Any) -> dict[bool, str]:
 def test_rows_are_those_of_a_worker(
     name: str, kafka_server: Any, worker: ConnectWorker, topics: Mapping[bool, str], tmp_path: Path
 ) -> None:
-    """Both read the same topic by the same configuration, and leave out what has no value."""
+    """The sink and a worker read the same topic with the same configuration, and both drop records without a value."""
     case = CASES[name]
     bootstrap, topic = kafka_server.bootstrap, topics[case.has_schema]
     common = {
@@ -265,7 +268,7 @@ Tree = str | list[Any] | tuple[Any, ...]
 
 
 def _tree(value: Any, *, has_schema: bool) -> Tree:
-    """A value as text, a list, or pairs of name and value without those that are null; sorted where no schema orders them."""
+    """Converts a value to text, a list, or pairs of name and value without nulls, which are sorted if no schema orders them."""
     if isinstance(value, dict):
         pairs = [(name, _tree(inner, has_schema=has_schema)) for name, inner in value.items() if inner is not None]
         return tuple(pairs if has_schema else sorted(pairs, key=lambda pair: pair[0]))
@@ -277,7 +280,7 @@ def _tree(value: Any, *, has_schema: bool) -> Tree:
 
 
 def _value_of(text: str) -> Any:
-    """Read what Java writes of a Struct, a map or a list; the texts in it have no brackets, commas and signs of equality."""
+    """Parses Java's text of a Struct, a map or a list; texts inside have no brackets, commas or equality signs."""
     value, rest = _read(text)
     assert not rest, text
     return value

@@ -14,7 +14,7 @@ from tests.support.kafka_consumers import Consumers
 
 
 class ApacheKafka(Consumers):
-    """A broker as the contract wants it."""
+    """A real broker for the consumer contract."""
 
     def __init__(self, bootstrap: str) -> None:
         super().__init__(bootstrap)

@@ -37,20 +37,20 @@ BAD = frozenset(range(50, RECORDS, 100))
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Any]:
-    """A broker behind a proxy, whose rights can be taken away."""
+    """Starts a broker behind a proxy, whose rights can be revoked."""
     with kafka(proxied=True, settings=AUTHORIZER) as server:
         yield server
 
 
 @pytest.fixture(autouse=True)
-def mended(broker: Any) -> Iterator[None]:
-    """What a test breaks is whole again for the next one."""
+def repaired(broker: Any) -> Iterator[None]:
+    """Repairs what the test has broken."""
     yield
     broker.proxy.clear()
 
 
 class Denied:
-    """A right on a topic that nobody has, while the context is open."""
+    """A context in which no user has a certain right on a topic."""
 
     def __init__(self, broker: Any, topic: str, operation: ACLOperation) -> None:
         self._bootstrap = broker.direct
@@ -72,7 +72,7 @@ class Denied:
 
 
 def properties(topic: str, dead_letters: str, folder: Path = Path("/unused")) -> dict[str, str]:
-    """A connector that leaves bad records out and sends them away."""
+    """Returns a connector that skips bad records and sends them to a topic."""
     return local_sink(
         topic,
         folder,
@@ -87,7 +87,7 @@ def properties(topic: str, dead_letters: str, folder: Path = Path("/unused")) ->
 
 
 def make_queue(broker: Any, dead_letters: str, **changes: str) -> KafkaDeadLetterQueue:
-    """The queue of a configuration."""
+    """Makes the queue of a configuration."""
     given = {**properties("orders", dead_letters), **{name.replace("_", "."): text for name, text in changes.items()}}
     config = load_connect_config(given)
     plan = DeadLetterPlan.of(config, WorkerConfig(bootstrap_servers=broker.bootstrap))
@@ -97,7 +97,7 @@ def make_queue(broker: Any, dead_letters: str, **changes: str) -> KafkaDeadLette
 
 @pytest.fixture
 def queue(broker: Any) -> Iterator[KafkaDeadLetterQueue]:
-    """A queue that is connected."""
+    """Makes a connected queue."""
     queue = make_queue(broker, unique("dead"))
     wait(queue.prepare())
     yield queue
@@ -122,7 +122,7 @@ def values(broker: Any, topic: str, count: int) -> list[bytes]:
 
 
 def test_letter_arrives_with_its_headers(broker: Any) -> None:
-    """In a topic that was made with one partition; as it was, with what happened behind its own headers."""
+    """The letter is unchanged in a new topic with one partition, and the error is described behind its own headers."""
     topic = unique("dead")
     queue = make_queue(broker, topic)
     wait(queue.send(reject(7, (("mine", b"1"), ("nothing", None)))))
@@ -141,7 +141,7 @@ def test_letter_arrives_with_its_headers(broker: Any) -> None:
 
 
 def test_more_replicas_than_brokers(broker: Any) -> None:
-    """Connect's default of 3 needs three brokers; the error names the property and what Kafka says."""
+    """The error names the property and Kafka's reason, because Connect's default of 3 needs three brokers."""
     queue = make_queue(broker, unique("dead"), errors_deadletterqueue_topic_replication_factor="3")
     with pytest.raises(ConfigurationError, match=r"with 3 replicas: .*1 broker.*errors\.deadletterqueue\.topic\.replication"):
         wait(queue.prepare())
@@ -150,7 +150,7 @@ def test_more_replicas_than_brokers(broker: Any) -> None:
 
 @pytest.mark.parametrize("operation", [ACLOperation.WRITE, ACLOperation.CREATE])
 def test_missing_right(broker: Any, operation: ACLOperation) -> None:
-    """The error names the rights that are needed, and the topic."""
+    """The error names the required rights and the topic."""
     topic = unique("dead")
     with Denied(broker, topic, operation):
         queue = make_queue(broker, topic)
@@ -163,7 +163,7 @@ def test_missing_right(broker: Any, operation: ACLOperation) -> None:
     "action", [Action.RESET_BEFORE, Action.LOSE_RESPONSE, Action.FREEZE_BEFORE, Action.FREEZE_AFTER, Action.CUT_RESPONSE]
 )
 def test_broken_requests(broker: Any, queue: KafkaDeadLetterQueue, action: Action) -> None:
-    """Every letter arrives, some perhaps twice, and in their order but for repetitions."""
+    """Every letter arrives in order, and some may be repeated."""
     fault = broker.proxy.fault("Produce", action)
     wait(*[queue.send(reject(offset)) for offset in range(20)])
     assert 1 == fault.hits
@@ -172,7 +172,7 @@ def test_broken_requests(broker: Any, queue: KafkaDeadLetterQueue, action: Actio
 
 
 def test_broker_that_is_gone(broker: Any, queue: KafkaDeadLetterQueue) -> None:
-    """Letters wait for as long as it takes, and arrive once."""
+    """Letters wait until the broker is back, and arrive once."""
     broker.proxy.refuse()
     sendings = [queue.send(reject(offset)) for offset in range(20)]
     assert not any(sending.done() for sending in sendings)
@@ -182,7 +182,7 @@ def test_broker_that_is_gone(broker: Any, queue: KafkaDeadLetterQueue) -> None:
 
 
 def test_broker_that_is_killed(broker: Any, queue: KafkaDeadLetterQueue) -> None:
-    """The log is on its disk; what was not confirmed is sent again."""
+    """The broker keeps its log, and unconfirmed letters are sent again."""
     wait(queue.send(reject(0)))
     broker.kill()
     sending = queue.send(reject(1))
@@ -195,22 +195,22 @@ def test_broker_that_is_killed(broker: Any, queue: KafkaDeadLetterQueue) -> None
 
 
 def messages() -> list[bytes]:
-    """Every hundredth is not JSON."""
+    """Makes messages; every hundredth is not JSON."""
     return [b"{broken %d" % n if n in BAD else json.dumps({"n": n}).encode() for n in range(RECORDS)]
 
 
 def run(broker: Any, given: Mapping[str, str], until: int) -> None:
-    """Run a task of the configuration until so much is committed."""
+    """Runs a task of the configuration until its committed offset is as given."""
     run_until(given, WorkerConfig(bootstrap_servers=broker.bootstrap), broker.direct, {0: until})
 
 
 def dead(broker: Any, topic: str, count: int) -> collections.Counter[int]:
-    """How often each number is among the dead letters."""
+    """Counts how often each number is among the dead letters."""
     return collections.Counter(int(value.split()[1]) for value in values(broker, topic, count))
 
 
 def test_task_keeps_every_record(broker: Any, tmp_path: Path) -> None:
-    """While the connection to Kafka breaks again and again: good records in files, once; bad ones in the topic."""
+    """While connections to Kafka break repeatedly, good records are in files once, and bad ones in the topic."""
     topic, dead_letters = make_topic(broker.direct), unique("dead")
     fill(broker.direct, topic, messages())
     broker.proxy.fault("Produce", Action.LOSE_RESPONSE)
@@ -221,7 +221,7 @@ def test_task_keeps_every_record(broker: Any, tmp_path: Path) -> None:
 
 
 def test_task_without_the_right_to_write_dead_letters(broker: Any, tmp_path: Path) -> None:
-    """It ends, and has committed nothing past a record that is in no topic; with the right it goes on and loses nothing."""
+    """The task ends before it commits an unsent record. With the right, it continues without loss."""
     topic, dead_letters = make_topic(broker.direct), make_topic(broker.direct)
     fill(broker.direct, topic, messages())
     given = properties(topic, dead_letters, tmp_path)
@@ -241,7 +241,7 @@ def _describes(broker: Any, topic: str) -> bool:
 
 
 def test_task_that_tolerates_nothing(broker: Any, tmp_path: Path) -> None:
-    """It ends at the first bad record, which has arrived in the topic before."""
+    """The task ends at the first bad record, after that record has arrived in the topic."""
     topic, dead_letters = make_topic(broker.direct), unique("dead")
     fill(broker.direct, topic, messages())
     with pytest.raises(RejectedRecordError, match=r"offset 50: .*Tolerance exceeded in error handler"):
@@ -263,7 +263,7 @@ KINDS: Mapping[str, tuple[str, bytes | None]] = {
 
 
 def _produce(bootstrap: str, topic: str, sent: Sequence[bytes | None]) -> None:
-    """With a producer that takes records of neither key nor value, which kafka-python doesn't."""
+    """Produces with a client that, unlike kafka-python, accepts records without key and value."""
     producer = Producer({"bootstrap.servers": bootstrap})
     for value in sent:
         producer.produce(topic, value)
@@ -271,7 +271,7 @@ def _produce(bootstrap: str, topic: str, sent: Sequence[bytes | None]) -> None:
 
 
 def test_every_kind_of_bad_record_is_found_again(broker: Any, tmp_path: Path) -> None:
-    """One record in a hundred, of eight kinds: in the quarantine once, in the dead letters, with its stage in both."""
+    """One record in a hundred, of eight kinds, is in the quarantine once and in the dead letters, with its stage in both."""
     topic, dead_letters = make_topic(broker.direct), unique("dead")
     good = b'{"n": %d, "time": 1779012000000, "country": "FR"}'
     kinds = dict(zip(sorted(BAD), itertools.cycle(KINDS), strict=False))

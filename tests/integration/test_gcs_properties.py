@@ -79,7 +79,7 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 @pytest.fixture
 def store() -> Iterator[HttpProxy]:
-    """Takes whatever it is sent, in one request or in parts; hands out access tokens too."""
+    """Starts a server that accepts uploads in one request or in parts, and issues access tokens."""
     with HttpProxy("http://127.0.0.1:9") as store:
         store.answer(TOKEN, headers={"Content-Type": "application/json"}, when=lambda r: r.path == "/token")
         store.answer(headers={"Location": f"{store.url}/session"}, when=lambda r: "uploadType=resumable" in r.query)
@@ -102,14 +102,14 @@ def to_the_store(store: HttpProxy) -> list[Request]:
 
 
 def signed_by(request: Request) -> str:
-    """Who asks for an access token."""
+    """Returns the account that requests an access token."""
     assertion = parse_qs(request.body.decode())["assertion"][0].split(".")[1]
     claims: Mapping[str, str] = json.loads(base64.urlsafe_b64decode(assertion + "=="))
     return claims["iss"]
 
 
 def test_part_size(gcs_server: Any) -> None:
-    """A real server gets a file in parts of that size."""
+    """A real server gets a file in parts of the configured size."""
     body = json.dumps({"name": "part-size"}).encode()
     url = f"{gcs_server.url}/storage/v1/b?project=p"
     urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "application/json"})).close()
@@ -122,7 +122,7 @@ def test_part_size(gcs_server: Any) -> None:
 
 
 def test_storage_class(store: HttpProxy) -> None:
-    """It stands in the resource that makes the object, for small files and for large ones."""
+    """The storage class is in the resource that makes the object, for small and large files."""
     all_kinds_of_requests(storage_of(**{"kafka2parquet.gcs.storage.class": "NEARLINE", "store.url": store.url}))
 
     makes = [request for request in store.requests if "ifGenerationMatch=0" in request.query]
@@ -130,14 +130,14 @@ def test_storage_class(store: HttpProxy) -> None:
 
 
 def test_billing_project(store: HttpProxy) -> None:
-    """Each request names it."""
+    """Each request names the billing project."""
     all_kinds_of_requests(storage_of(**{"kafka2parquet.gcs.billing.project": "paying", "store.url": store.url}))
 
     assert {("paying",)} == {tuple(parse_qs(request.query)["userProject"]) for request in store.requests}
 
 
 def test_user_agent(store: HttpProxy) -> None:
-    """Each request has it, after the name of the library."""
+    """Each request has the configured text after the name of the library."""
     all_kinds_of_requests(storage_of(**{"kafka2parquet.user.agent": "team-lake/7", "store.url": store.url}))
 
     assert {("python-gcsfs", "team-lake/7")} == {
@@ -156,7 +156,7 @@ def test_tags_are_metadata(store: HttpProxy) -> None:
 
 
 def test_an_endpoint_without_credentials_is_an_emulator(store: HttpProxy) -> None:
-    """`store.url` alone: nobody signs."""
+    """With `store.url` alone, requests are not signed."""
     storage_of(**{"store.url": store.url}).publish("a", SMALL)
 
     assert [None] == [request.headers.get("authorization") for request in store.requests]
@@ -164,7 +164,7 @@ def test_an_endpoint_without_credentials_is_an_emulator(store: HttpProxy) -> Non
 
 @pytest.mark.parametrize("way", ["path", "json", "default"])
 def test_credentials(store: HttpProxy, way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The service account asks for an access token, once, and all requests have it."""
+    """The service account requests an access token once, and all requests have it."""
     text = json.dumps(service_account(f"{store.url}/token"))
     path = tmp_path / "key.json"
     path.write_text(text)
@@ -182,7 +182,7 @@ def test_credentials(store: HttpProxy, way: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_credentials_of_a_person(store: HttpProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `gcloud auth application-default login` writes works too, through a proxy that leads to Google."""
+    """Credentials of `gcloud auth application-default login` work, through a proxy to Google."""
     key = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
     options = GcsOptions(token=key, endpoint_url="http://store.lan", proxy_url=store.url)
     store.clear()
@@ -194,7 +194,7 @@ def test_credentials_of_a_person(store: HttpProxy, monkeypatch: pytest.MonkeyPat
 
 
 def test_without_credentials_nothing_is_sent(store: HttpProxy) -> None:
-    """A bucket that needs none isn't meant, and can't be written to."""
+    """Missing credentials are an error, because a public bucket can't be written to."""
     with pytest.raises(StorageAuthenticationError, match="Configure credentials"):
         FsspecStorage("gs://lake", GcsOptions(endpoint_url=store.url)).publish("a", SMALL)
 
@@ -212,7 +212,7 @@ def test_without_credentials_nothing_is_sent(store: HttpProxy) -> None:
     ],
 )
 def test_unusable_key_files(store: HttpProxy, text: str | None, problem: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The file is named, and nothing of what is in it."""
+    """The error names the file, and shows none of its content."""
     path = tmp_path_factory.mktemp("key") / "key.json"
     if text is not None:
         path.write_text(text)
@@ -224,7 +224,7 @@ def test_unusable_key_files(store: HttpProxy, text: str | None, problem: str, tm
 
 
 def test_proxy(store: HttpProxy) -> None:
-    """Requests to the store and those for access tokens take it, with user and password."""
+    """Requests to the store and for access tokens go through the proxy, with user and password."""
     all_kinds_of_requests(
         storage_of(
             **{
@@ -244,7 +244,7 @@ def test_proxy(store: HttpProxy) -> None:
 
 
 def test_endpoint_of_google(store: HttpProxy) -> None:
-    """Without `store.url` the proxy is asked for a tunnel to Google."""
+    """Without `store.url`, the proxy is asked for a tunnel to Google."""
     store.clear()
     store.fail(403, times=100)
     config = configured(**{"gcs.proxy.url": store.url})

@@ -16,4 +16,4 @@ def bootstrap(kafka_server: Any) -> str:
 
 
 class TestApacheKafka(BrokerContract):
-    """See `tests.support.broker_contract`."""
+    """Runs the contract in `tests.support.broker_contract` on Apache Kafka."""

@@ -42,17 +42,17 @@ def broker() -> Iterator[SecureKafka]:
 
 @attrs.frozen
 class Login:
-    """A way to be let in, in the words of the Java clients."""
+    """A way to log in, in the terms of the Java clients."""
 
     listener: str
     mechanism: str = ""
 
     def worker(self, broker: SecureKafka, user: str = "alice") -> WorkerConfig:
-        """The worker's properties, for consumers, producers and admin clients alike."""
+        """Returns the worker's properties for consumers, producers and admin clients alike."""
         return load_worker_config({"bootstrap.servers": broker.address(self.listener), **self.settings(broker, user)})
 
     def settings(self, broker: SecureKafka, user: str = "alice") -> dict[str, str]:
-        """Security settings."""
+        """Returns security settings."""
         protocols = {"TLS": "SSL", "MTLS": "SSL", "SASL": "SASL_PLAINTEXT", "SASL_TLS": "SASL_SSL"}
         settings = {"security.protocol": protocols[self.listener]}
         if self.listener.endswith("TLS"):
@@ -97,7 +97,7 @@ def make_topic(broker: SecureKafka, values: Sequence[bytes]) -> str:
 
 
 def let_read(broker: SecureKafka, user: str, topic: str, group: str) -> None:
-    """What a sink needs."""
+    """Grants the rights that a sink needs."""
     broker.grant(user, ResourceType.TOPIC, topic, AclOperation.READ)
     broker.grant(user, ResourceType.GROUP, group, AclOperation.READ)
 
@@ -123,7 +123,7 @@ def reader_of(broker: SecureKafka, listener: str, topic: str, group: str, **sett
 
 @pytest.mark.parametrize("login", LOGINS, ids=str)
 def test_a_sink_drains_exactly(broker: SecureKafka, login: Login, tmp_path: Path) -> None:
-    """With the settings of a Connect worker, and rights on nothing but its topic and its group."""
+    """The sink works with the settings of a Connect worker, and rights on only its topic and its group."""
     topic = make_topic(broker, numbered(RECORDS))
     given = local_sink(topic, tmp_path, FLUSH)
     let_read(broker, "alice", topic, f"connect-{given['name']}")
@@ -132,7 +132,7 @@ def test_a_sink_drains_exactly(broker: SecureKafka, login: Login, tmp_path: Path
 
 
 class Tokens(AbstractTokenProvider):  # type: ignore[misc]
-    """Tokens of one user, each made when it is asked for."""
+    """A provider of one user's tokens, which makes each token on request."""
 
     def __init__(self, user: str, seconds: int = 3600) -> None:
         self._user, self._seconds = user, seconds
@@ -143,7 +143,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
 
 @pytest.mark.parametrize("listener", ["SASL", "SASL_TLS"])
 def test_oauth_tokens(broker: SecureKafka, listener: str) -> None:
-    """OAUTHBEARER takes a token provider, which only Python can express."""
+    """OAUTHBEARER needs a token provider, which only Python can express."""
     topic, group = make_topic(broker, numbered(RECORDS)), unique("group")
     let_read(broker, "alice", topic, group)
     security: dict[str, Any] = {"security_protocol": "SASL_PLAINTEXT"}
@@ -159,7 +159,7 @@ def test_oauth_tokens(broker: SecureKafka, listener: str) -> None:
 
 
 def test_oauth_is_refused_in_a_configuration(broker: SecureKafka, tmp_path: Path) -> None:
-    """With the way that there is."""
+    """The error names the supported way."""
     worker = load_worker_config({"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"})
     with pytest.raises(ConfigurationError, match="sasl_oauth_token_provider"):
         run_until(local_sink("any", tmp_path), worker, broker.bootstrap, {})
@@ -170,7 +170,7 @@ def test_oauth_is_refused_in_a_configuration(broker: SecureKafka, tmp_path: Path
 
 @pytest.mark.heavy
 def test_a_failed_login_is_reported_with_its_cause(broker: SecureKafka, tmp_path: Path) -> None:
-    """As far as the broker, or TLS, says anything."""
+    """The error gives the cause as far as the broker, or TLS, reports it."""
     tls = {"security_protocol": "SSL", "ssl_cafile": str(broker.authority.pem)}
     encrypted = str(broker.authority.issue("alice", password="right"))
     plain = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", "sasl_plain_username": "alice"}
@@ -214,7 +214,7 @@ READ, DESCRIBE = AclOperation.READ, AclOperation.DESCRIBE
 def test_a_missing_right_is_named(
     broker: SecureKafka, tmp_path: Path, on_topic: AclOperation | None, on_group: AclOperation | None, missing: str
 ) -> None:
-    """Topic or group, by its name; nothing is committed. With the right the sink drains exactly."""
+    """The error names topic or group, and nothing is committed. With the right, the sink drains exactly once."""
     topic = make_topic(broker, numbered(RECORDS))
     given = local_sink(topic, tmp_path, FLUSH)
     group = f"connect-{given['name']}"
@@ -233,7 +233,7 @@ def test_a_missing_right_is_named(
 
 @pytest.mark.parametrize("left", [ResourceType.TOPIC, ResourceType.GROUP])
 def test_a_right_that_is_taken_away(broker: SecureKafka, tmp_path: Path, left: ResourceType) -> None:
-    """Ends the sink; when the right is back, the next one goes on and loses and repeats nothing."""
+    """Losing the right ends the sink. Once the right is back, the next sink loses and repeats nothing."""
     topic = make_topic(broker, numbered(RECORDS))
     given = local_sink(topic, tmp_path, {"consumer.override.heartbeat.interval.ms": "200", **FLUSH})
     group = f"connect-{given['name']}"
@@ -254,7 +254,7 @@ def test_a_right_that_is_taken_away(broker: SecureKafka, tmp_path: Path, left: R
 
 
 def test_dead_letters_over_a_secure_listener(broker: SecureKafka, tmp_path: Path) -> None:
-    """Producer and admin client log in as the worker says; a missing right is named, and with it no letter is lost."""
+    """Producer and admin client use the worker's login, the error names a missing right, and with it no letter is lost."""
     topic, dead_letters = make_topic(broker, [*numbered(RECORDS), b"{broken", *numbered(1, RECORDS)]), unique("dead")
     given = local_sink(
         topic,

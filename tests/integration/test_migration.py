@@ -41,13 +41,13 @@ Record = tuple[int, int]
 
 @pytest.fixture(scope="module")
 def connect(kafka_server: Any) -> Iterator[ConnectWorker]:
-    """Kafka Connect, with Kafka's connectors for files."""
+    """Starts Kafka Connect with Kafka's connectors for files."""
     with connect_worker(kafka_server.bootstrap) as worker:
         yield worker
 
 
 class Migration:
-    """One topic, its bucket, and the connector that writes the one into the other."""
+    """One topic, its bucket, and the connector that writes the topic to the bucket."""
 
     def __init__(self, kafka: Any, s3: Any, connect: ConnectWorker, folder: Path) -> None:
         self.kafka, self.s3, self.connect = kafka, s3, connect
@@ -62,18 +62,18 @@ class Migration:
         self._client = s3.client()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._client.close()
 
     # ---- Kafka
 
     @property
     def log(self) -> Counter[Record]:
-        """All records."""
+        """Returns all records."""
         return Counter((partition, index) for partition, count in enumerate(self.counts) for index in range(count))
 
     def produce(self, *counts: int) -> None:
-        """Fill the partitions up to a number of records."""
+        """Fills the partitions up to a number of records."""
         with python_producer(self.kafka.bootstrap) as producer:
             for partition, count in enumerate(counts):
                 for index in range(self.counts[partition], count):
@@ -87,15 +87,15 @@ class Migration:
         return index // (2 * FLUSH_ROWS) + index % self.hours_at_once
 
     def committed(self, group: str = "") -> dict[int, int]:
-        """Committed offsets by partition."""
+        """Returns committed offsets by partition."""
         return committed_offsets(self.kafka.bootstrap, group or self.group, self.topic)
 
     def groups_tool(self, *arguments: str, group: str = "") -> str:
-        """Kafka's own tool for groups."""
+        """Runs Kafka's own tool for groups."""
         return str(self.kafka.tool("kafka-consumer-groups", "--group", group or self.group, *arguments))
 
     def export(self) -> Path:
-        """The group's offsets as the guide lets them be written down."""
+        """Exports the group's offsets as the guide describes."""
         path = self._folder / "offsets.csv"
         path.write_text(self.groups_tool("--all-topics", "--reset-offsets", "--to-current", "--export", "--dry-run"))
         return path
@@ -103,7 +103,7 @@ class Migration:
     # ---- Confluent's sink
 
     def run_connect(self) -> None:
-        """Let the connector read everything, and stop it in order."""
+        """Lets the connector read everything, and stops it in order."""
         path = self.connect.write_file(self.name, {"topics": self.topic, "value.converter": _STRINGS})
         wait_until(lambda: self.committed() == dict(enumerate(self.counts)), "Connect's commits")
         rows = map(json.loads, path.read_text().splitlines())
@@ -112,7 +112,7 @@ class Migration:
         self.connect.delete(self.name)
 
     def confluent_writes(self, partition: int, start: int, end: int, *, only_hour: int | None = None) -> None:
-        """Put the files of the records [start, end) where Confluent's sink puts them, or only those of one hour."""
+        """Puts files of the records [start, end), or of one hour, where Confluent's sink puts them."""
         for first in range(start, end, FLUSH_ROWS):
             of_hour: dict[int, list[int]] = {}
             for index in range(first, min(first + FLUSH_ROWS, end)):
@@ -129,14 +129,14 @@ class Migration:
         )
 
     def key(self, partition: int, hour: int, first_offset: int) -> str:
-        """The name that Confluent's sink gives to a file."""
+        """Returns the name that Confluent's sink gives to a file."""
         name = f"{self.topic}+{partition}+{first_offset:010}.snappy.parquet"
         return f"topics/{self.topic}/year=2026/month=05/day=17/hour={10 + hour}/{name}"
 
     # ---- kafka2parquet
 
     def config(self, name: str = "", changes: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
-        """The connector's configuration."""
+        """Returns the connector's configuration."""
         config = {
             "connector.class": "io.confluent.connect.s3.S3SinkConnector",
             "tasks.max": "1",
@@ -159,7 +159,7 @@ class Migration:
         return {"name": name or self.name, "config": {**config, **changes}}
 
     def run(self, rows: int, *, name: str = "", **changes: str) -> None:
-        """Run kafka2parquet until it has taken a number of rows, and stop it in order."""
+        """Runs kafka2parquet until it has taken a number of rows, and stops it in order."""
         worker = load_worker_config(bootstrap_servers=self.kafka.bootstrap, endpoint_url=self.s3.url)
         runner = build_runner(load_connect_config(self.config(name, changes)), worker)
         runner.start()
@@ -169,7 +169,7 @@ class Migration:
         assert rows == runner.progress.committed_rows
 
     def command(self, *arguments: str, name: str = "", **changes: str) -> int:
-        """A command of `kafka2parquet` on the configuration; its exit code."""
+        """Runs a command of `kafka2parquet` on the configuration and returns its exit code."""
         path = self._folder / "sink.json"
         path.write_text(json.dumps(self.config(name, changes)))
         servers = ("--bootstrap-server", self.kafka.bootstrap, "--endpoint-url", self.s3.url)
@@ -178,7 +178,7 @@ class Migration:
     # ---- the bucket
 
     def objects(self) -> dict[str, str]:
-        """What is in it, and a hash of each."""
+        """Returns the keys in the bucket with a hash of each object."""
         return {
             key: self._client.head_object(Bucket=self.bucket, Key=key)["ETag"]
             for key in keys(self._client, self.bucket, "")
@@ -186,7 +186,7 @@ class Migration:
         }
 
     def rows(self) -> Counter[Record]:
-        """The rows of all its files."""
+        """Returns the rows of all files in the bucket."""
         found: Counter[Record] = Counter()
         for key in self.objects():
             content = self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
@@ -195,11 +195,11 @@ class Migration:
         return found
 
     def move_away(self, key: str) -> None:
-        """Out of `topics.dir`."""
+        """Moves files out of `topics.dir`."""
         self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def script(self, exported: Path) -> subprocess.CompletedProcess[str]:
-        """The script of the guide, as it stands there."""
+        """Returns the script of the guide, unchanged."""
         path = self._folder / "files_past_offsets.py"
         path.write_text(_GUIDE.read_text().split("```python\n")[1].split("```")[0])
         return subprocess.run(
@@ -225,12 +225,12 @@ def migration(kafka_server: Any, s3_server: Any, connect: ConnectWorker, tmp_pat
 
 
 def lines(text: str) -> list[str]:
-    """The lines of a CSV file, in order of partitions."""
+    """Returns the lines of a CSV file in order of partitions."""
     return sorted(line for line in text.splitlines() if line)
 
 
 def test_switch_in_order(migration: Migration, capsys: pytest.CaptureFixture[str]) -> None:
-    """The same group goes on at the connector's offsets: old files stay, every later record is in one new file."""
+    """The same group continues at the connector's offsets: old files stay, and every later record is in one new file."""
     migration.produce(300, 200, 0)
     migration.run_connect()
     migration.confluent_writes(0, 0, 300)
@@ -262,7 +262,7 @@ def test_switch_in_order(migration: Migration, capsys: pytest.CaptureFixture[str
 
 @pytest.fixture
 def crashed(migration: Migration) -> Migration:
-    """The connector has written files of partition 0 up to 500, and was killed before it could commit more than 300."""
+    """Makes the state after the connector wrote files of partition 0 up to 500 and was killed when only 300 was committed."""
     migration.produce(300, 200, 0)
     migration.run_connect()
     migration.confluent_writes(0, 0, 500)
@@ -272,7 +272,7 @@ def crashed(migration: Migration) -> Migration:
 
 
 def test_files_past_the_offsets_end_the_task(crashed: Migration) -> None:
-    """One stands where a file of ours has to go: nothing is overwritten; behind the files it goes on."""
+    """A foreign file in the place of the sink's own is not overwritten. Behind these files, the sink continues."""
     before = crashed.objects()
     with pytest.raises(ForeignObjectError) as raised:
         crashed.run(260 + 50)
@@ -294,7 +294,7 @@ def test_files_past_the_offsets_end_the_task(crashed: Migration) -> None:
 
 
 def test_files_under_other_names_are_not_noticed(crashed: Migration) -> None:
-    """A limit that the guide tells: where the names differ, here by the codec, rows are repeated."""
+    """If names differ, here by the codec, rows are repeated; the guide describes this limit."""
     crashed.run(260 + 50, **{"parquet.codec": "zstd"})
     assert Counter((0, index) for index in range(300, 500)) == crashed.rows() - crashed.log
     assert not crashed.log - crashed.rows()
@@ -302,7 +302,7 @@ def test_files_under_other_names_are_not_noticed(crashed: Migration) -> None:
 
 @pytest.fixture
 def half_written(migration: Migration) -> Migration:
-    """The connector writes two folders at a time, and was killed after the second of the two files of flush [200, 300)."""
+    """Makes the state after the connector was killed when it had written one of the two folders of flush [200, 300)."""
     migration.hours_at_once = 2
     migration.produce(200, 0, 0)
     migration.run_connect()
@@ -313,7 +313,7 @@ def half_written(migration: Migration) -> Migration:
 
 
 def test_a_flush_of_which_files_are_missing_is_moved_away(half_written: Migration) -> None:
-    """No offset is right for it."""
+    """The incomplete flush has to be moved away, because no offset is right for it."""
     key = half_written.key(0, 2, 201)
     found = half_written.script(half_written.export())
     assert (1, "") == (found.returncode, found.stdout)
@@ -324,7 +324,7 @@ def test_a_flush_of_which_files_are_missing_is_moved_away(half_written: Migratio
 
 
 def test_a_foreign_file_within_a_flush_is_never_taken_for_ours(half_written: Migration) -> None:
-    """However often it is started while the file stands there."""
+    """The file is refused at every start while it exists."""
     for _ in range(2):
         with pytest.raises(ForeignObjectError):
             half_written.run(400, **{"flush.size": "150"})
@@ -351,7 +351,7 @@ def test_another_group(migration: Migration, capsys: pytest.CaptureFixture[str])
 
 
 def test_back_and_forth(migration: Migration) -> None:
-    """Connect goes on at our offsets, and we at its; each record is written by one of them."""
+    """Connect continues at the sink's offsets, and the sink at Connect's; each record is written by one of them."""
     migration.produce(250, 120, 30)
     migration.run(400)
     ours = migration.log

@@ -49,7 +49,7 @@ VERSIONS = ("pyarrow", "duckdb", "polars", "pyspark")
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, ZooFiles]:
-    """The files of each chapter."""
+    """Makes the files of each chapter."""
     found = {}
     for chapter in CHAPTERS:
         folder = tmp_path_factory.mktemp(chapter.name)
@@ -65,7 +65,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, ZooFiles]:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_the_table_is_what_readers_make_of_the_types(files: Mapping[str, ZooFiles], name: str) -> None:
-    """For the light readers; the cells of the heavy ones are those of the last `make test-all`."""
+    """The table agrees with the light readers; cells of heavy readers are from the last `make test-all`."""
     table = read_part(PAGE.read_text(encoding="utf-8"), name)
     light = light_cells(BY_NAME[name], files[name])
     merged = {title: {**cells, **light.get(title, {})} for title, cells in cells_of(table).items()}
@@ -74,14 +74,14 @@ def test_the_table_is_what_readers_make_of_the_types(files: Mapping[str, ZooFile
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_no_reader_finds_other_values(name: str) -> None:
-    """Types may be foreign to an engine; what it reads is right, or it doesn't read it."""
+    """A reader may not support a type, but the values that it reads are right."""
     cells = cells_of(read_part(PAGE.read_text(encoding="utf-8"), name))
     assert {} == {title: found for title, found in cells.items() if OTHER_VALUES in found.values()}
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_all_readers_agree_on_own_types(name: str) -> None:
-    """Every type, every reader."""
+    """Every reader reads every type of the library."""
     cells = cells_of(read_part(PAGE.read_text(encoding="utf-8"), name))
     assert {SAME} == {each for found in cells.values() for each in found.values()}
 
@@ -89,7 +89,7 @@ def test_all_readers_agree_on_own_types(name: str) -> None:
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("reader", LIGHT)
 def test_all_types_in_one_file(files: Mapping[str, ZooFiles], name: str, reader: str) -> None:
-    """Beside each other, with nulls everywhere."""
+    """Every reader reads a file with all types, and nulls everywhere."""
     chapter, written = BY_NAME[name], files[name]
     assert [] == differences(chapter.zoo, chapter.types, written, LIGHT[reader](written.wide))
 

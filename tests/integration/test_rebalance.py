@@ -36,7 +36,7 @@ BEGIN_MS = 1_779_012_000_000
 
 @contextlib.contextmanager
 def load(bootstrap: str, topic: str) -> Iterator[list[int]]:
-    """Records all the time, by turns to all partitions; yields how many each partition has got, true at the end."""
+    """Produces records continuously to alternating partitions, and yields the count for each, which is final at the end."""
     counts = [0] * PARTITIONS
     stopping = threading.Event()
 
@@ -94,7 +94,7 @@ def runner_of(
     "assignors", [["range", "roundrobin"], ["cooperative-sticky"], pytest.param(["sticky"], marks=pytest.mark.heavy)]
 )
 def test_a_third_task_joins_and_leaves_under_load(kafka_server: Any, tmp_path: Path, assignors: Sequence[str]) -> None:
-    """Every record is in exactly one file; every file was published once; the group's lag is zero at the end."""
+    """Every record is in one file, every file was published once, and the group's lag is zero at the end."""
     topic = unique("rebalance")
     bootstrap = kafka_server.bootstrap
     create_topic(bootstrap, topic, PARTITIONS)

@@ -38,7 +38,7 @@ def _record(*names: str) -> dict[str, Any]:
 
 
 def test_versions_of_a_subject(registry_server: Any, client: ConfluentSchemaRegistry) -> None:
-    """Each id has the version that it has in the subject."""
+    """Each id has the version of its subject."""
     subject = unique("t") + "-value"
     ids = [registry_server.register(subject, _record(*"abc"[:count])) for count in (1, 2, 3)]
     found = [client.schema(schema_id, subject) for schema_id in ids]
@@ -48,7 +48,7 @@ def test_versions_of_a_subject(registry_server: Any, client: ConfluentSchemaRegi
 
 
 def test_the_same_schema_in_two_subjects(registry_server: Any, client: ConfluentSchemaRegistry) -> None:
-    """One id, with another version in each; none in a subject that doesn't have it."""
+    """One id has a different version in each subject, and none in a subject without the schema."""
     one, two = unique("t") + "-value", unique("t") + "-value"
     registry_server.register(two, _record("a"))
     schema_id = registry_server.register(two, _record("a", "b"))
@@ -57,7 +57,7 @@ def test_the_same_schema_in_two_subjects(registry_server: Any, client: Confluent
 
 
 def test_avro_with_a_reference(registry_server: Any, client: ConfluentSchemaRegistry) -> None:
-    """What a schema refers to comes with it, under the name that it is called by."""
+    """Referenced schemas are included, under the names by which they are referenced."""
     subject, address = unique("t") + "-value", unique("address")
     registry_server.register(address, ADDRESS)
     customer = {"type": "record", "name": "C", "fields": [{"name": "home", "type": "x.Address"}]}
@@ -67,7 +67,7 @@ def test_avro_with_a_reference(registry_server: Any, client: ConfluentSchemaRegi
 
 
 def test_protobuf_with_a_reference(registry_server: Any, client: ConfluentSchemaRegistry) -> None:
-    """Files come as they were registered."""
+    """Files are returned as they were registered."""
     subject, money = unique("t") + "-value", unique("money")
     registry_server.register(money, MONEY, "PROTOBUF")
     schema_id = registry_server.register(subject, ORDER, "PROTOBUF", references=[("money.proto", money, 1)])
@@ -78,7 +78,7 @@ def test_protobuf_with_a_reference(registry_server: Any, client: ConfluentSchema
 
 
 def test_json_schema(registry_server: Any, client: ConfluentSchemaRegistry) -> None:
-    """The third kind."""
+    """JSON Schema, the third format, is returned, too."""
     subject = unique("t") + "-value"
     schema = {"title": "J", "type": "object", "properties": {"a": {"type": "integer"}}}
     found = client.schema(registry_server.register(subject, schema, "JSON"), subject)
@@ -86,7 +86,7 @@ def test_json_schema(registry_server: Any, client: ConfluentSchemaRegistry) -> N
 
 
 def test_what_confluents_serializer_writes(registry_server: Any, client: ConfluentSchemaRegistry) -> None:
-    """Two versions of a schema by turns, registered by the producers; each value is a row of its version."""
+    """Producers alternate between two registered versions, and each value is a row of its version."""
     topic = unique("t")
     with SchemaRegistryClient({"url": registry_server.url}) as producers_client:
         versions = [AvroSerializer(producers_client, json.dumps(_record(*names))) for names in ("a", "ab")]
@@ -107,7 +107,7 @@ def test_an_unknown_id(client: ConfluentSchemaRegistry) -> None:
 
 
 def test_a_subject_that_was_deleted(registry_server: Any, client: ConfluentSchemaRegistry) -> None:
-    """Records stay in the log for longer than people keep subjects."""
+    """Records of a deleted subject can be read, because a log may outlive its subjects."""
     subject = unique("t") + "-value"
     schema_id = registry_server.register(subject, _record(unique("a").replace("-", "_")))
     registry_server.delete(subject)
@@ -116,7 +116,7 @@ def test_a_subject_that_was_deleted(registry_server: Any, client: ConfluentSchem
 
 
 def test_a_registry_that_is_away_and_comes_back(own_registry: Any) -> None:
-    """What is known needs no registry; what isn't, waits for it."""
+    """Known schemas don't need the registry, and records with unknown ones wait for it."""
     subject = unique("t") + "-value"
     known = own_registry.register(subject, _record("a"))
     client = ConfluentSchemaRegistry({"schema.registry.url": own_registry.url, "max.retries": "0"})

@@ -31,7 +31,7 @@ ORDERS = registered("""
 
 
 def test_what_confluents_serializer_writes(registry_server: Any) -> None:
-    """Two messages of one file, which the serializer registers as descriptors; each value is a row of its message."""
+    """The serializer registers two messages of one file as descriptors, and each value is a row of its message."""
     topic = unique("t")
     compiled = compile_file(ORDERS)
     order, line, refund = (message_factory.GetMessageClass(compiled.message(indexes)) for indexes in ([0], [0, 0], [1]))

@@ -16,7 +16,7 @@ ROWS, FLUSH_ROWS, HOURS = 20_000, 2_000, 2
 
 
 def test_one_put_for_each_file(s3_server: Any) -> None:
-    """No listing, no look at an object, whatever the start's probe and first discovery have cost before."""
+    """After the probe and the first discovery, a file needs one PUT, without a listing or another look at an object."""
     bucket = unique("bucket")
     s3_server.create_bucket(bucket)
     with EmbeddedBroker() as broker, HttpProxy(s3_server.url) as proxy:
@@ -44,7 +44,7 @@ def test_one_put_for_each_file(s3_server: Any) -> None:
 
 
 def kind_of(request: Request) -> str:
-    """What a request is for."""
+    """Classifies a request by its purpose."""
     if request.method == "GET" and "list-type=2" in request.query:
         return "discovery"
     if "/topics/_kafka2parquet/" in request.path:

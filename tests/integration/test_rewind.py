@@ -30,7 +30,7 @@ SETUP = SETUPS["quarantine"]
 
 
 class Sink:
-    """A topic, a bucket, and tasks of one group, cut by the wall clock, into hourly folders: several files in each flush."""
+    """A topic, a bucket, and tasks of one group with wall-clock cuts and hourly folders, so that a flush has several files."""
 
     def __init__(self, kafka: Any, s3: Any) -> None:
         self.kafka = kafka
@@ -41,7 +41,7 @@ class Sink:
         create_topic(kafka.bootstrap, self.topic, PARTITIONS)
 
     def drain(self, counts: list[int]) -> None:
-        """Run a task until everything is committed, then stop it in order."""
+        """Runs a task until everything is committed, then stops it in order."""
         options = S3Options(
             endpoint_url=self.s3.url, access_key_id=self.s3.key, secret_access_key=self.s3.secret, region="us-east-1"
         )
@@ -63,16 +63,16 @@ class Sink:
         return committed_offsets(self.kafka.bootstrap, self.group, self.topic)
 
     def reset(self, arguments: tuple[str, ...]) -> None:
-        """With Kafka's own command-line tool."""
+        """Resets the offsets with Kafka's own command-line tool."""
         topic = ("--topic", self.topic) if "--reset-offsets" in arguments else ()
         self.kafka.tool("kafka-consumer-groups", "--group", self.group, *topic, *arguments)
 
     def verify(self, counts: list[int]) -> Verdict:
-        """Every record is where it belongs, once."""
+        """Checks that every record is in its place once."""
         return verify(self.s3, self.bucket, self.kafka.bootstrap, self.topic, self.dead_letters, SETUP, counts, uploads=[])
 
     def objects(self) -> dict[str, tuple[str, datetime.datetime]]:
-        """What is in the bucket, and since when."""
+        """Returns the objects in the bucket with their times of creation."""
         client = self.s3.client()
         found = {}
         for key in keys(client, self.bucket, "topics/"):
@@ -89,7 +89,7 @@ def sink(kafka_server: Any, s3_server: Any) -> Sink:
 
 @pytest.fixture(scope="module")
 def counts(sink: Sink) -> list[int]:
-    """A finished run."""
+    """Drains the topic once and returns the counts."""
     load = Load(sink.kafka.bootstrap, sink.topic, PARTITIONS, SETUP)
     load.start()
     wait_until(lambda: min(load.counts) >= 5_000, "some records")
@@ -100,7 +100,7 @@ def counts(sink: Sink) -> list[int]:
 
 @pytest.mark.parametrize("kind", RESETS)
 def test_after_a_finished_run_nothing_is_written(sink: Sink, counts: list[int], kind: str) -> None:
-    """No new object, no changed object, offsets back at the end."""
+    """Objects are neither added nor changed, and the offsets are at the end again."""
     before = sink.objects()
     sink.reset(RESETS[kind])
     assert dict(enumerate(counts)) != committed_offsets(sink.kafka.bootstrap, sink.group, sink.topic)
@@ -113,7 +113,7 @@ def test_after_a_finished_run_nothing_is_written(sink: Sink, counts: list[int], 
 
 @pytest.mark.parametrize("kind", RESETS)
 def test_while_new_records_arrive_only_they_are_written(kafka_server: Any, s3_server: Any, kind: str) -> None:
-    """Old objects stay as they are; every record, old or new, is in exactly one."""
+    """Old objects stay unchanged, and every record, old or new, is in exactly one object."""
     sink = Sink(kafka_server, s3_server)
     load = Load(kafka_server.bootstrap, sink.topic, PARTITIONS, SETUP)
     load.start()

@@ -69,7 +69,7 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 @pytest.fixture
 def store() -> Iterator[HttpProxy]:
-    """Takes whatever it is sent, in one request or in parts."""
+    """Starts a server that accepts uploads in one request or in parts."""
     with HttpProxy("http://127.0.0.1:9") as store:
         names = "<Bucket>lake</Bucket><Key>a</Key>"
         store.answer(
@@ -87,7 +87,7 @@ def store() -> Iterator[HttpProxy]:
 
 @pytest.fixture
 def sts() -> Iterator[HttpProxy]:
-    """Hands out temporary credentials for an hour."""
+    """Starts a server that issues temporary credentials for an hour."""
     with HttpProxy("http://127.0.0.1:9") as sts:
         yield sts
 
@@ -104,14 +104,14 @@ def hands_out(sts: HttpProxy, key: str, lifetime: timedelta, times: int = 1) -> 
 
 
 def signer(request: Request) -> tuple[str, str, str]:
-    """Access key, region and service of the signature."""
+    """Returns access key, region and service of the signature."""
     credential = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", request.headers["authorization"])
     assert credential is not None
     return credential[1], credential[2], credential[3]
 
 
 def sent(store: HttpProxy, header: str) -> dict[str, str | None]:
-    """That header of each kind of request."""
+    """Returns the value of the header in each kind of request."""
     kinds = {
         "put": lambda r: r.method == "PUT" and "partNumber=" not in r.query,
         "create": lambda r: r.method == "POST" and r.query == "uploads",
@@ -135,7 +135,7 @@ def all_kinds_of_requests(storage: FsspecStorage) -> None:
 
 
 def test_part_size(s3_server: Any) -> None:
-    """A real server gets a file in parts of that size."""
+    """A real server gets a file in parts of the configured size."""
     client = boto3.client(
         "s3",
         endpoint_url=s3_server.url,
@@ -170,7 +170,7 @@ def test_part_size(s3_server: Any) -> None:
     ],
 )
 def test_properties_of_the_object(store: HttpProxy, properties: dict[str, str], headers: dict[str, str]) -> None:
-    """They stand in the request that makes the object, and in no other."""
+    """The properties are in the request that makes the object, and in no other request."""
     all_kinds_of_requests(storage_of(**KEYS, **properties, **{"store.url": store.url}))
 
     for name, value in headers.items():
@@ -178,7 +178,7 @@ def test_properties_of_the_object(store: HttpProxy, properties: dict[str, str], 
 
 
 def test_nothing_is_said_of_objects_unless_it_is_set(store: HttpProxy) -> None:
-    """The bucket's own settings hold."""
+    """Without properties, the bucket's own settings apply."""
     all_kinds_of_requests(storage_of(**KEYS, **{"store.url": store.url}))
 
     asked = {name for request in store.requests for name in request.headers if name.startswith("x-amz-")}
@@ -186,7 +186,7 @@ def test_nothing_is_said_of_objects_unless_it_is_set(store: HttpProxy) -> None:
 
 
 def test_key_of_the_customer(store: HttpProxy) -> None:
-    """All requests for the object need it, so that footers can be read again; S3 checks it by its MD5."""
+    """All requests for the object have the key, so that footers can be read; S3 checks the key's MD5."""
     key = bytes(range(32))
     config = configured(**KEYS, **{"s3.ssea.name": "AES256", "s3.sse.customer.key": base64.b64encode(key).decode()})
     all_kinds_of_requests(FsspecStorage(config.destination, s3_options(config, store.url)))
@@ -201,14 +201,14 @@ def test_key_of_the_customer(store: HttpProxy) -> None:
 
 
 def test_requester_pays(store: HttpProxy) -> None:
-    """Each request agrees to it."""
+    """Each request accepts the costs."""
     all_kinds_of_requests(storage_of(**KEYS, **{"kafka2parquet.s3.requester.pays": "true", "store.url": store.url}))
 
     assert {"requester"} == {request.headers.get("x-amz-request-payer") for request in store.requests}
 
 
 def test_user_agent(store: HttpProxy) -> None:
-    """Each request has it, after the names of the libraries."""
+    """Each request has the configured text after the names of the libraries."""
     all_kinds_of_requests(storage_of(**KEYS, **{"kafka2parquet.user.agent": "team-lake/7", "store.url": store.url}))
 
     assert {True} == {request.headers["user-agent"].endswith(" team-lake/7") for request in store.requests}
@@ -226,7 +226,7 @@ def test_attempts(retries: str, attempts: int) -> None:
 
 
 def test_the_key_and_the_region_sign(store: HttpProxy) -> None:
-    """`aws.access.key.id` and `s3.region`."""
+    """Requests are signed with `aws.access.key.id` and `s3.region`."""
     storage_of(**KEYS, **{"store.url": store.url}).publish("a", SMALL)
 
     assert ("AKIA-OURS", "eu-central-1", "s3") == signer(store.requests[0])
@@ -234,7 +234,7 @@ def test_the_key_and_the_region_sign(store: HttpProxy) -> None:
 
 @pytest.mark.parametrize("profile", ["", "lake"])
 def test_profile(store: HttpProxy, profile: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The keys of that profile sign; those of the default one where none is named."""
+    """Requests are signed with the keys of the named profile, or of the default one."""
     shared = tmp_path / "credentials"
     shared.write_text(
         "[default]\naws_access_key_id=AKIA-default\naws_secret_access_key=s\n"
@@ -247,13 +247,13 @@ def test_profile(store: HttpProxy, profile: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_unknown_profile_is_named(store: HttpProxy) -> None:
-    """It doesn't come by waiting."""
+    """The error names the profile and ends the task, because waiting doesn't help."""
     with pytest.raises(StorageAuthenticationError, match="lake"):
         storage_of(**{"kafka2parquet.s3.profile": "lake", "store.url": store.url}).publish("a", SMALL)
 
 
 def test_role(store: HttpProxy, sts: HttpProxy) -> None:
-    """STS is asked once, with the keys that are given, and what it hands out signs all requests."""
+    """STS is asked once with the given keys, and its credentials sign all requests."""
     hands_out(sts, "ASIA-ROLE", timedelta(hours=1))
     all_kinds_of_requests(storage_of(**KEYS, **ROLE, **{"kafka2parquet.s3.sts.url": sts.url, "store.url": store.url}))
 
@@ -270,7 +270,7 @@ def test_role(store: HttpProxy, sts: HttpProxy) -> None:
 
 
 def test_role_of_a_profile(store: HttpProxy, sts: HttpProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The keys of the profile ask for the role, in the bucket's region where no other is named."""
+    """The keys of the profile request the role, in the bucket's region unless another one is named."""
     shared = tmp_path / "credentials"
     shared.write_text("[lake]\naws_access_key_id=AKIA-lake\naws_secret_access_key=s\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(shared))
@@ -285,7 +285,7 @@ def test_role_of_a_profile(store: HttpProxy, sts: HttpProxy, monkeypatch: pytest
 
 
 def test_a_role_is_renewed_before_it_expires(store: HttpProxy, sts: HttpProxy) -> None:
-    """With the next request, which is signed with what STS hands out then."""
+    """The role is renewed before the next request, which is signed with the new credentials."""
     hands_out(sts, "ASIA-FIRST", timedelta(minutes=1))
     hands_out(sts, "ASIA-SECOND", timedelta(hours=1))
     storage = storage_of(**KEYS, **ROLE, **{"kafka2parquet.s3.sts.url": sts.url, "store.url": store.url})
@@ -296,7 +296,7 @@ def test_a_role_is_renewed_before_it_expires(store: HttpProxy, sts: HttpProxy) -
 
 
 def test_an_expired_role_is_requested_again(store: HttpProxy, sts: HttpProxy) -> None:
-    """S3 says so, whatever the clock of this machine says."""
+    """The role is renewed when S3 reports its expiry, whatever the local clock says."""
     hands_out(sts, "ASIA-FIRST", timedelta(hours=1))
     hands_out(sts, "ASIA-SECOND", timedelta(hours=1))
     storage = storage_of(**KEYS, **ROLE, **{"kafka2parquet.s3.sts.url": sts.url, "store.url": store.url})
@@ -327,7 +327,7 @@ def test_a_role_that_is_refused(store: HttpProxy, sts: HttpProxy) -> None:
     ("path_style", "host", "path"), [("true", "store.lan:9000", "/lake/a"), ("false", "lake.store.lan:9000", "/a")]
 )
 def test_bucket_in_path_or_host(store: HttpProxy, path_style: str, host: str, path: str) -> None:
-    """Of a compatible store, which a proxy leads to."""
+    """The bucket of a compatible store behind a proxy is in the path or in the host."""
     places = {"store.url": "http://store.lan:9000", "s3.proxy.url": store.url, "s3.path.style.access.enabled": path_style}
     storage_of(**KEYS, **places).publish("a", SMALL)
 
@@ -362,7 +362,7 @@ def test_endpoint(store: HttpProxy, properties: dict[str, str], host: str) -> No
 )
 @pytest.mark.parametrize("store_url", ["http://store.lan", "https://store.lan"])
 def test_login_at_the_proxy(store: HttpProxy, properties: dict[str, str], login: str | None, store_url: str) -> None:
-    """With each request, or with the tunnel."""
+    """The login is sent with each request, or with the request for the tunnel."""
     store.clear()
     store.fail(407, times=100)
     with pytest.raises(Exception, match=r"407|[Pp]roxy"):
@@ -375,7 +375,7 @@ def test_login_at_the_proxy(store: HttpProxy, properties: dict[str, str], login:
 
 
 def test_login_in_the_url_of_the_proxy(store: HttpProxy) -> None:
-    """As in Confluent's sink."""
+    """The proxy's URL may have the login, as in Confluent's sink."""
     proxy_url = store.url.replace("http://", "http://me:secret@")
     storage_of(**KEYS, **{"s3.proxy.url": proxy_url, "store.url": "http://store.lan"}).publish("a", SMALL)
 

@@ -58,7 +58,7 @@ def config_of(bucket: str, name: str) -> dict[str, str]:
 
 
 def test_two_members_agree_while_they_write(s3_server: Any, s3_bucket: str) -> None:
-    """No record is lost, files have the contract's types, and only what the contract decided against was rejected."""
+    """No record is lost, files have the contract's types, and only records that conflict with the contract are rejected."""
     rejected: set[tuple[int, int]] = set()
     committed = {0: 0, 1: 0}
     almost_done = threading.Event()
@@ -147,7 +147,7 @@ def new_storage(request: pytest.FixtureRequest) -> Any:
 
 
 def test_members_that_race_for_each_version_agree(new_storage: Any) -> None:
-    """Four of them bring something new at the same moment, again and again: no column is lost, no version is made twice."""
+    """Four members repeatedly add columns at the same moment, and no column is lost and no version is made twice."""
     members, rounds = 4, 8
     start = threading.Barrier(members)
 

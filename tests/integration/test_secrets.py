@@ -24,12 +24,12 @@ NO_SERVER = "127.0.0.1:1"
 
 
 def jaas(password: str) -> str:
-    """The configuration of a login."""
+    """Returns the configuration of a login."""
     return f'org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="{password}";'
 
 
 class Planted:
-    """Secrets that no text holds by chance, each with the place where it was planted."""
+    """Secrets that no text contains by chance, with the place of each."""
 
     def __init__(self) -> None:
         self._places: dict[str, str] = {}
@@ -41,7 +41,7 @@ class Planted:
         return secret
 
     def found_in(self, content: str | bytes) -> set[str]:
-        """Where the secrets were planted that the content shows, in plain or in base64."""
+        """Returns the places of the secrets that the content contains, in plain text or in base64."""
         text = content.decode("latin-1") if isinstance(content, bytes) else content
         return {
             place
@@ -74,13 +74,13 @@ class Cli:
         )
 
     def __call__(self, command: str, config: Mapping[str, str], worker: Mapping[str, str]) -> str:
-        """Run a command to its end, and return what it printed."""
+        """Runs a command to its end, and returns its output."""
         printed = str(self._process(command.split(), config, worker).communicate(timeout=LIMIT_S)[0])
         self.printed.append(printed)
         return printed
 
     def run_until(self, seen: Any, config: Mapping[str, str], worker: Mapping[str, str] | None = None) -> None:
-        """Run the sink until `seen` holds for what it has printed, then stop it."""
+        """Runs the sink until `seen` holds for its output, then stops it."""
         process = self._process(["run"], config, worker or {})
         lines: list[str] = []
         try:
@@ -108,7 +108,7 @@ def topic(kafka_server: Any) -> str:
 
 
 def test_a_sink_that_runs_shows_no_secret(kafka_server: Any, topic: str, tmp_path: Path, planted: Planted) -> None:
-    """Neither on the terminal nor in files, their footers, dead letters, the group's metadata and the audit's page."""
+    """The terminal, files, footers, dead letters, the group's metadata and the audit's page don't contain secrets."""
     inputs, store = tmp_path / "inputs", tmp_path / "store"
     inputs.mkdir()
     store.mkdir()
@@ -156,7 +156,7 @@ def test_a_sink_that_runs_shows_no_secret(kafka_server: Any, topic: str, tmp_pat
 
 
 def test_a_store_that_does_not_answer_shows_no_secret(kafka_server: Any, topic: str, tmp_path: Path, planted: Planted) -> None:
-    """Botocore and gcsfs quote the URLs of endpoints and proxies in their errors."""
+    """Errors don't contain secrets, although botocore and gcsfs quote the URLs of endpoints and proxies."""
     cli = Cli(kafka_server.bootstrap, tmp_path, {})
     s3 = {
         **local_sink(topic, tmp_path),
@@ -176,7 +176,7 @@ def test_a_store_that_does_not_answer_shows_no_secret(kafka_server: Any, topic: 
 def test_wrong_settings_show_no_secret(
     tmp_path: Path, planted: Planted, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Secrets in wrong places, or in settings that are refused: by `check`, and by `run` where it refuses them."""
+    """`check` and `run` don't show secrets that are in wrong places or in refused settings."""
     monkeypatch.setenv("PLANTED", planted("environment variable"))
     (tmp_path / "key.json").write_text(f'{{"private_key": "{planted("key file")}"')
     good = local_sink("events", tmp_path)

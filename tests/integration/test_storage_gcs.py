@@ -60,7 +60,7 @@ def read(url: str, bucket: str, key: str, alt: str = "media") -> bytes:
 
 
 class TestGcsStorageContract(StorageContract):
-    """See `StorageContract`."""
+    """Runs `StorageContract` on the GCS emulator."""
 
     @pytest.fixture
     def storage(self, gcs_server: Any, bucket: str) -> FsspecStorage:
@@ -76,7 +76,7 @@ class TestGcsStorageContract(StorageContract):
 
 
 def test_a_small_file_is_one_conditional_request(proxy: HttpProxy, bucket: str) -> None:
-    """No look-up of the bucket or the object."""
+    """A small file is stored without looking up the bucket or the object."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
     storage.publish("a.parquet", staged_parquet({}))
 
@@ -86,7 +86,7 @@ def test_a_small_file_is_one_conditional_request(proxy: HttpProxy, bucket: str) 
 
 
 def test_a_small_object_is_one_conditional_request_and_one_to_read_it(proxy: HttpProxy, bucket: str) -> None:
-    """And it says that it is JSON."""
+    """The request says that the object is JSON."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
     storage.create("a/schema-1.json", b"{}")
     storage.read("a/schema-1.json")
@@ -99,7 +99,7 @@ def test_a_small_object_is_one_conditional_request_and_one_to_read_it(proxy: Htt
 
 
 def test_the_footer_is_read_with_one_request(proxy: HttpProxy, bucket: str) -> None:
-    """The tail of the object, without asking for its size first."""
+    """The tail of the object is read without asking for its size first."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
     storage.publish("a.parquet", staged_parquet({"who": "me"}))
     proxy.requests.clear()
@@ -110,7 +110,7 @@ def test_the_footer_is_read_with_one_request(proxy: HttpProxy, bucket: str) -> N
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_large_file_goes_up_in_parts(gcs_server: Any, bucket: str, tmp_path: Path, on_disk: bool) -> None:
-    """In a resumable session; it arrives whole."""
+    """A large file arrives whole through a resumable session."""
     content = os.urandom(3 * MIB + 5)
     path = tmp_path / "staged"
     path.write_bytes(content)
@@ -121,7 +121,7 @@ def test_a_large_file_goes_up_in_parts(gcs_server: Any, bucket: str, tmp_path: P
 
 
 def test_a_large_file_replaces_nothing(gcs_server: Any, bucket: str) -> None:
-    """The condition holds for a resumable session too."""
+    """The condition applies to a resumable session, too."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(gcs_server.url))
     storage.publish("a", staged_parquet({"who": "first"}))
 
@@ -141,7 +141,7 @@ def test_a_failed_session_is_cancelled(proxy: HttpProxy, bucket: str) -> None:
 
 
 def test_a_damaged_upload_is_refused(proxy: HttpProxy, bucket: str) -> None:
-    """Every upload names its MD5, which the store verifies."""
+    """Every upload has an MD5, which the store verifies."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
     proxy.damage(b"PAR1", b"PAR0")
 
@@ -151,7 +151,7 @@ def test_a_damaged_upload_is_refused(proxy: HttpProxy, bucket: str) -> None:
 
 
 def test_a_lost_answer_is_seen_again_as_an_object_of_ours(proxy: HttpProxy, bucket: str) -> None:
-    """The publisher meets its own footer."""
+    """After a lost answer, the publisher finds its own footer."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
     proxy.lose_answer()
 
@@ -159,7 +159,7 @@ def test_a_lost_answer_is_seen_again_as_an_object_of_ours(proxy: HttpProxy, buck
 
 
 def test_a_store_that_is_down_is_unavailable(proxy: HttpProxy, bucket: str) -> None:
-    """The time limit cuts gcsfs's own attempts short."""
+    """The time limit ends gcsfs's own attempts early."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url, request_timeout_s=1.0))
     proxy.fail(503, times=100)
 
@@ -168,7 +168,7 @@ def test_a_store_that_is_down_is_unavailable(proxy: HttpProxy, bucket: str) -> N
 
 
 def test_a_missing_right_is_named(proxy: HttpProxy, bucket: str) -> None:
-    """With the object it was missing for."""
+    """The error names the right and the object."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
     proxy.fail(403, times=100, body=b'{"error": {"message": "no access"}}')
 
@@ -181,7 +181,7 @@ def test_a_missing_right_is_named(proxy: HttpProxy, bucket: str) -> None:
 
 
 def test_refused_credentials_are_an_error_at_once(proxy: HttpProxy, bucket: str) -> None:
-    """They don't get better by waiting."""
+    """Refused credentials are an error without a retry, because waiting doesn't help."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
     proxy.fail(401, times=100, body=b'{"error": {"message": "who are you"}}')
 
@@ -190,7 +190,7 @@ def test_refused_credentials_are_an_error_at_once(proxy: HttpProxy, bucket: str)
 
 
 def test_a_missing_bucket_is_named(gcs_server: Any) -> None:
-    """By the calls that gcsfs lets tell it from a missing object."""
+    """Calls for which gcsfs distinguishes a missing bucket from a missing object name the bucket."""
     storage = FsspecStorage("gs://no-such-bucket-here", gcs_options(gcs_server.url))
 
     with pytest.raises(BucketNotFoundError, match="no-such-bucket-here"):
@@ -200,7 +200,7 @@ def test_a_missing_bucket_is_named(gcs_server: Any) -> None:
 
 
 def _is_step(request: Request, step: str) -> bool:
-    """Whether the request is that step of an upload of two parts and a bit."""
+    """Returns whether the request is the given step of an upload of two parts and a bit."""
     span = request.headers.get("content-range", "")
     if step == "at once":
         return request.query.startswith("uploadType=multipart")
@@ -222,7 +222,7 @@ def _file(step: str, content: bytes) -> StagedFile:
 def test_an_upload_that_fails_in_the_middle_is_begun_again(
     proxy: HttpProxy, gcs_server: Any, bucket: str, step: str, status: int
 ) -> None:
-    """By gcsfs or the engine; until then nothing is visible."""
+    """The upload is repeated by gcsfs or the engine, and until then nothing is visible."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url, request_timeout_s=1.0))
     file = _file(step, b"content")
     proxy.fail(status, times=100, when=lambda r: _is_step(r, step))
@@ -237,7 +237,7 @@ def test_an_upload_that_fails_in_the_middle_is_begun_again(
 
 @pytest.mark.parametrize("status", [204, 400, 404, 412, 499, 503])
 def test_what_is_answered_to_cancelling_a_session_does_not_matter(proxy: HttpProxy, bucket: str, status: int) -> None:
-    """GCS answers 499. What counts is why the session is cancelled."""
+    """The error is the cause of the cancellation, although GCS answers the cancellation with 499."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url, request_timeout_s=1.0))
     proxy.fail(503, times=100, when=lambda r: _is_step(r, "part"))
     proxy.fail(status, times=100, when=lambda r: r.method == "DELETE")
@@ -247,7 +247,7 @@ def test_what_is_answered_to_cancelling_a_session_does_not_matter(proxy: HttpPro
 
 @pytest.mark.parametrize("step", _STEPS)
 def test_an_answer_that_is_lost_in_the_middle(proxy: HttpProxy, gcs_server: Any, bucket: str, step: str) -> None:
-    """The next attempt finds what is there, and goes on or begins again."""
+    """The next attempt finds the stored part, and continues or begins again."""
     storage = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url))
     file = _file(step, b"content")
     proxy.lose_answer(when=lambda r: _is_step(r, step))
@@ -266,7 +266,7 @@ def test_an_answer_that_is_lost_in_the_middle(proxy: HttpProxy, gcs_server: Any,
 def test_a_request_that_arrives_after_another_writer_has_won_changes_nothing(
     proxy: HttpProxy, gcs_server: Any, bucket: str, step: str, forgets: bool
 ) -> None:
-    """Its sender has given up long ago, and may not have reached the store to cancel the session."""
+    """The late request of a sender that gave up, perhaps without cancelling its session, changes nothing."""
     late = FsspecStorage(f"gs://{bucket}", gcs_options(proxy.url, request_timeout_s=2.0))
     held = proxy.hold(when=lambda r: _is_step(r, step))
     if not forgets:

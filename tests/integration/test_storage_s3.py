@@ -86,7 +86,7 @@ def staged(size: int, folder: Path | None = None) -> StagedFile:
 
 
 class TestS3StorageContract(StorageContract):
-    """See `StorageContract`."""
+    """Runs `StorageContract` on an S3 server."""
 
     @pytest.fixture
     def storage(self, s3_server: Any, bucket: str) -> FsspecStorage:
@@ -102,7 +102,7 @@ class TestS3StorageContract(StorageContract):
 
 
 def test_a_small_file_is_one_conditional_put(proxy: HttpProxy, s3_server: Any, bucket: str) -> None:
-    """One request for each file: no head, no list, no bucket look-up."""
+    """A small file needs one request, without a head, a list or a look-up of the bucket."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
     storage.publish("a.parquet", staged_parquet({}))
 
@@ -113,7 +113,7 @@ def test_a_small_file_is_one_conditional_put(proxy: HttpProxy, s3_server: Any, b
 
 
 def test_a_small_object_is_one_conditional_put_and_one_get(proxy: HttpProxy, s3_server: Any, bucket: str, client: Any) -> None:
-    """And it says that it is JSON."""
+    """The request says that the object is JSON."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
     storage.create("a/schema-1.json", b"{}")
     storage.read("a/schema-1.json")
@@ -125,7 +125,7 @@ def test_a_small_object_is_one_conditional_put_and_one_get(proxy: HttpProxy, s3_
 
 
 def test_the_footer_is_read_with_one_request(proxy: HttpProxy, s3_server: Any, bucket: str) -> None:
-    """The tail of the object, without asking for its size first."""
+    """The tail of the object is read without asking for its size first."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
     storage.publish("a.parquet", staged_parquet({"who": "me"}))
     proxy.requests.clear()
@@ -135,7 +135,7 @@ def test_the_footer_is_read_with_one_request(proxy: HttpProxy, s3_server: Any, b
 
 
 def test_the_object_has_the_media_type_of_parquet(s3_server: Any, client: Any, bucket: str) -> None:
-    """As registered with IANA."""
+    """The object has the media type that is registered with IANA."""
     FsspecStorage(f"s3://{bucket}", s3_options(s3_server)).publish("a.parquet", staged_parquet({}))
 
     assert "application/vnd.apache.parquet" == client.head_object(Bucket=bucket, Key="a.parquet")["ContentType"]
@@ -143,7 +143,7 @@ def test_the_object_has_the_media_type_of_parquet(s3_server: Any, client: Any, b
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_large_file_goes_up_in_parts(s3_server: Any, client: Any, bucket: str, tmp_path: Path, on_disk: bool) -> None:
-    """It arrives whole and leaves no open upload."""
+    """A large file arrives whole and leaves no open upload."""
     file = staged(12 * MIB + 3, tmp_path if on_disk else None)
     content = file.content.read_bytes() if isinstance(file.content, Path) else file.content
 
@@ -153,7 +153,7 @@ def test_a_large_file_goes_up_in_parts(s3_server: Any, client: Any, bucket: str,
 
 
 def test_seventy_megabytes_with_default_settings(s3_server: Any, client: Any, bucket: str, tmp_path: Path) -> None:
-    """Larger than the default part."""
+    """A file larger than the default part is stored."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, part_size_bytes=S3Options().part_size_bytes))
 
     assert Published() == storage.publish("a", staged(70 * MIB, tmp_path))
@@ -162,7 +162,7 @@ def test_seventy_megabytes_with_default_settings(s3_server: Any, client: Any, bu
 
 
 def test_a_large_file_replaces_nothing_and_leaves_no_upload(s3_server: Any, client: Any, bucket: str) -> None:
-    """The condition holds for the end of a multipart upload too."""
+    """The condition applies to the end of a multipart upload, too."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server))
     storage.publish("a", staged_parquet({"who": "first"}))
 
@@ -172,7 +172,7 @@ def test_a_large_file_replaces_nothing_and_leaves_no_upload(s3_server: Any, clie
 
 @pytest.mark.parametrize("failing", ["part", "complete"])
 def test_a_failed_multipart_upload_is_aborted(proxy: HttpProxy, s3_server: Any, client: Any, bucket: str, failing: str) -> None:
-    """Wherever it fails, no part stays behind, and nothing is visible."""
+    """Wherever the upload fails, no part stays behind, and nothing is visible."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
     proxy.fail(503, times=10, when=lambda r: ("partNumber=2" if failing == "part" else "POST ?uploadId=") in r.summary)
 
@@ -184,7 +184,7 @@ def test_a_failed_multipart_upload_is_aborted(proxy: HttpProxy, s3_server: Any, 
 def test_what_could_not_be_aborted_is_aborted_with_the_next_file(
     proxy: HttpProxy, s3_server: Any, client: Any, bucket: str
 ) -> None:
-    """When the store is down for the abort as well."""
+    """An upload that could not be aborted, because the store was down, is aborted later."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
     proxy.fail(503, times=4, when=lambda r: "partNumber=2" in r.summary or r.method == "DELETE")
     with pytest.raises(StorageUnavailableError):
@@ -197,7 +197,7 @@ def test_what_could_not_be_aborted_is_aborted_with_the_next_file(
 
 @pytest.mark.parametrize("size", [1000, 6 * MIB])
 def test_a_lost_answer_is_seen_again_as_an_object_of_ours(proxy: HttpProxy, s3_server: Any, bucket: str, size: int) -> None:
-    """Whether the client or the engine tries again: the publisher meets its own footer, or S3 repeats its first answer."""
+    """On a retry of client or engine, the publisher finds its own footer, or S3 repeats its first answer."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
     file = staged_parquet({"who": "me", "filling": "x" * size})
     proxy.lose_answer(times=1, when=lambda r: r.method == "PUT" if size < 5 * MIB else "POST ?uploadId=" in r.summary)
@@ -215,7 +215,7 @@ def test_a_lost_answer_is_seen_again_as_an_object_of_ours(proxy: HttpProxy, s3_s
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_store_that_is_down_is_unavailable(proxy: HttpProxy, s3_server: Any, bucket: str, status: int) -> None:
-    """After two attempts; the engine waits and makes others."""
+    """The error is raised after two attempts, and then the engine waits and retries."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
     proxy.fail(status, times=10, headers={"Retry-After": "7"})
 
@@ -226,7 +226,7 @@ def test_a_store_that_is_down_is_unavailable(proxy: HttpProxy, s3_server: Any, b
 
 
 def test_a_conflicting_writer_means_try_again(proxy: HttpProxy, s3_server: Any, bucket: str) -> None:
-    """S3 answers 409 when two conditional writes meet, and asks for another attempt."""
+    """A 409 from S3, for two conditional writes at once, leads to another attempt."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
     proxy.fail(409, times=10, body=b"<Error><Code>ConditionalRequestConflict</Code></Error>")
 
@@ -235,7 +235,7 @@ def test_a_conflicting_writer_means_try_again(proxy: HttpProxy, s3_server: Any, 
 
 
 def test_the_probe_does_without_the_right_to_delete(proxy: HttpProxy, s3_server: Any, bucket: str) -> None:
-    """Its object stays below the prefix that it was given."""
+    """The probe's object stays below the given prefix."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
     proxy.fail(403, times=10, when=lambda r: r.method == "DELETE" and "uploadId" not in r.summary)
 
@@ -244,7 +244,7 @@ def test_the_probe_does_without_the_right_to_delete(proxy: HttpProxy, s3_server:
 
 
 def test_a_missing_right_is_named(proxy: HttpProxy, s3_server: Any, bucket: str) -> None:
-    """With the object it was missing for."""
+    """The error names the right and the object."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
     proxy.fail(403, times=10, body=b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
 
@@ -257,7 +257,7 @@ def test_a_missing_right_is_named(proxy: HttpProxy, s3_server: Any, bucket: str)
 
 
 def test_a_missing_bucket_is_named(s3_server: Any) -> None:
-    """By every call."""
+    """The error of every call names the missing bucket."""
     storage = FsspecStorage("s3://no-such-bucket-here", s3_options(s3_server))
 
     for call in (
@@ -272,7 +272,7 @@ def test_a_missing_bucket_is_named(s3_server: Any) -> None:
 
 @pytest.mark.parametrize("change", [{"secret_access_key": "wrong"}, {"access_key_id": "nobody"}])
 def test_wrong_credentials_are_refused(s3_server: Any, bucket: str, change: dict[str, str]) -> None:
-    """At once, without trying again."""
+    """Wrong credentials are an error without a retry."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, **change))
 
     with pytest.raises(StorageAuthenticationError, match="secret"):
@@ -282,7 +282,7 @@ def test_wrong_credentials_are_refused(s3_server: Any, bucket: str, change: dict
 def test_expired_credentials_are_requested_again(
     proxy: HttpProxy, s3_server: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody renews the shared credentials file; the next attempt reads it."""
+    """The next attempt reads the shared credentials file, which was renewed meanwhile."""
     credentials = tmp_path / "credentials"
     credentials.write_text(f"[default]\naws_access_key_id={s3_server.key}\naws_secret_access_key=old\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
@@ -298,7 +298,7 @@ def test_expired_credentials_are_requested_again(
 
 
 def test_a_request_that_never_ends_is_given_up(proxy: HttpProxy, s3_server: Any, bucket: str) -> None:
-    """The time limit holds for the whole request."""
+    """The time limit applies to the whole request."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url, request_timeout_s=0.5))
     proxy.stall()
 
@@ -307,7 +307,7 @@ def test_a_request_that_never_ends_is_given_up(proxy: HttpProxy, s3_server: Any,
 
 
 def test_raw_options_of_s3fs_are_passed_on(s3_server: Any, client: Any, bucket: str) -> None:
-    """Whatever s3fs knows can be given by keyword."""
+    """All options of s3fs can be given by keyword."""
     storage = FsspecStorage(
         f"s3://{bucket}",
         endpoint_url=s3_server.url,
@@ -327,7 +327,7 @@ _GONE = b"<Error><Code>NoSuchUpload</Code><Message>The specified multipart uploa
 
 
 def _is_step(request: Request, step: str) -> bool:
-    """Whether the request is that step of an upload."""
+    """Returns whether the request is the given step of an upload."""
     steps = {"put": "PUT ?", "begin": "POST ?uploads", "part": "PUT ?", "complete": "POST ?uploadId="}
     return request.summary.startswith(steps[step]) and ("partNumber=2" in request.query) == (step == "part")
 
@@ -345,7 +345,7 @@ def _is_step(request: Request, step: str) -> bool:
 def test_an_upload_that_fails_in_the_middle_is_begun_again(
     proxy: HttpProxy, s3_server: Any, client: Any, bucket: str, step: str, status: int, body: bytes
 ) -> None:
-    """By the engine; until then nothing is visible, and nothing is left behind."""
+    """The engine repeats the upload; until then nothing is visible, and nothing is left behind."""
     storage = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url))
     file = staged(1000 if step == "put" else 6 * MIB)
     proxy.fail(status, times=3, when=lambda r: _is_step(r, step), body=body)
@@ -362,7 +362,7 @@ def test_an_upload_that_fails_in_the_middle_is_begun_again(
 def test_a_request_that_arrives_after_another_writer_has_won_changes_nothing(
     proxy: HttpProxy, s3_server: Any, client: Any, bucket: str, step: str
 ) -> None:
-    """Its sender has given up long ago."""
+    """The late request of a sender that gave up changes nothing."""
     late = FsspecStorage(f"s3://{bucket}", s3_options(s3_server, endpoint_url=proxy.url, request_timeout_s=2.0))
     held = proxy.hold(when=lambda r: _is_step(r, step))
     with pytest.raises(StorageUnavailableError):

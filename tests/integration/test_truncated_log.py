@@ -32,7 +32,7 @@ def values(text: str, count: int) -> list[bytes]:
 
 
 class Sink:
-    """One sink of a group after the other, with flushes of ten records."""
+    """Consecutive sinks of a group, with flushes of ten records."""
 
     def __init__(self, cluster: KafkaCluster, topic: str, folder: Path) -> None:
         self.events: list[Event] = []
@@ -78,7 +78,7 @@ def expected(*runs: tuple[str, int]) -> Sequence[tuple[int, str]]:
 
 
 def test_a_stopped_sink_refuses_the_truncated_log_until_an_operator_decides(cluster: KafkaCluster, tmp_path: Path) -> None:
-    """The same error at each start; then each offset once, with what was left out in an event."""
+    """Each start raises the same error. After the decision, each offset is written once, and skipped ones are an event."""
     log = TruncatedLog(cluster)
     sink = Sink(cluster, log.topic, tmp_path)
     log.write(values("old", 20))
@@ -99,7 +99,7 @@ def test_a_stopped_sink_refuses_the_truncated_log_until_an_operator_decides(clus
 
 
 def test_a_running_sink_notices_the_election(cluster: KafkaCluster, tmp_path: Path) -> None:
-    """What it has read and not published is dropped, and its restart gives the same error."""
+    """Unpublished records are dropped, and a restart raises the same error."""
     log = TruncatedLog(cluster)
     sink = Sink(cluster, log.topic, tmp_path)
     log.write(values("old", 12))
