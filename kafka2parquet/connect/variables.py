@@ -107,7 +107,7 @@ class _Lookup:
         kind = self._classes.get(provider)
         if kind not in _KNOWN:
             known = ", ".join(name for name, of_name in self._classes.items() if of_name in _KNOWN)
-            what = f"{kind} is a Java class" if kind else f"there is no configuration provider {provider}"
+            what = f"{kind} is a Java class" if kind else f"the configuration provider {provider} does not exist"
             raise _UnknownProvider(
                 f"{what}; the known providers are {known}. Put the value into a file or an environment variable, and name that"
             )

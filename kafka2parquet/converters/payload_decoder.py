@@ -125,9 +125,9 @@ class PayloadDecoder:
     Attributes:
         schema: the schema of the values.
         decode_one: converts a payload to a value that `pyarrow.array` accepts, or raises PayloadsRefused.
-        decode: converts payloads (binary_view without nulls) to an array, or raises PayloadsRefused; None if there is no such
+        decode: converts payloads (binary_view without nulls) to an array, or raises PayloadsRefused; None without a
             decoder. If it suspects a payload that it would decode alone, `decode_one` must return the same value.
-        malformed: finds payloads whose form `decode` can't decode, though perhaps not all of them; None if there is no such
+        malformed: finds payloads whose form `decode` can't decode, though perhaps not all of them; None without a
             function. If it finds any other payload, `decode_one` must have the same outcome as `decode`. It is called after
             `decode` has refused payloads, and before `decode` as long as it finds some.
     """

@@ -284,7 +284,7 @@ class PartitionContext:
                 self.emit(TaggingFailed(self.topic_partition, key, error))
 
     def read_footer(self, key: str) -> Procedure[FlushFooter | None]:
-        """Read the footer of this topic-partition's file at `key`; returns None if there is no object.
+        """Read the footer of this topic-partition's file at `key`; returns None if the object does not exist.
 
         Raises:
             ForeignObjectError: the object isn't a file of this topic-partition.

@@ -89,7 +89,7 @@ class FileSchemas:
             batch: one or more rows.
 
         Returns:
-            The index of the row and the reason; None if there is no such row.
+            The index of the row and the reason; None if all rows fit.
         """
         first: tuple[int, str] | None = None
         if self._mode is None or not self._mode.projects:

@@ -231,7 +231,7 @@ def _why_unwritable(field: pa.Field, name_case: NameCase) -> str | None:
     return None
 
 
-#: Types that Parquet has, so that there is no need to ask pyarrow.
+#: Types that Parquet has, so that pyarrow need not be asked.
 _SIMPLE = {
     type_.id
     for type_ in (

@@ -254,7 +254,7 @@ class FirstOf(RotationPolicy):
             policies: one or more. If several end the flush at the same row or moment, the first of them gives the reason.
 
         Raises:
-            ConfigurationError: there is no policy.
+            ConfigurationError: no policy is given.
         """
         if not policies:
             raise ConfigurationError("FirstOf: policies has to be one rotation policy or more.")

@@ -74,7 +74,7 @@ def type_text(field: pa.Field) -> str:
 
 
 def type_and_members(field: pa.Field) -> tuple[str, Iterable[pa.Field] | None]:
-    """Return a field's type in words, and the fields of a struct, however deep in lists; None if there is no struct."""
+    """Return a field's type in words, and the fields of a struct, however deep in lists; None without a struct."""
     type_ = field.type
     if is_any(field):
         return _ANY, None

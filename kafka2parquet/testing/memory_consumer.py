@@ -84,12 +84,12 @@ class MemoryKafka:
         """Append records to a log. Bytes are a record with that value, None is a tombstone.
 
         Raises:
-            UsageError: there is no such partition.
+            UsageError: the partition does not exist.
         """
         made = [record if isinstance(record, MemoryRecord) else MemoryRecord(record) for record in records]
         with self.lock:
             if TopicPartition(topic, partition) not in self._logs:
-                raise UsageError(f"There is no partition {partition} of {topic!r}: call create_topic() with enough partitions.")
+                raise UsageError(f"{topic!r} has no partition {partition}: call create_topic() with enough partitions.")
             self._logs[TopicPartition(topic, partition)].records.extend(made)
 
     def delete_records(self, topic: str, partition: int, before_offset: int) -> None:

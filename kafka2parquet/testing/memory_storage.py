@@ -165,7 +165,7 @@ class MemoryStorage:
         self._meet("tag", key, after_effect=False)
         with self._lock:
             if key not in self.objects:
-                raise UsageError(f"{self.url}/{key}: there is no object to tag.")
+                raise UsageError(f"{self.url}/{key}: the object to tag does not exist.")
             self.tags[key] = dict(tags)
         self._meet("tag", key, after_effect=True)
 

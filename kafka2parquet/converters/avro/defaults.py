@@ -18,7 +18,7 @@ class NoDefault:
 
 
 def default_value(node: AvroNode, given: Any) -> Any:
-    """Convert a default to a value of its column; return None if there is no default or it doesn't fit the type."""
+    """Convert a default to a value of its column; return None without a default, or if the default doesn't fit the type."""
     if given is NoDefault or given is None:
         return None
     try:

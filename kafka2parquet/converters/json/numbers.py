@@ -106,7 +106,7 @@ def rounded_rows(values: Callable[[], pa.Array], table: pa.Table) -> Iterator[in
 
 
 def _suspected(values: Callable[[], pa.Array], table: pa.Table) -> tuple[pa.BinaryArray, list[_Suspicion]]:
-    """Return the JSON objects, and where integers may have been rounded in them; no objects if there is no such place."""
+    """Return the JSON objects, and where integers may have been rounded in them; no objects if no integer was rounded."""
     patterns = {
         pattern
         for field, column in zip(table.schema, table.columns, strict=True)

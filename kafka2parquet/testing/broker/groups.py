@@ -193,7 +193,7 @@ class Group:
         """Handle a heartbeat.
 
         Raises:
-            BrokerError: the sender is no longer a member, or has to rejoin.
+            BrokerError: the sender has left the group, or has to rejoin.
         """
         self._member(member_id, instance_id, generation, now)
         if self.state is GroupState.PREPARING_REBALANCE:

@@ -201,7 +201,7 @@ class StorageContract:
         assert contents[outcomes.index(True)] == storage.read("t/raced.json")
 
     def test_reads_nothing_where_no_object_is(self, storage: Storage) -> None:
-        """`read` returns None if there is no object, and b"" for an object without bytes."""
+        """`read` returns None if the object does not exist, and b"" for an object without bytes."""
         storage.create("t/empty.json", b"")
 
         assert (None, b"") == (storage.read("t/nothing.json"), storage.read("t/empty.json"))
@@ -214,7 +214,7 @@ class StorageContract:
         assert (None, b"{}") == (before, storage.read("t/new.json"))
 
     def test_has_no_metadata_where_no_object_is(self, storage: Storage) -> None:
-        """`read_metadata` returns None if there is no object."""
+        """`read_metadata` returns None if the object does not exist."""
         assert storage.read_metadata("nothing/here.parquet") is None
 
     def test_lists_keys_by_prefix(self, storage: Storage) -> None:

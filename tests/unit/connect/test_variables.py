@@ -92,7 +92,8 @@ def test_file_that_is_not_text_is_a_problem(secrets: Any) -> None:
 def test_unknown_provider_is_a_problem() -> None:
     """The problem lists the known providers and gives advice."""
     assert (
-        "a.property: ${vault:x:y}: there is no configuration provider vault; the known providers are file, dir, directory, "
+        "a.property: ${vault:x:y}: the configuration provider vault does not exist; the known providers are file, dir, "
+        "directory, "
         "env. Put the value into a file or an environment variable, and name that." == _problem("${vault:x:y}")
     )
 
@@ -146,6 +147,6 @@ def test_missing_variables_are_notes_where_nothing_runs() -> None:
     assert ([], 2) == (validation.sentences, len([note for note in validation.config.notes if "`run` needs it" in note]))
     assert 2 == len(read_connect_config(case).sentences)
     given = {**read_properties(STORY).values, "aws.access.key.id": "${vault:a:b}"}
-    assert ["aws.access.key.id: ${vault:a:b}: there is no configuration provider vault; the known providers are file, dir, "
-            "directory, env. Put the value into a file or an environment variable, and name that."
+    assert ["aws.access.key.id: ${vault:a:b}: the configuration provider vault does not exist; the known providers are file, "
+            "dir, directory, env. Put the value into a file or an environment variable, and name that."
             ] == read_connect_config(given, missing_allowed=True).sentences  # fmt: skip
