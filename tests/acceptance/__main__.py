@@ -14,7 +14,7 @@ _OWN = Path(__file__).parent / "cases"
 
 
 def main() -> int:
-    """Run the cases; 1 when any failed."""
+    """Runs the cases and returns 1 if any case failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.acceptance", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=_OWN, help="folder of JSON files; by default the ones here")
     folder = CaseFolder(parser.parse_args().folder)

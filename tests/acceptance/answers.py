@@ -45,7 +45,7 @@ _DECIMAL = re.compile(r"decimal(128|256)\((\d+), *(\d+)\)")
 
 
 def answer(case: Case, folder: CaseFolder, function: Function | None = None) -> Mapping[str, Any] | CaseError:
-    """What the library answers; an error that it raises is an answer too.
+    """Returns the library's answer; a raised error is an answer, too.
 
     Raises:
         NotApplicableError: the library doesn't have what is asked for.
@@ -61,7 +61,7 @@ def answer(case: Case, folder: CaseFolder, function: Function | None = None) -> 
 
 
 def mismatches(required: Mapping[str, Any], seen: Mapping[str, Any] | CaseError) -> list[Mismatch]:
-    """All that is not as required, of several choices those of the nearest."""
+    """Returns all mismatches; of several choices, the mismatches of the nearest choice."""
     if "any_of" in required:
         return min((mismatches(choice, seen) for choice in required["any_of"]), key=len)
     return list(_differences(required, seen))
@@ -97,7 +97,7 @@ def _column_type(name: str, expected: Any, seen: Mapping[str, Any], required: Ma
 
 
 def arrow_type(text: str) -> pa.DataType:
-    """The Arrow type that a case writes as text, such as `map<string, int32>`.
+    """Parses an Arrow type that a case writes as text, such as `map<string, int32>`.
 
     Raises:
         ValueError: it isn't one.
@@ -124,7 +124,7 @@ def arrow_type(text: str) -> pa.DataType:
 
 
 def _split(text: str) -> list[str]:
-    """The parts between commas that stand in no brackets."""
+    """Splits a text at commas outside of brackets."""
     parts, depth, start = [], 0, 0
     for place, character in enumerate(text):
         depth += (character in "<([") - (character in ">)]")
@@ -135,7 +135,7 @@ def _split(text: str) -> list[str]:
 
 
 def _same_type(one: pa.DataType, other: pa.DataType) -> bool:
-    """Whether two types are the same but for names of list items and for where nulls may be."""
+    """Returns whether two types differ at most in names of list items and in where nulls may be."""
     if pa.types.is_struct(one) and pa.types.is_struct(other):
         names = [field.name for field in one] == [field.name for field in other]
         return names and all(_same_type(left.type, right.type) for left, right in zip(one, other, strict=True))
@@ -162,7 +162,7 @@ def _columns(name: str, expected: Sequence[Mapping[str, Any]], seen: Mapping[str
 
 
 def _same_text(expected: Any, seen: Any) -> bool:
-    """Whether two descriptions of a column say the same: `TIMESTAMP(MILLIS, adjusted to UTC)` is `TIMESTAMP_MILLIS`."""
+    """Returns whether two descriptions of a column agree: `TIMESTAMP(MILLIS, adjusted to UTC)` is `TIMESTAMP_MILLIS`."""
     if expected is None or seen is None:
         return expected is seen
     return _words(expected) == _words(seen)
@@ -194,12 +194,12 @@ def _errors(name: str, expected: Sequence[Mapping[str, Any]], seen: Mapping[str,
 
 
 def _no_differences(name: str, expected: Any, seen: Mapping[str, Any], _: Any) -> Iterator[Mismatch]:
-    """What needs no look: the type of a configuration's problem is that of all of them."""
+    """Fields that need no comparison: the type of a configuration's problem is the same for all problems."""
     yield from ()
 
 
 def _recommended(expected: Any, seen: Mapping[str, Any]) -> None:
-    """Leave a case alone that recommends what the library says it doesn't support.
+    """Skips a case that recommends something that the library reports as unsupported.
 
     Raises:
         NotApplicableError: that is the only difference.
@@ -218,7 +218,7 @@ def _value(name: str, expected: Any, seen: Mapping[str, Any], required: Mapping[
 
 
 def _outcome(name: str, expected: Any, seen: Mapping[str, Any], _: Any) -> Iterator[Mismatch]:
-    """Cases have one word for success; whatever else they say is none."""
+    """Compares outcomes; cases have one word for success, and any other word means failure."""
     if (expected == "success") != (seen.get(name) == "success"):
         yield Mismatch(name, expected, seen.get(name))
 

@@ -23,7 +23,7 @@ _OWN_FOLDER = Path(__file__).parent / "cases"
 
 @attrs.frozen(eq=False)
 class Case:
-    """One case.
+    """One acceptance case.
 
     Attributes:
         file: name of its file, without extension.
@@ -35,30 +35,30 @@ class Case:
 
     @property
     def id(self) -> str:
-        """Its name."""
+        """The name of the case."""
         return str(self.data["id"])
 
     @property
     def is_upstream_bug(self) -> bool:
-        """Whether `sensible` is what to require, and not `expected`."""
+        """Whether `sensible` is required instead of `expected`."""
         return self.data.get("kind") == "upstream_bug"
 
     @property
     def required(self) -> Mapping[str, Any]:
-        """What has to come out."""
+        """The required outcome."""
         found: Mapping[str, Any] = self.data["sensible" if self.is_upstream_bug else "expected"]
         return found
 
 
 @attrs.frozen(eq=False)
 class CaseFolder:
-    """All cases of a folder, and what they start from."""
+    """All cases of a folder, and their base configuration."""
 
     path: Path
 
     @functools.cached_property
     def base(self) -> Mapping[str, Any]:
-        """The base configuration and what the harness does by itself."""
+        """The base configuration, and the harness's own settings."""
         found: Mapping[str, Any] = self._common("base.json")
         return found
 
@@ -68,7 +68,7 @@ class CaseFolder:
         return found
 
     def _common(self, name: str) -> Any:
-        """A file for all cases: the folder's own, or else the one beside the cases here."""
+        """Returns a file for all cases: the folder's own, or otherwise the one beside the cases here."""
         path = self.path / name
         return json.loads((path if path.exists() else _OWN_FOLDER / name).read_text(encoding="utf-8"))
 
@@ -78,7 +78,7 @@ class CaseFolder:
         return sorted(path for path in self.path.glob("*.json") if path.name not in _COMMON)
 
     def cases(self) -> list[Case]:
-        """All cases, in the order of files and in that of each file."""
+        """Returns all cases, ordered by file and by place in each file."""
         return [
             Case(path.stem, data)
             for path in self.files
@@ -86,27 +86,27 @@ class CaseFolder:
         ]
 
     def schema_json(self, name: str | None) -> Any:
-        """A schema as it stands in an envelope; None for the schema None."""
+        """Returns a schema as in an envelope; None for the schema None."""
         return None if name is None else self._schemas[name]["connect"]
 
     @functools.cache  # noqa: B019  # folders live as long as the run, and equal names must give the same object
     def schema(self, name: str | None) -> ConnectSchema | None:
-        """A schema by its name; None for the schema None."""
+        """Returns a schema by name; None for the schema None."""
         return None if name is None else schema_from_json(self.schema_json(name))
 
     def texts(self, *changes: Mapping[str, str | None]) -> dict[str, str]:
-        """The base configuration with changes on top; None removes a property."""
+        """Returns the base configuration with changes; None removes a property."""
         merged: dict[str, str | None] = {**self.base["config"], **self.base["supporting_config"]}
         for change in changes:
             merged |= change
         return {name: text.strip() for name, text in merged.items() if text is not None}
 
     def validate(self, *changes: Mapping[str, str | None]) -> Validation:
-        """What the library says of the base configuration with changes on top."""
+        """Validates the base configuration with changes."""
         return validate(self.texts(*changes))
 
     def config(self, *changes: Mapping[str, str | None]) -> ConnectConfig:
-        """The base configuration with changes on top.
+        """Returns the base configuration with changes.
 
         Raises:
             CaseError: it is wrong.
@@ -116,7 +116,7 @@ class CaseFolder:
 
 
 def checked(validation: Validation) -> ConnectConfig:
-    """The configuration, if it can run.
+    """Returns the configuration, if it can run.
 
     Raises:
         CaseError: it is wrong.

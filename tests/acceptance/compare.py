@@ -21,7 +21,7 @@ _PROSE = frozenset({"how", "why", "note", "or", "any_of", "existing_unchanged", 
 
 @attrs.frozen
 class Mismatch:
-    """Something that is not as required.
+    """A difference from what the case requires.
 
     Attributes:
         what: which field, or which step.
@@ -35,7 +35,7 @@ class Mismatch:
 
 
 def mismatches(case: Case, run: Run) -> list[Mismatch]:
-    """All that is not as the case requires, under the alternative that it comes nearest to; empty if one is met."""
+    """Returns all differences from the nearest alternative of the case; empty if one alternative is met."""
     if case.is_upstream_bug:  # the answers on the way are upstream's
         return min((list(_final(case, run, choice)) for choice in _choices(case.required)), key=len)
     on_the_way = [found for answer in run.answers for found in _answered(case, run, answer)]
@@ -142,7 +142,7 @@ def _offsets(described: Any) -> list[int]:
 
 
 def offsets_of(described: Mapping[str, Any]) -> list[int]:
-    """The offsets of the rows that an object of a case has; none where it doesn't say."""
+    """Returns the offsets of the rows in an object of a case; none if the case doesn't list them."""
     if "offset_range" in described:
         return _offsets({"range": described["offset_range"]})
     return list(described.get("offsets", ()))
@@ -173,7 +173,7 @@ def _same_rows(expected: Sequence[Any], seen: Stored) -> bool:
 
 
 def rows_of(run: Run) -> dict[str, Counter[int]]:
-    """How often each offset is in an object of values, by the names of topic-partitions."""
+    """Counts each offset in objects of values, by the names of topic-partitions."""
     counts: dict[str, Counter[int]] = {}
     for stored in run.final.objects.values():
         if stored.role == "values":

@@ -21,7 +21,7 @@ from tests.acceptance.steps import Run
 
 
 def reason(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
-    """Why the run may differ from what the case requires; None where it may not."""
+    """Returns why the run may differ from what the case requires, or None if it may not."""
     rules = (_existing_object, _committed_position, _schemaless, _no_second_copy, _record_time, _flush_clock, _quiet_partition)
     return next((why for rule in rules if (why := rule(case, run, found)) is not None), None)
 
@@ -55,7 +55,7 @@ def _committed_position(case: Case, run: Run, found: Sequence[Mismatch]) -> str 
 
 
 def _written_between(run: Run, name: str, expected: Mapping[str, int], position: int) -> Iterator[int]:
-    """Records between two positions that had to be written."""
+    """Returns the records between two positions that had to be written."""
     tp = partition_of(name, run.sink.default_topic)
     rejected = {reject.offset for reject in run.sink.happened.rejects if reject.topic_partition == tp}
     for offset, message in run.sink.broker.log(tp).records.items():
@@ -64,7 +64,7 @@ def _written_between(run: Run, name: str, expected: Mapping[str, int], position:
 
 
 def _schemaless(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
-    """Records without a schema are written too."""
+    """Records without a schema are written, too."""
     schemaless = [record for record in _records(case) if record.get("value_schema") is None and record.get("value") is not None]
     if not schemaless or case.required.get("error") is None or run.sink.error is not None:
         return None
@@ -72,7 +72,7 @@ def _schemaless(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
 
 
 def _no_second_copy(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
-    """Where Confluent's sink repeats rows after a crash, or replaces an object by one of more rows, neither happens."""
+    """Where Confluent's sink repeats rows after a crash, or replaces an object by a larger one, this sink does neither."""
     offsets = [
         (run.sink.topic_partition_of(key), offset)
         for key, described in case.required.get("objects", {}).items()
@@ -97,7 +97,7 @@ def _no_second_copy(case: Case, run: Run, found: Sequence[Mismatch]) -> str | No
 
 
 def _record_time(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
-    """Where no extractor is set, the record's own timestamp decides, and the configuration's warnings say so."""
+    """Without an extractor, the record's own timestamp decides, and the configuration's warnings say so."""
     config = run.sink.config
     if not config.partitioner.time_based or config.is_set("timestamp.extractor") or run.sink.error is not None:
         return None
@@ -107,7 +107,7 @@ def _record_time(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
 
 
 def _flush_clock(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
-    """With the wall clock, all rows of a flush go where its opening falls."""
+    """With the wall clock, all rows of a flush go to the folder of the time at which it was opened."""
     if run.sink.config.extractor != "Wallclock" or run.sink.error is not None:
         return None
     return "the clock at which the flush was opened" if _in_folders_by_time(case, run, by_flush=True) else None
@@ -131,12 +131,12 @@ def _in_folders_by_time(case: Case, run: Run, *, by_flush: bool) -> bool:
 
 
 def _folder_of_time(folder: str | None) -> str:
-    """An encoded partition without the folder of a schema's name."""
+    """Returns an encoded partition without the folder of a schema's name."""
     return "/".join(part for part in (folder or "").split("/") if not part.startswith("schema_name="))
 
 
 def _quiet_partition(case: Case, run: Run, found: Sequence[Mismatch]) -> str | None:
-    """A flush that has been open for the interval by the wall clock ends, though no record says so."""
+    """A flush ends when it has been open for the interval by the wall clock, even without another record."""
     interval_ms = run.sink.config.number("rotate.interval.ms")
     by_the_clock = [
         known
@@ -153,13 +153,13 @@ def _quiet_partition(case: Case, run: Run, found: Sequence[Mismatch]) -> str | N
 
 
 def _opened_at_ms(run: Run, start: int) -> int:
-    """When the flush was opened whose rows begin at `start`."""
+    """Returns the time at which the flush whose rows begin at `start` was opened."""
     known = [o.opened_at_ms for o in run.final.objects.values() if o.opened_at_ms is not None and min(o.offsets) >= start]
     return min(known, default=1 << 62)
 
 
 def _same_folders(case: Case, run: Run) -> bool:
-    """Whether every row that the case has in an object is in one, in the same folder."""
+    """Returns whether every row that the case has in an object is in one, in the same folder."""
     seen = {(o.topic_partition, offset, o.role): o.folder for o in run.final.objects.values() for offset in o.offsets}
     for key, described in case.required.get("objects", {}).items():
         tp, folder = run.sink.topic_partition_of(key), run.sink.folder_of(key)
@@ -179,7 +179,7 @@ def _records(case: Case) -> Iterator[Mapping[str, Any]]:
 
 
 def _keeps(run: Run, records: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether each of the records is in one object, or open, or was rejected, or has no value; and none is in two."""
+    """Returns whether each record is in exactly one object, or open, rejected, or without a value."""
     counts = rows_of(run)
     if any(count > 1 for offsets in counts.values() for count in offsets.values()):
         return False
@@ -198,7 +198,7 @@ def _keeps(run: Run, records: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def reason_of_answer(case: Case, seen: Mapping[str, Any] | CaseError, found: Sequence[Mismatch]) -> str | None:
-    """Why the answer of a function may differ from what the case requires; None where it may not."""
+    """Returns why the answer of a function may differ from what the case requires, or None if it may not."""
     rule = _RULES_OF_FUNCTIONS.get(case.data["function"])
     return None if rule is None else rule(case.data["given"], case.required, seen)
 
@@ -218,7 +218,7 @@ def _condition_sent(given: Mapping[str, Any], required: Mapping[str, Any], seen:
 
 
 def _exists(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) -> str | None:
-    """Whose an object is that exists is read from it; where that is forbidden the topic-partition stops."""
+    """An existing object's owner is read from the object; if that is forbidden, the topic-partition stops."""
     forbidden = given.get("head") is not None and given["head"]["status"] == 403
     if forbidden and isinstance(seen, CaseError) and "s3:GetObject" in seen.message:
         return "an object that exists and can't be read stops its topic-partition"
@@ -226,7 +226,7 @@ def _exists(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) ->
 
 
 def _near_miss(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) -> str | None:
-    """A property that is nearly a known one is refused with that name."""
+    """A property that is nearly a known one is refused with the known name."""
     if isinstance(seen, CaseError) or not required.get("valid") or not seen["near_misses"]:
         return None
     names_it = all(problem.advice.startswith("Did you mean") for problem in seen["near_misses"])
@@ -234,7 +234,7 @@ def _near_miss(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any)
 
 
 def _schemaless_value(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) -> str | None:
-    """Values without a schema are written, and partitioned, as those with one."""
+    """Values without a schema are written and partitioned like those with a schema."""
     schema = given["record"].get("value_schema") if "record" in given else given.get("value_schema")
     if schema is not None or required.get("error") is None or isinstance(seen, CaseError):
         return None
@@ -242,7 +242,7 @@ def _schemaless_value(given: Mapping[str, Any], required: Mapping[str, Any], see
 
 
 def _folder_by_record_time(given: Mapping[str, Any], required: Mapping[str, Any], seen: Any) -> str | None:
-    """Where no extractor is set the record's own timestamp decides."""
+    """Without an extractor, the record's own timestamp decides."""
     why = _schemaless_value(given, required, seen)
     if why is not None or isinstance(seen, CaseError) or "now_ms" not in given:
         return why

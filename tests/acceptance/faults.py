@@ -43,7 +43,7 @@ _ALWAYS = 1 << 62
 
 
 def plan(storage: MemoryStorage, fault: Mapping[str, Any], bucket: str) -> None:
-    """Let the next calls fail as the step says.
+    """Lets the next calls fail as the step says.
 
     Raises:
         NotApplicableError: the library makes no such call, or no error of such an answer.
@@ -63,7 +63,7 @@ def plan(storage: MemoryStorage, fault: Mapping[str, Any], bucket: str) -> None:
 
 
 def _answer(response: Any, api_call: str, code: str | None) -> Exception:
-    """What botocore raises for a status, an error code of S3, an error inside a good answer, or a connection that breaks."""
+    """Makes what botocore raises for a status, an error code of S3, an error inside a success, or a broken connection."""
     if response in ("connection_reset", "connection_closed"):
         return boto.ConnectionClosedError(endpoint_url="https://s3")
     if response in ("timeout", "read_timeout"):

@@ -8,7 +8,7 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 class StepClock:
-    """A `Clock` whose times are moved by the steps of a case, and become true with the next poll."""
+    """A `Clock` whose times are set by the steps of a case, and take effect at the next poll."""
 
     def __init__(self, now_ms: int) -> None:
         self._now_ms = now_ms
@@ -32,14 +32,14 @@ class StepClock:
         return self._monotonic_ms / 1000
 
     def set(self, now_ms: int) -> None:
-        """Let it be that time at the next poll."""
+        """Sets the time for the next poll."""
         self._next_ms = now_ms
 
     def advance(self, milliseconds: int) -> None:
-        """Let so much time pass until the next poll."""
+        """Lets the time pass at the next poll."""
         self._next_ms += milliseconds
 
     def apply(self) -> None:
-        """A poll: what the steps said becomes true."""
+        """Applies the changes of the steps, as a poll does."""
         self._monotonic_ms += max(0, self._next_ms - self._now_ms)
         self._now_ms = self._next_ms

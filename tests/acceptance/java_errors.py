@@ -28,24 +28,24 @@ _REPORTER = FailureReporter("acceptance")
 
 
 def java_class(error: Kafka2ParquetError) -> str:
-    """The class that Kafka Connect has for what ended a task: any failure of a sink is a ConnectException."""
+    """Returns Kafka Connect's class for the error that ended a task: any failure of a sink is a ConnectException."""
     return "ConfigException" if isinstance(error, ConfigurationError) else "ConnectException"
 
 
 def java_class_of_reject(reject: Reject) -> str:
-    """The class of exception that a dead letter tells, without package."""
+    """Returns the class of exception in a dead letter, without its package."""
     return _REPORTER.failure(reject).exception.rpartition(".")[2].rpartition("$")[2]
 
 
 def java_message(error: Kafka2ParquetError) -> str:
-    """What the error says, without where the record is, which Connect doesn't tell there."""
+    """Returns the text of the error without the place of the record, which Connect doesn't give."""
     if isinstance(error, RejectedRecordError):
         return str(error).partition(f"rejected at stage {error.stage!r}: ")[2]
     return str(error)
 
 
 def is_class(seen: str, expected: str) -> bool:
-    """Whether an exception of the class `seen` is one of `expected`, or of a class derived from it."""
+    """Returns whether an exception of the class `seen` is one of `expected`, or of a derived class."""
     name: str | None = seen
     while name is not None:
         if name == expected:
@@ -55,7 +55,7 @@ def is_class(seen: str, expected: str) -> bool:
 
 
 def fits(expected: Mapping[str, Any], type_: str, message: str, *, type_name: str = "type") -> bool:
-    """Whether an error is what a case describes. A message may go on behind Connect's sentence, with what to do."""
+    """Returns whether an error matches a case. A message may add advice after Connect's sentence."""
     if expected.get("any"):
         return True
     return (

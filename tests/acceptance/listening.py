@@ -22,7 +22,7 @@ from tests.acceptance.inline import StepClock
 
 @attrs.frozen
 class ClockCut:
-    """A flush that ended.
+    """A flush that ended, with the wall clock at that time.
 
     Attributes:
         cut: the event.
@@ -36,7 +36,7 @@ class ClockCut:
 
 
 class Listener:
-    """A hook that keeps what cases ask about.
+    """A hook that keeps the events that cases ask about.
 
     Attributes:
         rejects: records that were left out, in order.
@@ -56,7 +56,7 @@ class Listener:
         self._clock = clock
 
     def __call__(self, event: Event) -> None:
-        """Keep an event."""
+        """Keeps an event."""
         tp = event.topic_partition
         if isinstance(event, RecordRejected):
             self.rejects.append(event.reject)
@@ -71,14 +71,14 @@ class Listener:
             self.retrying.discard(tp)
 
     def flush_range(self, tp: TopicPartition) -> tuple[int, int]:
-        """The range of the flush that waits for its next attempt."""
+        """Returns the range of the flush that waits for its next attempt."""
         start = self._flush_starts.get(tp, 0)
         ends = [known.cut.end for known in self.cuts if known.cut.topic_partition == tp and known.cut.start == start]
         return start, ends[-1] if ends else start
 
 
 class KeptDeadLetters:
-    """A `DeadLetterQueue` that keeps what it is sent; it outlives tasks, as a topic does.
+    """A `DeadLetterQueue` that keeps its letters, and outlives tasks as a topic does.
 
     Attributes:
         sent: the dead letters, in order.
@@ -113,7 +113,7 @@ class _Sent:
 
 
 class Warnings(logging.Handler):
-    """Collects what the library warns of, while it is entered."""
+    """A context that collects the library's warnings."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

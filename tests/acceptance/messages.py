@@ -18,7 +18,7 @@ JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
 
 @attrs.frozen
 class Message:
-    """A record as it lies in the log."""
+    """A record as stored in the log."""
 
     offset: int
     timestamp_ms: int | None
@@ -28,7 +28,7 @@ class Message:
 
 
 def with_converters(config: Mapping[str, str]) -> dict[str, str]:
-    """The configuration with converters that read any value of a case, if it names none itself."""
+    """Returns the configuration with converters that read any value of a case, unless it names its own."""
     added = {}
     for side in ("key", "value"):
         if not config.get(f"{side}.converter"):
@@ -38,7 +38,7 @@ def with_converters(config: Mapping[str, str]) -> dict[str, str]:
 
 
 def message_of(record: Mapping[str, Any], config: Mapping[str, str], folder: CaseFolder) -> Message:
-    """A record of a case for a task of that configuration."""
+    """Makes a record of a case for a task with that configuration."""
     headers = record.get("headers")
     return Message(
         offset=record["offset"],
@@ -67,7 +67,7 @@ def _encoded(value: Any, schema_name: str | None, config: Mapping[str, str], sid
 
 
 def header_section(headers: list[tuple[str, Any]]) -> bytes:
-    """Headers as they lie in a record batch: count, then key and value each with its length."""
+    """Encodes headers as in a record batch: the count, then keys and values with their lengths."""
     section = bytearray(_varint(len(headers)))
     for key, value in headers:
         name, text = key.encode(), header_bytes(value)
@@ -77,7 +77,7 @@ def header_section(headers: list[tuple[str, Any]]) -> bytes:
 
 
 def header_bytes(value: Any) -> bytes | None:
-    """A header's value as Kafka Connect's SimpleHeaderConverter writes it: as text."""
+    """Encodes a header's value as text, as Kafka Connect's SimpleHeaderConverter does."""
     known = plain(value)
     if known is None or isinstance(known, bytes):
         return known
@@ -85,7 +85,7 @@ def header_bytes(value: Any) -> bytes | None:
 
 
 def _varint(number: int) -> bytes:
-    """A zigzag varint of Kafka's record format."""
+    """Encodes a zigzag varint of Kafka's record format."""
     rest, encoded = (number << 1) ^ (number >> 63), bytearray()
     while rest > 0x7F:
         encoded.append(rest & 0x7F | 0x80)

@@ -8,7 +8,7 @@ import attrs
 
 
 class CaseError(Exception):
-    """The library refused what the case asked for.
+    """The library refused the request of the case.
 
     Attributes:
         class_name: class of the exception that Kafka Connect has for it, without package.
@@ -26,11 +26,11 @@ class CaseError(Exception):
 
 
 class NotApplicableError(Exception):
-    """The library doesn't have what the case is about, and says so itself."""
+    """The library reports that it lacks the subject of the case."""
 
 
 class Verdict(enum.Enum):
-    """How a case came out."""
+    """The verdict on a case."""
 
     PASSED = "passed"
     DIFFERS = "differs on purpose"
@@ -40,7 +40,7 @@ class Verdict(enum.Enum):
 
 @attrs.frozen
 class Result:
-    """How a case came out, and why.
+    """The verdict on a case, with the reason.
 
     Attributes:
         verdict: the outcome.

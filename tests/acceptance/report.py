@@ -12,7 +12,7 @@ _LONGEST = 2000
 
 
 def print_report(results: Sequence[tuple[Case, Result]]) -> int:
-    """Print it, and return the exit code: 1 when any case failed."""
+    """Prints the report and returns the exit code: 1 if any case failed."""
     for case, result in results:
         if result.verdict is Verdict.FAILED:
             print(f"FAILED {case.file} {case.id}: {case.data['title']}")

@@ -21,7 +21,7 @@ _MISSING = {
 
 
 def judge(case: Case, folder: CaseFolder) -> Result:
-    """Run a case. Whatever the runner itself stumbles over is a failure."""
+    """Runs a case. An error in the runner itself is a failure."""
     missing = [_MISSING[name] for name in case.data.get("requires", ()) if name in _MISSING]
     if missing:
         return Result(Verdict.NOT_APPLICABLE, missing[0])
@@ -53,7 +53,7 @@ def _judged_answer(case: Case, folder: CaseFolder) -> Result:
 
 
 def _replaced(required: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that `other` names in the place of those; an answer takes the place of an error, and an error of all."""
+    """Replaces fields by those of `other`. An answer replaces an error, and an error replaces everything."""
     if other.get("error") is not None:
         return dict(other)
     is_answer = bool(other.keys() - {"error", "why"})

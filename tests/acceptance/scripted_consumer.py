@@ -29,30 +29,30 @@ _LOG_END = 1 << 60
 
 @attrs.define(eq=False)
 class Log:
-    """All records that were put for a topic-partition, and how far they may be read now."""
+    """All records that were put for a topic-partition, and the end of those that may be read."""
 
     records: dict[int, Message] = attrs.Factory(dict)
     readable_end: int = 0
 
     @property
     def end(self) -> int:
-        """Position after the last record that was ever put."""
+        """The position after the last record that was put."""
         return max(self.readable_end, max(self.records, default=-1) + 1)
 
 
 @attrs.define(eq=False)
 class Broker:
-    """What outlives a task: the logs, and the offsets of its group."""
+    """State that outlives a task: the logs, and the offsets of its group."""
 
     logs: dict[TopicPartition, Log] = attrs.Factory(dict)
     committed: dict[TopicPartition, CommittedOffset] = attrs.Factory(dict)
 
     def log(self, topic_partition: TopicPartition) -> Log:
-        """The log of a topic-partition, made where there is none."""
+        """Returns the log of a topic-partition, and makes it if it is missing."""
         return self.logs.setdefault(topic_partition, Log())
 
     def durable(self, topic_partition: TopicPartition) -> int:
-        """The committed offset if all before it is durable; 0 if nothing says so, or the next flush is only begun."""
+        """Returns the committed offset if all before it is durable, and 0 if that is unknown or the next flush has begun."""
         found = self.committed.get(topic_partition)
         if found is None:
             return 0
@@ -93,7 +93,7 @@ class ScriptedConsumer:
         return tuple(self._owned)
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
-        """Begin a new assignment; the one before it is over."""
+        """Replaces the assignment."""
         self.revoke()
         for tp in partitions:
             assignment = Assignment(tp, next(self._epochs))
@@ -101,7 +101,7 @@ class ScriptedConsumer:
             self._events.append(Assigned(assignment, self._broker.committed.get(tp), 0, _LOG_END, CLUSTER, f"id-of-{tp.topic}"))
 
     def revoke(self) -> None:
-        """End the assignment."""
+        """Ends the assignment."""
         self._events += [Revoked(owned.assignment) for owned in self._owned.values()]
         self._owned.clear()
         self.delivered.clear()
@@ -172,7 +172,7 @@ class ScriptedConsumer:
 
 
 def batch_of(tp: TopicPartition, records: Sequence[Message], first_offset: int, next_offset: int) -> ConsumedBatch:
-    """Records of a topic-partition as the consumer delivers them."""
+    """Makes a batch of records of a topic-partition as the consumer delivers it."""
 
     def column(values: Sequence[bytes | None]) -> pa.Array:
         return pa.array(values, pa.binary_view())
@@ -191,16 +191,16 @@ def batch_of(tp: TopicPartition, records: Sequence[Message], first_offset: int, 
 
 
 def named(positions: Mapping[TopicPartition, int], default_topic: str) -> dict[str, int]:
-    """Positions by the names that cases give to topic-partitions."""
+    """Returns positions by the names that cases give to topic-partitions."""
     return {name_of(tp, default_topic): position for tp, position in positions.items()}
 
 
 def name_of(tp: TopicPartition, default_topic: str) -> str:
-    """`12` for a partition of the usual topic, `<topic>-<partition>` for any other."""
+    """Returns `12` for a partition of the usual topic, and `<topic>-<partition>` for any other."""
     return str(tp.partition) if tp.topic == default_topic else str(tp)
 
 
 def partition_of(name: str, default_topic: str) -> TopicPartition:
-    """The topic-partition of that name."""
+    """Returns the topic-partition with the name."""
     topic, _, partition = name.rpartition("-")
     return TopicPartition(topic or default_topic, int(partition))

@@ -36,7 +36,7 @@ TOLERANT = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "acc
 
 
 class Sink:
-    """One connector with one task, over its restarts.
+    """One connector with one task, including its restarts.
 
     Attributes:
         config: what runs now.
@@ -59,7 +59,7 @@ class Sink:
         existing: Mapping[str, Mapping[str, Any]] | None = None,
         reads_all: bool = False,
     ) -> None:
-        """Set up; no task is made yet.
+        """Sets up the sink without a task.
 
         Args:
             folder: base configuration and schemas.
@@ -100,7 +100,7 @@ class Sink:
     # ---- steps
 
     def assign(self, partitions: Iterable[TopicPartition] | None = None) -> None:
-        """Get an assignment, by default the usual one; the one before it is over."""
+        """Replaces the assignment, by default with the usual one."""
         self.clock.apply()
         self.was_assigned = True
         self._assigned = tuple(self._usual_assignment() if partitions is None else partitions)
@@ -109,7 +109,7 @@ class Sink:
         self._run()
 
     def put(self, records: Sequence[Mapping[str, Any]], position: Mapping[TopicPartition, int] | None = None) -> None:
-        """Let records arrive. Those that the task doesn't ask for any more are not delivered again."""
+        """Adds records. Those that the task no longer requests are not delivered again."""
         if self._task is None and self.error is None and not self.stopped:
             self.assign(self._assigned or None)
         self.clock.apply()
@@ -128,7 +128,7 @@ class Sink:
         self.happened.records_come = False
 
     def pre_commit(self) -> dict[TopicPartition, int]:
-        """What may be committed and could not be when this was asked last: ends of what is durable."""
+        """Returns the ends of durable rows that became committable since the last call."""
         self._run()
         news = {}
         for tp in self.broker.committed:
@@ -139,7 +139,7 @@ class Sink:
         return news
 
     def fault(self, described: Mapping[str, Any]) -> None:
-        """Let calls to the store fail."""
+        """Lets calls to the store fail."""
         faults.plan(self.storage, described, self.config.text("s3.bucket.name"))
 
     def asked_again(self) -> dict[TopicPartition, int]:
@@ -154,20 +154,20 @@ class Sink:
         return {tp: min((o for o in self.broker.log(tp).records if o >= start), default=start) for tp, start in found.items()}
 
     def close(self) -> None:
-        """Lose the assignment."""
+        """Revokes the assignment."""
         if self._consumer is not None:
             self._consumer.revoke()
             self._run()
 
     def stop(self) -> None:
-        """Stop in order, without flushing what is open: the choice that gives what Kafka Connect does."""
+        """Stops in order without flushing open rows, which gives the same result as Kafka Connect."""
         if self._task is not None:
             self._task.close(flush=False)
         self._task = self._consumer = None
         self.stopped = True
 
     def crash(self) -> None:
-        """The process is gone; of commits, those that were asked for last are kept."""
+        """Ends the process; the last requested commits are kept."""
         self._contents_at_crash = {key: stored.content for key, stored in self.storage.objects.items()}
         if self._task is not None:
             self._task.close(flush=False)
@@ -177,19 +177,19 @@ class Sink:
         self._answered = {tp: self.broker.durable(tp) for tp in self.broker.committed}
 
     def reconfigure(self, changes: Mapping[str, str | None]) -> None:
-        """Change properties for the next task."""
+        """Changes properties for the next task."""
         merged: dict[str, str | None] = {**self._texts, **changes}
         self._texts = {name: text.strip() for name, text in merged.items() if text is not None}
         self.config = self._configured()
         self._namings.insert(0, files_and_rotation.make_naming(self.config))
 
     def start(self) -> None:
-        """Start the task; nothing is assigned yet."""
+        """Starts the task without an assignment."""
         self._start()
         self._run()
 
     def flush_open(self) -> None:
-        """Publish what is open, to see where it goes; the task is over then."""
+        """Publishes open rows, to show where they go, and ends the task."""
         if self._task is None or self.error is not None:
             return
         self.clock.tick_ms = 50.0
@@ -197,7 +197,7 @@ class Sink:
         self._forget()
 
     def read_on(self) -> None:
-        """Deliver what the task still asks for."""
+        """Delivers the records that the task still requests."""
         for log in self.broker.logs.values():
             log.readable_end = log.end
         self._run()
@@ -206,22 +206,22 @@ class Sink:
 
     @property
     def default_topic(self) -> str:
-        """The topic that cases leave out."""
+        """The topic that cases omit."""
         return str(self._folder.base["harness"]["topic"])
 
     @property
     def has_task(self) -> bool:
-        """Whether a task runs."""
+        """Whether a task is running."""
         return self._task is not None
 
     @property
     def warnings(self) -> list[str]:
-        """What the configuration and the log warn of."""
+        """Warnings from the configuration and the log."""
         return [*self.config.warnings, *self._warnings.messages]
 
     @property
     def reports(self) -> list[Reject]:
-        """Dead letters, in order."""
+        """Dead letters in order."""
         return self._dead_letters.sent
 
     @property
@@ -237,20 +237,20 @@ class Sink:
 
     @property
     def task_state(self) -> str:
-        """What Kafka Connect calls the state of the task."""
+        """Kafka Connect's name for the state of the task."""
         return "FAILED" if self.error is not None else "RUNNING" if self._task is not None else "UNASSIGNED"
 
     @property
     def unfinished_uploads(self) -> int:
-        """Calls that publish and are neither done nor failed."""
+        """Calls that publish and have neither succeeded nor failed."""
         return self.storage.unfinished
 
     def content_changed_since_crash(self, key: str) -> bool:
-        """Whether the object at `key` is not what it was when the process went."""
+        """Returns whether the object at `key` has changed since the process crashed."""
         return key not in self.storage.objects or self._contents_at_crash.get(key) != self.storage.objects[key].content
 
     def objects(self) -> dict[str, Stored]:
-        """All objects with data."""
+        """Returns all objects with data."""
         rejected = {(reject.topic_partition, reject.offset) for reject in self.happened.rejects}
         tombstones = {
             tp: [o for o in sorted(offsets) if self.broker.log(tp).records[o].value is None and (tp, o) not in rejected]
@@ -259,16 +259,16 @@ class Sink:
         return read_objects(self.storage, self._namings, tombstones)
 
     def topic_partition_of(self, key: str) -> TopicPartition:
-        """Whose records an object holds, by its key."""
+        """Returns the topic-partition of an object's records, by its key."""
         name = name_of_object(self._namings, key)
         return TopicPartition(name.topic, name.partition)
 
     def folder_of(self, key: str) -> str | None:
-        """The encoded partition in a key."""
+        """Returns the encoded partition in a key."""
         return name_of_object(self._namings, key).encoded_partition
 
     def changed_existing(self) -> list[str]:
-        """Objects that stood in the store before and are not what they were."""
+        """Objects that existed before and have changed."""
         return [
             key
             for key, content in self._existing_contents.items()
@@ -298,7 +298,7 @@ class Sink:
         return found
 
     def next_schedule_ms(self) -> int | None:
-        """When the clock ends the flush that is open, or one that would be opened now."""
+        """Returns when the clock ends the open flush, or a flush that is opened now."""
         if self._task is None:
             return None
         due_in_s = self._task.step(0.0).next_deadline_s
@@ -328,7 +328,7 @@ class Sink:
         return self._consumer
 
     def _home(self, tp: TopicPartition) -> TopicPartition:
-        """Where the record lies in Kafka: a transform may have renamed its topic, its partition is still that of the log."""
+        """Returns the record's topic-partition in Kafka: a transform may have renamed its topic, but not its partition."""
         assigned = self._of_task().assigned
         if tp in assigned:
             return tp
@@ -353,7 +353,7 @@ class Sink:
         self._task._parts = attrs.evolve(parts, delivery=attrs.evolve(parts.delivery, idle_commit_interval_s=0.0))
 
     def _run(self) -> None:
-        """Step until nothing happens any more."""
+        """Steps until nothing happens any more."""
         if self._task is None or self.error is not None:
             return
         self._guarded(self._step_until_quiet)

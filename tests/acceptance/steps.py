@@ -37,7 +37,7 @@ _KINDS = (
 
 @attrs.frozen(eq=False)
 class Answer:
-    """What was seen at a step that asks.
+    """The observation at a step that asks.
 
     Attributes:
         number: of the step, counted from 1.
@@ -52,7 +52,7 @@ class Answer:
 
 @attrs.frozen(eq=False)
 class State:
-    """What can be seen at one moment.
+    """The observable state at one moment.
 
     Attributes:
         objects: all objects with data.
@@ -65,7 +65,7 @@ class State:
 
 @attrs.frozen(eq=False)
 class Run:
-    """A case that was run.
+    """A finished run of a case.
 
     Attributes:
         sink: what it was run on, for everything that isn't here.
@@ -84,17 +84,17 @@ class Run:
     skipped_steps: int
 
     def opened_objects(self) -> list[Stored]:
-        """What comes of the rows that were open at the end, when they are published."""
+        """Publishes the rows that were open at the end, and returns the objects."""
         self.sink.flush_open()
         return [stored for key, stored in self.sink.objects().items() if key not in self.final.objects]
 
     def name(self, tp: TopicPartition) -> str:
-        """What cases call the topic-partition."""
+        """Returns the name of the topic-partition in cases."""
         return name_of(tp, self.sink.default_topic)
 
 
 def run_case(case: Case, folder: CaseFolder, changes: Mapping[str, str | None] | None = None) -> Run:
-    """Run the steps of a case.
+    """Runs the steps of a case.
 
     Args:
         case: it has steps.
@@ -133,7 +133,7 @@ def run_case(case: Case, folder: CaseFolder, changes: Mapping[str, str | None] |
 
 
 def state_of(sink: Sink) -> State:
-    """What can be seen now."""
+    """Observes the current state."""
     open_offsets = {name_of(tp, sink.default_topic): offsets for tp, offsets in sink.open_offsets().items()}
     return State(sink.objects(), open_offsets)
 

@@ -24,7 +24,7 @@ OFFSET_COLUMN = "_kafka_offset"
 
 
 class CountingStorage(MemoryStorage):
-    """A store in memory that knows of calls that publish and don't come to an end."""
+    """A store in memory that counts calls that publish and have not ended."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class CountingStorage(MemoryStorage):
 
 @attrs.frozen(eq=False)
 class Stored:
-    """An object.
+    """A stored object.
 
     Attributes:
         key: where it stands.
@@ -65,7 +65,7 @@ class Stored:
 
 
 def put_existing(storage: MemoryStorage, existing: Mapping[str, Mapping[str, Any]]) -> None:
-    """Put the objects there that stood in the store before; they aren't the library's, but Parquet files."""
+    """Stores foreign Parquet files that exist before the run."""
     for key, described in existing.items():
         buffer = io.BytesIO()
         pq.write_table(pa.table({OFFSET_COLUMN: pa.array(described["offsets"], pa.int64())}), buffer)
@@ -75,7 +75,7 @@ def put_existing(storage: MemoryStorage, existing: Mapping[str, Mapping[str, Any
 def read_objects(
     storage: MemoryStorage, namings: Sequence[ObjectNaming], tombstones: Mapping[TopicPartition, Sequence[int]]
 ) -> dict[str, Stored]:
-    """All objects with data, by key.
+    """Reads all objects with data, by key.
 
     Args:
         storage: where they are.
@@ -111,7 +111,7 @@ def read_objects(
 
 
 def name_of_object(namings: Sequence[ObjectNaming], key: str) -> ObjectName:
-    """What a key tells, by the first naming that knows it.
+    """Parses a key with the first naming that recognises it.
 
     Raises:
         ValueError: none does.
@@ -123,7 +123,7 @@ def name_of_object(namings: Sequence[ObjectNaming], key: str) -> ObjectName:
 
 
 def _offsets(footer: FlushFooter | None, tombstones: Sequence[int]) -> list[int]:
-    """Offsets of the rows of a file that stands alone: what has no value between its first and its last one."""
+    """Returns the offsets of the rows of a single file: records without value between the first and the last are left out."""
     if footer is None:
         return []
     return [offset for offset in tombstones if footer.first_offset <= offset <= footer.last_offset]

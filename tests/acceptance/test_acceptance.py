@@ -16,6 +16,6 @@ FOLDER = CaseFolder(Path(os.environ.get("CASES") or Path(__file__).parent / "cas
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.file}-{case.id}") for case in FOLDER.cases()])
 def test_case(case: Case) -> None:
-    """The runner finds nothing to complain of."""
+    """The runner accepts the outcome of the case."""
     result = judge(case, FOLDER)
     assert result.verdict is not Verdict.FAILED, "\n".join((result.reason, *result.details))

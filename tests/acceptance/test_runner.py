@@ -50,7 +50,7 @@ THREE = {"put": [record(0), record(1), record(2)]}
 
 
 def test_what_is_as_expected_passes() -> None:
-    """Objects, rows, values, answers on the way and at the end."""
+    """Objects, rows, values, and answers during and after the run are as expected."""
     right = {"objects": {KEY.format(0): {**of(0, 1, 2), "values": [VALUE] * 3}}, "committed": {"12": 3}, "open_offsets": {}}
     result = steps({}, THREE, {"pre_commit": {"12": 3}}, **right, error=None, task_state="RUNNING", warnings=0)
     assert (Verdict.PASSED, "") == (result.verdict, result.reason)
@@ -85,7 +85,7 @@ def test_what_is_as_expected_passes() -> None:
     ],
 )
 def test_each_difference_at_the_end_fails(wrong: dict[str, Any]) -> None:
-    """No field of a case is passed over."""
+    """Each field of a case is compared."""
     assert Verdict.FAILED is steps({}, THREE, {"pre_commit": {"12": 3}}, **wrong).verdict
 
 
@@ -102,12 +102,12 @@ def test_each_difference_at_the_end_fails(wrong: dict[str, Any]) -> None:
     ],
 )
 def test_each_difference_on_the_way_fails(step: dict[str, Any]) -> None:
-    """Every step that asks is compared."""
+    """Each step that asks is compared."""
     assert Verdict.FAILED is steps({}, THREE, step).verdict
 
 
 def test_each_difference_of_a_dead_letter_fails() -> None:
-    """Place, class, message, headers, order and number."""
+    """Place, class, message, headers, order and number are compared."""
     config = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dead"}
     put = {"put": [record(0, value="x"), record(1, value="y")]}
     message = "Invalid type for STRUCT: class java.lang.String"
@@ -140,20 +140,20 @@ def test_each_difference_of_a_dead_letter_fails() -> None:
 
 
 def test_wrong_configuration_fails_the_case() -> None:
-    """Unless the case expects it."""
+    """A wrong configuration fails the case, unless the case expects the error."""
     assert Verdict.FAILED is steps({"flush.size": "many"}, THREE, error=None).verdict
     assert Verdict.PASSED is steps({"flush.size": "many"}, THREE, error={"type": "ConfigException"}).verdict
 
 
 def test_what_the_library_refuses_is_not_applicable() -> None:
-    """It says so itself: Connect would take it."""
+    """A setting that Connect accepts and the library refuses is not applicable."""
     avro = "io.confluent.connect.s3.format.avro.AvroFormat"
     result = steps({"format.class": avro}, THREE)
     assert (Verdict.NOT_APPLICABLE, f"format.class={avro} is not supported here") == (result.verdict, result.reason)
 
 
 def test_unknown_function_fails() -> None:
-    """A case that the runner can't ask does not count as a success."""
+    """An unknown function is a failure, and not a success."""
     assert Verdict.FAILED is function("guess", {}, {"value": 1}).verdict
 
 
@@ -162,12 +162,12 @@ def test_unknown_function_fails() -> None:
     [{"value": "partition=13"}, {"error": {"any": True}}, {"value": "partition=12", "folder": "x"}],
 )
 def test_wrong_answer_of_a_function_fails(expected: dict[str, Any]) -> None:
-    """Another value, a value instead of an error, a value that isn't known."""
+    """Another value, a value instead of an error, and an unknown value fail."""
     assert Verdict.FAILED is function("encode_partition", {"config": {}, "record": record(0)}, expected).verdict
 
 
 def test_other_answers_are_as_good() -> None:
-    """An alternative replaces the fields it names: a value an error, and an error a value."""
+    """An alternative replaces its fields; a value replaces an error, and an error a value."""
     given = {"config": {}, "record": record(0)}
     for expected, other in (
         ({"error": {"type": "DataException"}}, {"value": "partition=12", "why": "it is"}),
@@ -179,7 +179,7 @@ def test_other_answers_are_as_good() -> None:
 
 
 def test_wrong_error_fails() -> None:
-    """Type and message both count."""
+    """Type and message of an error are compared."""
     given = {"pattern": "T", "instant_ms": 0, "timezone": "UTC", "locale": "en"}
     right = {"type": "IllegalArgumentException", "equals": "Illegal pattern component: T"}
     assert Verdict.PASSED is function("format_path", given, {"error": right}).verdict
@@ -188,7 +188,7 @@ def test_wrong_error_fails() -> None:
 
 
 def test_quiet_partition_differs() -> None:
-    """It is flushed by the wall clock, but only after the interval."""
+    """A quiet partition is flushed by the wall clock, but only after the interval."""
     config = {**BY_RECORD, "rotate.interval.ms": "60000"}
     expected: dict[str, Any] = {"objects": {}, "open_offsets": {"12": [0, 1, 2]}, "error": None}
     result = steps(config, THREE, {"advance_ms": 60_000}, {"put": []}, {"pre_commit": {}}, **expected)
@@ -207,14 +207,14 @@ def test_wall_clock_differs_only_where_the_case_has_the_clock_of_the_record() ->
 
 
 def test_unset_extractor_differs() -> None:
-    """The record's own timestamp, and not the clock."""
+    """Without an extractor, the record's own timestamp decides, and not the clock."""
     put = {"put": [record(0, timestamp=0), record(1, timestamp=0)]}
     assert Verdict.DIFFERS is steps(HOURLY, put, objects={HOUR_KEY.format(18, 0): of(0, 1)}).verdict
     assert Verdict.FAILED is steps(HOURLY, put, objects={HOUR_KEY.format(17, 0): of(0, 1)}).verdict
 
 
 def test_position_differs_only_past_what_is_skipped() -> None:
-    """A record that has to be written is never passed over."""
+    """The position never passes a record that has to be written."""
     skips = {"behavior.on.null.values": "ignore"}
     nothing = record(3, value=None, value_schema=None)
     put = {"put": [*THREE["put"], nothing]}
@@ -223,13 +223,13 @@ def test_position_differs_only_past_what_is_skipped() -> None:
 
 
 def test_schemaless_values_differ() -> None:
-    """They are written, where Confluent's sink dies."""
+    """Values without a schema are written, although Confluent's sink fails."""
     put = {"put": [record(offset, value={"a": offset}, value_schema=None) for offset in range(3)]}
     assert Verdict.DIFFERS is steps({}, put, objects={}, error={"type": "StackOverflowError"}).verdict
 
 
 def test_no_second_copy_differs() -> None:
-    """After a crash the clock cuts elsewhere, and what is published stays."""
+    """After a crash the clock ends other flushes, and published files stay."""
     config = {"rotate.schedule.interval.ms": "600000", "flush.size": "1000"}
     script = (
         {"put": [record(0), record(1)]},
@@ -247,7 +247,7 @@ def test_no_second_copy_differs() -> None:
 
 
 def test_near_miss_differs() -> None:
-    """Only a property that is nearly a known one."""
+    """Only a property that is nearly a known one is refused."""
     given = {"config": {"behaviour.on.null.values": "ignore"}, "stage": "config"}
     assert Verdict.DIFFERS is function("validate_config", given, {"valid": True}).verdict
     assert Verdict.FAILED is function("validate_config", {"config": {"flush.size": "x"}}, {"valid": True}).verdict

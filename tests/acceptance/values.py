@@ -19,13 +19,13 @@ _MILLISECOND = datetime.timedelta(milliseconds=1)
 
 
 def envelope(value: Any, schema: Mapping[str, Any] | None) -> bytes:
-    """A message as Kafka Connect's JsonConverter writes it, schema first."""
+    """Makes a message as Kafka Connect's JsonConverter does, with the schema first."""
     message = {"schema": schema, "payload": payload(value, schema)}
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def payload(value: Any, schema: Mapping[str, Any] | None = None) -> Any:
-    """A value of a case as it stands in the payload of an envelope; what doesn't fit the schema is left as it is."""
+    """Converts a value of a case to the payload of an envelope; values that don't fit the schema stay unchanged."""
     kind = schema.get("type") if schema is not None else None
     if isinstance(value, dict):
         if value.keys() & _FORMS.keys():
@@ -88,7 +88,7 @@ _FORMS = {
 
 
 def plain(value: Any) -> Any:
-    """A value of a case as a Python value; maps are lists of pairs."""
+    """Converts a value of a case to a Python value; maps become lists of pairs."""
     if isinstance(value, dict):
         for form, read in _FORMS.items():
             if form in value:
@@ -100,12 +100,12 @@ def plain(value: Any) -> Any:
 
 
 def python_values(array: pa.Array | pa.ChunkedArray) -> list[Any]:
-    """The values of a column as Python values; of float32, the shortest decimal that means them."""
+    """Converts a column to Python values; a float32 becomes the shortest decimal that means it."""
     return [_python(value, array.type) for value in array.to_pylist()]
 
 
 def python_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows of a table, as `python_values`."""
+    """Converts a table to rows, with values as in `python_values`."""
     columns = {name: python_values(column) for name, column in zip(table.column_names, table.columns, strict=True)}
     return [{name: column[row] for name, column in columns.items()} for row in range(table.num_rows)]
 
@@ -125,7 +125,7 @@ def _python(value: Any, type_: pa.DataType) -> Any:
 
 
 def same(expected: Any, seen: Any) -> bool:
-    """Whether a value of a case is what was read back.
+    """Returns whether a value of a case equals the value that was read back.
 
     A member that the case doesn't mention must be null. Times and dates may be written as numbers, maps as objects.
     """
@@ -146,7 +146,7 @@ def same(expected: Any, seen: Any) -> bool:
 
 
 def _number(value: Any) -> Any:
-    """Times as Kafka Connect counts them."""
+    """Converts a time to Kafka Connect's number."""
     if isinstance(value, datetime.datetime):
         return (value - _EPOCH) // _MILLISECOND
     if isinstance(value, datetime.date):

@@ -24,7 +24,7 @@ _CONNECT_TYPES = {"float": "FLOAT32", "double": "FLOAT64"}
 
 
 def json_to_arrow(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """What JsonConverter makes of a message."""
+    """Converts a message with JsonConverter."""
     settings = {"value.converter": JSON_CONVERTER, **{f"value.converter.{n}": t for n, t in given["config"].items()}}
     message = None if given["message"] is None else given["message"].encode()
     with_schema = settings.get("value.converter.schemas.enable", "true") == "true"
@@ -63,7 +63,7 @@ def _typed(schema: ConnectSchema | None, seen_type: pa.DataType | None, value: A
 
 
 def write_parquet(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The columns and rows of the file that a sink makes of some values.
+    """Returns the columns and rows of the file that a sink makes of some values.
 
     Raises:
         CaseError: one of them can't be written.
@@ -86,7 +86,7 @@ def write_parquet(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any
 
 
 def _column(file: pq.ParquetFile, field: pa.Field) -> dict[str, Any]:
-    """A column as cases describe them."""
+    """Describes a column as cases do."""
     described: dict[str, Any] = {
         "name": field.name,
         "repetition": "optional" if field.nullable else "required",
@@ -102,7 +102,7 @@ def _column(file: pq.ParquetFile, field: pa.Field) -> dict[str, Any]:
 
 
 def _logical(text: str) -> str | None:
-    """Parquet's name of a logical type, with what belongs to it: `TIMESTAMP(MILLIS,true)`, `DECIMAL(38,2)`."""
+    """Returns Parquet's name of a logical type with its parameters: `TIMESTAMP(MILLIS,true)`, `DECIMAL(38,2)`."""
     name, _, arguments = text.partition("(")
     known = dict(re.findall(r"(\w+)=(\w+)", arguments))
     if name in ("None", "Undefined"):

@@ -32,7 +32,7 @@ _CODES = {403: "AccessDenied", 404: "NoSuchKey", 409: "ConditionalRequestConflic
 
 
 def conditional_writes_enabled(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """Whether an object that stands at a key is left alone: tried out."""
+    """Tries out whether an existing object at a key is left alone."""
     changes = {**_IN_PARQUET, **given["config"], "flush.size": "1"}
     config = folder.config(changes)
     key = files_and_rotation.make_naming(config).key("test-topic", 12, "partition=12", 0)
@@ -43,7 +43,7 @@ def conditional_writes_enabled(given: Mapping[str, Any], folder: CaseFolder) -> 
 
 
 def classify_complete_response(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """What the library makes of the answer to CompleteMultipartUpload, and of the request that follows.
+    """Classifies the answer to CompleteMultipartUpload, and the request that follows.
 
     Raises:
         CaseError: it fails, or sees that the object exists: also as `file_exists`.
@@ -63,7 +63,7 @@ def classify_complete_response(given: Mapping[str, Any], folder: CaseFolder) -> 
 
 
 def complete_request_headers(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The condition that CompleteMultipartUpload carries."""
+    """Returns the condition in the headers of CompleteMultipartUpload."""
     with _store({"status": 200}, None) as store:
         _storage(folder, {**given.get("config", {}), **_ACCESS}, store.url).publish("key", _FILE)
         sent = next(request for request in store.requests if _completes(request)).headers
@@ -78,7 +78,7 @@ def _storage(folder: CaseFolder, changes: Mapping[str, str | None], url: str) ->
 
 @contextlib.contextmanager
 def _store(complete: Mapping[str, Any], head: Mapping[str, Any] | None) -> Iterator[HttpProxy]:
-    """A store that accepts parts, and gives scripted answers to the end of an upload and to requests for the object."""
+    """Makes a store that accepts parts, and scripts the answers to the end of an upload and to requests for the object."""
     with HttpProxy(_NOBODY) as store:
         names = "<Bucket>b</Bucket><Key>key</Key>"
         upload = f"<InitiateMultipartUploadResult>{names}<UploadId>u</UploadId></InitiateMultipartUploadResult>"

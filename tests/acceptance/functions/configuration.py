@@ -22,7 +22,7 @@ from tests.acceptance.outcome import CaseError, NotApplicableError
 
 
 def validate_config(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """Whether Kafka Connect would take the configuration, what its values mean, and what is wrong with it."""
+    """Returns whether Kafka Connect would accept the configuration, its values, and its problems."""
     changes = {**given["config"], **dict.fromkeys(given.get("remove", ()))}
     validation = folder.validate(changes)
     return {
@@ -34,7 +34,7 @@ def validate_config(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, A
 
 
 def _parsed(config: ConnectConfig, name: str, value: Value) -> Any:
-    """The value as Connect has it: of a class that works like another one, its own name."""
+    """Returns the value as in Connect; a class that works like another one keeps its own name."""
     option = config.table.options.get(name)
     given = config.given.get(name, "")
     if option is not None and simple_name(given) in option.read_as:
@@ -43,13 +43,13 @@ def _parsed(config: ConnectConfig, name: str, value: Value) -> Any:
 
 
 def _near_misses(validation: Validation) -> list[Problem]:
-    """Problems of properties that Connect doesn't know either."""
+    """Returns problems of properties that Connect doesn't know either."""
     table = validation.config.table
     return [problem for problem in validation.problems if all(table.find(name) is None for name in problem.properties)]
 
 
 def recommended_values(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The values that are recommended for a property.
+    """Returns the recommended values of a property.
 
     The library doesn't recommend values that it knows and doesn't support.
     """
@@ -61,13 +61,13 @@ def recommended_values(given: Mapping[str, Any], folder: CaseFolder) -> dict[str
 
 
 def visible_properties(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The properties that matter to a partitioner, among some."""
+    """Returns those of some properties that apply to a partitioner."""
     shown = properties_shown(given["partitioner.class"])
     return {"value": [name for name in given["among"] if name in shown]}
 
 
 def parquet_codec(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """What Parquet calls the codec that pages are written with."""
+    """Returns Parquet's name of the codec of pages."""
     config = folder.config({"parquet.codec": given["parquet.codec"]})
     file = files_and_rotation.make_writer(config).open()
     file.append(pa.table({"number": [1]}))

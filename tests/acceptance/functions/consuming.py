@@ -15,17 +15,17 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 def record_timestamp(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The timestamp of a record as the sink sees it: Kafka's -1 means that there is none."""
+    """Returns the timestamp of a record as the sink sees it; Kafka's -1 means that the record has none."""
     number = next(value for name, value in given.items() if "timestamp" in name and isinstance(value, int))
     rows = rows_of_value({"field": "A"}, "field-string", folder, timestamp_ms=None if number == -1 else number)
     return {"value": RecordTimestamp().extract(rows, _EPOCH)[0].as_py()}
 
 
 def commit_cycle(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """Connect's worker asks its task what may be committed; here the engine commits by itself, and nobody asks."""
+    """Connect's worker asks its task which offsets may be committed; this engine commits without being asked."""
     raise NotApplicableError("the engine commits by itself; no worker asks a task for offsets")
 
 
 def poll_cycle(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """Connect's worker hands the records of a poll to its task; here the engine polls by itself."""
+    """Connect's worker passes the records of a poll to its task; this engine polls."""
     raise NotApplicableError("the engine polls by itself; no worker puts records into a task")

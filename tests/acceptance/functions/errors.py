@@ -28,7 +28,7 @@ _STACKTRACE = "__connect.errors.exception.stacktrace"
 
 
 def retry_backoff(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The waits between attempts, until one succeeds or the time is over."""
+    """Returns the pauses between attempts, until one succeeds or the time is over."""
     retry = _retry(given, given.get("errors.retry.timeout", 0))
     waits_ms: list[int] = []
     for attempt in range(1, given["retriable_failures"] + 1):
@@ -40,7 +40,7 @@ def retry_backoff(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any
 
 
 def backoff_wait(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The pause after one attempt; 0 when no time is left."""
+    """Returns the pause after one attempt, or 0 if no time is left."""
     pause_s = _retry(given, given["deadline_ms"]).pause_s(given["attempt"], given["elapsed_ms"] / 1000)
     return {"value": round((pause_s or 0) * 1000)}
 
@@ -51,7 +51,7 @@ def _retry(given: Mapping[str, Any], timeout_ms: int) -> ConverterRetry:
 
 
 def error_tolerance(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """Whether a record whose exception nobody reports is left out.
+    """Returns whether a record whose exception isn't reported is skipped.
 
     Raises:
         CaseError: it ends the task.
@@ -65,7 +65,7 @@ def error_tolerance(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, A
 
 
 def report_error(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The topics that dead letters of a record go to."""
+    """Returns the topics that receive dead letters of a record."""
     config = folder.config({name: text for name, text in given.items() if name.startswith("errors.")})
     reject = Reject(TopicPartition("test-topic", 5), 100, _known_stage(given), "test", "", None, b"k", b"v")
     letters = _dead_letters(config, [reject] * given.get("times", given.get("reports", 1)), given.get("task", 0))
@@ -73,7 +73,7 @@ def report_error(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]
 
 
 def dlq_headers(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The headers of a dead letter; the stack trace apart, of which only the beginning is Java's."""
+    """Returns the headers of a dead letter; only the beginning of the stack trace is Java's."""
     changes = {_TOPIC: "test-dlq", "name": given["connector"], **_converter(given), **given["config"]}
     headers = [(name, None if value is None else _bytes(value)) for name, value in given.get("record_headers", ())]
     exception, message = given["exception"], given["message"]
@@ -89,7 +89,7 @@ def dlq_headers(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
 
 
 def error_log_line(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The line that is logged for a record; null where none is."""
+    """Returns the line that is logged for a record, or null."""
     config = folder.config({"name": given["connector"], **_converter(given), **given["config"]})
     where = TopicPartition(given["topic"], given["partition"])
     reject = Reject(where, given["offset"], _known_stage(given), "test", "", given.get("timestamp"))
@@ -98,7 +98,7 @@ def error_log_line(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, An
 
 
 def errors_logged(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """How many lines are logged for a number of failures."""
+    """Returns the number of lines that are logged for a number of failures."""
     counted = _Counting()
     logger = logging.getLogger(RejectLog.__module__)
     logger.addHandler(counted)
@@ -122,7 +122,7 @@ class _Counting(logging.Handler):
 
 
 def _logs(config: ConnectConfig, given: Mapping[str, Any]) -> list[RejectLog]:
-    """The hooks that log; a class that no converter of ours has is put into the report itself."""
+    """Returns the hooks that log. A class that none of the library's converters has is put into the report itself."""
     logs = [log for log in make_reject_log(config, given["task"]) if isinstance(log, RejectLog)]
     reporter = FailureReporter(
         given["connector"],
@@ -135,13 +135,13 @@ def _logs(config: ConnectConfig, given: Mapping[str, Any]) -> list[RejectLog]:
 
 
 def _converter(given: Mapping[str, Any]) -> dict[str, str]:
-    """The property that makes the class the one at work, where it is a converter."""
+    """Returns the property that sets the converter class, if the class is a converter."""
     of_stage = {"KEY_CONVERTER": "key.converter", "VALUE_CONVERTER": "value.converter"}.get(given["stage"])
     return {} if of_stage is None else {of_stage: given["class"]}
 
 
 def _dead_letters(config: ConnectConfig, rejects: list[Reject], task: int) -> list[Any]:
-    """What a broker gets when these are sent as the configuration says."""
+    """Returns the records that a broker gets when these letters are sent as the configuration says."""
     with EmbeddedBroker(auto_create_topics=False) as broker:
         plan = DeadLetterPlan.of(config, WorkerConfig(bootstrap_servers=broker.bootstrap))
         if plan is None:
@@ -156,7 +156,7 @@ def _dead_letters(config: ConnectConfig, rejects: list[Reject], task: int) -> li
 
 
 def _known_stage(given: Mapping[str, Any]) -> Stage:
-    """The stage of ours that Connect's name stands for.
+    """Returns the library's stage for Connect's name.
 
     Raises:
         NotApplicableError: records don't fail there.

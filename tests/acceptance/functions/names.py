@@ -18,7 +18,7 @@ _VALUES = ("value", "values")
 
 
 def object_key(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The key of a file, which also tells again what it was made of."""
+    """Returns the key of a file after parsing it again."""
     config = folder.config(given["config"])
     view = None if given["view"] in _VALUES else given["view"]
     if view is not None and simple_name(config.text(f"{view}.format.class")) != "ParquetFormat":
@@ -29,11 +29,11 @@ def object_key(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
 
 
 def view_name(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The name of a file of keys or headers beside a file of values."""
+    """Returns the name of a file of keys or headers beside a file of values."""
     view = None if given["view"] in _VALUES else given["view"]
     return {"value": name_of_view(given["name"], view, given["extension"])}
 
 
 def header_to_string(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The text that a header's value is written as."""
+    """Returns the text of a header's value."""
     return {"value": header_text(header_bytes(given["value"]))}

@@ -29,14 +29,14 @@ _IN_PATH_FORMAT = "for configuration path.format: "
 
 
 def next_boundary(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The next moment of a schedule."""
+    """Returns the next moment of a schedule."""
     zone = time_zone(given["timezone"])
     moment = moment_of_schedule(_moment(given["now_ms"]), given["period_ms"] * _MILLISECOND, zone)
     return {"value": (moment - _EPOCH) // _MILLISECOND, "local": moment.astimezone(zone).isoformat()}
 
 
 def encode_partition(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The folder of a record: where a sink puts a file that holds nothing else."""
+    """Returns the folder of a record, taken from the file of a sink that writes only this record."""
     record = given["record"]
     tolerant = {**TOLERANT, "flush.size": "1"}
     sink = Sink(folder, {**given["config"], **tolerant})
@@ -54,7 +54,7 @@ def encode_partition(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, 
 
 
 def _folder_by_record_time(config: ConnectConfig, timestamp_ms: int | None) -> str | None:
-    """Where the record's own timestamp leads; None where folders don't depend on time."""
+    """Returns the folder by the record's own timestamp, or None if folders don't depend on time."""
     partitioner = make_inner_partitioner(config, RecordTimestamp())
     if timestamp_ms is None or not isinstance(partitioner, TimeBasedPartitioner):
         return None
@@ -62,7 +62,7 @@ def _folder_by_record_time(config: ConnectConfig, timestamp_ms: int | None) -> s
 
 
 def extract_timestamp(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The time of a record, from where the configuration says."""
+    """Returns the time of a record from the configured source."""
     config = folder.config({"partitioner.class": _HOURLY}, given["config"])
     extractor = make_extractor(config)
     if isinstance(extractor, RecordFieldTimestamp) and given.get("default_zone"):
@@ -76,7 +76,7 @@ def extract_timestamp(given: Mapping[str, Any], folder: CaseFolder) -> dict[str,
 
 
 def nested_field(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The value at a dotted path, as far as a time can be made of it."""
+    """Returns the value at a dotted path, as far as it can be read as a time."""
     try:
         of_field = {"timestamp.extractor": "RecordField", "timestamp.field": given["path"] or ""}
         extractor = make_extractor(folder.config({"partitioner.class": _HOURLY}, of_field))
@@ -92,7 +92,7 @@ def nested_field(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]
 
 
 def format_path(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """A time as a folder."""
+    """Formats a time as a folder."""
     local = _moment(given["instant_ms"]).astimezone(time_zone(given["timezone"]))
     try:
         return {"value": PathFormat(given["pattern"], given["locale"]).format(local)}
@@ -101,7 +101,7 @@ def format_path(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
 
 
 def normalize_path_format(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """The pattern as it is used."""
+    """Returns the pattern in the form in which it is used."""
     try:
         return {"value": normalize(given["path.format"], given["directory.delim"])}
     except ConfigurationError as error:

@@ -19,19 +19,19 @@ _PARTITION = TopicPartition("test-topic", 12)
 
 
 def message_batch(values: list[bytes | None], timestamp_ms: int | None = None) -> ConsumedBatch:
-    """Messages with these values."""
+    """Makes messages with these values."""
     messages = [Message(offset, timestamp_ms, None, value, None) for offset, value in enumerate(values)]
     return batch_of(_PARTITION, messages, 0, len(values))
 
 
 def convert(batch: ConsumedBatch, folder: CaseFolder, changes: dict[str, str]) -> Converted:
-    """What the converter that the configuration names makes of a batch."""
+    """Converts a batch with the converter that the configuration names."""
     config = folder.config(with_converters(folder.texts(changes)))
     return make_converter(config, lambda topic: LearnedSchema()).convert(batch)
 
 
 def rows_of_value(value: Any, schema_name: str | None, folder: CaseFolder, *, timestamp_ms: int | None = None) -> Rows:
-    """One value as converted rows.
+    """Converts one value to rows.
 
     Raises:
         CaseError: it doesn't fit its schema.
@@ -48,6 +48,6 @@ def rows_of_value(value: Any, schema_name: str | None, folder: CaseFolder, *, ti
 
 
 def raise_for(rejects: list[Reject]) -> None:
-    """Raise the first reject as what Kafka Connect would have raised."""
+    """Raises the first reject as the exception that Kafka Connect would have raised."""
     for reject in rejects:
         raise CaseError(java_class_of_reject(reject), reject.reason)

@@ -18,7 +18,7 @@ from tests.acceptance.values import python_values
 
 
 def schema_compatibility(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """Whether a record of one schema closes a file of another."""
+    """Returns whether a record of one schema closes a file of another."""
     config = folder.config({"schema.compatibility": given["mode"]})
     mode = CompatibilityMode[config.text("schema.compatibility")]
     record, file = folder.schema(given["record_schema"]), folder.schema(given["file_schema"])
@@ -32,7 +32,7 @@ def schema_compatibility(given: Mapping[str, Any], folder: CaseFolder) -> dict[s
 
 
 def project(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
-    """A value of one schema as one of another."""
+    """Projects a value of one schema to another."""
     schema, target = folder.schema(given["from_schema"]), folder.schema(given["to_schema"])
     if schema is None or target is None:
         raise CaseError("SchemaProjectorException", "Switch between schema-based and schema-less data is not supported")
@@ -43,7 +43,7 @@ def project(given: Mapping[str, Any], folder: CaseFolder) -> dict[str, Any]:
 
 
 def _column(given: Mapping[str, Any], schema: ConnectSchema, folder: CaseFolder) -> pa.Array:
-    """The value as a column of one row."""
+    """Makes a column of one row from the value."""
     if given["value"] is None:
         return pa.nulls(1, schema.arrow_type)
     table = rows_of_value(given["value"], given["from_schema"], folder).table.combine_chunks()
