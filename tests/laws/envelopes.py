@@ -76,7 +76,7 @@ _PLAIN: Mapping[str, st.SearchStrategy[str]] = {
 
 
 def _payloads(schema: Any) -> st.SearchStrategy[str]:
-    """Texts of payloads: most of the schema's type, though not always in its range."""
+    """Generates texts of payloads: most have the schema's type, but not always its range."""
     return mostly(_fitting(schema), anything, one_in=25)
 
 
@@ -104,7 +104,7 @@ def _fitting(schema: Any) -> st.SearchStrategy[str]:
 
 @st.composite
 def envelopes(draw: st.DrawFn) -> bytes:
-    """A message with schema and payload; one schema in ten is malformed, and some messages have other members."""
+    """Generates messages with schema and payload. One schema in ten is malformed, and some messages have other members."""
     which = draw(st.integers(0, 19))
     schema = draw(st.sampled_from(_MALFORMED if which in (18, 19) else ORDINARY))
     members = [f'"schema":{json.dumps(schema)}', f'"payload":{draw(_payloads(schema))}']

@@ -48,7 +48,7 @@ class PublishedFile:
 
     @functools.cached_property
     def rows(self) -> Sequence[dict[str, Any]]:
-        """Its rows as Python objects; of two columns of one name, the last one counts."""
+        """The rows as Python objects; of two columns with one name, the last counts."""
         return python_rows(self.table)
 
     @property
@@ -66,11 +66,11 @@ class PublishedFile:
 
 
 class UnreadableError(Exception):
-    """A published file can't be read; the text says by whom and why."""
+    """A published file can't be read; the text names the reader and the cause."""
 
 
 def published(storage: MemoryStorage) -> list[PublishedFile]:
-    """All Parquet files of a store, by their keys.
+    """Returns all Parquet files of a store, by key.
 
     Raises:
         UnreadableError: pyarrow, or the library itself, can't read one of them.
@@ -90,7 +90,7 @@ def _published(key: str, content: bytes) -> PublishedFile:
 
 
 def faults(files: Sequence[PublishedFile]) -> Iterator[str]:
-    """What is wrong with files for one of the readers."""
+    """Returns the faults that one of the readers finds in the files."""
     for file in files:
         names = collections.Counter(file.table.column_names)
         repeated = [name for name, count in names.items() if count > 1]
@@ -106,7 +106,7 @@ def faults(files: Sequence[PublishedFile]) -> Iterator[str]:
 
 
 def _types(table: pa.Table) -> Iterator[pa.DataType]:
-    """The types of all columns, and of what is in them."""
+    """Returns the types of all columns, and of their contents."""
     pending = list(table.schema.types)
     while pending:
         type_ = pending.pop()
@@ -118,7 +118,7 @@ _Columns = Sequence[Sequence[Any]]
 
 
 def _reading(file: PublishedFile, read: Callable[[bytes, Sequence[int]], tuple[int, _Columns]]) -> Iterator[str]:
-    """What is wrong with a file for a reader, which is given its bytes and the indices of columns that are compared."""
+    """Returns a reader's fault in a file, given its bytes and the indices of the columns to compare."""
     table = file.table
     simple = [index for index, field in enumerate(table.schema) if any(is_kind(field.type) for is_kind in _SIMPLE)]
     try:

@@ -74,7 +74,7 @@ PINNED_SCHEMA = pa.schema(
 
 @attrs.frozen
 class Format:
-    """What the values of a topic are.
+    """The format of the values of a topic.
 
     Attributes:
         converter: makes a new one; what it keeps goes to that storage.
@@ -120,7 +120,7 @@ def _integer(text: str) -> int | decimal.Decimal:
 
 
 def read_json(value: bytes) -> Any:
-    """A JSON text, its numbers exact; a byte order mark in front of it doesn't count."""
+    """Reads a JSON text with exact numbers; a leading byte order mark is ignored."""
     try:
         return json.loads(
             value.decode("utf-8-sig"),
@@ -148,7 +148,7 @@ def _read_framed_json(value: bytes) -> Any:
 
 
 def _properties(schema: Mapping[str, Any], value: Any) -> Any:
-    """A value without the members that its schema doesn't name, which are left out."""
+    """Removes the members of a value that its schema doesn't name."""
     if not isinstance(value, dict) or "properties" not in schema:
         return value
     return {name: _properties(schema["properties"][name], value[name]) for name in schema["properties"] if name in value}
@@ -163,7 +163,7 @@ def _read_envelope(value: bytes) -> Any:
 
 
 def _typed(schema: Any, payload: Any) -> Any:
-    """A payload with base64 read, maps made of pairs and defaults in the places of nulls."""
+    """Reads base64 in a payload, turns pairs into maps, and replaces nulls by defaults."""
     if not isinstance(schema, dict):
         raise ValueError("the schema is malformed")
     kind = schema.get("type")

@@ -34,7 +34,7 @@ MOST_SECONDS = 120.0
 
 @attrs.define
 class Counts:
-    """What was done, by the format of the values."""
+    """Counts of trials, records and outcomes, by the format of the values."""
 
     trials: collections.Counter[str] = attrs.Factory(collections.Counter)
     records: collections.Counter[str] = attrs.Factory(collections.Counter)
@@ -43,12 +43,12 @@ class Counts:
     caught: collections.Counter[str] = attrs.Factory(collections.Counter)
 
     def add(self, other: Counts) -> None:
-        """Sum up."""
+        """Adds other counts."""
         for name in attrs.fields_dict(Counts):
             getattr(self, name).update(getattr(other, name))
 
     def count(self, delivered: Delivered) -> None:
-        """Count a trial."""
+        """Counts a trial."""
         name = delivered.trial.setup.format
         self.trials[name] += 1
         self.records[name] += len(delivered.trial.records)
@@ -92,7 +92,7 @@ Tell = Callable[[Trial | Finding | Counts], None]
 
 @attrs.frozen
 class Plan:
-    """What a fuzz run does.
+    """The settings of a fuzz run.
 
     Attributes:
         seed: of all trials.
@@ -107,13 +107,13 @@ class Plan:
     most_trials: int | None = None
 
     def size(self, round_: int) -> int:
-        """How many trials a round has; 0 where there are enough."""
+        """Returns the number of trials of a round, or 0 if enough have run."""
         left = TRIALS_IN_A_ROUND if self.most_trials is None else self.most_trials - round_ * TRIALS_IN_A_ROUND
         return max(0, min(TRIALS_IN_A_ROUND, left))
 
 
 def run_round(tell: Tell, plan: Plan, number: int, kinds: frozenset[tuple[int, str]]) -> None:
-    """Run the trials of a round. What it tells are each trial before it runs, findings of new kinds, and the counts."""
+    """Runs the trials of a round, and sends each trial before it runs, findings of new kinds, and the counts."""
     logger = logging.getLogger("kafka2parquet")
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
@@ -156,12 +156,12 @@ def _run_child(connection: Connection, *arguments: object) -> None:
 
 
 def _say(text: str) -> None:
-    """Print at once: a run may last for hours."""
+    """Prints immediately, because a run may last for hours."""
     print(text, flush=True)
 
 
 def fuzz(plan: Plan, say: Callable[[str], None] = _say) -> int:
-    """Run rounds until the time is over or the trials are done.
+    """Runs rounds until the time is over or the trials are done.
 
     Returns:
         How many kinds of breaches were found.
@@ -211,7 +211,7 @@ def _round(plan: Plan, number: int, kinds: set[tuple[int, str]]) -> Iterator[Fin
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fuzz as the command line says."""
+    """Fuzzes as the command line says."""
     parser = argparse.ArgumentParser(description="Mutated records through whole sinks in memory")
     parser.add_argument("--minutes", type=float, help="how long; without it, a number of trials")
     parser.add_argument("--trials", type=int, default=None, help="how many at most")

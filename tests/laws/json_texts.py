@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 def mostly(usual: st.SearchStrategy[T], odd: st.SearchStrategy[T], *, one_in: int) -> st.SearchStrategy[T]:
-    """The usual value, and one time in `odds` the odd one."""
+    """Generates the usual value, and one time in `odds` the odd one."""
     return st.integers(1, one_in).flatmap(lambda number: odd if number == one_in else usual)
 
 
@@ -76,7 +76,7 @@ _ORDINARY = {
 
 @st.composite
 def objects(draw: st.DrawFn) -> str:
-    """An object with members of their usual types; one member in twenty is of another kind, or has another name."""
+    """Generates objects with members of their usual types; one member in twenty has another type or another name."""
     members = []
     for name in draw(st.lists(st.sampled_from(ORDINARY_NAMES), min_size=1, max_size=6, unique=True)):
         surprise = draw(st.integers(0, 40))
@@ -87,7 +87,7 @@ def objects(draw: st.DrawFn) -> str:
 
 
 def change_events() -> st.SearchStrategy[str]:
-    """Events as Debezium writes them, and some that lack what they should have."""
+    """Generates events as Debezium writes them, and some incomplete ones."""
     rows = st.one_of(objects(), objects(), st.just("null"), anything)
     operations = st.sampled_from(['"c"', '"u"', '"d"', '"r"', '"t"', '"m"', "null", "1"])
     source = st.sampled_from(['{"ts_ms":1767225600000}', "{}", "null", '"mongodb"'])
@@ -101,5 +101,5 @@ documents = mostly(objects(), change_events() | anything, one_in=12)
 
 
 def encoded(text: str) -> bytes:
-    """The bytes of a text; half surrogate pairs are encoded as if they were characters, which no strict reader takes."""
+    """Encodes a text; lone surrogates are encoded as if they were characters, which strict readers refuse."""
     return text.encode("utf-8", "surrogatepass")

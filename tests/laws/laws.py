@@ -22,7 +22,7 @@ from tests.laws.values import differences
 
 @attrs.frozen
 class Breach:
-    """A law that doesn't hold.
+    """A broken law.
 
     Attributes:
         law: its number.
@@ -36,7 +36,7 @@ class Breach:
 
 
 class Delivered:
-    """A trial that has run to its end once, with all rejects tolerated."""
+    """A trial that has run once to its end, with all rejects tolerated."""
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
@@ -45,16 +45,16 @@ class Delivered:
 
     @functools.cached_property
     def files(self) -> list[PublishedFile]:
-        """What the run published, whatever it is."""
+        """All files that the run published."""
         return published(self.world.storage)
 
     def files_of(self, role: Role) -> list[PublishedFile]:
-        """Those with that role."""
+        """Returns the files with the role."""
         return [file for file in self.files if file.footer.role == role]
 
     @functools.cached_property
     def rows(self) -> dict[int, tuple[PublishedFile, Mapping[str, Any]]]:
-        """The row of each record, and the file that it is in; empty where rows don't say of which record they are."""
+        """The row and the file of each record; empty if rows don't have offsets."""
         if not self.trial.setup.has_offsets:
             return {}
         pairs = [(file, *pair) for file in self.files_of("values") for pair in zip(file.offsets, file.rows, strict=False)]
@@ -68,7 +68,7 @@ Law = Callable[[Delivered], Iterator[Breach]]
 
 
 def no_record_ends_the_task(delivered: Delivered) -> Iterator[Breach]:
-    """With rejects tolerated, no step raises, and each record is once a row, a reject, or what the settings leave out."""
+    """With rejects tolerated, no step raises, and each record is either a row, a reject, or left out by the settings."""
     run, setup = delivered.run, delivered.trial.setup
     if run.error is not None:
         yield Breach(1, run.failure, str(run.error))
@@ -89,12 +89,12 @@ def no_record_ends_the_task(delivered: Delivered) -> Iterator[Breach]:
 
 
 def _offsets(files: Sequence[PublishedFile]) -> collections.Counter[int]:
-    """How often each offset is in files."""
+    """Counts how often each offset is in files."""
     return collections.Counter(offset for file in files for offset in file.offsets)
 
 
 def _accounted(delivered: Delivered, rejected: collections.Counter[int]) -> Iterator[Breach]:
-    """Each record is accounted for once."""
+    """Checks that each record is accounted for once."""
     setup, records = delivered.trial.setup, delivered.trial.records
     optional = {offset for offset, record in enumerate(records) if may_be_left_out(setup, record)}
     rows = sum(file.footer.file_rows for file in delivered.files_of("values"))
@@ -114,7 +114,7 @@ def _accounted(delivered: Delivered, rejected: collections.Counter[int]) -> Iter
 
 
 def may_be_left_out(setup: Setup, record: MemoryRecord) -> bool:
-    """Whether the settings say that a record may have no row and be no reject."""
+    """Returns whether the settings allow a record to be neither a row nor a reject."""
     if setup.leaves_out:
         return True
     return setup.tombstones in ("ignore", "write") and (record.value is None or _has_null_payload(record.value))
@@ -129,7 +129,7 @@ def _has_null_payload(value: bytes) -> bool:
 
 
 def an_error_names_its_record(delivered: Delivered) -> Iterator[Breach]:
-    """With rejects not tolerated, what a step raises names topic, partition and offset, and nothing has to be done by hand."""
+    """With rejects not tolerated, the error names topic, partition and offset, and no manual step is needed."""
     trial, world = delivered.trial, World(delivered.trial.setup)
     first = world.run(trial.batches(), tolerant=False)
     yield from refused_before_the_intent(first)
@@ -161,7 +161,7 @@ def _named(run: Run) -> Iterator[Breach]:
 
 
 def a_skipped_record_is_not_an_obstacle(delivered: Delivered) -> Iterator[Breach]:
-    """A new task goes on with good records, and a rewind writes nothing twice."""
+    """A new task continues with good records, and a rewind writes nothing twice."""
     world, count = delivered.world, len(delivered.trial.records)
     good = _good(delivered)
     run = world.run([good])
@@ -183,7 +183,7 @@ def a_skipped_record_is_not_an_obstacle(delivered: Delivered) -> Iterator[Breach
 
 
 def _good(delivered: Delivered) -> Sequence[MemoryRecord]:
-    """Records that were rows, or the first ones where nothing was."""
+    """Returns records that were rows, or the first records if there aren't any rows."""
     rejected = {reject.offset for reject in delivered.run.rejects}
     records = delivered.trial.records
     return [record for offset, record in enumerate(records) if offset not in rejected][:3] or list(records[:1])
@@ -193,7 +193,7 @@ def _good(delivered: Delivered) -> Sequence[MemoryRecord]:
 
 
 def batches_do_not_matter(delivered: Delivered) -> Iterator[Breach]:
-    """What becomes of a record is the same however the records were polled."""
+    """The outcome of a record is the same however the records were polled."""
     setup = delivered.trial.setup
     if setup.format == "json-string" and (setup.transforms or setup.partitioner != "default"):
         return  # a column that has become text by then means something else to them, as docs/schemas.md says
@@ -214,14 +214,14 @@ def batches_do_not_matter(delivered: Delivered) -> Iterator[Breach]:
 
 
 def _refused_for_learned_types(delivered: Delivered) -> set[int]:
-    """The offsets that a transform refuses because columns of two types get one name, as far as these were learned by then."""
+    """Returns the offsets that a transform refuses because two columns with one name have conflicting learned types."""
     if not delivered.trial.setup.learns:
         return set()
     return {reject.offset for reject in delivered.run.rejects if "two types meet in one column" in reject.reason}
 
 
 def _outcomes(delivered: Delivered) -> dict[int, tuple[str, Any]]:
-    """By offset: a row with its folder and what is in it, or a reject with its stage."""
+    """Returns by offset a row with its folder and content, or a reject with its stage."""
     outcomes: dict[int, tuple[str, Any]] = {
         reject.offset: (f"a reject at {reject.stage.value}", "") for reject in delivered.run.rejects
     }
@@ -231,7 +231,7 @@ def _outcomes(delivered: Delivered) -> dict[int, tuple[str, Any]]:
 
 
 def _something(value: Any) -> Any:
-    """Without nulls, which a learned schema has more of the later it is; numbers of columns that grew are floats."""
+    """Removes nulls, which later learned schemas add; numbers of columns that became double are floats."""
     if isinstance(value, dict):
         found = {name: _something(value[name]) for name in sorted(value)}
         return {name: item for name, item in found.items() if item not in (None, {}, [])}
@@ -255,7 +255,7 @@ def files_are_read_back(delivered: Delivered) -> Iterator[Breach]:
 
 
 def no_value_is_changed(delivered: Delivered) -> Iterator[Breach]:
-    """What is read back is what was sent."""
+    """Values are read back as they were sent."""
     setup = delivered.trial.setup
     if not setup.has_offsets:
         return
@@ -303,7 +303,7 @@ LAWS: Mapping[str, Law] = {
 
 
 def breaches(delivered: Delivered, laws: Iterable[Law] = tuple(LAWS.values())) -> Iterator[Breach]:
-    """Where a trial breaks some of the laws. A task that could not come to its end breaks the first and sixth one only."""
+    """Returns the broken laws of a trial. A task that doesn't reach its end breaks only the first and the sixth."""
     yield from refused_before_the_intent(delivered.run)
     for law in laws:
         try:

@@ -17,7 +17,7 @@ MOST_ATTEMPTS = 100
 
 
 def minimal(trial: Trial, still_breaks: Callable[[Trial], bool]) -> Trial:
-    """Take away from a trial whatever it doesn't need, one thing after the other."""
+    """Removes from a trial whatever it doesn't need, step by step."""
     attempts = 0
     smaller = True
     while smaller:

@@ -24,7 +24,7 @@ Mutation = Callable[[bytes], bytes]
 
 @st.composite
 def mutations(draw: st.DrawFn, others: st.SearchStrategy[bytes]) -> Mutation:
-    """One change of a value; `others` are what is spliced in."""
+    """Generates one change of a value; pieces of `others` are spliced in."""
     at, length = draw(st.integers(0, 400)), draw(st.integers(1, 12))
 
     def place(value: bytes) -> int:
@@ -70,7 +70,7 @@ def mutations(draw: st.DrawFn, others: st.SearchStrategy[bytes]) -> Mutation:
 
 @st.composite
 def sometimes_mutated(draw: st.DrawFn, values: st.SearchStrategy[bytes]) -> bytes:
-    """Seven values in eight as they are, the others with one to three changes."""
+    """Generates values of which one in eight has one to three changes."""
     value = draw(values)
     if draw(st.integers(1, 8)) == 8:
         for _ in range(draw(st.integers(1, 3))):

@@ -30,7 +30,7 @@ _HEADERS = st.lists(st.tuples(st.sampled_from(_HEADER_NAMES), st.sampled_from(_H
 
 
 def header_section(pairs: Sequence[tuple[bytes, bytes | None]]) -> bytes:
-    """Headers as Kafka sends them: their number, then each name and value behind its length."""
+    """Encodes headers as Kafka sends them: their number, then names and values behind their lengths."""
     content = _varint(len(pairs))
     for name, value in pairs:
         content += _varint(len(name)) + name + (_varint(-1) if value is None else _varint(len(value)) + value)
@@ -46,7 +46,7 @@ def _varint(number: int) -> bytes:
 
 
 def records(values: st.SearchStrategy[bytes]) -> st.SearchStrategy[MemoryRecord]:
-    """Records of a topic whose values are of one format; one in four is odd in all of its parts."""
+    """Generates records of a topic whose values have one format; one record in four is odd in all of its parts."""
     mutated = sometimes_mutated(values)
     header = header_section([(b"a", b"1")])
     usual = st.builds(MemoryRecord, mutated, st.just(b"k"), st.just(NOW_MS), st.just(header))

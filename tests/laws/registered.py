@@ -115,7 +115,7 @@ def _avro_values(schema: Any) -> st.SearchStrategy[Any]:
 
 @st.composite
 def avro_values(draw: st.DrawFn) -> bytes:
-    """A value of a usable schema, or some bytes under the id of one that nobody can use, or of none."""
+    """Generates values of a usable schema, or bytes under the id of an unusable or missing schema."""
     if draw(st.integers(0, 14)) == 14:
         return framed(draw(st.integers(1, len(AVRO_SCHEMAS) + 2)), draw(st.binary(max_size=6)))
     number = draw(st.integers(1, len(_AVRO_ORDINARY)))
@@ -129,7 +129,7 @@ def _written(parsed: Any, value: Any) -> bytes:
 
 
 def read_avro(value: bytes) -> Any:
-    """The value as fastavro reads it.
+    """Reads the value with fastavro.
 
     Raises:
         ValueError: it can't be read, or its schema is one that nobody can use.
@@ -144,7 +144,7 @@ def read_avro(value: bytes) -> Any:
 
 
 def unframed(value: bytes) -> tuple[int, bytes]:
-    """The number of the schema, and the payload.
+    """Returns the number of the schema, and the payload.
 
     Raises:
         ValueError: the value has no schema number.
@@ -191,7 +191,7 @@ JSON_SCHEMAS = _registry(JSON_SCHEMAS_ORDINARY, _JSON_SCHEMAS_EXTREME, "JSON")
 
 @st.composite
 def json_schema_values(draw: st.DrawFn) -> bytes:
-    """A JSON document under the id of a schema, which it may or may not fit."""
+    """Generates JSON documents under the id of a schema, which they may or may not fit."""
     usable = draw(st.integers(0, 14)) < 14
     number = draw(st.integers(1, len(JSON_SCHEMAS_ORDINARY) if usable else len(JSON_SCHEMAS) + 2))
     return framed(number, encoded(draw(documents)))
@@ -263,7 +263,7 @@ _MESSAGES: tuple[st.SearchStrategy[Mapping[str, Any]], ...] = (
 
 @st.composite
 def protobuf_values(draw: st.DrawFn) -> bytes:
-    """A message of a usable schema, or some bytes under the id of one that nobody can use, or with odd indexes."""
+    """Generates messages of a usable schema, bytes under the id of an unusable or missing one, or odd indexes."""
     which = draw(st.integers(0, 14))
     if which == 14:
         return framed(draw(st.integers(1, len(PROTOBUF_SCHEMAS) + 2)), draw(st.binary(max_size=8)))
@@ -273,7 +273,7 @@ def protobuf_values(draw: st.DrawFn) -> bytes:
 
 
 def read_protobuf(value: bytes) -> Any:
-    """The fields that Google's library finds set, by their names.
+    """Returns the fields that Google's library finds set, by name.
 
     Raises:
         ValueError: it can't be read, or its schema is one that nobody can use.

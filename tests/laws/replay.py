@@ -11,7 +11,7 @@ __all__ = ["MemoryRecord", "Setup", "Trial", "replay"]
 
 
 def replay(trial: Trial) -> None:
-    """Print the outcome of each record, and the laws that are broken."""
+    """Prints the outcome of each record, and the broken laws."""
     delivered = Delivered(trial)
     for reject in delivered.run.rejects:
         print(f"reject {reject.offset} at {reject.stage.value}: {reject.reason}")

@@ -63,7 +63,7 @@ _HOUR = datetime.timedelta(hours=1)
 
 
 def _kafka(class_name: str, **properties: str) -> Transform:
-    """A transform of Kafka's."""
+    """Makes a transform of Kafka."""
     return kafka_connect.make(class_name, "Value", {name.replace("_", "."): text for name, text in properties.items()})
 
 
@@ -222,7 +222,7 @@ class Setup:
         return self.values.learned or (self.key in ("json", "envelope") and (self.keys or "key" in self.metadata))
 
     def parts(self, storage: Storage) -> dict[str, Any]:
-        """New parts of a `SinkTask`, by the names that `make_task` takes."""
+        """Makes new parts of a `SinkTask`, by the names that `make_task` takes."""
         key_converter = KEY_CONVERTERS[self.key]()
         views = RecordViews(keys=self.keys, headers=self.headers, key_converter=key_converter)
         return {
@@ -241,7 +241,7 @@ class Setup:
 
 @st.composite
 def setups(draw: st.DrawFn, formats: st.SearchStrategy[str] | None = None) -> Setup:
-    """Any setup that a user may choose."""
+    """Generates any setup that a user may choose."""
     keys = draw(st.integers(0, 3)) == 3
     metadata = draw(st.sampled_from([("offset",), *_METADATA]))
     can_write = keys or "key" in metadata

@@ -17,7 +17,7 @@ FUZZED = 150
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """The library logs each reject; with thousands of them that is all that the log holds."""
+    """Disables the log, which would be filled by thousands of rejects."""
     logger = logging.getLogger("kafka2parquet")
     logger.propagate = False
     yield
@@ -26,7 +26,7 @@ def _quiet() -> Iterator[None]:
 
 @pytest.mark.parametrize("law", LAWS)
 def test_a_law_holds(law: str) -> None:
-    """Whatever the records hold, and whatever the sink is made of."""
+    """The law holds for any records and any sink."""
 
     @settings(max_examples=40, derandomize=True)
     @given(trials())
@@ -38,6 +38,6 @@ def test_a_law_holds(law: str) -> None:
 
 @pytest.mark.timeout(1200)  # of a machine that is busy otherwise
 def test_a_short_fuzz_run_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """`make fuzz MINUTES=…` runs longer, with another seed each time."""
+    """A short run finds no breach; `make fuzz MINUTES=…` runs longer, with another seed each time."""
     found = fuzz(Plan(seed=12, most_trials=FUZZED))
     assert found == 0, capsys.readouterr().out

@@ -36,20 +36,20 @@ _START = datetime.datetime.fromtimestamp(NOW_MS / 1000, datetime.timezone.utc)
 
 @attrs.frozen
 class Trial:
-    """A sink, the records of its topic, and how many of them each poll brings (the last one brings the rest)."""
+    """A sink, the records of its topic, and the number of records for each poll (the last poll returns the rest)."""
 
     setup: Setup
     records: tuple[MemoryRecord, ...]
     polls: tuple[int, ...] = ()
 
     def batches(self) -> Sequence[Sequence[MemoryRecord]]:
-        """The records of each poll."""
+        """Returns the records of each poll."""
         ends = [end for end in itertools.accumulate(self.polls) if end < len(self.records)]
         return [self.records[start:end] for start, end in itertools.pairwise([0, *ends, len(self.records)])]
 
 
 class _Consumer(MemoryConsumer):
-    """Lets time pass at each poll instead of waiting."""
+    """A consumer that lets time pass at each poll instead of waiting."""
 
     def __init__(self, kafka: MemoryKafka, clock: ManualClock) -> None:
         super().__init__(kafka, group_id=GROUP, topics=[TOPIC])
@@ -62,7 +62,7 @@ class _Consumer(MemoryConsumer):
 
 @attrs.frozen(eq=False)
 class Run:
-    """What one task did.
+    """The effects of one task.
 
     Attributes:
         rejects: in the order in which they were reported.
@@ -85,7 +85,7 @@ class Run:
 
 
 class _Net(logging.Handler):
-    """Notes what the net under the record chain tells in its warnings."""
+    """Collects the warnings about exceptions that were caught around the record pipeline."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,11 +107,11 @@ def _listening_to_the_net() -> Iterator[list[str]]:
 
 
 class StuckError(Exception):
-    """A task goes on stepping without an end."""
+    """A task steps without reaching an end."""
 
 
 class World:
-    """What outlives a task: a topic, a group, a store and a clock."""
+    """State that outlives a task: a topic, a group, a store and a clock."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -121,7 +121,7 @@ class World:
         self.clock = ManualClock(_START)
 
     def run(self, batches: Sequence[Sequence[MemoryRecord]] = (), *, tolerant: bool = True) -> Run:
-        """Run a new task until it has read all, the given batches one after the other, and end it in order."""
+        """Runs a new task until it has read all given batches, one after the other, and ends it in order."""
         events: list[Event] = []
         letters = Letters()
         error: BaseException | None = None
@@ -168,12 +168,12 @@ class World:
         raise StuckError("records come again and again")
 
     def rewind(self) -> None:
-        """Set the group's offset to the beginning, as an operator's tool does."""
+        """Sets the group's offset to the beginning, as an operator's tool does."""
         self.kafka.commit(GROUP, TOPIC, 0, 0)
 
 
 def failure_of(error: BaseException) -> str:
-    """The kind of an error: its class, and the innermost function of the library that it came through."""
+    """Returns the kind of an error: its class, and the innermost function of the library in its traceback."""
     if isinstance(error, UnexpectedError) and error.__cause__ is not None:
         return f"unexpected {failure_of(error.__cause__)}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/kafka2parquet/" in frame.filename]
@@ -183,7 +183,7 @@ def failure_of(error: BaseException) -> str:
 
 @st.composite
 def trials(draw: st.DrawFn, formats: st.SearchStrategy[str] | None = None) -> Trial:
-    """Any sink, and some records."""
+    """Generates any sink with some records."""
     setup = draw(setups(formats))
     sent = tuple(draw(st.lists(records(setup.values.values), min_size=1, max_size=12)))
     return Trial(setup, sent, tuple(draw(st.lists(st.integers(1, 5), max_size=4))))

@@ -29,7 +29,7 @@ class Difference:
 
     @property
     def kind(self) -> str:
-        """What became what."""
+        """The old and the new type of the member."""
         return f"{type(self.sent).__name__} read as {type(self.read).__name__}"
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class Difference:
 
 
 def differences(sent: Any, row: Mapping[str, Any], *, only_columns: bool = False) -> Iterator[Difference]:
-    """The members of a value that were changed on the way.
+    """Returns the members of a value that were changed.
 
     Args:
         sent: the value, as another library reads it; one that is not an object is the column `value`.
@@ -91,7 +91,7 @@ def _is_same(sent: Any, read: Any) -> bool:
 
 
 def _is_nothing(sent: Any) -> bool:
-    """Whether it has no value in it: `null`, `[]`, `{}` and what holds only these make no columns, as docs/schemas.md says."""
+    """Returns whether a value is empty: `null`, `[]`, `{}` and containers of these make no columns, as docs/schemas.md says."""
     if isinstance(sent, Mapping):
         return all(map(_is_nothing, sent.values()))
     return sent is None or (isinstance(sent, list) and all(map(_is_nothing, sent)))
@@ -112,7 +112,7 @@ def _is_same_number(sent: int | decimal.Decimal, read: Any) -> bool:
 
 
 def _shortest_as_float32(read: float) -> decimal.Decimal | None:
-    """The shortest text of a number that a column of 32 bits holds, as a number."""
+    """Returns the shortest decimal text of a number in a 32-bit column, as a number."""
     with np.errstate(over="ignore"):
         number = np.float32(read)
     return decimal.Decimal(str(number)) if number == read else None
@@ -174,7 +174,7 @@ def _short(value: Any) -> str:
 
 
 def python_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows of a table; times that Python doesn't have are their numbers."""
+    """Returns the rows of a table; times beyond Python's range are numbers."""
     columns = [_python_values(column) for column in table.columns]
     return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)] or [{}] * table.num_rows
 
