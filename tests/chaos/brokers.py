@@ -27,7 +27,7 @@ class BrokerFaults:
         self._rng = rng
 
     def kill(self) -> None:
-        """SIGKILL; the log stays on disk."""
+        """Kills the broker with SIGKILL; its log stays on disk."""
         broker = self._any()
         broker.kill()
         self._wait_away()
@@ -35,7 +35,7 @@ class BrokerFaults:
         self.wait_until_whole()
 
     def stop(self) -> None:
-        """In order: it hands over what it leads."""
+        """Stops the broker in order, so that it hands over its partitions."""
         broker = self._any()
         broker.stop()
         self._wait_away()
@@ -43,7 +43,7 @@ class BrokerFaults:
         self.wait_until_whole()
 
     def freeze(self) -> None:
-        """For a moment, or until others lead in its place; it believes to lead still when it thaws."""
+        """Freezes the broker briefly, or until others lead in its place; after thawing it still believes that it leads."""
         broker = self._any()
         broker.freeze()
         self._wait_away()
@@ -51,14 +51,14 @@ class BrokerFaults:
         self.wait_until_whole()
 
     def cut_off_one(self) -> None:
-        """For clients one broker is gone, and leads on for the other brokers."""
+        """Hides one broker from clients, while it still leads for the other brokers."""
         proxy = self._rng.choice(list(self._cluster.proxies.values()))
         proxy.refuse()
         self._wait_away()
         proxy.listen()
 
     def cut_off_all(self) -> None:
-        """For clients all brokers are gone."""
+        """Hides all brokers from clients."""
         for proxy in self._cluster.proxies.values():
             proxy.refuse()
         self._wait_away()
@@ -66,7 +66,7 @@ class BrokerFaults:
             proxy.listen()
 
     def wait_until_whole(self) -> None:
-        """Wait until all replicas are in sync."""
+        """Waits until all replicas are in sync."""
         wait_for_all_replicas(self._cluster.direct, _WHOLE_LIMIT_S)
 
     def _any(self) -> Node:

@@ -31,13 +31,13 @@ TOPICS = "chaos"
 
 
 def is_upload(request: Request, topic: str = TOPICS) -> bool:
-    """Whether a request would make an object of a topic: rows, rejects, or a version of its schema."""
+    """Returns whether a request would make an object of a topic: rows, rejects, or a version of its schema."""
     is_object = f"/topics/{topic}" in request.path or f"/topics/_kafka2parquet/{topic}" in request.path
     return request.method == "PUT" and is_object and request.query != "tagging"
 
 
 class Faults:
-    """Everything that can be broken; `one` breaks something and mends it again."""
+    """Everything that can be broken; `one` breaks something and repairs it."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Faults:
         truncated: Members,
         rng: random.Random,
     ) -> None:
-        """Choose and count faults.
+        """Selects and counts faults.
 
         Args:
             cluster: with a proxy for each broker.
@@ -115,7 +115,7 @@ class Faults:
         self._round: list[tuple[str, Callable[[], None]]] = []
 
     def one(self, *, quick: bool = False) -> str:
-        """One fault; its name.
+        """Causes one fault and returns its name.
 
         Args:
             quick: one truncation, and then only those that come most often, which are also the ones that take least time.

@@ -53,11 +53,11 @@ class Load:
         self._thread.start()
 
     def grow(self, partitions: int) -> None:
-        """Use partitions that were added."""
+        """Uses partitions that were added."""
         self.counts.extend([0] * (partitions - len(self.counts)))
 
     def stop(self) -> list[int]:
-        """Wait until all records are in the log; returns how many each partition has."""
+        """Waits until all records are in the log, and returns how many each partition has."""
         self._stopping.set()
         self._thread.join()
         self._producer.flush()

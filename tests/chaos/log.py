@@ -15,7 +15,7 @@ _MANY = 10_000
 
 
 def read_records(bootstrap: str, topic: str) -> pa.Table:
-    """Partition `p`, offset `o` and number `i` of each record.
+    """Reads partition `p`, offset `o` and number `i` of each record.
 
     The number is the offset, but for a producer that has lost an answer and had to begin a new epoch: some records are then in
     the log twice, and count twice.
@@ -24,7 +24,7 @@ def read_records(bootstrap: str, topic: str) -> pa.Table:
 
 
 def read_letters(bootstrap: str, topic: str) -> pa.Table:
-    """Partition `p` and offset `o` of the record of each dead letter, by its headers; `i` is the number that its key tells."""
+    """Reads partition `p` and offset `o` of each dead letter's record from its headers, and number `i` from its key."""
     found = []
     for message in _messages(bootstrap, topic):
         headers = dict(message.headers() or ())
@@ -34,7 +34,7 @@ def read_letters(bootstrap: str, topic: str) -> pa.Table:
 
 
 def number_of(message: Message) -> int:
-    """The number of a record: its key tells it, and where it has none, a header."""
+    """Returns the number of a record from its key or, if that is missing, from a header."""
     key = message.key()
     if key is not None:
         return int(key.rpartition(b"-")[2])
@@ -42,13 +42,13 @@ def number_of(message: Message) -> int:
 
 
 def log_ends(bootstrap: str, topic: str) -> dict[int, int]:
-    """The offset after the last record, by partition."""
+    """Returns the offset after the last record, by partition."""
     with _consumer(bootstrap) as consumer:
         return {partition: _end(consumer, topic, partition) for partition in _partitions(consumer, topic)}
 
 
 def log_end(bootstrap: str, topic: str, partition: int) -> int:
-    """The offset after the last record of a partition, whoever leads the others."""
+    """Returns the offset after the last record of a partition, whoever leads the others."""
     with _consumer(bootstrap) as consumer:
         return _end(consumer, topic, partition)
 

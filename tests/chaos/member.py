@@ -63,14 +63,14 @@ POINTS = ("start", "cut", "intent", "anchor", "sibling", "end", "adoption")
 
 
 class RandomRotation(PerRecordRotation):
-    """No boundary can be derived from the records again."""
+    """A rotation policy whose boundaries can't be derived from the records again."""
 
     def should_rotate(self, stats: FlushStats, row: Row) -> bool:
         return random.random() < 0.001
 
 
 def rotation(name: str) -> RotationPolicy:
-    """The policies; all of them with a clock, so that everything is flushed in the end."""
+    """Makes a rotation policy with a clock, so that everything is flushed in the end."""
     clock = ScheduledRotation(datetime.timedelta(seconds=2))
     policies: dict[str, RotationPolicy] = {
         "clock": clock,
@@ -92,7 +92,7 @@ SCHEMA = pa.schema(
 
 
 def parts_of(setup: Setup, settings: dict[str, Any], storage: Storage) -> dict[str, Any]:
-    """The parts of a task that all members of the group have alike."""
+    """Makes the parts of a task that are equal in all members of the group."""
     if setup.contract:
         converter = JsonConverter(learned=SchemaContract(SchemaVersions(storage), settings["topic"]))
     else:
@@ -122,7 +122,7 @@ def parts_of(setup: Setup, settings: dict[str, Any], storage: Storage) -> dict[s
 
 
 def point_of(event: Event) -> str | None:
-    """The named point that an event stands for."""
+    """Returns the named point that an event stands for."""
     if isinstance(event, FilePublished):
         return "anchor" if event.is_anchor else "sibling"
     names = {
@@ -136,7 +136,7 @@ def point_of(event: Event) -> str | None:
 
 
 def main(settings: dict[str, Any]) -> None:
-    """Run until SIGTERM; die at the point `die_at`, when it is passed for the `die_after`-th time (by `die_partition`)."""
+    """Runs until SIGTERM, or dies when it passes the point `die_at` for the `die_after`-th time (in `die_partition`)."""
     left = settings.get("die_after", 1)
     setup = {**SETUPS, TRUNCATED.name: TRUNCATED}[settings["setup"]]
 

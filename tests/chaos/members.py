@@ -27,7 +27,7 @@ _GOOD_ENDS = (0, -signal.SIGKILL, -signal.SIGTERM)
 
 @attrs.define(eq=False)
 class Member:
-    """One process."""
+    """One member in its own process."""
 
     process: subprocess.Popen[str]
     log: Path
@@ -39,29 +39,29 @@ class Member:
         return self.process.poll() is None
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Kills the process with SIGKILL."""
         self.process.kill()
         self.wait()
 
     def wait(self, limit_s: float | None = None) -> int:
-        """Wait until it has ended and all that it wrote is read; returns its exit code."""
+        """Waits until the process has ended and all of its output is read, and returns its exit code."""
         code = self.process.wait(limit_s)
         self.reader.join()
         return code
 
     def freeze(self) -> None:
-        """SIGSTOP: it doesn't notice."""
+        """Freezes the process with SIGSTOP, which the process doesn't notice."""
         os.kill(self.process.pid, signal.SIGSTOP)
         self.frozen = True
 
     def thaw(self) -> None:
-        """SIGCONT: it goes on with whatever it was about to do."""
+        """Continues the process with SIGCONT, where it was frozen."""
         os.kill(self.process.pid, signal.SIGCONT)
         self.frozen = False
 
 
 class Members:
-    """All processes so far. A member that ends by itself, and not by a planned death, is an error."""
+    """All processes so far. A member that ends by itself without a planned death is an error."""
 
     def __init__(self, settings: dict[str, Any], rng: random.Random, folder: Path) -> None:
         self._settings = settings
@@ -78,7 +78,7 @@ class Members:
         """Partition, offset and position of each truncation that a member has reported."""
 
     def keep(self, count: int) -> None:
-        """Start or stop members until there are `count`; the oldest ones stop in order."""
+        """Starts or stops members until there are `count`; the oldest ones stop in order."""
         self._wanted = count
         while len(self.alive) > count:
             self.stop(self.alive[0])
@@ -104,7 +104,7 @@ class Members:
         return member
 
     def replace_dead(self) -> None:
-        """Start as many as are missing.
+        """Starts as many members as are missing.
 
         Raises:
             RuntimeError: one has ended by an error.
@@ -118,12 +118,12 @@ class Members:
             self.start()
 
     def any(self) -> Member:
-        """One that is alive."""
+        """Returns one live member."""
         self.replace_dead()
         return self._rng.choice(self.alive)
 
     def stop(self, member: Member) -> None:
-        """SIGTERM, and wait until it has flushed and left."""
+        """Sends SIGTERM, and waits until the member has flushed and left."""
         member.process.terminate()
         try:
             code = member.wait(_STOP_LIMIT_S)
@@ -137,21 +137,21 @@ class Members:
             self.alive.remove(member)
 
     def stop_all(self) -> None:
-        """All of them at once, in order."""
+        """Stops all members at once, in order."""
         for member in self.alive:
             member.process.terminate()
         for member in list(self.alive):
             self.stop(member)
 
     def kill_all(self) -> None:
-        """Whatever is left."""
+        """Kills all remaining members."""
         for member in self.alive:
             with contextlib.suppress(ProcessLookupError):
                 member.kill()
         self.alive.clear()
 
     def last_words(self) -> str:
-        """The ends of the logs of those that are alive."""
+        """Returns the ends of the logs of live members."""
         return "\n".join(f"{member.log.name}: {member.log.read_text()[-1500:]}" for member in self.alive)
 
     def _read(self, process: subprocess.Popen[str]) -> None:

@@ -15,7 +15,7 @@ _EMPTY_LIMIT_S = 30.0
 
 
 class GroupOffsets:
-    """Reads and sets the offsets of a group past the fault proxy; remembers some of what it has read."""
+    """Reads and sets the offsets of a group without the fault proxy, and remembers some of them."""
 
     def __init__(self, bootstrap: str, group: str, topic: str, rng: random.Random) -> None:
         self._bootstrap = bootstrap
@@ -27,7 +27,7 @@ class GroupOffsets:
         )
 
     def remember(self, partitions: int) -> None:
-        """Read what is committed now."""
+        """Reads and remembers the committed offsets."""
         with self._client() as client:
             for partition in range(partitions):
                 found = client.committed(TopicPartition(self._topic, partition), metadata=True, timeout_ms=5_000)
@@ -35,11 +35,11 @@ class GroupOffsets:
                     self._seen[partition].append(found)
 
     def back_to_an_older_commit(self) -> None:
-        """To something that a member has committed once, with its metadata. The group must have no members."""
+        """Sets an offset that a member once committed, with its metadata. The group must have no members."""
         self._commit({partition: self._rng.choice(seen) for partition, seen in self._seen.items() if seen})
 
     def back_to_any_offset(self) -> None:
-        """Anywhere before, without metadata. The group must have no members."""
+        """Sets any earlier offset without metadata. The group must have no members."""
         self._commit(
             {
                 partition: OffsetAndMetadata(self._rng.choice((0, self._rng.randint(0, seen[-1].offset))), "", -1)

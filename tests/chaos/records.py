@@ -16,7 +16,7 @@ PERIOD = 4_000
 
 
 class Kind(enum.Enum):
-    """What kind of record it is. All but the good ones and the tombstones can't be written."""
+    """The kind of a record. Only good records and tombstones can be written."""
 
     GOOD = "good"
     TOMBSTONE = "tombstone"
@@ -34,7 +34,7 @@ BAD = tuple(kind for kind in Kind if kind not in (Kind.GOOD, Kind.TOMBSTONE))
 
 
 def kind_of(index: int) -> Kind:
-    """The kind of the record at that offset: one in a hundred is a bad one, one in a thousand a tombstone."""
+    """Returns the kind of the record at the offset: one in a hundred is bad, and one in a thousand is a tombstone."""
     if index < ALL_GOOD:
         return Kind.GOOD
     if index % 100 == 37:
@@ -43,27 +43,27 @@ def kind_of(index: int) -> Kind:
 
 
 def time_of(index: int, late_ms: int) -> int:
-    """The time of the record, in milliseconds since the epoch."""
+    """Returns the time of the record in milliseconds since the epoch."""
     return BEGIN_MS + index * 50 % (HOURS * 3_600_000) + late_ms
 
 
 def key_of(kind: Kind, partition: int, index: int) -> bytes | None:
-    """Its key."""
+    """Returns the key of the record."""
     return None if kind is Kind.NO_KEY else b"%d-%d" % (partition, index)
 
 
 def headers_of(kind: Kind, index: int) -> list[tuple[str, bytes]]:
-    """Its headers."""
+    """Returns the headers of the record."""
     return [] if kind is Kind.NO_HEADERS else [("source", b"chaos"), ("index", b"%d" % index)]
 
 
 def field_of(index: int) -> str:
-    """The field that only some of the records have."""
+    """Returns the field that only some of the records have."""
     return f"f{index // RECORDS_OF_A_FIELD}"
 
 
 def value_of(kind: Kind, partition: int, index: int, time_ms: int) -> bytes | None:
-    """Its value; `half` is a whole number first, and then one with a fraction."""
+    """Returns the value of the record; `half` is a whole number first, and later one with a fraction."""
     if kind is Kind.TOMBSTONE:
         return None
     half = b"%d" % (index // 2) if index % 2 == 0 else b"%d.5" % (index // 2)

@@ -47,7 +47,7 @@ _LIMIT_S = 120.0
 
 @attrs.frozen
 class Result:
-    """What a run has done, and what came of it."""
+    """The actions and the outcome of a run."""
 
     seconds: float
     faults: collections.Counter[str]
@@ -58,11 +58,11 @@ class Result:
 
     @property
     def is_exact(self) -> bool:
-        """Whether both groups have done what they should."""
+        """Whether both groups have delivered exactly once."""
         return self.verdict.is_exact and self.truncated.is_exact
 
     def plus(self, other: Result) -> Result:
-        """Of two groups."""
+        """Adds the result of another group."""
         kinds = {**self.recovery_s, **other.recovery_s}
         return Result(
             self.seconds + other.seconds,
@@ -74,7 +74,7 @@ class Result:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As it is written to build/chaos.json."""
+        """Returns the form that is written to build/chaos.json."""
         return {
             "seconds": round(self.seconds),
             "faults": self.faults,
@@ -87,7 +87,7 @@ class Result:
 
 @attrs.define
 class Group:
-    """Members, the topic that they drain, and what fills it."""
+    """The members, the topic that they drain, and the producer that fills it."""
 
     setup: Setup
     members: Members
@@ -95,16 +95,16 @@ class Group:
     dead_letters: str
 
     def committed(self, bootstrap: str) -> dict[int, int]:
-        """By partition."""
+        """Returns committed offsets by partition."""
         return committed_offsets(bootstrap, self.members.group, self.members.topic)
 
     def progress(self, bootstrap: str) -> int:
-        """How much is committed."""
+        """Returns how much is committed."""
         return sum(self.committed(bootstrap).values())
 
 
 def chaos(seconds: float, seed: int, setup: Setup, *, until_all_points: bool = False) -> Result:
-    """Break things for a number of seconds, then let the groups settle and count.
+    """Breaks things for a number of seconds, then lets the groups settle, and counts.
 
     Args:
         seconds: how long to break things.
@@ -163,7 +163,7 @@ def chaos(seconds: float, seed: int, setup: Setup, *, until_all_points: bool = F
 
 
 def make_group(bootstrap: str, setup: Setup, settings: Mapping[str, str], rng: random.Random, folder: Path) -> Group:
-    """A topic, and who fills and drains it; nothing is started.
+    """Makes a topic with its producer and members; nothing is started.
 
     Args:
         bootstrap: past all proxies.
@@ -187,7 +187,7 @@ def make_group(bootstrap: str, setup: Setup, settings: Mapping[str, str], rng: r
 def break_things(
     faults: Faults, bootstrap: str, groups: Sequence[Group], seconds: float, until_all_points: bool
 ) -> dict[str, list[float]]:
-    """One fault after the other; how long the groups took to commit again after each, by kind."""
+    """Causes one fault after the other, and returns how long the groups took to commit again, by kind."""
     recovery_s: dict[str, list[float]] = collections.defaultdict(list)
     began = time.monotonic()
     while time.monotonic() - began < seconds or (until_all_points and not set(POINTS) <= set(faults.members.points)):
@@ -201,7 +201,7 @@ def break_things(
 
 
 def is_regrown(bootstrap: str, truncated: Group) -> bool:
-    """Whether the log of each partition ends behind everything that was read of it before a truncation."""
+    """Returns whether each partition's log ends behind everything that was read of it before a truncation."""
     read = truncated.committed(bootstrap)
     for report in truncated.members.reports:
         read[report["partition"]] = max(read.get(report["partition"], 0), report["position"])
@@ -210,7 +210,7 @@ def is_regrown(bootstrap: str, truncated: Group) -> bool:
 
 
 def settle(bootstrap: str, groups: Sequence[Group]) -> None:
-    """Without faults: until everything is committed; then all members stop in order."""
+    """Waits without faults until everything is committed, and then stops all members in order."""
     for group in groups:
         group.members.keep(2)
         ends = log_ends(bootstrap, group.members.topic)
@@ -225,7 +225,7 @@ def settle(bootstrap: str, groups: Sequence[Group]) -> None:
 
 
 def wait_for_commits(bootstrap: str, groups: Sequence[Group], before: Sequence[int], what: str) -> None:
-    """Wait until each group has committed more than before."""
+    """Waits until each group has committed more than before."""
     for group, progress in zip(groups, before, strict=True):
         wait(
             lambda group=group, progress=progress: group.progress(bootstrap) > progress,
@@ -235,7 +235,7 @@ def wait_for_commits(bootstrap: str, groups: Sequence[Group], before: Sequence[i
 
 
 def wait(condition: Callable[[], bool], what: str, groups: Sequence[Group]) -> None:
-    """Wait for it, with members that have died replaced."""
+    """Waits for a condition, and replaces members that have died."""
     deadline = time.monotonic() + _LIMIT_S
     while not condition():
         if time.monotonic() > deadline:
@@ -247,7 +247,7 @@ def wait(condition: Callable[[], bool], what: str, groups: Sequence[Group]) -> N
 
 
 def show(result: Result) -> None:
-    """As a table."""
+    """Prints the result as a table."""
     print(f"\n{sum(result.faults.values())} faults of {len(result.faults)} kinds in {result.seconds / 60:.0f} minutes\n")
     for kind, count in sorted(result.faults.items()):
         print(f"  {count:5}  {kind:48} commits again after at most {result.recovery_s.get(kind, 0):5.1f} s")
@@ -255,13 +255,13 @@ def show(result: Result) -> None:
 
 
 def show_counts(verdict: Verdict) -> None:
-    """What was counted."""
+    """Prints the counts."""
     for name, value in attrs.asdict(verdict).items():
         print(f"  {name:20} {value:>12,}")
 
 
 def main() -> int:
-    """Run it from the command line."""
+    """Runs from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))

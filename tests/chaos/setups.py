@@ -9,7 +9,7 @@ from tests.chaos.records import BAD, Kind, kind_of
 
 @attrs.frozen
 class Setup:
-    """A group's configuration. What it leaves open, the policy of rotation, each member draws by chance.
+    """A group's configuration. Each member draws its rotation policy by chance.
 
     Attributes:
         name: for people.
@@ -40,7 +40,7 @@ class Setup:
         return frozenset(Kind) - self.rejected - {Kind.TOMBSTONE}
 
     def kind_of(self, index: int) -> Kind:
-        """The kind of the record with that number."""
+        """Returns the kind of the record with the number."""
         return Kind.GOOD if self.truncated else kind_of(index)
 
 

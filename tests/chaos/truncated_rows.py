@@ -16,7 +16,7 @@ import pyarrow as pa
 
 @attrs.frozen
 class Truncated:
-    """What is known of such a topic.
+    """Facts about a truncated topic.
 
     Attributes:
         acknowledged: the numbers of the records that the log has taken once, by partition.
@@ -29,7 +29,7 @@ class Truncated:
 
 @attrs.frozen
 class TruncationCounts:
-    """As in `Verdict`."""
+    """Counts with the meanings of `Verdict`."""
 
     reports: int
     older: int
@@ -47,7 +47,7 @@ SELECT count(*) FROM (SELECT p, i FROM acknowledged EXCEPT SELECT p, i FROM log 
 
 
 def count_truncations(database: duckdb.DuckDBPyConnection, truncated: Truncated | None) -> TruncationCounts:
-    """Compare the number in each row with the number that the log has at its offset.
+    """Compares the number in each row with the number that the log has at its offset.
 
     Args:
         database: with the tables `log` (partition `p`, offset `o`, number `i`) and `rows` (the same, and `index`, the number in

@@ -29,12 +29,12 @@ _LIMIT_S = 60.0
 
 
 def create_truncated_topic(bootstrap: str, topic: str) -> None:
-    """Make a topic that prefers any leader to none."""
+    """Makes a topic that prefers any leader to none."""
     create_replicated_topic(bootstrap, topic, REPLICAS, min_insync_replicas="1", unclean_leader_election_enable="true")
 
 
 class Truncations:
-    """Truncates the log of one partition, each time of another one; members of its group meet that in different states."""
+    """Truncates the log of another partition each time, while members of its group are in different states."""
 
     def __init__(self, cluster: KafkaCluster, brokers: BrokerFaults, members: Members, rng: random.Random) -> None:
         self._cluster = cluster
@@ -43,11 +43,11 @@ class Truncations:
         self._rng = rng
 
     def while_read(self) -> None:
-        """Members have committed what is taken away, and go on reading."""
+        """Truncates records that members have committed, while members continue to read."""
         self._truncate(self._any(), self._wait_for_commit)
 
     def while_nobody_reads(self) -> None:
-        """Members have committed what is taken away, and all die before it is."""
+        """Truncates records that members have committed, after all members have died."""
 
         def die(partition: int, end: int) -> None:
             self._wait_for_commit(partition, end)
@@ -56,7 +56,7 @@ class Truncations:
         self._truncate(self._any(), die)
 
     def in_a_flush(self) -> None:
-        """The last member dies in the middle of a flush of which the new leader has the beginning only."""
+        """Truncates the log after the last member died in a flush of which the new leader has only the beginning."""
         partition = self._any()
         self._members.kill_all()
 
@@ -70,7 +70,7 @@ class Truncations:
         self._truncate(partition, die)
 
     def while_a_member_is_frozen(self) -> None:
-        """A member is frozen with what is taken away in its hands, and woken when a successor has gone on."""
+        """Truncates records that a frozen member holds, and thaws the member after a successor has continued."""
         member = self._members.any()
 
         def freeze(partition: int, end: int) -> None:
@@ -85,7 +85,7 @@ class Truncations:
         self._members.keep(2)
 
     def _truncate(self, partition: int, meanwhile: Callable[[int, int], None]) -> None:
-        """Make a partition's follower its leader.
+        """Makes a partition's follower its leader.
 
         Args:
             partition: whose log is truncated.
@@ -106,13 +106,13 @@ class Truncations:
         self._brokers.wait_until_whole()
 
     def _hold_back(self, broker: Node) -> Callable[[], None]:
-        """Take a broker away in one of several ways; returns what brings it back."""
+        """Takes a broker away in one of several ways, and returns the way to bring it back."""
         away, back = self._rng.choice(((broker.stop, broker.start), (broker.kill, broker.start), (broker.freeze, broker.thaw)))
         away()
         return back
 
     def _wait_for_commit(self, partition: int, end: int) -> None:
-        """Wait until the group has committed more than that."""
+        """Waits until the group has committed an offset beyond `end`."""
 
         def committed() -> bool:
             self._members.replace_dead()

@@ -28,7 +28,7 @@ from tests.support.http_proxy import Request
 
 @attrs.frozen
 class Verdict:
-    """Counts of a run; `is_exact` says whether they are as they have to be.
+    """The counts of a run; `is_exact` says whether they are correct.
 
     Attributes:
         records_in: in the log.
@@ -105,7 +105,7 @@ class Verdict:
         return not any(count for name, count in attrs.asdict(self).items() if name not in self.GOOD)
 
     def plus(self, other: Verdict) -> Verdict:
-        """Of two groups."""
+        """Adds the counts of another group."""
         theirs = attrs.asdict(other)
         return Verdict(**{name: count + theirs[name] for name, count in attrs.asdict(self).items()})
 
@@ -121,7 +121,7 @@ def verify(
     uploads: list[Request],
     truncated: Truncated | None = None,
 ) -> Verdict:
-    """Compare all files and dead letters with the records that were produced.
+    """Compares all files and dead letters with the records that were produced.
 
     Args:
         s3: the store.
@@ -221,7 +221,7 @@ WHERE NOT coalesce(contains(value, hex(encode('"half":' || (i // 2) || CASE WHEN
 
 
 def _right(setup: Setup) -> str:
-    """What is true of a row that has the right contents and lies in the right folder."""
+    """Returns the condition for a row with the right contents in the right folder."""
     right = [
         "partition = p AND half = index / 2.0",
         "strftime(t, '%H') = hour",
@@ -234,7 +234,7 @@ def _right(setup: Setup) -> str:
 
 
 def _tables(database: duckdb.DuckDBPyConnection, folder: str, setup: Setup, files: Mapping[str, int]) -> None:
-    """The tables `expected`, `rows`, `tombstones`, `keys`, `headers` and `rejects`."""
+    """Makes the tables `expected`, `rows`, `tombstones`, `keys`, `headers` and `rejects`."""
     numbers = range(ALL_GOOD, ALL_GOOD + PERIOD)
     kinds = [setup.kind_of(number).name.lower() for number in numbers]
     database.register("period", pa.table({"number": numbers, "kind": kinds}))
@@ -282,7 +282,7 @@ def _tables(database: duckdb.DuckDBPyConnection, folder: str, setup: Setup, file
 
 
 def _download(client: Any, bucket: str, topic: str, folder: Path) -> tuple[collections.Counter[str], int]:
-    """All files into folders by role, under the name of the one beside them; how many of each, and how many are partial."""
+    """Downloads all files to folders by role, and returns how many there are and how many are partial."""
     naming = ObjectNaming()
     found: collections.Counter[str] = collections.Counter()
     names: dict[str, str] = {}
@@ -309,7 +309,7 @@ def _download(client: Any, bucket: str, topic: str, folder: Path) -> tuple[colle
 
 
 def _audit_findings(s3: S3, bucket: str, topic: str, records: pa.Table, setup: Setup, truncated: Truncated | None) -> int:
-    """What our own audit finds in the footers, when everything is committed."""
+    """Returns the findings of the library's audit after everything is committed."""
     options = S3Options(endpoint_url=s3.url, access_key_id=s3.key, secret_access_key=s3.secret, region="us-east-1")
     ends = records.group_by("p").aggregate([("o", "max")]).to_pylist()
     committed = {TopicPartition(topic, end["p"]): end["o_max"] + 1 for end in ends}
@@ -331,6 +331,6 @@ def _audit_findings(s3: S3, bucket: str, topic: str, records: pa.Table, setup: S
 
 
 def keys(client: Any, bucket: str, prefix: str) -> list[str]:
-    """All keys below a prefix."""
+    """Returns all keys below a prefix."""
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     return [item["Key"] for page in pages for item in page.get("Contents", ())]

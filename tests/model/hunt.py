@@ -14,7 +14,7 @@ EXAMPLES = 600
 
 
 def main(scenarios: tuple[str, ...]) -> int:
-    """Hunt in these scenarios."""
+    """Hunts in these scenarios."""
     logging.disable(logging.CRITICAL)
 
     class Machine(DeliveryMachine):

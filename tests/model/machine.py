@@ -27,7 +27,7 @@ STEPS = 20
 
 @attrs.frozen
 class Scenario:
-    """Which troubles may come together.
+    """A set of troubles that may come together.
 
     Zombies, offsets that are set back, and redeployments with other folders are never all three mixed: a process frozen in the
     middle of a flush that wakes up after both is the protocol's known limit.
@@ -100,7 +100,7 @@ KILL_POINTS = (
 
 
 def damaged(text: str, change: str) -> str:
-    """The text of a footer with one of the changes of `GARBAGE`."""
+    """Returns the text of a footer with one of the changes of `GARBAGE`."""
     return json.dumps({**json.loads(text), **GARBAGE[change]}) if GARBAGE[change] else text[: len(text) // 2]
 
 
@@ -136,7 +136,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @rule()
     def stop_in_order(self) -> None:
-        """A shutdown that flushes what is open, and a successor."""
+        """Stops the owner, which flushes open rows, and starts a successor."""
         with self.may_die(self.owner):
             self.owner.closing = True
             self.owner.task.close(timeout_s=60)
@@ -144,7 +144,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @rule()
     def rebalance(self) -> None:
-        """The partition moves to another member, and this one gets the rebalance callback."""
+        """Moves the partition to another member; the owner gets the rebalance callback."""
         self.owner.give_up()
         self.zombies.append(self.owner)
         self.owner = self.new_member()
@@ -181,7 +181,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.scenario.regressions and self.world.history)
     @rule(which=st.integers(0, 1000))
     def apply_a_late_commit(self, which: int) -> None:
-        """An older commit of ours reaches the broker again; the owner is replaced, as by the rejoin that follows."""
+        """Repeats an older commit at the broker; the owner is replaced, as by the rejoin that follows."""
         breadcrumbs = [commit for commit in self.world.history if " c " in commit.metadata]
         assume(breadcrumbs)
         late = breadcrumbs[which % len(breadcrumbs)]
@@ -192,7 +192,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.scenario.resets)
     @rule(share=st.floats(0, 1), deleted=st.booleans())
     def reset_offsets(self, share: float, deleted: bool) -> None:
-        """An operator's tool: the group has to be empty, so the owner is gone."""
+        """Resets offsets as an operator's tool does; the group has to be empty, so the owner is gone."""
         end = self.world.committed.offset if self.world.committed is not None else self.world.log_start
         offset = self.world.log_start + round((end - self.world.log_start) * share)
         self.world.committed = None if deleted else CommittedOffset(offset, "")
@@ -221,7 +221,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.scenario.truncations)
     @rule(records=st.integers(1, 15), produced=st.integers(0, 15), stopped=st.booleans())
     def truncate(self, records: int, produced: int, stopped: bool) -> None:
-        """An unclean leader election, while the owner runs or after it has gone."""
+        """Truncates the log by an unclean leader election, while the owner runs or after it has gone."""
         self.world.truncate(max(self.world.log_start, self.world.log_end - records))
         self.produce(produced)
         if stopped:
@@ -236,13 +236,13 @@ class DeliveryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.scenario.second_threads)
     @rule(call=st.sampled_from(["step", "flush", "close"]))
     def intrude(self, call: str) -> None:
-        """A second thread calls the task while a step is under way."""
+        """Calls the task from a second thread during a step."""
         self.owner.intruder = call
 
     @precondition(lambda self: self.scenario.interrupts)
     @rule(lines=st.integers(1, 3000), then=st.sampled_from(["close", "step and close", "close without flush"]))
     def interrupt(self, lines: int, then: str) -> None:
-        """Ctrl-C at any line of the engine, and what applications do then."""
+        """Interrupts the engine at any line, as Ctrl-C does, and continues as applications do."""
         owner = self.owner
         try:
             with interrupt_after(lines):
@@ -267,7 +267,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.scenario.garbage and self.world.objects)
     @rule(which=st.integers(0, 1000), change=st.sampled_from(sorted(GARBAGE)), steps=st.integers(1, 200), rewound=st.booleans())
     def damage_a_footer(self, which: int, change: str, steps: int, rewound: bool) -> None:
-        """A file was written over: it is an error, or is not looked at, until it is restored."""
+        """Overwrites a file, which is an error, or is not read, until it is restored."""
         world = self.world
         key = sorted(world.objects)[which % len(world.objects)]
         stored = world.objects[key]
@@ -282,7 +282,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.scenario.garbage and self.world.committed is not None)
     @rule(place=st.integers(0, 299), code=st.integers(33, 126), is_cut=st.booleans(), steps=st.integers(1, 60))
     def damage_the_metadata(self, place: int, code: int, is_cut: bool, steps: int) -> None:
-        """A tool has copied the group's offset, and its metadata only in part."""
+        """Cuts off or changes the metadata of the group's offset, as an incomplete copy by a tool does."""
         committed = self.world.committed
         assert committed is not None
         text = committed.metadata
@@ -300,7 +300,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @invariant()
     def run_owner(self) -> None:
-        """Between two troubles the owner works for a while; sometimes the store is slow."""
+        """Lets the owner work for a while between two troubles, sometimes with a slow store."""
         is_slow = self.rng.random() < 0.3
         for _ in range(self.rng.randint(0, MOST_STEPS)):
             if not self.step(self.owner, calls=not is_slow or self.rng.random() < 0.2):
@@ -398,7 +398,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         return member
 
     def run_until_refused(self, steps: int) -> None:
-        """Let the owner meet what was damaged; what it raises says so, and is the end of it."""
+        """Runs the owner until it finds the damage; its error reports the damage and ends it."""
         with contextlib.suppress(DamagedFooterError, UnknownMetadataError):
             for _ in range(steps):
                 self.world.now_s += 0.2
@@ -406,13 +406,13 @@ class DeliveryMachine(RuleBasedStateMachine):
                     return
 
     def succeed(self, *, frozen: bool) -> None:
-        """The owner dies, or freezes where it is; another member takes over."""
+        """Replaces the owner, which dies or freezes, by another member."""
         if frozen:
             self.zombies.append(self.owner)
         self.owner = self.new_member()
 
     def step(self, member: Member, *, calls: bool) -> bool:
-        """False when the member has died."""
+        """Steps the member, and returns False if the member has died."""
         with self.may_die(member):
             if calls:
                 member.let_calls_go()

@@ -15,7 +15,7 @@ LEAST_TRACES = 500
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_record_is_in_exactly_one_file(scenario: str) -> None:
-    """Whatever happens in whatever order, nothing is lost, repeated or overwritten, and lag reaches zero."""
+    """No record is lost, repeated or overwritten in any order of events, and lag reaches zero."""
 
     class Machine(DeliveryMachine):
         scenario_names = (scenario,)

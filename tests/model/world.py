@@ -52,7 +52,7 @@ EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 class Crash(BaseException):
-    """The process dies here."""
+    """The death of the process."""
 
 
 @attrs.frozen
@@ -74,12 +74,12 @@ class Config:
         return self.folders[offset % len(self.folders)]
 
     def rejects(self, offset: int, stage: Stage) -> bool:
-        """Half of the bad records get as far as the partitioner."""
+        """Returns whether the stage rejects the record; half of the bad records reach the partitioner."""
         return offset in self.rejected and stage is (Stage.DECODE if offset % 2 else Stage.PARTITION)
 
 
 class World:
-    """All that survives a crash, and the clock."""
+    """The state that survives a crash, and the clock."""
 
     def __init__(self) -> None:
         self.log_start = 0
@@ -112,7 +112,7 @@ class World:
     # ---- what an oracle asks
 
     def rows(self) -> collections.Counter[int]:
-        """How often each offset is in the bucket; files of keys count none."""
+        """Counts how often each offset is in the bucket, without files of keys."""
         count: collections.Counter[int] = collections.Counter()
         for key, (_, _, offsets) in self.objects.items():
             if self.roles[key] != "keys":
@@ -120,7 +120,7 @@ class World:
         return count
 
     def unequal_views(self, before: int) -> list[str]:
-        """Files of values that end before an offset and whose file of keys is missing or has other rows."""
+        """Returns files of values that end before an offset and whose file of keys is missing or has other rows."""
         naming = ObjectNaming()
         found = []
         for key, (_, _, offsets) in self.objects.items():
@@ -133,13 +133,13 @@ class World:
         return found
 
     def truncate(self, end: int) -> None:
-        """An unclean leader election: the log ends earlier, and what comes then has a later leader epoch."""
+        """Truncates the log like an unclean leader election; later records have a later leader epoch."""
         self.highest_end = max(self.highest_end, self.log_end)
         self.log_end = end
         self.epochs.begin(end)
 
     def outdated(self) -> set[int]:
-        """Offsets whose row is not that of today's log, and of which no event has said so."""
+        """Returns offsets whose row differs from the current log without an event that reports it."""
         return {
             offset
             for offset, epoch in self.written_epochs.items()
@@ -151,7 +151,7 @@ class World:
 
 
 class Member(concurrent.futures.Executor):
-    """A process with one task; Consumer, Storage and Executor of it are this object too."""
+    """A process with one task; the object is also the task's Consumer, Storage and Executor."""
 
     url = "memory://bucket"
 
@@ -199,7 +199,7 @@ class Member(concurrent.futures.Executor):
         self.task.step(0)
 
     def let_calls_go(self, count: int | None = None) -> None:
-        """Make calls to the store happen, in any order."""
+        """Performs pending calls to the store, in any order."""
         while count is None and self.letters and self.rng.random() < 0.7:
             letter, offset = self.letters.pop(0)
             self.world.letters.add(offset)
@@ -214,7 +214,7 @@ class Member(concurrent.futures.Executor):
                 future.set_exception(error)
 
     def take_over(self) -> None:
-        """Become the partition's owner without a callback to the owner before (`rebalance` has one)."""
+        """Makes the member the partition's owner without a callback to the previous owner (`rebalance` has one)."""
         world = self.world
         world.epoch += 1
         world.owner = self
@@ -224,7 +224,7 @@ class Member(concurrent.futures.Executor):
         self.events.append(Assigned(self.assignment, world.committed, world.log_start, world.log_end, CLUSTER, TOPIC_ID))
 
     def give_up(self) -> None:
-        """Get the callback that the partition is revoked."""
+        """Delivers the callback that the partition is revoked."""
         self.events.append(Revoked(self.assignment))
         self.position = None
         if self.world.owner is self:
@@ -240,7 +240,7 @@ class Member(concurrent.futures.Executor):
             self.passes(names[type(event)])
 
     def passes(self, point: str) -> None:
-        """A named kill point: the moment after an effect."""
+        """Passes a named kill point: the moment after an effect."""
         self.world.passed[point] += 1
         if self.crash_after == point:
             self.world.passed[f"killed after {point}"] += 1
@@ -249,7 +249,7 @@ class Member(concurrent.futures.Executor):
     # ---- Consumer
 
     def intrude(self, call: str) -> None:
-        """Call the task on a second thread, which has to be refused at once."""
+        """Calls the task from a second thread, which has to be refused at once."""
         found: list[BaseException] = []
 
         def run() -> None:
@@ -372,7 +372,7 @@ class Member(concurrent.futures.Executor):
 
 
 def batch_of(first: int, end: int, leader_epoch: int, offsets: list[int], log_end: int) -> ConsumedBatch:
-    """A batch of records of which each holds its leader epoch."""
+    """Makes a batch of records, each of which contains its leader epoch."""
     count = len(offsets)
     return ConsumedBatch(
         topic_partition=PARTITION,
@@ -391,7 +391,7 @@ def batch_of(first: int, end: int, leader_epoch: int, offsets: list[int], log_en
 
 
 class ModelLetters:
-    """Dead letters that become durable when the member's calls are let go, or a little later."""
+    """Dead letters that become durable when the member's calls are released, or a little later."""
 
     pending_bytes = 0
 
@@ -411,7 +411,7 @@ class ModelLetters:
 
 
 class ModelConverter(RecordConverter):
-    """Rejects what its configuration says."""
+    """A converter that rejects what its configuration says."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -430,7 +430,7 @@ class ModelConverter(RecordConverter):
 
 
 class ModelPartitioner(Partitioner):
-    """Puts each record where its configuration says."""
+    """A partitioner that puts each record where its configuration says."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -461,7 +461,7 @@ class ModelPartitioner(Partitioner):
 
 
 class CountRotation(RotationPolicy):
-    """Ends a flush after `rows` rows, as a record-count policy does."""
+    """A rotation policy that ends a flush after `rows` rows."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -472,7 +472,7 @@ class CountRotation(RotationPolicy):
 
 
 class RandomRotation(RotationPolicy):
-    """Cuts anywhere and at any time, as wall clocks, memory pressure and shutdowns do."""
+    """A rotation policy that cuts anywhere and at any time, as wall clocks, memory pressure and shutdowns do."""
 
     def __init__(self, rng: random.Random, often: float, after_s: float) -> None:
         self._rng = rng
