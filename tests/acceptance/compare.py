@@ -15,7 +15,7 @@ from tests.acceptance.steps import Answer, Run, State
 from tests.acceptance.stored import Stored
 from tests.acceptance.values import same
 
-#: Members that tell people something.
+#: Members that are for people.
 _PROSE = frozenset({"how", "why", "note", "or", "any_of", "existing_unchanged", "reports_in_any_order"})
 
 

@@ -31,8 +31,8 @@ def _existing_object(case: Case, run: Run, found: Sequence[Mismatch]) -> str | N
     error = run.sink.error
     if not isinstance(error, ForeignObjectError) or error.key not in case.data.get("existing", ()):
         return None
-    tells_both = error.key in str(error) and re.search(r"offsets \d+ to \d+, of the flush \[\d+, \d+\)", str(error))
-    if run.sink.changed_existing() or not tells_both:
+    names_both = error.key in str(error) and re.search(r"offsets \d+ to \d+, of the flush \[\d+, \d+\)", str(error))
+    if run.sink.changed_existing() or not names_both:
         return None
     stored = run.sink.objects()[error.key]
     committed = run.committed.get(run.name(stored.topic_partition), 0)

@@ -19,7 +19,7 @@ from kafka2parquet.testing import MemoryStorage
 from kafka2parquet.testing.memory_storage import StoredObject
 from tests.acceptance.values import python_rows
 
-#: The column that tells which record a row is; asked for by the runner, and left out of what is compared.
+#: The column that identifies the record of a row; asked for by the runner, and left out of what is compared.
 OFFSET_COLUMN = "_kafka_offset"
 
 

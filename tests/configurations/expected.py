@@ -15,7 +15,7 @@ class Configuration:
 
     Attributes:
         file: its name.
-        name: of the connector that is meant.
+        name: of the intended connector.
         topics: that are read, or the pattern.
         destination: where the files go.
         option: whether the name has to be given.

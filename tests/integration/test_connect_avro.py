@@ -1,4 +1,4 @@
-"""Avro from a registry, three versions of a schema by turns: on Apache Kafka, Apicurio and S3, from a Connect configuration.
+"""Avro from a registry, three alternating versions of a schema: on Apache Kafka, Apicurio and S3, from a Connect configuration.
 
 What Confluent's sink would make of the log is worked out record by record (`tests/support/topic_partition_writer.py`), and
 each file compared with that: its key, its schema, its rows.

@@ -1,4 +1,4 @@
-"""Protobuf from a registry, two versions of a schema by turns: on Apache Kafka, Apicurio and S3, from a configuration."""
+"""Protobuf from a registry, two alternating versions of a schema: on Apache Kafka, Apicurio and S3, from a configuration."""
 
 from __future__ import annotations
 

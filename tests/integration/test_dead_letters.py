@@ -249,7 +249,7 @@ def test_task_that_tolerates_nothing(broker: Any, tmp_path: Path) -> None:
     assert {min(BAD)} == set(dead(broker, dead_letters, 1))
 
 
-#: Eight ways to be bad, each with its stage; `n` is what tells the records apart.
+#: Eight ways to be bad, each with its stage; `n` distinguishes the records.
 KINDS: Mapping[str, tuple[str, bytes | None]] = {
     "no JSON": ("decode", b"%d"),
     "cut off": ("decode", b'{"n": %d, "time": 17790'),

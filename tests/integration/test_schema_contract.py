@@ -75,7 +75,7 @@ def test_two_members_agree_while_they_write(s3_server: Any, s3_bucket: str) -> N
         broker.create_topic("events", partitions=2)
         for partition in (0, 1):
             values = [json.dumps(record(partition, number)).encode() for number in range(ROWS)]
-            for start in range(0, ROWS, 100):  # in many batches, so that the members grow the schema by turns
+            for start in range(0, ROWS, 100):  # in many batches, so that the members take turns to grow the schema
                 broker.append_values("events", partition, values[start : start + 100], [0] * 100)
         worker = load_worker_config(
             {"consumer.max.partition.fetch.bytes": "20000", "consumer.fetch.max.bytes": "20000"},

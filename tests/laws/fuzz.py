@@ -1,4 +1,4 @@
-"""`python -m tests.laws.fuzz --minutes 10`: trials of mutated records for so long; exit code 1 where a law is broken.
+"""`python -m tests.laws.fuzz --minutes 10`: trials of mutated records for that time; exit code 1 if a law is broken.
 
 Trials run in separate processes, a few hundred in each, because native code may take its process with it: then the trial
 that it died of is the finding. The same seed and the same number of trials make the same trials.
@@ -87,7 +87,7 @@ class Finding:
         return "\n".join(lines)
 
 
-Tell = Callable[[Trial | Finding | Counts], None]
+Send = Callable[[Trial | Finding | Counts], None]
 
 
 @attrs.frozen
@@ -112,7 +112,7 @@ class Plan:
         return max(0, min(TRIALS_IN_A_ROUND, left))
 
 
-def run_round(tell: Tell, plan: Plan, number: int, kinds: frozenset[tuple[int, str]]) -> None:
+def run_round(send: Send, plan: Plan, number: int, kinds: frozenset[tuple[int, str]]) -> None:
     """Runs the trials of a round, and sends each trial before it runs, findings of new kinds, and the counts."""
     logger = logging.getLogger("kafka2parquet")
     logger.propagate = False
@@ -129,21 +129,21 @@ def run_round(tell: Tell, plan: Plan, number: int, kinds: frozenset[tuple[int, s
     )
     @given(trials(st.sampled_from(plan.formats)))
     def run(trial: Trial) -> None:
-        tell(trial)
+        send(trial)
         delivered = Delivered(trial)
         for law, breach in ((each, breach) for each in LAWS.values() for breach in breaches(delivered, [each])):
             if (breach.law, breach.kind) not in found:
                 found.add((breach.law, breach.kind))
-                tell(Finding(*_minimal(law, breach, trial, tell), number))
+                send(Finding(*_minimal(law, breach, trial, send), number))
         counts.count(delivered)
 
     run()
-    tell(counts)
+    send(counts)
 
 
-def _minimal(law: Law, breach: Breach, trial: Trial, tell: Tell) -> tuple[Breach, Trial]:
+def _minimal(law: Law, breach: Breach, trial: Trial, send: Send) -> tuple[Breach, Trial]:
     def same(candidate: Trial) -> Breach | None:
-        tell(candidate)
+        send(candidate)
         found = breaches(Delivered(candidate), [law])
         return next((one for one in found if (one.law, one.kind) == (breach.law, breach.kind)), None)
 

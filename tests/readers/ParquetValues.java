@@ -47,7 +47,7 @@ public class ParquetValues {
                 var records = io.getRecordReader(pages, new GroupRecordConverter(schema));
                 for (long row = 0; row < pages.getRowCount(); row++) rows.add(records.read());
             }
-            if (rows.size() != reader.getRecordCount()) throw new IllegalStateException("the footer tells another number of rows");
+            if (rows.size() != reader.getRecordCount()) throw new IllegalStateException("the footer has another number of rows");
             for (int field = 0; field < schema.getFieldCount(); field++) {
                 var out = new StringBuilder("[\"" + schema.getFieldName(field) + "\",\"" + name(schema.getType(field)) + "\",[");
                 for (int row = 0; row < rows.size(); row++) {

@@ -20,7 +20,7 @@ from tests.stack import install
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 _ROOT = Path(__file__).parents[2]
-#: Reads all files; tells for each its columns, or why they can't be read.
+#: Reads all files; prints the columns of each, or why the file can't be read.
 BatchReader = Callable[[Sequence[Path], Path], Mapping[Path, "Columns | NotReadError"]]
 
 

@@ -41,7 +41,7 @@ def test_kafka_freezes_and_thaws(proxied_kafka: Any) -> None:
 
 
 def test_kafkas_own_tools_see_a_group(proxied_kafka: Any) -> None:
-    """`kafka-consumer-groups` tells the offset that a client has committed."""
+    """`kafka-consumer-groups` shows the offset that a client has committed."""
     topic, group = unique("tool"), unique("group")
     create_topic(proxied_kafka.bootstrap, topic, 1)
     fill(proxied_kafka.bootstrap, topic, [b"a", b"b"])

@@ -82,7 +82,7 @@ class RecordContract:
         assert values == [record.value for record in read(bootstrap, topic, 100)]
 
     def test_serves_confluent_clients(self, bootstrap: str) -> None:
-        """librdkafka produces and consumes, too."""
+        """Confluent's client, librdkafka, can produce and consume."""
         topic = make_topic(bootstrap)
         producer = confluent_kafka.Producer({"bootstrap.servers": bootstrap, "compression.type": "zstd"})
         for number in range(10):
@@ -114,7 +114,7 @@ class RecordContract:
         assert [200_000, 5] == [len(record.value) for record in records]
 
     def test_refuses_an_offset_behind_the_end(self, bootstrap: str) -> None:
-        """Without a reset policy the consumer hears that its offset doesn't exist."""
+        """Without a reset policy, the consumer gets an error that its offset doesn't exist."""
         topic = make_topic(bootstrap)
         fill(bootstrap, topic, [b"1"])
 
@@ -142,7 +142,7 @@ class RecordContract:
         assert (0, 10) == bounds
 
     def test_moves_the_log_start_when_records_are_deleted(self, bootstrap: str) -> None:
-        """What lies before is gone, what lies behind stays, and the start can't be moved behind the end."""
+        """Earlier records are deleted and later ones stay, and the start can't be moved behind the end."""
         topic = make_topic(bootstrap)
         fill(bootstrap, topic, [b"%d" % number for number in range(10)], linger_ms=50)
         partition = TopicPartition(topic, 0)
@@ -196,7 +196,7 @@ class TopicContract:
             admin.create_topics([NewTopic(name=topic, num_partitions=1, replication_factor=1)])
 
     def test_lets_topics_grow(self, bootstrap: str) -> None:
-        """Partitions can be added."""
+        """Partitions can be added to a topic."""
         topic = make_topic(bootstrap)
         with admin_client(bootstrap) as admin:
             admin.create_partitions({topic: NewPartitions(total_count=3)})
@@ -213,7 +213,7 @@ class TopicContract:
         assert "1234567" in str(described)
 
     def test_gives_a_recreated_topic_another_id(self, bootstrap: str) -> None:
-        """The id tells a topic from its successor of the same name."""
+        """The id distinguishes a topic from its successor with the same name."""
         topic = make_topic(bootstrap)
         with admin_client(bootstrap) as admin:
 
@@ -297,7 +297,7 @@ class GroupContract:
             with pytest.raises(CommitFailedError):
                 _commit_as_tool(bootstrap, group, TopicPartition(topic, 0), 1, "stranger")
 
-    def test_tells_new_members_their_id_first(self, bootstrap: str) -> None:
+    def test_gives_new_members_their_id_first(self, bootstrap: str) -> None:
         """A member without an id is given one, and joins with it."""
         group = unique("group")
         with RawKafkaClient(bootstrap) as client:
@@ -342,7 +342,7 @@ class GroupContract:
         assert (b"1", b"2") == (bytes(led.assignment), bytes(followed.assignment))
 
     def test_takes_a_static_member_back_without_rebalance(self, bootstrap: str) -> None:
-        """It gets a new id in the same generation, and its old self is fenced."""
+        """The member gets a new id in the same generation, and its previous id is fenced."""
         group = unique("group")
         with RawKafkaClient(bootstrap) as client:
             old_id, generation = become_member(client, group, instance_id="one")

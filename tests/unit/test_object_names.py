@@ -33,7 +33,7 @@ def test_view_name(name: str, view: str | None, expected: str) -> None:
 
 
 @pytest.mark.parametrize("view", [None, "keys", "headers"])
-def test_key_tells_what_it_was_made_of(view: str | None) -> None:
+def test_key_is_parsed_into_its_parts(view: str | None) -> None:
     """Parsing restores a key's parts, also in a folder that looks like an extension."""
     naming = ObjectNaming(topics_dir="this.is.snappy.parquet.dir")
     name = naming.parse(naming.key("orders", 3, "a=1/b=x.keys", 42, view=view))
@@ -193,7 +193,7 @@ class TestRenamedTopics:
         assert self.NAMING.parse(key) is None
 
     @pytest.mark.parametrize(("directory", "file"), [("_", "+"), ("-.", "+"), ("+", "+"), ("a+", "+")])
-    def test_delimiters_that_do_not_tell_the_file(self, directory: str, file: str) -> None:
+    def test_ambiguous_delimiters(self, directory: str, file: str) -> None:
         """Delimiters that make file names ambiguous are refused."""
         with pytest.raises(ConfigurationError, match=r"directory\.delim=.*: to rename topics, it needs a character"):
             attrs.evolve(self.NAMING, directory_delimiter=directory, file_delimiter=file)

@@ -43,7 +43,7 @@ def kinds(found: Coverage) -> list[Kind]:
 
 
 def test_flushes_that_follow_each_other_are_exact() -> None:
-    """From the first file to the committed offset."""
+    """Coverage is exact from the first file to the committed offset."""
     siblings = (Sibling("b2", 4, 1),)
     found = judge({"a": footer(0, 10), "b": footer(10, 20, siblings=siblings), "b2": footer(10, 20, siblings=None, rows=4)}, 20)
 
@@ -67,7 +67,7 @@ def test_an_overlap_is_found() -> None:
 
 
 def test_a_missing_sibling_is_found() -> None:
-    """Unless its flush is just being delivered."""
+    """A missing sibling is a finding, unless its flush is just being delivered."""
     footers = {"a": footer(0, 10, siblings=(Sibling("a2", 3, 1),))}
 
     assert [Kind.MISSING_FILE] == kinds(judge(footers, 10))
@@ -75,28 +75,28 @@ def test_a_missing_sibling_is_found() -> None:
 
 
 def test_wrong_counts_are_found() -> None:
-    """Of a sibling, and of a flush."""
+    """Wrong counts of a sibling or of a flush are findings."""
     sibling = footer(0, 10, siblings=None, rows=2)
     assert [Kind.WRONG_ROWS] == kinds(judge({"a": footer(0, 10, siblings=(Sibling("a2", 3, 1),)), "a2": sibling}, 10))
     assert [Kind.WRONG_ROWS] == kinds(judge({"a": footer(0, 10, rows=9)}, 10))
 
 
 def test_files_of_others_are_found() -> None:
-    """Not ours, of another topic of the same name, and listed by no anchor."""
+    """Foreign files, files of another topic with the same name, and files that no anchor lists are findings."""
     other = footer(0, 10, siblings=None, topic_id="old")
     found = judge({"a": footer(0, 10), "b": footer(10, 20), "x": None, "y": other}, 20)
     assert [Kind.FOREIGN_FILE, Kind.FOREIGN_FILE, Kind.UNLISTED_FILE] == kinds(found)
 
 
 def test_a_partition_without_files() -> None:
-    """Nothing is wrong with it."""
+    """A partition without files has no findings."""
     found = judge({}, 5)
     assert Audit((found,)).is_exact
     assert "events-0" in table(Audit((found,)))
 
 
-def test_reports_tell_the_same() -> None:
-    """Table, JSON and page."""
+def test_reports_agree() -> None:
+    """Table, JSON and page have the same content."""
     found = judge({"a": footer(0, 10), "b": footer(15, 20)}, 20)
 
     assert "gap: [10, 15) is in no file" in table(Audit((found,)))

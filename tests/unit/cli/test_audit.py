@@ -126,7 +126,7 @@ def test_a_lost_file_is_found(capsys: pytest.CaptureFixture[str], sink: Path, br
 
 
 def test_a_copied_file_is_found(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
-    """Its flush overlaps with the original."""
+    """A copied file is a finding, because its flush overlaps with the original."""
     original = next(path for path in (sink.parent / "files").rglob("*.parquet") if "+0+0000000000" in path.name)
     shutil.copy(original, original.with_name(original.name.replace("+0+0000000000", "+0+0000000077")))
     code, found = audit(capsys, sink, broker)

@@ -57,7 +57,7 @@ def test_options_that_make_no_sense_are_refused(arguments: list[str], says: str,
     ],
 )
 def test_what_can_not_work_is_one_sentence(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """And not a traceback."""
+    """The error is one sentence, and not a traceback."""
     code = demo.main(["--events", "10", *arguments])
 
     assert 3 == code

@@ -39,7 +39,7 @@ def test_what_it_writes_passes_the_check(store: str, notation: str, capsys: pyte
 
 @pytest.mark.parametrize("store", STORES)
 def test_notations_agree(store: str) -> None:
-    """They hold the same configuration, and comments."""
+    """All notations have the same configuration, with comments."""
     for notation in NOTATIONS:
         main(["init", f"a.{notation}", "--store", store])
         text = Path(f"a.{notation}").read_text()
@@ -70,7 +70,7 @@ def test_standard_output(capsys: pytest.CaptureFixture[str], folder: Path) -> No
 
 
 def test_files_are_not_replaced(capsys: pytest.CaptureFixture[str]) -> None:
-    """One that is there stays."""
+    """An existing file is not overwritten."""
     Path("sink.json").write_text("mine")
     assert 1 == main(["init"])
     assert "sink.json exists already, and was not changed." in capsys.readouterr().err

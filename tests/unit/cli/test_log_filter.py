@@ -19,7 +19,7 @@ def test_repeats_are_left_out_for_a_while() -> None:
 
 
 def test_other_texts_are_logged() -> None:
-    """What differs in any word is another text."""
+    """A text that differs in any word is logged."""
     without = WithoutRepeats("kafka")
     assert [True, True] == [without.filter(_record("kafka.cluster", topic, 0)) for topic in ("a", "b")]
 
@@ -31,7 +31,7 @@ def test_lines_of_others_are_not_touched() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """There may be texts without end."""
+    """The number of remembered texts is bounded, because there may be any number."""
     without = WithoutRepeats("kafka", pause_s=60)
     assert all(without.filter(_record("kafka", "x" * number, 0)) for number in range(3000))
 
@@ -79,7 +79,7 @@ def test_a_broker_that_is_down_is_one_line(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_the_reason_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """As far as the client's line has one."""
+    """The line has the reason, if the client's line has one."""
     BrokerOutages().filter(_line(LOST[2], 1))
     assert caplog.messages[0].startswith("A Kafka broker can't be reached (111 ECONNREFUSED). ")
 
@@ -93,14 +93,14 @@ def test_a_later_outage_is_logged_again(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_connections_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Without an outage there is nothing to say."""
+    """New connections are logged only after an outage."""
     caplog.set_level(logging.INFO)
     assert not BrokerOutages().filter(_connected(0))
     assert [] == caplog.records
 
 
 def test_other_lines_stay() -> None:
-    """What is not about a lost connection, and what others log."""
+    """Lines about other subjects, and lines of other loggers, stay."""
     outages = BrokerOutages()
     assert outages.filter(_line("Topic x not found", 0))
     assert outages.filter(_line("KafkaConnectionError", 0, logger="kafka2parquet.task"))

@@ -86,7 +86,7 @@ def test_standard_input(sink: Any, capsys: pytest.CaptureFixture[str], monkeypat
 
 
 def test_name_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is that of the consumer group, and chooses one of several connectors."""
+    """The name is that of the consumer group, and selects one of several connectors."""
     path = tmp_path / "sink.json"
     named = read_properties(STORY).values
     path.write_text(json.dumps({name: text for name, text in named.items() if name != "name"}))
@@ -103,7 +103,7 @@ def test_name_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_check_without_secrets(
     sink: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What isn't there is a note; `run` refuses to start without it."""
+    """Missing secrets are a note, and `run` refuses to start without them."""
     monkeypatch.delenv("K2P_NOT_SET", raising=False)
     secrets = {
         "aws.access.key.id": "${env:K2P_NOT_SET}",
@@ -174,7 +174,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_schema_is_learned_with_the_workers_converter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As a run would read the records."""
+    """Records are converted as a run would convert them."""
     sink, worker, samples = (tmp_path / name for name in ("sink.json", "worker.properties", "samples.jsonl"))
     properties = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
     sink.write_text(json.dumps({**properties, "kafka2parquet.storage.url": str(tmp_path / "files")}))

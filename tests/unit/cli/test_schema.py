@@ -80,7 +80,7 @@ def test_proposes_a_schema_from_a_file(run: Run, tmp_path: Path) -> None:
 
 
 def test_stores_what_was_learned(run: Run, tmp_path: Path) -> None:
-    """As the first version, then on top of it as the next one; what is known already isn't stored again."""
+    """The columns become the first version, and later ones the next version; known columns are not stored again."""
     first = run("learn", "--write", "--from", lines(tmp_path, b'{"a": 1}'))
     second = run("learn", "--write", "--from", lines(tmp_path, b'{"b": true}'))
     third = run("learn", "--write", "--from", lines(tmp_path, b'{"a": 3}'))
@@ -118,7 +118,7 @@ def test_shows_what_is_stored(run: Run, tmp_path: Path) -> None:
 
 
 def test_shows_what_there_is_of_all_topics(run: Run, tmp_path: Path) -> None:
-    """Of those that are named, or of those that have a schema where they are given by a pattern."""
+    """The command shows the named topics or, with a pattern, those that have a schema."""
     run("pin", "--topic", "b", schema_file(tmp_path, a="int64", b="any"), topics="a,b")
     named = run("show", topics="a,b")
     by_pattern = run("show", topics="", topics_regex=".*")
@@ -145,7 +145,7 @@ def test_pins_the_next_version(run: Run, tmp_path: Path) -> None:
 
 
 def test_pins_the_schema_of_a_parquet_file(run: Run, tmp_path: Path) -> None:
-    """Where it has only types that are learned."""
+    """A file's schema can be pinned if it has only types that are learned."""
     path = tmp_path / "sample.parquet"
     pq.write_table(pa.table({"a": [1], "b": [["x"]]}), path)
     good = run("pin", str(path))
@@ -221,6 +221,6 @@ def test_a_topic_that_does_not_exist_is_an_error(run: Run, broker: EmbeddedBroke
 
 
 def test_needs_an_action(configure: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
-    """argparse says so."""
+    """A missing action is an error from argparse."""
     with pytest.raises(SystemExit, match="2"):
         main(["schema", str(configure())])

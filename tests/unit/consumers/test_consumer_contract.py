@@ -69,7 +69,7 @@ class TestKafkaPythonConsumer(ConsumerContract):
 
 
 class TestOrdinaryRecords(ConsumerContract):
-    """With a kafka-python that makes records instead of columns."""
+    """Runs the contract with a kafka-python that makes records instead of columns."""
 
     @pytest.fixture
     def kafka(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaUnderTest]:
@@ -79,7 +79,7 @@ class TestOrdinaryRecords(ConsumerContract):
 
 
 class TestCooperativeRebalancing(ConsumerContract):
-    """With the assignor that takes away only what moves."""
+    """Runs the contract with the cooperative assignor, which revokes only partitions that move."""
 
     @pytest.fixture
     def kafka(self) -> Iterator[KafkaUnderTest]:

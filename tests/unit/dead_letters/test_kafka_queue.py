@@ -232,7 +232,7 @@ def test_close_gives_up_in_time(broker: Any, make_queue: Any) -> None:
 
 
 def test_closed_queue_takes_nothing(make_queue: Any) -> None:
-    """Whoever sends then would never hear of it."""
+    """A closed queue refuses letters, because their outcome would never be reported."""
     queue = make_queue()
     queue.close(1)
     with pytest.raises(UsageError):

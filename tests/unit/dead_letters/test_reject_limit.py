@@ -23,7 +23,7 @@ def test_share_at_the_limit_is_allowed() -> None:
         breaker.count(1, _rejects(1))
 
 
-def test_message_tells_where_to_look() -> None:
+def test_message_says_where_to_look() -> None:
     """The message has the number of rejects, the number of records and the last reject."""
     with pytest.raises(
         TooManyRejectsError, match=r"^orders-3: 60 of the last 100 records .* offset 59, .* not JSON\."

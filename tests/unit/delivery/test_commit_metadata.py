@@ -102,7 +102,7 @@ def test_metadata_that_was_cut_off_or_changed_is_refused(is_intent: bool, place:
 @pytest.mark.parametrize(
     ("place", "is_kept"), [("s3://bucket/topics", True), ("s3://user:password@host/topics", False), ("x" * 200, False)]
 )
-def test_a_breadcrumb_tells_where_its_sink_writes(place: str, is_kept: bool) -> None:
+def test_a_breadcrumb_says_where_its_sink_writes(place: str, is_kept: bool) -> None:
     """A short place without a password is written in full; a different place is recognised in any case."""
     identity = attrs.evolve(IDENTITY, place=place)
     text = Breadcrumb(identity, trusted=True, start=100, rows=90).format()

@@ -104,7 +104,7 @@ def test_a_footer_that_says_what_cannot_be_is_an_error(change: dict[str, object]
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3)), min_size=1, max_size=60))
-def test_a_layout_tells_the_file_of_every_row(steps: list[tuple[int, int]]) -> None:
+def test_a_layout_gives_the_file_of_every_row(steps: list[tuple[int, int]]) -> None:
     """Through encoding and decoding, each row keeps its file."""
     offsets = np.cumsum([step for step, _ in steps]).astype(np.int64)
     files = np.array([file for _, file in steps], dtype=np.int64)

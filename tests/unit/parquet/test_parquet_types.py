@@ -222,7 +222,7 @@ def test_parts_of_a_grown_schema_are_united_in_the_types_of_the_file() -> None:
     assert [1000, 2000] == table["at"].cast(pa.int64()).to_pylist()
 
 
-def test_an_open_file_tells_the_types_that_rows_came_with() -> None:
+def test_an_open_file_has_the_types_that_rows_came_with() -> None:
     """An open file reports the rows' original types, so that more rows of the same schema fit."""
     file = ParquetWriter().open()
     given = pa.schema([pa.field("at", MILLISECONDS, nullable=False), ("i", pa.int8())])

@@ -104,7 +104,7 @@ def test_refuses_options_of_another_store(url: str, options: S3Options | GcsOpti
 
 
 def test_secrets_are_masked() -> None:
-    """No `repr` shows a secret."""
+    """The `repr` of a storage doesn't contain secrets."""
     shown = [
         repr(S3Options(access_key_id="id", secret_access_key="hush", session_token="hush", customer_key=b"hush" * 8)),
         repr(S3Options(proxy_url="http://me:hush@proxy", role=AssumedRole(arn="a", session_name="s", external_id="hush"))),

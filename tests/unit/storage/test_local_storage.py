@@ -32,7 +32,7 @@ from kafka2parquet.testing.contracts.storage import ReadObject, StorageContract,
 
 
 class TestLocalStorageContract(StorageContract):
-    """See `StorageContract`."""
+    """Runs `StorageContract` on a local folder."""
 
     @pytest.fixture
     def storage(self, tmp_path: Path) -> FsspecStorage:
@@ -293,7 +293,7 @@ def test_a_file_system_without_locks_is_not_an_obstacle(tmp_path: Path, monkeypa
 
 
 def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever tidies up empty folders doesn't end the task: the call is repeated."""
+    """The call is repeated, so that removing empty folders doesn't end the task."""
     storage = FsspecStorage(str(tmp_path))
     original = os.fsync
 

@@ -64,7 +64,7 @@ def test_batches_have_a_maximum_number_of_records() -> None:
 
 
 def test_no_values_make_no_batch() -> None:
-    """No values give no batches."""
+    """The list of batches is empty if there aren't any values."""
     assert [] == list(build_batches([], []))
 
 

@@ -217,7 +217,7 @@ CONVERTERS: dict[str, Case[RecordConverter]] = {
 
 
 class TestConverters(ConverterContract):
-    """See `ConverterContract`."""
+    """Runs `ConverterContract` with the built-in converters."""
 
     @pytest.fixture(params=cases_of(CONVERTERS))
     def case(self, request: pytest.FixtureRequest) -> Case[RecordConverter]:
@@ -290,7 +290,7 @@ PARTITIONERS: dict[str, Case[Partitioner]] = {
 
 
 class TestPartitioners(PartitionerContract):
-    """See `PartitionerContract`."""
+    """Runs `PartitionerContract` with the built-in partitioners."""
 
     @pytest.fixture(params=cases_of(PARTITIONERS))
     def case(self, request: pytest.FixtureRequest) -> Case[Partitioner]:
@@ -334,7 +334,7 @@ POLICIES: dict[str, Case[RotationPolicy]] = {
 
 
 class TestRotationPolicies(RotationPolicyContract):
-    """See `RotationPolicyContract`."""
+    """Runs `RotationPolicyContract` with the built-in policies."""
 
     @pytest.fixture(params=cases_of(POLICIES))
     def case(self, request: pytest.FixtureRequest) -> Case[RotationPolicy]:
@@ -346,7 +346,7 @@ class TestRotationPolicies(RotationPolicyContract):
 
 
 class TestRotationBySize(RotationPolicyContract):
-    """See `RotationPolicyContract`."""
+    """Runs `RotationPolicyContract` with rotation by size."""
 
     looks_only_at_records = False
 
@@ -448,7 +448,7 @@ TRANSFORMS: dict[str, Case[Transform]] = {
 
 
 class TestTransforms(TransformContract):
-    """See `TransformContract`."""
+    """Runs `TransformContract` with the built-in transforms."""
 
     @pytest.fixture(params=cases_of(TRANSFORMS))
     def case(self, request: pytest.FixtureRequest) -> Case[Transform]:

@@ -17,4 +17,4 @@ def bootstrap() -> Iterator[str]:
 
 
 class TestEmbeddedBroker(BrokerContract):
-    """See `tests.support.broker_contract`."""
+    """Runs the contract in `tests.support.broker_contract` on the embedded broker."""

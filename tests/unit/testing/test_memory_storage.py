@@ -14,7 +14,7 @@ from kafka2parquet.testing.contracts.storage import ReadObject, ReadTags, Storag
 
 
 class TestMemoryStorageContract(StorageContract):
-    """See `StorageContract`."""
+    """Runs `StorageContract` on the storage in memory."""
 
     @pytest.fixture
     def storage(self) -> MemoryStorage:

@@ -78,7 +78,7 @@ def test_refused_rows_are_rejects_and_the_others_go_on() -> None:
     ]
 
 
-def test_reject_tells_stage_and_carries_the_record() -> None:
+def test_reject_has_its_stage_and_its_record() -> None:
     """A reject has its stage and record, so that it can be inspected and replayed."""
     transformed = _apply(Halve(), rows=rows_of(pa.table({"n": [3]}), first_offset=7))
     assert [

@@ -69,7 +69,7 @@ def test_sentence_says_what_is_wrong(arguments: dict[str, Any], sentence: str) -
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    """Whoever corrects one finds no other behind it."""
+    """The error lists all problems, so that correcting one doesn't reveal another."""
     assert 2 == len(_refusal(names=7, seconds="1").splitlines())
 
 

@@ -24,7 +24,7 @@ def test_a_mask_says_where_an_array_is_null() -> None:
 
 
 def test_without_nulls_the_mask_is_none() -> None:
-    """`from_arrays` has less to do then."""
+    """The mask is None if an array doesn't have nulls, which makes less work for `from_arrays`."""
     assert null_mask(pa.array([1, 2])) is None
 
 
@@ -52,7 +52,7 @@ def test_a_column_of_several_chunks_is_put_together() -> None:
 
 
 def test_a_slice_is_copied_to_offset_zero() -> None:
-    """Whoever looks at the buffers finds the first value at their beginning."""
+    """The first value of a slice is at the beginning of the returned buffers."""
     made = one_array(pa.chunked_array([pa.array([1, 2, 3])]).slice(1))
     assert (0, [2, 3]) == (made.offset, made.to_pylist())
 

@@ -108,7 +108,7 @@ def _batch(source: random.Random, records: int) -> bytes:
 def test_batches_of_all_sizes_hold_the_records_that_kafka_python_reads(
     seed: int, sizes: list[int], start: float, appended: bool
 ) -> None:
-    """From any offset on."""
+    """Columns have the records that kafka-python reads, from any offset on."""
     source = random.Random(seed)
     batches = [_batch(source, size) for size in sizes]
     if appended:

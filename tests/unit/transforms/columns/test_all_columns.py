@@ -193,7 +193,7 @@ class TestFilter:
         """The properties are `field`, `values` and `keep`."""
         assert kept == _kept(Filter.from_config({"field": "s", "values": "a, c", **keep}), self.NUMBERS)
 
-    def test_fingerprint_tells_conditions_apart(self) -> None:
+    def test_fingerprint_distinguishes_conditions(self) -> None:
         """Conditions that select different rows have different fingerprints."""
         filters = [
             Filter(pc.field("n") > 1),

@@ -145,7 +145,7 @@ class TestExtractField:
         with pytest.raises(ConfigurationError, match=message):
             ExtractField.from_config(properties)
 
-    def test_fingerprint_tells_settings_apart(self) -> None:
+    def test_fingerprint_distinguishes_settings(self) -> None:
         """Settings with other results have other fingerprints."""
         transforms = [ExtractField("a"), ExtractField("b"), ExtractField("a", on_null="drop")]
         assert 3 == len({transform.fingerprint for transform in transforms})
@@ -190,7 +190,7 @@ class TestHoistField:
         with pytest.raises(ConfigurationError, match=message):
             HoistField.from_config(properties)
 
-    def test_fingerprint_tells_settings_apart(self) -> None:
+    def test_fingerprint_distinguishes_settings(self) -> None:
         """Settings with other results have other fingerprints."""
         assert HoistField("a").fingerprint != HoistField("b").fingerprint
 

@@ -386,7 +386,7 @@ class TestProperties:
         with pytest.raises(ConfigurationError, match="tombstones has to be 'pass' or 'drop', not 'keep'"):
             Unwrap(tombstones="keep")  # type: ignore[arg-type]
 
-    def test_fingerprint_tells_settings_apart(self) -> None:
+    def test_fingerprint_distinguishes_settings(self) -> None:
         """Settings with other results have other fingerprints."""
         transforms = [
             Unwrap(),
