@@ -53,7 +53,7 @@ def commit_request(offset: int) -> Any:
 
 
 def commit(client: RawKafkaClient, offset: int) -> int:
-    """Commit, and return the error code of the answer."""
+    """Commits, and returns the error code of the answer."""
     answer = client.ask(commit_request(offset), OffsetCommitResponse, VERSION)
     code: int = answer.topics[0].partitions[0].error_code
     return code
@@ -65,7 +65,7 @@ def committed(broker: EmbeddedBroker) -> int | None:
 
 
 def hears_nothing(client: RawKafkaClient) -> bool:
-    """Whether the connection is open and silent."""
+    """Returns whether the connection is open and silent."""
     client.socket.settimeout(0.2)
     with pytest.raises(TimeoutError):
         client.socket.recv(1)
@@ -80,7 +80,7 @@ def test_passes_on_what_no_fault_is_for(broker: EmbeddedBroker, proxy: KafkaFaul
 
 
 def test_reset_before(broker: EmbeddedBroker, proxy: KafkaFaultProxy, client: RawKafkaClient) -> None:
-    """The client sees a reset, the broker nothing."""
+    """The client sees a reset, and the broker doesn't see the request."""
     fault = proxy.fault("OffsetCommit", Action.RESET_BEFORE)
     with pytest.raises(ConnectionResetError):
         commit(client, 7)
@@ -88,7 +88,7 @@ def test_reset_before(broker: EmbeddedBroker, proxy: KafkaFaultProxy, client: Ra
 
 
 def test_lose_response(broker: EmbeddedBroker, proxy: KafkaFaultProxy, client: RawKafkaClient) -> None:
-    """The client sees a reset, and yet the offset is committed."""
+    """The client sees a reset, although the offset is committed."""
     fault = proxy.fault("OffsetCommit", Action.LOSE_RESPONSE)
     with pytest.raises(ConnectionResetError):
         commit(client, 7)
@@ -107,7 +107,7 @@ def test_cut_response(broker: EmbeddedBroker, proxy: KafkaFaultProxy, client: Ra
 
 
 def test_delay_request(broker: EmbeddedBroker, proxy: KafkaFaultProxy, client: RawKafkaClient) -> None:
-    """A commit that the client gave up comes after a newer one, and the committed offset goes back."""
+    """A commit that the client gave up arrives after a newer one, and the committed offset goes back."""
     proxy.fault("OffsetCommit", Action.DELAY_REQUEST, delay_s=0.3)
     client.send(commit_request(7), VERSION)
     with RawKafkaClient(proxy.address) as other:
@@ -117,7 +117,7 @@ def test_delay_request(broker: EmbeddedBroker, proxy: KafkaFaultProxy, client: R
 
 
 def test_delay_response(broker: EmbeddedBroker, proxy: KafkaFaultProxy, client: RawKafkaClient) -> None:
-    """The broker commits at once, the client hears of it later."""
+    """The broker commits at once, and the client gets the answer later."""
     proxy.fault("OffsetCommit", Action.DELAY_RESPONSE, delay_s=0.5)
     client.send(commit_request(7), VERSION)
     assert hears_nothing(client)
@@ -130,7 +130,7 @@ def test_delay_response(broker: EmbeddedBroker, proxy: KafkaFaultProxy, client: 
 def test_freeze(
     broker: EmbeddedBroker, proxy: KafkaFaultProxy, client: RawKafkaClient, action: Action, expected: int | None
 ) -> None:
-    """The connection stays open and silent; others work."""
+    """The connection stays open and silent, and other connections work."""
     fault = proxy.fault("OffsetCommit", action)
     client.send(commit_request(7), VERSION)
     wait_until(lambda: fault.hits, "the fault")
@@ -152,7 +152,7 @@ def test_a_fault_is_used_up(proxy: KafkaFaultProxy) -> None:
 
 
 def test_cut(proxy: KafkaFaultProxy, client: RawKafkaClient) -> None:
-    """Open connections are reset, new ones taken."""
+    """Open connections are reset, and new ones are accepted."""
     assert 0 == commit(client, 7)
     proxy.cut()
     with pytest.raises(ConnectionError):
@@ -162,7 +162,7 @@ def test_cut(proxy: KafkaFaultProxy, client: RawKafkaClient) -> None:
 
 
 def test_refuse(proxy: KafkaFaultProxy) -> None:
-    """Nobody gets in until the proxy listens again, at the same address."""
+    """Connections are refused until the proxy listens again, at the same address."""
     address = proxy.address
     proxy.refuse()
     with pytest.raises(ConnectionRefusedError):
@@ -173,7 +173,7 @@ def test_refuse(proxy: KafkaFaultProxy) -> None:
 
 
 def test_a_broker_that_is_down_resets(broker: EmbeddedBroker, proxy: KafkaFaultProxy) -> None:
-    """The proxy takes the connection, but gives it up, at once or at the first request."""
+    """The proxy accepts the connection, but closes it immediately or at the first request."""
     broker.stop_listening()
     with pytest.raises(ConnectionError), RawKafkaClient(proxy.address) as client:
         commit(client, 7)

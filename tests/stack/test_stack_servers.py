@@ -20,7 +20,7 @@ from tests.support.kafka_clients import fill, python_consumer, read, unique, wai
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_kafka_starts_again_where_it_was(proxied_kafka: Any, end: str) -> None:
-    """Same address, same records."""
+    """After a restart, the broker has the same address and the same records."""
     topic = unique("restart")
     create_topic(proxied_kafka.bootstrap, topic, 1)
     fill(proxied_kafka.bootstrap, topic, [b"before"])
@@ -55,7 +55,7 @@ def test_kafkas_own_tools_see_a_group(proxied_kafka: Any) -> None:
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_s3_starts_again_where_it_was(own_s3: Any, end: str) -> None:
-    """Same address, same objects."""
+    """After a restart, the server has the same address and the same objects."""
     bucket = unique("restart")
     own_s3.create_bucket(bucket)
     client = own_s3.client()
@@ -67,7 +67,7 @@ def test_s3_starts_again_where_it_was(own_s3: Any, end: str) -> None:
 
 
 def test_the_registry_gives_ids_to_schemas(own_registry: Any) -> None:
-    """One id for the same schema in all subjects, counted from 1 again after a restart."""
+    """A schema has one id in all subjects, and ids start from 1 again after a restart."""
     first = own_registry.register("a-value", {"type": "record", "name": "A", "fields": []})
     again = own_registry.register("b-value", {"type": "record", "name": "A", "fields": []})
     other = own_registry.register("b-key", {"type": "string"})
@@ -89,7 +89,7 @@ def test_the_registry_refuses_what_is_not_compatible(own_registry: Any) -> None:
 
 
 def test_a_server_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
-    """Even when that one is killed and can't clean up."""
+    """A server dies even if that process is killed and can't clean up."""
     program = (
         "import sys, time; from pathlib import Path; from tests.stack.server import Server\n"
         "server = Server([sys.executable, '-c', 'import time; time.sleep(600)'], lambda: True, Path(sys.argv[1]))\n"
@@ -106,7 +106,7 @@ def test_a_server_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
 
 
 def _lives(pid: int) -> bool:
-    """Whether the process runs; one that is dead but not yet collected doesn't."""
+    """Returns whether the process runs; a zombie doesn't."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -114,7 +114,7 @@ def _lives(pid: int) -> bool:
 
 
 def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
-    """With the reason, instead of a timeout."""
+    """The error shows the reason from the log, instead of a timeout."""
     failing = server.Server([sys.executable, "-c", "raise SystemExit('no such option')"], lambda: False, tmp_path / "log")
     with pytest.raises(RuntimeError, match="no such option"):
         failing.start()
@@ -134,7 +134,7 @@ def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
 def test_a_missing_tool_is_named(
     part: Callable[[], Path], missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And nothing half-installed stays behind as if it were whole."""
+    """The error names the tool, and no incomplete installation is left behind."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
@@ -144,7 +144,7 @@ def test_a_missing_tool_is_named(
 
 
 def test_what_is_installed_is_not_installed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second call needs no tool at all; an installation that was broken off is done again."""
+    """The second call doesn't need any tool, and an interrupted installation is repeated."""
     tools = tmp_path / "tools"
     tools.mkdir()
     go = tools / "go"
@@ -162,7 +162,7 @@ def test_what_is_installed_is_not_installed_again(tmp_path: Path, monkeypatch: p
 
 
 def test_a_port_is_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two servers of a cluster never want the same port, though neither listens yet."""
+    """Two servers of a cluster never get the same port, although neither listens yet."""
     port = server.free_port()
     drawn = iter([port, port, port + 1 if port < 31_999 else port - 1])
 

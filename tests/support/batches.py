@@ -15,13 +15,13 @@ def batch_of(
     timestamps_ms: Sequence[int] | None = None,
     topic: str = "topic",
 ) -> ConsumedBatch:
-    """Records with these values at consecutive offsets; their keys are null, and their times 0 by default."""
+    """Makes records with these values at consecutive offsets, with null keys and by default the time 0."""
     times = [0] * len(values) if timestamps_ms is None else timestamps_ms
     return ConsumedBatch.of_values(TopicPartition(topic, 0), values, first_offset=first_offset, timestamps_ms=times)
 
 
 def converted(converter: RecordConverter, *batches: list[bytes]) -> tuple[dict[int, Any], dict[int, str]]:
-    """Rows and reasons of rejects, by offsets, of batches one after the other."""
+    """Returns rows and reasons of rejects by offset, for consecutive batches."""
     rows: dict[int, Any] = {}
     rejects: dict[int, str] = {}
     offset = 0

@@ -53,7 +53,7 @@ CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 
 class RecordContract:
-    """Records: what is produced can be read, from where one wants to read."""
+    """Records that are produced can be read from any offset."""
 
     def test_gives_back_what_was_produced(self, bootstrap: str) -> None:
         """Keys, values, timestamps, repeated headers, tombstones and empty values come back, at offsets from 0 on."""
@@ -186,7 +186,7 @@ class RecordContract:
 
 
 class TopicContract:
-    """Topics: creating, growing, deleting, describing."""
+    """Topics can be created, extended, deleted and described."""
 
     def test_refuses_a_topic_that_exists(self, bootstrap: str) -> None:
         """Creating a topic twice is an error."""
@@ -243,7 +243,7 @@ class TopicContract:
 
 
 class GroupContract:
-    """Consumer groups: sharing partitions, committing, fencing."""
+    """Consumer groups share partitions, commit offsets and fence members."""
 
     def test_resumes_from_the_committed_offset(self, bootstrap: str) -> None:
         """A group's next member goes on where the last one committed."""
@@ -381,7 +381,7 @@ class GroupContract:
 
 
 class TransactionContract:
-    """Transactions: all or nothing, and what that does to offsets."""
+    """Transactions are atomic, and affect offsets."""
 
     def test_shows_committed_records_and_hides_aborted_ones(self, bootstrap: str) -> None:
         """Readers of committed records don't see aborted ones; markers take up offsets."""
@@ -459,7 +459,7 @@ class TransactionContract:
 
 
 class BrokerContract(RecordContract, TopicContract, GroupContract, TransactionContract):
-    """Everything."""
+    """The contract of a broker: records, topics, groups and transactions."""
 
 
 def _commit_as_tool(bootstrap: str, group: str, partition: TopicPartition, offset: int, metadata: str) -> None:

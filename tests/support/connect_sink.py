@@ -25,7 +25,7 @@ _NAME = re.compile(r"(?P<topic>.+)\+(?P<partition>\d+)\+(?P<offset>\d{10})\.(?:(
 
 @attrs.frozen
 class ObjectName:
-    """What the key of an object says.
+    """The parts of an object's key.
 
     Attributes:
         folder: the encoded partition.
@@ -40,7 +40,7 @@ class ObjectName:
 
     @classmethod
     def of(cls, key: str) -> ObjectName:
-        """Read a key such as `topics/orders/hour=10/orders+3+0000000120.snappy.parquet`.
+        """Parses a key such as `topics/orders/hour=10/orders+3+0000000120.snappy.parquet`.
 
         Raises:
             ValueError: Confluent's sink makes no such key.
@@ -62,11 +62,11 @@ class ConnectSink:
         self._client = s3.client()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._client.close()
 
     def properties(self, changes: Mapping[str, str]) -> dict[str, str]:
-        """A sink that writes Parquet into folders by the hour."""
+        """Returns the properties of a sink that writes Parquet into hourly folders."""
         return {
             "name": unique("sink"),
             "connector.class": "io.confluent.connect.s3.S3SinkConnector",
@@ -87,29 +87,29 @@ class ConnectSink:
         }
 
     def worker(self) -> WorkerConfig:
-        """The servers."""
+        """Returns the worker's properties with the servers."""
         return load_worker_config(bootstrap_servers=self._kafka.bootstrap, endpoint_url=self._s3.url)
 
     def keys(self) -> list[str]:
-        """The keys of all objects."""
+        """Returns the keys of all objects."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
     def read(self, key: str) -> bytes:
-        """An object."""
+        """Reads an object."""
         content = self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         if not isinstance(content, bytes):
             raise TypeError(key)
         return content
 
     def tables(self) -> Iterator[tuple[ObjectName, pa.Table]]:
-        """All Parquet files of topics, read by pyarrow, ordered by their keys."""
+        """Reads all Parquet files of topics with pyarrow, ordered by their keys."""
         for key in sorted(self.keys()):
             if not key.startswith("topics/_kafka2parquet/"):
                 yield ObjectName.of(key), pq.read_table(io.BytesIO(self.read(key)), partitioning=None)
 
     def download(self, folder: Path) -> None:
-        """Copy all objects to a local folder, for readers that know no S3."""
+        """Copies all objects to a local folder, for readers without S3."""
         for key in self.keys():
             path = folder / key
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ class ConnectSink:
 
 
 class ConnectRun:
-    """The tasks of a configuration, which run while it is entered."""
+    """The tasks of a configuration, which run while the context is entered."""
 
     def __init__(self, sink: ConnectSink, properties: Mapping[str, str], hooks: Sequence[Hook] = ()) -> None:
         self.sink = sink
@@ -131,7 +131,7 @@ class ConnectRun:
         self.runner.stop()
 
     def until(self, reached: Callable[[Progress], bool], what: str) -> None:
-        """Wait until it is so far; a task that fails raises its error."""
+        """Waits until a condition holds; a failed task raises its error."""
 
         def done() -> bool:
             if self.runner.failed:
@@ -141,13 +141,13 @@ class ConnectRun:
         wait_until(done, what, LIMIT_S)
 
     def finish(self) -> Progress:
-        """Stop it in order, so that what is open becomes files; a task that has failed raises its error."""
+        """Stops the tasks in order, so that open rows become files; a failed task raises its error."""
         self.runner.stop()
         if not self.runner.join(30.0):
             raise TimeoutError("the tasks don't end")
         return self.runner.progress
 
     def drain(self, rows: int, rejects: int = 0) -> Progress:
-        """Wait until a number of rows are taken and a number of records rejected, then stop the sink in order."""
+        """Waits until a number of rows are taken and a number of records rejected, then stops the sink in order."""
         self.until(lambda now: now.taken_rows >= rows and now.rejected >= rejects, f"{rows} rows and {rejects} rejects")
         return self.finish()

@@ -10,7 +10,7 @@ _NUMBERS = (b"\xff" * 9 + b"\x01", b"\xff" * 9 + b"\x7f", b"\xff" * 11)
 
 @st.composite
 def damaged(draw: st.DrawFn, payload: bytes) -> bytes:
-    """The payload, and mostly with some bytes of it changed, lost or added."""
+    """Generates the payload, mostly with some bytes changed, lost or added."""
     if draw(st.integers(0, 3)) == 0:
         return payload
     cut = draw(st.integers(0, len(payload)))

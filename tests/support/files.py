@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 
 def offsets_by_partition(folder: Path) -> dict[int, collections.Counter[int]]:
-    """How often each offset is in the Parquet files below `folder`, for each Kafka partition."""
+    """Counts each offset in the Parquet files below `folder`, for each Kafka partition."""
     counts: dict[int, collections.Counter[int]] = collections.defaultdict(collections.Counter)
     for path in folder.rglob("*.parquet"):
         partition = int(path.name.split("+")[1])

@@ -25,7 +25,7 @@ class GcsBucket:
         ).close()
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """All keys below a prefix."""
+        """Returns all keys below a prefix."""
         token = ""
         while True:
             query = urllib.parse.urlencode({"prefix": prefix, "pageToken": token})
@@ -37,7 +37,7 @@ class GcsBucket:
                 return
 
     def read(self, key: str) -> bytes:
-        """An object."""
+        """Reads an object."""
         with urllib.request.urlopen(f"{self._url}/{self._name}/o/{urllib.parse.quote(key, safe='')}?alt=media") as answer:
             content: bytes = answer.read()
             return content

@@ -19,7 +19,7 @@ import attrs
 
 @attrs.frozen
 class Request:
-    """One request as the client sent it; header names in lower case.
+    """One request as the client sent it; header names are in lower case.
 
     Attributes:
         host: where a client that knows of the proxy wanted to go.
@@ -35,13 +35,13 @@ class Request:
 
     @property
     def summary(self) -> str:
-        """Such as `PUT ?partNumber=2&uploadId=…`."""
+        """A text such as `PUT ?partNumber=2&uploadId=…`."""
         return f"{self.method} ?{self.query}"
 
 
 @attrs.frozen(eq=False)
 class Held:
-    """A request that is on its way.
+    """A request that is held back on its way.
 
     Attributes:
         arrived: set when the client has sent it.
@@ -79,7 +79,7 @@ class _Rule:
 
 
 class HttpProxy:
-    """Passes on what no rule is for; a rule is used up after `times` requests.
+    """A proxy that forwards requests unless a rule applies; a rule applies to `times` requests.
 
     The signature of S3 covers the Host header, so the server sees the one of the client.
     """
@@ -101,7 +101,7 @@ class HttpProxy:
             do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = do_CONNECT = handle_any  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Logs nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -122,7 +122,7 @@ class HttpProxy:
         self._thread.join()
 
     def answer(self, body: bytes = b"", *, headers: Mapping[str, str] | None = None, when: When = _always) -> None:
-        """Answer all such requests with 200, and don't ask the store."""
+        """Answers matching requests with 200, without asking the store."""
         self.fail(200, times=1 << 30, when=when, body=body, headers=headers)
 
     def fail(
@@ -134,29 +134,29 @@ class HttpProxy:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Answer with that status, and don't ask the store."""
+        """Answers with the status, without asking the store."""
         self._rules.append(_Rule(when, times, "fail", status, body, headers or {}))
 
     def lose_answer(self, *, times: int = 1, when: When = _always, then: Callable[[], None] | None = None) -> None:
-        """Let the store do its work, and close the connection instead of answering; then call `then`."""
+        """Lets the store process the request, closes the connection instead of answering, and then calls `then`."""
         self._rules.append(_Rule(when, times, "lose", then=then))
 
     def cut_off(self, *, times: int = 1, when: When = _always) -> None:
-        """Close the connection, and don't ask the store."""
+        """Closes the connection without asking the store."""
         self._rules.append(_Rule(when, times, "cut"))
 
     def delay(self, seconds: float, *, times: int = 1, when: When = _always) -> None:
-        """Pass requests on late; also when the client has gone by then."""
+        """Forwards requests late, even if the client has gone."""
         self._rules.append(_Rule(when, times, "delay", seconds=seconds))
 
     def hold(self, *, when: When = _always) -> Held:
-        """Keep the next such request on its way until it is released."""
+        """Holds back the next matching request until it is released."""
         held = Held()
         self._rules.append(_Rule(when, 1, "hold", held=held))
         return held
 
     def clear(self) -> int:
-        """Forget all rules, and the requests so far; returns how many times a rule was still to be used."""
+        """Forgets all rules and requests, and returns how many times rules were left to be used."""
         with self._lock:
             left = sum(rule.times for rule in self._rules)
             self._rules.clear()
@@ -164,11 +164,11 @@ class HttpProxy:
             return left
 
     def damage(self, sent: bytes, arrived: bytes, *, when: When = _always) -> None:
-        """Pass bodies on with `arrived` instead of `sent`, which must be as long."""
+        """Forwards bodies with `arrived` instead of `sent`, which must have the same length."""
         self._rules.append(_Rule(when, 1 << 30, "damage", body=sent, headers={"arrived": arrived.decode()}))
 
     def stall(self) -> None:
-        """Never answer."""
+        """Never answers matching requests."""
         self._rules.append(_Rule(_always, 1 << 30, "stall"))
 
     def _rule_for(self, request: Request) -> _Rule | None:
@@ -237,7 +237,7 @@ class HttpProxy:
 
 
 def _split(method: str, target: str) -> tuple[str, str]:
-    """Host and path of a request to a proxy; of others, only the path."""
+    """Splits a request to a proxy into host and path; other requests have only a path."""
     if method == "CONNECT":
         return target, ""
     if not target.startswith("http://"):

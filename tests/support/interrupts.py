@@ -32,12 +32,12 @@ class Line:
 
 
 class Interrupted(BaseException):
-    """Stands for `KeyboardInterrupt`, which pytest would take for its own."""
+    """Stands for `KeyboardInterrupt`, which pytest would handle itself."""
 
 
 @contextlib.contextmanager
 def watch_lines(on_line: Callable[[Line], None]) -> Iterator[None]:
-    """Call `on_line` before each line of the engine that this thread runs; what it raises is raised there, once."""
+    """Calls `on_line` before each line of the engine on this thread; an exception is raised there, once."""
 
     def local(frame: FrameType, event: str, argument: Any) -> Any:
         if event == "line":
@@ -61,7 +61,7 @@ def watch_lines(on_line: Callable[[Line], None]) -> Iterator[None]:
 
 
 def lines_of(run: Callable[[], None]) -> collections.Counter[Line]:
-    """How often each line of the engine runs."""
+    """Counts how often each line of the engine runs."""
     counts: collections.Counter[Line] = collections.Counter()
     with watch_lines(lambda line: counts.update([line])):
         run()
@@ -70,7 +70,7 @@ def lines_of(run: Callable[[], None]) -> collections.Counter[Line]:
 
 @contextlib.contextmanager
 def interrupt_at(line: Line, hit: int, error: Callable[[], BaseException] = Interrupted) -> Iterator[None]:
-    """Raise before a line runs for the n-th time, counted from 1."""
+    """Raises before the n-th run of a line, counted from 1."""
     left = hit
 
     def on_line(now: Line) -> None:
@@ -85,7 +85,7 @@ def interrupt_at(line: Line, hit: int, error: Callable[[], BaseException] = Inte
 
 @contextlib.contextmanager
 def interrupt_after(lines: int, error: Callable[[], BaseException] = Interrupted) -> Iterator[None]:
-    """Raise before the engine runs its n-th line, counted from 1."""
+    """Raises before the engine runs its n-th line, counted from 1."""
     left = lines
 
     def on_line(_: Line) -> None:

@@ -13,14 +13,14 @@ from tests.support.kafka_clients import LIMIT_S, admin_client, wait_until
 
 
 def create_topic(bootstrap: str, name: str, partitions: int) -> None:
-    """Make a topic; returns when the broker knows it."""
+    """Makes a topic, and returns when the broker knows it."""
     with admin_client(bootstrap) as admin:
         admin.create_topics([NewTopic(name=name, num_partitions=partitions, replication_factor=1)])
         wait_until(lambda: len(admin.describe_topics([name])[0]["partitions"]) == partitions, "the new topic")
 
 
 def create_replicated_topic(bootstrap: str, name: str, replicas: Sequence[Sequence[int]], **configs: str) -> None:
-    """Make a topic; returns when each partition has all its replicas in sync.
+    """Makes a topic, and returns when each partition has all its replicas in sync.
 
     Args:
         bootstrap: address of some brokers.
@@ -38,14 +38,14 @@ def create_replicated_topic(bootstrap: str, name: str, replicas: Sequence[Sequen
 
 
 def replicas_of(bootstrap: str, topic: str, partition: int) -> tuple[int, ...]:
-    """The ids of the brokers that hold a partition, its leader first."""
+    """Returns the ids of the brokers that hold a partition, its leader first."""
     found = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}).list_topics(topic, timeout=LIMIT_S)
     known = found.topics[topic].partitions[partition]
     return (known.leader, *(broker for broker in known.replicas if broker != known.leader))
 
 
 def wait_for_replicas(bootstrap: str, topic: str, partition: int, *, leader: int, in_sync: Sequence[int]) -> None:
-    """Wait until this broker leads the partition, and exactly these are in sync."""
+    """Waits until the broker leads the partition, and exactly these brokers are in sync."""
     # librdkafka's client, because kafka-python's admin client gives up where a broker is gone
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
@@ -57,7 +57,7 @@ def wait_for_replicas(bootstrap: str, topic: str, partition: int, *, leader: int
 
 
 def wait_for_all_replicas(bootstrap: str, limit_s: float = LIMIT_S) -> None:
-    """Wait until each partition of each topic has a leader, and all its replicas in sync."""
+    """Waits until each partition of each topic has a leader, and all its replicas in sync."""
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
     def whole() -> bool:
@@ -72,14 +72,14 @@ def wait_for_all_replicas(bootstrap: str, limit_s: float = LIMIT_S) -> None:
 
 
 def add_partitions(bootstrap: str, name: str, total: int) -> None:
-    """Let a topic grow."""
+    """Adds partitions to a topic."""
     with admin_client(bootstrap) as admin:
         admin.create_partitions({name: NewPartitions(total)})
         wait_until(lambda: len(admin.describe_topics([name])[0]["partitions"]) == total, "the new partitions")
 
 
 def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
-    """What the group has committed, by partition; nothing while no broker answers."""
+    """Returns the group's committed offsets by partition; empty while no broker answers."""
     consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0})
     try:
         partitions = consumer.list_topics(topic, timeout=5).topics[topic].partitions

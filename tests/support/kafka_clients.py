@@ -15,12 +15,12 @@ LIMIT_S = 30.0
 
 
 def unique(prefix: str) -> str:
-    """A name that no other test uses."""
+    """Returns a name that no other test uses."""
     return f"{prefix}-{uuid.uuid4().hex[:8]}"
 
 
 def wait_until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
-    """Poll the condition until it holds, and return its value."""
+    """Polls the condition until it holds, and returns its value."""
     deadline = time.monotonic() + limit_s
     while not (value := condition()):
         if time.monotonic() > deadline:
@@ -31,7 +31,7 @@ def wait_until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S
 
 @contextmanager
 def admin_client(bootstrap: str) -> Iterator[KafkaAdminClient]:
-    """kafka-python's admin client."""
+    """Makes kafka-python's admin client."""
     client = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         yield client
@@ -40,7 +40,7 @@ def admin_client(bootstrap: str) -> Iterator[KafkaAdminClient]:
 
 
 def make_topic(bootstrap: str, partitions: int = 1, configs: dict[str, str] | None = None) -> str:
-    """A new topic under a unique name; a broker may take a moment until it knows it."""
+    """Makes a topic with a unique name; a broker may need a moment to know the topic."""
     name = unique("topic")
     with admin_client(bootstrap) as admin:
         admin.create_topics([NewTopic(name=name, num_partitions=partitions, replication_factor=1, topic_configs=configs)])
@@ -50,7 +50,7 @@ def make_topic(bootstrap: str, partitions: int = 1, configs: dict[str, str] | No
 
 @contextmanager
 def python_producer(bootstrap: str, **settings: Any) -> Iterator[KafkaProducer]:
-    """kafka-python's producer."""
+    """Makes kafka-python's producer."""
     producer = KafkaProducer(bootstrap_servers=bootstrap, **{"linger_ms": 5, **settings})
     try:
         yield producer
@@ -60,7 +60,7 @@ def python_producer(bootstrap: str, **settings: Any) -> Iterator[KafkaProducer]:
 
 @contextmanager
 def python_consumer(bootstrap: str, *topics: str, **settings: Any) -> Iterator[KafkaConsumer]:
-    """kafka-python's consumer; from the beginning, without automatic commits."""
+    """Makes kafka-python's consumer, which reads from the beginning without automatic commits."""
     defaults = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
     consumer = KafkaConsumer(bootstrap_servers=bootstrap, **{**defaults, **settings})
     try:
@@ -74,14 +74,14 @@ def python_consumer(bootstrap: str, *topics: str, **settings: Any) -> Iterator[K
 
 
 def fill(bootstrap: str, topic: str, values: Sequence[bytes | None], partition: int = 0, **settings: Any) -> list[int]:
-    """Produce values with kafka-python and return their offsets."""
+    """Produces values with kafka-python and returns their offsets."""
     with python_producer(bootstrap, **settings) as producer:
         sent = [producer.send(topic, value, partition=partition) for value in values]
         return [each.get(timeout=LIMIT_S).offset for each in sent]
 
 
 def drain(consumer: KafkaConsumer, count: int) -> list[Any]:
-    """Poll until a number of records have come."""
+    """Polls until a number of records have come."""
     records: list[Any] = []
 
     def enough() -> bool:
@@ -94,7 +94,7 @@ def drain(consumer: KafkaConsumer, count: int) -> list[Any]:
 
 
 def read(bootstrap: str, topic: str, count: int, offset: int = 0, partition: int = 0, **settings: Any) -> list[Any]:
-    """Records of one partition from an offset on."""
+    """Reads records of one partition from an offset on."""
     with python_consumer(bootstrap, **settings) as consumer:
         consumer.assign([TopicPartition(topic, partition)])
         consumer.seek(TopicPartition(topic, partition), offset)

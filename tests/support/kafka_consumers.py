@@ -8,7 +8,7 @@ from kafka2parquet.consumers.kafka_python.consumer import KafkaPythonConsumer
 
 
 class Consumers:
-    """Makes `KafkaPythonConsumer`s that hand out records soon, and closes them."""
+    """Makes `KafkaPythonConsumer`s that return records soon, and closes them."""
 
     def __init__(self, bootstrap: str, **client_settings: Any) -> None:
         self.bootstrap = bootstrap

@@ -16,7 +16,7 @@ from tests.support.sink_properties import json_sink
 
 
 def local_sink(topic: str, folder: Path, changes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Its properties: a flush for each 500 records, and one for each second."""
+    """Returns the properties of a sink that flushes after 500 records or one second."""
     return json_sink(
         {
             "name": unique("sink"),
@@ -31,7 +31,7 @@ def local_sink(topic: str, folder: Path, changes: Mapping[str, str] | None = Non
 
 
 def run_until(given: Mapping[str, str], worker: WorkerConfig, bootstrap: str, until: Mapping[int, int]) -> None:
-    """Run a task of the configuration until its group has committed these offsets, which are looked up at `bootstrap`."""
+    """Runs a task of the configuration until its group has committed these offsets, as read at `bootstrap`."""
     config = load_connect_config(given)
     task = build_task(config, worker)
     group = f"connect-{config.name}"
@@ -45,11 +45,11 @@ def run_until(given: Mapping[str, str], worker: WorkerConfig, bootstrap: str, un
 
 
 def numbered(count: int, first: int = 0) -> list[bytes]:
-    """Records for `written`."""
+    """Makes numbered records for `written`."""
     return [json.dumps({"n": n}).encode() for n in range(first, first + count)]
 
 
 def written(folder: Path, topic: str) -> Sequence[int]:
-    """The numbers in all files, sorted."""
+    """Returns the numbers in all files, sorted."""
     table = ds.dataset(folder / "topics" / topic, format="parquet").to_table(["n"])
     return sorted(table.column("n").to_pylist())

@@ -50,7 +50,7 @@ ODD = {
 
 
 def payloads_with(odd: Sequence[bytes], share: float, count: int) -> list[bytes]:
-    """Payloads with a share of odd ones among them."""
+    """Makes payloads with a share of odd payloads among them."""
     source = random.Random(3)
     payloads = []
     for number in range(count):
@@ -70,7 +70,7 @@ def payloads_with(odd: Sequence[bytes], share: float, count: int) -> list[bytes]
 
 
 def assert_like_alone(alone: RecordConverter, together: RecordConverter, messages: Sequence[bytes]) -> None:
-    """Rows and reasons of rejects do not depend on a message's neighbours."""
+    """Asserts that rows and reasons of rejects do not depend on a message's neighbours."""
     expected: tuple[dict[int, Any], dict[int, str]] = ({}, {})
     for offset, message in enumerate(messages):
         rows, reasons = _outcome(alone.convert(batch_of([message], offset)))
@@ -85,7 +85,7 @@ def assert_like_alone(alone: RecordConverter, together: RecordConverter, message
 
 
 def _outcome(made: Converted) -> tuple[dict[int, Any], dict[int, str]]:
-    """Rows, tombstones included, and reasons of rejects, by offsets."""
+    """Returns rows, including tombstones, and reasons of rejects, by offset."""
     rows: dict[int, Any] = dict.fromkeys(made.tombstones.to_pylist() if made.tombstones is not None else [])
     for group in made.groups:
         rows |= {offset: _row(group.table.slice(index, 1)) for index, offset in enumerate(group.offsets.to_pylist())}

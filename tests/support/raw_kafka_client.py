@@ -32,27 +32,27 @@ class RawKafkaClient:
         self.socket.close()
 
     def send(self, request: Any, version: int) -> None:
-        """Send a request; the answer is left to `receive`."""
+        """Sends a request, and leaves the answer to `receive`."""
         request.API_VERSION = version
         request.with_header(correlation_id=next(self._correlation_ids), client_id="raw")
         self.send_frame(request.encode(header=True, framed=True))
 
     def send_frame(self, frame: bytes) -> None:
-        """Send bytes as they are, with the length before them."""
+        """Sends bytes unchanged, behind their length."""
         self.socket.sendall(frame)
 
     def receive(self, response_class: Any, version: int) -> Any:
-        """Wait for the next answer."""
+        """Waits for the next answer."""
         (size,) = struct.unpack(">i", self._read(4))
         return response_class.decode(self._read(size), version=version, header=True)
 
     def ask(self, request: Any, response_class: Any, version: int) -> Any:
-        """Send a request and wait for its answer."""
+        """Sends a request and waits for its answer."""
         self.send(request, version)
         return self.receive(response_class, version)
 
     def ask_coordinator(self, request: Any, response_class: Any, version: int) -> Any:
-        """Like `ask`, again and again until the coordinator is ready."""
+        """Repeats `ask` until the coordinator is ready."""
         deadline = time.monotonic() + _READY_WITHIN_S
         while True:
             response = self.ask(request, response_class, version)

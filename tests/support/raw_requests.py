@@ -27,7 +27,7 @@ _SUBSCRIPTION = struct.pack(">hii", 0, 0, -1)
 
 
 def produce_batch(client: RawKafkaClient, topic: str, batch: bytes, transactional_id: str | None = None) -> tuple[int, int]:
-    """Produce one batch to partition 0; returns error code and base offset."""
+    """Produces one batch to partition 0, and returns error code and base offset."""
     topic_class = ProduceRequest.TopicProduceData
     partition = topic_class.PartitionProduceData(index=0, records=batch)
     request = ProduceRequest(
@@ -41,7 +41,7 @@ def produce_batch(client: RawKafkaClient, topic: str, batch: bytes, transactiona
 
 
 def join_request(group: str, member_id: str, *, instance_id: str | None = None, session_timeout_ms: int = 10_000) -> Any:
-    """A member of a group that uses the range strategy joins."""
+    """Makes the request of a member that joins a group with the range strategy."""
     return JoinGroupRequest(
         group_id=group,
         session_timeout_ms=session_timeout_ms,
@@ -56,7 +56,7 @@ def join_request(group: str, member_id: str, *, instance_id: str | None = None, 
 def sync_request(
     group: str, member_id: str, generation: int, assignments: dict[str, bytes], instance_id: str | None = None
 ) -> Any:
-    """A member asks for its assignment; the leader brings those of all."""
+    """Makes the request of a member for its assignment; the leader's request has all assignments."""
     assignment_class = SyncGroupRequest.SyncGroupRequestAssignment
     return SyncGroupRequest(
         group_id=group,
@@ -70,12 +70,12 @@ def sync_request(
 
 
 def leave_request(group: str, member_id: str) -> Any:
-    """A member leaves."""
+    """Makes the request of a member that leaves."""
     return LeaveGroupRequest(group_id=group, members=[LeaveGroupRequest.MemberIdentity(member_id=member_id)])
 
 
 def delete_group(client: RawKafkaClient, group: str) -> int:
-    """Delete a group; returns the error code."""
+    """Deletes a group, and returns the error code."""
     code: int = client.ask(DeleteGroupsRequest(groups_names=[group]), DeleteGroupsResponse, 2).results[0].error_code
     return code
 
@@ -83,7 +83,7 @@ def delete_group(client: RawKafkaClient, group: str) -> int:
 def become_member(
     client: RawKafkaClient, group: str, *, instance_id: str | None = None, session_timeout_ms: int = 10_000
 ) -> tuple[str, int]:
-    """Join an empty group and lead it; returns member id and generation."""
+    """Joins an empty group as its leader, and returns member id and generation."""
     request = join_request(group, "", instance_id=instance_id, session_timeout_ms=session_timeout_ms)
     joined = client.ask_coordinator(request, JoinGroupResponse, 9)
     if joined.error_code == ErrorCode.MEMBER_ID_REQUIRED:
@@ -95,14 +95,14 @@ def become_member(
 
 
 def heartbeat(client: RawKafkaClient, group: str, member_id: str, generation: int, instance_id: str | None = None) -> int:
-    """Say that a member is alive; returns the error code."""
+    """Sends a member's heartbeat, and returns the error code."""
     request = HeartbeatRequest(group_id=group, generation_id=generation, member_id=member_id, group_instance_id=instance_id)
     code: int = client.ask(request, HeartbeatResponse, 4).error_code
     return code
 
 
 def commit_offset(client: RawKafkaClient, group: str, topic: str, member_id: str, generation: int) -> int:
-    """Commit offset 1 of partition 0; returns the error code."""
+    """Commits offset 1 of partition 0, and returns the error code."""
     topic_class = OffsetCommitRequest.OffsetCommitRequestTopic
     partition = topic_class.OffsetCommitRequestPartition(partition_index=0, committed_offset=1, committed_metadata="")
     request = OffsetCommitRequest(

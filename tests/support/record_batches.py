@@ -19,7 +19,7 @@ def produced_batch(
     timestamp_ms: int = 1_767_225_600_000,
     transactional: bool = False,
 ) -> bytes:
-    """One batch of a number of records, all of the same time; without a producer unless one is given."""
+    """Makes one batch of records with the same time, by default without a producer."""
     (batch,) = build_batches([b"value"] * records, [timestamp_ms] * records)
     header = read_header(batch)._replace(
         producer_id=producer_id,

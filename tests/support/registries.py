@@ -17,13 +17,13 @@ def registered(
     references: Mapping[str, RegisteredSchema] | None = None,
     version: int | None = 1,
 ) -> RegisteredSchema:
-    """A registered schema."""
+    """Makes a registered schema."""
     return RegisteredSchema(1, schema_type, text, tuple((references or {}).items()), version)
 
 
 @attrs.define
 class FakeRegistry:
-    """Schemas by their ids; counts how often it is asked, and fails while a test says so."""
+    """A registry with schemas by id that counts requests, and fails while a test says so."""
 
     schemas: MutableMapping[int | uuid.UUID, RegisteredSchema]
     asked: list[tuple[int | uuid.UUID, str | None]] = attrs.Factory(list)
@@ -39,5 +39,5 @@ class FakeRegistry:
 
 
 def framed(schema_id: int, payload: bytes) -> bytes:
-    """A value as serializers write it: a zero byte, the id, and the payload (with Protobuf's indexes in front of it)."""
+    """Encodes a value as serializers do: a zero byte, the id, and the payload (with Protobuf's indexes in front)."""
     return struct.pack(">bI", 0, schema_id) + payload

@@ -21,7 +21,7 @@ class _RefusedError(Exception):
 
 
 class RegistryServer:
-    """Serves schemas while it is entered.
+    """A server of schemas that runs while the context is entered.
 
     Attributes:
         url: its address.
@@ -80,7 +80,7 @@ class RegistryServer:
         references: Sequence[tuple[str, str, int]] = (),
         schema_id: int | None = None,
     ) -> int:
-        """Register a schema, which has references of (name, subject, version), and return its id."""
+        """Registers a schema with references of (name, subject, version), and returns its id."""
         text = schema if isinstance(schema, str) else json.dumps(schema)
         body: dict[str, Any] = {"schema": text}
         if schema_type != "AVRO":
@@ -150,7 +150,7 @@ class RegistryServer:
 
 
 class RawServer:
-    """Answers requests with the bytes that it is given, and goes on with single bytes.
+    """A server that answers requests with the given bytes, followed by single bytes.
 
     Attributes:
         url: its address.

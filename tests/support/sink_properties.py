@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def json_sink(changes: Mapping[str, str]) -> dict[str, str]:
-    """A sink of schemaless JSON, with these properties besides or instead."""
+    """Returns the properties of a sink of schemaless JSON, updated with these properties."""
     return {
         "name": "sink",
         "connector.class": "io.confluent.connect.s3.S3SinkConnector",

@@ -20,11 +20,11 @@ STEPS = 2000
 
 
 class Died(BaseException):
-    """The process ends here."""
+    """The end of the process."""
 
 
 class SinkWorld:
-    """What outlives a task."""
+    """State that outlives a task: the log, the store and the clock."""
 
     def __init__(self) -> None:
         self.kafka = MemoryKafka()
@@ -54,7 +54,7 @@ class SinkWorld:
         return make_task(**{**defaults, **parts, "hooks": [hook, *parts.get("hooks", ())]})
 
     def run(self, until: int, **parts: Any) -> None:
-        """Run a task until so much is committed, or until it dies; time passes."""
+        """Runs a task, while time passes, until the committed offset is `until` or the task dies."""
         task = self.task(**parts)
         try:
             self.step_until(task, lambda: (self.committed or 0) >= until)
@@ -64,7 +64,7 @@ class SinkWorld:
             task.close(flush=False)
 
     def step_until(self, task: SinkTask, condition: Callable[[], bool], *, seconds: float = 0.1) -> None:
-        """Step while time passes."""
+        """Steps while time passes."""
         for _ in range(STEPS):
             if condition():
                 return
@@ -74,12 +74,12 @@ class SinkWorld:
 
     @property
     def committed(self) -> int | None:
-        """The committed offset; that of an intent doesn't count."""
+        """The committed offset, unless its commit is that of an intent."""
         committed = self.kafka.committed("group", TOPIC, 0)
         return None if committed is None or " i " in committed.metadata else committed.offset
 
     def tables(self, role: str = "values") -> dict[str, pa.Table]:
-        """The files of a role by their keys, without what stands before the topic."""
+        """Returns the files of a role by key, without the part before the topic."""
         found = {}
         for key, stored in sorted(self.storage.objects.items()):
             footer = FlushFooter.from_metadata(stored.metadata)
@@ -90,7 +90,7 @@ class SinkWorld:
         return found
 
     def offsets(self, role: str = "values", column: str = "_kafka_offset") -> collections.Counter[int]:
-        """How often each offset is in the files of a role."""
+        """Counts how often each offset is in the files of a role."""
         return collections.Counter(offset for table in self.tables(role).values() for offset in table[column].to_pylist())
 
 

@@ -12,7 +12,7 @@ _GROUPS = {"files": FileSettings, "rejects": RejectPolicy, "delivery": DeliveryS
 
 
 def make_task(**parts: Any) -> SinkTask:
-    """Make a `SinkTask`.
+    """Makes a `SinkTask`.
 
     Args:
         parts: arguments of `SinkTask`, and fields of `FileSettings`, `RejectPolicy` and `DeliverySettings` by name.

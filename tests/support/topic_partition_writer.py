@@ -31,7 +31,7 @@ class Sent:
 
 @attrs.define
 class File:
-    """A file: its folder, the schema that its first record brought, and its records."""
+    """A file with its folder, the schema of its first record, and its records."""
 
     folder: str
     schema: int | None
@@ -50,7 +50,7 @@ def files_of(
     interval_ms: int = 0,
     tombstones: str | None = None,
 ) -> list[File]:
-    """The files of one topic-partition, in the order in which they are closed; what is open at the end is closed too.
+    """Returns the files of one topic-partition in the order of closing; files that are open at the end are closed too.
 
     Args:
         records: in the order of their offsets.

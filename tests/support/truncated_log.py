@@ -42,17 +42,17 @@ class TruncatedLog:
         )
 
     def write(self, values: Sequence[bytes | None]) -> list[int]:
-        """Append records, on all replicas that are in sync; returns their offsets."""
+        """Appends records on all replicas in sync, and returns their offsets."""
         return fill(self._cluster.bootstrap, self.topic, values, acks="all")
 
     def stop_follower(self) -> None:
-        """From here on only the leader has what is written."""
+        """Stops the follower, so that only the leader has later records."""
         self._kept_end = self.end()
         self._cluster.brokers[_FOLLOWER].stop()
         wait_for_replicas(self._cluster.bootstrap, self.topic, 0, leader=_LEADER, in_sync=[_LEADER])
 
     def lose_tail(self) -> None:
-        """The leader dies, and the follower takes over with the shorter log that it has."""
+        """Kills the leader; the follower takes over with its shorter log."""
         self._cluster.brokers[_LEADER].kill()
         self._cluster.brokers[_FOLLOWER].start()
         wait_for_replicas(self._cluster.bootstrap, self.topic, 0, leader=_FOLLOWER, in_sync=[_FOLLOWER])
@@ -60,12 +60,12 @@ class TruncatedLog:
         wait_until(lambda: self.end() == self._kept_end, "the records that the follower has")
 
     def restore(self) -> None:
-        """The old leader comes back as a follower, and drops what it alone had."""
+        """Restarts the old leader as a follower, which drops the records that only it had."""
         self._cluster.brokers[_LEADER].start()
         wait_for_replicas(self._cluster.bootstrap, self.topic, 0, leader=_FOLLOWER, in_sync=[_LEADER, _FOLLOWER])
 
     def end(self) -> int:
-        """The offset behind the last record that readers can see."""
+        """Returns the offset behind the last record that readers can see."""
         partition = TopicPartition(self.topic, 0)
         with python_consumer(self._cluster.bootstrap) as consumer:
             return int(consumer.end_offsets([partition])[partition])

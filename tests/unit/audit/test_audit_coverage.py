@@ -53,7 +53,7 @@ def test_flushes_that_follow_each_other_are_exact() -> None:
 
 
 def test_a_gap_is_found() -> None:
-    """Between flushes, and before the committed offset."""
+    """A gap between flushes, or before the committed offset, is a finding."""
     found = judge({"a": footer(0, 10), "b": footer(15, 20)}, 30)
 
     assert [(Kind.GAP, 10, 15), (Kind.GAP, 20, 30)] == [(f.kind, f.start, f.end) for f in found.findings]

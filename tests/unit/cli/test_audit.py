@@ -95,7 +95,7 @@ def audit(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker
 def test_a_good_run_is_exact(
     capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker, options: tuple[str, ...]
 ) -> None:
-    """By footers, and compared with the log."""
+    """A good run is exact by its footers, and in comparison with the log."""
     code, found = audit(capsys, sink, broker, *options)
 
     assert (0, True) == (code, found["exact"])
@@ -105,7 +105,7 @@ def test_a_good_run_is_exact(
 
 
 def test_an_audit_without_findings_says_so(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
-    """A wrong name of the group and a wrong folder are not called exact."""
+    """An audit that finds no files, for a wrong group or folder, is not called exact."""
     sink.write_text(json.dumps({**json.loads(sink.read_text()), "name": "another", "topics.dir": "elsewhere"}))
     code, found = audit(capsys, sink, broker)
     assert (0, []) == (code, found["partitions"])
@@ -113,7 +113,7 @@ def test_an_audit_without_findings_says_so(capsys: pytest.CaptureFixture[str], s
 
 
 def test_a_lost_file_is_found(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
-    """A sibling by its anchor's list, an anchor by the gap it leaves."""
+    """A lost sibling is found by its anchor's list, and a lost anchor by the gap."""
     files = sorted((sink.parent / "files").rglob("*.parquet"))
     sibling = next(path for path in files if "+0+0000000001" in path.name)
     sibling.unlink()
@@ -139,7 +139,7 @@ def test_a_copied_file_is_found(capsys: pytest.CaptureFixture[str], sink: Path, 
 def test_files_that_are_not_of_the_sink_are_found(
     capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker, options: tuple[str, ...]
 ) -> None:
-    """Copies under other names, and Parquet files of other programs: queries over the folder read them too."""
+    """Renamed copies and Parquet files of other programs are findings, because queries over the folder read them."""
     folder = sink.parent / "files" / "topics" / TOPIC
     original = next(path for path in folder.rglob("*.parquet") if "+0+0000000000" in path.name)
     shutil.copy(original, original.with_name("events+0+0000000000 (copy).snappy.parquet"))
@@ -178,7 +178,7 @@ def test_committed_records_without_a_file_are_found_deep(
 
 
 def test_the_page_and_the_table(capsys: pytest.CaptureFixture[str], sink: Path, broker: EmbeddedBroker) -> None:
-    """Both end with the same verdict."""
+    """Page and table end with the same verdict."""
     page = sink.parent / "coverage.html"
     assert 0 == main(["audit", str(sink), "--bootstrap-server", broker.bootstrap, "--html", str(page)])
     printed = capsys.readouterr().out

@@ -37,7 +37,7 @@ def test_a_folder_is_filled_and_queried(tmp_path: Path, capsys: pytest.CaptureFi
     ],
 )
 def test_options_that_make_no_sense_are_refused(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """By the command line, with exit code 2."""
+    """The command line refuses such options with exit code 2."""
     with pytest.raises(SystemExit) as caught:
         demo.main(arguments)
 

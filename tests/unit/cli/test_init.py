@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("notation", NOTATIONS)
 @pytest.mark.parametrize("store", STORES)
 def test_what_it_writes_passes_the_check(store: str, notation: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """For each store and in each notation, without anything to look at."""
+    """The file for each store and notation passes the check without findings."""
     assert 0 == main(["init", "--store", store, "--format", notation, "--topic", "orders"])
     assert f"  kafka2parquet check sink.{notation}\n" in capsys.readouterr().out
     assert EXIT_OK == main(["check", f"sink.{notation}"])
@@ -50,7 +50,7 @@ def test_notations_agree(store: str) -> None:
 
 
 def test_options() -> None:
-    """Each of them is in the file."""
+    """Each option is in the file."""
     main(["init", "s3.yml", "--store", "s3", "--bucket", "lake", "--region", "eu-west-1", "--name", "mine", "--topic", "a,b"])
     config = load_connect_config("s3.yml")
 
@@ -61,7 +61,7 @@ def test_options() -> None:
 
 
 def test_standard_output(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-    """Nothing but the configuration, and no file."""
+    """The output contains only the configuration, and no file is written."""
     assert 0 == main(["init", "-", "--format", "properties"])
     out = capsys.readouterr().out
 
@@ -80,7 +80,7 @@ def test_files_are_not_replaced(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_local_one_runs(folder: Path) -> None:
-    """With nothing changed, against a broker; the folder's name may have blanks."""
+    """The local configuration runs unchanged against a broker, in a folder whose name may have blanks."""
     main(["init", "--folder", "my files"])
     with EmbeddedBroker() as broker:
         broker.create_topic("events", partitions=1)

@@ -25,7 +25,7 @@ def test_other_texts_are_logged() -> None:
 
 
 def test_lines_of_others_are_not_touched() -> None:
-    """Our own name only begins in the same way."""
+    """A logger whose name only begins like the library's is not filtered."""
     without = WithoutRepeats("kafka")
     assert [True, True] == [without.filter(_record("kafka2parquet.runner", "a", 0)) for _ in range(2)]
 
@@ -37,7 +37,7 @@ def test_memory_is_bounded() -> None:
 
 
 def test_texts_that_differ_in_numbers_are_one() -> None:
-    """A pause that grows, a number of attempts."""
+    """Texts that differ only in numbers, such as pauses and attempts, count as one."""
     without = WithoutRepeats("kafka", pause_s=60)
     assert [True, False, False] == [without.filter(_record("kafka.x", f"backoff {pause} secs", 0)) for pause in (0.1, 0.33, 2)]
 
@@ -85,7 +85,7 @@ def test_the_reason_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_later_outage_is_logged_again(caplog: pytest.LogCaptureFixture) -> None:
-    """When enough time has passed without one."""
+    """An outage is logged again when enough time has passed without one."""
     outages = BrokerOutages()
     for at_s in (0, 30, 700, 1400):
         outages.filter(_line(LOST[0], at_s))

@@ -25,7 +25,7 @@ def test_check_describes(sink: Any, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_check_lists_all_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A bad one is refused on stderr with all its problems, numbered."""
+    """A wrong configuration is refused on stderr with all of its problems, numbered."""
     path = tmp_path / "sink.json"
     path.write_text(FIVE_MISTAKES)
     assert EXIT_CONFIGURATION == main(["check", str(path)])
@@ -35,7 +35,7 @@ def test_check_lists_all_problems(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_check_lists_problems_of_clients_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Settings of consumer, producer and store are looked at even where properties of the connector are wrong."""
+    """Settings of consumer, producer and store are checked even if properties of the connector are wrong."""
     path = tmp_path / "sink.json"
     more = {
         "flush.size": "x",
@@ -68,13 +68,13 @@ def test_run_needs_brokers(sink: Any, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that isn't there is a problem like any other."""
+    """A missing file is a problem like any other."""
     assert EXIT_CONFIGURATION == main(["check", "/nowhere/sink.json"])
     assert "/nowhere/sink.json can't be read" in capsys.readouterr().err
 
 
 def test_standard_input(sink: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`-` is what is piped in; only one of the two files can be."""
+    """`-` reads standard input, and only one of the two files can be read from it."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(STORY.encode())))
     assert EXIT_OK == main(["check", "-"])
     assert capsys.readouterr().out.startswith("s3-sink-my-topic-parquet-hourly: from Kafka")
@@ -126,7 +126,7 @@ def test_check_without_secrets(
 
 
 def test_check_needs_no_secret_for_a_worker_with_converter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The configuration is put together with the worker's, and checked again."""
+    """The configuration is merged with the worker's and checked again, without secrets."""
     given = {name: text for name, text in read_properties(STORY).values.items() if not name.startswith("value.converter")}
     path, worker = tmp_path / "secret.json", tmp_path / "worker.properties"
     path.write_text(json.dumps({**given, "s3.bucket.name": "${env:K2P_NOT_SET}"}))
@@ -150,7 +150,7 @@ def test_worker_of_the_environment(sink: Any, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_bug_is_not_a_traceback(sink: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line, and the exit code of a failure."""
+    """A bug prints one line and has the exit code of a failure."""
 
     def describe(config: Any, worker: Any) -> None:
         raise ZeroDivisionError("division by zero")
@@ -161,7 +161,7 @@ def test_a_bug_is_not_a_traceback(sink: Any, capsys: pytest.CaptureFixture[str],
 
 
 def test_wrong_command_line() -> None:
-    """argparse says what is wrong, with its own exit code."""
+    """A wrong command line is an error from argparse, with its exit code."""
     with pytest.raises(SystemExit, match="2"):
         main(["drain"])
 
@@ -196,7 +196,7 @@ def test_schema_that_is_never_learned(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_problem_that_clients_share_is_reported_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A worker's security counts for the consumer, and for the producer and the admin client of dead letters."""
+    """A problem in the worker's security is reported once, although consumer, producer and admin client share it."""
     sink, worker = tmp_path / "sink.json", tmp_path / "worker.properties"
     sink.write_text(json.dumps({**read_properties(STORY).values, "errors.deadletterqueue.topic.name": "dead"}))
     worker.write_text("bootstrap.servers=a:1\nsecurity.protocol=TLS\n")

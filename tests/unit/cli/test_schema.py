@@ -92,7 +92,7 @@ def test_stores_what_was_learned(run: Run, tmp_path: Path) -> None:
 
 
 def test_learning_keeps_to_the_policy_of_the_topic(run: Run, tmp_path: Path) -> None:
-    """Conflicts become text where the configuration says so; a pinned topic can still be learned."""
+    """Conflicts become text if the configuration says so, and a pinned topic can still be learned."""
     samples = lines(tmp_path, b'{"a": 1}', b'{"a": "x"}')
     _, as_text, _ = run("learn", "--from", samples, kafka2parquet_schema_on_misfit="string")
     code, pinned, _ = run("learn", "--from", samples, kafka2parquet_schema_evolution="none")
@@ -101,7 +101,7 @@ def test_learning_keeps_to_the_policy_of_the_topic(run: Run, tmp_path: Path) -> 
 
 
 def test_learns_what_schemaless_messages_hold(run: Run, tmp_path: Path) -> None:
-    """With schemas.enable=true, the payloads of those whose schema is null."""
+    """With schemas.enable=true, columns are learned from payloads whose schema is null."""
     samples = lines(tmp_path, b'{"schema": null, "payload": {"a": 1}}')
     code, out, _ = run("learn", "--from", samples, value_converter_schemas_enable="true")
 
@@ -109,7 +109,7 @@ def test_learns_what_schemaless_messages_hold(run: Run, tmp_path: Path) -> None:
 
 
 def test_shows_what_is_stored(run: Run, tmp_path: Path) -> None:
-    """The newest version or another one, byte by byte."""
+    """The newest version, or another one, is printed byte by byte."""
     run("pin", schema_file(tmp_path, a="int64"))
     run("pin", schema_file(tmp_path, a="double"))
 
@@ -175,7 +175,7 @@ def test_pins_the_schema_of_a_parquet_file(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_says_what_is_wrong(run: Run, arguments: tuple[str, ...], config: dict[str, str], said: str) -> None:
-    """On stderr, and with the exit code."""
+    """Errors are printed on stderr, with the exit code."""
     code, out, err = run(*arguments, **config)
 
     assert (1, "") == (code, out)
@@ -200,7 +200,7 @@ def broker() -> Iterator[EmbeddedBroker]:
 
 
 def test_learns_from_the_newest_records_of_all_partitions(run: Run, broker: EmbeddedBroker) -> None:
-    """The same number of each; tombstones say nothing."""
+    """The same number of records is read from each partition, and tombstones are ignored."""
     broker.create_topic("events", partitions=2)
     for partition, name in ((0, "zero"), (1, "one")):
         values: list[bytes | None] = [b'{"old": 1}', None, b'{"%s": 1}' % name.encode(), b'{"x": 2}', None]
@@ -214,7 +214,7 @@ def test_learns_from_the_newest_records_of_all_partitions(run: Run, broker: Embe
 
 
 def test_a_topic_that_does_not_exist_is_an_error(run: Run, broker: EmbeddedBroker) -> None:
-    """Rather than learning nothing of it."""
+    """A missing topic is an error, and not an empty schema."""
     code, _, err = run("learn", "--bootstrap-server", broker.bootstrap)
 
     assert (1, "Kafka has no topic events, or access to it is denied.\n") == (code, err)

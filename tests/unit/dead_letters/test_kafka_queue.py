@@ -63,7 +63,7 @@ def test_record_arrives_as_it_was(broker: Any, make_queue: Any) -> None:
 
 
 def test_record_without_key_and_value_arrives(broker: Any, make_queue: Any) -> None:
-    """A tombstone without key is a record like others."""
+    """A tombstone without key arrives like any other record."""
     wait(make_queue().send(reject(key=None, value=None)))
     record = read(broker.bootstrap, TOPIC, 1)[0]
     assert (None, None) == (record.key, record.value)
@@ -86,7 +86,7 @@ def test_context_headers_follow_the_records_own(broker: Any, make_queue: Any) ->
 
 
 def test_order_is_kept(broker: Any, make_queue: Any) -> None:
-    """Letters arrive as they were sent, also over many groups."""
+    """Letters arrive in the order of sending, over many groups too."""
     queue = make_queue()
     wait(*[queue.send(reject(offset)) for offset in range(1200)])
     assert [b"v%d" % offset for offset in range(1200)] == [record.value for record in read(broker.bootstrap, TOPIC, 1200)]
@@ -117,7 +117,7 @@ def test_topic_that_is_there_is_kept(broker: Any, make_queue: Any) -> None:
     ],
 )
 def test_what_passes_is_repeated(broker: Any, make_queue: Any, fault: dict[str, Any]) -> None:
-    """The letter arrives, if perhaps twice."""
+    """After a temporary error the letter arrives, perhaps twice."""
     broker.inject(**fault)
     wait(make_queue().send(reject()))
     assert {b"v0"} == {record.value for record in read(broker.bootstrap, TOPIC, 1)}
@@ -135,7 +135,7 @@ def test_outage_at_the_start_is_waited_out(broker: Any, make_queue: Any) -> None
 
 
 def test_outage_later_is_waited_out(broker: Any, make_queue: Any) -> None:
-    """Letters that are confirmed are not sent again."""
+    """Confirmed letters are not sent again."""
     queue = make_queue()
     wait(queue.send(reject(0)))
     broker.stop_listening()
@@ -156,7 +156,7 @@ def test_topic_that_is_deleted_is_made_again(broker: Any, make_queue: Any) -> No
 
 
 def test_record_that_the_topic_refuses(broker: Any, make_queue: Any) -> None:
-    """The letter says for good where the record is, and what to change; others go on."""
+    """The letter's error says where the record is and what to change, and other letters are sent."""
     queue = make_queue()
     wait(queue.prepare())
     broker.inject("Produce", error=MESSAGE_TOO_LARGE)
@@ -168,7 +168,7 @@ def test_record_that_the_topic_refuses(broker: Any, make_queue: Any) -> None:
 
 @pytest.mark.parametrize("api", ["Produce", "CreateTopics"])
 def test_missing_right(broker: Any, make_queue: Any, api: str) -> None:
-    """Every letter says which rights are missing, those that are sent later too."""
+    """The error of every letter, including later ones, names the missing rights."""
     broker.inject(api, error=TOPIC_AUTHORIZATION_FAILED)
     queue = make_queue()
     sending = queue.send(reject())
@@ -179,7 +179,7 @@ def test_missing_right(broker: Any, make_queue: Any, api: str) -> None:
 
 
 def test_too_few_brokers(broker: Any, make_queue: Any) -> None:
-    """The property to change is named, before the first letter."""
+    """The error names the property to change, before the first letter."""
     broker.inject("CreateTopics", error=INVALID_REPLICATION_FACTOR)
     with pytest.raises(ConfigurationError, match=r"Set errors\.deadletterqueue\.topic\.replication\.factor to the number of"):
         wait(make_queue().prepare())
@@ -193,7 +193,7 @@ def test_unknown_setting(make_queue: Any) -> None:
 
 
 def test_missing_certificate(make_queue: Any) -> None:
-    """Nor is a file that isn't there, which kafka-python only logs."""
+    """A missing file, which kafka-python only logs, is a configuration error."""
     sending = make_queue(producer_settings={"security_protocol": "SSL", "ssl_cafile": "/no/ca.pem"}).prepare()
     with pytest.raises(KafkaAuthenticationError, match=r"No such file or directory.* Check .* the certificates"):
         wait(sending)
@@ -219,7 +219,7 @@ def test_close_sends_what_waits(broker: Any, make_queue: Any) -> None:
 
 
 def test_close_gives_up_in_time(broker: Any, make_queue: Any) -> None:
-    """While Kafka is down it takes no longer than it may."""
+    """While Kafka is down, closing takes at most the time limit."""
     broker.stop_listening()
     queue = make_queue()
     sending = queue.send(reject())

@@ -16,7 +16,7 @@ def _breaker(share: float = 0.5, window_rows: int = 100, minimum_rows: int = 1) 
 
 
 def test_share_at_the_limit_is_allowed() -> None:
-    """More than the share ends the task."""
+    """Only a share above the limit ends the task."""
     breaker = _breaker()
     breaker.count(100, _rejects(50))
     with pytest.raises(TooManyRejectsError):

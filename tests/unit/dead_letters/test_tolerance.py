@@ -23,7 +23,7 @@ def test_all_with_a_reporter_tolerates_every_stage() -> None:
 
 
 def test_all_without_a_reporter_tolerates_what_comes_before_the_sink() -> None:
-    """The sink can leave nothing out that it can't report."""
+    """The sink itself can't skip a record that it can't report."""
     tolerance = Tolerance(everything=True)
     assert _BEFORE_THE_SINK == {stage for stage in Stage if tolerance.tolerates(stage)}
 
