@@ -197,7 +197,7 @@ class DeadLetterRefusedError(RecordError):
 
 
 class TooManyRejectsError(RecordError):
-    """The share of rejected records of a topic-partition exceeds the limit; `offset` is that of the last reject."""
+    """The share of rejected records of a topic-partition exceeds the limit; `offset` is the last reject's offset."""
 
 
 class CorruptRecordBatchError(RecordError):

@@ -240,7 +240,7 @@ def decode_headers(section: bytes | None) -> tuple[tuple[str, bytes | None], ...
     def take(length: int) -> bytes:
         nonlocal position
         if not 0 <= length <= len(section) - position:
-            raise ValueError(f"a header of {length} bytes, where {len(section) - position} are left")
+            raise ValueError(f"a header of {length} bytes, but only {len(section) - position} are left")
         position += length
         return section[position - length : position]
 

@@ -140,7 +140,7 @@ class TaskPlan:
         executor: concurrent.futures.Executor | None = None,
         dead_letters: DeadLetterQueue | None = None,
     ) -> SinkTask:
-        """Make the task with this index, counted from 0. The other arguments are those of `build_task`."""
+        """Make the task with this index, counted from 0. The other arguments are the same as for `build_task`."""
         config = self.config
         partitioner = files_and_rotation.make_partitioner(config)
         if dead_letters is None and self.dead_letters is not None:
@@ -278,8 +278,9 @@ def load_for_worker(
     Args:
         source: path of a file; `-` is standard input.
         worker: brokers, security and defaults.
-        name: of the connector; required if the file holds several connectors or gives no name.
-        missing_allowed: whether a variable that can't be looked up is a note instead of a problem, because nothing will run.
+        name: name of the connector; required if the file has several connectors or doesn't name its connector.
+        missing_allowed: whether a variable that can't be looked up is only a note, and not a problem. Set it if the
+            configuration is only checked.
 
     Raises:
         ConfigurationError: lists all problems of the properties, and of the consumer, dead letters and storage made from them.

@@ -109,7 +109,8 @@ class _Lookup:
             known = ", ".join(name for name, of_name in self._classes.items() if of_name in _KNOWN)
             what = f"{kind} is a Java class" if kind else f"the configuration provider {provider} does not exist"
             raise _UnknownProvider(
-                f"{what}; the known providers are {known}. Put the value into a file or an environment variable, and name that"
+                f"{what}; the known providers are {known}. Put the value into a file or an environment variable, and refer to"
+                " that"
             )
         if kind == _ENVIRONMENT:
             if key not in os.environ:

@@ -65,7 +65,7 @@ class ByteColumns:
         return self.content[at]
 
     def behind_numbers(self, at: Int64s, limits: Int64s) -> Int64s:
-        """Return the places after the varints at these places; the limit for a varint of more than ten bytes."""
+        """Return the place after each varint. For a varint of more than ten bytes, that is its limit."""
         if (self.content[at] < 0x80).all():
             return np.minimum(at + 1, limits)
         sizes, _, _ = self._sizes(at, limits)

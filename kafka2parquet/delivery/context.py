@@ -155,7 +155,7 @@ class TaskParts:
         clock: Clock,
         emit: Callable[[Event], None],
     ) -> TaskParts:
-        """Put the parts together; the arguments are those of `SinkTask`."""
+        """Put the parts together. The arguments are the same as for `SinkTask`."""
         writer = files.writer if files.writer is not None else ParquetWriter()
         naming = files.naming if files.naming is not None else ObjectNaming(compression=writer.compression)
         pipeline = RecordPipeline(

@@ -324,7 +324,7 @@ def _check_whole(context: PartitionContext, flush: Flush, why_not: str | None) -
         return
     flush.discard()
     raise DeliveryError(
-        f"{context.topic_partition}: the flush [{flush.start}, {flush.end}) is not whole: {why_not}. Nothing of it was"
+        f"{context.topic_partition}: the flush [{flush.start}, {flush.end}) is not complete: {why_not}. No part of it was"
         " published or committed. Close the task and start a new one, which reads these records again.",
         topic=context.topic_partition.topic,
         partition=context.topic_partition.partition,

@@ -110,7 +110,7 @@ def _read_footers(context: PartitionContext, keys: list[str]) -> Procedure[list[
         if not context.is_own(footer):
             raise TopicRecreatedError(
                 f"{context.topic_partition}: {context.storage.url}/{key} was written from a topic with id"
-                f" {footer.topic_id or 'unknown'} on cluster {footer.cluster_id or 'unknown'}, the topic now has id"
+                f" {footer.topic_id or 'unknown'} on cluster {footer.cluster_id or 'unknown'}, but the topic now has id"
                 f" {context.identity.topic_id or 'unknown'} on cluster {context.identity.cluster_id or 'unknown'}: the same"
                 " offsets mean other records. Choose another topics.dir for the new topic, or move the old files away.",
                 topic=context.topic_partition.topic,

@@ -85,7 +85,7 @@ class PartitionInput:
         self._retrying = Retrying(context.task.delivery.converter_retry, context.clock)
 
     def begin(self, position: int, leader_epoch: int) -> None:
-        """Drop everything, and read from `position`; `leader_epoch` is that of the record before (-1: unknown)."""
+        """Drop everything, and read from `position`. `leader_epoch` belongs to the record before `position`; -1 if unknown."""
         self.clear()
         self._wanted_from = position
         self._go_on(position, leader_epoch)
@@ -121,8 +121,8 @@ class PartitionInput:
         """
         if batch.first_offset != self._next_offset:
             raise UsageError(
-                f"{batch.topic_partition}: the consumer delivered a batch that begins at offset {batch.first_offset} after one"
-                f" that ended at {self._next_offset}. Check it with kafka2parquet.testing's consumer contract."
+                f"{batch.topic_partition}: the consumer delivered a batch that begins at offset {batch.first_offset} after a"
+                f" batch that ended at {self._next_offset}. Check the consumer with kafka2parquet.testing's consumer contract."
             )
         self._next_offset = batch.next_offset
         if batch.first_offset < self._wanted_from:

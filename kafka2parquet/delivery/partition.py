@@ -53,7 +53,7 @@ class PartitionState(enum.Enum):
     | `FULL`                   | yes or no  | yes                  | yes or no             |
 
     `STARTING` waits for recovery to find the start point. In `DELIVERING_PLANNED` a plan fixed the end of the flush, so where
-    the next flush starts is known only after the delivery. `FULL` takes no batches until the delivery before is done.
+    the next flush starts is known only after the delivery. `FULL` takes no batches until the running delivery is done.
     """
 
     STARTING = enum.auto()
@@ -332,7 +332,7 @@ class PartitionEngine:
             flush.append(rows, [found.reject for found in taken if found.is_written])
         except (SchemaConflict, SchemaNotProjectable) as error:  # a flush that this owner cuts ends before such rows
             raise UnknownMetadataError(
-                f"{self.context.topic_partition}: the flush [{flush.start}, {self._planned_end}) was begun under another"
+                f"{self.context.topic_partition}: the flush [{flush.start}, {self._planned_end}) was started under another"
                 f" configuration, and under this one its rows don't fit into one file for each folder: {error}. Run once with"
                 " the old configuration to finish it.",
                 topic=self.context.topic_partition.topic,

@@ -302,9 +302,10 @@ class Recovery:
                 repeat = RepeatFlush(footer.end, flush.key, has_intent=True)  # gives the same rows
                 return StartPoint(start, start_epoch, repeat)
             raise UnknownMetadataError(
-                f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush of which"
-                f" {len(missing)} files are missing, and its footer doesn't say which rows they held, because the rows were too"
-                " scattered. Delete the existing files of this flush, which the footer lists; they are then written again.",
+                f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush with"
+                f" {len(missing)} missing files, and the anchor's footer doesn't say which rows they held, because the rows"
+                " were too scattered. Delete the existing files of this flush, which the footer lists; they are then written"
+                " again.",
                 topic=footer.topic,
                 partition=footer.partition,
             )
@@ -312,8 +313,8 @@ class Recovery:
             Layout.decode(footer.layout)
         except ValueError as error:
             raise DamagedFooterError(
-                f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush of which"
-                f" {len(missing)} files are missing, and {error}. Restore it, or delete the files of this flush that exist:"
+                f"{self._context.topic_partition}: {self._context.storage.url}/{flush.key} is the anchor of a flush with"
+                f" {len(missing)} missing files, and {error}. Restore the anchor, or delete the files of this flush that exist:"
                 " they are then written again.",
                 topic=footer.topic,
                 partition=footer.partition,

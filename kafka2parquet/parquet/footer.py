@@ -120,7 +120,7 @@ class FlushFooter:
             raise ValueError(f"the flush [{self.start}, {self.end}) can't have {max(self.flush_rows, self.file_rows)} rows")
         if self.first_offset >= 0 and not self.start <= self.first_offset <= self.last_offset < self.end:
             raise ValueError(
-                f"rows of offsets {self.first_offset} to {self.last_offset} are not of the flush [{self.start}, {self.end})"
+                f"the offsets {self.first_offset} to {self.last_offset} are not in the flush [{self.start}, {self.end})"
             )
 
     @property

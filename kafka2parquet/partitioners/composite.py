@@ -34,7 +34,7 @@ class CompositePartitioner(Partitioner):
         if len(partitioners) < 2:
             raise ConfigurationError("CompositePartitioner: partitioners has to be two partitioners or more.")
         if sum(partitioner.time_based for partitioner in partitioners) > 1:
-            raise ConfigurationError("CompositePartitioner: only one of partitioners may be by time, as a row has one time.")
+            raise ConfigurationError("CompositePartitioner: only one of partitioners may be by time: a row has one time.")
         self._partitioners = partitioners
         self._delimiter = directory_delimiter
         self.uses_clock = any(partitioner.uses_clock for partitioner in partitioners)

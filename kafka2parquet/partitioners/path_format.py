@@ -90,7 +90,7 @@ class PathFormat:
         if number is None:
             raise ConfigurationError(
                 f"Invalid value {self.pattern} for configuration path.format: Illegal pattern component: {letter * width}."
-                " Text has to stand in single quotes, as in 'year'=YYYY."
+                " Put text in single quotes, as in 'year'=YYYY."
             )
         if letter in "Yyx" and width == 2:
             return lambda moment: f"{number(moment) % 100:02d}"

@@ -145,7 +145,9 @@ def project(array: pa.Array, schema: ConnectSchema, target: ConnectSchema) -> pa
     """
     difference = structural_difference(schema, target)
     if difference is not Compatibility.COMPATIBLE:
-        raise SchemaNotProjectable(f"a value of the schema {schema.name} can't become one of {target.name}: {difference.value}")
+        raise SchemaNotProjectable(
+            f"a value of the schema {schema.name} can't become a value of {target.name}: {difference.value}"
+        )
     return _projected(array, target)
 
 

@@ -59,7 +59,7 @@ class SchemaVersion:
     def from_json(cls, content: bytes, where: str, *, topic: str, number: int) -> SchemaVersion:
         """Read a stored version, which a person may have written.
 
-        The topic and the number are those of the object's key, whatever the text says.
+        The topic and the number come from the object's key, whatever the text says.
 
         Args:
             content: the text.

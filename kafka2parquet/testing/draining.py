@@ -22,7 +22,7 @@ def drain(task: SinkTask, *, timeout_s: PositiveSeconds = 30.0) -> StepResult:
         timeout_s: limit for the whole call, in seconds of the machine's monotonic clock.
 
     Returns:
-        The totals of all steps; `lag` and `partitions` are those of the last step.
+        The totals of all steps, with `lag` and `partitions` from the last step.
 
     Raises:
         TimeoutError: the records were not all read and durable within `timeout_s`.

@@ -65,14 +65,14 @@ def _group(text: str, position: int, pattern: re.Pattern[str], property_name: st
     """Return the number of the group after a `$`, and the position after the group."""
     if name := _NAME.match(text, position):
         if name[1] not in pattern.groupindex:
-            raise _unreadable(property_name, text, f"the regular expression lacks a group {{{name[1]}}}")
+            raise _unreadable(property_name, text, f"the regular expression doesn't have a group {{{name[1]}}}")
         return pattern.groupindex[name[1]], name.end()
     digits = re.compile("[0-9]+").match(text, position)
     if digits is None:
         raise _unreadable(property_name, text, "a $ has to be followed by a group; \\$ stands for the character itself")
     number, end = int(digits[0][0]), position + 1
     if number > pattern.groups:
-        raise _unreadable(property_name, text, f"the regular expression lacks a group {number}")
+        raise _unreadable(property_name, text, f"the regular expression doesn't have a group {number}")
     for digit in digits[0][1:]:
         if number * 10 + int(digit) > pattern.groups:
             break

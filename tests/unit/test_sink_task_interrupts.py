@@ -209,7 +209,7 @@ def test_a_flush_that_contradicts_itself_is_not_published() -> None:
     assert flush is not None
     file = next(iter(flush._files.values()))
     file.contents["values"].append(pa.table({"folder": [0]}))
-    with pytest.raises(DeliveryError, match=r"events-0: the flush \[0, 21\) is not whole: a file of values has"):
+    with pytest.raises(DeliveryError, match=r"events-0: the flush \[0, 21\) is not complete: a file of values has"):
         task.close()
     assert not world.storage.objects
     check_exactly_once(world)

@@ -57,8 +57,8 @@ def read_jaas(text: str) -> Login:
         equals, value = next(tokens, None), next(tokens, None)
         if name.text is None or equals is None or equals.sign != "=" or value is None or value.text is None:
             raise ValueError(
-                f"the text after {_last(options)} is not an option with a value that Java can read: a value that doesn't only"
-                " have letters, or begins with a digit, has to be in quotes"
+                f"the text after {_last(options)} is not an option with a value that Java can read: a value that is not"
+                " a plain word (letters, digits, . _ $ -, and no digit first) has to be in quotes"
             )
         options[name.text] = value.text
     if next(tokens, None) is not None:

@@ -19,7 +19,7 @@ from kafka2parquet.converters.metadata_columns import MetadataColumns
 def _metadata_columns(value: Value) -> None:
     unknown = [name for name in value if name not in MetadataColumns.ALL] if isinstance(value, tuple) else []
     if unknown:
-        raise ValueError(f"{', '.join(unknown)}: none of {', '.join(MetadataColumns.ALL)}")
+        raise ValueError(f"{', '.join(unknown)}: not one of {', '.join(MetadataColumns.ALL)}")
 
 
 def _hooks(value: Value) -> None:

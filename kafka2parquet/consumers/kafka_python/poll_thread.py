@@ -243,7 +243,7 @@ class PollThread:
                 self._fail(assignment, error)
 
     def _fail(self, assignment: Assignment, error: Kafka2ParquetError) -> None:
-        """Report that the partition can't be read beyond its position, and pause it until it is started elsewhere."""
+        """Report that the partition can't be read beyond its position, and pause it until it is started again."""
         self._hold(assignment, "not started", True)
         with _unless_lost(self._client, assignment):
             self._client.seek(kafka_name(assignment), 0)  # otherwise each poll would raise again

@@ -21,7 +21,7 @@ def fields_of(schema: Mapping[str, Any], full_name: str) -> list[dict[str, Any]]
     if not isinstance(fields, list) or not all(isinstance(f, dict) and is_name(f.get("name")) and "type" in f for f in fields):
         raise SchemaRefused(f"the fields of {full_name} are not a list of fields with names and types")
     if len({field["name"] for field in fields}) < len(fields):
-        raise SchemaRefused(f"{full_name} has two fields of one name")
+        raise SchemaRefused(f"{full_name} has two fields with the same name")
     return fields
 
 

@@ -367,7 +367,7 @@ def _decimal(schema: Mapping[str, Any], parameters: Mapping[str, str]) -> Connec
     found = {**parameters, "scale": str(scale if isinstance(scale, int) else 0)}
     if precision is not None:
         if not isinstance(precision, int) or isinstance(precision, bool):
-            raise SchemaRefused(f"the precision of a decimal is {shortened(precision)}")
+            raise SchemaRefused(f"the precision of a decimal is {shortened(precision)}, not an integer")
         found[DECIMAL_PRECISION] = str(precision)
     return ConnectSchema("bytes", name=DECIMAL, version=1, parameters=found)
 

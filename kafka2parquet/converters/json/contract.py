@@ -131,7 +131,7 @@ def check_growth(before: SchemaVersion | None, after: SchemaVersion, where: str)
     """Check that a version keeps all columns of the previous version, with the same or wider types.
 
     Raises:
-        ConfigurationError: it doesn't; the error lists all problems.
+        ConfigurationError: the version drops or narrows columns; the error lists all problems.
     """
     if before is not None:
         problems = [

@@ -157,7 +157,7 @@ class Growth:
 
     def _why_no_column(self, name: str, depth: int) -> str | None:
         if depth == 1 and self._rules.folded(name) in self._reserved:
-            return "its name is that of a column that is added to each row"
+            return "a column with its name is added to each row"
         size = len(name.encode())
         if size > self._rules.max_name_bytes:
             return f"its name has {size} bytes, more than the {self._rules.max_name_bytes} that a column's name may have"

@@ -160,7 +160,7 @@ def schema_from_json(node: Any, depth: int = 0) -> ConnectSchema:
         if not all(isinstance(name, str) for name in names):
             raise SchemaRefused("the envelope's schema has a field whose name is not text")
         if len({*names}) < len(names):
-            raise SchemaRefused("the envelope's schema has two fields of one name")
+            raise SchemaRefused("the envelope's schema has two fields with the same name")
         default = node.get("default")
         if default is None:
             return schema
@@ -256,7 +256,7 @@ def _whole(schema: ConnectSchema, node: Any, path: str) -> int:
 
 
 def _float(schema: ConnectSchema, node: int | decimal.Decimal, path: str) -> float:
-    """Return the float nearest to the number. An integer must denote that float, see `is_float`."""
+    """Return the float nearest to the number. An integer has to be equal to the float, see `is_float`."""
     try:
         number = float(node)
         struct.pack("<f" if schema.type == "float" else "<d", number)

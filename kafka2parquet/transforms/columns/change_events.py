@@ -130,7 +130,7 @@ class AddedField:
         path, colon, name = (part.strip() for part in text.partition(":"))
         if not is_path(path) or (colon and not name) or ":" in name:
             raise ConfigurationError(
-                Problem("add.fields", f"add.fields: {text!r} is neither field, struct.field nor one of these with :name.")
+                Problem("add.fields", f"add.fields: {text!r} isn't of the form field or struct.field, with or without :name.")
             )
         around = "" if "." in path else _AROUND.get(path, "source")
         paths = (f"{around}.{path}", path) if around else (path,)

@@ -53,7 +53,7 @@ class JavaSetSchemaMetadata(JavaTransform):
         except ValueError as error:
             raise ConfigurationError(Problem("schema.version", f"schema.version: {text!r} is not a number.")) from error
         if version is not None and version not in _INT32:
-            raise ConfigurationError(Problem("schema.version", f"schema.version: {version} is not a number of 32 bits."))
+            raise ConfigurationError(Problem("schema.version", f"schema.version: {version} is not a 32-bit integer."))
         return cls(schema_name=given.text("schema.name"), version=version, nulls_are_defaults=given.nulls_are_defaults)
 
     @property

@@ -30,9 +30,9 @@ def test_a_folder_is_filled_and_queried(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--events", "0"], "argument --events: '0' is not a number of 1 or more"),
+        (["--events", "0"], "argument --events: '0' is not a whole number of at least 1"),
         (["--events", "-5"], "argument --events: "),
-        (["--events", "many"], "argument --events: 'many' is not a number of 1 or more"),
+        (["--events", "many"], "argument --events: 'many' is not a whole number of at least 1"),
         (["--endpoint-url", "http://127.0.0.1:1"], "so it needs a bucket"),
     ],
 )

@@ -61,7 +61,7 @@ _FIVE_PROBLEMS = (
     "flush.sizes is not a known property. Did you mean flush.size?",
     "Invalid value Mars/Phobos for configuration timezone: The datetime zone id 'Mars/Phobos' is not recognised.",
     "Invalid value year=YYYY/'month'=MM/'day'=dd/'hour'=HH for configuration path.format: Illegal pattern component: r. "
-    "Text has to stand in single quotes, as in 'year'=YYYY.",
+    "Put text in single quotes, as in 'year'=YYYY.",
 )
 
 

@@ -104,7 +104,7 @@ def test_weeks_of_seven_days_begin_on_thursday() -> None:
 @pytest.mark.parametrize("pattern", ["dt=yyyy-MM-dd", "year=YYYY/month=MM"])
 def test_text_without_quotes(pattern: str) -> None:
     """Most unquoted words contain a letter without meaning, and are refused with advice."""
-    with pytest.raises(ConfigurationError, match=r"Illegal pattern component: .*\. Text has to stand in single quotes"):
+    with pytest.raises(ConfigurationError, match=r"Illegal pattern component: .*\. Put text in single quotes"):
         PathFormat(pattern)
 
 

@@ -93,8 +93,7 @@ def test_unknown_provider_is_a_problem() -> None:
     """The problem lists the known providers and gives advice."""
     assert (
         "a.property: ${vault:x:y}: the configuration provider vault does not exist; the known providers are file, dir, "
-        "directory, "
-        "env. Put the value into a file or an environment variable, and name that." == _problem("${vault:x:y}")
+        "directory, env. Put the value into a file or an environment variable, and refer to that." == _problem("${vault:x:y}")
     )
 
 
@@ -148,5 +147,5 @@ def test_missing_variables_are_notes_where_nothing_runs() -> None:
     assert 2 == len(read_connect_config(case).sentences)
     given = {**read_properties(STORY).values, "aws.access.key.id": "${vault:a:b}"}
     assert ["aws.access.key.id: ${vault:a:b}: the configuration provider vault does not exist; the known providers are file, "
-            "dir, directory, env. Put the value into a file or an environment variable, and name that."
+            "dir, directory, env. Put the value into a file or an environment variable, and refer to that."
             ] == read_connect_config(given, missing_allowed=True).sentences  # fmt: skip

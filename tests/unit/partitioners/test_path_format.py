@@ -60,7 +60,7 @@ def test_an_unknown_language_has_short_english_names() -> None:
 
 def test_an_unknown_letter_is_refused() -> None:
     """The error shows the letters, and says that text has to be quoted."""
-    with pytest.raises(ConfigurationError, match=r"Illegal pattern component: r\. Text has to stand in single quotes"):
+    with pytest.raises(ConfigurationError, match=r"Illegal pattern component: r\. Put text in single quotes"):
         PathFormat("year=YYYY")
 
 

@@ -51,7 +51,7 @@ def _field(letter: str, count: int) -> Part:
     if letter not in _LETTERS:
         raise ValueError(f"{letter!r} is not a letter of SimpleDateFormat")
     if letter == "X" and count > 3:
-        raise ValueError("there are at most three X")
+        raise ValueError("X is repeated more than three times")
     return Part(letter, count)
 
 

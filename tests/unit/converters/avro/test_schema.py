@@ -269,7 +269,7 @@ def test_values_that_are_not_records_have_schemas_too() -> None:
         (_record(_record("int", name="A"), _record("string", name="A")), "A is defined twice"),
         (_record(["int", {"type": "int", "logicalType": "date"}]), "several types of a union have the name int"),
         ({"type": "record", "name": "R", "fields": [{"name": "a-b", "type": "int"}]}, "the fields of R"),
-        ({"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}] * 2}, "two fields of one name"),
+        ({"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}] * 2}, "two fields with the same name"),
         ({"type": "record", "fields": []}, "is not the name of a type"),
         ({"type": "record", "name": "a..b", "fields": []}, "is not the name of a type"),
     ],

@@ -169,7 +169,7 @@ def test_reserved_names_are_misfits_of_the_record_itself_only() -> None:
     rows, rejects = converted(JsonConverter(learned=learned), values)
 
     assert ({1: {"a": {"_kafka_offset": 2}}}, [0, 2]) == (rows, list(rejects))
-    assert "its name is that of a column that is added to each row" in rejects[0]
+    assert "a column with its name is added to each row" in rejects[0]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "a.b", "a[0]", "", "'", "\\", "a']['b"]), st.integers(0, 2)), max_size=6))

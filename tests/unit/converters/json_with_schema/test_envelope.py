@@ -237,7 +237,7 @@ def test_null_payloads_are_tombstones(message: bytes) -> None:
         (envelope({"type": "int32", "name": 1}, 1), "the name of the envelope's schema is not a text"),
         (
             envelope({"type": "struct", "fields": [{"field": "a", "type": "int8"}] * 2}, {"a": 1}),
-            "the envelope's schema has two fields of one name",
+            "the envelope's schema has two fields with the same name",
         ),
         (envelope({"type": "bytes", "name": DECIMAL, "parameters": {"scale": "1"}}, 1.25), "a number that doesn't fit a"),
         (
