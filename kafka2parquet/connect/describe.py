@@ -49,7 +49,7 @@ _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "
 
 
 def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
-    """Describe what the configuration will do, in a text for people that begins with probable mistakes.
+    """Describe what the configuration will do, in plain sentences. Probable mistakes come first.
 
     Nothing is connected. Brokers may be missing from `worker`.
 

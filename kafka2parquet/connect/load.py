@@ -87,7 +87,7 @@ def load_connect_config(
             answer of `GET /connectors?expand=info`, a KafkaConnector of Strimzi. `-` is standard input.
         name: name of the connector, which decides the consumer group; required if the source has several or none.
         providers: providers that look up variables such as `${file:/run/secrets/aws.properties:key}` and `${env:NAME}`; by
-            default files, directories and the environment. `WorkerConfig.providers` may have other names for the same.
+            default files, directories and the environment. `WorkerConfig.providers` may give these providers other names.
 
     Raises:
         ConfigurationError: the configuration can't run; all problems, each with the property, its value and what to do.

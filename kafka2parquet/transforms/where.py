@@ -22,8 +22,8 @@ from kafka2parquet.util.arguments import checked
 class Where(Transform):
     """Applies a transform to the records that a predicate selects. Other records stay unchanged.
 
-    Rows without a schema then have the columns of both kinds. Rows that came with a schema have different schemas from then on,
-    as in Kafka Connect.
+    Rows without a schema then have the columns of changed and unchanged rows. Rows that came with a schema then have
+    different schemas, as in Kafka Connect.
     """
 
     def __init__(self, transform: Transform, predicate: Predicate, *, negate: bool = False) -> None:

@@ -103,7 +103,7 @@ def make_name_case(config: ConnectConfig) -> NameCase:
 
 
 def _added_columns(config: ConnectConfig) -> Iterator[str]:
-    """Yield the names of metadata columns, which members can't have. With transforms all names are free: they may rename."""
+    """Yield the names of metadata columns, which members can't have. Yields none if transforms may rename members."""
     if not config.items(TRANSFORMS):
         yield from MetadataColumns(config.items(METADATA_COLUMNS)).column_names
 

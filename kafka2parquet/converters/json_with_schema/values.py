@@ -208,7 +208,7 @@ def value_from_json(schema: ConnectSchema, node: Any, *, null_is_default: bool =
 
 
 def _map_from_json(schema: ConnectSchema, node: Any, null_is_default: bool, path: str) -> list[tuple[Any, Any]]:
-    """Return the entries of a map: of an object for text keys, otherwise of an array of pairs."""
+    """Return the entries of a map. A map with text keys is an object, and any other map is an array of pairs."""
     if schema.keys is None or schema.values is None:
         raise _mismatch(schema, node, path)
     if isinstance(node, dict) and schema.keys.type == "string":

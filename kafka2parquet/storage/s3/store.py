@@ -173,7 +173,7 @@ class S3Store:
         self._call("delete_object", key)
 
     def _send(self, operation: str, key: str, body: bytes, **arguments: Any) -> Any:
-        """Call S3 with a body. The store verifies its checksum: botocore's choice on AWS, and MD5 on compatible stores."""
+        """Call S3 with a body. The store verifies the body's checksum: botocore's choice on AWS, MD5 on compatible stores."""
         if self._endpoint_url is not None:
             arguments["ContentMD5"] = base64_md5(body)
         return self._call(operation, key, Body=body, **arguments)
