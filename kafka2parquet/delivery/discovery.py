@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Set
+from collections.abc import Mapping
 
 import attrs
 
 from kafka2parquet.delivery.context import PartitionContext, Procedure, until
-from kafka2parquet.errors import TopicRecreatedError
+from kafka2parquet.errors import DeliveryError, TopicRecreatedError
 from kafka2parquet.parquet.footer import FlushFooter
 
 #: The number of footers read concurrently.
@@ -29,11 +29,11 @@ class Discovered:
 
     Attributes:
         flushes: published flushes, sorted by start.
-        keys: keys of all files whose footers were read, so that they aren't read again.
+        flush_of: start and end of the flush of each file whose footer was read, by key, so that it isn't read again.
     """
 
     flushes: list[PublishedFlush]
-    keys: frozenset[str]
+    flush_of: Mapping[str, tuple[int, int]]
 
 
 def discover(context: PartitionContext, position: int) -> Procedure[Discovered]:
@@ -49,38 +49,52 @@ def discover(context: PartitionContext, position: int) -> Procedure[Discovered]:
     ahead = [key for first_offset, key in listing if first_offset >= position]
     behind = [key for first_offset, key in reversed(listing) if first_offset < position]
     found: list[PublishedFlush] = []
-    read: set[str] = set()
+    flush_of: dict[str, tuple[int, int]] = {}
     for keys, stop_before_position in ((behind, True), (ahead, False)):
         for chunk in (keys[begin : begin + _CHUNK] for begin in range(0, len(keys), _CHUNK)):
             footers = yield from _read_footers(context, chunk)
-            read.update(key for key, _ in footers)
+            flush_of.update((key, (footer.start, footer.end)) for key, footer in footers)
             found += [PublishedFlush(key, footer) for key, footer in footers if footer.is_anchor and footer.end > position]
             if stop_before_position and any(footer.end <= position for _, footer in footers):
                 break
-    return Discovered(sorted(found, key=lambda flush: flush.footer.start), frozenset(read))
+    return Discovered(sorted(found, key=lambda flush: flush.footer.start), flush_of)
 
 
-def missing_siblings(context: PartitionContext, anchor: FlushFooter, existing: Set[str]) -> Procedure[frozenset[int]]:
+def missing_siblings(
+    context: PartitionContext, anchor: FlushFooter, flush_of: Mapping[str, tuple[int, int]]
+) -> Procedure[frozenset[int]]:
     """Numbers of the flush's files that are not published, or whose keys or headers are not.
 
     Args:
         context: the topic-partition.
         anchor: footer of the anchor, which lists the files.
-        existing: keys of files that are known to exist.
+        flush_of: start and end of the flush of each file that is known to exist, by key.
 
     Raises:
         ForeignObjectError: an object of another origin has the key of a file.
+        DeliveryError: a file of another flush has the key of a file.
     """
-    unseen = [sibling for sibling in anchor.siblings or () if sibling.key not in existing]
+    siblings = anchor.siblings or ()
+    unseen = [sibling for sibling in siblings if sibling.key not in flush_of]
     calls = [context.call(functools.partial(context.storage.read_metadata, sibling.key)) for sibling in unseen]
-    missing = set()
+    known = dict(flush_of)
     for sibling, call in zip(unseen, calls, strict=True):
         metadata = yield from until(call)
-        if metadata is None:
-            missing.add(sibling.file)
-        else:
-            context.own_footer(sibling.key, metadata)
-    return frozenset(missing)
+        if metadata is not None:
+            footer = context.own_footer(sibling.key, metadata)
+            known[sibling.key] = (footer.start, footer.end)
+    for sibling in siblings:
+        if known.get(sibling.key, (anchor.start, anchor.end)) != (anchor.start, anchor.end):
+            start, end = known[sibling.key]
+            raise DeliveryError(
+                f"{context.topic_partition}: {context.storage.url}/{sibling.key} is listed as a file of the flush"
+                f" [{anchor.start}, {anchor.end}), and belongs to the flush [{start}, {end}). Nothing was committed. Stop all"
+                f" members, delete the files of the flush [{anchor.start}, {anchor.end}), and set the group's offset to"
+                f" {anchor.start} with Kafka's tools. Its records are then written again.",
+                topic=context.topic_partition.topic,
+                partition=context.topic_partition.partition,
+            )
+    return frozenset(sibling.file for sibling in siblings if sibling.key not in known)
 
 
 def find_key(context: PartitionContext, key_hash: str, hash_of: functools.partial[str]) -> Procedure[str | None]:

@@ -279,7 +279,7 @@ class OpenFlush:
             left_out_files=self.left_out_files,
             memory_bytes=self.memory_bytes,
         )
-        flush.reorder([file for file in flush.files if file.encoded_partition is not None])
+        flush.reorder(sorted(flush.files, key=lambda file: file.first_offset))
         return flush
 
     def discard(self) -> None:
@@ -318,7 +318,8 @@ class Flush:
         rows: the number of records in all files; files of keys and headers count no record twice.
         opened_at: wall-clock time at which the flush was opened.
         reason: why the flush was cut.
-        files: the files of rows in the order of their first rows, then the file of rejects; the first file is the anchor's.
+        files: in the order of their first records. The first record of a flush is the same wherever the flush ends, so two
+            flushes with one start have the same anchor key, even if one of them holds rejects only.
         layout: the file number of each row.
         epochs: see `OpenFlush.epochs`.
         sendings: the dead letters that must be stored before the intent is committed.

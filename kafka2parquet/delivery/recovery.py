@@ -9,6 +9,7 @@ The package docstring (`kafka2parquet.delivery`) says when metadata is trusted a
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 
 import attrs
 
@@ -95,7 +96,7 @@ class Recovery:
     def __init__(self, context: PartitionContext) -> None:
         self._context = context
         self._published: list[PublishedFlush] = []
-        self._existing: frozenset[str] = frozenset()
+        self._flush_of: Mapping[str, tuple[int, int]] = {}
 
     def trusts(self, offset: int) -> bool:
         """Whether a commit of `offset` may be trusted, because every discovered flush starts before it."""
@@ -151,7 +152,7 @@ class Recovery:
             covering = next((f for f in self._published if f.footer.start <= position < f.footer.end), None)
             if covering is not None:
                 yield from self.check_end(covering)
-                missing = yield from missing_siblings(context, covering.footer, self._existing)
+                missing = yield from missing_siblings(context, covering.footer, self._flush_of)
                 if missing:
                     return self._finish(covering, missing, position, leader_epoch)
                 position, leader_epoch, intent, adopted = covering.footer.end, covering.footer.leader_epoch, None, None
@@ -164,7 +165,7 @@ class Recovery:
                     intent is None or anchor.footer.end != intent.end
                 ):  # otherwise the writer of the intent has read up to that end
                     yield from self.check_end(anchor)
-                missing = yield from missing_siblings(context, anchor.footer, self._existing)
+                missing = yield from missing_siblings(context, anchor.footer, self._flush_of)
                 if missing:
                     return self._finish(anchor, missing, position, leader_epoch)
                 yield from self.tag(anchor)  # the process that published them may have died before tagging
@@ -222,12 +223,12 @@ class Recovery:
 
     def _discover(self, position: int) -> Procedure[None]:
         found = yield from discover(self._context, position)
-        self._published, self._existing = found.flushes, found.keys
+        self._published, self._flush_of = found.flushes, found.flush_of
 
     def finish(self, published: PublishedFlush, position: int, leader_epoch: int) -> Procedure[StartPoint]:
         """Find the start point that completes a flush whose anchor another owner has published."""
         yield from self.check_end(published)
-        missing = yield from missing_siblings(self._context, published.footer, self._existing)
+        missing = yield from missing_siblings(self._context, published.footer, self._flush_of)
         if missing:
             return self._finish(published, missing, position, leader_epoch)
         yield from self._commit_end(position, published.footer)

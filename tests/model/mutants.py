@@ -33,6 +33,12 @@ TASK = "kafka2parquet/task.py"
 WORLD = "tests/model/world.py"
 
 MUTANTS = {
+    "anchor of the first record": Mutant(
+        "kafka2parquet/delivery/flush.py",
+        "        flush.reorder(sorted(flush.files, key=lambda file: file.first_offset))",
+        "        flush.reorder([file for file in flush.files if file.encoded_partition is not None])",
+        ("tests/unit/delivery/test_rejects.py", "-k", "longer_flush"),
+    ),
     "create-only": Mutant(WORLD, "        if key in world.objects:", "        if False:", ("zombies and late commits",)),
     "intent": Mutant(
         PUBLISHING,

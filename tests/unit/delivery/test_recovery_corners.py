@@ -11,7 +11,7 @@ import pytest
 from kafka2parquet import RecordCountRotation
 from kafka2parquet.consumers.base import Assigned, PartitionFailed
 from kafka2parquet.errors import CorruptRecordBatchError, DamagedFooterError, DataLossError, DeliveryError, Kafka2ParquetError
-from kafka2parquet.events import DataLost, IntentCommitted
+from kafka2parquet.events import DataLost, FilePublished, IntentCommitted
 from kafka2parquet.parquet.footer import METADATA_KEY
 from kafka2parquet.partitioners.field import FieldPartitioner
 from kafka2parquet.records import ConsumedBatch
@@ -70,6 +70,26 @@ def test_a_sibling_whose_anchor_was_deleted_is_an_error(offset: int, rows: int) 
     world.kafka.commit("group", TOPIC, 0, offset)
     with pytest.raises(DeliveryError, match=r"folder=1/events\+0\+0000000005.*whose first file was deleted"):
         world.run(20, rotation=RecordCountRotation(rows), **BY_FOLDER)
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_sibling_of_another_flush_is_not_taken_for_a_published_one(is_listed: bool) -> None:
+    """A file that belongs to another flush than the anchor that lists it is an error, and nothing is committed."""
+    world = SinkWorld()
+    world.append(*[b'{"folder": %d}' % (number // 5 % 2) for number in range(10)])
+    world.run(10, die_at=lambda event: isinstance(event, FilePublished), **BY_FOLDER)
+    (stored,) = world.storage.objects.values()
+    footer = json.loads(stored.metadata[METADATA_KEY])
+    other = {**footer, "end": 8, "flush_rows": 8, "file_rows": 3, "first_offset": 5, "last_offset": 7, "siblings": None}
+    world.storage.objects[footer["siblings"][0]["key"]] = StoredObject(b"", {METADATA_KEY: json.dumps(other)})
+    if is_listed:
+        world.kafka.commit("group", TOPIC, 0, 0)
+    before = world.kafka.committed("group", TOPIC, 0)
+    with pytest.raises(
+        DeliveryError, match=r"folder=1/.* is listed as a file of the flush \[0, 10\), and belongs to .*\[0, 8\)"
+    ):
+        world.run(10, **BY_FOLDER)
+    assert before == world.kafka.committed("group", TOPIC, 0)
 
 
 @pytest.mark.parametrize("tombstones", [0, 1])

@@ -56,6 +56,29 @@ def test_rejects_alone_are_published_after_a_while() -> None:
     assert dict.fromkeys(range(5), 1) == world.offsets("rejects", "offset")
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_flush_of_rejects_is_found_by_a_longer_flush_with_its_start(dies: bool) -> None:
+    """A late commit sets the offset back to a flush of rejects alone, whose records are then neither lost nor repeated.
+
+    The next flush from that offset has rows, too. Its anchor has the key of its first record, as the published flush has.
+    """
+    world = SinkWorld()
+    parts = {"tolerance": "skip", "quarantine": True, "rotation": RecordCountRotation(2)}
+    with world.task(**parts) as task:
+        world.step_until(task, lambda: world.committed == 0, seconds=1)
+        late = world.kafka.committed("group", "events", 0)
+        assert late is not None
+        world.append(*[BAD] * 3)
+        world.step_until(task, lambda: world.committed == 3, seconds=1)
+    world.kafka.commit("group", "events", 0, late.offset, late.metadata, late.leader_epoch)
+    world.append(BAD, GOOD, BAD, GOOD)
+    if dies:
+        world.run(7, die_at=lambda event: isinstance(event, FilePublished), **parts)
+    world.run(7, **parts)
+    assert {4: 1, 6: 1} == world.offsets()
+    assert dict.fromkeys((0, 1, 2, 3, 5), 1) == world.offsets("rejects", "offset")
+
+
 @pytest.mark.parametrize("after", ["intent", "anchor", "rejects"])
 def test_rejects_are_kept_once_whatever_crashes(after: str) -> None:
     """A crash between the effects of a flush with rejects neither loses nor repeats one."""
