@@ -214,10 +214,11 @@ def batches_do_not_matter(delivered: Delivered) -> Iterator[Breach]:
 
 
 def _refused_for_learned_types(delivered: Delivered) -> set[int]:
-    """Returns the offsets that a transform refuses because two columns with one name have conflicting learned types."""
+    """Returns the offsets that a transform refuses because of the types that columns have learned from other records."""
     if not delivered.trial.setup.learns:
         return set()
-    return {reject.offset for reject in delivered.run.rejects if "two types meet in one column" in reject.reason}
+    reasons = ("two types meet in one column", "which can't be hashed")
+    return {reject.offset for reject in delivered.run.rejects if any(text in reject.reason for text in reasons)}
 
 
 def _outcomes(delivered: Delivered) -> dict[int, tuple[str, Any]]:

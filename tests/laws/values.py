@@ -66,7 +66,12 @@ def _different(sent: Any, read: Any, path: str, rescued: Sequence[Any]) -> Itera
     elif isinstance(sent, list) and isinstance(read, list) and len(sent) == len(read):
         for number, (value, found) in enumerate(zip(sent, read, strict=True)):
             yield from _different(value, found, f"{path}[{number}]", rescued)
-    elif not any(_is_same(sent, value) for value in rescued):
+    elif any(_is_same(sent, value) for value in rescued):
+        return
+    elif isinstance(sent, Mapping) and read is None:  # each of its members may be rescued
+        for name, value in sent.items():
+            yield from _different(value, None, f"{path}.{name}", rescued)
+    else:
         yield Difference(path, sent, read)
 
 
