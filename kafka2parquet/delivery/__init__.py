@@ -7,8 +7,8 @@ Only two things hold state: the offsets that the consumer group has committed in
 calls change the world: `Storage.publish` (create-only) and `Consumer.commit`. Everything else can be dropped at any moment.
 
 A *flush* is the run of records [start, end) of one topic-partition that becomes visible together. It has one file for each
-encoded partition, perhaps a file of rejects, and perhaps files of keys and headers. The first file is the *anchor*; the
-others are its *siblings*. A flush is delivered in four steps (`deliver`):
+encoded partition, perhaps a file of rejects, and perhaps files of keys and headers. The file of the first record, a row or a
+reject, is the *anchor*; the others are its *siblings*. A flush is delivered in four steps (`deliver`):
 
 1. Stage. Dead letters have arrived, and every file is complete on local disk or in memory.
 2. Intent. Commit `start` again, with metadata that names `end` and the anchor's key.
@@ -27,9 +27,9 @@ Who dies where
 - After the last sibling: the next owner commits `end`.
 
 An owner that doesn't know it is dead (a zombie) does no harm. Kafka refuses its commits. Its uploads are create-only, under
-names that contain first offsets, so two flushes that begin at one offset want the same anchor key. Whoever comes second
-finds the other's footer there, *adopts* the published end, stops publishing the flush as it was cut, and reads [start, end)
-again. `deliver` decides from such a footer: the same flush counts as done, another boundary is adopted, a foreign object is
+names that contain first offsets, so two flushes that start at one offset have the same first record and want the same
+anchor key. Whoever comes second finds the other's footer there, *adopts* the published end, stops publishing the flush as it
+was cut, and reads [start, end) again. `deliver` decides from such a footer: the same flush counts as done, another boundary is adopted, a foreign object is
 an error.
 
 Where to start, and what comes next
