@@ -27,10 +27,10 @@ Who dies where
 - After the last sibling: the next owner commits `end`.
 
 An owner that doesn't know it is dead (a zombie) does no harm. Kafka refuses its commits. Its uploads are create-only, under
-names that contain first offsets, so two flushes that start at one offset have the same first record and want the same
-anchor key. Whoever comes second finds the other's footer there, *adopts* the published end, stops publishing the flush as it
-was cut, and reads [start, end) again. `deliver` decides from such a footer: the same flush counts as done, another boundary is adopted, a foreign object is
-an error.
+names that contain first offsets, so two flushes that start at one offset have the same first record and want the same anchor
+key. Whoever comes second finds the other's footer there, *adopts* the published end, stops publishing the flush as it was
+cut, and reads [start, end) again. `deliver` decides from such a footer: the same flush counts as done, another boundary is
+adopted, a foreign object is an error.
 
 Where to start, and what comes next
 -----------------------------------
