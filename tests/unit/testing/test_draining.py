@@ -65,7 +65,7 @@ def test_records_of_values_alone(kafka: MemoryKafka) -> None:
 
 def test_appending_to_a_topic_that_is_missing() -> None:
     """Appending to a topic that doesn't exist names the method that creates it."""
-    with pytest.raises(UsageError, match="no partition 0 of 'events': call create_topic"):
+    with pytest.raises(UsageError, match="'events' has no partition 0: call create_topic"):
         MemoryKafka().append("events", 0, [b"x"])
 
 
