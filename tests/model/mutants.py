@@ -97,7 +97,7 @@ MUTANTS = {
     ),
     "missing siblings": Mutant(
         RECOVERY,
-        "                missing = yield from missing_siblings(context, anchor.footer, self._existing)",
+        "                missing = yield from missing_siblings(context, anchor.footer, self._flush_of)",
         "                missing = frozenset()",
         ("crashes",),
     ),
