@@ -75,9 +75,9 @@ def missing_siblings(
         DeliveryError: a file of another flush has the key of a file.
     """
     siblings = anchor.siblings or ()
-    unseen = [sibling for sibling in siblings if sibling.key not in flush_of]
+    known = {sibling.key: flush_of[sibling.key] for sibling in siblings if sibling.key in flush_of}
+    unseen = [sibling for sibling in siblings if sibling.key not in known]
     calls = [context.call(functools.partial(context.storage.read_metadata, sibling.key)) for sibling in unseen]
-    known = dict(flush_of)
     for sibling, call in zip(unseen, calls, strict=True):
         metadata = yield from until(call)
         if metadata is not None:
