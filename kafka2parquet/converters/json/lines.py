@@ -28,13 +28,13 @@ def json_lines(values: pa.Array) -> pa.BinaryArray | None:
         values: binary_view without nulls, at least one.
 
     Raises:
-        pyarrow.ArrowInvalid: values with white space or a byte order mark are not UTF-8, or there are too many bytes.
+        pyarrow.ArrowInvalid: there are too many bytes.
     """
     longer = _one_byte_longer(values)
     if longer is not None:
         lines = longer.cast(pa.binary())  # copies, so the byte after each value is ours
         offsets, characters = content_of(lines)
-        if characters.flags.writeable and _are_in_braces(characters, offsets[:-1], offsets[1:] - 1):
+        if characters.flags.writeable and _are_in_braces(characters, offsets[:-1], offsets[1:] - 1).all():
             characters[offsets[1:] - 1] = _NEWLINE
             return lines
     text, found = in_braces(values.cast(pa.binary()))
@@ -87,10 +87,12 @@ def _one_byte_longer(values: pa.Array) -> pa.Array | None:
     return pa.Array.from_buffers(pa.binary_view(), len(values), [None, pa.py_buffer(longer), buffers[2]])
 
 
-def _are_in_braces(characters: _Bytes, begins: _Int32s, ends: _Int32s) -> bool:
-    if (ends - begins < 2).any():
-        return False
-    return bool((characters[begins] == ord("{")).all() and (characters[ends - 1] == ord("}")).all())
+def _are_in_braces(characters: _Bytes, begins: _Int32s, ends: _Int32s) -> npt.NDArray[np.bool_]:
+    """Whether each run of characters [begin, end) begins with `{` and ends with `}`."""
+    padded = characters if len(characters) else np.zeros(1, np.uint8)
+    first, last = padded[np.minimum(begins, len(padded) - 1)], padded[ends - 1]
+    found: npt.NDArray[np.bool_] = (first == ord("{")) & (last == ord("}")) & (ends - begins > 1)
+    return found
 
 
 def _stripped(text: pa.BinaryArray) -> pa.BinaryArray:
@@ -106,7 +108,4 @@ def _stripped(text: pa.BinaryArray) -> pa.BinaryArray:
 
 def _begin_and_end(text: pa.BinaryArray) -> npt.NDArray[np.bool_]:
     offsets, characters = content_of(text)
-    padded = characters if len(characters) else np.zeros(1, np.uint8)
-    first, last = padded[np.minimum(offsets[:-1], len(padded) - 1)], padded[offsets[1:] - 1]
-    found: npt.NDArray[np.bool_] = (first == ord("{")) & (last == ord("}")) & (np.diff(offsets) > 1)
-    return found
+    return _are_in_braces(characters, offsets[:-1], offsets[1:])
