@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet.rows import Rows, without_columns
+from kafka2parquet.rows import Rows, Transformed, without_columns
 from kafka2parquet.testing.contracts import samples
 from kafka2parquet.transforms.base import Transform
 
@@ -45,11 +45,7 @@ class TransformContract:
 
     def test_no_row_comes_twice(self, make_transform: MakeTransform, rows: Rows) -> None:
         """Each row is kept, rejected or left out. No row is both kept and rejected, and all rows are among the given ones."""
-        made = make_transform().apply(rows)
-        offsets = samples.all_offsets(made.groups, made.rejects)
-
-        assert [] == [offset for offset, times in Counter(offsets).items() if times > 1]
-        assert set(offsets) <= set(rows.offsets.to_pylist())
+        _check_once(make_transform().apply(rows), rows)
 
     def test_rows_keep_their_order(self, make_transform: MakeTransform, rows: Rows) -> None:
         """The offsets of the rows rise, and all columns have the same length."""
@@ -74,10 +70,7 @@ class TransformContract:
         """Records without a value also keep their order, and each of them is kept, rejected or left out."""
         made = make_transform().apply_to_tombstones(tombstones)
         samples.check_order(made.groups)
-        offsets = samples.all_offsets(made.groups, made.rejects)
-
-        assert [] == [offset for offset, times in Counter(offsets).items() if times > 1]
-        assert set(offsets) <= set(tombstones.offsets.to_pylist())
+        _check_once(made, tombstones)
 
     def test_leaves_the_rows_as_they_were(self, make_transform: MakeTransform, rows: Rows) -> None:
         """The given rows stay unchanged: the engine transforms parts of them again if one of them breaks the transform."""
@@ -95,6 +88,12 @@ class TransformContract:
         others = [transform.fingerprint for transform in other_transforms]
 
         samples.check_fingerprints(make_transform().fingerprint, used.fingerprint, others)
+
+
+def _check_once(made: Transformed, given: Rows) -> None:
+    offsets = samples.all_offsets(made.groups, made.rejects)
+    assert [] == [offset for offset, times in Counter(offsets).items() if times > 1]
+    assert set(offsets) <= set(given.offsets.to_pylist())
 
 
 def outcomes(transform: Transform, groups: Sequence[Rows]) -> dict[int, Any]:
