@@ -172,7 +172,3 @@ def _problems(path: str, error: ConfigurationError) -> str:
 
 def _exit_at_once(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

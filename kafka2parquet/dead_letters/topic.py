@@ -67,7 +67,7 @@ def _create(admin: KafkaAdminClient, topic: str, replication_factor: int) -> Non
     wanted = {topic: {"num_partitions": 1, "replication_factor": replication_factor}}
     try:
         created = admin.create_topics(wanted, raise_errors=False)["topics"][0]
-    # kafka-python raises RuntimeError while a controller is being elected. Can go once it raises one of its own errors.
+    # kafka-python raises a RuntimeError while a controller is being elected. This can go once it raises a KafkaError.
     except RuntimeError as error:
         raise kafka_errors.NotControllerError(str(error)) from error
     error_class = kafka_errors.for_code(created["error_code"])
