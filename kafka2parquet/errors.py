@@ -305,7 +305,7 @@ class ForeignObjectError(DeliveryError):
 
 
 class DamagedFooterError(DeliveryError):
-    """The footer of a file of this library contradicts itself or the log, or has an unknown format version.
+    """The footer of a file of this library contradicts itself, its anchor or the log, or has an unknown format version.
 
     Attributes:
         key: the object's key.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import attrs
 
 from kafka2parquet.delivery.context import PartitionContext, Procedure, until
-from kafka2parquet.errors import DeliveryError, TopicRecreatedError
+from kafka2parquet.errors import DamagedFooterError, TopicRecreatedError
 from kafka2parquet.parquet.footer import FlushFooter
 
 #: The number of footers read concurrently.
@@ -72,7 +72,7 @@ def missing_siblings(
 
     Raises:
         ForeignObjectError: an object of another origin has the key of a file.
-        DeliveryError: a file of another flush has the key of a file.
+        DamagedFooterError: a file of another flush has the key of a file.
     """
     siblings = anchor.siblings or ()
     known = {sibling.key: flush_of[sibling.key] for sibling in siblings if sibling.key in flush_of}
@@ -86,13 +86,14 @@ def missing_siblings(
     for sibling in siblings:
         if known.get(sibling.key, (anchor.start, anchor.end)) != (anchor.start, anchor.end):
             start, end = known[sibling.key]
-            raise DeliveryError(
+            raise DamagedFooterError(
                 f"{context.topic_partition}: {context.storage.url}/{sibling.key} is listed as a file of the flush"
                 f" [{anchor.start}, {anchor.end}), and belongs to the flush [{start}, {end}). Nothing was committed. Stop all"
                 f" members, delete the files of the flush [{anchor.start}, {anchor.end}), and set the group's offset to"
                 f" {anchor.start} with Kafka's tools. Its records are then written again.",
                 topic=context.topic_partition.topic,
                 partition=context.topic_partition.partition,
+                key=sibling.key,
             )
     return frozenset(sibling.file for sibling in siblings if sibling.key not in known)
 
