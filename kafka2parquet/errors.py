@@ -281,10 +281,12 @@ class LogTruncatedError(DeliveryError):
 
     Attributes:
         offset: first offset at which the log that was read and the current log differ.
+        leader_epoch: leader epoch of the record before `offset`; -1 if unknown.
     """
 
-    def __init__(self, message: str, *, topic: str, partition: int, offset: int) -> None:
+    def __init__(self, message: str, *, topic: str, partition: int, offset: int, leader_epoch: int = -1) -> None:
         self.offset = offset
+        self.leader_epoch = leader_epoch
         super().__init__(message, topic=topic, partition=partition)
 
 

@@ -80,6 +80,7 @@ class PartitionInput:
         self._context = context
         self._batches: deque[ConsumedBatch | _CorruptBatch] = deque()
         self._next_offset = 0
+        self._leader_epoch = -1  # of the record before self._next_offset
         self._wanted_from = 0
         self._corrupt_offset: int | None = None
         self._retrying = Retrying(context.task.delivery.converter_retry, context.clock)
@@ -124,7 +125,7 @@ class PartitionInput:
                 f"{batch.topic_partition}: the consumer delivered a batch that begins at offset {batch.first_offset} after a"
                 f" batch that ended at {self._next_offset}. Check the consumer with kafka2parquet.testing's consumer contract."
             )
-        self._next_offset = batch.next_offset
+        self._next_offset, self._leader_epoch = batch.next_offset, batch.leader_epoch
         if batch.first_offset < self._wanted_from:
             batch = batch.since(min(self._wanted_from, batch.next_offset))
         if batch.next_offset > batch.first_offset:
@@ -142,22 +143,22 @@ class PartitionInput:
                 self._context.emit(DataLost(self._context.topic_partition, start, error.missing_end))
             self._go_on(error.missing_end)
         elif isinstance(error, LogTruncatedError) and error.offset >= self._next_offset:
-            self._go_on(self._next_offset)  # the log still has all accepted records
+            self._go_on(self._next_offset, self._leader_epoch)  # the log still has all accepted records
         elif isinstance(error, LogTruncatedError) and self._context.task.delivery.on_data_loss == "continue":
-            self._read_anew(error.offset)
+            self._read_anew(error.offset, error.leader_epoch)
         elif isinstance(error, CorruptRecordBatchError) and error.offset == self._next_offset:
             self._pass_over(error)
         else:
             raise error
 
-    def _read_anew(self, offset: int) -> None:
+    def _read_anew(self, offset: int, leader_epoch: int) -> None:
         """Read again from `offset`, where the log was truncated, and accept records only after the current position.
 
         Every offset keeps the record that was read first, so new records at offsets before the current position are skipped.
         """
         self._wanted_from = max(self._wanted_from, self._next_offset)
         self._context.emit(LogTruncated(self._context.topic_partition, offset, self._wanted_from))
-        self._go_on(offset)
+        self._go_on(offset, leader_epoch)
 
     def _pass_over(self, error: CorruptRecordBatchError) -> None:
         """Fetch a corrupt batch once more, and reject the batch if it is still corrupt.
@@ -172,7 +173,7 @@ class PartitionInput:
             raise error
         if self._corrupt_offset != error.offset:
             self._corrupt_offset = error.offset
-            self._go_on(error.offset)
+            self._go_on(error.offset, self._leader_epoch)
             return
         if error.next_offset is None:
             raise error
@@ -182,7 +183,7 @@ class PartitionInput:
         self._go_on(error.next_offset)
 
     def _go_on(self, offset: int, leader_epoch: int = -1) -> None:
-        self._next_offset = offset
+        self._next_offset, self._leader_epoch = offset, leader_epoch
         self._context.task.consumer.start(self._context.assigned.assignment, offset, leader_epoch)
 
     # ---- out

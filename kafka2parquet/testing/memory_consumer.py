@@ -270,7 +270,7 @@ class MemoryConsumer:
             known_end = log.epochs.end(owned.leader_epoch, log.end)
             if position is not None and owned.leader_epoch >= 0 and known_end < position:
                 owned.position = None
-                self._events.append(PartitionFailed(owned.assignment, _truncated(topic_partition, known_end)))
+                self._events.append(PartitionFailed(owned.assignment, _truncated(topic_partition, log.epochs, known_end)))
                 continue
             if position is None or owned.paused or position == log.end:
                 continue
@@ -299,10 +299,13 @@ def _lost(topic_partition: TopicPartition, position: int, log_start: int) -> Dat
     )
 
 
-def _truncated(topic_partition: TopicPartition, offset: int) -> LogTruncatedError:
-    topic, partition = topic_partition.topic, topic_partition.partition
+def _truncated(topic_partition: TopicPartition, epochs: LeaderEpochs, offset: int) -> LogTruncatedError:
     return LogTruncatedError(
-        f"{topic_partition}: the log was truncated at offset {offset}", topic=topic, partition=partition, offset=offset
+        f"{topic_partition}: the log was truncated at offset {offset}",
+        topic=topic_partition.topic,
+        partition=topic_partition.partition,
+        offset=offset,
+        leader_epoch=epochs.of(offset - 1),
     )
 
 

@@ -275,7 +275,9 @@ class Member(concurrent.futures.Executor):
             end = world.epochs.end(self.leader_epoch, world.log_end)
             if end < self.position:
                 self.position = None
-                error = LogTruncatedError(f"truncated at {end}", topic=PARTITION.topic, partition=0, offset=end)
+                error = LogTruncatedError(
+                    f"truncated at {end}", topic=PARTITION.topic, partition=0, offset=end, leader_epoch=world.epochs.of(end - 1)
+                )
                 self.events.append(PartitionFailed(self.assignment, error))
         events, self.events = self.events, []
         if self.position is None or self.paused or self.position >= world.log_end:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import kafka.errors as kafka_errors
+from kafka.structs import OffsetAndMetadata
 
 from kafka2parquet.errors import (
     ConfigurationError,
@@ -135,9 +136,16 @@ def offset_out_of_range(topic: str, partition: int, offset: int, log_start: int)
     )
 
 
-def truncated(topic: str, partition: int, offset: int | None) -> Kafka2ParquetError:
-    """Return the error for a log that was truncated at `offset`; None if the log doesn't know the leader epoch at all."""
-    if offset is None:
+def truncated(topic: str, partition: int, divergence: OffsetAndMetadata | None) -> Kafka2ParquetError:
+    """Return the error for a truncated log.
+
+    Args:
+        topic: the topic's name.
+        partition: the partition's number.
+        divergence: where the log was truncated, and the leader epoch of the record before; None if the log doesn't know the
+            leader epoch of the records that were read.
+    """
+    if divergence is None:
         return TopicRecreatedError(
             f"{topic}-{partition}: the log does not know the leader epoch of the records that were read. The topic was"
             " created again, or restored from elsewhere, so its offsets now refer to other records. Choose another topics.dir,"
@@ -145,6 +153,7 @@ def truncated(topic: str, partition: int, offset: int | None) -> Kafka2ParquetEr
             topic=topic,
             partition=partition,
         )
+    offset = divergence.offset
     return LogTruncatedError(
         f"{topic}-{partition}: the log was truncated at offset {offset} by an unclean leader election, below the read"
         " position. The records from that offset on are gone, and newer records reuse their offsets. None of the newer"
@@ -154,6 +163,7 @@ def truncated(topic: str, partition: int, offset: int | None) -> Kafka2ParquetEr
         topic=topic,
         partition=partition,
         offset=offset,
+        leader_epoch=divergence.leader_epoch,
     )
 
 

@@ -209,7 +209,7 @@ class PollThread:
                     self._fail_named(name, lost)
         except kafka_errors.LogTruncationError as error:
             for name, divergence in error.divergent_offsets.items():
-                self._fail_named(name, truncated(name.topic, name.partition, None if divergence is None else divergence.offset))
+                self._fail_named(name, truncated(name.topic, name.partition, divergence))
         except kafka_errors.NoOffsetForPartitionError:
             pass  # a new partition that is not started yet
         except (kafka_errors.KafkaError, OSError, TimeoutError) as error:

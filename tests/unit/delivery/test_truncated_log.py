@@ -94,6 +94,21 @@ def test_a_log_that_is_shorter_than_what_was_read_is_waited_for() -> None:
     assert texts(world) == {**dict.fromkeys(range(30), "old"), **dict.fromkeys(range(30, 40), "new")}
 
 
+def test_a_log_that_is_truncated_again_before_it_is_read_is_reported_again() -> None:
+    """The consumer keeps checking the leader epoch of the record before the offset at which the log was truncated first."""
+    world = a_world()
+    world.run(30)
+    world.kafka.truncate(TOPIC, 0, 20)
+    task = world.task(delivery=CONTINUE)
+    world.step_until(task, lambda: reports(world) == [(20, 30)])
+    world.kafka.truncate(TOPIC, 0, 15)
+    append(world, 25, b"new")
+    world.step_until(task, lambda: world.committed == 40)
+    task.close()
+    assert reports(world) == [(20, 30), (15, 30)]
+    assert texts(world) == {**dict.fromkeys(range(30), "old"), **dict.fromkeys(range(30, 40), "new")}
+
+
 def test_a_truncation_above_the_position_is_not_a_loss() -> None:
     """Records that were fetched but not taken are fetched again."""
     world = a_world(25)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import kafka.errors as kafka_errors
 import pytest
+from kafka.structs import OffsetAndMetadata
 
 from kafka2parquet.consumers.kafka_python.errors import offset_out_of_range, translate, truncated
 from kafka2parquet.errors import (
@@ -133,8 +134,8 @@ def test_an_offset_beyond_the_log_belongs_to_another_topic() -> None:
 
 def test_a_truncated_log_is_distinguished_from_another_log() -> None:
     """A divergent offset means a truncated log; without one the log has never known the leader epoch."""
-    error = truncated("t", 0, 20)
+    error = truncated("t", 0, OffsetAndMetadata(20, "", 3))
 
     assert isinstance(error, LogTruncatedError)
-    assert 20 == error.offset
+    assert (20, 3) == (error.offset, error.leader_epoch)
     assert isinstance(truncated("t", 0, None), TopicRecreatedError)
