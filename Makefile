@@ -64,7 +64,7 @@ $(VENV)/demo-installed: pyproject.toml
 	touch $@
 
 $(VENV)/installed: $(VENV)/demo-installed
-	$(INSTALL) --editable ".[demo,locale]" --group dev
+	$(INSTALL) --editable ".[demo,locale,cli,prometheus,otel]" --group dev
 	touch $@
 
 $(VENV)/heavy-installed: $(VENV)/installed
