@@ -16,7 +16,7 @@ from kafka2parquet.delivery.calls import StorageCall
 from kafka2parquet.delivery.commit_metadata import Intent
 from kafka2parquet.delivery.completing import rejects_file
 from kafka2parquet.delivery.context import PartitionContext, Procedure, Waitable, until
-from kafka2parquet.delivery.discovery import PublishedFlush
+from kafka2parquet.delivery.discovery import PublishedFlush, file_of_another_flush
 from kafka2parquet.delivery.flush import Flush, FlushFile, StagedFlushFile
 from kafka2parquet.delivery.recovery import CompleteFlush, FlushPlan, Recovery, RepeatFlush, StartPoint
 from kafka2parquet.errors import (
@@ -70,13 +70,13 @@ def deliver(context: PartitionContext, flush: Flush, plan: FlushPlan, recovery: 
     calls = [_publish(context, sibling) for sibling in siblings]
     for sibling, call in zip(siblings, calls, strict=True):
         found = yield from _published(context, sibling, call)
-        if found.end != flush.end:
+        if (found.start, found.end) != (flush.start, flush.end):
             for other in calls:
                 other.abandon()
-            other_file = PublishedFlush(sibling.key, found)
+            flush.discard()
             if not found.is_anchor:
-                yield from recovery.check_anchor(flush.start, other_file)
-            return (yield from _adopt(context, flush, other_file, recovery))
+                yield from recovery.check_anchor(flush.start, PublishedFlush(sibling.key, found))
+            raise file_of_another_flush(context, sibling.key, anchor.footer, (found.start, found.end))
     yield from context.tag({file.key: file.footer for file in files})
     yield from _commit_end(context, flush, flush.rows, recovery)
     return None

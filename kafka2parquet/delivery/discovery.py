@@ -85,17 +85,31 @@ def missing_siblings(
             known[sibling.key] = (footer.start, footer.end)
     for sibling in siblings:
         if known.get(sibling.key, (anchor.start, anchor.end)) != (anchor.start, anchor.end):
-            start, end = known[sibling.key]
-            raise DamagedFooterError(
-                f"{context.topic_partition}: {context.storage.url}/{sibling.key} is listed as a file of the flush"
-                f" [{anchor.start}, {anchor.end}), and belongs to the flush [{start}, {end}). Nothing was committed. Stop all"
-                f" members, delete the files of the flush [{anchor.start}, {anchor.end}), and set the group's offset to"
-                f" {anchor.start} with Kafka's tools. Its records are then written again.",
-                topic=context.topic_partition.topic,
-                partition=context.topic_partition.partition,
-                key=sibling.key,
-            )
+            raise file_of_another_flush(context, sibling.key, anchor, known[sibling.key])
     return frozenset(sibling.file for sibling in siblings if sibling.key not in known)
+
+
+def file_of_another_flush(
+    context: PartitionContext, key: str, anchor: FlushFooter, owner: tuple[int, int]
+) -> DamagedFooterError:
+    """Return the error for a file that a published anchor lists, and that belongs to another flush.
+
+    Args:
+        context: the topic-partition.
+        key: of the file.
+        anchor: footer of the anchor.
+        owner: start and end of the flush that the file belongs to.
+    """
+    start, end = owner
+    return DamagedFooterError(
+        f"{context.topic_partition}: {context.storage.url}/{key} is listed as a file of the flush [{anchor.start},"
+        f" {anchor.end}), and belongs to the flush [{start}, {end}). Nothing was committed. Stop all members, delete the files"
+        f" of the flush [{anchor.start}, {anchor.end}), and set the group's offset to {anchor.start} with Kafka's tools. Its"
+        " records are then written again.",
+        topic=context.topic_partition.topic,
+        partition=context.topic_partition.partition,
+        key=key,
+    )
 
 
 def find_key(context: PartitionContext, key_hash: str, hash_of: functools.partial[str]) -> Procedure[str | None]:

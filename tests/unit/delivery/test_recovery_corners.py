@@ -72,6 +72,23 @@ def test_a_sibling_whose_anchor_was_deleted_is_an_error(offset: int, rows: int) 
         world.run(20, rotation=RecordCountRotation(rows), **BY_FOLDER)
 
 
+@pytest.mark.parametrize("end", [8, 12])
+def test_the_anchor_of_another_flush_at_a_sibling_key_ends_the_task(end: int) -> None:
+    """Two flushes that contradict each other are an error; adopting the other boundary would repeat both for ever."""
+    world = SinkWorld()
+    world.append(*[b'{"folder": %d}' % (number // 5 % 2) for number in range(20)])
+    world.run(10, die_at=lambda event: isinstance(event, FilePublished), **BY_FOLDER)
+    (key, stored), *_ = world.storage.objects.items()
+    footer = json.loads(stored.metadata[METADATA_KEY])
+    sibling = footer["siblings"][0]["key"]
+    other = {**footer, "end": end, "flush_rows": end - 5, "file_rows": end - 5, "first_offset": 5, "last_offset": end - 1}
+    world.storage.objects[sibling] = StoredObject(b"", {METADATA_KEY: json.dumps({**other, "siblings": [], "layout": None})})
+    del world.storage.objects[key]
+    with pytest.raises(DeliveryError, match=rf"belongs to the flush \[0, {end}\)"):
+        world.run(20, **BY_FOLDER)
+    assert world.committed in (None, 0)
+
+
 @pytest.mark.parametrize("is_listed", [False, True])
 def test_a_sibling_of_another_flush_is_not_taken_for_a_published_one(is_listed: bool) -> None:
     """A file that belongs to another flush than the anchor that lists it is an error, and nothing is committed."""
