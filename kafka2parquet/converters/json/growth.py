@@ -158,6 +158,8 @@ class Growth:
     def _why_no_column(self, name: str, depth: int) -> str | None:
         if depth == 1 and self._rules.folded(name) in self._reserved:
             return "a column with its name is added to each row"
+        if depth > 2 and not name:  # DuckDB can't read a column with an inner struct whose only field has an empty name
+            return "its name is empty"
         size = len(name.encode())
         if size > self._rules.max_name_bytes:
             return f"its name has {size} bytes, more than the {self._rules.max_name_bytes} that a column's name may have"

@@ -74,6 +74,17 @@ def test_a_record_with_a_schema_that_has_the_name_of_a_metadata_column() -> None
     assert [0] == list(rejects)
 
 
+def test_an_inner_struct_whose_only_field_has_an_empty_name() -> None:
+    """Records of such a schema are rejected, because DuckDB can't read the file; a struct at the top may have such a field."""
+    world = SinkWorld()
+    deep = struct("a", inner=struct("b", inner=struct("")))
+    world.append(envelope(deep, {"a": {"b": {"": 1}}}), envelope(struct("a", inner=struct("")), {"a": None}))
+    rows, rejects = outcome(world, 2, converter=JsonEnvelopeConverter())
+
+    assert ([1], [0]) == (list(rows), list(rejects))
+    assert "field a: a struct inside it has a single field with an empty name" in rejects[0]
+
+
 def test_names_that_differ_only_in_case_in_schemas_of_records() -> None:
     """The setting decides: such records are rejected, or the columns become one, or both are written with a warning."""
     values = [envelope(struct("id", "ID"), payload) for payload in ({"id": 1}, {"ID": 2}, {"id": 3, "ID": 4})]

@@ -252,6 +252,16 @@ def test_what_exceeds_a_limit_is_a_misfit_and_leaves_no_trace(rules: ColumnRules
     assert rescued[0]["_rescued"] is not None
 
 
+def test_a_member_with_an_empty_name_is_a_misfit_inside_of_inner_structs() -> None:
+    """DuckDB can't read a column with an inner struct whose only field has an empty name; elsewhere it reads such names."""
+    learned = LearnedSchema()
+    values = [b'{"a":{"b":{"":1}}}', b'{"a":{"b":[{"":1}]}}', b'{"a":{"":1}}', b'{"":1}']
+    rows, rejects = converted(JsonConverter(learned=learned), values)
+
+    assert ([2, 3], [0, 1]) == (list(rows), list(rejects))
+    assert "its name is empty" in rejects[0]
+
+
 def test_columns_beyond_a_limit_that_were_there_before_stay() -> None:
     """Columns known before may exceed the limits and change their types; only new columns are refused."""
     schema = pa.schema([(name, pa.int64()) for name in "abc"])
