@@ -3,6 +3,7 @@
 Contract tests for your own parts are in `kafka2parquet.testing.contracts`, which needs pytest.
 """
 
+import kafka2parquet.consumers.kafka_python  # noqa: F401  # has to run before any module imports a part of kafka-python
 from kafka2parquet.testing.broker.broker import EmbeddedBroker
 from kafka2parquet.testing.draining import drain
 from kafka2parquet.testing.inline_executor import InlineExecutor

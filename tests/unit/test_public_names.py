@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import collections
 import importlib
 import inspect
@@ -170,15 +171,66 @@ def test_what_parts_of_a_user_touch_is_public(module: ModuleType) -> None:
     assert set() == hidden
 
 
+#: Modules that take long to import; each is needed only once a task is built or a command runs.
+HEAVY = ("kafka", "fsspec", "s3fs", "gcsfs", "botocore", "pyarrow", "numpy", "asyncio")
+
+
+def _last_line(code: str) -> Any:
+    """Returns the Python value that a new process prints last."""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return ast.literal_eval(finished.stdout.splitlines()[-1])
+
+
+def _heavy_after(code: str) -> set[str]:
+    """Returns which of the heavy modules are imported in a new process that has run some code."""
+    return set(_last_line(f"import sys\n{code}\nprint([name for name in {HEAVY} if name in sys.modules])"))
+
+
+def test_names_of_the_root_are_imported_late() -> None:
+    """Importing the package imports nothing that takes long: not Kafka's client, no store, and not pyarrow."""
+    assert set() == _heavy_after("import kafka2parquet; kafka2parquet.__version__")
+
+
 def test_clients_of_stores_are_imported_late() -> None:
-    """Importing the package doesn't import s3fs, gcsfs or botocore, which take a second each and are rarely needed."""
-    code = "import sys, kafka2parquet; print([name for name in ('s3fs', 'gcsfs', 'botocore') if name in sys.modules])"
-    finished = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    assert "[]" == finished.stdout.strip()
+    """Using all names of the package doesn't import s3fs, gcsfs or botocore, which take a second each and are rarely needed."""
+    heavy = _heavy_after("from kafka2parquet import *")
+    assert "kafka" in heavy
+    assert set() == {"s3fs", "gcsfs", "botocore"} & heavy
 
 
-def test_import_warns_of_nothing() -> None:
-    """The package can be imported by applications whose tests turn warnings into errors."""
-    code = "import kafka2parquet, kafka2parquet.testing"
-    finished = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+def test_type_checkers_see_what_runs() -> None:
+    """The imports that type checkers read take each public name from the module that it is imported from at run time."""
+    tree = ast.parse(Path(str(kafka2parquet.__file__)).read_text(encoding="utf-8"))
+    for_checkers = next(node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in for_checkers.body if isinstance(node, ast.ImportFrom)]
+    found = {alias.name: f"{node.module}" for node in imports for alias in node.names}
+    assert {name: f"kafka2parquet.{module}" for name, module in kafka2parquet._MODULES.items()} == found
+    assert set(kafka2parquet.__all__) == {*found, "__version__"}
+
+
+def test_public_modules_are_attributes_of_the_root() -> None:
+    """`import kafka2parquet` is enough to use a public package or module; a name that doesn't exist is an AttributeError."""
+    names = sorted(module.__name__.removeprefix("kafka2parquet.") for module in PUBLIC if module.__name__.count(".") == 1)
+    assert names == sorted(kafka2parquet._PUBLIC_MODULES)
+    found = _last_line(f"import kafka2parquet; print([getattr(kafka2parquet, name).__name__ for name in {names}])")
+    assert [f"kafka2parquet.{name}" for name in names] == found
+    assert {*names, *kafka2parquet.__all__} <= set(dir(kafka2parquet))
+    with pytest.raises(AttributeError, match="module 'kafka2parquet' has no attribute 'SinkTsk'"):
+        kafka2parquet.SinkTsk  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from kafka2parquet import *",
+        "import kafka2parquet.consumers",
+        "import kafka2parquet.dead_letters",
+        "import kafka2parquet.testing",
+    ],
+)
+def test_import_warns_of_nothing(code: str) -> None:
+    """Each part of the package that needs Kafka's client can be imported where warnings are errors, whichever comes first."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (0, "") == (finished.returncode, finished.stderr)
