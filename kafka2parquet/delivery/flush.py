@@ -32,6 +32,7 @@ FIRST_COMPRESSION_RATIO = 0.25
 MAX_LAYOUT_CHARACTERS = 1 << 20
 
 _Int64s = npt.NDArray[np.int64]
+_EARLIEST, _LATEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 _WITHOUT_COLUMNS: dict[Role, pa.Schema] = {
     "values": pa.schema([("_kafka_offset", pa.int64())]),
@@ -51,6 +52,8 @@ class FlushFile:
         value_schema: schema of the record of the first row.
         columns: columns of the rows so far; None before the first row.
         contents: the open file of each role.
+        min_time_ms: the least time of a row, in milliseconds since the epoch; None if no row has a time.
+        max_time_ms: the greatest time of a row, likewise.
     """
 
     number: int
@@ -61,6 +64,8 @@ class FlushFile:
     last_offset: int = -1
     rows: int = 0
     contents: dict[Role, OpenFile] = attrs.Factory(dict)
+    min_time_ms: int | None = None
+    max_time_ms: int | None = None
 
     @property
     def views(self) -> Mapping[View, pa.Schema]:
@@ -73,6 +78,11 @@ class FlushFile:
             self.first_offset = int(offsets[0])
         self.last_offset = int(offsets[-1])
         self.rows += len(offsets)
+
+    def widen_times(self, min_time_ms: int, max_time_ms: int) -> None:
+        """Count the times of appended rows."""
+        self.min_time_ms = min_time_ms if self.min_time_ms is None else min(self.min_time_ms, min_time_ms)
+        self.max_time_ms = max_time_ms if self.max_time_ms is None else max(self.max_time_ms, max_time_ms)
 
 
 class OpenFlush:
@@ -199,6 +209,8 @@ class OpenFlush:
             numbers[code] = file.number
             self._append_to(file, rows)
             file.count(rows.offsets.to_numpy())
+        for code, min_time_ms, max_time_ms in _time_ranges(batch.timestamps_ms, codes, len(numbers)):
+            self._files[batch.encoded_partitions[code]].widen_times(min_time_ms, max_time_ms)
         if self._first_timestamp_ms is None:
             self._first_timestamp_ms = batch.first_time_ms
         self._last_timestamp_ms = batch.timestamps_ms[-1].as_py()
@@ -291,6 +303,24 @@ class OpenFlush:
 def _contents(files: Iterable[FlushFile]) -> Iterator[OpenFile]:
     for file in files:
         yield from file.contents.values()
+
+
+def _time_ranges(times_ms: pa.Array, codes: npt.NDArray[np.int32], folders: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the code of each folder whose rows have times, with the least and the greatest of these times."""
+    if times_ms.null_count:
+        valid = times_ms.is_valid()
+        codes, times_ms = codes[valid.to_numpy(zero_copy_only=False)], times_ms.filter(valid)
+    if not len(times_ms):
+        return
+    times = times_ms.to_numpy()
+    if (codes == codes[0]).all():
+        yield int(codes[0]), int(times.min()), int(times.max())
+        return
+    least, greatest = np.full(folders, _LATEST, np.int64), np.full(folders, _EARLIEST, np.int64)
+    np.minimum.at(least, codes, times)
+    np.maximum.at(greatest, codes, times)
+    for code in np.unique(codes).tolist():
+        yield code, int(least[code]), int(greatest[code])
 
 
 def _by_folder(rows: Rows | MixedRows, codes: npt.NDArray[np.int32]) -> Iterator[tuple[int, Rows | MixedRows]]:
@@ -424,6 +454,8 @@ class Flush:
             Sibling(key, content.rows, file.number, role)
             for key, (file, role, content) in zip(keys[1:], self.parts[1:], strict=True)
         )
+        min_times_ms = [file.min_time_ms for file in self.files if file.min_time_ms is not None]
+        max_times_ms = [file.max_time_ms for file in self.files if file.max_time_ms is not None]
         layout = self.layout.encode() if siblings else None
         if layout is not None and len(layout) > MAX_LAYOUT_CHARACTERS:
             layout = None
@@ -440,6 +472,10 @@ class Flush:
                 reason=self.reason,
                 leader_epoch=self.leader_epoch,
                 role=role,
+                min_time_ms=file.min_time_ms,
+                max_time_ms=file.max_time_ms,
+                flush_min_time_ms=min(min_times_ms, default=None) if number == 0 else None,
+                flush_max_time_ms=max(max_times_ms, default=None) if number == 0 else None,
                 siblings=siblings if number == 0 else None,
                 layout=layout if number == 0 else None,
             )

@@ -42,6 +42,10 @@ def _number(least: int = 0, most: int = _MOST) -> Callable[[object, attrs.Attrib
     return check
 
 
+#: Timestamps are 64-bit integers, also before 1970 and after the year 9999.
+_time = attrs.validators.optional(_number(-_MOST - 1))
+
+
 def _key(_: object, attribute: attrs.Attribute[str], key: object) -> None:
     if not isinstance(key, str) or not {"", ".", ".."}.isdisjoint(key.split("/")):
         raise ValueError(f"{attribute.name} is {key!r}, which is not an object key")
@@ -85,6 +89,11 @@ class FlushFooter:
         reason: what ended the flush.
         leader_epoch: leader epoch of the record before `end`, -1 if unknown.
         role: what the file's rows hold.
+        min_time_ms: least time of this file's rows, in milliseconds since the epoch: the times of `PartitionedRows`, which a
+            time-based partitioner used. None if no row has a time, and for files of older versions.
+        max_time_ms: greatest time of this file's rows, likewise.
+        flush_min_time_ms: least time of all rows of the flush, if this file is the anchor; otherwise None.
+        flush_max_time_ms: greatest time of all rows of the flush, likewise.
         siblings: the flush's other files in the order of their first rows, if this file is the anchor; otherwise None.
         layout: which rows are in which file, if this file is the anchor and has siblings; otherwise None.
     """
@@ -105,6 +114,10 @@ class FlushFooter:
     group_id: str = attrs.field(default="", validator=_text)
     leader_epoch: int = attrs.field(default=-1, validator=_number(-1))
     role: Role = attrs.field(default="values", validator=_role)
+    min_time_ms: int | None = attrs.field(default=None, validator=_time)
+    max_time_ms: int | None = attrs.field(default=None, validator=_time)
+    flush_min_time_ms: int | None = attrs.field(default=None, validator=_time)
+    flush_max_time_ms: int | None = attrs.field(default=None, validator=_time)
     siblings: tuple[Sibling, ...] | None = None
     layout: str | None = attrs.field(default=None, repr=False, validator=attrs.validators.optional(_text))
 

@@ -32,6 +32,10 @@ FOOTER = FlushFooter(
     fingerprint="0a1b2c3d",
     opened_at_ms=1_790_000_000_000,
     reason="rows",
+    min_time_ms=-5,
+    max_time_ms=1_790_000_000_000,
+    flush_min_time_ms=-5,
+    flush_max_time_ms=1_790_000_000_001,
     siblings=(Sibling("a/b.parquet", 40, 1),),
     layout="x",
 )
