@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
+from typing import Literal
 
 import attrs
 
@@ -15,10 +17,14 @@ __all__ = [
     "Event",
     "FilePublished",
     "FlushCut",
+    "FlushDelivered",
     "Hook",
     "IntentCommitted",
     "LogTruncated",
     "OffsetCommitted",
+    "PartitionAssigned",
+    "PartitionPaused",
+    "PartitionResumed",
     "PartitionStarted",
     "PartitionStopped",
     "RecordRejected",
@@ -27,11 +33,28 @@ __all__ = [
 ]
 
 
+#: The time of an event that the task has not passed to its hooks yet.
+NOT_YET = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+
+
 @attrs.frozen
 class Event:
-    """Something that happened to a topic-partition."""
+    """Something that happened to a topic-partition, and when. The task sets `at` before it calls the hooks."""
 
     topic_partition: TopicPartition
+    at: datetime.datetime = attrs.field(default=NOT_YET, kw_only=True)
+
+
+@attrs.frozen
+class PartitionAssigned(Event):
+    """The group assigned the partition to this task. `committed` is the group's offset, None if there is none.
+
+    The log has the offsets [log_start, log_end) for readers at that time. `PartitionStopped` follows when the assignment ends.
+    """
+
+    committed: int | None
+    log_start: int
+    log_end: int
 
 
 @attrs.frozen
@@ -46,6 +69,26 @@ class PartitionStopped(Event):
     """The partition was revoked or lost. Its next owner reads the `dropped_rows` unpublished rows again."""
 
     dropped_rows: int
+
+
+PauseCause = Literal["memory", "full", "converter", "shutdown"]
+"""Why a partition takes no records: the memory budget is spent; a cut flush waits for the delivery of the flush before it; a
+schema registry or the store doesn't answer the converter; or the task flushes its open rows before it closes."""
+
+
+@attrs.frozen
+class PartitionPaused(Event):
+    """The partition takes no records for a while."""
+
+    cause: PauseCause
+
+
+@attrs.frozen
+class PartitionResumed(Event):
+    """The partition takes records again, after `paused_s` seconds."""
+
+    cause: PauseCause
+    paused_s: float
 
 
 @attrs.frozen
@@ -106,6 +149,39 @@ class FilePublished(Event):
 
 
 @attrs.frozen
+class FlushDelivered(Event):
+    """A flush is durable: all its files are visible, and its end is committed.
+
+    Attributes:
+        start: first offset of the flush.
+        end: the offset after the last offset of the flush.
+        rows: number of its rows, quarantined rejects included.
+        files: number of its files.
+        file_bytes: size of its files, in bytes.
+        reason: why the flush was cut.
+        opened_at: when its first row was taken.
+        first_record_ms: Kafka timestamp of the flush's first record, in milliseconds since the epoch.
+        stage_s: seconds that the last encoding and the completion of the files took.
+        intent_s: seconds until the intent was committed; 0 if the intent was there.
+        publish_s: seconds until all files were visible.
+        commit_s: seconds until the end was committed.
+    """
+
+    start: int
+    end: int
+    rows: int
+    files: int
+    file_bytes: int
+    reason: str
+    opened_at: datetime.datetime
+    first_record_ms: int
+    stage_s: float
+    intent_s: float
+    publish_s: float
+    commit_s: float
+
+
+@attrs.frozen
 class BoundaryAdopted(Event):
     """Another owner published a flush from `start` to `end`. This task adopts that end and reads again from `start`."""
 
@@ -148,4 +224,5 @@ class TaggingFailed(Event):
 
 
 Hook = Callable[[Event], None]
-"""A function that receives each event, on the thread that drives the task. Must return at once. An exception ends the task."""
+"""A function that receives each event, on the thread that drives the task. Must return at once. An exception ends the
+task: nothing is lost, and what was not committed is read again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import threading
 import time
@@ -11,9 +12,10 @@ import attrs
 
 from kafka2parquet.errors import UsageError
 from kafka2parquet.events import Event, FilePublished, Hook, OffsetCommitted, RecordRejected
+from kafka2parquet.status.model import RunnerStatus
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.task import SinkTask
-from kafka2parquet.util.arguments import PositiveSeconds, checked
+from kafka2parquet.util.arguments import Name, PositiveSeconds, checked
 
 _LOG = logging.getLogger(__name__)
 _WATCH_INTERVAL_S = 0.1
@@ -72,6 +74,7 @@ class TaskRunner:
         *,
         progress_interval_s: PositiveSeconds = 10.0,
         shutdown_timeout_s: PositiveSeconds = 30.0,
+        name: Name = "kafka2parquet",
     ) -> None:
         """Set up the tasks; nothing happens before `start` or `run`.
 
@@ -81,7 +84,9 @@ class TaskRunner:
                 minutes.
             shutdown_timeout_s: how long an orderly stop may flush open rows, in seconds. The next run reads rows again that
                 aren't durable by then.
+            name: the sink's name in its status.
         """
+        self._name = name
         self._shutdown_timeout_s = shutdown_timeout_s
         self._progress_interval_s = progress_interval_s
         flushed = _Flushed(len(factories), shutdown_timeout_s)
@@ -150,6 +155,13 @@ class TaskRunner:
                 left,
                 self._shutdown_timeout_s,
             )
+
+    def status(self) -> RunnerStatus:
+        """Return what all tasks are doing. Never blocks. May be called from any thread, also before and after the tasks run."""
+        made = [driver.task for driver in self._drivers if driver.task is not None]
+        error = f"{type(self._errors[0]).__name__}: {self._errors[0]}" if self._errors else ""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return RunnerStatus(self._name, now, tuple(task.status() for task in made), error)
 
     @property
     def progress(self) -> Progress:
@@ -237,12 +249,13 @@ class _Driver:
         self._flushed = flushed
         self.stopping = threading.Event()
         self.progress = Progress()
+        self.task: SinkTask | None = None
         self.left_rows = 0
         self.thread = threading.Thread(target=self._drive, name=f"kafka2parquet-task-{index}", daemon=True)
 
     def _drive(self) -> None:
         try:
-            task = self._factory((self._count,))
+            task = self.task = self._factory((self._count,))
             try:
                 self._step_until_stopped(task)
                 self._flushed.add(self)

@@ -31,23 +31,32 @@ from kafka2parquet.delivery.partition import PartitionEngine
 from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, RejectPolicy
 from kafka2parquet.errors import UnexpectedError, UsageError, is_unexpected
 from kafka2parquet.events import (
+    NOT_YET,
     ConverterRetried,
     Event,
     Hook,
+    PartitionAssigned,
+    PartitionPaused,
+    PartitionResumed,
+    PauseCause,
     StorageRetried,
     TaggingFailed,
 )
+from kafka2parquet.hooks import Hooks
 from kafka2parquet.partitioners.base import Partitioner
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.rotation.base import RotationPolicy
 from kafka2parquet.startup import Startup
+from kafka2parquet.status.model import StorageStatus, TaskStateName, TaskStatus, Totals
+from kafka2parquet.status.recorder import TaskRecorder
 from kafka2parquet.step_result import StepCounter, StepResult
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.transforms.base import Transform
-from kafka2parquet.util.arguments import checked
+from kafka2parquet.util.arguments import Name, checked
 from kafka2parquet.util.printable import printable
+from kafka2parquet.util.secrets import without_credentials
 from kafka2parquet.util.stop_signals import stopping_on_signals
-from kafka2parquet.util.user_parts import BrokenPartError, ask
+from kafka2parquet.util.user_parts import BrokenPartError
 
 _LOG = logging.getLogger(__name__)
 
@@ -83,6 +92,7 @@ class SinkTask:
         clock: Clock | None = None,
         hooks: Sequence[Hook] = (),
         executor: concurrent.futures.Executor | None = None,
+        name: Name = "task",
     ) -> None:
         """Put a task together; nothing is connected before the first step.
 
@@ -101,12 +111,15 @@ class SinkTask:
             clock: for tests.
             hooks: called with an event for everything that happens.
             executor: runs calls to the store; by default a pool of four threads for this task alone.
+            name: the task's name in its status.
 
         Raises:
             ConfigurationError: an argument is wrong, or records without a value can't be written as `rejects` asks.
         """
+        clock = clock if clock is not None else SystemClock()
         self._counter = StepCounter()
-        self._hooks = (self._counter.add_event, _log_problem, *hooks)
+        self._recorder = TaskRecorder(name, clock)
+        self._hooks = Hooks(hooks)
         self._budget = budget if budget is not None else MemoryBudget()
         self._own_executor = executor is None
         self._executor = executor or concurrent.futures.ThreadPoolExecutor(4, thread_name_prefix="kafka2parquet-storage")
@@ -122,17 +135,16 @@ class SinkTask:
             rejects=rejects if rejects is not None else RejectPolicy(),
             delivery=delivery if delivery is not None else DeliverySettings(),
             executor=self._executor,
-            clock=clock if clock is not None else SystemClock(),
+            clock=clock,
             emit=self._emit,
         )
         self._engines: dict[TopicPartition, PartitionEngine] = {}
-        self._paused: set[TopicPartition] = set()
+        self._paused: dict[TopicPartition, PartitionPaused] = {}
         self._log_ends: dict[TopicPartition, int] = {}
         self._startup = Startup(self._parts)
         self._has_started = False
         self._stopping = threading.Event()
         self._under_way = threading.RLock()
-        self._in_hook = False
         self._failed = False
         self._closing = False
         self._closed = False
@@ -170,6 +182,37 @@ class SinkTask:
     def stopping(self) -> bool:
         """Whether `stop()` was called."""
         return self._stopping.is_set()
+
+    def status(self) -> TaskStatus:
+        """Return what the task is doing: positions, lags, open rows, last files, and what it waits for. Never blocks.
+
+        May be called from any thread, also while the task steps and after it has ended. The status of a task with 1,000
+        topic-partitions takes some milliseconds of CPU time.
+        """
+        health, longest_open = self._parts.calls.health, self._parts.rotation.longest_open
+        return self._recorder.status(
+            self._state,
+            StorageStatus(without_credentials(self._parts.storage.url), health.up, health.cause, health.since),
+            memory_used_bytes=self._budget.used_by(id(self)),
+            memory_budget_bytes=self._budget.limit_bytes,
+            staging_bytes=self._parts.writer.staging_bytes,
+            expected_freshness_s=longest_open.total_seconds() if longest_open is not None else None,
+        )
+
+    @property
+    def totals(self) -> Totals:
+        """What the task did so far. May be read from any thread."""
+        return self._recorder.totals()
+
+    @property
+    def _state(self) -> TaskStateName:
+        if self._recorder.error:
+            return "failed"
+        if self._closed:
+            return "stopped"
+        if self._closing or self._stopping.is_set():
+            return "stopping"
+        return "running" if self._has_started else "starting"
 
     def step(self, timeout_s: float = 0.25) -> StepResult:
         """Do the next piece of work: poll, convert, write, publish, commit. Waits at most `timeout_s` seconds for records.
@@ -246,12 +289,9 @@ class SinkTask:
                 " stop() and let that thread close the task."
             )
         try:
-            if self._in_hook:
+            if self._hooks.are_called:
                 raise UsageError(f"{call} of a SinkTask from one of its hooks. Call stop() there, and close the task outside.")
-            try:
-                yield
-            finally:
-                self._in_hook = False
+            yield
         finally:
             self._under_way.release()
 
@@ -267,7 +307,8 @@ class SinkTask:
         self._failed = True
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            self._recorder.error = f"{type(error).__name__}: {error}"
             self._drop_all()
             raise
         self._failed = False
@@ -289,7 +330,7 @@ class SinkTask:
         self._closing = True
         deadline = self._parts.clock.monotonic() + timeout_s
         for engine in self._engines.values():
-            self._set_paused(engine, True)
+            self._set_paused(engine, "shutdown")
         while self._parts.clock.monotonic() < deadline:
             for engine in self._engines.values():
                 engine.cut_open_flush("shutdown")
@@ -324,6 +365,9 @@ class SinkTask:
         polled = self._parts.consumer.poll(min(timeout_s, _BUSY_POLL_S) if busy else timeout_s)
         for event in polled.events:
             self._apply(event)
+        if any(isinstance(event, Assigned | Revoked) for event in polled.events):
+            self._recorder.rebalanced()
+        self._recorder.learn(polled.bounds, polled.member)
         for batch in polled.batches:
             engine = self._engines.get(batch.topic_partition)
             if batch.high_watermark is not None and engine is not None:
@@ -331,9 +375,16 @@ class SinkTask:
             if engine is not None and not self._closing:
                 engine.offer(batch)
                 self._counter.add_records(len(batch))
+                self._recorder.add_records(batch.topic_partition, len(batch), batch.high_watermark)
         for engine in self._engines.values():
             self._advance(engine)
         self._keep_to_budget()
+        cause: PauseCause | None = "shutdown" if self._closing else "memory" if self._budget.is_exhausted else None
+        for engine in self._engines.values():
+            self._set_paused(engine, cause or engine.blocked_by)
+            if engine.has_changed():
+                self._recorder.look(engine.context.topic_partition, engine.held())
+        self._recorder.last_step_at = self._parts.clock.now()
         return self._result()
 
     def _apply(self, event: ConsumerEvent) -> None:
@@ -342,6 +393,9 @@ class SinkTask:
             self._parts.check_topic(topic_partition.topic)
             self._log_ends[topic_partition] = event.log_end
             self._engines[topic_partition] = PartitionEngine(self._context(event))
+            self._recorder.assigned(event)
+            committed = event.committed.offset if event.committed is not None else None
+            self._emit(PartitionAssigned(topic_partition, committed, event.log_start, event.log_end))
             return
         engine = self._engines.get(topic_partition)
         if engine is None or engine.context.assigned.assignment != event.assignment:
@@ -354,7 +408,8 @@ class SinkTask:
             engine.stop()
             del self._engines[topic_partition]
             self._log_ends.pop(topic_partition, None)
-            self._paused.discard(topic_partition)
+            self._paused.pop(topic_partition, None)
+            self._recorder.revoked(topic_partition)
 
     def _context(self, assigned: Assigned) -> PartitionContext:
         return PartitionContext(
@@ -372,20 +427,24 @@ class SinkTask:
             if not is_unexpected(error):
                 raise
             raise self._unexpected(engine.context.topic_partition, error) from _cause(error)
-        self._set_paused(engine, engine.is_full)
 
-    def _set_paused(self, engine: PartitionEngine, paused: bool) -> None:
+    def _set_paused(self, engine: PartitionEngine, cause: PauseCause | None) -> None:
+        """Pause a partition for a cause, or resume it if there is none."""
         assignment: Assignment = engine.context.assigned.assignment
         topic_partition = assignment.topic_partition
-        if paused and topic_partition not in self._paused:
-            self._paused.add(topic_partition)
+        paused = self._paused.get(topic_partition)
+        if cause is not None and paused is None:
+            self._paused[topic_partition] = event = PartitionPaused(topic_partition, cause, at=self._parts.clock.now())
             self._parts.consumer.pause(assignment)
-        elif not paused and topic_partition in self._paused and not self._closing:
-            self._paused.discard(topic_partition)
+            self._emit(event)
+        elif cause is None and paused is not None:
+            del self._paused[topic_partition]
             self._parts.consumer.resume(assignment)
+            paused_s = max(0.0, (self._parts.clock.now() - paused.at).total_seconds())
+            self._emit(PartitionResumed(topic_partition, paused.cause, paused_s))
 
     def _keep_to_budget(self) -> None:
-        """Move the largest buffers to disk near the memory limit, and pause all partitions at the limit."""
+        """Move the largest buffers to disk near the memory limit; at the limit, cut a flush if nothing else frees memory."""
         self._budget.set_used(id(self), self._used_bytes())
         if not self._budget.is_tight:
             return
@@ -393,12 +452,10 @@ class SinkTask:
         for engine in sorted(self._engines.values(), key=lambda engine: engine.used_bytes, reverse=True):
             engine.spill(max(0, self._used_bytes() - share_bytes))
         self._budget.set_used(id(self), self._used_bytes())
-        if self._budget.is_exhausted:
-            for engine in self._engines.values():
-                self._set_paused(engine, True)
-            if self._used_bytes() > share_bytes and not any(engine.is_delivering for engine in self._engines.values()):
-                # no delivery in progress will free memory: open files take some, even with few rows
-                max(self._engines.values(), key=lambda engine: engine.used_bytes).end_to_free_memory()
+        is_delivering = any(engine.is_delivering for engine in self._engines.values())
+        if self._budget.is_exhausted and self._used_bytes() > share_bytes and not is_delivering:
+            # no delivery in progress will free memory: open files take some, even with few rows
+            max(self._engines.values(), key=lambda engine: engine.used_bytes).end_to_free_memory()
 
     def _used_bytes(self) -> int:
         letters = self._parts.rejects.dead_letters.pending_bytes if self._parts.rejects.dead_letters is not None else 0
@@ -420,14 +477,12 @@ class SinkTask:
     # ---- events and results
 
     def _emit(self, event: Event) -> None:
-        self._in_hook = True
-        try:
-            for hook in self._hooks:
-                ask(hook, event)
-        except BrokenPartError as error:
-            raise self._unexpected(event.topic_partition, error) from _cause(error)
-        finally:
-            self._in_hook = False
+        if event.at is NOT_YET:
+            event = attrs.evolve(event, at=self._parts.clock.now())
+        self._counter.add_event(event)
+        self._recorder.add_event(event)
+        _log_problem(event)
+        self._hooks.call(event)
 
     def _result(self) -> StepResult:
         engines = self._engines.values()
@@ -449,7 +504,7 @@ class SinkTask:
 
 
 def _log_problem(event: Event) -> None:
-    """Log failures that a task survives. This is the hook that each task has."""
+    """Log failures that a task survives."""
     if isinstance(event, TaggingFailed):
         _LOG.warning("%s: %s could not be tagged: %s", event.topic_partition, printable(event.key), event.error)
     elif isinstance(event, StorageRetried | ConverterRetried):

@@ -180,6 +180,7 @@ class TaskPlan:
             clock=clock,
             hooks=(*make_reject_log(config, index), *map(make_hook, config.items("kafka2parquet.hooks")), *hooks),
             executor=executor,
+            name=f"{config.name}-{index}",
         )
 
     def _consumer(self, index: int) -> KafkaPythonConsumer:
@@ -267,6 +268,7 @@ def build_runner(
         factories,
         progress_interval_s=progress_interval_s,
         shutdown_timeout_s=config.number("kafka2parquet.shutdown.timeout.ms") / 1000,
+        name=config.name,
     )
 
 

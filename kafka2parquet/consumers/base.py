@@ -101,12 +101,53 @@ class PartitionFailed:
 ConsumerEvent = Assigned | Revoked | CommitSucceeded | CommitRefused | PartitionFailed
 
 
+@attrs.frozen
+class LogBounds:
+    """News about a log, for the status of a sink. Delivery doesn't depend on it.
+
+    Attributes:
+        topic_partition: the topic-partition.
+        log_start: first offset that the log still has.
+        log_end: the log's end for readers: the next offset that they will see.
+        retention_ms: how long the topic keeps records, in milliseconds; None if for ever or unknown.
+    """
+
+    topic_partition: TopicPartition
+    log_start: int
+    log_end: int
+    retention_ms: int | None = None
+
+
+@attrs.frozen
+class GroupMember:
+    """This member of the group, for the status of a sink.
+
+    Attributes:
+        member_id: the id that the group's coordinator gave this member; "" if unknown.
+        generation: the group's generation; -1 before the first join.
+        reaches_kafka: whether a broker answered lately; None if unknown.
+    """
+
+    member_id: str = ""
+    generation: int = -1
+    reaches_kafka: bool | None = None
+
+
 @attrs.frozen(eq=False)
 class Polled:
-    """The result of one poll. The events happened before the batches, so apply the events first."""
+    """The result of one poll. The events happened before the batches, so apply the events first.
+
+    Attributes:
+        events: what happened to assignments and commits.
+        batches: records.
+        bounds: news about logs; a consumer may leave them out.
+        member: news about the membership; None without news.
+    """
 
     events: Sequence[ConsumerEvent] = ()
     batches: Sequence[ConsumedBatch] = ()
+    bounds: Sequence[LogBounds] = ()
+    member: GroupMember | None = None
 
 
 class Consumer(Protocol):

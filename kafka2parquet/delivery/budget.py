@@ -31,6 +31,11 @@ class MemoryBudget:
             else:
                 self._used.pop(task, None)
 
+    def used_by(self, task: int) -> int:
+        """What a task holds, in bytes, as it said last."""
+        with self._lock:
+            return self._used.get(task, 0)
+
     @property
     def used_bytes(self) -> int:
         """What all tasks hold."""

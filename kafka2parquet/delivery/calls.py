@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import datetime
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+import attrs
 
 from kafka2parquet.backoff import Retrying, RetryPolicy
 from kafka2parquet.clock import Clock
@@ -49,6 +52,7 @@ class StorageCall(Generic[T]):
         if not self._future.done():
             return False
         error = self._future.exception()
+        self._calls.note(error)
         if error is None:
             return True
         if is_unexpected(error):
@@ -74,10 +78,27 @@ class StorageCall(Generic[T]):
             self._future.cancel()
 
 
+@attrs.frozen
+class StorageHealth:
+    """Whether the store answers.
+
+    Attributes:
+        up: whether the last call was answered; None before the first answer.
+        cause: text of the error while the store is down; "" otherwise.
+        since: when `up` changed last; None before the first answer.
+    """
+
+    up: bool | None = None
+    cause: str = ""
+    since: datetime.datetime | None = None
+
+
 class StorageCalls:
     """Starts calls to the store on the thread pool of a task."""
 
     def __init__(self, executor: concurrent.futures.Executor, clock: Clock, retry: RetryPolicy) -> None:
+        self.health = StorageHealth()
+        """Replaced as a whole on the driver thread, so any thread may read it."""
         self.clock = clock
         self.retry = retry
         self._executor = executor
@@ -93,6 +114,12 @@ class StorageCalls:
             attempts: number of attempts after which the call fails, even if the policy would go on.
         """
         return StorageCall(self, function, on_retry, attempts)
+
+    def note(self, error: BaseException | None) -> None:
+        """Record the outcome of a call. An error other than `StorageUnavailableError` is an answer of the store, too."""
+        up = not isinstance(error, StorageUnavailableError)
+        if up is not self.health.up:
+            self.health = StorageHealth(up, "" if up else str(error), self.clock.now())
 
     def submit(self, function: Callable[[], T]) -> concurrent.futures.Future[T]:
         """Runs `function` on a thread of the pool."""

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 import attrs
 
 from kafka2parquet.backoff import Retrying
+from kafka2parquet.clock import Clock
 from kafka2parquet.delivery.calls import StorageCall
 from kafka2parquet.delivery.commit_metadata import Intent
 from kafka2parquet.delivery.completing import rejects_file
@@ -26,7 +27,7 @@ from kafka2parquet.errors import (
     StorageUnavailableError,
     UnknownMetadataError,
 )
-from kafka2parquet.events import BoundaryAdopted, FilePublished, IntentCommitted, LogTruncated, StorageRetried
+from kafka2parquet.events import BoundaryAdopted, FilePublished, FlushDelivered, IntentCommitted, LogTruncated, StorageRetried
 from kafka2parquet.object_names import ObjectName, why_no_object
 from kafka2parquet.parquet.footer import FlushFooter, Role, Sibling
 from kafka2parquet.parquet.writer import OpenFile
@@ -51,13 +52,16 @@ def deliver(context: PartitionContext, flush: Flush, plan: FlushPlan, recovery: 
     if not flush.files and not (isinstance(plan, RepeatFlush) and plan.anchor is not None):
         yield from _commit_end(context, flush, 0, recovery)
         return None
+    times = _StepTimes(context.clock)
     files = yield from _stage(context, flush, plan.anchor if isinstance(plan, RepeatFlush) else None)
     anchor, *siblings = files
+    times.end("stage")
     if not (isinstance(plan, RepeatFlush) and plan.has_intent):
         trusted = recovery.trusts(flush.start)
         intent = Intent(context.identity, trusted, flush.end, flush.rows, flush.opened_at_ms, anchor.key)
         yield from context.commits.commit(flush.start, intent, flush.start_epoch)
         context.emit(IntentCommitted(context.topic_partition, flush.start, flush.end))
+    times.end("intent")
     found = yield from _published(context, anchor, _publish(context, anchor))
     if not found.is_anchor:  # a sibling of a flush with another start: only its own anchor lists its files
         flush.discard()
@@ -78,8 +82,44 @@ def deliver(context: PartitionContext, flush: Flush, plan: FlushPlan, recovery: 
                 yield from recovery.check_anchor(flush.start, PublishedFlush(sibling.key, found))
             raise file_of_another_flush(context, sibling.key, anchor.footer, (found.start, found.end))
     yield from context.tag({file.key: file.footer for file in files})
+    times.end("publish")
     yield from _commit_end(context, flush, flush.rows, recovery)
+    times.end("commit")
+    context.emit(_delivered(context, flush, files, times))
     return None
+
+
+class _StepTimes:
+    """Measures how long each step of a delivery takes, in seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._started = clock.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def end(self, step: str) -> None:
+        """End a step; the next one starts now."""
+        now = self._clock.monotonic()
+        self.seconds[step] = now - self._started
+        self._started = now
+
+
+def _delivered(context: PartitionContext, flush: Flush, files: Sequence[StagedFlushFile], times: _StepTimes) -> FlushDelivered:
+    return FlushDelivered(
+        context.topic_partition,
+        start=flush.start,
+        end=flush.end,
+        rows=flush.rows,
+        files=len(files),
+        file_bytes=sum(file.staged.size_bytes for file in files),
+        reason=flush.reason,
+        opened_at=flush.opened_at,
+        first_record_ms=flush.first_record_ms if flush.first_record_ms is not None else flush.opened_at_ms,
+        stage_s=times.seconds["stage"],
+        intent_s=times.seconds["intent"],
+        publish_s=times.seconds["publish"],
+        commit_s=times.seconds["commit"],
+    )
 
 
 def _commit_end(context: PartitionContext, flush: Flush, rows: int, recovery: Recovery) -> Procedure[None]:
@@ -103,6 +143,7 @@ def _deliver_missing(context: PartitionContext, flush: Flush, plan: CompleteFlus
     for sibling, _, _, content in made:
         if sibling is None:  # already published, or not a file of this flush
             content.discard()
+    times = _StepTimes(context.clock)
     files = yield from _complete(
         context,
         flush,
@@ -128,11 +169,16 @@ def _deliver_missing(context: PartitionContext, flush: Flush, plan: CompleteFlus
             if sibling is not None
         ],
     )
+    times.end("stage")
+    times.end("intent")
     calls = [_publish(context, file) for file in files]
     for file, call in zip(files, calls, strict=True):
         yield from _published(context, file, call)
     yield from recovery.tag(plan.flush)
+    times.end("publish")
     yield from _commit_end(context, flush, footer.flush_rows, recovery)
+    times.end("commit")
+    context.emit(_delivered(context, flush, files, times))
     return (yield from recovery.next_start(flush.end, flush.leader_epoch))
 
 

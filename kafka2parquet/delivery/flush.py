@@ -127,12 +127,19 @@ class OpenFlush:
         self._encoded_bytes = self._buffered_bytes = 0
         self.memory_bytes = 0
         """Bytes of memory held."""
+        self.first_record_ms: int | None = None
+        """Kafka timestamp of the first record; the time at which it was taken if it has none; None while there are none."""
         self._runs: list[tuple[_Int64s, _Int64s]] = []
         self._clock = clock
         self._opened = self._last_row = Instant.of(clock)
         self._first_timestamp_ms: int | None = None
         self._last_timestamp_ms: int | None = None
         self._last_encoded_partition: str | None = None
+
+    @property
+    def open_files(self) -> int:
+        """The number of open files, files of keys and headers included."""
+        return sum(len(file.contents) for file in self._all_files())
 
     @property
     def is_empty(self) -> bool:
@@ -192,6 +199,8 @@ class OpenFlush:
             taken.append((offsets, np.full(len(offsets), file.number, np.int64)))
         if not taken:
             return
+        if self.first_record_ms is None:
+            self.first_record_ms = self._first_record_ms(batch, rejects)
         offsets = np.concatenate([offsets for offsets, _ in taken])
         numbers = np.concatenate([numbers for _, numbers in taken])
         if len(taken) > 1:
@@ -199,6 +208,14 @@ class OpenFlush:
             offsets, numbers = offsets[order], numbers[order]
         changes = np.flatnonzero(np.diff(numbers, prepend=-1))
         self._runs.append((offsets[changes], numbers[changes]))
+
+    def _first_record_ms(self, batch: PartitionedRows | None, rejects: Sequence[Reject]) -> int:
+        first = (rejects[0].offset, rejects[0].timestamp_ms) if rejects else None
+        if batch is not None and len(batch):
+            row = (batch.rows.offsets[0].as_py(), batch.rows.timestamps_ms[0].as_py())
+            first = row if first is None or row[0] < first[0] else first
+        time_ms = first[1] if first is not None else None
+        return time_ms if time_ms is not None else round(self._opened.wall.timestamp() * 1000)
 
     def _append_rows(self, batch: PartitionedRows) -> _Int64s:
         """Append rows to their files; return the number of each row's file."""
@@ -290,6 +307,7 @@ class OpenFlush:
             sendings=self.sendings,
             left_out_files=self.left_out_files,
             memory_bytes=self.memory_bytes,
+            first_record_ms=self.first_record_ms,
         )
         flush.reorder(sorted(flush.files, key=lambda file: file.first_offset))
         return flush
@@ -355,6 +373,7 @@ class Flush:
         sendings: the dead letters that must be stored before the intent is committed.
         left_out_files: see `OpenFlush.left_out_files`.
         memory_bytes: bytes of memory held at the last measurement.
+        first_record_ms: see `OpenFlush.first_record_ms`.
     """
 
     start: int
@@ -368,6 +387,7 @@ class Flush:
     sendings: Sequence[DeadLetterFuture] = ()
     left_out_files: Set[int] = frozenset()
     memory_bytes: int = 0
+    first_record_ms: int | None = None
 
     @property
     def opened_at_ms(self) -> int:
@@ -383,6 +403,11 @@ class Flush:
     def leader_epoch(self) -> int:
         """Leader epoch of the record before `end`; -1 if unknown."""
         return self.epochs[-1][1]
+
+    @property
+    def open_files(self) -> int:
+        """The number of files, files of keys and headers included."""
+        return len(self.parts)
 
     def measure(self) -> None:
         """Measure the memory that the flush's files hold."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 
 import attrs
+import pyarrow as pa
 
 from kafka2parquet.backoff import Retrying
 from kafka2parquet.delivery.completing import left_out_files, routed_rejects, routed_rows
@@ -77,6 +78,8 @@ class PartitionInput:
         self.rejects = RejectHandler(context)
         self.pending: PendingRows | None = None
         """The rest of the batch that is being appended to the open flush."""
+        self.last_record_ms: int | None = None
+        """Kafka timestamp of the last record that was converted; None before the first one."""
         self._context = context
         self._batches: deque[ConsumedBatch | _CorruptBatch] = deque()
         self._next_offset = 0
@@ -100,6 +103,14 @@ class PartitionInput:
     def has_batches(self) -> bool:
         """Whether there are batches that are not yet converted."""
         return bool(self._batches)
+
+    @property
+    def first_record_ms(self) -> int | None:
+        """Kafka timestamp of the first record that is not yet in a flush; None if there is none, or if it has none."""
+        if self.pending is not None and self.pending.rows is not None:
+            return _time_of(self.pending.rows.rows.timestamps_ms, 0)
+        first = self._batches[0] if self._batches else None
+        return _time_of(first.timestamps_ms, 0) if isinstance(first, ConsumedBatch) else None
 
     @property
     def is_held_up(self) -> bool:
@@ -202,7 +213,9 @@ class PartitionInput:
                 self._retry_later(error)
             else:
                 self._retrying.succeeded()
-                self._batches.popleft()
+                batch = self._batches.popleft()
+                if isinstance(batch, ConsumedBatch) and (time_ms := _time_of(batch.timestamps_ms, -1)) is not None:
+                    self.last_record_ms = time_ms
         return self.pending
 
     def _retry_later(self, error: TransientError) -> None:
@@ -264,6 +277,12 @@ class PartitionInput:
         if pending is not None and pending.rows is not None and self._context.task.pipeline.partitions_by_clock:
             rows = self._context.task.pipeline.partition(pending.rows.rows, flush.open()).rows
             self.pending = attrs.evolve(pending, rows=rows)
+
+
+def _time_of(times_ms: pa.Array, index: int) -> int | None:
+    """The time at an index; None if there is none."""
+    time_ms: int | None = times_ms[index].as_py() if len(times_ms) else None
+    return time_ms
 
 
 def _pending(

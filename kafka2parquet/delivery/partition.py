@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import enum
 from collections import deque
+from collections.abc import Mapping
 
 import attrs
 import numpy as np
@@ -26,7 +27,7 @@ from kafka2parquet.errors import (
     LogTruncatedError,
     UnknownMetadataError,
 )
-from kafka2parquet.events import FlushCut, PartitionStarted, PartitionStopped
+from kafka2parquet.events import FlushCut, PartitionStarted, PartitionStopped, PauseCause
 from kafka2parquet.records import ConsumedBatch, Stage
 from kafka2parquet.rotation.answers import cut_of, due_of
 from kafka2parquet.rotation.base import Cut, Due, first_cut
@@ -34,6 +35,7 @@ from kafka2parquet.rotation.policies import MaxOpenFilesRotation
 from kafka2parquet.rows import PartitionedRows
 from kafka2parquet.schema.compatibility import SchemaNotProjectable
 from kafka2parquet.schema.lattice import SchemaConflict
+from kafka2parquet.status.model import HeldRecords, PartitionStateName
 
 #: Rejected records without any rows are written after this time, or when there are this many.
 _REJECTS_INTERVAL = datetime.timedelta(minutes=1)
@@ -63,6 +65,15 @@ class PartitionState(enum.Enum):
     FULL = enum.auto()
 
 
+_STATE_NAMES: Mapping[PartitionState, PartitionStateName] = {
+    PartitionState.STARTING: "starting",
+    PartitionState.FILLING: "filling",
+    PartitionState.FILLING_AND_DELIVERING: "delivering",
+    PartitionState.DELIVERING_PLANNED: "delivering",
+    PartitionState.FULL: "full",
+}
+
+
 class PartitionEngine:
     """Delivers one topic-partition during one assignment. All calls come from the driver thread; none blocks."""
 
@@ -80,6 +91,7 @@ class PartitionEngine:
         max_open_files = context.task.delivery.max_open_files
         self._max_files = MaxOpenFilesRotation(max_open_files) if max_open_files is not None else None
         self._steps = 0
+        self._seen: tuple[object, ...] = ()
 
     # ---- calls of the task
 
@@ -152,6 +164,27 @@ class PartitionEngine:
             return PartitionState.STARTING if self._delivering is None else PartitionState.DELIVERING_PLANNED
         return PartitionState.FILLING if self._delivering is None else PartitionState.FILLING_AND_DELIVERING
 
+    def held(self) -> HeldRecords:
+        """What the topic-partition holds now, for its status."""
+        flushes = [flush for flush in (self._delivering, *self._cut, self._open) if flush is not None]
+        due = self._due_at(self._open) if self._open is not None and self._rotates(self._open) else None
+        return HeldRecords(
+            state=_STATE_NAMES[self.state],
+            position=self.position,
+            open_rows=self.open_rows,
+            open_bytes=self.used_bytes,
+            open_files=sum(flush.open_files for flush in flushes),
+            first_open_ms=next((flush.first_record_ms for flush in flushes if flush.first_record_ms is not None), None),
+            first_waiting_ms=self._input.first_record_ms,
+            last_taken_ms=self._input.last_record_ms,
+            next_flush_at=due.at if due is not None else None,
+            next_flush_reason=due.reason if due is not None else "",
+        )
+
+    def _rotates(self, flush: OpenFlush) -> bool:
+        """Whether the rotation policy decides when the open flush ends."""
+        return not flush.is_empty and isinstance(self._plan, NewFlush)
+
     @property
     def is_settled(self) -> bool:
         """Whether all accepted records are durable and committed."""
@@ -164,9 +197,18 @@ class PartitionEngine:
         return self.state is not PartitionState.FILLING
 
     @property
-    def is_full(self) -> bool:
-        """Whether batches wait, because the partition is full or the converter needs a service that is down."""
-        return self._input.has_batches and (self.state is PartitionState.FULL or self._input.is_held_up)
+    def blocked_by(self) -> PauseCause | None:
+        """Why batches wait: the partition is full, or the converter needs a service that is down. None if they don't."""
+        if not self._input.has_batches:
+            return None
+        if self._input.is_held_up:
+            return "converter"
+        return "full" if self.state is PartitionState.FULL else None
+
+    def has_changed(self) -> bool:
+        """Whether anything that `held` shows has changed since the last call."""
+        seen, self._seen = self._seen, (self._steps, self._input.has_batches, self.state)
+        return seen != self._seen
 
     @property
     def position(self) -> int | None:
@@ -197,7 +239,7 @@ class PartitionEngine:
 
     def due_in_s(self) -> float | None:
         """Seconds until the clock cuts the open flush; None if the clock doesn't."""
-        if self._open is None or self._open.is_empty or not isinstance(self._plan, NewFlush):
+        if self._open is None or not self._rotates(self._open):
             return None
         due = self._due_at(self._open)
         return None if due is None else max(0.0, (due.at - self.context.clock.now()).total_seconds())
@@ -359,7 +401,7 @@ class PartitionEngine:
 
     def _rotate_by_clock(self) -> None:
         flush = self._open
-        if flush is None or flush.is_empty or self._cut or not isinstance(self._plan, NewFlush):
+        if flush is None or self._cut or not self._rotates(flush):
             return
         if not flush.rows and flush.rejects >= _MAX_REJECTS_ALONE:
             self._end_flush(flush.position, "rejects")

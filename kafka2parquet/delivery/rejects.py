@@ -9,7 +9,7 @@ import attrs
 from kafka2parquet.dead_letters.base import DeadLetterFuture
 from kafka2parquet.dead_letters.reject_limit import RejectLimitState
 from kafka2parquet.delivery.context import PartitionContext
-from kafka2parquet.events import RecordRejected
+from kafka2parquet.events import NOT_YET, RecordRejected
 from kafka2parquet.records import Reject
 
 
@@ -54,8 +54,9 @@ class RejectHandler:
         """
         policy = self._context.task.rejects
         handled = []
+        now = self._context.clock.now() if rejects else NOT_YET
         for reject in rejects:
-            self._context.emit(RecordRejected(self._context.topic_partition, reject))
+            self._context.emit(RecordRejected(self._context.topic_partition, reject, at=now))
             sending = policy.dead_letters.send(reject) if policy.dead_letters is not None else None
             if not policy.tolerance.tolerates(reject.stage):
                 raise policy.tolerance.failure(reject)

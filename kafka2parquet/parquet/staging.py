@@ -66,6 +66,16 @@ class StagingDirectory:
         os.close(_create(path))
         return path
 
+    @property
+    def used_bytes(self) -> int:
+        """The size of the files in the folder. May be read on any thread; a file that vanishes meanwhile counts as 0 bytes."""
+        used_bytes = 0
+        with contextlib.suppress(OSError), os.scandir(self.path) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    used_bytes += entry.stat(follow_symlinks=False).st_size
+        return used_bytes
+
     def close(self) -> None:
         """Delete the folder. May be called twice. Does nothing in a forked child of the process that created the folder."""
         if self._process == os.getpid() and not self._lock.closed:

@@ -104,6 +104,12 @@ class ParquetWriter:
             self._given, self._written = given, written_schema(given, self.types)
         return self._written
 
+    @property
+    def staging_bytes(self) -> int:
+        """The size of the files in the staging folder. May be read on any thread."""
+        staging = self._staging
+        return staging.used_bytes if staging is not None else 0
+
     def close(self) -> None:
         """Deletes all staged files. May be called twice."""
         if self._staging is not None:

@@ -84,6 +84,14 @@ class RotationPolicy(abc.ABC):
         """Return when the clock ends the flush, or None if only records do. Called for flushes that have rows."""
         return None
 
+    @property
+    def longest_open(self) -> datetime.timedelta | None:
+        """The longest time for which the clock lets a flush with rows be open; None if only records end flushes.
+
+        The status of a sink shows this time as the freshness to expect.
+        """
+        return None
+
 
 def first_cut(cuts: Iterable[Cut | None]) -> Cut | None:
     """Return the cut that leaves the fewest rows to the flush; of equal cuts, the first. None if there are none."""

@@ -76,6 +76,11 @@ class RecordTimeRotation(RotationPolicy):
         is_due = self._or_by_the_clock and self._interval <= last - stats.opened_at
         return Due(stats.opened_at + self._interval, "interval") if is_due else None
 
+    @property
+    def longest_open(self) -> datetime.timedelta | None:
+        """The interval; None without `or_by_the_clock`."""
+        return self._interval if self._or_by_the_clock else None
+
 
 @checked
 class EncodedPartitionRotation(RotationPolicy):
@@ -152,6 +157,11 @@ class ScheduledRotation(RotationPolicy):
     def due_at(self, stats: FlushStats) -> Due | None:
         """End the flush at the next time of the schedule after the flush was opened."""
         return Due(next_boundary(stats.opened_at, self._interval, self._zone), "schedule")
+
+    @property
+    def longest_open(self) -> datetime.timedelta:
+        """The interval of the schedule."""
+        return self._interval
 
 
 def next_boundary(now: datetime.datetime, period: datetime.timedelta, zone: datetime.tzinfo) -> datetime.datetime:
@@ -268,3 +278,8 @@ class FirstOf(RotationPolicy):
         """Return the earliest moment of all policies."""
         dues = [due for policy in self._policies if (due := due_of(policy, stats)) is not None]
         return min(dues, key=lambda due: due.at, default=None)
+
+    @property
+    def longest_open(self) -> datetime.timedelta | None:
+        """The shortest of the policies' times."""
+        return min((each for policy in self._policies if (each := policy.longest_open) is not None), default=None)

@@ -35,6 +35,35 @@ WaitReason = Literal["storage", "registry", "memory"]
 
 
 @attrs.frozen
+class HeldRecords:
+    """What a topic-partition holds, as its engine sees it. The recorder makes a `PartitionStatus` of it.
+
+    Attributes:
+        state: what the topic-partition is doing.
+        position: the offset after the last record that was taken; None while the start is not known.
+        open_rows: rows that were taken and are not durable.
+        open_bytes: memory that they hold, in bytes.
+        open_files: files that are open for them.
+        first_open_ms: Kafka timestamp of the first record that was taken and is not durable; None if there is none.
+        first_waiting_ms: Kafka timestamp of the first record that was fetched and not taken; None if there is none.
+        last_taken_ms: Kafka timestamp of the last record that was taken; None before the first one.
+        next_flush_at: when the clock cuts the open flush; None if only records do.
+        next_flush_reason: why the clock cuts it then; "" if only records do.
+    """
+
+    state: PartitionStateName = "starting"
+    position: int | None = None
+    open_rows: int = 0
+    open_bytes: int = 0
+    open_files: int = 0
+    first_open_ms: int | None = None
+    first_waiting_ms: int | None = None
+    last_taken_ms: int | None = None
+    next_flush_at: datetime.datetime | None = None
+    next_flush_reason: str = ""
+
+
+@attrs.frozen
 class Waiting:
     """What a topic-partition waits for.
 
@@ -124,10 +153,11 @@ class PartitionStatus:
         committed: the group's committed offset; None if the group has not committed one.
         position: the offset after the last record that was taken; None while the start is not known.
         read_lag_records: records that readers can see and that were not taken yet.
-        read_lag_s: age of the oldest of them, in seconds; 0 if there is none.
-            An upper bound where that record is still unknown.
+        read_lag_s: age of the oldest of them, in seconds; 0 if there is none. An upper bound if that record is not fetched yet,
+            and None if nothing was read yet.
         durable_lag_records: records that are not in a published and committed file.
-        durable_lag_s: age of the first of them, in seconds; 0 if there is none. Age is the time since the record's timestamp.
+        durable_lag_s: age of the first of them, in seconds; 0 if there is none, and None if nothing was read yet. Age is the
+            time since the record's timestamp.
         retention_margin_s: seconds until Kafka may delete the first record that is not durable; None if the topic keeps records
             for ever, or if its retention is unknown. Kafka deletes whole segments, so it may keep a record longer.
         retention_s: how long the topic keeps records, in seconds; None if for ever or unknown.
@@ -150,9 +180,9 @@ class PartitionStatus:
     committed: int | None
     position: int | None
     read_lag_records: int
-    read_lag_s: float
+    read_lag_s: float | None
     durable_lag_records: int
-    durable_lag_s: float
+    durable_lag_s: float | None
     retention_margin_s: float | None = None
     retention_s: float | None = None
     open_rows: int = 0
@@ -258,11 +288,13 @@ class RunnerStatus:
         name: of the sink, for people; a connector's name if there is one.
         at: the time of this status.
         tasks: in the order of the runner's factories. A task that is not made yet is left out.
+        error: the text of the first error that ended a task, or kept one from being made; "" if none did.
     """
 
     name: str
     at: datetime.datetime
     tasks: tuple[TaskStatus, ...]
+    error: str = ""
 
     @property
     def partitions(self) -> tuple[PartitionStatus, ...]:

@@ -18,6 +18,7 @@ from kafka2parquet.consumers.base import (
     CommitSucceeded,
     CommittedOffset,
     ConsumerEvent,
+    LogBounds,
     PartitionFailed,
     Polled,
     Revoked,
@@ -54,6 +55,7 @@ class _Log:
     start: int = 0
     records: list[MemoryRecord] = attrs.Factory(list)
     epochs: LeaderEpochs = attrs.Factory(LeaderEpochs)
+    retention_ms: int | None = None
 
     @property
     def end(self) -> int:
@@ -74,11 +76,11 @@ class MemoryKafka:
         self._members: dict[str, list[MemoryConsumer]] = collections.defaultdict(list)
         self._epochs = itertools.count(1)
 
-    def create_topic(self, name: str, partitions: int = 1) -> None:
-        """Create a topic without records."""
+    def create_topic(self, name: str, partitions: int = 1, *, retention_ms: Count | None = None) -> None:
+        """Create a topic without records. `retention_ms` is only reported to consumers; `delete_records` deletes records."""
         with self.lock:
             for partition in range(partitions):
-                self._logs[TopicPartition(name, partition)] = _Log()
+                self._logs[TopicPartition(name, partition)] = _Log(retention_ms=retention_ms)
 
     def append(self, topic: str, partition: int, records: Sequence[MemoryRecord | bytes | None]) -> None:
         """Append records to a log. Bytes are a record with that value, None is a tombstone.
@@ -190,13 +192,14 @@ class MemoryConsumer:
             with self._kafka.lock:
                 batches = self._fetch()
                 events, self._events = self._events, []
+                bounds = [self._bounds(topic_partition) for topic_partition in self.owned]
             if events or batches or time.monotonic() >= deadline:
                 break
             time.sleep(_WAIT_S)
         for event in events:
             if isinstance(event, CommitSucceeded | CommitRefused | Revoked):
                 self._committing.discard(event.assignment)
-        return Polled(events, batches)
+        return Polled(events, batches, bounds)
 
     def start(self, assignment: Assignment, offset: int, leader_epoch: int = -1) -> None:
         """See `Consumer.start`."""
@@ -251,6 +254,10 @@ class MemoryConsumer:
         self._events.append(assigned)
 
     # ---- private
+
+    def _bounds(self, topic_partition: TopicPartition) -> LogBounds:
+        log = self._kafka.log(topic_partition)
+        return LogBounds(topic_partition, log.start, log.end, log.retention_ms)
 
     def _owned(self, assignment: Assignment) -> _Owned | None:
         owned = self.owned.get(assignment.topic_partition)

@@ -12,7 +12,7 @@ import pytest
 
 from kafka2parquet import DailyPartitioner, DefaultPartitioner, FirstOf, JsonConverter, RecordCountRotation
 from kafka2parquet.errors import RejectedRecordError, UnexpectedError, UsageError
-from kafka2parquet.events import Event, FlushCut
+from kafka2parquet.events import Event, FilePublished, FlushCut, PartitionAssigned
 from kafka2parquet.partitioners import CompositePartitioner, PerRecordPartitioner
 from kafka2parquet.records import ConsumedBatch
 from kafka2parquet.rotation import RotationPolicy
@@ -188,16 +188,19 @@ def test_transform_that_returns_a_table() -> None:
         run(transforms=[BrokenTransform(pa.table({}))])
 
 
-def test_broken_hook_is_named() -> None:
-    """The error names the hook, and the task ends as always when a hook raises."""
+def test_a_hook_that_raises_does_not_stop_the_task(caplog: pytest.LogCaptureFixture) -> None:
+    """The error is logged with the hook's name, its traceback only once; other hooks get the event, and no row is lost."""
+    seen: list[Event] = []
 
     def count_files(event: Event) -> None:
-        if isinstance(event, FlushCut):
-            raise ZeroDivisionError("division by zero")
+        raise ZeroDivisionError("division by zero")
 
-    with pytest.raises(UnexpectedError, match=r"events-0, from offset 5 on: .*count_files raised ZeroDivisionError") as raised:
-        run(hooks=[count_files])
-    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+    world = run(hooks=[count_files, seen.append])
+    failures = [record for record in caplog.records if "count_files raised ZeroDivisionError" in record.getMessage()]
+    assert "for FlushCut: division by zero. The task goes on." in caplog.text
+    assert [True, *[False] * (len(failures) - 1)] == [bool(record.exc_info) for record in failures]
+    assert {PartitionAssigned, FlushCut, FilePublished} <= set(map(type, seen))
+    assert dict.fromkeys(range(5), 1) == dict(world.offsets())
 
 
 class BrokenStorage(MemoryStorage):
