@@ -379,6 +379,7 @@ CASES = [
         clock=instances(clock.SystemClock),
         hooks=(1, "x", [1], _Hook, [_Hook]),
         executor=instances(concurrent.futures.ThreadPoolExecutor),
+        name=NAME,
     ),
     case(converters.StringConverter, encoding=(*NAME, "UTF-88"), field=NAME),
     case(
@@ -387,6 +388,7 @@ CASES = [
         factories=(1, "x", [1], [k.SinkTask]),
         progress_interval_s=POSITIVE,
         shutdown_timeout_s=POSITIVE,
+        name=NAME,
     ),
     case(
         k.TimeBasedPartitioner,
