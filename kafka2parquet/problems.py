@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 
 import attrs
 
@@ -60,6 +61,10 @@ class Problem:
         for name in self.properties:
             message = message.replace(name, f"{prefix}{name}", 1)
         return attrs.evolve(self, properties=tuple(f"{prefix}{name}" for name in self.properties), message=message)
+
+    def hidden_by(self, hide: Callable[[str], str]) -> Problem:
+        """The same problem with secrets hidden in its texts."""
+        return attrs.evolve(self, message=hide(self.message), advice=hide(self.advice))
 
 
 def warning(properties: str | tuple[str, ...], message: str, advice: str = "") -> Problem:

@@ -13,6 +13,7 @@ from kafka2parquet.audit.deep import compare
 from kafka2parquet.audit.html import page
 from kafka2parquet.audit.read import read_coverage
 from kafka2parquet.audit.report import table, to_json, verdict
+from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
@@ -25,11 +26,12 @@ EXIT_EXACT = 0
 EXIT_NOT_EXACT = 4
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("--deep", action="store_true", help="read all rows and the log, and compare them offset by offset")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.add_argument("--html", metavar="FILE", help="write a page that draws the coverage of each partition")
+    add_configuration(command)
+    command.add_argument("--deep", action="store_true", help="read all rows and the log, and compare them offset by offset")
+    command.add_argument("--json", action="store_true", help="print everything as JSON")
+    command.add_argument("--html", metavar="FILE", help="write a page that draws the coverage of each partition")
 
 
 def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:

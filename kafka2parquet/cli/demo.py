@@ -17,8 +17,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from kafka2parquet.cli.log_filter import BrokerOutages, WithoutRepeats
-from kafka2parquet.cli.terminal import PrintableFormatter, tell
+from kafka2parquet.cli.logs import log_to_stderr
+from kafka2parquet.cli.options import count
+from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.build import build_runner
 from kafka2parquet.connect.load import load_connect_config
 from kafka2parquet.connect.worker import load_worker_config
@@ -75,22 +76,32 @@ class _Tally:
         return sum(file.rows for file in self.files)
 
 
-def main(arguments: list[str]) -> int:
-    """Run the demo with the arguments after `kafka2parquet demo`, and return the exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument(
+        "--events",
+        type=count,
+        metavar="NUMBER",
+        default=500_000,
+        help="number of events to produce to the topic (default: %(default)s)",
+    )
+    command.add_argument("--bootstrap-server", metavar="HOST:PORT", help="your own broker instead of the embedded one")
+    command.add_argument("--topic", help="name of the topic to create there (default: a new name)")
+    command.add_argument("--to", metavar="URL", help="where the files go, such as s3://bucket (default: a temporary folder)")
+    command.add_argument("--endpoint-url", metavar="URL", help="URL of the object store, if it is not the provider's own")
+    command.set_defaults(refuse=command.error)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demo, and return the exit code."""
     if options.endpoint_url and not options.to:
-        parser.error("--endpoint-url is the address of an object store, so it needs a bucket, such as --to s3://bucket")
+        options.refuse("--endpoint-url is the address of an object store, so it needs a bucket, such as --to s3://bucket")
     try:
         importlib.import_module("duckdb")
     except ImportError:
         print("The demo shows its result with DuckDB: pip install 'kafka2parquet[demo]'", file=sys.stderr)
         return 1
-    handler = logging.StreamHandler()
-    handler.addFilter(BrokerOutages())
-    handler.addFilter(WithoutRepeats("kafka"))
-    handler.setFormatter(PrintableFormatter("%(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    log_to_stderr(text="%(message)s", level=logging.WARNING)
     try:
         return _run(options)
     except Kafka2ParquetError as error:
@@ -101,31 +112,6 @@ def main(arguments: list[str]) -> int:
     except Exception as error:
         tell(f"The demo has failed: {type(error).__name__}: {error}", to=sys.stderr)
     return 3
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="kafka2parquet demo",
-        description="Fill a folder with hourly Parquet files from a topic of JSON events, and query it.",
-    )
-    parser.add_argument(
-        "--events",
-        type=_count,
-        metavar="NUMBER",
-        default=500_000,
-        help="number of events to produce to the topic (default: %(default)s)",
-    )
-    parser.add_argument("--bootstrap-server", metavar="HOST:PORT", help="your own broker instead of the embedded one")
-    parser.add_argument("--topic", help="name of the topic to create there (default: a new name)")
-    parser.add_argument("--to", metavar="URL", help="where the files go, such as s3://bucket (default: a temporary folder)")
-    parser.add_argument("--endpoint-url", metavar="URL", help="URL of the object store, if it is not the provider's own")
-    return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
 
 
 def _run(options: argparse.Namespace) -> int:

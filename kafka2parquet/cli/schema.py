@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 
+from kafka2parquet.cli.options import add_configuration
+from kafka2parquet.cli.parser import examples_text
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.clock import SystemClock
 from kafka2parquet.connect.build import with_worker_converter
@@ -36,18 +38,32 @@ _ACTIONS = {
     "learn": "propose a schema from sample records, extending the stored schema",
     "pin": "store a schema as the topic's next version, which members pick up within a minute",
 }
+_EXAMPLES = {
+    "show": ("schema show sink.json", "schema show sink.json --topic orders --version 3"),
+    "learn": (
+        "schema learn sink.json --from samples.jsonl",
+        "schema learn sink.json --bootstrap-server localhost:9092 --records 10000 --write",
+    ),
+    "pin": ("schema pin sink.json orders.schema.json --topic orders",),
+}
 EXIT_OK = 0
 EXIT_REFUSED = 1
 _MOST_REASONS = 5
 _BATCH_ROWS = 5000
 
 
-def add_actions(command: argparse.ArgumentParser, add_common: Callable[[argparse.ArgumentParser], None]) -> None:
+def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the actions of the command, each with the common options and its own."""
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, does in _ACTIONS.items():
-        action = actions.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
-        add_common(action)
+        action = actions.add_parser(
+            name,
+            help=does,
+            description=does[0].upper() + does[1:] + ".",
+            epilog=examples_text(_EXAMPLES[name]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        add_configuration(action)
         action.add_argument("--topic", metavar="TOPIC", help="the topic; not needed if the configuration has only one")
         if name == "show":
             action.add_argument("--version", metavar="N", type=int, help="version to show (default: the newest)")

@@ -301,7 +301,7 @@ def secrets_of_texts(config: ConnectConfig, worker: WorkerConfig) -> Secrets:
 
 def _hidden(problems: Iterable[Problem], secrets: Secrets) -> list[Problem]:
     """Hide secrets in problems, and drop duplicates: clients share a worker's security settings and so their problems."""
-    return list(dict.fromkeys(attrs.evolve(problem, message=secrets.hide(problem.message)) for problem in problems))
+    return list(dict.fromkeys(problem.hidden_by(secrets.hide) for problem in problems))
 
 
 def _client_problems(config: ConnectConfig, worker: WorkerConfig) -> list[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import attrs
 import pyarrow as pa
 
 from kafka2parquet.clock import SystemClock
@@ -39,7 +40,7 @@ from kafka2parquet.connect.properties.names import (
 from kafka2parquet.connect.properties.option import simple_name
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.partitioners.timestamps import RecordTimestamp
-from kafka2parquet.problems import ProblemKind
+from kafka2parquet.problems import Problem, ProblemKind, note, warning
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 from kafka2parquet.rows import Rows
 
@@ -48,8 +49,29 @@ _EXAMPLE_MS = 1_769_866_620_000
 _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond"))
 
 
-def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
-    """Describe what the configuration will do, in plain sentences. Probable mistakes come first.
+@attrs.frozen
+class Description:
+    """What a configuration will do, in plain sentences. Secrets are hidden.
+
+    Attributes:
+        name: name of the connector.
+        url: where files go.
+        group_id: the consumer group.
+        warnings: probable mistakes.
+        notes: settings that have no effect or work differently, and what is still missing.
+        text: everything, probable mistakes first.
+    """
+
+    name: str
+    url: str
+    group_id: str
+    warnings: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+    text: str
+
+
+def describe(config: ConnectConfig, worker: WorkerConfig) -> Description:
+    """Describe what the configuration will do.
 
     Nothing is connected. Brokers may be missing from `worker`.
 
@@ -58,10 +80,14 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
     """
     plan = TaskPlan.of(config, worker, brokers_needed=False)
     config = plan.config
-    notes = (*config.notes, *worker.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan))
+    warnings = _warnings(config)
+    own_notes = [finding for finding in config.findings if finding.kind is ProblemKind.NOTE]
+    others = (*worker.notes, *_client_notes(plan), *_folder_change_notes(config), *_broker_notes(plan))
+    notes = (*own_notes, *(note((), text) for text in others))
+    url = plan.storage.url
     paragraphs = [
-        f"{config.name}: from Kafka to {plan.storage.url}",
-        _listed("Look at this first:", _warnings(config)),
+        f"{config.name}: from Kafka to {url}",
+        _listed("Look at this first:", warnings),
         "\n".join(_reading(plan)),
         "\n".join(_rows(config)),
         "\n".join(_folders(config)),
@@ -69,22 +95,30 @@ def describe(config: ConnectConfig, worker: WorkerConfig) -> str:
         "\n".join(_delivery(config)),
         _listed("Good to know:", notes),
     ]
-    return secrets_of_texts(config, worker).hide("\n\n".join(filter(None, paragraphs)))
+    hide = secrets_of_texts(config, worker).hide
+    return Description(
+        name=hide(config.name),
+        url=hide(url),
+        group_id=hide(plan.consumer.group_id),
+        warnings=tuple(finding.hidden_by(hide) for finding in warnings),
+        notes=tuple(finding.hidden_by(hide) for finding in notes),
+        text=hide("\n\n".join(filter(None, paragraphs))),
+    )
 
 
-def _warnings(config: ConnectConfig) -> tuple[str, ...]:
+def _warnings(config: ConnectConfig) -> tuple[Problem, ...]:
     """Return all warnings; warnings about unknown properties come last."""
     warnings = [finding for finding in config.findings if finding.kind is ProblemKind.WARNING]
     unknown = [finding for finding in warnings if any(_is_unknown(config, name) for name in finding.properties)]
-    known = (str(finding) for finding in warnings if finding not in unknown)
-    return (*known, *lint(config), *map(str, unknown))
+    known = (finding for finding in warnings if finding not in unknown)
+    return (*known, *(warning((), text) for text in lint(config)), *unknown)
 
 
 def _is_unknown(config: ConnectConfig, name: str) -> bool:
     return name in config.given and config.table.find(name) is None
 
 
-def _listed(title: str, findings: tuple[str, ...]) -> str:
+def _listed(title: str, findings: tuple[Problem, ...]) -> str:
     """Return a paragraph with one finding per line; "" without findings."""
     return "\n".join([title, *(f"- {finding}" for finding in findings)]) if findings else ""
 

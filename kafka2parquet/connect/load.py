@@ -173,7 +173,7 @@ def _without_secrets(found: Validation, read: Properties) -> Validation:
 
 
 def _hidden(problems: Iterable[Problem], secrets: Secrets) -> tuple[Problem, ...]:
-    return tuple(attrs.evolve(problem, message=secrets.hide(problem.message)) for problem in problems)
+    return tuple(problem.hidden_by(secrets.hide) for problem in problems)
 
 
 def _names_a_place(name: str) -> bool:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet.cli.main import EXIT_OK, main
+from kafka2parquet.cli.execute import EXIT_OK
+from kafka2parquet.cli.main import main
 from tests.support.kafka_admin import committed_offsets
 from tests.support.kafka_clients import LIMIT_S, admin_client, fill, make_topic, read
 from tests.support.local_sink import local_sink

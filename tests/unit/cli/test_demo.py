@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kafka2parquet.cli import demo
+from kafka2parquet.cli.main import main
 from kafka2parquet.events import FilePublished
 from kafka2parquet.records import TopicPartition
 
@@ -17,7 +18,7 @@ pytest.importorskip("duckdb")
 def test_a_folder_is_filled_and_queried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also one whose name has a quote; without a terminal there is a line a second at most, and none is written over."""
     began = time.monotonic()
-    code = demo.main(["--events", "2000", "--to", str(tmp_path / "it's new")])
+    code = main(["demo", "--events", "2000", "--to", str(tmp_path / "it's new")])
     seconds = time.monotonic() - began
     printed = capsys.readouterr().out
 
@@ -39,7 +40,7 @@ def test_a_folder_is_filled_and_queried(tmp_path: Path, capsys: pytest.CaptureFi
 def test_options_that_make_no_sense_are_refused(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The command line refuses such options with exit code 2."""
     with pytest.raises(SystemExit) as caught:
-        demo.main(arguments)
+        main(["demo", *arguments])
 
     assert 2 == caught.value.code
     assert says in capsys.readouterr().err
@@ -58,7 +59,7 @@ def test_options_that_make_no_sense_are_refused(arguments: list[str], says: str,
 )
 def test_what_can_not_work_is_one_sentence(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The error is one sentence, and not a traceback."""
-    code = demo.main(["--events", "10", *arguments])
+    code = main(["demo", "--events", "10", *arguments])
 
     assert 3 == code
     assert says in capsys.readouterr().err

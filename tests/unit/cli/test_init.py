@@ -8,7 +8,8 @@ import pyarrow.dataset as ds
 import pytest
 
 from kafka2parquet import build_task, load_connect_config, load_worker_config
-from kafka2parquet.cli.main import EXIT_OK, main
+from kafka2parquet.cli.execute import EXIT_OK
+from kafka2parquet.cli.main import main
 from kafka2parquet.connect.example import NOTATIONS, STORES
 from kafka2parquet.connect.text import read_properties
 from kafka2parquet.testing import EmbeddedBroker

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from kafka2parquet import __version__
-from kafka2parquet.cli.main import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK, main
+from kafka2parquet.cli.execute import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK
+from kafka2parquet.cli.main import main
 from kafka2parquet.connect.text import read_properties
 from tests.support.connect_story import FIVE_MISTAKES, STORY
 
@@ -155,7 +156,7 @@ def test_a_bug_is_not_a_traceback(sink: Any, capsys: pytest.CaptureFixture[str],
     def describe(config: Any, worker: Any) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("kafka2parquet.cli.main.describe", describe)
+    monkeypatch.setattr("kafka2parquet.cli.check.describe", describe)
     assert EXIT_FAILED == main(["check", sink])
     assert "Unexpected ZeroDivisionError: division by zero. This is a bug; --verbose shows where.\n" == capsys.readouterr().err
 

@@ -67,14 +67,14 @@ _FIVE_PROBLEMS = (
 
 def _described(worker: WorkerConfig = _WORKER, **changes: str) -> str:
     properties = {**read_properties(STORY).values, **{name.replace("_", "."): text for name, text in changes.items()}}
-    return describe(load_connect_config(properties), worker)
+    return describe(load_connect_config(properties), worker).text
 
 
 def test_the_whole_description(tmp_path: Path) -> None:
     """The user's configuration, comments included, is described completely."""
     path = tmp_path / "sink.json"
     path.write_text(STORY)
-    assert _STORY_TEXT == describe(load_connect_config(path), _WORKER)
+    assert _STORY_TEXT == describe(load_connect_config(path), _WORKER).text
 
 
 def test_five_mistakes_are_reported_at_once(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_workers_converter_is_taken_where_the_connector_has_none() -> None:
     worker = load_worker_config(
         {"bootstrap.servers": "kafka:9092", "value.converter": "org.apache.kafka.connect.storage.StringConverter"}
     )
-    assert "Each value becomes a row with one column of text." in describe(load_connect_config(bare), worker)
+    assert "Each value becomes a row with one column of text." in describe(load_connect_config(bare), worker).text
 
 
 @pytest.mark.parametrize(

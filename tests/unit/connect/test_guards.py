@@ -137,7 +137,9 @@ _UNSET = "timestamp.extractor is not set: the timestamp of a record decides its 
 )
 def test_what_check_says_first(changes: Any, findings: list[Any] | list[str]) -> None:
     """Important findings come in their order, without others among them."""
-    described = describe(load_connect_config(json_sink({**_ON_TIME, **changes})), WorkerConfig(bootstrap_servers="kafka:9092"))
+    described = describe(
+        load_connect_config(json_sink({**_ON_TIME, **changes})), WorkerConfig(bootstrap_servers="kafka:9092")
+    ).text
     _, *paragraphs = described.split("\n\n")
     title, *found = paragraphs[0].split("\n") if paragraphs[0].startswith("Look") else ["Look at this first:"]
     assert "Look at this first:" == title

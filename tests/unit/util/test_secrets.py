@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from kafka2parquet import errors, load_connect_config
-from kafka2parquet.cli.main import EXIT_CONFIGURATION, EXIT_OK, main
+from kafka2parquet.cli.execute import EXIT_CONFIGURATION, EXIT_OK
+from kafka2parquet.cli.main import main
 from kafka2parquet.cli.terminal import PrintableFormatter
 from kafka2parquet.connect.text import read_properties
 from kafka2parquet.connect.worker import load_worker_config

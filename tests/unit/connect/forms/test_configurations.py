@@ -14,7 +14,7 @@ from tests.configurations.expected import FILES, REFUSED, RUN, Configuration
 def described(configuration: Configuration) -> str:
     worker = load_worker_config(configuration.worker_path, missing_allowed=True)
     config = load_for_worker(configuration.path, worker, name=configuration.given_name, missing_allowed=True)
-    return describe(config, worker)
+    return describe(config, worker).text
 
 
 @pytest.mark.parametrize("configuration", RUN, ids=str)

@@ -59,7 +59,7 @@ def test_empty_part(fields: str) -> None:
 
 def test_check_shows_the_folders() -> None:
     """`check` shows the folders in an example of a file's name."""
-    described = describe(load_connect_config(_given("country")), WorkerConfig(bootstrap_servers="kafka:9092"))
+    described = describe(load_connect_config(_given("country")), WorkerConfig(bootstrap_servers="kafka:9092")).text
     assert "That folder is in a folder by the values of country." in described
     assert "/your-source-topic-name/country=…/year=2026/month=01/day=31/hour=13/your-source" in described
 
@@ -100,7 +100,7 @@ def test_the_public_partitioner_follows_record_time() -> None:
     """The partitioner is time-based, so rotate.interval.ms and timestamp.extractor apply."""
     config = load_connect_config({**_properties(), **_PUBLIC, "partition.field.name": "country"})
     assert not [warning for warning in config.warnings if "rotate.interval.ms" in warning]
-    described = describe(config, WorkerConfig(bootstrap_servers="kafka:9092"))
+    described = describe(config, WorkerConfig(bootstrap_servers="kafka:9092")).text
     assert "A row's folder is given by the timestamp of its record, in steps of 1 hour" in described
     assert "/your-source-topic-name/country=…/year=2026/month=01/day=31/hour=13/your-source" in described
 
@@ -110,7 +110,7 @@ def test_check_shows_bare_values() -> None:
     bare = {"partition.field.name": "country", "partition.field.format.path": "false"}
     described = describe(
         load_connect_config({**_properties(), **_PUBLIC, **bare}), WorkerConfig(bootstrap_servers="kafka:9092")
-    )
+    ).text
     assert "/your-source-topic-name/<country>/year=2026/month=01/day=31/hour=13/your-source" in described
 
 

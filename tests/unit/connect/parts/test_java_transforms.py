@@ -378,7 +378,7 @@ def test_filter_without_a_predicate() -> None:
 def test_check_shows_predicates_and_tombstones() -> None:
     """`check` shows where each transform applies, and that the policy is for tombstones after the transforms."""
     changes = {**_of(f"{_APACHE}.Filter"), **_where("RecordIsTombstone", negate="true")}
-    described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092"))
+    described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092")).text
     assert f"Rows then go through t ({_APACHE}.Filter where not p ({_PREDICATES}.RecordIsTombstone))." in described
     assert "A record without value (tombstone) that comes out of the transforms ends the task with an error" in described
 
@@ -581,7 +581,7 @@ class TestRegexRouter:
     def test_check_shows_the_folder(self) -> None:
         """`check` shows the folder in an example of a key."""
         changes = {**ROUTED, "topics": "raw.a"}
-        described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092"))
+        described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092")).text
         assert "kafka-source/lake/a/" in described
 
 
@@ -645,7 +645,7 @@ class TestTimestampRouter:
         described = describe(
             load_connect_config(_properties({**self.RENAMED, "topics": "raw-a", "partitioner.class": _DEFAULT})),
             WorkerConfig(bootstrap_servers="kafka:9092"),
-        )
+        ).text
         assert "The name of its topic's folder has the timestamp of its record in it." in described
         assert "of partition 0 of 2026-01-31 13:37 UTC is called" in described
         assert "kafka-source/lake/a-20260131/partition=0/raw-a+0+0000000000.snappy.parquet" in described

@@ -204,4 +204,4 @@ def test_sentences(given: Any, sentences: list[str]) -> None:
     """`check` describes the treatment of bad records."""
     config = _config(given)
     assert sentences == list(describe_rejects(config))
-    assert "\n".join(sentences) in describe(config, _WORKER)
+    assert "\n".join(sentences) in describe(config, _WORKER).text

@@ -160,7 +160,7 @@ def test_properties_of_an_alias_that_isn_t_named() -> None:
 def test_check_names_the_transforms() -> None:
     """`check` names the transforms of rows."""
     changes = {"transforms": "less", "transforms.less.type": f"{_BUILT_IN}:Drop", "transforms.less.fields": "a"}
-    described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092"))
+    described = describe(load_connect_config(_properties(changes)), WorkerConfig(bootstrap_servers="kafka:9092")).text
     assert "Rows then go through less (kafka2parquet.transforms:Drop)." in described
 
 

@@ -1,0 +1,43 @@
+"""Runs a parsed command: sets up the log, loads the configuration, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from kafka2parquet.cli.configuration import load, problems_text
+from kafka2parquet.cli.logs import log_to_stderr
+from kafka2parquet.cli.parser import Command
+from kafka2parquet.cli.terminal import tell
+from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
+
+EXIT_OK = 0
+EXIT_CONFIGURATION = 1
+EXIT_FAILED = 3
+
+_LOG = logging.getLogger(__name__)
+
+
+def execute(command: Command, options: argparse.Namespace) -> int:
+    """Run a command and return its exit code. Errors are printed to stderr, each as a sentence without a traceback."""
+    if "verbose" not in options:
+        return int(command.module().run(options))
+    formatter = log_to_stderr(verbose=options.verbose, log_format=options.log_format)
+    try:
+        if not command.reads_configuration:
+            return int(command.module().run(options))
+        config, worker = load(options.config, options)
+        formatter.secrets = config.secrets | worker.secrets
+        return int(command.module().run(options, config, worker))
+    except ConfigurationError as error:
+        tell(formatter.secrets.hide(problems_text(options.config, error)), to=sys.stderr)
+        return EXIT_CONFIGURATION
+    except Kafka2ParquetError as error:
+        tell(formatter.secrets.hide(f"{type(error).__name__}: {error}"), to=sys.stderr)
+        return EXIT_FAILED
+    except Exception as error:
+        _LOG.debug("Unexpected", exc_info=True)
+        text = f"Unexpected {type(error).__name__}: {error}. This is a bug; --verbose shows where."
+        tell(formatter.secrets.hide(text), to=sys.stderr)
+        return EXIT_FAILED
