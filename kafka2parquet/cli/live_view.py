@@ -1,0 +1,201 @@
+"""Draws the status of a running sink for a terminal. Needs rich."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import attrs
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kafka2parquet.cli.figures import amount, counted, duration, shortened, size
+from kafka2parquet.cli.live_rows import Rows, Severity, rows_of
+from kafka2parquet.status import LastFile, RunnerStatus, TaskStatus
+from kafka2parquet.util.printable import printable
+from kafka2parquet.util.secrets import without_credentials
+
+#: From this width on, there is a column for the retention margin.
+_WITH_MARGIN = 100
+_GAP_WIDTH = 2
+#: Columns that each row takes besides its name, the retention margin and the last file.
+_FIXED_WIDTH = 64
+_MARGIN_WIDTH = 12
+_LEAST_NAME = 16
+_LEAST_FILE = 40
+_GAP = "   "
+#: Lines that are not rows of the table: summary, causes of trouble, headings, and the line of the cursor.
+_OTHER_LINES = 8
+_MOST_ROWS = 30
+_LEAST_ROWS = 3
+_STYLES = {
+    Severity.FAILED: "bold red",
+    Severity.NEAR_LOSS: "bold red",
+    Severity.WAITING: "yellow",
+    Severity.HELD: "yellow",
+    Severity.LATE: "yellow",
+    Severity.BEHIND: "cyan",
+    Severity.FINE: "",
+}
+
+
+@attrs.frozen
+class Rates:
+    """How fast a sink works.
+
+    Attributes:
+        records_per_s: records that were taken, per second.
+        rows_per_s: rows that became durable, per second.
+    """
+
+    records_per_s: float = 0.0
+    rows_per_s: float = 0.0
+
+    @classmethod
+    def between(cls, earlier: RunnerStatus, later: RunnerStatus) -> Rates:
+        """Return the rates between two statuses of the same sink."""
+        passed_s = (later.at - earlier.at).total_seconds()
+        if passed_s <= 0:
+            return cls()
+        before, after = earlier.totals, later.totals
+        return cls(
+            max(0.0, (after.records - before.records) / passed_s),
+            max(0.0, (after.committed_rows - before.committed_rows) / passed_s),
+        )
+
+
+def render(
+    status: RunnerStatus, rates: Rates, *, width: int, height: int, hide: Callable[[str], str] = without_credentials
+) -> RenderableType:
+    """Return what the live view shows.
+
+    Args:
+        status: of the sink.
+        rates: how fast it works.
+        width: columns of the terminal; the view needs 80.
+        height: lines of the terminal.
+        hide: hides secrets in the texts of errors.
+    """
+    rows = rows_of(status, max(_LEAST_ROWS, min(_MOST_ROWS, height - _OTHER_LINES)))
+    parts: list[RenderableType] = [*_packed(_summary(status, rates), width), *_troubles(status, width, hide)]
+    if rows.partitions or rows.topics:
+        parts.append(_table(rows, status, width))
+    if rows.left_out:
+        parts.append(Text(f"and {counted(rows.left_out, 'more topic')}", style="dim"))
+    return Group(*parts)
+
+
+def _summary(status: RunnerStatus, rates: Rates) -> Iterator[Text]:
+    """Yield the items of the first lines, the most important first."""
+    tasks, totals = status.tasks, status.totals
+    yield Text(printable(status.name), style="bold")
+    yield Text(f"{_state(tasks)}, {counted(len(tasks), 'task')}, {counted(len(status.partitions), 'partition')}")
+    yield Text(f"{amount(rates.records_per_s)} records/s in")
+    yield Text(f"{amount(rates.rows_per_s)} rows/s durable")
+    yield from _store(tasks)
+    if tasks:
+        budget_bytes = max(task.memory_budget_bytes for task in tasks)
+        yield Text(f"memory {size(sum(task.memory_used_bytes for task in tasks))} of {size(budget_bytes)}")
+        yield Text(f"staged {size(sum(task.staging_bytes for task in tasks))}")
+    yield Text(f"{amount(totals.committed_rows)} rows in {counted(totals.files, 'file')}, {size(totals.file_bytes)}")
+    if totals.rejected:
+        yield Text(f"{amount(totals.rejected)} rejected", style="yellow")
+    if totals.lost:
+        yield Text(f"{amount(totals.lost)} lost", style="bold red")
+    yield Text(_clock(status.at), style="dim")
+
+
+def _state(tasks: Sequence[TaskStatus]) -> str:
+    """Return the state of the sink: the state that needs the most attention among those of its tasks."""
+    states = {task.state for task in tasks}
+    return next((state for state in ("failed", "stopping", "starting", "running", "stopped") if state in states), "starting")
+
+
+def _store(tasks: Sequence[TaskStatus]) -> Iterator[Text]:
+    ups = {task.storage.up for task in tasks}
+    if False in ups:
+        yield Text("store down", style="bold red")
+    elif True in ups:
+        yield Text("store ok", style="green")
+
+
+def _troubles(status: RunnerStatus, width: int, hide: Callable[[str], str]) -> Iterator[Text]:
+    """Yield a line for each cause of trouble. Tasks mostly share a cause, which is shown once."""
+    causes: dict[str, str] = {}
+    for task in status.tasks:
+        if task.error:
+            causes[f"{task.name} has failed: {task.error}"] = "bold red"
+    for task in status.tasks:
+        storage, kafka = task.storage, task.kafka
+        if storage.up is False:
+            since = f" for {duration((status.at - storage.since).total_seconds())}" if storage.since is not None else ""
+            causes[f"The store doesn't answer{since}: {storage.cause}"] = "red"
+        if kafka.up is False:
+            causes["No Kafka broker answers."] = "red"
+        elif not kafka.joined and task.state in ("starting", "running"):
+            causes[f"Joining the consumer group{f' {kafka.group_id}' if kafka.group_id else ''}."] = "dim"
+    for cause, style in causes.items():
+        text = Text(printable(hide(cause).partition("\n")[0]), style=style)
+        text.truncate(width, overflow="ellipsis")
+        yield text
+
+
+def _packed(items: Iterable[Text], width: int) -> Iterator[Text]:
+    """Yield lines of at most `width` columns; an item is never broken, but the first item of a line may be cut off."""
+    line = Text()
+    for item in items:
+        if line and line.cell_len + len(_GAP) + item.cell_len > width:
+            yield line
+            line = Text()
+        line = line + item if not line else Text.assemble(line, _GAP, item)
+        line.truncate(width, overflow="ellipsis")
+    if line:
+        yield line
+
+
+def _table(rows: Rows, status: RunnerStatus, width: int) -> Table:
+    everything = (*rows.partitions, *rows.topics)
+    left = width - _FIXED_WIDTH
+    has_margin = width >= _WITH_MARGIN and any(row.retention_margin_s is not None for row in everything)
+    left -= _MARGIN_WIDTH if has_margin else 0
+    name_width = min(left, max(_LEAST_NAME, *(len(row.name) for row in everything)), max(_LEAST_NAME, left // 2))
+    left -= name_width
+    has_file = left >= _LEAST_FILE and any(row.last_file is not None for row in everything)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("partition", no_wrap=True)
+    table.add_column("read lag", justify="right", no_wrap=True)
+    table.add_column("not durable", justify="right", no_wrap=True)
+    if has_margin:
+        table.add_column("deleted in", justify="right", no_wrap=True)
+    table.add_column("open", justify="right", no_wrap=True)
+    table.add_column("next flush", no_wrap=True)
+    if has_file:
+        table.add_column("last file", no_wrap=True)
+    for row in everything:
+        if rows.topics and row is rows.topics[0]:
+            table.add_row(Text("topic", style="dim"))
+        cells = [
+            shortened(printable(row.name), name_width),
+            f"{amount(row.read_lag_records)} {duration(row.read_lag_s):>7}",
+            duration(row.durable_lag_s),
+        ]
+        if has_margin:
+            cells.append("" if row.retention_margin_s is None else duration(row.retention_margin_s))
+        cells += [f"{amount(row.open_rows)} {size(row.open_bytes):>8}", printable(row.note)]
+        if has_file:
+            cells.append(_file(row.last_file, status, left - _GAP_WIDTH))
+        table.add_row(*map(Text, cells), style=_STYLES[row.severity])
+    return table
+
+
+def _file(file: LastFile | None, status: RunnerStatus, width: int) -> str:
+    """Return the age, the size and the end of the key of a file."""
+    if file is None:
+        return ""
+    begin = f"{duration((status.at - file.at).total_seconds())} ago, {size(file.size_bytes)}, "
+    return begin + shortened(printable(without_credentials(file.key)), max(1, width - len(begin)))
+
+
+def _clock(at: datetime.datetime) -> str:
+    return at.astimezone().strftime("%H:%M:%S")
