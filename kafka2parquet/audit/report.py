@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -15,13 +16,17 @@ _MOST_FINDINGS = 20
 
 def table(audit: Audit) -> str:
     """Return a table with a line for each topic-partition, followed by the findings."""
-    lines = [_COLUMNS, *(_line(coverage) for coverage in audit.coverages)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
-    text = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+    text = aligned([_COLUMNS, *(_line(coverage) for coverage in audit.coverages)])
     for coverage in audit.coverages:
         text += _findings(f"{coverage.topic_partition}: ", coverage.findings)
     text += _findings("", audit.strays)
     return "\n".join(text)
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines of cells with each column aligned to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
 
 
 def _findings(where: str, findings: tuple[Finding, ...]) -> list[str]:

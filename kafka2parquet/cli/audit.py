@@ -13,12 +13,12 @@ from kafka2parquet.audit.deep import compare
 from kafka2parquet.audit.html import page
 from kafka2parquet.audit.read import read_coverage
 from kafka2parquet.audit.report import table, to_json, verdict
+from kafka2parquet.cli.configuration import topics_of
 from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
 from kafka2parquet.connect.parts.storage import make_storage
-from kafka2parquet.connect.properties.names import TOPICS
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 
@@ -63,9 +63,7 @@ def audit(config: ConnectConfig, worker: WorkerConfig, *, deep: bool = False) ->
     consumer = worker.consumer_for(config)
     storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
     with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
-        topics, pattern = config.items(TOPICS), config.topics_pattern
-        if pattern is not None:
-            topics = tuple(topic for topic in log.topics() if pattern.fullmatch(topic))
+        topics = topics_of(config, log)
         committed = log.committed(topics)
         found = sum((read_coverage(storage, naming, topic, committed) for topic in topics), Audit())
         if not deep:

@@ -72,6 +72,11 @@ COMMANDS = (
         reads_configuration=False,
     ),
     Command(
+        "lag",
+        "show how much is not durable yet, and how long Kafka keeps it, without touching the group",
+        ("lag sink.json --worker worker.properties", "lag sink.json --worker worker.properties --json"),
+    ),
+    Command(
         "schema",
         "show, learn or pin the schema of a topic of JSON records",
         ("schema show sink.json", "schema learn sink.json --bootstrap-server localhost:9092 --records 10000 --write"),

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+import attrs
 import kafka.errors as kafka_errors
+import pyarrow.compute as pc
 from kafka.structs import TopicPartition as KafkaTopicPartition
 
 from kafka2parquet.consumers.kafka_python.client import connect
@@ -15,12 +17,29 @@ from kafka2parquet.consumers.kafka_python.errors import translate
 from kafka2parquet.consumers.log_bounds import log_ends, log_starts
 from kafka2parquet.consumers.record_batches.decoding import DecodeLimits, decode_some
 from kafka2parquet.consumers.record_batches.fetched_batches import FetchedBatches
+from kafka2parquet.consumers.retention import retentions_ms
 from kafka2parquet.errors import Kafka2ParquetError, KafkaUnavailableError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 
 _TIMEOUT_MS = 30_000
 _POLL_MS = 500
 _LIMITS = DecodeLimits()
+_ONE_BATCH = DecodeLimits(step_bytes=1, step_records=1)
+#: Client settings for a reader of single records. A broker returns a whole batch even if the batch is larger.
+LITTLE: Mapping[str, Any] = {"fetch_min_bytes": 1, "max_partition_fetch_bytes": 64 << 10, "fetch_max_bytes": 8 << 20}
+
+
+@attrs.frozen
+class FirstRecord:
+    """The first record of a range of offsets.
+
+    Attributes:
+        offset: its offset.
+        timestamp_ms: its Kafka timestamp in milliseconds; None if it has none.
+    """
+
+    offset: int
+    timestamp_ms: int | None
 
 
 class LogReader:
@@ -106,6 +125,64 @@ class LogReader:
                     raise KafkaUnavailableError(f"{topic_partition}: Kafka returns no data at offset {position}.")
         except (kafka_errors.KafkaError, OSError) as error:
             raise _ours(error, f"reading {topic_partition}") from error
+
+    def first_records(self, ranges: Mapping[TopicPartition, tuple[int, int]]) -> dict[TopicPartition, FirstRecord]:
+        """Return the first record of each range [start, end) of offsets; ranges without records are left out.
+
+        Markers of transactions, aborted records and compacted offsets are not records. Each partition is fetched only up to
+        its first record. Make the reader with `LITTLE` among its client settings, so that a fetch is small.
+
+        Raises:
+            CorruptRecordBatchError: a batch is corrupt.
+            KafkaUnavailableError: no data arrived for half a minute.
+        """
+        found: dict[TopicPartition, FirstRecord] = {}
+        waiting = {
+            KafkaTopicPartition(name.topic, name.partition): bounds for name, bounds in ranges.items() if bounds[0] < bounds[1]
+        }
+        try:
+            self._client.assign([*waiting])
+            for name, (start, _) in waiting.items():
+                self._client.seek(name, start)
+            heard_at = time.monotonic()
+            while waiting:
+                for name, pieces in self._client.poll(timeout_ms=_POLL_MS).items():
+                    heard_at = time.monotonic()
+                    if name not in waiting:
+                        continue
+                    start, end = waiting[name]
+                    first = next(filter(None, (_first_record(piece, start, end) for piece in pieces)), None)
+                    if first is not None:
+                        found[TopicPartition(*name)] = first
+                    if first is not None or pieces[-1].next_offset >= end:
+                        del waiting[name]
+                        self._client.pause(name)
+                if time.monotonic() - heard_at > _TIMEOUT_MS / 1000:
+                    raise KafkaUnavailableError(f"Kafka returns no data for {len(waiting)} topic-partitions.")
+        except (kafka_errors.KafkaError, OSError) as error:
+            raise _ours(error, "reading first records") from error
+        return found
+
+    def retentions_ms(self, topics: Collection[str]) -> dict[str, int | None]:
+        """Return how long each topic keeps records, in milliseconds; None if for ever, or if its settings may not be read."""
+        try:
+            return retentions_ms(self._client, topics)
+        except (kafka_errors.KafkaError, OSError) as error:
+            raise _ours(error, "reading the topics' retention") from error
+
+
+def _first_record(piece: FetchedBatches, start: int, end: int) -> FirstRecord | None:
+    """Return the first record of [start, end) in a piece; None if there is none."""
+    left: Sequence[FetchedBatches] = [piece]
+    while left:
+        decoded = decode_some(left, _ONE_BATCH)
+        for batch in decoded.batches:
+            within = pc.and_(pc.greater_equal(batch.offsets, start), pc.less(batch.offsets, end))
+            row = pc.index(within, True).as_py()
+            if row >= 0:
+                return FirstRecord(batch.offsets[row].as_py(), batch.timestamps_ms[row].as_py())
+        left = decoded.left
+    return None
 
 
 def _ours(error: Exception, what: str) -> Kafka2ParquetError:
