@@ -1,0 +1,14 @@
+"""HTTP: health, status and metrics of a running sink, and Kafka Connect's REST API for reading.
+
+`StatusApp` answers requests and knows no server. `StatusServer` serves it from a thread; `make_asgi_app` and `make_wsgi_app`
+mount it in an application.
+"""
+
+from kafka2parquet.http.app import StatusApp
+from kafka2parquet.http.asgi import make_asgi_app
+from kafka2parquet.http.connect_rest import ConnectorDescription
+from kafka2parquet.http.responses import Response
+from kafka2parquet.http.server import StatusServer
+from kafka2parquet.http.wsgi import make_wsgi_app
+
+__all__ = ["ConnectorDescription", "Response", "StatusApp", "StatusServer", "make_asgi_app", "make_wsgi_app"]

@@ -1,0 +1,124 @@
+"""StatusApp: answers HTTP requests about a running sink.
+
+It knows no server and no framework; `server.py`, `asgi.py` and `wsgi.py` do.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+from kafka2parquet.http.connect_rest import ConnectorDescription, ConnectRest, Document, not_allowed
+from kafka2parquet.http.health import Verdict, healthy, live, ready
+from kafka2parquet.http.responses import ConnectError, HttpError, Response
+from kafka2parquet.status.model import RunnerStatus, as_json
+from kafka2parquet.util.arguments import PositiveSeconds, checked
+from kafka2parquet.util.secrets import Secrets
+
+_LOG = logging.getLogger(__name__)
+_METHODS = "HEAD, GET, OPTIONS"
+
+
+@checked
+class StatusApp:
+    """Answers HTTP requests about a sink: health, status, metrics, and Kafka Connect's REST API for reading.
+
+    | path       | answer |
+    | ---------- | ------ |
+    | `/live`    | 200 while each driver thread makes steps, else 503 |
+    | `/ready`   | 200 once each task has passed its checks and joined the group, else 503 |
+    | `/healthy` | 200 while records become durable in time and no task has failed, else 503 |
+    | `/status`  | the status as JSON |
+
+    With a connector's description, it also answers what a Kafka Connect worker answers at `/`, `/connectors` and below,
+    `/connector-plugins` and `/health`. Nothing can be changed through it. All methods may be called on any thread.
+    """
+
+    def __init__(
+        self,
+        status: Callable[[], RunnerStatus],
+        *,
+        connector: ConnectorDescription | None = None,
+        live_limit_s: PositiveSeconds = 300.0,
+    ) -> None:
+        """Set up the answers; nothing is started.
+
+        Args:
+            status: returns the current status, on any thread; `TaskRunner.status` of a running sink.
+            connector: what Kafka Connect's REST API says about the connector; without it those paths don't exist.
+            live_limit_s: how long a driver thread may end no step and count as live, in seconds. The default is the default of
+                `max.poll.interval.ms`.
+        """
+        self._status = status
+        self._live_limit_s = live_limit_s
+        self._connect = ConnectRest(connector, live_limit_s) if connector is not None else None
+        self._secrets = connector.secrets if connector is not None else Secrets()
+
+    def respond(self, method: str, path: str, query: str = "") -> Response:
+        """Answer a request. Errors are answers, too; nothing is raised.
+
+        Args:
+            method: the request's method.
+            path: the path without the query, percent-decoded; below the place where the app is mounted.
+            query: the part of the URL after `?`.
+        """
+        try:
+            response = self._response(method, path, query)
+        except HttpError as error:
+            response = self.error(error)
+        except Exception:
+            _LOG.exception("%s %s can't be answered", method, path)
+            response = self.error(ConnectError(500))
+        return response.without_body() if method == "HEAD" else response
+
+    def _response(self, method: str, path: str, query: str) -> Response:
+        document = self._document(path.removeprefix("/").removesuffix("/").split("/"), parse_qs(query))
+        if document is None:
+            raise ConnectError(404)
+        if method == "OPTIONS":
+            return Response.of(_METHODS.encode(), "text/plain", headers={"Allow": _METHODS})
+        if method not in ("GET", "HEAD"):
+            raise not_allowed()
+        return Response.of_json(self._hidden(document(self._status())))
+
+    def error(self, error: HttpError) -> Response:
+        """Return the response that reports an error."""
+        return Response.of_json(self._hidden(error.document), status=error.code, headers=error.headers)
+
+    def _document(self, path: Sequence[str], query: Mapping[str, Sequence[str]]) -> Document | None:
+        match path:
+            case ["live"]:
+                return lambda status: _judged("live", live(status, self._live_limit_s))
+            case ["ready"]:
+                return lambda status: _judged("ready", ready(status))
+            case ["healthy"]:
+                return lambda status: _judged("healthy", healthy(status))
+            case ["status"]:
+                return as_json
+        if self._connect is None:
+            return None
+        return self._connect.find(() if path == [""] else path, query)
+
+    def _hidden(self, value: Any) -> Any:
+        """Return a JSON value with secrets hidden in all its texts."""
+        if isinstance(value, str):
+            return self._secrets.hide(value)
+        if isinstance(value, Mapping):
+            return {key: self._hidden(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._hidden(each) for each in value]
+        return value
+
+
+def _judged(question: str, verdict: Verdict) -> dict[str, Any]:
+    """Return the document of a question about health.
+
+    Raises:
+        HttpError: the answer is no; with the code 503.
+    """
+    document = {question: bool(verdict), "problems": list(verdict.problems)}
+    if not verdict:
+        raise HttpError(503, document)
+    return document

@@ -1,0 +1,45 @@
+"""ASGI: a StatusApp to mount in FastAPI, Starlette or any other ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from kafka2parquet.http.app import StatusApp
+from kafka2parquet.util.arguments import checked
+
+Message = MutableMapping[str, Any]
+AsgiApp = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+
+@checked
+def make_asgi_app(app: StatusApp) -> AsgiApp:
+    """Make an ASGI application that answers requests about a sink below the place where it is mounted.
+
+    It answers on the event loop.
+    """
+
+    async def application(
+        scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "http":
+            path = scope["path"].removeprefix(scope.get("root_path", ""))  # frameworks differ in whether they remove it
+            response = app.respond(scope["method"], path, scope.get("query_string", b"").decode("latin-1"))
+            headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await send({"type": "http.response.body", "body": response.body})
+        else:
+            raise ValueError(f"The status of a sink is answered over HTTP, and not over {scope['type']}.")
+
+    return application
+
+
+async def _live(receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
+    """Answer a server that runs the application by itself; there is nothing to start or to end."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
