@@ -3,8 +3,8 @@
 Build a `SinkTask` from its parts, or load a Kafka Connect configuration: `build_task(load_connect_config("sink.json"))`.
 
 Here is what most tasks are built of. The rest is in public packages (`kafka2parquet.consumers`, `.converters`, `.partitioners`,
-`.rotation`, `.storage`, `.transforms`, `.dead_letters`, `.schema`, `.connect`, `.testing`) and public modules
-(`kafka2parquet.events`, `.errors`, `.records`, `.rows`, `.clock`).
+`.rotation`, `.storage`, `.transforms`, `.dead_letters`, `.schema`, `.connect`, `.status`, `.http`, `.testing`) and public
+modules (`kafka2parquet.events`, `.errors`, `.records`, `.rows`, `.clock`).
 """
 
 from __future__ import annotations
@@ -142,11 +142,13 @@ _PUBLIC_MODULES = (
     "dead_letters",
     "errors",
     "events",
+    "http",
     "partitioners",
     "records",
     "rotation",
     "rows",
     "schema",
+    "status",
     "storage",
     "testing",
     "transforms",

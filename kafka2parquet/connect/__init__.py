@@ -2,6 +2,7 @@
 
 from kafka2parquet.connect.build import TaskPlan, build_runner, build_task
 from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.connector_description import describe_connector
 from kafka2parquet.connect.load import load_connect_config
 from kafka2parquet.connect.variables import ConfigProviders
 from kafka2parquet.connect.worker import WorkerConfig, load_worker_config
@@ -13,6 +14,7 @@ __all__ = [
     "WorkerConfig",
     "build_runner",
     "build_task",
+    "describe_connector",
     "load_connect_config",
     "load_worker_config",
 ]

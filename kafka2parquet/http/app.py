@@ -15,7 +15,7 @@ from kafka2parquet.http.health import Verdict, healthy, live, ready
 from kafka2parquet.http.responses import ConnectError, HttpError, Response
 from kafka2parquet.status.model import RunnerStatus, as_json
 from kafka2parquet.util.arguments import PositiveSeconds, checked
-from kafka2parquet.util.secrets import Secrets
+from kafka2parquet.util.secrets import without_credentials
 
 _LOG = logging.getLogger(__name__)
 _METHODS = "HEAD, GET, OPTIONS"
@@ -54,7 +54,7 @@ class StatusApp:
         self._status = status
         self._live_limit_s = live_limit_s
         self._connect = ConnectRest(connector, live_limit_s) if connector is not None else None
-        self._secrets = connector.secrets if connector is not None else Secrets()
+        self._hide = connector.hide if connector is not None else without_credentials
 
     def respond(self, method: str, path: str, query: str = "") -> Response:
         """Answer a request. Errors are answers, too; nothing is raised.
@@ -104,7 +104,7 @@ class StatusApp:
     def _hidden(self, value: Any) -> Any:
         """Return a JSON value with secrets hidden in all its texts."""
         if isinstance(value, str):
-            return self._secrets.hide(value)
+            return self._hide(value)
         if isinstance(value, Mapping):
             return {key: self._hidden(each) for key, each in value.items()}
         if isinstance(value, list):

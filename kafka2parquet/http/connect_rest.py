@@ -15,7 +15,7 @@ import attrs
 from kafka2parquet.http.health import live
 from kafka2parquet.http.responses import ConnectError, HttpError
 from kafka2parquet.status.model import RunnerStatus, TaskStateName, TaskStatus
-from kafka2parquet.util.secrets import Secrets
+from kafka2parquet.util.secrets import without_credentials
 from kafka2parquet.version import VERSION
 
 #: The version of Kafka Connect whose documents these are. Clients decide from it which requests they may send.
@@ -42,13 +42,14 @@ class ConnectorDescription:
         name: the connector's name.
         config: its properties as people may see them, secrets masked.
         worker_id: the process, as `host:port` of its HTTP server.
-        secrets: texts that no answer may show; errors of other libraries may quote them.
+        hide: hides secrets in a text. It is applied to each text of an answer, because errors of other libraries may quote
+            secrets.
     """
 
     name: str
     config: Mapping[str, str] = attrs.field(factory=dict)
     worker_id: str = ""
-    secrets: Secrets = attrs.field(factory=Secrets, repr=False)
+    hide: Callable[[str], str] = attrs.field(default=without_credentials, repr=False)
 
 
 def refuse_change(_: RunnerStatus) -> Any:

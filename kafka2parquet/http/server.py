@@ -29,8 +29,8 @@ _STOP_POLL_S = 0.1
 class StatusServer:
     """An HTTP server for a StatusApp, in a thread of its own. A context manager: it serves inside the `with` block.
 
-    The server asks nobody for a password, and everyone who reaches it can read the status and the connector's configuration, of
-    which secrets are masked. So bind it to the loopback interface, or to a network that you trust.
+    The server has no login. Everyone who reaches it can read the status and the connector's configuration, with secrets masked.
+    So bind it to the loopback interface, or to a network that you trust.
     """
 
     def __init__(self, app: StatusApp, address: Name = "127.0.0.1:8083") -> None:

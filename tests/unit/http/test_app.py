@@ -126,7 +126,7 @@ def test_a_status_that_raises(caplog: pytest.LogCaptureFixture) -> None:
 def test_secrets_are_hidden(path: str) -> None:
     """No answer shows a secret of the configuration that an error quotes, nor credentials in a URL."""
     error = "403 for key AKIA-tops3cret at https://me:hunter22@proxy:3128/"
-    connector = ConnectorDescription("sink", {}, secrets=Secrets({"AKIA-tops3cret": "[hidden]"}))
+    connector = ConnectorDescription("sink", {}, hide=Secrets({"AKIA-tops3cret": "[hidden]"}).hide)
     response = app(runner_status(task_status(state="failed", error=error)), connector).respond("GET", path)
     text = response.body.decode()
     assert "403 for key [hidden] at https://[hidden]@proxy:3128/" in text
