@@ -1,0 +1,69 @@
+"""The status of a sink, prepared for metrics: each topic-partition once, and sums that never decrease."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Callable
+
+import attrs
+
+from kafka2parquet.records import TopicPartition
+from kafka2parquet.status import PartitionStatus, RunnerStatus, TaskStatus
+
+StatusSource = Callable[[], RunnerStatus | TaskStatus]
+"""Returns the current status; `TaskRunner.status` and `SinkTask.status` do. Called on the thread that exports metrics."""
+
+
+@attrs.frozen
+class Reading:
+    """A status from which metrics are read.
+
+    Attributes:
+        sink: name of the sink, or of the only task.
+        at: the time of the status.
+        tasks: the tasks of the status.
+        partitions: the topic-partitions that the tasks hold, each once.
+        counted: the tasks whose totals make up the sums of the process: `tasks`, and tasks that were replaced.
+    """
+
+    sink: str
+    at: datetime.datetime
+    tasks: tuple[TaskStatus, ...]
+    partitions: tuple[PartitionStatus, ...]
+    counted: tuple[TaskStatus, ...]
+
+
+class TaskHistory:
+    """Remembers the last status of each task, so that sums don't decrease when a task is replaced by another one.
+
+    May be used from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, datetime.datetime], TaskStatus] = {}
+        self._lock = threading.Lock()
+
+    def reading(self, status: RunnerStatus | TaskStatus) -> Reading:
+        """Remember the tasks of a status, and return the status as a reading."""
+        tasks = status.tasks if isinstance(status, RunnerStatus) else (status,)
+        with self._lock:
+            for task in tasks:
+                self._last[task.name, task.started_at] = attrs.evolve(task, partitions=())
+            counted = tuple(self._last.values())
+        return Reading(status.name, status.at, tasks, _held(tasks), counted)
+
+
+def _held(tasks: tuple[TaskStatus, ...]) -> tuple[PartitionStatus, ...]:
+    """Return the topic-partitions that the tasks hold, sorted.
+
+    While a topic-partition moves from one task to another one, both may report it; two series with the same labels would make
+    Prometheus refuse all metrics.
+    """
+    found: dict[TopicPartition, PartitionStatus] = {}
+    for task in tasks:
+        for partition in task.partitions:
+            earlier = found.get(partition.topic_partition)
+            if partition.state != "stopped" and (earlier is None or earlier.state == "failed"):
+                found[partition.topic_partition] = partition
+    return tuple(found[topic_partition] for topic_partition in sorted(found))
