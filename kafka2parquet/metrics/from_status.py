@@ -171,7 +171,7 @@ PARTITION_INSTRUMENTS: tuple[Instrument, ...] = (
     _of_partitions(
         "committed_offset",
         "{offset}",
-        "The group's committed offset. It moves only when a flush is durable.",
+        "The group's committed offset. All earlier records are durable.",
         lambda each: each.committed,
     ),
     _of_partitions(

@@ -73,6 +73,6 @@ class Instrument:
 
     @property
     def opentelemetry_name(self) -> str:
-        """The full name in OpenTelemetry, where neither the unit nor `total` is part of a name."""
-        name = self.name.removesuffix("_total") if self.kind == "counter" else self.name
-        return f"{PREFIX}.{name.removesuffix(_SUFFIXES.get(self.unit, ''))}"
+        """The full name in OpenTelemetry, without `total`, and without the unit of a state or of a distribution."""
+        unit = "_total" if self.kind == "counter" else _SUFFIXES.get(self.unit, "")
+        return f"{PREFIX}.{self.name.removesuffix(unit)}"

@@ -1,0 +1,153 @@
+"""Metrics for OpenTelemetry: instruments that observe the status of a sink, and a hook that counts events.
+
+```python
+runner = build_runner(load_connect_config("sink.json"), hooks=[OpenTelemetryHook()])
+observe_status(runner.status)
+```
+
+Only OpenTelemetry's API is used; the application brings the SDK and an exporter. The instruments are those of Prometheus, under
+OpenTelemetry's names. Where the semantic conventions for messaging have a name, that name is used: all of them are still in
+development, so they may change. Needs `pip install kafka2parquet[otel]`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, MeterProvider, Observation
+
+from kafka2parquet.clock import Clock, SystemClock
+from kafka2parquet.events import Event
+from kafka2parquet.metrics.instrument import PREFIX, EventReader, Instrument
+from kafka2parquet.metrics.reading import Reading, StatusSource, TaskHistory
+from kafka2parquet.metrics.table import INSTRUMENTS
+from kafka2parquet.version import VERSION
+
+__all__ = [
+    "OpenTelemetryHook",
+    "observe_status",
+]
+
+#: One export reads many instruments, one after the other, from the same status.
+_STATUS_IS_FRESH_S = 1.0
+
+#: The semantic conventions for messaging, of version 1.44. They are in development, so each name is here and nowhere else.
+_ATTRIBUTES = {"topic": "messaging.destination.name", "partition": "messaging.destination.partition.id"}
+_SYSTEM = {"messaging.system": "kafka"}
+_CONSUMED = "messaging.client.consumed.messages"
+
+
+def observe_status(
+    status: StatusSource, *, meter_provider: MeterProvider | None = None, sink: str = "", clock: Clock | None = None
+) -> None:
+    """Create instruments that read a sink's status whenever metrics are exported. Reads nothing yet.
+
+    Call the function once for each sink: OpenTelemetry keeps the instruments for the life of the provider.
+
+    Args:
+        status: returns the status, such as `runner.status` or `task.status`. Called about once for each export, on its thread.
+        meter_provider: makes the instruments; by default the provider of the process.
+        sink: value of the attribute `kafka2parquet.sink`, by default the name in the status.
+        clock: for tests.
+    """
+    source = _SharedStatus(status, sink, clock if clock is not None else SystemClock())
+    meter = metrics.get_meter(PREFIX, VERSION, meter_provider)
+    for instrument in INSTRUMENTS:
+        if instrument.from_events is None and instrument.from_status is not None:
+            create = meter.create_observable_gauge if instrument.kind == "gauge" else meter.create_observable_counter
+            create(instrument.opentelemetry_name, [source.callback(instrument)], instrument.unit, instrument.help)
+    meter.create_observable_counter(
+        _CONSUMED, [source.consumed], "{message}", "Number of messages that were delivered to the application."
+    )
+
+
+class OpenTelemetryHook:
+    """A hook that counts the events of tasks: flushes by reason, sizes of files, durations.
+
+    Give the hook to each task of a sink. May be called from several threads.
+    """
+
+    def __init__(self, *, meter_provider: MeterProvider | None = None, sink: str = "") -> None:
+        """Create the instruments.
+
+        Args:
+            meter_provider: makes the instruments; by default the provider of the process.
+            sink: value of the attribute `kafka2parquet.sink`; without it, there is no such attribute.
+        """
+        self._sink = sink
+        self._readers: defaultdict[type[Event], list[tuple[EventReader, Instrument, Counter | Histogram]]] = defaultdict(list)
+        meter = metrics.get_meter(PREFIX, VERSION, meter_provider)
+        for instrument in INSTRUMENTS:
+            if instrument.from_events is not None:
+                created = _create(meter, instrument)
+                self._readers[instrument.from_events.event].append((instrument.from_events, instrument, created))
+                if isinstance(created, Counter):
+                    for values in instrument.from_events.known:
+                        created.add(0, _attributes(instrument, values, sink))
+
+    def __call__(self, event: Event) -> None:
+        """Count an event. Never blocks."""
+        for reader, instrument, created in self._readers.get(type(event), ()):
+            for values, value in reader.read(event):
+                attributes = _attributes(instrument, values, self._sink)
+                if isinstance(created, Counter):
+                    created.add(value, attributes)
+                else:
+                    created.record(value, attributes)
+
+
+class _SharedStatus:
+    """A status that the callbacks of all instruments share during one export."""
+
+    def __init__(self, status: StatusSource, sink: str, clock: Clock) -> None:
+        self._status = status
+        self._sink = sink
+        self._clock = clock
+        self._history = TaskHistory()
+        self._lock = threading.Lock()
+        self._last: tuple[float, Reading] | None = None
+
+    def callback(self, instrument: Instrument) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        """Return a function that observes an instrument."""
+        read = instrument.from_status
+        if read is None:
+            raise ValueError(f"{instrument.name} is not in the status")
+
+        def observe(_: CallbackOptions) -> Iterator[Observation]:
+            reading = self._read()
+            for values, value in read(reading):
+                yield Observation(value, _attributes(instrument, values, self._sink or reading.sink))
+
+        return observe
+
+    def consumed(self, _: CallbackOptions) -> Iterator[Observation]:
+        """Observe the messages that each consumer group has delivered to this process."""
+        counts: defaultdict[str, int] = defaultdict(int)
+        for task in self._read().counted:
+            counts[task.kafka.group_id] += task.totals.records
+        for group_id, records in counts.items():
+            group = {"messaging.consumer.group.name": group_id} if group_id else {}
+            yield Observation(records, {**_SYSTEM, "messaging.operation.name": "poll", **group})
+
+    def _read(self) -> Reading:
+        with self._lock:
+            now_s = self._clock.monotonic()
+            if self._last is None or now_s - self._last[0] >= _STATUS_IS_FRESH_S:
+                self._last = now_s, self._history.reading(self._status())
+            return self._last[1]
+
+
+def _create(meter: Meter, instrument: Instrument) -> Counter | Histogram:
+    name, unit, description = instrument.opentelemetry_name, instrument.unit, instrument.help
+    if instrument.kind == "counter":
+        return meter.create_counter(name, unit, description)
+    return meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=instrument.buckets)
+
+
+def _attributes(instrument: Instrument, values: tuple[str, ...], sink: str) -> dict[str, str]:
+    named = zip(instrument.labels, values, strict=True)
+    found = {_ATTRIBUTES.get(label, f"{PREFIX}.{label}"): value for label, value in named if value}
+    return {f"{PREFIX}.sink": sink, **found} if sink else found
