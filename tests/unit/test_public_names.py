@@ -36,6 +36,8 @@ PUBLIC = tuple(
         "errors",
         "events",
         "http",
+        "metrics.opentelemetry",
+        "metrics.prometheus",
         "partitioners",
         "records",
         "rotation",
