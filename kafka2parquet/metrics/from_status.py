@@ -23,10 +23,10 @@ def _of_partitions(name: str, unit: Unit, meaning: str, value: Callable[[Partiti
     """Return a gauge that each topic-partition has, unless its value is None."""
 
     def read(reading: Reading) -> Iterable[Sample]:
-        for partition in reading.partitions:
+        for labels, partition in reading.partitions:
             found = value(partition)
             if found is not None:
-                yield _labels(partition), found
+                yield labels, found
 
     return Instrument(name, "gauge", unit, meaning, ("topic", "partition"), from_status=read)
 
@@ -51,10 +51,6 @@ def _sum_of_tasks(name: str, unit: Unit, meaning: str, value: Callable[[TaskStat
     return Instrument(name, "counter", unit, meaning, from_status=read)
 
 
-def _labels(partition: PartitionStatus) -> tuple[str, str]:
-    return partition.topic_partition.topic, str(partition.topic_partition.partition)
-
-
 def _timestamp(moment: datetime.datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
@@ -72,9 +68,9 @@ def _retention_margin_ratio(partition: PartitionStatus) -> float | None:
 
 
 def _next_flush_s(reading: Reading) -> Iterable[Sample]:
-    for partition in reading.partitions:
+    for labels, partition in reading.partitions:
         if partition.next_flush_at is not None:
-            yield _labels(partition), (partition.next_flush_at - reading.at).total_seconds()
+            yield labels, (partition.next_flush_at - reading.at).total_seconds()
 
 
 def _expected_freshness_s(reading: Reading) -> float | None:
@@ -84,7 +80,7 @@ def _expected_freshness_s(reading: Reading) -> float | None:
 
 
 def _buffered(reading: Reading) -> Iterable[Sample]:
-    rows = sum(partition.open_bytes for partition in reading.partitions)
+    rows = sum(partition.open_bytes for _, partition in reading.partitions)
     yield ("rows",), rows
     yield ("other",), max(0, sum(task.memory_used_bytes for task in reading.tasks) - rows)
 
@@ -109,7 +105,7 @@ def _states(reading: Reading) -> Iterable[Sample]:
 
 
 def _waiting(reading: Reading) -> Iterable[Sample]:
-    counts = Counter(partition.waits_for.reason for partition in reading.partitions if partition.waits_for is not None)
+    counts = Counter(partition.waits_for.reason for _, partition in reading.partitions if partition.waits_for is not None)
     return [((reason,), counts[reason]) for reason in get_args(WaitReason)]
 
 

@@ -115,13 +115,17 @@ class _Sink:
         """Add the samples of this sink."""
         reading = self._history.reading(self._status())
         name = self._name or reading.sink
+        labels: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, str]] = {}  # series of a topic-partition share them
         for instrument, family in families:
             if instrument.from_events is not None and self._hook is not None:
                 self._hook.add_to(family, instrument, name)
             elif instrument.from_status is not None:
-                labels = ("sink", *instrument.labels)
                 for values, value in instrument.from_status(reading):
-                    family.add_sample(instrument.prometheus_name, dict(zip(labels, (name, *values), strict=True)), value)
+                    named = labels.get((instrument.labels, values))
+                    if named is None:
+                        named = {"sink": name, **dict(zip(instrument.labels, values, strict=True))}
+                        labels[instrument.labels, values] = named
+                    family.add_sample(instrument.prometheus_name, named, value)
 
 
 def _family(instrument: Instrument) -> Metric:

@@ -23,14 +23,14 @@ class Reading:
         sink: name of the sink, or of the only task.
         at: the time of the status.
         tasks: the tasks of the status.
-        partitions: the topic-partitions that the tasks hold, each once.
+        partitions: the topic-partitions that the tasks hold, each once, with the values of the labels topic and partition.
         counted: the tasks whose totals make up the sums of the process: `tasks`, and tasks that were replaced.
     """
 
     sink: str
     at: datetime.datetime
     tasks: tuple[TaskStatus, ...]
-    partitions: tuple[PartitionStatus, ...]
+    partitions: tuple[tuple[tuple[str, str], PartitionStatus], ...]
     counted: tuple[TaskStatus, ...]
 
 
@@ -54,7 +54,7 @@ class TaskHistory:
         return Reading(status.name, status.at, tasks, _held(tasks), counted)
 
 
-def _held(tasks: tuple[TaskStatus, ...]) -> tuple[PartitionStatus, ...]:
+def _held(tasks: tuple[TaskStatus, ...]) -> tuple[tuple[tuple[str, str], PartitionStatus], ...]:
     """Return the topic-partitions that the tasks hold, sorted.
 
     While a topic-partition moves from one task to another one, both may report it; two series with the same labels would make
@@ -66,4 +66,4 @@ def _held(tasks: tuple[TaskStatus, ...]) -> tuple[PartitionStatus, ...]:
             earlier = found.get(partition.topic_partition)
             if partition.state != "stopped" and (earlier is None or earlier.state == "failed"):
                 found[partition.topic_partition] = partition
-    return tuple(found[topic_partition] for topic_partition in sorted(found))
+    return tuple(((place.topic, str(place.partition)), found[place]) for place in sorted(found))
