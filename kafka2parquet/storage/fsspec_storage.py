@@ -64,6 +64,11 @@ class FsspecStorage:
         """The underlying fsspec file system, for applications that want to read the files."""
         return self._store.filesystem
 
+    @property
+    def store(self) -> Store:
+        """The single operations of the store, for examinations."""
+        return self._store
+
     def path(self, key: str) -> str:
         """Return the path of an object in `filesystem`."""
         return str(self.filesystem._strip_protocol(f"{self._url}/{key}"))

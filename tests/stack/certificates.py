@@ -32,10 +32,13 @@ class Authority:
         self.pem = folder / f"{name}.pem"
         self.pem.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, password: str = "", host: str = HOST) -> Path:
-        """A file with a private key, encrypted where there is a password, and a certificate for this name and host."""
+    def issue(self, name: str, password: str = "", host: str = HOST, begins_in: datetime.timedelta = -_VALID) -> Path:
+        """A file with a private key, encrypted where there is a password, and a certificate for this name and host.
+
+        The certificate is valid for four days, from `begins_in` from now on.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(name), self._name, key.public_key())
+        builder = _builder(_name(name), self._name, key.public_key(), begins_in)
         hosts = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
         builder = builder.add_extension(hosts, critical=False)
         issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
@@ -54,14 +57,16 @@ def _name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.timezone.utc)
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, begins_in: datetime.timedelta = -_VALID
+) -> x509.CertificateBuilder:
+    begin = datetime.datetime.now(datetime.timezone.utc) + begins_in
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _VALID)
-        .not_valid_after(now + _VALID)
+        .not_valid_before(begin)
+        .not_valid_after(begin + 2 * _VALID)
     )

@@ -41,11 +41,11 @@ def make_storage(config: ConnectConfig, endpoint_url: str = "") -> FsspecStorage
     problems = storage_problems(config, endpoint_url)
     if problems:
         raise ConfigurationError(problems)
-    scheme, endpoint = urlsplit(config.destination).scheme, _endpoint(config, endpoint_url)
+    scheme, url = urlsplit(config.destination).scheme, endpoint(config, endpoint_url)
     if scheme == "s3":
-        return FsspecStorage(config.destination, s3_options(config, endpoint))
+        return FsspecStorage(config.destination, s3_options(config, url))
     if scheme == "gs":
-        return FsspecStorage(config.destination, gcs_options(config, endpoint))
+        return FsspecStorage(config.destination, gcs_options(config, url))
     return FsspecStorage(config.destination)
 
 
@@ -54,7 +54,7 @@ def storage_problems(config: ConnectConfig, endpoint_url: str = "") -> list[Prob
     scheme = urlsplit(config.destination).scheme
     problems = [*_misplaced(config, scheme)]
     if _uses(config, "s3", scheme):
-        problems += _s3_problems(config, _endpoint(config, endpoint_url))
+        problems += _s3_problems(config, endpoint(config, endpoint_url))
     makers = {"s3": s3_options, "gs": gcs_options}
     if scheme in makers:
         with collecting(problems):
@@ -62,7 +62,8 @@ def storage_problems(config: ConnectConfig, endpoint_url: str = "") -> list[Prob
     return problems
 
 
-def _endpoint(config: ConnectConfig, endpoint_url: str) -> str | None:
+def endpoint(config: ConnectConfig, endpoint_url: str) -> str | None:
+    """Return the URL of the object store; None for the provider's own. `endpoint_url` takes precedence over `store.url`."""
     return _with_scheme(endpoint_url or config.text("store.url")) or None
 
 

@@ -1,0 +1,63 @@
+"""The command `kafka2parquet doctor`: examines what a sink needs, prints the findings, and returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from collections.abc import Iterator
+
+from kafka2parquet.cli.terminal import tell
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.doctor import rights
+from kafka2parquet.doctor.check import Finding
+from kafka2parquet.doctor.examination import examine, has_failed
+from kafka2parquet.doctor.facts import Facts
+from kafka2parquet.doctor.report import as_json, lines, verdict
+from kafka2parquet.doctor.table import STEPS
+
+EXIT_READY = 0
+EXIT_NOT_READY = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument(
+        "--rights", action="store_true", help="only print the least rights that the sink needs, and connect to nothing"
+    )
+
+
+def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
+    """Examine what the sink needs, print the findings, and return the exit code. Blocks for some seconds.
+
+    Raises:
+        ConfigurationError: the configuration can't run; all problems.
+    """
+    facts = Facts.of(config, worker)
+    if options.rights:
+        tell(facts.secrets.hide(json.dumps(rights.as_json(facts), indent=1) if options.json else rights.text(facts)))
+        return EXIT_READY
+    with contextlib.closing(facts):
+        findings = list(examine(facts, STEPS)) if options.json else list(_printed(facts))
+        if options.json:
+            found = as_json(config.name, findings, rights.as_json(facts))
+            tell(facts.secrets.hide(json.dumps(found, indent=1, ensure_ascii=False)))
+        else:
+            tell(f"\n{verdict(findings)}")
+    return EXIT_NOT_READY if has_failed(findings) else EXIT_READY
+
+
+def _printed(facts: Facts) -> Iterator[Finding]:
+    """Yield the findings, after the lines of each were printed."""
+    findings: list[Finding] = []
+
+    def kept() -> Iterator[Finding]:
+        for finding in examine(facts, STEPS):
+            findings.append(finding)
+            yield finding
+
+    for line in lines(kept()):
+        tell(facts.secrets.hide(line))
+    yield from findings

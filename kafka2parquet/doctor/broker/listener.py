@@ -1,0 +1,274 @@
+"""The way to one broker: TCP, TLS, Kafka's protocol, login. Each step is a check, and the first that fails names the cause."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from kafka.protocol.metadata import MetadataRequest, MetadataResponse
+
+from kafka2parquet.consumers.kafka_python.bootstrap_log import check_certificates
+from kafka2parquet.doctor.broker.connection import (
+    ILLEGAL_SASL_STATE,
+    UNSUPPORTED_SASL_MECHANISM,
+    BrokerConnection,
+    NoAnswerError,
+    tls_context,
+    trusting_context,
+)
+from kafka2parquet.doctor.check import Cause, Check, Finding, Level
+from kafka2parquet.doctor.sockets import STEP_S, TroubleError, connect, split_address, tcp_causes, tls_causes
+from kafka2parquet.errors import KafkaAuthenticationError
+
+_SERVER = {"server": "broker-1.example:9092"}
+_LISTENER = {**_SERVER, "found": "SASL_SSL", "given": "PLAINTEXT"}
+_SET = "Set security.protocol={found} in the worker's properties, or consumer.override.security.protocol={found} in the sink's."
+_WRONG_PROTOCOL = Cause(
+    "wrong-protocol",
+    _LISTENER,
+    "The listener at {server} speaks {found}, and security.protocol is {given}.",
+    f"{_SET} Or name the port of a listener that speaks {{given}} in bootstrap.servers.",
+)
+
+TCP = Check(
+    "kafka-tcp",
+    "TCP connection",
+    "Looks up the host of each server in `bootstrap.servers` and connects to it. The Kafka client reports all failures of this"
+    " and of the next steps alike, as a time-out.",
+    tcp_causes("bootstrap.servers"),
+)
+TLS = Check(
+    "kafka-tls",
+    "TLS handshake",
+    "Does the TLS handshake with the trusted certificates and the client's certificate of the configuration.",
+    (
+        _WRONG_PROTOCOL,
+        *tls_causes(
+            "Put the authority's certificate into a PEM file, and set ssl.truststore.type=PEM and"
+            " ssl.truststore.location=<that file>."
+        ),
+        Cause(
+            "client-certificate",
+            {**_SERVER, "reason": "tlsv13 alert certificate required"},
+            "{server} asks for a client certificate and refused the one that was sent, or that none was sent ({reason}).",
+            "Set ssl.keystore.type=PEM and ssl.keystore.location=<a PEM file with the private key and a certificate that the"
+            " brokers trust>, and ssl.key.password if the key is encrypted.",
+        ),
+        Cause(
+            "bad-file",
+            {"reason": "ssl_cafile=/etc/ca.pem can't be loaded"},
+            "A file with keys or certificates can't be used: {reason}.",
+            "Name an existing, readable PEM file in ssl.truststore.location or ssl.keystore.location, and set ssl.key.password"
+            " to the password of the private key.",
+        ),
+    ),
+)
+PROTOCOL = Check(
+    "kafka-protocol",
+    "Kafka protocol",
+    "Asks which requests the broker knows (ApiVersions). A broker answers this request before any login.",
+    (
+        _WRONG_PROTOCOL,
+        Cause(
+            "not-kafka",
+            {**_SERVER, "reason": "it is a web server"},
+            "{server} doesn't speak Kafka's protocol ({reason}).",
+            "Name the brokers' own port in bootstrap.servers, not that of a REST proxy, a web console, a controller or"
+            " ZooKeeper.",
+        ),
+    ),
+)
+LOGIN = Check(
+    "kafka-login",
+    "Login",
+    "Logs in with `sasl.mechanism` and `sasl.jaas.config`, and sees whether the listener wants a login at all.",
+    (
+        _WRONG_PROTOCOL,
+        Cause(
+            "mechanism",
+            {**_SERVER, "given": "PLAIN", "offered": "SCRAM-SHA-512, GSSAPI"},
+            "The listener at {server} doesn't offer sasl.mechanism={given}. It offers {offered}.",
+            "Set sasl.mechanism to one of {offered}, with the login module in sasl.jaas.config that belongs to it.",
+        ),
+        Cause(
+            "refused-login",
+            {**_SERVER, "user": "user alice", "mechanism": "PLAIN", "reason": "Invalid username or password"},
+            "{server} refused the login of {user} by {mechanism} ({reason}).",
+            "Correct the user name and password in sasl.jaas.config. To see whether a user exists for SCRAM: kafka-configs"
+            " --bootstrap-server {server} --describe --entity-type users",
+        ),
+        Cause(
+            "no-token",
+            {**_SERVER, "mechanism": "GSSAPI", "reason": "RuntimeError: GSSAPI lib not found!"},
+            "This machine can't make a token for {mechanism} ({reason}).",
+            "GSSAPI needs pip install gssapi and a ticket (kinit; klist shows it). AWS_MSK_IAM needs AWS credentials"
+            " (aws sts get-caller-identity shows them).",
+        ),
+        Cause(
+            "clear-text",
+            {**_SERVER, "user": "user alice"},
+            "The login of {user} at {server} works, and sends the password unencrypted.",
+            "Use a listener with SASL_SSL, or a SCRAM mechanism, which never sends the password.",
+            Level.WARNING,
+        ),
+    ),
+)
+CHECKS = (TCP, TLS, PROTOCOL, LOGIN)
+
+
+class Visit:
+    """The steps to one server, up to the first that fails.
+
+    Attributes:
+        server: the server as host:port.
+        findings: one for each step that was taken.
+        connection: the connection after the last step; None if a step failed. The caller closes it.
+    """
+
+    def __init__(self, server: str, settings: Mapping[str, Any], step_s: float = STEP_S) -> None:
+        """Take the steps. Blocks for some seconds.
+
+        Args:
+            server: the server as host:port.
+            settings: kafka-python's settings of a client.
+            step_s: time limit for each step, in seconds.
+        """
+        self.server = server
+        self.findings: list[Finding] = []
+        self.connection: BrokerConnection | None = None
+        self._settings = settings
+        self._step_s = step_s
+        self._protocol = str(settings.get("security_protocol", "PLAINTEXT"))
+        self._step = TCP
+        self._open: BrokerConnection | None = None
+        try:
+            self._take_steps()
+            self.connection = self._open
+        except TroubleError as trouble:
+            values = {"server": server, "given": self._protocol, **trouble.values}
+            self.findings.append(self._step.found(trouble.cause, server, **values))
+            if self._open is not None:
+                self._open.close()
+
+    @property
+    def trouble(self) -> Finding | None:
+        """The finding of the step that failed; None if no step did."""
+        return None if self.connection is not None else self.findings[-1]
+
+    def _take_steps(self) -> None:
+        connection = self._open = BrokerConnection(*split_address(self.server), self._step_s)
+        self._passed()
+        if self._protocol.endswith("SSL"):
+            self._step = TLS
+            self._start_tls(connection)
+        try:
+            # A server that speaks TLS 1.3 refuses the client's certificate only after the handshake, in this answer.
+            connection.ask_versions()
+        except TroubleError as trouble:
+            raise TroubleError("client-certificate", reason=trouble.values["reason"]) from trouble
+        except NoAnswerError as error:
+            self._step = PROTOCOL if self._step is TCP else self._step
+            self._raise_if_other_protocol(connection)
+            self._step = PROTOCOL
+            raise TroubleError("not-kafka", reason=self._described(error, connection)) from error
+        if self._step is TLS:
+            self._passed(connection.tls_version)
+        self._step = PROTOCOL
+        self._passed()
+        self._step = LOGIN
+        self._log_in(connection)
+
+    def _passed(self, text: str = "") -> None:
+        self.findings.append(self._step.ok(self.server, text))
+
+    def _start_tls(self, connection: BrokerConnection) -> None:
+        try:
+            check_certificates(self._settings)
+        except KafkaAuthenticationError as error:
+            raise TroubleError("bad-file", reason=str(error).rstrip(".")) from error
+        try:
+            connection.start_tls(tls_context(self._settings))
+        except TroubleError as trouble:
+            if trouble.cause == "tls-refused":
+                self._raise_if_other_protocol(connection)
+                reason = str(trouble.values["reason"])
+                if _is_alert(reason) and "certificate" in reason.lower():
+                    raise TroubleError("client-certificate", reason=reason) from trouble
+            raise
+
+    def _log_in(self, connection: BrokerConnection) -> None:
+        """Log in, if the settings say so, and see that the listener answers a request that needs a login."""
+        if not self._protocol.startswith("SASL"):
+            try:
+                connection.ask(MetadataRequest(topics=[]), MetadataResponse, 1, 10)
+            except NoAnswerError as error:
+                self._raise_if_other_protocol(connection)
+                values = {"user": "a client without login", "mechanism": "no mechanism", "reason": str(error)}
+                raise TroubleError("refused-login", **values) from error
+            self._passed("not needed")
+            return
+        mechanism = str(self._settings["sasl_mechanism"])
+        name = self._settings.get("sasl_plain_username")
+        user = f"user {name}" if name else "this client"
+        try:
+            code, offered = connection.mechanisms(mechanism)
+            if code == UNSUPPORTED_SASL_MECHANISM or (not code and mechanism not in offered):
+                raise TroubleError("mechanism", given=mechanism, offered=", ".join(sorted(offered)))
+            if code == ILLEGAL_SASL_STATE:
+                self._raise_if_other_protocol(connection)
+            connection.log_in(self._settings)
+        except TroubleError as trouble:
+            raise TroubleError(trouble.cause, **{"user": user, "mechanism": mechanism, **trouble.values}) from trouble
+        except NoAnswerError as error:
+            raise TroubleError("refused-login", user=user, mechanism=mechanism, reason=str(error)) from error
+        if (self._protocol, mechanism) == ("SASL_PLAINTEXT", "PLAIN"):
+            self.findings.append(LOGIN.found("clear-text", self.server, server=self.server, user=user))
+        else:
+            self._passed(f"{mechanism} as {user}")
+
+    def _described(self, error: NoAnswerError, connection: BrokerConnection) -> str:
+        if error.received.startswith(b"HTTP") or speaks_http(connection.host, connection.port, self._step_s):
+            return "it is a web server"
+        return f"it sent {error.received[:40]!r}" if error.received else str(error)
+
+    def _raise_if_other_protocol(self, connection: BrokerConnection) -> None:
+        spoken = listener_protocol(connection.host, connection.port, self._step_s)
+        if spoken is not None and spoken != self._protocol:
+            raise TroubleError("wrong-protocol", found=spoken)
+
+
+def _is_alert(reason: str) -> bool:
+    return "alert" in reason.lower()
+
+
+def speaks_http(host: str, port: int, step_s: float) -> bool:
+    """Return whether a server answers in HTTP, without TLS."""
+    try:
+        with contextlib.closing(connect(host, port, step_s)) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return connection.recv(4) == b"HTTP"
+    except (TroubleError, OSError):
+        return False
+
+
+def listener_protocol(host: str, port: int, step_s: float = STEP_S) -> str | None:
+    """Find out which `security.protocol` a listener speaks; None if it isn't a listener of Kafka. Sends no secrets."""
+    contexts: tuple[ssl.SSLContext | None, ...] = (None, trusting_context())
+    for context in contexts:
+        try:
+            with BrokerConnection(host, port, step_s) as connection:
+                if context is not None:
+                    connection.start_tls(context)
+                connection.ask_versions()
+                has_login = connection.offers_login()
+        except TroubleError as trouble:
+            if context is not None and trouble.cause == "tls-refused" and _is_alert(str(trouble.values["reason"])):
+                return "SSL"  # it speaks TLS, and wants a client certificate
+            continue
+        except NoAnswerError:
+            continue
+        plain = "PLAINTEXT" if context is None else "SSL"
+        return f"SASL_{plain}" if has_login else plain
+    return None

@@ -1,0 +1,100 @@
+"""Facts: what is examined, and what the steps have found out for later steps."""
+
+from __future__ import annotations
+
+import attrs
+
+from kafka2parquet.clock import Clock, SystemClock
+from kafka2parquet.connect.build import TaskPlan
+from kafka2parquet.connect.clients.consumer import ConsumerSettings
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.parts.files_and_rotation import make_naming
+from kafka2parquet.connect.parts.rejects import DeadLetterPlan
+from kafka2parquet.connect.parts.storage import endpoint, make_storage
+from kafka2parquet.connect.properties.names import TOPICS
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.doctor.broker.cluster import Cluster, Committed, TopicInfo
+from kafka2parquet.object_names import ObjectNaming
+from kafka2parquet.records import TopicPartition
+from kafka2parquet.storage.fsspec_storage import FsspecStorage
+from kafka2parquet.util.secrets import Secrets
+
+
+@attrs.define(eq=False)
+class Facts:
+    """The configuration of a sink, and what the steps have found out. For one thread.
+
+    Attributes:
+        config: the connector's configuration, with the worker's converters.
+        consumer: settings of the consumers.
+        dead_letters: where rejects are sent; None sends none.
+        storage: where files go.
+        naming: the names of objects.
+        endpoint_url: URL of the object store; "" for the provider's own.
+        secrets: texts that must not be shown.
+        clock: this machine's clock.
+        cluster: the brokers; None before a broker was reached.
+        topics: the topics to read, as far as they exist.
+        committed: the group's committed offsets.
+    """
+
+    config: ConnectConfig
+    consumer: ConsumerSettings
+    dead_letters: DeadLetterPlan | None
+    storage: FsspecStorage
+    naming: ObjectNaming
+    endpoint_url: str = ""
+    secrets: Secrets = attrs.field(factory=Secrets)
+    clock: Clock = attrs.field(factory=SystemClock)
+    cluster: Cluster | None = None
+    topics: tuple[TopicInfo, ...] = ()
+    committed: dict[TopicPartition, Committed] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, config: ConnectConfig, worker: WorkerConfig) -> Facts:
+        """Collect what the configurations of a connector and its worker say. Nothing is connected.
+
+        Raises:
+            ConfigurationError: lists all problems of connector and worker.
+        """
+        plan = TaskPlan.of(config, worker)
+        storage = make_storage(plan.config, worker.endpoint_url)
+        url = endpoint(plan.config, worker.endpoint_url) or ""
+        naming = make_naming(plan.config)
+        return cls(plan.config, plan.consumer, plan.dead_letters, storage, naming, url, plan.secrets)
+
+    @property
+    def group_id(self) -> str:
+        """The consumer group."""
+        return self.consumer.group_id
+
+    @property
+    def named_topics(self) -> tuple[str, ...]:
+        """The topics that the configuration names; () if it has a pattern."""
+        return self.config.items(TOPICS)
+
+    @property
+    def principal(self) -> str:
+        """The user that Kafka knows this client by, for commands; a placeholder if only the brokers know."""
+        user = self.consumer.client_settings.get("sasl_plain_username")
+        return f"User:{user}" if user else "User:<principal>"
+
+    @property
+    def bootstrap(self) -> str:
+        """The bootstrap servers, for commands."""
+        return ",".join(self.consumer.bootstrap_servers)
+
+    def known_cluster(self) -> Cluster:
+        """Return the brokers. Only steps that need a reached broker call this method.
+
+        Raises:
+            LookupError: no broker was reached.
+        """
+        if self.cluster is None:
+            raise LookupError("no broker was reached")
+        return self.cluster
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self.cluster is not None:
+            self.cluster.close()

@@ -1,0 +1,126 @@
+"""Checks of the schema registry, if a converter needs one."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from kafka2parquet.connect.properties.converters import REGISTRY_CONVERTERS, converter_name
+from kafka2parquet.converters.registry.base import SchemaNotFound
+from kafka2parquet.converters.registry.confluent import ConfluentSchemaRegistry
+from kafka2parquet.converters.registry.settings import registry_client_settings
+from kafka2parquet.doctor.check import Cause, Check, Finding
+from kafka2parquet.doctor.facts import Facts
+from kafka2parquet.doctor.sockets import TroubleError, connect, start_tls, tcp_causes, tls_causes
+from kafka2parquet.errors import (
+    ConfigurationError,
+    Kafka2ParquetError,
+    SchemaRegistryAuthenticationError,
+    SchemaRegistryUnavailableError,
+)
+from kafka2parquet.util.secrets import without_credentials
+
+_REGISTRY = {"side": "value", "url": "http://registry.example:8081"}
+_REASON = {"reason": "HTTP 401, Unauthorized"}
+_URL_PROPERTY = "{side}.converter.schema.registry.url"
+
+REGISTRY = Check(
+    "registry",
+    "Schema registry",
+    "Asks each registry for a schema that doesn't exist, through the same client as the converter, and expects to be told so."
+    " If no answer comes, looks up the host, and tries TCP and TLS one after the other.",
+    (
+        *tcp_causes("schema.registry.url"),
+        *tls_causes(
+            "Name a PEM file with the authority's certificate: value.converter.schema.registry.ssl.truststore.location=<file>"
+            " and value.converter.schema.registry.ssl.truststore.type=PEM."
+        ),
+        Cause(
+            "plain-http",
+            {"server": "registry.example:8081", "side": "value"},
+            "{server} doesn't speak TLS, and the URL of the registry begins with https.",
+            f"Set {_URL_PROPERTY}=http://{{server}}",
+        ),
+        Cause(
+            "credentials",
+            {**_REGISTRY, **_REASON},
+            "The registry at {url} refuses the credentials: {reason}.",
+            "Set {side}.converter.basic.auth.credentials.source=USER_INFO and"
+            " {side}.converter.basic.auth.user.info=<name>:<password> to what the registry knows (in Confluent Cloud, an API"
+            " key of the registry, not of the cluster).",
+        ),
+        Cause(
+            "not-a-registry",
+            {**_REGISTRY, **_REASON},
+            "The server at {url} is not a schema registry: {reason}.",
+            f"Correct the path in {_URL_PROPERTY}. Apicurio's is …/apis/ccompat/v7.",
+        ),
+        Cause(
+            "no-answer",
+            {**_REGISTRY, **_REASON},
+            "The registry at {url} doesn't answer properly: {reason}.",
+            "Look at the registry's own logs. Records that need a schema wait for as long as that lasts.",
+        ),
+    ),
+)
+#: No registry gives a schema this id.
+_UNUSED_ID = (1 << 31) - 1
+
+
+def ask_registries(facts: Facts) -> Iterator[Finding]:
+    """Ask the registries of the converters of keys and values."""
+    asked: list[Mapping[str, str]] = []
+    for side in ("value", "key"):
+        if converter_name(facts.config.text(f"{side}.converter")) not in REGISTRY_CONVERTERS:
+            continue
+        properties = facts.config.below(f"{side}.converter.")
+        if properties not in asked:
+            asked.append(properties)
+            yield _ask(side, properties)
+
+
+def _ask(side: str, properties: Mapping[str, str]) -> Finding:
+    quick = {"max.retries": "0", "http.connect.timeout.ms": "5000", "http.read.timeout.ms": "10000"}
+    url = without_credentials(str(registry_client_settings(properties)["url"]))
+    values = {"side": side, "url": url}
+    registry = ConfluentSchemaRegistry({**properties, **quick})
+    with contextlib.closing(registry):
+        try:
+            registry.schema(_UNUSED_ID, None)
+        except SchemaNotFound:
+            return REGISTRY.ok(url)
+        except SchemaRegistryAuthenticationError as error:
+            if "certificate" in str(error):
+                return _explained(values, properties, error)
+            return REGISTRY.found("credentials", url, **values, reason=_brief(error))
+        except ConfigurationError as error:
+            return REGISTRY.found("not-a-registry", url, **values, reason=_brief(error))
+        except SchemaRegistryUnavailableError as error:
+            return _explained(values, properties, error)
+    return REGISTRY.ok(url)
+
+
+def _explained(values: Mapping[str, str], properties: Mapping[str, str], error: Kafka2ParquetError) -> Finding:
+    """Name the step of the connection that fails, for the first server that the URL names."""
+    settings = registry_client_settings(properties)
+    parts = urlsplit(str(settings["url"]).split(",")[0])
+    if parts.hostname is not None and "proxy" not in settings:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            with contextlib.closing(connect(parts.hostname, port)) as connection:
+                if parts.scheme == "https":
+                    context = ssl.create_default_context(cafile=settings.get("ssl.ca.location"))
+                    start_tls(connection, parts.hostname, port, context)
+        except TroubleError as trouble:
+            if trouble.cause == "tls-refused" and "wrong version number" in str(trouble.values["reason"]).lower().replace(
+                "_", " "
+            ):
+                return REGISTRY.found("plain-http", values["url"], **values, **trouble.values)
+            return REGISTRY.found(trouble.cause, values["url"], **values, **trouble.values)
+    return REGISTRY.found("no-answer", values["url"], **values, reason=_brief(error))
+
+
+def _brief(error: Kafka2ParquetError) -> str:
+    return str(error).rstrip(".")

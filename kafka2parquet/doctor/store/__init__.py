@@ -1,0 +1,1 @@
+"""Checks of the object store: rights, guarantees, clock, and what is already there."""

@@ -1,0 +1,49 @@
+"""All groups of checks, and the steps that run them, in order."""
+
+from __future__ import annotations
+
+from kafka2parquet.doctor import registry, staging, versions
+from kafka2parquet.doctor.broker import group, listener, reach, topics
+from kafka2parquet.doctor.check import Check, Group
+from kafka2parquet.doctor.examination import Step
+from kafka2parquet.doctor.store import bucket, rights
+from kafka2parquet.doctor.store import reach as store_reach
+
+GROUPS = (
+    Group("Kafka: connection", (*listener.CHECKS, reach.ADVERTISED)),
+    Group("Kafka: topics", (topics.TOPICS, topics.TASKS, *topics.SETTINGS_CHECKS)),
+    Group("Kafka: consumer group", (*group.GROUP_CHECKS, *group.BROKER_CHECKS)),
+    Group("Store", (*store_reach.REACH_CHECKS, *rights.RIGHTS_CHECKS, *bucket.BUCKET_CHECKS)),
+    Group("Staging", staging.STAGING_CHECKS),
+    Group("Schema registry", (registry.REGISTRY,)),
+    Group("Versions", (versions.LIBRARIES,)),
+)
+
+_STORE = (store_reach.REACH, store_reach.CREDENTIALS, store_reach.BUCKET)
+
+STEPS = (
+    Step(reach.reach_bootstrap_servers, listener.CHECKS),
+    Step(reach.reach_brokers, (reach.ADVERTISED,), needs=(listener.LOGIN,)),
+    Step(topics.look_topics_up, (topics.TOPICS,), needs=(listener.LOGIN,)),
+    Step(topics.compare_tasks, (topics.TASKS,), needs=(topics.TOPICS,)),
+    Step(topics.compare_settings, topics.SETTINGS_CHECKS, needs=(topics.TOPICS, reach.ADVERTISED)),
+    Step(group.look_group_up, group.GROUP_CHECKS, needs=(reach.ADVERTISED,)),
+    Step(group.compare_broker_settings, group.BROKER_CHECKS, needs=(reach.ADVERTISED,)),
+    Step(store_reach.reach_store, store_reach.REACH_CHECKS),
+    Step(rights.try_rights, rights.RIGHTS_CHECKS, needs=_STORE),
+    Step(bucket.compare_clocks, (bucket.CLOCK,), needs=(store_reach.REACH,)),
+    Step(bucket.look_for_rule, (bucket.UPLOADS,), needs=_STORE),
+    Step(staging.look_at_staging, staging.STAGING_CHECKS),
+    Step(registry.ask_registries, (registry.REGISTRY,)),
+    Step(versions.compare_versions, (versions.LIBRARIES,)),
+)
+
+
+def group_of(check: Check) -> Group:
+    """Return the group of a check."""
+    return next(each for each in GROUPS if check in each.checks)
+
+
+def all_checks() -> tuple[Check, ...]:
+    """Return all checks, in the order of the groups."""
+    return tuple(check for each in GROUPS for check in each.checks)
