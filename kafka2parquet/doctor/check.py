@@ -35,8 +35,9 @@ class Cause:
         id: stable id, unique within its check, such as `unknown-ca`.
         fields: names of the values in the texts, each with an example for the documentation.
         text: one or more sentences with fields in braces.
-        cure: what to do, with commands and properties to paste; fields in braces.
+        cure: what to do, as one or more sentences; fields in braces.
         level: how serious it is.
+        paste: commands or properties to paste, one on each line; fields in braces.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Cause:
     text: str = attrs.field(validator=_has_no_other_fields)
     cure: str = attrs.field(validator=_has_no_other_fields)
     level: Level = Level.FAILED
+    paste: str = attrs.field(default="", kw_only=True, validator=_has_no_other_fields)
 
 
 @attrs.frozen
@@ -57,6 +59,7 @@ class Finding:
         cause: id of the cause; "" if nothing is wrong.
         text: what was found, as one or more sentences, or a few words if nothing is wrong.
         cure: what to do; "" if nothing is wrong.
+        paste: commands or properties to paste, one on each line; "" if there are none.
     """
 
     check: Check
@@ -65,6 +68,7 @@ class Finding:
     cause: str = ""
     text: str = ""
     cure: str = ""
+    paste: str = ""
 
     @property
     def page(self) -> str:
@@ -114,7 +118,8 @@ class Check:
         """
         cause = {cause.id: cause for cause in self.causes}[cause_id]
         shown = {name: values[name] for name in cause.fields}
-        return Finding(self, cause.level, subject, cause_id, cause.text.format(**shown), cause.cure.format(**shown))
+        text, cure, paste = (template.format(**shown) for template in (cause.text, cause.cure, cause.paste))
+        return Finding(self, cause.level, subject, cause_id, text, cure, paste)
 
 
 class NotPossibleError(Exception):

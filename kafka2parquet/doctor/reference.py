@@ -51,8 +51,9 @@ def _check(check: Check) -> Iterator[str]:
 
 
 def _cause(cause: Cause) -> str:
-    text, cure = (template.format(**cause.fields) for template in (cause.text, cause.cure))
-    return f"{_LEVELS[cause.level]} `{cause.id}`: {_escaped(text)}\n: {_escaped(cure)}\n"
+    text, cure, paste = (template.format(**cause.fields) for template in (cause.text, cause.cure, cause.paste))
+    block = "".join(f"  {line}\n" for line in ("", "```text", *paste.splitlines(), "```")) if paste else ""
+    return f"{_LEVELS[cause.level]} `{cause.id}`: {_escaped(text)}\n: {_escaped(cure)}\n{block}".replace("\n  \n", "\n\n")
 
 
 def _escaped(text: str) -> str:

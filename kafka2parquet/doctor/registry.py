@@ -34,34 +34,38 @@ REGISTRY = Check(
     (
         *tcp_causes("schema.registry.url"),
         *tls_causes(
-            "Name a PEM file with the authority's certificate: value.converter.schema.registry.ssl.truststore.location=<file>"
-            " and value.converter.schema.registry.ssl.truststore.type=PEM."
+            "Name a PEM file with the authority's certificate (for keys, key.converter in place of value.converter).",
+            "value.converter.schema.registry.ssl.truststore.type=PEM\n"
+            "value.converter.schema.registry.ssl.truststore.location=/path/to/ca.pem",
         ),
         Cause(
             "plain-http",
             {"server": "registry.example:8081", "side": "value"},
             "{server} doesn't speak TLS, and the URL of the registry begins with https.",
-            f"Set {_URL_PROPERTY}=http://{{server}}",
+            "Use http, or switch TLS on in the registry.",
+            paste=f"{_URL_PROPERTY}=http://{{server}}",
         ),
         Cause(
             "credentials",
             {**_REGISTRY, **_REASON},
             "The registry at {url} refuses the credentials: {reason}.",
-            "Set {side}.converter.basic.auth.credentials.source=USER_INFO and"
-            " {side}.converter.basic.auth.user.info=<name>:<password> to what the registry knows (in Confluent Cloud, an API"
-            " key of the registry, not of the cluster).",
+            "Name a user that the registry knows (in Confluent Cloud, an API key of the registry, not of the cluster).",
+            paste="{side}.converter.basic.auth.credentials.source=USER_INFO\n"
+            "{side}.converter.basic.auth.user.info=<name>:<password>",
         ),
         Cause(
             "not-a-registry",
             {**_REGISTRY, **_REASON},
             "The server at {url} is not a schema registry: {reason}.",
-            f"Correct the path in {_URL_PROPERTY}. Apicurio's is …/apis/ccompat/v7.",
+            "Correct the path of the URL. That of Apicurio is /apis/ccompat/v7.",
+            paste=f"{_URL_PROPERTY}=<URL>",
         ),
         Cause(
             "no-answer",
             {**_REGISTRY, **_REASON},
             "The registry at {url} doesn't answer properly: {reason}.",
             "Look at the registry's own logs. Records that need a schema wait for as long as that lasts.",
+            paste="curl -i {url}/subjects",
         ),
     ),
 )

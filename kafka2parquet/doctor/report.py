@@ -40,8 +40,8 @@ def lines(findings: Iterable[Finding]) -> Iterator[str]:
         yield _line(finding)
         if finding.level is not Level.OK:
             yield from _wrapped(finding.text)
-            if finding.cure:
-                yield f"{_INDENT}To do: {finding.cure}"
+            yield from _wrapped(finding.cure)
+            yield from (f"{_INDENT}{_INDENT}{line}" for line in finding.paste.splitlines())
             yield f"{_INDENT}See {finding.page}"
     if skipped:
         yield _skipped(skipped)
@@ -104,6 +104,7 @@ def as_json(name: str, findings: Sequence[Finding], rights: dict[str, Any]) -> d
                 "cause": finding.cause,
                 "text": finding.text,
                 "cure": finding.cure,
+                "paste": finding.paste.splitlines(),
                 "page": finding.page,
             }
             for finding in findings

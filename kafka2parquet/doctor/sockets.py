@@ -15,7 +15,6 @@ STEP_S = 5.0
 
 _NOT_REACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL)
 _SERVER = {"server": "broker-1.example:9092"}
-_REASON = {"reason": "the system's own words"}
 
 
 class TroubleError(Exception):
@@ -34,6 +33,7 @@ class TroubleError(Exception):
 
 def tcp_causes(property_name: str) -> tuple[Cause, ...]:
     """Return the causes for which a server can't be reached, for a server that a property names."""
+    place = {**_SERVER, "host": "broker-1.example", "port": "9092"}
     return (
         Cause(
             "bad-address",
@@ -43,75 +43,83 @@ def tcp_causes(property_name: str) -> tuple[Cause, ...]:
         ),
         Cause(
             "dns",
-            {**_SERVER, "host": "broker-1.example", **_REASON},
+            {**_SERVER, "host": "broker-1.example", "reason": "Name or service not known"},
             "The name {host} can't be looked up ({reason}).",
-            f"Correct the host in {property_name}, or the name service of this machine: getent hosts {{host}}",
+            f"Correct the host in {property_name}, or the name service of this machine.",
+            paste="getent hosts {host}",
         ),
         Cause(
             "refused",
-            {**_SERVER, "host": "broker-1.example", "port": "9092"},
+            place,
             "Nothing listens at {server}: the connection was refused.",
-            f"Correct the port in {property_name}, or start the server. To see whether the port is open: nc -vz {{host}}"
-            f" {{port}}",
+            f"Correct the port in {property_name}, or start the server. To see whether the port is open:",
+            paste="nc -vz {host} {port}",
         ),
         Cause(
             "timeout",
-            {**_SERVER, "host": "broker-1.example", "port": "9092", "seconds": "5"},
+            {**place, "seconds": "5"},
             "{server} didn't answer within {seconds} s. A firewall or a security group that drops packets looks like that.",
-            "Let this machine connect to {host}, port {port}. To try: nc -vz -w 5 {host} {port}",
+            "Let this machine connect to {host}, port {port}. To try it:",
+            paste="nc -vz -w 5 {host} {port}",
         ),
         Cause(
             "unreachable",
-            {**_SERVER, "host": "broker-1.example", **_REASON},
-            "There is no route to {server} ({reason}).",
-            "Check networks, routes and VPN of this machine: getent hosts {host} shows the address, ip route get <address> the route.",
-            " $1}}}}')",
+            {**_SERVER, "host": "broker-1.example", "reason": "No route to host"},
+            "{server} can't be reached ({reason}).",
+            "Check networks, routes and VPN of this machine. To see the host's address, and the way to an address:",
+            paste="getent ahosts {host}\nip route get <address>",
         ),
     )
 
 
-def tls_causes(trust: str, system_trust: str = "") -> tuple[Cause, ...]:
+def tls_causes(trust: str, trust_paste: str) -> tuple[Cause, ...]:
     """Return the causes for which TLS fails.
 
     Args:
-        trust: how to name the authority that signed the server's certificate.
-        system_trust: how the host name's check is switched off, if it can be.
+        trust: how to name the authority that signed the server's certificate, as a sentence.
+        trust_paste: the properties for that.
     """
-    fields = {**_SERVER, "host": "broker-1.example", "port": "9092", **_REASON}
+    connect_to = "openssl s_client -connect {host}:{port} -servername {host} </dev/null"
+
+    def fields(reason: str) -> dict[str, str]:
+        return {**_SERVER, "host": "broker-1.example", "port": "9092", "reason": reason}
+
     return (
         Cause(
             "unknown-ca",
-            fields,
+            fields("unable to get local issuer certificate"),
             "The certificate of {server} comes from an authority that is not trusted here ({reason}).",
-            f"{trust} To see who signed it: openssl s_client -connect {{host}}:{{port}} -servername {{host}} -showcerts"
-            f" </dev/null",
+            f"{trust} The last command shows who signed the certificate.",
+            paste=f"{trust_paste}\n{connect_to} | openssl x509 -noout -issuer",
         ),
         Cause(
             "host-name",
-            fields,
+            fields("IP address mismatch, certificate is not valid for '10.0.0.7'"),
             "The certificate of {server} is for other names ({reason}).",
-            "Connect by a name that is in the certificate, or have a certificate issued with this name. To see its names:"
-            " openssl s_client -connect {host}:{port} </dev/null | openssl x509 -noout -ext subjectAltName" + system_trust,
+            "Connect by a name that is in the certificate, or have a certificate issued with this name. To see its names:",
+            paste=f"{connect_to} | openssl x509 -noout -ext subjectAltName",
         ),
         Cause(
             "expired",
-            fields,
-            "The certificate of {server} has expired ({reason}).",
-            "Renew it on the server. If it is still valid, this machine's clock is wrong: date -u. To see its dates:"
-            " openssl s_client -connect {host}:{port} </dev/null | openssl x509 -noout -dates",
+            fields("certificate has expired"),
+            "The certificate of {server} is over ({reason}).",
+            "Renew it on the server. If it is still valid, this machine's clock is wrong. To see the dates, and this clock:",
+            paste=f"{connect_to} | openssl x509 -noout -dates\ndate -u",
         ),
         Cause(
             "not-yet-valid",
-            fields,
-            "The certificate of {server} is not valid yet ({reason}).",
-            "Set this machine's clock, if it is slow: date -u. Otherwise the certificate was issued for a later time.",
+            fields("certificate is not yet valid"),
+            "The certificate of {server} is for a later time ({reason}).",
+            "Set this machine's clock, if it is slow; otherwise the certificate was issued for a later time. To see both:",
+            paste=f"{connect_to} | openssl x509 -noout -dates\ndate -u",
         ),
         Cause(
             "tls-refused",
-            fields,
-            "TLS with {server} failed ({reason}).",
-            "Compare the TLS versions and ciphers of both sides: openssl s_client -connect {host}:{port} </dev/null. A server"
-            " that wants a client certificate may refuse the handshake like this, too.",
+            fields("the server closed the connection during the handshake"),
+            "The TLS handshake with {server} failed ({reason}).",
+            "Compare the TLS versions and ciphers of both sides. A server that wants a client certificate, or doesn't speak TLS"
+            " at all, may end the handshake like this, too.",
+            paste=connect_to,
         ),
     )
 

@@ -13,7 +13,8 @@ from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
 
 _FOLDER = {"folder": "/var/lib/sink"}
-_CURE = "Set kafka2parquet.staging.dir to a folder on a local disk, such as /var/tmp/kafka2parquet."
+_CURE = "Name a folder on a local disk."
+_PASTE = "kafka2parquet.staging.dir=/var/tmp/kafka2parquet"
 
 FOLDER = Check(
     "staging-folder",
@@ -25,9 +26,10 @@ FOLDER = Check(
             "not-writable",
             _FOLDER,
             "This user can't create files in {folder}.",
-            f"{_CURE} Or give the user the right: chown $(id -u) {{folder}}",
+            f"{_CURE} Or give the user the right to write there.",
+            paste=f"{_PASTE}\nchown $(id -u) {{folder}}",
         ),
-        Cause("not-a-folder", _FOLDER, "{folder} is not a folder.", _CURE),
+        Cause("not-a-folder", _FOLDER, "{folder} is not a folder.", _CURE, paste=_PASTE),
     ),
 )
 SPACE = Check(
@@ -40,21 +42,24 @@ SPACE = Check(
             "too-little",
             {**_FOLDER, "free_mib": "100", "wanted_mib": "1,024"},
             "{folder} has {free_mib} MiB free, less than the sink may buffer in memory alone.",
-            f"Free some space, or use a larger disk: at least {{wanted_mib}} MiB. {_CURE}",
+            "Free some space, or name a folder on a larger disk: at least {wanted_mib} MiB.",
+            paste=_PASTE,
         ),
         Cause(
             "little",
             {**_FOLDER, "free_mib": "600", "wanted_mib": "1,024"},
             "{folder} has {free_mib} MiB free, which is little for all open files.",
-            f"Provide at least {{wanted_mib}} MiB, and more if files are large. {_CURE}",
+            "Provide at least {wanted_mib} MiB, and more if files are large.",
             Level.WARNING,
+            paste=_PASTE,
         ),
         Cause(
             "no-inodes",
             {**_FOLDER, "free": "100"},
             "The file system of {folder} can take only {free} more files.",
-            "Delete files there, or use another file system.",
+            "Delete files there, or name a folder on another file system.",
             Level.WARNING,
+            paste=_PASTE,
         ),
     ),
 )
@@ -67,8 +72,9 @@ DISK = Check(
             "in-memory",
             {**_FOLDER, "kind": "tmpfs"},
             "{folder} is a {kind}: staged files take memory, beside kafka2parquet.memory.bytes.",
-            f"{_CURE} In Kubernetes, an emptyDir without medium: Memory.",
+            f"{_CURE} In Kubernetes, use an emptyDir without `medium: Memory`.",
             Level.WARNING,
+            paste=_PASTE,
         ),
     ),
 )

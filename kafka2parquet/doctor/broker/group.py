@@ -41,8 +41,9 @@ RIGHT = Check(
             "no-read-right",
             {**_PLACE, "principal": "User:alice"},
             "This client may not use the consumer group {group}.",
-            "kafka-acls --bootstrap-server {bootstrap} --add --allow-principal '{principal}' --operation Read --group"
-            " '{group}'",
+            "An administrator grants the right:",
+            paste="kafka-acls --bootstrap-server {bootstrap} --add --allow-principal '{principal}' --operation Read"
+            " --group '{group}'",
         ),
         Cause(
             "no-coordinator",
@@ -50,7 +51,8 @@ RIGHT = Check(
             "The group {group} has no coordinator (error code {code}): the topic __consumer_offsets can't be created, or its"
             " brokers are down.",
             "Start all brokers. In a small cluster set offsets.topic.replication.factor to at most the number of brokers. To"
-            " look: kafka-topics --bootstrap-server {bootstrap} --describe --topic __consumer_offsets",
+            " look:",
+            paste="kafka-topics --bootstrap-server {bootstrap} --describe --topic __consumer_offsets",
         ),
         Cause(
             "coordinator-not-reachable",
@@ -69,15 +71,17 @@ MEMBERS = Check(
             "not-consumers",
             {**_GROUP, "kind": "connect"},
             "The group {group} is in use by something that is not a consumer group (its protocol is {kind}).",
-            "Give the sink another group: consumer.override.group.id=<name>. Connect workers have a group for themselves.",
+            "Give the sink a group for itself. A Connect worker's own group can't be shared.",
+            paste="consumer.override.group.id=<name>",
         ),
         Cause(
             "other-assignor",
             {**_GROUP, "theirs": "cooperative-sticky", "ours": "range", "members": "consumer-1 (10.0.0.7)"},
             "The members of {group} use the assignor {theirs}, and the sink offers {ours}, so it can't join. Members:"
             " {members}.",
-            "Stop them first, if they are of the sink that this one replaces. Otherwise give this sink another group, or set"
-            " consumer.override.partition.assignment.strategy to an assignor that all members offer.",
+            "Stop them first, if they are of the sink that this one replaces. Otherwise give this sink another group, or let"
+            " all members offer a common assignor.",
+            paste="consumer.override.group.id=<name>\nconsumer.override.partition.assignment.strategy=<a Java class>",
         ),
     ),
 )
@@ -91,21 +95,23 @@ COMMITTED = Check(
             {**_PLACE, "partition": "orders-3", "topic": "orders", "offset": "100", "start": "250"},
             "The group has committed offset {offset} of {partition}, and the log starts at {start}: Kafka has deleted records"
             " that were not written. The sink will stop with a DataLossError.",
-            "To go on without these records set kafka2parquet.on.data.loss=continue.",
+            "To go on without these records:",
+            paste="kafka2parquet.on.data.loss=continue",
         ),
         Cause(
             "beyond-log-end",
             {**_PLACE, "partition": "orders-3", "topic": "orders", "offset": "900", "end": "250"},
             "The group has committed offset {offset} of {partition}, and the log ends at {end}: the topic was truncated or"
             " created again.",
-            "Choose another topics.dir, or stop the sink and reset the group's offsets: " + _RESET,
+            "Choose another topics.dir, or stop the sink and reset the group's offsets.",
+            paste=_RESET,
         ),
         Cause(
             "other-place",
             {**_PLACE, "partition": "orders-3", "other": "s3://old-lake/topics/orders", "here": "s3://lake/topics/orders"},
             "The group {group} belongs to a sink that writes {partition} to {other}, and this one writes to {here}.",
-            "Give this sink a group of its own (name, or consumer.override.group.id). If it replaces the other sink for good,"
-            " set kafka2parquet.take.over=true for its first start.",
+            "Give this sink another group. If it replaces the other sink for good, let it take over at its first start.",
+            paste="consumer.override.group.id=<name>\nkafka2parquet.take.over=true",
         ),
         Cause(
             "unknown-metadata",
@@ -125,9 +131,10 @@ BROKER_SETTINGS = Check(
             "no-describe-configs-right",
             {"bootstrap": "broker-1.example:9092", "principal": "User:alice"},
             "This client may not read the brokers' settings, so the limits of groups and offsets are unknown.",
-            "kafka-acls --bootstrap-server {bootstrap} --add --allow-principal '{principal}' --operation DescribeConfigs"
-            " --cluster",
+            "An administrator grants the right:",
             Level.WARNING,
+            paste="kafka-acls --bootstrap-server {bootstrap} --add --allow-principal '{principal}' --operation DescribeConfigs"
+            " --cluster",
         ),
     ),
 )
@@ -140,7 +147,8 @@ METADATA_SIZE = Check(
             "too-small",
             {"limit": "100", "needed": "300"},
             "The brokers accept at most {limit} bytes of metadata with an offset, and the sink needs up to {needed}.",
-            "Set offset.metadata.max.bytes=4096, Kafka's default, on the brokers and restart them.",
+            "Set Kafka's default on the brokers and restart them.",
+            paste="offset.metadata.max.bytes=4096",
         ),
     ),
 )
@@ -155,8 +163,9 @@ OFFSETS_RETENTION = Check(
             {"minutes": "30", "wanted": "10080"},
             "Kafka forgets the offsets of a group after {minutes} minutes without members. After a longer stop the sink has to"
             " list and read its files to find its position.",
-            "Set offsets.retention.minutes={wanted} on the brokers and restart them.",
+            "Set a longer time on the brokers and restart them.",
             Level.WARNING,
+            paste="offsets.retention.minutes={wanted}",
         ),
     ),
 )
@@ -169,7 +178,8 @@ SESSION = Check(
             "out-of-range",
             {"timeout_ms": "3000", "least_ms": "6000", "most_ms": "1800000"},
             "session.timeout.ms={timeout_ms} is refused by the brokers, which accept {least_ms} to {most_ms}.",
-            "Set consumer.override.session.timeout.ms to a value in that range, such as 45000.",
+            "Set a value in that range.",
+            paste="consumer.override.session.timeout.ms=45000",
         ),
     ),
 )

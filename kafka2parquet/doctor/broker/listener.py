@@ -24,12 +24,13 @@ from kafka2parquet.errors import KafkaAuthenticationError
 
 _SERVER = {"server": "broker-1.example:9092"}
 _LISTENER = {**_SERVER, "found": "SASL_SSL", "given": "PLAINTEXT"}
-_SET = "Set security.protocol={found} in the worker's properties, or consumer.override.security.protocol={found} in the sink's."
 _WRONG_PROTOCOL = Cause(
     "wrong-protocol",
     _LISTENER,
     "The listener at {server} speaks {found}, and security.protocol is {given}.",
-    f"{_SET} Or name the port of a listener that speaks {{given}} in bootstrap.servers.",
+    "Set the protocol in the worker's properties (first line) or in the sink's (second line), or name the port of a listener"
+    " that speaks {given} in bootstrap.servers.",
+    paste="security.protocol={found}\nconsumer.override.security.protocol={found}",
 )
 
 TCP = Check(
@@ -46,15 +47,16 @@ TLS = Check(
     (
         _WRONG_PROTOCOL,
         *tls_causes(
-            "Put the authority's certificate into a PEM file, and set ssl.truststore.type=PEM and"
-            " ssl.truststore.location=<that file>."
+            "Put the authority's certificate into a PEM file, and name the file in the worker's properties.",
+            "ssl.truststore.type=PEM\nssl.truststore.location=/path/to/ca.pem",
         ),
         Cause(
             "client-certificate",
             {**_SERVER, "reason": "tlsv13 alert certificate required"},
             "{server} asks for a client certificate and refused the one that was sent, or that none was sent ({reason}).",
-            "Set ssl.keystore.type=PEM and ssl.keystore.location=<a PEM file with the private key and a certificate that the"
-            " brokers trust>, and ssl.key.password if the key is encrypted.",
+            "Name a PEM file with the private key and a certificate that the brokers trust in the worker's properties. The last"
+            " line is for an encrypted key.",
+            paste="ssl.keystore.type=PEM\nssl.keystore.location=/path/to/client.pem\nssl.key.password=<password>",
         ),
         Cause(
             "bad-file",
@@ -90,28 +92,31 @@ LOGIN = Check(
             "mechanism",
             {**_SERVER, "given": "PLAIN", "offered": "SCRAM-SHA-512, GSSAPI"},
             "The listener at {server} doesn't offer sasl.mechanism={given}. It offers {offered}.",
-            "Set sasl.mechanism to one of {offered}, with the login module in sasl.jaas.config that belongs to it.",
+            "Set a mechanism that is offered, with the login module in sasl.jaas.config that belongs to it: PlainLoginModule"
+            " for PLAIN, ScramLoginModule for SCRAM.",
+            paste="sasl.mechanism=<one of {offered}>",
         ),
         Cause(
             "refused-login",
             {**_SERVER, "user": "user alice", "mechanism": "PLAIN", "reason": "Invalid username or password"},
             "{server} refused the login of {user} by {mechanism} ({reason}).",
-            "Correct the user name and password in sasl.jaas.config. To see whether a user exists for SCRAM: kafka-configs"
-            " --bootstrap-server {server} --describe --entity-type users",
+            "Correct the user name and password in sasl.jaas.config. For SCRAM, an administrator can list the users:",
+            paste="kafka-configs --bootstrap-server {server} --describe --entity-type users",
         ),
         Cause(
             "no-token",
             {**_SERVER, "mechanism": "GSSAPI", "reason": "RuntimeError: GSSAPI lib not found!"},
             "This machine can't make a token for {mechanism} ({reason}).",
-            "GSSAPI needs pip install gssapi and a ticket (kinit; klist shows it). AWS_MSK_IAM needs AWS credentials"
-            " (aws sts get-caller-identity shows them).",
+            "GSSAPI needs the package gssapi and a ticket; AWS_MSK_IAM needs AWS credentials. To see what there is:",
+            paste="pip install gssapi && klist\naws sts get-caller-identity",
         ),
         Cause(
             "clear-text",
             {**_SERVER, "user": "user alice"},
             "The login of {user} at {server} works, and sends the password unencrypted.",
-            "Use a listener with SASL_SSL, or a SCRAM mechanism, which never sends the password.",
+            "Use a listener with TLS, or a SCRAM mechanism, which never sends the password.",
             Level.WARNING,
+            paste="security.protocol=SASL_SSL",
         ),
     ),
 )

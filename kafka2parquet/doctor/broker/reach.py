@@ -26,14 +26,16 @@ ADVERTISED = Check(
             _BROKER,
             "Broker {broker} tells its clients to connect to {server}, which is the client's own machine.",
             "Set advertised.listeners of that broker to an address that its clients can reach. In containers, give the host and"
-            " the other containers one listener each.",
+            " the other containers one listener each. On the broker:",
+            paste="advertised.listeners=<listener>://<address that clients reach>:<port>",
         ),
         Cause(
             "not-reachable",
             {**_BROKER, "trouble": "The name broker-2.internal can't be looked up (Name or service not known)."},
             "Broker {broker} advertises {server}, which can't be used from here. {trouble}",
             "Make {server} reachable from this machine (name service, firewall), or set advertised.listeners of that broker to"
-            " an address that is. Its partitions can't be read otherwise.",
+            " an address that is. Its partitions can't be read otherwise. On the broker:",
+            paste="advertised.listeners=<listener>://<address that clients reach>:<port>",
         ),
     ),
 )

@@ -29,8 +29,8 @@ TOPICS = Check(
             "missing",
             _PLACE,
             "The topic {topic} doesn't exist.",
-            "Correct topics, or create the topic: kafka-topics --bootstrap-server {bootstrap} --create --topic '{topic}'"
-            " --partitions <number>",
+            "Correct topics, or create the topic:",
+            paste="kafka-topics --bootstrap-server {bootstrap} --create --topic '{topic}' --partitions <number>",
         ),
         Cause(
             "no-match",
@@ -43,7 +43,8 @@ TOPICS = Check(
             "no-read-right",
             _RIGHT,
             "This client may not read the topic {topic}.",
-            _ACL,
+            "An administrator grants the right:",
+            paste=_ACL,
         ),
         Cause(
             "bad-name",
@@ -55,8 +56,8 @@ TOPICS = Check(
             "no-leader",
             {**_PLACE, "partitions": "0, 3"},
             "Partitions of {topic} have no leader, so they can't be read now: {partitions}.",
-            "Start the brokers that hold them: kafka-topics --bootstrap-server {bootstrap} --describe --topic '{topic}'"
-            " --unavailable-partitions",
+            "Start the brokers that hold them. To see which they are:",
+            paste="kafka-topics --bootstrap-server {bootstrap} --describe --topic '{topic}' --unavailable-partitions",
         ),
     ),
 )
@@ -69,8 +70,9 @@ TASKS = Check(
             "idle-tasks",
             {"tasks": "10", "partitions": "4"},
             "tasks.max is {tasks}, and all topics together have {partitions} partitions: some tasks will have nothing to do.",
-            "Set tasks.max={partitions} or less. Idle tasks cost a thread and a connection each.",
+            "Lower the number of tasks. Idle tasks cost a thread and a connection each.",
             Level.WARNING,
+            paste="tasks.max={partitions}",
         ),
     ),
 )
@@ -84,8 +86,9 @@ SETTINGS = Check(
             "no-describe-configs-right",
             _RIGHT,
             "This client may not read the settings of the topic {topic}, so its retention is unknown.",
-            _ACL,
+            "An administrator grants the right:",
             Level.WARNING,
+            paste=_ACL,
         ),
     ),
 )
@@ -100,23 +103,26 @@ RETENTION = Check(
             {**_PLACE, "retention": "30 minutes", "open": "1 hour", "wanted_ms": "86400000"},
             "{topic} keeps records for {retention}, and the sink may keep them in open files for {open}: Kafka deletes records"
             " before they are written.",
-            f"{_ALTER} retention.ms={{wanted_ms}} # or lower rotate.schedule.interval.ms or rotate.interval.ms",
+            "Keep records for longer, or lower rotate.schedule.interval.ms or rotate.interval.ms.",
+            paste=f"{_ALTER} retention.ms={{wanted_ms}}",
         ),
         Cause(
             "short",
             {**_PLACE, "retention": "2 hours", "open": "1 hour", "wanted_ms": "86400000"},
             "{topic} keeps records for {retention}, and the sink may keep them in open files for {open}. An outage of store or"
             " sink of the rest of that time loses records.",
-            f"{_ALTER} retention.ms={{wanted_ms}}",
+            "Keep records for longer, or lower rotate.schedule.interval.ms or rotate.interval.ms.",
             Level.WARNING,
+            paste=f"{_ALTER} retention.ms={{wanted_ms}}",
         ),
         Cause(
             "nothing-closes-files",
             {**_PLACE, "retention": "7 days"},
             "{topic} keeps records for {retention}, but nothing closes files by the clock: the last rows of a quiet partition"
             " stay in an open file, and Kafka may delete them before they are written.",
-            "Set rotate.schedule.interval.ms (such as 3600000) and timezone.",
+            "Let the clock close files, such as each hour.",
             Level.WARNING,
+            paste="rotate.schedule.interval.ms=3600000\ntimezone=UTC",
         ),
         Cause(
             "by-size",
@@ -136,12 +142,12 @@ CLEANUP = Check(
     (
         Cause(
             "compacted",
-            {**_TOPIC, "policy": "compact"},
+            {**_PLACE, "policy": "compact"},
             "{topic} has cleanup.policy={policy}: while the sink is behind or stopped, Kafka removes older records of a key."
             " The files then have the newest record of each key, not each record.",
-            "If each record matters, set cleanup.policy=delete, or raise min.compaction.lag.ms above the longest outage of the"
-            " sink.",
+            "If each record matters, switch compaction off, or let it wait for longer than the longest outage of the sink.",
             Level.WARNING,
+            paste=f"{_ALTER} cleanup.policy=delete\n{_ALTER} min.compaction.lag.ms=86400000",
         ),
     ),
 )
@@ -152,17 +158,19 @@ MESSAGE_SIZE = Check(
     (
         Cause(
             "larger-than-batch-limit",
-            {**_TOPIC, "bytes": "536,870,912", "limit": "268,435,456"},
+            {**_TOPIC, "bytes": "536870912", "limit": "268435456"},
             "{topic} accepts batches of {bytes} bytes, and the sink treats a batch of more than {limit} bytes as corrupt.",
-            "Set kafka2parquet.record.batch.max.bytes to at least max.message.bytes, times the compression ratio.",
+            "Raise the limit to at least max.message.bytes, times the compression ratio.",
+            paste="kafka2parquet.record.batch.max.bytes={bytes}",
         ),
         Cause(
             "larger-than-memory",
-            {**_TOPIC, "bytes": "536,870,912", "limit": "268,435,456"},
+            {**_TOPIC, "bytes": "536870912", "limit": "268435456", "wanted": "2147483648"},
             "{topic} accepts batches of {bytes} bytes, and all tasks together may buffer {limit} bytes: such a batch needs more"
             " memory than the limit.",
-            "Set kafka2parquet.memory.bytes to several times max.message.bytes.",
+            "Raise the limit to several times max.message.bytes, or lower max.message.bytes if no producer needs it.",
             Level.WARNING,
+            paste="kafka2parquet.memory.bytes={wanted}",
         ),
     ),
 )
@@ -177,17 +185,18 @@ TIMESTAMPS = Check(
             "broker-clock",
             {"partition": "orders-3", "ahead": "1 hour"},
             "The newest record of {partition} got a timestamp from its broker that is {ahead} ahead of this machine's clock.",
-            "Synchronize the clocks of the brokers and of this machine (chronyc tracking; timedatectl).",
+            "Synchronize the clocks of the brokers and of this machine. To see whether this one is:",
             Level.WARNING,
+            paste="timedatectl\nchronyc tracking",
         ),
         Cause(
             "from-the-future",
-            {"partition": "orders-3", "ahead": "1 hour"},
+            {**_PLACE, "partition": "orders-3", "ahead": "1 hour"},
             "The newest record of {partition} has a timestamp that is {ahead} ahead of this machine's clock: it goes to a"
             " folder of the future if record times name folders, and Kafka keeps it that much longer.",
-            "Correct the producers' clocks or the unit of their timestamps (milliseconds), or set"
-            " message.timestamp.after.max.ms on the topic, so that Kafka refuses such records.",
+            "Correct the producers' clocks, or the unit of their timestamps (milliseconds). To let Kafka refuse such records:",
             Level.WARNING,
+            paste=f"{_ALTER} message.timestamp.after.max.ms=3600000",
         ),
     ),
 )
@@ -263,7 +272,7 @@ def compare_settings(facts: Facts) -> Iterator[Finding]:
             yield RETENTION.found("by-size", topic, topic=topic, size_mib=f"{size_bytes >> 20:,}")
         policy = found.values.get("cleanup.policy", "delete")
         if "compact" in policy:
-            yield CLEANUP.found("compacted", topic, topic=topic, policy=policy)
+            yield CLEANUP.found("compacted", topic, topic=topic, bootstrap=facts.bootstrap, policy=policy)
         else:
             yield CLEANUP.ok(topic, policy)
         yield _message_size(facts, topic, found)
@@ -293,7 +302,8 @@ def _message_size(facts: Facts, topic: str, found: Configs) -> Finding:
     ):
         limit_bytes = facts.config.number(name)
         if size_bytes > limit_bytes:
-            return MESSAGE_SIZE.found(cause, topic, topic=topic, bytes=f"{size_bytes:,}", limit=f"{limit_bytes:,}")
+            values = {"bytes": size_bytes, "limit": limit_bytes, "wanted": 4 * size_bytes}
+            return MESSAGE_SIZE.found(cause, topic, topic=topic, **values)
     return MESSAGE_SIZE.ok(topic, f"at most {size_bytes:,} bytes")
 
 
@@ -307,7 +317,8 @@ def _timestamps(facts: Facts, configs: dict[str, Configs]) -> Iterator[Finding]:
         is_fine = False
         kind = configs[partition.topic].values.get("message.timestamp.type")
         cause = "broker-clock" if kind == "LogAppendTime" else "from-the-future"
-        yield TIMESTAMPS.found(cause, str(partition), partition=partition, ahead=_long(ahead_ms))
+        values = {"topic": partition.topic, "bootstrap": facts.bootstrap, "partition": partition, "ahead": _long(ahead_ms)}
+        yield TIMESTAMPS.found(cause, str(partition), **values)
     if is_fine:
         yield TIMESTAMPS.ok(text="none is in the future")
 

@@ -25,14 +25,16 @@ CLOCK = Check(
             "far-off",
             _ANSWER,
             "This machine's clock is {skew} {direction} the clock of {endpoint}. S3 refuses requests beyond 15 minutes.",
-            "Synchronize this machine's clock: timedatectl set-ntp true; chronyc makestep",
+            "Synchronize this machine's clock.",
+            paste="timedatectl set-ntp true\nchronyc makestep",
         ),
         Cause(
             "off",
             _ANSWER,
             "This machine's clock is {skew} {direction} the clock of {endpoint}.",
-            "Synchronize this machine's clock: timedatectl set-ntp true; chronyc makestep",
+            "Synchronize this machine's clock.",
             Level.WARNING,
+            paste="timedatectl set-ntp true\nchronyc makestep",
         ),
     ),
 )
@@ -46,19 +48,20 @@ UPLOADS = Check(
             "no-rule",
             {"bucket": "lake", "prefix": "topics/", "at": ""},
             "No lifecycle rule of the bucket {bucket} aborts unfinished uploads below {prefix}.",
-            "Add the rule, beside those that the bucket has: aws s3api put-bucket-lifecycle-configuration --bucket {bucket}{at}"
-            ' --lifecycle-configuration \'{{"Rules": [{{"ID": "unfinished-uploads", "Status": "Enabled", "Filter": {{"Prefix":'
-            ' "{prefix}"}}, "AbortIncompleteMultipartUpload": {{"DaysAfterInitiation": 2}}}}]}}\'',
+            "Add the rule. The command replaces all rules of the bucket, so add those that it has already.",
             Level.WARNING,
+            paste="aws s3api put-bucket-lifecycle-configuration --bucket {bucket}{at} --lifecycle-configuration"
+            ' \'{{"Rules": [{{"ID": "unfinished-uploads", "Status": "Enabled", "Filter": {{"Prefix": "{prefix}"}},'
+            ' "AbortIncompleteMultipartUpload": {{"DaysAfterInitiation": 2}}}}]}}\'',
         ),
         Cause(
             "no-right",
             {"bucket": "lake"},
             "The lifecycle rules of the bucket {bucket} can't be read, so it is unknown whether unfinished uploads are"
             " removed.",
-            "Grant s3:GetLifecycleConfiguration on the bucket to whoever runs the doctor (the sink doesn't need it), or look"
-            " with other credentials: aws s3api get-bucket-lifecycle-configuration --bucket {bucket}",
+            "Look with other credentials. The sink itself doesn't need the right, which is s3:GetLifecycleConfiguration.",
             Level.WARNING,
+            paste="aws s3api get-bucket-lifecycle-configuration --bucket {bucket}",
         ),
         Cause(
             "not-supported",

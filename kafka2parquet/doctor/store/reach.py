@@ -32,13 +32,16 @@ REACH = Check(
     (
         *tcp_causes("store.url"),
         *tls_causes(
-            "Name a PEM file with the authority's certificate in the environment: AWS_CA_BUNDLE=<file> (GCS: SSL_CERT_FILE)."
+            "Name a PEM file with the authority's certificate in the environment of the sink, for S3 (first line) or GCS"
+            " (second).",
+            "export AWS_CA_BUNDLE=/path/to/ca.pem\nexport SSL_CERT_FILE=/path/to/ca.pem",
         ),
         Cause(
             "plain-http",
             {"server": "minio.example:9000"},
             "{server} doesn't speak TLS, and store.url begins with https.",
-            "Set store.url=http://{server}, or switch TLS on in the store.",
+            "Use http, or switch TLS on in the store.",
+            paste="store.url=http://{server}",
         ),
         Cause(
             "no-answer",
@@ -63,38 +66,44 @@ CREDENTIALS = Check(
             "none",
             _URL,
             "There are no credentials for {url} ({reason}).",
-            "S3: set aws.access.key.id and aws.secret.access.key, or kafka2parquet.s3.profile, or run with a role; to see what"
-            " there is: aws sts get-caller-identity. GCS: set gcs.credentials.path, or GOOGLE_APPLICATION_CREDENTIALS.",
+            "Set a key, or a profile, or run with a role (S3); set a key file, or run with a service account (GCS). To see what"
+            " there is:",
+            paste="aws sts get-caller-identity\ngcloud auth list",
         ),
         Cause(
             "unknown-key",
             _URL,
             "The store doesn't know the access key ({reason}).",
-            "Correct aws.access.key.id. A key of another store or account looks like that, too.",
+            "Correct the key. A key of another store or account looks like that, too.",
+            paste="aws.access.key.id=<key>",
         ),
         Cause(
             "wrong-secret",
             _URL,
             "The secret doesn't belong to the access key ({reason}).",
-            "Correct aws.secret.access.key. A proxy that changes requests looks like that, too.",
+            "Correct the secret. A proxy that changes requests looks like that, too.",
+            paste="aws.secret.access.key=<secret>",
         ),
         Cause(
             "expired",
             _URL,
             "The credentials have expired ({reason}).",
-            "Use a role or a profile, whose credentials are renewed, instead of a session token: aws sts get-caller-identity",
+            "Use a role or a profile, whose credentials are renewed, instead of a session token. To see who you are:",
+            paste="aws sts get-caller-identity",
         ),
         Cause(
             "clock",
             _URL,
             "The store refuses requests because this machine's clock is wrong ({reason}).",
-            "Synchronize this machine's clock: timedatectl set-ntp true; chronyc makestep",
+            "Synchronize this machine's clock.",
+            paste="timedatectl set-ntp true\nchronyc makestep",
         ),
         Cause(
             "refused",
             _URL,
             "The store doesn't accept the credentials ({reason}).",
-            "Correct the credentials. To see who they are: aws sts get-caller-identity, or gcloud auth list",
+            "Correct the credentials. To see whose they are:",
+            paste="aws sts get-caller-identity\ngcloud auth list",
         ),
     ),
 )
@@ -107,13 +116,15 @@ BUCKET = Check(
             "missing",
             {**_BUCKET, "create": "aws s3api create-bucket --bucket lake --region eu-central-1"},
             "The bucket or folder {bucket} doesn't exist.",
-            "Correct the name, or create it: {create}",
+            "Correct the name, or create it:",
+            paste="{create}",
         ),
         Cause(
             "other-region",
             {**_BUCKET, **_URL},
             "The bucket {bucket} is not in the region {region} ({reason}).",
-            "Set s3.region to the bucket's region: aws s3api get-bucket-location --bucket {bucket}",
+            "Set the bucket's region. The second line shows it.",
+            paste="s3.region=<region>\naws s3api get-bucket-location --bucket {bucket}",
         ),
         Cause(
             "not-usable",

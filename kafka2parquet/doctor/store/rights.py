@@ -21,14 +21,14 @@ from kafka2parquet.storage.store import Store
 
 T = TypeVar("T")
 
+_LEAST = "kafka2parquet doctor <configuration> --rights"
 _VALUES = {"url": "s3://lake", "reason": "AccessDenied (403): Access Denied. Missing right: s3:GetObject"}
-_SEE = "kafka2parquet doctor <this file> --rights prints the least policy that has it."
 
 
 def _right(check_id: str, title: str, what: str, missing: str, *, level: Level = Level.FAILED) -> Check:
     """Return the check of one right."""
-    cure = f"Grant {missing}. {_SEE}"
-    cause = Cause("missing", _VALUES, "A right is missing at {url}: {reason}.", cure, level)
+    cure = f"Grant {missing}. The command prints the least policy that has all rights."
+    cause = Cause("missing", _VALUES, "A right is missing at {url}: {reason}.", cure, level, paste=_LEAST)
     failed = Cause("failed", _VALUES, "{url}: {reason}.", "Look at the store's own message; the sink would try again.", level)
     return Check(check_id, title, what, (cause, failed))
 
@@ -83,8 +83,8 @@ CREATE_ONLY = Check(
             "replaces",
             _VALUES,
             "{reason}.",
-            "Use a store with conditional writes, or a newer version of this one (MinIO since 2024-09, Ceph since Squid)."
-            " Without: kafka2parquet.delivery=at_least_once",
+            "Use a store with conditional writes, or a newer version of this one. To do without exactly-once delivery:",
+            paste="kafka2parquet.delivery=at_least_once",
         ),
     ),
 )

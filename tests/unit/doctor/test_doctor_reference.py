@@ -54,7 +54,7 @@ def test_each_cause_has_a_cure() -> None:
         for cause in check.causes:
             assert cause.level in (Level.FAILED, Level.WARNING)
             assert len(cause.cure) > 10
-            assert "  " not in cause.text + cause.cure
+            assert "  " not in cause.text + cause.cure + cause.paste
 
 
 def test_a_text_with_an_undeclared_field_is_refused() -> None:

@@ -105,7 +105,7 @@ def test_an_unknown_host() -> None:
     finding = last_finding("no-such-host.invalid:9092")
     assert ("kafka-tcp", "dns", Level.FAILED) == (finding.check.id, finding.cause, finding.level)
     assert "no-such-host.invalid" in finding.text
-    assert "getent hosts no-such-host.invalid" in finding.cure
+    assert "getent hosts no-such-host.invalid" in finding.paste
 
 
 def test_a_port_on_which_nothing_listens() -> None:
@@ -133,7 +133,7 @@ def test_a_certificate_of_an_unknown_authority(authority: Authority, tmp_path: P
     with listening(speaking_tls(other.issue("server"))) as server:
         finding = last_finding(server, **trusting(authority))
     assert ("kafka-tls", "unknown-ca") == (finding.check.id, finding.cause)
-    assert "ssl.truststore.location" in finding.cure
+    assert "ssl.truststore.location" in finding.paste
 
 
 def test_no_authority_at_all(authority: Authority) -> None:
@@ -197,7 +197,7 @@ def test_a_broker_without_tls(authority: Authority) -> None:
     with EmbeddedBroker() as broker:
         finding = last_finding(broker.bootstrap, **trusting(authority))
     assert ("kafka-tls", "wrong-protocol") == (finding.check.id, finding.cause)
-    assert "security.protocol=PLAINTEXT" in finding.cure
+    assert "security.protocol=PLAINTEXT" in finding.paste
 
 
 def test_a_web_server(authority: Authority) -> None:
