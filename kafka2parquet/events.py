@@ -23,6 +23,7 @@ __all__ = [
     "LogTruncated",
     "OffsetCommitted",
     "PartitionAssigned",
+    "PartitionFinished",
     "PartitionPaused",
     "PartitionResumed",
     "PartitionStarted",
@@ -71,9 +72,13 @@ class PartitionStopped(Event):
     dropped_rows: int
 
 
-PauseCause = Literal["memory", "full", "converter", "shutdown"]
-"""Why a partition takes no records: the memory budget is spent; a cut flush waits for the delivery of the flush before it; a
-schema registry or the store doesn't answer the converter; or the task flushes its open rows before it closes."""
+PauseCause = Literal["memory", "full", "converter", "finished", "shutdown"]
+"""Why a partition takes no records.
+
+The memory budget is spent (`memory`). A cut flush waits for the delivery of the flush before it (`full`). A schema registry or
+the store doesn't answer the converter (`converter`). The partition is at the end of the offsets that its task may take
+(`finished`). The task flushes its open rows before it closes (`shutdown`).
+"""
 
 
 @attrs.frozen
@@ -89,6 +94,13 @@ class PartitionResumed(Event):
 
     cause: PauseCause
     paused_s: float
+
+
+@attrs.frozen
+class PartitionFinished(Event):
+    """The partition is at the end of the offsets that its task may take. All records before `offset` are durable."""
+
+    offset: int
 
 
 @attrs.frozen

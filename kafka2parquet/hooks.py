@@ -25,6 +25,10 @@ class Hooks:
         self.are_called = False
         """Whether a hook is running."""
 
+    def add(self, hooks: Sequence[Hook]) -> None:
+        """Add hooks, which are called after the others."""
+        self._hooks = (*self._hooks, *hooks)
+
     def call(self, event: Event) -> None:
         """Call all hooks with an event."""
         if not self._hooks:

@@ -149,6 +149,10 @@ class ConsumedBatch:
         wanted = pa.array(self.offsets.to_numpy() >= offset)
         return attrs.evolve(self.filter(wanted), first_offset=offset)
 
+    def before(self, offset: int) -> ConsumedBatch:
+        """Return the records before `offset` without copying. The batch still covers the same range of offsets."""
+        return self.slice(0, int(np.searchsorted(self.offsets.to_numpy(), offset)))
+
     def split(self, most_bytes: int) -> list[ConsumedBatch]:
         """Split the batch into runs whose keys, values and headers take at most `most_bytes`. A larger record is a run alone.
 

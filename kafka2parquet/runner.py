@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from kafka2parquet.delivery.bounds import ReadLimits
 from kafka2parquet.errors import UsageError
 from kafka2parquet.events import Event, FilePublished, Hook, OffsetCommitted, RecordRejected
 from kafka2parquet.status.model import RunnerStatus
@@ -93,6 +94,17 @@ class TaskRunner:
         self._drivers = [_Driver(factory, index, self._end_all, flushed) for index, factory in enumerate(factories)]
         self._errors: list[BaseException] = []
         self._started = False
+
+    def limit_to(self, limits: ReadLimits, hooks: Sequence[Hook] = ()) -> None:
+        """Take only some offsets of each topic-partition, and call more hooks, as `SinkTask.limit_to` says.
+
+        Raises:
+            UsageError: the runner was started before.
+        """
+        if self._started:
+            raise UsageError("limit_to() on a TaskRunner that was started before; make a new one.")
+        for driver in self._drivers:
+            driver.limits, driver.hooks = limits, tuple(hooks)
 
     def start(self) -> None:
         """Start all tasks. Returns at once.
@@ -248,6 +260,8 @@ class _Driver:
         self._failed = failed
         self._flushed = flushed
         self.stopping = threading.Event()
+        self.limits: ReadLimits | None = None
+        self.hooks: tuple[Hook, ...] = ()
         self.progress = Progress()
         self.task: SinkTask | None = None
         self.left_rows = 0
@@ -257,6 +271,8 @@ class _Driver:
         try:
             task = self.task = self._factory((self._count,))
             try:
+                if self.limits is not None:
+                    task.limit_to(self.limits, self.hooks)
                 self._step_until_stopped(task)
                 self._flushed.add(self)
                 self._flushed.wait()

@@ -21,6 +21,7 @@ class StepResult:
         committed_rows: rows that became durable and committed.
         open_rows: rows that the task has taken and that are not durable yet.
         partitions: assigned topic-partitions.
+        finished: those of them that have reached the end of the offsets that the task may take.
         lag: records that readers can see and that are not committed yet, over all partitions, as far as known.
         unread: records in `lag` that the task has not taken yet.
         next_deadline_s: seconds until the clock ends a flush; None when no flush waits for the clock.
@@ -33,6 +34,7 @@ class StepResult:
     committed_rows: int = 0
     open_rows: int = 0
     partitions: int = 0
+    finished: int = 0
     lag: int = 0
     unread: int = 0
     next_deadline_s: float | None = None

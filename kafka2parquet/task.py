@@ -25,9 +25,10 @@ from kafka2parquet.consumers.base import (
 )
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.delivery.bounds import OffsetRange, ReadLimits
 from kafka2parquet.delivery.budget import MemoryBudget
 from kafka2parquet.delivery.context import Commits, PartitionContext, TaskParts
-from kafka2parquet.delivery.partition import PartitionEngine
+from kafka2parquet.delivery.partition import PartitionEngine, PartitionState
 from kafka2parquet.delivery.settings import DeliverySettings, FileSettings, RejectPolicy
 from kafka2parquet.errors import UnexpectedError, UsageError, is_unexpected
 from kafka2parquet.events import (
@@ -141,8 +142,10 @@ class SinkTask:
         self._engines: dict[TopicPartition, PartitionEngine] = {}
         self._paused: dict[TopicPartition, PartitionPaused] = {}
         self._log_ends: dict[TopicPartition, int] = {}
+        self._limits: ReadLimits | None = None
         self._startup = Startup(self._parts)
         self._has_started = False
+        self._stepped = False
         self._stopping = threading.Event()
         self._under_way = threading.RLock()
         self._failed = False
@@ -150,6 +153,21 @@ class SinkTask:
         self._closed = False
         self._released = False
         self._process = os.getpid()
+
+    def limit_to(self, limits: ReadLimits, hooks: Sequence[Hook] = ()) -> None:
+        """Take only some offsets of each topic-partition, and call more hooks. `kafka2parquet.bounded.drain` needs that.
+
+        A topic-partition that has reached its end is paused. The event `PartitionFinished` reports that, and
+        `StepResult.finished` counts it. The task stays in the group.
+
+        Raises:
+            UsageError: the task has made a step already, or is closed.
+        """
+        self._check_usable("limit_to()")
+        if self._stepped:
+            raise UsageError("limit_to() on a SinkTask that has made a step: it may have read further already. Make a new one.")
+        self._limits = limits
+        self._hooks.add(hooks)
 
     # ---- driving it
 
@@ -356,6 +374,7 @@ class SinkTask:
 
     def _step(self, timeout_s: float) -> StepResult:
         self._counter.reset()
+        self._stepped = True
         if not self._has_started:
             self._has_started = self._startup.done()
             if not self._has_started:
@@ -418,6 +437,7 @@ class SinkTask:
             identity=self._parts.identity(assigned),
             commits=Commits(self._parts.consumer, assigned),
             log_end=functools.partial(self._log_ends.__getitem__, assigned.assignment.topic_partition),
+            range=self._limits.range_of(assigned) if self._limits is not None else OffsetRange(),
         )
 
     def _advance(self, engine: PartitionEngine) -> None:
@@ -497,6 +517,7 @@ class SinkTask:
             self._counter.result(),
             open_rows=sum(engine.open_rows for engine in engines),
             partitions=len(self._engines),
+            finished=sum(engine.state is PartitionState.FINISHED for engine in engines),
             lag=lag,
             unread=unread,
             next_deadline_s=min(deadlines, default=None),

@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 
+from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
@@ -23,6 +24,7 @@ EXIT_NOT_READY = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
+    add_configuration(parser)
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument(
         "--rights", action="store_true", help="only print the least rights that the sink needs, and connect to nothing"

@@ -52,8 +52,8 @@ class Row:
         name: of the topic-partition, or of the topic with the number of its topic-partitions.
         severity: how bad its state is; that of the worst topic-partition.
         read_lag_records: records that were not taken yet; all together.
-        read_lag_s: age of the oldest of them.
-        durable_lag_s: age of the oldest record that is not durable.
+        read_lag_s: age of the oldest of them; None if unknown.
+        durable_lag_s: age of the oldest record that is not durable; None if unknown.
         retention_margin_s: seconds until Kafka may delete something that is not durable; None if unknown or never.
         open_rows: rows that are not durable; all together.
         open_bytes: memory that these rows hold; all together.
@@ -64,8 +64,8 @@ class Row:
     name: str
     severity: Severity
     read_lag_records: int
-    read_lag_s: float
-    durable_lag_s: float
+    read_lag_s: float | None
+    durable_lag_s: float | None
     retention_margin_s: float | None
     open_rows: int
     open_bytes: int
@@ -116,9 +116,9 @@ def _severity(partition: PartitionStatus, expected_s: float | None) -> Severity:
         return Severity.WAITING
     if partition.state in ("full", "paused"):
         return Severity.HELD
-    if expected_s is not None and partition.durable_lag_s > _LATE * expected_s:
+    if expected_s is not None and (partition.durable_lag_s or 0.0) > _LATE * expected_s:
         return Severity.LATE
-    return Severity.BEHIND if partition.read_lag_s > _BEHIND_S else Severity.FINE
+    return Severity.BEHIND if (partition.read_lag_s or 0.0) > _BEHIND_S else Severity.FINE
 
 
 def _order(severity: Severity, partition: PartitionStatus) -> tuple[object, ...]:
@@ -126,11 +126,11 @@ def _order(severity: Severity, partition: PartitionStatus) -> tuple[object, ...]
     if severity is Severity.NEAR_LOSS:
         figure = partition.retention_margin_s or 0.0
     elif severity is Severity.BEHIND:
-        figure = -partition.read_lag_s
+        figure = -(partition.read_lag_s or 0.0)
     elif severity is Severity.FINE:
         figure = 0.0
     else:
-        figure = -partition.durable_lag_s
+        figure = -(partition.durable_lag_s or 0.0)
     return (severity, figure, partition.topic_partition)
 
 
@@ -171,8 +171,8 @@ def _topic_row(topic: str, group: list[tuple[Severity, PartitionStatus]], status
         name=f"{topic} ({len(partitions)})",
         severity=severity,
         read_lag_records=sum(each.read_lag_records for each in partitions),
-        read_lag_s=max(each.read_lag_s for each in partitions),
-        durable_lag_s=max(each.durable_lag_s for each in partitions),
+        read_lag_s=max((each.read_lag_s for each in partitions if each.read_lag_s is not None), default=None),
+        durable_lag_s=max((each.durable_lag_s for each in partitions if each.durable_lag_s is not None), default=None),
         retention_margin_s=min(margins, default=None),
         open_rows=sum(each.open_rows for each in partitions),
         open_bytes=sum(each.open_bytes for each in partitions),

@@ -72,6 +72,11 @@ COMMANDS = (
         reads_configuration=False,
     ),
     Command(
+        "doctor",
+        "examine Kafka, the store and this machine, and name the cause and the cure of what would fail",
+        ("doctor sink.json --worker worker.properties", "doctor sink.json --rights"),
+    ),
+    Command(
         "lag",
         "show how much is not durable yet, and how long Kafka keeps it, without touching the group",
         ("lag sink.json --worker worker.properties", "lag sink.json --worker worker.properties --json"),

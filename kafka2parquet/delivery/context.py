@@ -18,6 +18,7 @@ from kafka2parquet.clock import Clock
 from kafka2parquet.consumers.base import Assigned, Consumer
 from kafka2parquet.converters.base import RecordConverter
 from kafka2parquet.converters.metadata_columns import MetadataColumns
+from kafka2parquet.delivery.bounds import OffsetRange
 from kafka2parquet.delivery.calls import StorageCall, StorageCalls
 from kafka2parquet.delivery.commit_metadata import Breadcrumb, Identity, Intent, short_hash
 from kafka2parquet.delivery.file_schemas import FileSchemas
@@ -210,6 +211,7 @@ class PartitionContext:
         identity: what files and commits of this topic-partition say about their origin.
         commits: the commits of this assignment.
         log_end: returns the end of the log, as far as known.
+        range: the offsets that may be taken; None if none of this topic-partition may.
     """
 
     task: TaskParts
@@ -217,6 +219,12 @@ class PartitionContext:
     identity: Identity
     commits: Commits
     log_end: Callable[[], int]
+    range: OffsetRange | None = attrs.field(factory=OffsetRange)
+
+    @property
+    def end(self) -> int | None:
+        """The offset before which the task stops to take records; None without such an end."""
+        return self.range.end if self.range is not None else None
 
     @property
     def storage(self) -> Storage:
@@ -317,13 +325,11 @@ class PartitionContext:
                 key=key,
             ) from error
         group_id = self.assigned.group_id
-        if footer is None or self.task.delivery.take_over or _same_id(footer.group_id, group_id):
+        if footer is None or self.task.delivery.take_over or _same_id(footer.group_id, group_id) or self._is_outside(footer):
             return footer
         raise ConflictingSinkError(
             f"{self.topic_partition}: {self.storage.url}/{key} was written by a sink of the consumer group"
-            f" {footer.group_id!r}, and this sink belongs to the group {group_id!r}. Two groups that write to one place write"
-            " records twice. Give this sink another topics.dir. Or, if the other sink has ended for good, start this one with"
-            " kafka2parquet.take.over=true: it continues after the published files.",
+            f" {footer.group_id!r}, and this sink belongs to the group {group_id!r}. {self._how_to_avoid_conflict(footer)}",
             topic=topic,
             partition=partition,
         )
@@ -357,6 +363,27 @@ class PartitionContext:
             topic=self.topic_partition.topic,
             partition=self.topic_partition.partition,
             key=key,
+        )
+
+    def _is_outside(self, footer: FlushFooter) -> bool:
+        """Whether a flush has no offset in common with the range that may be taken, so that whoever wrote it does no harm."""
+        start, end, committed = self.range.start if self.range else None, self.end, self.assigned.committed
+        if start is not None and footer.end <= start:
+            return committed is None or committed.offset >= start
+        return end is not None and footer.start >= end
+
+    def _how_to_avoid_conflict(self, footer: FlushFooter) -> str:
+        if self.range is None or self.range.start is None:
+            return (
+                "Two groups that write to one place write records twice. Give this sink another topics.dir. Or, if the other"
+                " sink has ended for good, start this one with kafka2parquet.take.over=true: it continues after the published"
+                " files."
+            )
+        return (
+            f"This run takes the offsets [{self.range.start}, {self.end}), and the offsets [{footer.start}, {footer.end}) are"
+            f" published already. End the range at {footer.start} or start it at {footer.end}, or choose another topics.dir."
+            " Or, if the other sink or run writes none of these offsets any more, set kafka2parquet.take.over=true: the run"
+            " then leaves out what is published, and writes the rest."
         )
 
     def is_own(self, footer: FlushFooter) -> bool:

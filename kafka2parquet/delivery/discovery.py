@@ -30,34 +30,38 @@ class Discovered:
     Attributes:
         flushes: published flushes, sorted by start.
         flush_of: start and end of the flush of each file whose footer was read, by key, so that it isn't read again.
+        is_complete: whether the footers of all files after the position were read.
     """
 
     flushes: list[PublishedFlush]
     flush_of: Mapping[str, tuple[int, int]]
+    is_complete: bool = True
 
 
 def discover(context: PartitionContext, position: int) -> Procedure[Discovered]:
     """Find the published flushes that end after `position`: lists the topic once, then reads footers.
 
     Flushes are contiguous, and a file's name contains its first offset. Files that start before `position` are therefore read
-    from the last one backwards, until the flush of a file ends at `position` or before.
+    from the last one backwards, until the flush of a file ends at `position` or before. Files that start at the end of the
+    range to take, or later, are not read: they may belong to another group, which continues there.
 
     Raises:
         TopicRecreatedError: there are files of an older topic of the same name.
     """
     listing = yield from until(context.call(functools.partial(_list_keys, context)))
-    ahead = [key for first_offset, key in listing if first_offset >= position]
+    ahead = [(first_offset, key) for first_offset, key in listing if first_offset >= position]
+    wanted = [key for first_offset, key in ahead if context.end is None or first_offset < context.end]
     behind = [key for first_offset, key in reversed(listing) if first_offset < position]
     found: list[PublishedFlush] = []
     flush_of: dict[str, tuple[int, int]] = {}
-    for keys, stop_before_position in ((behind, True), (ahead, False)):
+    for keys, stop_before_position in ((behind, True), (wanted, False)):
         for chunk in (keys[begin : begin + _CHUNK] for begin in range(0, len(keys), _CHUNK)):
             footers = yield from _read_footers(context, chunk)
             flush_of.update((key, (footer.start, footer.end)) for key, footer in footers)
             found += [PublishedFlush(key, footer) for key, footer in footers if footer.is_anchor and footer.end > position]
             if stop_before_position and any(footer.end <= position for _, footer in footers):
                 break
-    return Discovered(sorted(found, key=lambda flush: flush.footer.start), flush_of)
+    return Discovered(sorted(found, key=lambda flush: flush.footer.start), flush_of, len(wanted) == len(ahead))
 
 
 def missing_siblings(

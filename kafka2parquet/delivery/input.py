@@ -33,6 +33,8 @@ from kafka2parquet.rows import PartitionedRows
 
 #: The most bytes of records converted together, because all their rows are in memory at the same time.
 _CONVERTED_BYTES = 16 << 20
+#: Errors about records that can't be read at the consumer's position.
+_BAD_RECORDS = (CorruptRecordBatchError, DataLossError)
 
 
 @attrs.frozen(eq=False)
@@ -68,6 +70,18 @@ class _CorruptBatch:
     size_bytes: int = 0
 
 
+@attrs.frozen
+class _LostRecords:
+    """Records that disappeared from the log, at their place in the queue of batches; without them no record may ever come."""
+
+    next_offset: int
+    leader_epoch: int = -1
+    size_bytes: int = 0
+
+
+_Batch = ConsumedBatch | _CorruptBatch | _LostRecords
+
+
 class PartitionInput:
     """Holds the batches that were read and are not yet in a flush.
 
@@ -81,7 +95,7 @@ class PartitionInput:
         self.last_record_ms: int | None = None
         """Kafka timestamp of the last record that was converted; None before the first one."""
         self._context = context
-        self._batches: deque[ConsumedBatch | _CorruptBatch] = deque()
+        self._batches: deque[_Batch] = deque()
         self._next_offset = 0
         self._leader_epoch = -1  # of the record before self._next_offset
         self._wanted_from = 0
@@ -125,8 +139,8 @@ class PartitionInput:
 
     # ---- in
 
-    def offer(self, batch: ConsumedBatch) -> None:
-        """Accept a batch that continues the batch before it.
+    def offer(self, batch: ConsumedBatch, end: int | None) -> None:
+        """Accept a batch that continues the batch before it, without its records from offset `end` on; None accepts all.
 
         Raises:
             UsageError: the consumer skipped records, or delivered some twice.
@@ -139,19 +153,22 @@ class PartitionInput:
         self._next_offset, self._leader_epoch = batch.next_offset, batch.leader_epoch
         if batch.first_offset < self._wanted_from:
             batch = batch.since(min(self._wanted_from, batch.next_offset))
-        if batch.next_offset > batch.first_offset:
-            self._batches += batch.split(_CONVERTED_BYTES)
+        if batch.next_offset > batch.first_offset and (end is None or batch.first_offset < end):
+            self._batches += (batch if end is None else batch.before(end)).split(_CONVERTED_BYTES)
 
-    def fail(self, error: Kafka2ParquetError) -> None:
-        """Handle an error that stops the consumer.
+    def fail(self, error: Kafka2ParquetError, end: int | None) -> None:
+        """Handle an error that stops the consumer. If all records before offset `end` are accepted, bad records don't matter.
 
         Raises:
             Kafka2ParquetError: `error`, unless the settings tolerate it.
         """
+        if isinstance(error, _BAD_RECORDS) and end is not None and self._next_offset >= end:
+            return  # the error is about records that are not wanted
         if isinstance(error, DataLossError) and self._context.task.delivery.on_data_loss == "continue":
             start = max(self._next_offset, self._wanted_from)  # records that were fetched and not accepted are lost, too
             if start < error.missing_end:
                 self._context.emit(DataLost(self._context.topic_partition, start, error.missing_end))
+                self._batches.append(_LostRecords(error.missing_end))
             self._go_on(error.missing_end)
         elif isinstance(error, LogTruncatedError) and error.offset >= self._next_offset:
             self._go_on(self._next_offset, self._leader_epoch)  # the log still has all accepted records
@@ -223,7 +240,9 @@ class PartitionInput:
         pause_s = self._retrying.failed(error)
         self._context.emit(ConverterRetried(self._context.topic_partition, error, self._retrying.attempt, pause_s))
 
-    def _convert(self, batch: ConsumedBatch | _CorruptBatch, flush: OpenFlush, plan: FlushPlan) -> PendingRows:
+    def _convert(self, batch: _Batch, flush: OpenFlush, plan: FlushPlan) -> PendingRows:
+        if isinstance(batch, _LostRecords):
+            return _pending(batch, None, ())
         if isinstance(batch, _CorruptBatch):
             return _pending(batch, None, self.rejects.handle([batch.reject], records=1))
         if not len(batch):
@@ -285,7 +304,5 @@ def _time_of(times_ms: pa.Array, index: int) -> int | None:
     return time_ms
 
 
-def _pending(
-    batch: ConsumedBatch | _CorruptBatch, rows: PartitionedRows | None, rejects: Sequence[HandledReject]
-) -> PendingRows:
+def _pending(batch: _Batch, rows: PartitionedRows | None, rejects: Sequence[HandledReject]) -> PendingRows:
     return PendingRows(rows, rejects, batch.next_offset, batch.leader_epoch)

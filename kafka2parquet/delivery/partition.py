@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Mapping
 
 import attrs
-import numpy as np
 
 from kafka2parquet.delivery.context import PartitionContext, Procedure
 from kafka2parquet.delivery.deliver import deliver
@@ -27,7 +26,7 @@ from kafka2parquet.errors import (
     LogTruncatedError,
     UnknownMetadataError,
 )
-from kafka2parquet.events import FlushCut, PartitionStarted, PartitionStopped, PauseCause
+from kafka2parquet.events import FlushCut, PartitionFinished, PartitionStarted, PartitionStopped, PauseCause
 from kafka2parquet.records import ConsumedBatch, Stage
 from kafka2parquet.rotation.answers import cut_of, due_of
 from kafka2parquet.rotation.base import Cut, Due, first_cut
@@ -53,9 +52,11 @@ class PartitionState(enum.Enum):
     | `FILLING_AND_DELIVERING` | yes        | no                   | yes                   |
     | `DELIVERING_PLANNED`     | no         | no                   | yes                   |
     | `FULL`                   | yes or no  | yes                  | yes or no             |
+    | `FINISHED`               | no         | no                   | no                    |
 
     `STARTING` waits for recovery to find the start point. In `DELIVERING_PLANNED` a plan fixed the end of the flush, so where
     the next flush starts is known only after the delivery. `FULL` takes no batches until the running delivery is done.
+    `FINISHED` takes no more batches: the task may not read beyond this position.
     """
 
     STARTING = enum.auto()
@@ -63,6 +64,7 @@ class PartitionState(enum.Enum):
     FILLING_AND_DELIVERING = enum.auto()
     DELIVERING_PLANNED = enum.auto()
     FULL = enum.auto()
+    FINISHED = enum.auto()
 
 
 _STATE_NAMES: Mapping[PartitionState, PartitionStateName] = {
@@ -71,6 +73,7 @@ _STATE_NAMES: Mapping[PartitionState, PartitionStateName] = {
     PartitionState.FILLING_AND_DELIVERING: "delivering",
     PartitionState.DELIVERING_PLANNED: "delivering",
     PartitionState.FULL: "full",
+    PartitionState.FINISHED: "finished",
 }
 
 
@@ -92,6 +95,7 @@ class PartitionEngine:
         self._max_files = MaxOpenFilesRotation(max_open_files) if max_open_files is not None else None
         self._steps = 0
         self._seen: tuple[object, ...] = ()
+        self._is_finished = False
 
     # ---- calls of the task
 
@@ -102,7 +106,7 @@ class PartitionEngine:
             UsageError: the consumer skipped records, or delivered some twice.
         """
         if self._open is not None:
-            self._input.offer(batch)
+            self._input.offer(batch, self._planned_end)
 
     def fail(self, error: Kafka2ParquetError) -> None:
         """Handle an error that stops the consumer.
@@ -111,7 +115,7 @@ class PartitionEngine:
             Kafka2ParquetError: `error`, unless the settings tolerate it.
         """
         if self._open is not None:
-            self._input.fail(error)
+            self._input.fail(error, self._planned_end)
         elif not isinstance(error, CorruptRecordBatchError | DataLossError | LogTruncatedError):
             # the consumer reports those three again after the partition has started
             raise error
@@ -158,6 +162,8 @@ class PartitionEngine:
     @property
     def state(self) -> PartitionState:
         """What the partition is doing."""
+        if self._is_finished:
+            return PartitionState.FINISHED
         if self._cut:
             return PartitionState.FULL
         if self._open is None:
@@ -188,17 +194,19 @@ class PartitionEngine:
     @property
     def is_settled(self) -> bool:
         """Whether all accepted records are durable and committed."""
-        is_idle = self.state in (PartitionState.STARTING, PartitionState.FILLING)
+        is_idle = self.state in (PartitionState.STARTING, PartitionState.FILLING, PartitionState.FINISHED)
         return is_idle and (self._open is None or self._open.is_empty)
 
     @property
     def is_delivering(self) -> bool:
         """Whether a request to the store or a commit is in flight, or about to be."""
-        return self.state is not PartitionState.FILLING
+        return self.state not in (PartitionState.FILLING, PartitionState.FINISHED)
 
     @property
     def blocked_by(self) -> PauseCause | None:
-        """Why batches wait: the partition is full, or the converter needs a service that is down. None if they don't."""
+        """Why batches have to wait: the partition is finished or full, or the converter needs a service that is down."""
+        if self._is_finished:
+            return "finished"
         if not self._input.has_batches:
             return None
         if self._input.is_held_up:
@@ -247,10 +255,30 @@ class PartitionEngine:
     # ---- delivering
 
     def _run(self) -> Procedure[None]:
-        beginning = yield from self._recovery.begin()
+        if self.context.range is not None:
+            beginning = yield from self._recovery.begin()
+            while not self._is_at_end(beginning):
+                self._begin(beginning)
+                beginning = yield from self._deliver_until_disturbed()
+            yield from self._finish(beginning)
+        self._is_finished = True
         while True:
-            self._begin(beginning)
-            beginning = yield from self._deliver_until_disturbed()
+            yield
+
+    def _is_at_end(self, beginning: StartPoint) -> bool:
+        """Whether nothing is left to take: flushes that are on record already are delivered, even beyond the end."""
+        end = self.context.end
+        return end is not None and beginning.position >= end and isinstance(beginning.plan, NewFlush)
+
+    def _finish(self, beginning: StartPoint) -> Procedure[None]:
+        """Commit the position, so that all members and later runs see that the partition is finished."""
+        self._drop_unpublished()
+        position = beginning.position
+        if position != self.context.commits.committed:
+            trusted = self._recovery.trusts(position)
+            yield from self.context.commit_end(position, position, 0, beginning.leader_epoch, trusted=trusted)
+        self._steps += 1
+        self.context.emit(PartitionFinished(self.context.topic_partition, position))
 
     def _deliver_until_disturbed(self) -> Procedure[StartPoint]:
         while True:
@@ -266,7 +294,7 @@ class PartitionEngine:
             self._steps += 1
             if beginning is not None:
                 return beginning
-            if self._open is None:  # the plan fixed the end of the flush, so filling has stopped
+            if self._open is None and not self._cut:  # the end of the flush was fixed, so filling has stopped
                 return (yield from self._recovery.next_start(flush.end, flush.leader_epoch))
 
     def _begin(self, beginning: StartPoint) -> None:
@@ -278,12 +306,20 @@ class PartitionEngine:
         self.context.emit(PartitionStarted(self.context.topic_partition, beginning.position))
         end = self._planned_end
         if end is not None and beginning.position >= end:  # the log lost all its records, so no record would end it
-            self._end_flush(end, "boundary")
+            self._end_flush(end, self._end_reason)
 
     @property
     def _planned_end(self) -> int | None:
-        """The offset at which the plan ends the open flush; None if only the rotation policy does."""
-        return self._plan.limit if isinstance(self._plan, NewFlush) else self._plan.end
+        """The offset at which the plan or the range to take ends the open flush; None if only the rotation policy does."""
+        if not isinstance(self._plan, NewFlush):
+            return self._plan.end
+        return min((end for end in (self._plan.limit, self.context.end) if end is not None), default=None)
+
+    @property
+    def _end_reason(self) -> str:
+        """Why the open flush ends at `_planned_end`."""
+        is_last = isinstance(self._plan, NewFlush) and self._planned_end == self.context.end
+        return "range" if is_last else "boundary"
 
     def _drop_unpublished(self) -> None:
         for flush in (self._open, *self._cut):
@@ -327,7 +363,7 @@ class PartitionEngine:
 
     def _take(self, flush: OpenFlush, pending: PendingRows) -> None:
         """Append the rows that belong to the flush; cut the flush where the policy, the schemas or the plan require."""
-        rows = _before(pending, self._planned_end)
+        rows = pending.rows
         if rows is None:
             self._take_all(flush, pending, rows)
             return
@@ -355,7 +391,7 @@ class PartitionEngine:
         self._append(flush, rows, pending, position)
         self._input.pending = None
         if end is not None and pending.next_offset >= end:
-            self._end_flush(end, "boundary")
+            self._end_flush(end, self._end_reason)
 
     def _refuse(self, flush: OpenFlush, pending: PendingRows, rows: PartitionedRows, row: int, why: str) -> None:
         """Append the rows before index `row`, and reject that row because it can't take the schema of its file."""
@@ -416,18 +452,10 @@ class PartitionEngine:
         self._steps += 1
         if flush.rows:
             self.context.emit(FlushCut(self.context.topic_partition, flush.start, end, flush.rows, len(flush.files), reason))
-        if isinstance(self._plan, NewFlush) and self._plan.limit is None:
+        is_last = self.context.end is not None and end >= self.context.end
+        if isinstance(self._plan, NewFlush) and self._plan.limit is None and not is_last:
             self._open = self._new_flush(end, flush.leader_epoch)
             self._input.partition_anew(self._open)
         else:
             self._open = None
             self._input.clear()
-
-
-def _before(pending: PendingRows, end: int | None) -> PartitionedRows | None:
-    """The rows before the planned end; None if there are none."""
-    rows = pending.rows
-    if rows is None or end is None or pending.next_offset <= end:
-        return rows
-    inside = int(np.searchsorted(rows.rows.offsets.to_numpy(), end))
-    return rows.slice(0, inside) if inside else None

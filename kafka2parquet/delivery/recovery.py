@@ -97,10 +97,11 @@ class Recovery:
         self._context = context
         self._published: list[PublishedFlush] = []
         self._flush_of: Mapping[str, tuple[int, int]] = {}
+        self._knows_all = True
 
     def trusts(self, offset: int) -> bool:
-        """Whether a commit of `offset` may be trusted, because every discovered flush starts before it."""
-        return all(flush.footer.start < offset for flush in self._published)
+        """Whether a commit of `offset` may be trusted, because every published flush is known, and starts before it."""
+        return self._knows_all and all(flush.footer.start < offset for flush in self._published)
 
     def begin(self) -> Procedure[StartPoint]:
         """Find the first start point of the assignment.
@@ -125,6 +126,8 @@ class Recovery:
         leader_epoch = -1
         if committed is not None:
             position, leader_epoch = committed.offset, committed.leader_epoch
+        elif context.range is not None and context.range.start is not None:
+            position = context.range.start
         elif context.task.delivery.first_start == "earliest":
             position = context.assigned.log_start
         else:
@@ -172,6 +175,8 @@ class Recovery:
                 yield from self._commit_end(position, anchor.footer)
                 position, leader_epoch, intent = anchor.footer.end, anchor.footer.leader_epoch, None
                 continue
+            if intent is None and adopted is None and context.end is not None and position >= context.end:
+                return StartPoint(position, leader_epoch, NewFlush(limit))  # nothing is left to read, or to miss
             readable = self._readable(position)
             position, leader_epoch = readable, leader_epoch if readable == position else -1
             if intent is not None and intent.end <= position:  # the log has deleted all its records
@@ -223,7 +228,7 @@ class Recovery:
 
     def _discover(self, position: int) -> Procedure[None]:
         found = yield from discover(self._context, position)
-        self._published, self._flush_of = found.flushes, found.flush_of
+        self._published, self._flush_of, self._knows_all = found.flushes, found.flush_of, found.is_complete
 
     def finish(self, published: PublishedFlush, position: int, leader_epoch: int) -> Procedure[StartPoint]:
         """Find the start point that completes a flush whose anchor another owner has published."""
@@ -330,6 +335,8 @@ class Recovery:
             DataLossError: the log starts after `position`, and the settings say to fail.
         """
         log_start = self._context.assigned.log_start
+        if self._context.end is not None:
+            log_start = min(log_start, self._context.end)  # later records aren't wanted
         if position >= log_start:
             return position
         topic, partition = attrs.astuple(self._context.topic_partition)

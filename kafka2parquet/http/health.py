@@ -89,7 +89,7 @@ def _not_healthy(status: RunnerStatus) -> Iterator[str]:
             continue
         limit_s = _FRESHNESS_FACTOR * task.expected_freshness_s
         for partition in task.partitions:
-            if partition.durable_lag_s > limit_s:
+            if partition.durable_lag_s is not None and partition.durable_lag_s > limit_s:
                 yield (
                     f"{partition.topic_partition}: the oldest record that is not durable is {partition.durable_lag_s:,.0f} s "
                     f"old; the limit is {limit_s:,.0f} s, twice what the rotation settings promise."

@@ -13,7 +13,7 @@ from kafka2parquet.records import TopicPartition
 #: The version of the form that `as_json` writes. A change that a reader could trip over gets another number.
 JSON_VERSION = 1
 
-PartitionStateName = Literal["starting", "filling", "delivering", "full", "paused", "failed", "stopped"]
+PartitionStateName = Literal["starting", "filling", "delivering", "full", "paused", "finished", "failed", "stopped"]
 """What a topic-partition is doing.
 
 | word         | meaning |
@@ -23,6 +23,7 @@ PartitionStateName = Literal["starting", "filling", "delivering", "full", "pause
 | `delivering` | publishes or commits a flush; takes records into the next flush meanwhile |
 | `full`       | a cut flush waits for the delivery of the flush before it; no records are taken |
 | `paused`     | no records are taken: `waits_for` says why |
+| `finished`   | at the end of the offsets that its task may take; all of them are durable |
 | `failed`     | the task has ended because of this topic-partition |
 | `stopped`    | no longer assigned to this task |
 """

@@ -39,6 +39,30 @@ MUTANTS = {
         "        flush.reorder([file for file in flush.files if file.encoded_partition is not None])",
         ("tests/unit/delivery/test_rejects.py", "-k", "longer_flush"),
     ),
+    "records behind the end of a range": Mutant(
+        INTAKE,
+        "(batch if end is None else batch.before(end)).split",
+        "batch.split",
+        ("tests/unit/delivery/test_bounds.py", "-k", "exactly_at_the_end"),
+    ),
+    "files behind a range are discovered later": Mutant(
+        RECOVERY,
+        "return self._knows_all and all(",
+        "return all(",
+        ("tests/unit/delivery/test_bounds.py", "-k", "knows_the_files_ahead"),
+    ),
+    "another group's files before a range": Mutant(
+        CONTEXT,
+        "            return committed is None or committed.offset >= start",
+        "            return True",
+        ("tests/unit/delivery/test_bounds.py", "-k", "files_before_the_start"),
+    ),
+    "lost records at the end of a range": Mutant(
+        INTAKE,
+        "                self._batches.append(_LostRecords(error.missing_end))",
+        "                pass",
+        ("tests/unit/delivery/test_bounds.py", "-k", "lost_records"),
+    ),
     "create-only": Mutant(WORLD, "        if key in world.objects:", "        if False:", ("zombies and late commits",)),
     "intent": Mutant(
         PUBLISHING,
@@ -85,7 +109,7 @@ MUTANTS = {
     ),
     "keep discovering until all is behind": Mutant(
         RECOVERY,
-        "        return all(flush.footer.start < offset for flush in self._published)",
+        "        return self._knows_all and all(flush.footer.start < offset for flush in self._published)",
         "        return True",
         ("tests/unit/delivery/test_recovery_table.py",),
     ),
