@@ -117,10 +117,11 @@ class KafkaPythonConsumer:
             if shared.error is not None and not events:
                 raise shared.error
             ready = shared.queues.ready(time.monotonic())
+            bounds, member = shared.take_bounds(), shared.member
         for event in events:
             if isinstance(event, CommitSucceeded | CommitRefused | Revoked):
                 self._committing.discard(event.assignment)
-        return Polled(events, self._decode(ready))
+        return Polled(events, self._decode(ready), bounds, member)
 
     def start(self, assignment: Assignment, offset: int, leader_epoch: int = -1) -> None:
         """See `Consumer.start`."""

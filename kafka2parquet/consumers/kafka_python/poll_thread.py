@@ -23,6 +23,7 @@ from kafka2parquet.consumers.kafka_python.assignments import AssignmentTracker
 from kafka2parquet.consumers.kafka_python.commits import CommitSender, Outcome, kafka_name, read_committed
 from kafka2parquet.consumers.kafka_python.errors import offset_out_of_range, recreated, translate, truncated
 from kafka2parquet.consumers.kafka_python.fetched_queue import PartitionQueue
+from kafka2parquet.consumers.kafka_python.log_watch import LogWatch
 from kafka2parquet.consumers.kafka_python.shared_state import Command, Commit, Pause, SharedState, Start
 from kafka2parquet.consumers.kafka_python.wait_log import COORDINATOR_ADVICE, WaitLog
 from kafka2parquet.consumers.kafka_python.watchdog import Watchdog
@@ -69,6 +70,7 @@ class PollThread:
         self._tracker: AssignmentTracker
         self._commits: CommitSender
         self._watchdog: Watchdog
+        self._log_watch: LogWatch
         self._looking_up = WaitLog("return the offsets of new partitions", f"Has each partition a leader? {COORDINATOR_ADVICE}")
         self._epochs = itertools.count(1)
         self._new: list[Assignment] = []
@@ -87,6 +89,7 @@ class PollThread:
             self._tracker = AssignmentTracker(self._client, self._epochs)
             self._commits = CommitSender(self._client, self._shared.emit)
             self._watchdog = Watchdog(self._client, self._subscription.topics)
+            self._log_watch = LogWatch(self._client)
             while not self._shared.closing:
                 self._run_once()
         except Kafka2ParquetError as error:
@@ -338,6 +341,8 @@ class PollThread:
             if known and topic_id and topic_id != known:
                 self._topic_ids[assignment] = topic_id
                 self._fail(assignment, recreated(assignment.topic_partition, known, topic_id))
+        bounds = self._log_watch.news([each.topic_partition for each in self._pause_reasons])
+        self._shared.learn(bounds, self._watchdog.member(self._log_watch.reaches_kafka))
         if self._subscribed and self._watchdog.is_stuck():
             self._leave("the last join did not finish")
 

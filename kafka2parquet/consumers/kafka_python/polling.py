@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -74,8 +74,27 @@ class _Polling:
         if self._fetcher is not None:
             with contextlib.suppress(AttributeError):
                 self._fetcher.PartitionRecords = make
+            with contextlib.suppress(AttributeError):
+                self._fetcher._parse_fetched_data = self._with_stable_end(self._fetcher._parse_fetched_data)
         if getattr(self._fetcher, "PartitionRecords", None) is not make:
             self._warn()
+
+    @staticmethod
+    def _with_stable_end(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Let kafka-python keep the end of the log for readers, instead of the high watermark.
+
+        Behind the last stable offset are records of open transactions, which readers can't see yet. Can go once kafka-python
+        returns this offset.
+        """
+
+        def parse_fetched(fetched: Any) -> Any:
+            data = fetched.partition_data
+            stable_end = getattr(data, "last_stable_offset", None)
+            if stable_end is not None and stable_end >= 0:
+                data.high_watermark = stable_end
+            return parse(fetched)
+
+        return parse_fetched
 
     def poll(self, timeout_ms: int) -> Mapping[Any, Sequence[FetchedBatches]]:
         """Return fetched batches by topic-partition. Blocks as long as `KafkaConsumer.poll`.

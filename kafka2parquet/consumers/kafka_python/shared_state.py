@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
-from kafka2parquet.consumers.base import Assignment, ConsumerEvent, PartitionFailed
+from kafka2parquet.consumers.base import Assignment, ConsumerEvent, GroupMember, LogBounds, PartitionFailed
 from kafka2parquet.consumers.kafka_python.fetched_queue import FetchedQueues, PartitionQueue
 from kafka2parquet.errors import Kafka2ParquetError
+from kafka2parquet.records import TopicPartition
 
 
 @attrs.frozen
@@ -61,6 +62,8 @@ class SharedState:
         self.events: deque[ConsumerEvent] = deque()
         self.commands: deque[Command] = deque()
         self.error: BaseException | None = None
+        self.bounds: dict[TopicPartition, LogBounds] = {}
+        self.member: GroupMember | None = None
         self.closing = False
         self.driver_polled_at = time.monotonic()
 
@@ -69,6 +72,18 @@ class SharedState:
         with self.changed:
             self.events.append(event)
             self.changed.notify_all()
+
+    def learn(self, bounds: Sequence[LogBounds], member: GroupMember) -> None:
+        """Keep news for the driver's next poll. The driver is not woken for that."""
+        with self.lock:
+            self.bounds.update((each.topic_partition, each) for each in bounds)
+            self.member = member
+
+    def take_bounds(self) -> Sequence[LogBounds]:
+        """Remove and return the news about logs. The caller holds the lock."""
+        bounds = list(self.bounds.values())
+        self.bounds.clear()
+        return bounds
 
     def fail_partition(self, assignment: Assignment, error: Kafka2ParquetError) -> None:
         """Report to the driver that the partition can't be read any further, and drop its fetched batches."""

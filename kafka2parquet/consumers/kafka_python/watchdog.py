@@ -15,6 +15,7 @@ from typing import Any
 from kafka.structs import MemberState
 from kafka.structs import TopicPartition as KafkaTopicPartition
 
+from kafka2parquet.consumers.base import GroupMember
 from kafka2parquet.consumers.kafka_python.errors import read_right
 from kafka2parquet.consumers.kafka_python.wait_log import COORDINATOR_ADVICE
 from kafka2parquet.errors import KafkaAuthorizationError
@@ -51,6 +52,11 @@ class Watchdog:
             self._warned_of_state = True
             _LOG.warning("The consumer group has not been stable for %.0f s; still trying. %s", unstable_s, COORDINATOR_ADVICE)
         return unstable_s > _UNSTABLE_LIMIT_S
+
+    def member(self, reaches_kafka: bool | None) -> GroupMember:
+        """Return this member of the group, as kafka-python knows it."""
+        metadata = self._client.group_metadata()
+        return GroupMember(metadata.member_id or "", metadata.generation_id, reaches_kafka)
 
     def check_rights(self) -> None:
         """Raise if a topic may not be described. kafka-python would wait for its partitions forever.
