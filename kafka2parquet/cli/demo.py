@@ -12,11 +12,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
+from kafka2parquet.cli import live
 from kafka2parquet.cli.logs import log_to_stderr
 from kafka2parquet.cli.options import count
 from kafka2parquet.cli.terminal import tell
@@ -168,43 +170,44 @@ def _drain(runner: TaskRunner, events: int) -> float:
         TransientError: the progress has stood still for a minute.
     """
     began = moved_at = time.perf_counter()
-    shown = _ProgressLine()
-    runner.start()
-    last = runner.progress
-    while not runner.failed and last.taken_rows < events:
-        time.sleep(0.1)
-        now, progress = time.perf_counter(), runner.progress
-        if progress != last:
-            last, moved_at = progress, now
-            shown.show(progress)
-        elif now - moved_at > _STILL_S:
-            runner.stop()
-            raise TransientError(f"No progress for {_STILL_S:.0f} s. The lines above say what can't be reached.")
-    runner.stop()
-    runner.join()
+    has_view = live.is_possible(sys.stdout)
+    lines = _ProgressLines(sys.stdout) if not has_view else None
+    with live.live_view(runner.status, sys.stdout) if has_view else contextlib.nullcontext():
+        runner.start()
+        last = runner.progress
+        while not runner.failed and last.taken_rows < events:
+            time.sleep(0.1)
+            now, progress = time.perf_counter(), runner.progress
+            if progress != last:
+                last, moved_at = progress, now
+                if lines is not None:
+                    lines.update(progress, now)
+            elif now - moved_at > _STILL_S:
+                runner.stop()
+                raise TransientError(f"No progress for {_STILL_S:.0f} s. The lines above say what can't be reached.")
+        runner.stop()
+        runner.join()
     seconds = time.perf_counter() - began
-    shown.show(runner.progress, f" in {seconds:.1f} s")
+    print(f"{_progress(runner.progress)} in {seconds:.1f} s", flush=True)
     return seconds
 
 
-class _ProgressLine:
-    """A progress line, which is overwritten on a terminal. Elsewhere, a new line is printed at most once a second."""
+class _ProgressLines:
+    """Lines about the progress, at most one in each second."""
 
-    def __init__(self) -> None:
-        self._on_terminal = sys.stdout.isatty()
-        self._shown_at = float("-inf")
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._printed_at_s = float("-inf")
 
-    def show(self, progress: Progress, last: str = "") -> None:
-        """Show the progress of the sink; `last` is printed at the end of the last line."""
-        now = time.perf_counter()
-        if not self._on_terminal and not last and now < self._shown_at + 1.0:
-            return
-        self._shown_at = now
-        line = f"{progress.records:>9,} records read, {progress.files:>3} files published{last}"
-        if self._on_terminal:
-            print(f"\r{line}", end="\n" if last else "", flush=True)
-        else:
-            print(line, flush=True)
+    def update(self, progress: Progress, now_s: float) -> None:
+        """Print a line if the last line is a second old at `now_s`, a monotonic time in seconds."""
+        if now_s >= self._printed_at_s + 1.0:
+            self._printed_at_s = now_s
+            print(_progress(progress), file=self._stream, flush=True)
+
+
+def _progress(progress: Progress) -> str:
+    return f"{progress.records:>9,} records read, {progress.files:>3} files published"
 
 
 def _show_tree(url: str, files: list[FilePublished]) -> None:

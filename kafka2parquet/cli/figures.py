@@ -24,8 +24,10 @@ def size(size_bytes: float) -> str:
     return _scaled(size_bytes, _SIZES)
 
 
-def duration(seconds: float) -> str:
-    """Return a duration in its two largest units, such as `41m 12s`; less than a second is `0s`."""
+def duration(seconds: float | None) -> str:
+    """Return a duration in its two largest units, such as `41m 12s`; less than a second is `0s`, and None is `?`."""
+    if seconds is None:
+        return "?"
     left = max(0, int(seconds))
     for index, (unit_s, unit) in enumerate(_DURATIONS[:-1]):
         if left >= unit_s:

@@ -66,7 +66,7 @@ def _line(lag: PartitionLag) -> tuple[str, ...]:
         f"{lag.log_end:,}",
         "-" if lag.committed is None else f"{lag.committed:,}",
         f"{lag.durable_lag_records:,}",
-        "?" if lag.durable_lag_s is None else duration(lag.durable_lag_s) if lag.durable_lag_records else "-",
+        duration(lag.durable_lag_s) if lag.durable_lag_records else "-",
         "-" if lag.retention_s is None else duration(lag.retention_s),
         "-" if lag.retention_margin_s is None else duration(lag.retention_margin_s),
     )

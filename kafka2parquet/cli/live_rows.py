@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -171,14 +171,19 @@ def _topic_row(topic: str, group: list[tuple[Severity, PartitionStatus]], status
         name=f"{topic} ({len(partitions)})",
         severity=severity,
         read_lag_records=sum(each.read_lag_records for each in partitions),
-        read_lag_s=max((each.read_lag_s for each in partitions if each.read_lag_s is not None), default=None),
-        durable_lag_s=max((each.durable_lag_s for each in partitions if each.durable_lag_s is not None), default=None),
+        read_lag_s=_longest(each.read_lag_s for each in partitions),
+        durable_lag_s=_longest(each.durable_lag_s for each in partitions),
         retention_margin_s=min(margins, default=None),
         open_rows=sum(each.open_rows for each in partitions),
         open_bytes=sum(each.open_bytes for each in partitions),
         note=_next_flush(first_due, status) if severity is Severity.FINE else f"{as_bad} {_WORDS[severity]}",
         last_file=max(files, key=lambda file: file.at, default=None),
     )
+
+
+def _longest(lags_s: Iterable[float | None]) -> float | None:
+    """Return the longest of the known lags; None if none is known."""
+    return max((lag_s for lag_s in lags_s if lag_s is not None), default=None)
 
 
 def _note(severity: Severity, partition: PartitionStatus, status: RunnerStatus) -> str:

@@ -90,7 +90,7 @@ def _summary(status: RunnerStatus, rates: Rates) -> Iterator[Text]:
     """Yield the items of the first lines, the most important first."""
     tasks, totals = status.tasks, status.totals
     yield Text(printable(status.name), style="bold")
-    yield Text(f"{_state(tasks)}, {counted(len(tasks), 'task')}, {counted(len(status.partitions), 'partition')}")
+    yield Text(f"{_state(status)}, {counted(len(tasks), 'task')}, {counted(len(status.partitions), 'partition')}")
     yield Text(f"{amount(rates.records_per_s)} records/s in")
     yield Text(f"{amount(rates.rows_per_s)} rows/s durable")
     yield from _store(tasks)
@@ -106,9 +106,9 @@ def _summary(status: RunnerStatus, rates: Rates) -> Iterator[Text]:
     yield Text(_clock(status.at), style="dim")
 
 
-def _state(tasks: Sequence[TaskStatus]) -> str:
+def _state(status: RunnerStatus) -> str:
     """Return the state of the sink: the state that needs the most attention among those of its tasks."""
-    states = {task.state for task in tasks}
+    states = {task.state for task in status.tasks} | ({"failed"} if status.error else set())
     return next((state for state in ("failed", "stopping", "starting", "running", "stopped") if state in states), "starting")
 
 
@@ -123,9 +123,8 @@ def _store(tasks: Sequence[TaskStatus]) -> Iterator[Text]:
 def _troubles(status: RunnerStatus, width: int, hide: Callable[[str], str]) -> Iterator[Text]:
     """Yield a line for each cause of trouble. Tasks mostly share a cause, which is shown once."""
     causes: dict[str, str] = {}
-    for task in status.tasks:
-        if task.error:
-            causes[f"{task.name} has failed: {task.error}"] = "bold red"
+    if status.error:
+        causes[f"Failed: {status.error}"] = "bold red"
     for task in status.tasks:
         storage, kafka = task.storage, task.kafka
         if storage.up is False:

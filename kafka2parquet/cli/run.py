@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
+import sys
 from types import FrameType
 
+from kafka2parquet.cli import live
 from kafka2parquet.cli.logs import log_event
 from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.connect.build import build_runner
@@ -16,11 +19,19 @@ from kafka2parquet.util.stop_signals import stopping_on_signals
 
 _LOG = logging.getLogger(__name__)
 EXIT_STOPPED = 0
+#: How often a progress line is logged, in seconds, where there is no live view.
+_PROGRESS_INTERVAL_S = 10.0
+_NEVER_S = 1e9
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_configuration(command)
+    command.add_argument(
+        "--no-live",
+        action="store_true",
+        help="log lines instead of the table that a terminal shows; without the extra cli, there is no table",
+    )
 
 
 def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
@@ -31,11 +42,18 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     """
     for finding in (*config.warnings, *config.notes, *worker.notes):
         _LOG.warning("%s", finding)
-    hooks = (log_event,) if options.log_format == "json" else ()
-    runner = build_runner(config, worker, hooks=hooks)
+    has_view = options.log_format == "text" and not options.no_live and live.is_possible(sys.stderr)
+    runner = build_runner(
+        config,
+        worker,
+        hooks=(log_event,) if options.log_format == "json" else (),
+        progress_interval_s=_NEVER_S if has_view else _PROGRESS_INTERVAL_S,
+    )
     for finding in worker.consumer_for(config).notes:
         _LOG.warning("%s", finding)
-    with stopping_on_signals(runner.stop, second=_exit_at_once):
+    hide = (config.secrets | worker.secrets).hide
+    view = live.live_view(runner.status, sys.stderr, hide=hide) if has_view else contextlib.nullcontext()
+    with stopping_on_signals(runner.stop, second=_exit_at_once), view:
         runner.run()
     return EXIT_STOPPED
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from kafka2parquet.cli import demo
 from kafka2parquet.cli.main import main
 from kafka2parquet.events import FilePublished
 from kafka2parquet.records import TopicPartition
+from kafka2parquet.runner import Progress
 
 pytest.importorskip("duckdb")
 
 
 def test_a_folder_is_filled_and_queried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Also one whose name has a quote; without a terminal there is a line a second at most, and none is written over."""
+    """A folder is filled, even if its name has a quote; without a terminal there is at most one line per second."""
     began = time.monotonic()
     code = main(["demo", "--events", "2000", "--to", str(tmp_path / "it's new")])
     seconds = time.monotonic() - began
@@ -75,3 +77,12 @@ def test_small_files_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Small files" not in capsys.readouterr().out
     demo._show_tree("folder", [file("a", 1000), file("b", 1)])
     assert "rotate.file.on.partition.change=false" in capsys.readouterr().out
+
+
+def test_progress_is_a_line_per_second() -> None:
+    """However often the progress changes, it is printed at most once in each second."""
+    stream = io.StringIO()
+    lines = demo._ProgressLines(stream)
+    for tenth in range(35):
+        lines.update(Progress(records=tenth), 100.0 + tenth / 10)
+    assert ["0", "10", "20", "30"] == [line.split()[0] for line in stream.getvalue().splitlines()]

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from kafka2parquet.cli.live_rows import Severity, rows_of
+from kafka2parquet.records import TopicPartition
 from kafka2parquet.status import LastFile, PartitionStatus, Waiting
 from tests.support.statuses import ago, partition_status, runner_status, task_status
 
@@ -98,6 +99,16 @@ def test_worst_partitions_leave_room_for_topics() -> None:
     rows = _rows(*partitions, most=8)
     assert (4, 4, 6) == (len(rows.partitions), len(rows.topics), rows.left_out)
     assert "10 waiting" == rows.topics[0].note
+
+
+def test_unknown_lags() -> None:
+    """Lags that are not known yet are not bad; a topic has the longest of the known lags."""
+    unknown = partition_status("t", 0, read_lag_s=None, durable_lag_s=None)
+    assert Severity.FINE is _rows(unknown).partitions[0].severity
+    (row,) = _rows(unknown, partition_status("t", 1, read_lag_s=3.0, durable_lag_s=4.0), most=1).topics
+    assert (3.0, 4.0) == (row.read_lag_s, row.durable_lag_s)
+    (row,) = _rows(unknown, attrs.evolve(unknown, topic_partition=TopicPartition("t", 1)), most=1).topics
+    assert (None, None) == (row.read_lag_s, row.durable_lag_s)
 
 
 def test_topic_adds_up() -> None:

@@ -114,9 +114,16 @@ def test_topics_have_a_heading() -> None:
 def test_failed_task() -> None:
     """The error of a failed task is shown on a line, without the terminal's control characters and without secrets."""
     error = "AccessError: \x1b[2Jkey Zsecret is refused\nand more"
-    lines = _lines(_sink(state="failed", error=error), hide=lambda text: text.replace("Zsecret", "[hidden]"))
+    status = attrs.evolve(_sink(state="stopping"), error=error)
+    lines = _lines(status, hide=lambda text: text.replace("Zsecret", "[hidden]"))
     assert "orders-to-s3   failed, 1 task, 0 partitions   9,980 records/s in" == lines[0]
-    assert r"kafka2parquet-task-0 has failed: AccessError: \u001b[2Jkey [hidden] is refused" == lines[-1]
+    assert r"Failed: AccessError: \u001b[2Jkey [hidden] is refused" == lines[-1]
+
+
+def test_unknown_lags() -> None:
+    """Lags in seconds that are not known yet are question marks."""
+    lines = _lines(_sink(partition_status("orders", 7, state="starting", read_lag_s=None, durable_lag_s=None)))
+    assert ["orders-7", "0", "?", "?", "0", "0", "B", "starting"] == lines[-1].split()
 
 
 def test_before_the_first_assignment() -> None:
