@@ -7,14 +7,17 @@ import contextlib
 import importlib.util
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
 from kafka2parquet.status import RunnerStatus
 from kafka2parquet.util.secrets import without_credentials
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
+    from rich.live import Live
 
 _LOG = logging.getLogger(__name__)
 _PER_SECOND = 1.0
@@ -41,10 +44,10 @@ def live_view(
 ) -> Iterator[None]:
     """Show the status on a terminal while the block runs. The last state stays on the terminal.
 
-    Lines of the log that go to the same stream appear above the view. A thread draws the view.
+    Lines of the log that go to a terminal appear above the view. A thread draws the view.
 
     Args:
-        status: returns the current status; called on the thread of the view and on the calling thread.
+        status: returns the current status; called on the thread that draws, and at the end on the calling thread.
         stream: the terminal.
         hide: hides secrets in the texts of errors.
         per_second: how often the view is drawn.
@@ -53,37 +56,70 @@ def live_view(
     from rich.live import Live
 
     console = Console(file=stream)
-    drawing = _Drawing(status, console, hide)
-    live = Live(
-        console=console,
-        get_renderable=drawing.draw,
-        refresh_per_second=per_second,
-        redirect_stdout=sys.stdout.isatty(),
-        vertical_overflow="crop",
-    )
-    with _log_above(console, stream), live:
+    live = Live(console=console, auto_refresh=False, redirect_stdout=sys.stdout.isatty(), vertical_overflow="crop")
+    view = _View(status, live, hide, 1 / per_second)
+    with _log_above(view), live, view:
         console.show_cursor(True)  # a process that is killed would leave the terminal without its cursor
-        live.refresh()
         yield
 
 
-class _Drawing:
-    """Draws the newest status, with rates of the last seconds."""
+class _View:
+    """Draws the newest status again and again, in a thread, and prints lines above it.
 
-    def __init__(self, status: Callable[[], RunnerStatus], console: Console, hide: Callable[[str], str]) -> None:
+    One lock keeps drawing and printing apart: rich moves the cursor up by the height of the last drawing. Nothing is logged
+    under the lock, because a thread that logs holds the lock of its handler while it waits for this one.
+    """
+
+    def __init__(self, status: Callable[[], RunnerStatus], live: Live, hide: Callable[[str], str], pause_s: float) -> None:
         self._status = status
-        self._console = console
+        self._live = live
         self._hide = hide
+        self._pause_s = pause_s
         self._latest: collections.deque[RunnerStatus] = collections.deque(maxlen=_RATE_STATUSES)
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._draw_until_ended, name="kafka2parquet-view", daemon=True)
 
-    def draw(self) -> RenderableType:
-        """Return the view of the newest status. An error is shown in its place, and doesn't end the thread that draws."""
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Draw the last state."""
+        self._ended.set()
+        self._thread.join()
+        self._draw()
+
+    def write(self, text: str) -> int:
+        """Print whole lines above the view as they are: without styles, and without breaks that the terminal doesn't make."""
+        from rich.text import Text
+
+        with self._lock:
+            self._live.console.print(Text(text), end="", soft_wrap=True)
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: the console flushes after each print."""
+
+    def _draw_until_ended(self) -> None:
+        self._draw()
+        while not self._ended.wait(self._pause_s):
+            self._draw()
+
+    def _draw(self) -> None:
+        drawing = self._drawing()
+        with self._lock:
+            self._live.update(drawing, refresh=True)
+
+    def _drawing(self) -> RenderableType:
+        """Return the view of the newest status. An error is shown in its place, and doesn't end the thread."""
         from kafka2parquet.cli.live_view import Rates, render
 
         try:
             status = self._status()
             self._latest.append(status)
-            size = self._console.size
+            size = self._live.console.size
             rates = Rates.between(self._latest[0], status)
             return render(status, rates, width=size.width, height=size.height, hide=self._hide)
         except Exception as error:
@@ -91,35 +127,18 @@ class _Drawing:
             return f"The status can't be shown: {type(error).__name__}."
 
 
-class _AboveView:
-    """A stream for log handlers whose lines appear above the view."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def write(self, text: str) -> int:
-        """Print whole lines as they are: without styles, and without breaks that the terminal doesn't make."""
-        from rich.text import Text
-
-        self._console.print(Text(text), end="", soft_wrap=True)
-        return len(text)
-
-    def flush(self) -> None:
-        """Do nothing: the console flushes after each print."""
-
-
 @contextlib.contextmanager
-def _log_above(console: Console, stream: IO[str]) -> Iterator[None]:
-    """Send the lines of the root logger's handlers for a stream to the console."""
-    handlers = [
-        handler
+def _log_above(view: _View) -> Iterator[None]:
+    """Print the lines of the root logger's handlers above the view, if the handlers write to a terminal."""
+    streams = {
+        handler: handler.stream
         for handler in logging.getLogger().handlers
-        if isinstance(handler, logging.StreamHandler) and handler.stream is stream
-    ]
-    for handler in handlers:
-        handler.setStream(_AboveView(console))
+        if isinstance(handler, logging.StreamHandler) and handler.stream in (sys.stdout, sys.stderr) and handler.stream.isatty()
+    }
+    for handler in streams:
+        handler.setStream(view)
     try:
         yield
     finally:
-        for handler in handlers:
+        for handler, stream in streams.items():
             handler.setStream(stream)

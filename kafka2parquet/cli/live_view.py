@@ -158,9 +158,9 @@ def _table(rows: Rows, status: RunnerStatus, width: int) -> Table:
     left = width - _FIXED_WIDTH
     has_margin = width >= _WITH_MARGIN and any(row.retention_margin_s is not None for row in everything)
     left -= _MARGIN_WIDTH if has_margin else 0
-    name_width = min(left, max(_LEAST_NAME, *(len(row.name) for row in everything)), max(_LEAST_NAME, left // 2))
+    has_file = left >= _LEAST_NAME + _LEAST_FILE and any(row.last_file is not None for row in everything)
+    name_width = min(left - _LEAST_FILE if has_file else left, max(_LEAST_NAME, *(len(row.name) for row in everything)))
     left -= name_width
-    has_file = left >= _LEAST_FILE and any(row.last_file is not None for row in everything)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("partition", no_wrap=True)
     table.add_column("read lag", justify="right", no_wrap=True)
