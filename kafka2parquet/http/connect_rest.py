@@ -168,7 +168,7 @@ class ConnectRest:
     def _status(self, status: RunnerStatus) -> Any:
         return {
             "name": self._connector.name,
-            "connector": {"state": _connector_state(status), "worker_id": self._connector.worker_id, "version": VERSION},
+            "connector": self._at_worker(_connector_state(status), status.error),
             "tasks": [self._state_of(number, task) for number, task in _present(status)],
             "type": "sink",
         }
@@ -180,9 +180,11 @@ class ConnectRest:
         return self._state_of(number, task)
 
     def _state_of(self, number: int, task: TaskStatus) -> dict[str, Any]:
-        trace = {"trace": task.error} if task.state == "failed" else {}
-        state = _STATES[task.state]
-        return {"id": number, "state": state, "worker_id": self._connector.worker_id, "version": VERSION, **trace}
+        return {"id": number, **self._at_worker(_STATES[task.state], task.error)}
+
+    def _at_worker(self, state: str, error: str) -> dict[str, str]:
+        trace = {"trace": error} if state == "FAILED" else {}
+        return {"state": state, "worker_id": self._connector.worker_id, "version": VERSION, **trace}
 
     def _topics(self, name: str, status: RunnerStatus) -> Any:
         """Return the topics of the assigned partitions; for another connector none, as Kafka Connect does."""
@@ -212,6 +214,8 @@ def _present(status: RunnerStatus) -> list[tuple[int, TaskStatus]]:
 
 
 def _connector_state(status: RunnerStatus) -> str:
+    if status.error and all(task.state != "failed" for task in status.tasks):
+        return "FAILED"  # a task could not be made
     if not status.tasks:
         return "UNASSIGNED"
     return "RUNNING" if _present(status) else "STOPPED"

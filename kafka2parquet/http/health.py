@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from kafka2parquet.status.model import RunnerStatus, TaskStatus
+from kafka2parquet.status.model import RunnerStatus
 
 #: A record may become this many times as old as the rotation settings promise before the sink counts as unhealthy.
 _FRESHNESS_FACTOR = 2.0
@@ -56,35 +56,39 @@ def healthy(status: RunnerStatus) -> Verdict:
     return Verdict(tuple(_not_healthy(status)))
 
 
+def _failures(status: RunnerStatus) -> Iterator[str]:
+    failed = [task for task in status.tasks if task.state == "failed"]
+    yield from (f"{task.name} has failed: {task.error}" for task in failed)
+    if status.error and not failed:
+        yield f"The sink has failed: {status.error}"
+
+
 def _not_live(status: RunnerStatus, limit_s: float) -> Iterator[str]:
+    yield from _failures(status)
     for task in status.tasks:
-        if task.state == "failed":
-            yield _failed(task)
-        elif task.state != "stopped":
+        if task.state not in ("failed", "stopped"):
             silent_s = (task.at - (task.last_step_at or task.started_at)).total_seconds()
             if silent_s > limit_s:
                 yield f"{task.name} has not ended a step for {silent_s:,.0f} s; the limit is {limit_s:,.0f} s."
 
 
 def _not_ready(status: RunnerStatus) -> Iterator[str]:
-    if not status.tasks:
+    yield from _failures(status)
+    if not status.tasks and not status.error:
         yield "No task has started yet."
     for task in status.tasks:
-        if task.state == "failed":
-            yield _failed(task)
-        elif task.state == "starting":
+        if task.state == "starting":
             waits = f": {task.storage.cause}" if task.storage.cause else "."
             yield f"{task.name} has not passed its checks at the start yet{waits}"
-        elif task.state != "running":
+        elif task.state in ("stopping", "stopped"):
             yield f"{task.name} is {task.state}."
-        elif not task.kafka.joined:
+        elif task.state == "running" and not task.kafka.joined:
             yield f"{task.name} has not joined the consumer group yet."
 
 
 def _not_healthy(status: RunnerStatus) -> Iterator[str]:
+    yield from _failures(status)
     for task in status.tasks:
-        if task.state == "failed":
-            yield _failed(task)
         if task.expected_freshness_s is None:
             continue
         limit_s = _FRESHNESS_FACTOR * task.expected_freshness_s
@@ -94,7 +98,3 @@ def _not_healthy(status: RunnerStatus) -> Iterator[str]:
                     f"{partition.topic_partition}: the oldest record that is not durable is {partition.durable_lag_s:,.0f} s "
                     f"old; the limit is {limit_s:,.0f} s, twice what the rotation settings promise."
                 )
-
-
-def _failed(task: TaskStatus) -> str:
-    return f"{task.name} has failed: {task.error}"

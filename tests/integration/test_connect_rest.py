@@ -6,21 +6,23 @@ Alike means: the same code, the same content type, and documents of the same sha
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
 import httpx
 import pytest
 
-from kafka2parquet.connect import describe_connector, load_connect_config, load_worker_config
+from kafka2parquet import build_runner, load_connect_config, load_worker_config
+from kafka2parquet.connect import describe_connector
+from kafka2parquet.errors import Kafka2ParquetError
 from kafka2parquet.http import StatusApp, StatusServer
-from kafka2parquet.status import RunnerStatus
 from tests.stack.connect_worker import ConnectWorker, connect_worker
 from tests.support.kafka_admin import create_topic
 from tests.support.kafka_clients import python_producer, unique, wait_until
 from tests.support.sink_properties import json_sink
-from tests.support.statuses import partition_status, runner_status, task_status
 
 NAME = "orders"
 BROKEN = "broken"
@@ -102,11 +104,22 @@ def worker(kafka_server: Any) -> Iterator[ConnectWorker]:
 
 
 @contextlib.contextmanager
-def served(status: RunnerStatus, properties: Mapping[str, str]) -> Iterator[httpx.Client]:
-    description = describe_connector(load_connect_config(json_sink(properties)), load_worker_config({}), worker_id="here:8083")
-    app = StatusApp(lambda: status, connector=description)
-    with StatusServer(app, "127.0.0.1:0") as server, httpx.Client(base_url=server.url, trust_env=False) as client:
-        yield client
+def running(bootstrap: str, properties: Mapping[str, str]) -> Iterator[httpx.Client]:
+    """Runs a sink with these properties and an HTTP server; returns a client of the server."""
+    with tempfile.TemporaryDirectory(prefix="lake-") as folder:
+        group = {"consumer.override.group.id": unique("ours")}  # the worker's connector has the group of its name
+        given = json_sink({"kafka2parquet.storage.url": Path(folder).as_uri(), "flush.size": "5", **group, **properties})
+        config, worker = load_connect_config(given), load_worker_config({"bootstrap.servers": bootstrap})
+        runner = build_runner(config, worker)
+        app = StatusApp(runner.status, connector=describe_connector(config, worker, worker_id="127.0.0.1:8083"))
+        with StatusServer(app, "127.0.0.1:0") as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+            runner.start()
+            try:
+                yield client
+            finally:
+                runner.stop()
+                with contextlib.suppress(Kafka2ParquetError):
+                    runner.join()
 
 
 @pytest.fixture(scope="module")
@@ -118,18 +131,19 @@ def both(kafka_server: Any, worker: ConnectWorker) -> Iterator[Both]:
             producer.send(topic, b'{"n": %d}' % number, partition=number % PARTITIONS)
     file = worker.write_file(NAME, {"topics": topic, "tasks.max": "2", **JSON})
     wait_until(lambda: file.exists() and len(file.read_text().splitlines()) == 10, "ten lines")
-    status = runner_status(*(task_status(partition_status(topic, number)) for number in range(PARTITIONS)))
     with (
         httpx.Client(base_url=worker.url, trust_env=False) as of_worker,
-        served(status, {"name": NAME, "topics": topic, "tasks.max": "2"}) as ours,
+        running(kafka_server.bootstrap, {"name": NAME, "topics": topic, "tasks.max": "2"}) as ours,
     ):
-        wait_until(lambda: _committed(of_worker) == [5] * PARTITIONS, "the worker's commits")
+        for client in (of_worker, ours):
+            wait_until(lambda client=client: _committed(client) == [5] * PARTITIONS, "the commits")
         yield Both(of_worker, ours)
     worker.delete(NAME)
 
 
 def _committed(client: httpx.Client) -> list[int]:
-    return [each["offset"]["kafka_offset"] for each in client.get(f"/connectors/{NAME}/offsets").json()["offsets"]]
+    answer = client.get(f"/connectors/{NAME}/offsets")
+    return [each["offset"]["kafka_offset"] for each in answer.json()["offsets"]]
 
 
 def shape(value: Any, *, member: str = "") -> Any:
@@ -226,7 +240,9 @@ def test_values_that_both_know_are_equal(both: Both) -> None:
         assert of_worker.json()[member] == ours.json()[member]
     of_worker, ours = both.ask("GET", f"/connectors/{NAME}/status")
     assert _states(of_worker.json()) == _states(ours.json())
-    assert both.worker.get("/").json()["version"] == both.ours.get("/").json()["version"]
+    of_worker, ours = both.ask("GET", "/")
+    for member in ("version", "kafka_cluster_id"):
+        assert of_worker.json()[member] == ours.json()[member]
 
 
 def test_what_tasks_add_to_the_configuration(both: Both) -> None:
@@ -250,12 +266,12 @@ def test_a_failed_task_is_answered_alike(kafka_server: Any, worker: ConnectWorke
         producer.send(topic, b"not JSON")
     worker.write_file(BROKEN, {"topics": topic, **JSON})
     wait_until(lambda: worker.failure(BROKEN), "the task's failure")
-    status = runner_status(task_status(state="failed", error="RejectedRecordError: not JSON"))
     try:
         with (
             httpx.Client(base_url=worker.url, trust_env=False) as of_worker,
-            served(status, {"name": BROKEN, "topics": topic}) as ours,
+            running(kafka_server.bootstrap, {"name": BROKEN, "topics": topic}) as ours,
         ):
+            wait_until(lambda: ours.get("/live").status_code == 503, "our task's failure")
             for path in (f"/connectors/{BROKEN}/status", f"/connectors/{BROKEN}/tasks/0/status"):
                 assert_alike(of_worker.get(path), ours.get(path))
             of_worker_status, of_ours = (

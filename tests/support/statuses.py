@@ -55,6 +55,6 @@ def task_status(*partitions: PartitionStatus, **changes: Any) -> TaskStatus:
     return TaskStatus(**values)
 
 
-def runner_status(*tasks: TaskStatus, name: str = "sink") -> RunnerStatus:
+def runner_status(*tasks: TaskStatus, name: str = "sink", error: str = "") -> RunnerStatus:
     """Returns the status of a runner of these tasks."""
-    return RunnerStatus(name, NOW, tasks)
+    return RunnerStatus(name, NOW, tasks, error)

@@ -95,6 +95,12 @@ def test_a_connector_without_tasks_yet() -> None:
     assert "UNASSIGNED" == get("/connectors/sink/status", runner_status())[1]["connector"]["state"]
 
 
+def test_a_task_that_could_not_be_made() -> None:
+    """An error before there is a task is the connector's, with a trace."""
+    connector = get("/connectors/sink/status", runner_status(error="ConfigurationError: no such class"))[1]["connector"]
+    assert {**RUNNING, "state": "FAILED", "trace": "ConfigurationError: no such class"} == connector
+
+
 def test_topics() -> None:
     """The topics are those of the assigned partitions, each once; another connector has none."""
     assert (200, {"sink": {"topics": ["events", "orders"]}}) == get("/connectors/sink/topics")

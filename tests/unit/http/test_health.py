@@ -44,7 +44,7 @@ def test_a_task(changes: dict[str, Any], answers: tuple[bool, bool, bool]) -> No
 def test_one_task_among_several() -> None:
     """One bad task is enough for a no, whichever it is, and only that task is named."""
     bad = task_status(name="task-1", state="failed", error="AccessError: no")
-    status = runner_status(task_status(name="task-0"), bad, task_status(name="task-2"))
+    status = runner_status(task_status(name="task-0"), bad, task_status(name="task-2"), error=bad.error)
     for verdict in (live(status, LIMIT_S), ready(status), healthy(status)):
         assert ("task-1 has failed: AccessError: no",) == verdict.problems
 
@@ -55,11 +55,22 @@ def test_no_task_yet() -> None:
     assert (True, False, True) == (bool(live(status, LIMIT_S)), bool(ready(status)), bool(healthy(status)))
 
 
+def test_a_task_that_could_not_be_made() -> None:
+    """An error before there is a task is a no to each question."""
+    status = runner_status(error="ConfigurationError: no such class")
+    for verdict in (live(status, LIMIT_S), ready(status), healthy(status)):
+        assert ("The sink has failed: ConfigurationError: no such class",) == verdict.problems
+
+
 @pytest.mark.parametrize(
-    ("promised_s", "lag_s", "is_healthy"), [(3600.0, 7200.0, True), (3600.0, 7201.0, False), (None, 1e9, True)]
+    ("promised_s", "lag_s", "is_healthy"),
+    [(3600.0, 7200.0, True), (3600.0, 7201.0, False), (None, 1e9, True), (3600.0, None, True)],
 )
-def test_freshness(promised_s: float | None, lag_s: float, is_healthy: bool) -> None:
-    """A sink is healthy while no record is older than twice what the settings promise, if they promise anything."""
+def test_freshness(promised_s: float | None, lag_s: float | None, is_healthy: bool) -> None:
+    """A sink is healthy while no record is older than twice what the settings promise, if they promise anything.
+
+    A lag that is not known yet doesn't count.
+    """
     late = partition_status("orders", 7, durable_lag_records=1, durable_lag_s=lag_s)
     status = runner_status(task_status(partition_status(), late, expected_freshness_s=promised_s))
     assert is_healthy == bool(healthy(status))
