@@ -7,8 +7,9 @@ mount it in an application.
 from kafka2parquet.http.app import StatusApp
 from kafka2parquet.http.asgi import make_asgi_app
 from kafka2parquet.http.connect_rest import ConnectorDescription
+from kafka2parquet.http.metrics_page import MetricsRegistry
 from kafka2parquet.http.responses import Response
 from kafka2parquet.http.server import StatusServer
 from kafka2parquet.http.wsgi import make_wsgi_app
 
-__all__ = ["ConnectorDescription", "Response", "StatusApp", "StatusServer", "make_asgi_app", "make_wsgi_app"]
+__all__ = ["ConnectorDescription", "MetricsRegistry", "Response", "StatusApp", "StatusServer", "make_asgi_app", "make_wsgi_app"]

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from kafka2parquet.http.connect_rest import ConnectorDescription, ConnectRest, Document, not_allowed
 from kafka2parquet.http.health import Verdict, healthy, live, ready
+from kafka2parquet.http.metrics_page import MetricsPage, MetricsRegistry
 from kafka2parquet.http.responses import ConnectError, HttpError, Response
 from kafka2parquet.status.model import RunnerStatus, as_json
 from kafka2parquet.util.arguments import PositiveSeconds, checked
@@ -31,6 +32,7 @@ class StatusApp:
     | `/ready`   | 200 once each task has passed its checks and joined the group, else 503 |
     | `/healthy` | 200 while records become durable in time and no task has failed, else 503 |
     | `/status`  | the status as JSON |
+    | `/metrics` | the metrics for Prometheus; 404 if `kafka2parquet[prometheus]` is not installed |
 
     With a connector's description, it also answers what a Kafka Connect worker answers at `/`, `/connectors` and below,
     `/connector-plugins` and `/health`. Nothing can be changed through it. All methods may be called on any thread.
@@ -41,6 +43,7 @@ class StatusApp:
         status: Callable[[], RunnerStatus],
         *,
         connector: ConnectorDescription | None = None,
+        registry: MetricsRegistry | None = None,
         live_limit_s: PositiveSeconds = 300.0,
     ) -> None:
         """Set up the answers; nothing is started.
@@ -48,24 +51,28 @@ class StatusApp:
         Args:
             status: returns the current status, on any thread; `TaskRunner.status` of a running sink.
             connector: what Kafka Connect's REST API says about the connector; without it those paths don't exist.
+            registry: what `/metrics` shows, mostly a `prometheus_client.CollectorRegistry` with a `StatusCollector`; by default
+                the metrics of this sink that its status has.
             live_limit_s: how long a driver thread may end no step and count as live, in seconds. The default is the default of
                 `max.poll.interval.ms`.
         """
         self._status = status
         self._live_limit_s = live_limit_s
+        self._metrics = MetricsPage(status, registry)
         self._connect = ConnectRest(connector, live_limit_s) if connector is not None else None
         self._hide = connector.hide if connector is not None else without_credentials
 
-    def respond(self, method: str, path: str, query: str = "") -> Response:
+    def respond(self, method: str, path: str, query: str = "", accept: str = "") -> Response:
         """Answer a request. Errors are answers, too; nothing is raised.
 
         Args:
             method: the request's method.
             path: the path without the query, percent-decoded; below the place where the app is mounted.
             query: the part of the URL after `?`.
+            accept: the `Accept` header, from which the format of metrics follows.
         """
         try:
-            response = self._response(method, path, query)
+            response = self._response(method, path, query, accept)
         except HttpError as error:
             response = self.error(error)
         except Exception:
@@ -73,14 +80,17 @@ class StatusApp:
             response = self.error(ConnectError(500))
         return response.without_body() if method == "HEAD" else response
 
-    def _response(self, method: str, path: str, query: str) -> Response:
-        document = self._document(path.removeprefix("/").removesuffix("/").split("/"), parse_qs(query))
-        if document is None:
+    def _response(self, method: str, path: str, query: str, accept: str) -> Response:
+        parts = path.removeprefix("/").removesuffix("/").split("/")
+        document = self._document(parts, parse_qs(query))
+        if document is None and parts != ["metrics"]:
             raise ConnectError(404)
         if method == "OPTIONS":
             return Response.of(_METHODS.encode(), "text/plain", headers={"Allow": _METHODS})
         if method not in ("GET", "HEAD"):
             raise not_allowed()
+        if document is None:
+            return self._metrics.respond(accept)
         return Response.of_json(self._hidden(document(self._status())))
 
     def error(self, error: HttpError) -> Response:

@@ -26,9 +26,11 @@ def make_asgi_app(app: StatusApp) -> AsgiApp:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "http":
-            path = scope["path"].removeprefix(scope.get("root_path", ""))  # frameworks differ in whether they remove it
+            path = _below(scope.get("root_path", ""), scope["path"])
             query = scope.get("query_string", b"").decode("latin-1")
-            response = await asyncio.get_running_loop().run_in_executor(None, app.respond, scope["method"], path, query)
+            accept = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept")
+            loop = asyncio.get_running_loop()
+            response = await loop.run_in_executor(None, app.respond, scope["method"], path, query, accept)
             headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
             await send({"type": "http.response.body", "body": response.body})
@@ -36,6 +38,11 @@ def make_asgi_app(app: StatusApp) -> AsgiApp:
             raise ValueError(f"The status of a sink is answered over HTTP, and not over {scope['type']}.")
 
     return application
+
+
+def _below(root: str, path: str) -> str:
+    """Return a path without the place where the application is mounted, which some frameworks remove and others don't."""
+    return path.removeprefix(root) if path == root or path.startswith(f"{root}/") else path
 
 
 async def _live(receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:

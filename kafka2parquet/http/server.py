@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         path, _, query = self.path.partition("?")
-        response = self.server.app.respond(self.command, unquote(path), query)
+        response = self.server.app.respond(self.command, unquote(path), query, self.headers.get("Accept", ""))
         if self.command not in ("GET", "HEAD", "OPTIONS"):
             self.close_connection = True  # the request may have a body, which nobody reads
         self._send(response.status, dict(response.headers), response.body)

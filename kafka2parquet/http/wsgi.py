@@ -19,7 +19,7 @@ def make_wsgi_app(app: StatusApp) -> WsgiApp:
 
     def application(environ: Environment, start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")  # PEP 3333: bytes as Latin-1
-        response = app.respond(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""))
+        response = app.respond(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), environ.get("HTTP_ACCEPT", ""))
         start_response(f"{response.status} {http.HTTPStatus(response.status).phrase}", list(response.headers.items()))
         return [response.body]
 

@@ -592,8 +592,6 @@ VALUES = {
     consumers.CommitRefused,
     consumers.CommitSucceeded,
     consumers.CommittedOffset,
-    consumers.GroupMember,
-    consumers.LogBounds,
     consumers.PartitionFailed,
     consumers.Polled,
     consumers.Revoked,

@@ -9,13 +9,14 @@ import socket
 import threading
 import wsgiref.simple_server
 import wsgiref.validate
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import attrs
 import httpx
 import pytest
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, Gauge
 
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.http import ConnectorDescription, StatusApp, StatusServer, make_asgi_app, make_wsgi_app
@@ -24,7 +25,9 @@ from tests.support.statuses import partition_status, runner_status, task_status
 
 STATUS = runner_status(task_status(partition_status()))
 CONNECTOR = ConnectorDescription("größe a", {"topics": "events"}, "127.0.0.1:8083")
-APP = StatusApp(lambda: STATUS, connector=CONNECTOR)
+REGISTRY = CollectorRegistry()
+Gauge("answers", "Answers.", registry=REGISTRY).set(42)
+APP = StatusApp(lambda: STATUS, connector=CONNECTOR, registry=REGISTRY)
 
 
 @attrs.frozen
@@ -43,25 +46,28 @@ class Answer:
         return cls(response.status_code, headers["content-type"], headers["content-length"], response.content)
 
 
-Ask = Callable[[str, str], Answer]
+class Ask(Protocol):
+    """Sends a request and returns the answer."""
+
+    def __call__(self, method: str, url: str, headers: Mapping[str, str] | None = None, /) -> Answer: ...
 
 
 @contextlib.contextmanager
 def by_server() -> Iterator[Ask]:
     """Through the standard library's server."""
     with StatusServer(APP, "127.0.0.1:0") as server, httpx.Client(base_url=server.url, trust_env=False) as client:
-        yield lambda method, url: Answer.of(client.request(method, url))
+        yield lambda method, url, headers=None: Answer.of(client.request(method, url, headers=headers))
 
 
 @contextlib.contextmanager
 def by_asgi(app: Any, prefix: str = "") -> Iterator[Ask]:
     """Through an ASGI application."""
 
-    async def ask(method: str, url: str) -> Answer:
+    async def ask(method: str, url: str, headers: Mapping[str, str] | None) -> Answer:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            return Answer.of(await client.request(method, f"{prefix}{url}"))
+            return Answer.of(await client.request(method, f"{prefix}{url}", headers=headers))
 
-    yield lambda method, url: asyncio.run(ask(method, url))
+    yield lambda method, url, headers=None: asyncio.run(ask(method, url, headers))
 
 
 def mounted() -> FastAPI:
@@ -87,7 +93,7 @@ def by_wsgi() -> Iterator[Ask]:
     thread.start()
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}", trust_env=False) as client:
-            yield lambda method, url: Answer.of(client.request(method, url))
+            yield lambda method, url, headers=None: Answer.of(client.request(method, url, headers=headers))
     finally:
         server.shutdown()
         thread.join()
@@ -116,6 +122,7 @@ def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
         ("GET", "/connectors", "expand=status&expand=info"),
         ("GET", "/connectors/größe a", ""),
         ("GET", "/nothing", ""),
+        ("GET", "/metrics", ""),
         ("HEAD", "/status", ""),
         ("OPTIONS", "/status", ""),
         ("DELETE", "/connectors/größe a", ""),
@@ -136,6 +143,31 @@ def test_the_name_in_the_path_is_decoded(ask: Ask) -> None:
     """A percent-encoded name is found."""
     answer = ask("GET", "/connectors/gr%C3%B6%C3%9Fe%20a")
     assert (200, "größe a") == (answer.status, json.loads(answer.body)["name"])
+
+
+def test_the_accept_header_reaches_the_app(ask: Ask) -> None:
+    """The client's choice of a format for metrics reaches the app."""
+    openmetrics = {"accept": "application/openmetrics-text;version=1.0.0"}
+    assert ask("GET", "/metrics", openmetrics).content_type.startswith("application/openmetrics-text")
+
+
+@pytest.mark.parametrize(
+    ("root", "path"), [("", "/status"), ("/s", "/status"), ("/s", "/s/status"), ("/sink", "/sink/status"), ("/sink", "/sink")]
+)
+def test_the_place_where_asgi_is_mounted(root: str, path: str) -> None:
+    """The place is removed from the path once, whether or not the framework has removed it already."""
+    sent: list[Any] = []
+
+    async def unused() -> Any:
+        raise AssertionError("the request has no body")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "root_path": root, "path": path, "headers": []}
+    asyncio.run(make_asgi_app(APP)(scope, unused, send))
+    expected = APP.respond("GET", "/" if path == root else "/status")
+    assert (expected.status, expected.body) == (sent[0]["status"], sent[1]["body"])
 
 
 def test_asgi_lifespan() -> None:
