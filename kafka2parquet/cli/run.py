@@ -12,6 +12,7 @@ from types import FrameType
 from kafka2parquet.cli import live
 from kafka2parquet.cli.logs import log_event
 from kafka2parquet.cli.options import add_configuration
+from kafka2parquet.cli.status_server import HttpStatus, add_http
 from kafka2parquet.connect.build import build_runner
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
@@ -32,6 +33,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="log lines instead of the table that a terminal shows; without the extra cli, there is no table",
     )
+    add_http(command)
 
 
 def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
@@ -43,17 +45,19 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     for finding in (*config.warnings, *config.notes, *worker.notes):
         _LOG.warning("%s", finding)
     has_view = options.log_format == "text" and not options.no_live and live.is_possible(sys.stderr)
+    http = HttpStatus(options.http)
+    hooks = (log_event,) if options.log_format == "json" else ()
     runner = build_runner(
         config,
         worker,
-        hooks=(log_event,) if options.log_format == "json" else (),
+        hooks=(*hooks, *http.hooks),
         progress_interval_s=_NEVER_S if has_view else _PROGRESS_INTERVAL_S,
     )
     for finding in worker.consumer_for(config).notes:
         _LOG.warning("%s", finding)
     hide = (config.secrets | worker.secrets).hide
     view = live.live_view(runner.status, sys.stderr, hide=hide) if has_view else contextlib.nullcontext()
-    with stopping_on_signals(runner.stop, second=_exit_at_once), view:
+    with http.serve(runner, config, worker), stopping_on_signals(runner.stop, second=_exit_at_once), view:
         runner.run()
     return EXIT_STOPPED
 

@@ -1,0 +1,101 @@
+"""The option `--http` of `run`: answers HTTP requests about the sink while it runs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.connector_description import describe_connector
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.errors import ConfigurationError
+from kafka2parquet.events import Hook
+from kafka2parquet.http import MetricsRegistry, StatusApp, StatusServer
+from kafka2parquet.http.server import parse_address
+from kafka2parquet.runner import TaskRunner
+
+if TYPE_CHECKING:
+    from kafka2parquet.metrics.prometheus import PrometheusHook
+
+_EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
+
+
+def add_http(command: argparse.ArgumentParser) -> None:
+    """Add the option."""
+    command.add_argument(
+        "--http",
+        metavar="HOST:PORT",
+        type=_address,
+        help="answer HTTP requests at this address, such as 127.0.0.1:8083: health, status, metrics, and Kafka Connect's REST"
+        " API for reading. There is no login; :8083 is every interface",
+    )
+
+
+class HttpStatus:
+    """The HTTP server of a running sink, or nothing if the command line doesn't ask for one."""
+
+    def __init__(self, address: str | None) -> None:
+        """Prepare the server. Nothing is bound before `serve`.
+
+        Args:
+            address: `host:port` to listen on; None for no server.
+        """
+        self._address = address
+        self._hook = _prometheus_hook() if address is not None else None
+
+    @property
+    def hooks(self) -> tuple[Hook, ...]:
+        """The hooks that the sink's tasks have to call, for metrics of events."""
+        return () if self._hook is None else (self._hook,)
+
+    def serve(
+        self, runner: TaskRunner, config: ConnectConfig, worker: WorkerConfig
+    ) -> contextlib.AbstractContextManager[object]:
+        """Return a context in which the server answers requests about the sink.
+
+        Raises:
+            ConfigurationError: when the context is entered, if the address can't be listened on.
+        """
+        if self._address is None:
+            return contextlib.nullcontext()
+        host, port = parse_address(self._address)
+        worker_id = f"{socket.gethostname() if host in _EVERY_INTERFACE else host}:{port}"
+        connector = describe_connector(config, worker, worker_id=worker_id)
+        return StatusServer(StatusApp(runner.status, connector=connector, registry=self._registry(runner)), self._address)
+
+    def _registry(self, runner: TaskRunner) -> MetricsRegistry | None:
+        if self._hook is None:
+            return None
+        from prometheus_client import CollectorRegistry
+
+        from kafka2parquet.metrics.prometheus import StatusCollector
+
+        registry = CollectorRegistry()
+        registry.register(StatusCollector(runner.status, self._hook))
+        return registry
+
+
+def _prometheus_hook() -> PrometheusHook | None:
+    """Return a hook that counts events for `/metrics`; None if prometheus-client is not installed."""
+    try:
+        import prometheus_client  # noqa: F401
+    except ImportError:
+        return None
+    from kafka2parquet.metrics.prometheus import PrometheusHook
+
+    return PrometheusHook()
+
+
+def _address(text: str) -> str:
+    """Check an address.
+
+    Raises:
+        argparse.ArgumentTypeError: the text isn't a host and a port.
+    """
+    try:
+        parse_address(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
