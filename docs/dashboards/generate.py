@@ -43,7 +43,7 @@ def dashboard_json() -> str:
         .with_variable(_variable("sink", "Sink", "kafka2parquet_build_info"))
         .with_variable(_variable("topic", "Topic", f"kafka2parquet_durable_lag_records{{{SINK}}}"))
     )
-    for add in (_overview, _lags, _throughput, _files, _trouble, _worst):
+    for add in (_overview, _lags, _throughput, _files, _delivery, _records_and_group, _worst):
         add(board)
     built = json.loads(json.dumps(board.build(), cls=JSONEncoder))
     for number, panel in enumerate(built["panels"], 1):
@@ -199,8 +199,26 @@ def _files(board: builders.Dashboard) -> None:
     )
 
 
-def _trouble(board: builders.Dashboard) -> None:
-    board.with_row(builders.Row("Trouble"))
+def _delivery(board: builders.Dashboard) -> None:
+    board.with_row(builders.Row("Delivery"))
+    _graph(
+        board,
+        "Steps of a flush",
+        "95th percentile of the time that each step took. A slow store shows in publish, a slow group coordinator in commit.",
+        "s",
+        (
+            "histogram_quantile(0.95,"
+            f" sum by (sink, step, le) (rate(kafka2parquet_flush_duration_seconds_bucket{{{SINK}}}[1h])))",
+            "{{sink}} {{step}}",
+        ),
+    )
+    _graph(
+        board,
+        "Visible after",
+        "Time from the first record of a flush until its files were visible: median and 95th percentile.",
+        "s",
+        *_quantiles("visibility_delay_seconds", (0.5, 0.95)),
+    )
     _graph(
         board,
         "Waiting topic-partitions",
@@ -217,6 +235,10 @@ def _trouble(board: builders.Dashboard) -> None:
         (f"sum by (sink) (increase(kafka2parquet_storage_retries_total{{{SINK}}}[5m]))", "{{sink}} store"),
         (f"sum by (sink) (increase(kafka2parquet_converter_retries_total{{{SINK}}}[5m]))", "{{sink}} converter"),
     )
+
+
+def _records_and_group(board: builders.Dashboard) -> None:
+    board.with_row(builders.Row("Records and group"))
     _graph(
         board,
         "Rejected and lost records",

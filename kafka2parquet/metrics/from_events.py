@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from kafka2parquet.events import BoundaryAdopted, ConverterRetried, FilePublished, FlushCut, RecordRejected
+from kafka2parquet.events import BoundaryAdopted, ConverterRetried, FilePublished, FlushDelivered, RecordRejected
 from kafka2parquet.metrics.instrument import EventReader, Instrument, Sample
 from kafka2parquet.metrics.reading import Reading
 from kafka2parquet.records import Stage
 from kafka2parquet.status import Totals
 
 _MIB = 1024.0 * 1024.0
+_MINUTE_S, _HOUR_S = 60.0, 3600.0
+
+#: The steps of a flush, in order.
+STEPS = ("stage", "intent", "publish", "commit")
 
 
 def _total(label_values: tuple[str, ...], value: Callable[[Totals], int]) -> Callable[[Reading], Iterable[Sample]]:
@@ -40,8 +44,21 @@ def _rejected(event: RecordRejected) -> Iterable[Sample]:
     yield (event.reject.stage.value,), 1
 
 
-def _reason(event: FlushCut) -> Iterable[Sample]:
+def _reason(event: FlushDelivered) -> Iterable[Sample]:
     yield (event.reason,), 1
+
+
+def step_durations(event: FlushDelivered) -> dict[str, float]:
+    """Return the duration of each step of a flush in seconds, in order."""
+    return dict(zip(STEPS, (event.stage_s, event.intent_s, event.publish_s, event.commit_s), strict=True))
+
+
+def _durations(event: FlushDelivered) -> Iterable[Sample]:
+    return [((step,), duration_s) for step, duration_s in step_durations(event).items()]
+
+
+def _visibility_delay(event: FlushDelivered) -> Iterable[Sample]:
+    yield (), max(0.0, event.at.timestamp() - event.commit_s - event.first_record_ms / 1000)
 
 
 def _one(_: BoundaryAdopted | ConverterRetried) -> Iterable[Sample]:
@@ -53,10 +70,10 @@ EVENT_INSTRUMENTS: tuple[Instrument, ...] = (
         "flushes_total",
         "counter",
         "{flush}",
-        "Flushes that were cut, by what ended them.",
+        "Flushes that became durable, by what ended them.",
         ("reason",),
         from_status=_total(("",), lambda totals: totals.flushes),
-        from_events=EventReader(FlushCut, _reason),
+        from_events=EventReader(FlushDelivered, _reason),
     ),
     Instrument(
         "files_published_total",
@@ -105,5 +122,29 @@ EVENT_INSTRUMENTS: tuple[Instrument, ...] = (
         "Numbers of rows of the files that this process made visible.",
         from_events=EventReader(FilePublished, _rows, known=((),)),
         buckets=tuple(10.0**power for power in range(1, 9)),
+    ),
+    Instrument(
+        "flush_duration_seconds",
+        "histogram",
+        "s",
+        "How long each step of a flush took: `stage` completes the files, `intent` commits the boundary, `publish` makes the"
+        " files visible, and `commit` commits the end.",
+        ("step",),
+        from_events=EventReader(FlushDelivered, _durations, known=tuple((step,) for step in STEPS)),
+        buckets=(0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, _MINUTE_S, 5 * _MINUTE_S, 15 * _MINUTE_S, _HOUR_S),
+    ),
+    Instrument(
+        "visibility_delay_seconds",
+        "histogram",
+        "s",
+        "Time from the timestamp of a flush's first record until all files of the flush were visible.",
+        from_events=EventReader(FlushDelivered, _visibility_delay, known=((),)),
+        buckets=(
+            1.0,
+            5.0,
+            15.0,
+            *(_MINUTE_S * count for count in (1, 5, 15, 30)),
+            *(_HOUR_S * count for count in (1, 2, 6, 24)),
+        ),
     ),
 )

@@ -12,11 +12,10 @@ from kafka2parquet.metrics.instrument import Instrument, Sample, Unit
 from kafka2parquet.metrics.reading import Reading
 from kafka2parquet.status import PartitionStatus, TaskStatus
 from kafka2parquet.status.model import TaskStateName, WaitReason
-from kafka2parquet.util.secrets import without_credentials
 from kafka2parquet.version import VERSION
 
 #: States of a topic-partition in which no records are taken.
-_NOT_TAKING = ("full", "paused", "failed")
+_NOT_TAKING = ("full", "paused")
 
 
 def _of_partitions(name: str, unit: Unit, meaning: str, value: Callable[[PartitionStatus], float | None]) -> Instrument:
@@ -55,16 +54,9 @@ def _timestamp(moment: datetime.datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
-def _retention_margin_s(partition: PartitionStatus) -> float | None:
-    """Return the margin; the whole retention if every record is durable."""
-    if partition.retention_margin_s is None and not partition.durable_lag_records:
-        return partition.retention_s
-    return partition.retention_margin_s
-
-
 def _retention_margin_ratio(partition: PartitionStatus) -> float | None:
-    margin_s = _retention_margin_s(partition)
-    return margin_s / partition.retention_s if margin_s is not None and partition.retention_s else None
+    margin_s, retention_s = partition.retention_margin_s, partition.retention_s
+    return margin_s / retention_s if margin_s is not None and retention_s else None
 
 
 def _next_flush_s(reading: Reading) -> Iterable[Sample]:
@@ -89,8 +81,7 @@ def _storage_up(reading: Reading) -> Iterable[Sample]:
     up: dict[str, bool] = {}
     for task in reading.tasks:
         if task.storage.up is not None:
-            url = without_credentials(task.storage.url)
-            up[url] = up.get(url, True) and task.storage.up
+            up[task.storage.url] = up.get(task.storage.url, True) and task.storage.up
     return [((url,), float(is_up)) for url, is_up in sorted(up.items())]
 
 
@@ -101,6 +92,8 @@ def _kafka_up(reading: Reading) -> float | None:
 
 def _states(reading: Reading) -> Iterable[Sample]:
     counts = Counter(task.state for task in reading.tasks)
+    if reading.error and not counts["failed"]:  # the task could not even be made
+        counts["failed"] = 1
     return [((state,), counts[state]) for state in get_args(TaskStateName)]
 
 
@@ -130,7 +123,8 @@ PARTITION_INSTRUMENTS: tuple[Instrument, ...] = (
     _of_partitions(
         "durable_lag_seconds",
         "s",
-        "Age of the oldest record that is not in a published and committed file; 0 if there is no such record.",
+        "Age of the oldest record that is not in a published and committed file; 0 if there is no such record. No series before"
+        " anything was read.",
         lambda each: each.durable_lag_s,
     ),
     _of_partitions(
@@ -142,14 +136,15 @@ PARTITION_INSTRUMENTS: tuple[Instrument, ...] = (
     _of_partitions(
         "read_lag_seconds",
         "s",
-        "Age of the oldest record that the sink has not read yet; 0 if there is no such record.",
+        "Age of the oldest record that the sink has not read yet; 0 if there is no such record. No series before anything was"
+        " read.",
         lambda each: each.read_lag_s,
     ),
     _of_partitions(
         "retention_margin_seconds",
         "s",
         "Time until Kafka may delete a record that is not durable. No series if the topic keeps records for ever.",
-        _retention_margin_s,
+        lambda each: each.retention_margin_s,
     ),
     _of_partitions(
         "retention_margin_ratio",
@@ -211,8 +206,8 @@ PARTITION_INSTRUMENTS: tuple[Instrument, ...] = (
     _of_partitions(
         "partition_paused",
         "1",
-        "1 while the sink takes no records of the topic-partition, because of a full flush, an outage, the memory limit or a"
-        " failure; else 0.",
+        "1 while the sink takes no records of the topic-partition, because of a full flush, an outage or the memory limit;"
+        " else 0.",
         lambda each: float(each.state in _NOT_TAKING),
     ),
 )

@@ -1,4 +1,4 @@
-"""Metrics for OpenTelemetry: instruments that observe the status of a sink, and a hook that counts events.
+"""Metrics and spans for OpenTelemetry: instruments that observe the status of a sink, and a hook that counts events.
 
 ```python
 runner = build_runner(load_connect_config("sink.json"), hooks=[OpenTelemetryHook()])
@@ -12,15 +12,20 @@ development, so they may change. Needs `pip install kafka2parquet[otel]`.
 
 from __future__ import annotations
 
+import datetime
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from opentelemetry import metrics
+from opentelemetry import metrics, trace
+from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, MeterProvider, Observation
+from opentelemetry.trace import SpanKind, TracerProvider
+from opentelemetry.util.types import AttributeValue
 
 from kafka2parquet.clock import Clock, SystemClock
-from kafka2parquet.events import Event
+from kafka2parquet.events import Event, FlushDelivered
+from kafka2parquet.metrics.from_events import step_durations
 from kafka2parquet.metrics.instrument import PREFIX, EventReader, Instrument
 from kafka2parquet.metrics.reading import Reading, StatusSource, TaskHistory
 from kafka2parquet.metrics.table import INSTRUMENTS
@@ -31,6 +36,8 @@ __all__ = [
     "observe_status",
 ]
 
+_EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
+
 #: One export reads many instruments, one after the other, from the same status.
 _STATUS_IS_FRESH_S = 1.0
 
@@ -38,6 +45,10 @@ _STATUS_IS_FRESH_S = 1.0
 _ATTRIBUTES = {"topic": "messaging.destination.name", "partition": "messaging.destination.partition.id"}
 _SYSTEM = {"messaging.system": "kafka"}
 _CONSUMED = "messaging.client.consumed.messages"
+_OPERATION = "messaging.operation.name"
+_OPERATION_DURATION = "messaging.client.operation.duration"
+_PROCESS_DURATION = "messaging.process.duration"
+_DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
 
 def observe_status(
@@ -65,21 +76,26 @@ def observe_status(
 
 
 class OpenTelemetryHook:
-    """A hook that counts the events of tasks: flushes by reason, sizes of files, durations.
+    """A hook that counts the events of tasks (flushes by reason, sizes of files, durations), and makes a span of each flush.
 
-    Give the hook to each task of a sink. May be called from several threads.
+    The span covers the delivery of the flush, with a child for each step: stage, intent, publish, commit. Each flush is a trace
+    of its own. Give the hook to each task of a sink. May be called from several threads.
     """
 
-    def __init__(self, *, meter_provider: MeterProvider | None = None, sink: str = "") -> None:
+    def __init__(
+        self, *, meter_provider: MeterProvider | None = None, tracer_provider: TracerProvider | None = None, sink: str = ""
+    ) -> None:
         """Create the instruments.
 
         Args:
             meter_provider: makes the instruments; by default the provider of the process.
+            tracer_provider: makes the tracer; by default the provider of the process.
             sink: value of the attribute `kafka2parquet.sink`; without it, there is no such attribute.
         """
         self._sink = sink
         self._readers: defaultdict[type[Event], list[tuple[EventReader, Instrument, Counter | Histogram]]] = defaultdict(list)
         meter = metrics.get_meter(PREFIX, VERSION, meter_provider)
+        self._flushes = _Flushes(meter, trace.get_tracer(PREFIX, VERSION, tracer_provider))
         for instrument in INSTRUMENTS:
             if instrument.from_events is not None:
                 created = _create(meter, instrument)
@@ -89,7 +105,7 @@ class OpenTelemetryHook:
                         created.add(0, _attributes(instrument, values, sink))
 
     def __call__(self, event: Event) -> None:
-        """Count an event. Never blocks."""
+        """Count an event. Never blocks, as long as no span processor does."""
         for reader, instrument, created in self._readers.get(type(event), ()):
             for values, value in reader.read(event):
                 attributes = _attributes(instrument, values, self._sink)
@@ -97,6 +113,54 @@ class OpenTelemetryHook:
                     created.add(value, attributes)
                 else:
                     created.record(value, attributes)
+        if isinstance(event, FlushDelivered):
+            self._flushes.add(event)
+
+
+class _Flushes:
+    """Exports each flush under the names of the semantic conventions: two durations, and a span with its steps."""
+
+    def __init__(self, meter: Meter, tracer: trace.Tracer) -> None:
+        self._tracer = tracer
+        self._operation_duration = meter.create_histogram(
+            _OPERATION_DURATION,
+            "s",
+            "Duration of messaging operation initiated by a producer or consumer client.",
+            explicit_bucket_boundaries_advisory=_DURATION_BUCKETS,
+        )
+        self._process_duration = meter.create_histogram(
+            _PROCESS_DURATION, "s", "Duration of processing operation.", explicit_bucket_boundaries_advisory=_DURATION_BUCKETS
+        )
+
+    def add(self, event: FlushDelivered) -> None:
+        """Export a flush."""
+        topic, partition = event.topic_partition.topic, str(event.topic_partition.partition)
+        place = {**_SYSTEM, _ATTRIBUTES["topic"]: topic, _ATTRIBUTES["partition"]: partition}
+        steps = step_durations(event)
+        for step in ("intent", "commit"):
+            if steps[step]:  # an intent may be there already
+                self._operation_duration.record(steps[step], {**place, _OPERATION: "commit"})
+        self._process_duration.record(sum(steps.values()), {**place, _OPERATION: "flush"})
+        steps_ns = {step: int(duration_s * 1e9) for step, duration_s in steps.items()}
+        at_ns = (event.at - _EPOCH) // datetime.timedelta(microseconds=1) * 1000 - sum(steps_ns.values())
+        attributes: dict[str, AttributeValue] = {
+            **place,
+            _OPERATION: "flush",
+            "messaging.operation.type": "process",
+            "messaging.batch.message_count": event.rows,
+            "messaging.kafka.offset": event.start,
+            f"{PREFIX}.end_offset": event.end,
+            f"{PREFIX}.files": event.files,
+            f"{PREFIX}.file_bytes": event.file_bytes,
+            f"{PREFIX}.reason": event.reason,
+        }
+        flush = self._tracer.start_span(f"flush {topic}", Context(), SpanKind.CONSUMER, attributes, start_time=at_ns)
+        inside = trace.set_span_in_context(flush, Context())
+        for step, duration_ns in steps_ns.items():
+            span = self._tracer.start_span(step, inside, start_time=at_ns)
+            at_ns += duration_ns
+            span.end(at_ns)
+        flush.end(at_ns)
 
 
 class _SharedStatus:
@@ -130,7 +194,7 @@ class _SharedStatus:
             counts[task.kafka.group_id] += task.totals.records
         for group_id, records in counts.items():
             group = {"messaging.consumer.group.name": group_id} if group_id else {}
-            yield Observation(records, {**_SYSTEM, "messaging.operation.name": "poll", **group})
+            yield Observation(records, {**_SYSTEM, _OPERATION: "poll", **group})
 
     def _read(self) -> Reading:
         with self._lock:

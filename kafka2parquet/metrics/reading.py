@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import attrs
 
-from kafka2parquet.records import TopicPartition
 from kafka2parquet.status import PartitionStatus, RunnerStatus, TaskStatus
 
 StatusSource = Callable[[], RunnerStatus | TaskStatus]
@@ -21,6 +20,7 @@ class Reading:
 
     Attributes:
         sink: name of the sink, or of the only task.
+        error: the text of the first error that ended a task, or kept one from being made; "" if none did.
         at: the time of the status.
         tasks: the tasks of the status.
         partitions: the topic-partitions that the tasks hold, each once, with the values of the labels topic and partition.
@@ -28,6 +28,7 @@ class Reading:
     """
 
     sink: str
+    error: str
     at: datetime.datetime
     tasks: tuple[TaskStatus, ...]
     partitions: tuple[tuple[tuple[str, str], PartitionStatus], ...]
@@ -51,19 +52,15 @@ class TaskHistory:
             for task in tasks:
                 self._last[task.name, task.started_at] = attrs.evolve(task, partitions=())
             counted = tuple(self._last.values())
-        return Reading(status.name, status.at, tasks, _held(tasks), counted)
+        return Reading(status.name, status.error, status.at, tasks, _held(tasks), counted)
 
 
 def _held(tasks: tuple[TaskStatus, ...]) -> tuple[tuple[tuple[str, str], PartitionStatus], ...]:
     """Return the topic-partitions that the tasks hold, sorted.
 
-    While a topic-partition moves from one task to another one, both may report it; two series with the same labels would make
-    Prometheus refuse all metrics.
+    A task that has ended still shows its last positions, but another process may hold the topic-partitions now. And two series
+    with the same labels would make Prometheus refuse all metrics.
     """
-    found: dict[TopicPartition, PartitionStatus] = {}
-    for task in tasks:
-        for partition in task.partitions:
-            earlier = found.get(partition.topic_partition)
-            if partition.state != "stopped" and (earlier is None or earlier.state == "failed"):
-                found[partition.topic_partition] = partition
+    held = [each for task in tasks for each in task.partitions if each.state not in ("stopped", "failed")]
+    found = {partition.topic_partition: partition for partition in held}
     return tuple(((place.topic, str(place.partition)), found[place]) for place in sorted(found))

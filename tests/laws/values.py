@@ -71,6 +71,9 @@ def _different(sent: Any, read: Any, path: str, rescued: Sequence[Any]) -> Itera
     elif isinstance(sent, Mapping) and read is None:  # each of its members may be rescued
         for name, value in sent.items():
             yield from _different(value, None, f"{path}.{name}", rescued)
+    elif isinstance(sent, list) and read is None:  # likewise
+        for number, value in enumerate(sent):
+            yield from _different(value, None, f"{path}[{number}]", rescued)
     else:
         yield Difference(path, sent, read)
 

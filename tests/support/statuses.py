@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from kafka2parquet.events import FlushDelivered
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.status import KafkaStatus, PartitionStatus, RunnerStatus, StorageStatus, TaskStatus, Totals
 
@@ -58,3 +59,24 @@ def task_status(*partitions: PartitionStatus, **changes: Any) -> TaskStatus:
 def runner_status(*tasks: TaskStatus, name: str = "sink", error: str = "") -> RunnerStatus:
     """Returns the status of a runner of these tasks."""
     return RunnerStatus(name, NOW, tasks, error)
+
+
+def flush_delivered(**changes: Any) -> FlushDelivered:
+    """Returns the event of a flush of ten records that became durable now, with these changes."""
+    values: dict[str, Any] = {
+        "start": 0,
+        "end": 10,
+        "rows": 10,
+        "files": 1,
+        "file_bytes": 3000,
+        "reason": "rows",
+        "opened_at": ago(60),
+        "first_record_ms": round(ago(60).timestamp() * 1000),
+        "stage_s": 0.1,
+        "intent_s": 0.01,
+        "publish_s": 0.2,
+        "commit_s": 0.01,
+        "at": NOW,
+        **changes,
+    }
+    return FlushDelivered(TopicPartition("events", 0), **values)

@@ -9,14 +9,17 @@ import attrs
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from kafka2parquet.events import FilePublished, FlushCut, RecordRejected
+from kafka2parquet.events import FilePublished, RecordRejected
 from kafka2parquet.metrics.opentelemetry import OpenTelemetryHook, observe_status
 from kafka2parquet.metrics.table import INSTRUMENTS
 from kafka2parquet.records import Reject, Stage, TopicPartition
 from kafka2parquet.status import KafkaStatus, RunnerStatus, Totals
 from kafka2parquet.testing import ManualClock
-from tests.support.statuses import NOW, partition_status, runner_status, task_status
+from tests.support.statuses import NOW, flush_delivered, partition_status, runner_status, task_status
 
 ZERO = TopicPartition("events", 0)
 PLACE = {"messaging.destination.name": "events", "messaging.destination.partition.id": "0"}
@@ -106,13 +109,40 @@ def test_counters_never_decrease(exported: Exported) -> None:
 def test_hook_counts_events(exported: Exported) -> None:
     """The hook adds to counters and histograms, with labels as attributes."""
     hook = OpenTelemetryHook(meter_provider=exported.provider, sink="sink")
-    hook(FlushCut(ZERO, 0, 10, 10, 1, "rows"))
+    hook(flush_delivered())
     hook(FilePublished(ZERO, "a.parquet", 10, 3000, True, True))
     hook(RecordRejected(ZERO, Reject(ZERO, 3, Stage.DECODE, "not JSON")))
     assert 1 == exported.value("kafka2parquet.flushes", {**SINK, "kafka2parquet.reason": "rows"})
     assert (1, 3000) == exported.value("kafka2parquet.file_size", SINK)
     assert 1 == exported.value("kafka2parquet.records_rejected", {**SINK, "kafka2parquet.stage": "decode"})
     assert 0 == exported.value("kafka2parquet.records_rejected", {**SINK, "kafka2parquet.stage": "write"})
+
+
+def test_durations_have_the_names_of_the_conventions(exported: Exported) -> None:
+    """Both commits of a flush are operations of the client, and the flush itself is processing."""
+    hook = OpenTelemetryHook(meter_provider=exported.provider)
+    hook(flush_delivered(stage_s=1.0, intent_s=0.5, publish_s=3.0, commit_s=0.25))
+    kafka = {"messaging.system": "kafka", **PLACE}
+    assert (2, 0.75) == exported.value("messaging.client.operation.duration", {**kafka, "messaging.operation.name": "commit"})
+    assert (1, 4.75) == exported.value("messaging.process.duration", {**kafka, "messaging.operation.name": "flush"})
+
+
+def test_span_of_a_flush() -> None:
+    """A flush is a trace of its own: a span of the delivery, which ends with the commit, and a child for each step in order."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    hook = OpenTelemetryHook(tracer_provider=provider)
+    with provider.get_tracer("application").start_as_current_span("startup"):
+        hook(flush_delivered(stage_s=1.0, intent_s=0.5, publish_s=3.0, commit_s=0.25))
+    *steps, flush, _ = exporter.get_finished_spans()
+    assert ["stage", "intent", "publish", "commit"] == [step.name for step in steps]
+    assert [1.0, 0.5, 3.0, 0.25] == [((step.end_time or 0) - (step.start_time or 0)) / 1e9 for step in steps]
+    assert [step.start_time for step in [*steps[1:], flush]] == [*(step.end_time for step in steps[:-1]), steps[0].start_time]
+    assert (flush.end_time or 0) == steps[-1].end_time == round(NOW.timestamp() * 1e9)
+    assert ("flush events", None) == (flush.name, flush.parent)
+    assert {flush.context.span_id} == {step.parent.span_id for step in steps if step.parent is not None}
+    expected = {"messaging.kafka.offset": 0, "kafka2parquet.end_offset": 10, "kafka2parquet.reason": "rows"}
+    assert expected == {name: (flush.attributes or {})[name] for name in expected}
 
 
 def test_buckets_are_those_of_the_table(exported: Exported) -> None:
@@ -137,4 +167,4 @@ def test_names_differ_and_have_no_unit() -> None:
 def test_without_an_sdk_nothing_happens() -> None:
     """With the API alone, instruments can be created and do nothing."""
     observe_status(lambda: runner_status())
-    OpenTelemetryHook()(FlushCut(ZERO, 0, 10, 10, 1, "rows"))
+    OpenTelemetryHook()(flush_delivered())

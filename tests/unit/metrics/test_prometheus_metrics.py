@@ -10,13 +10,13 @@ import attrs
 import prometheus_client
 import pytest
 
-from kafka2parquet.events import BoundaryAdopted, ConverterRetried, FilePublished, FlushCut, RecordRejected
+from kafka2parquet.events import BoundaryAdopted, ConverterRetried, FilePublished, RecordRejected
 from kafka2parquet.metrics.prometheus import PrometheusHook, StatusCollector
 from kafka2parquet.metrics.table import INSTRUMENTS
 from kafka2parquet.records import Reject, Stage, TopicPartition
 from kafka2parquet.status import KafkaStatus, LastCommit, RunnerStatus, StorageStatus, TaskStatus, Totals, Waiting
 from tests.stack.prometheus import promtool
-from tests.support.statuses import NOW, ago, partition_status, runner_status, task_status
+from tests.support.statuses import NOW, ago, flush_delivered, partition_status, runner_status, task_status
 
 ZERO = TopicPartition("events", 0)
 
@@ -92,40 +92,38 @@ def test_unknown_values_have_no_series() -> None:
     assert None is value(registry, "storage_up", storage="s3://bucket")
 
 
-def test_margin_of_a_drained_partition_is_the_whole_retention() -> None:
-    """If every record is durable, nothing is in danger, and the series of the margin doesn't disappear."""
-    registry = registry_of(lambda: runner_status(task_status(partition_status(retention_s=100.0))))
-    labels = {"topic": "events", "partition": "0"}
-    assert 100.0 == value(registry, "retention_margin_seconds", **labels)
-    assert 1.0 == value(registry, "retention_margin_ratio", **labels)
-
-
-@pytest.mark.parametrize(("state", "expected"), [("filling", 0), ("delivering", 0), ("full", 1), ("paused", 1), ("failed", 1)])
+@pytest.mark.parametrize(("state", "expected"), [("filling", 0), ("delivering", 0), ("full", 1), ("paused", 1)])
 def test_paused_partitions(state: str, expected: float) -> None:
     """A topic-partition that takes no records counts as paused, whatever the cause."""
     registry = registry_of(lambda: runner_status(task_status(partition_status(state=state))))
     assert expected == value(registry, "partition_paused", topic="events", partition="0")
 
 
-def test_partition_that_two_tasks_report() -> None:
-    """A topic-partition that moves from one task to another has one series, with the value of its owner."""
-    for old in ("stopped", "failed"):
-        tasks = [
-            task_status(partition_status(state=old, open_rows=1), name="a"),
-            task_status(partition_status(open_rows=2), name="b"),
-        ]
-        for order in (tasks, tasks[::-1]):
-            registry = registry_of(lambda order=order: runner_status(*order))  # type: ignore[misc]
-            assert 2 == value(registry, "open_rows", topic="events", partition="0")
-            samples = [sample for family in registry.collect() for sample in family.samples]
-            keys = [(sample.name, *sorted(sample.labels.items())) for sample in samples]
-            assert len(set(keys)) == len(keys)
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+def test_partition_that_is_not_held_has_no_series(state: str) -> None:
+    """A topic-partition of a task that has ended is left to its new owner, which may be in another process."""
+    old, new = partition_status(state=state, open_rows=1), partition_status(open_rows=2)
+    labels = {"topic": "events", "partition": "0"}
+    assert None is value(registry_of(lambda: runner_status(task_status(old))), "open_rows", **labels)
+    for tasks in ((old, new), (new, old)):
+        registry = registry_of(lambda tasks=tasks: runner_status(*map(task_status, tasks)))  # type: ignore[misc]
+        assert 2 == value(registry, "open_rows", **labels)
 
 
-def test_partition_that_is_not_held_has_no_series() -> None:
-    """A topic-partition that was given up is left to its new owner, in another process."""
-    registry = registry_of(lambda: runner_status(task_status(partition_status(state="stopped"))))
-    assert None is value(registry, "durable_lag_records", topic="events", partition="0")
+def test_partition_that_two_tasks_report_has_one_series() -> None:
+    """While a topic-partition moves from one task to another, both may report it. Prometheus refuses doubled series."""
+    tasks = [task_status(partition_status(), name=name) for name in ("a", "b")]
+    samples = [sample for family in registry_of(lambda: runner_status(*tasks)).collect() for sample in family.samples]
+    keys = [(sample.name, *sorted(sample.labels.items())) for sample in samples]
+    assert len(set(keys)) == len(keys)
+
+
+def test_task_that_could_not_be_made_counts_as_failed() -> None:
+    """A runner whose task can't even be made has a failed task, although no status of the task exists."""
+    failing = attrs.evolve(runner_status(), error="ConfigurationError: no")
+    assert 1 == value(registry_of(lambda: failing), "tasks", state="failed")
+    failed = attrs.evolve(runner_status(task_status(state="failed")), error="ConfigurationError: no")
+    assert 1 == value(registry_of(lambda: failed), "tasks", state="failed")
 
 
 def test_values_of_a_process() -> None:
@@ -163,14 +161,6 @@ def test_values_of_a_process() -> None:
     assert ago(3).timestamp() == value(registry, "last_step_timestamp_seconds", task="a")
     assert None is value(registry, "last_step_timestamp_seconds", task="b")
     assert [1, 0] == [value(registry, "partitions_waiting", reason=reason) for reason in ("storage", "memory")]
-
-
-def test_credentials_in_a_url_are_hidden() -> None:
-    """The label of the store doesn't contain a password, even if the status does."""
-    storage = StorageStatus("sftp://user:swordfish@host/folder", up=True)
-    registry = registry_of(lambda: runner_status(task_status(storage=storage)))
-    assert b"swordfish" not in prometheus_client.generate_latest(registry)
-    assert b"storage_up{" in prometheus_client.generate_latest(registry)
 
 
 def test_counters_are_sums_of_all_tasks() -> None:
@@ -211,7 +201,7 @@ def test_hook_counts_events() -> None:
     for event in (
         RecordRejected(ZERO, reject),
         RecordRejected(ZERO, reject),
-        FlushCut(ZERO, 0, 10, 10, 1, "rows"),
+        flush_delivered(),
         FilePublished(ZERO, "a.parquet", 10, 3000, True, True),
         FilePublished(ZERO, "b.parquet", 20, 5000, False, False),
         BoundaryAdopted(ZERO, 0, 5),
@@ -225,6 +215,18 @@ def test_hook_counts_events() -> None:
     assert [1, 10] == [value(registry, f"file_rows_{part}") for part in ("count", "sum")]
     assert 1 == value(registry, "boundaries_adopted_total")
     assert 1 == value(registry, "converter_retries_total")
+
+
+def test_durations_of_a_flush() -> None:
+    """The hook observes each step of a flush, and the time from its first record to the visibility of its files."""
+    hook = PrometheusHook()
+    registry = registry_of(lambda: runner_status(task_status()), hook)
+    first_ms = round(ago(100).timestamp() * 1000)
+    hook(flush_delivered(first_record_ms=first_ms, stage_s=1.0, intent_s=0.5, publish_s=3.0, commit_s=0.25))
+    steps = {"stage": 1.0, "intent": 0.5, "publish": 3.0, "commit": 0.25}
+    assert steps == {step: value(registry, "flush_duration_seconds_sum", step=step) for step in steps}
+    assert 99.75 == value(registry, "visibility_delay_seconds_sum")
+    assert [0, 1] == [value(registry, "visibility_delay_seconds_bucket", le=bound) for bound in ("60.0", "300.0")]
 
 
 def test_known_labels_have_a_series_from_the_start() -> None:
@@ -242,7 +244,7 @@ def test_several_sinks_of_a_process() -> None:
     collector.add(lambda: task_status(partition_status()), hooks[1], sink="two")
     registry = prometheus_client.CollectorRegistry(auto_describe=True)
     registry.register(collector)
-    hooks[1](FlushCut(ZERO, 0, 10, 10, 1, "rows"))
+    hooks[1](flush_delivered())
     values = [registry.get_sample_value("kafka2parquet_tasks", {"sink": sink, "state": "running"}) for sink in ("one", "two")]
     assert [1, 1] == values
     flushes = [
@@ -272,7 +274,7 @@ def test_promtool_has_no_complaint() -> None:
     """Prometheus's own linter accepts all names, units and help texts, each metric included."""
     hook = PrometheusHook()
     registry = registry_of(lambda: runner_status(task_status(busy_partition())), hook)
-    hook(FlushCut(ZERO, 0, 10, 10, 1, "rows"))
+    hook(flush_delivered())
     text = prometheus_client.generate_latest(registry).decode()
     named = [instrument for instrument in INSTRUMENTS if f"# TYPE {instrument.prometheus_name} {instrument.kind}\n" in text]
     assert list(INSTRUMENTS) == named
