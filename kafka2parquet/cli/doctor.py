@@ -32,18 +32,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
+    """Examine what the sink needs, or print the least rights, and return the exit code. Blocks for some seconds.
+
+    Raises:
+        ConfigurationError: the configuration can't run; all problems.
+    """
+    if not options.rights:
+        return examined(config, worker, as_document=options.json)
+    facts = Facts.of(config, worker)
+    tell(facts.secrets.hide(json.dumps(rights.as_json(facts), indent=1) if options.json else rights.text(facts)))
+    return EXIT_READY
+
+
+def examined(config: ConnectConfig, worker: WorkerConfig, *, as_document: bool = False) -> int:
     """Examine what the sink needs, print the findings, and return the exit code. Blocks for some seconds.
 
     Raises:
         ConfigurationError: the configuration can't run; all problems.
     """
     facts = Facts.of(config, worker)
-    if options.rights:
-        tell(facts.secrets.hide(json.dumps(rights.as_json(facts), indent=1) if options.json else rights.text(facts)))
-        return EXIT_READY
     with contextlib.closing(facts):
-        findings = list(examine(facts, STEPS)) if options.json else list(_printed(facts))
-        if options.json:
+        findings = list(examine(facts, STEPS)) if as_document else list(_printed(facts))
+        if as_document:
             found = as_json(config.name, findings, rights.as_json(facts))
             tell(facts.secrets.hide(json.dumps(found, indent=1, ensure_ascii=False)))
         else:

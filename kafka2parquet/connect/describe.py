@@ -229,7 +229,7 @@ def _folders(config: ConnectConfig) -> Iterator[str]:
         yield f"A row's folder is given by {config.text(PARTITIONER_CLASS)}."
     else:
         yield "A row's folder is given by its Kafka partition."
-    folder = _example_folder(config)
+    folder = example_folder(config)
     topic = next(iter(config.items(TOPICS)), "my-topic")
     naming, folders = make_naming(config), topic_folders(config)
     is_renamed_by_time = naming.has_several_folders(topic)
@@ -242,7 +242,7 @@ def _folders(config: ConnectConfig) -> Iterator[str]:
     yield f"{config.destination.rstrip('/')}/{key}"
 
 
-def _example_folder(config: ConnectConfig) -> str:
+def example_folder(config: ConnectConfig) -> str:
     """Return the encoded partition of an example record."""
     delimiter = config.text(DIRECTORY_DELIM)
     if config.partitioner is PartitionerKind.FIELD:

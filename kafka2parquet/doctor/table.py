@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from kafka2parquet.doctor import registry, staging, versions
-from kafka2parquet.doctor.broker import group, listener, reach, topics
+from kafka2parquet.doctor.broker import dead_letters, group, listener, reach, topics
 from kafka2parquet.doctor.check import Check, Group
 from kafka2parquet.doctor.examination import Step
-from kafka2parquet.doctor.store import bucket, rights
+from kafka2parquet.doctor.store import bucket, prefix, rights
 from kafka2parquet.doctor.store import reach as store_reach
 
 GROUPS = (
     Group("Kafka: connection", (*listener.CHECKS, reach.ADVERTISED)),
-    Group("Kafka: topics", (topics.TOPICS, topics.TASKS, *topics.SETTINGS_CHECKS)),
+    Group("Kafka: topics", (topics.TOPICS, topics.TASKS, *topics.SETTINGS_CHECKS, dead_letters.DEAD_LETTERS)),
     Group("Kafka: consumer group", (*group.GROUP_CHECKS, *group.BROKER_CHECKS)),
-    Group("Store", (*store_reach.REACH_CHECKS, *rights.RIGHTS_CHECKS, *bucket.BUCKET_CHECKS)),
+    Group("Store", (*store_reach.REACH_CHECKS, *rights.RIGHTS_CHECKS, *bucket.BUCKET_CHECKS, *prefix.PREFIX_CHECKS)),
     Group("Staging", staging.STAGING_CHECKS),
     Group("Schema registry", (registry.REGISTRY,)),
     Group("Versions", (versions.LIBRARIES,)),
@@ -27,12 +27,14 @@ STEPS = (
     Step(topics.look_topics_up, (topics.TOPICS,), needs=(listener.LOGIN,)),
     Step(topics.compare_tasks, (topics.TASKS,), needs=(topics.TOPICS,)),
     Step(topics.compare_settings, topics.SETTINGS_CHECKS, needs=(topics.TOPICS, reach.ADVERTISED)),
+    Step(dead_letters.look_dead_letters_up, (dead_letters.DEAD_LETTERS,)),
     Step(group.look_group_up, group.GROUP_CHECKS, needs=(reach.ADVERTISED,)),
     Step(group.compare_broker_settings, group.BROKER_CHECKS, needs=(reach.ADVERTISED,)),
     Step(store_reach.reach_store, store_reach.REACH_CHECKS),
     Step(rights.try_rights, rights.RIGHTS_CHECKS, needs=_STORE),
     Step(bucket.compare_clocks, (bucket.CLOCK,), needs=(store_reach.REACH,)),
     Step(bucket.look_for_rule, (bucket.UPLOADS,), needs=_STORE),
+    Step(prefix.look_at_files, prefix.PREFIX_CHECKS, needs=(*_STORE, rights.LIST, rights.GET)),
     Step(staging.look_at_staging, staging.STAGING_CHECKS),
     Step(registry.ask_registries, (registry.REGISTRY,)),
     Step(versions.compare_versions, (versions.LIBRARIES,)),

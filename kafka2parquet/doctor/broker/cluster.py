@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -137,11 +138,7 @@ class Cluster:
             connection.close()
 
     def _ask_metadata(self, topics: Collection[str] | None) -> Any:
-        asked = None if topics is None else [MetadataRequest.MetadataRequestTopic(name=topic) for topic in topics]
-        request = MetadataRequest(
-            topics=asked, allow_auto_topic_creation=False, include_topic_authorized_operations=topics is not None
-        )
-        return self.connections[-1].ask(request, MetadataResponse, 4, 10)
+        return ask_metadata(self.connections[-1], topics)
 
     def topic_names(self) -> list[str]:
         """Return the names of all topics that this client may describe."""
@@ -152,14 +149,7 @@ class Cluster:
         if not names:
             return []
         found = {topic.name: topic for topic in self._ask_metadata(names).topics}
-        knows_ids = self.connections[-1].supports(MetadataRequest, 10)
-        infos = []
-        for name in names:
-            topic = found[name]
-            leaders = {each.partition_index: each.leader_id for each in topic.partitions}
-            topic_id = str(topic.topic_id) if knows_ids and topic.topic_id is not None else ""
-            infos.append(TopicInfo(name, topic.error_code, topic_id, leaders, _rights(topic.authorized_operations)))
-        return infos
+        return [topic_info(found[name]) for name in names]
 
     def configs(self, resource_type: int, names: Collection[str], keys: Collection[str]) -> dict[str, Configs]:
         """Return the settings of topics or of one broker, by the resource's name. A broker answers only for itself."""
@@ -261,10 +251,35 @@ class Cluster:
         return {name: timestamp for name, (_, timestamp) in found.items() if timestamp >= 0}
 
 
+def ask_metadata(connection: BrokerConnection, topics: Collection[str] | None) -> Any:
+    """Ask a broker about topics, with this client's rights on them; about all topics, without rights, if `topics` is None.
+
+    Raises:
+        NotPossibleError: the broker doesn't answer, or is too old.
+    """
+    asked = None if topics is None else [MetadataRequest.MetadataRequestTopic(name=topic) for topic in topics]
+    request = MetadataRequest(
+        topics=asked, allow_auto_topic_creation=False, include_topic_authorized_operations=topics is not None
+    )
+    return connection.ask(request, MetadataResponse, 4, 10)
+
+
+def topic_info(topic: Any) -> TopicInfo:
+    """Return what an answer says about a topic."""
+    leaders = {each.partition_index: each.leader_id for each in topic.partitions}
+    topic_id = _topic_id(topic.topic_id.bytes) if topic.topic_id is not None else ""
+    return TopicInfo(topic.name, topic.error_code, topic_id, leaders, _rights(topic.authorized_operations))
+
+
 def _rights(numbers: Any) -> frozenset[int] | None:
     """Return the rights in an answer; None if the broker left them out, which it says by a number that is no set of rights."""
     found = frozenset(numbers) if numbers is not None else frozenset()
     return None if not found or max(found) >= 31 else found
+
+
+def _topic_id(content: bytes) -> str:
+    """Return an id in Kafka's notation; "" for the id that stands for none."""
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode() if any(content) else ""
 
 
 def _bracketed(host: str) -> str:

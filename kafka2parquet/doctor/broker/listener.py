@@ -80,6 +80,14 @@ PROTOCOL = Check(
             "Name the brokers' own port in bootstrap.servers, not that of a REST proxy, a web console, a controller or"
             " ZooKeeper.",
         ),
+        Cause(
+            "no-topic-ids",
+            _SERVER,
+            "The broker at {server} is older than Kafka 2.8: its topics have no ids. A topic that was deleted and created"
+            " again is then noticed only if its log is shorter than the committed offset.",
+            "Use a newer version of Kafka. Until then, choose another topics.dir whenever you create a topic again.",
+            Level.WARNING,
+        ),
     ),
 )
 LOGIN = Check(
@@ -121,6 +129,9 @@ LOGIN = Check(
     ),
 )
 CHECKS = (TCP, TLS, PROTOCOL, LOGIN)
+
+#: The version of the request for metadata from which on topics have ids.
+_WITH_TOPIC_IDS = 10
 
 
 class Visit:
@@ -181,7 +192,10 @@ class Visit:
         if self._step is TLS:
             self._passed(connection.tls_version)
         self._step = PROTOCOL
-        self._passed()
+        if connection.supports(MetadataRequest, _WITH_TOPIC_IDS):
+            self._passed()
+        else:
+            self.findings.append(PROTOCOL.found("no-topic-ids", self.server, server=self.server))
         self._step = LOGIN
         self._log_in(connection)
 
