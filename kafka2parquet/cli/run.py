@@ -34,14 +34,23 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="log lines instead of the table that a terminal shows; without the extra cli, there is no table",
     )
     add_http(command)
+    command.add_argument("--doctor", action="store_true", help="examine everything first, and don't start if a check fails")
 
 
 def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
     """Run the sink until a signal stops it, and return the exit code. A second signal ends the process at once.
 
+    With `--doctor` the sink starts only if no check fails.
+
     Raises:
         Kafka2ParquetError: the error of the first task that failed.
     """
+    if options.doctor:
+        from kafka2parquet.cli.doctor import EXIT_READY, examined  # its checks take long to import
+
+        code = examined(config, worker)
+        if code != EXIT_READY:
+            return code
     for finding in (*config.warnings, *config.notes, *worker.notes):
         _LOG.warning("%s", finding)
     has_view = options.log_format == "text" and not options.no_live and live.is_possible(sys.stderr)
