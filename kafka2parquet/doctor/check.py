@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import attrs
 
+from kafka2parquet.util.secrets import Secrets
+
 #: The page that explains all checks, with the ids of checks as anchors.
 PAGE = "docs/doctor.md"
 
@@ -69,6 +71,11 @@ class Finding:
     text: str = ""
     cure: str = ""
     paste: str = ""
+
+    def hidden(self, secrets: Secrets) -> Finding:
+        """Return the finding without secrets in its texts. Ids stay as they are."""
+        texts = {name: secrets.hide(getattr(self, name)) for name in ("subject", "text", "cure", "paste")}
+        return attrs.evolve(self, **texts)
 
     @property
     def page(self) -> str:

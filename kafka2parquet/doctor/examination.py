@@ -27,11 +27,15 @@ class Step:
 
 
 def examine(facts: Facts, steps: Sequence[Step]) -> Iterator[Finding]:
-    """Run the steps, and yield each finding as soon as it is there. Blocks between findings.
+    """Run the steps, and yield each finding without secrets as soon as it is there. Blocks between findings.
 
     A step is skipped if a check that it needs has failed, unless that check was also passed for another subject. What needs a
     skipped step is skipped too, and names the check that failed.
     """
+    return (finding.hidden(facts.secrets) for finding in _examined(facts, steps))
+
+
+def _examined(facts: Facts, steps: Sequence[Step]) -> Iterator[Finding]:
     passed: set[str] = set()
     failed: dict[str, str] = {}
     for step in steps:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,8 +32,9 @@ class S3:
     secret = "testing-secret"
     region = "us-east-1"
 
-    def __init__(self, server: Server, url: str) -> None:
+    def __init__(self, server: Server, url: str, binary: Path) -> None:
         self._server = server
+        self._binary = binary
         self.url = url
 
     def kill(self) -> None:
@@ -57,6 +60,26 @@ class S3:
             config=Config(s3={"addressing_style": "path"}),
         )
 
+    def add_user(self, name: str, secret: str) -> None:
+        """Make a user without any right. The server has to have been started with `users=True`."""
+        admin = [self._binary, "admin", "--access", self.key, "--secret", self.secret, "--endpoint-url", self.url]
+        user = ["create-user", "--access", name, "--secret", secret, "--role", "user"]
+        subprocess.run([*admin, *user], check=True, capture_output=True, timeout=30)
+
+    def grant(self, user: str, bucket: str, *actions: str) -> None:
+        """Let a user do exactly this in a bucket, such as `s3:GetObject`; other users may do nothing there."""
+        statements = [
+            {"Effect": "Allow", "Principal": {"AWS": [user]}, "Action": list(chosen), "Resource": f"arn:aws:s3:::{resource}"}
+            for resource, chosen in (
+                (f"{bucket}/*", [action for action in actions if action != "s3:ListBucket"]),
+                (bucket, [action for action in actions if action == "s3:ListBucket"]),
+            )
+            if chosen
+        ]
+        client = self.client()
+        client.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+        client.close()
+
     def create_bucket(self, name: str) -> None:
         """Make a bucket."""
         client = self.client()
@@ -65,8 +88,11 @@ class S3:
 
 
 @contextlib.contextmanager
-def s3() -> Iterator[S3]:
+def s3(*, users: bool = False) -> Iterator[S3]:
     """Start a server without buckets; kills it at the end.
+
+    Args:
+        users: whether there may be users besides the one who may do everything.
 
     Raises:
         NotInstalledError: Go is missing.
@@ -78,18 +104,21 @@ def s3() -> Iterator[S3]:
         data.mkdir()
         metadata.mkdir()
         port = free_port()
-        command = [binary, "--port", f"{HOST}:{port}", "--quiet", "--keep-alive", "posix"]
+        command = [binary, "--port", f"{HOST}:{port}", "--quiet", "--keep-alive"]
+        if users:
+            (folder / "users").mkdir()
+            command += ["--iam-dir", folder / "users", "--iam-cache-disable"]
         beside = [] if _has_extended_attributes(data) else ["--sidecar", metadata]
         url = f"http://{HOST}:{port}"
         server = Server(
-            [*command, *beside, data],
+            [*command, "posix", *beside, data],
             http_answers(url, 200, 403),
             folder / "log",
             {"ROOT_ACCESS_KEY": S3.key, "ROOT_SECRET_KEY": S3.secret, "VGW_REGION": S3.region},
         )
         try:
             server.start()
-            yield S3(server, url)
+            yield S3(server, url, binary)
         finally:
             server.kill()
 

@@ -186,9 +186,12 @@ class Visit:
             raise TroubleError("client-certificate", reason=trouble.values["reason"]) from trouble
         except NoAnswerError as error:
             self._step = PROTOCOL if self._step is TCP else self._step
-            self._raise_if_other_protocol(connection)
+            is_web_server = speaks_http(connection.host, connection.port, self._step_s)
+            if not is_web_server:
+                self._raise_if_other_protocol(connection)
             self._step = PROTOCOL
-            raise TroubleError("not-kafka", reason=self._described(error, connection)) from error
+            reason = "it is a web server" if is_web_server else _described(error)
+            raise TroubleError("not-kafka", reason=reason) from error
         if self._step is TLS:
             self._passed(connection.tls_version)
         self._step = PROTOCOL
@@ -247,15 +250,14 @@ class Visit:
         else:
             self._passed(f"{mechanism} as {user}")
 
-    def _described(self, error: NoAnswerError, connection: BrokerConnection) -> str:
-        if error.received.startswith(b"HTTP") or speaks_http(connection.host, connection.port, self._step_s):
-            return "it is a web server"
-        return f"it sent {error.received[:40]!r}" if error.received else str(error)
-
     def _raise_if_other_protocol(self, connection: BrokerConnection) -> None:
         spoken = listener_protocol(connection.host, connection.port, self._step_s)
         if spoken is not None and spoken != self._protocol:
             raise TroubleError("wrong-protocol", found=spoken)
+
+
+def _described(error: NoAnswerError) -> str:
+    return f"it sent {error.received[:40]!r}" if error.received else str(error)
 
 
 def _is_alert(reason: str) -> bool:
