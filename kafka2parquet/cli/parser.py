@@ -21,7 +21,7 @@ EXIT_CODES = (
     (
         "1",
         "the configuration can't work; stderr lists all its problems. check --strict: there are warnings. schema: the schema"
-        " doesn't exist, or is refused. init: the file exists already",
+        " doesn't exist, or is refused. init: the file exists already. doctor, run --doctor: a check has failed",
     ),
     ("2", "the command line itself is wrong"),
     ("3", "a task has failed, or Kafka or the store can't be read; stderr says why and what to do"),

@@ -74,8 +74,13 @@ class Finding:
 
     def hidden(self, secrets: Secrets) -> Finding:
         """Return the finding without secrets in its texts. Ids stay as they are."""
-        texts = {name: secrets.hide(getattr(self, name)) for name in ("subject", "text", "cure", "paste")}
-        return attrs.evolve(self, **texts)
+        return attrs.evolve(
+            self,
+            subject=secrets.hide(self.subject),
+            text=secrets.hide(self.text),
+            cure=secrets.hide(self.cure),
+            paste=secrets.hide(self.paste),
+        )
 
     @property
     def page(self) -> str:
