@@ -176,6 +176,11 @@ class TaskRunner:
         return RunnerStatus(self._name, now, tuple(task.status() for task in made), error)
 
     @property
+    def task_count(self) -> int:
+        """The number of tasks."""
+        return len(self._drivers)
+
+    @property
     def progress(self) -> Progress:
         """The work of all tasks so far."""
         return sum((driver.progress for driver in self._drivers), Progress())

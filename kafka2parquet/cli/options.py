@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
 
 LOG_FORMATS = ("text", "json")
+_AGE = re.compile(r"-\d+[smhdw]")
 
 
 def add_configuration(command: argparse.ArgumentParser, *, several: bool = False) -> None:
@@ -41,6 +44,17 @@ def add_log(command: argparse.ArgumentParser) -> None:
         help="form of the log on stderr: lines of text, or one JSON object per line (default: %(default)s)",
     )
     command.add_argument("-v", "--verbose", action="store_true", help="log details, including the Kafka client's")
+
+
+def with_joined_ages(arguments: Sequence[str]) -> list[str]:
+    """Join `--from -24h` to `--from=-24h`, because argparse takes a text that starts with `-` for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in ("--from", "--to") and _AGE.fullmatch(argument):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def count(text: str) -> int:

@@ -26,6 +26,7 @@ EXIT_CODES = (
     ("2", "the command line itself is wrong"),
     ("3", "a task has failed, or Kafka or the store can't be read; stderr says why and what to do"),
     ("4", "audit: something is missing, duplicated or foreign, or a Parquet file in a topic's folder is not from the sink"),
+    ("5", "run --to: ended before the end, because of a signal or a failure; the same command continues"),
     ("130, 143", "stopped at once by a second SIGINT or SIGTERM; the next run reads again what was not durable"),
 )
 
@@ -62,8 +63,12 @@ class Command:
 COMMANDS = (
     Command(
         "run",
-        "run the sink until it is stopped with Ctrl-C or SIGTERM",
-        ("run sink.json --bootstrap-server localhost:9092", "run sink.json --worker worker.properties --log-format json"),
+        "run the sink until it is stopped with Ctrl-C or SIGTERM, or up to the end that --to names",
+        (
+            "run sink.json --bootstrap-server localhost:9092",
+            "run sink.json --worker worker.properties --log-format json",
+            "run sink.json --worker worker.properties --from 2026-11-01 --to 2026-11-02 --result result.json",
+        ),
     ),
     Command(
         "check",

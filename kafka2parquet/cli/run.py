@@ -1,4 +1,4 @@
-"""The command `kafka2parquet run`: runs a sink until it is stopped."""
+"""The command `kafka2parquet run`: runs a sink until it is stopped, or up to an end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import sys
 from types import FrameType
 
-from kafka2parquet.cli import live
+from kafka2parquet.cli import bounded_run, live
 from kafka2parquet.cli.logs import log_event
 from kafka2parquet.cli.options import add_configuration
 from kafka2parquet.cli.status_server import HttpStatus, add_http
@@ -35,6 +35,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     add_http(command)
     command.add_argument("--doctor", action="store_true", help="examine everything first, and don't start if a check fails")
+    bounded_run.add_arguments(command)
 
 
 def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig) -> int:
@@ -56,6 +57,8 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     has_view = options.log_format == "text" and not options.no_live and live.is_possible(sys.stderr)
     http = HttpStatus(options.http)
     hooks = (log_event,) if options.log_format == "json" else ()
+    if bounded_run.is_wanted(options):
+        return bounded_run.run(options, config, worker, hooks)
     runner = build_runner(
         config,
         worker,

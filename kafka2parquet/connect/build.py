@@ -42,7 +42,7 @@ from kafka2parquet.runner import TaskRunner
 from kafka2parquet.schema.learned import LearnedSchema
 from kafka2parquet.storage.base import Storage
 from kafka2parquet.task import SinkTask
-from kafka2parquet.util.arguments import PositiveSeconds, WholeNumber, checked
+from kafka2parquet.util.arguments import Name, PositiveSeconds, WholeNumber, checked
 from kafka2parquet.util.secrets import Secrets
 
 T = TypeVar("T")
@@ -89,7 +89,13 @@ class TaskPlan:
 
     @classmethod
     def of(
-        cls, config: ConnectConfig, worker: WorkerConfig, *, brokers_needed: bool = True, storage: Storage | None = None
+        cls,
+        config: ConnectConfig,
+        worker: WorkerConfig,
+        *,
+        brokers_needed: bool = True,
+        storage: Storage | None = None,
+        group_id: str | None = None,
     ) -> TaskPlan:
         """Make a plan from the configurations of a connector and its worker. Nothing is connected.
 
@@ -98,6 +104,7 @@ class TaskPlan:
             worker: brokers, security and defaults.
             brokers_needed: whether missing brokers are a problem.
             storage: where files go, instead of the place that the configuration names.
+            group_id: consumer group, instead of the group that follows from the configuration.
 
         Raises:
             ConfigurationError: lists all problems of connector and worker.
@@ -126,6 +133,8 @@ class TaskPlan:
         collect(lambda: files_and_rotation.make_metadata_columns(complete))
         if consumer is None or storage is None or problems:
             raise ConfigurationError(_hidden(problems, secrets_of_texts(config, worker)))
+        if group_id is not None:
+            consumer = attrs.evolve(consumer, group_id=group_id)
         budget = MemoryBudget(complete.number("kafka2parquet.memory.bytes"))
         learned = LearnedSchemas(complete, storage, files_and_rotation.make_naming(complete))
         return cls(complete, consumer, storage, budget, learned, dead_letters, complete.secrets | worker.secrets)
@@ -245,6 +254,7 @@ def build_runner(
     hooks: Sequence[Hook] = (),
     clock: Clock | None = None,
     progress_interval_s: PositiveSeconds = 10.0,
+    group_id: Name | None = None,
 ) -> TaskRunner:
     """Make a runner of `tasks.max` tasks, which share the memory budget, the storage and the learned schemas.
 
@@ -254,11 +264,12 @@ def build_runner(
         hooks: called with an event for everything that happens, on the threads of the tasks.
         clock: for tests.
         progress_interval_s: how often the runner logs its progress, in seconds.
+        group_id: consumer group, instead of the group that follows from the configuration.
 
     Raises:
         ConfigurationError: lists all problems of connector and worker.
     """
-    plan = TaskPlan.of(config, worker)
+    plan = TaskPlan.of(config, worker, group_id=group_id)
 
     def make(index: int, of_runner: Sequence[Hook]) -> SinkTask:
         return plan.task(index, (*of_runner, *hooks), clock)

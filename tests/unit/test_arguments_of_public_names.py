@@ -15,6 +15,7 @@ import pytest
 
 import kafka2parquet as k
 from kafka2parquet import (
+    bounded,
     clock,
     connect,
     consumers,
@@ -30,6 +31,7 @@ from kafka2parquet import (
 from kafka2parquet.connect.load import load_properties
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError, UsageError
+from kafka2parquet.records import TopicPartition
 
 NAN = float("nan")
 FUNCTION = print
@@ -514,7 +516,13 @@ CASES = [
         headers=("x", 1, {}),
     ),
     case(testing.MemoryStorage, url=NAME),
-    case(testing.drain, lambda: {"task": _task()}, task=instances(k.SinkTask), timeout_s=POSITIVE),
+    case(
+        bounded.drain,
+        lambda: {"sink": _task()},
+        sink=instances(k.SinkTask, k.TaskRunner),
+        until=(1, "now", [1], {"t-0": 1}, {TopicPartition("t", 0): "1"}),
+        timeout_s=POSITIVE,
+    ),
     case(
         storage.AssumedRole,
         lambda: {"arn": "a", "session_name": "s"},
@@ -650,7 +658,7 @@ def test_right_arguments_are_accepted(case: Case) -> None:
     """Right arguments are accepted, and the repr of the result names the class without an address in memory."""
     made = _call(case.of, case.right())
     assert repr(made).startswith(
-        (f"{case.of.__name__}(", "TaskRunner", "ValueIn", "StepResult", "SinkTask", "ConnectConfig", "WorkerConfig")
+        (f"{case.of.__name__}(", "TaskRunner", "ValueIn", "DrainResult", "SinkTask", "ConnectConfig", "WorkerConfig")
     )
     assert " object at 0x" not in repr(made)
 

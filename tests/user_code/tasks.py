@@ -36,6 +36,7 @@ from kafka2parquet import (
     load_connect_config,
     load_worker_config,
 )
+from kafka2parquet.bounded import DrainResult, drain
 from kafka2parquet.connect import ConnectConfig, WorkerConfig
 from kafka2parquet.consumers import Consumer
 from kafka2parquet.converters import AvroMapping
@@ -44,7 +45,7 @@ from kafka2parquet.events import Hook
 from kafka2parquet.partitioners import RecordFieldTimestamp
 from kafka2parquet.schema import ColumnRules, LearnedSchema
 from kafka2parquet.storage import AssumedRole, GcsOptions, S3Options, Storage
-from kafka2parquet.testing import InlineExecutor, MemoryConsumer, MemoryKafka, MemoryStorage, drain
+from kafka2parquet.testing import InlineExecutor, MemoryConsumer, MemoryKafka, MemoryStorage
 from kafka2parquet.transforms import Filter, MapTable, Where
 from tests.user_code.parts import AddRegion, CheckpointRotation, IsLarge, KeyValueConverter, Metrics, OneFolder
 
@@ -137,7 +138,7 @@ async def run(task: SinkTask) -> StepResult:
         return await sink.step()
 
 
-def rows_in_memory() -> tuple[StepResult, Metrics, MemoryStorage]:
+def rows_in_memory() -> tuple[DrainResult, Metrics, MemoryStorage]:
     """A test of a user's parts."""
     kafka = MemoryKafka()
     kafka.create_topic("events")

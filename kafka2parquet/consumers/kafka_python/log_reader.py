@@ -14,6 +14,7 @@ from kafka.structs import TopicPartition as KafkaTopicPartition
 
 from kafka2parquet.consumers.kafka_python.client import connect
 from kafka2parquet.consumers.kafka_python.errors import translate
+from kafka2parquet.consumers.kafka_python.watchdog import cluster_id, topic_id
 from kafka2parquet.consumers.log_bounds import log_ends, log_starts
 from kafka2parquet.consumers.record_batches.decoding import DecodeLimits, decode_some
 from kafka2parquet.consumers.record_batches.fetched_batches import FetchedBatches
@@ -58,6 +59,7 @@ class LogReader:
             KafkaUnavailableError: no broker answers.
             AccessError: Kafka refuses access.
         """
+        self.group_id = group_id
         self._client: Any = connect(bootstrap_servers, group_id, client_settings, connect_timeout_s, lambda: False)
 
     def __enter__(self) -> LogReader:
@@ -99,6 +101,28 @@ class LogReader:
         except (kafka_errors.KafkaError, OSError) as error:
             raise _ours(error, f"reading the bounds of topic {topic}") from error
         return {TopicPartition(*name): (starts[name], ends[name]) for name in names}
+
+    def offsets_since(self, topic: str, time_ms: int) -> dict[TopicPartition, int | None]:
+        """Return the offset of the first record of each partition with this timestamp or a later one; None without one.
+
+        Args:
+            topic: the topic.
+            time_ms: milliseconds since the epoch.
+        """
+        try:
+            names = [KafkaTopicPartition(topic, partition) for partition in self._client.partitions_for_topic(topic) or ()]
+            found = self._client.offsets_for_times(dict.fromkeys(names, time_ms), timeout_ms=_TIMEOUT_MS) if names else {}
+        except (kafka_errors.KafkaError, OSError) as error:
+            raise _ours(error, f"looking for the offsets of a time in topic {topic}") from error
+        return {TopicPartition(*name): None if found.get(name) is None else found[name].offset for name in names}
+
+    def cluster_id(self) -> str:
+        """Return the cluster's id, "" if unknown."""
+        return cluster_id(self._client)
+
+    def topic_id(self, topic: str) -> str:
+        """Return the id of a topic that was asked for before; "" if unknown."""
+        return topic_id(self._client, topic)
 
     def read(self, topic_partition: TopicPartition, start: int, end: int) -> Iterator[ConsumedBatch]:
         """Yield the batches of [start, end) that the log still has. The last batch may extend beyond `end`.

@@ -90,10 +90,20 @@ class Watchdog:
         return True
 
     def topic_id(self, topic: str) -> str:
-        """Return the topic's id in Kafka's notation (URL-safe base64 without padding); "" if the broker doesn't send it."""
-        found = self._client._cluster.topic_id(topic)
-        return "" if found is None else base64.urlsafe_b64encode(found.bytes).rstrip(b"=").decode()
+        """Return the topic's id; "" if unknown."""
+        return topic_id(self._client, topic)
 
     def cluster_id(self) -> str:
-        """Return the cluster's id, "" if unknown."""
-        return self._client._cluster.cluster_id or ""
+        """Return the cluster's id; "" if unknown."""
+        return cluster_id(self._client)
+
+
+def topic_id(client: Any, topic: str) -> str:
+    """Return a topic's id in Kafka's notation (URL-safe base64 without padding); "" if the broker doesn't send it."""
+    found = client._cluster.topic_id(topic)
+    return "" if found is None else base64.urlsafe_b64encode(found.bytes).rstrip(b"=").decode()
+
+
+def cluster_id(client: Any) -> str:
+    """Return the cluster's id; "" if unknown."""
+    return client._cluster.cluster_id or ""

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from kafka2parquet import build_task, load_connect_config
+from kafka2parquet.bounded import drain
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.partitioners import PerRecordPartitioner
-from kafka2parquet.testing import InlineExecutor, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage, drain
+from kafka2parquet.testing import InlineExecutor, MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
 from tests.support.sink_properties import json_sink
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,242 @@
+"""`kafka2parquet run` with an end: looks up the ranges, runs up to their ends, and writes the result."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, cast
+
+import attrs
+
+from kafka2parquet.bounded.course import Course
+from kafka2parquet.bounded.draining import Drain
+from kafka2parquet.bounded.positions import FORMS, parse_position
+from kafka2parquet.bounded.progress import duration_text
+from kafka2parquet.bounded.ranges import Ranges
+from kafka2parquet.bounded.resolving import check_ranges, resolve, resolve_end
+from kafka2parquet.bounded.result import DrainResult
+from kafka2parquet.cli.terminal import tell
+from kafka2parquet.connect.build import TaskPlan, build_runner, secrets_of_texts
+from kafka2parquet.connect.config import ConnectConfig
+from kafka2parquet.connect.parts.files_and_rotation import make_naming
+from kafka2parquet.connect.properties.names import TOPICS
+from kafka2parquet.connect.worker import WorkerConfig
+from kafka2parquet.consumers.kafka_python.log_reader import LogReader
+from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
+from kafka2parquet.events import Hook
+from kafka2parquet.util.stop_signals import stopping_on_signals
+
+EXIT_COMPLETE = 0
+EXIT_ENDED_BEFORE = 5
+
+_LOG = logging.getLogger(__name__)
+_VERSION = 1
+_MOST_LINES = 20
+_PROGRESS_INTERVAL_S = 10.0
+#: How often the group's committed offsets are read, to see what other processes of the same run have finished.
+_COMMITTED_INTERVAL_S = 5.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of runs that end."""
+    group = parser.add_argument_group(
+        "runs that end",
+        f"POSITION is {FORMS}. Positions are looked up once, for each topic-partition. Exit code 0: everything up to the end is"
+        " in files and committed. Exit code 5: the run ended before.",
+    )
+    group.add_argument(
+        "--from",
+        dest="start",
+        metavar="POSITION",
+        help="start here, in a consumer group for this range alone; without it, the sink's group continues where it stopped",
+    )
+    group.add_argument("--to", dest="end", metavar="POSITION", help="end here: the first record that is not taken any more")
+    group.add_argument(
+        "--range",
+        metavar="FILE",
+        help="write the offsets that --from and --to stand for to FILE; if FILE exists, read the offsets from there",
+    )
+    group.add_argument("--result", metavar="FILE", help="write what was done to FILE, as JSON")
+
+
+def is_wanted(options: argparse.Namespace) -> bool:
+    """Whether the options ask for a run that ends."""
+    return any(value is not None for value in (options.start, options.end, options.range, options.result))
+
+
+def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig, hooks: Sequence[Hook] = ()) -> int:
+    """Run the sink up to the end of its ranges, and return the exit code.
+
+    Raises:
+        ConfigurationError: the options or the configuration can't work.
+        Kafka2ParquetError: Kafka can't be read before the run starts.
+    """
+    _check(options)
+    TaskPlan.of(config, worker)  # lists all problems, brokers that are missing included, before anything is connected
+    consumer = worker.consumer_for(config)
+    with LogReader(consumer.bootstrap_servers, consumer.group_id, consumer.client_settings) as log:
+        ranges = _ranges(options, config, log, cast(Literal["earliest", "latest"], consumer.first_start))
+    own_group = f"{consumer.group_id}-range-{ranges.digest(f'{config.destination}/{make_naming(config).base}')}"
+    group_id = ranges.group_id or (own_group if options.start is not None or options.range is not None else consumer.group_id)
+    ranges = attrs.evolve(ranges, group_id=group_id)
+    if options.range is not None and not Path(options.range).exists():
+        _write(options.range, ranges.to_json())
+    tell(_plan(config.name, ranges))
+    report = _Report(options, config, ranges)
+    report.write(None, "")  # of a process that is killed, this is the result
+    drain = Drain(build_runner(config, worker, hooks=hooks, group_id=group_id), ranges)
+    with LogReader(consumer.bootstrap_servers, group_id, consumer.client_settings) as log:
+        error = _drain(drain, _Watch(drain, log, ranges))
+    result = drain.course.result
+    text = "" if error is None else secrets_of_texts(config, worker).hide(f"{type(error).__name__}: {error}")
+    report.write(result, text)
+    if error is not None:
+        tell(text, to=sys.stderr)
+    tell(_summary(result, time.monotonic() - report.began_s))
+    return EXIT_COMPLETE if result.is_complete and error is None else EXIT_ENDED_BEFORE
+
+
+def _check(options: argparse.Namespace) -> None:
+    has_file = options.range is not None and Path(options.range).exists()
+    if options.end is None and not has_file:
+        given = {"--from": options.start, "--range": options.range, "--result": options.result}
+        name = next(name for name, value in given.items() if value is not None)
+        raise ConfigurationError(f"{name} needs --to: a run ends there. `--to now` ends where the topics end now.")
+
+
+def _ranges(
+    options: argparse.Namespace, config: ConnectConfig, log: LogReader, first_start: Literal["earliest", "latest"]
+) -> Ranges:
+    """Return the ranges of the file, or look them up."""
+    topics = _topics(config, log)
+    if options.range is not None and Path(options.range).exists():
+        ranges = Ranges.from_json(Path(options.range).read_text(encoding="utf-8"), options.range)
+        if options.start is not None or options.end is not None:
+            _LOG.info("The ranges are those of %s, so --from and --to don't count.", options.range)
+        check_ranges(log, ranges, topics)
+        return ranges
+    now = datetime.datetime.now(datetime.timezone.utc)
+    end = parse_position(options.end, now)
+    if options.start is None:
+        return attrs.evolve(resolve_end(log, topics, end, first_start), group_id=log.group_id)
+    return resolve(log, topics, parse_position(options.start, now), end)
+
+
+def _topics(config: ConnectConfig, log: LogReader) -> Collection[str]:
+    pattern = config.topics_pattern
+    return config.items(TOPICS) if pattern is None else [topic for topic in log.topics() if pattern.fullmatch(topic)]
+
+
+def _drain(drain: Drain, watch: _Watch) -> Kafka2ParquetError | None:
+    """Run up to the end, or until a signal stops the run; returns the error of a run that failed."""
+    try:
+        with stopping_on_signals(drain.stop, second=_exit_at_once):
+            drain.run(watch=watch)
+    except Kafka2ParquetError as error:
+        return error
+    return None
+
+
+class _Watch:
+    """Logs the progress, and looks up what other processes of the same run have finished."""
+
+    def __init__(self, drain: Drain, log: LogReader, ranges: Ranges) -> None:
+        self._drain = drain
+        self._log = log
+        self._topics = sorted({topic_partition.topic for topic_partition in ranges.of})
+        self._logged_s = self._looked_up_s = time.monotonic()
+        self._last = ""
+
+    def __call__(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._logged_s >= _PROGRESS_INTERVAL_S:
+            self._logged_s = now_s
+            line = str(self._drain.progress)
+            if line != self._last:
+                _LOG.info("%s", line)
+            self._last = line
+        if now_s - self._looked_up_s >= _COMMITTED_INTERVAL_S and not self._drain.course.is_done:
+            self._looked_up_s = now_s
+            try:
+                self._drain.course.finished_elsewhere(self._log.committed(self._topics))
+            except Kafka2ParquetError as error:  # the tasks wait for Kafka, and say so
+                _LOG.debug("Reading the group's offsets: %s", error)
+
+
+class _Report:
+    """The file that `--result` names."""
+
+    def __init__(self, options: argparse.Namespace, config: ConnectConfig, ranges: Ranges) -> None:
+        self._path = options.result
+        self.began_s = time.monotonic()
+        self._head = {
+            "version": _VERSION,
+            "connector": config.name,
+            "group": ranges.group_id,
+            "from": options.start,
+            "to": options.end,
+            "started_at": _now_text(),
+        }
+        self._nothing = Course(ranges.limits()).result
+
+    def write(self, result: DrainResult | None, error: str) -> None:
+        """Write the result so far; None before the run has done anything."""
+        if self._path is None:
+            return
+        ended = {"ended_at": _now_text(), "duration_s": round(time.monotonic() - self.began_s, 3)} if result is not None else {}
+        found = (result if result is not None else self._nothing).to_json()
+        _write(self._path, {**self._head, **ended, **found, **({"error": error} if error else {})})
+
+
+def _write(path: str, content: dict[str, Any]) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        ConfigurationError: the file can't be written.
+    """
+    temporary = Path(f"{path}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be written: {error.strerror}.") from error
+
+
+def _now_text() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _plan(name: str, ranges: Ranges) -> str:
+    lines = [f"{name}: {ranges.offsets:,} offsets in {len(ranges.of)} topic-partitions, consumer group {ranges.group_id}"]
+    shown = list(ranges)[:_MOST_LINES]
+    width = max((len(str(topic_partition)) for topic_partition, _ in shown), default=0)
+    lines += [f"  {str(each).ljust(width)}  from {range_.start:,} to {range_.end:,}" for each, range_ in shown]
+    if len(ranges.of) > len(shown):
+        lines.append(f"  and {len(ranges.of) - len(shown)} more topic-partitions; --range FILE writes all to a file")
+    return "\n".join(lines)
+
+
+def _summary(result: DrainResult, duration_s: float) -> str:
+    done = (
+        f"{result.files:,} files, {result.committed_rows:,} rows, {result.file_bytes:,} bytes, {result.rejected:,} rejects in"
+        f" {duration_text(duration_s)}"
+    )
+    complete = sum(each.is_complete for each in result.partitions)
+    if not result.is_complete:
+        ends = f"{complete} of {len(result.partitions)} topic-partitions are at their end"
+        return f"ENDED BEFORE: {ends}; this run: {done}. Run the same command again to continue."
+    if not result.files and not result.committed_rows:
+        return f"COMPLETE before: all {complete} topic-partitions were at their end, and this run wrote nothing."
+    return f"COMPLETE: all {complete} topic-partitions are at their end; this run: {done}."
+
+
+def _exit_at_once(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)
