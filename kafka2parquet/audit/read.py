@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from kafka2parquet.audit.coverage import Audit, coverage, stray
 from kafka2parquet.object_names import ObjectNaming
@@ -28,7 +28,7 @@ def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed:
     """
     keys: dict[TopicPartition, list[str]] = collections.defaultdict(list)
     strays: list[str] = []
-    for prefix in (naming.prefix(topic), naming.quarantine_prefix(topic)):
+    for prefix in topic_prefixes(naming, topic):
         found, others = _split(storage.list(prefix), naming, topic)
         for topic_partition, key in found:
             keys[topic_partition].append(key)
@@ -40,8 +40,7 @@ def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed:
             others = [key for key in others if folder(key) in own]
         strays += others
     wanted = [*(key for of_partition in keys.values() for key in of_partition), *sorted(strays)]
-    with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-audit") as pool:
-        metadata = dict(zip(wanted, pool.map(storage.read_metadata, wanted), strict=True))
+    metadata = read_all_metadata(storage, wanted)
     coverages = (
         coverage(
             topic_partition,
@@ -51,6 +50,17 @@ def read_coverage(storage: Storage, naming: ObjectNaming, topic: str, committed:
         for topic_partition in sorted({*keys, *(found for found in committed if found.topic == topic)})
     )
     return Audit(tuple(coverages), tuple(stray(key, FlushFooter.from_metadata(metadata[key])) for key in sorted(strays)))
+
+
+def topic_prefixes(naming: ObjectNaming, topic: str) -> tuple[str, str]:
+    """Return the prefixes of a topic's files: of its records, and of its rejects."""
+    return naming.prefix(topic), naming.quarantine_prefix(topic)
+
+
+def read_all_metadata(storage: Storage, keys: Sequence[str]) -> Mapping[str, Mapping[str, str] | None]:
+    """Read the footer metadata of many objects at once; None for an object that doesn't exist. Blocks."""
+    with concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka2parquet-audit") as pool:
+        return dict(zip(keys, pool.map(storage.read_metadata, keys), strict=True))
 
 
 def _split(keys: Iterable[str], naming: ObjectNaming, topic: str) -> tuple[list[tuple[TopicPartition, str]], list[str]]:

@@ -97,6 +97,11 @@ COMMANDS = (
         ("audit sink.json --worker worker.properties", "audit sink.json --worker worker.properties --deep --html audit.html"),
     ),
     Command(
+        "files",
+        "list the published files, from their names and footers",
+        ("files sink.json", "files sink.json --topic orders --json"),
+    ),
+    Command(
         "init",
         "write a commented configuration to start with",
         ("init sink.json --store s3 --topic orders --bucket my-bucket",),

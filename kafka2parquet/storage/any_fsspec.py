@@ -98,17 +98,21 @@ class AnyFsspecStore:
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `Store.list`."""
+        return (key for key, _ in self.list_sizes(prefix))
+
+    def list_sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """See `Store.list_sizes`."""
         folder = self._path(prefix.rpartition("/")[0])
         with self._mapped(folder):
             self._filesystem.invalidate_cache()
             try:
-                paths = self._filesystem.find(folder)
+                found = self._filesystem.find(folder, detail=True)
             except FileNotFoundError:
                 return
-        for path in paths:
+        for path, about in found.items():
             key = path.removeprefix(self._root).lstrip("/")
             if key.startswith(prefix):
-                yield key
+                yield key, about["size"]
 
     def delete(self, key: str) -> None:
         """See `Store.delete`."""

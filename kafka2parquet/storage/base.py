@@ -33,6 +33,9 @@ class Storage(Protocol):
     created under such a key: a row whose file would need one is rejected before any file of its flush is visible. A storage
     with other limits has a method `why_no_object(key)` with the same result, which never blocks.
 
+    A storage may have a method `list_sizes(prefix)`, which returns what `list` returns as pairs of the key and the size of the
+    object in bytes. Then `read_flushes` reports sizes.
+
     Keys with a segment `.` or `..`, with NUL, or with text that UTF-8 can't encode are not read either.
 
     Each call may block for seconds, may come from any thread, and makes one attempt. The engine retries after a

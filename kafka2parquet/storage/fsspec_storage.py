@@ -118,6 +118,11 @@ class FsspecStorage:
         check_read_key(prefix.rpartition("/")[0])
         return self._store.list(prefix)
 
+    def list_sizes(self, prefix: str) -> Iterable[tuple[str, int]]:
+        """Return what `list` returns, as pairs of the key and the size of the object in bytes. Lazy, too."""
+        check_read_key(prefix.rpartition("/")[0])
+        return self._store.list_sizes(prefix)
+
     def _check_new(self, key: str) -> None:
         check_key(key, self.why_no_object)
 

@@ -134,6 +134,17 @@ class LocalStore:
                     if key.startswith(prefix) and not is_temporary(name):
                         yield key
 
+    def list_sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """See `Store.list_sizes`."""
+        for key in self.list(prefix):
+            path = self._path(key)
+            with _mapped(path):
+                try:
+                    size_bytes = path.stat().st_size
+                except FileNotFoundError:  # someone has deleted the file meanwhile
+                    continue
+            yield key, size_bytes
+
     def delete(self, key: str) -> None:
         """See `Store.delete`."""
         path = self._path(key)

@@ -43,6 +43,9 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the keys that currently start with `prefix`."""
 
+    def list_sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield the keys that currently start with `prefix`, each with the size of its object in bytes."""
+
     def delete(self, key: str) -> None:
         """Delete an object if it exists. Only the probe does this."""
 

@@ -176,6 +176,10 @@ class MemoryStorage:
         with self._lock:
             return [key for key in self.objects if key.startswith(prefix)]
 
+    def list_sizes(self, prefix: str) -> Iterable[tuple[str, int]]:
+        """Return the keys of all objects whose key starts with `prefix`, each with its size in bytes."""
+        return [(key, len(self.objects[key].content)) for key in self.list(prefix)]
+
     def probe(self, prefix: str) -> None:
         """See `Storage.probe`. There is nothing to probe in memory."""
         self._meet("probe", prefix, after_effect=False)

@@ -28,6 +28,7 @@ API_PAGE = ROOT / "docs" / "api.md"
 PUBLIC = tuple(
     importlib.import_module(f"kafka2parquet.{name}")
     for name in (
+        "audit",
         "bounded",
         "clock",
         "connect",

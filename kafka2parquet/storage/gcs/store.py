@@ -236,6 +236,10 @@ class GcsStore:
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `Store.list`. One request per thousand keys."""
+        return (key for key, _ in self.list_sizes(prefix))
+
+    def list_sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """See `Store.list_sizes`. One request per thousand keys."""
         token = None
         while True:
             page = self._call(
@@ -245,13 +249,13 @@ class GcsStore:
                 "b/{}/o",
                 self._bucket,
                 prefix=self._root + prefix,
-                fields="nextPageToken,items(name)",
+                fields="nextPageToken,items(name,size)",
                 maxResults="1000",
                 pageToken=token,
                 json_out=True,
             )
             for item in page.get("items", ()):
-                yield item["name"].removeprefix(self._root)
+                yield item["name"].removeprefix(self._root), int(item["size"])
             token = page.get("nextPageToken")
             if token is None:
                 return

@@ -159,11 +159,15 @@ class S3Store:
 
     def list(self, prefix: str) -> Iterator[str]:
         """See `Store.list`. One request per thousand keys."""
+        return (key for key, _ in self.list_sizes(prefix))
+
+    def list_sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """See `Store.list_sizes`. One request per thousand keys."""
         token: dict[str, str] = {}
         while True:
             page = self._call("list_objects_v2", None, Prefix=self._root + prefix, **token)
             for item in page.get("Contents", ()):
-                yield item["Key"].removeprefix(self._root)
+                yield item["Key"].removeprefix(self._root), item["Size"]
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}

@@ -235,6 +235,19 @@ class StorageContract:
 
         assert ([], ["t/a"]) == (before, sorted(storage.list("t/")))
 
+    def test_sizes_of_listed_keys(self, storage: Storage) -> None:
+        """`list_sizes` returns the keys that `list` returns, with the size of each object; a storage may do without it."""
+        list_sizes = getattr(storage, "list_sizes", None)
+        if list_sizes is None:
+            pytest.skip("the storage has no list_sizes")
+        files = {"t/a": staged_parquet({}), "t/b/c": staged_parquet({"key": "value" * 100})}
+        for key, file in files.items():
+            storage.publish(key, file)
+        storage.publish("u", staged_parquet({}))
+
+        assert {key: file.size_bytes for key, file in files.items()} == dict(list_sizes("t/"))
+        assert [] == list(list_sizes("nothing/"))
+
     def test_lists_more_than_one_page(self, storage: Storage) -> None:
         """A listing is complete, although object stores return at most a thousand keys per request."""
         keys = [f"many/{number:04}" for number in range(1005)]

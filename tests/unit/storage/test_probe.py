@@ -50,6 +50,9 @@ class FakeStore:
     def list(self, prefix: str) -> Iterator[str]:
         return (key for key in self.objects if key.startswith(prefix))
 
+    def list_sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        return ((key, len(content)) for key, content in self.objects.items() if key.startswith(prefix))
+
     def delete(self, key: str) -> None:
         if self.delete_error is not None:
             raise self.delete_error
