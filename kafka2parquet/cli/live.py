@@ -76,6 +76,8 @@ class _View:
         self._hide = hide
         self._pause_s = pause_s
         self._latest: collections.deque[RunnerStatus] = collections.deque(maxlen=_RATE_STATUSES)
+        self._drawn: RenderableType = ""
+        self._drawn_width = 0
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._draw_until_ended, name="kafka2parquet-view", daemon=True)
@@ -96,6 +98,7 @@ class _View:
         from rich.text import Text
 
         with self._lock:
+            self._clear_broken_lines()
             self._live.console.print(Text(text), end="", soft_wrap=True)
         return len(text)
 
@@ -110,7 +113,26 @@ class _View:
     def _draw(self) -> None:
         drawing = self._drawing()
         with self._lock:
+            self._clear_broken_lines()
             self._live.update(drawing, refresh=True)
+            self._drawn = drawing
+
+    def _clear_broken_lines(self) -> None:
+        """Clear the lines that the last drawing takes more since the terminal has become narrower.
+
+        Terminals break lines that no longer fit, but rich goes back only by as many lines as it has drawn.
+        """
+        from rich.control import Control
+        from rich.segment import ControlType, Segment
+
+        console = self._live.console
+        before, self._drawn_width = self._drawn_width, console.width
+        if not 0 < console.width < before:
+            return
+        lines = console.render_lines(self._drawn, console.options.update(width=before), pad=False)
+        more = sum(max(0, Segment.get_line_length(line) - 1) // console.width for line in lines)
+        if more:
+            console.control(Control(*[(ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)] * more))
 
     def _drawing(self) -> RenderableType:
         """Return the view of the newest status. An error is shown in its place, and doesn't end the thread."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
@@ -25,8 +26,11 @@ _MARGIN_WIDTH = 12
 _LEAST_NAME = 16
 _LEAST_FILE = 40
 _GAP = "   "
-#: Lines that are not rows of the table: summary, causes of trouble, headings, and the line of the cursor.
-_OTHER_LINES = 8
+#: Lines besides the summary, the causes of trouble and the rows of the table: headings, the number of topics that are left out,
+#: and a line below.
+_OTHER_LINES = 4
+#: The most lines for one cause of trouble.
+_CAUSE_LINES = 3
 _MOST_ROWS = 30
 _LEAST_ROWS = 3
 _STYLES = {
@@ -77,8 +81,8 @@ def render(
         height: lines of the terminal.
         hide: hides secrets in the texts of errors.
     """
-    rows = rows_of(status, max(_LEAST_ROWS, min(_MOST_ROWS, height - _OTHER_LINES)))
     parts: list[RenderableType] = [*_packed(_summary(status, rates), width), *_troubles(status, width, hide)]
+    rows = rows_of(status, max(_LEAST_ROWS, min(_MOST_ROWS, height - len(parts) - _OTHER_LINES)))
     if rows.partitions or rows.topics:
         parts.append(_table(rows, status, width))
     if rows.left_out:
@@ -121,23 +125,22 @@ def _store(tasks: Sequence[TaskStatus]) -> Iterator[Text]:
 
 
 def _troubles(status: RunnerStatus, width: int, hide: Callable[[str], str]) -> Iterator[Text]:
-    """Yield a line for each cause of trouble. Tasks mostly share a cause, which is shown once."""
-    causes: dict[str, str] = {}
-    if status.error:
-        causes[f"Failed: {status.error}"] = "bold red"
-    for task in status.tasks:
-        storage, kafka = task.storage, task.kafka
-        if storage.up is False:
-            since = f" for {duration((status.at - storage.since).total_seconds())}" if storage.since is not None else ""
-            causes[f"The store doesn't answer{since}: {storage.cause}"] = "red"
-        if kafka.up is False:
-            causes["No Kafka broker answers."] = "red"
-        elif not kafka.joined and task.state in ("starting", "running"):
-            causes[f"Joining the consumer group{f' {kafka.group_id}' if kafka.group_id else ''}."] = "dim"
-    for cause, style in causes.items():
-        text = Text(printable(hide(cause).partition("\n")[0]), style=style)
-        text.truncate(width, overflow="ellipsis")
-        yield text
+    """Yield some lines for each cause of trouble. What the tasks share is shown once."""
+    causes = [f"Failed: {status.error}"] if status.error else []
+    down = [task.storage for task in status.tasks if task.storage.up is False]
+    if down:
+        first = min(down, key=lambda storage: storage.since or status.at)
+        down_s = (status.at - (first.since or status.at)).total_seconds()
+        causes.append(f"The store hasn't answered for {duration(down_s)}: {first.cause}")
+    if any(task.kafka.up is False for task in status.tasks):
+        causes.append("No Kafka broker answers.")
+    for cause in causes:
+        text = printable(hide(cause).partition("\n")[0])
+        yield from (Text(line, style="red") for line in textwrap.wrap(text, width, max_lines=_CAUSE_LINES, placeholder=" …"))
+    joining = [task.kafka for task in status.tasks if not task.kafka.joined and task.state in ("starting", "running")]
+    if joining:
+        group = f" {joining[0].group_id}" if joining[0].group_id else ""
+        yield Text(printable(f"Joining the consumer group{group}."), style="dim")
 
 
 def _packed(items: Iterable[Text], width: int) -> Iterator[Text]:

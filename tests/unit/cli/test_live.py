@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kafka2parquet.cli.live import is_possible
+from kafka2parquet.cli.live import _View, is_possible
+from tests.support.statuses import partition_status, runner_status, task_status
 
 pytest.importorskip("rich")
 
@@ -67,25 +68,36 @@ def _on_terminal(script: str) -> str:
     return written.decode()
 
 
-def _screen(written: str) -> list[str]:
-    """Returns the lines that a terminal of any height shows, for the few controls that rich uses."""
-    lines, row, column = [""], 0, 0
-    for piece in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", written):
-        if piece == "\n":
-            row += 1
-            lines += [""] * (row + 1 - len(lines))
-        elif piece == "\r":
-            column = 0
-        elif piece == "\x1b[2K":
-            lines[row] = ""
-        elif piece.endswith("A"):
-            row -= int(piece[2:-1] or 1)
-        elif not piece.startswith("\x1b"):
-            lines[row] = lines[row].ljust(column)[:column] + piece + lines[row][column + len(piece) :]
-            column += len(piece)
-        else:
-            assert piece.endswith("m") or piece in ("\x1b[?25l", "\x1b[?25h"), piece
-    return [line.rstrip() for line in lines]
+class _Screen:
+    """What a terminal of any height shows, for the few controls that rich uses."""
+
+    def __init__(self) -> None:
+        self.lines = [""]
+        self._row = self._column = 0
+
+    def write(self, written: str) -> None:
+        """Shows what a process writes."""
+        for piece in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", written):
+            line = self.lines[self._row]
+            if piece == "\n":
+                self._row += 1
+                self.lines += [""] * (self._row + 1 - len(self.lines))
+            elif piece == "\r":
+                self._column = 0
+            elif piece == "\x1b[2K":
+                self.lines[self._row] = ""
+            elif piece.endswith("A"):
+                self._row -= int(piece[2:-1] or 1)
+            elif not piece.startswith("\x1b"):
+                self.lines[self._row] = line.ljust(self._column)[: self._column] + piece + line[self._column + len(piece) :]
+                self._column += len(piece)
+            else:
+                assert piece.endswith("m") or piece in ("\x1b[?25l", "\x1b[?25h"), piece
+
+    def narrow(self, width: int) -> None:
+        """Breaks lines that are longer than the terminal's new width; the cursor is in the last line."""
+        self.lines = [line[at : at + width] for line in self.lines for at in range(0, max(1, len(line)), width)]
+        self._row = len(self.lines) - 1
 
 
 @pytest.mark.parametrize("stream", ["sys.stdout", "sys.stderr"])
@@ -96,7 +108,9 @@ def test_view_on_a_terminal(stream: str) -> None:
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")  # the cursor is shown again
     assert "The status can't be shown: ValueError." in written
     assert "Zsecret" not in written
-    lines = _screen(written)
+    screen = _Screen()
+    screen.write(written)
+    lines = [line.rstrip() for line in screen.lines]
     assert ["before", f"during {'x' * 100}"] == lines[:2]
     assert lines[2].startswith("sink   running, 1 task, ")
     assert ["after", "printed", ""] == lines[-3:]
@@ -105,6 +119,38 @@ def test_view_on_a_terminal(stream: str) -> None:
     assert len(names) > 5
     assert [f"orders-{number}" for number in range(len(names))] == names
     assert 1 == len([line for line in lines if line.startswith("sink   ")])
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_narrower_terminal(log: bool) -> None:
+    """When the terminal becomes narrower and breaks lines of the view, nothing of the wider view is left."""
+    from rich.console import Console
+    from rich.live import Live
+
+    partitions = [partition_status("a-topic-with-a-long-name", number, open_rows=1) for number in range(4)]
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, color_system=None, width=150, height=40)
+    view = _View(lambda: runner_status(task_status(*partitions)), Live(console=console, auto_refresh=False), str, 1.0)
+    screen = _Screen()
+
+    def show() -> list[str]:
+        """Returns what is on the screen now."""
+        screen.write(stream.getvalue().replace("\n", "\r\n"))
+        stream.seek(0)
+        stream.truncate()
+        return [line for line in screen.lines if line.startswith(("sink", "a-topic", "…", "line"))]
+
+    view._live.start()
+    view._draw()
+    assert 5 == len(show())
+    console.width = 80
+    screen.narrow(80)
+    if log:
+        view.write("line\n")
+    view._draw()
+    view._live.stop()
+    assert ["line"] * log == show()[:log]
+    assert 5 + log == len(show())
 
 
 def test_streams_without_a_view(monkeypatch: pytest.MonkeyPatch) -> None:
