@@ -36,6 +36,7 @@ lint: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(RUN)/python -m tests.bench.run
+	$(RUN)/python -m tests.bench.status
 
 bench-kinds: $(VENV)/installed
 	$(RUN)/python -m tests.bench.kinds

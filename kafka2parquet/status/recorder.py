@@ -79,7 +79,16 @@ class _Tally:
 
     def totals(self) -> Totals:
         """Return the counts now. Called on any thread."""
-        return Totals(**attrs.asdict(self))
+        return Totals(
+            self.records,
+            self.committed_rows,
+            self.rejected,
+            self.lost,
+            self.flushes,
+            self.files,
+            self.file_bytes,
+            self.retries,
+        )
 
 
 class PartitionRecorder:
