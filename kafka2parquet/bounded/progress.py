@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from kafka2parquet.util.figures import duration
+
 
 @attrs.frozen
 class DrainProgress:
@@ -39,23 +41,13 @@ class DrainProgress:
         return (self.offsets - self.taken) / self.offsets_per_s if self.offsets_per_s > 0 else None
 
     def __str__(self) -> str:
-        """One line for people, such as `62 % of 2,000,000 offsets are durable, 71 % are read; 31,250/s, about 19 s left`."""
+        """One line for people, such as `62 % of 2,000,000 offsets are durable, 71 % are read; 31,250/s, about 19s left`."""
         if self.durable >= self.offsets:
             return f"100 % of {self.offsets:,} offsets are durable"
         read = self.taken / self.offsets
-        left = "" if self.left_s is None else f"; {self.offsets_per_s:,.0f}/s, about {duration_text(self.left_s)} left"
+        left = "" if self.left_s is None else f"; {self.offsets_per_s:,.0f}/s, about {duration(self.left_s)} left"
         return f"{_percent(self.share)} of {self.offsets:,} offsets are durable, {_percent(read)} are read{left}"
 
 
 def _percent(share: float) -> str:
     return f"{min(99, int(share * 100))} %" if share < 1 else "100 %"
-
-
-def duration_text(duration_s: float) -> str:
-    """Return a duration as its two largest units, such as `1 h 4 m`."""
-    whole_s = round(duration_s)
-    if whole_s < 60:
-        return f"{whole_s} s"
-    if whole_s < 3600:
-        return f"{whole_s // 60} m {whole_s % 60} s"
-    return f"{whole_s // 3600:,} h {whole_s % 3600 // 60} m"

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, cast
@@ -19,19 +19,19 @@ import attrs
 from kafka2parquet.bounded.course import Course
 from kafka2parquet.bounded.draining import Drain
 from kafka2parquet.bounded.positions import FORMS, parse_position
-from kafka2parquet.bounded.progress import duration_text
 from kafka2parquet.bounded.ranges import Ranges
 from kafka2parquet.bounded.resolving import check_ranges, resolve, resolve_end
 from kafka2parquet.bounded.result import DrainResult
+from kafka2parquet.cli.configuration import topics_of
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.build import TaskPlan, build_runner, secrets_of_texts
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
-from kafka2parquet.connect.properties.names import TOPICS
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.events import Hook
+from kafka2parquet.util.figures import duration
 from kafka2parquet.util.stop_signals import stopping_on_signals
 
 EXIT_COMPLETE = 0
@@ -116,7 +116,7 @@ def _ranges(
     options: argparse.Namespace, config: ConnectConfig, log: LogReader, first_start: Literal["earliest", "latest"]
 ) -> Ranges:
     """Return the ranges of the file, or look them up."""
-    topics = _topics(config, log)
+    topics = topics_of(config, log)
     if options.range is not None and Path(options.range).exists():
         ranges = Ranges.from_json(Path(options.range).read_text(encoding="utf-8"), options.range)
         if options.start is not None or options.end is not None:
@@ -128,11 +128,6 @@ def _ranges(
     if options.start is None:
         return attrs.evolve(resolve_end(log, topics, end, first_start), group_id=log.group_id)
     return resolve(log, topics, parse_position(options.start, now), end)
-
-
-def _topics(config: ConnectConfig, log: LogReader) -> Collection[str]:
-    pattern = config.topics_pattern
-    return config.items(TOPICS) if pattern is None else [topic for topic in log.topics() if pattern.fullmatch(topic)]
 
 
 def _drain(drain: Drain, watch: _Watch) -> Kafka2ParquetError | None:
@@ -227,7 +222,7 @@ def _plan(name: str, ranges: Ranges) -> str:
 def _summary(result: DrainResult, duration_s: float) -> str:
     done = (
         f"{result.files:,} files, {result.committed_rows:,} rows, {result.file_bytes:,} bytes, {result.rejected:,} rejects in"
-        f" {duration_text(duration_s)}"
+        f" {duration(duration_s)}"
     )
     complete = sum(each.is_complete for each in result.partitions)
     if not result.is_complete:

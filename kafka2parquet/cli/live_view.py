@@ -11,9 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kafka2parquet.cli.figures import amount, counted, duration, shortened, size
 from kafka2parquet.cli.live_rows import Rows, Severity, rows_of
 from kafka2parquet.status import LastFile, RunnerStatus, TaskStatus
+from kafka2parquet.util.figures import amount, counted, duration, shortened, size
 from kafka2parquet.util.printable import printable
 from kafka2parquet.util.secrets import without_credentials
 
@@ -179,8 +179,8 @@ def _table(rows: Rows, status: RunnerStatus, width: int) -> Table:
             table.add_row(Text("topic", style="dim"))
         cells = [
             shortened(printable(row.name), name_width),
-            f"{amount(row.read_lag_records)} {_age(row.read_lag_s):>7}",
-            _age(row.durable_lag_s),
+            f"{amount(row.read_lag_records)} {duration(row.read_lag_s):>7}",
+            duration(row.durable_lag_s),
         ]
         if has_margin:
             cells.append("" if row.retention_margin_s is None else duration(row.retention_margin_s))
@@ -201,7 +201,3 @@ def _file(file: LastFile | None, status: RunnerStatus, width: int) -> str:
 
 def _clock(at: datetime.datetime) -> str:
     return at.astimezone().strftime("%H:%M:%S")
-
-
-def _age(seconds: float | None) -> str:
-    return "?" if seconds is None else duration(seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafka2parquet.bounded.progress import DrainProgress, duration_text
+from kafka2parquet.bounded.progress import DrainProgress
 
 
 @pytest.mark.parametrize(
@@ -13,11 +13,11 @@ from kafka2parquet.bounded.progress import DrainProgress, duration_text
         (DrainProgress(2_000_000, 0, 0, 0, 0.0), "0 % of 2,000,000 offsets are durable, 0 % are read"),
         (
             DrainProgress(2_000_000, 1_000_000, 1_500_000, 500_000, 10.0),
-            "50 % of 2,000,000 offsets are durable, 75 % are read; 100,000/s, about 5 s left",
+            "50 % of 2,000,000 offsets are durable, 75 % are read; 100,000/s, about 5s left",
         ),
         (
             DrainProgress(1_000, 999, 1_000, 0, 10.0),
-            "99 % of 1,000 offsets are durable, 100 % are read; 100/s, about 0 s left",
+            "99 % of 1,000 offsets are durable, 100 % are read; 100/s, about 0s left",
         ),
         (DrainProgress(1_000, 1_000, 1_000, 1_000, 10.0), "100 % of 1,000 offsets are durable"),
         (DrainProgress(0, 0, 0, 0, 10.0), "100 % of 0 offsets are durable"),
@@ -31,11 +31,3 @@ def test_lines(progress: DrainProgress, expected: str) -> None:
 def test_nothing_is_estimated_before_anything_was_read() -> None:
     """Work of earlier runs says nothing about the speed of this one."""
     assert DrainProgress(100, 50, 50, 50, 3.0).left_s is None
-
-
-@pytest.mark.parametrize(
-    ("duration_s", "expected"), [(0.4, "0 s"), (59.6, "1 m 0 s"), (61, "1 m 1 s"), (3_599, "59 m 59 s"), (90_061, "25 h 1 m")]
-)
-def test_durations(duration_s: float, expected: str) -> None:
-    """A duration has its two largest units, rounded."""
-    assert expected == duration_text(duration_s)

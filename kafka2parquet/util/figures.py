@@ -1,4 +1,4 @@
-"""Short texts of numbers, sizes, durations and names, for tables on a terminal."""
+"""Short texts of numbers, sizes, durations and names, for people."""
 
 from __future__ import annotations
 
