@@ -18,7 +18,7 @@ from kafka2parquet.consumers.kafka_python.watchdog import cluster_id, topic_id
 from kafka2parquet.consumers.log_bounds import log_ends, log_starts
 from kafka2parquet.consumers.record_batches.decoding import DecodeLimits, decode_some
 from kafka2parquet.consumers.record_batches.fetched_batches import FetchedBatches
-from kafka2parquet.consumers.retention import retentions_ms
+from kafka2parquet.consumers.retention import retention_request, retentions_ms
 from kafka2parquet.errors import Kafka2ParquetError, KafkaUnavailableError
 from kafka2parquet.records import ConsumedBatch, TopicPartition
 
@@ -187,10 +187,11 @@ class LogReader:
             raise _ours(error, "reading first records") from error
         return found
 
-    def retentions_ms(self, topics: Collection[str]) -> dict[str, int | None]:
+    def retentions_ms(self, topics: Collection[str]) -> Mapping[str, int | None]:
         """Return how long each topic keeps records, in milliseconds; None if for ever, or if its settings may not be read."""
         try:
-            return retentions_ms(self._client, topics)
+            manager = self._client._manager
+            return retentions_ms(manager.run(manager.send, retention_request(topics))) if topics else {}
         except (kafka_errors.KafkaError, OSError) as error:
             raise _ours(error, "reading the topics' retention") from error
 

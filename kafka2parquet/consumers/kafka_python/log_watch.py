@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from kafka.protocol.admin import DescribeConfigsRequest
 from kafka.structs import TopicPartition as KafkaTopicPartition
 
 from kafka2parquet.consumers.base import LogBounds
+from kafka2parquet.consumers.retention import retention_request, retentions_ms
 from kafka2parquet.records import TopicPartition
 
 _LOG = logging.getLogger(__name__)
@@ -22,7 +22,6 @@ _INTERVAL_S = 5.0
 _TIMEOUT_MS = 5_000
 #: Retention changes rarely, and only by an administrator.
 _RETENTION_INTERVAL_S = 300.0
-_TOPIC = 2
 _EARLIEST, _LATEST = -2, -1
 
 
@@ -84,22 +83,9 @@ class LogWatch:
 
     async def _find_retention(self, topics: Sequence[str]) -> Mapping[str, int | None]:
         """Return how long topics keep records, in milliseconds; None for ever, for compacted topics, and without the right."""
-        request = DescribeConfigsRequest(
-            resources=[(_TOPIC, topic, ["retention.ms", "cleanup.policy"]) for topic in topics],
-            include_synonyms=False,
-            min_version=0,
-        )
         try:
-            response = await self._client._manager.send(request)
+            response = await self._client._manager.send(retention_request(topics))
         except Exception as error:
             _LOG.debug("Asking for the retention of topics: %r", error)
             return {}
-        return {result.resource_name: _retention_ms(result) for result in response.results}
-
-
-def _retention_ms(result: Any) -> int | None:
-    values = {config.name: config.value for config in result.configs} if result.error_code == 0 else {}
-    if "delete" not in (values.get("cleanup.policy") or ""):
-        return None
-    retention_ms = int(values.get("retention.ms") or -1)
-    return retention_ms if retention_ms >= 0 else None
+        return retentions_ms(response)
