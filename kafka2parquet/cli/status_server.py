@@ -13,6 +13,7 @@ from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.events import Hook
 from kafka2parquet.http import MetricsRegistry, StatusApp, StatusServer
+from kafka2parquet.http.app import LIVE_LIMIT_S
 from kafka2parquet.http.server import parse_address
 from kafka2parquet.runner import TaskRunner
 
@@ -63,7 +64,10 @@ class HttpStatus:
         host, port = parse_address(self._address)
         worker_id = f"{socket.gethostname() if host in _EVERY_INTERFACE else host}:{port}"
         connector = describe_connector(config, worker, worker_id=worker_id)
-        return StatusServer(StatusApp(runner.status, connector=connector, registry=self._registry(runner)), self._address)
+        app = StatusApp(
+            runner.status, connector=connector, registry=self._registry(runner), live_limit_s=_live_limit_s(config, worker)
+        )
+        return StatusServer(app, self._address)
 
     def _registry(self, runner: TaskRunner) -> MetricsRegistry | None:
         if self._hook is None:
@@ -75,6 +79,12 @@ class HttpStatus:
         registry = CollectorRegistry()
         registry.register(StatusCollector(runner.status, self._hook))
         return registry
+
+
+def _live_limit_s(config: ConnectConfig, worker: WorkerConfig) -> float:
+    """Return how long a task may end no step, in seconds: after that time the consumer gives its partitions up."""
+    limit_ms = worker.consumer_for(config).client_settings.get("max_poll_interval_ms")
+    return limit_ms / 1000 if isinstance(limit_ms, int) else LIVE_LIMIT_S
 
 
 def _prometheus_hook() -> PrometheusHook | None:

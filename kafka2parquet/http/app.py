@@ -18,6 +18,8 @@ from kafka2parquet.status.model import RunnerStatus, as_json
 from kafka2parquet.util.arguments import PositiveSeconds, checked
 from kafka2parquet.util.secrets import without_credentials
 
+#: How long a driver thread may end no step and count as live, in seconds: the default of Kafka's `max.poll.interval.ms`.
+LIVE_LIMIT_S = 300.0
 _LOG = logging.getLogger(__name__)
 _METHODS = "HEAD, GET, OPTIONS"
 
@@ -44,7 +46,7 @@ class StatusApp:
         *,
         connector: ConnectorDescription | None = None,
         registry: MetricsRegistry | None = None,
-        live_limit_s: PositiveSeconds = 300.0,
+        live_limit_s: PositiveSeconds = LIVE_LIMIT_S,
     ) -> None:
         """Set up the answers; nothing is started.
 
@@ -53,7 +55,7 @@ class StatusApp:
             connector: what Kafka Connect's REST API says about the connector; without it those paths don't exist.
             registry: what `/metrics` shows, mostly a `prometheus_client.CollectorRegistry` with a `StatusCollector`; by default
                 the metrics of this sink that its status has.
-            live_limit_s: how long a driver thread may end no step and count as live, in seconds. The default is the default of
+            live_limit_s: how long a driver thread may end no step and count as live, in seconds. The default is that of
                 `max.poll.interval.ms`.
         """
         self._status = status

@@ -10,7 +10,7 @@ import threading
 import httpx
 import pytest
 
-from kafka2parquet.cli.status_server import HttpStatus, add_http
+from kafka2parquet.cli.status_server import HttpStatus, _live_limit_s, add_http
 from kafka2parquet.connect import build_runner, load_connect_config, load_worker_config
 from kafka2parquet.metrics.prometheus import PrometheusHook
 from tests.stack.server import free_port
@@ -60,3 +60,11 @@ def test_the_worker_of_a_server_on_every_interface(host: str) -> None:
     with http.serve(build_runner(CONFIG, WORKER), CONFIG, WORKER), httpx.Client(trust_env=False) as client:
         status = client.get(f"http://127.0.0.1:{port}/connectors/sink/status").json()
     assert f"{socket.gethostname()}:{port}" == status["connector"]["worker_id"]
+
+
+@pytest.mark.parametrize(
+    ("properties", "limit_s"), [({}, 300.0), ({"consumer.override.max.poll.interval.ms": "600000"}, 600.0)]
+)
+def test_the_limit_of_live(properties: dict[str, str], limit_s: float) -> None:
+    """A task is live for as long as the consumer keeps its partitions without a step."""
+    assert limit_s == _live_limit_s(load_connect_config(json_sink(properties)), WORKER)
