@@ -122,6 +122,10 @@ class Check:
         """Return the finding that the check was tried and gave no answer, so that the outcome is unknown."""
         return Finding(self, Level.WARNING, text=f"This could not be checked: {reason.rstrip('.')}.")
 
+    def refused(self, reason: str) -> Finding:
+        """Return the finding of an error that none of the causes describes, such as wrong settings."""
+        return Finding(self, Level.FAILED, text=reason)
+
     def found(self, cause_id: str, subject: str = "", **values: object) -> Finding:
         """Return the finding of a cause of this check, with the values of its fields.
 

@@ -8,7 +8,7 @@ import attrs
 
 from kafka2parquet.doctor.check import Check, Finding, Level, NotPossibleError
 from kafka2parquet.doctor.facts import Facts
-from kafka2parquet.errors import Kafka2ParquetError
+from kafka2parquet.errors import Kafka2ParquetError, TransientError
 
 
 @attrs.frozen
@@ -56,11 +56,16 @@ def _examined(facts: Facts, steps: Sequence[Step]) -> Iterator[Finding]:
                         finding.text if finding.level is Level.SKIPPED else f"{finding.check.title} failed"
                     )
                 yield finding
-        except (NotPossibleError, Kafka2ParquetError) as error:
+        except (NotPossibleError, TransientError) as error:
             for check in step.checks:
                 if check.id not in seen:
                     failed[check.id] = f"{check.title} failed"
                     yield check.not_possible(str(error))
+        except Kafka2ParquetError as error:
+            rest = [check for check in step.checks if check.id not in seen] or list(step.checks[-1:])
+            for check in rest:
+                failed[check.id] = f"{check.title} failed"
+            yield rest[0].refused(str(error))
 
 
 def has_failed(findings: Iterable[Finding]) -> bool:

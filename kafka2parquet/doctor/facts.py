@@ -58,8 +58,8 @@ class Facts:
             ConfigurationError: lists all problems of connector and worker.
         """
         plan = TaskPlan.of(config, worker)
-        storage = make_storage(plan.config, worker.endpoint_url)
         url = endpoint(plan.config, worker.endpoint_url) or ""
+        storage = make_storage(plan.config, worker.endpoint_url, impatient=True)
         naming = make_naming(plan.config)
         return cls(plan.config, plan.consumer, plan.dead_letters, storage, naming, url, plan.secrets)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 import attrs
@@ -26,14 +27,16 @@ from kafka2parquet.storage.options import AssumedRole, GcsOptions, S3Options
 
 _PROVIDER = "s3.credentials.provider.class"
 _STORES = {"s3": "s3", "gs": "gcs"}
+_Options = TypeVar("_Options", S3Options, GcsOptions)
 
 
-def make_storage(config: ConnectConfig, endpoint_url: str = "") -> FsspecStorage:
+def make_storage(config: ConnectConfig, endpoint_url: str = "", *, impatient: bool = False) -> FsspecStorage:
     """Make the configured storage. Nothing is connected yet.
 
     Args:
         config: the configuration.
         endpoint_url: URL of the object store; takes precedence over `store.url`.
+        impatient: whether a request is made only once and fails after some seconds, for examinations.
 
     Raises:
         ConfigurationError: the destination or its credentials are invalid; all problems.
@@ -43,10 +46,16 @@ def make_storage(config: ConnectConfig, endpoint_url: str = "") -> FsspecStorage
         raise ConfigurationError(problems)
     scheme, url = urlsplit(config.destination).scheme, endpoint(config, endpoint_url)
     if scheme == "s3":
-        return FsspecStorage(config.destination, s3_options(config, url))
+        s3 = s3_options(config, url)
+        return FsspecStorage(config.destination, _impatient(attrs.evolve(s3, attempts=1)) if impatient else s3)
     if scheme == "gs":
-        return FsspecStorage(config.destination, gcs_options(config, url))
+        gcs = gcs_options(config, url)
+        return FsspecStorage(config.destination, _impatient(gcs) if impatient else gcs)
     return FsspecStorage(config.destination)
+
+
+def _impatient(options: _Options) -> _Options:
+    return attrs.evolve(options, connect_timeout_s=5.0, read_timeout_s=15.0, request_timeout_s=30.0)
 
 
 def storage_problems(config: ConnectConfig, endpoint_url: str = "") -> list[Problem]:

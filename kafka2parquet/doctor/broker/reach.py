@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import attrs
 
@@ -40,13 +41,13 @@ ADVERTISED = Check(
     ),
 )
 
+_AT_ONCE = 8
+
 
 def reach_bootstrap_servers(facts: Facts) -> Iterator[Finding]:
     """Take the steps to each bootstrap server. A failure counts as a warning if another server was reached."""
-    visits = []
-    for server in facts.consumer.bootstrap_servers:
-        visit = Visit(server, facts.consumer.client_settings)
-        visits.append(visit)
+    visits = _visits(facts, facts.consumer.bootstrap_servers)
+    for visit in visits:
         if visit.connection is not None and facts.cluster is None:
             facts.cluster = Cluster(visit.connection)
         elif visit.connection is not None:
@@ -62,8 +63,8 @@ def reach_bootstrap_servers(facts: Facts) -> Iterator[Finding]:
 def reach_brokers(facts: Facts) -> Iterator[Finding]:
     """Take the steps to each broker's advertised address, and keep the connections."""
     cluster = facts.known_cluster()
-    for broker, server in sorted(cluster.addresses.items()):
-        visit = Visit(server, facts.consumer.client_settings)
+    brokers = sorted(cluster.addresses.items())
+    for (broker, server), visit in zip(brokers, _visits(facts, [server for _, server in brokers]), strict=True):
         subject = f"broker {broker}, {server}"
         if visit.trouble is None and visit.connection is not None:
             cluster.connections[broker] = visit.connection
@@ -73,6 +74,12 @@ def reach_brokers(facts: Facts) -> Iterator[Finding]:
         else:
             trouble = visit.findings[-1]
             yield ADVERTISED.found("not-reachable", subject, broker=broker, server=server, trouble=trouble.text)
+
+
+def _visits(facts: Facts, servers: Sequence[str]) -> list[Visit]:
+    """Visit several servers at once."""
+    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE, "kafka2parquet-doctor") as pool:
+        return list(pool.map(lambda server: Visit(server, facts.consumer.client_settings), servers))
 
 
 def _is_loopback(server: str) -> bool:

@@ -281,7 +281,9 @@ def compare_settings(facts: Facts) -> Iterator[Finding]:
 
 def _retention(facts: Facts, topic: str, found: Configs) -> Finding:
     retention_ms, open_ms = found.number("retention.ms"), longest_open_ms(facts.config)
-    if retention_ms is None or retention_ms < 0:
+    if retention_ms is None:
+        return RETENTION.not_possible(f"the broker doesn't say how long {topic} keeps records")
+    if retention_ms < 0:
         return RETENTION.ok(topic, "for ever")
     values = {"topic": topic, "bootstrap": facts.bootstrap, "retention": _long(retention_ms)}
     if open_ms is None:
@@ -295,7 +297,9 @@ def _retention(facts: Facts, topic: str, found: Configs) -> Finding:
 
 
 def _message_size(facts: Facts, topic: str, found: Configs) -> Finding:
-    size_bytes = found.number("max.message.bytes") or 0
+    size_bytes = found.number("max.message.bytes")
+    if size_bytes is None:
+        return MESSAGE_SIZE.not_possible(f"the broker doesn't say which messages {topic} accepts")
     for cause, name in (
         ("larger-than-batch-limit", "kafka2parquet.record.batch.max.bytes"),
         ("larger-than-memory", "kafka2parquet.memory.bytes"),

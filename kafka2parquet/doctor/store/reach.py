@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from kafka2parquet.doctor.check import Cause, Check, Finding
+from kafka2parquet.doctor.check import Cause, Check, Finding, NotPossibleError
 from kafka2parquet.doctor.facts import Facts
 from kafka2parquet.doctor.sockets import TroubleError, connect, start_tls, tcp_causes, tls_causes
 from kafka2parquet.errors import (
@@ -232,8 +232,15 @@ def _explained(facts: Facts, error: Kafka2ParquetError) -> Finding:
 
 
 def trusted_context() -> ssl.SSLContext:
-    """Return a context that trusts the authorities of the system, and those in AWS_CA_BUNDLE."""
-    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
+    """Return a context that trusts the authorities of the system, and those in AWS_CA_BUNDLE.
+
+    Raises:
+        NotPossibleError: the file in AWS_CA_BUNDLE can't be loaded.
+    """
+    try:
+        return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
+    except OSError as error:
+        raise NotPossibleError(f"AWS_CA_BUNDLE={os.environ.get('AWS_CA_BUNDLE')} can't be loaded ({error})") from error
 
 
 def _is_no_tls(reason: str) -> bool:

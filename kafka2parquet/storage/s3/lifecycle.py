@@ -35,5 +35,7 @@ def _covers(rule: dict[str, Any], prefix: str) -> bool:
         return False
     chosen = rule.get("Filter") or {}
     both = chosen.get("And") or {}
+    if {*chosen, *both} - {"Prefix", "And"}:  # rules for tags or sizes don't apply to unfinished uploads
+        return False
     of_rule = rule.get("Prefix") or chosen.get("Prefix") or both.get("Prefix") or ""
     return prefix.startswith(of_rule)
