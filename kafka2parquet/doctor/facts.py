@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
+
 import attrs
 
 from kafka2parquet.clock import Clock, SystemClock
 from kafka2parquet.connect.build import TaskPlan
 from kafka2parquet.connect.clients.consumer import ConsumerSettings
 from kafka2parquet.connect.config import ConnectConfig
-from kafka2parquet.connect.parts.files_and_rotation import make_naming
+from kafka2parquet.connect.parts.files_and_rotation import make_naming, make_partitioner, make_rotation
 from kafka2parquet.connect.parts.rejects import DeadLetterPlan
 from kafka2parquet.connect.parts.storage import endpoint, make_storage
-from kafka2parquet.connect.properties.names import TOPICS
+from kafka2parquet.connect.properties.names import FLUSH_SIZE, TOPICS
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.doctor.broker.cluster import Cluster, Committed, TopicInfo
 from kafka2parquet.object_names import ObjectNaming
@@ -83,6 +85,14 @@ class Facts:
     def bootstrap(self) -> str:
         """The bootstrap servers, for commands."""
         return ",".join(self.consumer.bootstrap_servers)
+
+    @property
+    def longest_open_ms(self) -> int | None:
+        """How long a record may stay in an open file, in milliseconds; None if only further records close files."""
+        if self.config.number(FLUSH_SIZE) <= 1:  # each record is a file
+            return 0
+        longest = make_rotation(self.config, make_partitioner(self.config)).longest_open
+        return None if longest is None else longest // datetime.timedelta(milliseconds=1)
 
     def known_cluster(self) -> Cluster:
         """Return the brokers. Only steps that need a reached broker call this method.

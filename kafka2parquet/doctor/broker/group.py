@@ -21,7 +21,6 @@ from kafka2parquet.doctor.broker.cluster import (
 )
 from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
-from kafka2parquet.doctor.freshness import longest_open_ms
 from kafka2parquet.errors import UnknownMetadataError
 from kafka2parquet.records import TopicPartition
 
@@ -300,7 +299,7 @@ def _limits(facts: Facts, found: Configs) -> Iterator[Finding]:
     elif limit is not None:
         yield METADATA_SIZE.ok(text=f"up to {limit:,} bytes")
     minutes = found.number("offsets.retention.minutes")
-    wanted = max(_LEAST_RETENTION_MINUTES, 2 * (longest_open_ms(facts.config) or 0) // 60_000)
+    wanted = max(_LEAST_RETENTION_MINUTES, 2 * (facts.longest_open_ms or 0) // 60_000)
     if minutes is not None and minutes < wanted:
         yield OFFSETS_RETENTION.found("short", minutes=minutes, wanted=max(wanted, _WEEK_MINUTES))
     elif minutes is not None:

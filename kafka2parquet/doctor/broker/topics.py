@@ -9,7 +9,6 @@ from kafka2parquet.connect.describe import duration
 from kafka2parquet.doctor.broker.cluster import LEADER_NOT_AVAILABLE, NO_ERROR, READ, TOPIC, TOPIC_REFUSED, Configs, TopicInfo
 from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.facts import Facts
-from kafka2parquet.doctor.freshness import longest_open_ms
 
 _TOPIC = {"topic": "orders"}
 _PLACE = {**_TOPIC, "bootstrap": "broker-1.example:9092"}
@@ -280,7 +279,7 @@ def compare_settings(facts: Facts) -> Iterator[Finding]:
 
 
 def _retention(facts: Facts, topic: str, found: Configs) -> Finding:
-    retention_ms, open_ms = found.number("retention.ms"), longest_open_ms(facts.config)
+    retention_ms, open_ms = found.number("retention.ms"), facts.longest_open_ms
     if retention_ms is None:
         return RETENTION.not_possible(f"the broker doesn't say how long {topic} keeps records")
     if retention_ms < 0:
