@@ -135,6 +135,8 @@ _MODULES = {
 }
 #: The public packages and modules, which are attributes of this package without an import of their own.
 _PUBLIC_MODULES = (
+    "audit",
+    "bounded",
     "clock",
     "connect",
     "consumers",

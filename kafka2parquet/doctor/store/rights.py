@@ -142,6 +142,10 @@ class WatchedStore:
         """See `Store.list`."""
         return self._store.list(prefix)
 
+    def list_sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """See `Store.list_sizes`."""
+        return self._store.list_sizes(prefix)
+
     def delete(self, key: str) -> None:
         """See `Store.delete`. Tags the object before, and reads it where the probe has not got that far."""
         if self.outcomes.get("create", _NOT_CREATED) is None:
