@@ -157,16 +157,20 @@ class Course:
             )
         return DrainResult(partitions)
 
-    def progress(self, elapsed_s: float, open_rows: int = 0) -> DrainProgress:
+    def progress(self, elapsed_s: float, positions: Mapping[TopicPartition, int]) -> DrainProgress:
         """Return how far the run has come.
 
         Args:
             elapsed_s: seconds since the start.
-            open_rows: rows that the tasks have taken and that are not durable yet.
+            positions: the offsets after the last records that were taken, as far as known.
         """
         with self._lock:
             found = self._partitions.values()
             offsets = sum(each.done(each.end) for each in found)
             durable = sum(each.done(each.position) for each in found)
+            taken = sum(
+                each.done(max(each.position or 0, positions.get(topic_partition, 0)))
+                for topic_partition, each in self._partitions.items()
+            )
             at_start = sum(each.done(each.first_position) for each in found)
-        return DrainProgress(offsets, durable, min(offsets, durable + open_rows), at_start, elapsed_s)
+        return DrainProgress(offsets, durable, taken, at_start, elapsed_s)

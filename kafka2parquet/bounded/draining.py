@@ -66,14 +66,15 @@ class Drain:
         """What each topic-partition has reached. May be read from any thread."""
         self._sink = sink
         self._began_s: float | None = None
-        self._open_rows: Callable[[], int] = lambda: 0
         sink.limit_to(self.course, [self.course])
 
     @property
     def progress(self) -> DrainProgress:
         """How far the run has come. May be read from any thread."""
         elapsed_s = 0.0 if self._began_s is None else time.monotonic() - self._began_s
-        return self.course.progress(elapsed_s, self._open_rows())
+        partitions = self._sink.status().partitions
+        positions = {each.topic_partition: each.position for each in partitions if each.position is not None}
+        return self.course.progress(elapsed_s, positions)
 
     def stop(self) -> None:
         """End the run early; open rows are flushed. Returns at once. May be called from any thread and signal handler."""
@@ -99,12 +100,10 @@ class Drain:
         return self.course.result
 
     def _run_task(self, task: SinkTask, deadline_s: float | None, timeout_s: float | None, watch: Callable[[], None]) -> None:
-        open_rows = 0
-        self._open_rows = lambda: open_rows
         try:
             while not task.stopping and not self.course.is_done:
                 self._check_time(deadline_s, timeout_s)
-                open_rows = task.step(_STEP_S).open_rows
+                task.step(_STEP_S)
                 watch()
         except BaseException:
             task.close(flush=False)
@@ -114,7 +113,6 @@ class Drain:
     def _run_runner(
         self, runner: TaskRunner, deadline_s: float | None, timeout_s: float | None, watch: Callable[[], None]
     ) -> None:
-        self._open_rows = lambda: runner.progress.open_rows
         runner.start()
         try:
             while not runner.join(_STEP_S):

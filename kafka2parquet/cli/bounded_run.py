@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import logging
 import os
 import sys
@@ -12,34 +11,31 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import attrs
 
-from kafka2parquet.bounded.course import Course
 from kafka2parquet.bounded.draining import Drain
 from kafka2parquet.bounded.positions import FORMS, parse_position
 from kafka2parquet.bounded.ranges import Ranges
 from kafka2parquet.bounded.resolving import check_ranges, resolve, resolve_end
-from kafka2parquet.bounded.result import DrainResult
+from kafka2parquet.cli.bounded_report import Report, plan_text, published, summary_text, write_json
 from kafka2parquet.cli.configuration import topics_of
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.build import TaskPlan, build_runner, secrets_of_texts
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.parts.files_and_rotation import make_naming
+from kafka2parquet.connect.parts.storage import make_storage
 from kafka2parquet.connect.worker import WorkerConfig
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.events import Hook
-from kafka2parquet.util.figures import duration
 from kafka2parquet.util.stop_signals import stopping_on_signals
 
 EXIT_COMPLETE = 0
 EXIT_ENDED_BEFORE = 5
 
 _LOG = logging.getLogger(__name__)
-_VERSION = 1
-_MOST_LINES = 20
 _PROGRESS_INTERVAL_S = 10.0
 #: How often the group's committed offsets are read, to see what other processes of the same run have finished.
 _COMMITTED_INTERVAL_S = 5.0
@@ -88,19 +84,20 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     group_id = ranges.group_id or (own_group if options.start is not None or options.range is not None else consumer.group_id)
     ranges = attrs.evolve(ranges, group_id=group_id)
     if options.range is not None and not Path(options.range).exists():
-        _write(options.range, ranges.to_json())
-    tell(_plan(config.name, ranges))
-    report = _Report(options, config, ranges)
-    report.write(None, "")  # of a process that is killed, this is the result
+        write_json(options.range, ranges.to_json())
+    tell(plan_text(config.name, ranges))
+    report = Report(options.result, config.name, ranges, options.start, options.end)
+    report.begin()
     drain = Drain(build_runner(config, worker, hooks=hooks, group_id=group_id), ranges)
     with LogReader(consumer.bootstrap_servers, group_id, consumer.client_settings) as log:
         error = _drain(drain, _Watch(drain, log, ranges))
     result = drain.course.result
-    text = "" if error is None else secrets_of_texts(config, worker).hide(f"{type(error).__name__}: {error}")
-    report.write(result, text)
+    text = "" if error is None else secrets_of_texts(config, worker).hide(_error_text(error))
+    storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
+    report.end(result, text, lambda: published(storage, naming, ranges))
     if error is not None:
         tell(text, to=sys.stderr)
-    tell(_summary(result, time.monotonic() - report.began_s))
+    tell(summary_text(result, time.monotonic() - report.began_s))
     return EXIT_COMPLETE if result.is_complete and error is None else EXIT_ENDED_BEFORE
 
 
@@ -130,14 +127,21 @@ def _ranges(
     return resolve(log, topics, parse_position(options.start, now), end)
 
 
-def _drain(drain: Drain, watch: _Watch) -> Kafka2ParquetError | None:
+def _drain(drain: Drain, watch: _Watch) -> Exception | None:
     """Run up to the end, or until a signal stops the run; returns the error of a run that failed."""
     try:
         with stopping_on_signals(drain.stop, second=_exit_at_once):
             drain.run(watch=watch)
-    except Kafka2ParquetError as error:
+    except Exception as error:
+        _LOG.debug("The run has failed", exc_info=True)
         return error
     return None
+
+
+def _error_text(error: Exception) -> str:
+    if isinstance(error, Kafka2ParquetError):
+        return f"{type(error).__name__}: {error}"
+    return f"Unexpected {type(error).__name__}: {error}. This is a bug; --verbose shows where."
 
 
 class _Watch:
@@ -164,73 +168,6 @@ class _Watch:
                 self._drain.course.finished_elsewhere(self._log.committed(self._topics))
             except Kafka2ParquetError as error:  # the tasks wait for Kafka, and say so
                 _LOG.debug("Reading the group's offsets: %s", error)
-
-
-class _Report:
-    """The file that `--result` names."""
-
-    def __init__(self, options: argparse.Namespace, config: ConnectConfig, ranges: Ranges) -> None:
-        self._path = options.result
-        self.began_s = time.monotonic()
-        self._head = {
-            "version": _VERSION,
-            "connector": config.name,
-            "group": ranges.group_id,
-            "from": options.start,
-            "to": options.end,
-            "started_at": _now_text(),
-        }
-        self._nothing = Course(ranges.limits()).result
-
-    def write(self, result: DrainResult | None, error: str) -> None:
-        """Write the result so far; None before the run has done anything."""
-        if self._path is None:
-            return
-        ended = {"ended_at": _now_text(), "duration_s": round(time.monotonic() - self.began_s, 3)} if result is not None else {}
-        found = (result if result is not None else self._nothing).to_json()
-        _write(self._path, {**self._head, **ended, **found, **({"error": error} if error else {})})
-
-
-def _write(path: str, content: dict[str, Any]) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        ConfigurationError: the file can't be written.
-    """
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise ConfigurationError(f"{path} can't be written: {error.strerror}.") from error
-
-
-def _now_text() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _plan(name: str, ranges: Ranges) -> str:
-    lines = [f"{name}: {ranges.offsets:,} offsets in {len(ranges.of)} topic-partitions, consumer group {ranges.group_id}"]
-    shown = list(ranges)[:_MOST_LINES]
-    width = max((len(str(topic_partition)) for topic_partition, _ in shown), default=0)
-    lines += [f"  {str(each).ljust(width)}  from {range_.start:,} to {range_.end:,}" for each, range_ in shown]
-    if len(ranges.of) > len(shown):
-        lines.append(f"  and {len(ranges.of) - len(shown)} more topic-partitions; --range FILE writes all to a file")
-    return "\n".join(lines)
-
-
-def _summary(result: DrainResult, duration_s: float) -> str:
-    done = (
-        f"{result.files:,} files, {result.committed_rows:,} rows, {result.file_bytes:,} bytes, {result.rejected:,} rejects in"
-        f" {duration(duration_s)}"
-    )
-    complete = sum(each.is_complete for each in result.partitions)
-    if not result.is_complete:
-        ends = f"{complete} of {len(result.partitions)} topic-partitions are at their end"
-        return f"ENDED BEFORE: {ends}; this run: {done}. Run the same command again to continue."
-    if not result.files and not result.committed_rows:
-        return f"COMPLETE before: all {complete} topic-partitions were at their end, and this run wrote nothing."
-    return f"COMPLETE: all {complete} topic-partitions are at their end; this run: {done}."
 
 
 def _exit_at_once(number: int, frame: FrameType | None) -> None:

@@ -128,6 +128,8 @@ def test_the_result_adds_up(sink: Sink) -> None:
     )
     for name in ("files", "bytes", "rows", "rejects"):
         assert found[name] == sum(each[name] for each in found["partitions"])
+        assert found["published"][name] == sum(each["published"][name] for each in found["partitions"])
+    assert {"files": len(files), "bytes": found["bytes"], "rows": 500, "rejects": 0} == found["published"]
     assert [250, 251] == [each["durable_to"] for each in found["partitions"]]
     assert found["group"].startswith("connect-orders-range-")
     assert found["started_at"] <= found["ended_at"]
@@ -141,9 +143,21 @@ def test_a_second_run_writes_nothing_and_says_so(sink: Sink, capsys: pytest.Capt
     assert 0 == sink.run("--from", "0", "--to", "120")
     second = sink.found()
     assert (True, 0, 0, 0) == (second["complete"], second["files"], second["rows"], second["bytes"])
-    assert first["group"] == second["group"]
+    assert (first["group"], first["published"]) == (second["group"], second["published"])
+    assert (240, first["files"]) == (second["published"]["rows"], second["published"]["files"])
     assert "COMPLETE before: all 2 topic-partitions were at their end, and this run wrote nothing" in capsys.readouterr().out
     assert both(0, 120) == sink.offsets()
+
+
+def test_what_is_published_counts_the_files_of_the_range_alone(sink: Sink) -> None:
+    """Files of other ranges don't count, and rejects in the quarantine are rejects."""
+    sink.broker.append_values(TOPIC, 1, [b"not JSON"] * 3, [BEGIN_MS] * 3)
+    sink.configure(**{"errors.tolerance": "all", "kafka2parquet.quarantine": "true"})
+    assert 0 == sink.run("--from", "0", "--to", "100")
+    assert 0 == sink.run("--from", "100", "--to", "end")
+    assert [(150, 0), (150, 3)] == [
+        (each["published"]["rows"], each["published"]["rejects"]) for each in sink.found()["partitions"]
+    ]
 
 
 def test_a_range_leaves_the_sinks_offsets_alone(sink: Sink) -> None:
