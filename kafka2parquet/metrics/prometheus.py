@@ -12,8 +12,7 @@ Needs `pip install kafka2parquet[prometheus]`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -21,21 +20,13 @@ from prometheus_client.registry import Collector
 
 from kafka2parquet.events import Event
 from kafka2parquet.metrics.instrument import EventReader, Instrument, Kind
-from kafka2parquet.metrics.reading import Reading, StatusSource, TaskHistory
+from kafka2parquet.metrics.reading import StatusSource, TaskHistory
 from kafka2parquet.metrics.table import INSTRUMENTS
 
 __all__ = [
     "PrometheusHook",
     "StatusCollector",
 ]
-
-_T = TypeVar("_T")
-
-#: The names and the values of the labels, without the sink.
-_Labels = tuple[tuple[str, ...], tuple[str, ...]]
-
-#: A name, the labels, and the value.
-_Sample = tuple[str, _Labels, float]
 
 _FAMILIES: Mapping[Kind, Callable[[str, str], Metric]] = {
     "gauge": GaugeMetricFamily,
@@ -71,12 +62,12 @@ class PrometheusHook:
                 else:
                     child.observe(value)
 
-    def samples(self, instrument: Instrument) -> Iterator[_Sample]:
-        """Yield the current counts of an instrument."""
+    def add_to(self, family: Metric, instrument: Instrument, sink: str) -> None:
+        """Add the samples of an instrument to its family, with the name of the sink as a label."""
         for metric in self._metrics[instrument.name].collect():
             for sample in metric.samples:
                 if not sample.name.endswith("_created"):  # in Prometheus's text format, this would be one more gauge
-                    yield sample.name, (tuple(sample.labels), tuple(sample.labels.values())), sample.value
+                    family.add_sample(sample.name, {"sink": sink, **sample.labels}, sample.value)
 
 
 class StatusCollector(Collector):
@@ -107,91 +98,34 @@ class StatusCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Read the status of each sink and return all metrics."""
-        scrapes = [(scrape, _Memo(scrape.name, dict)) for scrape in self._scrapes()]
-        for instrument in INSTRUMENTS:
-            family = _family(instrument)
-            for scrape, labels in scrapes:
-                for name, key, value in scrape.samples(instrument):
-                    family.add_sample(name, labels[key], value)
-            if family.samples:
-                yield family
-
-    def text(self) -> bytes:
-        """Read the status of each sink and return all metrics in Prometheus's text format.
-
-        `prometheus_client.generate_latest` returns the same metrics for a registry. It looks at each label of each sample,
-        though, and takes about ten times as long for thousands of topic-partitions, which share their labels.
-        """
-        scrapes = [(scrape, _Memo(scrape.name, _as_text)) for scrape in self._scrapes()]
-        written: list[str] = []
-        for instrument in INSTRUMENTS:
-            lines = [
-                f"{name}{{{labels[key]}}} {value!r}\n"
-                for scrape, labels in scrapes
-                for name, key, value in scrape.samples(instrument)
-            ]
-            if lines:
-                name = instrument.prometheus_name
-                written += [f"# HELP {name} {instrument.help}\n# TYPE {name} {instrument.kind}\n", *lines]
-        return "".join(written).encode()
-
-    def _scrapes(self) -> list[_Scrape]:
-        return [sink.scrape() for sink in self._sinks]
+        families = [(instrument, _family(instrument)) for instrument in INSTRUMENTS]
+        for sink in self._sinks:
+            sink.add_to(families)
+        return [family for _, family in families if family.samples]
 
 
 class _Sink:
-    """A sink of the process."""
-
     def __init__(self, status: StatusSource, hook: PrometheusHook | None, name: str) -> None:
         self._status = status
         self._hook = hook
         self._name = name
         self._history = TaskHistory()
 
-    def scrape(self) -> _Scrape:
-        """Read the status."""
+    def add_to(self, families: Iterable[tuple[Instrument, Metric]]) -> None:
+        """Add the samples of this sink."""
         reading = self._history.reading(self._status())
-        return _Scrape(self._name or reading.sink, reading, self._hook)
-
-
-class _Scrape:
-    """What a sink shows during one scrape."""
-
-    def __init__(self, name: str, reading: Reading, hook: PrometheusHook | None) -> None:
-        self.name = name
-        self._reading = reading
-        self._hook = hook
-
-    def samples(self, instrument: Instrument) -> Iterator[_Sample]:
-        """Yield the samples of an instrument."""
-        if instrument.from_events is not None and self._hook is not None:
-            yield from self._hook.samples(instrument)
-        elif instrument.from_status is not None:
-            name, labels = instrument.prometheus_name, instrument.labels
-            for values, value in instrument.from_status(self._reading):
-                yield name, (labels, values), value
-
-
-class _Memo(dict[_Labels, _T]):
-    """Labels in the form that an output needs, made once for all series of a topic-partition."""
-
-    def __init__(self, sink: str, make: Callable[[Iterable[tuple[str, str]]], _T]) -> None:
-        super().__init__()
-        self._sink = sink
-        self._make = make
-
-    def __missing__(self, key: _Labels) -> _T:
-        made = self[key] = self._make([("sink", self._sink), *zip(*key, strict=True)])
-        return made
-
-
-def _as_text(labels: Iterable[tuple[str, str]]) -> str:
-    """Return labels as Prometheus's text format has them."""
-    return ",".join(f'{name}="{_escaped(value)}"' for name, value in labels)
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+        name = self._name or reading.sink
+        labels: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, str]] = {}  # series of a topic-partition share them
+        for instrument, family in families:
+            if instrument.from_events is not None and self._hook is not None:
+                self._hook.add_to(family, instrument, name)
+            elif instrument.from_status is not None:
+                for values, value in instrument.from_status(reading):
+                    named = labels.get((instrument.labels, values))
+                    if named is None:
+                        named = {"sink": name, **dict(zip(instrument.labels, values, strict=True))}
+                        labels[instrument.labels, values] = named
+                    family.add_sample(instrument.prometheus_name, named, value)
 
 
 def _family(instrument: Instrument) -> Metric:

@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 import prometheus_client
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from kafka2parquet.events import BoundaryAdopted, ConverterRetried, FilePublished, RecordRejected
 from kafka2parquet.metrics.prometheus import PrometheusHook, StatusCollector
@@ -269,23 +268,6 @@ def test_registering_reads_no_status() -> None:
     registry = registry_of(status)
     with pytest.raises(ValueError, match="Duplicated"):
         registry.register(StatusCollector(status))
-
-
-def test_text_is_what_the_client_writes() -> None:
-    """`text` has the same metrics as prometheus_client's own output of a registry, with labels escaped alike."""
-    hooks = PrometheusHook(), PrometheusHook()
-    for hook in hooks:
-        hook(flush_delivered(reason='a "reason"\\with\nall'))
-        hook(FilePublished(ZERO, "a.parquet", 10, 3000, True, True))
-    status = runner_status(task_status(busy_partition(), partition_status("événements", 7)), name='a "sink"\\')
-    collector = StatusCollector(lambda: status, hooks[0])
-    collector.add(lambda: status, hooks[1], sink="other")
-    collector.add(lambda: status, sink="without a hook")
-    registry = prometheus_client.CollectorRegistry(auto_describe=True)
-    registry.register(collector)
-    expected = list(text_string_to_metric_families(prometheus_client.generate_latest(registry).decode()))
-    assert len(INSTRUMENTS) == len(expected)
-    assert expected == list(text_string_to_metric_families(collector.text().decode()))
 
 
 def test_promtool_has_no_complaint() -> None:
