@@ -14,13 +14,13 @@ from typing import Any
 
 from kafka2parquet.audit.flushes import flushes_table
 from kafka2parquet.bounded.course import Course
-from kafka2parquet.bounded.progress import duration_text
 from kafka2parquet.bounded.ranges import Ranges
 from kafka2parquet.bounded.result import DrainResult
 from kafka2parquet.errors import ConfigurationError, Kafka2ParquetError
 from kafka2parquet.object_names import ObjectName, ObjectNaming
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.storage.base import Storage
+from kafka2parquet.util.figures import duration
 
 _LOG = logging.getLogger(__name__)
 _VERSION = 1
@@ -148,7 +148,7 @@ def summary_text(result: DrainResult, duration_s: float) -> str:
     """Return what a run did, in one line."""
     done = (
         f"{result.files:,} files, {result.committed_rows:,} rows, {result.file_bytes:,} bytes, {result.rejected:,} rejects in"
-        f" {duration_text(duration_s)}"
+        f" {duration(duration_s)}"
     )
     complete = sum(each.is_complete for each in result.partitions)
     if not result.is_complete:
