@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Literal, cast
@@ -19,6 +20,7 @@ from kafka2parquet.bounded.draining import Drain
 from kafka2parquet.bounded.positions import FORMS, parse_position
 from kafka2parquet.bounded.ranges import Ranges
 from kafka2parquet.bounded.resolving import check_ranges, resolve, resolve_end
+from kafka2parquet.cli import live
 from kafka2parquet.cli.bounded_report import Report, plan_text, published, summary_text, write_json
 from kafka2parquet.cli.configuration import topics_of
 from kafka2parquet.cli.terminal import tell
@@ -68,8 +70,17 @@ def is_wanted(options: argparse.Namespace) -> bool:
     return any(value is not None for value in (options.start, options.end, options.range, options.result))
 
 
-def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig, hooks: Sequence[Hook] = ()) -> int:
+def run(
+    options: argparse.Namespace,
+    config: ConnectConfig,
+    worker: WorkerConfig,
+    hooks: Sequence[Hook] = (),
+    *,
+    has_view: bool = False,
+) -> int:
     """Run the sink up to the end of its ranges, and return the exit code.
+
+    With `has_view`, stderr is a terminal that shows a live view; otherwise the progress is logged.
 
     Raises:
         ConfigurationError: the options or the configuration can't work.
@@ -88,11 +99,14 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     tell(plan_text(config.name, ranges))
     report = Report(options.result, config.name, ranges, options.start, options.end)
     report.begin()
-    drain = Drain(build_runner(config, worker, hooks=hooks, group_id=group_id), ranges)
-    with LogReader(consumer.bootstrap_servers, group_id, consumer.client_settings) as log:
-        error = _drain(drain, _Watch(drain, log, ranges))
+    runner = build_runner(config, worker, hooks=hooks, group_id=group_id)
+    drain = Drain(runner, ranges)
+    hide = secrets_of_texts(config, worker).hide
+    view = live.live_view(runner.status, sys.stderr, hide=hide, course=lambda: drain.progress) if has_view else nullcontext()
+    with LogReader(consumer.bootstrap_servers, group_id, consumer.client_settings) as log, view:
+        error = _drain(drain, _Watch(drain, log, ranges, has_view=has_view))
     result = drain.course.result
-    text = "" if error is None else secrets_of_texts(config, worker).hide(_error_text(error))
+    text = "" if error is None else hide(_error_text(error))
     storage, naming = make_storage(config, worker.endpoint_url), make_naming(config)
     report.end(result, text, lambda: published(storage, naming, ranges))
     if error is not None:
@@ -145,10 +159,11 @@ def _error_text(error: Exception) -> str:
 
 
 class _Watch:
-    """Logs the progress, and looks up what other processes of the same run have finished."""
+    """Logs the progress unless a view shows it, and looks up what other processes of the same run have finished."""
 
-    def __init__(self, drain: Drain, log: LogReader, ranges: Ranges) -> None:
+    def __init__(self, drain: Drain, log: LogReader, ranges: Ranges, *, has_view: bool) -> None:
         self._drain = drain
+        self._has_view = has_view
         self._log = log
         self._topics = sorted({topic_partition.topic for topic_partition in ranges.of})
         self._logged_s = self._looked_up_s = time.monotonic()
@@ -156,7 +171,7 @@ class _Watch:
 
     def __call__(self) -> None:
         now_s = time.monotonic()
-        if now_s - self._logged_s >= _PROGRESS_INTERVAL_S:
+        if not self._has_view and now_s - self._logged_s >= _PROGRESS_INTERVAL_S:
             self._logged_s = now_s
             line = str(self._drain.progress)
             if line != self._last:

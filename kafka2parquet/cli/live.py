@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
+    from kafka2parquet.bounded.progress import DrainProgress
+
 _LOG = logging.getLogger(__name__)
 _PER_SECOND = 1.0
 #: Rates are those between the newest status and the oldest of this number of statuses.
@@ -40,6 +42,7 @@ def live_view(
     stream: IO[str],
     *,
     hide: Callable[[str], str] = without_credentials,
+    course: Callable[[], DrainProgress] | None = None,
     per_second: float = _PER_SECOND,
 ) -> Iterator[None]:
     """Show the status on a terminal while the block runs. The last state stays on the terminal.
@@ -50,6 +53,7 @@ def live_view(
         status: returns the current status; called on the thread that draws, and at the end on the calling thread.
         stream: the terminal.
         hide: hides secrets in the texts of errors.
+        course: returns how far a run that ends has come; called on the same threads as `status`.
         per_second: how often the view is drawn.
     """
     from rich.console import Console
@@ -57,7 +61,7 @@ def live_view(
 
     console = Console(file=stream)
     live = Live(console=console, auto_refresh=False, redirect_stdout=sys.stdout.isatty(), vertical_overflow="crop")
-    view = _View(status, live, hide, 1 / per_second)
+    view = _View(status, live, hide, course, 1 / per_second)
     with _log_above(view), live, view:
         console.show_cursor(True)  # a process that is killed would leave the terminal without its cursor
         yield
@@ -70,10 +74,18 @@ class _View:
     under the lock, because a thread that logs holds the lock of its handler while it waits for this one.
     """
 
-    def __init__(self, status: Callable[[], RunnerStatus], live: Live, hide: Callable[[str], str], pause_s: float) -> None:
+    def __init__(
+        self,
+        status: Callable[[], RunnerStatus],
+        live: Live,
+        hide: Callable[[str], str],
+        course: Callable[[], DrainProgress] | None,
+        pause_s: float,
+    ) -> None:
         self._status = status
         self._live = live
         self._hide = hide
+        self._course = course
         self._pause_s = pause_s
         self._latest: collections.deque[RunnerStatus] = collections.deque(maxlen=_RATE_STATUSES)
         self._drawn: RenderableType = ""
@@ -136,14 +148,16 @@ class _View:
 
     def _drawing(self) -> RenderableType:
         """Return the view of the newest status. An error is shown in its place, and doesn't end the thread."""
-        from kafka2parquet.cli.live_view import Rates, render
+        from kafka2parquet.cli.live_view import Course, Rates, render
 
         try:
             status = self._status()
             self._latest.append(status)
             size = self._live.console.size
             rates = Rates.between(self._latest[0], status)
-            return render(status, rates, width=size.width, height=size.height, hide=self._hide)
+            progress = self._course() if self._course is not None else None
+            course = Course(progress.share, str(progress)) if progress is not None else None
+            return render(status, rates, width=size.width, height=size.height, hide=self._hide, course=course)
         except Exception as error:
             _LOG.debug("The status can't be shown", exc_info=True)
             return f"The status can't be shown: {type(error).__name__}."

@@ -69,8 +69,27 @@ class Rates:
         )
 
 
+@attrs.frozen
+class Course:
+    """How far a run that ends has come.
+
+    Attributes:
+        share: what is done, from 0 to 1.
+        text: the same in words, with an estimate of the time that is left.
+    """
+
+    share: float
+    text: str
+
+
 def render(
-    status: RunnerStatus, rates: Rates, *, width: int, height: int, hide: Callable[[str], str] = without_credentials
+    status: RunnerStatus,
+    rates: Rates,
+    *,
+    width: int,
+    height: int,
+    hide: Callable[[str], str] = without_credentials,
+    course: Course | None = None,
 ) -> RenderableType:
     """Return what the live view shows.
 
@@ -80,8 +99,14 @@ def render(
         width: columns of the terminal; the view needs 80.
         height: lines of the terminal.
         hide: hides secrets in the texts of errors.
+        course: how far a run that ends has come; None for a run without an end.
     """
-    parts: list[RenderableType] = [*_packed(_summary(status, rates), width), *_troubles(status, width, hide)]
+    parts: list[RenderableType] = [*_packed(_summary(status, rates), width)]
+    if course is not None:
+        done = int(width * course.share)
+        parts.append(Text.assemble(("━" * done, "green"), ("─" * (width - done), "dim")))
+        parts += map(Text, textwrap.wrap(course.text, width))
+    parts += _troubles(status, width, hide)
     rows = rows_of(status, max(_LEAST_ROWS, min(_MOST_ROWS, height - len(parts) - _OTHER_LINES)))
     if rows.partitions or rows.topics:
         parts.append(_table(rows, status, width))

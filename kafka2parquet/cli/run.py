@@ -58,7 +58,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
     http = HttpStatus(options.http)
     hooks = (log_event,) if options.log_format == "json" else ()
     if bounded_run.is_wanted(options):
-        return bounded_run.run(options, config, worker, hooks)
+        return bounded_run.run(options, config, worker, hooks, has_view=has_view)
     runner = build_runner(
         config,
         worker,

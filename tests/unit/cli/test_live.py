@@ -130,7 +130,7 @@ def test_narrower_terminal(log: bool) -> None:
     partitions = [partition_status("a-topic-with-a-long-name", number, open_rows=1) for number in range(4)]
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, color_system=None, width=150, height=40)
-    view = _View(lambda: runner_status(task_status(*partitions)), Live(console=console, auto_refresh=False), str, 1.0)
+    view = _View(lambda: runner_status(task_status(*partitions)), Live(console=console, auto_refresh=False), str, None, 1.0)
     screen = _Screen()
 
     def show() -> list[str]:

@@ -16,7 +16,7 @@ pytest.importorskip("rich")
 
 from rich.console import Console
 
-from kafka2parquet.cli.live_view import Rates, render
+from kafka2parquet.cli.live_view import Course, Rates, render
 
 RATES = Rates(records_per_s=9980, rows_per_s=9981)
 OPEN: dict[str, Any] = {
@@ -143,6 +143,14 @@ def test_rejects_and_losses_are_counted() -> None:
     """Rejected and lost records are in the summary if there are any."""
     lines = _lines(_sink(partition_status(totals=Totals(rejected=3, lost=12))))
     assert "3 rejected   12 lost" in "   ".join(lines)
+
+
+def test_run_that_ends() -> None:
+    """A run that ends has a bar and the estimate below the summary."""
+    course = Course(0.25, "25 % of 2,000,000 offsets are durable, 71 % are read; 31,250/s, about 19s left")
+    lines = _lines(_sink(partition_status("orders", 7)), course=course)
+    assert ["━" * 20 + "─" * 60, course.text] == lines[3:5]
+    assert lines[5].startswith("partition ")
 
 
 def test_rates() -> None:
