@@ -22,8 +22,8 @@ from kafka2parquet.errors import (
 )
 from kafka2parquet.util.secrets import without_credentials
 
-_REGISTRY = {"side": "value", "url": "http://registry.example:8081"}
-_REASON = {"reason": "HTTP 401, Unauthorized"}
+_EXAMPLE = "registry.example:8081"
+_REGISTRY = {"side": "value", "url": f"http://{_EXAMPLE}"}
 _URL_PROPERTY = "{side}.converter.schema.registry.url"
 
 REGISTRY = Check(
@@ -32,22 +32,23 @@ REGISTRY = Check(
     "Asks each registry for a schema that doesn't exist, through the same client as the converter, and expects to be told so."
     " If no answer comes, looks up the host, and tries TCP and TLS one after the other.",
     (
-        *tcp_causes("schema.registry.url"),
+        *tcp_causes("schema.registry.url", _EXAMPLE),
         *tls_causes(
             "Name a PEM file with the authority's certificate (for keys, key.converter in place of value.converter).",
             "value.converter.schema.registry.ssl.truststore.type=PEM\n"
             "value.converter.schema.registry.ssl.truststore.location=/path/to/ca.pem",
+            _EXAMPLE,
         ),
         Cause(
             "plain-http",
-            {"server": "registry.example:8081", "side": "value"},
+            {"server": _EXAMPLE, "side": "value"},
             "{server} doesn't speak TLS, and the URL of the registry begins with https.",
             "Use http, or switch TLS on in the registry.",
             paste=f"{_URL_PROPERTY}=http://{{server}}",
         ),
         Cause(
             "credentials",
-            {**_REGISTRY, **_REASON},
+            {**_REGISTRY, "reason": "HTTP 401, Unauthorized"},
             "The registry at {url} refuses the credentials: {reason}.",
             "Name a user that the registry knows (in Confluent Cloud, an API key of the registry, not of the cluster).",
             paste="{side}.converter.basic.auth.credentials.source=USER_INFO\n"
@@ -55,14 +56,14 @@ REGISTRY = Check(
         ),
         Cause(
             "not-a-registry",
-            {**_REGISTRY, **_REASON},
+            {**_REGISTRY, "reason": "asked for schema 2147483647, it answered HTTP 404, Not Found"},
             "The server at {url} is not a schema registry: {reason}.",
             "Correct the path of the URL. That of Apicurio is /apis/ccompat/v7.",
             paste=f"{_URL_PROPERTY}=<URL>",
         ),
         Cause(
             "no-answer",
-            {**_REGISTRY, **_REASON},
+            {**_REGISTRY, "reason": "HTTP 503, Service Unavailable"},
             "The registry at {url} doesn't answer properly: {reason}.",
             "Look at the registry's own logs. Records that need a schema wait for as long as that lasts.",
             paste="curl -i {url}/subjects",

@@ -14,7 +14,6 @@ from kafka2parquet.doctor.check import Cause
 STEP_S = 5.0
 
 _NOT_REACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL)
-_SERVER = {"server": "broker-1.example:9092"}
 
 
 class TroubleError(Exception):
@@ -31,19 +30,19 @@ class TroubleError(Exception):
         super().__init__(f"{cause}: {values}")
 
 
-def tcp_causes(property_name: str) -> tuple[Cause, ...]:
-    """Return the causes for which a server can't be reached, for a server that a property names."""
-    place = {**_SERVER, "host": "broker-1.example", "port": "9092"}
+def tcp_causes(property_name: str, example: str) -> tuple[Cause, ...]:
+    """Return the causes for which a server can't be reached.
+
+    Args:
+        property_name: the property that names the server.
+        example: host and port of a server, for the documentation.
+    """
+    host, port = split_address(example)
+    place = {"server": example, "host": host, "port": str(port)}
     return (
         Cause(
-            "bad-address",
-            _SERVER,
-            "{server} is not host:port.",
-            f"Write each server in {property_name} as host:port, such as broker-1.example:9092.",
-        ),
-        Cause(
             "dns",
-            {**_SERVER, "host": "broker-1.example", "reason": "Name or service not known"},
+            {**place, "reason": "Name or service not known"},
             "The name {host} can't be looked up ({reason}).",
             f"Correct the host in {property_name}, or the name service of this machine.",
             paste="getent hosts {host}",
@@ -64,7 +63,7 @@ def tcp_causes(property_name: str) -> tuple[Cause, ...]:
         ),
         Cause(
             "unreachable",
-            {**_SERVER, "host": "broker-1.example", "reason": "No route to host"},
+            {**place, "reason": "No route to host"},
             "{server} can't be reached ({reason}).",
             "Check networks, routes and VPN of this machine. To see the host's address, and the way to an address:",
             paste="getent ahosts {host}\nip route get <address>",
@@ -72,17 +71,19 @@ def tcp_causes(property_name: str) -> tuple[Cause, ...]:
     )
 
 
-def tls_causes(trust: str, trust_paste: str) -> tuple[Cause, ...]:
+def tls_causes(trust: str, trust_paste: str, example: str) -> tuple[Cause, ...]:
     """Return the causes for which TLS fails.
 
     Args:
         trust: how to name the authority that signed the server's certificate, as a sentence.
         trust_paste: the properties for that.
+        example: host and port of a server, for the documentation.
     """
+    host, port = split_address(example)
     connect_to = "openssl s_client -connect {host}:{port} -servername {host} </dev/null"
 
     def fields(reason: str) -> dict[str, str]:
-        return {**_SERVER, "host": "broker-1.example", "port": "9092", "reason": reason}
+        return {"server": example, "host": host, "port": str(port), "reason": reason}
 
     return (
         Cause(
@@ -102,15 +103,15 @@ def tls_causes(trust: str, trust_paste: str) -> tuple[Cause, ...]:
         Cause(
             "expired",
             fields("certificate has expired"),
-            "The certificate of {server} is over ({reason}).",
-            "Renew it on the server. If it is still valid, this machine's clock is wrong. To see the dates, and this clock:",
+            "The certificate of {server} has expired, or this machine's clock is fast.",
+            "Renew the certificate on the server, or set the clock. To see both:",
             paste=f"{connect_to} | openssl x509 -noout -dates\ndate -u",
         ),
         Cause(
             "not-yet-valid",
             fields("certificate is not yet valid"),
-            "The certificate of {server} is for a later time ({reason}).",
-            "Set this machine's clock, if it is slow; otherwise the certificate was issued for a later time. To see both:",
+            "The certificate of {server} is not valid yet, or this machine's clock is slow.",
+            "Have a certificate issued that is valid now, or set the clock. To see both:",
             paste=f"{connect_to} | openssl x509 -noout -dates\ndate -u",
         ),
         Cause(
@@ -146,7 +147,7 @@ def connect(host: str, port: int, timeout_s: float = STEP_S) -> socket.socket:
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        raise TroubleError("dns", server=server, host=host, reason=_said(error)) from error
+        raise TroubleError("dns", server=server, host=host, port=port, reason=_said(error)) from error
     trouble: TroubleError | None = None
     for family, kind, protocol, _, address in addresses:
         connection = socket.socket(family, kind, protocol)

@@ -43,8 +43,7 @@ DEAD_LETTERS = Check(
         Cause(
             "too-few-brokers",
             {**_TOPIC, "replicas": "3", "brokers": "1"},
-            "The topic {topic} doesn't exist and can't be created: it would have {replicas} replicas, and the cluster has"
-            " {brokers} brokers.",
+            "The topic {topic} doesn't exist and can't be created: it needs {replicas} brokers, and the cluster has {brokers}.",
             "Lower the number of replicas, or create the topic.",
             paste="errors.deadletterqueue.topic.replication.factor={brokers}",
         ),

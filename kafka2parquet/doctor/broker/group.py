@@ -109,12 +109,13 @@ COMMITTED = Check(
             "other-place",
             {**_PLACE, "partition": "orders-3", "other": "s3://old-lake/topics/orders", "here": "s3://lake/topics/orders"},
             "The group {group} belongs to a sink that writes {partition} to {other}, and this one writes to {here}.",
-            "Give this sink another group. If it replaces the other sink for good, let it take over at its first start.",
+            "Give this sink another group (first line), or let it take over at its first start, if it replaces the other sink"
+            " for good (second line).",
             paste="consumer.override.group.id=<name>\nkafka2parquet.take.over=true",
         ),
         Cause(
             "unknown-metadata",
-            {"reason": "the metadata is damaged"},
+            {"reason": "The committed offset of orders-3 carries the metadata 'k2p1 …', which was written by another version."},
             "{reason}",
             "Do what the message says.",
         ),

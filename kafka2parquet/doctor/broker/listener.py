@@ -22,7 +22,8 @@ from kafka2parquet.doctor.check import Cause, Check, Finding, Level
 from kafka2parquet.doctor.sockets import STEP_S, TroubleError, connect, split_address, tcp_causes, tls_causes
 from kafka2parquet.errors import KafkaAuthenticationError
 
-_SERVER = {"server": "broker-1.example:9092"}
+_EXAMPLE = "broker-1.example:9092"
+_SERVER = {"server": _EXAMPLE}
 _LISTENER = {**_SERVER, "found": "SASL_SSL", "given": "PLAINTEXT"}
 _WRONG_PROTOCOL = Cause(
     "wrong-protocol",
@@ -38,7 +39,15 @@ TCP = Check(
     "TCP connection",
     "Looks up the host of each server in `bootstrap.servers` and connects to it. The Kafka client reports all failures of this"
     " and of the next steps alike, as a time-out.",
-    tcp_causes("bootstrap.servers"),
+    (
+        Cause(
+            "bad-address",
+            _SERVER,
+            "{server} is not host:port.",
+            "Write each server in bootstrap.servers as host:port, such as broker-1.example:9092.",
+        ),
+        *tcp_causes("bootstrap.servers", _EXAMPLE),
+    ),
 )
 TLS = Check(
     "kafka-tls",
@@ -49,11 +58,12 @@ TLS = Check(
         *tls_causes(
             "Put the authority's certificate into a PEM file, and name the file in the worker's properties.",
             "ssl.truststore.type=PEM\nssl.truststore.location=/path/to/ca.pem",
+            _EXAMPLE,
         ),
         Cause(
             "client-certificate",
             {**_SERVER, "reason": "tlsv13 alert certificate required"},
-            "{server} asks for a client certificate and refused the one that was sent, or that none was sent ({reason}).",
+            "{server} requires a client certificate. None was sent, or it is not trusted there ({reason}).",
             "Name a PEM file with the private key and a certificate that the brokers trust in the worker's properties. The last"
             " line is for an encrypted key.",
             paste="ssl.keystore.type=PEM\nssl.keystore.location=/path/to/client.pem\nssl.key.password=<password>",

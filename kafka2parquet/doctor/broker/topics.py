@@ -21,8 +21,8 @@ _ALTER = "kafka-configs --bootstrap-server {bootstrap} --alter --entity-type top
 TOPICS = Check(
     "topics",
     "Topic",
-    "Looks each topic up, and sees whether the client may read it. A topic that doesn't exist, and a topic that the client may"
-    " not describe, are both silently not read by the Kafka client.",
+    "Looks each topic up, and sees whether the client may read it. The Kafka client says nothing about a topic that doesn't"
+    " exist or that it may not describe; it just reads nothing.",
     (
         Cause(
             "missing",
@@ -83,7 +83,7 @@ SETTINGS = Check(
     (
         Cause(
             "no-describe-configs-right",
-            _RIGHT,
+            {**_RIGHT, "operation": "DescribeConfigs"},
             "This client may not read the settings of the topic {topic}, so its retention is unknown.",
             "An administrator grants the right:",
             Level.WARNING,
@@ -108,8 +108,8 @@ RETENTION = Check(
         Cause(
             "short",
             {**_PLACE, "retention": "2 hours", "open": "1 hour", "wanted_ms": "86400000"},
-            "{topic} keeps records for {retention}, and the sink may keep them in open files for {open}. An outage of store or"
-            " sink of the rest of that time loses records.",
+            "{topic} keeps records for {retention}, and the sink may keep them in open files for {open}. If the store or"
+            " the sink is down for the rest of that time, records are lost.",
             "Keep records for longer, or lower rotate.schedule.interval.ms or rotate.interval.ms.",
             Level.WARNING,
             paste=f"{_ALTER} retention.ms={{wanted_ms}}",

@@ -28,9 +28,10 @@ FILES = Check(
         Cause(
             "other-group",
             {**_FILE, "theirs": "connect-old-sink", "ours": "connect-orders-to-s3"},
-            "The file {key} was written by a sink of the group {theirs}, and this sink belongs to {ours}. It refuses to start,"
-            " because two groups that write to one place write records twice.",
-            "Write to another place, or take over if the other sink has ended for good.",
+            "The file {key} was written by a sink of the group {theirs}, and this sink belongs to {ours}. The sink refuses to"
+            " start, because two groups that write to one place write records twice.",
+            "Write to another place (first line), or let this sink take over, if the other one has ended for good (second"
+            " line).",
             paste="topics.dir=<another folder>\nkafka2parquet.take.over=true",
         ),
         Cause(

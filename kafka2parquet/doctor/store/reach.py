@@ -21,7 +21,13 @@ from kafka2parquet.errors import (
     StorageUnavailableError,
 )
 
-_URL = {"url": "s3://lake", "reason": "InvalidAccessKeyId (403): The access key Id you provided does not exist"}
+_EXAMPLE = "minio.example:9000"
+
+
+def _answer(reason: str) -> dict[str, str]:
+    return {"url": "s3://lake", "reason": reason}
+
+
 _BUCKET = {"bucket": "lake", "region": "eu-central-1"}
 
 REACH = Check(
@@ -30,29 +36,30 @@ REACH = Check(
     "Sends a request to the store, through the same library as the sink. If no answer comes, looks up the host of the endpoint,"
     " and tries TCP and TLS one after the other.",
     (
-        *tcp_causes("store.url"),
+        *tcp_causes("store.url", _EXAMPLE),
         *tls_causes(
             "Name a PEM file with the authority's certificate in the environment of the sink, for S3 (first line) or GCS"
             " (second).",
             "export AWS_CA_BUNDLE=/path/to/ca.pem\nexport SSL_CERT_FILE=/path/to/ca.pem",
+            _EXAMPLE,
         ),
         Cause(
             "plain-http",
-            {"server": "minio.example:9000"},
+            {"server": _EXAMPLE},
             "{server} doesn't speak TLS, and store.url begins with https.",
             "Use http, or switch TLS on in the store.",
             paste="store.url=http://{server}",
         ),
         Cause(
             "no-answer",
-            _URL,
-            "The store at {url} doesn't answer properly: {reason}",
+            _answer("SlowDown (503): Reduce your request rate"),
+            "The store at {url} doesn't answer properly: {reason}.",
             "Look at the store's own logs and status page. The sink tries again for as long as that lasts.",
         ),
         Cause(
             "proxy",
-            {"proxy": "http://proxy.example:3128", **_URL},
-            "The store at {url} can't be reached through the proxy {proxy}: {reason}",
+            {"proxy": "http://proxy.example:3128", **_answer("ClientProxyConnectionError: Cannot connect to host")},
+            "The store at {url} can't be reached through the proxy {proxy}: {reason}.",
             "Check s3.proxy.url or gcs.proxy.url, or HTTPS_PROXY and NO_PROXY in the environment.",
         ),
     ),
@@ -64,7 +71,7 @@ CREDENTIALS = Check(
     (
         Cause(
             "none",
-            _URL,
+            _answer("NoCredentialsError: Unable to locate credentials"),
             "There are no credentials for {url} ({reason}).",
             "Set a key, or a profile, or run with a role (S3); set a key file, or run with a service account (GCS). To see what"
             " there is:",
@@ -72,35 +79,35 @@ CREDENTIALS = Check(
         ),
         Cause(
             "unknown-key",
-            _URL,
+            _answer("InvalidAccessKeyId (403): The access key Id you provided does not exist"),
             "The store doesn't know the access key ({reason}).",
             "Correct the key. A key of another store or account looks like that, too.",
             paste="aws.access.key.id=<key>",
         ),
         Cause(
             "wrong-secret",
-            _URL,
+            _answer("SignatureDoesNotMatch (403): The request signature does not match"),
             "The secret doesn't belong to the access key ({reason}).",
             "Correct the secret. A proxy that changes requests looks like that, too.",
             paste="aws.secret.access.key=<secret>",
         ),
         Cause(
             "expired",
-            _URL,
+            _answer("ExpiredToken (400): The provided token has expired"),
             "The credentials have expired ({reason}).",
             "Use a role or a profile, whose credentials are renewed, instead of a session token. To see who you are:",
             paste="aws sts get-caller-identity",
         ),
         Cause(
             "clock",
-            _URL,
+            _answer("RequestTimeTooSkewed (403): The difference is too large"),
             "The store refuses requests because this machine's clock is wrong ({reason}).",
             "Synchronize this machine's clock.",
             paste="timedatectl set-ntp true\nchronyc makestep",
         ),
         Cause(
             "refused",
-            _URL,
+            _answer("InvalidToken (400): The provided token is malformed"),
             "The store doesn't accept the credentials ({reason}).",
             "Correct the credentials. To see whose they are:",
             paste="aws sts get-caller-identity\ngcloud auth list",
@@ -121,15 +128,15 @@ BUCKET = Check(
         ),
         Cause(
             "other-region",
-            {**_BUCKET, **_URL},
+            {**_BUCKET, **_answer("PermanentRedirect (301): The bucket must be addressed by another endpoint")},
             "The bucket {bucket} is not in the region {region} ({reason}).",
             "Set the bucket's region. The second line shows it.",
             paste="s3.region=<region>\naws s3api get-bucket-location --bucket {bucket}",
         ),
         Cause(
             "not-usable",
-            _URL,
-            "{url} can't be used: {reason}",
+            _answer("The authority of the store's certificate is not trusted"),
+            "{url} can't be used: {reason}.",
             "Correct the properties that the message names.",
         ),
     ),
@@ -173,7 +180,7 @@ def reach_store(facts: Facts) -> Iterator[Finding]:
             yield REACH.ok(url)
             yield BUCKET.found("other-region", bucket=_bucket(facts), region=_region(facts), url=url, reason=_brief(error))
         else:
-            yield BUCKET.found("not-usable", url=url, reason=str(error))
+            yield BUCKET.found("not-usable", url=url, reason=_brief(error))
     except StoragePermissionError:  # the right to list has a check of its own
         yield REACH.ok(url)
         yield CREDENTIALS.ok()

@@ -22,14 +22,17 @@ from kafka2parquet.storage.store import Store
 T = TypeVar("T")
 
 _LEAST = "kafka2parquet doctor <configuration> --rights"
-_VALUES = {"url": "s3://lake", "reason": "AccessDenied (403): Access Denied. Missing right: s3:GetObject"}
+_URL = {"url": "s3://lake"}
+_REPLACED = {"reason": "s3://lake: the store lets a second write replace the first one"}
 
 
-def _right(check_id: str, title: str, what: str, missing: str, *, level: Level = Level.FAILED) -> Check:
-    """Return the check of one right."""
+def _right(check_id: str, title: str, what: str, right: str, missing: str, *, level: Level = Level.FAILED) -> Check:
+    """Return the check of one right, which S3 calls `right`."""
+    refused = {**_URL, "reason": f"AccessDenied (403): Access Denied. Missing right: {right}"}
+    broken = {**_URL, "reason": "InternalError (500): We encountered an internal error"}
     cure = f"Grant {missing}. The command prints the least policy that has all rights."
-    cause = Cause("missing", _VALUES, "A right is missing at {url}: {reason}.", cure, level, paste=_LEAST)
-    failed = Cause("failed", _VALUES, "{url}: {reason}.", "Look at the store's own message; the sink would try again.", level)
+    cause = Cause("missing", refused, "A right is missing at {url}: {reason}.", cure, level, paste=_LEAST)
+    failed = Cause("failed", broken, "{url}: {reason}.", "Look at the store's own message; the sink would try again.", level)
     return Check(check_id, title, what, (cause, failed))
 
 
@@ -37,12 +40,14 @@ LIST = _right(
     "store-list",
     "Right to list",
     "Lists the sink's own folder. The sink lists a topic's folder if it has to find its position from the published files.",
+    "s3:ListBucket",
     "s3:ListBucket on the bucket (GCS: storage.objects.list)",
 )
 PUT = _right(
     "store-put",
     "Right to create",
     "Creates the probe object.",
+    "s3:PutObject",
     "s3:PutObject on the objects (GCS: storage.objects.create), and kms:GenerateDataKey on the key, if the bucket is encrypted"
     " with one",
 )
@@ -50,18 +55,21 @@ PARTS = _right(
     "store-multipart",
     "Right to upload in parts",
     "Uploads the probe object a second time in parts, as large files are, which has to be refused at the end.",
+    "s3:AbortMultipartUpload",
     "s3:PutObject and s3:AbortMultipartUpload on the objects, and kms:Decrypt on the key, if the bucket is encrypted with one",
 )
 GET = _right(
     "store-get",
     "Right to read",
     "Reads the end of the probe object back, as the sink reads footers.",
+    "s3:GetObject",
     "s3:GetObject on the objects (GCS: storage.objects.get), and kms:Decrypt on the key, if the bucket is encrypted with one",
 )
 TAG = _right(
     "store-tag",
     "Right to tag",
     "Tags the probe object, if `s3.object.tagging` is on.",
+    "s3:PutObjectTagging",
     "s3:PutObjectTagging on the objects, or remove s3.object.tagging",
 )
 DELETE = _right(
@@ -69,6 +77,7 @@ DELETE = _right(
     "Right to delete the probe",
     "Deletes the probe object. The sink deletes nothing else, and works without this right: each start then leaves a probe of"
     " some bytes behind.",
+    "s3:DeleteObject",
     "s3:DeleteObject on <topics.dir>/_kafka2parquet/probe-* (GCS: storage.objects.delete), or let a lifecycle rule remove such"
     " objects",
     level=Level.WARNING,
@@ -81,7 +90,7 @@ CREATE_ONLY = Check(
     (
         Cause(
             "replaces",
-            _VALUES,
+            _REPLACED,
             "{reason}.",
             "Use a store with conditional writes, or a newer version of this one. To do without exactly-once delivery:",
             paste="kafka2parquet.delivery=at_least_once",
@@ -195,7 +204,7 @@ def try_rights(facts: Facts) -> Iterator[Finding]:
         elif name != "tag":
             yield check.skipped(f"it needs: {PUT.title}")
     if replaced is not None:
-        finding = CREATE_ONLY.found("replaces", url=url, reason=_brief(replaced))
+        finding = CREATE_ONLY.found("replaces", reason=_brief(replaced))
         is_needed = facts.config.text("kafka2parquet.delivery") == "exactly_once"
         yield finding if is_needed else attrs.evolve(finding, level=Level.WARNING)
     elif any(watched.outcomes.get(name, _NOT_CREATED) is not None for name in ("create", "parts", "get")):
