@@ -12,7 +12,7 @@ import attrs
 
 from kafka2parquet.delivery.bounds import ReadLimits
 from kafka2parquet.errors import UsageError
-from kafka2parquet.events import Event, FilePublished, Hook, OffsetCommitted, RecordRejected
+from kafka2parquet.events import Hook
 from kafka2parquet.status.model import RunnerStatus
 from kafka2parquet.step_result import StepResult
 from kafka2parquet.task import SinkTask
@@ -23,8 +23,8 @@ _WATCH_INTERVAL_S = 0.1
 #: The longest pause between two progress lines while nothing changes.
 _LONGEST_PAUSE_S = 600.0
 
-TaskFactory = Callable[[Sequence[Hook]], SinkTask]
-"""Makes a task that calls these hooks, in addition to its other hooks. Called on the thread that will drive the task."""
+TaskFactory = Callable[[], SinkTask]
+"""Makes a task. Called on the thread that will drive the task."""
 
 
 @attrs.frozen
@@ -255,7 +255,7 @@ class _Flushed:
 
 
 class _Driver:
-    """Drives one task in a thread. Only that thread writes `progress` and `left_rows`.
+    """Drives one task in a thread. Only that thread writes the attributes.
 
     `left_rows` counts the rows that an orderly stop could not flush in time.
     """
@@ -267,18 +267,38 @@ class _Driver:
         self.stopping = threading.Event()
         self.limits: ReadLimits | None = None
         self.hooks: tuple[Hook, ...] = ()
-        self.progress = Progress()
         self.task: SinkTask | None = None
+        self._seen = _Seen()
         self.left_rows = 0
         self.thread = threading.Thread(target=self._drive, name=f"kafka2parquet-task-{index}", daemon=True)
 
+    @property
+    def progress(self) -> Progress:
+        """The work of the task so far, and its state after its last step. May be read on any thread."""
+        task, seen = self.task, self._seen
+        if task is None:
+            return Progress()
+        totals, state = task.totals, seen.result
+        return Progress(
+            records=totals.records,
+            committed_rows=totals.committed_rows,
+            rejected=totals.rejected,
+            files=totals.files,
+            file_bytes=totals.file_bytes,
+            open_rows=max(0, state.open_rows - (totals.committed_rows - seen.committed_rows)),
+            partitions=state.partitions,
+            lag=state.lag,
+        )
+
     def _drive(self) -> None:
         try:
-            task = self.task = self._factory((self._count,))
+            task = self.task = self._factory()
             try:
                 if self.limits is not None:
                     task.limit_to(self.limits, self.hooks)
-                self._step_until_stopped(task)
+                while not self.stopping.is_set():
+                    self._see(task, task.step())
+                self._see(task, task.flush(timeout_s=self._flushed.timeout_s))
                 self._flushed.add(self)
                 self._flushed.wait()
                 self.left_rows = self.progress.open_rows
@@ -289,29 +309,15 @@ class _Driver:
             self._failed(error)
         finally:
             self._flushed.add(self)
-            self.progress = attrs.evolve(self.progress, open_rows=0, partitions=0)
+            self._seen = _Seen()
 
-    def _step_until_stopped(self, task: SinkTask) -> None:
-        while not self.stopping.is_set():
-            self._update(task.step())
-        task.flush(timeout_s=self._flushed.timeout_s)
+    def _see(self, task: SinkTask, result: StepResult) -> None:
+        self._seen = _Seen(result, task.totals.committed_rows)
 
-    def _update(self, result: StepResult) -> None:
-        self.progress = attrs.evolve(
-            self.progress,
-            records=self.progress.records + result.records,
-            open_rows=result.open_rows,
-            partitions=result.partitions,
-            lag=result.lag,
-        )
 
-    def _count(self, event: Event) -> None:
-        if isinstance(event, FilePublished) and event.created:
-            self._add(Progress(files=1, file_bytes=event.size_bytes))
-        elif isinstance(event, OffsetCommitted):
-            self._add(Progress(committed_rows=event.rows, open_rows=-event.rows))
-        elif isinstance(event, RecordRejected):
-            self._add(Progress(rejected=1))
+@attrs.frozen
+class _Seen:
+    """The state of a task after a step, and the rows that it had committed by then."""
 
-    def _add(self, more: Progress) -> None:
-        self.progress = self.progress + more
+    result: StepResult = attrs.field(factory=StepResult)
+    committed_rows: int = 0

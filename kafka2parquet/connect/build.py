@@ -270,11 +270,7 @@ def build_runner(
         ConfigurationError: lists all problems of connector and worker.
     """
     plan = TaskPlan.of(config, worker, group_id=group_id)
-
-    def make(index: int, of_runner: Sequence[Hook]) -> SinkTask:
-        return plan.task(index, (*of_runner, *hooks), clock)
-
-    factories = [functools.partial(make, index) for index in range(config.tasks_max)]
+    factories = [functools.partial(plan.task, index, hooks, clock) for index in range(config.tasks_max)]
     return TaskRunner(
         factories,
         progress_interval_s=progress_interval_s,

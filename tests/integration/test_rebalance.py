@@ -67,7 +67,7 @@ def runner_of(
         if isinstance(event, FilePublished):
             published.append(event)
 
-    def make(of_runner: Any) -> SinkTask:
+    def make() -> SinkTask:
         return SinkTask(
             consumer=KafkaPythonConsumer(
                 bootstrap_servers=bootstrap,
@@ -84,7 +84,7 @@ def runner_of(
             partitioner=TimeBasedPartitioner(path_format="'hour'=HH", partition_duration=datetime.timedelta(hours=1)),
             rotation=FirstOf(RecordCountRotation(5_000), RecordTimeRotation(datetime.timedelta(hours=1))),
             storage=FsspecStorage(str(folder)),
-            hooks=(*of_runner, hook),
+            hooks=(hook,),
         )
 
     return TaskRunner([make] * tasks)

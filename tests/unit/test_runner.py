@@ -7,40 +7,41 @@ import attrs
 import pytest
 
 from kafka2parquet.errors import UsageError
-from kafka2parquet.events import FilePublished, Hook, OffsetCommitted
-from kafka2parquet.records import TopicPartition
 from kafka2parquet.runner import Progress, TaskRunner, _ProgressLog
+from kafka2parquet.status.model import Totals
 from kafka2parquet.step_result import StepResult
 from tests.support.kafka_clients import wait_until
 
-_TP = TopicPartition("t", 0)
-
 
 class ScriptedTask:
-    """A task whose steps return the given results, then empty results; it may fail at the end of its script."""
+    """A task whose steps return the given results, then empty results; it may fail at the end of its script.
 
-    def __init__(self, hooks: Sequence[Hook], results: Sequence[StepResult], error: Exception | None = None) -> None:
-        self.hooks = hooks
+    Its flush commits five rows of one file.
+    """
+
+    def __init__(self, results: Sequence[StepResult], error: Exception | None = None) -> None:
         self.results = list(results)
         self.error = error
+        self.totals = Totals()
         self.flushed = False
         self.closed: list[bool] = []
         self.drained = threading.Event()
 
     def step(self, timeout_s: float = 0.25) -> StepResult:
         if self.results:
-            return self.results.pop(0)
+            result = self.results.pop(0)
+            self.totals += Totals(records=result.records)
+            return result
         if self.error is not None:
             raise self.error
         self.drained.set()
         threading.Event().wait(0.001)
         return StepResult()
 
-    def flush(self, *, timeout_s: float = 30.0) -> None:
+    def flush(self, *, timeout_s: float = 30.0) -> StepResult:
         self.flushed = True
-        for hook in self.hooks:
-            hook(FilePublished(_TP, "key", rows=5, size_bytes=100, is_anchor=True, created=True))
-            hook(OffsetCommitted(_TP, 5, 5))
+        self.totals += Totals(committed_rows=5, files=1, file_bytes=100)
+        return StepResult()
 
     def close(self, *, flush: bool = True, timeout_s: float = 30.0) -> None:
         self.closed.append(flush or self.flushed)
@@ -58,8 +59,8 @@ class Scripts:
         return [self._factory(*script) for script in self.scripts]
 
     def _factory(self, results: Any, error: Any) -> Any:
-        def make(hooks: Any) -> Any:
-            task = ScriptedTask(hooks, results, error)
+        def make() -> Any:
+            task = ScriptedTask(results, error)
             self.tasks.append(task)
             self.made.release()
             return task
@@ -99,7 +100,7 @@ def test_first_failure_stops_the_others_and_is_raised() -> None:
 def test_failing_factory_is_raised() -> None:
     """A factory that raises an error fails the runner like a task that fails."""
 
-    def make(hooks: Any) -> None:
+    def make() -> None:
         raise ValueError("can't be made")
 
     with pytest.raises(ValueError, match="can't be made"):
@@ -117,7 +118,7 @@ def test_join_returns_whether_all_are_closed() -> None:
 
 
 def test_progress_is_the_sum_over_tasks() -> None:
-    """The runner adds up records and open rows from steps, and files and committed rows from events, until the last flush."""
+    """The runner adds up records and open rows from steps, and files and committed rows from totals, until the last flush."""
     result = StepResult(records=10, open_rows=7, partitions=2, lag=3)
     scripts = Scripts([((result, result), None), ((result,), None)])
     runner = TaskRunner(scripts.factories())
@@ -149,11 +150,12 @@ def test_a_stop_says_so_and_what_it_leaves(caplog: pytest.LogCaptureFixture) -> 
         def step(self, timeout_s: float = 0.25) -> StepResult:
             return StepResult(open_rows=7)
 
-        def flush(self, *, timeout_s: float = 30.0) -> None:
+        def flush(self, *, timeout_s: float = 30.0) -> StepResult:
             assert timeout_s == 12
             wait_until(lambda: caplog.messages, "the line that says so")
+            return StepResult(open_rows=7)
 
-    runner = TaskRunner([lambda hooks: Unfinished(hooks, [])], shutdown_timeout_s=12)
+    runner = TaskRunner([lambda: Unfinished([])], shutdown_timeout_s=12)
     driver = threading.Thread(target=runner.run)
     with caplog.at_level(logging.INFO, "kafka2parquet.runner"):
         driver.start()

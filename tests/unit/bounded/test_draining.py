@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from kafka2parquet import JsonConverter, RecordCountRotation, SinkTask, TaskRunner
 from kafka2parquet.bounded import Drain, Ranges, TopicRange, drain
 from kafka2parquet.errors import RejectedRecordError, UsageError
-from kafka2parquet.events import Event, Hook
+from kafka2parquet.events import Event
 from kafka2parquet.partitioners.default import DefaultPartitioner
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.testing import MemoryConsumer, MemoryKafka, MemoryRecord, MemoryStorage
@@ -34,8 +33,8 @@ def a_task(kafka: MemoryKafka, storage: MemoryStorage, **parts: Any) -> SinkTask
 
 
 def a_runner(kafka: MemoryKafka, storage: MemoryStorage, tasks: int, **parts: Any) -> TaskRunner:
-    def make(hooks: Sequence[Hook]) -> SinkTask:
-        return a_task(kafka, storage, **{**parts, "hooks": [*hooks, *parts.get("hooks", ())]})
+    def make() -> SinkTask:
+        return a_task(kafka, storage, **parts)
 
     return TaskRunner([make] * tasks)
 

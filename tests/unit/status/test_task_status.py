@@ -303,10 +303,10 @@ def test_a_runner_shows_all_its_tasks() -> None:
     for partition in range(4):
         kafka.append(TOPIC, partition, [RECORD] * 10)
 
-    def make(hooks: Any) -> SinkTask:
+    def make() -> SinkTask:
         world = SinkWorld()
         world.kafka, world.storage = kafka, storage
-        return a_task(world, hooks=hooks)
+        return a_task(world)
 
     runner = TaskRunner([make, make], name="sink")
     assert ("sink", ()) == (runner.status().name, runner.status().tasks)
