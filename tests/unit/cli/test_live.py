@@ -5,19 +5,16 @@ from __future__ import annotations
 import io
 import os
 import pty
-import re
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from kafka2parquet.cli.live import _View, is_possible
 from tests.support.statuses import partition_status, runner_status, task_status
+from tests.support.terminal import Screen, on_terminal
 
 pytest.importorskip("rich")
 
-ROOT = Path(__file__).parents[3]
 #: A sink whose number of records is the number of the status, and lines of a log.
 SCRIPT = """
 import logging, sys, threading
@@ -50,67 +47,16 @@ print("printed")
 """
 
 
-def _on_terminal(script: str) -> str:
-    """Returns what a process writes to a terminal of 80 columns."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "80", "LINES": "24", "TERM": "xterm", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", script]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=ROOT) as process:
-        os.close(theirs)
-        written = b""
-        while True:
-            try:
-                written += os.read(ours, 4096)
-            except OSError:  # the process has closed the terminal
-                break
-        assert 0 == process.wait(30)
-    os.close(ours)
-    return written.decode()
-
-
-class _Screen:
-    """What a terminal of any height shows, for the few controls that rich uses."""
-
-    def __init__(self) -> None:
-        self.lines = [""]
-        self._row = self._column = 0
-
-    def write(self, written: str) -> None:
-        """Shows what a process writes."""
-        for piece in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", written):
-            line = self.lines[self._row]
-            if piece == "\n":
-                self._row += 1
-                self.lines += [""] * (self._row + 1 - len(self.lines))
-            elif piece == "\r":
-                self._column = 0
-            elif piece == "\x1b[2K":
-                self.lines[self._row] = ""
-            elif piece.endswith("A"):
-                self._row -= int(piece[2:-1] or 1)
-            elif not piece.startswith("\x1b"):
-                self.lines[self._row] = line.ljust(self._column)[: self._column] + piece + line[self._column + len(piece) :]
-                self._column += len(piece)
-            else:
-                assert piece.endswith("m") or piece in ("\x1b[?25l", "\x1b[?25h"), piece
-
-    def narrow(self, width: int) -> None:
-        """Breaks lines that are longer than the terminal's new width; the cursor is in the last line."""
-        self.lines = [line[at : at + width] for line in self.lines for at in range(0, max(1, len(line)), width)]
-        self._row = len(self.lines) - 1
-
-
 @pytest.mark.parametrize("stream", ["sys.stdout", "sys.stderr"])
 def test_view_on_a_terminal(stream: str) -> None:
     """The view is drawn in one place below the log, survives an error of the status, and leaves its last state."""
-    written = _on_terminal(SCRIPT.replace("{stream}", stream))
+    with on_terminal([sys.executable, "-c", SCRIPT.replace("{stream}", stream)]) as process:
+        assert 0 == process.wait()
+        written, lines = process.written, process.lines
     assert "\x1b[?1049h" not in written  # the alternate screen
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")  # the cursor is shown again
     assert "The status can't be shown: ValueError." in written
     assert "Zsecret" not in written
-    screen = _Screen()
-    screen.write(written)
-    lines = [line.rstrip() for line in screen.lines]
     assert ["before", f"during {'x' * 100}"] == lines[:2]
     assert lines[2].startswith("sink   running, 1 task, ")
     assert ["after", "printed", ""] == lines[-3:]
@@ -131,7 +77,7 @@ def test_narrower_terminal(log: bool) -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, color_system=None, width=150, height=40)
     view = _View(lambda: runner_status(task_status(*partitions)), Live(console=console, auto_refresh=False), str, None, 1.0)
-    screen = _Screen()
+    screen = Screen()
 
     def show() -> list[str]:
         """Returns what is on the screen now."""
