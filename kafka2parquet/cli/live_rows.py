@@ -91,7 +91,7 @@ class Rows:
 def rows_of(status: RunnerStatus, most: int) -> Rows:
     """Return at most `most` rows, the worst first. Topic-partitions that are fine are sorted by name, so that they stay put."""
     expected_s = status.expected_freshness_s
-    found = [(_severity(partition, expected_s), partition) for partition in status.partitions]
+    found = [(_severity(partition, expected_s), partition) for task in status.tasks for partition in task.partitions]
     ordered = sorted(found, key=lambda each: _order(*each))
     if len(ordered) <= most:
         return Rows(tuple(_partition_row(severity, partition, status) for severity, partition in ordered))
@@ -131,7 +131,7 @@ def _order(severity: Severity, partition: PartitionStatus) -> tuple[object, ...]
         figure = 0.0
     else:
         figure = -(partition.durable_lag_s or 0.0)
-    return (severity, figure, partition.topic_partition)
+    return (severity, figure, partition.topic_partition.topic, partition.topic_partition.partition)
 
 
 def _topics(ordered: Sequence[tuple[Severity, PartitionStatus]], status: RunnerStatus) -> list[Row]:

@@ -119,7 +119,9 @@ def _summary(status: RunnerStatus, rates: Rates) -> Iterator[Text]:
     """Yield the items of the first lines, the most important first."""
     tasks, totals = status.tasks, status.totals
     yield Text(printable(status.name), style="bold")
-    yield Text(f"{_state(status)}, {counted(len(tasks), 'task')}, {counted(len(status.partitions), 'partition')}")
+    yield Text(
+        f"{_state(status)}, {counted(len(tasks), 'task')}, {counted(sum(len(task.partitions) for task in tasks), 'partition')}"
+    )
     yield Text(f"{amount(rates.records_per_s)} records/s in")
     yield Text(f"{amount(rates.rows_per_s)} rows/s durable")
     yield from _store(tasks)
