@@ -23,6 +23,7 @@ from kafka2parquet.bounded.resolving import check_ranges, resolve, resolve_end
 from kafka2parquet.cli import live
 from kafka2parquet.cli.bounded_report import Report, plan_text, published, summary_text, write_json
 from kafka2parquet.cli.configuration import topics_of
+from kafka2parquet.cli.status_server import HttpStatus
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.build import TaskPlan, build_runner, secrets_of_texts
 from kafka2parquet.connect.config import ConnectConfig
@@ -77,10 +78,12 @@ def run(
     hooks: Sequence[Hook] = (),
     *,
     has_view: bool = False,
+    http: HttpStatus | None = None,
 ) -> int:
     """Run the sink up to the end of its ranges, and return the exit code.
 
-    With `has_view`, stderr is a terminal that shows a live view; otherwise the progress is logged.
+    With `has_view`, stderr is a terminal that shows a live view; otherwise the progress is logged. `http` answers requests
+    while the tasks run.
 
     Raises:
         ConfigurationError: the options or the configuration can't work.
@@ -103,7 +106,8 @@ def run(
     drain = Drain(runner, ranges)
     hide = secrets_of_texts(config, worker).hide
     view = live.live_view(runner.status, sys.stderr, hide=hide, course=lambda: drain.progress) if has_view else nullcontext()
-    with LogReader(consumer.bootstrap_servers, group_id, consumer.client_settings) as log, view:
+    server = http.serve(runner, config, worker) if http is not None else nullcontext()
+    with server, LogReader(consumer.bootstrap_servers, group_id, consumer.client_settings) as log, view:
         error = _drain(drain, _Watch(drain, log, ranges, has_view=has_view))
     result = drain.course.result
     text = "" if error is None else hide(_error_text(error))

@@ -56,13 +56,13 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         _LOG.warning("%s", finding)
     has_view = options.log_format == "text" and not options.no_live and live.is_possible(sys.stderr)
     http = HttpStatus(options.http)
-    hooks = (log_event,) if options.log_format == "json" else ()
+    hooks = (*((log_event,) if options.log_format == "json" else ()), *http.hooks)
     if bounded_run.is_wanted(options):
-        return bounded_run.run(options, config, worker, hooks, has_view=has_view)
+        return bounded_run.run(options, config, worker, hooks, has_view=has_view, http=http)
     runner = build_runner(
         config,
         worker,
-        hooks=(*hooks, *http.hooks),
+        hooks=hooks,
         progress_interval_s=_NEVER_S if has_view else _PROGRESS_INTERVAL_S,
     )
     for finding in worker.consumer_for(config).notes:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pyarrow.dataset
 import pytest
 
@@ -19,10 +20,12 @@ from kafka2parquet import load_connect_config, load_worker_config
 from kafka2parquet.cli import bounded_run
 from kafka2parquet.cli.main import main
 from kafka2parquet.cli.options import with_joined_ages
+from kafka2parquet.cli.status_server import HttpStatus
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.events import Event, FilePublished
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.testing import EmbeddedBroker
+from tests.stack.server import free_port
 from tests.support.sink_properties import json_sink
 
 TOPIC = "events"
@@ -304,3 +307,21 @@ def test_offsets_of_a_time(broker: EmbeddedBroker) -> None:
     with LogReader(broker.bootstrap, "group", {}) as log:
         assert {TopicPartition(TOPIC, 0): 1, TopicPartition(TOPIC, 1): 1} == log.offsets_since(TOPIC, BEGIN_MS + 1)
         assert {TopicPartition(TOPIC, 0): None, TopicPartition(TOPIC, 1): None} == log.offsets_since(TOPIC, BEGIN_MS * 2)
+
+
+def test_http(sink: Sink) -> None:
+    """`--http` answers requests while a run that ends runs, and no longer."""
+    address = f"127.0.0.1:{free_port()}"
+    sink.configure(**{"flush.size": "10"})
+    options = argparse.Namespace(start="0", end="250", range=None, result=str(sink.result))
+    config, worker = load_connect_config(sink.folder / "sink.json"), load_worker_config(bootstrap_servers=sink.broker.bootstrap)
+    answers = []
+
+    def ask(event: Event) -> None:
+        if isinstance(event, FilePublished) and not answers:
+            answers.append(httpx.get(f"http://{address}/status", trust_env=False).json())
+
+    assert 0 == bounded_run.run(options, config, worker, [ask], http=HttpStatus(address))
+    assert {TOPIC} == {each["topic"] for task in answers[0]["tasks"] for each in task["partitions"]}
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://{address}/status", trust_env=False)
