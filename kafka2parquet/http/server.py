@@ -135,8 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         path, _, query = self.path.partition("?")
         response = self.server.app.respond(self.command, unquote(path), query, self.headers.get("Accept", ""))
-        if self.command not in ("GET", "HEAD", "OPTIONS"):
-            self.close_connection = True  # the request may have a body, which nobody reads
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # nobody reads the body, which must not be taken for the next request
         self._send(response.status, dict(response.headers), response.body)
 
     do_GET = do_HEAD = do_OPTIONS = _answer  # noqa: N815 - other methods reach `send_error`

@@ -213,15 +213,18 @@ def test_requests_that_are_not_http() -> None:
 def test_unknown_methods() -> None:
     """A method that HTTP doesn't know is refused like other methods."""
     with StatusServer(APP, "127.0.0.1:0") as server:
-        answer = raw(server, b"FOO /status HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = raw(server, b"FOO /status HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert b"HTTP/1.1 405 Method Not Allowed" == answer.splitlines()[0]
     assert b'"error_code":405' in answer
 
 
-def test_the_body_of_a_request_is_not_taken_for_the_next_request() -> None:
-    """The connection ends after a request that may have a body, so that a body is never read as a request."""
+@pytest.mark.parametrize("method", [b"POST", b"GET", b"OPTIONS"])
+@pytest.mark.parametrize("framing", [b"Content-Length: %d", b"Transfer-Encoding: chunked"])
+def test_the_body_of_a_request_is_not_taken_for_the_next_request(method: bytes, framing: bytes) -> None:
+    """The connection ends after a request that has a body, so that a body is never read as a request."""
     smuggled = b"GET /status HTTP/1.1\r\nHost: a\r\n\r\n"
-    head = b"POST /connectors HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(smuggled)
+    length = framing % len(smuggled) if b"%d" in framing else framing
+    head = b"%b /connectors HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % (method, length)
     with StatusServer(APP, "127.0.0.1:0") as server:
         answer = raw(server, head + smuggled)
     assert 1 == answer.count(b"HTTP/1.1 ")
