@@ -56,11 +56,11 @@ class TaskHistory:
 
 
 def _held(tasks: tuple[TaskStatus, ...]) -> tuple[tuple[tuple[str, str], PartitionStatus], ...]:
-    """Return the topic-partitions that the tasks hold, sorted.
+    """Return the topic-partitions that the tasks hold.
 
     A task that has ended still shows its last positions, but another process may hold the topic-partitions now. And two series
     with the same labels would make Prometheus refuse all metrics.
     """
     held = [each for task in tasks for each in task.partitions if each.state not in ("stopped", "failed")]
     found = {partition.topic_partition: partition for partition in held}
-    return tuple(((place.topic, str(place.partition)), found[place]) for place in sorted(found))
+    return tuple(((place.topic, str(place.partition)), partition) for place, partition in found.items())
