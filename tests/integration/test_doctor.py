@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import email.utils
 import json
+import shlex
 import types
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,13 +19,15 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka.admin import NewTopic
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
-from kafka2parquet import load_worker_config
+from kafka2parquet import load_connect_config, load_worker_config
 from kafka2parquet.cli.main import main
+from kafka2parquet.connect.parts.storage import make_storage
 from tests.stack.certificates import Authority
-from tests.stack.kafka import Kafka
+from tests.stack.kafka import Kafka, run_tool
 from tests.stack.s3 import S3, s3
 from tests.stack.secure_kafka import USERS, SecureKafka, secure_kafka
 from tests.stack.server import HOST, free_port
+from tests.support.gcs_objects import GcsBucket
 from tests.support.http_proxy import HttpProxy
 from tests.support.kafka_admin import committed_offsets, create_topic
 from tests.support.kafka_clients import admin_client, fill, python_consumer, python_producer, unique, wait_until
@@ -709,13 +712,70 @@ def test_a_set_up_that_is_fine(servers: Servers, capsys: pytest.CaptureFixture[s
 
 
 def test_the_least_rights_are_enough(servers: Servers, capsys: pytest.CaptureFixture[str]) -> None:
-    """A sink whose user has exactly the printed rights passes all checks of rights."""
-    sink = servers.s3_sink_with(*ALL_ACTIONS)
-    _, found = doctor(servers, SetUp(sink), capsys)
-    actions = [each["Action"] for each in found["rights"]["iam_policy"]["Statement"]]
-    flat = {action for each in actions for action in ([each] if isinstance(each, str) else each)}
-    assert set(ALL_ACTIONS) == flat
-    assert [] == named(found, "failed")
+    """With exactly the printed ACLs and the printed policy all checks pass, and the sink runs."""
+    sink = servers.s3_sink_with("s3:GetObjectTagging", s3_object_tagging="true", flush_size="10")
+    bucket, user, topic = sink["s3.bucket.name"], sink["aws.access.key.id"], sink["topics"]
+    worker = servers.user_who_may(topic, f"connect-{sink['name']}", None, None)
+    _, before = doctor(servers, SetUp(sink, worker), capsys)
+    assert {"topics/no-read-right", "group-right/no-read-right", "store-list/missing", "store-put/missing"} == set(
+        named(before, "failed")
+    )
+
+    for command in before["rights"]["kafka_acls"]:
+        tool, _, _, *arguments = shlex.split(command)  # without --bootstrap-server, where only bob may log in
+        run_tool(tool, servers.kafka.bootstrap, *arguments)
+    servers.store.set_policy(user, bucket, before["rights"]["iam_policy"]["Statement"])
+
+    code, found = doctor(servers, SetUp(sink, worker), capsys)
+    assert (0, [], []) == (code, named(found, "failed"), named(found, "skipped"))
+    assert {*NO_BROKER_SETTINGS, *NO_RULE} == set(named(found, "warning"))
+    fill(servers.kafka.bootstrap, topic, numbered(10))
+    run_until(sink, load_worker_config(worker), servers.kafka.bootstrap, {0: 10, 1: 0})
+
+
+def gcs_sink(servers: Servers, gcs: Any, **changes: str) -> dict[str, str]:
+    """Returns the properties of a sink to a new bucket of an emulator."""
+    bucket = unique("bucket")
+    GcsBucket(gcs.url, bucket)
+    return {
+        "name": unique("sink"),
+        "connector.class": "io.confluent.connect.gcs.GcsSinkConnector",
+        "storage.class": "io.confluent.connect.gcs.storage.GcsStorage",
+        "format.class": "io.confluent.connect.gcs.format.parquet.ParquetFormat",
+        "topics": servers.topic(),
+        "flush.size": "1000",
+        "rotate.schedule.interval.ms": str(HOUR_MS),
+        "timezone": "UTC",
+        "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "gcs.bucket.name": bucket,
+        "store.url": gcs.url,
+        **_dotted(changes),
+    }
+
+
+def test_gcs(servers: Servers, gcs_server: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bucket of GCS passes all checks, and nothing is left behind."""
+    sink = gcs_sink(servers, gcs_server)
+    code, found = doctor(servers, SetUp(sink), capsys)
+    assert ([], [], [], 0) == (*(named(found, level) for level in ("failed", "warning", "skipped")), code)
+    assert "store-create-only" in [each["check"] for each in found["findings"] if each["level"] == "ok"]
+    assert "store-unfinished-uploads" not in [each["check"] for each in found["findings"]]
+    assert [] == list(make_storage(load_connect_config(sink)).list(""))
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"gcs_bucket_name": "no-such-bucket"}, "store-bucket/missing"),
+        ({"store_url": f"http://{HOST}:1"}, "store-connection/refused"),
+    ],
+)
+def test_broken_gcs(
+    servers: Servers, gcs_server: Any, capsys: pytest.CaptureFixture[str], changes: dict[str, str], cause: str
+) -> None:
+    """A missing bucket and a store that is down are told apart."""
+    code, found = doctor(servers, SetUp(gcs_sink(servers, gcs_server, **changes)), capsys)
+    assert ([cause], 1) == (named(found, "failed"), code)
 
 
 def test_settings_of_brokers(servers: Servers, capsys: pytest.CaptureFixture[str]) -> None:

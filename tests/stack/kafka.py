@@ -51,6 +51,7 @@ appender.c.layout.type=PatternLayout
 appender.c.layout.pattern=%d %p %c{1} %m%n
 """
 _TOOLS = {
+    "kafka-acls": "org.apache.kafka.tools.AclCommand",
     "kafka-leader-election": "org.apache.kafka.tools.LeaderElectionCommand",
     "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +69,20 @@ class S3:
     def grant(self, user: str, bucket: str, *actions: str) -> None:
         """Let a user do exactly this in a bucket, such as `s3:GetObject`; other users may do nothing there."""
         statements = [
-            {"Effect": "Allow", "Principal": {"AWS": [user]}, "Action": list(chosen), "Resource": f"arn:aws:s3:::{resource}"}
+            {"Effect": "Allow", "Action": list(chosen), "Resource": f"arn:aws:s3:::{resource}"}
             for resource, chosen in (
                 (f"{bucket}/*", [action for action in actions if action != "s3:ListBucket"]),
                 (bucket, [action for action in actions if action == "s3:ListBucket"]),
             )
             if chosen
         ]
+        self.set_policy(user, bucket, statements)
+
+    def set_policy(self, user: str, bucket: str, statements: Sequence[Mapping[str, Any]]) -> None:
+        """Let a user do in a bucket what the statements of a policy say, and other users nothing."""
+        named = [{**statement, "Principal": {"AWS": [user]}} for statement in statements]
         client = self.client()
-        client.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+        client.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": named}))
         client.close()
 
     def create_bucket(self, name: str) -> None:
