@@ -177,7 +177,7 @@ SET_UPS = [
     Broken("the log is shorter", make.committed_at(99), "group-offsets/beyond-log-end", "offset 99", "--reset-offsets"),
     Broken("another assignor", make.other_assignor, "group-members/other-assignor", "cooperative-sticky", "group.id"),
     Broken("a group that writes elsewhere", make.group_that_writes_elsewhere, "group-offsets/other-place", "lake", "take.over"),
-    Broken("rejects without brokers", make.dead_letters, "dead-letters/too-few-brokers", "3 replicas", "replication.factor=1"),
+    Broken("rejects without brokers", make.dead_letters, "dead-letters/too-few-brokers", "3 brokers", "replication.factor=1"),
     Broken(
         "rejects without login",
         make.dead_letters_without_login,
@@ -323,7 +323,7 @@ def test_a_broken_set_up(broken: Broken, servers: Servers, capsys: pytest.Captur
     failed, warnings = named(found, "failed"), named(found, "warning")
     expected_warnings = sorted({*broken.warnings, *([broken.cause] if broken.level == WARNING else [])})
     assert ([] if broken.level == WARNING else [broken.cause]) == sorted(set(failed))
-    # The S3 server knows no make.lifecycle rules.
+    # The S3 server knows no lifecycle rules.
     assert expected_warnings == sorted(set(warnings) - set(NO_RULE))
     finding = next(each for each in found["findings"] if f"{each['check']}/{each['cause']}" == broken.cause)
     assert broken.said in finding["text"]

@@ -46,6 +46,7 @@ class Servers:
         proxy: in front of the S3 server.
         registry: a schema registry.
         folder: for files of one set-up.
+        stack: closed at the end of the set-up.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Servers:
         self.stack = stack
 
     def topic(self, bootstrap: str | None = None, **configs: str) -> str:
-        """Makes a topic with two partitions and a record."""
+        """Makes a topic with two partitions."""
         name = unique("topic")
         bootstrap = bootstrap or self.kafka.bootstrap
         settings = {key.replace("_", "."): value for key, value in configs.items()}
