@@ -57,7 +57,7 @@ class Command:
 
     def module(self) -> Any:
         """Import and return the command's module. Only the command that runs is imported, because imports take long."""
-        return importlib.import_module(f"kafka2parquet.cli.{self.name}")
+        return importlib.import_module(f"kafka2parquet.cli.commands.{self.name}")
 
 
 COMMANDS = (

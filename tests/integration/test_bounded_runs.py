@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from kafka2parquet.cli.audit import audit
+from kafka2parquet.cli.commands.audit import audit
 from kafka2parquet.connect import load_connect_config
 from tests.support.connect_sink import ConnectSink
 from tests.support.kafka_admin import committed_offsets, create_topic

@@ -13,7 +13,7 @@ from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from kafka2parquet import build_task, load_connect_config, load_worker_config
-from kafka2parquet.cli.lag import EXIT_SHOWN
+from kafka2parquet.cli.commands.lag import EXIT_SHOWN
 from kafka2parquet.cli.main import main
 from tests.support.kafka_admin import committed_offsets
 from tests.support.kafka_clients import LIMIT_S, fill, make_topic, python_consumer, read, unique, wait_until

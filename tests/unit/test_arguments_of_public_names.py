@@ -600,6 +600,8 @@ VALUES = {
     consumers.CommitRefused,
     consumers.CommitSucceeded,
     consumers.CommittedOffset,
+    consumers.GroupMember,
+    consumers.LogBounds,
     consumers.PartitionFailed,
     consumers.Polled,
     consumers.Revoked,

@@ -156,7 +156,7 @@ def test_a_bug_is_not_a_traceback(sink: Any, capsys: pytest.CaptureFixture[str],
     def describe(config: Any, worker: Any) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("kafka2parquet.cli.check.describe", describe)
+    monkeypatch.setattr("kafka2parquet.cli.commands.check.describe", describe)
     assert EXIT_FAILED == main(["check", sink])
     assert "Unexpected ZeroDivisionError: division by zero. This is a bug; --verbose shows where.\n" == capsys.readouterr().err
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from kafka2parquet.cli.live import _View, is_possible
+from kafka2parquet.cli.running.live import _View, is_possible
 from tests.support.statuses import partition_status, runner_status, task_status
 from tests.support.terminal import Screen, on_terminal
 
@@ -19,7 +19,7 @@ pytest.importorskip("rich")
 SCRIPT = """
 import logging, sys, threading
 import attrs
-from kafka2parquet.cli.live import live_view
+from kafka2parquet.cli.running.live import live_view
 from kafka2parquet.cli.logs import log_to_stderr
 from kafka2parquet.status import Totals
 from tests.support.statuses import partition_status, runner_status, task_status

@@ -148,7 +148,7 @@ class _View:
 
     def _drawing(self) -> RenderableType:
         """Return the view of the newest status. An error is shown in its place, and doesn't end the thread."""
-        from kafka2parquet.cli.live_view import Course, Rates, render
+        from kafka2parquet.cli.running.live_view import Course, Rates, render
 
         try:
             status = self._status()

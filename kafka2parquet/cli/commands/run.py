@@ -9,10 +9,10 @@ import os
 import sys
 from types import FrameType
 
-from kafka2parquet.cli import bounded_run, live
 from kafka2parquet.cli.logs import log_event
 from kafka2parquet.cli.options import add_configuration
-from kafka2parquet.cli.status_server import HttpStatus, add_http
+from kafka2parquet.cli.running import bounded_run, live
+from kafka2parquet.cli.running.status_server import HttpStatus, add_http
 from kafka2parquet.connect.build import build_runner
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.worker import WorkerConfig
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace, config: ConnectConfig, worker: WorkerConfig
         Kafka2ParquetError: the error of the first task that failed.
     """
     if options.doctor:
-        from kafka2parquet.cli.doctor import EXIT_READY, examined  # its checks take long to import
+        from kafka2parquet.cli.commands.doctor import EXIT_READY, examined  # its checks take long to import
 
         code = examined(config, worker)
         if code != EXIT_READY:

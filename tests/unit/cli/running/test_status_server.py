@@ -10,7 +10,7 @@ import threading
 import httpx
 import pytest
 
-from kafka2parquet.cli.status_server import HttpStatus, _live_limit_s, add_http
+from kafka2parquet.cli.running.status_server import HttpStatus, _live_limit_s, add_http
 from kafka2parquet.connect import build_runner, load_connect_config, load_worker_config
 from kafka2parquet.metrics.prometheus import PrometheusHook
 from tests.stack.server import free_port

@@ -20,10 +20,10 @@ from kafka2parquet.bounded.draining import Drain
 from kafka2parquet.bounded.positions import FORMS, parse_position
 from kafka2parquet.bounded.ranges import Ranges
 from kafka2parquet.bounded.resolving import check_ranges, resolve, resolve_end
-from kafka2parquet.cli import live
-from kafka2parquet.cli.bounded_report import Report, plan_text, published, summary_text, write_json
 from kafka2parquet.cli.configuration import topics_of
-from kafka2parquet.cli.status_server import HttpStatus
+from kafka2parquet.cli.running import live
+from kafka2parquet.cli.running.bounded_report import Report, plan_text, published, summary_text, write_json
+from kafka2parquet.cli.running.status_server import HttpStatus
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.build import TaskPlan, build_runner, secrets_of_texts
 from kafka2parquet.connect.config import ConnectConfig

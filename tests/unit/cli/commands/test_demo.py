@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kafka2parquet.cli import demo
+from kafka2parquet.cli.commands import demo
 from kafka2parquet.cli.main import main
 from kafka2parquet.events import FilePublished
 from kafka2parquet.records import TopicPartition

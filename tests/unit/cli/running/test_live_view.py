@@ -16,7 +16,7 @@ pytest.importorskip("rich")
 
 from rich.console import Console
 
-from kafka2parquet.cli.live_view import Course, Rates, render
+from kafka2parquet.cli.running.live_view import Course, Rates, render
 
 RATES = Rates(records_per_s=9980, rows_per_s=9981)
 OPEN: dict[str, Any] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from kafka2parquet.cli.live_rows import Severity, rows_of
+from kafka2parquet.cli.running.live_rows import Severity, rows_of
 from kafka2parquet.records import TopicPartition
 from kafka2parquet.status import LastFile, PartitionStatus, Waiting
 from tests.support.statuses import ago, partition_status, runner_status, task_status

@@ -18,9 +18,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from kafka2parquet.cli import live
 from kafka2parquet.cli.logs import log_to_stderr
 from kafka2parquet.cli.options import count
+from kafka2parquet.cli.running import live
 from kafka2parquet.cli.terminal import tell
 from kafka2parquet.connect.build import build_runner
 from kafka2parquet.connect.load import load_connect_config

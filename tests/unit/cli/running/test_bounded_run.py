@@ -17,10 +17,10 @@ import pyarrow.dataset
 import pytest
 
 from kafka2parquet import load_connect_config, load_worker_config
-from kafka2parquet.cli import bounded_run
 from kafka2parquet.cli.main import main
 from kafka2parquet.cli.options import with_joined_ages
-from kafka2parquet.cli.status_server import HttpStatus
+from kafka2parquet.cli.running import bounded_run
+from kafka2parquet.cli.running.status_server import HttpStatus
 from kafka2parquet.consumers.kafka_python.log_reader import LogReader
 from kafka2parquet.events import Event, FilePublished
 from kafka2parquet.records import TopicPartition

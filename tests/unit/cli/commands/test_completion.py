@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kafka2parquet.cli.completion import EXIT_NO_SHTAB, EXIT_PRINTED
+from kafka2parquet.cli.commands.completion import EXIT_NO_SHTAB, EXIT_PRINTED
 from kafka2parquet.cli.main import main
 
 pytest.importorskip("shtab")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kafka2parquet.cli.check import EXIT_GOOD, EXIT_NOT_GOOD
+from kafka2parquet.cli.commands.check import EXIT_GOOD, EXIT_NOT_GOOD
 from kafka2parquet.cli.main import main
 from kafka2parquet.connect.text import read_properties
 from tests.support.connect_story import FIVE_MISTAKES, STORY

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kafka2parquet.cli.live_rows import Rows, Severity, rows_of
+from kafka2parquet.cli.running.live_rows import Rows, Severity, rows_of
 from kafka2parquet.status import LastFile, RunnerStatus, TaskStatus
 from kafka2parquet.util.figures import amount, counted, duration, shortened, size
 from kafka2parquet.util.printable import printable

@@ -12,7 +12,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.structs import OffsetAndMetadata
 
-from kafka2parquet.cli.lag import EXIT_SHOWN
+from kafka2parquet.cli.commands.lag import EXIT_SHOWN
 from kafka2parquet.cli.main import main
 from kafka2parquet.testing import EmbeddedBroker
 from tests.support.kafka_clients import python_consumer
