@@ -8,7 +8,7 @@ import threading
 
 _LOG = logging.getLogger(__name__)
 _MOST_TEXTS = 1000
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"0x[\da-f]+|\d+(?:\.\d+)?")
 
 #: The logger whose lines at level INFO report new connections.
 CONNECTIONS = "kafka.net.connection"
@@ -19,7 +19,8 @@ _LOST = re.compile(
     r"|Unable to bootstrap"
 )
 _REASON = re.compile(r"KafkaConnectionError: (?P<reason>[^()]*)")
-_AT_THE_END = "NetworkSelector closed!"
+#: Lines that mean nothing to users: how the client ends, and that a busy machine has delayed the client by a tenth of a second.
+_NOISE = ("NetworkSelector closed!", "It is blocking the event loop")
 _LONGEST_PAUSE_S = 600.0
 
 
@@ -86,7 +87,7 @@ class BrokerOutages(logging.Filter):
         if _LOST.search(text):
             self._lost(text, record.created)
             return False
-        return _AT_THE_END not in text
+        return not any(noise in text for noise in _NOISE)
 
     def _lost(self, text: str, now_s: float) -> None:
         with self._lock:

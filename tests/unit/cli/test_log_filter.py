@@ -42,6 +42,14 @@ def test_texts_that_differ_in_numbers_are_one() -> None:
     assert [True, False, False] == [without.filter(_record("kafka.x", f"backoff {pause} secs", 0)) for pause in (0.1, 0.33, 2)]
 
 
+def test_texts_that_differ_in_addresses_are_one() -> None:
+    """Texts that differ only in the address of an object count as one."""
+    without = WithoutRepeats("kafka", pause_s=60)
+    assert [True, False] == [
+        without.filter(_record("kafka.x", f"<Task at {at}>", 0)) for at in ("0x7f5c74103b90", "0x7f5c4da8")
+    ]
+
+
 def _line(text: Any, at_s: Any, *, logger: Any = "kafka.net.manager", level: Any = logging.ERROR, arguments: Any = ()) -> Any:
     record = logging.LogRecord(logger, level, __file__, 1, text, arguments, None)
     record.created = at_s
@@ -105,3 +113,6 @@ def test_other_lines_stay() -> None:
     assert outages.filter(_line("Topic x not found", 0))
     assert outages.filter(_line("KafkaConnectionError", 0, logger="kafka2parquet.task"))
     assert not outages.filter(_line("Unhandled Heartbeat loop error: NetworkSelector closed!", 0))
+    assert not outages.filter(
+        _line("Task <Task> ran for 0.105s (>0.100s threshold). It is blocking the event loop -- likely", 0)
+    )
