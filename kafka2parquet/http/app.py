@@ -6,7 +6,7 @@ It knows no server and no framework; `server.py`, `asgi.py` and `wsgi.py` do.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -14,6 +14,7 @@ from kafka2parquet.http.connect_rest import ConnectorDescription, ConnectRest, D
 from kafka2parquet.http.health import Verdict, healthy, live, ready
 from kafka2parquet.http.metrics_page import MetricsPage, MetricsRegistry
 from kafka2parquet.http.responses import ConnectError, HttpError, Response
+from kafka2parquet.metrics.reading import StatusSource
 from kafka2parquet.status.model import RunnerStatus, as_json
 from kafka2parquet.util.arguments import PositiveSeconds, checked
 from kafka2parquet.util.secrets import without_credentials
@@ -42,7 +43,7 @@ class StatusApp:
 
     def __init__(
         self,
-        status: Callable[[], RunnerStatus],
+        status: StatusSource,
         *,
         connector: ConnectorDescription | None = None,
         registry: MetricsRegistry | None = None,
@@ -51,7 +52,7 @@ class StatusApp:
         """Set up the answers; nothing is started.
 
         Args:
-            status: returns the current status, on any thread; `TaskRunner.status` of a running sink.
+            status: returns the current status, on any thread; `TaskRunner.status` and `SinkTask.status` do.
             connector: what Kafka Connect's REST API says about the connector; without it those paths don't exist.
             registry: what `/metrics` shows, mostly a `prometheus_client.CollectorRegistry` with a `StatusCollector`; by default
                 the metrics of this sink that its status has.
@@ -93,7 +94,12 @@ class StatusApp:
             raise not_allowed()
         if document is None:
             return self._metrics.respond(accept)
-        return Response.of_json(self._hidden(document(self._status())))
+        return Response.of_json(self._hidden(document(self._read())))
+
+    def _read(self) -> RunnerStatus:
+        """Return the current status; that of a task on its own as the status of a runner with one task."""
+        found = self._status()
+        return found if isinstance(found, RunnerStatus) else RunnerStatus(found.name, found.at, (found,), found.error)
 
     def error(self, error: HttpError) -> Response:
         """Return the response that reports an error."""

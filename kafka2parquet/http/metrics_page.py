@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from kafka2parquet.http.responses import ConnectError, Response
-from kafka2parquet.status.model import RunnerStatus
+from kafka2parquet.metrics.reading import StatusSource
 
 _NOT_INSTALLED = "HTTP 404 Not Found. Metrics need prometheus-client: pip install kafka2parquet[prometheus]"
 
@@ -22,7 +22,7 @@ class MetricsRegistry(Protocol):
 class MetricsPage:
     """Writes the metrics of a registry in the format that the client accepts."""
 
-    def __init__(self, status: Callable[[], RunnerStatus], registry: MetricsRegistry | None) -> None:
+    def __init__(self, status: StatusSource, registry: MetricsRegistry | None) -> None:
         """Set up the page.
 
         Args:
@@ -54,7 +54,7 @@ class MetricsPage:
         return Response.of(encode(self._registry), content_type)
 
 
-def _registry_of(status: Callable[[], RunnerStatus]) -> MetricsRegistry | None:
+def _registry_of(status: StatusSource) -> MetricsRegistry | None:
     """Return a registry with the metrics of a status; None if prometheus-client is not installed."""
     try:
         from prometheus_client import CollectorRegistry

@@ -52,6 +52,16 @@ def test_the_status() -> None:
     assert (200, as_json(GOOD)) == found(app().respond("GET", "/status"))
 
 
+def test_a_task_without_a_runner() -> None:
+    """The status of a single task is shown as that of a runner with one task."""
+    (task,) = FAILED.tasks
+    alone = StatusApp(lambda: task, connector=CONNECTOR)
+    expected = RunnerStatus(task.name, task.at, (task,), task.error)
+    assert (200, as_json(expected)) == found(alone.respond("GET", "/status"))
+    assert 503 == alone.respond("GET", "/live").status
+    assert 200 == alone.respond("GET", "/metrics").status
+
+
 def test_the_status_is_read_for_each_request() -> None:
     """No answer is kept: each request reads the status of its moment."""
     statuses = iter([GOOD, FAILED])
