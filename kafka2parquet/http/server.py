@@ -45,7 +45,10 @@ class StatusServer:
             ConfigurationError: the address is not a host and a port.
         """
         self._app = app
-        self._host, self._port = parse_address(address)
+        try:
+            self._host, self._port = parse_address(address)
+        except ValueError as error:
+            raise ConfigurationError(f"StatusServer: address has to be host:port; {error}") from None
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -94,12 +97,12 @@ def parse_address(address: str) -> tuple[str, int]:
     """Return host and port of `host:port` or `[IPv6 address]:port`.
 
     Raises:
-        ConfigurationError: the text has another form.
+        ValueError: the text has another form.
     """
     host, colon, port = address.strip().rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65_535 or (":" in bare and bare == host):
-        raise ConfigurationError(f"{address} is not an address to listen on; give HOST:PORT, such as 127.0.0.1:8083.")
+        raise ValueError(f"{address!r} is not an address to listen on, such as 127.0.0.1:8083.")
     return bare, int(port)
 
 

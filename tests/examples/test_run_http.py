@@ -90,4 +90,4 @@ def test_a_wrong_address(command: list[str], address: str) -> None:
     """An address without a host and a port is a wrong command line."""
     finished = subprocess.run([*command, "--http", address], capture_output=True, text=True, timeout=60)
     assert 2 == finished.returncode
-    assert f"{address} is not an address to listen on; give HOST:PORT" in finished.stderr
+    assert f"argument --http: '{address}' is not an address to listen on, such as 127.0.0.1:8083." in finished.stderr

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from kafka2parquet.connect.config import ConnectConfig
 from kafka2parquet.connect.connector_description import describe_connector
 from kafka2parquet.connect.worker import WorkerConfig
-from kafka2parquet.errors import ConfigurationError
 from kafka2parquet.events import Hook
 from kafka2parquet.http import MetricsRegistry, StatusApp, StatusServer
 from kafka2parquet.http.app import LIVE_LIMIT_S
@@ -106,6 +105,6 @@ def _address(text: str) -> str:
     """
     try:
         parse_address(text)
-    except ConfigurationError as error:
+    except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
