@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kafka2parquet.testing import EmbeddedBroker
+from tests.stack.prometheus import prometheus
 from tests.stack.server import HOST, free_port, http_answers
 from tests.support.kafka_clients import wait_until
 from tests.support.sink_properties import json_sink
@@ -75,6 +76,22 @@ def test_it_answers_while_it_runs(command: list[str]) -> None:
     assert 0 == process.returncode, errors
     assert f"http://{address}/status" in errors
     assert not http_answers(f"http://{address}/live", 200)()
+
+
+def test_prometheus_scrapes_it(command: list[str]) -> None:
+    """A real Prometheus finds /metrics by itself and understands the page in the format that it asks for."""
+    address = f"{HOST}:{free_port()}"
+    process = subprocess.Popen([*command, "--http", address], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(http_answers(f"http://{address}/ready", 200), "the task is ready")
+        with prometheus([address]) as server:
+            committed = wait_until(lambda: server.query(f"kafka2parquet_committed_offset == {FLUSH_ROWS}"), "a scrape")
+            (target,) = server.targets()
+    finally:
+        process.kill()
+        process.wait()
+    assert (NAME, TOPIC, "0") == tuple(committed[0]["metric"][label] for label in ("sink", "topic", "partition"))
+    assert ("up", "") == (target["health"], target["lastError"])
 
 
 def test_a_port_in_use(command: list[str], broker: EmbeddedBroker) -> None:
